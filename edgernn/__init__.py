@@ -1,0 +1,47 @@
+"""edgernn: compact recurrent networks, from PyTorch to a streaming step on small devices."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgernn.errors import EdgernnError as EdgernnError
+    from edgernn.file import load as load
+    from edgernn.file import save as save
+    from edgernn.graph import Graph as Graph
+    from edgernn.graph import Layer as Layer
+    from edgernn.runtime import Program as Program
+    from edgernn.runtime import Stream as Stream
+    from edgernn.runtime import open as open
+    from edgernn.tensor import Tensor as Tensor
+    from edgernn.version import VERSION as __version__
+
+# Name -> (module, name there), read when it is first asked for: so `import edgernn` costs nothing.
+_DOOR = {
+    "EdgernnError": ("edgernn.errors", "EdgernnError"),
+    "Graph": ("edgernn.graph", "Graph"),
+    "Layer": ("edgernn.graph", "Layer"),
+    "Program": ("edgernn.runtime", "Program"),
+    "Stream": ("edgernn.runtime", "Stream"),
+    "Tensor": ("edgernn.tensor", "Tensor"),
+    "__version__": ("edgernn.version", "VERSION"),
+    "load": ("edgernn.file", "load"),
+    "open": ("edgernn.runtime", "open"),
+    "save": ("edgernn.file", "save"),
+}
+
+__all__ = [  # noqa: PLE0604, PLE0605  the door's table is the list
+    *_DOOR
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOOR:
+        raise AttributeError(f"module 'edgernn' has no attribute '{name}'; there are {', '.join(sorted(_DOOR))}")
+    module, there = _DOOR[name]
+    found = getattr(import_module(module), there)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(_DOOR)

@@ -1,0 +1,90 @@
+"""ONNX Runtime as a backend: `.onnx` files, with two sets of state buffers that take turns."""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.contract import Contract, check, read
+from edgernn.errors import FileError, MissingExtraError
+
+# The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingExtraError("onnxruntime", "ort", "an .onnx file") from error
+
+Array = NDArray[Any]
+
+_TYPES = {"tensor(float)": "float32", "tensor(int32)": "int32"}
+
+
+class OrtEngine:
+    """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.contract = said
+        self.session = session
+
+    def bind(self) -> "OrtBound":
+        """A new carried state."""
+        return OrtBound(self.session, self.contract)
+
+
+class OrtBound:
+    """Fixed buffers: on each step the states are read from one set and written to the other."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+        self.x: Array = np.zeros(said.inputs, np.int32 if said.rows else np.float32)
+        self.y: Array = np.zeros(said.outputs, np.float32)
+        self._sets = tuple([np.zeros(width, np.float32) for width in said.states.values()] for _ in range(2))
+        self._turn = 0
+        self._session = session
+        self._bindings = tuple(self._bind(said, self._sets[turn], self._sets[1 - turn]) for turn in range(2))
+        self._run = session.run_with_iobinding
+
+    def step(self) -> None:
+        self._run(self._bindings[self._turn])
+        self._turn = 1 - self._turn
+
+    def read(self) -> tuple[Array, ...]:
+        return tuple(self._sets[self._turn])
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        for held, given in zip(self._sets[self._turn], states, strict=True):
+            held[:] = given
+
+    def _bind(self, said: Contract, before: list[Array], after: list[Array]) -> Any:
+        binding = self._session.io_binding()
+        ins = dict(zip((f"{name}.in" for name in said.states), before, strict=True))
+        outs = dict(zip((f"{name}.out" for name in said.states), after, strict=True))
+        for name, array in {"x": self.x, **ins}.items():
+            shape = array.shape if name == "x" and said.rows else (1, *array.shape)
+            binding.bind_input(name, "cpu", 0, array.dtype, shape, array.ctypes.data)
+        for name, array in {"y": self.y, **outs}.items():
+            binding.bind_output(name, "cpu", 0, array.dtype, (1, *array.shape), array.ctypes.data)
+        return binding
+
+
+def load(data: bytes, name: str, threads: int) -> OrtEngine:
+    """A session over the bytes of a verified `.onnx` file.
+
+    Raises:
+        FileError: the runtime refuses it, or finds other names, shapes or types than the file says of itself.
+    """
+    said = read(data, name)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # silence is not slower
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own exceptions share no base but this
+        raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
+    nodes = (*session.get_inputs(), *session.get_outputs())
+    check(name, said, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes})
+    return OrtEngine(session, said)

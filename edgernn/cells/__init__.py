@@ -1,0 +1,31 @@
+"""The cells that come with edgernn: one file, one line each."""
+
+from edgernn.cells.activation import Activation
+from edgernn.cells.conv1d import Conv1d
+from edgernn.cells.dense import Dense
+from edgernn.cells.embedding import Embedding
+from edgernn.cells.gru import Gru
+from edgernn.cells.joins import Concat, Product, Sum
+from edgernn.cells.layernorm import LayerNorm
+from edgernn.cells.lstm import Lstm
+from edgernn.cells.rnn import Rnn
+from edgernn.cells.scale import Scale
+from edgernn.cells.slice import Slice
+from edgernn.cells.standardize import Standardize
+
+__all__ = [
+    "Activation",
+    "Concat",
+    "Conv1d",
+    "Dense",
+    "Embedding",
+    "Gru",
+    "LayerNorm",
+    "Lstm",
+    "Product",
+    "Rnn",
+    "Scale",
+    "Slice",
+    "Standardize",
+    "Sum",
+]

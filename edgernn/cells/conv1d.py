@@ -1,0 +1,52 @@
+"""The causal convolution over time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from edgernn.cell import cell
+from edgernn.errors import GraphError
+from edgernn.ops import Ops, V
+from edgernn.tensor import Tensor
+
+
+@cell
+@dataclass(frozen=True)
+class Conv1d:
+    """A convolution over this frame and those before it: y[t] = b + sum over k of w_k x[t - (kernel - 1 - k) dilation].
+
+    The state is the past frames, oldest first; zeros at rest are the zero padding on the left of
+    `torch.nn.Conv1d`. Causal and dilated as in A. van den Oord et al., "WaveNet" (arXiv:1609.03499).
+    """
+
+    kernel: int  # taps, at least 2: one tap is a Dense
+    w: Annotated[Tensor, "outputs", "kernel * inputs"]  # oldest tap first, then its channels
+    b: Annotated[Tensor | None, "outputs"] = None
+    dilation: int = 1  # frames between two taps
+
+    def __post_init__(self) -> None:
+        if self.kernel < 2 or self.dilation < 1:
+            raise GraphError(
+                f"Conv1d has kernel {self.kernel} and dilation {self.dilation}; expected a kernel of at least 2 "
+                "and a dilation of at least 1"
+            )
+
+    @property
+    def inputs(self) -> int:
+        """The width of one frame."""
+        return self.w.shape[1] // self.kernel
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """The frames that a later step still needs."""
+        return {"past": (self.kernel - 1) * self.dilation * self.inputs}
+
+    def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
+        """(inputs,) and past ((kernel - 1) * dilation * inputs,) -> (outputs,)."""
+        (past,) = state
+        frames = ops.concat(past, x)
+        _, later = ops.split(frames, (self.inputs, self.states["past"]))
+        if self.dilation > 1:
+            every = ops.split(frames, (self.kernel - 1) * self.dilation + 1)
+            frames = ops.concat(*every[:: self.dilation])
+        return ops.affine(self.w, frames, self.b), (later,)

@@ -1,0 +1,42 @@
+"""The long short-term memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from edgernn.cell import cell
+from edgernn.ops import Ops, V
+from edgernn.tensor import Tensor
+
+
+@cell
+@dataclass(frozen=True)
+class Lstm:
+    """One LSTM layer, with a projection of its output when `p` is given; gates in the order of GATES.
+
+    S. Hochreiter and J. Schmidhuber, "Long short-term memory" (Neural Computation 9, 1997) with the forget gate
+    of F. Gers et al. (2000), no peepholes, as `torch.nn.LSTM`; projection by H. Sak et al. (arXiv:1402.1128).
+    """
+
+    GATES: ClassVar = ("input", "forget", "cell", "output")
+
+    w: Annotated[Tensor, "4 * hidden", "inputs"]
+    u: Annotated[Tensor, "4 * hidden", "outputs"]  # outputs = hidden without a projection
+    b: Annotated[Tensor | None, "4 * hidden"] = None
+    p: Annotated[Tensor | None, "outputs", "hidden"] = None
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """The output `h` and the cell state `c`."""
+        return {"h": self.u.shape[1], "c": self.u.shape[0] // 4}
+
+    def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
+        """(inputs,), h (outputs,) and c (hidden,) -> h (outputs,)."""
+        h, c = state
+        gates = ops.affine(self.w, x, self.b) + ops.affine(self.u, h)
+        i, f, g, o = ops.split(gates, 4)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        h = ops.sigmoid(o) * ops.tanh(c)
+        if self.p is not None:
+            h = ops.affine(self.p, h)
+        return h, (h, c)

@@ -1,0 +1,27 @@
+"""A factor and an offset, element by element."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from edgernn.cell import cell
+from edgernn.ops import Ops, V
+from edgernn.tensor import Tensor
+
+
+@cell
+@dataclass(frozen=True)
+class Scale:
+    """by * x + plus: a batch normalization in use, or constants in a model's own arithmetic.
+
+    S. Ioffe and C. Szegedy, "Batch normalization" (arXiv:1502.03167), folded to its two constants.
+    """
+
+    by: Annotated[Tensor, "inputs"]
+    plus: Annotated[Tensor, "inputs"]
+
+    states: ClassVar[Mapping[str, int]] = {}
+
+    def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
+        """(inputs,) -> (inputs,)."""
+        return ops.scale(x, self.by, self.plus), state

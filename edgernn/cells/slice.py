@@ -1,0 +1,31 @@
+"""A range of a frame's elements."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgernn.cell import cell
+from edgernn.errors import GraphError
+from edgernn.ops import Ops, V
+
+
+@cell
+@dataclass(frozen=True)
+class Slice:
+    """x[start:stop], the half-open range of Python and numpy."""
+
+    inputs: int
+    start: int
+    stop: int
+
+    states: ClassVar[Mapping[str, int]] = {}
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop <= self.inputs:
+            raise GraphError(f"Slice takes {self.start}:{self.stop} of {self.inputs} values; nothing is left there")
+
+    def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
+        """(inputs,) -> (stop - start,)."""
+        sizes = (self.start, self.stop - self.start, self.inputs - self.stop)
+        kept = ops.split(x, [size for size in sizes if size])
+        return kept[1 if self.start else 0], state

@@ -1,0 +1,100 @@
+"""The contract: what an artifact says of itself, found by the loader before any runtime sees the file.
+
+An artifact holds one block of JSON that begins with the seal. Its names are those of the artifact's own inputs and
+outputs: `x` and `<layer>.<state>.in`, `y` and `<layer>.<state>.out`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgernn.errors import FileError
+from edgernn.file import digest
+from edgernn.graph import Graph
+from edgernn.seal import BLANK, KEY
+from edgernn.version import VERSION
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a program reads, carries and answers, in elements of float32 (`x` of int32 when `rows` is not 0)."""
+
+    graph: str  # SHA-256 of the .rnn file that it was written from
+    version: str
+    precision: str
+    inputs: int
+    outputs: int
+    rows: int  # symbols that x may be, or 0
+    states: Mapping[str, int]  # name -> width
+    rest: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # states that do not start at zero
+    period_ms: float | None = None
+    labels: tuple[str, ...] = ()
+
+
+def contract(graph: Graph) -> Contract:
+    """The contract of every artifact made from a graph."""
+    return Contract(
+        graph=digest(graph),
+        version=VERSION,
+        precision=graph.precision,
+        inputs=graph.inputs,
+        outputs=graph.outputs,
+        rows=graph.rows,
+        states=dict(graph.states),
+        rest={name: tuple(tensor.stored.tolist()) for name, tensor in graph.rest.items()},
+        period_ms=graph.period_ms,
+        labels=graph.labels,
+    )
+
+
+Signature = Mapping[str, tuple[tuple[int, ...], str]]
+
+
+def signature(said: Contract) -> Signature:
+    """Name -> (shape, dtype) of every input and output of an artifact; the first axis is a batch of one."""
+    x = ((1,), "int32") if said.rows else ((1, said.inputs), "float32")
+    ins = {f"{name}.in": ((1, width), "float32") for name, width in said.states.items()}
+    outs = {f"{name}.out": ((1, width), "float32") for name, width in said.states.items()}
+    return {"x": x, **ins, "y": ((1, said.outputs), "float32"), **outs}
+
+
+def check(name: str, said: Contract, found: Signature) -> None:
+    """Hold what a runtime found in an artifact against what the artifact says of itself.
+
+    Raises:
+        FileError: a name, shape or dtype differs; so a state that is never fed back cannot be.
+    """
+    wanted = signature(said)
+    if found != wanted:
+        differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+        raise FileError(
+            f"'{name}' has {', '.join(f'{key}: {found.get(key)}' for key in differ)}; it should have "
+            f"{', '.join(f'{key}: {wanted.get(key)}' for key in differ)}: export it again"
+        )
+
+
+def write(said: Contract) -> str:
+    """The block of JSON for an artifact, its seal still blank."""
+    fields = {f"edgernn.{name}": value for name, value in asdict(said).items()}
+    return json.dumps({KEY: BLANK, **fields}, separators=(",", ":"))
+
+
+def read(data: bytes, name: str) -> Contract:
+    """The contract in a verified artifact.
+
+    Raises:
+        FileError: the block is not there or says something else than a contract.
+    """
+    start = data.find(f'{{"{KEY}":"'.encode())
+    try:
+        fields: dict[str, Any]
+        fields, _ = json.JSONDecoder().raw_decode(data[max(start, 0) :].decode("latin-1"))
+        fields = {key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY}
+        fields["labels"] = tuple(fields["labels"])
+        fields["rest"] = {key: tuple(values) for key, values in fields["rest"].items()}
+        return Contract(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FileError(
+            f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: export it again"
+        ) from error

@@ -1,0 +1,56 @@
+"""Every error that edgernn raises on purpose, so that `except EdgernnError` catches them all.
+
+    EdgernnError
+    |-- GraphError         layers that do not fit together, or a cell with weights of the wrong shape
+    |-- FrameError         a frame of the wrong shape or dtype, not finite, or an index outside the table
+    |-- StateError         a state of another model
+    |-- FileError          a file that is missing, truncated, altered, foreign or cannot be written
+    |-- UsageError         a suffix, option or name that does not exist
+    |-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
+    |-- ParityError        two readings of one model that disagree
+    `-- MissingExtraError  a package that is not installed; the message has the pip command
+"""
+
+
+class EdgernnError(Exception):
+    """The root: everything that edgernn raises on purpose."""
+
+
+class GraphError(EdgernnError, ValueError):
+    """Layers that do not fit together, or a cell with weights of the wrong shape."""
+
+
+class FrameError(EdgernnError, ValueError):
+    """A frame that must not enter the model."""
+
+
+class StateError(EdgernnError, ValueError):
+    """A state that does not belong to this model."""
+
+
+class FileError(EdgernnError, OSError):
+    """A file that cannot be read, trusted or written."""
+
+
+class UsageError(EdgernnError, ValueError):
+    """A suffix, option or name that does not exist."""
+
+
+class UnsupportedError(EdgernnError, ValueError):
+    """Something that cannot stream, or that a runtime or target cannot express."""
+
+
+class ParityError(EdgernnError, ValueError):
+    """Two readings of one model that disagree."""
+
+
+class MissingExtraError(EdgernnError, ImportError):
+    """A package that is not installed; the message has the pip command."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed: "
+            f"pip install 'edgernn[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra

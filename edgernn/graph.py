@@ -1,0 +1,163 @@
+"""The model: named layers that read one another, valid by construction."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from edgernn.cell import dimensions, tensors
+from edgernn.errors import GraphError
+from edgernn.record import Recording, Ref, record
+from edgernn.tensor import Tensor
+
+INPUT = "x"
+OUTPUT = "y"
+PRECISIONS = {"float32": "fp32", "float64": "fp64"}
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A cell with a name; `reads` names layers or "x", and empty means the layer before it."""
+
+    name: str
+    cell: Any
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Layers in the order in which they run; the last one's output is the model's.
+
+    Attributes:
+        layers: each reads the one before it, or what it names; states are called `<layer>.<state>`.
+        inputs: the width of a frame; 1 before an embedding.
+        rest: initial states by name, each of shape (width,); zeros where none is given.
+        period_ms: the time from one frame to the next, when it is known.
+        labels: a name for each output, or nothing.
+
+    Raises:
+        GraphError: a name used twice or unknown, widths that do not fit, an embedding that does not read x.
+    """
+
+    layers: tuple[Layer, ...]
+    inputs: int
+    rest: Mapping[str, Tensor] = field(default_factory=dict)
+    period_ms: float | None = None
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", self._linked(tuple(self.layers)))
+        object.__setattr__(self, "rest", MappingProxyType(dict(sorted(self.rest.items()))))
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if not self.layers or self.inputs < 1:
+            raise GraphError(
+                f"a graph of {len(self.layers)} layers and {self.inputs} inputs arrived; expected at least one of each"
+            )
+        self.rows  # noqa: B018  checks what reads the input
+        for name, tensor in self.rest.items():
+            if self.states.get(name) is None or tensor.shape != (self.states[name],):
+                raise GraphError(f"rest state '{name}' has shape {tensor.shape}; there are {self.states}")
+        if self.labels and len(self.labels) != self.outputs:
+            raise GraphError(f"{len(self.labels)} labels for {self.outputs} outputs")
+        if self.period_ms is not None and not self.period_ms > 0:
+            raise GraphError(f"a period of {self.period_ms} ms arrived; expected a number above 0")
+
+    @cached_property
+    def recorded(self) -> Mapping[str, Recording]:
+        """What each layer's `step` says, by the layer's name."""
+        known, said = {INPUT: self.inputs}, {}
+        for layer in self.layers:
+            wanted = None if hasattr(layer.cell, "join") else dimensions(layer.cell).get("inputs")
+            for name in layer.reads:
+                if wanted is not None and known[name] != wanted:
+                    raise GraphError(
+                        f"layer '{layer.name}' reads {wanted} values, but {known[name]} arrive from '{name}'"
+                    )
+            said[layer.name] = record(layer.name, layer.cell, [Ref(name, known[name]) for name in layer.reads])
+            known[layer.name] = said[layer.name].y.width
+        return MappingProxyType(said)
+
+    @cached_property
+    def states(self) -> Mapping[str, int]:
+        """The width of each carried state, by the name `<layer>.<state>`, in the order of the layers."""
+        return {
+            f"{layer.name}.{name}": width
+            for layer in self.layers
+            for name, width in getattr(layer.cell, "states", {}).items()
+        }
+
+    @property
+    def outputs(self) -> int:
+        """The width of the model's output."""
+        return self.recorded[self.layers[-1].name].y.width
+
+    @cached_property
+    def rows(self) -> int:
+        """How many symbols the model's input may be; 0 when a frame is numbers and not a symbol."""
+        words = [word for said in self.recorded.values() for word in said.words]
+        tables = [word for word in words if word.name == "lookup"]
+        readers = [word for word in words if INPUT in {ref.name for ref in word.reads}]
+        if tables and tables != readers:
+            raise GraphError(
+                f"layer '{tables[0].layer}' looks a symbol up; that must read the graph's input 'x', and then nothing "
+                "but tables may read it"
+            )
+        return min((word.args[0].shape[0] for word in tables), default=0)
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Every weight and rest state by the name that it has in a file: `gru.w`, `gru.h.rest`."""
+        weights = {
+            f"{layer.name}.{name}": tensor for layer in self.layers for name, tensor in tensors(layer.cell).items()
+        }
+        return weights | {f"{name}.rest": tensor for name, tensor in self.rest.items()}
+
+    @property
+    def precision(self) -> str:
+        """The scheme of the weights: "fp32", or "fp64" before it is made so."""
+        kinds = sorted({tensor.stored.dtype.name for tensor in self.tensors.values()}) or ["float32"]
+        if len(kinds) > 1:
+            raise GraphError(f"weights of dtypes {', '.join(kinds)} arrived; expected one: use graph.astype('float32')")
+        return PRECISIONS[kinds[0]]
+
+    def astype(self, dtype: DTypeLike) -> "Graph":
+        """The same graph with every weight in `dtype`."""
+        return replace(
+            self,
+            layers=tuple(replace(layer, cell=_cast(layer.cell, dtype)) for layer in self.layers),
+            rest={name: Tensor(tensor.dense(dtype)) for name, tensor in self.rest.items()},
+        )
+
+    def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers with `reads` always filled in."""
+        seen, linked = [INPUT], []
+        for layer in layers:
+            if not _NAME.fullmatch(layer.name) or layer.name == OUTPUT:
+                raise GraphError(f"a layer cannot be called '{layer.name}'; use letters, digits and _, but not 'x' or 'y'")
+            if layer.name in seen:
+                raise GraphError(f"two layers are called '{layer.name}'; names must differ")
+            reads = tuple(layer.reads) or (seen[-1],)
+            for name in reads:
+                if name not in seen:
+                    raise GraphError(
+                        f"layer '{layer.name}' reads '{name}', which no earlier layer is called; "
+                        f"there are {', '.join(seen)}"
+                    )
+            if hasattr(layer.cell, "join") != (len(reads) > 1):
+                raise GraphError(
+                    f"layer '{layer.name}' is a {type(layer.cell).__name__} and reads {len(reads)} values; a join "
+                    "reads at least two and any other cell exactly one"
+                )
+            linked.append(replace(layer, reads=reads))
+            seen.append(layer.name)
+        return tuple(linked)
+
+
+def _cast(cell: Any, dtype: DTypeLike) -> Any:
+    return replace(cell, **{name: Tensor(tensor.dense(dtype)) for name, tensor in tensors(cell).items()})

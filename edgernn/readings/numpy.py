@@ -1,0 +1,125 @@
+"""The definition: the words computed by numpy, against which every other reading is judged."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.graph import INPUT, Graph
+from edgernn.tensor import Tensor
+from edgernn.trace import Trace, replay, trace
+
+Array = NDArray[Any]
+
+
+class NumpyOps:
+    """Each word on arrays of shape (..., width), in float64 or float32."""
+
+    def __init__(self, dtype: str = "float64") -> None:
+        self.dtype = np.dtype(dtype)
+        self._cast: dict[int, tuple[Tensor, Array]] = {}
+
+    def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
+        y: Array = x @ self._array(weight).T
+        return y if bias is None else y + self._array(bias)
+
+    def add(self, a: Array, b: Array) -> Array:
+        return a + b
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        return a - b
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        return a * b
+
+    def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
+        return x * self._factor(by) + self._factor(plus)
+
+    def sigmoid(self, x: Array) -> Array:
+        # tanh never overflows, and loses no digit that exp would keep.
+        half = self.dtype.type(0.5)
+        return half * np.tanh(half * x) + half
+
+    def tanh(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def relu(self, x: Array) -> Array:
+        return np.maximum(x, self.dtype.type(0))
+
+    def softmax(self, x: Array) -> Array:
+        raised = np.exp(x - x.max(axis=-1, keepdims=True))
+        return raised / raised.sum(axis=-1, keepdims=True)
+
+    def log(self, x: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):  # log(0) is -inf in every target
+            return np.log(x)
+
+    def split(self, x: Array, sizes: int | Sequence[int]) -> tuple[Array, ...]:
+        if isinstance(sizes, int):
+            return tuple(np.split(x, sizes, axis=-1))
+        return tuple(np.split(x, np.cumsum(sizes[:-1]), axis=-1))
+
+    def concat(self, *xs: Array) -> Array:
+        return np.concatenate(xs, axis=-1)
+
+    def lookup(self, table: Tensor, index: Array) -> Array:
+        rows: Array = self._array(table)[index[..., 0]]
+        return rows
+
+    def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        y: Array = centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + self.dtype.type(eps))
+        y = y if gain is None else y * self._array(gain)
+        return y if bias is None else y + self._array(bias)
+
+    def _array(self, tensor: Tensor) -> Array:
+        kept = self._cast.get(id(tensor))
+        if kept is None:
+            kept = self._cast[id(tensor)] = (tensor, tensor.dense(self.dtype))
+        return kept[1]
+
+    def _factor(self, given: Tensor | float) -> Any:
+        return self._array(given) if isinstance(given, Tensor) else self.dtype.type(given)
+
+
+class Stepper:
+    """A graph that computes: frames in, results out, states carried by whoever calls.
+
+    Args:
+        graph: what to compute.
+        dtype: "float64" or "float32", for every value inside.
+    """
+
+    def __init__(self, graph: Graph, dtype: str = "float64") -> None:
+        self.graph = graph
+        self.trace: Trace = trace(graph)
+        self.dtype = np.dtype(dtype)
+        self._ops = NumpyOps(dtype)
+
+    def rest(self, *batch: int) -> dict[str, Array]:
+        """The initial states by name, each of shape (*batch, width)."""
+        states = {name: np.zeros((*batch, width), self.dtype) for name, width in self.graph.states.items()}
+        for name, tensor in self.graph.rest.items():
+            states[name][...] = tensor.stored
+        return states
+
+    def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
+        """Every value of one step by its name in the trace; x is (..., inputs), a state (..., width)."""
+        start = {INPUT: x if self.graph.rows else np.asarray(x, self.dtype)}
+        start |= {state.before.name: states[state.name] for state in self.trace.states}
+        return replay(self.trace.words, self._ops, start)
+
+    def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """One frame: (x, states before) -> (y, states after)."""
+        values = self.values(x, states)
+        return values[self.trace.y.name], {state.name: values[state.after.name] for state in self.trace.states}
+
+    def run(self, xs: Array, states: dict[str, Array] | None = None) -> tuple[Array, dict[str, Array]]:
+        """A sequence (..., time, inputs) from rest or from `states` -> ((..., time, outputs), states after)."""
+        states = self.rest(*xs.shape[:-2]) if states is None else states
+        ys = []
+        for t in range(xs.shape[-2]):
+            y, states = self.step(xs[..., t, :], states)
+            ys.append(y)
+        return np.stack(ys, axis=-2), states

@@ -1,0 +1,238 @@
+"""Opening an artifact and stepping it: an immutable Program, and a Stream for each carried state."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+from numpy import isfinite
+from numpy.typing import NDArray
+
+from edgernn import disk
+from edgernn.contract import Contract
+from edgernn.errors import FrameError, StateError, UsageError
+from edgernn.seal import verify
+
+Array = NDArray[Any]
+OnBadInput = Literal["raise", "hold", "zero"]
+
+BACKENDS = {
+    ".onnx": "edgernn.backends.onnxruntime",
+    ".rnn": "edgernn.backends.numpy",
+    ".tflite": "edgernn.backends.tflite",
+}
+"""The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
+
+
+class Bound(Protocol):
+    """One carried state on one backend: fixed arrays, and a step that takes no arguments."""
+
+    x: Array  # (inputs,) float32, or (1,) int32
+    y: Array  # (outputs,) float32
+
+    def step(self) -> None:
+        """Compute `y` from `x` and the carried state, and carry the new state."""
+
+    def read(self) -> tuple[Array, ...]:
+        """The carried states, in the order of the contract; views or copies."""
+
+    def write(self, states: tuple[Array, ...], /) -> None:
+        """Replace the carried states."""
+
+
+class Engine(Protocol):
+    """An artifact in its runtime, shared by every stream."""
+
+    backend: str  # the runtime with its version: "onnxruntime 1.32.0"
+
+    @property
+    def contract(self) -> Contract:
+        """What the artifact says of itself, checked against what the runtime found in it."""
+
+    def bind(self) -> Bound:
+        """A new carried state."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A verified artifact, ready to run: immutable, and shared by any number of streams."""
+
+    name: str
+    sha256: str
+    size: int  # bytes
+    engine: Engine
+
+    @property
+    def contract(self) -> Contract:
+        """What it reads, carries and answers."""
+        return self.engine.contract
+
+    @property
+    def backend(self) -> str:
+        """The runtime that steps it, with its version."""
+        return self.engine.backend
+
+    def stream(self, *, on_bad_input: OnBadInput = "raise") -> "Stream":
+        """A new stream at rest.
+
+        Args:
+            on_bad_input: what a frame that is not finite, or an index outside the table, does. "raise" refuses it
+                with a FrameError and leaves the state as it was; "hold" takes the last good frame in its place (zeros
+                before any), "zero" takes zeros.
+        """
+        return Stream(self, on_bad_input)
+
+
+class Stream:
+    """One carried state: `step` a frame at a time, on one thread at a time.
+
+    `program.stream()` makes it. Nothing else in edgernn changes while a model runs.
+    """
+
+    __slots__ = (
+        "_bound", "_dtype", "_finite", "_names", "_on_bad_input", "_raw", "_rest", "_rows", "_run", "_shape", "_x", "_y",
+        "program",
+    )  # fmt: skip
+
+    def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:
+        if on_bad_input not in {"raise", "hold", "zero"}:
+            raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
+        said = program.contract
+        self.program = program
+        self._on_bad_input = on_bad_input
+        self._bound = program.engine.bind()
+        self._run: Callable[[], None] = self._bound.step
+        self._x, self._y = self._bound.x, self._bound.y
+        self._shape, self._dtype = self._x.shape, self._x.dtype
+        self._raw = bytearray(said.inputs)
+        self._finite: Array = np.frombuffer(self._raw, np.bool_)
+        self._rows = said.rows
+        self._names = tuple(said.states.items())
+        self._rest = tuple(
+            np.array(said.rest.get(name, (0.0,) * width), np.float32) for name, width in said.states.items()
+        )
+        self.reset()
+
+    def step(self, frame: Array, out: Array | None = None) -> Array:
+        """One frame.
+
+        Args:
+            frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding.
+            out: where to put the result, float32 of shape (outputs,); a fresh array unless given.
+
+        Returns:
+            float32 of shape (outputs,).
+
+        Raises:
+            FrameError: wrong shape or dtype; or not finite, or outside the table, and on_bad_input is "raise".
+        """
+        if frame.__class__ is not np.ndarray or frame.dtype is not self._dtype or frame.shape != self._shape:
+            self._check(frame)
+        if self._rows:
+            bad = not 0 <= frame[0] < self._rows
+        else:
+            isfinite(frame, self._finite)
+            bad = 0 in self._raw
+        if bad:
+            self._repair(frame)
+        else:
+            self._x[:] = frame
+        self._run()
+        if out is None:
+            return self._y.copy()
+        out[:] = self._y
+        return out
+
+    def run(self, frames: Array) -> Array:
+        """A block of frames, (time, inputs) -> (time, outputs), from the carried state on."""
+        if frames.ndim != 2:
+            raise FrameError(f"a block of shape {frames.shape} arrived; expected (time, {self._shape[0]})")
+        results = np.empty((len(frames), self._y.size), np.float32)
+        for frame, result in zip(frames, results, strict=True):
+            self.step(frame, result)
+        return results
+
+    def reset(self) -> Self:
+        """Back to rest: zeros, or the initial states that the model learned."""
+        self._bound.write(self._rest)
+        return self
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The carried states by name, each a copy, float32 of shape (width,). Give it back to resume bit for bit.
+
+        Raises:
+            StateError: on setting, names or shapes of another model, or values that are not finite.
+        """
+        return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
+
+    @state.setter
+    def state(self, states: Mapping[str, Array]) -> None:
+        wanted = dict(self._names)
+        given = {name: np.asarray(array) for name, array in states.items()}
+        if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
+            arrived = {name: array.shape for name, array in given.items()}
+            raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
+        for name, array in given.items():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
+                raise StateError(f"state '{name}' is {array.dtype} or not finite; expected finite float32")
+        self._bound.write(tuple(given[name] for name in wanted))
+
+    def _check(self, frame: Any) -> None:
+        """The slow way to the same question as in `step`, and the words when the answer is no."""
+        if not isinstance(frame, np.ndarray) or frame.dtype != self._dtype or frame.shape != self._shape:
+            arrived = f"{frame.dtype} of shape {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+            raise FrameError(
+                f"a frame of {arrived} arrived; expected an array of {self._dtype} of shape {self._shape}: "
+                f"use np.asarray(frame, np.{self._dtype}) and one step per frame"
+            )
+
+    def _repair(self, frame: Array) -> None:
+        if self._on_bad_input == "zero":
+            self._x[:] = 0
+        elif self._on_bad_input == "raise":
+            raise FrameError(
+                f"index {frame[0]} arrived; expected 0 to {self._rows - 1}, a row of the table"
+                if self._rows
+                else f"element {self._raw.index(0)} of the frame is {frame[self._raw.index(0)]}, and would stay in the "
+                "carried state; mend the source, or choose on_bad_input='hold' or 'zero'"
+            )
+
+
+def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
+    """Open an artifact: read it once, verify its seal, and give the same bytes to the runtime that its suffix names.
+
+    Args:
+        path: a `.rnn`, `.onnx` or `.tflite` file written by edgernn.
+        threads: how many threads the runtime may use for a step; one is fastest for small models.
+
+    Raises:
+        UsageError: no backend opens this suffix.
+        FileError: the file is missing, truncated, altered or not written by edgernn.
+        MissingExtraError: the runtime is not installed.
+    """
+    name = os.fspath(path)
+    backend = backend_of(name)
+    return load(disk.read(path), name, backend, threads)
+
+
+def backend_of(name: str) -> str:
+    """The module that runs files of this suffix.
+
+    Raises:
+        UsageError: there is none.
+    """
+    suffix = Path(name).suffix
+    if suffix not in BACKENDS:
+        raise UsageError(f"no backend opens '{name}'; there are {', '.join(sorted(BACKENDS))}")
+    return BACKENDS[suffix]
+
+
+def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
+    """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
+    sha256 = verify(data, name)
+    engine: Engine = import_module(backend).load(data, name, threads)
+    return Program(name, sha256, len(data), engine)

@@ -1,0 +1,144 @@
+"""ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from edgernn.contract import signature
+from edgernn.contract import contract as contract_of
+from edgernn.errors import MissingExtraError
+from edgernn.graph import INPUT, Graph
+from edgernn.record import Ref, Word
+from edgernn.seal import seal
+from edgernn.tensor import Tensor
+from edgernn.trace import replay
+from edgernn.version import VERSION
+
+from edgernn_export.targets.plan import Plan, plan
+
+try:
+    import onnx
+    from onnx import helper, numpy_helper
+except ImportError as error:
+    raise MissingExtraError("onnx", "export", "writing an .onnx file") from error
+
+OPSET = 17
+IR_VERSION = 8  # that of opset 17
+
+_TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
+
+
+class OnnxWords:
+    """Each word as nodes; a value is its Ref in the trace."""
+
+    def __init__(self, planned: Plan) -> None:
+        self.plan = planned
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, onnx.TensorProto] = {}
+        self.word: Word
+
+    def hear(self, word: Word) -> None:
+        """Remember the word whose method is called next."""
+        self.word = word
+
+    def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
+        extra = [] if bias is None else [self._constant(bias)]
+        return self._node("Gemm", [self._name(x), self._constant(weight), *extra], transB=1)
+
+    def add(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Add", [self._name(a), self._name(b)])
+
+    def subtract(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Sub", [self._name(a), self._name(b)])
+
+    def multiply(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Mul", [self._name(a), self._name(b)])
+
+    def scale(self, x: Ref, by: Tensor | float, plus: Tensor | float = 0.0) -> Ref:
+        if plus == 0.0:
+            return self._node("Mul", [self._name(x), self._constant(by, "by")])
+        if by == 1.0:
+            return self._node("Add", [self._name(x), self._constant(plus, "plus")])
+        scaled = f"{self.word.made[0].name}.scaled"
+        self.nodes.append(helper.make_node("Mul", [self._name(x), self._constant(by, "by")], [scaled], scaled))
+        return self._node("Add", [scaled, self._constant(plus, "plus")])
+
+    def sigmoid(self, x: Ref) -> Ref:
+        return self._node("Sigmoid", [self._name(x)])
+
+    def tanh(self, x: Ref) -> Ref:
+        return self._node("Tanh", [self._name(x)])
+
+    def relu(self, x: Ref) -> Ref:
+        return self._node("Relu", [self._name(x)])
+
+    def softmax(self, x: Ref) -> Ref:
+        return self._node("Softmax", [self._name(x)], axis=-1)
+
+    def log(self, x: Ref) -> Ref:
+        return self._node("Log", [self._name(x)])
+
+    def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
+        name = f"split.{'.'.join(map(str, sizes))}"
+        self.weights[name] = numpy_helper.from_array(np.array(sizes, np.int64), name)
+        self._node("Split", [self._name(x), name], axis=1)
+        return self.word.made
+
+    def concat(self, *xs: Ref) -> Ref:
+        return self._node("Concat", [self._name(x) for x in xs], axis=1)
+
+    def lookup(self, table: Tensor, index: Ref) -> Ref:
+        return self._node("Gather", [self._constant(table), self._name(index)], axis=0)
+
+    def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
+        ones = Tensor(np.ones(x.width, np.float32)) if gain is None else gain
+        extra = [] if bias is None else [self._constant(bias)]
+        names = [self._name(x), self._constant(ones, "ones"), *extra]
+        return self._node("LayerNormalization", names, axis=-1, epsilon=eps)
+
+    def copy(self, name: str, output: str) -> None:
+        """An output that repeats another value."""
+        self.nodes.append(helper.make_node("Identity", [name], [output], output))
+
+    def _name(self, ref: Ref) -> str:
+        return self.plan.names[ref.name]
+
+    def _node(self, kind: str, inputs: list[str], **attributes: int | float) -> Ref:
+        made = self.word.made
+        outputs = [self._name(ref) for ref in made]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, made[0].name, **attributes))
+        return made[0]
+
+    def _constant(self, given: Tensor | float, role: str = "") -> str:
+        if isinstance(given, Tensor):
+            weights = [arg for arg in self.word.args if isinstance(arg, Tensor)]
+            name = self.plan.weight(given, self.word) if given in weights else f"{self.word.made[0].name}.{role}"
+            array = given.dense(np.float32)
+        else:
+            name, array = f"{self.word.made[0].name}.{role}", np.array(given, np.float32)
+        self.weights[name] = numpy_helper.from_array(array, name)
+        return name
+
+
+def render(graph: Graph) -> bytes:
+    """The sealed bytes of an `.onnx` file, the same for the same graph."""
+    planned = plan(graph)
+    words = OnnxWords(planned)
+    replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
+    for output, name in planned.copies.items():
+        words.copy(name, output)
+    shapes = signature(contract_of(planned.graph))
+    infos = {
+        name: helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)) for name, (shape, dtype) in shapes.items()
+    }
+    ins = [infos[INPUT], *(infos[ref.name] for ref in planned.ins[1:])]
+    outs = [infos[name] for name in planned.outs]
+    model = helper.make_model(
+        helper.make_graph(words.nodes, "step", ins, outs, list(words.weights.values())),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="edgernn",
+        producer_version=VERSION,
+    )
+    helper.set_model_props(model, {"edgernn": planned.contract})
+    onnx.checker.check_model(model, full_check=True)
+    return seal(model.SerializeToString(deterministic=True))
