@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgernn.errors import EdgernnError as EdgernnError
-    from edgernn.file import load as load
-    from edgernn.file import save as save
-    from edgernn.graph import Graph as Graph
-    from edgernn.graph import Layer as Layer
-    from edgernn.runtime import Program as Program
-    from edgernn.runtime import Stream as Stream
-    from edgernn.runtime import open as open
+    from edgernn.file import load as load, save as save
+    from edgernn.graph import Graph as Graph, Layer as Layer
+    from edgernn.runtime import Program as Program, Stream as Stream, open as open  # noqa: A004  edgernn.open is the verb
     from edgernn.tensor import Tensor as Tensor
-    from edgernn.version import VERSION as __version__
+
+    __version__: str
 
 # Name -> (module, name there), read when it is first asked for: so `import edgernn` costs nothing.
 _DOOR = {
@@ -29,7 +26,7 @@ _DOOR = {
     "save": ("edgernn.file", "save"),
 }
 
-__all__ = [  # noqa: PLE0604, PLE0605  the door's table is the list
+__all__ = [  # noqa: PLE0604  the door's table is the list
     *_DOOR
 ]
 

@@ -48,16 +48,14 @@ def cell(cls: C) -> C:
     """
     known = CELLS.get(cls.__name__)
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise GraphError(
-            f"a cell named '{cls.__name__}' exists already, in {known.__module__}; choose another name"
-        )
+        raise GraphError(f"a cell named '{cls.__name__}' exists already, in {known.__module__}; choose another name")
     made = cls.__init__
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
         made(self, *args, **kwargs)
         dimensions(self)
 
-    cls.__init__ = __init__
+    cls.__init__ = checked
     CELLS[cls.__name__] = cls
     return cls
 

@@ -44,3 +44,15 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
         if isinstance(error, OSError):
             raise FileError(f"'{path}' cannot be written: {error.strerror}; check the path and the disk") from error
         raise
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        FileError: it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"the folder '{path}' cannot be made: {error.strerror}; choose another") from error

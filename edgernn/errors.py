@@ -1,14 +1,14 @@
 """Every error that edgernn raises on purpose, so that `except EdgernnError` catches them all.
 
-    EdgernnError
-    |-- GraphError         layers that do not fit together, or a cell with weights of the wrong shape
-    |-- FrameError         a frame of the wrong shape or dtype, not finite, or an index outside the table
-    |-- StateError         a state of another model
-    |-- FileError          a file that is missing, truncated, altered, foreign or cannot be written
-    |-- UsageError         a suffix, option or name that does not exist
-    |-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
-    |-- ParityError        two readings of one model that disagree
-    `-- MissingExtraError  a package that is not installed; the message has the pip command
+EdgernnError
+|-- GraphError         layers that do not fit together, or a cell with weights of the wrong shape
+|-- FrameError         a frame of the wrong shape or dtype, not finite, or an index outside the table
+|-- StateError         a state of another model
+|-- FileError          a file that is missing, truncated, altered, foreign or cannot be written
+|-- UsageError         a suffix, option or name that does not exist
+|-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
+|-- ParityError        two readings of one model that disagree
+`-- MissingExtraError  a package that is not installed; the message has the pip command
 """
 
 
@@ -49,8 +49,7 @@ class MissingExtraError(EdgernnError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
-            f"{purpose} needs the package '{package}', which is not installed: "
-            f"pip install 'edgernn[{extra}]'"
+            f"{purpose} needs the package '{package}', which is not installed: pip install 'edgernn[{extra}]'"
         )
         self.package = package
         self.extra = extra

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edgernn import disk
-from edgernn import cells as _cells  # noqa: F401  fills CELLS
+from edgernn import (
+    cells as _cells,  # noqa: F401  fills CELLS
+    disk,
+)
 from edgernn.cell import CELLS, settings
 from edgernn.errors import EdgernnError, FileError
 from edgernn.graph import Graph, Layer
@@ -62,7 +64,9 @@ def dumps(graph: Graph) -> bytes:
         at += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    body = b"".join(tensor.stored.astype(tensor.stored.dtype.newbyteorder("<")).tobytes() for tensor in graph.tensors.values())
+    body = b"".join(
+        tensor.stored.astype(tensor.stored.dtype.newbyteorder("<")).tobytes() for tensor in graph.tensors.values()
+    )
     return seal(len(text).to_bytes(8, "little") + text + body)
 
 
@@ -73,10 +77,7 @@ def loads(data: bytes, name: str = "data") -> Graph:
         length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])
         metadata = header.pop("__metadata__")
-        if metadata["edgernn.format"] != FORMAT:
-            raise FileError(
-                f"'{name}' has format {metadata['edgernn.format']}; this edgernn reads format {FORMAT}: upgrade edgernn"
-            )
+        _check_format(metadata["edgernn.format"], name)
         arrays = {key: _array(entry, data[8 + length :]) for key, entry in header.items()}
         return _build(json.loads(metadata["edgernn.graph"]), arrays)
     except FileError:
@@ -85,13 +86,23 @@ def loads(data: bytes, name: str = "data") -> Graph:
         raise FileError(f"'{name}' does not hold a valid graph ({error}); export it again") from error
 
 
+def _check_format(found: str, name: str) -> None:
+    if found != FORMAT:
+        raise FileError(f"'{name}' has format {found}; this edgernn reads format {FORMAT}: upgrade edgernn")
+
+
 def _describe(graph: Graph) -> dict[str, Any]:
     return {
         "inputs": graph.inputs,
         "period_ms": graph.period_ms,
         "labels": graph.labels,
         "layers": [
-            {"name": layer.name, "cell": type(layer.cell).__name__, "reads": layer.reads, "settings": settings(layer.cell)}
+            {
+                "name": layer.name,
+                "cell": type(layer.cell).__name__,
+                "reads": layer.reads,
+                "settings": settings(layer.cell),
+            }
             for layer in graph.layers
         ],
     }

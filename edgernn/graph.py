@@ -139,7 +139,9 @@ class Graph:
         seen, linked = [INPUT], []
         for layer in layers:
             if not _NAME.fullmatch(layer.name) or layer.name == OUTPUT:
-                raise GraphError(f"a layer cannot be called '{layer.name}'; use letters, digits and _, but not 'x' or 'y'")
+                raise GraphError(
+                    f"a layer cannot be called '{layer.name}'; use letters, digits and _, but not 'x' or 'y'"
+                )
             if layer.name in seen:
                 raise GraphError(f"two layers are called '{layer.name}'; names must differ")
             reads = tuple(layer.reads) or (seen[-1],)

@@ -119,10 +119,13 @@ class Recorder:
     def pair(self, name: str, a: Recorded, b: Recorded) -> Recorded:
         """`a + b`, `a - b` or `a * b`."""
         if not isinstance(b, Recorded):
-            raise self._error(name, f"'{a.ref.name}' meets a {type(b).__name__}; use ops.scale(x, by, plus) for numbers")
+            raise self._error(
+                name, f"'{a.ref.name}' meets a {type(b).__name__}; use ops.scale(x, by, plus) for numbers"
+            )
         if a.ref.width != b.ref.width:
             raise self._error(
-                name, f"'{a.ref.name}' has {a.ref.width} values and '{b.ref.name}' has {b.ref.width}; expected equal widths"
+                name,
+                f"'{a.ref.name}' has {a.ref.width} values and '{b.ref.name}' has {b.ref.width}; expected equal widths",
             )
         return self._say(name, (a.ref, b.ref), a.ref.width)
 
@@ -178,7 +181,7 @@ def record(layer: str, cell: Any, xs: Sequence[Ref]) -> Recording:
     widths = tuple(value.ref.width for value in state)
     if widths != tuple(one.states.values()):
         raise GraphError(
-            f"layer '{layer}': step returns states of widths {widths}; expected {dict(one.states)}, as the cell declares"
+            f"layer '{layer}': step returns states of widths {widths}; the cell declares {dict(one.states)}"
         )
     after = {name: value.ref for name, value in zip(before, state, strict=True)}
     return Recording(tuple(recorder.words), y.ref, before, after)

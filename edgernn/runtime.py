@@ -93,8 +93,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_bound", "_dtype", "_finite", "_names", "_on_bad_input", "_raw", "_rest", "_rows", "_run", "_shape", "_x", "_y",
-        "program",
+        "_bound", "_dtype", "_finite", "_names", "_on_bad_input", "_raw", "_rest", "_rows", "_run", "_shape", "_x",
+        "_y", "program",
     )  # fmt: skip
 
     def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:

@@ -36,7 +36,9 @@ def verify(data: bytes, name: str) -> str:
     found = data[at : at + len(BLANK)].decode()
     blank = data[:at] + BLANK.encode() + data[at + len(BLANK) :]
     if sha256(blank).hexdigest() != found:
-        raise FileError(f"'{name}' was truncated or altered after it was written: its hash does not match; export it again")
+        raise FileError(
+            f"'{name}' was truncated or altered after it was written: its hash does not match; export it again"
+        )
     return found
 
 

@@ -54,7 +54,7 @@ class Tensor:
         """What the weights take in memory and in a file, in bytes."""
         return self.stored.nbytes
 
-    def dense(self, dtype: DTypeLike = None) -> Array:
+    def dense(self, dtype: DTypeLike | None = None) -> Array:
         """The weights as a plain array, in `dtype` when given."""
         return self.stored if dtype is None else self.stored.astype(dtype, copy=False)
 

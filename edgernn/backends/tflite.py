@@ -34,7 +34,9 @@ class TfliteEngine:
         self._data, self._name, self._threads = data, name, threads
         interpreter = self.interpreter()
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
-        check(name, self.contract, {d["name"]: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for d in details})
+        check(
+            name, self.contract, {d["name"]: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for d in details}
+        )
 
     def interpreter(self) -> Any:
         """A new interpreter with its tensors allocated.

@@ -13,7 +13,7 @@ from edgernn.ops import Ops, V
 class Sum:
     """a + b + ..., all of one width: the residual of K. He et al. (arXiv:1512.03385)."""
 
-    def join(self, ops: Ops[V], *xs: V) -> V:
+    def join(self, _ops: Ops[V], *xs: V) -> V:
         """(width,), (width,), ... -> (width,)."""
         total: V = reduce(add, xs)
         return total
@@ -24,7 +24,7 @@ class Sum:
 class Product:
     """a * b * ..., all of one width: the gate of Y. Dauphin et al. (arXiv:1612.08083)."""
 
-    def join(self, ops: Ops[V], *xs: V) -> V:
+    def join(self, _ops: Ops[V], *xs: V) -> V:
         """(width,), (width,), ... -> (width,)."""
         product: V = reduce(mul, xs)
         return product

@@ -25,31 +25,38 @@ class NumpyOps:
         return y if bias is None else y + self._array(bias)
 
     def add(self, a: Array, b: Array) -> Array:
-        return a + b
+        total: Array = a + b
+        return total
 
     def subtract(self, a: Array, b: Array) -> Array:
-        return a - b
+        rest: Array = a - b
+        return rest
 
     def multiply(self, a: Array, b: Array) -> Array:
-        return a * b
+        product: Array = a * b
+        return product
 
     def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
-        return x * self._factor(by) + self._factor(plus)
+        y: Array = x * self._factor(by) + self._factor(plus)
+        return y
 
     def sigmoid(self, x: Array) -> Array:
-        # tanh never overflows, and loses no digit that exp would keep.
+        # (1 + tanh(x / 2)) / 2 is the same and never overflows
         half = self.dtype.type(0.5)
-        return half * np.tanh(half * x) + half
+        y: Array = half * np.tanh(half * x) + half
+        return y
 
     def tanh(self, x: Array) -> Array:
         return np.tanh(x)
 
     def relu(self, x: Array) -> Array:
-        return np.maximum(x, self.dtype.type(0))
+        y: Array = np.maximum(x, self.dtype.type(0))
+        return y
 
     def softmax(self, x: Array) -> Array:
         raised = np.exp(x - x.max(axis=-1, keepdims=True))
-        return raised / raised.sum(axis=-1, keepdims=True)
+        y: Array = raised / raised.sum(axis=-1, keepdims=True)
+        return y
 
     def log(self, x: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):  # log(0) is -inf in every target
@@ -123,3 +130,11 @@ class Stepper:
             y, states = self.step(xs[..., t, :], states)
             ys.append(y)
         return np.stack(ys, axis=-2), states
+
+
+def random_frames(inputs: int, rows: int, steps: int, seed: int = 0) -> Array:
+    """Frames (steps, inputs) for a trial: standard normal float32, or int32 symbols of a table with this many rows."""
+    random = np.random.default_rng(seed)
+    if rows:
+        return random.integers(0, rows, (steps, inputs)).astype(np.int32)
+    return random.standard_normal((steps, inputs)).astype(np.float32)

@@ -1,21 +1,14 @@
 """The proof of an artifact: its runtime against the numpy reading, step by step."""
 
 import numpy as np
+
 from edgernn.errors import ParityError
 from edgernn.graph import Graph
-from edgernn.readings.numpy import Array, Stepper
+from edgernn.readings.numpy import Array, Stepper, random_frames
 from edgernn.runtime import Program
 
 STEPS = 32
 TOLERANCE = 1e-5  # of the largest value in the reference, or of 1
-
-
-def frames(graph: Graph, steps: int, seed: int = 0) -> Array:
-    """Random frames (steps, inputs): standard normal, or symbols of the table."""
-    random = np.random.default_rng(seed)
-    if graph.rows:
-        return random.integers(0, graph.rows, (steps, 1)).astype(np.int32)
-    return random.standard_normal((steps, graph.inputs)).astype(np.float32)
 
 
 def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
@@ -29,7 +22,7 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     reference, stream = Stepper(graph.astype("float32"), "float32"), program.stream()
     states = reference.rest()
     _compare(program, 0, stream.state, states)
-    for t, frame in enumerate(frames(graph, steps)):
+    for t, frame in enumerate(random_frames(graph.inputs, graph.rows, steps)):
         y, after = reference.step(frame, states)
         _compare(program, t, {"y": stream.step(frame), **stream.state}, {"y": y, **after})
         stream.state = states = after

@@ -3,14 +3,77 @@
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edgernn import disk
-from edgernn.errors import UsageError
+from edgernn.errors import MissingExtraError, UsageError
 from edgernn.graph import Graph
 from edgernn.runtime import BACKENDS, load
-
 from edgernn_export.prove import prove
 from edgernn_export.targets import TARGETS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def from_torch(
+    module: "nn.Module",
+    example: Any,
+    *,
+    time_axis: int | None = None,
+    period_ms: float | None = None,
+    labels: tuple[str, ...] = (),
+) -> Graph:
+    """Convert a trained module and prove that the graph computes the same.
+
+    The module is traced by torch.export on a copy; it is not changed. "Take the last step" means that the graph's
+    answer is valid at every step.
+
+    Args:
+        module: in eval mode.
+        example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes one frame
+            and its state, the tuple of both.
+        time_axis: which axis of the example is time, when no recurrent layer or convolution shows it.
+        period_ms: the time from one frame to the next, kept with the model.
+        labels: a name for each output, kept with the model.
+
+    Returns:
+        The graph in float32.
+
+    Raises:
+        UnsupportedError: an operation that cannot stream or is not known, with its module and what to do.
+        ParityError: module and graph differ by more than 1e-9 in float64, with the first step and layer.
+        MissingExtraError: torch is not installed.
+    """
+    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels))
+    return graph
+
+
+def load_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
+    """Load a state dict, `.safetensors` or `.pt` (tensors only, no pickled code), into a module.
+
+    Raises:
+        UsageError: another suffix.
+        FileError: the file cannot be read, or its names or shapes are not the module's.
+    """
+    _torch("weights").load_weights(module, os.fspath(path))
+
+
+def random_example(shape: tuple[int, ...]) -> "torch.Tensor":
+    """A random sequence of this shape, for `from_torch`."""
+    example: torch.Tensor = _torch("weights").random_example(shape)
+    return example
+
+
+def _torch(name: str) -> Any:
+    """A module of the torch source, which alone imports torch."""
+    try:
+        return import_module(f"edgernn_export.sources.torch.{name}")
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError("torch", "train", "reading a torch module") from error
 
 
 def export(graph: Graph, path: str | os.PathLike[str]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from edgernn.contract import signature
-from edgernn.contract import contract as contract_of
+
+from edgernn.contract import contract as contract_of, signature
 from edgernn.errors import MissingExtraError
 from edgernn.graph import INPUT, Graph
 from edgernn.record import Ref, Word
@@ -12,7 +12,6 @@ from edgernn.seal import seal
 from edgernn.tensor import Tensor
 from edgernn.trace import replay
 from edgernn.version import VERSION
-
 from edgernn_export.targets.plan import Plan, plan
 
 try:
@@ -102,7 +101,7 @@ class OnnxWords:
     def _name(self, ref: Ref) -> str:
         return self.plan.names[ref.name]
 
-    def _node(self, kind: str, inputs: list[str], **attributes: int | float) -> Ref:
+    def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
         made = self.word.made
         outputs = [self._name(ref) for ref in made]
         self.nodes.append(helper.make_node(kind, inputs, outputs, made[0].name, **attributes))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgernn.contract import contract, write
-from edgernn.graph import INPUT, OUTPUT, Graph
+from edgernn.graph import OUTPUT, Graph
 from edgernn.record import Ref, Word
 from edgernn.tensor import Tensor
 from edgernn.trace import Trace, trace

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from edgernn.errors import MissingExtraError
 from numpy.typing import NDArray
+
+from edgernn.errors import MissingExtraError
 
 try:
     import flatbuffers
@@ -54,7 +55,9 @@ class Flat:
         self._buffers.append(made)
         return len(self._buffers) - 1
 
-    def operator(self, kind: str, ins: Sequence[int], outs: Sequence[int], options: Any = None, version: int = 1) -> None:
+    def operator(
+        self, kind: str, ins: Sequence[int], outs: Sequence[int], options: Any = None, version: int = 1
+    ) -> None:
         """An operator by its name in `BuiltinOperator`; options by the schema's own class, such as SplitOptionsT."""
         made = schema.OperatorT()
         code = getattr(schema.BuiltinOperator, kind)

@@ -4,7 +4,6 @@ from edgernn.contract import contract, signature
 from edgernn.graph import Graph
 from edgernn.seal import seal
 from edgernn.trace import replay
-
 from edgernn_export.targets.plan import plan
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.words import TfliteWords

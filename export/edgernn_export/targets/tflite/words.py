@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
 from edgernn.record import Ref, Word
 from edgernn.tensor import Tensor
-
 from edgernn_export.targets.plan import Plan
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
 

@@ -1,0 +1,69 @@
+# Everything that a person or CI does with a clone. Each target makes what it needs, from nothing but Python and make.
+
+PYTHON ?= python3.11
+HOST := .venv
+LITERT := .venv-litert
+TFLITE := .venv-tflite
+DIST := .cache/dist
+SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pyproject.toml README.md LICENSE CHANGELOG.md
+
+export ORT_DISABLE_TELEMETRY := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help env devices demo test lint bench clean
+
+help:
+	@echo "make env    the host environment, in $(HOST)"
+	@echo "make demo   train, export and stream a small model: the whole story in two minutes"
+	@echo "make test   all tests, on this machine and in two bare device environments"
+	@echo "make lint   ruff, mypy and the import rules"
+	@echo "make bench  the figures of README, into bench/results (takes several minutes)"
+
+env: $(HOST)/.made
+
+# torch first and by its exact version: a loose one would bring gigabytes for GPUs that are not there.
+$(HOST)/.made: .constraints/host.txt pyproject.toml
+	test -x $(HOST)/bin/python || $(PYTHON) -m venv $(HOST)
+	$(HOST)/bin/pip install -q -c .constraints/host.txt $$(grep '^torch==' .constraints/host.txt)
+	$(HOST)/bin/pip install -q -c .constraints/host.txt -e '.[dev]'
+	touch $@
+
+# What a device has: the wheel, built through the sdist, with one runtime and nothing of the host.
+devices: $(LITERT)/.made $(TFLITE)/.made
+
+$(DIST)/.made: $(HOST)/.made $(SOURCES)
+	rm -rf $(DIST)
+	$(HOST)/bin/python -m build -q --no-isolation --outdir $(DIST) .
+	$(HOST)/bin/check-wheel-contents $(DIST)
+	touch $@
+
+$(LITERT)/.made: $(DIST)/.made .constraints/host.txt
+	test -x $(LITERT)/bin/python || $(PYTHON) -m venv $(LITERT)
+	$(LITERT)/bin/pip install -q -c .constraints/host.txt "$$(echo $(DIST)/*.whl)[litert]"
+	$(LITERT)/bin/pip install -q --no-deps --force-reinstall $(DIST)/*.whl
+	touch $@
+
+$(TFLITE)/.made: $(DIST)/.made .constraints/tflite.txt
+	test -x $(TFLITE)/bin/python || $(PYTHON) -m venv $(TFLITE)
+	$(TFLITE)/bin/pip install -q -c .constraints/tflite.txt "$$(echo $(DIST)/*.whl)[tflite]"
+	$(TFLITE)/bin/pip install -q --no-deps --force-reinstall $(DIST)/*.whl
+	touch $@
+
+demo: env
+	$(HOST)/bin/edgernn demo
+
+test: env devices
+	$(HOST)/bin/python -m pytest
+
+lint: env
+	$(HOST)/bin/ruff check .
+	$(HOST)/bin/ruff format --check .
+	$(HOST)/bin/mypy
+	$(HOST)/bin/lint-imports
+
+bench: env devices
+	$(HOST)/bin/python bench/step_latency.py --tflite-python $(TFLITE)/bin/python
+	$(HOST)/bin/python bench/readme.py
+
+clean:
+	rm -rf $(HOST) $(LITERT) $(TFLITE) .cache

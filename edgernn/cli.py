@@ -1,0 +1,74 @@
+"""The command `edgernn`: mounts the verbs, and turns errors into exit codes.
+
+0 is success; 1 a check that failed; 2 a wrong use, option or file; 3 no verdict.
+"""
+
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+import click
+
+from edgernn.commands import VERBS
+from edgernn.errors import EdgernnError, ParityError
+from edgernn.version import VERSION
+
+RUNTIMES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "onnx", "torch")
+
+
+def _versions(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"edgernn {VERSION}")
+        click.echo(f"  Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+        for package in RUNTIMES:
+            click.echo(f"  {package} {_installed(package)}")
+        context.exit()
+
+
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_versions,
+    help="Versions of all that is installed.",
+)
+def cli() -> None:
+    """Compact recurrent networks, from PyTorch to a streaming step on small devices."""
+
+
+for _verb in VERBS:
+    cli.add_command(_verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    sys.exit(call(cli, arguments, "edgernn"))
+
+
+def call(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
+    """Run one command: its exit code, every error told in a line."""
+    try:
+        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except EdgernnError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1 if isinstance(error, ParityError) else 2
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads any more; do not flush at exit
+        return 0
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,9 @@
+"""The verbs of the command: one file each. What a verb needs is imported when it runs, so that --help is quick."""
+
+from edgernn.commands.bench import bench
+from edgernn.commands.demo import demo
+from edgernn.commands.export import export
+from edgernn.commands.info import info
+from edgernn.commands.run import run
+
+VERBS = (export, info, run, bench, demo)

@@ -1,0 +1,75 @@
+"""`edgernn bench`: artifacts side by side on this machine."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgernn.graph import Graph
+    from edgernn.runtime import Program
+
+
+@click.command(no_args_is_help=True)
+@click.argument("artifacts", nargs=-1, required=True)
+@click.option(
+    "--reference", metavar="MODEL.rnn", help="The graph that they were exported from, for the error against numpy."
+)
+@click.option(
+    "--steps", type=click.IntRange(100), default=2000, show_default=True, help="Steps to time, after the warm-up."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json: bool) -> None:
+    """Time one step of each ARTIFACT, back to back, guard and state included.
+
+    A short look, not a claim: the machine's other work is in it. The error is the largest difference of an output from
+    numpy in float64 over 200 steps of the same random frames.
+    """
+    from edgernn.file import load
+    from edgernn.runtime import open as open_program
+
+    graph = None if reference is None else load(reference)
+    programs = [open_program(path) for path in artifacts]
+    rows = [_row(program, graph, steps) for program in programs]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.echo(f"{'artifact':32} {'backend':22} {'bytes':>10} {'p50 us':>8} {'p99 us':>8} {'worst us':>9}  error")
+    for row in rows:
+        error = "" if row["error"] is None else f"{row['error']:.1e}"
+        unsettled = "" if row["settled"] else "  (warm-up did not settle)"
+        click.echo(
+            f"{row['artifact']:32} {row['backend']:22} {row['bytes']:10,} {row['p50_us']:8.2f} {row['p99_us']:8.2f} "
+            f"{row['worst_us']:9.1f}  {error}{unsettled}"
+        )
+
+
+def _row(program: "Program", graph: "Graph | None", steps: int) -> dict[str, Any]:
+    from edgernn.latency import back_to_back
+    from edgernn.readings.numpy import random_frames
+
+    frame = random_frames(program.contract.inputs, program.contract.rows, 1)[0]
+    stream = program.stream()
+    timing = back_to_back(lambda: stream.step(frame), steps)
+    error = None if graph is None else _error(program, graph)
+    return {
+        "artifact": program.name,
+        "backend": program.backend,
+        "bytes": program.size,
+        **asdict(timing),
+        "error": error,
+    }
+
+
+def _error(program: "Program", graph: "Graph") -> float:
+    import numpy as np
+
+    from edgernn.errors import UsageError
+    from edgernn.file import digest
+    from edgernn.readings.numpy import Stepper, random_frames
+
+    if program.contract.graph != digest(graph):
+        raise UsageError(f"'{program.name}' was not exported from the reference; give the .rnn that it came from")
+    frames = random_frames(graph.inputs, graph.rows, 200)
+    return float(np.abs(program.stream().run(frames) - Stepper(graph).run(frames)[0]).max())

@@ -1,0 +1,62 @@
+"""`edgernn info`: what a file is."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(no_args_is_help=True)
+@click.argument("path")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def info(path: str, as_json: bool) -> None:
+    """Verify a .rnn, .onnx or .tflite file and say what it reads, carries and answers. No runtime is needed."""
+    from edgernn import disk
+    from edgernn.runtime import backend_of
+    from edgernn.seal import verify
+
+    backend_of(path)
+    data = disk.read(path)
+    said: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_contract(data, path)}
+    if as_json:
+        click.echo(json.dumps(said, indent=2))
+        return
+    for name, value in said.items():
+        if name != "layers":
+            click.echo(f"{name:14} {_text(value)}")
+    for layer in said.get("layers", ()):
+        click.echo(
+            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  reads {', '.join(layer['reads'])}"
+        )
+
+
+def _contract(data: bytes, path: str) -> dict[str, Any]:
+    from edgernn.contract import contract, read
+    from edgernn.file import loads
+    from edgernn.readings.count import count
+
+    if Path(path).suffix != ".rnn":
+        return asdict(read(data, path))
+    graph = loads(data, path)
+    layers = [
+        {
+            "name": layer.name,
+            "cell": type(layer.cell).__name__,
+            "outputs": graph.recorded[layer.name].y.width,
+            "reads": layer.reads,
+        }
+        for layer in graph.layers
+    ]
+    return {**asdict(contract(graph)), **asdict(count(graph)), "layers": layers}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} ({_text(each)})" for name, each in value.items()) or "none"
+    if isinstance(value, tuple):
+        return f"{len(value)} values" if value and isinstance(value[0], float) else ", ".join(value) or "none"
+    if value is None:
+        return "not stated"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,134 @@
+"""`edgernn run`: a file of frames, or a pipe, through an artifact."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgernn.runtime import Stream
+
+
+@click.command(no_args_is_help=True)
+@click.argument("artifact")
+@click.option(
+    "--input",
+    "source",
+    required=True,
+    metavar="FILE",
+    help="Frames: .npy (time, inputs), .csv, or - for CSV on a pipe.",
+)
+@click.option("--output", metavar="FILE", help="Where the results go: .npy or .csv; CSV on the screen without it.")
+@click.option("--on-bad-input", type=click.Choice(["raise", "hold", "zero"]), default="raise", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_json: bool) -> None:
+    """Stream frames through ARTIFACT, one step each, with the state carried.
+
+    From a pipe every line is answered as it comes.
+    """
+    from edgernn.errors import UsageError
+    from edgernn.runtime import open as open_program
+
+    if output is not None and Path(output).suffix not in {".npy", ".csv"}:
+        raise UsageError(f"no results can be written to '{output}'; there are .npy and .csv")
+    program = open_program(artifact)
+    stream = program.stream(on_bad_input=on_bad_input)
+    results = _results(stream, _frames(source, stream))
+    if output is not None:
+        _save(output, list(results), stream)
+    elif as_json:
+        rows = [row.tolist() for row in results]
+        click.echo(json.dumps({"backend": program.backend, "labels": program.contract.labels, "outputs": rows}))
+    else:
+        for row in results:
+            click.echo(_line(row))
+
+
+def _results(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
+    from edgernn.errors import FrameError
+
+    for t, frame in enumerate(frames):
+        try:
+            yield stream.step(frame)
+        except FrameError as error:
+            raise FrameError(f"frame {t}: {error}") from error
+
+
+def _frames(source: str, stream: "Stream") -> Iterator[Any]:
+    """The frames of a file or of a pipe, in the dtype that the model reads."""
+    from edgernn.errors import UsageError
+
+    dtype = "int32" if stream.program.contract.rows else "float32"
+    if source == "-":
+        return _parsed(sys.stdin, "the pipe", dtype)
+    suffix = Path(source).suffix
+    if suffix == ".csv":
+        return _csv(source, dtype)
+    if suffix == ".npy":
+        return _npy(source, dtype)
+    raise UsageError(f"no frames can be read from '{source}'; there are .npy, .csv and - for a pipe")
+
+
+def _npy(source: str, dtype: str) -> Iterator[Any]:
+    import io
+
+    import numpy as np
+
+    from edgernn import disk
+    from edgernn.errors import FileError
+
+    try:
+        frames = np.load(io.BytesIO(disk.read(source)), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FileError(f"'{source}' is no array: {error}; write it with numpy.save") from error
+    if frames.ndim != 2 or not np.can_cast(frames.dtype, dtype, "same_kind"):
+        raise FileError(
+            f"'{source}' holds {frames.dtype} of shape {frames.shape}; expected {dtype} of shape (time, inputs)"
+        )
+    return iter(frames.astype(dtype))
+
+
+def _csv(source: str, dtype: str) -> Iterator[Any]:
+    from edgernn import disk
+    from edgernn.errors import FileError
+
+    try:
+        text = disk.read(source).decode()
+    except UnicodeDecodeError as error:
+        raise FileError(f"'{source}' is not text: {error}; expected one frame a line, with commas") from error
+    return _parsed(text.splitlines(), f"'{source}'", dtype)
+
+
+def _parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Any]:
+    import numpy as np
+
+    from edgernn.errors import FileError
+
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield np.array([np.dtype(dtype).type(field) for field in line.split(",")], dtype)
+            except (ValueError, OverflowError) as error:
+                raise FileError(f"{name}, line {number}: {error}; expected numbers with commas between them") from error
+
+
+def _save(output: str, rows: list[Any], stream: "Stream") -> None:
+    import io
+
+    import numpy as np
+
+    from edgernn import disk
+
+    if Path(output).suffix == ".csv":
+        disk.write(output, "".join(f"{_line(row)}\n" for row in rows).encode())
+        return
+    held = io.BytesIO()
+    np.save(held, np.array(rows, np.float32).reshape(len(rows), stream.program.contract.outputs))
+    disk.write(output, held.getvalue())
+
+
+def _line(row: Any) -> str:
+    return ",".join(str(value) for value in row)

@@ -1,0 +1,82 @@
+"""Measuring: how long a step takes, back to back, after a warm-up and with the garbage collector at rest."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+BLOCK = 100  # steps whose median is one look at the warm-up
+SETTLED = 0.02  # of the median, between two looks
+GIVE_UP_S = 30.0
+
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Service times of steps that follow one another as fast as they can, in microseconds."""
+
+    steps: int
+    p50_us: float
+    p99_us: float
+    worst_us: float
+    warm_up_steps: int
+    settled: bool  # False when the warm-up was given up
+
+
+def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = time.perf_counter_ns) -> Timing:
+    """Warm up, then time each step.
+
+    Args:
+        step: what to time.
+        steps: how many, at least 1.
+        clock: nanoseconds; another one in tests.
+    """
+    with _collector_at_rest():
+        warm, settled = _warm_up(step, clock)
+        took = np.sort(_time(step, steps, clock)) / 1000
+    return Timing(steps, _percentile(took, 50), _percentile(took, 99), float(took[-1]), warm, settled)
+
+
+def _warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:
+    """Steps until two medians in a row agree: (how many, whether they did)."""
+    began, done, before = clock(), BLOCK, float(np.median(_time(step, BLOCK, clock)))
+    while clock() - began < GIVE_UP_S * 1e9:
+        now = float(np.median(_time(step, BLOCK, clock)))
+        done += BLOCK
+        if abs(now - before) <= SETTLED * before:
+            return done, True
+        before = now
+    return done, False
+
+
+def _time(step: Callable[[], object], steps: int, clock: Clock) -> np.typing.NDArray[np.int64]:
+    took = np.empty(steps, np.int64)
+    for i in range(steps):
+        start = clock()
+        step()
+        took[i] = clock() - start
+    return took
+
+
+def _percentile(ordered: np.typing.NDArray[np.float64], percent: int) -> float:
+    """The smallest value that `percent` of all do not exceed (nearest rank)."""
+    return float(ordered[max(ceil(percent / 100 * len(ordered)), 1) - 1])
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()

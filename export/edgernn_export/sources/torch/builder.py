@@ -1,0 +1,99 @@
+"""Building: layers as they are found, and the words for what cannot stream."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.fx import Node
+
+from edgernn.errors import UnsupportedError
+from edgernn.graph import INPUT, OUTPUT, Layer
+from edgernn.tensor import Tensor
+from edgernn_export.sources.torch.tracing import path_of
+from edgernn_export.sources.torch.value import Value
+
+_HINTS = {
+    "mean sum max amax min amin argmax var std logsumexp cumsum flip adaptive_avg_pool1d avg_pool1d max_pool1d": (
+        "what needs the whole sequence at once has no value per frame; take the last step instead"
+    ),
+    "matmul bmm einsum scaled_dot_product_attention multi_head_attention_forward baddbmm": (
+        "attention over the whole sequence needs frames that have not arrived; use a recurrent layer"
+    ),
+    "dropout": "pass training=self.training to F.dropout",
+    "gelu elu selu mish erf softplus hardswish hardsigmoid": "use relu, tanh, sigmoid or silu",
+    "group_norm instance_norm": "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d",
+}
+
+
+def op_of(node: Node) -> str:
+    """The name of an operation without overload and in-place mark: "relu" for aten.relu_.default."""
+    name = str(node.target).removeprefix("aten.").split(".")[0]
+    return name if name.startswith("_") else name.removesuffix("_")
+
+
+@dataclass
+class Builder:
+    """The layers found so far.
+
+    Attributes:
+        steps: the frames of the example.
+        node: the operation that is being read.
+        fed: for each state that the caller passes in, the layer and the state that it is.
+    """
+
+    steps: int
+    node: Node
+    layers: list[Layer] = field(default_factory=list)
+    rest: dict[str, Tensor] = field(default_factory=dict)
+    fed: dict[int, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what the operation makes."""
+        return tuple(self.node.meta["val"].shape)
+
+    def add(self, cell: Any, reads: Sequence[Value], suffix: str = "") -> str:
+        """A layer after the module that says the operation; returns its name."""
+        self.layers.append(Layer(self._name(suffix), cell, tuple(value.layer for value in reads)))
+        return self.layers[-1].name
+
+    def then(self, cell: Any, *reads: Value, shape: tuple[int, ...] | None = None) -> Value:
+        """A layer without state that makes this operation's result, aligned in time with what it reads."""
+        first = reads[0]
+        return Value(self.add(cell, reads), self.shape if shape is None else shape, first.time, first.lead)
+
+    def refuse(self, why: str = "") -> UnsupportedError:
+        """The error for this operation."""
+        op = op_of(self.node)
+        hint = (
+            why
+            or next((text for names, text in _HINTS.items() if op in names.split()), "")
+            or ("there is no cell for it; write it with supported layers, or give the module `edgernn_cell() -> Cell`")
+        )
+        return UnsupportedError(f"{self.where} uses '{op}', which cannot stream: {hint}")
+
+    @property
+    def where(self) -> str:
+        """The module that says the operation, for messages."""
+        path = path_of(self.node)
+        return f"module '{path}'" if path else "the module's own forward"
+
+    def _name(self, suffix: str) -> str:
+        path, op = path_of(self.node), op_of(self.node).removesuffix("_default")
+        name = re.sub(r"\W", "_", path) if path else op
+        name = name if re.match(r"[A-Za-z]", name) else f"{op.split('_')[0]}{name}"
+        name = f"{name}{suffix}"
+        taken = {layer.name for layer in self.layers} | {INPUT, OUTPUT}
+        number = 2
+        unique = name
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        return unique
+
+
+def weight(tensor: torch.Tensor) -> Tensor:
+    """A constant of the module as a weight."""
+    return Tensor(tensor.detach().numpy())

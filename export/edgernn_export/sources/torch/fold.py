@@ -1,0 +1,52 @@
+"""Folding: a scale right after a dense or convolutional layer disappears into its weights."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgernn.cells import Conv1d, Dense, Scale
+from edgernn.graph import Layer
+from edgernn.tensor import Tensor
+
+
+def needed(layers: Sequence[Layer], last: str) -> list[Layer]:
+    """The layers that lead to `last`, which becomes the last one."""
+    wanted, kept = {last}, []
+    for layer in reversed(layers):
+        if layer.name in wanted:
+            kept.append(layer)
+            wanted.update(layer.reads)
+    return kept[::-1]
+
+
+def folded(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The same layers with every scale folded that is the only reader of a linear layer."""
+    done: list[Layer] = []
+    renamed: dict[str, str] = {}
+    for layer in layers:
+        now = replace(layer, reads=tuple(renamed.get(name, name) for name in layer.reads))
+        source = next((old for old in done if old.name == now.reads[0]), None)
+        if (
+            isinstance(now.cell, Scale)
+            and source is not None
+            and _is_linear(source)
+            and _readers(layers, layer.reads[0]) == 1
+        ):
+            done[done.index(source)] = replace(source, cell=_scaled(source.cell, now.cell))
+            renamed[now.name] = source.name
+        else:
+            done.append(now)
+    return tuple(done)
+
+
+def _is_linear(layer: Layer) -> bool:
+    return isinstance(layer.cell, Conv1d) or (isinstance(layer.cell, Dense) and layer.cell.activation == "linear")
+
+
+def _readers(layers: Sequence[Layer], name: str) -> int:
+    return sum(layer.reads.count(name) for layer in layers)
+
+
+def _scaled(cell: Dense | Conv1d, scale: Scale) -> Dense | Conv1d:
+    by, plus = scale.by.stored, scale.plus.stored
+    bias = plus if cell.b is None else cell.b.stored * by + plus
+    return replace(cell, w=Tensor(cell.w.stored * by[:, None]), b=Tensor(bias))

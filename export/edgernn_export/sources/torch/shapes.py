@@ -1,0 +1,133 @@
+"""Operations that arrange: transposes, reshapes, padding, slices, and "take the last step"."""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from edgernn.cells import Slice
+from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, moved
+from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
+
+
+def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
+    """Any operation of axes.py: the frames stay as they are."""
+    del kwargs
+    if isinstance(x, Incoming):
+        return Incoming(x.position, b.shape)
+    if isinstance(x, Stack):
+        return _of_stack(b, x, *args)
+    if isinstance(x, Carried):
+        return x
+    op = op_of(b.node)
+    if op == "dropout" and args[1]:
+        raise b.refuse()
+    axes = moved(op, x.shape, args, b.shape)
+    if op == "select" and args[0] % len(x.shape) != x.time and x.shape[args[0]] > 1:
+        start = args[1] % x.shape[args[0]]
+        x = cut(b, x, args[0] % len(x.shape), start, start + 1)
+    order = [axis for axis in axes if axis is not None and axis != x.time and x.shape[axis] > 1]
+    if order != sorted(order):
+        raise b.refuse("it exchanges two axes of features within a frame; reorder the features before the model")
+    if x.time in axes:
+        return x.at(b.shape, axes.index(x.time))
+    if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
+        return _last(b, x, args[1])
+    return x.at(b.shape, None) if x.time is None else _last(b, x, 0)
+
+
+def cut(b: Builder, x: Value, axis: int, start: int, stop: int) -> Value:
+    """x[..., start:stop, ...] on an axis of features."""
+    before = prod(length for i, length in enumerate(x.shape[:axis]) if i != x.time)
+    inner = prod(length for i, length in enumerate(x.shape) if i > axis and i != x.time)
+    if before != 1:
+        raise b.refuse("it slices an inner axis of a frame with several; slice the outer one")
+    shape = (*x.shape[:axis], stop - start, *x.shape[axis + 1 :])
+    if (start, stop) == (0, x.shape[axis]):
+        return x
+    return b.then(Slice(x.width, start * inner, stop * inner), x, shape=shape)
+
+
+def take(
+    b: Builder, x: Flowing, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
+) -> Flowing:
+    """aten.slice: a range of features, or of time."""
+    if isinstance(x, Stack):
+        return Stack(x.values[start:stop:step], b.shape)
+    if not isinstance(x, Value) or step != 1:
+        raise b.refuse("only whole ranges of the features or of time can be taken")
+    axis %= len(x.shape)
+    first, last, _ = slice(start, stop).indices(x.shape[axis])
+    if axis != x.time:
+        return cut(b, x, axis, first, last)
+    return x.at(b.shape, x.time, x.lead - first)
+
+
+def pieces(b: Builder, x: Flowing, sizes: Any, axis: int = 0) -> tuple[Flowing, ...]:
+    """chunk, split and unbind on the features; each part in the shape that the trace says."""
+    shapes = [tuple(part.shape) for part in b.node.meta["val"]]
+    if isinstance(x, Stack) and op_of(b.node) == "unbind":
+        return x.values
+    axis = sizes if op_of(b.node) == "unbind" else axis
+    if not isinstance(x, Value) or axis % len(x.shape) == x.time:
+        raise b.refuse("it takes the sequence apart, as a Python loop over time does; use nn.RNN, nn.GRU or nn.LSTM")
+    axis %= len(x.shape)
+    lengths = [shape[axis] if len(shape) == len(x.shape) else 1 for shape in shapes]
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    parts = [cut(b, x, axis, start, start + length) for start, length in zip(starts, lengths, strict=True)]
+    if op_of(b.node) != "unbind":
+        return tuple(parts)
+    time = x.time if x.time is None or x.time < axis else x.time - 1
+    return tuple(part.at(shape, time) for part, shape in zip(parts, shapes, strict=True))
+
+
+def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", value: float | None = None) -> Flowing:
+    """Zeros on the left of time, as before a causal convolution."""
+    if not isinstance(x, Value) or x.time is None or mode not in {"constant", 0} or value:
+        raise b.refuse("only zeros may be padded, before a convolution over time")
+    pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
+    if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
+        raise b.refuse("it pads the features of a frame; widen the layer before it")
+    left = pairs.get(x.time, (0, 0))[0]
+    return x.at(b.shape, x.time, x.lead + left)
+
+
+def _last(b: Builder, x: Value, position: int) -> Value:
+    """One step of the sequence: the last one is the stream's value at every step."""
+    step = position % x.length - x.lead
+    if x.length > 1 and prod(b.shape) != x.width:
+        raise b.refuse(
+            "it mixes time into the features of a frame; keep time an axis of its own, or take the last step"
+        )
+    if step != b.steps - 1:
+        raise b.refuse(
+            f"it takes step {step} of {b.steps}; only the last step is a stream's value at every step (a Python loop "
+            "over time is written as nn.RNN, nn.GRU or nn.LSTM, or as a cell with its state)"
+        )
+    return x.at(b.shape, None, min(x.lead, 0) if x.length > 1 else 0)
+
+
+def _of_stack(b: Builder, x: Stack, *args: Any) -> Flowing:
+    if op_of(b.node) == "select" and args[0] == 0:
+        chosen: Value = x.values[args[1]]
+        return chosen
+    if len(x.values) == 1:
+        return x.values[0].at(b.shape, None)
+    if 0 in moved(op_of(b.node), x.shape, args, b.shape)[:1]:
+        return Stack(tuple(value.at(b.shape[1:], None) for value in x.values), b.shape)
+    raise b.refuse(f"it mixes the final states of {len(x.values)} layers; take one of them, such as h_n[-1]")
+
+
+SHAPES: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(sorted(SAME | MOVES | RESHAPES), arrange),
+    "slice": take,
+    "narrow": lambda b, x, axis, start, length: take(b, x, axis, start, start + length),
+    "chunk": pieces,
+    "split": pieces,
+    "split_with_sizes": pieces,
+    "tensor_split": pieces,
+    "unbind": pieces,
+    "pad": pad,
+    "constant_pad_nd": lambda b, x, sizes, value=0: pad(b, x, sizes, "constant", value),
+}
+"""ATen operation -> what it does to a value."""
