@@ -106,6 +106,7 @@ class Stream:
         self._bound = program.engine.bind()
         self._run: Callable[[], None] = self._bound.step
         self._x, self._y = self._bound.x, self._bound.y
+        self._x[:] = 0
         self._shape, self._dtype = self._x.shape, self._x.dtype
         self._raw = bytearray(said.inputs)
         self._finite: Array = np.frombuffer(self._raw, np.bool_)

@@ -80,7 +80,8 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # silence is not slower
+    # "session.set_denormal_as_zero" stays off: it acts on the thread that makes the first session, and leaves the
+    # caller's own arithmetic in flush-to-zero for the rest of the process.
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's own exceptions share no base but this

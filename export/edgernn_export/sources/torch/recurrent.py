@@ -117,6 +117,8 @@ def _in_time(b: Builder, x: Flowing) -> Value:
             f"it runs over axis {axis}, and time is on axis {value.time} of shape {value.shape}: check batch_first, "
             "or give time_axis= if another axis is time"
         )
+    if value.shape[-1] != value.width:
+        raise b.refuse(f"sequences of shape {value.shape} arrive; give one sequence as the example, not a batch")
     if value.end > b.steps:
         raise b.refuse(f"it reads {value.end - b.steps} frames ahead; pad the convolution on the left only")
     if value.lead:

@@ -1,0 +1,203 @@
+"""Artifacts: the same bytes each time, trusted only when sealed, and refused in clear words."""
+
+import sys
+
+import edgernn
+import numpy as np
+import onnx
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from edgernn import contract, disk, seal
+from edgernn.errors import FileError, MissingExtraError, ParityError, UsageError
+from edgernn.file import digest
+from edgernn_export import export
+from edgernn_export.targets import TARGETS
+from edgernn_export.translate import render
+from hypothesis import given, settings, strategies as st
+
+from zoo import GRAPHS, keyword_spotter
+
+SUFFIXES = sorted(TARGETS)
+KWS = keyword_spotter()
+DATA = {suffix: render(KWS, f"kws{suffix}") for suffix in SUFFIXES}
+
+
+@pytest.fixture(params=SUFFIXES)
+def suffix(request):
+    return request.param
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_same_graph_gives_the_same_bytes(name, suffix):
+    assert render(GRAPHS[name], f"a{suffix}") == render(GRAPHS[name], f"b{suffix}")
+
+
+def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
+    import subprocess
+
+    edgernn.save(KWS, tmp_path / "m.rnn")
+    for seed in ("1", "2"):
+        out = tmp_path / f"{seed}{suffix}"
+        command = [sys.executable, "-m", "edgernn_export", tmp_path / "m.rnn", out]
+        subprocess.run(command, check=True, env={"PYTHONHASHSEED": seed, "ORT_DISABLE_TELEMETRY": "1"}, capture_output=True)
+        assert out.read_bytes() == DATA[suffix]
+
+
+def test_an_artifact_says_what_it_was_made_from(suffix):
+    said = contract.read(DATA[suffix], "kws")
+    assert said.graph == digest(KWS)
+    assert said.version == edgernn.__version__
+    assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
+    assert said == contract.contract(KWS)
+
+
+def test_a_rest_state_travels_exactly(suffix):
+    graph = GRAPHS["Gru rest"]
+    said = contract.read(render(graph, f"m{suffix}"), "m")
+    np.testing.assert_array_equal(np.float32(said.rest["layer.h"]), graph.rest["layer.h"].stored)
+
+
+def test_other_programs_find_the_metadata():
+    props = {prop.key: prop.value for prop in onnx.load_from_string(DATA[".onnx"]).metadata_props}
+    assert props["edgernn"].startswith('{"edgernn.sha256":"')
+    model = schema.ModelT.InitFromPackedBuf(DATA[".tflite"])
+    (entry,) = model.metadata
+    assert bytes(model.buffers[entry.buffer].data).decode() == props["edgernn"].replace(
+        seal.verify(DATA[".onnx"], ""), seal.verify(DATA[".tflite"], "")
+    )
+
+
+def test_a_tflite_file_has_a_signature():
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=DATA[".tflite"], num_threads=1)
+    assert interpreter.get_signature_list() == {"step": {"inputs": ["gru.h.in", "x"], "outputs": ["gru.h.out", "y"]}}
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_altered_bit_is_found_before_a_runtime_sees_it(data):
+    suffix = data.draw(st.sampled_from(SUFFIXES))
+    altered = bytearray(DATA[suffix])
+    altered[data.draw(st.integers(0, len(altered) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(FileError, match="altered|not written by edgernn"):
+        seal.verify(bytes(altered), "m")
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 4000])
+def test_a_truncated_file_is_refused(suffix, length, tmp_path):
+    (tmp_path / f"m{suffix}").write_bytes(DATA[suffix][:length])
+    with pytest.raises(FileError, match=rf"m{suffix}' (has 0 seals|was truncated)"):
+        edgernn.open(tmp_path / f"m{suffix}")
+
+
+def test_a_foreign_file_is_refused(suffix, tmp_path):
+    (tmp_path / f"m{suffix}").write_bytes(b"something else")
+    with pytest.raises(FileError, match="was not written by edgernn"):
+        edgernn.open(tmp_path / f"m{suffix}")
+
+
+def test_a_file_of_one_kind_under_the_name_of_another_is_refused(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(DATA[".tflite"])
+    with pytest.raises(FileError, match=r"onnxruntime .* refuses '.*m.onnx'"):
+        edgernn.open(tmp_path / "m.onnx")
+    (tmp_path / "m.tflite").write_bytes(DATA[".onnx"])
+    with pytest.raises(FileError, match=r"ai-edge-litert .* refuses"):
+        edgernn.open(tmp_path / "m.tflite")
+
+
+def with_blank_seal(data: bytes) -> bytes:
+    return data.replace(seal.verify(data, "").encode(), seal.BLANK.encode())
+
+
+def test_a_state_that_is_not_fed_back_cannot_be(tmp_path):
+    """A sealed file whose output has another name than its contract says: the wiring is checked, not trusted."""
+    model = onnx.load_from_string(with_blank_seal(DATA[".onnx"]))
+    for node in model.graph.node:
+        node.output[:] = ["lost" if name == "gru.h.out" else name for name in node.output]
+        node.input[:] = ["lost" if name == "gru.h.out" else name for name in node.input]
+    model.graph.output[1].name = "lost"
+    (tmp_path / "m.onnx").write_bytes(seal.seal(model.SerializeToString(deterministic=True)))
+    with pytest.raises(FileError, match=r"gru.h.out: None.*it should have gru.h.out: \(\(1, 16\), 'float32'\)"):
+        edgernn.open(tmp_path / "m.onnx")
+
+
+def test_a_contract_of_another_width_is_refused(suffix, tmp_path):
+    wrong = with_blank_seal(DATA[suffix]).replace(b'"edgernn.inputs":10', b'"edgernn.inputs":11')
+    (tmp_path / f"m{suffix}").write_bytes(seal.seal(wrong))
+    with pytest.raises(FileError, match=r"has x: \(\(1, 10\), 'float32'\); it should have x: \(\(1, 11\)"):
+        edgernn.open(tmp_path / f"m{suffix}")
+
+
+def test_a_contract_of_another_version_is_refused(suffix, tmp_path):
+    wrong = with_blank_seal(DATA[suffix]).replace(b'"edgernn.inputs"', b'"edgernn.entrys"')
+    (tmp_path / f"m{suffix}").write_bytes(seal.seal(wrong))
+    with pytest.raises(FileError, match="was written by another version of edgernn"):
+        edgernn.open(tmp_path / f"m{suffix}")
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m", "m.onnx.bak", ".onnx"])
+def test_an_unknown_suffix_is_refused(name, tmp_path):
+    with pytest.raises(UsageError, match=r"no backend opens '.*'; there are .onnx, .rnn, .tflite"):
+        edgernn.open(tmp_path / name)
+    with pytest.raises(UsageError, match=r"no target writes '.*'; there are .onnx, .tflite"):
+        export(KWS, tmp_path / name)
+
+
+def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
+    with pytest.raises(FileError, match="cannot be written"):
+        export(KWS, tmp_path / "missing" / f"m{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
+    """The proof runs on what was written: break a word of the target and see."""
+    from edgernn_export.targets.onnx import OnnxWords
+    from edgernn_export.targets.tflite.words import TfliteWords
+
+    disk.write(tmp_path / f"m{suffix}", b"old")
+    for words in (OnnxWords, TfliteWords):
+        monkeypatch.setattr(words, "subtract", words.add)
+    with pytest.raises(ParityError, match="differs from numpy at step 0"):
+        export(KWS, tmp_path / f"m{suffix}")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+MISSING = {
+    ".onnx": ("edgernn.backends.onnxruntime", ["onnxruntime"], r"'onnxruntime', which is not installed: pip install 'edgernn\[ort\]'"),
+    ".tflite": (
+        "edgernn.backends.tflite",
+        ["ai_edge_litert.interpreter", "tflite_runtime.interpreter"],
+        r"'ai-edge-litert', which is not installed: pip install 'edgernn\[litert\]'",
+    ),
+}  # fmt: skip
+
+
+def test_a_missing_runtime_is_answered_with_the_command(suffix, tmp_path, monkeypatch):
+    module, packages, words = MISSING[suffix]
+    (tmp_path / f"m{suffix}").write_bytes(DATA[suffix])
+    monkeypatch.delitem(sys.modules, module)
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=words):
+        edgernn.open(tmp_path / f"m{suffix}")
+
+
+MISSING_WRITERS = {
+    ".onnx": (["edgernn_export.targets.onnx"], ["onnx"]),
+    ".tflite": (
+        ["edgernn_export.targets.tflite.target", "edgernn_export.targets.tflite.flat", "edgernn_export.targets.tflite.words"],
+        ["flatbuffers", "ai_edge_litert"],
+    ),
+}
+
+
+def test_a_missing_writer_is_answered_with_the_command(suffix, tmp_path, monkeypatch):
+    modules, packages = MISSING_WRITERS[suffix]
+    for module in modules:
+        monkeypatch.delitem(sys.modules, module)
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'edgernn\[export\]'"):
+        export(KWS, tmp_path / f"m{suffix}")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,162 @@
+"""`.rnn` files: what goes in comes out, other programs can read them, and nothing else passes for one."""
+
+import json
+import os
+import struct
+
+import edgernn
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+from edgernn import disk, seal
+from edgernn.errors import FileError
+from edgernn.file import digest, dumps, loads
+from edgernn.graph import Graph, Layer
+from hypothesis import given, settings, strategies as st
+
+from zoo import GRAPHS, keyword_spotter, t
+
+
+def same(a: Graph, b: Graph) -> bool:
+    return (a.layers, a.inputs, dict(a.rest), a.period_ms, a.labels) == (b.layers, b.inputs, dict(b.rest), b.period_ms, b.labels)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_is_saved_is_loaded(name, tmp_path):
+    edgernn.save(GRAPHS[name], tmp_path / "m.rnn")
+    assert same(edgernn.load(tmp_path / "m.rnn"), GRAPHS[name])
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_safetensors_library_opens_it(name, tmp_path):
+    graph = GRAPHS[name]
+    edgernn.save(graph, tmp_path / "m.rnn")
+    arrays = safetensors.numpy.load_file(tmp_path / "m.rnn")
+    assert arrays.keys() == graph.tensors.keys()
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(array, graph.tensors[key].stored)
+    with safetensors.safe_open(tmp_path / "m.rnn", "numpy") as file:
+        assert file.metadata()["edgernn.format"] == "1"
+
+
+def test_float64_survives(tmp_path):
+    graph = keyword_spotter().astype("float64")
+    edgernn.save(graph, tmp_path / "m.rnn")
+    assert edgernn.load(tmp_path / "m.rnn").precision == "fp64"
+
+
+def test_the_same_graph_gives_the_same_bytes():
+    graph = GRAPHS["stack"]
+    assert dumps(graph) == dumps(loads(dumps(graph)))
+    assert digest(graph) != digest(GRAPHS["Gru"])
+
+
+SEALED = dumps(keyword_spotter())
+
+
+@settings(max_examples=300, deadline=None)
+@given(at=st.integers(0, len(SEALED) - 1), bit=st.integers(0, 7))
+def test_any_altered_bit_is_found(at, bit):
+    altered = bytearray(SEALED)
+    altered[at] ^= 1 << bit
+    with pytest.raises(FileError, match="altered|not written by edgernn"):
+        loads(bytes(altered))
+
+
+@settings(max_examples=50, deadline=None)
+@given(length=st.integers(0, len(SEALED) - 1))
+def test_any_truncated_file_is_found(length):
+    with pytest.raises(FileError, match="truncated"):
+        loads(SEALED[:length])
+
+
+def resealed(data: bytes, old: bytes, new: bytes) -> bytes:
+    """A file with something else in its header, and a seal that is right."""
+    found = seal.verify(data, "data").encode()
+    header = data[8 : 8 + struct.unpack("<Q", data[:8])[0]]
+    changed = header.replace(found, seal.BLANK.encode()).replace(old, new)
+    assert changed != header
+    return seal.seal(struct.pack("<Q", len(changed)) + changed + data[8 + len(header) :])
+
+
+def test_a_later_format_is_refused():
+    with pytest.raises(FileError, match=r"'m.rnn' has format 2; this edgernn reads format 1: upgrade"):
+        loads(resealed(SEALED, b'"edgernn.format":"1"', b'"edgernn.format":"2"'), "m.rnn")
+
+
+def test_an_unknown_cell_is_named():
+    with pytest.raises(FileError, match=r"layer 'gru' is a cell 'Gry', which is not known here; there are Activation"):
+        loads(resealed(SEALED, b'\\"Gru\\"', b'\\"Gry\\"'))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"[48,10]", b"[10,48]"), (b'\\"inputs\\": 10', b'\\"inputs\\": 11'), (b'"F32"', b'"F99"'), (b'\\"layers\\"', b'\\"lawyers\\"')],
+)
+def test_a_header_that_contradicts_itself_is_refused(old, new):
+    with pytest.raises(FileError, match="does not hold a valid graph"):
+        loads(resealed(SEALED, old, new))
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path):
+    safetensors.numpy.save_file({"w": np.zeros(3, np.float32)}, tmp_path / "m.rnn")
+    with pytest.raises(FileError, match="was not written by edgernn"):
+        edgernn.load(tmp_path / "m.rnn")
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(FileError, match=r"m.rnn' cannot be read: No such file"):
+        edgernn.load(tmp_path / "m.rnn")
+
+
+def test_an_unwritable_path_leaves_nothing(tmp_path):
+    with pytest.raises(FileError, match="cannot be written: No such file"):
+        edgernn.save(keyword_spotter(), tmp_path / "missing" / "m.rnn")
+    (tmp_path / "folder.rnn").mkdir()
+    with pytest.raises(FileError, match="cannot be written: Is a directory"):
+        edgernn.save(keyword_spotter(), tmp_path / "folder.rnn")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.rnn"]
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    disk.write(tmp_path / "m", b"old")
+
+    def stop(_handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", stop)
+    with pytest.raises(KeyboardInterrupt):
+        disk.write(tmp_path / "m", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m", b"old")]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    disk.write(tmp_path / "m", b"old")
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError, match="No space left on device; check the path and the disk"):
+        disk.write(tmp_path / "m", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m", b"old")]
+
+
+def test_a_written_file_has_the_usual_permissions(tmp_path):
+    disk.write(tmp_path / "m", b"")
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "m").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_seal_inside_a_label_is_not_a_second_one():
+    """A label may say anything; the seal is still found once, because JSON escapes its quotes."""
+    graph = keyword_spotter()
+    tricky = Graph(graph.layers, graph.inputs, labels=(f'"{seal.KEY}":"{"0" * 64}"', "b", "c", "d"))
+    assert loads(dumps(tricky)).labels == tricky.labels
+    assert json.loads(json.dumps(tricky.labels)) == list(tricky.labels)
+
+
+def test_layers_may_end_like_rest_states():
+    graph = Graph((Layer("a", GRAPHS["Gru"].layers[0].cell), Layer("rest", GRAPHS["Scale"].layers[0].cell, ("x",))), 6, {"a.h": t(5)})
+    assert same(loads(dumps(graph)), graph)

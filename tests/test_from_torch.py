@@ -1,0 +1,417 @@
+"""What people write in PyTorch becomes a graph that streams it, or is refused with the place and the way out."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from edgernn.cells import Conv1d, Dense, Gru
+from edgernn.errors import MissingExtraError, ParityError, UnsupportedError, UsageError
+from edgernn.readings.numpy import Stepper
+from edgernn.tensor import Tensor
+from edgernn_export import from_torch
+from hypothesis import given, settings, strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+I, H, T = 6, 8, 20
+
+
+class Wrapped(nn.Module):
+    """Layers by name, and a forward given as a function of the module and its input."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self.does = forward
+
+    def forward(self, *args):
+        return self.does(self, *args)
+
+
+def gru(inputs=I, hidden=H, **options):
+    return nn.GRU(inputs, hidden, batch_first=True, **options)
+
+
+def of(forward, **layers):
+    return lambda: Wrapped(forward, **layers)
+
+
+def chomped(m, x):
+    return m.out(m.gru(F.relu(m.conv(x.transpose(1, 2)))[:, :, :-4].transpose(1, 2))[0])
+
+
+def residual(m, x):
+    h = m.inner(x)
+    return m.out(m.gru(h)[0] + h)
+
+
+def gated(m, x):
+    h, _ = m.gru(x)
+    return m.out(h * torch.sigmoid(m.gate(x)))
+
+
+def with_zeros(m, x):
+    h0 = torch.zeros(1, x.size(0), H)
+    return m.out(m.lstm(x, (h0, torch.zeros_like(h0)))[0][:, -1, :])
+
+
+def sliced(m, x):
+    a, b = x[..., :4], x[..., 4:]
+    c, d = m.gru(torch.cat([b, a], dim=-1))[0].chunk(2, -1)
+    return m.out(torch.cat([c * 0.5 + 1, 2 - d, c.tanh()], 2))
+
+
+def inplace(m, x):
+    h = m.gru(x)[0]
+    h += m.skip(x)
+    return m.out(F.relu(h, inplace=True))
+
+
+MODULES = {
+    "sequential": lambda: nn.Sequential(nn.Linear(I, H), nn.ReLU(), nn.Linear(H, 3), nn.Tanh()),
+    "last step": of(lambda m, x: m.out(m.gru(x)[0][:, -1]), gru=gru(), out=nn.Linear(H, 3)),
+    "last step kept": of(lambda m, x: m.out(m.gru(x)[0][:, -1:, :]).squeeze(1), gru=gru(), out=nn.Linear(H, 3)),
+    "last hidden": of(lambda m, x: m.out(m.gru(x)[1][-1]), gru=gru(num_layers=2), out=nn.Linear(H, 3)),
+    "last hidden squeezed": of(lambda m, x: m.out(m.gru(x)[1].squeeze(0)), gru=gru(), out=nn.Linear(H, 3)),
+    "lstm hidden": of(
+        lambda m, x: m.out(m.lstm(x)[1][0][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 3)
+    ),
+    "time first": of(
+        lambda m, x: m.out(m.rnn(x.transpose(0, 1))[0].transpose(0, 1)), rnn=nn.RNN(I, H), out=nn.Linear(H, 3)
+    ),
+    "unbatched": of(lambda m, x: m.out(m.gru(x.squeeze(0))[0]), gru=gru(), out=nn.Linear(H, 3)),
+    "zero states": of(with_zeros, lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 3)),
+    "learned rest": of(
+        lambda m, x: m.gru(x, m.h0.expand(-1, x.shape[0], -1))[0], gru=gru(num_layers=2), h0=nn.Parameter(torch.randn(2, 1, H))
+    ),
+    "returns its state": of(lambda m, x: m.gru(x), gru=gru()),
+    "mixed": of(
+        lambda m, x: F.log_softmax(m.out(m.lstm(m.norm(m.gru(x)[0]))[0]), -1),
+        gru=gru(),
+        norm=nn.LayerNorm(H),
+        lstm=nn.LSTM(H, 5, batch_first=True, proj_size=2),
+        out=nn.Linear(2, 4),
+    ),
+    "residual": of(residual, inner=nn.Linear(I, H), gru=gru(H), out=nn.Linear(H, 2)),
+    "gated": of(gated, gru=gru(), gate=nn.Linear(I, H), out=nn.Linear(H, 2)),
+    "gated by one": of(gated, gru=gru(), gate=nn.Linear(I, 1), out=nn.Linear(H, 2)),
+    "slices": of(sliced, gru=gru(), out=nn.Linear(12, 3)),
+    "in place": of(inplace, gru=gru(), skip=nn.Linear(I, H), out=nn.Linear(H, 3)),
+    "two branches": of(lambda m, x: torch.cat([m.a(x)[0], m.b(x)[0]], -1) - 1, a=gru(), b=nn.RNN(I, 3, batch_first=True)),
+    "difference": of(lambda m, x: m.a(x)[0] - m.b(x)[0] / 3, a=gru(), b=gru()),
+    "normalized input": of(lambda m, x: m.gru((x - m.mean) / m.std)[0], gru=gru(), mean=nn.Parameter(torch.randn(I)), std=nn.Parameter(torch.rand(I) + 1)),
+    "activations": of(lambda m, x: F.silu(m.a(x)) + F.leaky_relu(m.gru(x)[0], 0.1) - m.a(x).softmax(-1), a=nn.Linear(I, H), gru=gru()),
+    "matrix product": of(lambda m, x: m.gru(x)[0] @ m.w, gru=gru(), w=nn.Parameter(torch.randn(H, 3))),
+    "reshaped": of(lambda m, x: m.gru(x.view(1, x.shape[1], 2, 3).flatten(2))[0].reshape(x.shape[1], H), gru=gru()),
+    "permuted": of(lambda m, x: m.gru(x.permute(0, 2, 1).mT.contiguous())[0].unsqueeze(1)[:, 0], gru=gru()),
+    "dropout": of(lambda m, x: m.out(F.dropout(m.drop(m.gru(x)[0]), 0.5, m.training)), gru=gru(), drop=nn.Dropout(0.5), out=nn.Linear(H, 3)),
+    "causal convolution": of(lambda m, x: m.gru(m.conv(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2))[0], conv=nn.Conv1d(I, H, 3), gru=gru(H)),
+    "chomped convolution": of(chomped, conv=nn.Conv1d(I, H, 3, padding=4, dilation=2), gru=gru(H), out=nn.Linear(H, 3)),
+    "grouped convolution": of(lambda m, x: m.conv(F.pad(x.mT, (3, 0))).mT, conv=nn.Conv1d(I, I, 4, groups=I)),
+    "pointwise convolution": of(lambda m, x: m.gru(m.conv(x.mT).mT)[0], conv=nn.Conv1d(I, H, 1), gru=gru(H)),
+    "late convolution": of(lambda m, x: m.out(m.conv(x.mT).mT)[:, -1], conv=nn.Conv1d(I, H, 3), out=nn.Linear(H, 3)),
+    "stacked convolutions": of(
+        lambda m, x: m.b(F.pad(F.relu(m.a(F.pad(x.mT, (2, 0)))), (4, 0))).mT, a=nn.Conv1d(I, H, 3), b=nn.Conv1d(H, 4, 3, dilation=2)
+    ),
+    "zeros before": of(
+        lambda m, x: m.conv(torch.cat([torch.zeros(1, I, 2), x.mT], 2)).mT, conv=nn.Conv1d(I, H, 3)
+    ),
+    "batch norm": of(lambda m, x: m.gru(m.norm(m.conv(F.pad(x.mT, (2, 0)))).mT)[0], conv=nn.Conv1d(I, H, 3), norm=nn.BatchNorm1d(H), gru=gru(H)),
+    "batch norm first": of(lambda m, x: m.gru(m.norm(x.mT).mT)[0], norm=nn.BatchNorm1d(I), gru=gru()),
+    "weight norm": of(lambda m, x: m.out(m.gru(x)[0]), gru=gru(), out=nn.utils.parametrizations.weight_norm(nn.Linear(H, 3))),
+    "shared layer": of(lambda m, x: m.mix(m.mix(m.gru(x)[0])), gru=gru(), mix=nn.Linear(H, H)),
+}  # fmt: skip
+
+TIME_AXIS = {"sequential": 1}
+
+
+def example(steps=T):
+    return torch.randn(1, steps, I, generator=torch.Generator().manual_seed(3))
+
+
+def randomized(module):
+    """Running statistics as after training, so that folding them shows."""
+    torch.manual_seed(4)
+    for inner in module.modules():
+        if isinstance(inner, nn.BatchNorm1d):
+            inner.running_mean.normal_()
+            inner.running_var.uniform_(0.5, 2)
+            nn.init.normal_(inner.weight)
+            nn.init.normal_(inner.bias)
+    return module.eval()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_streams(name):
+    torch.manual_seed(5)
+    module = randomized(MODULES[name]())
+    graph = from_torch(module, example(), time_axis=TIME_AXIS.get(name))
+    xs = example(50)
+    found, _ = Stepper(graph).run(xs[0].numpy())
+    for steps in (7, 50):
+        with torch.no_grad():
+            answer = copy.deepcopy(module).double()(xs[:, :steps].double()) if name not in {"zero states", "zeros before"} else module(xs[:, :steps])
+        y = (answer[0] if isinstance(answer, tuple) else answer).reshape(-1, graph.outputs)[-1]
+        np.testing.assert_allclose(found[steps - 1], y.numpy(), atol=1e-5)
+
+
+def test_the_module_is_left_as_it_was():
+    module = MODULES["mixed"]().eval()
+    before = copy.deepcopy(module.state_dict())
+    from_torch(module, example())
+    assert all(torch.equal(value, before[key]) and value.dtype == torch.float32 for key, value in module.state_dict().items())
+    assert torch.get_default_dtype() == torch.float32
+    assert module(example()).dtype == torch.float32
+
+
+def test_a_batch_norm_disappears_into_the_layer_before_it():
+    graph = from_torch(randomized(MODULES["batch norm"]()), example())
+    assert [type(layer.cell) for layer in graph.layers] == [Conv1d, Gru]
+
+
+def test_symbols_become_an_embedding():
+    torch.manual_seed(0)
+    module = Wrapped(lambda m, x: m.out(m.gru(m.table(x))[0]), table=nn.Embedding(11, 4), gru=gru(4), out=nn.Linear(H, 11)).eval()
+    graph = from_torch(module, torch.zeros(1, 5, dtype=torch.long))
+    assert (graph.rows, graph.inputs) == (11, 1)
+    text = torch.randint(11, (1, 30))
+    with torch.no_grad():
+        np.testing.assert_allclose(Stepper(graph).run(text[0, :, None].numpy())[0], module(text)[0].numpy(), atol=1e-5)
+
+
+def test_a_module_may_take_and_return_its_state():
+    torch.manual_seed(0)
+
+    def forward(m, x, state):
+        h, c = m.cell(x, state)
+        return m.out(h), (h, c)
+
+    module = Wrapped(forward, cell=nn.LSTMCell(I, H), out=nn.Linear(H, 3)).eval()
+    state = (torch.zeros(1, H), torch.zeros(1, H))
+    graph = from_torch(module, (torch.randn(1, I), state))
+    xs = example()
+    found, _ = Stepper(graph).run(xs[0].numpy())
+    for x, y in zip(xs[0], found, strict=True):
+        with torch.no_grad():
+            wanted, state = module(x[None], state)
+        np.testing.assert_allclose(y, wanted[0].numpy(), atol=1e-6)
+
+
+def test_a_sequence_may_come_with_its_state():
+    module = Wrapped(lambda m, x, h: (m.out(m.gru(x, h)[0]), m.gru(x, h)[1]), gru=gru(), out=nn.Linear(H, 2)).eval()
+    one = Wrapped(lambda m, x, h: _and_state(m, *m.gru(x, h)), gru=module.gru, out=module.out).eval()
+    graph = from_torch(one, (example(), torch.zeros(1, 1, H)))
+    assert list(graph.states) == ["gru.h"]
+
+
+def _and_state(m, h, final):
+    return m.out(h), final
+
+
+class OwnCell(nn.Module):
+    """A user's module that says which cell it is."""
+
+    def __init__(self, pair):
+        super().__init__()
+        self.w, self.pair = nn.Parameter(torch.randn(H, I)), pair
+
+    def edgernn_cell(self):
+        return Dense(Tensor(self.w.detach().numpy()), None, "tanh")
+
+    def forward(self, x):
+        y = torch.tanh(x @ self.w.T)
+        return (y, None) if self.pair else y
+
+
+@pytest.mark.parametrize("pair", [True, False])
+def test_a_module_that_says_its_cell_is_a_leaf(pair):
+    cell = OwnCell(pair).eval()
+    graph = from_torch(cell, example())
+    assert [type(layer.cell) for layer in graph.layers] == [Dense]
+    inside = Wrapped(lambda m, x: m.gru(m.own(x)[0] if pair else m.own(x))[0], own=cell, gru=gru(H)).eval()
+    assert [layer.name for layer in from_torch(inside, example()).layers] == ["own", "gru"]
+
+
+def loop(m, x):
+    h = torch.zeros(1, H)
+    for t in range(x.shape[1]):
+        h = m.cell(x[:, t], h)
+    return h
+
+
+class Decides(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+def attends(m, x):
+    h = m.gru(x)[0]
+    return torch.softmax(h @ h.mT, -1) @ h
+
+
+REFUSED = {
+    "bidirectional": (of(lambda m, x: m.rnn(x)[0], rnn=gru(bidirectional=True)), r"module 'rnn' uses 'gru'.*backward direction"),
+    "attention": (of(attends, gru=gru()), r"own forward uses 'matmul'.*attention over the whole sequence"),
+    "attention module": (
+        of(lambda m, x: m.attend(x, x, x)[0] + m.gru(x)[0], attend=nn.MultiheadAttention(I, 2, batch_first=True), gru=gru(I, I)),
+        r"module 'attend' uses",
+    ),
+    "mean over time": (of(lambda m, x: m.gru(x)[0].mean(1), gru=gru()), r"'mean', which cannot stream: .*take the last step"),
+    "max over time": (of(lambda m, x: m.gru(x)[0].max(1).values, gru=gru()), r"'max', which cannot stream"),
+    "softmax over time": (of(lambda m, x: m.gru(x)[0].softmax(1), gru=gru()), r"another axis than the features"),
+    "python loop": (of(loop, cell=nn.GRUCell(I, H)), r"loop over time"),
+    "cell without state": (of(lambda m, x: m.cell(x[:, -1], torch.zeros(1, H)), cell=nn.GRUCell(I, H)), r"would be lost after each frame"),
+    "middle step": (of(lambda m, x: m.gru(x)[0][:, 3], gru=gru()), r"takes step 3 of 20; only the last step"),
+    "flattened time": (of(lambda m, x: m.out(m.gru(x)[0].flatten(1)), gru=gru(), out=nn.Linear(T * H, 2)), r"mixes time into the features"),
+    "positional": (of(lambda m, x: m.gru(x + m.p)[0], gru=gru(), p=nn.Parameter(torch.randn(1, T, I))), r"changes over time"),
+    "same padding": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3, padding=1), gru=gru(H)), r"reads 1 frames ahead; pad"),
+    "looks ahead": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 5, padding="same")), r"looks 2 frames ahead"),
+    "stride": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3, stride=2), gru=gru(H)), r"a stride of 2"),
+    "late recurrence": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3), gru=gru(H)), r"begins 2 frames late"),
+    "pad of ones": (of(lambda m, x: m.c(F.pad(x.mT, (2, 0), value=1.0)).mT, c=nn.Conv1d(I, H, 3)), r"only zeros may be padded"),
+    "reflected": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 3, padding=2, padding_mode="reflect")), r"only zeros may be padded"),
+    "training dropout": (of(lambda m, x: F.dropout(m.gru(x)[0]), gru=gru()), r"training=self.training"),
+    "random": (of(lambda m, x: m.gru(x)[0] + torch.randn(H), gru=gru()), r"draws random numbers"),
+    "unknown": (of(lambda m, x: torch.erf(m.gru(x)[0]), gru=gru()), r"own forward uses 'erf'"),
+    "gelu module": (of(lambda m, x: m.act(m.gru(x)[0]), gru=gru(), act=nn.GELU()), r"module 'act' uses 'gelu'.*use relu"),
+    "cell state as output": (of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)), r"carried state"),
+    "state from the input": (of(lambda m, x: m.gru(x, m.init(x[:, -1:]).transpose(0, 1))[0], gru=gru(), init=nn.Linear(I, H)), r"initial state is computed from the input"),
+    "mixed steps": (of(lambda m, x: m.gru(x)[0] + m.gru(x)[0][:, -1:], gru=gru()), r"not of the same steps"),
+    "exchanged features": (of(lambda m, x: m.gru(x.view(1, T, 2, 3).transpose(2, 3).flatten(2))[0], gru=gru()), r"exchanges two axes of features"),
+    "several outputs": (of(lambda m, x: (m.gru(x)[0], m.out(m.gru(x)[0])), gru=gru(), out=nn.Linear(H, 2)), r"2 outputs; expected one"),
+    "only the input": (of(lambda m, x: (x, m.gru(x)[0]), gru=gru()), r"first output is no value that a layer makes"),
+    "decides": (Decides, r"torch.export cannot follow Decides"),
+    "group norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.GroupNorm(1, I), gru=gru()), r"'group_norm'.*statistics run over time"),
+    "untracked batch norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.BatchNorm1d(I, track_running_stats=False), gru=gru()), r"statistics of the batch"),
+    "does not run": (of(lambda m, x: m.gru(x)[0], gru=gru(I + 1)), r"does not run on the example"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_stream_is_refused_by_name(name):
+    make, words = REFUSED[name]
+    with pytest.raises(UnsupportedError, match=words):
+        from_torch(make().eval(), example())
+
+
+def test_states_must_return_in_their_places():
+    swapped = Wrapped(
+        lambda m, x, a, b: (m.out(m.one(x, a)), m.two(x, b), m.one(x, a)),
+        one=nn.GRUCell(I, H), two=nn.GRUCell(I, H), out=nn.Linear(H, 2),
+    ).eval()  # fmt: skip
+    with pytest.raises(UnsupportedError):
+        from_torch(swapped, (torch.randn(1, I), torch.zeros(1, H), torch.zeros(1, H)))
+
+
+def test_a_module_in_training_is_refused():
+    with pytest.raises(UnsupportedError, match=r"call module.eval\(\) first"):
+        from_torch(gru(), example())
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(UnsupportedError, match=r"a list arrived; expected a torch.nn.Module"):
+        from_torch([], example())
+
+
+def test_an_example_of_one_step_is_refused():
+    with pytest.raises(UnsupportedError, match=r"has 1 step on its time axis 1"):
+        from_torch(gru().eval(), example(1))
+
+
+def test_a_batch_is_refused():
+    with pytest.raises(UnsupportedError, match=r"one sequence"):
+        from_torch(gru().eval(), torch.randn(3, T, I))
+
+
+def test_time_must_be_said_when_no_layer_shows_it():
+    with pytest.raises(UsageError, match="give time_axis="):
+        from_torch(MODULES["sequential"]().eval(), example())
+    with pytest.raises(UsageError, match=r"time_axis=5 of an example of shape \(1, 20, 6\)"):
+        from_torch(MODULES["sequential"]().eval(), example(), time_axis=5)
+
+
+class WrongCell(OwnCell):
+    def forward(self, x):
+        return super().forward(x) * 1.0001
+
+
+def test_a_wrong_conversion_is_caught_with_layer_and_step():
+    module = Wrapped(lambda m, x: m.gru(m.own(m.first(x)))[0], first=nn.Linear(I, I), own=WrongCell(False), gru=gru(H)).eval()
+    with pytest.raises(ParityError, match=r"at step 0, first in layer 'own' at step 0"):
+        from_torch(module, example())
+
+
+def test_a_module_that_changes_with_the_length_is_caught():
+    module = Wrapped(lambda m, x: m.gru(x)[0] * (1 if x.shape[1] < 50 else 2), gru=gru()).eval()
+    with pytest.raises(ParityError, match=r"at step 0, .*longer than the example"):
+        from_torch(module, example())
+
+
+def test_a_missing_torch_is_said(monkeypatch):
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("edgernn_export.sources.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'edgernn\[train\]'"):
+        from_torch(None, None)
+
+
+LAYERS = st.sampled_from(["gru", "lstm", "rnn", "linear", "relu", "tanh", "norm", "conv", "scale", "slice", "residual"])
+
+
+class Random(nn.Module):
+    """Layers in any order, as drawn."""
+
+    def __init__(self, kinds, width):
+        super().__init__()
+        self.kinds, self.layers = kinds, nn.ModuleList()
+        for kind in kinds:
+            out = 2 + (width * 7 + len(self.layers)) % 5
+            self.layers.append(
+                {
+                    "gru": lambda w, o: nn.GRU(w, o, batch_first=True),
+                    "lstm": lambda w, o: nn.LSTM(w, o, batch_first=True),
+                    "rnn": lambda w, o: nn.RNN(w, o, batch_first=True),
+                    "linear": nn.Linear,
+                    "conv": lambda w, o: nn.Conv1d(w, o, 3),
+                    "norm": lambda w, _: nn.LayerNorm(w),
+                }.get(kind, lambda w, o: nn.Identity())(width, out)  # noqa: ARG005
+            )
+            width = out if kind in {"gru", "lstm", "rnn", "linear", "conv"} else max(1, width - 1) if kind == "slice" else width
+        self.first = nn.RNN(5, 5, batch_first=True)
+
+    def forward(self, x):
+        x, _ = self.first(x)
+        for kind, layer in zip(self.kinds, self.layers, strict=True):
+            y = x
+            if kind in {"gru", "lstm", "rnn"}:
+                y, _ = layer(x)
+            elif kind == "conv":
+                y = layer(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2)
+            elif kind in {"linear", "norm"}:
+                y = layer(x)
+            elif kind in {"relu", "tanh"}:
+                y = getattr(torch, kind)(x)
+            elif kind == "scale":
+                y = 1.5 - x * 0.5
+            elif kind == "slice":
+                y = x[..., -max(1, x.shape[-1] - 1) :]
+            elif kind == "residual":
+                y = x + torch.sigmoid(x) * x
+            x = y
+        return x
+
+
+@settings(max_examples=25, deadline=None)
+@given(kinds=st.lists(LAYERS, min_size=1, max_size=6), seed=st.integers(0, 2**16))
+def test_any_stack_of_layers_streams(kinds, seed):
+    torch.manual_seed(seed)
+    module = Random(kinds, 5).eval()
+    graph = from_torch(module, torch.randn(1, 8, 5))
+    xs = torch.randn(1, 16, 5)
+    with torch.no_grad():
+        wanted = copy.deepcopy(module).double()(xs.double())[0].numpy()
+    np.testing.assert_allclose(Stepper(graph).run(xs[0].numpy())[0], wanted, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,128 @@
+"""A graph is valid by construction, and says what is wrong in terms of its layers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import pytest
+from edgernn.cell import CELLS, cell
+from edgernn.cells import Activation, Conv1d, Dense, Embedding, Gru, LayerNorm, Lstm, Rnn, Slice, Standardize, Sum
+from edgernn.errors import GraphError
+from edgernn.graph import Graph, Layer
+from edgernn.record import Ref, record
+from edgernn.tensor import Tensor
+
+from zoo import GRAPHS, one, t
+
+GRU = Gru(t(12, 6), t(12, 4))
+OUT = Dense(t(3, 4))
+
+WRONG_GRAPHS = {
+    "order of layers": (lambda: Graph((Layer("out", OUT), Layer("gru", GRU)), 6), r"layer 'out' reads 4 values, but 6 arrive from 'x'"),
+    "width": (lambda: Graph((Layer("gru", GRU), Layer("out", Dense(t(3, 9)))), 6), r"layer 'out' reads 9 values, but 4 arrive from 'gru'"),
+    "unknown read": (lambda: Graph((Layer("gru", GRU, ("nobody",)),), 6), r"reads 'nobody', which no earlier layer is called; there are x"),
+    "later read": (lambda: Graph((Layer("gru", GRU, ("out",)), Layer("out", OUT)), 6), r"no earlier layer is called"),
+    "twice": (lambda: Graph((Layer("a", GRU), Layer("a", OUT)), 6), r"two layers are called 'a'"),
+    "reserved name": (lambda: Graph((Layer("y", GRU),), 6), r"cannot be called 'y'"),
+    "odd name": (lambda: Graph((Layer("a/b", GRU),), 6), r"cannot be called 'a/b'"),
+    "empty": (lambda: Graph((), 6), r"a graph of 0 layers"),
+    "no inputs": (lambda: one(Activation("relu"), 0), r"0 inputs"),
+    "join of one": (lambda: Graph((Layer("sum", Sum()),), 6), r"a Sum and reads 1 values; a join reads at least two"),
+    "two for a cell": (lambda: Graph((Layer("a", GRU), Layer("b", OUT, ("a", "a"))), 6), r"reads 2 values"),
+    "join of widths": (lambda: Graph((Layer("a", GRU), Layer("s", Sum(), ("a", "x"))), 6), r"layer 's', word 0 \(add\): 'a' has 4 values and 'x' has 6"),
+    "labels": (lambda: one(GRU, labels=("a",)), r"1 labels for 4 outputs"),
+    "period": (lambda: one(GRU, period_ms=0.0), r"a period of 0.0 ms"),
+    "rest name": (lambda: one(GRU, rest={"layer.c": t(4)}), r"rest state 'layer.c'.*there are \{'layer.h': 4\}"),
+    "rest width": (lambda: one(GRU, rest={"layer.h": t(5)}), r"has shape \(5,\)"),
+    "late embedding": (lambda: Graph((Layer("gru", GRU), Layer("e", Embedding(t(3, 2)))), 6), r"word 0 \(lookup\): it reads 1 values, but 4"),
+    "embedding of a value": (lambda: Graph((Layer("d", Dense(t(1, 6))), Layer("e", Embedding(t(3, 2)))), 6), r"must read the graph's input 'x'"),
+    "embedding beside": (lambda: Graph((Layer("e", Embedding(t(3, 1))), Layer("d", Activation("relu"), ("x",)), Layer("s", Sum(), ("e", "d"))), 1), r"nothing but tables"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_GRAPHS)
+def test_layers_that_do_not_fit_are_refused(name):
+    make, words = WRONG_GRAPHS[name]
+    with pytest.raises(GraphError, match=words):
+        make()
+
+
+WRONG_CELLS = {
+    "gates": (lambda: Gru(t(10, 6), t(12, 4)), r"Gru.w has shape \(10, 6\); expected \(3 \* hidden, inputs\)"),
+    "recurrent": (lambda: Gru(t(12, 6), t(12, 5)), r"Gru.u has shape \(12, 5\); expected .* with hidden = 4, inputs = 6"),
+    "bias": (lambda: Gru(t(12, 6), t(12, 4), t(4)), r"Gru.b has shape \(4,\)"),
+    "axes": (lambda: Dense(t(4)), r"Dense.w has shape \(4,\)"),
+    "array": (lambda: Dense(np.zeros((3, 4), np.float32)), r"is a ndarray; expected a Tensor.*wrap the array"),
+    "missing": (lambda: Dense(None), r"Dense.w is a NoneType"),
+    "activation": (lambda: Dense(t(3, 4), None, "swish"), r"no activation 'swish'; there are linear, relu"),
+    "rnn activation": (lambda: Rnn(t(4, 4), t(4, 4), None, "sigmoid"), r"no activation 'sigmoid'"),
+    "kind": (lambda: Activation("gelu"), r"no kind 'gelu'"),
+    "projection": (lambda: Lstm(t(16, 6), t(16, 3), None, t(4, 3)), r"Lstm.p has shape \(4, 3\)"),
+    "kernel": (lambda: Conv1d(1, t(4, 6)), r"kernel of at least 2"),
+    "taps": (lambda: Conv1d(4, t(4, 6)), r"Conv1d.w has shape \(4, 6\)"),
+    "eps": (lambda: LayerNorm(eps=0.0), r"eps 0.0"),
+    "slice": (lambda: Slice(4, 3, 3), r"takes 3:3 of 4 values"),
+    "deviation": (lambda: Standardize(t(3), Tensor([1.0, 0.0, 1.0])), r"not above 0; drop the constant column"),
+    "three axes": (lambda: Tensor(np.zeros((2, 2, 2), np.float32)), r"expected one or two axes"),
+    "dtype": (lambda: Tensor(np.zeros(3, complex)), r"dtype complex128 arrived; expected float32 or float64"),
+    "not finite": (lambda: Tensor([1.0, np.nan]), r"not finite; look for a training run that diverged"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CELLS)
+def test_weights_of_the_wrong_shape_are_refused(name):
+    make, words = WRONG_CELLS[name]
+    with pytest.raises(GraphError, match=words):
+        make()
+
+
+def test_a_name_can_be_taken_once():
+    with pytest.raises(GraphError, match=r"a cell named 'Gru' exists already, in edgernn.cells.gru"):
+
+        @cell
+        @dataclass(frozen=True)
+        class Gru:
+            w: Annotated[Tensor, "hidden", "inputs"]
+
+    assert CELLS["Gru"] is type(GRU)
+
+
+def test_a_step_must_return_the_states_that_the_cell_declares():
+    class Loses:
+        states: Mapping[str, int] = {"h": 4}
+
+        def step(self, ops, x, state):
+            (h,) = state
+            return x, (ops.concat(h, x),)
+
+    with pytest.raises(GraphError, match=r"layer 'l': step returns states of widths \(10,\)"):
+        record("l", Loses(), [Ref("x", 6)])
+
+
+def test_numbers_meet_values_in_scale():
+    class Adds:
+        states: Mapping[str, int] = {}
+
+        def step(self, ops, x, state):
+            return x + 1, state
+
+    with pytest.raises(GraphError, match=r"'x' meets a int; use ops.scale"):
+        record("l", Adds(), [Ref("x", 6)])
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_widths_are_known_before_anything_runs(name):
+    graph = GRAPHS[name]
+    assert graph.outputs > 0
+    assert graph.precision == "fp32"
+    assert graph.astype("float64").precision == ("fp64" if graph.tensors else "fp32")
+
+
+def test_tensors_are_equal_by_what_they_hold():
+    assert Tensor([1, 2]) == Tensor(np.array([1, 2], np.float32))
+    assert hash(Tensor([1, 2])) == hash(Tensor([1.0, 2.0])) or Tensor([1.0, 2.0]).stored.dtype != np.float32
+    assert Tensor([1, 2]) != Tensor([[1, 2]])
+    assert Tensor(np.float32([1])) != Tensor(np.float64([1]))
+    with pytest.raises(ValueError, match="read-only"):
+        Tensor([1, 2]).stored[0] = 3

@@ -1,0 +1,146 @@
+"""Every cell in every target on every backend computes what the numpy reading computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import edgernn
+import numpy as np
+import pytest
+from edgernn.cell import CELLS, cell
+from edgernn.cells import Dense
+from edgernn.errors import ParityError
+from edgernn.graph import Graph, Layer
+from edgernn.ops import WORDS
+from edgernn.readings.numpy import NumpyOps, Stepper
+from edgernn.runtime import BACKENDS
+from edgernn.tensor import Tensor
+from edgernn.trace import trace
+from edgernn_export import export
+from edgernn_export.prove import prove
+from edgernn_export.targets import TARGETS
+
+from zoo import GRAPHS, frames, keyword_spotter, t
+
+STEPS = 64
+FREE_RUNNING = 2e-5  # float32 against float64 after STEPS steps, values near 1
+SUFFIXES = sorted(BACKENDS)
+
+
+def written(graph: Graph, path) -> edgernn.Program:
+    if path.suffix == ".rnn":
+        edgernn.save(graph, path)
+    else:
+        export(graph, path)
+    return edgernn.open(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_target_replays_the_reference(name, suffix, tmp_path):
+    graph = GRAPHS[name]
+    program = written(graph, tmp_path / f"m{suffix}")
+    xs = frames(graph, STEPS)
+    wanted, states = Stepper(graph).run(xs)
+    stream = program.stream()
+    np.testing.assert_allclose(stream.run(xs), wanted, atol=FREE_RUNNING, rtol=FREE_RUNNING)
+    assert list(stream.state) == list(states)
+    for key, state in stream.state.items():
+        np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
+
+
+def test_every_cell_is_in_the_matrix():
+    shipped = {name for name, cls in CELLS.items() if cls.__module__.startswith("edgernn.")}
+    assert {name.split()[0] for name in GRAPHS} >= shipped
+
+
+def test_every_word_is_in_the_matrix():
+    assert {word.name for graph in GRAPHS.values() for word in trace(graph).words} == set(WORDS)
+
+
+def test_every_target_has_a_backend():
+    assert set(TARGETS) == set(BACKENDS) - {".rnn"}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_cell_made_in_a_test_needs_no_other_line(suffix, tmp_path):
+    @cell
+    @dataclass(frozen=True)
+    class LeakyIntegrator:
+        """A unit that every word goes through; nothing outside this function knows it."""
+
+        w: Annotated[Tensor, "2 * hidden", "inputs"]
+        u: Annotated[Tensor, "hidden", "hidden"]
+        gain: Annotated[Tensor, "hidden"]
+
+        @property
+        def states(self) -> Mapping[str, int]:
+            return {"h": self.u.shape[0], "m": 2 * self.u.shape[0]}
+
+        def step(self, ops, x, state):
+            h, m = state
+            a, b = ops.split(ops.affine(self.w, x), 2)
+            h = ops.scale(h, 0.9) + ops.relu(a) * ops.sigmoid(ops.affine(self.u, h))
+            m = ops.concat(ops.tanh(b - h), ops.softmax(h)) + ops.scale(m, 0.5, 0.01)
+            first, second = ops.split(m, 2)
+            quiet = ops.log(ops.scale(second * second, 1.0, 0.5))
+            return ops.normalize(first + quiet, self.gain, None, 1e-3), (h, m)
+
+    random = np.random.default_rng(1)
+    weights = [Tensor(random.standard_normal(shape).astype("f") / 4) for shape in ((10, 6), (5, 5), (5,))]
+    graph = Graph((Layer("leaky", LeakyIntegrator(*weights)), Layer("out", Dense(t(3, 5)))), 6)
+    try:
+        program = written(graph, tmp_path / f"m{suffix}")
+        xs = frames(graph, STEPS)
+        np.testing.assert_allclose(program.stream().run(xs), Stepper(graph).run(xs)[0], atol=1e-4, rtol=1e-4)
+    finally:
+        del CELLS["LeakyIntegrator"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_replaying_the_trace_is_running_the_cells(name):
+    """The trace leaves words out and merges others; running each cell's step on arrays does not."""
+    graph = GRAPHS[name]
+    ops, values = NumpyOps("float64"), {}
+    states = Stepper(graph).rest()
+    for x in frames(graph, 5):
+        values["x"] = x if graph.rows else x.astype(np.float64)
+        before = dict(states)
+        for layer in graph.layers:
+            reads = [values[read] for read in layer.reads]
+            if hasattr(layer.cell, "join"):
+                values[layer.name] = layer.cell.join(ops, *reads)
+                continue
+            names = [f"{layer.name}.{state}" for state in layer.cell.states]
+            values[layer.name], after = layer.cell.step(ops, reads[0], tuple(states[key] for key in names))
+            states |= dict(zip(names, after, strict=True))
+        y, replayed = Stepper(graph).step(x, before)
+        np.testing.assert_array_equal(y, values[graph.layers[-1].name])
+        for key, state in replayed.items():
+            np.testing.assert_array_equal(state, states[key])
+
+
+def test_batches_come_free():
+    graph = GRAPHS["stack"]
+    xs = np.stack([frames(graph, 9, seed) for seed in range(3)])
+    together, _ = Stepper(graph).run(xs)
+    for one, alone in zip(together, xs, strict=True):
+        np.testing.assert_allclose(one, Stepper(graph).run(alone)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", sorted(TARGETS))
+def test_a_program_that_computes_something_else_is_not_kept(suffix, tmp_path):
+    graph = keyword_spotter()
+    other = Graph((graph.layers[0], Layer("out", type(graph.layers[1].cell)(t(4, 16), t(4)))), graph.inputs)
+    export(graph, tmp_path / f"m{suffix}")
+    with pytest.raises(ParityError, match=r"at step 0 in 'y' by .* expected at most"):
+        prove(other, edgernn.open(tmp_path / f"m{suffix}"))
+
+
+def test_a_state_that_is_not_carried_is_found(tmp_path):
+    graph = keyword_spotter()
+    edgernn.save(graph, tmp_path / "m.rnn")
+    program = edgernn.open(tmp_path / "m.rnn")
+    other = Graph(graph.layers, graph.inputs, rest={"gru.h": t(16)})
+    with pytest.raises(ParityError, match=r"at step 0 in 'gru.h'"):
+        prove(other, program)

@@ -1,0 +1,283 @@
+"""A stream carries its state, refuses what would poison it, and keeps to itself."""
+
+import threading
+
+import edgernn
+import numpy as np
+import pytest
+from edgernn.cells import Gru
+from edgernn.errors import FrameError, StateError, UsageError
+from edgernn.graph import Graph, Layer
+from edgernn.runtime import BACKENDS
+from edgernn_export import export
+from hypothesis import given, settings, strategies as st
+
+from zoo import GRAPHS, frames, keyword_spotter, t
+
+SUFFIXES = sorted(BACKENDS)
+KWS = keyword_spotter()
+XS = frames(KWS, 30)
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("artifacts")
+    made = {}
+    for name, graph in {"kws": KWS, "symbols": GRAPHS["Embedding"], "rest": GRAPHS["Gru rest"], "stack": GRAPHS["stack"]}.items():
+        for suffix in SUFFIXES:
+            path = folder / f"{name}{suffix}"
+            edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
+            made[name, suffix] = edgernn.open(path)
+    return made
+
+
+@pytest.fixture(params=SUFFIXES)
+def suffix(request):
+    return request.param
+
+
+@pytest.fixture
+def program(programs, suffix):
+    return programs["kws", suffix]
+
+
+def test_a_saved_state_resumes_bit_for_bit(program):
+    stream = program.stream()
+    stream.run(XS[:10])
+    saved = stream.state
+    wanted = stream.run(XS[10:])
+    other = program.stream()
+    other.run(XS[5:8])
+    other.state = saved
+    np.testing.assert_array_equal(other.run(XS[10:]), wanted)
+
+
+def test_reset_is_a_fresh_start(program):
+    stream = program.stream()
+    wanted = stream.run(XS)
+    np.testing.assert_array_equal(stream.reset().run(XS), wanted)
+
+
+def test_reset_restores_the_learned_rest(programs, suffix):
+    graph = GRAPHS["Gru rest"]
+    stream = programs["rest", suffix].stream()
+    np.testing.assert_array_equal(stream.state["layer.h"], graph.rest["layer.h"].stored)
+    stream.run(frames(graph, 3))
+    np.testing.assert_array_equal(stream.reset().state["layer.h"], graph.rest["layer.h"].stored)
+
+
+def test_the_state_is_a_copy(program):
+    stream = program.stream()
+    stream.step(XS[0])
+    before = stream.state
+    stream.state["gru.h"][:] = 9
+    stream.step(XS[1])
+    assert not np.array_equal(before["gru.h"], stream.state["gru.h"])
+    stream.state = before
+    before["gru.h"][:] = 9
+    assert stream.state["gru.h"].max() < 9
+
+
+def test_a_result_is_the_callers_own(program):
+    stream = program.stream()
+    first = stream.step(XS[0])
+    kept = first.copy()
+    stream.step(XS[1])
+    np.testing.assert_array_equal(first, kept)
+    out = np.empty(4, np.float32)
+    assert stream.step(XS[2], out) is out
+    assert (first.dtype, first.shape) == (np.float32, (4,))
+
+
+def test_a_block_is_its_steps(program):
+    one = program.stream()
+    np.testing.assert_array_equal(program.stream().run(XS), [one.step(x) for x in XS])
+    assert program.stream().run(XS[:0]).shape == (0, 4)
+
+
+def test_streams_keep_to_themselves(program):
+    alone = [program.stream().run(np.roll(XS, i, 0)) for i in range(3)]
+    streams = [program.stream() for _ in range(3)]
+    for t_ in range(len(XS)):
+        for i, stream in enumerate(streams):
+            np.testing.assert_array_equal(stream.step(np.roll(XS, i, 0)[t_]), alone[i][t_])
+
+
+def test_streams_run_on_their_own_threads(program):
+    wanted = [program.stream().run(np.roll(XS, i, 0)) for i in range(4)]
+    found = [None] * 4
+
+    def work(i):
+        stream = program.stream()
+        for _ in range(20):
+            found[i] = stream.reset().run(np.roll(XS, i, 0))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+BAD = {"nan": np.nan, "inf": np.inf, "minus inf": -np.inf}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_frame_that_is_not_finite_is_refused_and_the_state_is_as_it_was(program, kind):
+    stream = program.stream()
+    stream.run(XS[:5])
+    before = stream.state
+    bad = XS[5].copy()
+    bad[7] = BAD[kind]
+    with pytest.raises(FrameError, match=r"element 7 of the frame is -?(nan|inf)"):
+        stream.step(bad)
+    np.testing.assert_array_equal(stream.state["gru.h"], before["gru.h"])
+    clean = program.stream()
+    clean.run(XS[:5])
+    np.testing.assert_array_equal(stream.step(XS[6]), clean.step(XS[6]))
+
+
+def test_a_bad_frame_can_be_held_or_zeroed(program):
+    bad = XS[1].copy()
+    bad[0] = np.nan
+    for choice, instead in {"hold": XS[0], "zero": np.zeros_like(XS[0])}.items():
+        stream, clean = program.stream(on_bad_input=choice), program.stream()
+        np.testing.assert_array_equal(stream.step(XS[0]), clean.step(XS[0]))
+        np.testing.assert_array_equal(stream.step(bad), clean.step(instead))
+        np.testing.assert_array_equal(stream.step(bad), clean.step(instead))
+        np.testing.assert_array_equal(stream.step(XS[2]), clean.step(XS[2]))
+
+
+def test_holding_before_any_frame_takes_zeros(program):
+    bad = np.full(10, np.nan, np.float32)
+    stream, clean = program.stream(on_bad_input="hold"), program.stream()
+    np.testing.assert_array_equal(stream.step(bad), clean.step(np.zeros(10, np.float32)))
+
+
+def test_a_large_finite_frame_is_let_through(program):
+    """Its square is not finite in float32, which a guard by the dot product would take for a bad frame."""
+    y = program.stream().step(np.full(10, 1e30, np.float32))
+    if not program.backend.startswith("ai-edge-litert"):  # whose sigmoid of 1e30 is NaN; see README
+        assert np.isfinite(y).all()
+
+
+def test_opening_a_program_leaves_arithmetic_as_it_was(program):
+    program.stream().step(XS[0])
+    assert np.float32(1e-40) * np.float32(1) != 0  # no flush-to-zero is left behind
+
+
+@settings(max_examples=100, deadline=None)
+@given(values=st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=10, max_size=10))
+def test_exactly_the_frames_that_are_not_finite_are_refused(programs, values):
+    frame = np.array(values, np.float32)
+    stream = programs["kws", ".tflite"].stream()
+    if np.isfinite(frame).all():
+        stream.step(frame)
+    else:
+        with pytest.raises(FrameError):
+            stream.step(frame)
+
+
+@pytest.mark.parametrize("index", [-1, 9, 2**31 - 1, -(2**31)])
+def test_an_index_outside_the_table_is_refused(programs, suffix, index):
+    stream = programs["symbols", suffix].stream()
+    stream.step(np.array([8], np.int32))
+    before = stream.state
+    with pytest.raises(FrameError, match=rf"index {index} arrived; expected 0 to 8"):
+        stream.step(np.array([index], np.int32))
+    np.testing.assert_array_equal(stream.state["gru.h"], before["gru.h"])
+    zero, clean = programs["symbols", suffix].stream(on_bad_input="zero"), programs["symbols", suffix].stream()
+    np.testing.assert_array_equal(zero.step(np.array([index], np.int32)), clean.step(np.array([0], np.int32)))
+
+
+WRONG_FRAMES = {
+    "shape": (np.zeros(11, np.float32), r"float32 of shape \(11,\) arrived; expected an array of float32 of shape \(10,\)"),
+    "batch": (np.zeros((1, 10), np.float32), r"shape \(1, 10\)"),
+    "double": (np.zeros(10), r"float64 of shape \(10,\) arrived.*np.asarray\(frame, np.float32\)"),
+    "integers": (np.zeros(10, np.int32), r"int32"),
+    "list": ([0.0] * 10, r"a frame of list arrived"),
+    "none": (None, r"a frame of NoneType arrived"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FRAMES)
+def test_a_frame_of_the_wrong_kind_is_refused(program, name):
+    frame, words = WRONG_FRAMES[name]
+    with pytest.raises(FrameError, match=words):
+        program.stream().step(frame)
+
+
+def test_a_block_of_the_wrong_shape_is_refused(program):
+    with pytest.raises(FrameError, match=r"a block of shape \(10,\) arrived; expected \(time, 10\)"):
+        program.stream().run(XS[0])
+    with pytest.raises(FrameError, match=r"shape \(9,\)"):
+        program.stream().run(np.zeros((4, 9), np.float32))
+
+
+def test_frames_may_lie_anyhow_in_memory(program):
+    wanted = program.stream().run(XS)
+    fortran = np.asfortranarray(XS)
+    np.testing.assert_array_equal(program.stream().run(fortran), wanted)
+    read_only = XS.copy()
+    read_only.setflags(write=False)
+    np.testing.assert_array_equal(program.stream().run(read_only), wanted)
+
+
+def test_a_subclass_of_array_is_an_array(program):
+    held = XS[0].view(np.recarray)
+    np.testing.assert_array_equal(program.stream().step(held), program.stream().step(XS[0]))
+
+
+WRONG_STATES = {
+    "names": {"lstm.h": np.zeros(16, np.float32)},
+    "widths": {"gru.h": np.zeros(15, np.float32)},
+    "missing": {},
+    "too many": {"gru.h": np.zeros(16, np.float32), "gru.c": np.zeros(16, np.float32)},
+    "dtype": {"gru.h": np.zeros(16)},
+    "not finite": {"gru.h": np.full(16, np.nan, np.float32)},
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STATES)
+def test_a_state_of_another_model_is_refused(program, name):
+    stream = program.stream()
+    stream.step(XS[0])
+    before = stream.state
+    with pytest.raises(StateError, match=r"belongs to another model|expected finite float32"):
+        stream.state = WRONG_STATES[name]
+    np.testing.assert_array_equal(stream.state["gru.h"], before["gru.h"])
+
+
+def test_an_unknown_policy_is_refused(program):
+    with pytest.raises(UsageError, match="on_bad_input='ignore' does not exist"):
+        program.stream(on_bad_input="ignore")
+
+
+def test_a_program_outlives_the_file_that_it_came_from(tmp_path):
+    for suffix in SUFFIXES:
+        path = tmp_path / f"m{suffix}"
+        edgernn.save(KWS, path) if suffix == ".rnn" else export(KWS, path)
+        program = edgernn.open(path)
+        path.write_bytes(b"gone")
+        assert program.stream().run(XS).shape == (30, 4)
+
+
+def test_a_program_says_what_it_is(program, suffix):
+    contract = program.contract
+    assert (contract.inputs, contract.outputs, dict(contract.states), contract.precision) == (10, 4, {"gru.h": 16}, "fp32")
+    assert (contract.labels, contract.period_ms, contract.rows) == (KWS.labels, 10.0, 0)
+    assert program.backend.split()[0] in {".rnn": "numpy", ".onnx": "onnxruntime", ".tflite": "ai-edge-litert"}[suffix]
+
+
+def test_names_of_any_language_survive(programs, suffix):
+    assert programs["stack", suffix].contract.labels == GRAPHS["stack"].labels
+
+
+def test_an_unstable_model_runs_as_far_as_numbers_go(tmp_path):
+    """A state may grow without bound; the guard is on what comes in."""
+    graph = Graph((Layer("gru", Gru(t(12, 6), t(12, 4))),), 6)
+    edgernn.save(graph, tmp_path / "m.rnn")
+    stream = edgernn.open(tmp_path / "m.rnn").stream()
+    assert np.isfinite(stream.run(np.full((50, 6), 1e30, np.float32))).all()

@@ -1,0 +1,117 @@
+"""The cells against torch, and the artifacts against ONNX Runtime's own recurrent operators: two oracles that are not ours."""
+
+import edgernn
+import numpy as np
+import onnx
+import pytest
+import torch
+from edgernn.readings.numpy import Stepper
+from edgernn_export import export, from_torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+STEPS, INPUTS, HIDDEN = 40, 5, 7
+
+
+def sequence(steps=STEPS, inputs=INPUTS, seed=0):
+    return torch.randn(1, steps, inputs, generator=torch.Generator().manual_seed(seed))
+
+
+RECURRENT = {
+    "gru": lambda: nn.GRU(INPUTS, HIDDEN, batch_first=True),
+    "gru stacked": lambda: nn.GRU(INPUTS, HIDDEN, 3, batch_first=True, dropout=0.3),
+    "gru no bias": lambda: nn.GRU(INPUTS, HIDDEN, bias=False, batch_first=True),
+    "lstm": lambda: nn.LSTM(INPUTS, HIDDEN, batch_first=True),
+    "lstm stacked": lambda: nn.LSTM(INPUTS, HIDDEN, 2, batch_first=True),
+    "lstm no bias": lambda: nn.LSTM(INPUTS, HIDDEN, bias=False, batch_first=True),
+    "lstm projected": lambda: nn.LSTM(INPUTS, HIDDEN, 2, batch_first=True, proj_size=3),
+    "lstm projected no bias": lambda: nn.LSTM(INPUTS, HIDDEN, batch_first=True, proj_size=3, bias=False),
+    "rnn tanh": lambda: nn.RNN(INPUTS, HIDDEN, batch_first=True),
+    "rnn relu": lambda: nn.RNN(INPUTS, HIDDEN, batch_first=True, nonlinearity="relu"),
+    "rnn stacked no bias": lambda: nn.RNN(INPUTS, HIDDEN, 2, batch_first=True, bias=False),
+}
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_a_recurrent_layer_is_torchs(kind):
+    torch.manual_seed(1)
+    module = RECURRENT[kind]().double().eval()
+    graph = from_torch(module, sequence())
+    xs = sequence(seed=5).double()
+    with torch.no_grad():
+        wanted = module(xs)[0][0].numpy()
+    found, _ = Stepper(graph).run(xs[0].numpy())
+    np.testing.assert_allclose(found, wanted, atol=2e-6)  # the graph's weights are float32, torch's float64
+
+
+CELLS = {
+    "gru": (nn.GRUCell(INPUTS, HIDDEN), 1),
+    "gru no bias": (nn.GRUCell(INPUTS, HIDDEN, bias=False), 1),
+    "lstm": (nn.LSTMCell(INPUTS, HIDDEN), 2),
+    "rnn tanh": (nn.RNNCell(INPUTS, HIDDEN), 1),
+    "rnn relu": (nn.RNNCell(INPUTS, HIDDEN, nonlinearity="relu"), 1),
+}
+
+
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_cell_class_is_one_step(kind, batched):
+    module, states = CELLS[kind]
+    module = module.eval()
+    shape = (1,) if batched else ()
+    zero = torch.zeros(*shape, HIDDEN)
+    state = zero if states == 1 else (zero, zero)
+    graph = from_torch(module, (torch.randn(*shape, INPUTS), state))
+    xs = sequence()[0]
+    found, _ = Stepper(graph).run(xs.numpy())
+    for x, y in zip(xs, found, strict=True):
+        with torch.no_grad():
+            state = module(x.reshape(*shape, INPUTS), state)
+        h = state if states == 1 else state[0]
+        np.testing.assert_allclose(y, h.numpy().reshape(-1), atol=1e-6)
+
+
+def onnx_sequence_model(kind: str, module: nn.Module) -> bytes:
+    """The same layer as ONNX's own operator over the whole sequence, weights in ONNX's order of gates."""
+    order = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2), "RNN": (0,)}[kind]
+
+    def gates(tensor):
+        parts = tensor.detach().reshape(len(order), HIDDEN, -1)
+        return parts[list(order)].reshape(len(order) * HIDDEN, -1).numpy()
+
+    weights = {
+        "W": gates(module.weight_ih_l0)[None],
+        "R": gates(module.weight_hh_l0)[None],
+        "B": np.concatenate([gates(module.bias_ih_l0), gates(module.bias_hh_l0)])[None, :, 0],
+    }
+    extra = {"linear_before_reset": 1} if kind == "GRU" else {}
+    node = helper.make_node(kind, ["x", "W", "R", "B"], ["y"], hidden_size=HIDDEN, **extra)
+    info = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [STEPS, 1, INPUTS]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, [STEPS, 1, 1, HIDDEN]),
+    ]
+    initializers = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()]
+    graph = helper.make_graph([node], "whole", info[:1], info[1:], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize(("kind", "make"), [("GRU", nn.GRU), ("LSTM", nn.LSTM), ("RNN", nn.RNN)])
+def test_a_streamed_artifact_is_the_runtimes_own_operator(kind, make, tmp_path):
+    import onnxruntime
+
+    torch.manual_seed(2)
+    module = make(INPUTS, HIDDEN, batch_first=True).eval()
+    export(from_torch(module, sequence()), tmp_path / "m.onnx")
+    xs = sequence()[0].numpy()
+    session = onnxruntime.InferenceSession(onnx_sequence_model(kind, module), providers=["CPUExecutionProvider"])
+    whole = session.run(None, {"x": xs[:, None]})[0].reshape(STEPS, HIDDEN)
+    np.testing.assert_allclose(edgernn.open(tmp_path / "m.onnx").stream().run(xs), whole, atol=2e-6)
+
+
+def test_the_written_file_passes_the_full_check(tmp_path):
+    export(from_torch(nn.LSTM(INPUTS, HIDDEN, batch_first=True).eval(), sequence()), tmp_path / "m.onnx")
+    model = onnx.load(tmp_path / "m.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [opset.version for opset in model.opset_import] == [17]
+    assert [node.name for node in model.graph.input] == ["x", "lstm.h.in", "lstm.c.in"]
+    assert [node.name for node in model.graph.output] == ["y", "lstm.h.out", "lstm.c.out"]

@@ -1,0 +1,111 @@
+"""The tables that the tests multiply: a graph for every cell, and every way to run an artifact here."""
+
+import numpy as np
+
+from edgernn.cells import (
+    Activation,
+    Concat,
+    Conv1d,
+    Dense,
+    Embedding,
+    Gru,
+    LayerNorm,
+    Lstm,
+    Product,
+    Rnn,
+    Scale,
+    Slice,
+    Standardize,
+    Sum,
+)
+from edgernn.graph import Graph, Layer
+from edgernn.tensor import Tensor
+
+_random = np.random.default_rng(7)
+
+
+def t(*shape: int) -> Tensor:
+    """Random weights that keep a layer's output near 1."""
+    return Tensor((_random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
+
+
+def one(cell, inputs=6, name="layer", **options) -> Graph:
+    """A graph of one layer."""
+    return Graph((Layer(name, cell),), inputs, **options)
+
+
+def _positive(size: int) -> Tensor:
+    return Tensor(_random.uniform(0.5, 2, size).astype(np.float32))
+
+
+def _branches(join) -> Graph:
+    layers = (
+        Layer("a", Dense(t(4, 6), t(4), "tanh")),
+        Layer("b", Gru(t(12, 6), t(12, 4), t(12), t(12)), ("x",)),
+        Layer("join", join, ("a", "b")),
+        Layer("out", Dense(t(3, 8 if isinstance(join, Concat) else 4))),
+    )
+    return Graph(layers, 6)
+
+
+GRAPHS: dict[str, Graph] = {
+    "Rnn": one(Rnn(t(5, 6), t(5, 5), t(5))),
+    "Rnn relu": one(Rnn(t(5, 6), t(5, 5), None, "relu")),
+    "Gru": one(Gru(t(15, 6), t(15, 5), t(15), t(15))),
+    "Gru no bias": one(Gru(t(15, 6), t(15, 5))),
+    "Gru rest": one(Gru(t(15, 6), t(15, 5)), rest={"layer.h": t(5)}),
+    "Lstm": one(Lstm(t(20, 6), t(20, 5), t(20))),
+    "Lstm no bias": one(Lstm(t(20, 6), t(20, 5))),
+    "Lstm projected": one(Lstm(t(20, 6), t(20, 3), t(20), t(3, 5))),
+    "Dense": one(Dense(t(4, 6), t(4))),
+    **{f"Dense {kind}": one(Dense(t(4, 6), None, kind)) for kind in ("relu", "tanh", "sigmoid", "softmax")},
+    "Conv1d": one(Conv1d(3, t(4, 18), t(4))),
+    "Conv1d two taps": one(Conv1d(2, t(4, 12))),
+    "Conv1d dilated": one(Conv1d(3, t(4, 18), t(4), 2)),
+    "Embedding": Graph((Layer("table", Embedding(t(9, 5))), Layer("gru", Gru(t(12, 5), t(12, 4)))), 1),
+    "LayerNorm": one(LayerNorm(t(6), t(6))),
+    "LayerNorm plain": one(LayerNorm(eps=1e-3)),
+    "LayerNorm gain": one(LayerNorm(t(6))),
+    "Standardize": one(Standardize(t(6), _positive(6))),
+    "Scale": one(Scale(t(6), t(6))),
+    "Slice": one(Slice(6, 2, 5)),
+    "Slice first": one(Slice(6, 0, 2)),
+    **{f"Activation {kind}": one(Activation(kind)) for kind in ("relu", "tanh", "sigmoid", "softmax")},
+    "Activation log": Graph((Layer("p", Dense(t(4, 6), None, "softmax")), Layer("log", Activation("log"))), 6),
+    "Sum": _branches(Sum()),
+    "Product": _branches(Product()),
+    "Concat": _branches(Concat()),
+    "Square": Graph((Layer("gru", Gru(t(15, 6), t(15, 5))), Layer("square", Product(), ("gru", "gru"))), 6),
+    "stack": Graph(
+        (
+            Layer("features", Standardize(t(6), _positive(6))),
+            Layer("conv", Conv1d(3, t(8, 18), t(8))),
+            Layer("norm", LayerNorm(t(8), t(8))),
+            Layer("lstm", Lstm(t(32, 8), t(32, 8), t(32))),
+            Layer("residual", Sum(), ("norm", "lstm")),
+            Layer("gru", Gru(t(24, 8), t(24, 8), t(24), t(24))),
+            Layer("out", Dense(t(3, 8), t(3), "softmax")),
+        ),
+        6,
+        period_ms=10.0,
+        labels=("one", "two", "drei ü"),
+    ),
+}
+"""A name that begins with the cell's -> a graph that has it."""
+
+
+def keyword_spotter(hidden: int = 16, inputs: int = 10, outputs: int = 4) -> Graph:
+    """A GRU with a dense head, as small models usually are."""
+    layers = (
+        Layer("gru", Gru(t(3 * hidden, inputs), t(3 * hidden, hidden), t(3 * hidden), t(3 * hidden))),
+        Layer("out", Dense(t(outputs, hidden), t(outputs))),
+    )
+    return Graph(layers, inputs, period_ms=10.0, labels=tuple(f"word{i}" for i in range(outputs)))
+
+
+def frames(graph: Graph, steps: int, seed: int = 3) -> np.ndarray:
+    """Random frames for a graph."""
+    random = np.random.default_rng(seed)
+    if graph.rows:
+        return random.integers(0, graph.rows, (steps, 1)).astype(np.int32)
+    return random.standard_normal((steps, graph.inputs)).astype(np.float32)
