@@ -4,6 +4,7 @@
 """
 
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -51,7 +52,8 @@ for _verb in VERBS:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and leave with its exit code."""
+    """Run the command and leave with its exit code; end quietly when the reader of a pipe is gone."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(call(cli, arguments, "edgernn"))
 
 
@@ -68,7 +70,4 @@ def call(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
     except EdgernnError as error:
         click.echo(f"Error: {error}", err=True)
         return 1 if isinstance(error, ParityError) else 2
-    except BrokenPipeError:
-        sys.stdout = None  # nobody reads any more; do not flush at exit
-        return 0
     return code if isinstance(code, int) else 0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from sys import byteorder
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -93,7 +94,7 @@ class Stream:
     """
 
     __slots__ = (
-        "_bound", "_dtype", "_finite", "_names", "_on_bad_input", "_raw", "_rest", "_rows", "_run", "_shape", "_x",
+        "_bound", "_dtype", "_held", "_high_bytes", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_shape", "_x",
         "_y", "program",
     )  # fmt: skip
 
@@ -108,8 +109,8 @@ class Stream:
         self._x, self._y = self._bound.x, self._bound.y
         self._x[:] = 0
         self._shape, self._dtype = self._x.shape, self._x.dtype
-        self._raw = bytearray(said.inputs)
-        self._finite: Array = np.frombuffer(self._raw, np.bool_)
+        self._high_bytes = _high_bytes_of(self._x)
+        self._held = self._x.copy() if on_bad_input == "hold" else None
         self._rows = said.rows
         self._names = tuple(said.states.items())
         self._rest = tuple(
@@ -130,21 +131,25 @@ class Stream:
         Raises:
             FrameError: wrong shape or dtype; or not finite, or outside the table, and on_bad_input is "raise".
         """
-        if frame.__class__ is not np.ndarray or frame.dtype is not self._dtype or frame.shape != self._shape:
+        try:
+            if frame.dtype is not self._dtype or frame.shape != self._shape:
+                self._check(frame)
+        except AttributeError:
             self._check(frame)
+        self._x[...] = frame
         if self._rows:
             bad = not 0 <= frame[0] < self._rows
         else:
-            isfinite(frame, self._finite)
-            bad = 0 in self._raw
+            high = self._high_bytes()
+            bad = (127 in high or 255 in high) and not isfinite(frame).all()
         if bad:
             self._repair(frame)
-        else:
-            self._x[:] = frame
+        elif self._held is not None:
+            self._held[...] = frame
         self._run()
         if out is None:
             return self._y.copy()
-        out[:] = self._y
+        out[...] = self._y
         return out
 
     def run(self, frames: Array) -> Array:
@@ -192,15 +197,29 @@ class Stream:
             )
 
     def _repair(self, frame: Array) -> None:
-        if self._on_bad_input == "zero":
-            self._x[:] = 0
-        elif self._on_bad_input == "raise":
+        """Put something else in the place of a bad frame, or refuse it before the state can meet it."""
+        if self._held is not None:
+            self._x[...] = self._held
+        elif self._on_bad_input == "zero":
+            self._x[...] = 0
+        elif self._rows:
+            raise FrameError(f"index {frame[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
+        else:
+            bad = int(isfinite(frame).argmin())
             raise FrameError(
-                f"index {frame[0]} arrived; expected 0 to {self._rows - 1}, a row of the table"
-                if self._rows
-                else f"element {self._raw.index(0)} of the frame is {frame[self._raw.index(0)]}, and would stay in the "
-                "carried state; mend the source, or choose on_bad_input='hold' or 'zero'"
+                f"element {bad} of the frame is {frame[bad]}, and would stay in the carried state; mend the source, or "
+                "choose on_bad_input='hold' or 'zero'"
             )
+
+
+def _high_bytes_of(x: Array) -> Callable[[], bytes]:
+    """A call for the byte of each float32 that has the sign and most of the exponent.
+
+    It is 127 or 255 for every number that is not finite, and else only beyond 1.7e38: so a frame without these two is
+    finite, which takes a third of the time of asking numpy.
+    """
+    high: Array = x.view(np.uint8)[3 if byteorder == "little" else 0 :: 4]
+    return high.tobytes
 
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb

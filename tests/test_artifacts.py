@@ -2,19 +2,19 @@
 
 import sys
 
-import edgernn
 import numpy as np
 import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from hypothesis import given, settings, strategies as st
+
+import edgernn
 from edgernn import contract, disk, seal
 from edgernn.errors import FileError, MissingExtraError, ParityError, UsageError
 from edgernn.file import digest
 from edgernn_export import export
 from edgernn_export.targets import TARGETS
 from edgernn_export.translate import render
-from hypothesis import given, settings, strategies as st
-
 from zoo import GRAPHS, keyword_spotter
 
 SUFFIXES = sorted(TARGETS)
@@ -39,7 +39,9 @@ def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
     for seed in ("1", "2"):
         out = tmp_path / f"{seed}{suffix}"
         command = [sys.executable, "-m", "edgernn_export", tmp_path / "m.rnn", out]
-        subprocess.run(command, check=True, env={"PYTHONHASHSEED": seed, "ORT_DISABLE_TELEMETRY": "1"}, capture_output=True)
+        subprocess.run(
+            command, check=True, env={"PYTHONHASHSEED": seed, "ORT_DISABLE_TELEMETRY": "1"}, capture_output=True
+        )
         assert out.read_bytes() == DATA[suffix]
 
 
@@ -80,7 +82,7 @@ def test_any_altered_bit_is_found_before_a_runtime_sees_it(data):
     suffix = data.draw(st.sampled_from(SUFFIXES))
     altered = bytearray(DATA[suffix])
     altered[data.draw(st.integers(0, len(altered) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    with pytest.raises(FileError, match="altered|not written by edgernn"):
+    with pytest.raises(FileError, match=r"altered|not written by edgernn"):
         seal.verify(bytes(altered), "m")
 
 
@@ -186,7 +188,11 @@ def test_a_missing_runtime_is_answered_with_the_command(suffix, tmp_path, monkey
 MISSING_WRITERS = {
     ".onnx": (["edgernn_export.targets.onnx"], ["onnx"]),
     ".tflite": (
-        ["edgernn_export.targets.tflite.target", "edgernn_export.targets.tflite.flat", "edgernn_export.targets.tflite.words"],
+        [
+            "edgernn_export.targets.tflite.target",
+            "edgernn_export.targets.tflite.flat",
+            "edgernn_export.targets.tflite.words",
+        ],
         ["flatbuffers", "ai_edge_litert"],
     ),
 }

@@ -4,22 +4,28 @@ import json
 import os
 import struct
 
-import edgernn
 import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from hypothesis import given, settings, strategies as st
+
+import edgernn
 from edgernn import disk, seal
 from edgernn.errors import FileError
 from edgernn.file import digest, dumps, loads
 from edgernn.graph import Graph, Layer
-from hypothesis import given, settings, strategies as st
-
 from zoo import GRAPHS, keyword_spotter, t
 
 
 def same(a: Graph, b: Graph) -> bool:
-    return (a.layers, a.inputs, dict(a.rest), a.period_ms, a.labels) == (b.layers, b.inputs, dict(b.rest), b.period_ms, b.labels)
+    return (a.layers, a.inputs, dict(a.rest), a.period_ms, a.labels) == (
+        b.layers,
+        b.inputs,
+        dict(b.rest),
+        b.period_ms,
+        b.labels,
+    )
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -60,7 +66,7 @@ SEALED = dumps(keyword_spotter())
 def test_any_altered_bit_is_found(at, bit):
     altered = bytearray(SEALED)
     altered[at] ^= 1 << bit
-    with pytest.raises(FileError, match="altered|not written by edgernn"):
+    with pytest.raises(FileError, match=r"altered|not written by edgernn"):
         loads(bytes(altered))
 
 
@@ -92,7 +98,12 @@ def test_an_unknown_cell_is_named():
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(b"[48,10]", b"[10,48]"), (b'\\"inputs\\": 10', b'\\"inputs\\": 11'), (b'"F32"', b'"F99"'), (b'\\"layers\\"', b'\\"lawyers\\"')],
+    [
+        (b"[48,10]", b"[10,48]"),
+        (b'\\"inputs\\": 10', b'\\"inputs\\": 11'),
+        (b'"F32"', b'"F99"'),
+        (b'\\"layers\\"', b'\\"lawyers\\"'),
+    ],
 )
 def test_a_header_that_contradicts_itself_is_refused(old, new):
     with pytest.raises(FileError, match="does not hold a valid graph"):
@@ -158,5 +169,9 @@ def test_a_seal_inside_a_label_is_not_a_second_one():
 
 
 def test_layers_may_end_like_rest_states():
-    graph = Graph((Layer("a", GRAPHS["Gru"].layers[0].cell), Layer("rest", GRAPHS["Scale"].layers[0].cell, ("x",))), 6, {"a.h": t(5)})
+    graph = Graph(
+        (Layer("a", GRAPHS["Gru"].layers[0].cell), Layer("rest", GRAPHS["Scale"].layers[0].cell, ("x",))),
+        6,
+        {"a.h": t(5)},
+    )
     assert same(loads(dumps(graph)), graph)

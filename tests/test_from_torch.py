@@ -5,14 +5,15 @@ import copy
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings, strategies as st
+from torch import nn
+from torch.nn import functional as F
+
 from edgernn.cells import Conv1d, Dense, Gru
 from edgernn.errors import MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.readings.numpy import Stepper
 from edgernn.tensor import Tensor
 from edgernn_export import from_torch
-from hypothesis import given, settings, strategies as st
-from torch import nn
-from torch.nn import functional as F
 
 I, H, T = 6, 8, 20
 
@@ -152,7 +153,11 @@ def test_a_module_streams(name):
     found, _ = Stepper(graph).run(xs[0].numpy())
     for steps in (7, 50):
         with torch.no_grad():
-            answer = copy.deepcopy(module).double()(xs[:, :steps].double()) if name not in {"zero states", "zeros before"} else module(xs[:, :steps])
+            answer = (
+                copy.deepcopy(module).double()(xs[:, :steps].double())
+                if name not in {"zero states", "zeros before"}
+                else module(xs[:, :steps])
+            )
         y = (answer[0] if isinstance(answer, tuple) else answer).reshape(-1, graph.outputs)[-1]
         np.testing.assert_allclose(found[steps - 1], y.numpy(), atol=1e-5)
 
@@ -161,7 +166,9 @@ def test_the_module_is_left_as_it_was():
     module = MODULES["mixed"]().eval()
     before = copy.deepcopy(module.state_dict())
     from_torch(module, example())
-    assert all(torch.equal(value, before[key]) and value.dtype == torch.float32 for key, value in module.state_dict().items())
+    assert all(
+        torch.equal(value, before[key]) and value.dtype == torch.float32 for key, value in module.state_dict().items()
+    )
     assert torch.get_default_dtype() == torch.float32
     assert module(example()).dtype == torch.float32
 
@@ -173,7 +180,9 @@ def test_a_batch_norm_disappears_into_the_layer_before_it():
 
 def test_symbols_become_an_embedding():
     torch.manual_seed(0)
-    module = Wrapped(lambda m, x: m.out(m.gru(m.table(x))[0]), table=nn.Embedding(11, 4), gru=gru(4), out=nn.Linear(H, 11)).eval()
+    module = Wrapped(
+        lambda m, x: m.out(m.gru(m.table(x))[0]), table=nn.Embedding(11, 4), gru=gru(4), out=nn.Linear(H, 11)
+    ).eval()
     graph = from_torch(module, torch.zeros(1, 5, dtype=torch.long))
     assert (graph.rows, graph.inputs) == (11, 1)
     text = torch.randint(11, (1, 30))
@@ -338,7 +347,9 @@ class WrongCell(OwnCell):
 
 
 def test_a_wrong_conversion_is_caught_with_layer_and_step():
-    module = Wrapped(lambda m, x: m.gru(m.own(m.first(x)))[0], first=nn.Linear(I, I), own=WrongCell(False), gru=gru(H)).eval()
+    module = Wrapped(
+        lambda m, x: m.gru(m.own(m.first(x)))[0], first=nn.Linear(I, I), own=WrongCell(False), gru=gru(H)
+    ).eval()
     with pytest.raises(ParityError, match=r"at step 0, first in layer 'own' at step 0"):
         from_torch(module, example())
 
@@ -378,9 +389,15 @@ class Random(nn.Module):
                     "linear": nn.Linear,
                     "conv": lambda w, o: nn.Conv1d(w, o, 3),
                     "norm": lambda w, _: nn.LayerNorm(w),
-                }.get(kind, lambda w, o: nn.Identity())(width, out)  # noqa: ARG005
+                }.get(kind, lambda w, o: nn.Identity())(width, out)
             )
-            width = out if kind in {"gru", "lstm", "rnn", "linear", "conv"} else max(1, width - 1) if kind == "slice" else width
+            width = (
+                out
+                if kind in {"gru", "lstm", "rnn", "linear", "conv"}
+                else max(1, width - 1)
+                if kind == "slice"
+                else width
+            )
         self.first = nn.RNN(5, 5, batch_first=True)
 
     def forward(self, x):

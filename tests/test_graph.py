@@ -6,13 +6,13 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+
 from edgernn.cell import CELLS, cell
 from edgernn.cells import Activation, Conv1d, Dense, Embedding, Gru, LayerNorm, Lstm, Rnn, Slice, Standardize, Sum
 from edgernn.errors import GraphError
 from edgernn.graph import Graph, Layer
 from edgernn.record import Ref, record
 from edgernn.tensor import Tensor
-
 from zoo import GRAPHS, one, t
 
 GRU = Gru(t(12, 6), t(12, 4))
@@ -50,7 +50,10 @@ def test_layers_that_do_not_fit_are_refused(name):
 
 WRONG_CELLS = {
     "gates": (lambda: Gru(t(10, 6), t(12, 4)), r"Gru.w has shape \(10, 6\); expected \(3 \* hidden, inputs\)"),
-    "recurrent": (lambda: Gru(t(12, 6), t(12, 5)), r"Gru.u has shape \(12, 5\); expected .* with hidden = 4, inputs = 6"),
+    "recurrent": (
+        lambda: Gru(t(12, 6), t(12, 5)),
+        r"Gru.u has shape \(12, 5\); expected .* with hidden = 4, inputs = 6",
+    ),
     "bias": (lambda: Gru(t(12, 6), t(12, 4), t(4)), r"Gru.b has shape \(4,\)"),
     "axes": (lambda: Dense(t(4)), r"Dense.w has shape \(4,\)"),
     "array": (lambda: Dense(np.zeros((3, 4), np.float32)), r"is a ndarray; expected a Tensor.*wrap the array"),

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-import edgernn
 import numpy as np
 import pytest
+
+import edgernn
 from edgernn.cell import CELLS, cell
 from edgernn.cells import Dense
 from edgernn.errors import ParityError
@@ -19,7 +20,6 @@ from edgernn.trace import trace
 from edgernn_export import export
 from edgernn_export.prove import prove
 from edgernn_export.targets import TARGETS
-
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 STEPS = 64

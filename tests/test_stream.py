@@ -2,16 +2,16 @@
 
 import threading
 
-import edgernn
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
+
+import edgernn
 from edgernn.cells import Gru
 from edgernn.errors import FrameError, StateError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.runtime import BACKENDS
 from edgernn_export import export
-from hypothesis import given, settings, strategies as st
-
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 SUFFIXES = sorted(BACKENDS)
@@ -23,7 +23,12 @@ XS = frames(KWS, 30)
 def programs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
     made = {}
-    for name, graph in {"kws": KWS, "symbols": GRAPHS["Embedding"], "rest": GRAPHS["Gru rest"], "stack": GRAPHS["stack"]}.items():
+    for name, graph in {
+        "kws": KWS,
+        "symbols": GRAPHS["Embedding"],
+        "rest": GRAPHS["Gru rest"],
+        "stack": GRAPHS["stack"],
+    }.items():
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
             edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
@@ -168,7 +173,7 @@ def test_opening_a_program_leaves_arithmetic_as_it_was(program):
     assert np.float32(1e-40) * np.float32(1) != 0  # no flush-to-zero is left behind
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(values=st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=10, max_size=10))
 def test_exactly_the_frames_that_are_not_finite_are_refused(programs, values):
     frame = np.array(values, np.float32)
@@ -193,7 +198,10 @@ def test_an_index_outside_the_table_is_refused(programs, suffix, index):
 
 
 WRONG_FRAMES = {
-    "shape": (np.zeros(11, np.float32), r"float32 of shape \(11,\) arrived; expected an array of float32 of shape \(10,\)"),
+    "shape": (
+        np.zeros(11, np.float32),
+        r"float32 of shape \(11,\) arrived; expected an array of float32 of shape \(10,\)",
+    ),
     "batch": (np.zeros((1, 10), np.float32), r"shape \(1, 10\)"),
     "double": (np.zeros(10), r"float64 of shape \(10,\) arrived.*np.asarray\(frame, np.float32\)"),
     "integers": (np.zeros(10, np.int32), r"int32"),
@@ -266,7 +274,12 @@ def test_a_program_outlives_the_file_that_it_came_from(tmp_path):
 
 def test_a_program_says_what_it_is(program, suffix):
     contract = program.contract
-    assert (contract.inputs, contract.outputs, dict(contract.states), contract.precision) == (10, 4, {"gru.h": 16}, "fp32")
+    assert (contract.inputs, contract.outputs, dict(contract.states), contract.precision) == (
+        10,
+        4,
+        {"gru.h": 16},
+        "fp32",
+    )
     assert (contract.labels, contract.period_ms, contract.rows) == (KWS.labels, 10.0, 0)
     assert program.backend.split()[0] in {".rnn": "numpy", ".onnx": "onnxruntime", ".tflite": "ai-edge-litert"}[suffix]
 

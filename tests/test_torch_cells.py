@@ -1,14 +1,15 @@
 """The cells against torch, and the artifacts against ONNX Runtime's own recurrent operators: two oracles that are not ours."""
 
-import edgernn
 import numpy as np
 import onnx
 import pytest
 import torch
-from edgernn.readings.numpy import Stepper
-from edgernn_export import export, from_torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+
+import edgernn
+from edgernn.readings.numpy import Stepper
+from edgernn_export import export, from_torch
 
 STEPS, INPUTS, HIDDEN = 40, 5, 7
 

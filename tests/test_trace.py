@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from hypothesis import given, settings, strategies as st
+
 from edgernn.cells import Activation, Dense
 from edgernn.graph import Graph, Layer
 from edgernn.readings.count import count
 from edgernn.readings.numpy import NumpyOps, Stepper
 from edgernn.record import Recorder, Ref
 from edgernn.trace import trace
-from hypothesis import given, settings, strategies as st
-
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 

@@ -74,7 +74,7 @@ class TfliteBound:
     def step(self) -> None:
         self._invoke()
         for before, after in self._pairs:
-            before[:] = after
+            before[...] = after
 
     def read(self) -> tuple[Array, ...]:
         return self._before

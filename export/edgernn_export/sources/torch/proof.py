@@ -38,9 +38,10 @@ def prove(traced: Traced, walked: Walked, graph: Graph) -> None:
     for t, (reference, y) in enumerate(zip(wanted, found, strict=True)):
         error = _distance(reference, y)
         if reference is not None and error > TOLERANCE:
+            first = _first(traced, walked, graph)
             raise ParityError(
-                f"the graph differs from the module by {error:.3g} at step {t}, first in {_first(traced, walked, graph)}"
-                "; does the module depend on the length of a sequence, keep state of its own, or draw random numbers?"
+                f"the graph differs from the module by {error:.3g} at step {t}, first in {first}; does the module "
+                "depend on the length of a sequence, keep state of its own, or draw random numbers?"
             )
 
 

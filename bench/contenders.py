@@ -1,0 +1,179 @@
+"""The ways to run one step that the benchmark compares: each a function that steps once, all on the same files."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from ai_edge_litert.interpreter import Interpreter
+from torch import nn
+
+import edgernn
+from edgernn_export import export, from_torch
+
+INPUTS, OUTPUTS, FRAMES = 40, 12, 64
+
+Step = Callable[[int], object]  # takes the number of the frame
+
+
+class Net(nn.Module):
+    """A recurrent layer with a dense head, stepped with its state by torch itself."""
+
+    def __init__(self, cell: str, hidden: int) -> None:
+        super().__init__()
+        self.rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[cell](INPUTS, hidden, batch_first=True)
+        self.out = nn.Linear(hidden, OUTPUTS)
+
+    def forward(self, x: torch.Tensor, state: Any = None) -> Any:
+        """(1, time, INPUTS) and the state -> scores, state."""
+        h, state = self.rnn(x, state)
+        return self.out(h), state
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model in all its forms."""
+
+    net: Net
+    paths: dict[str, Path]
+    frames: np.ndarray  # (FRAMES, INPUTS)
+
+
+def make(cell: str, hidden: int, folder: Path) -> Model:
+    """A model with random weights, exported to every format."""
+    torch.manual_seed(0)
+    net = Net(cell, hidden).eval()
+    graph = from_torch(net, torch.randn(1, 8, INPUTS))
+    paths = {suffix: folder / f"{cell}{hidden}{suffix}" for suffix in (".rnn", ".onnx", ".tflite")}
+    edgernn.save(graph, paths[".rnn"])
+    export(graph, paths[".onnx"])
+    export(graph, paths[".tflite"])
+    frames = np.random.default_rng(0).standard_normal((FRAMES, INPUTS)).astype(np.float32)
+    return Model(net, paths, frames)
+
+
+def torch_eager(model: Model) -> Step:
+    """The module, one frame at a time, with its state handed back."""
+    frames, state = torch.from_numpy(model.frames), None
+
+    def step(i: int) -> object:
+        nonlocal state
+        with torch.inference_mode():
+            y, state = model.net(frames[i % FRAMES].reshape(1, 1, INPUTS), state)
+        return y
+
+    return step
+
+
+def ort_session_run(model: Model) -> Step:
+    """`session.run` with dictionaries, as users write it, one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.paths[".onnx"], options, providers=["CPUExecutionProvider"])
+    names = [node.name for node in session.get_inputs()]
+    feed = {node.name: np.zeros(node.shape, np.float32) for node in session.get_inputs()}
+
+    def step(i: int) -> object:
+        feed["x"] = model.frames[i % FRAMES, None]
+        y, *states = session.run(None, feed)
+        feed.update(zip(names[1:], states, strict=True))
+        return y
+
+    return step
+
+
+def litert_bare(model: Model, make_interpreter: Callable[..., Any] = Interpreter) -> Step:
+    """set_tensor, invoke, get_tensor, as the runtime's documentation shows."""
+    interpreter = make_interpreter(model_path=str(model.paths[".tflite"]), num_threads=1)
+    interpreter.allocate_tensors()
+    x, *states = interpreter.get_input_details()
+    y, *afters = interpreter.get_output_details()
+    held = [np.zeros(state["shape"], np.float32) for state in states]
+
+    def step(i: int) -> object:
+        interpreter.set_tensor(x["index"], model.frames[i % FRAMES, None])
+        for state, value in zip(states, held, strict=True):
+            interpreter.set_tensor(state["index"], value)
+        interpreter.invoke()
+        held[:] = [interpreter.get_tensor(after["index"]) for after in afters]
+        return interpreter.get_tensor(y["index"])
+
+    return step
+
+
+def edgernn_step(suffix: str) -> Callable[[Model], Step]:
+    """`Stream.step`, guard and state included."""
+
+    def made(model: Model) -> Step:
+        stream, frames = _stream(model.paths[suffix]), list(model.frames)
+        return lambda i: stream.step(frames[i % FRAMES])
+
+    return made
+
+
+def edgernn_bound(suffix: str) -> Callable[[Model], Step]:
+    """The bound backend call inside `Stream.step`, alone, on the very same stream: what is left is what step adds."""
+
+    def made(model: Model) -> Step:
+        bound, frames = _stream(model.paths[suffix])._bound, list(model.frames)
+
+        def step(i: int) -> object:
+            frames[i % FRAMES]
+            return bound.step()
+
+        return step
+
+    return made
+
+
+@cache
+def _stream(path: Path) -> edgernn.Stream:
+    return edgernn.open(path).stream()
+
+
+CONTENDERS: dict[str, Callable[[Model], Step]] = {
+    "torch eager": torch_eager,
+    "numpy (edgernn)": edgernn_step(".rnn"),
+    "onnxruntime session.run": ort_session_run,
+    "onnxruntime (edgernn)": edgernn_step(".onnx"),
+    "onnxruntime (edgernn), bound call": edgernn_bound(".onnx"),
+    "LiteRT set/invoke/get": litert_bare,
+    "LiteRT (edgernn)": edgernn_step(".tflite"),
+    "LiteRT (edgernn), bound call": edgernn_bound(".tflite"),
+}
+ELSEWHERE = ("tflite-runtime set/invoke/get", "tflite-runtime (edgernn)")
+"""Contenders of another environment, whose numpy is older; see elsewhere.py."""
+
+
+class Elsewhere:
+    """A contender in another Python, which times a block of steps whenever it is asked."""
+
+    def __init__(self, python: str, contender: str, model: Model) -> None:
+        script = Path(__file__).with_name("elsewhere.py")
+        np.save(model.paths[".tflite"].with_suffix(".npy"), model.frames)
+        self.child = subprocess.Popen(
+            [python, script, contender, model.paths[".tflite"]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def block(self, steps: int) -> float:
+        """The median of that many steps, in microseconds."""
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        self.child.stdin.write(f"{steps}\n")
+        self.child.stdin.flush()
+        return float(self.child.stdout.readline())
+
+    def close(self) -> None:
+        """End the other Python."""
+        self.child.communicate("")
+        if self.child.returncode:
+            sys.exit(f"{self.child.args} failed")

@@ -1,0 +1,327 @@
+"""The command, as a person uses it: right, wrong, with a typo, and through a pipe."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+import edgernn
+from edgernn import disk
+from edgernn.cli import call, cli
+from edgernn_export import export
+from zoo import GRAPHS, frames, keyword_spotter
+
+KWS = keyword_spotter()
+
+FACTORY = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(6, 8, batch_first=True)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.out(self.gru(x)[0])
+
+def alone():
+    torch.manual_seed(0)
+    return Net()
+
+def pair():
+    return alone(), torch.zeros(1, 10, 6)
+
+class WithExample(Net):
+    example_input_array = torch.zeros(1, 10, 6)
+
+lightning_style = WithExample
+number = 5
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("mynet", None)
+    (tmp_path / "mynet.py").write_text(FACTORY)
+    edgernn.save(KWS, "kws.rnn")
+    for suffix in ("onnx", "tflite"):
+        export(KWS, f"kws.{suffix}")
+    np.save("frames.npy", frames(KWS, 12))
+    return tmp_path
+
+
+def edge(*arguments, code=0):
+    """Run the command in this process: what it prints, on both streams."""
+    runner = CliRunner()
+    with runner.isolation() as (out, err, _):
+        found = call(cli, [str(argument) for argument in arguments], "edgernn")
+        printed, complaint = out.getvalue().decode(), err.getvalue().decode()
+    assert found == code, (found, printed, complaint)
+    return printed if code == 0 else complaint
+
+
+def test_version_lists_what_is_found():
+    said = edge("--version")
+    assert said.startswith(f"edgernn {edgernn.__version__}\n")
+    assert f"torch {torch.__version__}" in said
+    assert "tflite-runtime not installed" in said
+
+
+@pytest.mark.parametrize("factory", ["pair", "lightning_style"])
+def test_a_factory_becomes_files(folder, factory):
+    said = edge("export", f"mynet:{factory}", "a.onnx", "a.tflite", "a.rnn")
+    assert [line.split()[0] for line in said.splitlines()] == ["a.onnx", "a.tflite", "a.rnn"]
+    xs = np.random.default_rng(0).standard_normal((9, 6)).astype(np.float32)
+    answers = [edgernn.open(folder / f"a.{suffix}").stream().run(xs) for suffix in ("onnx", "tflite", "rnn")]
+    np.testing.assert_allclose(answers[0], answers[2], atol=1e-6)
+    np.testing.assert_allclose(answers[1], answers[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_weights_come_from_a_file(folder, suffix):
+    import mynet
+
+    torch.manual_seed(9)
+    net = mynet.Net().eval()
+    if suffix == "pt":
+        torch.save(net.state_dict(), "w.pt")
+    else:
+        save_file(net.state_dict(), "w.safetensors")
+    edge("export", "mynet:alone", "a.rnn", "--weights", f"w.{suffix}", "--example", "1x10x6")
+    xs = torch.randn(1, 7, 6)
+    with torch.no_grad():
+        np.testing.assert_allclose(edgernn.open("a.rnn").stream().run(xs[0].numpy()), net(xs)[0].numpy(), atol=1e-6)
+
+
+def test_a_graph_becomes_files(folder):
+    said = json.loads(edge("export", "kws.rnn", "b.onnx", "--json"))
+    assert said["files"] == {"b.onnx": (folder / "b.onnx").stat().st_size}
+    assert (folder / "b.onnx").read_bytes() == (folder / "kws.onnx").read_bytes()
+
+
+def test_the_exporter_is_a_module_too(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "edgernn_export", "kws.rnn", "c.tflite"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()[0]) == (0, "c.tflite")
+    assert (folder / "c.tflite").read_bytes() == (folder / "kws.tflite").read_bytes()
+
+
+WRONG_EXPORTS = {
+    "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .onnx, .tflite"),
+    "missing": (("none.rnn", "a.onnx"), "'none.rnn' cannot be read: No such file"),
+    "model": (("kws.onnx", "a.onnx"), "'kws.onnx' is no model: give a .rnn file, or a factory"),
+    "module": (("nonet:pair", "a.onnx"), "'nonet:pair' cannot be imported: No module named 'nonet'"),
+    "attribute": (("mynet:nothing", "a.onnx"), "cannot be imported: module 'mynet' has no attribute"),
+    "no function": (("mynet:number", "a.onnx"), "'mynet:number' is a int; expected a function"),
+    "no example": (("mynet:alone", "a.onnx"), "returns no example; return (module, example) or give --example"),
+    "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is no shape; expected numbers"),
+    "wrong example": (("mynet:alone", "a.onnx", "--example", "1x10x7"), "Net does not run on the example"),
+    "weights": (("mynet:pair", "a.onnx", "--weights", "w.pt"), "'w.pt' cannot be read"),
+    "weights suffix": (("mynet:pair", "a.onnx", "--weights", "w.h5"), "no weights can be read from 'w.h5'; there are .pt, .pth, .safe"),
+    "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights goes with a factory"),
+    "folder": (("kws.rnn", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
+    "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),
+    "nothing": (("kws.rnn",), "Missing argument 'OUT...'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_EXPORTS)
+def test_a_wrong_export_is_one_line_and_no_file(folder, name):
+    arguments, words = WRONG_EXPORTS[name]
+    before = sorted(folder.iterdir())
+    assert words in edge("export", *arguments, code=2)
+    assert [p for p in sorted(folder.iterdir()) if p not in before and p.name != "__pycache__"] == []
+
+
+def test_one_wrong_name_stops_all_files(folder):
+    edge("export", "kws.rnn", "good.onnx", "bad.h5", code=2)
+    assert not (folder / "good.onnx").exists()
+
+
+BAD_WEIGHTS = {
+    "text": (lambda: disk.write("w.pt", b"hello"), "w.pt", "holds no state dict of tensors"),
+    "code": (lambda: torch.save(print, "w.pt"), "w.pt", "holds no state dict of tensors"),
+    "other": (
+        lambda: torch.save(torch.nn.Linear(2, 2).state_dict(), "w.pt"),
+        "w.pt",
+        "does not fit Net: Error(s) in loading",
+    ),
+    "tensors": (lambda: disk.write("w.safetensors", b"hello"), "w.safetensors", "holds no state dict of tensors"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_WEIGHTS)
+def test_weights_that_are_none_are_refused(folder, name):
+    make, path, words = BAD_WEIGHTS[name]
+    make()
+    assert words in edge("export", "mynet:pair", "a.onnx", "--weights", path, code=2)
+
+
+@pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
+def test_info_says_what_a_file_is(folder, suffix):
+    said = json.loads(edge("info", f"kws.{suffix}", "--json"))
+    assert (said["inputs"], said["outputs"], said["states"], said["labels"]) == (10, 4, {"gru.h": 16}, list(KWS.labels))
+    text = edge("info", f"kws.{suffix}")
+    assert "gru.h (16)" in text
+    assert "period_ms      10.0" in text
+    if suffix == "rnn":
+        assert said["macs"] == 3 * 16 * 26 + 64
+        assert "gru" in text.splitlines()[-2]
+
+
+def test_info_of_a_wrong_file(folder):
+    (folder / "x.onnx").write_bytes(b"no")
+    assert "'x.onnx' has 0 seals of edgernn" in edge("info", "x.onnx", code=2)
+    assert "no backend opens 'x.txt'" in edge("info", "x.txt", code=2)
+
+
+@pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
+def test_run_streams_a_file(folder, suffix):
+    wanted = edgernn.open(f"kws.{suffix}").stream().run(frames(KWS, 12))
+    printed = edge("run", f"kws.{suffix}", "--input", "frames.npy")
+    np.testing.assert_array_equal(np.array([line.split(",") for line in printed.splitlines()], np.float32), wanted)
+    edge("run", f"kws.{suffix}", "--input", "frames.npy", "--output", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    np.savetxt("frames.csv", frames(KWS, 12), delimiter=",", fmt="%.9g")
+    edge("run", f"kws.{suffix}", "--input", "frames.csv", "--output", "out.csv")
+    np.testing.assert_array_equal(np.loadtxt("out.csv", delimiter=",", dtype=np.float32), wanted)
+    said = json.loads(edge("run", f"kws.{suffix}", "--input", "frames.npy", "--json"))
+    np.testing.assert_array_equal(np.float32(said["outputs"]), wanted)
+    assert said["labels"] == list(KWS.labels)
+
+
+def test_run_answers_a_pipe_line_by_line(folder):
+    """Each answer must come before the next frame is sent."""
+    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--input", "-"]
+    wanted = edgernn.open("kws.rnn").stream().run(frames(KWS, 3))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
+        for frame, answer in zip(frames(KWS, 3), wanted, strict=True):
+            pipe.stdin.write(",".join(map(str, frame)) + "\n")
+            pipe.stdin.flush()
+            np.testing.assert_array_equal(np.float32(pipe.stdout.readline().split(",")), answer)
+        pipe.stdin.close()
+        assert pipe.wait() == 0
+
+
+def test_run_reads_symbols(folder):
+    graph = GRAPHS["Embedding"]
+    edgernn.save(graph, "symbols.rnn")
+    (folder / "text.csv").write_text("3\n0\n\n8\n")
+    wanted = edgernn.open("symbols.rnn").stream().run(np.array([[3], [0], [8]], np.int32))
+    edge("run", "symbols.rnn", "--input", "text.csv", "--output", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    np.save("text.npy", np.array([[3], [0], [8]]))
+    edge("run", "symbols.rnn", "--input", "text.npy", "--output", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+
+
+WRONG_RUNS = {
+    "suffix": ("frames.txt", b"", "no frames can be read from 'frames.txt'"),
+    "missing": ("none.npy", None, "'none.npy' cannot be read"),
+    "no array": ("x.npy", b"hello", "'x.npy' is no array"),
+    "empty array": ("x.npy", b"", "'x.npy' is no array"),
+    "text": ("x.csv", b"1,2,three", "'x.csv', line 1: could not convert string to float"),
+    "width": ("x.csv", b"1,2,3\n", "frame 0: a frame of float32 of shape (3,) arrived"),
+    "ragged": ("x.csv", b"1,2,3,4,5,6,7,8,9,10\n1,2\n", "frame 1: a frame of float32 of shape (2,) arrived"),
+    "nan": ("x.csv", b"1,2,3,4,5,6,7,8,9,nan\n", "frame 0: element 9 of the frame is nan"),
+    "bytes": ("x.csv", b"\xff\xfe", "'x.csv' is not text"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_RUNS)
+def test_a_wrong_input_is_refused_with_its_place(folder, name):
+    source, data, words = WRONG_RUNS[name]
+    if data is not None:
+        (folder / source).write_bytes(data)
+    assert words in edge("run", "kws.rnn", "--input", source, "--output", "out.npy", code=2)
+    assert not (folder / "out.npy").exists()
+
+
+def test_arrays_of_another_shape_or_kind_are_refused(folder):
+    for array in (np.zeros(10), np.zeros((2, 10), complex)):
+        np.save("x.npy", array)
+        assert "expected float32 of shape (time, inputs)" in edge("run", "kws.rnn", "--input", "x.npy", code=2)
+
+
+def test_an_output_of_another_kind_is_refused(folder):
+    assert "no results can be written to 'o.txt'" in edge(
+        "run", "kws.rnn", "--input", "frames.npy", "--output", "o.txt", code=2
+    )
+
+
+def test_a_bad_frame_can_be_held(folder):
+    (folder / "x.csv").write_text("1,2,3,4,5,6,7,8,9,nan\n")
+    assert len(edge("run", "kws.rnn", "--input", "x.csv", "--on-bad-input", "hold").splitlines()) == 1
+
+
+def test_a_reader_that_leaves_is_no_error(folder):
+    np.save("long.npy", np.zeros((20000, 10), np.float32))
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m edgernn run kws.onnx --input long.npy | head -1"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_bench_tells_time_size_and_error(folder):
+    rows = json.loads(
+        edge("bench", "kws.onnx", "kws.tflite", "kws.rnn", "--reference", "kws.rnn", "--steps", "100", "--json")
+    )
+    assert [row["artifact"] for row in rows] == ["kws.onnx", "kws.tflite", "kws.rnn"]
+    for row in rows:
+        assert 0 < row["p50_us"] <= row["p99_us"] <= row["worst_us"]
+        assert row["error"] < 1e-5
+        assert row["bytes"] == (folder / row["artifact"]).stat().st_size
+    table = edge("bench", "kws.tflite", "--steps", "100").splitlines()
+    assert table[0].split()[:3] == ["artifact", "backend", "bytes"]
+    assert table[1].startswith("kws.tflite")
+
+
+def test_bench_against_another_model_is_refused(folder):
+    edgernn.save(GRAPHS["Gru"], "other.rnn")
+    said = edge("bench", "kws.onnx", "--reference", "other.rnn", "--steps", "100", code=2)
+    assert "'kws.onnx' was not exported from the reference" in said
+
+
+def test_a_typo_is_answered(folder):
+    assert "No such command 'exprot'" in edge("exprot", code=2)
+    assert "No such option" in edge("--verison", code=2)
+
+
+def test_a_model_that_differs_is_code_one(folder, monkeypatch):
+    from edgernn_export.targets.onnx import OnnxWords
+
+    monkeypatch.setattr(OnnxWords, "subtract", OnnxWords.add)
+    assert "differs from numpy at step 0" in edge("export", "kws.rnn", "bad.onnx", code=1)
+    assert not (folder / "bad.onnx").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_tells_the_whole_story(folder):
+    done = subprocess.run([sys.executable, "-m", "edgernn", "demo"], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("edgernn-demo/motor.")]
+    assert [row[0] for row in rows] == [f"edgernn-demo/motor.{suffix}" for suffix in ("rnn", "onnx", "tflite")]
+    for row in rows:
+        assert float(row[3].rstrip("%")) >= 95
+        assert float(row[4]) < 1e-4
+    assert edgernn.load("edgernn-demo/motor.rnn").labels[3] == "bearing"
+    again = subprocess.run(
+        [sys.executable, "-m", "edgernn", "demo", "--json"], capture_output=True, text=True, check=True
+    )
+    assert {row["file"] for row in json.loads(again.stdout)} == {row[0] for row in rows}
+
+
+def test_a_demo_without_room_says_so(folder):
+    (folder / "taken").write_text("")
+    assert "the folder 'taken' cannot be made" in edge("demo", "--output", "taken", code=2)
