@@ -30,6 +30,7 @@ class Contract:
     rest: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # states that do not start at zero
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
+    cpu: str = ""  # the level that compiled code was made for, one of edgernn.cpu.LEVELS
 
 
 def contract(graph: Graph) -> Contract:

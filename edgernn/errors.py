@@ -8,6 +8,7 @@ EdgernnError
 |-- UsageError         a suffix, option or name that does not exist
 |-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
 |-- ParityError        two readings of one model that disagree
+|-- CompilerError      no C compiler, or one that fails
 `-- MissingExtraError  a package that is not installed; the message has the pip command
 """
 
@@ -38,6 +39,10 @@ class UsageError(EdgernnError, ValueError):
 
 class UnsupportedError(EdgernnError, ValueError):
     """Something that cannot stream, or that a runtime or target cannot express."""
+
+
+class CompilerError(EdgernnError, RuntimeError):
+    """No C compiler, or one that fails."""
 
 
 class ParityError(EdgernnError, ValueError):

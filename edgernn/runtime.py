@@ -23,6 +23,7 @@ OnBadInput = Literal["raise", "hold", "zero"]
 BACKENDS = {
     ".onnx": "edgernn.backends.onnxruntime",
     ".rnn": "edgernn.backends.numpy",
+    ".so": "edgernn.backends.native",
     ".tflite": "edgernn.backends.tflite",
 }
 """The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
@@ -33,9 +34,10 @@ class Bound(Protocol):
 
     x: Array  # (inputs,) float32, or (1,) int32
     y: Array  # (outputs,) float32
+    guards: bool  # whether `step` itself refuses a frame that must not enter
 
-    def step(self) -> None:
-        """Compute `y` from `x` and the carried state, and carry the new state."""
+    def step(self) -> Any:
+        """Compute `y` from `x` and the carried state, and carry the new state; true when it refused the frame."""
 
     def read(self) -> tuple[Array, ...]:
         """The carried states, in the order of the contract; views or copies."""
@@ -94,8 +96,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_bound", "_dtype", "_held", "_high_bytes", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_shape", "_x",
-        "_y", "program",
+        "_bound", "_dtype", "_guards", "_held", "_high_bytes", "_names", "_on_bad_input", "_rest", "_rows", "_run",
+        "_shape", "_x", "_y", "program",
     )  # fmt: skip
 
     def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:
@@ -112,6 +114,7 @@ class Stream:
         self._high_bytes = _high_bytes_of(self._x)
         self._held = self._x.copy() if on_bad_input == "hold" else None
         self._rows = said.rows
+        self._guards = self._bound.guards
         self._names = tuple(said.states.items())
         self._rest = tuple(
             np.array(said.rest.get(name, (0.0,) * width), np.float32) for name, width in said.states.items()
@@ -137,7 +140,10 @@ class Stream:
         except AttributeError:
             self._check(frame)
         self._x[...] = frame
-        if self._rows:
+        bad: Any
+        if self._guards:
+            bad = self._run()
+        elif self._rows:
             bad = not 0 <= frame[0] < self._rows
         else:
             high = self._high_bytes()
@@ -146,7 +152,8 @@ class Stream:
             self._repair(frame)
         elif self._held is not None:
             self._held[...] = frame
-        self._run()
+        if bad or not self._guards:
+            self._run()
         if out is None:
             return self._y.copy()
         out[...] = self._y
@@ -157,9 +164,18 @@ class Stream:
         if frames.ndim != 2:
             raise FrameError(f"a block of shape {frames.shape} arrived; expected (time, {self._shape[0]})")
         results = np.empty((len(frames), self._y.size), np.float32)
-        for frame, result in zip(frames, results, strict=True):
+        done = self._run_at_once(frames, results)
+        for frame, result in zip(frames[done:], results[done:], strict=True):
             self.step(frame, result)
         return results
+
+    def _run_at_once(self, frames: Array, results: Array) -> int:
+        """As many frames as a backend can do in one call: up to the first that is refused, or none."""
+        run = getattr(self._bound, "run", None)
+        if run is None or self._held is not None or frames.shape[1:] != self._shape or frames.dtype != self._dtype:
+            return 0
+        done: int = run(np.ascontiguousarray(frames), results)
+        return done
 
     def reset(self) -> Self:
         """Back to rest: zeros, or the initial states that the model learned."""

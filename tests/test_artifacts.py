@@ -1,6 +1,8 @@
 """Artifacts: the same bytes each time, trusted only when sealed, and refused in clear words."""
 
+import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,13 +14,19 @@ import edgernn
 from edgernn import contract, disk, seal
 from edgernn.errors import FileError, MissingExtraError, ParityError, UsageError
 from edgernn.file import digest
-from edgernn_export import export
+from edgernn.runtime import BACKENDS
+from edgernn_export import export, translate
 from edgernn_export.targets import TARGETS
-from edgernn_export.translate import render
 from zoo import GRAPHS, keyword_spotter
 
-SUFFIXES = sorted(TARGETS)
+SUFFIXES = sorted(set(TARGETS) & set(BACKENDS))
 KWS = keyword_spotter()
+
+
+def render(graph, name):
+    return translate.render(graph, name)[name]
+
+
 DATA = {suffix: render(KWS, f"kws{suffix}") for suffix in SUFFIXES}
 
 
@@ -39,9 +47,7 @@ def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
     for seed in ("1", "2"):
         out = tmp_path / f"{seed}{suffix}"
         command = [sys.executable, "-m", "edgernn_export", tmp_path / "m.rnn", out]
-        subprocess.run(
-            command, check=True, env={"PYTHONHASHSEED": seed, "ORT_DISABLE_TELEMETRY": "1"}, capture_output=True
-        )
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True)
         assert out.read_bytes() == DATA[suffix]
 
 
@@ -50,7 +56,7 @@ def test_an_artifact_says_what_it_was_made_from(suffix):
     assert said.graph == digest(KWS)
     assert said.version == edgernn.__version__
     assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
-    assert said == contract.contract(KWS)
+    assert replace(said, cpu="") == contract.contract(KWS)
 
 
 def test_a_rest_state_travels_exactly(suffix):
@@ -127,7 +133,9 @@ def test_a_state_that_is_not_fed_back_cannot_be(tmp_path):
 def test_a_contract_of_another_width_is_refused(suffix, tmp_path):
     wrong = with_blank_seal(DATA[suffix]).replace(b'"edgernn.inputs":10', b'"edgernn.inputs":11')
     (tmp_path / f"m{suffix}").write_bytes(seal.seal(wrong))
-    with pytest.raises(FileError, match=r"has x: \(\(1, 10\), 'float32'\); it should have x: \(\(1, 11\)"):
+    with pytest.raises(
+        FileError, match=r"has (x: \(\(1, 10\)|inputs.* of \(10,).*; it should have (x: \(\(1, 11\)|\(11,)"
+    ):
         edgernn.open(tmp_path / f"m{suffix}")
 
 
@@ -140,9 +148,9 @@ def test_a_contract_of_another_version_is_refused(suffix, tmp_path):
 
 @pytest.mark.parametrize("name", ["m.h5", "m", "m.onnx.bak", ".onnx"])
 def test_an_unknown_suffix_is_refused(name, tmp_path):
-    with pytest.raises(UsageError, match=r"no backend opens '.*'; there are .onnx, .rnn, .tflite"):
+    with pytest.raises(UsageError, match=r"no backend opens '.*'; there are .onnx, .rnn, .so, .tflite"):
         edgernn.open(tmp_path / name)
-    with pytest.raises(UsageError, match=r"no target writes '.*'; there are .onnx, .tflite"):
+    with pytest.raises(UsageError, match=r"no target writes '.*'; there are .c, .onnx, .so, .tflite"):
         export(KWS, tmp_path / name)
 
 
@@ -154,11 +162,12 @@ def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
 
 def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
     """The proof runs on what was written: break a word of the target and see."""
+    from edgernn_export.targets.c.words import CWords
     from edgernn_export.targets.onnx import OnnxWords
     from edgernn_export.targets.tflite.words import TfliteWords
 
     disk.write(tmp_path / f"m{suffix}", b"old")
-    for words in (OnnxWords, TfliteWords):
+    for words in (CWords, OnnxWords, TfliteWords):
         monkeypatch.setattr(words, "subtract", words.add)
     with pytest.raises(ParityError, match="differs from numpy at step 0"):
         export(KWS, tmp_path / f"m{suffix}")
@@ -175,6 +184,7 @@ MISSING = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("suffix", MISSING)
 def test_a_missing_runtime_is_answered_with_the_command(suffix, tmp_path, monkeypatch):
     module, packages, words = MISSING[suffix]
     (tmp_path / f"m{suffix}").write_bytes(DATA[suffix])
@@ -198,6 +208,7 @@ MISSING_WRITERS = {
 }
 
 
+@pytest.mark.parametrize("suffix", MISSING_WRITERS)
 def test_a_missing_writer_is_answered_with_the_command(suffix, tmp_path, monkeypatch):
     modules, packages = MISSING_WRITERS[suffix]
     for module in modules:

@@ -118,7 +118,7 @@ def test_the_exporter_is_a_module_too(folder):
 
 
 WRONG_EXPORTS = {
-    "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .onnx, .tflite"),
+    "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .c, .onnx, .so, .tflite"),
     "missing": (("none.rnn", "a.onnx"), "'none.rnn' cannot be read: No such file"),
     "model": (("kws.onnx", "a.onnx"), "'kws.onnx' is no model: give a .rnn file, or a factory"),
     "module": (("nonet:pair", "a.onnx"), "'nonet:pair' cannot be imported: No module named 'nonet'"),

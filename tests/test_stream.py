@@ -281,7 +281,10 @@ def test_a_program_says_what_it_is(program, suffix):
         "fp32",
     )
     assert (contract.labels, contract.period_ms, contract.rows) == (KWS.labels, 10.0, 0)
-    assert program.backend.split()[0] in {".rnn": "numpy", ".onnx": "onnxruntime", ".tflite": "ai-edge-litert"}[suffix]
+    assert (
+        program.backend.split()[0]
+        in {".rnn": "numpy", ".onnx": "onnxruntime", ".so": "native", ".tflite": "ai-edge-litert"}[suffix]
+    )
 
 
 def test_names_of_any_language_survive(programs, suffix):

@@ -29,6 +29,8 @@ class NumpyEngine:
 class NumpyBound:
     """One carried state as a dictionary of arrays."""
 
+    guards = False
+
     def __init__(self, graph: Graph) -> None:
         self._stepper = Stepper(graph, "float32")
         self._states = self._stepper.rest()

@@ -37,6 +37,8 @@ class OrtEngine:
 class OrtBound:
     """Fixed buffers: on each step the states are read from one set and written to the other."""
 
+    guards = False
+
     def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
         self.x: Array = np.zeros(said.inputs, np.int32 if said.rows else np.float32)
         self.y: Array = np.zeros(said.outputs, np.float32)

@@ -62,6 +62,8 @@ class TfliteBound:
     The addresses are taken once: they stay where they are until tensors are allocated anew, which never happens here.
     """
 
+    guards = False
+
     def __init__(self, interpreter: Any, said: Contract) -> None:
         self._interpreter = interpreter
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())

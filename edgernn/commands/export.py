@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def export(
     model: str, out: tuple[str, ...], weights: str | None, example: str | None, time_axis: int | None, as_json: bool
 ) -> None:
-    """Write MODEL as one or more .onnx, .tflite or .rnn files.
+    """Write MODEL as one or more .onnx, .tflite, .so, .c or .rnn files.
 
     MODEL is a .rnn file, or package.module:factory. The factory takes no arguments and returns a torch module, or a
     pair of the module and an example input; without a pair, give --example. Nothing is written unless every file is
@@ -35,7 +35,9 @@ def export(
         if Path(path).suffix != ".rnn":
             target_of(path)
     graph = _graph(model, weights, example, time_axis)
-    made = {path: file.dumps(graph) if Path(path).suffix == ".rnn" else render(graph, path) for path in out}
+    made: dict[str, bytes] = {}
+    for path in out:
+        made |= {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path)
     for path, data in made.items():
         disk.write(path, data)
     if as_json:

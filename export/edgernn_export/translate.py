@@ -1,6 +1,7 @@
 """The two doors: `from_torch`, a model to a graph; `export`, a graph to a file."""
 
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from edgernn.errors import MissingExtraError, UsageError
 from edgernn.graph import Graph
 from edgernn.runtime import BACKENDS, load
 from edgernn_export.prove import prove
-from edgernn_export.targets import TARGETS
+from edgernn_export.targets import PROVED_BY, TARGETS
 
 if TYPE_CHECKING:
     import torch
@@ -81,25 +82,27 @@ def export(graph: Graph, path: str | os.PathLike[str]) -> None:
 
     Args:
         graph: what to write; it is written in float32.
-        path: the suffix picks the target: `.onnx` or `.tflite`.
+        path: the suffix picks the target: `.onnx`, `.tflite`, `.so`, or `.c`, which also writes the `.h` beside it.
 
     Raises:
         UsageError: no target writes this suffix.
         MissingExtraError: the target or its runtime is not installed.
+        CompilerError: there is no C compiler, or it fails.
         ParityError: the artifact computes something else than the graph; nothing is written.
         FileError: the path cannot be written.
     """
-    name = os.fspath(path)
-    disk.write(path, render(graph, name))
+    for name, data in render(graph, os.fspath(path)).items():
+        disk.write(name, data)
 
 
-def render(graph: Graph, name: str) -> bytes:
-    """The bytes of the artifact that `export` would write to a file of this name, proved."""
-    target = target_of(name)
-    suffix = Path(name).suffix
-    data: bytes = import_module(target).render(graph)
-    prove(graph, load(data, name, BACKENDS[suffix]))
-    return data
+def render(graph: Graph, name: str) -> dict[str, bytes]:
+    """The files that `export` would write for this name, proved: path -> bytes."""
+    path = Path(name)
+    made: Mapping[str, bytes] = import_module(target_of(name)).render(graph, path.stem)
+    proof = PROVED_BY.get(path.suffix, path.suffix)
+    runs = made if proof in made else import_module(TARGETS[proof]).render(graph, path.stem)
+    prove(graph, load(runs[proof], name, BACKENDS[proof]))
+    return {str(path.with_suffix(suffix)): data for suffix, data in made.items()}
 
 
 def target_of(name: str) -> str:

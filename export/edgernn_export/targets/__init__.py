@@ -1,7 +1,12 @@
-"""The formats that a graph can be written in: one file each, `render(graph) -> bytes`, imported when asked for."""
+"""The formats that a graph can be written in: one file or folder each, imported when asked for."""
 
 TARGETS = {
+    ".c": "edgernn_export.targets.c.target",
     ".onnx": "edgernn_export.targets.onnx",
+    ".so": "edgernn_export.targets.c.library",
     ".tflite": "edgernn_export.targets.tflite.target",
 }
-"""The suffix of an artifact -> the module that renders it."""
+"""The suffix of an artifact -> the module that renders it: `render(graph, stem) -> {suffix: bytes}`."""
+
+PROVED_BY = {".c": ".so"}
+"""The suffix of an artifact that no backend opens -> that of the same code in a form that one does."""

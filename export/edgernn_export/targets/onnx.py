@@ -1,6 +1,6 @@
 """ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class OnnxWords:
         return name
 
 
-def render(graph: Graph) -> bytes:
+def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
     """The sealed bytes of an `.onnx` file, the same for the same graph."""
     planned = plan(graph)
     words = OnnxWords(planned)
@@ -140,4 +140,4 @@ def render(graph: Graph) -> bytes:
     )
     helper.set_model_props(model, {"edgernn": planned.contract})
     onnx.checker.check_model(model, full_check=True)
-    return seal(model.SerializeToString(deterministic=True))
+    return {".onnx": seal(model.SerializeToString(deterministic=True))}

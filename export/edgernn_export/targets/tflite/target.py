@@ -1,5 +1,7 @@
 """TFLite: one step as operators that LiteRT and tflite-runtime both have, written without TensorFlow."""
 
+from collections.abc import Mapping
+
 from edgernn.contract import contract, signature
 from edgernn.graph import Graph
 from edgernn.seal import seal
@@ -9,7 +11,7 @@ from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.words import TfliteWords
 
 
-def render(graph: Graph) -> bytes:
+def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
     """The sealed bytes of a `.tflite` file, the same for the same graph."""
     planned = plan(graph)
     flat = Flat()
@@ -22,4 +24,4 @@ def render(graph: Graph) -> bytes:
     for output, name in planned.copies.items():
         words.copy(name, output, planned.outs[output].width)
     ins = [ref.name for ref in planned.ins]
-    return seal(flat.finish(ins, list(planned.outs), {"edgernn": planned.contract.encode()}))
+    return {".tflite": seal(flat.finish(ins, list(planned.outs), {"edgernn": planned.contract.encode()}))}

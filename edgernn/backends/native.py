@@ -1,0 +1,129 @@
+"""The compiled step as a backend: a `.so` file that edgernn_export wrote for this kind of processor."""
+
+import _ctypes
+import ctypes
+import os
+import weakref
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn import cpu
+from edgernn.contract import Contract, read
+from edgernn.errors import FileError, UnsupportedError
+
+Array = NDArray[Any]
+
+ALIGNMENT = 64  # bytes: a line of the cache
+
+
+class NativeEngine:
+    """A loaded library; its code has no state of its own, so any number of streams and threads may run it."""
+
+    def __init__(self, library: ctypes.CDLL, said: Contract) -> None:
+        self.backend = f"native {said.cpu}"
+        self.contract = said
+        self.library = library
+
+    def bind(self) -> "NativeBound":
+        """A new carried state."""
+        return NativeBound(self.library, self.contract)
+
+
+class NativeBound:
+    """One state struct, and calls whose arguments are bound once; a call lets other threads run."""
+
+    guards = True
+
+    def __init__(self, library: ctypes.CDLL, said: Contract) -> None:
+        self.x: Array = np.zeros(said.inputs, np.int32 if said.rows else np.float32)
+        self.y: Array = np.zeros(said.outputs, np.float32)
+        self._state = _aligned(library.edgernn_size())
+        self._carried: Array = np.zeros(sum(said.states.values()), np.float32)
+        self._cuts = np.cumsum([0, *said.states.values()])
+        state, carried = _pointer(self._state), _pointer(self._carried)
+        library.edgernn_reset(state)
+        self.step = partial(library.edgernn_step, state, _pointer(self.x), _pointer(self.y))
+        self._run = partial(library.edgernn_run, state)
+        self._get = partial(library.edgernn_get, state, carried)
+        self._set = partial(library.edgernn_set, state, carried)
+
+    def run(self, xs: Array, ys: Array) -> int:
+        """Consecutive frames in one call: how many were done before one was refused."""
+        done: int = self._run(_pointer(xs), _pointer(ys), ctypes.c_size_t(len(xs)))
+        return done
+
+    def read(self) -> tuple[Array, ...]:
+        self._get()
+        return tuple(self._carried[a:b] for a, b in pairwise(self._cuts))
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        for held, given in zip(self.read(), states, strict=True):
+            held[...] = given
+        self._set()
+
+
+def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work
+    """The library in verified bytes, without a file: so a path that was written anew is never the old one.
+
+    Raises:
+        UnsupportedError: it was compiled for another processor; nothing of it has run.
+        FileError: the system cannot load it.
+    """
+    said = read(data, name)
+    lacking = cpu.missing(said.cpu)
+    if lacking:
+        raise UnsupportedError(f"'{name}' was compiled for {said.cpu}, and needs {lacking}; export it on this machine")
+    library = _library(data, name)
+    library.edgernn_size.restype = ctypes.c_size_t
+    library.edgernn_run.restype = ctypes.c_size_t
+    _check_widths(library, said, name)
+    return NativeEngine(library, said)
+
+
+def _check_widths(library: ctypes.CDLL, said: Contract, name: str) -> None:
+    """Hold what the code was compiled for against what the file says of itself."""
+    found = (ctypes.c_size_t * 3)()
+    library.edgernn_widths(found)
+    wanted = (said.inputs, sum(said.states.values()), said.outputs)
+    if tuple(found) != wanted:
+        raise FileError(
+            f"'{name}' has inputs, states and outputs of {tuple(found)} values; it should have {wanted}: "
+            "export it again"
+        )
+
+
+def _library(data: bytes, name: str) -> ctypes.CDLL:
+    """Load from memory. The descriptor stays open as long as the library does: its number is the library's name to the
+    system, which would give the old library for a number that is used again.
+    """
+    memory = os.memfd_create("edgernn")
+    try:
+        with os.fdopen(os.dup(memory), "wb") as file:
+            file.write(data)
+        library = ctypes.CDLL(f"/proc/self/fd/{memory}")
+    except OSError as error:
+        os.close(memory)
+        raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
+    weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
+    return library
+
+
+def _unload(handle: int, memory: int) -> None:
+    """Once no stream holds one of its functions, and so not the library."""
+    _ctypes.dlclose(handle)
+    os.close(memory)
+
+
+def _aligned(size: int) -> Array:
+    """Zeroed bytes that begin at a line of the cache."""
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size]
+
+
+def _pointer(array: Array) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)

@@ -1,0 +1,173 @@
+/* Sixteen lanes: one vector type for every instruction set, chosen by the compiler's own macros.
+ *
+ * All weights are packed in blocks of 16 rows, so a block is one register of AVX-512, two of AVX2, four of NEON, or an
+ * array in portable C99. The integer sums are exact on each of them.
+ */
+#ifndef EDGERNN_LANES_H
+#define EDGERNN_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define EDGERNN_LANES 16
+
+#if defined(EDGERNN_PORTABLE)
+#define EDGERNN_ISA "c99"
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#define EDGERNN_AVX512 1
+#define EDGERNN_ISA "avx512-vnni"
+#include <immintrin.h>
+#elif defined(__AVX2__) && defined(__FMA__)
+#define EDGERNN_AVX2 1
+#define EDGERNN_ISA "avx2"
+#include <immintrin.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#define EDGERNN_NEON 1
+#define EDGERNN_DOTPROD 1
+#define EDGERNN_ISA "neon-dotprod"
+#include <arm_neon.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define EDGERNN_NEON 1
+#define EDGERNN_ISA "neon"
+#include <arm_neon.h>
+#else
+#define EDGERNN_ISA "c99"
+#endif
+
+#if defined(EDGERNN_AVX512)
+
+typedef __m512 f32x16;
+
+static inline f32x16 f32_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void f32_store(float *p, f32x16 a) { _mm512_storeu_ps(p, a); }
+static inline f32x16 f32_all(float a) { return _mm512_set1_ps(a); }
+static inline f32x16 f32_add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
+static inline f32x16 f32_sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
+static inline f32x16 f32_mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
+static inline f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
+/* with a mask of all lanes: the headers of gcc 12 warn of the plain forms in C++ */
+static inline f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+static inline f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+
+#elif defined(EDGERNN_AVX2)
+
+typedef struct {
+    __m256 lo, hi;
+} f32x16;
+
+#define EDGERNN_TWICE(name, call)                                                                                      \
+    static inline f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+        f32x16 y;                                                                                                      \
+        y.lo = call(a.lo, b.lo);                                                                                       \
+        y.hi = call(a.hi, b.hi);                                                                                       \
+        return y;                                                                                                      \
+    }
+EDGERNN_TWICE(f32_add, _mm256_add_ps)
+EDGERNN_TWICE(f32_sub, _mm256_sub_ps)
+EDGERNN_TWICE(f32_mul, _mm256_mul_ps)
+EDGERNN_TWICE(f32_div, _mm256_div_ps)
+EDGERNN_TWICE(f32_min, _mm256_min_ps)
+EDGERNN_TWICE(f32_max, _mm256_max_ps)
+#undef EDGERNN_TWICE
+
+static inline f32x16 f32_load(const float *p) {
+    f32x16 y;
+    y.lo = _mm256_loadu_ps(p);
+    y.hi = _mm256_loadu_ps(p + 8);
+    return y;
+}
+static inline void f32_store(float *p, f32x16 a) {
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps(p + 8, a.hi);
+}
+static inline f32x16 f32_all(float a) {
+    f32x16 y;
+    y.lo = y.hi = _mm256_set1_ps(a);
+    return y;
+}
+static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 y;
+    y.lo = _mm256_fmadd_ps(a.lo, b.lo, c.lo);
+    y.hi = _mm256_fmadd_ps(a.hi, b.hi, c.hi);
+    return y;
+}
+
+#elif defined(EDGERNN_NEON)
+
+typedef float32x4x4_t f32x16;
+
+#define EDGERNN_FOUR(name, call)                                                                                       \
+    static inline f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+        f32x16 y;                                                                                                      \
+        for (int i = 0; i < 4; ++i) y.val[i] = call(a.val[i], b.val[i]);                                               \
+        return y;                                                                                                      \
+    }
+EDGERNN_FOUR(f32_add, vaddq_f32)
+EDGERNN_FOUR(f32_sub, vsubq_f32)
+EDGERNN_FOUR(f32_mul, vmulq_f32)
+EDGERNN_FOUR(f32_div, vdivq_f32)
+EDGERNN_FOUR(f32_min, vminq_f32)
+EDGERNN_FOUR(f32_max, vmaxq_f32)
+#undef EDGERNN_FOUR
+
+static inline f32x16 f32_load(const float *p) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vld1q_f32(p + 4 * i);
+    return y;
+}
+static inline void f32_store(float *p, f32x16 a) {
+    for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.val[i]);
+}
+static inline f32x16 f32_all(float a) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vdupq_n_f32(a);
+    return y;
+}
+static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vfmaq_f32(c.val[i], a.val[i], b.val[i]);
+    return y;
+}
+
+#else
+
+typedef struct {
+    float at[EDGERNN_LANES];
+} f32x16;
+
+#define EDGERNN_EACH(name, expression)                                                                                 \
+    static inline f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+        f32x16 y;                                                                                                      \
+        for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = expression;                                                  \
+        return y;                                                                                                      \
+    }
+EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
+EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
+EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
+EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
+EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i])
+EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
+#undef EDGERNN_EACH
+
+static inline f32x16 f32_load(const float *p) {
+    f32x16 y;
+    memcpy(y.at, p, sizeof y.at);
+    return y;
+}
+static inline void f32_store(float *p, f32x16 a) { memcpy(p, a.at, sizeof a.at); }
+static inline f32x16 f32_all(float a) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
+    return y;
+}
+static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
+    return y;
+}
+
+#endif
+
+#endif
