@@ -70,4 +70,7 @@ def call(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
     except EdgernnError as error:
         click.echo(f"Error: {error}", err=True)
         return 1 if isinstance(error, ParityError) else 2
+    except OSError as error:
+        click.echo(f"Error: {error.strerror or error}", err=True)
+        return 2
     return code if isinstance(code, int) else 0

@@ -2,6 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 
 from edgernn.errors import FileError
@@ -15,8 +18,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
     """
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"'{path}' cannot be read: {error.strerror}; check the path") from error
+    except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
+        raise FileError(f"'{path}' cannot be read: {_reason(error)}; check the path") from error
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -25,25 +28,53 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         FileError: it cannot be written; nothing is left behind.
     """
-    target = Path(path)
+    write_all({os.fspath(path): data})
+
+
+def write_all(files: Mapping[str, bytes]) -> None:
+    """Write several files, each whole, or none of them: all are on the disk before the first takes its name.
+
+    Raises:
+        FileError: one cannot be written; nothing is left behind.
+    """
+    made: dict[str, str] = {}
+    path = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise FileError(f"'{path}' cannot be written: {error.strerror}; check the folder") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
+        for path, data in files.items():
+            made[path] = _temporary(Path(path))
+            _fill(made[path], data)
+        for path in files:
+            os.replace(made[path], path)
     except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise FileError(f"'{path}' cannot be written: {error.strerror}; check the path and the disk") from error
+        for temporary in made.values():
+            with suppress(FileNotFoundError):  # it has its name already
+                os.unlink(temporary)
+        if isinstance(error, OSError | ValueError):
+            raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
         raise
+
+
+def _temporary(target: Path) -> str:
+    """An empty file beside the target, with the permissions that a new file has here."""
+    if target.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(name, 0o666 & ~mask)
+    return name
+
+
+def _fill(name: str, data: bytes) -> None:
+    with Path(name).open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -6,6 +6,7 @@ The header's metadata holds the seal, the format version and the graph without i
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from edgernn import (
     disk,
 )
 from edgernn.cell import CELLS, settings
-from edgernn.errors import EdgernnError, FileError
+from edgernn.errors import EdgernnError, FileError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.seal import BLANK, KEY, seal, verify
-from edgernn.tensor import Tensor
+from edgernn.tensor import Array, Tensor
 
+SUFFIX = ".rnn"
 FORMAT = "1"
-DTYPES = {"float32": "F32", "float64": "F64"}
+DTYPES = {"float32": "F32", "float64": "F64", "int8": "I8"}
 
+_SCALE = ".scale"
 _NAMES = {stored: name for name, stored in DTYPES.items()}
 
 
@@ -30,8 +33,15 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     """Write a graph to a `.rnn` file, whole or not at all; the same graph gives the same bytes.
 
     Raises:
+        UsageError: another suffix, or no graph.
         FileError: the path cannot be written.
     """
+    if not isinstance(graph, Graph):
+        raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
+    if Path(path).suffix != SUFFIX:
+        raise UsageError(
+            f"a graph is saved as {SUFFIX}, not as '{path}'; edgernn_export.export writes the other formats"
+        )
     disk.write(path, dumps(graph))
 
 
@@ -54,19 +64,19 @@ def dumps(graph: Graph) -> bytes:
     header: dict[str, Any] = {
         "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(_describe(graph))}
     }
+    arrays = {name: tensor.stored for name, tensor in graph.tensors.items()}
+    arrays |= {f"{name}{_SCALE}": tensor.scale for name, tensor in graph.tensors.items() if tensor.scale is not None}
     at = 0
-    for name, tensor in graph.tensors.items():
+    for name, array in arrays.items():
         header[name] = {
-            "dtype": DTYPES[tensor.stored.dtype.name],
-            "shape": list(tensor.shape),
-            "data_offsets": [at, at + tensor.nbytes],
+            "dtype": DTYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
         }
-        at += tensor.nbytes
+        at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    body = b"".join(
-        tensor.stored.astype(tensor.stored.dtype.newbyteorder("<")).tobytes() for tensor in graph.tensors.values()
-    )
+    body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
     return seal(len(text).to_bytes(8, "little") + text + body)
 
 
@@ -79,7 +89,8 @@ def loads(data: bytes, name: str = "data") -> Graph:
         metadata = header.pop("__metadata__")
         _check_format(metadata["edgernn.format"], name)
         arrays = {key: _array(entry, data[8 + length :]) for key, entry in header.items()}
-        return _build(json.loads(metadata["edgernn.graph"]), arrays)
+        said = json.loads(metadata["edgernn.graph"])
+        return _build(said, _tensors(arrays, said["schemes"]))
     except FileError:
         raise
     except (EdgernnError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -96,6 +107,7 @@ def _describe(graph: Graph) -> dict[str, Any]:
         "inputs": graph.inputs,
         "period_ms": graph.period_ms,
         "labels": graph.labels,
+        "schemes": {name: tensor.scheme for name, tensor in graph.tensors.items() if tensor.scheme},
         "layers": [
             {
                 "name": layer.name,
@@ -108,10 +120,21 @@ def _describe(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _array(entry: dict[str, Any], body: bytes) -> Tensor:
+def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Tensor]:
+    """Numbers and their scales put together again."""
+    scales = {f"{name}{_SCALE}" for name in schemes}
+    return {
+        name: Tensor(array, arrays[f"{name}{_SCALE}"], schemes[name]) if name in schemes else Tensor(array)
+        for name, array in arrays.items()
+        if name not in scales
+    }
+
+
+def _array(entry: dict[str, Any], body: bytes) -> Array:
     start, stop = entry["data_offsets"]
     flat = np.frombuffer(body[start:stop], np.dtype(_NAMES[entry["dtype"]]).newbyteorder("<"))
-    return Tensor(flat.reshape(entry["shape"]).astype(_NAMES[entry["dtype"]]))
+    array: Array = flat.reshape(entry["shape"]).astype(_NAMES[entry["dtype"]])
+    return array
 
 
 def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:

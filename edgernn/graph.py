@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
@@ -52,8 +53,11 @@ class Graph:
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         object.__setattr__(self, "layers", self._linked(tuple(self.layers)))
+        object.__setattr__(self, "inputs", int(self.inputs))
         object.__setattr__(self, "rest", MappingProxyType(dict(sorted(self.rest.items()))))
+        object.__setattr__(self, "period_ms", None if self.period_ms is None else float(self.period_ms))
         object.__setattr__(self, "labels", tuple(self.labels))
         if not self.layers or self.inputs < 1:
             raise GraphError(
@@ -120,7 +124,10 @@ class Graph:
 
     @property
     def precision(self) -> str:
-        """The scheme of the weights: "fp32", or "fp64" before it is made so."""
+        """The scheme of the weights: "fp32" ("fp64" before it is made so), or the one they are quantized in."""
+        schemes = sorted({tensor.scheme for tensor in self.tensors.values() if tensor.scheme})
+        if schemes:
+            return "+".join(schemes)
         kinds = sorted({tensor.stored.dtype.name for tensor in self.tensors.values()}) or ["float32"]
         if len(kinds) > 1:
             raise GraphError(f"weights of dtypes {', '.join(kinds)} arrived; expected one: use graph.astype('float32')")
@@ -131,8 +138,27 @@ class Graph:
         return replace(
             self,
             layers=tuple(replace(layer, cell=_cast(layer.cell, dtype)) for layer in self.layers),
-            rest={name: Tensor(tensor.dense(dtype)) for name, tensor in self.rest.items()},
+            rest={name: tensor.astype(dtype) for name, tensor in self.rest.items()},
         )
+
+    def _check_kinds(self) -> None:
+        """What the type hints say, said again at run time: not everybody runs a type checker."""
+        given: Any = self
+        for layer in given.layers:
+            if not isinstance(layer, Layer) or isinstance(layer.cell, type) or not _is_cell(layer.cell):
+                raise GraphError(
+                    f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance"
+                )
+            if any(not isinstance(name, str) for name in (layer.name, *layer.reads)) or type(layer.reads) is not tuple:
+                raise GraphError(f"{layer!r} has a name that is no string, or reads one; expected reads=('name',)")
+        if not isinstance(given.inputs, Integral) or not all(isinstance(label, str) for label in given.labels):
+            raise GraphError(
+                f"inputs={given.inputs!r} and labels={given.labels!r} arrived; expected a number and strings"
+            )
+        if not isinstance(given.period_ms, Real | None):
+            raise GraphError(f"period_ms={given.period_ms!r} arrived; expected a number of milliseconds")
+        if not all(isinstance(tensor, Tensor) for tensor in given.rest.values()):
+            raise GraphError("a rest state is no Tensor; wrap the array as Tensor(array)")
 
     def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """The layers with `reads` always filled in."""
@@ -161,5 +187,9 @@ class Graph:
         return tuple(linked)
 
 
+def _is_cell(cell: Any) -> bool:
+    return hasattr(cell, "step") or hasattr(cell, "join")
+
+
 def _cast(cell: Any, dtype: DTypeLike) -> Any:
-    return replace(cell, **{name: Tensor(tensor.dense(dtype)) for name, tensor in tensors(cell).items()})
+    return replace(cell, **{name: tensor.astype(dtype) for name, tensor in tensors(cell).items()})

@@ -101,7 +101,7 @@ class Stream:
     )  # fmt: skip
 
     def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:
-        if on_bad_input not in {"raise", "hold", "zero"}:
+        if on_bad_input not in ("raise", "hold", "zero"):
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
         said = program.contract
         self.program = program
@@ -132,8 +132,11 @@ class Stream:
             float32 of shape (outputs,).
 
         Raises:
-            FrameError: wrong shape or dtype; or not finite, or outside the table, and on_bad_input is "raise".
+            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, or outside the table,
+                and on_bad_input is "raise". The state is as it was.
         """
+        if out is not None:
+            self._check_out(out)
         try:
             if frame.dtype is not self._dtype or frame.shape != self._shape:
                 self._check(frame)
@@ -161,8 +164,9 @@ class Stream:
 
     def run(self, frames: Array) -> Array:
         """A block of frames, (time, inputs) -> (time, outputs), from the carried state on."""
-        if frames.ndim != 2:
-            raise FrameError(f"a block of shape {frames.shape} arrived; expected (time, {self._shape[0]})")
+        if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._shape:
+            arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
+            raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._shape[0]})")
         results = np.empty((len(frames), self._y.size), np.float32)
         done = self._run_at_once(frames, results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
@@ -172,7 +176,7 @@ class Stream:
     def _run_at_once(self, frames: Array, results: Array) -> int:
         """As many frames as a backend can do in one call: up to the first that is refused, or none."""
         run = getattr(self._bound, "run", None)
-        if run is None or self._held is not None or frames.shape[1:] != self._shape or frames.dtype != self._dtype:
+        if run is None or self._held is not None or frames.dtype != self._dtype:
             return 0
         done: int = run(np.ascontiguousarray(frames), results)
         return done
@@ -194,7 +198,11 @@ class Stream:
     @state.setter
     def state(self, states: Mapping[str, Array]) -> None:
         wanted = dict(self._names)
-        given = {name: np.asarray(array) for name, array in states.items()}
+        if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
+            raise StateError(
+                f"a {type(states).__name__} arrived; expected arrays by name, {wanted}, as `state` gives them"
+            )
+        given = dict(states)
         if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
             arrived = {name: array.shape for name, array in given.items()}
             raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
@@ -202,6 +210,14 @@ class Stream:
             if array.dtype != np.float32 or not np.isfinite(array).all():
                 raise StateError(f"state '{name}' is {array.dtype} or not finite; expected finite float32")
         self._bound.write(tuple(given[name] for name in wanted))
+
+    def _check_out(self, out: Any) -> None:
+        """Refuse a place for the result that cannot take it, before the state moves on."""
+        fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
+        if not fits or not out.flags.writeable:
+            raise FrameError(
+                f"out= cannot take the result; expected a writeable array of float32 of shape {self._y.shape}"
+            )
 
     def _check(self, frame: Any) -> None:
         """The slow way to the same question as in `step`, and the words when the answer is no."""
@@ -252,6 +268,8 @@ def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa:
     """
     name = os.fspath(path)
     backend = backend_of(name)
+    if not isinstance(threads, int) or threads < 1:
+        raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
     return load(disk.read(path), name, backend, threads)
 
 

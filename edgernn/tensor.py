@@ -14,35 +14,42 @@ Array = NDArray[Any]
 
 FLOATS = ("float32", "float64")
 
+SCHEMES = ("dynamic_wi8_afp32",)
+"""int8 weights; an affine rounds its input to int8 with one scale per vector, sums integers and scales once."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A read-only array of weights, float32 or float64, one or two axes, every element finite.
+    """A read-only array of weights with one or two axes, every element finite.
 
-    Two tensors are equal when dtype, shape and bytes are; so equal weights can be merged and hashed.
-    Anything that numpy takes is accepted; integers become float32.
+    As floats (float32 or float64), or as integers with one scale per row and the name of the scheme that says how an
+    affine uses them. Two tensors are equal when everything in them is; so equal weights can be merged and hashed.
+    Anything that numpy takes is accepted; integers without a scale become float32.
+
+    Attributes:
+        stored: the numbers as they are kept.
+        scale: float32 (rows,), the value of one integer step in each row; None for floats.
+        scheme: one of SCHEMES for integers, "" for floats.
 
     Raises:
-        GraphError: not a number, not finite, or more than two axes.
+        GraphError: not a number, not finite, more than two axes, or a scale that does not fit.
     """
 
     stored: Array
+    scale: Array | None = None
+    scheme: str = ""
 
-    def __init__(self, stored: ArrayLike) -> None:
+    def __init__(self, stored: ArrayLike, scale: ArrayLike | None = None, scheme: str = "") -> None:
         array = np.array(stored, order="C")
-        if array.dtype.kind in "iu":
+        if scale is None and array.dtype.kind in "iu":
             array = array.astype(np.float32)
-        if array.dtype.name not in FLOATS:
-            raise GraphError(f"a tensor of dtype {array.dtype} arrived; expected {' or '.join(FLOATS)}")
-        if array.ndim not in {1, 2}:
-            raise GraphError(f"a tensor of shape {array.shape} arrived; expected one or two axes")
-        if not np.isfinite(array).all():
-            raise GraphError(
-                f"a tensor of shape {array.shape} holds values that are not finite; "
-                "look for a training run that diverged"
-            )
-        array.setflags(write=False)
-        object.__setattr__(self, "stored", array)
+        factors = None if scale is None else np.array(scale, np.float32)
+        _check(array, factors, scheme)
+        for name, value in (("stored", array), ("scale", factors)):
+            if value is not None:
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "scheme", scheme)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,17 +59,23 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """What the weights take in memory and in a file, in bytes."""
-        return self.stored.nbytes
+        return self.stored.nbytes + (0 if self.scale is None else self.scale.nbytes)
 
     def dense(self, dtype: DTypeLike | None = None) -> Array:
-        """The weights as a plain array, in `dtype` when given."""
-        return self.stored if dtype is None else self.stored.astype(dtype, copy=False)
+        """The weights as a plain array of floats, in `dtype` when given."""
+        plain = self.stored if self.scale is None else self.stored * self.scale[:, None]
+        return plain if dtype is None else plain.astype(dtype, copy=False)
+
+    def astype(self, dtype: DTypeLike) -> "Tensor":
+        """The same weights in another float; integers stay as they are."""
+        return self if self.scheme else Tensor(self.stored.astype(dtype))
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of dtype, shape and bytes."""
-        head = f"{self.stored.dtype.str}{self.shape}".encode()
-        return sha256(head + self.stored.tobytes()).hexdigest()
+        """SHA-256 of all that the tensor is."""
+        head = f"{self.stored.dtype.str}{self.shape}{self.scheme}".encode()
+        tail = b"" if self.scale is None else self.scale.tobytes()
+        return sha256(head + self.stored.tobytes() + tail).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tensor) and self.digest == other.digest
@@ -72,3 +85,19 @@ class Tensor:
 
     def __repr__(self) -> str:
         return f"Tensor({self.stored.dtype.name}{list(self.shape)})"
+
+
+def _check(array: Array, scale: Array | None, scheme: str) -> None:
+    kinds = FLOATS if scale is None else ("int8",)
+    if array.dtype.name not in kinds:
+        raise GraphError(f"a tensor of dtype {array.dtype} arrived; expected {' or '.join(kinds)}")
+    if array.ndim not in {1, 2}:
+        raise GraphError(f"a tensor of shape {array.shape} arrived; expected one or two axes")
+    if not np.isfinite(array).all():
+        raise GraphError(
+            f"a tensor of shape {array.shape} holds values that are not finite; look for a training run that diverged"
+        )
+    if (scale is None) != (not scheme) or (scheme and scheme not in SCHEMES):
+        raise GraphError(f"a tensor of scheme '{scheme}' arrived; with a scale there are {', '.join(SCHEMES)}, else ''")
+    if scale is not None and (array.ndim != 2 or scale.shape != array.shape[:1] or not (scale >= 0).all()):
+        raise GraphError(f"a scale of shape {scale.shape} meets a tensor of shape {array.shape}; expected one per row")

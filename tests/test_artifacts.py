@@ -12,9 +12,13 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn import contract, disk, seal
-from edgernn.errors import FileError, MissingExtraError, ParityError, UsageError
+from edgernn.cells import Activation
+from edgernn.errors import FileError, MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.file import digest
+from edgernn.graph import Graph, Layer
+from edgernn.passes.quantize import quantize
 from edgernn.runtime import BACKENDS
+from edgernn.tensor import Tensor
 from edgernn_export import export, translate
 from edgernn_export.targets import TARGETS
 from zoo import GRAPHS, keyword_spotter
@@ -217,4 +221,31 @@ def test_a_missing_writer_is_answered_with_the_command(suffix, tmp_path, monkeyp
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'edgernn\[export\]'"):
         export(KWS, tmp_path / f"m{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_module_is_no_graph(suffix, tmp_path):
+    with pytest.raises(UsageError, match="a list arrived; expected a Graph: convert a module with from_torch first"):
+        export([], tmp_path / f"m{suffix}")
+
+
+@pytest.mark.parametrize("kind", ["infinite", "no number"])
+def test_a_graph_whose_answers_are_no_numbers_is_proved_all_the_same(kind, suffix, tmp_path):
+    layers = (Layer("relu", Activation("relu")), Layer("log", Activation("log")))
+    graph = Graph(layers if kind == "infinite" else layers[1:], 4)
+    export(graph, tmp_path / f"m{suffix}")
+
+
+def test_a_model_that_amplifies_rounding_is_proved_by_its_own_measure(suffix, tmp_path):
+    gru = GRAPHS["Gru"].layers[0].cell
+    wild = replace(gru, w=Tensor(gru.w.stored * 100), u=Tensor(gru.u.stored * 100))
+    export(Graph((Layer("gru", wild),), 6), tmp_path / f"m{suffix}")
+
+
+@pytest.mark.parametrize("suffix", sorted(set(SUFFIXES) - {".so"}))
+def test_a_scheme_that_a_target_cannot_write_is_refused(suffix, tmp_path):
+    with pytest.raises(
+        UnsupportedError, match="layer 'gru' is quantized as dynamic_wi8_afp32, which this target cannot write"
+    ):
+        export(quantize(KWS), tmp_path / f"m{suffix}")
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """The command, as a person uses it: right, wrong, with a typo, and through a pipe."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -44,6 +45,15 @@ class WithExample(Net):
 
 lightning_style = WithExample
 number = 5
+
+def fails():
+    raise RuntimeError("no luck")
+
+def text():
+    return "a", "b"
+
+def needs(argument):
+    return argument
 """
 
 
@@ -53,6 +63,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     sys.modules.pop("mynet", None)
     (tmp_path / "mynet.py").write_text(FACTORY)
+    (tmp_path / "broken.py").write_text("def pair(:")
     edgernn.save(KWS, "kws.rnn")
     for suffix in ("onnx", "tflite"):
         export(KWS, f"kws.{suffix}")
@@ -125,6 +136,13 @@ WRONG_EXPORTS = {
     "attribute": (("mynet:nothing", "a.onnx"), "cannot be imported: module 'mynet' has no attribute"),
     "no function": (("mynet:number", "a.onnx"), "'mynet:number' is a int; expected a function"),
     "no example": (("mynet:alone", "a.onnx"), "returns no example; return (module, example) or give --example"),
+    "failing": (("mynet:fails", "a.onnx"), "'mynet:fails' fails: RuntimeError: no luck; it is called without arguments"),
+    "needy": (("mynet:needs", "a.onnx"), "'mynet:needs' fails: TypeError"),
+    "no module": (("mynet:text", "a.onnx"), "'mynet:text' returns a tuple; expected a torch module"),
+    "broken file": (("broken:pair", "a.onnx"), "'broken:pair' cannot be imported: invalid syntax"),
+    "odd digit": (("mynet:alone", "a.onnx", "--example", "1x²x4"), "is no shape"),
+    "huge": (("mynet:alone", "a.onnx", "--example", "1x99999999999x4"), "is no shape"),
+    "one folder": (("kws.rnn", "good.onnx", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
     "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is no shape; expected numbers"),
     "wrong example": (("mynet:alone", "a.onnx", "--example", "1x10x7"), "Net does not run on the example"),
     "weights": (("mynet:pair", "a.onnx", "--weights", "w.pt"), "'w.pt' cannot be read"),
@@ -214,6 +232,52 @@ def test_run_answers_a_pipe_line_by_line(folder):
         assert pipe.wait() == 0
 
 
+def test_a_pipe_of_bytes_is_refused_with_its_line(folder):
+    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--input", "-"]
+    done = subprocess.run(
+        command,
+        input=b"1,2,3,4,5,6,7,8,9,10\n1,\xff2\n",
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+    assert b"the pipe, line" in done.stderr
+
+
+def test_symbols_beyond_the_integer_are_refused(folder):
+    edgernn.save(GRAPHS["Embedding"], "symbols.rnn")
+    np.save("x.npy", np.array([[2**32 + 1]]))
+    assert "expected int32 of shape (time, inputs)" in edge("run", "symbols.rnn", "--input", "x.npy", code=2)
+
+
+def test_what_is_no_number_is_null_in_json(folder):
+    from edgernn.cells import Activation
+    from edgernn.graph import Graph, Layer
+
+    edgernn.save(Graph((Layer("relu", Activation("relu")), Layer("log", Activation("log"))), 1), "log.rnn")
+    (folder / "x.csv").write_text("-1\n1\n")
+    assert json.loads(edge("run", "log.rnn", "--input", "x.csv", "--json"))["outputs"] == [[None], [0.0]]
+
+
+def test_a_full_screen_is_no_traceback(folder):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgernn", "info", "kws.rnn"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+
+
+def test_labels_and_period_travel(folder):
+    edge("export", "mynet:pair", "l.tflite", "--labels", "a,b,c", "--period-ms", "10")
+    said = json.loads(edge("info", "l.tflite", "--json"))
+    assert (said["labels"], said["period_ms"]) == (["a", "b", "c"], 10.0)
+
+
 def test_run_reads_symbols(folder):
     graph = GRAPHS["Embedding"]
     edgernn.save(graph, "symbols.rnn")
@@ -236,6 +300,8 @@ WRONG_RUNS = {
     "ragged": ("x.csv", b"1,2,3,4,5,6,7,8,9,10\n1,2\n", "frame 1: a frame of float32 of shape (2,) arrived"),
     "nan": ("x.csv", b"1,2,3,4,5,6,7,8,9,nan\n", "frame 0: element 9 of the frame is nan"),
     "bytes": ("x.csv", b"\xff\xfe", "'x.csv' is not text"),
+    "zip": ("x.npy", b"PK\x03\x04 and then nothing", "'x.npy' is no array"),
+    "torn": ("x.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr", "'x.npy' is no array"),
 }
 
 

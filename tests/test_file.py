@@ -12,9 +12,10 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn import disk, seal
-from edgernn.errors import FileError
+from edgernn.errors import FileError, UsageError
 from edgernn.file import digest, dumps, loads
 from edgernn.graph import Graph, Layer
+from edgernn.passes.quantize import quantize
 from zoo import GRAPHS, keyword_spotter, t
 
 
@@ -26,6 +27,16 @@ def same(a: Graph, b: Graph) -> bool:
         b.period_ms,
         b.labels,
     )
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_is_quantized_is_loaded(name, tmp_path):
+    graph = quantize(GRAPHS[name])
+    edgernn.save(graph, tmp_path / "m.rnn")
+    assert same(edgernn.load(tmp_path / "m.rnn"), graph)
+    arrays = safetensors.numpy.load_file(tmp_path / "m.rnn")
+    for key, tensor in graph.tensors.items():
+        np.testing.assert_array_equal(arrays[key], tensor.stored)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -128,6 +139,27 @@ def test_an_unwritable_path_leaves_nothing(tmp_path):
     with pytest.raises(FileError, match="cannot be written: Is a directory"):
         edgernn.save(keyword_spotter(), tmp_path / "folder.rnn")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.rnn"]
+
+
+def test_a_path_that_is_none_is_said():
+    with pytest.raises(FileError, match=r"null (byte|character)"):
+        edgernn.load("a\0b.rnn")
+    with pytest.raises(FileError, match=r"null (byte|character)"):
+        disk.write("a\0b.rnn", b"")
+
+
+def test_a_graph_is_saved_as_rnn_and_nothing_else_is(tmp_path):
+    with pytest.raises(UsageError, match=r"a graph is saved as .rnn, not as '.*m.onnx'"):
+        edgernn.save(keyword_spotter(), tmp_path / "m.onnx")
+    with pytest.raises(UsageError, match="a list arrived; expected a Graph: convert a module with from_torch first"):
+        edgernn.save([], tmp_path / "m.rnn")
+
+
+def test_several_files_are_written_or_none(tmp_path):
+    files = {str(tmp_path / "a"): b"1", str(tmp_path / "missing/b"): b"2"}
+    with pytest.raises(FileError, match="missing/b' cannot be written"):
+        disk.write_all(files)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

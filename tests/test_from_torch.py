@@ -1,6 +1,8 @@
 """What people write in PyTorch becomes a graph that streams it, or is refused with the place and the way out."""
 
 import copy
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -70,6 +72,18 @@ def inplace(m, x):
     return m.out(F.relu(h, inplace=True))
 
 
+def normalize_(x):
+    x -= 0.5
+    x /= 2.0
+    return x
+
+
+def old_weight_norm(layer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.utils.weight_norm(layer)
+
+
 MODULES = {
     "sequential": lambda: nn.Sequential(nn.Linear(I, H), nn.ReLU(), nn.Linear(H, 3), nn.Tanh()),
     "last step": of(lambda m, x: m.out(m.gru(x)[0][:, -1]), gru=gru(), out=nn.Linear(H, 3)),
@@ -122,6 +136,17 @@ MODULES = {
     "batch norm": of(lambda m, x: m.gru(m.norm(m.conv(F.pad(x.mT, (2, 0)))).mT)[0], conv=nn.Conv1d(I, H, 3), norm=nn.BatchNorm1d(H), gru=gru(H)),
     "batch norm first": of(lambda m, x: m.gru(m.norm(x.mT).mT)[0], norm=nn.BatchNorm1d(I), gru=gru()),
     "weight norm": of(lambda m, x: m.out(m.gru(x)[0]), gru=gru(), out=nn.utils.parametrizations.weight_norm(nn.Linear(H, 3))),
+    "last step as a sequence": of(lambda m, x: m.out(m.gru(x)[0][:, -1:]), gru=gru(), out=nn.Linear(H, 3)),
+    "last step unsqueezed": of(lambda m, x: m.out(m.gru(x)[0][:, -1, None]), gru=gru(), out=nn.Linear(H, 3)),
+    "casts": of(lambda m, x: m.gru(x.float())[0].float(), gru=gru()),
+    "zeros like": of(lambda m, x: m.gru(x, x.new_zeros(1, 1, H))[0] + torch.zeros_like(x[..., :1]), gru=gru()),
+    "normalized in place": of(lambda m, x: m.gru(normalize_(x.clone()))[0], gru=gru()),
+    "clamps": of(lambda m, x: F.relu6(m.a(x)) + F.hardtanh(m.a(x)) + m.a(x).clamp(-0.3, 0.2) + m.gru(x)[0], a=nn.Linear(I, H), gru=gru()),
+    "hard gates": of(lambda m, x: F.hardswish(m.a(x)) + F.hardsigmoid(m.gru(x)[0]), a=nn.Linear(I, H), gru=gru()),
+    "glu": of(lambda m, x: m.gru(F.glu(m.a(x), -1))[0], a=nn.Linear(I, 2 * H), gru=gru(H)),
+    "prelu": of(lambda m, x: m.one(m.gru(x)[0]) + m.each(m.gru(x)[0].mT).mT, gru=gru(), one=nn.PReLU(), each=nn.PReLU(H)),
+    "energy": of(lambda m, x: m.gru(x)[0] * x.pow(2).mean(-1, keepdim=True) + x.sum(-1, True), gru=gru()),
+    "old weight norm": of(lambda m, x: m.conv(F.pad(x.mT, (2, 0))).mT, conv=old_weight_norm(nn.Conv1d(I, H, 3))),
     "shared layer": of(lambda m, x: m.mix(m.mix(m.gru(x)[0])), gru=gru(), mix=nn.Linear(H, H)),
 }  # fmt: skip
 
@@ -153,11 +178,7 @@ def test_a_module_streams(name):
     found, _ = Stepper(graph).run(xs[0].numpy())
     for steps in (7, 50):
         with torch.no_grad():
-            answer = (
-                copy.deepcopy(module).double()(xs[:, :steps].double())
-                if name not in {"zero states", "zeros before"}
-                else module(xs[:, :steps])
-            )
+            answer = module(xs[:, :steps])
         y = (answer[0] if isinstance(answer, tuple) else answer).reshape(-1, graph.outputs)[-1]
         np.testing.assert_allclose(found[steps - 1], y.numpy(), atol=1e-5)
 
@@ -260,6 +281,15 @@ def attends(m, x):
     return torch.softmax(h @ h.mT, -1) @ h
 
 
+def remembers(m, x):
+    y, m.hidden = m.gru(x, m.hidden)
+    return y
+
+
+def truncated_window(m, x):
+    return m.gru(x[:, -T:])[0][:, -1]
+
+
 REFUSED = {
     "bidirectional": (of(lambda m, x: m.rnn(x)[0], rnn=gru(bidirectional=True)), r"module 'rnn' uses 'gru'.*backward direction"),
     "attention": (of(attends, gru=gru()), r"own forward uses 'matmul'.*attention over the whole sequence"),
@@ -281,8 +311,8 @@ REFUSED = {
     "late recurrence": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3), gru=gru(H)), r"begins 2 frames late"),
     "pad of ones": (of(lambda m, x: m.c(F.pad(x.mT, (2, 0), value=1.0)).mT, c=nn.Conv1d(I, H, 3)), r"only zeros may be padded"),
     "reflected": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 3, padding=2, padding_mode="reflect")), r"only zeros may be padded"),
-    "training dropout": (of(lambda m, x: F.dropout(m.gru(x)[0]), gru=gru()), r"training=self.training"),
-    "random": (of(lambda m, x: m.gru(x)[0] + torch.randn(H), gru=gru()), r"draws random numbers"),
+    "training dropout": (of(lambda m, x: F.dropout(m.gru(x)[0]), gru=gru()), r"answers twice .* training=self.training"),
+    "random": (of(lambda m, x: m.gru(x)[0] + torch.randn(H), gru=gru()), r"answers twice with different numbers"),
     "unknown": (of(lambda m, x: torch.erf(m.gru(x)[0]), gru=gru()), r"own forward uses 'erf'"),
     "gelu module": (of(lambda m, x: m.act(m.gru(x)[0]), gru=gru(), act=nn.GELU()), r"module 'act' uses 'gelu'.*use relu"),
     "cell state as output": (of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)), r"carried state"),
@@ -294,6 +324,16 @@ REFUSED = {
     "decides": (Decides, r"torch.export cannot follow Decides"),
     "group norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.GroupNorm(1, I), gru=gru()), r"'group_norm'.*statistics run over time"),
     "untracked batch norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.BatchNorm1d(I, track_running_stats=False), gru=gru()), r"statistics of the batch"),
+    "state of its own": (of(remembers, gru=gru(), hidden=None), r"keeps state of its own"),
+    "padding after valid": (
+        of(lambda m, x: m.b(F.pad(torch.tanh(m.a(x.mT)), (4, 0)))[:, :, -1], a=nn.Conv1d(I, H, 3), b=nn.Conv1d(H, H, 5)),
+        r"pads after a convolution that had no padding",
+    ),
+    "drops the newest": (of(lambda m, x: m.gru(x[:, :15])[0][:, -1], gru=gru()), r"leaves out the newest frames"),
+    "outer product": (of(lambda m, x: (m.gru(x)[0].unsqueeze(3) * m.gru(x)[0].unsqueeze(2)).flatten(2), gru=gru()), r"expected equal widths"),
+    "divided by zero": (of(lambda m, x: m.gru(x)[0] / 0, gru=gru()), r"a constant is not finite"),
+    "features of a state": (of(lambda m, x: m.gru(x)[1][:, :, :4], gru=gru(num_layers=2)), r"uses 'slice'|mixes the final states"),
+    "locked": (of(lambda m, x: m.gru(x)[0], gru=gru(), lock=threading.Lock()), r"Wrapped cannot be copied: .*lock"),
     "does not run": (of(lambda m, x: m.gru(x)[0], gru=gru(I + 1)), r"does not run on the example"),
 }  # fmt: skip
 
@@ -358,6 +398,104 @@ def test_a_module_that_changes_with_the_length_is_caught():
     module = Wrapped(lambda m, x: m.gru(x)[0] * (1 if x.shape[1] < 50 else 2), gru=gru()).eval()
     with pytest.raises(ParityError, match=r"at step 0, .*longer than the example"):
         from_torch(module, example())
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        truncated_window,
+        lambda m, x: m.gru(x)[0] * (1 if x.shape[1] <= 2 * T else 1.001),
+        lambda m, x: m.gru(x[:, : 2 * T])[0][:, -1],
+    ],
+)
+def test_a_module_that_looks_at_the_length_of_the_sequence_is_caught(forward):
+    torch.manual_seed(0)
+    module = Wrapped(forward, gru=gru()).eval()
+    for weight in module.parameters():
+        weight.data *= 3  # so that old frames are not forgotten
+    with pytest.raises(ParityError):
+        from_torch(module, example())
+
+
+def test_a_lazy_module_is_refused():
+    with pytest.raises(UnsupportedError, match="lazy layers without weights"):
+        from_torch(nn.Sequential(nn.LazyLinear(3)).eval(), example(), time_axis=1)
+
+
+def test_the_example_is_left_as_it_was():
+    given = example().double()
+    before = given.clone()
+    from_torch(Wrapped(lambda m, x: m.gru(normalize_(x))[0], gru=gru()).eval(), given)
+    assert torch.equal(given, before)
+
+
+EXAMPLES = {
+    "dictionary": ({"x": example()}, r"an example of \(dict\) arrived"),
+    "list": ([example()], r"an example of \(list\) arrived"),
+    "number beside": ((example(), 3), r"\(Tensor, int\) arrived"),
+    "not finite": (torch.full((1, T, I), torch.nan), r"values that are not finite"),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_wrong_example_is_refused(name):
+    given, words = EXAMPLES[name]
+    with pytest.raises(UnsupportedError, match=words):
+        from_torch(gru().eval(), given)
+
+
+def test_two_input_sequences_are_refused():
+    module = Wrapped(lambda m, a, b: m.gru(a)[0] + b, gru=gru(hidden=I)).eval()
+    with pytest.raises(UnsupportedError, match=r"argument 2 of the module is read as data"):
+        from_torch(module, (example(), example()))
+
+
+def test_an_argument_that_is_no_state_is_refused():
+    module = Wrapped(lambda m, x, h, unused: m.gru(x, h), gru=gru()).eval()
+    with pytest.raises(UnsupportedError, match=r"takes 2 tensors beside its input, and 1 of them"):
+        from_torch(module, (example(), torch.zeros(1, 1, H), torch.zeros(1)))
+
+
+@pytest.mark.parametrize("nest", [lambda a, b: [a, b], lambda a, b: {"a": a, "b": b}])
+def test_states_may_be_nested(nest):
+    def forward(m, x, states):
+        one, two = states.values() if isinstance(states, dict) else states
+        one = m.one(x, one)
+        two = m.two(one[0], two)
+        return m.out(two[0]), nest(one, two)
+
+    module = Wrapped(forward, one=nn.LSTMCell(I, H), two=nn.LSTMCell(H, H), out=nn.Linear(H, 2)).eval()
+    pair = (torch.zeros(1, H), torch.zeros(1, H))
+    assert list(from_torch(module, (torch.randn(1, I), nest(pair, pair))).states) == [
+        "one.h",
+        "one.c",
+        "two.h",
+        "two.c",
+    ]
+
+
+def test_integer_samples_are_scaled_by_the_model():
+    module = Wrapped(lambda m, x: m.gru(x / 32768.0)[0], gru=gru()).eval()
+    graph = from_torch(module, torch.randint(-3000, 3000, (1, T, I), dtype=torch.int32))
+    xs = torch.randint(-3000, 3000, (1, 9, I), dtype=torch.int32)
+    with torch.no_grad():
+        np.testing.assert_allclose(Stepper(graph).run(xs[0].float().numpy())[0], module(xs)[0].numpy(), atol=1e-6)
+
+
+def test_a_logarithm_is_proved_on_the_examples_own_values():
+    module = Wrapped(lambda m, x: m.gru(torch.log(x + 1e-6))[0], gru=gru()).eval()
+    graph = from_torch(module, torch.rand(1, T, I))
+    assert [layer.name for layer in graph.layers][-1] == "gru"
+
+
+def test_a_module_of_one_length_is_proved_at_its_end():
+    module = Wrapped(lambda m, x: m.out(m.gru(x.view(1, T, I))[0][:, -1]), gru=gru(), out=nn.Linear(H, 2)).eval()
+    assert from_torch(module, example()).outputs == 2
+
+
+def test_names_are_ascii():
+    module = Wrapped(lambda m, x: m.größe(x)[0], größe=gru()).eval()
+    assert [layer.name for layer in from_torch(module, example()).layers] == ["gr__e"]
 
 
 def test_a_missing_torch_is_said(monkeypatch):

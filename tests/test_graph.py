@@ -31,6 +31,15 @@ WRONG_GRAPHS = {
     "join of one": (lambda: Graph((Layer("sum", Sum()),), 6), r"a Sum and reads 1 values; a join reads at least two"),
     "two for a cell": (lambda: Graph((Layer("a", GRU), Layer("b", OUT, ("a", "a"))), 6), r"reads 2 values"),
     "join of widths": (lambda: Graph((Layer("a", GRU), Layer("s", Sum(), ("a", "x"))), 6), r"layer 's', word 0 \(add\): 'a' has 4 values and 'x' has 6"),
+    "pairs": (lambda: Graph((("gru", GRU),), 6), r"arrived among the layers; expected Layer\(name, cell\)"),
+    "class": (lambda: one(Gru), r"expected Layer\(name, cell\), the cell an instance"),
+    "none": (lambda: one(None), r"expected Layer"),
+    "number name": (lambda: Graph((Layer(3, GRU),), 6), r"a name that is no string"),
+    "string read": (lambda: Graph((Layer("a", GRU, "x"),), 6), r"expected reads="),
+    "number labels": (lambda: one(GRU, labels=(0, 1, 2, 3)), r"expected a number and strings"),
+    "float inputs": (lambda: one(GRU, 6.0), r"inputs=6.0"),
+    "text period": (lambda: one(GRU, period_ms="10"), r"period_ms='10'"),
+    "array rest": (lambda: one(GRU, rest={"layer.h": np.zeros(4)}), r"a rest state is no Tensor"),
     "labels": (lambda: one(GRU, labels=("a",)), r"1 labels for 4 outputs"),
     "period": (lambda: one(GRU, period_ms=0.0), r"a period of 0.0 ms"),
     "rest name": (lambda: one(GRU, rest={"layer.c": t(4)}), r"rest state 'layer.c'.*there are \{'layer.h': 4\}"),
@@ -129,3 +138,8 @@ def test_tensors_are_equal_by_what_they_hold():
     assert Tensor(np.float32([1])) != Tensor(np.float64([1]))
     with pytest.raises(ValueError, match="read-only"):
         Tensor([1, 2]).stored[0] = 3
+
+
+def test_numbers_of_numpy_are_numbers():
+    graph = one(GRU, np.int64(6), period_ms=np.float32(10))
+    assert (type(graph.inputs), type(graph.period_ms)) == (int, float)

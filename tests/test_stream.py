@@ -217,11 +217,36 @@ def test_a_frame_of_the_wrong_kind_is_refused(program, name):
         program.stream().step(frame)
 
 
+WRONG_OUTS = {
+    "shape": np.zeros(5, np.float32),
+    "wider": np.zeros((2, 4), np.float32),
+    "integers": np.zeros(4, np.int32),
+    "list": [0.0] * 4,
+    "read only": np.frombuffer(bytes(16), np.float32),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_OUTS)
+def test_a_wrong_place_for_the_result_is_refused_before_the_state_moves(program, name):
+    stream = program.stream()
+    stream.step(XS[0])
+    before = stream.state
+    with pytest.raises(FrameError, match=r"out= cannot take the result"):
+        stream.step(XS[1], WRONG_OUTS[name])
+    np.testing.assert_array_equal(stream.state["gru.h"], before["gru.h"])
+
+
 def test_a_block_of_the_wrong_shape_is_refused(program):
-    with pytest.raises(FrameError, match=r"a block of shape \(10,\) arrived; expected \(time, 10\)"):
+    with pytest.raises(FrameError, match=r"a block of shape \(10,\) arrived; expected an array \(time, 10\)"):
         program.stream().run(XS[0])
-    with pytest.raises(FrameError, match=r"shape \(9,\)"):
+    with pytest.raises(FrameError, match=r"shape \(4, 9\)"):
         program.stream().run(np.zeros((4, 9), np.float32))
+    with pytest.raises(FrameError, match=r"shape \(0, 7\)"):
+        program.stream().run(np.zeros((0, 7), np.float32))
+    with pytest.raises(FrameError, match=r"of type list"):
+        program.stream().run([XS[0]])
+    with pytest.raises(FrameError, match=r"float64"):
+        program.stream().run(XS.astype(float))
 
 
 def test_frames_may_lie_anyhow_in_memory(program):
@@ -245,6 +270,9 @@ WRONG_STATES = {
     "too many": {"gru.h": np.zeros(16, np.float32), "gru.c": np.zeros(16, np.float32)},
     "dtype": {"gru.h": np.zeros(16)},
     "not finite": {"gru.h": np.full(16, np.nan, np.float32)},
+    "nothing": None,
+    "a list": [1],
+    "a list inside": {"gru.h": [0.0] * 16},
 }
 
 
@@ -253,7 +281,7 @@ def test_a_state_of_another_model_is_refused(program, name):
     stream = program.stream()
     stream.step(XS[0])
     before = stream.state
-    with pytest.raises(StateError, match=r"belongs to another model|expected finite float32"):
+    with pytest.raises(StateError, match=r"belongs to another model|expected finite float32|expected arrays by name"):
         stream.state = WRONG_STATES[name]
     np.testing.assert_array_equal(stream.state["gru.h"], before["gru.h"])
 
@@ -261,6 +289,13 @@ def test_a_state_of_another_model_is_refused(program, name):
 def test_an_unknown_policy_is_refused(program):
     with pytest.raises(UsageError, match="on_bad_input='ignore' does not exist"):
         program.stream(on_bad_input="ignore")
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2", 1.5])
+def test_a_wrong_number_of_threads_is_refused(tmp_path, threads):
+    edgernn.save(KWS, tmp_path / "m.rnn")
+    with pytest.raises(UsageError, match="expected a number of at least 1"):
+        edgernn.open(tmp_path / "m.rnn", threads=threads)
 
 
 def test_a_program_outlives_the_file_that_it_came_from(tmp_path):

@@ -47,6 +47,6 @@ class Conv1d:
         frames = ops.concat(past, x)
         _, later = ops.split(frames, (self.inputs, self.states["past"]))
         if self.dilation > 1:
-            every = ops.split(frames, (self.kernel - 1) * self.dilation + 1)
-            frames = ops.concat(*every[:: self.dilation])
+            taps = (self.inputs, (self.dilation - 1) * self.inputs) * (self.kernel - 1)
+            frames = ops.concat(*ops.split(frames, (*taps, self.inputs))[::2])
         return ops.affine(self.w, frames, self.b), (later,)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.option("--weights", metavar="FILE", help="A .safetensors or .pt state dict to load into the module first.")
 @click.option("--example", metavar="SHAPE", help="The shape of one sequence, such as 1x50x40.")
 @click.option("--time-axis", type=int, help="Which axis of the example is time, when no layer shows it.")
+@click.option("--period-ms", type=float, help="The time from one frame to the next, kept with the model.")
+@click.option("--labels", metavar="A,B,C", help="A name for each output, kept with the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def export(
-    model: str, out: tuple[str, ...], weights: str | None, example: str | None, time_axis: int | None, as_json: bool
-) -> None:
+def export(model: str, out: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Write MODEL as one or more .onnx, .tflite, .so, .c or .rnn files.
 
     MODEL is a .rnn file, or package.module:factory. The factory takes no arguments and returns a torch module, or a
@@ -34,12 +34,11 @@ def export(
     for path in out:
         if Path(path).suffix != ".rnn":
             target_of(path)
-    graph = _graph(model, weights, example, time_axis)
+    graph = _graph(model, options)
     made: dict[str, bytes] = {}
     for path in out:
         made |= {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path)
-    for path, data in made.items():
-        disk.write(path, data)
+    disk.write_all(made)
     if as_json:
         click.echo(json.dumps({"graph": file.digest(graph), "files": {path: len(data) for path, data in made.items()}}))
     else:
@@ -47,53 +46,70 @@ def export(
             click.echo(f"{path}  {len(data):,} bytes")
 
 
-def _graph(model: str, weights: str | None, example: str | None, time_axis: int | None) -> "Graph":
+def _graph(model: str, options: dict[str, Any]) -> "Graph":
     from edgernn.errors import UsageError
     from edgernn.file import load
 
     if ":" in model:
-        return _from_factory(model, weights, example, time_axis)
+        return _from_factory(model, **options)
     if Path(model).suffix != ".rnn":
         raise UsageError(f"'{model}' is no model: give a .rnn file, or a factory as package.module:factory")
-    for option, given in (("--weights", weights), ("--example", example), ("--time-axis", time_axis)):
+    for option, given in options.items():
         if given is not None:
-            raise UsageError(f"{option} goes with a factory; '{model}' has all that it needs")
+            raise UsageError(f"--{option.replace('_', '-')} goes with a factory; '{model}' has all that it needs")
     return load(model)
 
 
-def _from_factory(model: str, weights: str | None, example: str | None, time_axis: int | None) -> "Graph":
+def _from_factory(
+    model: str,
+    weights: str | None,
+    example: str | None,
+    time_axis: int | None,
+    period_ms: float | None,
+    labels: str | None,
+) -> "Graph":
     from edgernn.errors import UsageError
     from edgernn_export.translate import from_torch, load_weights, random_example
 
-    made = _factory(model)()
-    module, given = made if isinstance(made, tuple) else (made, getattr(made, "example_input_array", None))
+    module, given = _made(model)
     if weights is not None:
         load_weights(module, weights)
     if example is not None:
         given = random_example(_shape(example))
     if given is None:
         raise UsageError(f"'{model}' returns no example; return (module, example) or give --example, such as 1x50x40")
-    return from_torch(module.eval(), given, time_axis=time_axis)
+    names = tuple(labels.split(",")) if labels else ()
+    return from_torch(module.eval(), given, time_axis=time_axis, period_ms=period_ms, labels=names)
 
 
-def _factory(model: str) -> Any:
+def _made(model: str) -> tuple[Any, Any]:
+    """What the factory returns: a module, and an example or None."""
     from edgernn.errors import UsageError
 
     name, _, attribute = model.partition(":")
     sys.path.insert(0, "")  # the user's own modules stand in the current folder
     try:
-        found = getattr(importlib.import_module(name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        factory = getattr(importlib.import_module(name), attribute)
+    except Exception as error:  # the user's own module may fail in any way
         raise UsageError(f"'{model}' cannot be imported: {error}; expected package.module:factory") from error
-    if not callable(found):
-        raise UsageError(f"'{model}' is a {type(found).__name__}; expected a function that returns a torch module")
-    return found
+    if not callable(factory):
+        raise UsageError(f"'{model}' is a {type(factory).__name__}; expected a function that returns a torch module")
+    try:
+        made = factory()
+    except Exception as error:  # as above
+        raise UsageError(f"'{model}' fails: {type(error).__name__}: {error}; it is called without arguments") from error
+    module, given = (
+        made if isinstance(made, tuple) and len(made) == 2 else (made, getattr(made, "example_input_array", None))
+    )
+    if not hasattr(module, "state_dict"):
+        raise UsageError(f"'{model}' returns a {type(made).__name__}; expected a torch module, or (module, example)")
+    return module, given
 
 
 def _shape(text: str) -> tuple[int, ...]:
     from edgernn.errors import UsageError
 
     parts = text.split("x")
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
         raise UsageError(f"--example {text} is no shape; expected numbers above 0 with x between them, such as 1x50x40")
     return tuple(map(int, parts))

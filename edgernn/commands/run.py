@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
     if output is not None:
         _save(output, list(results), stream)
     elif as_json:
-        rows = [row.tolist() for row in results]
+        rows = [[value if isfinite(value) else None for value in row.tolist()] for row in results]
         click.echo(json.dumps({"backend": program.backend, "labels": program.contract.labels, "outputs": rows}))
     else:
         for row in results:
@@ -82,9 +83,12 @@ def _npy(source: str, dtype: str) -> Iterator[Any]:
 
     try:
         frames = np.load(io.BytesIO(disk.read(source)), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # numpy and zipfile fail in many ways
         raise FileError(f"'{source}' is no array: {error}; write it with numpy.save") from error
-    if frames.ndim != 2 or not np.can_cast(frames.dtype, dtype, "same_kind"):
+    if not isinstance(frames, np.ndarray):
+        raise FileError(f"'{source}' holds several arrays; write one (time, inputs) with numpy.save")
+    fits = frames.ndim == 2 and np.can_cast(frames.dtype, dtype, "same_kind")
+    if not fits or (dtype == "int32" and np.any(frames != frames.astype(dtype))):
         raise FileError(
             f"'{source}' holds {frames.dtype} of shape {frames.shape}; expected {dtype} of shape (time, inputs)"
         )
@@ -107,12 +111,15 @@ def _parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Any]:
 
     from edgernn.errors import FileError
 
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
+    number = 0
+    try:
+        for line in lines:
+            number += 1
+            if line.strip():
                 yield np.array([np.dtype(dtype).type(field) for field in line.split(",")], dtype)
-            except (ValueError, OverflowError) as error:
-                raise FileError(f"{name}, line {number}: {error}; expected numbers with commas between them") from error
+    except (ValueError, OverflowError) as error:
+        at = f"line {number + isinstance(error, UnicodeDecodeError)}"
+        raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
 
 
 def _save(output: str, rows: list[Any], stream: "Stream") -> None:

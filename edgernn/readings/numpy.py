@@ -21,7 +21,7 @@ class NumpyOps:
         self._cast: dict[int, tuple[Tensor, Array]] = {}
 
     def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
-        y: Array = x @ self._array(weight).T
+        y: Array = self._dynamic(weight, x) if weight.scheme else x @ self._array(weight).T
         return y if bias is None else y + self._array(bias)
 
     def add(self, a: Array, b: Array) -> Array:
@@ -80,6 +80,21 @@ class NumpyOps:
         y = y if gain is None else y * self._array(gain)
         return y if bias is None else y + self._array(bias)
 
+    def _dynamic(self, weight: Tensor, x: Array) -> Array:
+        """int8 weights and activations: integer sums, and one product with both scales."""
+        assert weight.scale is not None
+        q, step = quantize_dynamic(x)
+        # float64 holds these sums exactly, and has a fast product
+        sums = q.astype(np.float64) @ self._integers(weight).T
+        y: Array = sums.astype(self.dtype) * (step * weight.scale).astype(self.dtype)
+        return y
+
+    def _integers(self, tensor: Tensor) -> Array:
+        kept = self._cast.get(id(tensor))
+        if kept is None:
+            kept = self._cast[id(tensor)] = (tensor, tensor.stored.astype(np.float64))
+        return kept[1]
+
     def _array(self, tensor: Tensor) -> Array:
         kept = self._cast.get(id(tensor))
         if kept is None:
@@ -88,6 +103,19 @@ class NumpyOps:
 
     def _factor(self, given: Tensor | float) -> Any:
         return self._array(given) if isinstance(given, Tensor) else self.dtype.type(given)
+
+
+def quantize_dynamic(x: Array) -> tuple[Array, Array]:
+    """Vectors on the last axis to int8, symmetric, one scale each: (integers, the value of one step, float32 (..., 1)).
+
+    In float32, half to even, whatever the dtype of x: so the integers are those of compiled code. Zeros stay zeros.
+    """
+    single = x.astype(np.float32)
+    most = np.abs(single).max(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        inverse = np.where(most > 0, np.float32(127) / most, np.float32(0))
+    q: Array = np.rint(single * inverse).astype(np.int8)
+    return q, most / np.float32(127)
 
 
 class Stepper:

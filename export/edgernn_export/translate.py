@@ -47,7 +47,7 @@ def from_torch(
         ParityError: module and graph differ by more than 1e-9 in float64, with the first step and layer.
         MissingExtraError: torch is not installed.
     """
-    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels))
+    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()))
     return graph
 
 
@@ -91,12 +91,13 @@ def export(graph: Graph, path: str | os.PathLike[str]) -> None:
         ParityError: the artifact computes something else than the graph; nothing is written.
         FileError: the path cannot be written.
     """
-    for name, data in render(graph, os.fspath(path)).items():
-        disk.write(name, data)
+    disk.write_all(render(graph, os.fspath(path)))
 
 
 def render(graph: Graph, name: str) -> dict[str, bytes]:
     """The files that `export` would write for this name, proved: path -> bytes."""
+    if not isinstance(graph, Graph):
+        raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
     path = Path(name)
     made: Mapping[str, bytes] = import_module(target_of(name)).render(graph, path.stem)
     proof = PROVED_BY.get(path.suffix, path.suffix)

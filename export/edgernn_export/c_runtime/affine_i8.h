@@ -77,4 +77,16 @@ static inline void affine_i8_sums(int32_t *sum, const int8_t *w, const uint8_t *
 #endif
 }
 
+/* q and step: from quantize_i8. blocks: rows / 16, groups: inputs / 4, both rounded up. */
+static void affine_i8(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
+                      const uint8_t *q, float step, size_t blocks, size_t groups) {
+    int32_t sum[EDGERNN_LANES];
+    for (size_t k = 0; k < 16 * blocks; k += 16, w += 64 * groups) {
+        affine_i8_sums(sum, w, q, sums + k, groups);
+        const f32x16 factor = f32_mul(f32_all(step), f32_load(scale + k));
+        const f32x16 scaled = f32_mul(f32_of_i32(sum), factor);
+        f32_store(y + k, bias ? f32_add(scaled, f32_load(bias + k)) : scaled);
+    }
+}
+
 #endif

@@ -50,6 +50,7 @@ static inline f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
 static inline f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 static inline f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline f32x16 f32_of_i32(const int32_t *p) { return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_loadu_si512((const void *)p)); }
 
 #elif defined(EDGERNN_AVX2)
 
@@ -93,6 +94,12 @@ static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     y.hi = _mm256_fmadd_ps(a.hi, b.hi, c.hi);
     return y;
 }
+static inline f32x16 f32_of_i32(const int32_t *p) {
+    f32x16 y;
+    y.lo = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    y.hi = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p + 8)));
+    return y;
+}
 
 #elif defined(EDGERNN_NEON)
 
@@ -130,6 +137,11 @@ static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     for (int i = 0; i < 4; ++i) y.val[i] = vfmaq_f32(c.val[i], a.val[i], b.val[i]);
     return y;
 }
+static inline f32x16 f32_of_i32(const int32_t *p) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vcvtq_f32_s32(vld1q_s32(p + 4 * i));
+    return y;
+}
 
 #else
 
@@ -165,6 +177,11 @@ static inline f32x16 f32_all(float a) {
 static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
+    return y;
+}
+static inline f32x16 f32_of_i32(const int32_t *p) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
     return y;
 }
 

@@ -45,8 +45,8 @@ static float quantize_i8(uint8_t *q, const float *x, size_t n) {
     size_t i = 0;
 #if defined(EDGERNN_AVX512)
     for (; i + 16 <= n; i += 16) {
-        const __m512i r = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(inv)));
-        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm_xor_si128(_mm512_cvtepi32_epi8(r), _mm_set1_epi8(-128)));
+        const __m512i r = _mm512_maskz_cvtps_epi32(0xffff, _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(inv)));
+        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm_xor_si128(_mm512_maskz_cvtepi32_epi8(0xffff, r), _mm_set1_epi8(-128)));
     }
 #elif defined(EDGERNN_AVX2)
     for (; i + 16 <= n; i += 16) {

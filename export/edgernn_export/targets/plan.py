@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgernn.contract import contract, write
+from edgernn.errors import UnsupportedError
 from edgernn.graph import OUTPUT, Graph
 from edgernn.record import Ref, Word
 from edgernn.tensor import Tensor
@@ -58,7 +59,21 @@ class Plan:
         return self._weights.get(tensor, f"{word.layer}/{word.k}.{place}")
 
 
-def plan(graph: Graph) -> Plan:
-    """Trace a graph in float32 and name its values."""
+def plan(graph: Graph, schemes: tuple[str, ...] = ()) -> Plan:
+    """Trace a graph in float32 and name its values.
+
+    Args:
+        graph: what to write.
+        schemes: those of quantized weights that the target can write.
+
+    Raises:
+        UnsupportedError: a layer is quantized in another scheme.
+    """
     single = graph.astype("float32")
+    for name, tensor in single.tensors.items():
+        if tensor.scheme and tensor.scheme not in schemes:
+            raise UnsupportedError(
+                f"layer '{name.split('.')[0]}' is quantized as {tensor.scheme}, which this target cannot write yet; "
+                "export it as .so or .c, or leave the layer in float with keep="
+            )
     return Plan(single, trace(single))

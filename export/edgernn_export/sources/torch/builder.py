@@ -12,7 +12,7 @@ from edgernn.errors import UnsupportedError
 from edgernn.graph import INPUT, OUTPUT, Layer
 from edgernn.tensor import Tensor
 from edgernn_export.sources.torch.tracing import path_of
-from edgernn_export.sources.torch.value import Value
+from edgernn_export.sources.torch.value import Incoming, Value
 
 _HINTS = {
     "mean sum max amax min amin argmax var std logsumexp cumsum flip adaptive_avg_pool1d avg_pool1d max_pool1d": (
@@ -22,7 +22,8 @@ _HINTS = {
         "attention over the whole sequence needs frames that have not arrived; use a recurrent layer"
     ),
     "dropout": "pass training=self.training to F.dropout",
-    "gelu elu selu mish erf softplus hardswish hardsigmoid": "use relu, tanh, sigmoid or silu",
+    "copy set index_put": "it keeps state of its own; take the state as an argument and return it",
+    "gelu elu selu mish erf softplus": "use relu, tanh, sigmoid or silu",
     "group_norm instance_norm": "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d",
 }
 
@@ -75,6 +76,12 @@ class Builder:
         )
         return UnsupportedError(f"{self.where} uses '{op}', which cannot stream: {hint}")
 
+    def feed(self, incoming: Incoming, layers: tuple[str, ...], state: str) -> None:
+        """A state of the caller's goes into these layers, and into no others."""
+        if incoming.position in self.fed:
+            raise self.refuse("a state goes into two layers; each needs its own")
+        self.fed[incoming.position] = (layers, state)
+
     @property
     def where(self) -> str:
         """The module that says the operation, for messages."""
@@ -83,7 +90,7 @@ class Builder:
 
     def _name(self, suffix: str) -> str:
         path, op = path_of(self.node), op_of(self.node).removesuffix("_default")
-        name = re.sub(r"\W", "_", path) if path else op
+        name = re.sub(r"\W", "_", path, flags=re.ASCII) if path else op
         name = name if re.match(r"[A-Za-z]", name) else f"{op.split('_')[0]}{name}"
         name = f"{name}{suffix}"
         taken = {layer.name for layer in self.layers} | {INPUT, OUTPUT}

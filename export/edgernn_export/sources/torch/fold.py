@@ -18,8 +18,8 @@ def needed(layers: Sequence[Layer], last: str) -> list[Layer]:
     return kept[::-1]
 
 
-def folded(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """The same layers with every scale folded that is the only reader of a linear layer."""
+def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
+    """The same layers with every scale folded that is the only reader of a linear layer, and scale -> that layer."""
     done: list[Layer] = []
     renamed: dict[str, str] = {}
     for layer in layers:
@@ -35,7 +35,7 @@ def folded(layers: Sequence[Layer]) -> tuple[Layer, ...]:
             renamed[now.name] = source.name
         else:
             done.append(now)
-    return tuple(done)
+    return tuple(done), renamed
 
 
 def _is_linear(layer: Layer) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgernn.cells import Activation, Concat, Dense, Product, Scale, Sum
+from edgernn.cells import Activation, Concat, Dense, Product, Scale, Slice, Sum
 from edgernn.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder, op_of, weight
-from edgernn_export.sources.torch.value import Flowing, Stack, Value
+from edgernn_export.sources.torch.value import Flowing, Incoming, Stack, Value
 
 Operand = Flowing | torch.Tensor | float
 
@@ -19,6 +19,11 @@ def frame(b: Builder, x: Any) -> Value:
     """A value that may enter a layer."""
     if isinstance(x, Stack) and len(x.values) == 1:
         return x.values[0].at(x.shape, None)
+    if isinstance(x, Incoming):
+        raise b.refuse(
+            f"argument {x.position + 2} of the module is read as data; give one input sequence with all features "
+            "side by side, and beside it only states"
+        )
     if not isinstance(x, Value):
         raise b.refuse("it reads a carried state that is not also an output of its layer")
     if x.lead > 0:
@@ -54,6 +59,72 @@ def leaky_relu(b: Builder, x: Flowing, slope: float = 0.01) -> Value:
     return b.then(Sum(), b.then(Activation("relu"), value), scaled(b, below, -float(slope)))
 
 
+def clamp(b: Builder, x: Flowing, low: Any = None, high: Any = None) -> Value:
+    """min(max(x, low), high) by relu: clamp, hardtanh, relu6."""
+    value = frame(b, x)
+    if isinstance(low, torch.Tensor) or isinstance(high, torch.Tensor):
+        raise b.refuse("its bounds must be numbers")
+    if low is not None:
+        value = scaled(b, b.then(Activation("relu"), scaled(b, value, 1.0, -low)), 1.0, low)
+    if high is not None:
+        value = scaled(b, b.then(Activation("relu"), scaled(b, value, -1.0, high)), -1.0, high)
+    return value
+
+
+def hard_sigmoid(b: Builder, x: Flowing) -> Value:
+    """clamp(x / 6 + 1 / 2, 0, 1), as torch has it."""
+    return clamp(b, scaled(b, frame(b, x), 1 / 6, 0.5), 0.0, 1.0)
+
+
+def hard_swish(b: Builder, x: Flowing) -> Value:
+    """x * hard_sigmoid(x)."""
+    value = frame(b, x)
+    return b.then(Product(), value, hard_sigmoid(b, value))
+
+
+def prelu(b: Builder, x: Flowing, slope: torch.Tensor) -> Value:
+    """relu(x) - slope * relu(-x), with one slope, or one for each feature on the last axis."""
+    value = frame(b, x)
+    if slope.numel() > 1 and value.shape[1] != value.width:
+        raise b.refuse("its slopes are not those of the features of a frame")
+    below = b.then(Activation("relu"), scaled(b, value, -1.0))
+    each = slope if slope.numel() == 1 else slope.reshape(-1, *[1] * (len(value.shape) - 2))
+    return b.then(Sum(), b.then(Activation("relu"), value), scaled(b, below, -each))
+
+
+def gated_linear(b: Builder, x: Flowing, axis: int = -1) -> Value:
+    """F.glu: the first half of the features times the sigmoid of the second."""
+    value = frame(b, x)
+    if value.shape[axis] != value.width or axis % len(value.shape) == value.time:
+        raise b.refuse("it halves another axis than the features")
+    half = value.width // 2
+    first = b.then(Slice(value.width, 0, half), value)
+    return b.then(Product(), first, b.then(Activation("sigmoid"), b.then(Slice(value.width, half, value.width), value)))
+
+
+def power(b: Builder, x: Flowing, exponent: float) -> Value:
+    """x * x; no other power has a word."""
+    if exponent != 2:
+        raise b.refuse("only the square can be taken")
+    value = frame(b, x)
+    return b.then(Product(), value, value)
+
+
+def average(b: Builder, x: Flowing, axes: Any = None, keep: bool = False, dtype: Any = None) -> Value:
+    """mean or sum over all features of a frame: one row of equal weights."""
+    del keep, dtype
+    value = frame(b, x)
+    over = {axis % len(value.shape) for axis in ([axes] if isinstance(axes, int) else axes or range(len(value.shape)))}
+    if value.time in over:
+        raise b.refuse()
+    if any(length > 1 and i not in over for i, length in enumerate(value.shape) if i != value.time):
+        raise b.refuse("it runs over some of the features and not over others; reshape so that it takes them all")
+    share = 1 / value.width if op_of(b.node) == "mean" else 1.0
+    layer = b.add(Dense(Tensor(np.full((1, value.width), share))), [value])
+    time = None if value.time is None else [i for i in range(len(b.shape)) if b.shape[i] == value.length][-1]
+    return Value(layer, b.shape, time, value.lead)
+
+
 def add(b: Builder, x: Operand, y: Operand, alpha: float = 1) -> Value:
     """x + alpha * y."""
     if not isinstance(y, Flowing):
@@ -85,7 +156,7 @@ def divide(b: Builder, x: Operand, y: Operand, rounding_mode: str | None = None)
     """x / y, with y a constant."""
     if isinstance(y, Flowing) or rounding_mode:
         raise b.refuse("it divides by a value of the stream; multiply by a constant or by a gate")
-    return scaled(b, frame(b, x), 1.0 / y)
+    return scaled(b, frame(b, x), 1.0 / torch.as_tensor(y, dtype=torch.float64))
 
 
 def negate(b: Builder, x: Flowing) -> Value:
@@ -127,8 +198,8 @@ def _joined(b: Builder, cell: Any, x: Value, y: Value) -> Value:
     _check_aligned(b, x, y)
     if x.width != y.width and 1 in {x.width, y.width}:
         x, y = (_widened(b, value, max(x.width, y.width)) for value in (x, y))
-    if x.width != y.width:
-        raise b.refuse(f"frames of {x.width} and {y.width} values meet; expected equal widths")
+    if x.width != y.width or prod(b.shape) // x.length != x.width:
+        raise b.refuse(f"frames of shapes {x.shape} and {y.shape} meet; expected equal widths")
     return b.then(cell, x, y)
 
 
@@ -149,6 +220,8 @@ def _check_aligned(b: Builder, *values: Value) -> None:
 def _elements(b: Builder, x: Value, given: Any) -> Tensor:
     """A constant as one number per element of a frame."""
     whole = torch.as_tensor(given, dtype=torch.float64)
+    if not torch.isfinite(whole).all():
+        raise b.refuse("a constant is not finite, such as one divided by zero")
     try:
         whole = whole.expand(x.shape)
     except RuntimeError as error:
@@ -172,6 +245,19 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "log_softmax": softmax,
     "_log_softmax": softmax,
     "silu": silu,
+    "clamp": clamp,
+    "clamp_min": clamp,
+    "clamp_max": lambda b, x, high: clamp(b, x, None, high),
+    "hardtanh": lambda b, x, low=-1.0, high=1.0: clamp(b, x, low, high),
+    "relu6": lambda b, x: clamp(b, x, 0.0, 6.0),
+    "hardsigmoid": hard_sigmoid,
+    "hardswish": hard_swish,
+    "prelu": prelu,
+    "glu": gated_linear,
+    "pow": power,
+    "square": lambda b, x: power(b, x, 2),
+    "mean": average,
+    "sum": average,
     "leaky_relu": leaky_relu,
     "add": add,
     "sub": subtract,

@@ -97,7 +97,7 @@ def one_step(b: Builder, x: Flowing, hx: Any, *weights: Any) -> Any:
         )
     layer = b.add(kind.cell([w for w in weights if w is not None]), [frame(b, x)])
     for state, incoming in zip(kind.states, states, strict=True):
-        b.fed[incoming.position] = ((layer,), state)
+        b.feed(incoming, (layer,), state)
     if name != "lstm":
         return Value(layer, b.shape, None)
     return Value(layer, tuple(b.node.meta["val"][0].shape), None), Carried((layer,), "c")
@@ -129,7 +129,7 @@ def _in_time(b: Builder, x: Flowing) -> Value:
 def _set_rest(b: Builder, kind: Kind, names: Sequence[str], states: Sequence[Any]) -> None:
     for name, state in zip(kind.states, states, strict=True):
         if isinstance(state, Incoming):
-            b.fed[state.position] = (tuple(names), name)
+            b.feed(state, tuple(names), name)
         elif isinstance(state, torch.Tensor):
             for layer, initial in zip(names, state.reshape(len(names), -1), strict=True):
                 if torch.count_nonzero(initial):

@@ -14,6 +14,8 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     """Any operation of axes.py: the frames stay as they are."""
     del kwargs
     if isinstance(x, Incoming):
+        if prod(x.shape) != prod(b.shape):
+            raise b.refuse("it takes a state apart; take each layer's state as an argument of its own")
         return Incoming(x.position, b.shape)
     if isinstance(x, Stack):
         return _of_stack(b, x, *args)
@@ -29,7 +31,7 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     order = [axis for axis in axes if axis is not None and axis != x.time and x.shape[axis] > 1]
     if order != sorted(order):
         raise b.refuse("it exchanges two axes of features within a frame; reorder the features before the model")
-    if x.time in axes:
+    if x.time is not None and x.time in axes:
         return x.at(b.shape, axes.index(x.time))
     if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
         return _last(b, x, args[1])
@@ -52,14 +54,20 @@ def take(
     b: Builder, x: Flowing, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Flowing:
     """aten.slice: a range of features, or of time."""
-    if isinstance(x, Stack):
+    if isinstance(x, Stack) and axis == 0:
         return Stack(x.values[start:stop:step], b.shape)
+    if isinstance(x, Stack) and len(x.values) == 1:
+        x = x.values[0].at(x.shape, None)
     if not isinstance(x, Value) or step != 1:
         raise b.refuse("only whole ranges of the features or of time can be taken")
     axis %= len(x.shape)
     first, last, _ = slice(start, stop).indices(x.shape[axis])
     if axis != x.time:
         return cut(b, x, axis, first, last)
+    if last - x.lead < min(x.end, b.steps):
+        raise b.refuse("it leaves out the newest frames of the sequence; only what padding added can be cut off")
+    if last - first == 1 and x.length > 1:
+        return _last(b, x, first)
     return x.at(b.shape, x.time, x.lead - first)
 
 
@@ -85,6 +93,8 @@ def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", va
     """Zeros on the left of time, as before a causal convolution."""
     if not isinstance(x, Value) or x.time is None or mode not in {"constant", 0} or value:
         raise b.refuse("only zeros may be padded, before a convolution over time")
+    if x.lead < 0:
+        raise b.refuse("it pads after a convolution that had no padding of its own; pad before each convolution")
     pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
         raise b.refuse("it pads the features of a frame; widen the layer before it")

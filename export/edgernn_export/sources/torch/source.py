@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from edgernn.errors import UnsupportedError, UsageError
@@ -20,7 +19,10 @@ def convert(
     followed = traced(module, example)
     axis = _time(followed, time_axis)
     walked = walk(followed, axis)
-    layers = folded(needed(walked.layers, walked.output.layer))
+    layers, renamed = folded(needed(walked.layers, walked.output.layer))
+    for scale, layer in renamed.items():
+        if scale in walked.places:
+            walked.places[layer] = walked.places[scale]
     names = {layer.name for layer in layers}
     rest = {name: tensor for name, tensor in walked.rest.items() if name.split(".")[0] in names}
     graph = Graph(layers, walked.x.width, rest, period_ms, labels)
@@ -32,6 +34,8 @@ def _time(followed: Traced, given: int | None) -> int | None:
     """The axis of time in the example; None when the module takes one frame at a time."""
     shape = tuple(followed.example[0].shape)
     steps = any("_cell." in str(node.target) for node in followed.nodes)
+    if given is not None and not isinstance(given, int):
+        raise UsageError(f"time_axis={given!r} arrived; expected a number from 0 to {len(shape) - 1}")
     axis = given if given is not None else find_time(followed)
     if axis is None and steps:
         return None
@@ -42,6 +46,4 @@ def _time(followed: Traced, given: int | None) -> int | None:
     axis %= len(shape)
     if shape[axis] < 2:
         raise UnsupportedError(f"the example {shape} has {shape[axis]} step on its time axis {axis}; give at least two")
-    if not isinstance(followed.example[0], torch.Tensor):
-        raise UnsupportedError(f"the example is a {type(followed.example[0]).__name__}; expected a tensor")
     return axis

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.fx import Node
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from edgernn.cell import dimensions
@@ -56,13 +57,28 @@ class _Leaf(nn.Module):
         return (y, None) if self.pair else y
 
 
+class _AllDouble(TorchFunctionMode):
+    """A module's own casts to a smaller float are casts to float64 inside the proof."""
+
+    SMALLER = (torch.float32, torch.float16, torch.bfloat16)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        if func in {Tensor.float, Tensor.half, Tensor.bfloat16}:
+            return Tensor.double(args[0])
+        args, kwargs = pytree.tree_map_only(
+            torch.dtype, lambda kind: torch.float64 if kind in self.SMALLER else kind, (args, kwargs or {})
+        )
+        return func(*args, **kwargs)
+
+
 @contextmanager
 def double() -> Iterator[None]:
     """New tensors are float64 inside, as the module under proof is."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _AllDouble():
             yield
     finally:
         torch.set_default_dtype(before)
@@ -71,8 +87,14 @@ def double() -> Iterator[None]:
 def tensors_of(example: Any) -> tuple[Any, ...]:
     """The example as the module's arguments, every floating tensor in float64."""
     args = example if isinstance(example, tuple) else (example,)
+    leaves = pytree.tree_leaves(args)
+    if not args or not isinstance(args[0], Tensor) or not all(isinstance(leaf, Tensor) for leaf in leaves):
+        kinds = ", ".join(type(leaf).__name__ for leaf in (args if isinstance(args, tuple) else (args,)))
+        raise UnsupportedError(f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states")
+    if not all(torch.isfinite(leaf).all() for leaf in leaves):
+        raise UnsupportedError("the example holds values that are not finite; give a sequence of real data or noise")
     made: tuple[Any, ...] = pytree.tree_map_only(
-        Tensor, lambda t: t.detach().cpu().double() if t.is_floating_point() else t.detach().cpu(), args
+        Tensor, lambda t: (t.detach().cpu().double() if t.is_floating_point() else t.detach().cpu()).clone(), args
     )
     return made
 
@@ -87,10 +109,10 @@ def traced(module: nn.Module, example: Any) -> Traced:
         raise UnsupportedError(f"a {type(module).__name__} arrived; expected a torch.nn.Module")
     if module.training:
         raise UnsupportedError("the module is in training mode; call module.eval() first")
-    module = copy.deepcopy(module).cpu().double()
     args = tensors_of(example)
+    module = _copied(module)
     with double():
-        pairs = _run_once(module, args)
+        pairs = _run_twice(copy.deepcopy(module), args)
         followed, leaves = _with_leaves(module, pairs)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The tensor attributes? self.*assigned during export")
@@ -114,7 +136,7 @@ def traced(module: nn.Module, example: Any) -> Traced:
         nodes=nodes,
         constants={name: held[key].detach() for name, key in lifted.items()},
         inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
-        outputs=tuple(nodes[-1].args[0]),
+        outputs=tuple(node for node in nodes[-1].args[0] if isinstance(node, Node)),
         leaves=leaves,
     )
 
@@ -153,8 +175,22 @@ def path_of(node: Node) -> str:
     return str(stack[-1][0]) if stack else ""
 
 
-def _run_once(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
-    """Run the module for real: leaf path -> whether it returns a pair."""
+def _copied(module: nn.Module) -> nn.Module:
+    """A copy in float64 on the CPU; tensors that were computed and kept, as old weight norms do, are copied too."""
+    lazy = (nn.UninitializedParameter, nn.UninitializedBuffer)
+    if any(isinstance(each, lazy) for each in [*module.parameters(), *module.buffers()]):
+        raise UnsupportedError("the module has lazy layers without weights; run it once on the example first")
+    kept = [value for inner in module.modules() for value in vars(inner).values() if isinstance(value, Tensor)]
+    try:
+        return copy.deepcopy(module, {id(value): value.detach().clone() for value in kept}).cpu().double()
+    except Exception as error:  # an attribute of the user's may refuse in any way
+        raise UnsupportedError(
+            f"{type(module).__name__} cannot be copied: {_first_line(error)}; keep what is no weight out of the module"
+        ) from error
+
+
+def _run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
+    """Run the module for real, twice, since no call may depend on an earlier one: leaf -> whether it gives a pair."""
     pairs: dict[str, bool] = {}
 
     def watch(path: str, inner: nn.Module) -> Any:
@@ -162,7 +198,7 @@ def _run_once(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
 
     hooks = [watch(path, inner) for path, inner in module.named_modules() if hasattr(inner, "edgernn_cell")]
     try:
-        module(*args)
+        first, second = (pytree.tree_leaves(module(*fresh(args))) for _ in range(2))
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
             f"{type(module).__name__} does not run on the example: {_first_line(error)}; give one sequence, shaped as "
@@ -171,7 +207,19 @@ def _run_once(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
     finally:
         for hook in hooks:
             hook.remove()
+    for one, two in zip(first, second, strict=True):
+        if isinstance(one, Tensor) and not torch.equal(one.nan_to_num(), two.nan_to_num()):
+            raise UnsupportedError(
+                f"{type(module).__name__} answers twice with different numbers: it keeps state of its own, or draws "
+                "random numbers; take the state as an argument and return it, or leave it to nn.GRU and the like, and "
+                "give F.dropout training=self.training"
+            )
     return pairs
+
+
+def fresh(args: Any) -> Any:
+    """Copies of tensors, for a module that may write into its input."""
+    return pytree.tree_map_only(Tensor, torch.clone, args)
 
 
 def _with_leaves(module: nn.Module, pairs: Mapping[str, bool]) -> tuple[nn.Module, dict[str, nn.Module]]:

@@ -20,6 +20,9 @@ from edgernn_export.sources.torch.tracing import Traced, arguments, double, eval
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 from edgernn_export.sources.torch.weighted import WEIGHTED
 
+OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
+"""ATen operations that ask a value for its shape alone, and so make constants."""
+
 HANDLERS = {**SHAPES, **POINTWISE, **WEIGHTED, **RECURRENT}
 """ATen operation -> what reads it."""
 
@@ -32,7 +35,7 @@ class Walked:
     rest: Mapping[str, Tensor]
     output: Value
     x: Value
-    places: Mapping[str, tuple[Node, Value]]  # layer -> where in the module its values are
+    places: dict[str, tuple[Node, Value]]  # layer -> where in the module its values are
 
 
 def walk(traced: Traced, axis: int | None) -> Walked:
@@ -54,8 +57,11 @@ def walk(traced: Traced, axis: int | None) -> Walked:
             values[node] = traced.constants[node.name]
         elif node.op == "call_function":
             values[node] = _read(builder, node, values, traced)
-    output = _output(builder, [values[node] for node in traced.outputs if node is not None])
-    places = {value.layer: (node, value) for node, value in values.items() if isinstance(value, Value)}
+    output = _output(builder, [values[node] for node in traced.outputs], len(traced.inputs) - 1)
+    places: dict[str, tuple[Node, Value]] = {}
+    for node, value in values.items():
+        if isinstance(value, Value):
+            places.setdefault(value.layer, (node, value))
     return Walked(tuple(builder.layers), builder.rest, output, x, places)
 
 
@@ -91,6 +97,12 @@ def _read(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Trac
             raise builder.refuse("it draws random numbers, so no two runs agree; make it a buffer or a parameter")
         with double():
             return evaluate(node, values, traced.leaves)
+    if op_of(node) == "_assert_tensor_metadata":
+        return None
+    if op_of(node) in OF_SHAPE:
+        zeros = {source: torch.zeros(source.meta["val"].shape) for source in node.all_input_nodes}
+        with double():
+            return evaluate(node, {**values, **zeros}, traced.leaves)
     if op_of(node) == "<built-in function getitem>":
         return args[0][args[1]]
     if is_leaf(node):
@@ -104,9 +116,14 @@ def _read(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Trac
         raise builder.refuse(f"it is called in a way that is not known here ({error})") from error
 
 
-def _output(builder: Builder, outputs: list[Any]) -> Value:
+def _output(builder: Builder, outputs: list[Any], incoming: int) -> Value:
     """The module's answer; further outputs must be states, each the one that came in at its place."""
-    found = outputs[0]
+    if incoming != len(builder.fed):
+        raise UnsupportedError(
+            f"the module takes {incoming} tensors beside its input, and {len(builder.fed)} of them are states of its "
+            "layers; give one input sequence, and beside it only states"
+        )
+    found = outputs[0] if outputs else None
     if isinstance(found, Stack) and len(found.values) == 1:
         found = found.values[0].at(found.shape, None)
     if not isinstance(found, Value) or found.layer == "x":

@@ -27,7 +27,10 @@ def linear(b: Builder, x: Flowing, w: Any, bias: Given = None) -> Value:
 
 def matmul(b: Builder, x: Any, w: Any) -> Value:
     """x @ w with a constant matrix (inputs, outputs)."""
-    if not isinstance(w, torch.Tensor) or w.dim() != 2 or not isinstance(x, Flowing):
+    if isinstance(w, torch.Tensor) or isinstance(x, torch.Tensor):
+        if not isinstance(w, torch.Tensor) or w.dim() != 2:
+            raise b.refuse("only x @ w with a constant matrix (inputs, outputs) on the right can be read")
+    else:
         raise b.refuse()
     return linear(b, x, w.T)
 
@@ -45,6 +48,8 @@ def conv1d(
     """nn.Conv1d over time: aligned with the newest frame that it reads."""
     if not isinstance(x, Value) or x.time != len(x.shape) - 1:
         raise b.refuse("it does not run over time; put time on the last axis, as nn.Conv1d takes it")
+    if x.width != x.shape[-2]:
+        raise b.refuse(f"sequences of shape {x.shape} arrive; give one sequence as the example, not a batch")
     if stride[0] != 1:
         raise b.refuse(f"a stride of {stride[0]} makes fewer frames than arrive; use stride 1")
     kernel, reach = w.shape[2], (w.shape[2] - 1) * dilation[0]

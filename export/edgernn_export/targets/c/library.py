@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgernn import cpu
-from edgernn.contract import contract, write
+from edgernn.contract import contract, write as describe
 from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph
 from edgernn.seal import seal
+from edgernn.tensor import SCHEMES
 from edgernn_export.compiler import shared_library
-from edgernn_export.targets.c.layout import lay_out
-from edgernn_export.targets.c.target import header, source
+from edgernn_export.targets.c.target import write
 from edgernn_export.targets.plan import plan
 
 PREFIX = "edgernn"  # of the functions in every library, so that a loader knows them
@@ -22,7 +22,7 @@ def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
     if level is None:
         machine, _ = cpu.here()
         raise UnsupportedError(f"there is no level for a machine of kind {machine}; export the .c file and compile it")
-    planned = plan(graph)
-    about = write(replace(contract(planned.graph), cpu=level))
-    code = source(planned, PREFIX, header(planned, PREFIX, lay_out(planned.trace)), about)
+    planned = plan(graph, SCHEMES)
+    about = describe(replace(contract(planned.graph), cpu=level))
+    _, code = write(planned, PREFIX, about, include="")
     return {".so": seal(shared_library(code, cpu.LEVELS[level].options))}

@@ -6,6 +6,7 @@ from edgernn.readings.numpy import Array
 from edgernn_export.targets.c.layout import LANES, padded
 
 PER_LINE = 8
+GROUP = 4  # inputs that one instruction takes
 
 
 def rows_f32(weight: Array) -> Array:
@@ -14,6 +15,22 @@ def rows_f32(weight: Array) -> Array:
     full = np.zeros((padded(rows), inputs), np.float32)
     full[:rows] = weight
     return full.reshape(-1, LANES, inputs).transpose(0, 2, 1).reshape(-1)
+
+
+def rows_i8(weight: Array) -> Array:
+    """(rows, inputs) -> blocks of 16 rows by 4 inputs: c_runtime/affine_i8.h."""
+    rows, inputs = weight.shape
+    groups = -(-inputs // GROUP)
+    full = np.zeros((padded(rows), groups * GROUP), np.int8)
+    full[:rows, :inputs] = weight
+    return full.reshape(-1, LANES, groups, GROUP).transpose(0, 2, 1, 3).reshape(-1)
+
+
+def sums_i8(weight: Array) -> Array:
+    """What unsigned activations, 128 too large, add to the sum of each row, to be taken off again."""
+    sums = np.zeros(padded(len(weight)), np.int32)
+    sums[: len(weight)] = -128 * weight.astype(np.int32).sum(axis=1)
+    return sums
 
 
 def vector(values: Array) -> Array:
@@ -25,8 +42,10 @@ def vector(values: Array) -> Array:
 
 def text(values: Array) -> str:
     """A C initializer that gives back every bit."""
-    words = [number(value) for value in values.tolist()]
-    lines = [", ".join(words[i : i + PER_LINE]) for i in range(0, len(words), PER_LINE)]
+    whole = values.dtype.kind == "i"
+    words = [str(value) if whole else number(value) for value in values.tolist()]
+    each = PER_LINE * (3 if whole else 1)
+    lines = [", ".join(words[i : i + each]) for i in range(0, len(words), each)]
     return "{\n    " + ",\n    ".join(lines) + ",\n}"
 
 

@@ -8,8 +8,10 @@ from edgernn.readings.numpy import Array
 from edgernn.record import Ref, Word
 from edgernn.tensor import Tensor
 from edgernn_export.targets.c.layout import LANES, Layout, blocks, padded
-from edgernn_export.targets.c.pack import number, rows_f32, text, vector
+from edgernn_export.targets.c.pack import GROUP, number, rows_f32, rows_i8, sums_i8, text, vector
 from edgernn_export.targets.plan import Plan
+
+KINDS = {"float32": "float", "int32": "int32_t", "int8": "int8_t"}
 
 
 class CWords:
@@ -20,8 +22,9 @@ class CWords:
         self.layout = layout
         self.names = names  # value -> its C name; inputs and states are given
         self.constants: dict[str, str] = {}  # name -> definition
+        self.rounded: dict[str, int] = {}  # buffer of int8 in the state -> its bytes
         self.kernels: set[str] = {"guard"}
-        self.statements: list[str] = []
+        self.statements: list[tuple[str, str]] = []  # (layer, statement)
         self.word: Word
 
     def hear(self, word: Word) -> None:
@@ -29,10 +32,28 @@ class CWords:
         self.word = word
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
+        if weight.scheme:
+            return self._affine_i8(weight, x, bias)
         rows, inputs = weight.shape
         w = self._constant(weight, rows_f32(weight.dense(np.float32)))
         b = "NULL" if bias is None else self._vector(bias)
         return self._call("affine_f32", f"{w}, {b}, {self._name(x)}, {padded(rows) // LANES}, {inputs}", "affine_f32")
+
+    def _affine_i8(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
+        """The input is rounded once, however many affines read it."""
+        assert weight.scale is not None
+        rows, inputs = weight.shape
+        q = f"q_{x.name.replace('/', '_').replace('.', '_')}"
+        if q not in self.rounded:
+            self.rounded[q] = padded(inputs)
+            self.kernels.add("quantize_i8")
+            self._state(f"const float {q}_step = quantize_i8(state->{q}, {self._name(x)}, {inputs});")
+        w = self._constant(weight, rows_i8(weight.stored))
+        scale = self._constant(weight, vector(weight.scale), suffix="_scale")
+        sums = self._constant(weight, sums_i8(weight.stored), suffix="_sums")
+        b = "NULL" if bias is None else self._vector(bias)
+        sizes = f"{padded(rows) // LANES}, {-(-inputs // GROUP)}"
+        return self._call("affine_i8", f"{w}, {scale}, {b}, {sums}, state->{q}, {q}_step, {sizes}", "affine_i8")
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._blocks("add_f32", a, b)
@@ -80,7 +101,7 @@ class CWords:
         made = self._place()
         at = 0
         for x in xs:
-            self.statements.append(f"memcpy({self._name(made)} + {at}, {self._name(x)}, {x.width} * sizeof(float));")
+            self._state(f"memcpy({self._name(made)} + {at}, {self._name(x)}, {x.width} * sizeof(float));")
             at += x.width
         return made
 
@@ -89,7 +110,7 @@ class CWords:
         name = self._constant(table, table.dense(np.float32).reshape(-1), suffix="_table")
         made = self._place()
         source = f"{name} + {width} * (size_t){self._name(index)}[0]"
-        self.statements.append(f"memcpy({self._name(made)}, {source}, {width} * sizeof(float));")
+        self._state(f"memcpy({self._name(made)}, {source}, {width} * sizeof(float));")
         return made
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
@@ -103,8 +124,11 @@ class CWords:
     def _call(self, kernel: str, arguments: str, header: str) -> Ref:
         self.kernels.add(header)
         made = self._place()
-        self.statements.append(f"{kernel}({self._name(made)}, {arguments});")
+        self._state(f"{kernel}({self._name(made)}, {arguments});")
         return made
+
+    def _state(self, statement: str) -> None:
+        self.statements.append((self.word.layer, statement))
 
     def _place(self) -> Ref:
         (made,) = self.word.made
@@ -114,7 +138,7 @@ class CWords:
     def _declare(self, made: Ref, where: str, *, constant: bool) -> None:
         self.names[made.name] = made.name.replace("/", "_")
         kind = "const float *const" if constant else "float *const"
-        self.statements.append(f"{kind} {self.names[made.name]} = {where};")
+        self._state(f"{kind} {self.names[made.name]} = {where};")
 
     def _name(self, ref: Ref) -> str:
         return self.names[ref.name]
@@ -127,7 +151,8 @@ class CWords:
         name = self.plan.weight(tensor, self.word) if known else f"{self.word.made[0].name}.{role}"
         spelt = name.replace(".", "_").replace("/", "_") + suffix
         shape = " x ".join(map(str, tensor.shape))
+        kind = KINDS[packed.dtype.name]
         self.constants[spelt] = (
-            f"/* {name}: {shape} */\nALIGNED static const float {spelt}[{len(packed)}] = {text(packed)};"
+            f"/* {name}: {shape} */\nALIGNED static const {kind} {spelt}[{len(packed)}] = {text(packed)};"
         )
         return spelt

@@ -1,0 +1,56 @@
+"""Quantization: a graph with smaller weights, and the arithmetic that goes with them."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edgernn.cell import tensors
+from edgernn.errors import UsageError
+from edgernn.graph import Graph, Layer
+from edgernn.tensor import SCHEMES, Tensor
+
+LARGEST = 127  # symmetric: -128 is not used
+
+
+def quantize(graph: Graph, scheme: str = "dynamic_wi8_afp32", *, keep: Collection[str] = ()) -> Graph:
+    """The same graph with the matrices of its affines quantized, symmetric and with one scale per output row.
+
+    Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`).
+
+    Args:
+        graph: with float weights.
+        scheme: one of edgernn.tensor.SCHEMES, named as ai-edge-quantizer does.
+        keep: names of layers to leave in float.
+
+    Raises:
+        UsageError: an unknown scheme, or a layer to keep that is not there.
+    """
+    if scheme not in SCHEMES:
+        raise UsageError(f"there is no scheme '{scheme}'; there are {', '.join(SCHEMES)}")
+    names = [layer.name for layer in graph.layers]
+    for name in keep:
+        if name not in names:
+            raise UsageError(f"there is no layer '{name}' to keep; there are {', '.join(names)}")
+    layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
+    return replace(graph, layers=layers)
+
+
+def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
+    if getattr(layer.cell, "EXACT", False):
+        return layer
+    words = [word for word in graph.recorded[layer.name].words if word.name == "affine"]
+    matrices = {word.args[0] for word in words if not word.args[0].scheme}
+    fields: dict[str, Any] = {
+        name: rows_i8(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices
+    }
+    return replace(layer, cell=replace(layer.cell, **fields))
+
+
+def rows_i8(tensor: Tensor, scheme: str) -> Tensor:
+    """(rows, inputs) as int8: each row's largest element becomes 127; a row of zeros has scale 0."""
+    weight = tensor.dense(np.float32)
+    scale = np.abs(weight).max(axis=1) / np.float32(LARGEST)
+    steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
+    return Tensor(np.rint(steps).astype(np.int8), scale, scheme)

@@ -1,0 +1,80 @@
+$title
+
+$include
+
+#if defined(__GNUC__)
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define ALIGNED
+#endif
+
+$kernels
+$constants
+
+static void ${prefix}_compute(${prefix}_state *state, float *y) {
+    float *const scratch = state->scratch;
+    (void)scratch;
+$statements
+
+    /* the answer, and what is carried on */
+$ends
+}
+
+size_t ${prefix}_size(void) { return sizeof(${prefix}_state); }
+
+void ${prefix}_reset(${prefix}_state *state) {
+    memset(state, 0, sizeof *state);$resets
+}
+
+int ${prefix}_step(${prefix}_state *state, const $frame *x, float *y) {
+    if ($refused) return 1;
+    memcpy(state->x, x, $inputs * sizeof *x);
+    const float_mode before = flush_on();
+    ${prefix}_compute(state, y);
+    flush_restore(before);
+    return 0;
+}
+
+size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, float *ys, size_t steps) {
+    for (size_t t = 0; t < steps; ++t)
+        if (${prefix}_step(state, xs + t * $inputs, ys + t * $outputs)) return t;
+    return steps;
+}
+
+void ${prefix}_get(const ${prefix}_state *state, float *carried) {$gets
+}
+
+void ${prefix}_set(${prefix}_state *state, const float *carried) {$sets
+}
+
+static const char about[] =$about;
+
+const char *${prefix}_about(void) { return about; }
+
+void ${prefix}_widths(size_t widths[3]) {
+    widths[0] = $inputs;
+    widths[1] = $carried;
+    widths[2] = $outputs;
+}
+
+#ifndef EDGERNN_NO_SELF_TEST
+static const $frame golden_x[] = $golden_x;
+
+static const float golden_y[] = $golden_y;
+
+int ${prefix}_self_test(void) {
+    ${prefix}_state state;
+    float y[$outputs];
+    ${prefix}_reset(&state);
+    for (size_t t = 0; t < $golden_steps; ++t) {
+        if (${prefix}_step(&state, golden_x + t * $inputs, y)) return 1;
+        for (size_t i = 0; i < $outputs; ++i) {
+            const float wanted = golden_y[t * $outputs + i];
+            const float error = y[i] > wanted ? y[i] - wanted : wanted - y[i];
+            const float size = wanted < -1.0f ? -wanted : wanted > 1.0f ? wanted : 1.0f;
+            if (!(error <= ${golden_error}f * size)) return 1;
+        }
+    }
+    return 0;
+}
+#endif

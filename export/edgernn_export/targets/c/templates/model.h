@@ -1,0 +1,52 @@
+$title
+#ifndef ${upper}_H
+#define ${upper}_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ${upper}_INPUTS $inputs
+#define ${upper}_OUTPUTS $outputs
+#define ${upper}_CARRIED $carried /* floats, in the order of the states below */
+
+/* One stream: what it carries, then room for the step. Any number may be used side by side. */
+typedef struct {
+$fields    $frame x[$room];
+    float scratch[$scratch];
+} ${prefix}_state;
+
+/* The size of a state in bytes, for callers that allocate it without this header. */
+size_t ${prefix}_size(void);
+
+/* Back to rest. A state must be reset once before its first step. */
+void ${prefix}_reset(${prefix}_state *state);
+
+/* One frame: x has $inputs numbers, y room for $outputs. Returns 0; or 1 for a frame that must not enter
+ * ($bad), and then state and y are as they were. */
+int ${prefix}_step(${prefix}_state *state, const $frame *x, float *y);
+
+/* Consecutive frames. Returns how many were done: fewer than steps when one must not enter. */
+size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, float *ys, size_t steps);
+
+/* The carried numbers, out of a state and into one. */
+void ${prefix}_get(const ${prefix}_state *state, float *carried);
+void ${prefix}_set(${prefix}_state *state, const float *carried);
+
+/* What the model reads, carries and answers: as JSON, and as widths in this order. */
+const char *${prefix}_about(void);
+void ${prefix}_widths(size_t widths[3]);
+
+#ifndef EDGERNN_NO_SELF_TEST
+/* 0 when this build computes what the exporter computed. */
+int ${prefix}_self_test(void);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
