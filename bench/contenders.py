@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from torch import nn
 
 import edgernn
+from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
 
 INPUTS, OUTPUTS, FRAMES = 40, 12, 64
@@ -50,10 +51,11 @@ def make(cell: str, hidden: int, folder: Path) -> Model:
     torch.manual_seed(0)
     net = Net(cell, hidden).eval()
     graph = from_torch(net, torch.randn(1, 8, INPUTS))
-    paths = {suffix: folder / f"{cell}{hidden}{suffix}" for suffix in (".rnn", ".onnx", ".tflite")}
+    paths = {suffix: folder / f"{cell}{hidden}{suffix}" for suffix in (".rnn", ".onnx", ".tflite", ".so", ".int8.so")}
     edgernn.save(graph, paths[".rnn"])
-    export(graph, paths[".onnx"])
-    export(graph, paths[".tflite"])
+    for suffix in (".onnx", ".tflite", ".so"):
+        export(graph, paths[suffix])
+    export(quantize(graph), paths[".int8.so"])
     frames = np.random.default_rng(0).standard_normal((FRAMES, INPUTS)).astype(np.float32)
     return Model(net, paths, frames)
 
@@ -146,6 +148,10 @@ CONTENDERS: dict[str, Callable[[Model], Step]] = {
     "LiteRT set/invoke/get": litert_bare,
     "LiteRT (edgernn)": edgernn_step(".tflite"),
     "LiteRT (edgernn), bound call": edgernn_bound(".tflite"),
+    "compiled fp32 (edgernn)": edgernn_step(".so"),
+    "compiled fp32 (edgernn), bound call": edgernn_bound(".so"),
+    "compiled int8 (edgernn)": edgernn_step(".int8.so"),
+    "compiled int8 (edgernn), bound call": edgernn_bound(".int8.so"),
 }
 ELSEWHERE = ("tflite-runtime set/invoke/get", "tflite-runtime (edgernn)")
 """Contenders of another environment, whose numpy is older; see elsewhere.py."""

@@ -16,6 +16,8 @@ COLUMNS = {
     "onnxruntime (edgernn)": "edgernn on ONNX Runtime",
     "LiteRT set/invoke/get": "LiteRT set/invoke/get",
     "LiteRT (edgernn)": "edgernn on LiteRT",
+    "compiled fp32 (edgernn)": "edgernn compiled, fp32",
+    "compiled int8 (edgernn)": "edgernn compiled, dynamic int8",
     "tflite-runtime set/invoke/get": "tflite-runtime set/invoke/get",
     "tflite-runtime (edgernn)": "edgernn on tflite-runtime",
 }
@@ -31,8 +33,8 @@ def figures() -> str:
     table = [" | ".join(f"{row['p50_us'][name]:.1f}" for name in names) for row in rows]
     lines = [
         (
-            f"One step (input {machine['inputs']}, dense head of {machine['outputs']}), fp32, one thread, p50 us, on "
-            f"{machine['cpu']}; {versions(machine)}:"
+            f"One step (input {machine['inputs']}, dense head of {machine['outputs']}), one thread, p50 us, fp32 but where "
+            f"it says int8, on {machine['cpu']}; {versions(machine)}:"
         ),
         "",
         f"| | {' | '.join(map(COLUMNS.__getitem__, names))} |",

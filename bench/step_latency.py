@@ -29,11 +29,14 @@ CELLS, SIZES = ("gru", "lstm"), (32, 64, 128, 256)
 PAIRS = {
     "onnxruntime: edgernn / session.run": ("onnxruntime (edgernn)", "onnxruntime session.run", 0.9),
     "LiteRT: edgernn / set-invoke-get": ("LiteRT (edgernn)", "LiteRT set/invoke/get", 1.0),
+    "compiled fp32 / LiteRT set-invoke-get": ("compiled fp32 (edgernn)", "LiteRT set/invoke/get", None),
+    "compiled int8 / session.run": ("compiled int8 (edgernn)", "onnxruntime session.run", None),
     "tflite-runtime: edgernn / set-invoke-get": ("tflite-runtime (edgernn)", "tflite-runtime set/invoke/get", None),
 }
 ADDED = {
     "onnxruntime": ("onnxruntime (edgernn)", "onnxruntime (edgernn), bound call"),
     "LiteRT": ("LiteRT (edgernn)", "LiteRT (edgernn), bound call"),
+    "compiled": ("compiled fp32 (edgernn)", "compiled fp32 (edgernn), bound call"),
 }
 ADDED_AT_MOST_US = 1.0
 

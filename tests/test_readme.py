@@ -36,7 +36,16 @@ def toured(tmp_path_factory):
 
 
 def test_the_tour_runs(toured):
-    assert {path.name for path in toured.iterdir()} == {"kws.rnn", "kws.onnx", "kws.tflite", "mgu.tflite"}
+    assert {path.name for path in toured.iterdir()} == {
+        "kws.rnn",
+        "kws.onnx",
+        "kws.tflite",
+        "kws.so",
+        "kws-int8.so",
+        "kws.c",
+        "kws.h",
+        "mgu.tflite",
+    }
 
 
 def test_the_commands_work(toured, monkeypatch, capsys):
