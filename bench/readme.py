@@ -33,8 +33,8 @@ def figures() -> str:
     table = [" | ".join(f"{row['p50_us'][name]:.1f}" for name in names) for row in rows]
     lines = [
         (
-            f"One step (input {machine['inputs']}, dense head of {machine['outputs']}), one thread, p50 us, fp32 but where "
-            f"it says int8, on {machine['cpu']}; {versions(machine)}:"
+            f"One step (input {machine['inputs']}, dense head of {machine['outputs']}), one thread, p50 us, fp32 but "
+            f"where it says int8, on {machine['cpu']}; {versions(machine)}:"
         ),
         "",
         f"| | {' | '.join(map(COLUMNS.__getitem__, names))} |",
