@@ -150,6 +150,8 @@ WRONG_EXPORTS = {
     "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights goes with a factory"),
     "folder": (("kws.rnn", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
     "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),
+    "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis goes with a factory"),
+    "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is no shape"),
     "nothing": (("kws.rnn",), "Missing argument 'OUT...'"),
 }  # fmt: skip
 

@@ -147,6 +147,14 @@ MODULES = {
     "prelu": of(lambda m, x: m.one(m.gru(x)[0]) + m.each(m.gru(x)[0].mT).mT, gru=gru(), one=nn.PReLU(), each=nn.PReLU(H)),
     "energy": of(lambda m, x: m.gru(x)[0] * x.pow(2).mean(-1, keepdim=True) + x.sum(-1, True), gru=gru()),
     "old weight norm": of(lambda m, x: m.conv(F.pad(x.mT, (2, 0))).mT, conv=old_weight_norm(nn.Conv1d(I, H, 3))),
+    "negative axes": of(lambda m, x: m.gru(x.permute(-3, -1, -2).transpose(-1, -2).movedim(-2, 0).movedim(0, 1))[0].unsqueeze(-1).squeeze(-1), gru=gru()),
+    "norms": of(lambda m, x: m.a(m.gru(x)[0]) + m.b(m.gru(x)[0].mT).mT, gru=gru(), a=nn.LayerNorm(H, eps=0.1), b=nn.BatchNorm1d(H, eps=0.2, affine=False)),
+    "conv without bias": of(lambda m, x: m.norm(m.conv(F.pad(x.mT, (1, 0)))).mT, conv=nn.Conv1d(I, H, 2, bias=False), norm=nn.BatchNorm1d(H)),
+    "scaled dense read twice": of(lambda m, x: m.gru(m.a(x) * 2 + m.a(x).relu())[0], a=nn.Linear(I, I), gru=gru()),
+    "two paddings": of(lambda m, x: m.conv(F.pad(F.pad(x.mT, (1, 0)), (1, 0))).mT, conv=nn.Conv1d(I, H, 3)),
+    "unbound features": of(lambda m, x: m.gru(torch.cat([part.unsqueeze(-1) for part in x.unbind(-1)], -1))[0], gru=gru()),
+    "sliced blocks": of(lambda m, x: m.gru(x.view(1, -1, 2, 3)[:, :, 1:].flatten(2))[0], gru=gru(3)),
+    "reversed difference": of(lambda m, x: torch.rsub(m.gru(x)[0], 1, alpha=0.5), gru=gru()),
     "shared layer": of(lambda m, x: m.mix(m.mix(m.gru(x)[0])), gru=gru(), mix=nn.Linear(H, H)),
 }  # fmt: skip
 
@@ -164,8 +172,8 @@ def randomized(module):
         if isinstance(inner, nn.BatchNorm1d):
             inner.running_mean.normal_()
             inner.running_var.uniform_(0.5, 2)
-            nn.init.normal_(inner.weight)
-            nn.init.normal_(inner.bias)
+            for parameter in inner.parameters():
+                nn.init.normal_(parameter)
     return module.eval()
 
 

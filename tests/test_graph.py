@@ -63,6 +63,11 @@ WRONG_CELLS = {
         lambda: Gru(t(12, 6), t(12, 5)),
         r"Gru.u has shape \(12, 5\); expected .* with hidden = 4, inputs = 6",
     ),
+    "multiple": (lambda: Gru(t(12, 6), t(12, 8)), r"Gru.u has shape \(12, 8\)"),
+    "dilation": (lambda: Conv1d(2, t(4, 6), None, 0), r"dilation of at least 1"),
+    "before the start": (lambda: Slice(4, -1, 2), r"takes -1:2 of 4"),
+    "past the end": (lambda: Slice(4, 1, 5), r"takes 1:5 of 4"),
+    "negative deviation": (lambda: Standardize(t(2), Tensor([1.0, -1.0])), r"not above 0"),
     "bias": (lambda: Gru(t(12, 6), t(12, 4), t(4)), r"Gru.b has shape \(4,\)"),
     "axes": (lambda: Dense(t(4)), r"Dense.w has shape \(4,\)"),
     "array": (lambda: Dense(np.zeros((3, 4), np.float32)), r"is a ndarray; expected a Tensor.*wrap the array"),
@@ -143,3 +148,26 @@ def test_tensors_are_equal_by_what_they_hold():
 def test_numbers_of_numpy_are_numbers():
     graph = one(GRU, np.int64(6), period_ms=np.float32(10))
     assert (type(graph.inputs), type(graph.period_ms)) == (int, float)
+
+
+def test_the_smallest_table_bounds_the_symbols():
+    layers = (Layer("a", Embedding(t(9, 2))), Layer("b", Embedding(t(5, 2)), ("x",)), Layer("sum", Sum(), ("a", "b")))
+    assert Graph(layers, 1).rows == 5
+
+
+def test_weights_of_two_precisions_have_no_name():
+    mixed = one(Gru(t(12, 6), Tensor(np.zeros((12, 4)))))
+    with pytest.raises(GraphError, match="weights of dtypes float32, float64 arrived"):
+        _ = mixed.precision
+
+
+def test_a_period_that_is_no_number_is_refused():
+    with pytest.raises(GraphError, match="a period of nan ms"):
+        one(GRU, period_ms=float("nan"))
+
+
+def test_a_tensor_keeps_its_own_copy():
+    array = np.ones(3, np.float32)
+    tensor = Tensor(array)
+    array[0] = 7
+    assert tensor.stored[0] == 1

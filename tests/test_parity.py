@@ -137,6 +137,77 @@ def test_a_program_that_computes_something_else_is_not_kept(suffix, tmp_path):
         prove(other, edgernn.open(tmp_path / f"m{suffix}"))
 
 
+class Broken:
+    """A bound step of numpy with something done to it."""
+
+    guards = False
+
+    def __init__(self, bound, harm):
+        self.bound, self.harm = bound, harm
+        self.x, self.y = bound.x, bound.y
+
+    def step(self):
+        before = tuple(state.copy() for state in self.bound.read())
+        self.bound.step()
+        self.harm(self.bound, before)
+
+    def read(self):
+        return self.bound.read()
+
+    def write(self, states):
+        self.bound.write(states)
+
+
+def forgets(bound, before):
+    bound.write(before)
+
+
+def drifts(bound, _before):
+    bound.write(tuple(state + np.float32(1e-4) for state in bound.read()))
+
+
+def errs(bound, _before):
+    bound.y[0] += np.float32(1e-4)
+
+
+def says_nothing(bound, _before):
+    bound.y[:] = np.nan
+
+
+@pytest.mark.parametrize(("harm", "where"), [(forgets, "gru.h"), (drifts, "gru.h"), (errs, "y"), (says_nothing, "y")])
+def test_the_proof_sees_every_kind_of_harm(harm, where, tmp_path):
+    graph = keyword_spotter()
+    edgernn.save(graph, tmp_path / "m.rnn")
+    program = edgernn.open(tmp_path / "m.rnn")
+
+    class Engine:
+        backend, contract = "broken", program.contract
+
+        def bind(self):
+            return Broken(program.engine.bind(), harm)
+
+    prove(graph, program)
+    with pytest.raises(ParityError, match=rf"at step 0 in '{where}'"):
+        prove(graph, edgernn.Program("m", "", 0, Engine()))
+
+
+def test_the_proof_looks_at_many_steps(tmp_path):
+    graph = keyword_spotter()
+    edgernn.save(graph, tmp_path / "m.rnn")
+    program, steps = edgernn.open(tmp_path / "m.rnn"), []
+
+    class Engine:
+        backend, contract = "late", program.contract
+
+        def bind(self):
+            return Broken(
+                program.engine.bind(), lambda bound, _: steps.append(1) or (errs(bound, _) if len(steps) > 20 else None)
+            )
+
+    with pytest.raises(ParityError, match="at step 20 in 'y'"):
+        prove(graph, edgernn.Program("m", "", 0, Engine()))
+
+
 def test_a_state_that_is_not_carried_is_found(tmp_path):
     graph = keyword_spotter()
     edgernn.save(graph, tmp_path / "m.rnn")

@@ -197,6 +197,14 @@ def test_an_index_outside_the_table_is_refused(programs, suffix, index):
     np.testing.assert_array_equal(zero.step(np.array([index], np.int32)), clean.step(np.array([0], np.int32)))
 
 
+def test_a_state_may_be_given_in_any_order(programs, suffix):
+    stream, other = programs["stack", suffix].stream(), programs["stack", suffix].stream()
+    stream.run(frames(GRAPHS["stack"], 5))
+    other.state = dict(reversed(stream.state.items()))
+    for name, state in stream.state.items():
+        np.testing.assert_array_equal(other.state[name], state)
+
+
 WRONG_FRAMES = {
     "shape": (
         np.zeros(11, np.float32),

@@ -47,8 +47,8 @@ def moved(op: str, shape: Sequence[int], args: Sequence[Any], result: Sequence[i
             return _movedim(len(axes), *([a] if isinstance(a, int) else list(a) for a in args[:2]))
         case "t" | "mT" | "numpy_T":
             axes = [*axes[:-2], *reversed(axes[-2:])]
-        case "select":
-            del axes[args[0] % len(axes)]
+        case "select" | "unbind":
+            del axes[(args[0] if args else 0) % len(axes)]
         case "squeeze":
             dropped = range(len(axes)) if not args else [args[0]] if isinstance(args[0], int) else args[0]
             gone = {axis % len(axes) for axis in dropped if shape[axis] == 1}

@@ -53,11 +53,12 @@ KINDS = {
 
 def time_axis(node: Node) -> int | None:
     """The axis of its operand that a recurrent operation runs over; None for any other operation."""
-    rank = len(node.args[0].meta["val"].shape) if node.args and isinstance(node.args[0], Node) else 0
-    if is_leaf(node):
-        return rank - 2
-    if op_of(node) not in KINDS:
+    if not is_leaf(node) and op_of(node) not in KINDS:
         return None
+    operand: Any = node.args[0]
+    rank = operand.meta["val"].dim()
+    if is_leaf(node):
+        return int(rank) - 2
     return 1 if node.args[-1] and rank == 3 else 0
 
 

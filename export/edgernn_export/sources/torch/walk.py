@@ -23,6 +23,8 @@ from edgernn_export.sources.torch.weighted import WEIGHTED
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that ask a value for its shape alone, and so make constants."""
 
+GETITEM = "<built-in function getitem>"
+
 HANDLERS = {**SHAPES, **POINTWISE, **WEIGHTED, **RECURRENT}
 """ATen operation -> what reads it."""
 
@@ -83,7 +85,10 @@ def find_time(traced: Traced) -> int | None:
         if op_of(node) == "conv1d" and convolved is None:
             convolved = axes[source][-1]
         made = node.meta["val"]
-        if isinstance(made, torch.Tensor):
+        made = made[0] if isinstance(made, tuple | list) else made  # the parts of a split all have the same axes
+        if op_of(node) == GETITEM:
+            axes[node] = axes[source]
+        elif isinstance(made, torch.Tensor):
             args = node.args[1:] if source is node.args[0] else ()
             origin = moved(op_of(node), source.meta["val"].shape, args, made.shape)
             axes[node] = tuple(None if old is None else axes[source][old] for old in origin)
@@ -103,7 +108,7 @@ def _read(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Trac
         zeros = {source: torch.zeros(source.meta["val"].shape) for source in node.all_input_nodes}
         with double():
             return evaluate(node, {**values, **zeros}, traced.leaves)
-    if op_of(node) == "<built-in function getitem>":
+    if op_of(node) == GETITEM:
         return args[0][args[1]]
     if is_leaf(node):
         return leaf(builder, args[0], traced.leaves[args[1]])
