@@ -1,6 +1,7 @@
 """The C target: clean under every warning, in C and in C++, on every instruction set that this machine can compile and run."""
 
 import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -18,10 +19,20 @@ from zoo import GRAPHS, frames, keyword_spotter
 
 STRICT = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion"]
 HERE = [name for name in cpu.LEVELS if not cpu.missing(name)]
+OTHERS = {
+    "c++": ["g++", "-x", "c++"],
+    "clang": ["clang", "-std=c99"],
+    "clang++": ["clang++", "-x", "c++", "-Wno-deprecated"],
+}
 WAYS = {
     **{name: ["gcc", "-std=c99", *cpu.LEVELS[name].options] for name in HERE},
     "portable": ["gcc", "-std=c99", "-DEDGERNN_PORTABLE"],
-    **{f"c++ {name}": ["g++", "-x", "c++", *cpu.LEVELS[name].options] for name in HERE},
+    **{
+        f"{kind} {name}": [*command, *cpu.LEVELS[name].options]
+        for kind, command in OTHERS.items()
+        if shutil.which(command[0])
+        for name in HERE
+    },
     "sanitized": [
         "gcc",
         "-std=c99",

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from edgernn.cells import Conv1d, Dense, Gru
+from edgernn.cells import Conv1d, Dense, Gru, Scale
 from edgernn.errors import MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.readings.numpy import Stepper
 from edgernn.tensor import Tensor
@@ -205,6 +205,11 @@ def test_the_module_is_left_as_it_was():
 def test_a_batch_norm_disappears_into_the_layer_before_it():
     graph = from_torch(randomized(MODULES["batch norm"]()), example())
     assert [type(layer.cell) for layer in graph.layers] == [Conv1d, Gru]
+
+
+def test_scales_in_a_row_become_one():
+    graph = from_torch(MODULES["normalized input"]().eval(), example())
+    assert [type(layer.cell) for layer in graph.layers] == [Scale, Gru]
 
 
 def test_symbols_become_an_embedding():

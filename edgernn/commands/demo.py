@@ -1,6 +1,7 @@
 """`edgernn demo`: the whole story on a synthetic motor, from training to three runtimes."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,13 @@ def demo(folder: str, as_json: bool) -> None:
     The vibration of five conditions is made by formulas, not measured. It takes less than two minutes on two cores.
     """
     from edgernn import disk, file
+    from edgernn.errors import MissingExtraError
     from edgernn.runtime import open as open_program
     from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record
     from edgernn_export.translate import export
 
+    if find_spec("torch") is None:
+        raise MissingExtraError("torch", "host", "the demo")
     talk = (lambda _: None) if as_json else click.echo
     disk.make_folder(folder)
     talk(
@@ -58,12 +62,7 @@ def demo(folder: str, as_json: bool) -> None:
 
 def _train(recordings: "Recordings", quiet: bool) -> "Graph":
     """A GRU trained on the recordings, as a graph."""
-    from edgernn.errors import MissingExtraError
-
-    try:
-        from edgernn.train.demo import EPOCHS, HIDDEN, convert, train, untrained
-    except ImportError as error:
-        raise MissingExtraError("torch", "host", "the demo") from error
+    from edgernn.train.demo import EPOCHS, HIDDEN, convert, train, untrained
 
     model = untrained(recordings)
     epochs = train(model, recordings)

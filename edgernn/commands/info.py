@@ -57,6 +57,6 @@ def _text(value: Any) -> str:
         return ", ".join(f"{name} ({_text(each)})" for name, each in value.items()) or "none"
     if isinstance(value, tuple):
         return f"{len(value)} values" if value and isinstance(value[0], float) else ", ".join(value) or "none"
-    if value is None:
+    if value is None or value == "":
         return "not stated"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -5,7 +5,7 @@
 #include "lanes.h"
 
 /* One column of a block for each of several inputs in flight, so that no sum waits for the one before it. */
-static inline f32x16 affine_f32_block(const float *w, const float *x, size_t inputs, f32x16 sum) {
+EDGERNN_FN f32x16 affine_f32_block(const float *w, const float *x, size_t inputs, f32x16 sum) {
     f32x16 a = sum, b = f32_all(0), c = f32_all(0), d = f32_all(0);
     for (size_t fours = inputs / 4; fours; --fours, x += 4, w += 64) {
         a = f32_fma(f32_load(w), f32_all(x[0]), a);
@@ -18,7 +18,7 @@ static inline f32x16 affine_f32_block(const float *w, const float *x, size_t inp
 }
 
 /* blocks: rows / 16, rounded up; y has room for 16 * blocks; bias is padded alike, or NULL. */
-static void affine_f32(float *y, const float *w, const float *bias, const float *x, size_t blocks, size_t inputs) {
+EDGERNN_FN void affine_f32(float *y, const float *w, const float *bias, const float *x, size_t blocks, size_t inputs) {
     for (size_t k = 0; k < blocks; ++k, w += 16 * inputs)
         f32_store(y + 16 * k, affine_f32_block(w, x, inputs, bias ? f32_load(bias + 16 * k) : f32_all(0)));
 }

@@ -11,7 +11,7 @@
 #include "quantize_i8.h"
 
 /* The sums of one block: sum[r] = the sum over inputs of w[r][i] * q[i]. */
-static inline void affine_i8_sums(int32_t *sum, const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups) {
+EDGERNN_FN void affine_i8_sums(int32_t *sum, const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups) {
 #if defined(EDGERNN_AVX512)
     __m512i a = _mm512_loadu_si512((const void *)sums), b = _mm512_setzero_si512(), c = b, d = b;
     for (size_t fours = groups / 4; fours; --fours, w += 256, q += 16) {
@@ -78,7 +78,7 @@ static inline void affine_i8_sums(int32_t *sum, const int8_t *w, const uint8_t *
 }
 
 /* q and step: from quantize_i8. blocks: rows / 16, groups: inputs / 4, both rounded up. */
-static void affine_i8(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
+EDGERNN_FN void affine_i8(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
                       const uint8_t *q, float step, size_t blocks, size_t groups) {
     int32_t sum[EDGERNN_LANES];
     for (size_t k = 0; k < 16 * blocks; k += 16, w += 64 * groups) {

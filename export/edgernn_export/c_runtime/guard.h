@@ -9,7 +9,7 @@
 #include "lanes.h"
 
 /* Whether every element is finite: no exponent is all ones. */
-static inline int all_finite(const float *x, size_t n) {
+EDGERNN_FN int all_finite(const float *x, size_t n) {
     uint32_t bad = 0;
     for (size_t i = 0; i < n; ++i) {
         uint32_t bits;
@@ -23,25 +23,25 @@ static inline int all_finite(const float *x, size_t n) {
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) || defined(__SSE2__)
 #include <xmmintrin.h>
 typedef unsigned int float_mode;
-static inline float_mode flush_on(void) {
+EDGERNN_FN float_mode flush_on(void) {
     const float_mode before = _mm_getcsr();
     _mm_setcsr(before | 0x8040u);
     return before;
 }
-static inline void flush_restore(float_mode before) { _mm_setcsr(before); }
+EDGERNN_FN void flush_restore(float_mode before) { _mm_setcsr(before); }
 #elif defined(__aarch64__) && defined(__GNUC__)
 typedef uint64_t float_mode;
-static inline float_mode flush_on(void) {
+EDGERNN_FN float_mode flush_on(void) {
     float_mode before;
     __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
     __asm__ __volatile__("msr fpcr, %0" : : "r"(before | (UINT64_C(1) << 24)));
     return before;
 }
-static inline void flush_restore(float_mode before) { __asm__ __volatile__("msr fpcr, %0" : : "r"(before)); }
+EDGERNN_FN void flush_restore(float_mode before) { __asm__ __volatile__("msr fpcr, %0" : : "r"(before)); }
 #else
 typedef int float_mode;
-static inline float_mode flush_on(void) { return 0; }
-static inline void flush_restore(float_mode before) { (void)before; }
+EDGERNN_FN float_mode flush_on(void) { return 0; }
+EDGERNN_FN void flush_restore(float_mode before) { (void)before; }
 #endif
 
 #endif

@@ -12,6 +12,13 @@
 
 #define EDGERNN_LANES 16
 
+/* a file that includes this need not use all of it */
+#if defined(__GNUC__)
+#define EDGERNN_FN static inline __attribute__((unused))
+#else
+#define EDGERNN_FN static inline
+#endif
+
 #if defined(EDGERNN_PORTABLE)
 #define EDGERNN_ISA "c99"
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
@@ -39,18 +46,18 @@
 
 typedef __m512 f32x16;
 
-static inline f32x16 f32_load(const float *p) { return _mm512_loadu_ps(p); }
-static inline void f32_store(float *p, f32x16 a) { _mm512_storeu_ps(p, a); }
-static inline f32x16 f32_all(float a) { return _mm512_set1_ps(a); }
-static inline f32x16 f32_add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
-static inline f32x16 f32_sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
-static inline f32x16 f32_mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
-static inline f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
+EDGERNN_FN f32x16 f32_load(const float *p) { return _mm512_loadu_ps(p); }
+EDGERNN_FN void f32_store(float *p, f32x16 a) { _mm512_storeu_ps(p, a); }
+EDGERNN_FN f32x16 f32_all(float a) { return _mm512_set1_ps(a); }
+EDGERNN_FN f32x16 f32_add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
+EDGERNN_FN f32x16 f32_sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
+EDGERNN_FN f32x16 f32_mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
+EDGERNN_FN f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
 /* with a mask of all lanes: the headers of gcc 12 warn of the plain forms in C++ */
-static inline f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
-static inline f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
-static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
-static inline f32x16 f32_of_i32(const int32_t *p) { return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_loadu_si512((const void *)p)); }
+EDGERNN_FN f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+EDGERNN_FN f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) { return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_loadu_si512((const void *)p)); }
 
 #elif defined(EDGERNN_AVX2)
 
@@ -59,7 +66,7 @@ typedef struct {
 } f32x16;
 
 #define EDGERNN_TWICE(name, call)                                                                                      \
-    static inline f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
         f32x16 y;                                                                                                      \
         y.lo = call(a.lo, b.lo);                                                                                       \
         y.hi = call(a.hi, b.hi);                                                                                       \
@@ -73,28 +80,28 @@ EDGERNN_TWICE(f32_min, _mm256_min_ps)
 EDGERNN_TWICE(f32_max, _mm256_max_ps)
 #undef EDGERNN_TWICE
 
-static inline f32x16 f32_load(const float *p) {
+EDGERNN_FN f32x16 f32_load(const float *p) {
     f32x16 y;
     y.lo = _mm256_loadu_ps(p);
     y.hi = _mm256_loadu_ps(p + 8);
     return y;
 }
-static inline void f32_store(float *p, f32x16 a) {
+EDGERNN_FN void f32_store(float *p, f32x16 a) {
     _mm256_storeu_ps(p, a.lo);
     _mm256_storeu_ps(p + 8, a.hi);
 }
-static inline f32x16 f32_all(float a) {
+EDGERNN_FN f32x16 f32_all(float a) {
     f32x16 y;
     y.lo = y.hi = _mm256_set1_ps(a);
     return y;
 }
-static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
     y.lo = _mm256_fmadd_ps(a.lo, b.lo, c.lo);
     y.hi = _mm256_fmadd_ps(a.hi, b.hi, c.hi);
     return y;
 }
-static inline f32x16 f32_of_i32(const int32_t *p) {
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
     f32x16 y;
     y.lo = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
     y.hi = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p + 8)));
@@ -106,7 +113,7 @@ static inline f32x16 f32_of_i32(const int32_t *p) {
 typedef float32x4x4_t f32x16;
 
 #define EDGERNN_FOUR(name, call)                                                                                       \
-    static inline f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
         f32x16 y;                                                                                                      \
         for (int i = 0; i < 4; ++i) y.val[i] = call(a.val[i], b.val[i]);                                               \
         return y;                                                                                                      \
@@ -119,25 +126,25 @@ EDGERNN_FOUR(f32_min, vminq_f32)
 EDGERNN_FOUR(f32_max, vmaxq_f32)
 #undef EDGERNN_FOUR
 
-static inline f32x16 f32_load(const float *p) {
+EDGERNN_FN f32x16 f32_load(const float *p) {
     f32x16 y;
     for (int i = 0; i < 4; ++i) y.val[i] = vld1q_f32(p + 4 * i);
     return y;
 }
-static inline void f32_store(float *p, f32x16 a) {
+EDGERNN_FN void f32_store(float *p, f32x16 a) {
     for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.val[i]);
 }
-static inline f32x16 f32_all(float a) {
+EDGERNN_FN f32x16 f32_all(float a) {
     f32x16 y;
     for (int i = 0; i < 4; ++i) y.val[i] = vdupq_n_f32(a);
     return y;
 }
-static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
     for (int i = 0; i < 4; ++i) y.val[i] = vfmaq_f32(c.val[i], a.val[i], b.val[i]);
     return y;
 }
-static inline f32x16 f32_of_i32(const int32_t *p) {
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
     f32x16 y;
     for (int i = 0; i < 4; ++i) y.val[i] = vcvtq_f32_s32(vld1q_s32(p + 4 * i));
     return y;
@@ -150,7 +157,7 @@ typedef struct {
 } f32x16;
 
 #define EDGERNN_EACH(name, expression)                                                                                 \
-    static inline f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
         f32x16 y;                                                                                                      \
         for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = expression;                                                  \
         return y;                                                                                                      \
@@ -163,23 +170,23 @@ EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i])
 EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
 #undef EDGERNN_EACH
 
-static inline f32x16 f32_load(const float *p) {
+EDGERNN_FN f32x16 f32_load(const float *p) {
     f32x16 y;
     memcpy(y.at, p, sizeof y.at);
     return y;
 }
-static inline void f32_store(float *p, f32x16 a) { memcpy(p, a.at, sizeof a.at); }
-static inline f32x16 f32_all(float a) {
+EDGERNN_FN void f32_store(float *p, f32x16 a) { memcpy(p, a.at, sizeof a.at); }
+EDGERNN_FN f32x16 f32_all(float a) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
     return y;
 }
-static inline f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
     return y;
 }
-static inline f32x16 f32_of_i32(const int32_t *p) {
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
     return y;

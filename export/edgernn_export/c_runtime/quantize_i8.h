@@ -14,13 +14,13 @@
 #endif
 
 /* Half to even for |a| < 2^22, without libm: the sum has no room for a fraction. */
-static inline int32_t round_even(float a) {
+EDGERNN_FN int32_t round_even(float a) {
     const float room = 12582912.0f;
     volatile float moved = a + room; /* no compiler may see through it */
     return (int32_t)(moved - room);
 }
 
-static inline float max_abs(const float *x, size_t n) {
+EDGERNN_FN float max_abs(const float *x, size_t n) {
     float most = 0;
     size_t i = 0;
     float lanes[EDGERNN_LANES];
@@ -39,7 +39,7 @@ static inline float max_abs(const float *x, size_t n) {
 }
 
 /* Returns the scale, max |x| / 127; 0 for a vector of zeros, whose bytes are zeros. q has room for n rounded up to 16. */
-static float quantize_i8(uint8_t *q, const float *x, size_t n) {
+EDGERNN_FN float quantize_i8(uint8_t *q, const float *x, size_t n) {
     const float most = max_abs(x, n);
     const float inv = most > 0 ? 127.0f / most : 0.0f;
     size_t i = 0;

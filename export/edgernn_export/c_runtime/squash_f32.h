@@ -9,7 +9,7 @@
 
 #include "lanes.h"
 
-static inline f32x16 tanh_f32x16(f32x16 x) {
+EDGERNN_FN f32x16 tanh_f32x16(f32x16 x) {
     const f32x16 end = f32_all(7.90531110763549805f);
     const f32x16 a = f32_max(f32_min(x, end), f32_sub(f32_all(0), end));
     const f32x16 s = f32_mul(a, a);
@@ -26,11 +26,11 @@ static inline f32x16 tanh_f32x16(f32x16 x) {
     return f32_div(f32_mul(a, p), q);
 }
 
-static inline void tanh_f32(float *y, const float *x, size_t blocks) {
+EDGERNN_FN void tanh_f32(float *y, const float *x, size_t blocks) {
     for (size_t i = 0; i < 16 * blocks; i += 16) f32_store(y + i, tanh_f32x16(f32_load(x + i)));
 }
 
-static inline void sigmoid_f32(float *y, const float *x, size_t blocks) {
+EDGERNN_FN void sigmoid_f32(float *y, const float *x, size_t blocks) {
     const f32x16 half = f32_all(0.5f);
     for (size_t i = 0; i < 16 * blocks; i += 16)
         f32_store(y + i, f32_fma(tanh_f32x16(f32_mul(f32_load(x + i), half)), half, half));

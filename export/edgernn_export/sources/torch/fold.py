@@ -1,4 +1,4 @@
-"""Folding: a scale right after a dense or convolutional layer disappears into its weights."""
+"""Folding: a scale right after a dense or convolutional layer, or another scale, disappears into its weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,14 +39,18 @@ def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
 
 
 def _is_linear(layer: Layer) -> bool:
-    return isinstance(layer.cell, Conv1d) or (isinstance(layer.cell, Dense) and layer.cell.activation == "linear")
+    return isinstance(layer.cell, Conv1d | Scale) or (
+        isinstance(layer.cell, Dense) and layer.cell.activation == "linear"
+    )
 
 
 def _readers(layers: Sequence[Layer], name: str) -> int:
     return sum(layer.reads.count(name) for layer in layers)
 
 
-def _scaled(cell: Dense | Conv1d, scale: Scale) -> Dense | Conv1d:
+def _scaled(cell: Dense | Conv1d | Scale, scale: Scale) -> Dense | Conv1d | Scale:
     by, plus = scale.by.stored, scale.plus.stored
+    if isinstance(cell, Scale):
+        return Scale(Tensor(cell.by.stored * by), Tensor(cell.plus.stored * by + plus))
     bias = plus if cell.b is None else cell.b.stored * by + plus
     return replace(cell, w=Tensor(cell.w.stored * by[:, None]), b=Tensor(bias))
