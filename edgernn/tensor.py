@@ -41,6 +41,7 @@ class Tensor:
 
     def __init__(self, stored: ArrayLike, scale: ArrayLike | None = None, scheme: str = "") -> None:
         array = np.array(stored, order="C")
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if scale is None and array.dtype.kind in "iu":
             array = array.astype(np.float32)
         factors = None if scale is None else np.array(scale, np.float32)

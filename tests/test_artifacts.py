@@ -1,6 +1,7 @@
 """Artifacts: the same bytes each time, trusted only when sealed, and refused in clear words."""
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn import contract, disk, seal
-from edgernn.cells import Activation
+from edgernn.cells import Activation, Dense
 from edgernn.errors import FileError, MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.file import digest
 from edgernn.graph import Graph, Layer
@@ -45,8 +46,6 @@ def test_the_same_graph_gives_the_same_bytes(name, suffix):
 
 
 def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
-    import subprocess
-
     edgernn.save(KWS, tmp_path / "m.rnn")
     for seed in ("1", "2"):
         out = tmp_path / f"{seed}{suffix}"
@@ -249,3 +248,18 @@ def test_a_scheme_that_a_target_cannot_write_is_refused(suffix, tmp_path):
     ):
         export(quantize(KWS), tmp_path / f"m{suffix}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_large_numbers_is_proved_in_their_measure(suffix, tmp_path):
+    export(Graph((Layer("d", Dense(Tensor(np.full((3, 6), 1e6, np.float32) / 7))),), 6), tmp_path / f"m{suffix}")
+
+
+def test_a_float64_graph_is_written_in_float32(suffix):
+    assert contract.read(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
+
+
+def test_telemetry_is_off_without_being_asked():
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    code = "import os, edgernn.backends.onnxruntime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

@@ -207,3 +207,41 @@ def test_layers_may_end_like_rest_states():
         {"a.h": t(5)},
     )
     assert same(loads(dumps(graph)), graph)
+
+
+def test_names_that_begin_alike_are_kept_apart():
+    cell = GRAPHS["Gru"].layers[0].cell
+    graph = Graph((Layer("a", cell), Layer("ab", type(cell)(t(9, 6), t(9, 3)), ("x",))), 6)
+    assert same(loads(dumps(graph)), graph)
+
+
+def test_a_file_with_two_seals_is_refused():
+    with pytest.raises(FileError, match="has 2 seals"):
+        seal.verify(SEALED + SEALED, "m")
+
+
+def test_a_graph_has_one_name_in_every_precision(tmp_path):
+    graph = keyword_spotter()
+    edgernn.save(graph.astype("float64"), tmp_path / "m.rnn")
+    program = edgernn.open(tmp_path / "m.rnn")
+    assert program.contract.graph == digest(graph) == digest(graph.astype("float64"))
+    assert program.contract.precision == "fp32"
+    assert program.stream().step(np.zeros(10, np.float32)).dtype == np.float32
+
+
+def test_the_order_of_bytes_in_memory_makes_no_difference():
+    assert edgernn.Tensor(np.ones(3, ">f4")) == edgernn.Tensor(np.ones(3, "<f4"))
+
+
+def test_a_header_is_aligned():
+    assert struct.unpack("<Q", SEALED[:8])[0] % 8 == 0
+
+
+def test_writing_leaves_the_mask_of_the_process(tmp_path):
+    before = os.umask(0o027)
+    try:
+        disk.write(tmp_path / "m", b"")
+        assert os.umask(0o027) == 0o027
+        assert (tmp_path / "m").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)

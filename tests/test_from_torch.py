@@ -72,6 +72,21 @@ def inplace(m, x):
     return m.out(F.relu(h, inplace=True))
 
 
+class OwnCell(nn.Module):
+    """A user's module that says which cell it is."""
+
+    def __init__(self, pair):
+        super().__init__()
+        self.w, self.pair = nn.Parameter(torch.randn(H, I)), pair
+
+    def edgernn_cell(self):
+        return Dense(Tensor(self.w.detach().numpy()), None, "tanh")
+
+    def forward(self, x):
+        y = torch.tanh(x @ self.w.T)
+        return (y, None) if self.pair else y
+
+
 def normalize_(x):
     x -= 0.5
     x /= 2.0
@@ -155,6 +170,14 @@ MODULES = {
     "unbound features": of(lambda m, x: m.gru(torch.cat([part.unsqueeze(-1) for part in x.unbind(-1)], -1))[0], gru=gru()),
     "sliced blocks": of(lambda m, x: m.gru(x.view(1, -1, 2, 3)[:, :, 1:].flatten(2))[0], gru=gru(3)),
     "reversed difference": of(lambda m, x: torch.rsub(m.gru(x)[0], 1, alpha=0.5), gru=gru()),
+    "late padding of the last step": of(lambda m, x: m.out(m.conv(F.pad(x.mT, (5, 0)))[:, :, -1]), conv=nn.Conv1d(I, H, 3), out=nn.Linear(H, 2)),
+    "doubled dense": of(lambda m, x: m.gru(m.a(x) * 2 + 1)[0], a=nn.Linear(I, I, bias=False), gru=gru()),
+    "doubled leaf": of(lambda m, x: m.gru(m.own(x) * 2 + 1)[0], own=OwnCell(False), gru=gru(H)),
+    "first layer's end": of(lambda m, x: m.out(m.gru(x)[1][0]), gru=gru(num_layers=2), out=nn.Linear(H, 2)),
+    "only the end": of(lambda m, x: m.gru(x)[1], gru=gru()),
+    "layers called x and y": of(lambda m, a: m.y(m.x(a)[0]), x=gru(), y=nn.Linear(H, 2)),
+    "rest with a zero": of(lambda m, x: m.gru(x, m.h0)[0], gru=gru(), h0=nn.Parameter(torch.arange(H).float()[None, None] / 8)),
+    "even kernel": of(lambda m, x: m.out(m.conv(F.pad(x.mT, (2, 0)))[:, :, 1:].mT), conv=nn.Conv1d(I, H, 2), out=nn.Linear(H, 2)),
     "shared layer": of(lambda m, x: m.mix(m.mix(m.gru(x)[0])), gru=gru(), mix=nn.Linear(H, H)),
 }  # fmt: skip
 
@@ -253,21 +276,6 @@ def _and_state(m, h, final):
     return m.out(h), final
 
 
-class OwnCell(nn.Module):
-    """A user's module that says which cell it is."""
-
-    def __init__(self, pair):
-        super().__init__()
-        self.w, self.pair = nn.Parameter(torch.randn(H, I)), pair
-
-    def edgernn_cell(self):
-        return Dense(Tensor(self.w.detach().numpy()), None, "tanh")
-
-    def forward(self, x):
-        y = torch.tanh(x @ self.w.T)
-        return (y, None) if self.pair else y
-
-
 @pytest.mark.parametrize("pair", [True, False])
 def test_a_module_that_says_its_cell_is_a_leaf(pair):
     cell = OwnCell(pair).eval()
@@ -337,6 +345,9 @@ REFUSED = {
     "decides": (Decides, r"torch.export cannot follow Decides"),
     "group norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.GroupNorm(1, I), gru=gru()), r"'group_norm'.*statistics run over time"),
     "untracked batch norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.BatchNorm1d(I, track_running_stats=False), gru=gru()), r"statistics of the batch"),
+    "padded output": (of(lambda m, x: m.conv(F.pad(x.mT, (5, 0))).mT, conv=nn.Conv1d(I, H, 3)), r"looks 3 frames ahead or is longer"),
+    "second output": (of(lambda m, x: (m.gru(x)[0][:, -1], m.out(m.gru(x)[0][:, -1])), gru=gru(), out=nn.Linear(H, 2)), r"has 2 outputs; expected one"),
+    "flipped axes": (of(lambda m, x: m.a(x)[0] + m.b(x.transpose(0, 1))[0].transpose(0, 1), a=gru(), b=gru()), r"check batch_first"),
     "state of its own": (of(remembers, gru=gru(), hidden=None), r"keeps state of its own"),
     "padding after valid": (
         of(lambda m, x: m.b(F.pad(torch.tanh(m.a(x.mT)), (4, 0)))[:, :, -1], a=nn.Conv1d(I, H, 3), b=nn.Conv1d(H, H, 5)),
@@ -359,11 +370,12 @@ def test_what_cannot_stream_is_refused_by_name(name):
 
 
 def test_states_must_return_in_their_places():
-    swapped = Wrapped(
-        lambda m, x, a, b: (m.out(m.one(x, a)), m.two(x, b), m.one(x, a)),
-        one=nn.GRUCell(I, H), two=nn.GRUCell(I, H), out=nn.Linear(H, 2),
-    ).eval()  # fmt: skip
-    with pytest.raises(UnsupportedError):
+    def forward(m, x, a, b):
+        a, b = m.one(x, a), m.two(x, b)
+        return m.out(a + b), b, a
+
+    swapped = Wrapped(forward, one=nn.GRUCell(I, H), two=nn.GRUCell(I, H), out=nn.Linear(H, 2)).eval()
+    with pytest.raises(UnsupportedError, match=r"state 0 goes into 'one' and is not returned in its place"):
         from_torch(swapped, (torch.randn(1, I), torch.zeros(1, H), torch.zeros(1, H)))
 
 
@@ -504,6 +516,29 @@ def test_a_logarithm_is_proved_on_the_examples_own_values():
 def test_a_module_of_one_length_is_proved_at_its_end():
     module = Wrapped(lambda m, x: m.out(m.gru(x.view(1, T, I))[0][:, -1]), gru=gru(), out=nn.Linear(H, 2)).eval()
     assert from_torch(module, example()).outputs == 2
+
+
+def test_the_given_axis_wins():
+    module = Wrapped(lambda m, x: m.out(x), out=nn.Linear(I, I)).eval()
+    assert from_torch(module, torch.randn(T, 1, I), time_axis=0).outputs == I
+    with pytest.raises(UnsupportedError, match="time is on axis 2"):
+        from_torch(gru().eval(), example(), time_axis=2)
+
+
+def test_zeros_as_an_example_prove_as_much():
+    module = Wrapped(lambda m, x: m.gru(m.own(x))[0], own=WrongCell(False), gru=gru(H)).eval()
+    with pytest.raises(ParityError):
+        from_torch(module, torch.zeros(1, T, I))
+
+
+def test_a_rest_of_zeros_is_no_rest():
+    module = Wrapped(lambda m, x: m.gru(x, torch.zeros(1, 1, H))[0], gru=gru()).eval()
+    assert not from_torch(module, example()).rest
+
+
+def test_what_is_kept_with_the_model_is_kept():
+    graph = from_torch(gru(hidden=2).eval(), example(), period_ms=10, labels=("a", "b"))
+    assert (graph.period_ms, graph.labels) == (10.0, ("a", "b"))
 
 
 def test_names_are_ascii():
