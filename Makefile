@@ -1,6 +1,8 @@
 # Everything that a person or CI does with a clone. Each target makes what it needs, from nothing but Python and make.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# tflite-runtime has no release for later Pythons; without this one its environment is left out, and its tests say so.
+TFLITE_PYTHON ?= $(shell command -v python3.11)
 HOST := .venv
 LITERT := .venv-litert
 TFLITE := .venv-tflite
@@ -29,7 +31,7 @@ $(HOST)/.made: .constraints/host.txt pyproject.toml
 	touch $@
 
 # What a device has: the wheel, built through the sdist, with one runtime and nothing of the host.
-devices: $(LITERT)/.made $(TFLITE)/.made
+devices: $(LITERT)/.made $(if $(TFLITE_PYTHON),$(TFLITE)/.made)
 
 $(DIST)/.made: $(HOST)/.made $(SOURCES)
 	rm -rf $(DIST)
@@ -44,7 +46,7 @@ $(LITERT)/.made: $(DIST)/.made .constraints/host.txt
 	touch $@
 
 $(TFLITE)/.made: $(DIST)/.made .constraints/tflite.txt
-	test -x $(TFLITE)/bin/python || $(PYTHON) -m venv $(TFLITE)
+	test -x $(TFLITE)/bin/python || $(TFLITE_PYTHON) -m venv $(TFLITE)
 	$(TFLITE)/bin/pip install -q -c .constraints/tflite.txt "$$(echo $(DIST)/*.whl)[tflite]"
 	$(TFLITE)/bin/pip install -q --no-deps --force-reinstall $(DIST)/*.whl
 	touch $@
@@ -62,7 +64,7 @@ lint: env
 	$(HOST)/bin/lint-imports
 
 bench: env devices
-	$(HOST)/bin/python bench/step_latency.py --tflite-python $(TFLITE)/bin/python
+	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/readme.py
 
 clean:

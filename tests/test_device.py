@@ -33,7 +33,7 @@ def goldens(tmp_path_factory):
         wanted, states = Stepper(graph).run(xs)
         np.savez(f"{path}.npz", frames=xs, wanted=wanted, **{f"state.{key}": state for key, state in states.items()})
         edgernn.save(graph, f"{path}.rnn")
-        for suffix in (".tflite", ".onnx"):
+        for suffix in (".tflite", ".onnx", ".so"):
             export(graph, f"{path}{suffix}")
     return folder
 

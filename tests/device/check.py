@@ -28,9 +28,9 @@ def main(folder: Path, runtime: str) -> None:
     worst = 0.0
     for golden in sorted(folder.glob("*.npz")):
         arrays = np.load(golden)
-        for suffix in (".rnn", ".tflite"):
+        for suffix in (".rnn", ".so", ".tflite"):
             program = edgernn.open(golden.with_suffix(suffix))
-            assert suffix == ".rnn" or program.backend.startswith(runtime), program.backend
+            assert program.backend.startswith({".rnn": "numpy", ".so": "native"}.get(suffix, runtime)), program.backend
             stream = program.stream()
             for frame, wanted in zip(arrays["frames"], arrays["wanted"], strict=True):
                 worst = max(worst, float(np.abs(stream.step(frame) - wanted).max()))
