@@ -17,6 +17,7 @@ from torch import nn
 import edgernn
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
+from interpreter import bare
 
 INPUTS, OUTPUTS, FRAMES = 40, 12, 64
 
@@ -90,23 +91,9 @@ def ort_session_run(model: Model) -> Step:
     return step
 
 
-def litert_bare(model: Model, make_interpreter: Callable[..., Any] = Interpreter) -> Step:
-    """set_tensor, invoke, get_tensor, as the runtime's documentation shows."""
-    interpreter = make_interpreter(model_path=str(model.paths[".tflite"]), num_threads=1)
-    interpreter.allocate_tensors()
-    x, *states = interpreter.get_input_details()
-    y, *afters = interpreter.get_output_details()
-    held = [np.zeros(state["shape"], np.float32) for state in states]
-
-    def step(i: int) -> object:
-        interpreter.set_tensor(x["index"], model.frames[i % FRAMES, None])
-        for state, value in zip(states, held, strict=True):
-            interpreter.set_tensor(state["index"], value)
-        interpreter.invoke()
-        held[:] = [interpreter.get_tensor(after["index"]) for after in afters]
-        return interpreter.get_tensor(y["index"])
-
-    return step
+def litert_bare(model: Model) -> Step:
+    """LiteRT, as its documentation shows."""
+    return bare(Interpreter, model.paths[".tflite"], model.frames)
 
 
 def edgernn_step(suffix: str) -> Callable[[Model], Step]:

@@ -2,31 +2,14 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tflite_runtime.interpreter import Interpreter
 
 import edgernn
-
-
-def bare(path, frames):
-    """set_tensor, invoke, get_tensor, as the runtime's documentation shows."""
-    interpreter = Interpreter(model_path=str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    x, *states = interpreter.get_input_details()
-    y, *afters = interpreter.get_output_details()
-    held = [np.zeros(state["shape"], np.float32) for state in states]
-
-    def step(i):
-        interpreter.set_tensor(x["index"], frames[i % len(frames), None])
-        for state, value in zip(states, held, strict=True):
-            interpreter.set_tensor(state["index"], value)
-        interpreter.invoke()
-        held[:] = [interpreter.get_tensor(after["index"]) for after in afters]
-        return interpreter.get_tensor(y["index"])
-
-    return step
+from interpreter import bare
 
 
 def ours(path, frames):
@@ -36,7 +19,7 @@ def ours(path, frames):
     return lambda i: stream.step(rows[i % len(rows)])
 
 
-CONTENDERS = {"tflite-runtime set/invoke/get": bare, "tflite-runtime (edgernn)": ours}
+CONTENDERS = {"tflite-runtime set/invoke/get": partial(bare, Interpreter), "tflite-runtime (edgernn)": ours}
 
 
 def main(contender, path):

@@ -266,14 +266,12 @@ def test_a_module_may_take_and_return_its_state():
 
 
 def test_a_sequence_may_come_with_its_state():
-    module = Wrapped(lambda m, x, h: (m.out(m.gru(x, h)[0]), m.gru(x, h)[1]), gru=gru(), out=nn.Linear(H, 2)).eval()
-    one = Wrapped(lambda m, x, h: _and_state(m, *m.gru(x, h)), gru=module.gru, out=module.out).eval()
-    graph = from_torch(one, (example(), torch.zeros(1, 1, H)))
-    assert list(graph.states) == ["gru.h"]
+    def forward(m, x, h):
+        y, h = m.gru(x, h)
+        return m.out(y), h
 
-
-def _and_state(m, h, final):
-    return m.out(h), final
+    module = Wrapped(forward, gru=gru(), out=nn.Linear(H, 2)).eval()
+    assert list(from_torch(module, (example(), torch.zeros(1, 1, H))).states) == ["gru.h"]
 
 
 @pytest.mark.parametrize("pair", [True, False])

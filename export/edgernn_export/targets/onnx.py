@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgernn.contract import contract as contract_of, signature
+from edgernn.contract import signature
 from edgernn.errors import MissingExtraError
 from edgernn.graph import INPUT, Graph
 from edgernn.record import Ref, Word
@@ -125,7 +125,7 @@ def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
     replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
     for output, name in planned.copies.items():
         words.copy(name, output)
-    shapes = signature(contract_of(planned.graph))
+    shapes = signature(planned.said)
     infos = {
         name: helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)) for name, (shape, dtype) in shapes.items()
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgernn.contract import contract, write
+from edgernn.contract import Contract, contract, write
 from edgernn.errors import UnsupportedError
 from edgernn.graph import OUTPUT, Graph
 from edgernn.record import Ref, Word
@@ -20,9 +20,14 @@ class Plan:
     trace: Trace
 
     @cached_property
+    def said(self) -> Contract:
+        """What the artifact says of itself."""
+        return contract(self.graph)
+
+    @property
     def contract(self) -> str:
         """The block of JSON that the artifact carries."""
-        return write(contract(self.graph))
+        return write(self.said)
 
     @property
     def ins(self) -> tuple[Ref, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgernn import cpu
-from edgernn.contract import contract, write as describe
+from edgernn.contract import write as describe
 from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph
 from edgernn.seal import seal
@@ -23,6 +23,6 @@ def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
         machine, _ = cpu.here()
         raise UnsupportedError(f"there is no level for a machine of kind {machine}; export the .c file and compile it")
     planned = plan(graph, SCHEMES)
-    about = describe(replace(contract(planned.graph), cpu=level))
+    about = describe(replace(planned.said, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
     return {".so": seal(shared_library(code, cpu.LEVELS[level].options))}

@@ -1,6 +1,5 @@
 """C: one step as a `.c` and a `.h` file, C99 without heap, globals that change, or anything beside libm."""
 
-import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -105,10 +104,9 @@ def _title(planned: Plan, prefix: str) -> str:
         f" *   {layer.name}: {type(layer.cell).__name__}, reads {', '.join(layer.reads)}"
         for layer in planned.graph.layers
     )
-    said = json.loads(planned.contract)
     return (
         f"/* {prefix}: one step of a recurrent network. Written by edgernn {VERSION}; do not edit.\n *\n{layers}\n *\n"
-        f" * Precision {said['edgernn.precision']}; graph {said['edgernn.graph']}.\n */"
+        f" * Precision {planned.said.precision}; graph {planned.said.graph}.\n */"
     )
 
 

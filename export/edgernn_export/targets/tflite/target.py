@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from edgernn.contract import contract, signature
+from edgernn.contract import signature
 from edgernn.graph import Graph
 from edgernn.seal import seal
 from edgernn.trace import replay
@@ -16,7 +16,7 @@ def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
     planned = plan(graph)
     flat = Flat()
     words = TfliteWords(planned, flat)
-    shapes = signature(contract(planned.graph))
+    shapes = signature(planned.said)
     for ref in planned.ins:
         shape, dtype = shapes[ref.name]
         flat.tensor(ref.name, shape, dtype)
