@@ -23,7 +23,7 @@ from edgernn.tensor import Array, Tensor
 
 SUFFIX = ".rnn"
 FORMAT = "1"
-DTYPES = {"float32": "F32", "float64": "F64", "int8": "I8"}
+DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8"}
 
 _SCALE = ".scale"
 _NAMES = {stored: name for name, stored in DTYPES.items()}
@@ -124,7 +124,7 @@ def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Ten
     """Numbers and their scales put together again."""
     scales = {f"{name}{_SCALE}" for name in schemes}
     return {
-        name: Tensor(array, arrays[f"{name}{_SCALE}"], schemes[name]) if name in schemes else Tensor(array)
+        name: Tensor(array, arrays.get(f"{name}{_SCALE}"), schemes[name]) if name in schemes else Tensor(array)
         for name, array in arrays.items()
         if name not in scales
     }

@@ -1,8 +1,10 @@
 """A weight: numbers that never change, comparable by what they hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,22 +16,30 @@ Array = NDArray[Any]
 
 FLOATS = ("float32", "float64")
 
-SCHEMES = ("dynamic_wi8_afp32",)
-"""int8 weights; an affine rounds its input to int8 with one scale per vector, sums integers and scales once."""
+DYNAMIC = "dynamic_wi8_afp32"
+
+SCHEMES: Mapping[str, str] = MappingProxyType(
+    {"fp16": "float16", "weight_only_wi8_afp32": "int8", DYNAMIC: "int8"}
+)
+"""How weights are kept when not as floats -> the dtype; integers have one scale per row.
+
+fp16 and weight_only_wi8_afp32 only save room: the arithmetic is that of float. In dynamic_wi8_afp32 an affine rounds its
+input to int8 with one scale per vector, sums integers and scales once.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """A read-only array of weights with one or two axes, every element finite.
 
-    As floats (float32 or float64), or as integers with one scale per row and the name of the scheme that says how an
-    affine uses them. Two tensors are equal when everything in them is; so equal weights can be merged and hashed.
-    Anything that numpy takes is accepted; integers without a scale become float32.
+    As floats (float32 or float64), or in a smaller form with the name of the scheme that says how an affine uses it.
+    Two tensors are equal when everything in them is; so equal weights can be merged and hashed. Anything that numpy
+    takes is accepted; integers without a scheme become float32.
 
     Attributes:
         stored: the numbers as they are kept.
-        scale: float32 (rows,), the value of one integer step in each row; None for floats.
-        scheme: one of SCHEMES for integers, "" for floats.
+        scale: float32 (rows,), the value of one integer step in each row; None but for integers.
+        scheme: one of SCHEMES, "" for plain floats.
 
     Raises:
         GraphError: not a number, not finite, more than two axes, or a scale that does not fit.
@@ -42,7 +52,7 @@ class Tensor:
     def __init__(self, stored: ArrayLike, scale: ArrayLike | None = None, scheme: str = "") -> None:
         array = np.array(stored, order="C")
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
-        if scale is None and array.dtype.kind in "iu":
+        if not scheme and scale is None and array.dtype.kind in "iu":
             array = array.astype(np.float32)
         factors = None if scale is None else np.array(scale, np.float32)
         _check(array, factors, scheme)
@@ -65,10 +75,11 @@ class Tensor:
     def dense(self, dtype: DTypeLike | None = None) -> Array:
         """The weights as a plain array of floats, in `dtype` when given."""
         plain = self.stored if self.scale is None else self.stored * self.scale[:, None]
-        return plain if dtype is None else plain.astype(dtype, copy=False)
+        wanted = plain.dtype if dtype is None and not self.scheme else np.dtype(dtype or np.float32)
+        return plain.astype(wanted, copy=False)
 
     def astype(self, dtype: DTypeLike) -> "Tensor":
-        """The same weights in another float; integers stay as they are."""
+        """The same weights in another float; those of a scheme stay as they are."""
         return self if self.scheme else Tensor(self.stored.astype(dtype))
 
     @cached_property
@@ -89,16 +100,23 @@ class Tensor:
 
 
 def _check(array: Array, scale: Array | None, scheme: str) -> None:
-    kinds = FLOATS if scale is None else ("int8",)
+    if scheme and scheme not in SCHEMES:
+        raise GraphError(f"a tensor of scheme '{scheme}' arrived; there are {', '.join(SCHEMES)}, or '' for floats")
+    kinds = (SCHEMES[scheme],) if scheme else FLOATS
     if array.dtype.name not in kinds:
-        raise GraphError(f"a tensor of dtype {array.dtype} arrived; expected {' or '.join(kinds)}")
+        raise GraphError(
+            f"a tensor of dtype {array.dtype} arrived{f' for {scheme}' * bool(scheme)}; expected {' or '.join(kinds)}"
+        )
     if array.ndim not in {1, 2}:
         raise GraphError(f"a tensor of shape {array.shape} arrived; expected one or two axes")
     if not np.isfinite(array).all():
         raise GraphError(
             f"a tensor of shape {array.shape} holds values that are not finite; look for a training run that diverged"
         )
-    if (scale is None) != (not scheme) or (scheme and scheme not in SCHEMES):
-        raise GraphError(f"a tensor of scheme '{scheme}' arrived; with a scale there are {', '.join(SCHEMES)}, else ''")
-    if scale is not None and (array.ndim != 2 or scale.shape != array.shape[:1] or not (scale >= 0).all()):
-        raise GraphError(f"a scale of shape {scale.shape} meets a tensor of shape {array.shape}; expected one per row")
+    if (scale is not None) != (kinds == ("int8",)):
+        raise GraphError(f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; int8, and only int8, has one")
+    fits = scale is None or (array.ndim == 2 and scale.shape == array.shape[:1] and np.isfinite(scale).all())
+    if not fits or (scale is not None and not (scale >= 0).all()):
+        raise GraphError(
+            f"a scale of shape {np.shape(scale)} meets a tensor of shape {array.shape}; expected one per row, not negative"
+        )

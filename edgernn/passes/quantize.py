@@ -1,4 +1,4 @@
-"""Quantization: a graph with smaller weights, and the arithmetic that goes with them."""
+"""Quantization without calibration: a graph with smaller weights, and the arithmetic that goes with them."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from edgernn.cell import tensors
-from edgernn.errors import UsageError
+from edgernn.errors import GraphError, UsageError
 from edgernn.graph import Graph, Layer
-from edgernn.tensor import SCHEMES, Tensor
+from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
 
 
-def quantize(graph: Graph, scheme: str = "dynamic_wi8_afp32", *, keep: Collection[str] = ()) -> Graph:
-    """The same graph with the matrices of its affines quantized, symmetric and with one scale per output row.
+def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ()) -> Graph:
+    """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row.
 
     Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`).
 
@@ -26,6 +26,7 @@ def quantize(graph: Graph, scheme: str = "dynamic_wi8_afp32", *, keep: Collectio
 
     Raises:
         UsageError: an unknown scheme, or a layer to keep that is not there.
+        GraphError: a weight that the scheme cannot hold, naming its layer.
     """
     if scheme not in SCHEMES:
         raise UsageError(f"there is no scheme '{scheme}'; there are {', '.join(SCHEMES)}")
@@ -42,10 +43,22 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
         return layer
     words = [word for word in graph.recorded[layer.name].words if word.name == "affine"]
     matrices = {word.args[0] for word in words if not word.args[0].scheme}
-    fields: dict[str, Any] = {
-        name: rows_i8(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices
-    }
+    try:
+        fields: dict[str, Any] = {
+            name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices
+        }
+    except GraphError as error:
+        raise GraphError(f"layer '{layer.name}': {error}; leave it in float with keep=('{layer.name}',)") from error
     return replace(layer, cell=replace(layer.cell, **fields))
+
+
+def smaller(tensor: Tensor, scheme: str) -> Tensor:
+    """A float matrix (rows, inputs) in the form of a scheme.
+
+    Raises:
+        GraphError: a weight beyond the largest float16.
+    """
+    return rows_i8(tensor, scheme) if SCHEMES[scheme] == "int8" else halves(tensor)
 
 
 def rows_i8(tensor: Tensor, scheme: str) -> Tensor:
@@ -54,3 +67,16 @@ def rows_i8(tensor: Tensor, scheme: str) -> Tensor:
     scale = np.abs(weight).max(axis=1) / np.float32(LARGEST)
     steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
     return Tensor(np.rint(steps).astype(np.int8), scale, scheme)
+
+
+def halves(tensor: Tensor) -> Tensor:
+    """The same numbers rounded to float16, half to even.
+
+    Raises:
+        GraphError: a weight beyond the largest float16.
+    """
+    weight = tensor.dense(np.float32)
+    most, end = float(np.abs(weight).max(initial=0)), np.finfo(np.float16).max
+    if most > end:
+        raise GraphError(f"a weight of {most:g} arrived, and float16 ends at {end:g}")
+    return Tensor(weight.astype(np.float16), scheme="fp16")

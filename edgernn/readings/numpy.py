@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.graph import INPUT, Graph
-from edgernn.tensor import Tensor
+from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.trace import Trace, replay, trace
 
 Array = NDArray[Any]
@@ -21,7 +21,7 @@ class NumpyOps:
         self._cast: dict[int, tuple[Tensor, Array]] = {}
 
     def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
-        y: Array = self._dynamic(weight, x) if weight.scheme else x @ self._array(weight).T
+        y: Array = self._dynamic(weight, x) if weight.scheme == DYNAMIC else x @ self._array(weight).T
         return y if bias is None else y + self._array(bias)
 
     def add(self, a: Array, b: Array) -> Array:
@@ -105,16 +105,71 @@ class NumpyOps:
         return self._array(given) if isinstance(given, Tensor) else self.dtype.type(given)
 
 
+class SameOps(NumpyOps):
+    """The words in float32, rounded alike on every machine: for sums whose integers must not fall the other way.
+
+    tanh is the ratio of an odd and an even polynomial (c_runtime/squash_f32.h has the same, operation by operation),
+    where numpy's own differs in its last digit from one processor to the next.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("float32")
+
+    def tanh(self, x: Array) -> Array:
+        a = np.clip(x, -TANH_END, TANH_END)
+        square = a * a
+        y: Array = a * _polynomial(square, TANH_ODD) / _polynomial(square, TANH_EVEN)
+        return y
+
+    def sigmoid(self, x: Array) -> Array:
+        half = np.float32(0.5)
+        y: Array = self.tanh(x * half) * half + half
+        return y
+
+
+TANH_END = np.float32(7.90531110763549805)  # beyond, tanh is 1 in float32
+TANH_ODD = tuple(
+    map(
+        np.float32,
+        (
+            -2.76076847742355e-16,
+            2.00018790482477e-13,
+            -8.60467152213735e-11,
+            5.12229709037114e-08,
+            1.48572235717979e-05,
+            6.37261928875436e-04,
+            4.89352455891786e-03,
+        ),
+    )
+)
+TANH_EVEN = tuple(
+    map(np.float32, (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03))
+)
+"""Highest power first; the minimax fit in common use, as in Eigen."""
+
+
+def _polynomial(x: Array, factors: Sequence[np.float32]) -> Array:
+    y = np.full_like(x, factors[0])
+    for factor in factors[1:]:
+        y = y * x + factor
+    return y
+
+
+SILENCE = np.float32(1e-30)  # a vector below it is zeros: 127 / 1e-37 would be infinite
+
+
 def quantize_dynamic(x: Array) -> tuple[Array, Array]:
     """Vectors on the last axis to int8, symmetric, one scale each: (integers, the value of one step, float32 (..., 1)).
 
-    In float32, half to even, whatever the dtype of x: so the integers are those of compiled code. Zeros stay zeros.
+    In float32, half to even, whatever the dtype of x: so the integers are those of compiled code. Zeros stay zeros, and
+    so do vectors below SILENCE.
     """
     single = x.astype(np.float32)
     most = np.abs(single).max(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore"):
+    most = np.where(most > SILENCE, most, np.float32(0))
+    with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(most > 0, np.float32(127) / most, np.float32(0))
-    q: Array = np.rint(single * inverse).astype(np.int8)
+        q: Array = np.nan_to_num(np.rint(single * inverse)).astype(np.int8)  # infinite: the step is, and so the sum
     return q, most / np.float32(127)
 
 
@@ -130,7 +185,7 @@ class Stepper:
         self.graph = graph
         self.trace: Trace = trace(graph)
         self.dtype = np.dtype(dtype)
-        self._ops = NumpyOps(dtype)
+        self._ops = SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype)
 
     def rest(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width)."""
