@@ -2,6 +2,7 @@
 
 import os
 import platform
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ class Level:
     Attributes:
         machine: as `platform.machine()` says it.
         flags: as /proc/cpuinfo calls them.
-        options: what a compiler is told.
+        options: what gcc and clang are told.
+        zig: what zig calls a processor that has no more than this.
     """
 
     machine: str
     flags: frozenset[str]
     options: tuple[str, ...]
+    zig: str
 
 
 _V3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})
@@ -28,21 +31,39 @@ _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_
 
 LEVELS: Mapping[str, Level] = MappingProxyType(
     {
-        "x86-64-v4-vnni": Level("x86_64", _V4, ("-march=x86-64-v4", "-mavx512vnni")),
-        "x86-64-v3": Level("x86_64", _V3, ("-march=x86-64-v3",)),
-        "x86-64": Level("x86_64", frozenset(), ("-march=x86-64",)),
-        "aarch64-dotprod": Level("aarch64", frozenset({"asimd", "asimddp"}), ("-march=armv8.2-a+dotprod",)),
-        "aarch64": Level("aarch64", frozenset({"asimd"}), ("-march=armv8-a",)),
+        "x86-64-v4-vnni": Level("x86_64", _V4, ("-march=x86-64-v4", "-mavx512vnni"), "x86_64_v4+avx512vnni"),
+        "x86-64-v3": Level("x86_64", _V3, ("-march=x86-64-v3",), "x86_64_v3"),
+        "x86-64": Level("x86_64", frozenset(), ("-march=x86-64",), "x86_64"),
+        "aarch64-dotprod": Level(
+            "aarch64", frozenset({"asimd", "asimddp"}), ("-march=armv8.2-a+dotprod",), "generic+v8_2a+dotprod"
+        ),
+        "aarch64": Level("aarch64", frozenset({"asimd"}), ("-march=armv8-a",), "generic"),
+        "armv7-neon": Level(
+            "armv7l",
+            frozenset({"neon", "vfpv4"}),
+            ("-march=armv7-a", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
+            "generic+v7a+neon+vfp4",
+        ),
     }
 )
 """Best first for each machine."""
+
+_HALVED = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}  # 64-bit machine -> what a 32-bit program sees
+_IN_32_BITS = frozenset({"neon", "vfpv4"})  # every Armv8-A with "asimd" has these in its 32-bit state
 
 
 def here() -> tuple[str, frozenset[str]]:
     """The machine's name and the flags of its processor."""
     said = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
     lines = [line.partition(":")[2] for line in said.splitlines() if line.lower().startswith(("flags", "features"))]
-    return platform.machine(), frozenset(lines[0].split() if lines else ())
+    return seen(platform.machine(), frozenset(lines[0].split() if lines else ()), struct.calcsize("P"))
+
+
+def seen(machine: str, flags: frozenset[str], pointer_bytes: int) -> tuple[str, frozenset[str]]:
+    """What a program of this width has of a machine: a 64-bit kernel says "aarch64" to a 32-bit system too."""
+    if pointer_bytes == 8 or machine not in _HALVED:
+        return machine, flags
+    return _HALVED[machine], flags | (_IN_32_BITS if "asimd" in flags else frozenset())
 
 
 def best() -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgernn.cell import Cell, Join
 from edgernn.errors import GraphError
+from edgernn.ops import WORDS
 from edgernn.tensor import Tensor
 
 
@@ -128,6 +129,12 @@ class Recorder:
                 f"'{a.ref.name}' has {a.ref.width} values and '{b.ref.name}' has {b.ref.width}; expected equal widths",
             )
         return self._say(name, (a.ref, b.ref), a.ref.width)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is no word: said by its name, as every other mistake in a cell."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise GraphError(f"layer '{self.layer}' says '{name}', which is no word; there are {', '.join(WORDS)}, + - *")
 
     def _say(self, name: str, args: tuple[Any, ...], width: int) -> Recorded:
         self.words.append(Word(self.layer, self._next(), name, args, (width,)))

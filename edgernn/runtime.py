@@ -95,10 +95,7 @@ class Stream:
     `program.stream()` makes it. Nothing else in edgernn changes while a model runs.
     """
 
-    __slots__ = (
-        "_bound", "_dtype", "_guards", "_held", "_high_bytes", "_names", "_on_bad_input", "_rest", "_rows", "_run",
-        "_shape", "_x", "_y", "program",
-    )  # fmt: skip
+    __slots__ = ("_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y", "program")
 
     def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
@@ -107,14 +104,12 @@ class Stream:
         self.program = program
         self._on_bad_input = on_bad_input
         self._bound = program.engine.bind()
-        self._run: Callable[[], None] = self._bound.step
         self._x, self._y = self._bound.x, self._bound.y
         self._x[:] = 0
-        self._shape, self._dtype = self._x.shape, self._x.dtype
-        self._high_bytes = _high_bytes_of(self._x)
+        self._view: Any = self._x.data  # takes nothing but its own shape and dtype
+        self._run = self._bound.step if self._bound.guards else _guarded(self._bound, said.rows)
         self._held = self._x.copy() if on_bad_input == "hold" else None
         self._rows = said.rows
-        self._guards = self._bound.guards
         self._names = tuple(said.states.items())
         self._rest = tuple(
             np.array(said.rest.get(name, (0.0,) * width), np.float32) for name, width in said.states.items()
@@ -138,25 +133,15 @@ class Stream:
         if out is not None:
             self._check_out(out)
         try:
-            if frame.dtype is not self._dtype or frame.shape != self._shape:
-                self._check(frame)
-        except AttributeError:
+            self._view[:] = frame
+        except (TypeError, ValueError, NotImplementedError, BufferError):
             self._check(frame)
-        self._x[...] = frame
-        bad: Any
-        if self._guards:
-            bad = self._run()
-        elif self._rows:
-            bad = not 0 <= frame[0] < self._rows
-        else:
-            high = self._high_bytes()
-            bad = (127 in high or 255 in high) and not isfinite(frame).all()
-        if bad:
-            self._repair(frame)
-        elif self._held is not None:
-            self._held[...] = frame
-        if bad or not self._guards:
+            self._x[...] = frame
+        if self._run():
+            self._repair()
             self._run()
+        if self._held is not None:
+            self._held[...] = self._x
         if out is None:
             return self._y.copy()
         out[...] = self._y
@@ -164,9 +149,9 @@ class Stream:
 
     def run(self, frames: Array) -> Array:
         """A block of frames, (time, inputs) -> (time, outputs), from the carried state on."""
-        if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._shape:
+        if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
-            raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._shape[0]})")
+            raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size})")
         results = np.empty((len(frames), self._y.size), np.float32)
         done = self._run_at_once(frames, results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
@@ -176,7 +161,7 @@ class Stream:
     def _run_at_once(self, frames: Array, results: Array) -> int:
         """As many frames as a backend can do in one call: up to the first that is refused, or none."""
         run = getattr(self._bound, "run", None)
-        if run is None or self._held is not None or frames.dtype != self._dtype:
+        if run is None or self._held is not None or frames.dtype != self._x.dtype:
             return 0
         done: int = run(np.ascontiguousarray(frames), results)
         return done
@@ -221,37 +206,48 @@ class Stream:
 
     def _check(self, frame: Any) -> None:
         """The slow way to the same question as in `step`, and the words when the answer is no."""
-        if not isinstance(frame, np.ndarray) or frame.dtype != self._dtype or frame.shape != self._shape:
+        dtype, shape = self._x.dtype, self._x.shape
+        if not isinstance(frame, np.ndarray) or frame.dtype != dtype or frame.shape != shape:
             arrived = f"{frame.dtype} of shape {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
             raise FrameError(
-                f"a frame of {arrived} arrived; expected an array of {self._dtype} of shape {self._shape}: "
-                f"use np.asarray(frame, np.{self._dtype}) and one step per frame"
+                f"a frame of {arrived} arrived; expected an array of {dtype} of shape {shape}: "
+                f"use np.asarray(frame, np.{dtype}) and one step per frame"
             )
 
-    def _repair(self, frame: Array) -> None:
+    def _repair(self) -> None:
         """Put something else in the place of a bad frame, or refuse it before the state can meet it."""
         if self._held is not None:
             self._x[...] = self._held
         elif self._on_bad_input == "zero":
             self._x[...] = 0
         elif self._rows:
-            raise FrameError(f"index {frame[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
+            raise FrameError(f"index {self._x[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
         else:
-            bad = int(isfinite(frame).argmin())
+            bad = int(isfinite(self._x).argmin())
             raise FrameError(
-                f"element {bad} of the frame is {frame[bad]}, and would stay in the carried state; mend the source, or "
-                "choose on_bad_input='hold' or 'zero'"
+                f"element {bad} of the frame is {self._x[bad]}, and would stay in the carried state; mend the source, "
+                "or choose on_bad_input='hold' or 'zero'"
             )
 
 
-def _high_bytes_of(x: Array) -> Callable[[], bytes]:
-    """A call for the byte of each float32 that has the sign and most of the exponent.
+def _guarded(bound: Bound, rows: int) -> Callable[[], Any]:
+    """The step of a backend that looks at no frame: true, and nothing computed, for one that must not enter.
 
-    It is 127 or 255 for every number that is not finite, and else only beyond 1.7e38: so a frame without these two is
-    finite, which takes a third of the time of asking numpy.
+    The byte of each float32 that has the sign and most of the exponent is 127 or 255 for every number that is not
+    finite, and else only beyond 1.7e38: a frame without these two is finite, which takes a third of the time of asking
+    numpy.
     """
-    high: Array = x.view(np.uint8)[3 if byteorder == "little" else 0 :: 4]
-    return high.tobytes
+    x, step = bound.x, bound.step
+    high = x.view(np.uint8)[3 if byteorder == "little" else 0 :: 4].tobytes
+
+    def of_numbers() -> Any:
+        seen = high()
+        return True if (127 in seen or 255 in seen) and not isfinite(x).all() else step()
+
+    def of_symbols() -> Any:
+        return step() if 0 <= x[0] < rows else True
+
+    return of_symbols if rows else of_numbers
 
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb

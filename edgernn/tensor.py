@@ -18,13 +18,11 @@ FLOATS = ("float32", "float64")
 
 DYNAMIC = "dynamic_wi8_afp32"
 
-SCHEMES: Mapping[str, str] = MappingProxyType(
-    {"fp16": "float16", "weight_only_wi8_afp32": "int8", DYNAMIC: "int8"}
-)
+SCHEMES: Mapping[str, str] = MappingProxyType({"fp16": "float16", "weight_only_wi8_afp32": "int8", DYNAMIC: "int8"})
 """How weights are kept when not as floats -> the dtype; integers have one scale per row.
 
-fp16 and weight_only_wi8_afp32 only save room: the arithmetic is that of float. In dynamic_wi8_afp32 an affine rounds its
-input to int8 with one scale per vector, sums integers and scales once.
+fp16 and weight_only_wi8_afp32 only save room: the arithmetic is that of float. In dynamic_wi8_afp32 an affine rounds
+its input to int8 with one scale per vector, sums integers and scales once.
 """
 
 
@@ -114,9 +112,12 @@ def _check(array: Array, scale: Array | None, scheme: str) -> None:
             f"a tensor of shape {array.shape} holds values that are not finite; look for a training run that diverged"
         )
     if (scale is not None) != (kinds == ("int8",)):
-        raise GraphError(f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; int8, and only int8, has one")
-    fits = scale is None or (array.ndim == 2 and scale.shape == array.shape[:1] and np.isfinite(scale).all())
-    if not fits or (scale is not None and not (scale >= 0).all()):
         raise GraphError(
-            f"a scale of shape {np.shape(scale)} meets a tensor of shape {array.shape}; expected one per row, not negative"
+            f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; int8, and only int8, has one"
+        )
+    if scale is None:
+        return
+    if array.ndim != 2 or scale.shape != array.shape[:1] or not np.all((scale >= 0) & np.isfinite(scale)):
+        raise GraphError(
+            f"a scale of shape {scale.shape} meets a tensor of shape {array.shape}; expected one per row, not negative"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from edgernn.errors import UnsupportedError
 from edgernn.graph import INPUT, Graph
 from edgernn.record import Ref, Word
 
@@ -83,11 +84,19 @@ def replay(
 
     Returns:
         `values`.
+
+    Raises:
+        UnsupportedError: the reading has no method for a word.
     """
     for word in words:
         if said is not None:
             said(word)
-        made = getattr(ops, word.name)(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in word.args])
+        say = getattr(ops, word.name, None)
+        if say is None:
+            raise UnsupportedError(
+                f"layer '{word.layer}' says '{word.name}', which {type(ops).__name__} cannot; write it in other words"
+            )
+        made = say(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in word.args])
         for ref, value in zip(word.made, made if word.name == "split" else (made,), strict=True):
             values[ref.name] = value
     return values

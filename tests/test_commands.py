@@ -15,6 +15,9 @@ from safetensors.torch import save_file
 import edgernn
 from edgernn import disk
 from edgernn.cli import call, cli
+from edgernn.file import digest
+from edgernn.passes.quantize import quantize
+from edgernn.tensor import DYNAMIC, SCHEMES
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter
 
@@ -128,6 +131,35 @@ def test_the_exporter_is_a_module_too(folder):
     assert (folder / "c.tflite").read_bytes() == (folder / "kws.tflite").read_bytes()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_precision_is_chosen_on_the_way(folder, scheme):
+    said = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
+    graph = quantize(KWS, scheme)
+    assert (said["precision"], said["graph"]) == (scheme, digest(graph))
+    assert edgernn.load("q.rnn") == graph
+    for suffix in ("onnx", "tflite"):
+        export(graph, f"wanted.{suffix}")
+        assert (folder / f"q.{suffix}").read_bytes() == (folder / f"wanted.{suffix}").read_bytes()
+
+
+def test_layers_are_kept_by_name(folder):
+    edge("export", "kws.rnn", "q.rnn", "--precision", "fp16", "--keep", "out")
+    assert edgernn.load("q.rnn") == quantize(KWS, "fp16", keep=("out",))
+    edge("export", "q.rnn", "mixed.rnn", "--precision", DYNAMIC)
+    assert edgernn.load("mixed.rnn").precision == f"{DYNAMIC}+fp16"
+
+
+def test_a_runtime_is_chosen_by_its_package(folder):
+    edge("export", "kws.rnn", "q.tflite", "--precision", DYNAMIC, "--runtime", "tflite-runtime")
+    export(quantize(KWS), "wanted.tflite", runtime="tflite-runtime")
+    assert (folder / "q.tflite").read_bytes() == (folder / "wanted.tflite").read_bytes()
+
+
+def test_a_factory_is_quantized_too(folder):
+    edge("export", "mynet:pair", "q.rnn", "--precision", DYNAMIC)
+    assert edgernn.load("q.rnn").precision == DYNAMIC
+
+
 WRONG_EXPORTS = {
     "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .c, .onnx, .so, .tflite"),
     "missing": (("none.rnn", "a.onnx"), "'none.rnn' cannot be read: No such file"),
@@ -152,6 +184,12 @@ WRONG_EXPORTS = {
     "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),
     "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis goes with a factory"),
     "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is no shape"),
+    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "there is no scheme 'int8'; there are fp16, weight_only_wi8_afp32, dynamic_wi8_afp32"),
+    "keep": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "grru"), "there is no layer 'grru' to keep; there are gru, out"),
+    "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out goes with --precision, which is not given"),
+    "keep all": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "gru", "--keep", "out"), "no layer is left to quantize as fp16: the model stays fp32"),
+    "runtime": (("kws.rnn", "a.tflite", "--runtime", "tflite"), "'tflite' does not run 'a.tflite'; did you mean 'tflite-runtime'?"),
+    "runtime of another": (("kws.rnn", "a.tflite", "b.rnn", "--runtime", "tflite-runtime"), "'tflite-runtime' does not run 'b.rnn'; it is run by numpy"),
     "nothing": (("kws.rnn",), "Missing argument 'OUT...'"),
 }  # fmt: skip
 

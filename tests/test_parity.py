@@ -27,11 +27,11 @@ FREE_RUNNING = 2e-5  # float32 against float64 after STEPS steps, values near 1
 SUFFIXES = sorted(BACKENDS)
 
 
-def written(graph: Graph, path) -> edgernn.Program:
+def written(graph: Graph, path, runtime: str | None = None) -> edgernn.Program:
     if path.suffix == ".rnn":
         edgernn.save(graph, path)
     else:
-        export(graph, path)
+        export(graph, path, runtime=runtime)
     return edgernn.open(path)
 
 

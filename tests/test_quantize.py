@@ -1,15 +1,10 @@
 """Dynamic int8: integers that are the same everywhere, and answers that stay close to float."""
 
-import os
-import subprocess
-
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
-from test_c import STRICT, WAYS
 
-import edgernn
 from edgernn.cells import Dense, Embedding, Gru, Standardize
 from edgernn.errors import GraphError, UsageError
 from edgernn.graph import Graph, Layer
@@ -17,11 +12,8 @@ from edgernn.passes.quantize import quantize
 from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper, quantize_dynamic
 from edgernn.tensor import DYNAMIC, Tensor
-from edgernn_export import export
-from edgernn_export.targets.c.pack import rows_i8, sums_i8
 from zoo import GRAPHS, frames, keyword_spotter, t
 
-RUNTIME = os.path.join(os.path.dirname(export.__code__.co_filename), "c_runtime")
 VECTORS = hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e6, 1e6, width=32))
 
 
@@ -48,18 +40,6 @@ def test_a_quantized_graph_stays_close_to_float(name):
     if name == "Activation log":
         wanted, found = np.exp(wanted), np.exp(found)
     assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.05 * max(1.0, float(np.abs(wanted).max()))
-
-
-@pytest.mark.parametrize("name", GRAPHS)
-def test_compiled_code_gives_the_same_answers(name, tmp_path):
-    """Free running: an integer that is rounded the other way would show as a step of its scale."""
-    graph = quantize(GRAPHS[name])
-    export(graph, tmp_path / "m.so")
-    xs = frames(graph, 64)
-    wanted, _ = Stepper(graph, "float32").run(xs)
-    found = edgernn.open(tmp_path / "m.so").stream().run(xs)
-    np.testing.assert_allclose(found, wanted, atol=2e-3)
-    assert np.mean(found.argmax(-1) == wanted.argmax(-1)) >= 0.98
 
 
 def test_only_the_matrices_of_affines_are_quantized():
@@ -100,7 +80,9 @@ def test_a_row_of_zeros_has_no_scale():
 
 
 def test_wrong_uses_are_refused():
-    with pytest.raises(UsageError, match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, dynamic_wi8_afp32"):
+    with pytest.raises(
+        UsageError, match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, dynamic_wi8_afp32"
+    ):
         quantize(keyword_spotter(), "int3")
     with pytest.raises(UsageError, match="there is no layer 'grru' to keep; there are gru, out"):
         quantize(keyword_spotter(), keep=("grru",))
@@ -108,80 +90,6 @@ def test_wrong_uses_are_refused():
     for stored, scale, scheme in ((numbers, [1.0, 1.0], ""), (numbers, [1.0], DYNAMIC), (np.ones((2, 3)), [1.0, 1.0], DYNAMIC), (numbers, [1.0, -1.0], DYNAMIC), (numbers, [1.0, 1.0], "int3")):  # fmt: skip
         with pytest.raises(GraphError):
             Tensor(stored, scale, scheme)
-
-
-SUMS = """
-#include "affine_i8.h"
-#include <stdio.h>
-#include <stdlib.h>
-int main(void) {
-    size_t n[2];
-    while (fread(n, sizeof n, 1, stdin) == 1) {
-        const size_t blocks = n[0], inputs = n[1], groups = (inputs + 3) / 4;
-        float *x = (float *)calloc(inputs, sizeof *x);
-        int8_t *w = (int8_t *)malloc(64 * groups * blocks);
-        int32_t *sums = (int32_t *)malloc(64 * blocks), sum[16];
-        uint8_t *q = (uint8_t *)malloc((inputs + 31) / 16 * 16);
-        if (fread(x, sizeof *x, inputs, stdin) != inputs || fread(w, 64 * groups, blocks, stdin) != blocks) return 1;
-        if (fread(sums, 64, blocks, stdin) != blocks) return 1;
-        quantize_i8(q, x, inputs);
-        for (size_t k = 0; k < blocks; ++k) {
-            affine_i8_sums(sum, w + 64 * groups * k, q, sums + 16 * k, groups);
-            fwrite(sum, sizeof sum, 1, stdout);
-        }
-        free(x), free(w), free(sums), free(q);
-    }
-    return 0;
-}
-"""
-
-
-def cases():
-    """(weights, frame): random ones of every remainder of 4 and 16, and the extremes at which narrow sums would saturate."""
-    random = np.random.default_rng(0)
-    for rows, inputs in (
-        (16, 1),
-        (16, 3),
-        (17, 4),
-        (48, 5),
-        (5, 15),
-        (32, 16),
-        (33, 17),
-        (16, 40),
-        (64, 127),
-        (16, 258),
-    ):
-        yield (
-            random.integers(-127, 128, (rows, inputs)).astype(np.int8),
-            random.standard_normal(inputs).astype(np.float32),
-        )
-        for sign in (1, -1):
-            yield np.full((rows, inputs), 127, np.int8), np.full(inputs, sign, np.float32)
-            yield np.full((rows, inputs), -127, np.int8), np.full(inputs, sign, np.float32)
-        halves = np.concatenate([[127.0], np.arange(inputs - 1) % 7 - 2.5]).astype(np.float32)  # ties, to even
-        yield random.integers(-127, 128, (rows, inputs)).astype(np.int8), halves
-        yield np.ones((rows, inputs), np.int8), np.zeros(inputs, np.float32)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_integer_sums_are_exact_on_every_instruction_set(way, tmp_path):
-    (tmp_path / "main.c").write_text(SUMS)
-    subprocess.run(
-        [*WAYS[way], *STRICT, f"-I{RUNTIME}", "main.c", "-o", "program", "-lm"],
-        cwd=tmp_path,
-        check=True,
-    )
-    said, wanted = b"", []
-    for weights, x in cases():
-        padded_rows = -(-len(weights) // 16) * 16
-        said += np.array([padded_rows // 16, len(x)], np.uint64).tobytes() + x.tobytes()
-        said += rows_i8(weights).tobytes() + sums_i8(weights).tobytes()
-        q, _ = quantize_dynamic(x)
-        sums = np.zeros(padded_rows, np.int64)
-        sums[: len(weights)] = weights.astype(np.int64) @ q.astype(np.int64)
-        wanted.append(sums)
-    done = subprocess.run([tmp_path / "program"], input=said, capture_output=True, check=True)
-    np.testing.assert_array_equal(np.frombuffer(done.stdout, np.int32), np.concatenate(wanted))
 
 
 @settings(max_examples=30, deadline=None)

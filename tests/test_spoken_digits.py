@@ -1,11 +1,15 @@
 """The main job on real audio: spoken digits, trained here, exported, and streamed frame by frame on every runtime."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
 import edgernn
 import spoken
+from edgernn.device import RUNTIMES
+from edgernn.passes.quantize import quantize
 from edgernn.runtime import BACKENDS
 from edgernn.train.classify import Classifier, fit
 from edgernn_export import export, from_torch
@@ -13,6 +17,24 @@ from edgernn_export import export, from_torch
 ACCURACY, LOGIT_ERROR, PARAMETERS = 0.97, 1e-4, 20_000
 TRAINING = {"gru": {"hidden": 48, "rate": 6e-3}, "lstm": {"hidden": 48, "rate": 8e-3}}
 EPOCHS, NOISE = 14, 0.2
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a precision must keep: of the accuracy, and of the answers and scores of every frame."""
+
+    change: float  # of the accuracy, either way
+    equal: float  # share of frames with the answer of float
+    snr_db: float
+    equal_numpy: float  # share of frames with the answer of numpy in the same precision
+    snr_db_numpy: float
+
+
+QUALITY = {
+    "fp16": Quality(change=0.0, equal=0.999, snr_db=65, equal_numpy=0.999, snr_db_numpy=110),
+    "weight_only_wi8_afp32": Quality(change=0.007, equal=0.995, snr_db=40, equal_numpy=0.999, snr_db_numpy=110),
+    "dynamic_wi8_afp32": Quality(change=0.007, equal=0.995, snr_db=38, equal_numpy=0.995, snr_db_numpy=40),
+}
 
 pytestmark = pytest.mark.slow
 
@@ -52,9 +74,14 @@ def trained(request, clips):
     return model
 
 
-def test_every_runtime_hears_what_torch_hears(trained, clips, tmp_path):
+@pytest.fixture(scope="module")
+def graph(trained, clips):
     _, test = clips
-    graph = from_torch(trained, torch.from_numpy(test.frames[0][None]), period_ms=10.0, labels=tuple("0123456789"))
+    return from_torch(trained, torch.from_numpy(test.frames[0][None]), period_ms=10.0, labels=tuple("0123456789"))
+
+
+def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
+    _, test = clips
     with torch.no_grad():
         wanted = [trained(torch.from_numpy(frames[None]))[0].numpy() for frames in test.frames]
     answers = np.array([scores[-1].argmax() for scores in wanted])
@@ -73,3 +100,55 @@ def test_every_runtime_hears_what_torch_hears(trained, clips, tmp_path):
     print(f"\naccuracy {accuracy:.4f}, largest difference of a logit {worst}")
     assert accuracy >= ACCURACY
     assert max(worst.values()) <= LOGIT_ERROR
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The scores of every frame of the test clips, free running: (frames, classes); and the frame that ends each clip."""
+
+    scores: np.ndarray
+    ends: np.ndarray
+
+    def accuracy(self, digits):
+        return float(np.mean(self.scores[self.ends].argmax(-1) == digits))
+
+    def equal(self, other):
+        """The share of frames with the same answer."""
+        return float(np.mean(self.scores.argmax(-1) == other.scores.argmax(-1)))
+
+    def snr_db(self, other):
+        """The scores' own variance against that of the difference, in decibels."""
+        signal, noise = np.var(other.scores), np.mean((self.scores - other.scores) ** 2)
+        return float(10 * np.log10(signal / max(noise, 1e-30)))
+
+
+def heard(graph, path, runtime, clips):
+    edgernn.save(graph, path) if path.suffix == ".rnn" else export(graph, path, runtime=runtime)
+    stream = edgernn.open(path).stream()
+    scores = [stream.reset().run(frames) for frames in clips.frames]
+    return Heard(np.concatenate(scores), np.cumsum([len(each) for each in scores]) - 1)
+
+
+@pytest.mark.parametrize("scheme", QUALITY)
+def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
+    """Against float, what the precision costs; against numpy in the same precision, what a runtime adds to that."""
+    _, test = clips
+    quality, smaller = QUALITY[scheme], quantize(graph, scheme)
+    exact = heard(graph, tmp_path / "exact.rnn", None, test)
+    defined = heard(smaller, tmp_path / "defined.rnn", None, test)
+    for suffix, runtimes in {**RUNTIMES, ".so": ("native",)}.items():
+        for runtime in runtimes:
+            found = heard(smaller, tmp_path / f"digits{suffix}", runtime, test)
+            accuracy = found.accuracy(test.digits)
+            change = accuracy - exact.accuracy(test.digits)
+            print(
+                f"\n{scheme:22} {runtime:15} accuracy {accuracy:.4f} ({change:+.4f}); against float "
+                f"{found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB; against numpy "
+                f"{found.equal(defined):.4f} equal, {found.snr_db(defined):.1f} dB",
+                end="",
+            )
+            assert abs(change) <= quality.change
+            assert found.equal(exact) >= quality.equal
+            assert found.snr_db(exact) >= quality.snr_db
+            assert found.equal(defined) >= quality.equal_numpy
+            assert found.snr_db(defined) >= quality.snr_db_numpy

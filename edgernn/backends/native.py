@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgernn import cpu
 from edgernn.contract import Contract, read
-from edgernn.errors import FileError, UnsupportedError
+from edgernn.errors import FileError, ParityError, UnsupportedError
 
 Array = NDArray[Any]
 
@@ -39,17 +39,23 @@ class NativeBound:
     guards = True
 
     def __init__(self, library: ctypes.CDLL, said: Contract) -> None:
-        self.x: Array = np.zeros(said.inputs, np.int32 if said.rows else np.float32)
-        self.y: Array = np.zeros(said.outputs, np.float32)
+        places = (ctypes.c_size_t * 2)()
+        library.edgernn_places(places)
         self._state = _aligned(library.edgernn_size())
+        state = _pointer(self._state)
+        library.edgernn_reset(state)
+        self.x: Array = self._inside(places[0], said.inputs, "int32" if said.rows else "float32")
+        self.y: Array = self._inside(places[1], said.outputs, "float32")
         self._carried: Array = np.zeros(sum(said.states.values()), np.float32)
         self._cuts = np.cumsum([0, *said.states.values()])
-        state, carried = _pointer(self._state), _pointer(self._carried)
-        library.edgernn_reset(state)
-        self.step = partial(library.edgernn_step, state, _pointer(self.x), _pointer(self.y))
+        self.step = partial(library.edgernn_advance, state)
         self._run = partial(library.edgernn_run, state)
-        self._get = partial(library.edgernn_get, state, carried)
-        self._set = partial(library.edgernn_set, state, carried)
+        self._get = partial(library.edgernn_get, state, _pointer(self._carried))
+        self._set = partial(library.edgernn_set, state, _pointer(self._carried))
+
+    def _inside(self, place: int, width: int, dtype: str) -> Array:
+        """A part of the state as an array."""
+        return np.frombuffer(self._state.data, dtype, width, place)
 
     def run(self, xs: Array, ys: Array) -> int:
         """Consecutive frames in one call: how many were done before one was refused."""
@@ -72,6 +78,7 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
     Raises:
         UnsupportedError: it was compiled for another processor; nothing of it has run.
         FileError: the system cannot load it.
+        ParityError: its own test fails on this machine.
     """
     said = read(data, name)
     lacking = cpu.missing(said.cpu)
@@ -81,6 +88,8 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
     library.edgernn_size.restype = ctypes.c_size_t
     library.edgernn_run.restype = ctypes.c_size_t
     _check_widths(library, said, name)
+    if library.edgernn_self_test():
+        raise ParityError(f"'{name}' computes something else here than where it was written; export it on this machine")
     return NativeEngine(library, said)
 
 

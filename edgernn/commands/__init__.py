@@ -2,8 +2,10 @@
 
 from edgernn.commands.bench import bench
 from edgernn.commands.demo import demo
+from edgernn.commands.devices import devices
+from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.info import info
 from edgernn.commands.run import run
 
-VERBS = (export, info, run, bench, demo)
+VERBS = (export, info, run, bench, devices, estimate, demo)

@@ -20,30 +20,68 @@ if TYPE_CHECKING:
 @click.option("--time-axis", type=int, help="Which axis of the example is time, when no layer shows it.")
 @click.option("--period-ms", type=float, help="The time from one frame to the next, kept with the model.")
 @click.option("--labels", metavar="A,B,C", help="A name for each output, kept with the model.")
+@click.option(
+    "--precision",
+    metavar="SCHEME",
+    help="Quantize first: fp16, weight_only_wi8_afp32 or dynamic_wi8_afp32.",
+)
+@click.option(
+    "--keep", metavar="LAYER", multiple=True, help="A layer that --precision leaves as it is; repeat for more."
+)
+@click.option(
+    "--runtime", metavar="PACKAGE", help="What will run the files: tflite-runtime, when it is not ai-edge-litert."
+)
+@click.option("--device", metavar="NAME", help="The board that will run the files: see `edgernn devices`.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def export(model: str, out: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def export(
+    model: str,
+    out: tuple[str, ...],
+    precision: str | None,
+    keep: tuple[str, ...],
+    runtime: str | None,
+    device: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Write MODEL as one or more .onnx, .tflite, .so, .c or .rnn files.
 
     MODEL is a .rnn file, or package.module:factory. The factory takes no arguments and returns a torch module, or a
     pair of the module and an example input; without a pair, give --example. Nothing is written unless every file is
-    proved.
+    proved. A .so is compiled for the processor of this machine, or of the board that --device names.
     """
     from edgernn import disk, file
+    from edgernn_export.targets.place import place
     from edgernn_export.translate import render, target_of
 
     for path in out:
         if Path(path).suffix != ".rnn":
             target_of(path)
-    graph = _graph(model, options)
+    places = {path: place(path, runtime, device) for path in out}
+    graph = _quantized(_graph(model, options), precision, keep)
     made: dict[str, bytes] = {}
-    for path in out:
-        made |= {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path)
+    for path, where in places.items():
+        made |= {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, where)
     disk.write_all(made)
+    sizes = {path: len(data) for path, data in made.items()}
     if as_json:
-        click.echo(json.dumps({"graph": file.digest(graph), "files": {path: len(data) for path, data in made.items()}}))
+        click.echo(json.dumps({"graph": file.digest(graph), "precision": graph.precision, "files": sizes}))
     else:
-        for path, data in made.items():
-            click.echo(f"{path}  {len(data):,} bytes")
+        for path, size in sizes.items():
+            click.echo(f"{path}  {size:,} bytes")
+
+
+def _quantized(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> "Graph":
+    from edgernn.errors import UsageError
+    from edgernn.passes.quantize import quantize
+
+    if precision is None:
+        if keep:
+            raise UsageError(f"--keep {keep[0]} goes with --precision, which is not given")
+        return graph
+    smaller = quantize(graph, precision, keep=keep)
+    if precision not in smaller.precision.split("+"):
+        raise UsageError(f"no layer is left to quantize as {precision}: the model stays {smaller.precision}")
+    return smaller
 
 
 def _graph(model: str, options: dict[str, Any]) -> "Graph":

@@ -1,4 +1,4 @@
-"""The C compiler: the system's own, or the one in the package ziglang."""
+"""The C compiler: the system's own for this machine, the one in the package ziglang for every other."""
 
 import os
 import shlex
@@ -6,47 +6,77 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgernn.cpu import Level
 from edgernn.errors import CompilerError
 
-OPTIONS = ("-std=c99", "-O3", "-fPIC", "-shared", "-s", "-Wl,--build-id=none")
+OPTIONS = ("-std=c99", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-s", "-Wl,--build-id=none")
 SHOWN_LINES = 8
 
 
-def command() -> list[str]:
-    """The compiler to run: $CC, else cc, gcc or clang on the path, else ziglang.
+@dataclass(frozen=True)
+class Compiler:
+    """A command that compiles C, with the options that say for which processor."""
+
+    command: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def for_this_machine(level: Level) -> Compiler:
+    """$CC, else cc, gcc or clang on the path, else ziglang.
 
     Raises:
         CompilerError: there is none.
     """
     if os.environ.get("CC"):
-        return shlex.split(os.environ["CC"])
+        return Compiler(tuple(shlex.split(os.environ["CC"])), level.options)
     for name in ("cc", "gcc", "clang"):
         found = shutil.which(name)
         if found:
-            return [found]
+            return Compiler((found,), level.options)
     if find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc"]
+        return Compiler(_zig(), (f"-mcpu={level.zig}",))
     raise CompilerError("there is no C compiler here (cc, gcc, clang): install one, or pip install 'edgernn[native]'")
 
 
-def shared_library(source: str, options: Sequence[str]) -> bytes:
+def for_board(name: str, triple: str, cpu: str) -> Compiler:
+    """The compiler for another machine: zig has the headers and C libraries of them all.
+
+    Args:
+        name: of the board, for a message.
+        triple: the target as zig calls it, such as "aarch64-linux-gnu.2.36".
+        cpu: the processor as zig calls it, such as "cortex_a72".
+
+    Raises:
+        CompilerError: ziglang is not installed.
+    """
+    if find_spec("ziglang"):
+        return Compiler(_zig(), ("-target", triple, f"-mcpu={cpu}"))
+    raise CompilerError(f"compiling for '{name}' needs the package 'ziglang': pip install 'edgernn[native]'")
+
+
+def shared_library(source: str, compiler: Compiler) -> bytes:
     """Compile one source to a shared library; the same source and compiler give the same bytes.
 
     Raises:
-        CompilerError: there is no compiler, or it fails; its first lines are shown.
+        CompilerError: the compiler cannot be run, or it fails; its first lines are shown.
     """
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "model.c").write_text(source)
-        call = [*command(), *OPTIONS, *options, "model.c", "-o", "model.so", "-lm"]
+        said = (*compiler.command, *OPTIONS, *compiler.options)
+        call = [*said, "model.c", "-o", "model.so", "-lm"]
         try:
             done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  the user's own compiler
         except OSError as error:
             raise CompilerError(f"the compiler '{call[0]}' cannot be run: {error.strerror}; check $CC") from error
         if done.returncode:
-            said = "\n".join(done.stderr.strip().splitlines()[:SHOWN_LINES])
-            raise CompilerError(f"{' '.join(call[:-4])} failed with code {done.returncode}:\n{said}")
+            lines = "\n".join(done.stderr.strip().splitlines()[:SHOWN_LINES])
+            raise CompilerError(f"{' '.join(said)} failed with code {done.returncode}:\n{lines}")
         return Path(folder, "model.so").read_bytes()
+
+
+def _zig() -> tuple[str, ...]:
+    return sys.executable, "-m", "ziglang", "cc"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from edgernn.graph import Graph
 from edgernn.runtime import BACKENDS, load
 from edgernn_export.prove import prove
 from edgernn_export.targets import PROVED_BY, TARGETS
+from edgernn_export.targets.place import Place, place
 
 if TYPE_CHECKING:
     import torch
@@ -77,33 +79,54 @@ def _torch(name: str) -> Any:
         raise MissingExtraError("torch", "train", "reading a torch module") from error
 
 
-def export(graph: Graph, path: str | os.PathLike[str]) -> None:
+def export(
+    graph: Graph,
+    path: str | os.PathLike[str],
+    *,
+    device: str | os.PathLike[str] | None = None,
+    runtime: str | None = None,
+) -> None:
     """Write a graph as an artifact of one step, proved on its runtime against numpy before it is kept.
 
     Args:
-        graph: what to write; it is written in float32.
-        path: the suffix picks the target: `.onnx`, `.tflite`, `.so`, or `.c`, which also writes the `.h` beside it.
+        graph: what to write, in its own precision; float64 is written as float32.
+        path: the suffix picks the target: `.onnx`, `.tflite`, `.so`, which also writes a loader for boards without
+            numpy beside it, or `.c`, which also writes the `.h`.
+        device: the board that will run it, as edgernn.device.load takes it. A `.so` is compiled for its processor; what
+            is proved then is the same code compiled for this machine, and the library tests itself where it is loaded.
+        runtime: the package that will run it, where a format has several: "ai-edge-litert" (when nothing is said) or
+            "tflite-runtime" for `.tflite`.
 
     Raises:
-        UsageError: no target writes this suffix.
+        UsageError: no target writes this suffix, the runtime does not run it, or there is no such board.
+        UnsupportedError: the board cannot run such a file.
         MissingExtraError: the target or its runtime is not installed.
         CompilerError: there is no C compiler, or it fails.
         ParityError: the artifact computes something else than the graph; nothing is written.
         FileError: the path cannot be written.
     """
-    disk.write_all(render(graph, os.fspath(path)))
+    name = os.fspath(path)
+    target_of(name)
+    disk.write_all(render(graph, name, place(name, runtime, device)))
 
 
-def render(graph: Graph, name: str) -> dict[str, bytes]:
-    """The files that `export` would write for this name, proved: path -> bytes."""
+def render(graph: Graph, name: str, where: Place | None = None) -> dict[str, bytes]:
+    """The files that `export` would write for this name, proved: path -> bytes; without a place, for the usual one."""
     if not isinstance(graph, Graph):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
-    path = Path(name)
-    made: Mapping[str, bytes] = import_module(target_of(name)).render(graph, path.stem)
+    path, target = Path(name), target_of(name)
+    where = where or place(name)
+    made: Mapping[str, bytes] = import_module(target).render(graph, path.stem, where)
     proof = PROVED_BY.get(path.suffix, path.suffix)
-    runs = made if proof in made else import_module(TARGETS[proof]).render(graph, path.stem)
-    prove(graph, load(runs[proof], name, BACKENDS[proof]))
-    return {str(path.with_suffix(suffix)): data for suffix, data in made.items()}
+    runs = made if path.suffix == proof and where.device is None else _to_prove(graph, path.stem, proof, where)
+    prove(graph, load(runs[f"{path.stem}{proof}"], name, BACKENDS[proof]))
+    return {str(path.with_name(file)): data for file, data in made.items()}
+
+
+def _to_prove(graph: Graph, stem: str, suffix: str, where: Place) -> Mapping[str, bytes]:
+    """The same artifact in a form that this machine can run."""
+    made: Mapping[str, bytes] = import_module(TARGETS[suffix]).render(graph, stem, replace(where, device=None))
+    return made
 
 
 def target_of(name: str) -> str:

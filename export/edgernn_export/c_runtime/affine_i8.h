@@ -1,91 +1,108 @@
 /* y = W x + b with int8 weights and activations, and exact integer sums.
  *
- * W is packed in blocks of 16 rows by 4 inputs: block, group of inputs, row, input; inputs are padded with zeros to a
- * multiple of 4. One scale per row; `sums` has -128 times the sum of each row, for instructions that take activations
- * as unsigned bytes.
+ * W is packed in blocks of 16 rows by 4 inputs, four blocks side by side (see lanes.h); inputs are padded with zeros to
+ * a multiple of 4. One scale per row; `sums` has -128 times the sum of each row.
  */
 #ifndef EDGERNN_AFFINE_I8_H
 #define EDGERNN_AFFINE_I8_H
 
-#include "lanes.h"
+#include "dot_i8.h"
 #include "quantize_i8.h"
 
-/* The sums of one block: sum[r] = the sum over inputs of w[r][i] * q[i]. */
-EDGERNN_FN void affine_i8_sums(int32_t *sum, const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups) {
-#if defined(EDGERNN_AVX512)
-    __m512i a = _mm512_loadu_si512((const void *)sums), b = _mm512_setzero_si512(), c = b, d = b;
-    for (size_t fours = groups / 4; fours; --fours, w += 256, q += 16) {
-        int32_t x[4];
-        memcpy(x, q, sizeof x);
-        a = _mm512_dpbusd_epi32(a, _mm512_set1_epi32(x[0]), _mm512_loadu_si512((const void *)w));
-        b = _mm512_dpbusd_epi32(b, _mm512_set1_epi32(x[1]), _mm512_loadu_si512((const void *)(w + 64)));
-        c = _mm512_dpbusd_epi32(c, _mm512_set1_epi32(x[2]), _mm512_loadu_si512((const void *)(w + 128)));
-        d = _mm512_dpbusd_epi32(d, _mm512_set1_epi32(x[3]), _mm512_loadu_si512((const void *)(w + 192)));
+/* The sum of each row of a block, with several groups in flight; `far` bytes lie between one group and the next. */
+EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups, size_t far) {
+    dots a = dot_begin(sums), b = dot_zero(), c = b, d = b;
+    for (size_t fours = groups / 4; fours; --fours, w += 4 * far, q += 16) {
+        a = dot_i8(a, w, dot_read(q));
+        b = dot_i8(b, w + far, dot_read(q + 4));
+        c = dot_i8(c, w + 2 * far, dot_read(q + 8));
+        d = dot_i8(d, w + 3 * far, dot_read(q + 12));
     }
-    for (size_t ones = groups % 4; ones; --ones, w += 64, q += 4) {
-        int32_t x;
-        memcpy(&x, q, sizeof x);
-        a = _mm512_dpbusd_epi32(a, _mm512_set1_epi32(x), _mm512_loadu_si512((const void *)w));
+    for (size_t ones = groups % 4; ones; --ones, w += far, q += 4) a = dot_i8(a, w, dot_read(q));
+    return dot_add(dot_add(a, b), dot_add(c, d));
+}
+
+/* The integer sums of a block as numbers: one product with both scales, then the bias. */
+EDGERNN_FN void affine_i8_end(float *y, dots sum, const float *scale, const float *bias, float step, size_t at) {
+    const f32x16 scaled = f32_mul(f32_of_dots(sum), f32_mul(f32_all(step), f32_load(scale + at)));
+    f32_store(y + at, bias ? f32_add(scaled, f32_load(bias + at)) : scaled);
+}
+
+/* Four blocks side by side. */
+EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
+                               const uint8_t *q, float step, size_t at, size_t groups) {
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
+    dots a = dot_begin(sums + at), b = dot_begin(sums + at + 16);
+    dots c = dot_begin(sums + at + 32), d = dot_begin(sums + at + 48);
+#if defined(EDGERNN_AVX512) /* and two groups at a time, since a sum waits for the one before it */
+    dots e = dot_zero(), f = e, g = e, h = e;
+    for (size_t twos = groups / 2; twos; --twos, w += 512, q += 8) {
+        const dot_four first = dot_read(q), second = dot_read(q + 4);
+        for (int k = 0; k < 512; k += 64) EDGERNN_AHEAD(w + 2048 + k);
+        a = dot_i8(a, w, first);
+        b = dot_i8(b, w + 64, first);
+        c = dot_i8(c, w + 128, first);
+        d = dot_i8(d, w + 192, first);
+        e = dot_i8(e, w + 256, second);
+        f = dot_i8(f, w + 320, second);
+        g = dot_i8(g, w + 384, second);
+        h = dot_i8(h, w + 448, second);
     }
-    _mm512_storeu_si512((void *)sum, _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d)));
-#elif defined(EDGERNN_AVX2)
-    /* Widened to 16 bits, since pair sums of bytes saturate; each row has two lanes until the end. */
-    __m256i a[4];
-    (void)sums;
-    for (int k = 0; k < 4; ++k) a[k] = _mm256_setzero_si256();
-    for (size_t g = 0; g < groups; ++g, w += 64, q += 4) {
-        int32_t four;
-        memcpy(&four, q, sizeof four);
-        const __m256i x = _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
-        for (int k = 0; k < 4; ++k) {
-            const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(w + 16 * k));
-            a[k] = _mm256_add_epi32(a[k], _mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), x));
-        }
+    groups %= 2;
+    a = dot_add(a, e), b = dot_add(b, f), c = dot_add(c, g), d = dot_add(d, h);
+#endif
+    for (; groups; --groups, w += 256, q += 4) {
+        const dot_four four = dot_read(q);
+        a = dot_i8(a, w, four);
+        b = dot_i8(b, w + 64, four);
+        c = dot_i8(c, w + 128, four);
+        d = dot_i8(d, w + 192, four);
     }
-    for (int k = 0; k < 4; k += 2) {
-        const __m256i pairs = _mm256_permute4x64_epi64(_mm256_hadd_epi32(a[k], a[k + 1]), 0xd8);
-        _mm256_storeu_si256((__m256i *)(void *)(sum + 4 * k), pairs);
-    }
-#elif defined(EDGERNN_DOTPROD)
-    int32x4_t a[4];
-    (void)sums;
-    for (int k = 0; k < 4; ++k) a[k] = vdupq_n_s32(0);
-    for (size_t g = 0; g < groups; ++g, w += 64, q += 4) {
-        int32_t four;
-        memcpy(&four, q, sizeof four);
-        const int8x16_t x = vreinterpretq_s8_s32(vdupq_n_s32(four));
-        for (int k = 0; k < 4; ++k) a[k] = vdotq_s32(a[k], vld1q_s8(w + 16 * k), x);
-    }
-    for (int k = 0; k < 4; ++k) vst1q_s32(sum + 4 * k, a[k]);
-#elif defined(EDGERNN_NEON)
-    int32x4_t a[8];
-    (void)sums;
-    for (int k = 0; k < 8; ++k) a[k] = vdupq_n_s32(0);
-    for (size_t g = 0; g < groups; ++g, w += 64, q += 4) {
-        int32_t four;
-        memcpy(&four, q, sizeof four);
-        const int8x8_t x = vreinterpret_s8_s32(vdup_n_s32(four));
-        for (int k = 0; k < 8; ++k) a[k] = vpadalq_s16(a[k], vmull_s8(vld1_s8(w + 8 * k), x));
-    }
-    for (int k = 0; k < 4; ++k) vst1q_s32(sum + 4 * k, vpaddq_s32(a[2 * k], a[2 * k + 1]));
-#else
-    (void)sums;
-    for (int r = 0; r < EDGERNN_LANES; ++r) sum[r] = 0;
-    for (size_t g = 0; g < groups; ++g, w += 64, q += 4)
-        for (int r = 0; r < EDGERNN_LANES; ++r)
-            for (int i = 0; i < 4; ++i) sum[r] += (int32_t)w[4 * r + i] * (int32_t)(int8_t)q[i];
+    affine_i8_end(y, a, scale, bias, step, at);
+    affine_i8_end(y, b, scale, bias, step, at + 16);
+    affine_i8_end(y, c, scale, bias, step, at + 32);
+    affine_i8_end(y, d, scale, bias, step, at + 48);
+#else /* there are not registers enough for more than one at a time */
+    for (size_t k = 0; k < 64; k += 16)
+        affine_i8_end(y, affine_i8_block(w + 4 * k, q, sums + at + k, groups, 256), scale, bias, step, at + k);
 #endif
 }
 
 /* q and step: from quantize_i8. blocks: rows / 16, groups: inputs / 4, both rounded up. */
 EDGERNN_FN void affine_i8(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
-                      const uint8_t *q, float step, size_t blocks, size_t groups) {
-    int32_t sum[EDGERNN_LANES];
-    for (size_t k = 0; k < 16 * blocks; k += 16, w += 64 * groups) {
-        affine_i8_sums(sum, w, q, sums + k, groups);
-        const f32x16 factor = f32_mul(f32_all(step), f32_load(scale + k));
-        const f32x16 scaled = f32_mul(f32_of_i32(sum), factor);
-        f32_store(y + k, bias ? f32_add(scaled, f32_load(bias + k)) : scaled);
+                          const uint8_t *q, float step, size_t blocks, size_t groups) {
+    size_t at = 0;
+    for (size_t fours = blocks / 4; fours; --fours, at += 64)
+        affine_i8_four(y, w + 4 * at * groups, scale, bias, sums, q, step, at, groups);
+    for (size_t ones = blocks % 4; ones; --ones, at += 16)
+        affine_i8_end(y, affine_i8_block(w + 4 * at * groups, q, sums + at, groups, 64), scale, bias, step, at);
+}
+
+EDGERNN_FN void affine_i8_sparse(float *y, const int8_t *w, const uint16_t *index, const uint32_t *starts,
+                                 const uint16_t *order, const float *scale, const float *bias, const int32_t *sums,
+                                 const uint8_t *q, float step, size_t blocks) {
+    for (size_t fours = blocks / 4; fours; --fours, ++starts, order += 4) {
+        const size_t at[4] = {16 * (size_t)order[0], 16 * (size_t)order[1], 16 * (size_t)order[2], 16 * (size_t)order[3]};
+        dots a = dot_begin(sums + at[0]), b = dot_begin(sums + at[1]);
+        dots c = dot_begin(sums + at[2]), d = dot_begin(sums + at[3]);
+        for (size_t groups = (starts[1] - starts[0]) / 4; groups; --groups, w += 256, index += 4) {
+            for (int k = 0; k < 256; k += 64) EDGERNN_AHEAD(w + 2048 + k);
+            a = dot_i8(a, w, dot_read(q + 4 * (size_t)index[0]));
+            b = dot_i8(b, w + 64, dot_read(q + 4 * (size_t)index[1]));
+            c = dot_i8(c, w + 128, dot_read(q + 4 * (size_t)index[2]));
+            d = dot_i8(d, w + 192, dot_read(q + 4 * (size_t)index[3]));
+        }
+        affine_i8_end(y, a, scale, bias, step, at[0]);
+        affine_i8_end(y, b, scale, bias, step, at[1]);
+        affine_i8_end(y, c, scale, bias, step, at[2]);
+        affine_i8_end(y, d, scale, bias, step, at[3]);
+    }
+    for (size_t ones = blocks % 4; ones; --ones, ++starts, ++order) {
+        const size_t at = 16 * (size_t)*order;
+        dots sum = dot_begin(sums + at);
+        for (size_t groups = starts[1] - starts[0]; groups; --groups, w += 64, ++index)
+            sum = dot_i8(sum, w, dot_read(q + 4 * (size_t)*index));
+        affine_i8_end(y, sum, scale, bias, step, at);
     }
 }
 

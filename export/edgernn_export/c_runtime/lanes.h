@@ -1,7 +1,12 @@
 /* Sixteen lanes: one vector type for every instruction set, chosen by the compiler's own macros.
  *
  * All weights are packed in blocks of 16 rows, so a block is one register of AVX-512, two of AVX2, four of NEON, or an
- * array in portable C99. The integer sums are exact on each of them.
+ * array in portable C99. Four blocks stand side by side, column after column, so that memory is read in order while
+ * four sums share what is read of x; blocks that are left over at the end stand one after another.
+ *
+ * A sparse matrix keeps only those columns of a block that are not zeros, and the number of each in `index`. Of four
+ * blocks side by side each has as many as the fullest; `order` has the blocks' own numbers. The first four have those
+ * from starts[0] to starts[1], and so on.
  */
 #ifndef EDGERNN_LANES_H
 #define EDGERNN_LANES_H
@@ -19,13 +24,20 @@
 #define EDGERNN_FN static inline
 #endif
 
+/* asks for memory that is needed soon; weights are read once a step, in order, and often from beyond the first cache */
+#if defined(__GNUC__)
+#define EDGERNN_AHEAD(p) __builtin_prefetch((p))
+#else
+#define EDGERNN_AHEAD(p) ((void)(p))
+#endif
+
 #if defined(EDGERNN_PORTABLE)
 #define EDGERNN_ISA "c99"
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
 #define EDGERNN_AVX512 1
 #define EDGERNN_ISA "avx512-vnni"
 #include <immintrin.h>
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define EDGERNN_AVX2 1
 #define EDGERNN_ISA "avx2"
 #include <immintrin.h>
@@ -58,6 +70,13 @@ EDGERNN_FN f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xfff
 EDGERNN_FN f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
 EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) { return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_loadu_si512((const void *)p)); }
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepi8_epi32(0xffff, bytes));
+}
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256((const __m256i *)(const void *)p));
+}
 
 #elif defined(EDGERNN_AVX2)
 
@@ -107,6 +126,19 @@ EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
     y.hi = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p + 8)));
     return y;
 }
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    f32x16 y;
+    y.lo = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+    y.hi = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    f32x16 y;
+    y.lo = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+    y.hi = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)));
+    return y;
+}
 
 #elif defined(EDGERNN_NEON)
 
@@ -149,6 +181,20 @@ EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
     for (int i = 0; i < 4; ++i) y.val[i] = vcvtq_f32_s32(vld1q_s32(p + 4 * i));
     return y;
 }
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    f32x16 y;
+    for (int i = 0; i < 2; ++i) {
+        const int16x8_t eight = vmovl_s8(vld1_s8(p + 8 * i));
+        y.val[2 * i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(eight)));
+        y.val[2 * i + 1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(eight)));
+    }
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
+    return y;
+}
 
 #else
 
@@ -166,7 +212,7 @@ EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
 EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
 EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
 EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
-EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i])
+EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* NaN in b comes out, as on x86 */
 EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
 #undef EDGERNN_EACH
 
@@ -189,6 +235,24 @@ EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
 EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
+    return y;
+}
+/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 of edgernn is finite. */
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) {
+        const uint32_t exponent = (p[i] >> 10) & 31u, fraction = p[i] & 1023u;
+        const uint32_t bits = (exponent + 112u) << 23 | fraction << 13;
+        float size;
+        memcpy(&size, &bits, sizeof size);
+        if (!exponent) size = (float)fraction / 16777216.0f;
+        y.at[i] = p[i] & 0x8000u ? -size : size;
+    }
     return y;
 }
 

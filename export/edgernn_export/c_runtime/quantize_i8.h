@@ -13,59 +13,70 @@
 #define EDGERNN_Q_SHIFT 0
 #endif
 
-/* Half to even for |a| < 2^22, without libm: the sum has no room for a fraction. */
-EDGERNN_FN int32_t round_even(float a) {
-    const float room = 12582912.0f;
-    volatile float moved = a + room; /* no compiler may see through it */
-    return (int32_t)(moved - room);
-}
+#define EDGERNN_SILENCE 1e-30f /* a vector below it is zeros: 127 / 1e-37 would be infinite */
 
-EDGERNN_FN float max_abs(const float *x, size_t n) {
-    float most = 0;
-    size_t i = 0;
-    float lanes[EDGERNN_LANES];
-    f32x16 top = f32_all(0);
-    for (; i + EDGERNN_LANES <= n; i += EDGERNN_LANES) {
-        const f32x16 a = f32_load(x + i);
-        top = f32_max(top, f32_max(a, f32_sub(f32_all(0), a)));
-    }
-    f32_store(lanes, top);
-    for (int k = 0; k < EDGERNN_LANES; ++k) most = lanes[k] > most ? lanes[k] : most;
-    for (; i < n; ++i) {
-        const float a = x[i] < 0 ? -x[i] : x[i];
-        most = a > most ? a : most;
-    }
-    return most;
-}
-
-/* Returns the scale, max |x| / 127; 0 for a vector of zeros, whose bytes are zeros. q has room for n rounded up to 16. */
-EDGERNN_FN float quantize_i8(uint8_t *q, const float *x, size_t n) {
-    const float most = max_abs(x, n);
-    const float inv = most > 0 ? 127.0f / most : 0.0f;
-    size_t i = 0;
+/* The largest of sixteen, none of them negative. */
+EDGERNN_FN float f32_most(f32x16 a) {
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2)
 #if defined(EDGERNN_AVX512)
-    for (; i + 16 <= n; i += 16) {
-        const __m512i r = _mm512_maskz_cvtps_epi32(0xffff, _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(inv)));
-        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm_xor_si128(_mm512_maskz_cvtepi32_epi8(0xffff, r), _mm_set1_epi8(-128)));
-    }
-#elif defined(EDGERNN_AVX2)
-    for (; i + 16 <= n; i += 16) {
-        const __m256 by = _mm256_set1_ps(inv);
-        const __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), by));
-        const __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), by));
-        const __m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
-    }
+    const __m256d low = _mm512_maskz_extractf64x4_pd(0xff, _mm512_castps_pd(a), 0);
+    const __m256d high = _mm512_maskz_extractf64x4_pd(0xff, _mm512_castps_pd(a), 1);
+    const __m256 eight = _mm256_max_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high));
+#else
+    const __m256 eight = _mm256_max_ps(a.lo, a.hi);
+#endif
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
 #elif defined(EDGERNN_NEON)
-    for (; i + 16 <= n; i += 16) {
-        int16x4_t h[4];
-        for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i + 4 * (size_t)k), inv)));
-        vst1q_s8((int8_t *)(void *)(q + i), vcombine_s8(vqmovn_s16(vcombine_s16(h[0], h[1])), vqmovn_s16(vcombine_s16(h[2], h[3]))));
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.val[0], a.val[1]), vmaxq_f32(a.val[2], a.val[3])));
+#else
+    float most = 0;
+    for (int k = 0; k < EDGERNN_LANES; ++k) most = a.at[k] > most ? a.at[k] : most;
+    return most;
+#endif
+}
+
+/* Sixteen numbers of at most 127 to bytes. */
+EDGERNN_FN void q_store(uint8_t *q, f32x16 x) {
+#if defined(EDGERNN_AVX512)
+    const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x));
+    _mm_storeu_si128((__m128i *)(void *)q, _mm_xor_si128(bytes, _mm_set1_epi8(-128)));
+#elif defined(EDGERNN_AVX2)
+    const __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
+    const __m256i w = _mm256_permute4x64_epi64(pairs, 0xd8);
+    _mm_storeu_si128((__m128i *)(void *)q, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+#elif defined(EDGERNN_NEON)
+    int16x4_t h[4];
+    for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(vcvtnq_s32_f32(x.val[k]));
+    vst1q_s8((int8_t *)(void *)q, vcombine_s8(vqmovn_s16(vcombine_s16(h[0], h[1])), vqmovn_s16(vcombine_s16(h[2], h[3]))));
+#else
+    /* half to even without libm: a sum of this size has no room for a fraction, and no compiler may see through it */
+    for (int k = 0; k < EDGERNN_LANES; ++k) {
+        const int sane = x.at[k] > -127.5f && x.at[k] < 127.5f; /* infinity times zero is no number */
+        volatile float moved = (sane ? x.at[k] : 0.0f) + 12582912.0f;
+        q[k] = (uint8_t)(int8_t)(moved - 12582912.0f);
     }
 #endif
-    for (; i < n; ++i) q[i] = (uint8_t)(round_even(x[i] * inv) + EDGERNN_Q_SHIFT);
-    for (; i % 16; ++i) q[i] = (uint8_t)EDGERNN_Q_SHIFT;
-    return most / 127.0f;
+}
+
+/* Returns the scale, max |x| / 127; 0 for a vector of silence, whose bytes are zeros. q has room for n rounded up to
+ * 16. */
+EDGERNN_FN float quantize_i8(uint8_t *q, const float *x, size_t n) {
+    const f32x16 zero = f32_all(0);
+    const size_t whole = n / EDGERNN_LANES * EDGERNN_LANES;
+    float rest[EDGERNN_LANES] = {0};
+    memcpy(rest, x + whole, (n - whole) * sizeof *x);
+    f32x16 top = f32_max(f32_load(rest), f32_sub(zero, f32_load(rest)));
+    for (size_t i = 0; i < whole; i += EDGERNN_LANES) {
+        const f32x16 a = f32_load(x + i);
+        top = f32_max(top, f32_max(a, f32_sub(zero, a)));
+    }
+    const float most = f32_most(top);
+    const f32x16 inv = f32_all(most > EDGERNN_SILENCE ? 127.0f / most : 0.0f);
+    for (size_t i = 0; i < whole; i += EDGERNN_LANES) q_store(q + i, f32_mul(f32_load(x + i), inv));
+    if (whole < n) q_store(q + whole, f32_mul(f32_load(rest), inv));
+    return most > EDGERNN_SILENCE ? most / 127.0f : 0.0f;
 }
 
 #endif

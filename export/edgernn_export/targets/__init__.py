@@ -6,7 +6,7 @@ TARGETS = {
     ".so": "edgernn_export.targets.c.library",
     ".tflite": "edgernn_export.targets.tflite.target",
 }
-"""The suffix of an artifact -> the module that renders it: `render(graph, stem) -> {suffix: bytes}`."""
+"""The suffix of an artifact -> the module that renders it: `render(graph, stem, place) -> {name of a file: bytes}`."""
 
 PROVED_BY = {".c": ".so"}
 """The suffix of an artifact that no backend opens -> that of the same code in a form that one does."""

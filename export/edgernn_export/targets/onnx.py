@@ -1,17 +1,20 @@
 """ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgernn.contract import signature
 from edgernn.errors import MissingExtraError
 from edgernn.graph import INPUT, Graph
 from edgernn.record import Ref, Word
 from edgernn.seal import seal
-from edgernn.tensor import Tensor
+from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.trace import replay
 from edgernn.version import VERSION
+from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan, plan
 
 try:
@@ -20,8 +23,11 @@ try:
 except ImportError as error:
     raise MissingExtraError("onnx", "export", "writing an .onnx file") from error
 
+Array = NDArray[Any]
+
 OPSET = 17
 IR_VERSION = 8  # that of opset 17
+ZERO = 128  # the unsigned integer that stands for 0
 
 _TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
 
@@ -33,6 +39,7 @@ class OnnxWords:
         self.plan = planned
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, onnx.TensorProto] = {}
+        self.inside: set[str] = set()  # values that no word of the trace made
         self.word: Word
 
     def hear(self, word: Word) -> None:
@@ -40,8 +47,10 @@ class OnnxWords:
         self.word = word
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
+        if weight.scheme == DYNAMIC:
+            return self._dynamic(weight, x, bias)
         extra = [] if bias is None else [self._constant(bias)]
-        return self._node("Gemm", [self._name(x), self._constant(weight), *extra], transB=1)
+        return self._node("Gemm", [self._name(x), self._matrix(weight), *extra], transB=1)
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._node("Add", [self._name(a), self._name(b)])
@@ -58,7 +67,7 @@ class OnnxWords:
         if by == 1.0:
             return self._node("Add", [self._name(x), self._constant(plus, "plus")])
         scaled = f"{self.word.made[0].name}.scaled"
-        self.nodes.append(helper.make_node("Mul", [self._name(x), self._constant(by, "by")], [scaled], scaled))
+        self._inside("Mul", [self._name(x), self._constant(by, "by")], [scaled])
         return self._node("Add", [scaled, self._constant(plus, "plus")])
 
     def sigmoid(self, x: Ref) -> Ref:
@@ -78,8 +87,7 @@ class OnnxWords:
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         name = f"split.{'.'.join(map(str, sizes))}"
-        self.weights[name] = numpy_helper.from_array(np.array(sizes, np.int64), name)
-        self._node("Split", [self._name(x), name], axis=1)
+        self._node("Split", [self._name(x), self._store(name, np.array(sizes, np.int64))], axis=1)
         return self.word.made
 
     def concat(self, *xs: Ref) -> Ref:
@@ -98,6 +106,51 @@ class OnnxWords:
         """An output that repeats another value."""
         self.nodes.append(helper.make_node("Identity", [name], [output], output))
 
+    def _matrix(self, weight: Tensor) -> str:
+        """A matrix in float32, made of its smaller form when the model is loaded.
+
+        By Cast and Mul, which ONNX Runtime folds into a constant; DequantizeLinear it would keep, and compute anew in
+        every step.
+        """
+        if not weight.scheme:
+            return self._constant(weight)
+        name = self.plan.weight(weight, self.word)
+        dense = f"{name}.dense"
+        if dense not in self.inside:
+            cast = dense if weight.scale is None else f"{name}.cast"
+            self._inside("Cast", [self._store(name, weight.stored)], [cast], to=onnx.TensorProto.FLOAT)
+            if weight.scale is not None:
+                self._inside("Mul", [cast, self._store(f"{name}.scale", weight.scale[:, None])], [dense])
+        return dense
+
+    def _dynamic(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
+        """The words of the standard, in the order that ONNX Runtime fuses to one DynamicQuantizeMatMul.
+
+        The integers are kept unsigned, with zero point 128: on x86 without VNNI the runtime adds products of unsigned
+        and signed bytes in 16 bits, which saturate; those of two unsigned bytes it does not.
+        """
+        assert weight.scale is not None
+        made, name = self.word.made[0], self.plan.weight(weight, self.word)
+        unsigned = (weight.stored.T.astype(np.int16) + ZERO).astype(np.uint8)
+        q, step, zero = self._rounded(x)
+        ins = [q, self._store(name, unsigned), zero, self._store("zero", np.array(ZERO, np.uint8))]
+        sums, cast, scale, product = (f"{made.name}.{role}" for role in ("sums", "cast", "scale", "product"))
+        self._inside("MatMulInteger", ins, [sums])
+        self._inside("Cast", [sums], [cast], to=onnx.TensorProto.FLOAT)
+        self._inside("Mul", [step, self._store(f"{name}.scale", weight.scale)], [scale])
+        if bias is None:
+            return self._node("Mul", [cast, scale])
+        self._inside("Mul", [cast, scale], [product])
+        return self._node("Add", [product, self._constant(bias)])
+
+    def _rounded(self, x: Ref) -> tuple[str, str, str]:
+        """A value as integers, the value of one step, and the integer that stands for 0: once, however many read it."""
+        name = self._name(x)
+        q, step, zero = (f"{name}.{role}" for role in ("rounded", "step", "zero"))
+        if q not in self.inside:
+            self._inside("DynamicQuantizeLinear", [name], [q, step, zero])
+        return q, step, zero
+
     def _name(self, ref: Ref) -> str:
         return self.plan.names[ref.name]
 
@@ -114,11 +167,19 @@ class OnnxWords:
             array = given.dense(np.float32)
         else:
             name, array = f"{self.word.made[0].name}.{role}", np.array(given, np.float32)
-        self.weights[name] = numpy_helper.from_array(array, name)
+        return self._store(name, array)
+
+    def _inside(self, kind: str, inputs: list[str], outputs: list[str], **attributes: int) -> None:
+        """A node for a value between words."""
+        self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
+        self.inside.update(outputs)
+
+    def _store(self, name: str, array: Array) -> str:
+        self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
 
 
-def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The sealed bytes of an `.onnx` file, the same for the same graph."""
     planned = plan(graph)
     words = OnnxWords(planned)
@@ -140,4 +201,4 @@ def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
     )
     helper.set_model_props(model, {"edgernn": planned.contract})
     onnx.checker.check_model(model, full_check=True)
-    return {".onnx": seal(model.SerializeToString(deterministic=True))}
+    return {f"{stem}.onnx": seal(model.SerializeToString(deterministic=True))}

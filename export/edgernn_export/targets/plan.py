@@ -1,6 +1,6 @@
 """What every target needs before it writes: which value gets which name in the artifact."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,7 @@ from edgernn.contract import Contract, contract, write
 from edgernn.errors import UnsupportedError
 from edgernn.graph import OUTPUT, Graph
 from edgernn.record import Ref, Word
-from edgernn.tensor import Tensor
+from edgernn.tensor import SCHEMES, Tensor
 from edgernn.trace import Trace, trace
 
 
@@ -64,12 +64,12 @@ class Plan:
         return self._weights.get(tensor, f"{word.layer}/{word.k}.{place}")
 
 
-def plan(graph: Graph, schemes: tuple[str, ...] = ()) -> Plan:
+def plan(graph: Graph, schemes: Collection[str] = SCHEMES) -> Plan:
     """Trace a graph in float32 and name its values.
 
     Args:
         graph: what to write.
-        schemes: those of quantized weights that the target can write.
+        schemes: those of quantized weights that the target can express.
 
     Raises:
         UnsupportedError: a layer is quantized in another scheme.
@@ -78,7 +78,7 @@ def plan(graph: Graph, schemes: tuple[str, ...] = ()) -> Plan:
     for name, tensor in single.tensors.items():
         if tensor.scheme and tensor.scheme not in schemes:
             raise UnsupportedError(
-                f"layer '{name.split('.')[0]}' is quantized as {tensor.scheme}, which this target cannot write yet; "
-                "export it as .so or .c, or leave the layer in float with keep="
+                f"layer '{name.split('.')[0]}' is quantized as {tensor.scheme}, which this target cannot express; "
+                f"there are {', '.join(schemes)}, or leave the layer in float with keep="
             )
     return Plan(single, trace(single))

@@ -1,10 +1,10 @@
 """Where each value of the step lives: in the scratch of the state, in a carried state, or in the caller's frame."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgernn.record import Word
 from edgernn.trace import Trace
+from edgernn_export.targets.c.groups import Group
 
 LANES = 16
 
@@ -31,31 +31,36 @@ class Layout:
         return root, at + further
 
 
-def lay_out(steps: Trace) -> Layout:
-    """Give each value the first free place for as long as it is needed; a split takes no place at all."""
+def lay_out(steps: Trace, groups: Sequence[Group]) -> Layout:
+    """Give each stored value the first free place for as long as it is needed; a split takes no place at all."""
     parts = {
         made.name: (word.reads[0].name, sum(word.widths[:i]))
         for word in steps.words
         if word.name == "split"
         for i, made in enumerate(word.made)
     }
-    plain = Layout({}, parts, 0)
-    last = dict[str, int]()
-    for name, index in steps.last_use.items():
-        root, _ = plain.root(name)
-        last[root] = max(index, last.get(root, 0))
-    taken: list[tuple[int, int, int]] = []  # (start, stop, index of the last word that needs it)
+    last = last_groups(steps, groups, Layout({}, parts, 0))
+    taken: list[tuple[int, int, int]] = []  # (start, stop, index of the last group that needs it)
     offsets, size = {}, 0
-    for i, word in enumerate(steps.words):
-        if word.name == "split":
+    for i, group in enumerate(groups):
+        if group.words[0].name == "split":
             continue
-        (made,) = word.made
         taken = [place for place in taken if place[2] >= i]
-        start = _first_fit(taken, padded(made.width))
-        offsets[made.name] = start
-        taken.append((start, start + padded(made.width), last.get(made.name, i)))
-        size = max(size, start + padded(made.width))
+        for made in group.stored:
+            start = _first_fit(taken, padded(made.width))
+            offsets[made.name] = start
+            taken.append((start, start + padded(made.width), last[made.name]))
+            size = max(size, start + padded(made.width))
     return Layout(offsets, parts, size + LANES)
+
+
+def last_groups(steps: Trace, groups: Sequence[Group], parts: Layout) -> Mapping[str, int]:
+    """The last group that needs each value, or a part of it; results are needed after all of them."""
+    last: dict[str, int] = {}
+    for i, group in enumerate(groups):
+        for ref in (ref for word in group.words for ref in (*word.reads, *word.made)):
+            last[parts.root(ref.name)[0]] = i
+    return last | {parts.root(ref.name)[0]: len(groups) for ref in steps.results}
 
 
 def _first_fit(taken: list[tuple[int, int, int]], width: int) -> int:
@@ -65,8 +70,3 @@ def _first_fit(taken: list[tuple[int, int, int]], width: int) -> int:
             return start
         start = max(start, end)
     return start
-
-
-def blocks(word: Word) -> int:
-    """How many blocks of lanes the word's value has."""
-    return padded(word.widths[0]) // LANES

@@ -1,28 +1,69 @@
-"""The shared library: the C step, compiled for the processor of this machine."""
+"""The shared library: the C step compiled for a processor, and a loader that needs nothing but Python beside it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 
 from edgernn import cpu
 from edgernn.contract import write as describe
+from edgernn.device import THIS, Device
 from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph
 from edgernn.seal import seal
-from edgernn.tensor import SCHEMES
-from edgernn_export.compiler import shared_library
-from edgernn_export.targets.c.target import write
-from edgernn_export.targets.plan import plan
+from edgernn_export.compiler import Compiler, for_board, for_this_machine, shared_library
+from edgernn_export.targets.c.target import identifier, template, write
+from edgernn_export.targets.place import Place
+from edgernn_export.targets.plan import Plan, plan
 
 PREFIX = "edgernn"  # of the functions in every library, so that a loader knows them
+LOADER = "_stream"  # not the library's own stem: Python would import the library in place of the loader
 
 
-def render(graph: Graph, _stem: str) -> Mapping[str, bytes]:
-    """The sealed bytes of a `.so` file for this machine; the same for the same graph and compiler."""
-    level = cpu.best()
-    if level is None:
-        machine, _ = cpu.here()
-        raise UnsupportedError(f"there is no level for a machine of kind {machine}; export the .c file and compile it")
-    planned = plan(graph, SCHEMES)
+def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
+    """The sealed bytes of a `.so` file and its loader; the same for the same graph and compiler.
+
+    Raises:
+        UnsupportedError: nothing is known of the processor that it could be compiled for.
+    """
+    level, compiler = _compiler(place.device)
+    planned = plan(graph)
     about = describe(replace(planned.said, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
-    return {".so": seal(shared_library(code, cpu.LEVELS[level].options))}
+    library = seal(shared_library(code, compiler))
+    return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}
+
+
+def _compiler(device: Device | None) -> tuple[str, Compiler]:
+    """The level that the code is for, and what compiles it."""
+    if device is None or device.name == THIS:
+        level = cpu.best()
+        if level is None:
+            machine, _ = cpu.here()
+            raise UnsupportedError(
+                f"there is no level for a machine of kind {machine}; export the .c file and compile it"
+            )
+        return level, for_this_machine(cpu.LEVELS[level])
+    if device.level is None or device.triple is None or device.cpu is None:
+        raise UnsupportedError(
+            f"level, triple or cpu of board '{device.name}' is unknown; export the .c file and compile it there"
+        )
+    return device.level, for_board(device.name, device.triple, device.cpu)
+
+
+def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
+    rows = planned.graph.rows
+    return template(
+        "stream.py.txt",
+        {
+            "module": f"{identifier(stem)}{LOADER}",
+            "title": f"{stem}: one step of a recurrent network from {stem}.so, with Python's standard library alone.",
+            "stem": stem,
+            "inputs": planned.graph.inputs,
+            "outputs": planned.graph.outputs,
+            "sha256": sha256(library).hexdigest(),
+            "machine": cpu.LEVELS[level].machine,
+            "flags": sorted(cpu.LEVELS[level].flags),
+            "kind": "i" if rows else "f",
+            "bad": "an index outside the table" if rows else "not finite",
+        },
+    )

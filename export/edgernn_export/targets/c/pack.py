@@ -1,5 +1,7 @@
 """Packing: weights in the order in which the kernels read them, and as text."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from edgernn.readings.numpy import Array
@@ -7,23 +9,62 @@ from edgernn_export.targets.c.layout import LANES, padded
 
 PER_LINE = 8
 GROUP = 4  # inputs that one instruction takes
+SPARSE_AT_MOST = 0.7  # of the blocks; see bench/c_level
 
 
-def rows_f32(weight: Array) -> Array:
-    """(rows, inputs) -> blocks of 16 rows, column after column: c_runtime/affine_f32.h."""
+@dataclass(frozen=True)
+class Sparse:
+    """The blocks of a matrix that are not zeros, four blocks of rows side by side: lanes.h."""
+
+    kept: Array  # one after another
+    index: Array  # uint16: the column, or group of inputs, of each
+    starts: Array  # uint32: where each four, and then each block that is left over, begins; and the end
+    order: Array  # uint16: which blocks of rows stand side by side
+
+
+def rows_by_column(weight: Array) -> Array:
+    """(rows, inputs) -> (blocks of 16 rows, inputs, 16), in the same dtype: c_runtime/affine_float.h."""
     rows, inputs = weight.shape
-    full = np.zeros((padded(rows), inputs), np.float32)
+    full = np.zeros((padded(rows), inputs), weight.dtype)
     full[:rows] = weight
-    return full.reshape(-1, LANES, inputs).transpose(0, 2, 1).reshape(-1)
+    return full.reshape(-1, LANES, inputs).transpose(0, 2, 1)
 
 
-def rows_i8(weight: Array) -> Array:
-    """(rows, inputs) -> blocks of 16 rows by 4 inputs: c_runtime/affine_i8.h."""
+def rows_by_group(weight: Array) -> Array:
+    """(rows, inputs) -> (blocks of 16 rows, groups of 4 inputs, 64): c_runtime/affine_i8.h."""
     rows, inputs = weight.shape
     groups = -(-inputs // GROUP)
     full = np.zeros((padded(rows), groups * GROUP), np.int8)
     full[:rows, :inputs] = weight
-    return full.reshape(-1, LANES, groups, GROUP).transpose(0, 2, 1, 3).reshape(-1)
+    return full.reshape(-1, LANES, groups, GROUP).transpose(0, 2, 1, 3).reshape(-1, groups, LANES * GROUP)
+
+
+def sparse(packed: Array) -> Sparse | None:
+    """(blocks, columns, lanes) without the columns that are zeros; None when that saves too little to pay.
+
+    Blocks that keep about as many columns stand side by side, four of them as long as the fullest, the others filled up
+    with zeros: so one loop serves four, and a processor guesses its end wrong once and not four times.
+    """
+    full: Array = np.asarray(packed.any(axis=2))
+    order = np.argsort(-full.sum(axis=1), kind="stable")
+    fours = len(order) // 4 * 4
+    sets = [order[k : k + 4] for k in range(0, fours, 4)] + [order[k : k + 1] for k in range(fours, len(order))]
+    sizes = [int(full[each].sum(axis=1).max()) for each in sets]
+    total = sum(size * len(each) for size, each in zip(sizes, sets, strict=True))
+    if total > SPARSE_AT_MOST * full.size or packed.shape[1] > np.iinfo(np.uint16).max:
+        return None
+    index = [np.argsort(~full[each], axis=1, kind="stable")[:, :size].T for size, each in zip(sizes, sets, strict=True)]
+    kept = [packed[each, columns].reshape(-1, packed.shape[2]) for columns, each in zip(index, sets, strict=True)]
+    starts = np.cumsum([0, *(columns.size for columns in index)])
+    flat = np.concatenate([columns.reshape(-1) for columns in index])
+    return Sparse(np.concatenate(kept), flat.astype(np.uint16), starts.astype(np.uint32), order.astype(np.uint16))
+
+
+def side_by_side(packed: Array) -> Array:
+    """(blocks, columns, lanes) -> four blocks side by side, column after column, then what is left over: lanes.h."""
+    fours = len(packed) // 4 * 4
+    beside = packed[:fours].reshape(-1, 4, *packed.shape[1:]).swapaxes(1, 2)
+    return np.concatenate([beside.reshape(-1), packed[fours:].reshape(-1)])
 
 
 def sums_i8(weight: Array) -> Array:
@@ -42,8 +83,8 @@ def vector(values: Array) -> Array:
 
 def text(values: Array) -> str:
     """A C initializer that gives back every bit."""
-    whole = values.dtype.kind == "i"
-    words = [str(value) if whole else number(value) for value in values.tolist()]
+    whole = values.dtype.kind in "iu"
+    words = [str(value) if whole else number(value) for value in values.reshape(-1).tolist()]
     each = PER_LINE * (3 if whole else 1)
     lines = [", ".join(words[i : i + each]) for i in range(0, len(words), each)]
     return "{\n    " + ",\n    ".join(lines) + ",\n}"

@@ -9,15 +9,15 @@ import numpy as np
 
 from edgernn.graph import Graph
 from edgernn.readings.numpy import Stepper, random_frames
-from edgernn.tensor import SCHEMES
-from edgernn.trace import replay
 from edgernn.version import VERSION
+from edgernn_export.targets.c.groups import grouped, spread
 from edgernn_export.targets.c.layout import lay_out, padded
 from edgernn_export.targets.c.pack import text
 from edgernn_export.targets.c.words import CWords
+from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan, plan
 
-KERNELS = ("lanes", "guard", "affine_f32", "quantize_i8", "affine_i8", "elementwise", "squash_f32", "whole_f32")
+KERNELS = ("lanes", "guard", "affine_float", "quantize_i8", "dot_i8", "affine_i8", "squash_f32", "whole_f32")
 """Files of c_runtime in the order of their needs."""
 
 GOLDEN_STEPS = 4
@@ -25,11 +25,11 @@ GOLDEN_ERRORS = {"fp32": 1e-4}
 GOLDEN_ERROR_QUANTIZED = 2e-2  # an integer may be rounded the other way
 
 
-def render(graph: Graph, stem: str) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The `.c` and `.h` of a graph; functions are called after the stem."""
-    planned = plan(graph, SCHEMES)
+    planned = plan(graph)
     header, source = write(planned, identifier(stem), planned.contract, f'#include "{stem}.h"')
-    return {".c": source.encode(), ".h": header.encode()}
+    return {f"{stem}.c": source.encode(), f"{stem}.h": header.encode()}
 
 
 def identifier(stem: str) -> str:
@@ -40,9 +40,12 @@ def identifier(stem: str) -> str:
 
 def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, str]:
     """The header and the source; without an `include`, the header stands in the source."""
-    layout = lay_out(planned.trace)
-    words = CWords(planned, layout, _given(planned))
-    replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
+    steps = spread(planned.trace)
+    groups = grouped(steps)
+    layout = lay_out(steps, groups)
+    words = CWords(planned, steps, layout, _given(planned))
+    for group in groups:
+        words.say(group)
     graph = planned.graph
     facts = {
         "title": _title(planned, prefix),
@@ -57,9 +60,9 @@ def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, st
         "fields": _fields(planned, words),
         "bad": "an index outside the table" if graph.rows else "not finite",
     }
-    header = _template("model.h", facts)
+    header = template("model.h", facts)
     parts = _parts(planned, words) | _golden(planned) | {"about": _c_string(about), "include": include or header}
-    return header, _template("model.c", facts | parts)
+    return header, template("model.c", facts | parts)
 
 
 def _parts(planned: Plan, words: CWords) -> dict[str, str]:
@@ -121,7 +124,9 @@ def _fields(planned: Plan, words: CWords) -> str:
 
 def _statements(planned: Plan, words: CWords) -> str:
     """The statements of one step, a block for each layer."""
-    body: list[str] = []
+    body = ["", "    /* what the step reads, as int8 */", *(f"    {line}" for line in words.openings)] * bool(
+        words.openings
+    )
     layer = ""
     for spoken, line in words.statements:
         if spoken != layer:
@@ -167,7 +172,7 @@ def _spelt(name: str) -> str:
     return name.replace(".", "_")
 
 
-def _template(name: str, facts: Mapping[str, object]) -> str:
+def template(name: str, facts: Mapping[str, object]) -> str:
     """A file of templates/ with every `$name` filled in."""
     return Template(files("edgernn_export.targets.c").joinpath("templates", name).read_text()).substitute(facts)
 

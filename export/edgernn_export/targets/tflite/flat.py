@@ -20,7 +20,12 @@ IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 ABSENT = -1  # an optional input that is not given
 
-_TYPES = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
+_TYPES = {
+    "float16": schema.TensorType.FLOAT16,
+    "float32": schema.TensorType.FLOAT32,
+    "int32": schema.TensorType.INT32,
+    "int8": schema.TensorType.INT8,
+}
 
 
 class Flat:
@@ -44,9 +49,14 @@ class Flat:
         self.index[name] = len(self._tensors) - 1
         return self.index[name]
 
-    def constant(self, name: str, data: Array) -> int:
-        """A constant of float32 or int32."""
-        return self.tensor(name, data.shape, data.dtype.name, data)
+    def constant(self, name: str, data: Array, scale: Array | None = None) -> int:
+        """A constant; with a scale, integers: one for all of them (1,), or one for each row (rows,)."""
+        made = self.tensor(name, data.shape, data.dtype.name, data)
+        if scale is not None:
+            said = schema.QuantizationParametersT()
+            said.scale, said.zeroPoint, said.quantizedDimension = scale.tolist(), [0] * len(scale), 0
+            self._tensors[made].quantization = said
+        return made
 
     def buffer(self, data: bytes) -> int:
         """The index of a new buffer."""

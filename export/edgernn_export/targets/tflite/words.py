@@ -7,19 +7,33 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.record import Ref, Word
-from edgernn.tensor import Tensor
+from edgernn.tensor import DYNAMIC, Tensor
+from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan
-from edgernn_export.targets.tflite.flat import ABSENT, Flat
+from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
 
 AXIS = 1  # of the values, which are (1, width)
 
+ELEMENTWISE = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT}
+
+DEQUANTIZE = {"float16": 3, "int8": 5}
+"""The version of the operator by what it reads: float16, or int8 with a scale per row."""
+
+HYBRID_ONE_SCALE, HYBRID_ROW_SCALES = 3, 12
+"""The versions of FULLY_CONNECTED that read float values and int8 weights.
+
+A version keeps an old runtime from a new form: tflite-runtime refuses 12, and under an older number would take a scale
+per row for no scale at all.
+"""
+
 
 class TfliteWords:
-    """Each word as operators of float32; a value is its Ref in the trace."""
+    """Each word as operators on values of float32; a value is its Ref in the trace."""
 
-    def __init__(self, planned: Plan, flat: Flat) -> None:
+    def __init__(self, planned: Plan, flat: Flat, place: Place) -> None:
         self.plan = planned
         self.flat = flat
+        self.place = place
         self.word: Word
 
     def hear(self, word: Word) -> None:
@@ -27,8 +41,11 @@ class TfliteWords:
         self.word = word
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
-        ins = [self._value(x), self._weight(weight), ABSENT if bias is None else self._weight(bias)]
-        return self._operator("FULLY_CONNECTED", ins, schema.FullyConnectedOptionsT())
+        if weight.scheme != DYNAMIC:
+            return self._connected(self._dense(weight), x, bias, version=1)
+        if self.place.runtime == "tflite-runtime":
+            return self._one_scale(weight, x, bias)
+        return self._connected(self._stored(weight, weight.scale), x, bias, HYBRID_ROW_SCALES)
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._operator("ADD", [self._value(a), self._value(b)], schema.AddOptionsT())
@@ -98,16 +115,10 @@ class TfliteWords:
         self.flat.operator("MEAN", [square, axes], [variance], keep)
         self.flat.operator("ADD", [variance, self._factor(eps, "eps")], [plus], schema.AddOptionsT())
         self.flat.operator("RSQRT", [plus], [root])
-        last: Ref = self.word.made[0]
-        steps: list[tuple[str, int, Any]] = [("MUL", root, schema.MulOptionsT())]
-        steps += [] if gain is None else [("MUL", self._weight(gain), schema.MulOptionsT())]
-        steps += [] if bias is None else [("ADD", self._weight(bias), schema.AddOptionsT())]
-        at = centred
-        for i, (kind, operand, options) in enumerate(steps):
-            to = self._value(last) if i == len(steps) - 1 else self._inner(f"normal.{i}", x.width)
-            self.flat.operator(kind, [at, operand], [to], options)
-            at = to
-        return last
+        steps = [("MUL", root)]
+        steps += [] if gain is None else [("MUL", self._weight(gain))]
+        steps += [] if bias is None else [("ADD", self._weight(bias))]
+        return self._chain(centred, steps)
 
     def copy(self, name: str, output: str, width: int) -> None:
         """An output that repeats another value."""
@@ -116,14 +127,49 @@ class TfliteWords:
         options.newShape = [1, width]
         self.flat.operator("RESHAPE", [self.flat.index[name], shape], [self.flat.tensor(output, (1, width))], options)
 
+    def _connected(self, matrix: int, x: Ref, bias: Tensor | None, version: int) -> Ref:
+        ins = [self._value(x), matrix, ABSENT if bias is None else self._weight(bias)]
+        return self._operator("FULLY_CONNECTED", ins, schema.FullyConnectedOptionsT(), version)
+
+    def _one_scale(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
+        """The integers themselves as weights, of scale 1, and then the scale of each row: right on every runtime."""
+        assert weight.scale is not None
+        sums = self._inner("sums", self.word.made[0].width)
+        ins = [self._value(x), self._stored(weight, np.ones(1)), ABSENT]
+        self.flat.operator("FULLY_CONNECTED", ins, [sums], schema.FullyConnectedOptionsT(), HYBRID_ONE_SCALE)
+        scale = self.flat.constant(f"{self.plan.weight(weight, self.word)}.scale", weight.scale)
+        return self._chain(sums, [("MUL", scale), *([] if bias is None else [("ADD", self._weight(bias))])])
+
+    def _dense(self, weight: Tensor) -> int:
+        """A matrix in float32, made of its smaller form when the model is loaded."""
+        if not weight.scheme:
+            return self._weight(weight)
+        name = f"{self.plan.weight(weight, self.word)}.dense"
+        if name not in self.flat.index:
+            dense, version = self.flat.tensor(name, weight.shape), DEQUANTIZE[weight.stored.dtype.name]
+            self.flat.operator("DEQUANTIZE", [self._stored(weight, weight.scale)], [dense], version=version)
+        return self.flat.index[name]
+
+    def _stored(self, weight: Tensor, scale: Array | None) -> int:
+        return self.flat.constant(self.plan.weight(weight, self.word), weight.stored, scale)
+
+    def _chain(self, at: int, steps: Sequence[tuple[str, int]]) -> Ref:
+        """One elementwise operator after the other, each with an operand; the last makes the value of the word."""
+        made = self.word.made[0]
+        for i, (kind, operand) in enumerate(steps, 1):
+            to = self._value(made) if i == len(steps) else self._inner(f"{kind}.{i}", made.width)
+            self.flat.operator(kind, [at, operand], [to], ELEMENTWISE[kind]())
+            at = to
+        return made
+
     def _value(self, ref: Ref) -> int:
         return self.flat.tensor(self.plan.names[ref.name], (1, ref.width))
 
     def _inner(self, role: str, width: int) -> int:
         return self.flat.tensor(f"{self.word.made[0].name}.{role}", (1, width))
 
-    def _operator(self, kind: str, ins: Sequence[int], options: Any = None) -> Ref:
-        self.flat.operator(kind, ins, [self._value(ref) for ref in self.word.made], options)
+    def _operator(self, kind: str, ins: Sequence[int], options: Any = None, version: int = 1) -> Ref:
+        self.flat.operator(kind, ins, [self._value(ref) for ref in self.word.made], options, version)
         return self.word.made[0]
 
     def _weight(self, tensor: Tensor) -> int:

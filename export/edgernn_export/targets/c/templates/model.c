@@ -12,12 +12,14 @@ $kernels
 $constants
 
 static void ${prefix}_compute(${prefix}_state *state, float *y) {
+    const float_mode before = flush_on();
     float *const scratch = state->scratch;
     (void)scratch;
 $statements
 
     /* the answer, and what is carried on */
 $ends
+    flush_restore(before);
 }
 
 size_t ${prefix}_size(void) { return sizeof(${prefix}_state); }
@@ -26,12 +28,17 @@ void ${prefix}_reset(${prefix}_state *state) {
     memset(state, 0, sizeof *state);$resets
 }
 
+int ${prefix}_advance(${prefix}_state *state) {
+    const $frame *const x = state->x;
+    if ($refused) return 1;
+    ${prefix}_compute(state, state->y);
+    return 0;
+}
+
 int ${prefix}_step(${prefix}_state *state, const $frame *x, float *y) {
     if ($refused) return 1;
     memcpy(state->x, x, $inputs * sizeof *x);
-    const float_mode before = flush_on();
     ${prefix}_compute(state, y);
-    flush_restore(before);
     return 0;
 }
 
@@ -55,6 +62,11 @@ void ${prefix}_widths(size_t widths[3]) {
     widths[0] = $inputs;
     widths[1] = $carried;
     widths[2] = $outputs;
+}
+
+void ${prefix}_places(size_t places[2]) {
+    places[0] = offsetof(${prefix}_state, x);
+    places[1] = offsetof(${prefix}_state, y);
 }
 
 #ifndef EDGERNN_NO_SELF_TEST

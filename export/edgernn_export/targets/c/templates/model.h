@@ -16,6 +16,7 @@ extern "C" {
 /* One stream: what it carries, then room for the step. Any number may be used side by side. */
 typedef struct {
 $fields    $frame x[$room];
+    float y[$outputs];
     float scratch[$scratch];
 } ${prefix}_state;
 
@@ -28,6 +29,10 @@ void ${prefix}_reset(${prefix}_state *state);
 /* One frame: x has $inputs numbers, y room for $outputs. Returns 0; or 1 for a frame that must not enter
  * ($bad), and then state and y are as they were. */
 int ${prefix}_step(${prefix}_state *state, const $frame *x, float *y);
+
+/* The same without copies: from state->x to state->y, which are at these places in a state, in bytes. */
+int ${prefix}_advance(${prefix}_state *state);
+void ${prefix}_places(size_t places[2]);
 
 /* Consecutive frames. Returns how many were done: fewer than steps when one must not enter. */
 size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, float *ys, size_t steps);

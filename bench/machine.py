@@ -1,0 +1,24 @@
+"""What the figures of a benchmark belong to."""
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+INPUTS, OUTPUTS = 40, 12
+PACKAGES = ("edgernn", "numpy", "torch", "onnxruntime", "ai-edge-litert")
+
+
+def machine() -> dict[str, Any]:
+    """The processor and the versions of all that takes part."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
+    return {
+        "cpu": model,
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "inputs": INPUTS,
+        "outputs": OUTPUTS,
+        "threads": 1,
+        "pinned": True,
+    }

@@ -1,0 +1,72 @@
+"""`edgernn devices`: the boards that have a profile, and what is known of each."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgernn.device import Device
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def devices(name: str | None, as_json: bool) -> None:
+    """List the boards that have a profile, or show every figure of NAME with its source.
+
+    NAME is one of the list, "this" for this machine, or a file that ends in .toml.
+    """
+    from edgernn.device import load, names
+
+    if name is None:
+        listed = [load(each) for each in names()]
+        click.echo(json.dumps([_row(device) for device in listed], indent=2) if as_json else _table(listed))
+        return
+    device = load(name)
+    click.echo(
+        json.dumps(_row(device) | {"figures": _figures(device), "sources": dict(device.sources)}, indent=2)
+        if as_json
+        else _text(device)
+    )
+
+
+def _row(device: "Device") -> dict[str, Any]:
+    return {"name": device.name, "title": device.title, "formats": device.formats}
+
+
+def _table(listed: list["Device"]) -> str:
+    head = f"{'name':22} {'cores':>5} {'MHz':>6} {'level':16} runs"
+    rows = [
+        f"{device.name:22} {_or_unknown(device.cores, 5)} {_or_unknown(device.clock_mhz, 6)} "
+        f"{device.level or 'unknown':16} {' '.join(device.formats)}"
+        for device in listed
+    ]
+    return "\n".join([head, *rows])
+
+
+def _or_unknown(value: int | None, width: int) -> str:
+    return f"{'?' if value is None else value:>{width}}"
+
+
+def _figures(device: "Device") -> dict[str, Any]:
+    """Every figure that a profile may have, with its value and its source; None where it is unknown."""
+    from edgernn.profile import FIGURES
+
+    found = {key: device.figures.get(key) for section in FIGURES.values() for key in section}
+    return {key: figure and {"value": figure.value, "source": figure.source} for key, figure in found.items()}
+
+
+def _text(device: "Device") -> str:
+    lines = [f"{device.name}: {device.title}", f"{'runs':16} {' '.join(device.formats)}", ""]
+    for key, said in _figures(device).items():
+        lines.append(f"{key:16} {_value(said['value']):26} {said['source']}" if said else f"{key:16} unknown")
+    return "\n".join([*lines, "", *(f"{name}: {citation}" for name, citation in device.sources.items())])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)

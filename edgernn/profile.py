@@ -1,0 +1,209 @@
+"""The profile of a board: a TOML file in which every figure has its source, read strictly."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+from edgernn.cpu import LEVELS
+from edgernn.errors import FileError
+
+UNKNOWN = "unknown"
+TABLE = '{ value = ..., source = "..." }'
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is known of a board in one respect; `source` is a name in the profile's table of sources."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a file says: figures that are unknown are left out; sources are citations by their names."""
+
+    title: str
+    figures: Mapping[str, Figure]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The values that a figure may have, in words and as a test."""
+
+    words: str
+    allows: Callable[[Any], bool]
+
+
+def _whole(low: int, high: int, unit: str = "") -> Kind:
+    words = f"a whole number{unit and f' of {unit}'} from {low} to {high}"
+    return Kind(words, lambda value: type(value) is int and low <= value <= high)
+
+
+def _text(pattern: str, words: str) -> Kind:
+    return Kind(words, lambda value: isinstance(value, str) and value != UNKNOWN and bool(re.fullmatch(pattern, value)))
+
+
+def _some(names: tuple[str, ...]) -> Kind:
+    words = f"a list of some of {', '.join(names)}"
+    return Kind(words, lambda value: isinstance(value, list) and len(set(map(str, value)) & {*names}) == len(value))
+
+
+_KIB = _whole(0, 1 << 20, "KiB")
+_TRIPLE = r"[a-z0-9_]+-linux-[a-z0-9]+(\.\d+\.\d+)?"
+_WHEEL = Kind("true or false", lambda value: isinstance(value, bool))
+
+FIGURES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
+    {
+        "processor": {
+            "core": _text(r"\S.*", "the name of the core"),
+            "cores": _whole(1, 4096),
+            "clock_mhz": _whole(1, 10_000, "MHz"),
+            "level": Kind(f"one of {', '.join(LEVELS)}", lambda value: isinstance(value, str) and value in LEVELS),
+            "l1d_kib": _whole(1, 1 << 20, "KiB"),
+            "l2_kib": _KIB,
+            "l3_kib": _KIB,
+            "shared": _some(("l1d", "l2", "l3")),
+        },
+        "memory": {
+            "ram_mib": _whole(1, 1 << 24, "MiB"),
+            "mb_per_s": _whole(1, 10_000_000, "MB/s"),
+        },
+        "system": {
+            "python": _text(r"3\.\d+", 'a version such as "3.13"'),
+            "triple": _text(_TRIPLE, 'what zig calls a target, such as "aarch64-linux-gnu.2.36"'),
+            "cpu": _text(r"[a-z0-9_]+", 'what zig calls a processor, such as "cortex_a72"'),
+        },
+        "runtimes": dict.fromkeys(("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime"), _WHEEL),
+    }
+)
+"""Section -> figure -> the values that it may have. No two sections have a figure of the same name."""
+
+
+def read(data: bytes, path: str) -> Profile:
+    """Read a profile.
+
+    Args:
+        data: the bytes of the file.
+        path: its name, for messages.
+
+    Raises:
+        FileError: no TOML, an unknown key, an impossible value, a figure without a source, a source that nothing uses;
+            with the line, and with a suggestion where a name looks misspelt.
+    """
+    try:
+        text = data.decode()
+        said = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise FileError(f"'{path}' is no TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"'{path}' is no TOML: {error}") from error
+    return _Reader(path, text).profile(said)
+
+
+def misspelt(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not there: a suggestion, and all that there is."""
+    choices = list(known)
+    close = get_close_matches(name, choices, 1)
+    return f"{f'did you mean {close[0]!r}? ' if close else ''}there are {', '.join(choices)}"
+
+
+class _Reader:
+    """One file while it is being checked; every refusal names a line."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.lines = text.splitlines()
+
+    def profile(self, said: dict[str, Any]) -> Profile:
+        for name in said:
+            if name not in {"title", "sources", *FIGURES}:
+                known = ("title", "sources", *FIGURES)
+                raise self._error(f"there is no '{name}' in a profile; {misspelt(name, known)}", name)
+        title = said.get("title")
+        if not isinstance(title, str) or not title.strip():
+            raise self._error(f"the title is {title!r}; expected the board's name in words", "title")
+        sources = self._sources(said.get("sources", {}))
+        figures = {
+            key: figure for section in FIGURES for key, figure in self._section(section, said.get(section, {})).items()
+        }
+        self._check_sources(figures, sources)
+        self._check_triple(figures)
+        return Profile(title, MappingProxyType(figures), MappingProxyType(sources))
+
+    def _sources(self, table: Any) -> dict[str, str]:
+        if not isinstance(table, dict):
+            raise self._error("'sources' is no table; expected [sources] with lines such as soc = \"...\"", "sources")
+        for name, citation in table.items():
+            if not isinstance(citation, str) or not citation.strip():
+                raise self._error(f"source '{name}' is {citation!r}; expected a citation in words", name, "sources")
+        return table
+
+    def _section(self, section: str, table: Any) -> dict[str, Figure]:
+        if not isinstance(table, dict):
+            raise self._error(f"'{section}' is no table; expected [{section}] with figures below it", section)
+        for key in table:
+            if key not in FIGURES[section]:
+                home = next((name for name in FIGURES if key in FIGURES[name]), None)
+                told = f"it belongs to [{home}]" if home else misspelt(key, FIGURES[section])
+                raise self._error(f"there is no figure '{key}' in [{section}]; {told}", key, section)
+        stated = {key: table[key] for key in FIGURES[section] if table.get(key, UNKNOWN) != UNKNOWN}
+        return {key: self._figure(section, key, said) for key, said in stated.items()}
+
+    def _figure(self, section: str, key: str, said: Any) -> Figure:
+        if not isinstance(said, dict):
+            told = f"'{key}' is {said!r}, without a source; write {TABLE}, or \"{UNKNOWN}\""
+            raise self._error(told, key, section)
+        for name in said:
+            if name not in {"value", "source"}:
+                told = f"'{key}' has no part '{name}'; {misspelt(name, ('value', 'source'))}"
+                raise self._error(told, key, section)
+        for name in ("value", "source"):
+            if name not in said:
+                raise self._error(f"'{key}' has no {name}; write {TABLE}, or \"{UNKNOWN}\"", key, section)
+        kind = FIGURES[section][key]
+        if not kind.allows(said["value"]):
+            close = get_close_matches(str(said["value"]), LEVELS, 1) if key == "level" else []
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise self._error(f"'{key}' is {said['value']!r}; expected {kind.words}{hint}", key, section)
+        value = tuple(said["value"]) if isinstance(said["value"], list) else said["value"]
+        return Figure(value, str(said["source"]))
+
+    def _check_sources(self, figures: dict[str, Figure], sources: dict[str, str]) -> None:
+        for key, figure in figures.items():
+            if figure.source not in sources:
+                told = misspelt(figure.source, sources) if sources else "there are none"
+                raise self._error(f"'{key}' has the source '{figure.source}', not in [sources]; {told}", key)
+        for name in sources:
+            if name not in {figure.source for figure in figures.values()}:
+                raise self._error(f"source '{name}' is the source of no figure; take it out", name, "sources")
+
+    def _check_triple(self, figures: dict[str, Figure]) -> None:
+        """The compiler must write for the machine that the level says."""
+        if "level" not in figures or "triple" not in figures:
+            return
+        level, triple = figures["level"].value, figures["triple"].value
+        wanted = {"armv7l": "arm"}.get(LEVELS[level].machine, LEVELS[level].machine)
+        if triple.split("-")[0] != wanted:
+            raise self._error(f"'triple' is {triple!r}, but level '{level}' needs one for {wanted}", "triple", "system")
+
+    def _error(self, told: str, key: str, section: str = "") -> FileError:
+        return FileError(f"'{self.path}', line {self._line(key, section)}: {told}")
+
+    def _line(self, key: str, section: str) -> int:
+        """Where a key stands, in its section when that has a header of its own; line 1 when it is nowhere."""
+        stands = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=|\s*\[\s*{re.escape(key)}\s*\]""")
+        now, found = "", []
+        for number, line in enumerate(self.lines, 1):
+            header = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
+            now = header[1] if header else now
+            if stands.match(line) and section in {"", now}:
+                return number
+            if key in line:
+                found.append(number)
+        return (found or [1])[0]

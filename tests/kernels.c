@@ -1,0 +1,69 @@
+/* Every kernel of c_runtime on cases that come from outside: reads a case, writes what the kernel made, until the end. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "affine_float.h"
+#include "affine_i8.h"
+#include "squash_f32.h"
+
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FLOAT_SPARSE, SQUASH };
+
+static void *get(size_t bytes) {
+    void *const data = malloc(bytes + 1); /* exactly as much as it should be, so that a sanitizer sees one byte more */
+    if (!data || fread(data, 1, bytes, stdin) != bytes) exit(2);
+    return data;
+}
+
+int main(void) {
+    uint64_t n[4]; /* kind, blocks of rows, inputs, blocks or columns that are kept */
+    while (fread(n, sizeof n, 1, stdin) == 1) {
+        const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
+        const size_t sets = blocks / 4 + blocks % 4;
+        float *const x = (float *)get(4 * inputs);
+        float *const y = (float *)malloc(64 * blocks + 64);
+        uint8_t *const q = (uint8_t *)malloc((inputs + 15) / 16 * 16);
+        if (n[0] == QUANTIZE) {
+            const float step = quantize_i8(q, x, inputs);
+            for (size_t i = 0; i < inputs; ++i) q[i] = (uint8_t)(q[i] - EDGERNN_Q_SHIFT);
+            fwrite(q, 1, inputs, stdout);
+            fwrite(&step, sizeof step, 1, stdout);
+        } else if (n[0] == SQUASH) {
+            float z[EDGERNN_LANES];
+            for (size_t i = 0; i < inputs; i += EDGERNN_LANES) {
+                f32_store(z, f32_tanh(f32_load(x + i)));
+                fwrite(z, sizeof z, 1, stdout);
+                f32_store(z, f32_sigmoid(f32_load(x + i)));
+                fwrite(z, sizeof z, 1, stdout);
+            }
+        } else {
+            const int sparse = n[0] == DYNAMIC_SPARSE || n[0] == FLOAT_SPARSE;
+            const size_t each[] = {0, 64 * groups * blocks, 64 * kept, 64 * inputs * blocks, 32 * inputs * blocks,
+                                   16 * inputs * blocks, 64 * kept};
+            void *const w = get(each[n[0]]);
+            float *const scale = (float *)get(64 * blocks), *const bias = (float *)get(64 * blocks);
+            int32_t *const sums = (int32_t *)get(64 * blocks);
+            uint16_t *const index = sparse ? (uint16_t *)get(2 * kept) : NULL;
+            uint32_t *const starts = sparse ? (uint32_t *)get(4 * (sets + 1)) : NULL;
+            uint16_t *const order = sparse ? (uint16_t *)get(2 * blocks) : NULL;
+            if (n[0] == DYNAMIC) {
+                const float step = quantize_i8(q, x, inputs);
+                affine_i8(y, (const int8_t *)w, scale, bias, sums, q, step, blocks, groups);
+            } else if (n[0] == DYNAMIC_SPARSE) {
+                const float step = quantize_i8(q, x, inputs);
+                affine_i8_sparse(y, (const int8_t *)w, index, starts, order, scale, bias, sums, q, step, blocks);
+            } else if (n[0] == FLOAT) {
+                affine_f32(y, (const float *)w, NULL, bias, x, blocks, inputs);
+            } else if (n[0] == HALF) {
+                affine_f16(y, (const uint16_t *)w, NULL, bias, x, blocks, inputs);
+            } else if (n[0] == WEIGHT_ONLY) {
+                affine_w8(y, (const int8_t *)w, scale, bias, x, blocks, inputs);
+            } else {
+                affine_f32_sparse(y, (const float *)w, index, starts, order, bias, x, blocks);
+            }
+            fwrite(y, 64, blocks, stdout);
+            free(w), free(scale), free(bias), free(sums), free(index), free(starts), free(order);
+        }
+        free(x), free(y), free(q);
+    }
+    return 0;
+}

@@ -1,0 +1,396 @@
+"""Boards: every shipped profile, every way to write a wrong one, and this machine."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from test_commands import edge
+
+from edgernn import cpu, device, probe, profile
+from edgernn.errors import FileError, UnsupportedError, UsageError
+from edgernn.profile import FIGURES
+
+ROOT = Path(__file__).parent.parent
+BOARDS = sorted(path.stem for path in (ROOT / "devices").glob("*.toml"))
+KEYS = [key for section in FIGURES.values() for key in section]
+
+GOOD = """
+title = "A board"
+
+[sources]
+book = "a book"
+page = "a page"
+
+[processor]
+cores = { value = 4, source = "book" }
+clock_mhz = { value = 1500, source = "page" }
+level = { value = "aarch64", source = "book" }
+l2_kib = "unknown"
+shared = { value = ["l2"], source = "book" }
+
+[memory]
+ram_mib = { value = 1024, source = "book" }
+
+[system]
+python = { value = "3.13", source = "page" }
+triple = { value = "aarch64-linux-gnu.2.36", source = "page" }
+
+[runtimes]
+numpy = { value = true, source = "page" }
+onnxruntime = { value = false, source = "page" }
+"""
+
+
+def written(folder, text):
+    (folder / "x.toml").write_text(text)
+    return folder / "x.toml"
+
+
+def test_the_boards_are_those_that_the_issue_names():
+    assert {"raspberrypi-zero2w", "raspberrypi4", "raspberrypi4-32bit", "raspberrypi5", "gateway-x86-64-v3"} <= {
+        *BOARDS
+    }
+    assert device.names() == (*BOARDS, "this")
+
+
+def test_no_two_sections_have_a_figure_of_one_name():
+    assert len(KEYS) == len(set(KEYS))
+    fields = set(device.Device.__dataclass_fields__)
+    assert set(KEYS) - set(FIGURES["runtimes"]) == fields - {"name", "title", "wheels", "figures", "sources"}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_shipped_profile_states_every_figure_and_cites_an_address(name):
+    said = tomllib.loads((ROOT / "devices" / f"{name}.toml").read_text())
+    assert {section: list(said[section]) for section in FIGURES} == {
+        section: list(kinds) for section, kinds in FIGURES.items()
+    }
+    assert all("https://" in citation for citation in said["sources"].values())
+
+
+@pytest.mark.parametrize("name", device.names())
+def test_a_device_says_what_its_figures_say(name):
+    board = device.load(name)
+    for key in KEYS:
+        value = board.wheels[key] if key in FIGURES["runtimes"] else getattr(board, key)
+        figure = board.figures.get(key)
+        assert value == (figure and figure.value)
+        assert figure is None or board.sources[figure.source]
+    assert board.name == name
+    assert board.title
+
+
+@pytest.mark.parametrize("name", device.names())
+def test_a_format_runs_exactly_where_its_runtime_is(name):
+    board = device.load(name)
+    for suffix, packages in device.RUNTIMES.items():
+        if any(board.wheels[package] for package in packages):
+            assert suffix in board.formats
+            assert board.wheels[board.runtime(suffix)]
+        else:
+            assert suffix not in board.formats
+            with pytest.raises(UnsupportedError, match=rf"board '{name}' has no .*; it can run .*\.c"):
+                board.runtime(suffix)
+    assert board.runtime(".c") == board.runtime(".so") == ""
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_fits_together(name):
+    """What no single figure shows: caches grow outwards, and wheels are those of PyPI on the day of writing."""
+    board = device.load(name)
+    sizes = [size for size in (board.l1d_kib, board.l2_kib, board.l3_kib) if size]
+    assert sizes == sorted(sizes)
+    assert board.triple.startswith("arm-" if "32bit" in name else cpu.LEVELS[board.level].machine)
+    assert not (board.python == "3.13" and board.wheels["tflite-runtime"])  # its last wheels are for 3.11
+    assert board.formats == ((".so", ".c") if "32bit" in name else (".so", ".c", ".onnx", ".tflite", ".rnn"))
+
+
+def test_the_message_of_a_missing_runtime_names_what_runs():
+    with pytest.raises(UnsupportedError) as found:
+        device.load("raspberrypi4-32bit").runtime(".onnx")
+    assert str(found.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
+    bare = device.Device("x", "X", wheels={"ai-edge-litert": False, "tflite-runtime": True})
+    assert (bare.formats, bare.runtime(".tflite")) == ((".c", ".tflite"), "tflite-runtime")
+    with pytest.raises(UnsupportedError, match=r"'x' has no known target for a compiler; it can run \.c, \.tflite"):
+        bare.runtime(".so")
+    with pytest.raises(UnsupportedError, match="'this' has no onnxruntime installed"):
+        device.Device("this", "X").runtime(".onnx")
+    with pytest.raises(UsageError, match=r"no artifact ends in '.h5'; there are .so, .c, .onnx, .tflite, .rnn"):
+        bare.runtime(".h5")
+
+
+@pytest.mark.parametrize("name", ["raspberypi4", "raspberrypi4.tom", "", "THIS", "../devices/raspberrypi4"])
+def test_a_misspelt_board_is_answered_with_all_of_them(name):
+    with pytest.raises(UsageError) as found:
+        device.load(name)
+    assert f"no board '{name}'; " in str(found.value)
+    assert "there are gateway-x86-64-v3, raspberrypi-zero2w, " in str(found.value)
+    assert ("did you mean 'raspberrypi4'? " in str(found.value)) == ("4" in name)
+
+
+def test_a_profile_of_ones_own_is_given_by_its_path(tmp_path):
+    board = device.load(written(tmp_path, GOOD))
+    assert (board.name, board.title, board.cores, board.l1d_kib, board.l2_kib) == ("x", "A board", 4, None, None)
+    assert (board.shared, board.wheels["numpy"], board.wheels["ai-edge-litert"]) == (("l2",), True, None)
+    assert board.formats == (".so", ".c", ".rnn")
+    with pytest.raises(FileError, match=r"none.toml' cannot be read"):
+        device.load(tmp_path / "none.toml")
+
+
+WRONG = {  # name -> what is replaced, with what, the line, and words of the message
+    "figure": ("cores =", "coers =", 9, "there is no figure 'coers' in [processor]; did you mean 'cores'? there are core,"),
+    "no likeness": ("ram_mib", "colour", 16, "there is no figure 'colour' in [memory]; there are ram_mib, mb_per_s"),
+    "other section": ("ram_mib", "l1d_kib", 16, "there is no figure 'l1d_kib' in [memory]; it belongs to [processor]"),
+    "section": ("[memory]", "[memmory]", 15, "there is no 'memmory' in a profile; did you mean 'memory'?"),
+    "runtime": ("onnxruntime", "onnx-runtime", 24, "in [runtimes]; did you mean 'onnxruntime'?"),
+    "part": ("{ value = 4,", "{ vlaue = 4,", 9, "'cores' has no part 'vlaue'; did you mean 'value'?"),
+    "zero cores": ("value = 4", "value = 0", 9, "'cores' is 0; expected a whole number from 1 to 4096"),
+    "minus": ("value = 4", "value = -4", 9, "'cores' is -4; expected"),
+    "half": ("value = 4", "value = 4.5", 9, "'cores' is 4.5; expected a whole number"),
+    "true cores": ("value = 4", "value = true", 9, "'cores' is True; expected a whole number"),
+    "clock": ("1500", "0", 10, "'clock_mhz' is 0; expected a whole number of MHz from 1 to 10000"),
+    "hertz": ("1500", "1500000000", 10, "'clock_mhz' is 1500000000; expected a whole number of MHz"),
+    "level": ('"aarch64"', '"aarch46"', 11, "'level' is 'aarch46'; expected one of x86-64-v4-vnni,"),
+    "level hint": ('"aarch64"', '"aarch46"', 11, "armv7-neon; did you mean 'aarch64'?"),
+    "level kind": ('"aarch64"', "64", 11, "'level' is 64; expected one of"),
+    "shared": ('["l2"]', '["L2"]', 13, "'shared' is ['L2']; expected a list of some of l1d, l2, l3"),
+    "shared twice": ('["l2"]', '["l2", "l2"]', 13, "expected a list of some of"),
+    "shared text": ('["l2"]', '"l2"', 13, "expected a list of some of"),
+    "python": ('"3.13"', "3.13", 19, "'python' is 3.13; expected a version such as \"3.13\""),
+    "triple": ("aarch64-linux-gnu.2.36", "aarch64", 20, "'triple' is 'aarch64'; expected what zig calls a target"),
+    "machine": ("aarch64-linux-gnu.2.36", "x86_64-linux-gnu", 20, "but level 'aarch64' needs one for aarch64"),
+    "wheel": ("value = true", 'value = "yes"', 23, "'numpy' is 'yes'; expected true or false"),
+    "bare": ('{ value = 4, source = "book" }', "4", 9, "'cores' is 4, without a source; write { value = ..., source"),
+    "bare text": ('"unknown"', '"none"', 12, "'l2_kib' is 'none', without a source; write"),
+    "no source": ('value = 4, source = "book"', "value = 4", 9, "'cores' has no source; write { value = ..."),
+    "no value": ('value = 4, source = "book"', 'source = "book"', 9, "'cores' has no value; write { value"),
+    "unknown source": ('4, source = "book"', '4, source = "boko"', 9, "has the source 'boko', not in [sources]; did you mean"),
+    "source kind": ('4, source = "book"', "4, source = [1]", 9, "has the source '[1]', not in [sources]"),
+    "unused": ('page = "a page"', 'page = "a page"\nweb = "a site"', 7, "source 'web' is the source of no figure"),
+    "empty source": ('"a page"', '" "', 6, "source 'page' is ' '; expected a citation in words"),
+    "sources": ('[sources]\nbook = "a book"\npage = "a page"', "sources = 3", 4, "'sources' is no table; expected [sources]"),
+    "no sources": ('[sources]\nbook = "a book"\npage = "a page"', "", 7, "has the source 'book', not in [sources]; there are none"),
+    "title": ('"A board"', '""', 2, "the title is ''; expected the board's name in words"),
+    "no title": ('title = "A board"', "", 1, "the title is None; expected the board's name in words"),
+    "syntax": ("[memory]", "[memory", 15, "is no TOML: "),
+    "twice": ("[memory]", "[processor]", 15, "is no TOML: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_profile_is_refused_with_its_line(name, tmp_path):
+    old, new, line, words = WRONG[name]
+    assert GOOD.count(old) >= 1
+    path = written(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(FileError) as found:
+        device.load(path)
+    said = str(found.value)
+    assert said.startswith(f"'{path}'")
+    assert words in said
+    assert f"line {line}" in said
+
+
+def test_a_section_that_is_no_table_is_refused(tmp_path):
+    path = written(tmp_path, 'title = "A"\nprocessor = 3\n')
+    with pytest.raises(FileError, match=r"line 2: 'processor' is no table; expected \[processor\]"):
+        device.load(path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "x.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(FileError, match="is no TOML: byte 9 is not UTF-8"):
+        device.load(tmp_path / "x.toml")
+
+
+def test_a_line_is_found_in_whatever_way_toml_is_written(tmp_path):
+    path = written(tmp_path, 'title = "A"\n\nprocessor = { coers = "unknown" }\n')
+    with pytest.raises(FileError, match=r"line 3: there is no figure 'coers'"):
+        device.load(path)
+    path = written(tmp_path, 'title = "A"\n"processor"."coers" = "unknown"\n')
+    with pytest.raises(FileError, match=r"line 2: there is no figure 'coers'"):
+        device.load(path)
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from([*cpu.LEVELS, "unknown", "3.13"]),
+    st.lists(st.sampled_from(["l1d", "l2", "l3", "L4"])), st.dictionaries(st.text(), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(key=st.sampled_from(KEYS), value=VALUES)
+def test_every_value_is_taken_whole_or_refused(key, value):
+    """A table of kinds answers for anything that TOML can hold."""
+    kind = next(kinds[key] for kinds in FIGURES.values() if key in kinds)
+    taken = kind.allows(value)
+    assert type(taken) is bool
+    if taken:
+        assert value != profile.UNKNOWN
+        assert type(value) in {bool, int, str, list}
+        assert type(value) is not int or value >= 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.one_of(st.binary(max_size=80), st.text(max_size=80).map(str.encode)))
+def test_any_bytes_are_a_profile_or_a_refusal(data):
+    try:
+        said = profile.read(data, "x.toml").title
+    except FileError as error:
+        said = str(error)[:8] == "'x.toml'"
+    assert said
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_line_of_a_profile_that_is_spoilt_is_refused_or_harmless(data):
+    """Take a line out, or put a letter into it: nothing but FileError comes out."""
+    lines = GOOD.splitlines()
+    at = data.draw(st.integers(0, len(lines) - 1))
+    place = data.draw(st.integers(0, len(lines[at])))
+    lines[at] = data.draw(st.sampled_from(["", lines[at][:place] + "z" + lines[at][place:]]))
+    try:
+        read = profile.read("\n".join(lines).encode(), "x.toml")
+    except FileError:
+        return
+    assert {figure.source for figure in read.figures.values()} == set(read.sources)
+
+
+def test_this_machine_is_probed_as_the_system_says():
+    board = device.this()
+    assert board.cores == len(os.sched_getaffinity(0))
+    assert board.python == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert board.level == cpu.best()
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    assert abs(board.ram_mib - pages) <= 1
+    size = subprocess.run(["getconf", "LEVEL1_DCACHE_SIZE"], capture_output=True, text=True, check=False).stdout.strip()
+    if size.isdecimal() and int(size) and board.l1d_kib:
+        assert board.l1d_kib == int(size) // 1024
+    for package, found in board.wheels.items():
+        assert found == bool(list(importlib.metadata.distributions(name=package)))
+    assert all(citation.startswith("probed: ") for citation in board.sources.values())
+    assert board.mb_per_s is None
+
+
+def test_probing_imports_no_runtime():
+    code = """
+import sys
+from edgernn import device
+device.this()
+print([m for m in sys.modules if m.partition('.')[0] in {'numpy', 'onnxruntime', 'ai_edge_litert', 'tflite_runtime'}])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine with nothing in /proc and /sys; files are put there by name."""
+
+    def put(**files):
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    (tmp_path / "cpu0").mkdir()
+    monkeypatch.setattr(probe, "PROC", tmp_path)
+    monkeypatch.setattr(probe, "CPU0", tmp_path / "cpu0")
+    return put
+
+
+def cache(index, level, kind, size, cores):
+    said = {"level": level, "type": kind, "size": size, "shared_cpu_list": cores}
+    return {f"cpu0__cache__index{index}__{name}": f"{text}\n" for name, text in said.items()}
+
+
+def test_what_cannot_be_read_is_unknown(machine, monkeypatch):
+    monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
+    board = device.this()
+    for key in ("core", "clock_mhz", "level", "l1d_kib", "l2_kib", "l3_kib", "shared", "ram_mib", "triple", "cpu"):
+        assert getattr(board, key) is None, key
+    assert ".so" not in board.formats
+    assert board.cores
+
+
+def test_the_clock_is_the_highest_that_cpufreq_allows(machine):
+    machine(cpuinfo="processor\t: 0\nmodel name\t: A core\ncpu MHz\t\t: 2596.122\n")
+    assert (device.this().clock_mhz, device.this().core) == (2596, "A core")
+    machine(cpu0__cpufreq__cpuinfo_max_freq="1800000\n")
+    assert device.this().clock_mhz == 1800
+    machine(cpu0__cpufreq__cpuinfo_max_freq="<unsupported>\n")
+    assert device.this().clock_mhz is None
+
+
+def test_caches_for_data_are_found_and_instructions_passed_over(machine):
+    machine(**cache(0, 1, "Data", "32K", "0"), **cache(1, 1, "Instruction", "48K", "0"))
+    board = device.this()
+    assert (board.l1d_kib, board.l2_kib, board.l3_kib, board.shared) == (32, None, None, ())
+    machine(**cache(2, 2, "Unified", "1024K", "0-3"))
+    board = device.this()
+    assert (board.l1d_kib, board.l2_kib, board.l3_kib, board.shared) == (32, 1024, 0, ("l2",))
+    machine(**cache(3, 3, "Unified", "2048K", "0,1"))
+    board = device.this()
+    assert (board.l3_kib, board.shared) == (2048, ("l2", "l3"))
+
+
+@pytest.mark.parametrize(
+    ("machine_name", "flags", "pointer_bytes", "wanted"),
+    [
+        ("aarch64", {"asimd", "fp"}, 8, "aarch64"),
+        ("aarch64", {"asimd", "asimddp"}, 8, "aarch64-dotprod"),
+        ("aarch64", {"asimd", "fp"}, 4, "armv7-neon"),  # a 32-bit system on a 64-bit kernel
+        ("armv8l", {"neon", "vfpv4"}, 4, "armv7-neon"),  # the same under linux32
+        ("armv7l", {"neon", "vfpv4"}, 4, "armv7-neon"),
+        ("armv7l", {"neon", "vfpv3"}, 4, None),
+        ("armv6l", {"vfp"}, 4, None),
+        ("x86_64", set(), 8, "x86-64"),
+        ("x86_64", set(), 4, None),
+    ],
+)
+def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, wanted, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: machine_name)
+    monkeypatch.setattr(cpu, "here", lambda: cpu.seen(machine_name, frozenset(flags), pointer_bytes))
+    assert cpu.best() == wanted
+
+
+@pytest.mark.parametrize(
+    ("library", "wanted"), [(("glibc", "2.36"), "arm-linux-gnueabihf.2.36"), (("", ""), None), (("musl", "1.2"), None)]
+)
+def test_the_triple_has_the_c_library_that_is_here(library, wanted, monkeypatch):
+    monkeypatch.setattr(cpu, "here", lambda: ("armv7l", frozenset()))
+    monkeypatch.setattr(platform, "libc_ver", lambda: library)
+    assert device.this().triple == wanted
+    assert device.this().cpu == ("native" if wanted else None)
+
+
+def test_the_command_lists_all_boards():
+    table = edge("devices").splitlines()
+    assert [line.split()[0] for line in table] == ["name", *device.names()]
+    listed = json.loads(edge("devices", "--json"))
+    assert [row["name"] for row in listed] == [*device.names()]
+    assert listed[2]["formats"] == [".so", ".c", ".onnx", ".tflite", ".rnn"]
+
+
+@pytest.mark.parametrize("name", device.names())
+def test_the_command_shows_every_figure_with_its_source(name):
+    text, said = edge("devices", name), json.loads(edge("devices", name, "--json"))
+    board = device.load(name)
+    assert list(said["figures"]) == KEYS
+    for key in KEYS:
+        assert f"\n{key} " in text
+        assert (said["figures"][key] is None) == (key not in board.figures)
+    for citation in board.sources.values():
+        assert citation in text
+
+
+def test_the_command_refuses_what_is_no_board(tmp_path):
+    assert "did you mean 'raspberrypi5'?" in edge("devices", "rasberrypi5", code=2)
+    path = written(tmp_path, GOOD.replace("cores", "coers"))
+    assert "line 9: there is no figure 'coers'" in edge("devices", path, code=2)

@@ -1,0 +1,237 @@
+"""The cost of a step: counts against torch's own parameters, and the roofline against arithmetic by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from test_commands import edge
+from torch import nn
+
+import edgernn
+from edgernn import cpu, device
+from edgernn.cells import Dense, Embedding, Gru
+from edgernn.cost import GUARD, OPERATIONS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate
+from edgernn.device import Device
+from edgernn.graph import Graph, Layer
+from edgernn.ops import WORDS
+from edgernn.passes.quantize import quantize
+from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
+from edgernn_export import from_torch
+from zoo import GRAPHS, keyword_spotter, one
+
+KWS = keyword_spotter()
+BOARD = Device(
+    "bench",
+    "A board of round numbers",
+    clock_mhz=1000,
+    level="aarch64",
+    l1d_kib=32,
+    l2_kib=512,
+    l3_kib=0,
+    mb_per_s=2000,
+)
+
+
+class Net(nn.Module):
+    def __init__(self, kind, inputs, hidden, outputs):
+        super().__init__()
+        self.rnn = getattr(nn, kind)(inputs, hidden, batch_first=True)
+        self.out = nn.Linear(hidden, outputs)
+
+    def forward(self, x):
+        return self.out(self.rnn(x)[0])
+
+
+def zeros(*shape):
+    return Tensor(np.zeros(shape, np.float32))
+
+
+def matrix(outputs, inputs):
+    """A graph of one affine and no bias."""
+    return one(Dense(zeros(outputs, inputs)), inputs)
+
+
+def test_every_level_and_every_word_has_its_line():
+    assert set(RATES) == set(cpu.LEVELS)
+    assert {*OPERATIONS, "affine"} == set(WORDS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kind=st.sampled_from(["RNN", "GRU", "LSTM"]),
+    inputs=st.integers(1, 40),
+    hidden=st.integers(1, 48),
+    outputs=st.integers(1, 12),
+)
+def test_counts_are_those_of_the_torch_module(kind, inputs, hidden, outputs):
+    """A multiply-add for every element of a matrix; of the biases, torch keeps two where GRU alone needs both."""
+    net = Net(kind, inputs, hidden, outputs)
+    cost = estimate(from_torch(net.eval(), torch.zeros(1, 4, inputs)), BOARD).cost
+    matrices = [weight for weight in net.parameters() if weight.ndim == 2]
+    biases = sum(weight.numel() for weight in net.parameters() if weight.ndim == 1)
+    merged = 0 if kind == "GRU" else net.rnn.bias_hh_l0.numel()
+    assert cost.macs == sum(weight.numel() for weight in matrices)
+    assert cost.weight_bytes == 4 * (cost.macs + biases - merged)
+    assert cost.state_bytes == 4 * hidden * (2 if kind == "LSTM" else 1)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("board", device.names())
+def test_every_graph_has_a_time_or_a_reason_on_every_board(name, board):
+    found = estimate(GRAPHS[name], device.load(board))
+    assert (found.step_us is None) == bool(found.unknown) == (not found.assumptions) == (not found.parts_us)
+    if found.step_us is not None:
+        assert found.step_us == pytest.approx(sum(found.parts_us.values()))
+        assert min(found.parts_us.values()) >= 0
+        assert found.step_us > 0
+
+
+@pytest.mark.parametrize("level", cpu.LEVELS)
+def test_an_affine_in_cache_takes_its_arithmetic_or_its_reading(level):
+    rate, board = RATES[level], replace(BOARD, level=level)
+    small, large = estimate(matrix(32, 64), board), estimate(matrix(128, 256), board)  # 8 KiB and 128 KiB
+    assert (small.held_in, large.held_in) == ("L1", "L2")
+    assert small.parts_us["affine"] == max(32 * 64 / rate.lanes, 4 * 32 * 64 / rate.l1) / 1000
+    assert large.parts_us["affine"] == max(128 * 256 / rate.lanes, 4 * 128 * 256 / rate.l2) / 1000
+
+
+@settings(max_examples=50, deadline=None)
+@given(outputs=st.integers(1, 200), inputs=st.integers(1, 200))
+def test_a_step_is_held_by_the_first_cache_that_is_large_enough(outputs, inputs):
+    cost = estimate(matrix(outputs, inputs), BOARD).cost
+    room = -(-(cost.weight_bytes + cost.state_bytes + cost.scratch_bytes) // 1024)
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=room)).held_in == "L1"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=room - 1, l2_kib=room)).held_in == "L2"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=0, l2_kib=0, l3_kib=room)).held_in == "L3"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=0, l2_kib=0, l3_kib=room - 1)).held_in == "memory"
+
+
+def test_an_affine_in_memory_takes_its_bytes_over_the_bandwidth():
+    found = estimate(matrix(512, 512), BOARD)  # 1 MiB at 2,000 MB/s
+    assert found.held_in == "memory"
+    assert found.parts_us["affine"] == pytest.approx(512 * 512 * 4 / 2000)
+
+
+def test_elementwise_words_and_overhead_are_counted_by_hand():
+    """tanh(W x) of 20 values from 8: five vectors of four lanes."""
+    found = estimate(one(Dense(zeros(20, 8), None, "tanh"), 8), BOARD)
+    operations, divisions = OPERATIONS["tanh"]
+    cycles = 5 * (operations + divisions * RATES["aarch64"].division) + 2 * GUARD
+    assert found.parts_us["elementwise"] == pytest.approx(cycles / 1000)
+    assert found.parts_us["overhead"] == pytest.approx((STEP_CYCLES + 2 * WORD_CYCLES) / 1000)
+
+
+@pytest.mark.parametrize("level", cpu.LEVELS)
+def test_int8_affines_compute_in_int8_and_round_each_input_once(level):
+    board = replace(BOARD, level=level)
+    graph = Graph((Layer("gru", Gru(zeros(96, 40), zeros(96, 32))),), 40)
+    plain, quantized = estimate(graph, board), estimate(quantize(graph), board)
+    rate, sizes = RATES[level], (96 * 40, 96 * 32)
+    assert quantized.held_in == "L1"
+    assert quantized.parts_us["affine"] * 1000 == pytest.approx(
+        sum(max(size / rate.int8_macs, (size + 4 * 96) / rate.l1) for size in sizes)
+    )
+    rounded = (-(-40 // rate.lanes) - (-32 // rate.lanes)) * ROUND
+    assert (quantized.parts_us["elementwise"] - plain.parts_us["elementwise"]) * 1000 == pytest.approx(rounded)
+    assert quantized.cost.weight_bytes == sum(sizes) + 2 * 4 * 96
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != DYNAMIC])
+def test_weights_that_only_save_room_compute_in_float(scheme):
+    plain, smaller = (estimate(graph, BOARD) for graph in (KWS, quantize(KWS, scheme)))
+    assert smaller.cost.weight_bytes < plain.cost.weight_bytes
+    assert smaller.step_us == plain.step_us  # held in L1, so nothing waits for the smaller bytes
+
+
+@pytest.mark.parametrize("board", [name for name in device.names() if name != "this"])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_a_larger_model_takes_longer_and_int8_does_not(board, kind):
+    times = []
+    for hidden in (32, 64, 128):
+        graph = from_torch(Net(kind, 40, hidden, 12).eval(), torch.zeros(1, 4, 40)).astype("float32")
+        plain, quantized = (estimate(each, device.load(board)) for each in (graph, quantize(graph)))
+        assert quantized.parts_us["affine"] < plain.parts_us["affine"]
+        times.append(plain.step_us)
+    assert times == sorted(times)
+
+
+@settings(max_examples=50, deadline=None)
+@given(factor=st.integers(2, 5), l1=st.integers(1, 64), l2=st.integers(0, 512))
+def test_a_faster_clock_and_larger_caches_never_cost_time(factor, l1, l2):
+    board = replace(BOARD, l1d_kib=l1, l2_kib=l2)
+    graph = GRAPHS["stack"]
+    base = estimate(graph, board)
+    faster = estimate(graph, replace(board, clock_mhz=1000 * factor))
+    if base.held_in == "memory":
+        assert base.step_us / factor <= faster.step_us <= base.step_us
+    else:
+        assert faster.step_us == pytest.approx(base.step_us / factor)
+    assert estimate(graph, replace(board, l1d_kib=l1 * factor)).step_us <= base.step_us
+
+
+MISSING = {
+    "clock_mhz": (KWS, "clock_mhz of board 'bench' is unknown"),
+    "level": (KWS, "level of board 'bench' is unknown"),
+    "l1d_kib": (KWS, "bytes, and the size of the L1 cache of board 'bench' is unknown"),
+    "l2_kib": (matrix(128, 128), "bytes, and the size of the L2 cache of board 'bench' is unknown"),
+    "l3_kib": (matrix(512, 512), "bytes, and the size of the L3 cache of board 'bench' is unknown"),
+    "mb_per_s": (matrix(512, 512), "bytes, and the caches of board 'bench' hold less, and its mb_per_s is unknown"),
+}
+
+
+@pytest.mark.parametrize("figure", MISSING)
+def test_a_figure_that_is_missing_is_named_and_never_guessed(figure):
+    graph, words = MISSING[figure]
+    found = estimate(graph, replace(BOARD, **{figure: None}))
+    assert found.step_us is None
+    assert words in found.unknown
+    assert found.cost == estimate(graph, BOARD).cost
+
+
+def test_a_figure_that_is_not_needed_may_be_missing():
+    bare = replace(BOARD, l2_kib=None, l3_kib=None, mb_per_s=None)
+    assert estimate(KWS, bare) == estimate(KWS, BOARD)
+    neither = estimate(KWS, Device("x", "X"))
+    assert neither.unknown == "level and clock_mhz of board 'x' are unknown"
+
+
+def test_of_a_table_one_row_is_touched():
+    graph = Graph((Layer("table", Embedding(zeros(50_000, 8))), Layer("gru", Gru(zeros(24, 8), zeros(24, 8)))), 1)
+    found = estimate(graph, BOARD)
+    assert found.cost.weight_bytes > 1_600_000
+    assert found.held_in == "L1"
+
+
+@pytest.fixture
+def model(tmp_path):
+    edgernn.save(KWS, tmp_path / "kws.rnn")
+    return tmp_path / "kws.rnn"
+
+
+@pytest.mark.parametrize("board", device.names())
+def test_the_command_says_what_the_function_says(model, board):
+    found = estimate(KWS, device.load(board))
+    said = json.loads(edge("estimate", model, "--device", board, "--json"))
+    assert (said["step_us"], said["device"], said["held_in"]) == (found.step_us, board, found.held_in)
+    assert said["cost"]["macs"] == 3 * 16 * 26 + 64
+    text = edge("estimate", model, "--device", board)
+    assert "MACs       1,312\n" in text
+    assert f"weights    {found.cost.weight_bytes:,} bytes" in text
+    if found.step_us is not None:
+        assert f"{found.step_us:.3g} us, an estimate and no measurement" in text
+        assert all(f"- {line}" in text for line in found.assumptions)
+
+
+def test_the_command_says_why_there_is_no_time(model, tmp_path):
+    (tmp_path / "slow.toml").write_text('title = "A board of which nothing is known"\n')
+    text = edge("estimate", model, "--device", tmp_path / "slow.toml")
+    assert "step       unknown: level and clock_mhz of board 'slow' are unknown" in text
+
+
+def test_the_command_refuses_other_files_and_boards(model, tmp_path):
+    assert "cannot be counted: give the .rnn file" in edge("estimate", "kws.onnx", "--device", "this", code=2)
+    assert "did you mean 'raspberrypi4'?" in edge("estimate", model, "--device", "raspberypi4", code=2)
+    assert "cannot be read" in edge("estimate", tmp_path / "none.rnn", code=2)

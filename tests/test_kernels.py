@@ -1,0 +1,172 @@
+"""The kernels of c_runtime, one by one, on every compiler, instruction set and processor that there is here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy.special import expit
+from ways import EVERY_WAY, WAYS
+
+from edgernn.passes.quantize import smaller
+from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
+from edgernn.tensor import DYNAMIC, Tensor
+from edgernn_export.targets.c.layout import padded
+from edgernn_export.targets.c.pack import rows_by_column, rows_by_group, side_by_side, sparse, sums_i8, vector
+
+QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, SPARSE_F32, SQUASH = range(8)
+SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
+random = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a kernel: what it is given, in bytes, and what numpy makes of the same."""
+
+    said: bytes
+    wanted: np.ndarray
+
+
+@pytest.fixture(scope="module", params=EVERY_WAY)
+def way(request):
+    return WAYS[request.param]
+
+
+@pytest.fixture(scope="module")
+def program(way, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernels")
+    (folder / "kernels.c").write_text(Path(__file__).with_name("kernels.c").read_text())
+    return way.build(folder, "kernels.c")
+
+
+def answers(way, program, cases):
+    done = way.run(program, b"".join(case.said for case in cases))
+    assert done.returncode == 0, done.stderr[:2000]
+    return done.stdout
+
+
+def head(kind, rows, inputs, kept=0):
+    return np.array([kind, padded(rows) // 16, inputs, kept], np.uint64).tobytes()
+
+
+def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
+    """The packed weights of a matrix as a kernel takes them, and the numpy reading's answer."""
+    rows, inputs = weight.shape
+    i8 = weight.scheme == DYNAMIC
+    packed = rows_by_group(weight.stored) if i8 else rows_by_column(weight.stored)
+    if kind in (SPARSE_I8, SPARSE_F32):
+        few = sparse(packed)
+        assert few is not None
+    scale = vector(np.ones(rows) if weight.scale is None else weight.scale)
+    sums = sums_i8(weight.stored) if i8 else np.zeros(padded(rows), np.int32)
+    said = head(kind, rows, inputs, 0 if few is None else len(few.kept)) + x.tobytes()
+    said += (side_by_side(packed) if few is None else few.kept).tobytes()
+    said += scale.tobytes() + vector(bias).tobytes() + sums.tobytes()
+    if few is not None:
+        said += few.index.tobytes() + few.starts.tobytes() + few.order.tobytes()
+    ops = SameOps() if i8 else NumpyOps()
+    full = np.zeros(padded(rows))
+    full[:rows] = ops.affine(weight, x if i8 else x.astype(float), Tensor(bias))
+    return Case(said, full)
+
+
+def extremes(inputs):
+    """Weights and frames at which narrow sums would saturate, ties that go to the even side, and silence."""
+    for sign in (1, -1):
+        yield 127, np.full(inputs, sign, np.float32)
+        yield -127, np.full(inputs, sign, np.float32)
+    yield None, np.concatenate([[127.0], np.arange(inputs - 1) % 7 - 2.5]).astype(np.float32)
+    yield None, np.zeros(inputs, np.float32)
+    yield None, np.full(inputs, 1e-31, np.float32)
+    yield None, random.standard_normal(inputs).astype(np.float32)
+
+
+def integers(rows, inputs, fill, holes=0.0):
+    """int8 weights of this value, or random ones; a part of the blocks of 16 by 4 is left empty."""
+    stored = random.integers(-127, 128, (rows, inputs)) if fill is None else np.full((rows, inputs), fill)
+    mask = random.random((-(-rows // 16), -(-inputs // 4))) >= holes
+    stored = stored * np.kron(mask, np.ones((16, 4), int))[:rows, :inputs]
+    return Tensor(stored.astype(np.int8), random.uniform(0.001, 0.1, rows), DYNAMIC)
+
+
+def test_a_frame_is_rounded_to_the_same_integers(way, program):
+    frames = [x for _, inputs in SHAPES for _, x in extremes(inputs)]
+    cases = [Case(head(QUANTIZE, 0, len(x)) + x.tobytes(), x) for x in frames]
+    said, at = answers(way, program, cases), 0
+    for x in frames:
+        q, step = quantize_dynamic(x)
+        np.testing.assert_array_equal(np.frombuffer(said, np.int8, len(x), at), q)
+        assert np.frombuffer(said, np.float32, 1, at + len(x)) == step
+        at += len(x) + 4
+
+
+@pytest.mark.parametrize(("kind", "holes"), [(DENSE_I8, 0.0), (SPARSE_I8, 0.8)])
+def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, program):
+    cases = []
+    for rows, inputs in SHAPES:
+        for fill, x in extremes(inputs):
+            weight = integers(rows, inputs, fill, holes)
+            if kind == DENSE_I8 or sparse(rows_by_group(weight.stored)):
+                cases.append(affine(kind, weight, x, random.standard_normal(rows).astype(np.float32)))
+    assert len(cases) > 30
+    found = np.frombuffer(answers(way, program, cases), np.float32)
+    np.testing.assert_array_equal(found, np.concatenate([case.wanted for case in cases]))
+
+
+@pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, SPARSE_F32])
+def test_float_arithmetic_is_that_of_numpy(kind, way, program):
+    cases = []
+    for rows, inputs in SHAPES:
+        weight = random.standard_normal((rows, inputs)).astype(np.float32)
+        if kind == HALF:  # the whole range of halves, those below 2^-14 too
+            weight *= np.float32(2.0) ** random.integers(-24, 3, weight.shape)
+        if kind == SPARSE_F32:
+            weight[:, random.random(inputs) < 0.8] = 0
+            if sparse(rows_by_column(weight)) is None:
+                continue
+        scheme = {HALF: "fp16", WEIGHT_ONLY: "weight_only_wi8_afp32"}.get(kind)
+        tensor = smaller(Tensor(weight), scheme) if scheme else Tensor(weight)
+        bias = random.standard_normal(rows).astype(np.float32)
+        cases.append(affine(kind, tensor, random.standard_normal(inputs).astype(np.float32), bias))
+    assert len(cases) >= 8
+    found = np.frombuffer(answers(way, program, cases), np.float32)
+    np.testing.assert_allclose(found, np.concatenate([case.wanted for case in cases]), atol=2e-5, rtol=2e-6)
+
+
+def test_tanh_and_sigmoid_are_within_a_millionth_and_the_same_everywhere(way, program):
+    x = np.concatenate(
+        [np.linspace(-20, 20, 4000), np.geomspace(1e-6, 100, 984), [0, -0.0, 8, -8, 7.9, 1e30, -1e30, 30]]
+    )
+    x = x.astype(np.float32)
+    said = answers(way, program, [Case(head(SQUASH, 0, len(x)) + x.tobytes(), x)])
+    found = np.frombuffer(said, np.float32).reshape(-1, 2, 16).swapaxes(0, 1).reshape(2, -1)
+    for mine, exact, here in zip(found, (np.tanh, expit), (SameOps().tanh(x), SameOps().sigmoid(x)), strict=True):
+        assert np.abs(mine - exact(x.astype(float))).max() < 1e-6
+        assert np.abs(mine).max() <= 1
+        np.testing.assert_array_equal(mine, here)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.integers(1, 150),
+    inputs=st.integers(1, 40),
+    holes=st.sampled_from([0.5, 0.8, 0.95, 1.0]),
+    seed=st.integers(),
+)
+def test_a_sparse_matrix_is_whole_again_when_its_blocks_are_put_back(rows, inputs, holes, seed):
+    draw = np.random.default_rng(abs(seed))
+    weight = draw.integers(-127, 128, (rows, inputs)) * (draw.random((rows, inputs)) >= holes)
+    packed = rows_by_group(weight.astype(np.int8))
+    few = sparse(packed)
+    if few is None:
+        return
+    again = np.zeros_like(packed)
+    blocks = len(packed)
+    sets = [few.order[k : k + 4] for k in range(0, blocks // 4 * 4, 4)]
+    sets += [few.order[k : k + 1] for k in range(blocks // 4 * 4, blocks)]
+    for k, each in enumerate(sets):
+        for at in range(few.starts[k], few.starts[k + 1]):
+            again[each[(at - few.starts[k]) % len(each)], few.index[at]] += few.kept[at]
+    np.testing.assert_array_equal(again, packed)
+    assert len(few.kept) <= 0.7 * packed.shape[0] * packed.shape[1]

@@ -1,0 +1,330 @@
+"""The shared library: the same step for this machine and for boards, and how it is refused where it cannot run."""
+
+import subprocess
+import sys
+from array import array
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import edgernn
+from edgernn import cpu, device, seal
+from edgernn.contract import read
+from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
+from edgernn.passes.quantize import quantize
+from edgernn.readings.numpy import Stepper
+from edgernn.tensor import DYNAMIC, SCHEMES
+from edgernn.trace import trace
+from edgernn_export import compiler, export
+from edgernn_export.translate import render
+from zoo import GRAPHS, frames, keyword_spotter
+
+KWS = keyword_spotter()
+BOARDS = [name for name in device.names() if name != device.THIS]
+ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
+IN_NUMPYS_ORDER = {"softmax", "log", "normalize"}  # sums and logarithms that C takes in another order than numpy
+
+
+def opened(graph, folder, **options):
+    export(graph, folder / "m.so", **options)
+    return edgernn.open(folder / "m.so")
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_each_float_step_is_within_two_millionths_of_numpy(name, tmp_path):
+    graph = GRAPHS[name]
+    reference, stream = Stepper(graph, "float32"), opened(graph, tmp_path).stream()
+    states = reference.rest()
+    for x in frames(graph, 64):
+        stream.state = states
+        y = stream.step(x)
+        wanted, states = reference.step(x, states)
+        np.testing.assert_allclose(y, wanted, atol=2e-6, rtol=2e-6)
+        for key, state in stream.state.items():
+            np.testing.assert_allclose(state, states[key], atol=2e-6, rtol=2e-6)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_int8_running_free_gives_the_bits_of_numpy(name, tmp_path):
+    graph = quantize(GRAPHS[name])
+    xs = frames(graph, 1000)
+    wanted, states = Stepper(graph, "float32").run(xs)
+    stream = opened(graph, tmp_path).stream()
+    found = stream.run(xs)
+    if IN_NUMPYS_ORDER & {word.name for word in trace(graph).words} or graph.precision != DYNAMIC:
+        np.testing.assert_allclose(found, wanted, atol=2e-3)
+        assert np.mean(found.argmax(-1) == wanted.argmax(-1)) >= 0.999
+        return
+    np.testing.assert_array_equal(found, wanted)
+    for key, state in stream.state.items():
+        np.testing.assert_array_equal(state, states[key])
+
+
+@pytest.mark.slow
+def test_a_million_steps_drift_nowhere(tmp_path):
+    """numpy steps eight streams at once; each compiled stream is one of them."""
+    streams, steps = 8, 125_000
+    program, reference = opened(KWS, tmp_path), Stepper(KWS, "float32")
+    xs = np.random.default_rng(5).standard_normal((streams, steps, KWS.inputs)).astype(np.float32)
+    wanted, _ = reference.run(xs)
+    for frames_of_one, answers in zip(xs, wanted, strict=True):
+        error = np.abs(program.stream().run(frames_of_one) - answers)
+        assert error.max() < 5e-6
+        assert error[-1000:].max() < 2 * error[:1000].max() + 1e-6
+
+
+@pytest.mark.slow
+def test_int8_gives_the_bits_of_numpy_for_a_hundred_thousand_steps(tmp_path):
+    graph = quantize(keyword_spotter(24, 10, 5))
+    xs = frames(graph, 100_000)
+    wanted, _ = Stepper(graph, "float32").run(xs)
+    np.testing.assert_array_equal(opened(graph, tmp_path).stream().run(xs), wanted)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_library_is_compiled_for_a_board(board, tmp_path):
+    profile = device.load(board)
+    first = render_for(KWS, board)
+    assert first == render_for(KWS, board)
+    data = first["m.so"]
+    level = cpu.LEVELS[profile.level]
+    assert read(data, "m.so").cpu == profile.level
+    assert int.from_bytes(data[18:20], "little") == ELF_MACHINES[level.machine]
+    (tmp_path / "m.so").write_bytes(data)
+    if cpu.missing(profile.level):
+        with pytest.raises(UnsupportedError, match=rf"'.*m.so' was compiled for {profile.level}, and needs a "):
+            edgernn.open(tmp_path / "m.so")
+    else:
+        xs = frames(KWS, 20)
+        found = edgernn.open(tmp_path / "m.so").stream().run(xs)
+        np.testing.assert_allclose(found, Stepper(KWS).run(xs)[0], atol=2e-6)
+
+
+def render_for(graph, board):
+    from edgernn_export.targets.place import place
+
+    return render(graph, "m.so", place("m.so", device=board))
+
+
+def test_the_same_graph_and_compiler_give_the_same_bytes():
+    assert render(KWS, "m.so") == render(KWS, "m.so")
+    assert render(KWS, "m.so")["m.so"] != render(quantize(KWS), "m.so")["m.so"]
+
+
+def test_without_a_system_compiler_zig_is_taken(tmp_path, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "ziglang" in compiler.for_this_machine(cpu.LEVELS[cpu.best()]).command
+    xs = frames(KWS, 20)
+    found = opened(quantize(KWS), tmp_path).stream().run(xs)
+    np.testing.assert_array_equal(found, Stepper(quantize(KWS), "float32").run(xs)[0])
+
+
+def test_no_compiler_is_said(tmp_path, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(compiler, "find_spec", lambda _: None)
+    with pytest.raises(CompilerError, match=r"no C compiler here .*pip install 'edgernn\[native\]'"):
+        export(KWS, tmp_path / "m.so")
+    with pytest.raises(CompilerError, match=r"compiling for 'raspberrypi4' needs .*pip install 'edgernn\[native\]'"):
+        export(KWS, tmp_path / "m.so", device="raspberrypi4")
+    monkeypatch.setenv("CC", "nobody")
+    with pytest.raises(CompilerError, match=r"the compiler 'nobody' cannot be run: No such file"):
+        export(KWS, tmp_path / "m.c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_board_that_cannot_is_said(tmp_path):
+    with pytest.raises(UsageError, match=r"no board 'raspberypi4'; did you mean 'raspberrypi4'\?"):
+        export(KWS, tmp_path / "m.so", device="raspberypi4")
+    with pytest.raises(
+        UnsupportedError, match=r"board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so"
+    ):
+        export(KWS, tmp_path / "m.onnx", device="raspberrypi4-32bit")
+    with pytest.raises(
+        UnsupportedError, match=r"board 'raspberrypi5' has no wheel of tflite-runtime; it has ai-edge-li"
+    ):
+        export(KWS, tmp_path / "m.tflite", device="raspberrypi5", runtime="tflite-runtime")
+    (tmp_path / "odd.toml").write_text('title = "odd"\n')
+    with pytest.raises(UnsupportedError, match=r"board 'odd' has no known target for a compiler; it can run \.c"):
+        export(KWS, tmp_path / "m.so", device=tmp_path / "odd.toml")
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.toml"]
+
+
+def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkeypatch):
+    """A golden answer is altered in the code before it is compiled: as if the machine computed something else."""
+    from edgernn_export.targets.c import target
+
+    golden = target._golden
+    monkeypatch.setattr(
+        target, "_golden", lambda planned: golden(planned) | {"golden_y": target.text(np.full(16, 0.25, np.float32))}
+    )
+    with pytest.raises(ParityError, match="computes something else here than where it was written"):
+        export(KWS, tmp_path / "m.so")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_description_that_disagrees_is_refused(tmp_path):
+    data = render(KWS, "m.so")["m.so"]
+    blank = data.replace(seal.verify(data, "m").encode(), seal.BLANK.encode())
+    other = blank.replace(b'"edgernn.inputs":10,', b'"edgernn.inputs":11,')
+    assert other != blank
+    (tmp_path / "m.so").write_bytes(seal.seal(other))
+    with pytest.raises(FileError, match=r"states and outputs of \(10, 16, 4\) values; it should have \(11, 16, 4\)"):
+        edgernn.open(tmp_path / "m.so")
+
+
+LOADED = """
+import sys
+assert "site-packages" not in "".join(sys.path)
+from my_model_stream import Stream
+stream = Stream()
+frames = [[float(field) for field in line.split(",")] for line in sys.stdin]
+whole = stream.run(frames)
+stream.reset()
+half = [stream.step(frame) for frame in frames[:5]]
+saved = stream.state
+stream.step(frames[0])
+stream.state = saved
+half += stream.run(frames[5:])
+assert half == whole
+for bad in ([float("nan")] * stream.inputs, [0.0]):
+    try:
+        stream.step(bad)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+    else:
+        raise AssertionError(bad)
+for answer in whole:
+    print(*answer)
+"""
+
+
+def bare(folder, *arguments, said=""):
+    """A Python without any package, in this folder."""
+    return subprocess.run(
+        [sys.executable, "-S", "-W", "error", *arguments],
+        cwd=folder,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("scheme", [None, *SCHEMES])
+def test_the_loader_needs_nothing_but_python(scheme, tmp_path):
+    graph = KWS if scheme is None else quantize(KWS, scheme)
+    export(graph, tmp_path / "my-model.so")
+    xs = frames(graph, 12)
+    lines = "\n".join(",".join(map(str, x.tolist())) for x in xs)
+    wanted = edgernn.open(tmp_path / "my-model.so").stream().run(xs)
+    done = bare(tmp_path, "-c", LOADED, said=lines)
+    assert done.returncode == 0, done.stderr
+    assert "frame 0 must not enter the state (not finite)" in done.stderr
+    assert "frame 0 has 1 numbers; expected 10" in done.stderr
+    np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines()).astype(np.float32), wanted)
+    piped = bare(tmp_path, "my_model_stream.py", said=lines)
+    np.testing.assert_array_equal(np.loadtxt(piped.stdout.splitlines(), delimiter=",").astype(np.float32), wanted)
+
+
+def test_the_loader_takes_symbols_for_an_embedding(tmp_path):
+    graph = GRAPHS["Embedding"]
+    export(graph, tmp_path / "m.so")
+    xs = frames(graph, 8)
+    done = bare(tmp_path, "m_stream.py", said="\n".join(str(x[0]) for x in xs))
+    wanted = edgernn.open(tmp_path / "m.so").stream().run(xs)
+    np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines(), delimiter=",").astype(np.float32), wanted)
+    refused = bare(tmp_path, "m_stream.py", said="9")
+    assert "frame 0 must not enter the state (an index outside the table)" in refused.stderr
+
+
+def test_the_loader_refuses_another_library(tmp_path):
+    export(KWS, tmp_path / "m.so")
+    data = bytearray((tmp_path / "m.so").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "m.so").write_bytes(data)
+    assert "is not the library that this file was written for" in bare(tmp_path, "m_stream.py").stderr
+    (tmp_path / "m.so").unlink()
+    assert "No such file" in bare(tmp_path, "m_stream.py").stderr
+
+
+def test_the_loader_refuses_another_processor(tmp_path):
+    export(KWS, tmp_path / "m.so", device="raspberrypi4")
+    if cpu.missing("aarch64"):
+        assert "was compiled for aarch64; this is" in bare(tmp_path, "m_stream.py").stderr
+
+
+def test_a_frame_may_be_any_buffer_of_the_right_kind(tmp_path):
+    stream = opened(KWS, tmp_path).stream()
+    x = frames(KWS, 1)[0]
+    wanted = stream.step(x)
+    np.testing.assert_array_equal(stream.reset().step(array("f", x)), wanted)
+
+
+def test_libraries_written_one_after_another_are_each_their_own(tmp_path):
+    """The system knows a library by its name; a descriptor's number that is used again must not bring the old one back."""
+    for name in ("Rnn", "Dense", "Rnn relu"):
+        export(GRAPHS[name], tmp_path / "m.so")
+        edgernn.save(GRAPHS[name], tmp_path / "m.rnn")
+        xs = frames(GRAPHS[name], 5)
+        found, wanted = (edgernn.open(tmp_path / f"m.{suffix}").stream().run(xs) for suffix in ("so", "rnn"))
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_a_block_stops_at_the_frame_that_is_refused(tmp_path):
+    export(KWS, tmp_path / "m.so")
+    xs = frames(KWS, 6)
+    xs[4, 0] = np.nan
+    stream = edgernn.open(tmp_path / "m.so").stream()
+    with pytest.raises(edgernn.EdgernnError, match="element 0 of the frame is nan"):
+        stream.run(xs)
+    clean = edgernn.open(tmp_path / "m.so").stream()
+    clean.run(xs[:4])
+    np.testing.assert_array_equal(stream.state["gru.h"], clean.state["gru.h"])
+    zeroed = edgernn.open(tmp_path / "m.so").stream(on_bad_input="zero")
+    np.testing.assert_array_equal(zeroed.run(xs)[:4], edgernn.open(tmp_path / "m.so").stream().run(xs[:4]))
+
+
+def test_a_library_for_another_processor_is_refused_by_name(tmp_path, monkeypatch):
+    export(KWS, tmp_path / "m.so")
+    machine, flags = cpu.here()
+    monkeypatch.setattr(cpu, "here", lambda: (machine, flags - {"fma"}))
+    with pytest.raises(
+        UnsupportedError, match=r"m.so' was compiled for x86-64-v\d.*needs a processor with fma; export it"
+    ):
+        edgernn.open(tmp_path / "m.so")
+    monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
+    with pytest.raises(UnsupportedError, match=r"needs a machine of kind x86_64; this is riscv64"):
+        edgernn.open(tmp_path / "m.so")
+    with pytest.raises(UnsupportedError, match=r"no level for a machine of kind riscv64; export the .c file"):
+        export(KWS, tmp_path / "other.so")
+    assert not (tmp_path / "other.so").exists()
+
+
+def test_a_sealed_file_that_is_no_library_is_refused(tmp_path):
+    data = render(KWS, "m.so")["m.so"]
+    blank = data.replace(seal.verify(data, "m").encode(), seal.BLANK.encode())
+    (tmp_path / "m.so").write_bytes(seal.seal(b"\x7fELX" + blank[4:]))
+    with pytest.raises(FileError, match="cannot be loaded here"):
+        edgernn.open(tmp_path / "m.so")
+
+
+def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "gcc -fno-such-option")
+    with pytest.raises(CompilerError, match=r"(?s)failed with code 1:.*no-such-option"):
+        export(KWS, tmp_path / "m.so")
+    assert list(tmp_path.iterdir()) == []
+
+
+LIBRARY = render(KWS, "m.so")["m.so"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(at=st.integers(0, len(LIBRARY) - 1))
+def test_any_altered_byte_of_a_library_is_found_before_it_is_loaded(at):
+    altered = bytearray(LIBRARY)
+    altered[at] ^= 0x10
+    with pytest.raises(FileError):
+        seal.verify(bytes(altered), "m.so")

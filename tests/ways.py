@@ -1,0 +1,94 @@
+"""The ways to compile the C code that this machine has: compilers, instruction sets, and other processors by qemu."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from edgernn import cpu
+from edgernn_export import export
+
+RUNTIME = Path(export.__code__.co_filename).parent / "c_runtime"
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-ffp-contract=off")
+HERE = [name for name in cpu.LEVELS if not cpu.missing(name)]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A compiler with the options of an instruction set, and what runs the program."""
+
+    compiler: tuple[str, ...]
+    runner: tuple[str, ...] = ()
+    optimize: str = "-O2"
+
+    def build(self, folder: Path, *sources: str) -> Path:
+        """Compile sources of a folder, every warning an error, to a program there."""
+        command = [*self.compiler, self.optimize, *STRICT, f"-I{RUNTIME}", *sources, "-o", "program", "-lm"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[:2000]
+        return folder / "program"
+
+    def run(self, program: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """What the program makes of its input."""
+        return subprocess.run([*self.runner, program], input=data, capture_output=True, check=False)
+
+    def output(self, folder: Path, code: str, data: bytes = b"") -> bytes:
+        """What one source file prints."""
+        (folder / "main.c").write_text(code)
+        done = self.run(self.build(folder, "main.c"), data)
+        assert done.returncode == 0, done.stderr[:2000]
+        return done.stdout
+
+
+COMPILERS = {
+    "gcc": ("gcc", "-std=c99"),
+    "g++": ("g++", "-x", "c++"),
+    "clang": ("clang", "-std=c99"),
+    "clang++": ("clang++", "-x", "c++", "-Wno-deprecated"),
+}
+SANITIZED = ("gcc", "-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover")
+BOARDS = {
+    "aarch64-dotprod": ("aarch64-linux-musl", "qemu-aarch64"),
+    "aarch64": ("aarch64-linux-musl", "qemu-aarch64"),
+    "armv7-neon": ("arm-linux-musleabihf", "qemu-arm"),
+}
+"""Level -> the target as zig calls it, and the emulator."""
+
+
+def _native(kind: str, level: str) -> Way | str:
+    command = COMPILERS[kind]
+    if shutil.which(command[0]) is None:
+        return f"{command[0]} is not installed"
+    return cpu.missing(level) and f"this is no {level}" or Way((*command, *cpu.LEVELS[level].options))
+
+
+def _emulated(level: str) -> Way | str:
+    """The level of another machine: zig compiles for it and qemu runs it."""
+    triple, emulator = BOARDS[level]
+    found = shutil.which(f"{emulator}-static") or shutil.which(emulator)
+    if not found or not find_spec("ziglang"):
+        return f"{emulator if not found else 'ziglang'} is not installed"
+    zig = (sys.executable, "-m", "ziglang", "cc", "-std=c99", "-target", triple, f"-mcpu={cpu.LEVELS[level].zig}")
+    return Way(zig, (found, "-cpu", "max"))
+
+
+BEST = cpu.LEVELS[HERE[0]].options
+FOUND: dict[str, Way | str] = {
+    **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in cpu.LEVELS if level not in BOARDS},
+    "gcc -O3": Way(("gcc", "-std=c99", *BEST), optimize="-O3"),
+    "portable": Way(("gcc", "-std=c99", "-DEDGERNN_PORTABLE")),
+    "sanitized": Way((*SANITIZED, *BEST), optimize="-O1"),
+    "sanitized portable": Way((*SANITIZED, "-DEDGERNN_PORTABLE"), optimize="-O0"),
+    **{level: _emulated(level) for level in BOARDS},
+}
+"""A name -> how to compile and run C, or why that cannot be done here."""
+
+WAYS = {name: way for name, way in FOUND.items() if isinstance(way, Way)}
+EVERY_WAY = [
+    name if name in WAYS else pytest.param(name, marks=pytest.mark.skip(reason=str(way))) for name, way in FOUND.items()
+]
+"""For a test's parameters: what is missing here is skipped, and said."""
