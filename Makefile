@@ -65,6 +65,7 @@ lint: env
 
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
+	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/readme.py
 
 clean:

@@ -17,7 +17,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from machine import INPUTS, OUTPUTS, machine
 
 from edgernn import cpu
 from edgernn.cells import Dense, Gru, Lstm
@@ -28,6 +27,7 @@ from edgernn.passes.quantize import quantize
 from edgernn.readings.count import count
 from edgernn.tensor import Tensor
 from edgernn_export import export
+from machine import INPUTS, OUTPUTS, machine
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/c_level.json"

@@ -18,8 +18,9 @@ import edgernn
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
 from interpreter import bare
+from machine import INPUTS, OUTPUTS
 
-INPUTS, OUTPUTS, FRAMES = 40, 12, 64
+FRAMES, BLOCK = 64, 100
 
 Step = Callable[[int], object]  # takes the number of the frame
 
@@ -52,11 +53,12 @@ def make(cell: str, hidden: int, folder: Path) -> Model:
     torch.manual_seed(0)
     net = Net(cell, hidden).eval()
     graph = from_torch(net, torch.randn(1, 8, INPUTS))
-    paths = {suffix: folder / f"{cell}{hidden}{suffix}" for suffix in (".rnn", ".onnx", ".tflite", ".so", ".int8.so")}
+    paths = {".rnn": folder / f"{cell}{hidden}.rnn"}
     edgernn.save(graph, paths[".rnn"])
     for suffix in (".onnx", ".tflite", ".so"):
-        export(graph, paths[suffix])
-    export(quantize(graph), paths[".int8.so"])
+        for precision, form in (("", graph), (".int8", quantize(graph))):
+            paths[precision + suffix] = folder / f"{cell}{hidden}{precision}{suffix}"
+            export(form, paths[precision + suffix])
     frames = np.random.default_rng(0).standard_normal((FRAMES, INPUTS)).astype(np.float32)
     return Model(net, paths, frames)
 
@@ -91,9 +93,9 @@ def ort_session_run(model: Model) -> Step:
     return step
 
 
-def litert_bare(model: Model) -> Step:
+def litert_bare(suffix: str) -> Callable[[Model], Step]:
     """LiteRT, as its documentation shows."""
-    return bare(Interpreter, model.paths[".tflite"], model.frames)
+    return lambda model: bare(Interpreter, model.paths[suffix], model.frames)
 
 
 def edgernn_step(suffix: str) -> Callable[[Model], Step]:
@@ -121,6 +123,16 @@ def edgernn_bound(suffix: str) -> Callable[[Model], Step]:
     return made
 
 
+def edgernn_run(suffix: str) -> Callable[[Model], Step]:
+    """`Stream.run` over BLOCK frames, in one call."""
+
+    def made(model: Model) -> Step:
+        stream, frames = _stream(model.paths[suffix]), np.resize(model.frames, (BLOCK, INPUTS))
+        return lambda _: stream.run(frames)
+
+    return made
+
+
 @cache
 def _stream(path: Path) -> edgernn.Stream:
     return edgernn.open(path).stream()
@@ -132,14 +144,18 @@ CONTENDERS: dict[str, Callable[[Model], Step]] = {
     "onnxruntime session.run": ort_session_run,
     "onnxruntime (edgernn)": edgernn_step(".onnx"),
     "onnxruntime (edgernn), bound call": edgernn_bound(".onnx"),
-    "LiteRT set/invoke/get": litert_bare,
+    "onnxruntime int8 (edgernn)": edgernn_step(".int8.onnx"),
+    "LiteRT set/invoke/get": litert_bare(".tflite"),
+    "LiteRT int8 set/invoke/get": litert_bare(".int8.tflite"),
     "LiteRT (edgernn)": edgernn_step(".tflite"),
     "LiteRT (edgernn), bound call": edgernn_bound(".tflite"),
+    "LiteRT int8 (edgernn)": edgernn_step(".int8.tflite"),
     "compiled fp32 (edgernn)": edgernn_step(".so"),
-    "compiled fp32 (edgernn), bound call": edgernn_bound(".so"),
+    "compiled fp32 (edgernn), run": edgernn_run(".so"),
     "compiled int8 (edgernn)": edgernn_step(".int8.so"),
-    "compiled int8 (edgernn), bound call": edgernn_bound(".int8.so"),
+    "compiled int8 (edgernn), run": edgernn_run(".int8.so"),
 }
+STEPS_PER_CALL = {name: BLOCK for name in CONTENDERS if name.endswith(", run")}
 ELSEWHERE = ("tflite-runtime set/invoke/get", "tflite-runtime (edgernn)")
 """Contenders of another environment, whose numpy is older; see elsewhere.py."""
 

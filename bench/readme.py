@@ -14,10 +14,13 @@ COLUMNS = {
     "numpy (edgernn)": "numpy",
     "onnxruntime session.run": "ONNX Runtime `run`",
     "onnxruntime (edgernn)": "edgernn on ONNX Runtime",
+    "onnxruntime int8 (edgernn)": "the same, int8",
     "LiteRT set/invoke/get": "LiteRT set/invoke/get",
+    "LiteRT int8 set/invoke/get": "the same, int8",
     "LiteRT (edgernn)": "edgernn on LiteRT",
-    "compiled fp32 (edgernn)": "edgernn compiled, fp32",
-    "compiled int8 (edgernn)": "edgernn compiled, dynamic int8",
+    "LiteRT int8 (edgernn)": "the same, int8",
+    "compiled fp32 (edgernn)": "edgernn compiled",
+    "compiled int8 (edgernn)": "the same, int8",
     "tflite-runtime set/invoke/get": "tflite-runtime set/invoke/get",
     "tflite-runtime (edgernn)": "edgernn on tflite-runtime",
 }
@@ -34,7 +37,7 @@ def figures() -> str:
     lines = [
         (
             f"One step (input {machine['inputs']}, dense head of {machine['outputs']}), one thread, p50 us, fp32 but "
-            f"where it says int8, on {machine['cpu']}; {versions(machine)}:"
+            f"where it says int8 (dynamic), on {machine['cpu']}; {versions(machine)}:"
         ),
         "",
         f"| | {' | '.join(map(COLUMNS.__getitem__, names))} |",
@@ -43,12 +46,54 @@ def figures() -> str:
         "",
         f"Ratios of the same run, each the median over interleaved rounds: {spans(ratios, '')}.",
         (
-            "What `Stream.step` (guard, copies, a fresh result) adds to the bound call of the runtime: "
-            f"{spans(added, ' us')}; most at 256, whose weights push the interpreter out of the cache."
+            "What Python (guard, copies, a fresh result) adds to the bound call of a runtime, and to the compiled step "
+            f"itself: {spans(added, ' us')}; most at 256, whose weights push the interpreter out of the cache."
         ),
         f"`import edgernn` takes {start['import_ms']:.0f} ms, `edgernn --help` {start['help_ms']:.0f} ms.",
+        "",
+        *c_level(),
     ]
     return "\n".join(lines)
+
+
+C_COLUMNS = {
+    "C++": "plain C++ fp32, sizes fixed",
+    "C++ -ffast-math": "the same with -ffast-math",
+    "fp32": "edgernn fp32",
+    "int8": "edgernn int8",
+    "sparse int8": "the same, 80 % block-sparse",
+    "read of fp32's weights": "a plain read of fp32's weights",
+    "read of int8's weights": "of int8's",
+}
+
+
+def c_level() -> list[str]:
+    """The compiled step without Python."""
+    said = json.loads((ROOT / "bench/results/c_level.json").read_text())
+    rows = said["rows"]
+    table = [" | ".join(f"{row['ns'][name] / 1000:.2f}" for name in C_COLUMNS) for row in rows]
+    ratios = {name: [row["ratios"][name]["ratio"] for row in rows] for name in rows[0]["ratios"]}
+    return [
+        f"The same step called from C, {said['machine']['level']}, p50 us:",
+        "",
+        f"| | {' | '.join(C_COLUMNS.values())} | instructions on x86-64-v3, fp32 / int8 |",
+        "|---" * (len(C_COLUMNS) + 2) + "|",
+        *(
+            f"| {row['cell'].upper()} {row['hidden']} | {took} | {counted(row)} |"
+            for row, took in zip(rows, table, strict=True)
+        ),
+        "",
+        f"Ratios: {spans(ratios, '')}.",
+        (
+            "`edgernn estimate` predicts these times of this machine within a factor of "
+            f"{said['prediction_median_factor']:.2f} (median)."
+        ),
+    ]
+
+
+def counted(row: dict[str, Any]) -> str:
+    counts = [row["instructions"][name] for name in ("fp32", "int8")]
+    return " / ".join("not counted" if each is None else f"{each:,}" for each in counts)
 
 
 def spans(table: dict[str, list[float]], unit: str) -> str:

@@ -4,7 +4,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from ways import EVERY_WAY, WAYS
 
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import NumpyOps, Stepper
@@ -13,6 +12,7 @@ from edgernn.trace import replay, trace
 from edgernn_export import export
 from edgernn_export.targets.c.groups import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
+from ways import EVERY_WAY, WAYS
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter(40, 10, 4)  # more rows than four blocks have, and columns that fill no group

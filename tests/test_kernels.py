@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.special import expit
-from ways import EVERY_WAY, WAYS
 
 from edgernn.passes.quantize import smaller
 from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
 from edgernn.tensor import DYNAMIC, Tensor
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import rows_by_column, rows_by_group, side_by_side, sparse, sums_i8, vector
+from ways import EVERY_WAY, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, SPARSE_F32, SQUASH = range(8)
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))

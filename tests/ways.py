@@ -63,7 +63,9 @@ def _native(kind: str, level: str) -> Way | str:
     command = COMPILERS[kind]
     if shutil.which(command[0]) is None:
         return f"{command[0]} is not installed"
-    return cpu.missing(level) and f"this is no {level}" or Way((*command, *cpu.LEVELS[level].options))
+    if cpu.missing(level):
+        return f"this processor is no {level}"
+    return Way((*command, *cpu.LEVELS[level].options))
 
 
 def _emulated(level: str) -> Way | str:

@@ -116,7 +116,7 @@ EDGERNN_FN dots dot_add(dots a, dots b) {
     return a;
 }
 EDGERNN_FN void dot_store(int32_t *sum, dots a) {
-    for (int k = 0; k < 4; ++k) vst1q_s32(sum + 4 * k, vpaddq_s32(a.at[2 * k], a.at[2 * k + 1]));
+    for (int k = 0; k < 4; ++k) vst1q_s32(sum + 4 * k, four_pairs(a.at[2 * k], a.at[2 * k + 1]));
 }
 
 #else

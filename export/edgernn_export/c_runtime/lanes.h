@@ -46,7 +46,7 @@
 #define EDGERNN_DOTPROD 1
 #define EDGERNN_ISA "neon-dotprod"
 #include <arm_neon.h>
-#elif defined(__ARM_NEON) && defined(__aarch64__)
+#elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
 #define EDGERNN_NEON 1
 #define EDGERNN_ISA "neon"
 #include <arm_neon.h>
@@ -150,10 +150,35 @@ typedef float32x4x4_t f32x16;
         for (int i = 0; i < 4; ++i) y.val[i] = call(a.val[i], b.val[i]);                                               \
         return y;                                                                                                      \
     }
+#if defined(__aarch64__)
+EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) { return vdivq_f32(a, b); }
+EDGERNN_FN int32x4_t four_round(float32x4_t a) { return vcvtnq_s32_f32(a); }
+EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
+EDGERNN_FN float four_most(float32x4_t a) { return vmaxvq_f32(a); }
+#else /* 32-bit NEON divides one by one, and rounds by a sum that has no room for a fraction (|a| < 2^22) */
+EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) {
+    float x[4], y[4];
+    vst1q_f32(x, a), vst1q_f32(y, b);
+    for (int i = 0; i < 4; ++i) x[i] /= y[i];
+    return vld1q_f32(x);
+}
+EDGERNN_FN int32x4_t four_round(float32x4_t a) {
+    const float32x4_t room = vdupq_n_f32(12582912.0f);
+    return vsubq_s32(vreinterpretq_s32_f32(vaddq_f32(a, room)), vreinterpretq_s32_f32(room));
+}
+EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) {
+    return vcombine_s32(vpadd_s32(vget_low_s32(a), vget_high_s32(a)), vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
+}
+EDGERNN_FN float four_most(float32x4_t a) {
+    const float32x2_t two = vpmax_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(vpmax_f32(two, two), 0);
+}
+#endif
+
 EDGERNN_FOUR(f32_add, vaddq_f32)
 EDGERNN_FOUR(f32_sub, vsubq_f32)
 EDGERNN_FOUR(f32_mul, vmulq_f32)
-EDGERNN_FOUR(f32_div, vdivq_f32)
+EDGERNN_FOUR(f32_div, four_div)
 EDGERNN_FOUR(f32_min, vminq_f32)
 EDGERNN_FOUR(f32_max, vmaxq_f32)
 #undef EDGERNN_FOUR

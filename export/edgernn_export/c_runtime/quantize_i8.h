@@ -29,7 +29,7 @@ EDGERNN_FN float f32_most(f32x16 a) {
     const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
 #elif defined(EDGERNN_NEON)
-    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.val[0], a.val[1]), vmaxq_f32(a.val[2], a.val[3])));
+    return four_most(vmaxq_f32(vmaxq_f32(a.val[0], a.val[1]), vmaxq_f32(a.val[2], a.val[3])));
 #else
     float most = 0;
     for (int k = 0; k < EDGERNN_LANES; ++k) most = a.at[k] > most ? a.at[k] : most;
@@ -48,7 +48,7 @@ EDGERNN_FN void q_store(uint8_t *q, f32x16 x) {
     _mm_storeu_si128((__m128i *)(void *)q, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
 #elif defined(EDGERNN_NEON)
     int16x4_t h[4];
-    for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(vcvtnq_s32_f32(x.val[k]));
+    for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(four_round(x.val[k]));
     vst1q_s8((int8_t *)(void *)q, vcombine_s8(vqmovn_s16(vcombine_s16(h[0], h[1])), vqmovn_s16(vcombine_s16(h[2], h[3]))));
 #else
     /* half to even without libm: a sum of this size has no room for a fraction, and no compiler may see through it */
