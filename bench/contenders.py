@@ -1,4 +1,4 @@
-"""The ways to run one step that the benchmark compares: each a function that steps once, all on the same files."""
+"""The ways to run one step that the benchmark compares: each a function of a frame, all on the same files."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from machine import INPUTS, OUTPUTS
 
 FRAMES, BLOCK = 64, 100
 
-Step = Callable[[int], object]  # takes the number of the frame
+Step = Callable[[np.ndarray], object]
 
 
 class Net(nn.Module):
@@ -65,12 +65,12 @@ def make(cell: str, hidden: int, folder: Path) -> Model:
 
 def torch_eager(model: Model) -> Step:
     """The module, one frame at a time, with its state handed back."""
-    frames, state = torch.from_numpy(model.frames), None
+    state = None
 
-    def step(i: int) -> object:
+    def step(frame: np.ndarray) -> object:
         nonlocal state
         with torch.inference_mode():
-            y, state = model.net(frames[i % FRAMES].reshape(1, 1, INPUTS), state)
+            y, state = model.net(torch.from_numpy(frame).reshape(1, 1, INPUTS), state)
         return y
 
     return step
@@ -84,8 +84,8 @@ def ort_session_run(model: Model) -> Step:
     names = [node.name for node in session.get_inputs()]
     feed = {node.name: np.zeros(node.shape, np.float32) for node in session.get_inputs()}
 
-    def step(i: int) -> object:
-        feed["x"] = model.frames[i % FRAMES, None]
+    def step(frame: np.ndarray) -> object:
+        feed["x"] = frame[None]
         y, *states = session.run(None, feed)
         feed.update(zip(names[1:], states, strict=True))
         return y
@@ -95,30 +95,20 @@ def ort_session_run(model: Model) -> Step:
 
 def litert_bare(suffix: str) -> Callable[[Model], Step]:
     """LiteRT, as its documentation shows."""
-    return lambda model: bare(Interpreter, model.paths[suffix], model.frames)
+    return lambda model: bare(Interpreter, model.paths[suffix])
 
 
 def edgernn_step(suffix: str) -> Callable[[Model], Step]:
     """`Stream.step`, guard and state included."""
-
-    def made(model: Model) -> Step:
-        stream, frames = _stream(model.paths[suffix]), list(model.frames)
-        return lambda i: stream.step(frames[i % FRAMES])
-
-    return made
+    return lambda model: _stream(model.paths[suffix]).step
 
 
 def edgernn_bound(suffix: str) -> Callable[[Model], Step]:
     """The bound backend call inside `Stream.step`, alone, on the very same stream: what is left is what step adds."""
 
     def made(model: Model) -> Step:
-        bound, frames = _stream(model.paths[suffix])._bound, list(model.frames)
-
-        def step(i: int) -> object:
-            frames[i % FRAMES]
-            return bound.step()
-
-        return step
+        call = _stream(model.paths[suffix])._bound.step
+        return lambda _: call()
 
     return made
 
@@ -138,7 +128,13 @@ def _stream(path: Path) -> edgernn.Stream:
     return edgernn.open(path).stream()
 
 
+def nothing(_model: Model) -> Step:
+    """What taking the time costs alone."""
+    return lambda frame: frame
+
+
 CONTENDERS: dict[str, Callable[[Model], Step]] = {
+    "nothing": nothing,
     "torch eager": torch_eager,
     "numpy (edgernn)": edgernn_step(".rnn"),
     "onnxruntime session.run": ort_session_run,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def bare(interpreter_class: Any, path: Path, frames: np.ndarray) -> Callable[[int], object]:
+def bare(interpreter_class: Any, path: Path) -> Callable[[np.ndarray], object]:
     """set_tensor, invoke, get_tensor, with the state handed back."""
     interpreter = interpreter_class(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
@@ -15,8 +15,8 @@ def bare(interpreter_class: Any, path: Path, frames: np.ndarray) -> Callable[[in
     y, *afters = interpreter.get_output_details()
     held = [np.zeros(state["shape"], np.float32) for state in states]
 
-    def step(i: int) -> object:
-        interpreter.set_tensor(x["index"], frames[i % len(frames), None])
+    def step(frame: np.ndarray) -> object:
+        interpreter.set_tensor(x["index"], frame[None])
         for state, value in zip(states, held, strict=True):
             interpreter.set_tensor(state["index"], value)
         interpreter.invoke()

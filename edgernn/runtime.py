@@ -29,6 +29,9 @@ BACKENDS = {
 """The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
 
 
+_WHOLE = slice(None)
+
+
 class Bound(Protocol):
     """One carried state on one backend: fixed arrays, and a step that takes no arguments."""
 
@@ -95,7 +98,10 @@ class Stream:
     `program.stream()` makes it. Nothing else in edgernn changes while a model runs.
     """
 
-    __slots__ = ("_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y", "program")
+    __slots__ = (
+        "_answer", "_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y",
+        "program",
+    )  # fmt: skip
 
     def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
@@ -107,8 +113,11 @@ class Stream:
         self._x, self._y = self._bound.x, self._bound.y
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
+        self._answer = self._y.copy
         self._run = self._bound.step if self._bound.guards else _guarded(self._bound, said.rows)
         self._held = self._x.copy() if on_bad_input == "hold" else None
+        if self._held is not None:
+            self._run = _holding(self._run, self._x, self._held)
         self._rows = said.rows
         self._names = tuple(said.states.items())
         self._rest = tuple(
@@ -133,17 +142,15 @@ class Stream:
         if out is not None:
             self._check_out(out)
         try:
-            self._view[:] = frame
+            self._view[_WHOLE] = frame
         except (TypeError, ValueError, NotImplementedError, BufferError):
             self._check(frame)
             self._x[...] = frame
         if self._run():
             self._repair()
             self._run()
-        if self._held is not None:
-            self._held[...] = self._x
         if out is None:
-            return self._y.copy()
+            return self._answer()
         out[...] = self._y
         return out
 
@@ -228,6 +235,18 @@ class Stream:
                 f"element {bad} of the frame is {self._x[bad]}, and would stay in the carried state; mend the source, "
                 "or choose on_bad_input='hold' or 'zero'"
             )
+
+
+def _holding(run: Callable[[], Any], x: Array, held: Array) -> Callable[[], Any]:
+    """The step that remembers each frame that was good enough to enter."""
+
+    def remembering() -> Any:
+        bad = run()
+        if not bad:
+            held[...] = x
+        return bad
+
+    return remembering
 
 
 def _guarded(bound: Bound, rows: int) -> Callable[[], Any]:

@@ -1,6 +1,7 @@
 """The C target: clean under every warning, in C and in C++, on every instruction set that this machine can compile and run."""
 
 import subprocess
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,16 +13,30 @@ from edgernn.trace import replay, trace
 from edgernn_export import export
 from edgernn_export.targets.c.groups import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
+from edgernn_export.translate import render
 from ways import EVERY_WAY, WAYS
-from zoo import GRAPHS, frames, keyword_spotter
+from zoo import GRAPHS, block_sparse, frames, keyword_spotter
 
 KWS = keyword_spotter(40, 10, 4)  # more rows than four blocks have, and columns that fill no group
-PRECISIONS = {"fp32": KWS, **{scheme: quantize(KWS, scheme) for scheme in SCHEMES}}
+PRECISIONS = {
+    "fp32": KWS,
+    **{scheme: quantize(KWS, scheme) for scheme in SCHEMES},
+    "fp32, block-sparse": block_sparse(KWS, 1),
+    "dynamic, block-sparse": quantize(block_sparse(KWS, 4)),
+}
+KERNELS = ("affine_f32", "affine_f16", "affine_w8", "affine_i8", "affine_f32_sparse", "affine_i8_sparse")
 
 
-def built(graph, folder, way, main):
-    """Write a graph as C with a `main`, compile it strictly, and return the program."""
-    export(graph, folder / "model.c")
+@cache
+def written(name):
+    """The .c and .h of a graph: written and proved once for all ways to compile them."""
+    return render((GRAPHS | PRECISIONS)[name], "model.c")
+
+
+def built(name, folder, way, main):
+    """A graph as C with a `main`, compiled strictly to a program."""
+    for file, data in written(name).items():
+        (folder / file).write_bytes(data)
     (folder / "main.c").write_text(f'#include "model.h"\n#include <stdio.h>\n{main}\n')
     return WAYS[way].build(folder, "main.c", "model.c")
 
@@ -31,7 +46,7 @@ def built(graph, folder, way, main):
     "name", ["stack", "Embedding", "Lstm projected", "Conv1d dilated", "Activation log", "Gru rest"]
 )
 def test_the_generated_code_is_clean_and_passes_its_own_test(name, way, tmp_path):
-    program = built(GRAPHS[name], tmp_path, way, "int main(void) { return model_self_test(); }")
+    program = built(name, tmp_path, way, "int main(void) { return model_self_test(); }")
     assert WAYS[way].run(program).returncode == 0
 
 
@@ -55,18 +70,24 @@ def test_a_program_in_c_streams_as_numpy_does(precision, way, tmp_path):
     """Free running. Dynamic int8 gives the very bits of numpy on every compiler, instruction set and processor."""
     graph = PRECISIONS[precision]
     xs = frames(graph, 200)
-    program = built(graph, tmp_path, way, STREAM)
+    program = built(precision, tmp_path, way, STREAM)
     done = WAYS[way].run(program, xs.tobytes())
     assert done.returncode == 0
     found = np.frombuffer(done.stdout, np.float32).reshape(-1, graph.outputs)
     wanted, _ = Stepper(graph, "float32").run(xs)
-    np.testing.assert_allclose(found, wanted, atol=0 if precision == DYNAMIC else 3e-6, rtol=0)
+    np.testing.assert_allclose(found, wanted, atol=0 if graph.precision == DYNAMIC else 3e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("precision", "kernel"), zip(PRECISIONS, KERNELS, strict=True))
+def test_each_precision_has_its_kernel(precision, kernel):
+    code = written(precision)["model.c"].decode()
+    assert f"    {kernel}(gru_4, " in code
 
 
 def test_a_bad_frame_is_refused_in_c(tmp_path):
     xs = frames(KWS, 2)
     xs[1, 3] = np.inf
-    program = built(KWS, tmp_path, "portable", STREAM)
+    program = built("fp32", tmp_path, "portable", STREAM)
     assert subprocess.run([program], input=xs.tobytes(), stdout=subprocess.DEVNULL, check=False).returncode == 3
 
 

@@ -1,7 +1,10 @@
 """The tables that the tests multiply: a graph for every cell, and every way to run an artifact here."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from edgernn.cell import tensors
 from edgernn.cells import (
     Activation,
     Concat,
@@ -101,6 +104,23 @@ def keyword_spotter(hidden: int = 16, inputs: int = 10, outputs: int = 4) -> Gra
         Layer("out", Dense(t(outputs, hidden), t(outputs))),
     )
     return Graph(layers, inputs, period_ms=10.0, labels=tuple(f"word{i}" for i in range(outputs)))
+
+
+def block_sparse(graph: Graph, columns: int, kept: float = 0.2) -> Graph:
+    """The same graph with zeros in all but a part of the blocks of 16 rows by some columns of its matrices."""
+
+    def thinned(tensor: Tensor) -> Tensor:
+        if len(tensor.shape) == 1:
+            return tensor
+        rows, inputs = tensor.shape
+        blocks = _random.random((-(-rows // 16), -(-inputs // columns))) < kept
+        return Tensor(tensor.stored * np.kron(blocks, np.ones((16, columns), np.float32))[:rows, :inputs])
+
+    def thin(layer: Layer) -> Layer:
+        fields = {name: thinned(tensor) for name, tensor in tensors(layer.cell).items()}
+        return replace(layer, cell=replace(layer.cell, **fields))
+
+    return replace(graph, layers=tuple(map(thin, graph.layers)))
 
 
 def frames(graph: Graph, steps: int, seed: int = 3) -> np.ndarray:

@@ -109,7 +109,8 @@ def _title(planned: Plan, prefix: str) -> str:
     )
     return (
         f"/* {prefix}: one step of a recurrent network. Written by edgernn {VERSION}; do not edit.\n *\n{layers}\n *\n"
-        f" * Precision {planned.said.precision}; graph {planned.said.graph}.\n */"
+        f" * Precision {planned.said.precision}; graph {planned.said.graph}.\n"
+        " * Needs -O2 or more to be quick; -ffp-contract=off keeps dynamic int8 the same to the last bit everywhere.\n */"
     )
 
 
