@@ -328,3 +328,22 @@ def test_any_altered_byte_of_a_library_is_found_before_it_is_loaded(at):
     altered[at] ^= 0x10
     with pytest.raises(FileError):
         seal.verify(bytes(altered), "m.so")
+
+
+def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path, monkeypatch):
+    """As in an interpreter that does not show its own symbols: the same answers, by the slower way."""
+    from edgernn.backends import native
+
+    xs = frames(KWS, 5)
+    program = opened(KWS, tmp_path)
+    wanted, quick = program.stream().run(xs), program.stream()
+    assert type(quick._run).__name__ == "builtin_function_or_method"
+    monkeypatch.setattr(program.engine.library, "edgernn_in_python", lambda: 0)
+    slow = program.stream()
+    assert isinstance(slow._run, native.partial)
+    for x, y in zip(xs, wanted, strict=True):
+        np.testing.assert_array_equal(slow.step(x), y)
+        np.testing.assert_array_equal(quick.step(x), y)
+    for stream in (slow, quick):
+        with pytest.raises(edgernn.EdgernnError, match="is nan"):
+            stream.step(np.full(10, np.nan, np.float32))

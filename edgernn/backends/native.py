@@ -4,6 +4,7 @@ import _ctypes
 import ctypes
 import os
 import weakref
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,7 @@ from edgernn.errors import FileError, ParityError, UnsupportedError
 Array = NDArray[Any]
 
 ALIGNMENT = 64  # bytes: a line of the cache
+METH_NOARGS = 4  # of CPython: a function without arguments
 
 
 class NativeEngine:
@@ -48,7 +50,9 @@ class NativeBound:
         self.y: Array = self._inside(places[1], said.outputs, "float32")
         self._carried: Array = np.zeros(sum(said.states.values()), np.float32)
         self._cuts = np.cumsum([0, *said.states.values()])
-        self.step = partial(library.edgernn_advance, state)
+        self._library = library  # as long as there is a step
+        self._method = _Method(b"step", ctypes.cast(library.edgernn_python_step, ctypes.c_void_p), METH_NOARGS, None)
+        self.step = _step(library, state, self._method)
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
         self._set = partial(library.edgernn_set, state, _pointer(self._carried))
@@ -70,6 +74,27 @@ class NativeBound:
         for held, given in zip(self.read(), states, strict=True):
             held[...] = given
         self._set()
+
+
+class _Method(ctypes.Structure):
+    """What CPython calls PyMethodDef."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+def _step(library: ctypes.CDLL, state: ctypes.c_void_p, method: _Method) -> Callable[[], Any]:
+    """The step as a function that takes nothing: one of Python's own where this Python has what that needs."""
+    if not library.edgernn_in_python():
+        return partial(library.edgernn_advance, state)
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.argtypes, make.restype = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p), ctypes.py_object
+    made: Callable[[], Any] = make(ctypes.byref(method), state.value, None)
+    return made
 
 
 def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work

@@ -29,7 +29,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     planned = plan(graph)
     about = describe(replace(planned.said, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
-    library = seal(shared_library(code, compiler))
+    library = seal(shared_library(code + template("python.c", {"prefix": PREFIX}), compiler))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}
 
 
