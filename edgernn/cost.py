@@ -101,8 +101,8 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     """Predict one step of a graph, compiled for a device, from a roofline (Williams et al., 2009) of its profile.
 
     An affine takes the longer of its arithmetic and of reading its weights from the nearest cache that holds all that a
-    step touches. Other words take their vector operations. No figure is guessed: where the profile lacks one that is
-    needed, there is no time.
+    step touches. Other words take their vector operations. No figure of the board is guessed: where the profile lacks
+    one that is needed, there is no time. What a core of its level does in a cycle is an assumption, in round numbers.
     """
     words = trace(graph).words
     cost = count(graph)
@@ -186,6 +186,7 @@ def _assumptions(rate: Rate, device: Device, held_in: str, touched: int, bytes_p
         f"the core runs at {device.clock_mhz:,} MHz all the time, and does nothing else",
         f"the {touched:,} bytes that a step touches stay in {held_in}, which gives {bytes_per_cycle:.3g} a cycle",
         f"of level {device.level}, a core does {rate.lanes} float or {rate.int8_macs} int8 multiply-adds a cycle",
+        "it works out of order; one that does not, such as a Cortex-A53, takes up to twice as long",
         f"other words do one operation a cycle on {rate.lanes} floats, and a division in {rate.division} cycles",
         f"tanh and sigmoid are {OPERATIONS['tanh'][0]} and {OPERATIONS['sigmoid'][0]} operations and a division each",
         f"a word takes {WORD_CYCLES} cycles more, a step {STEP_CYCLES}; unpacking smaller weights takes none",

@@ -18,35 +18,49 @@ class Level:
         flags: as /proc/cpuinfo calls them.
         options: what gcc and clang are told.
         zig: what zig calls a processor that has no more than this.
+        cpus: processors, as zig calls them, for which compiled steps use no instructions beyond it.
     """
 
     machine: str
     flags: frozenset[str]
     options: tuple[str, ...]
     zig: str
+    cpus: tuple[str, ...] = ()
 
 
 _V3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"}
 
+A64 = ("cortex_a35", "cortex_a53", "cortex_a57", "cortex_a72", "cortex_a73")
+A64_DOTPROD = ("cortex_a55", "cortex_a75", "cortex_a76", "cortex_a77", "cortex_a78", "neoverse_n1")
+
 LEVELS: Mapping[str, Level] = MappingProxyType(
     {
-        "x86-64-v4-vnni": Level("x86_64", _V4, ("-march=x86-64-v4", "-mavx512vnni"), "x86_64_v4+avx512vnni"),
-        "x86-64-v3": Level("x86_64", _V3, ("-march=x86-64-v3",), "x86_64_v3"),
-        "x86-64": Level("x86_64", frozenset(), ("-march=x86-64",), "x86_64"),
-        "aarch64-dotprod": Level(
-            "aarch64", frozenset({"asimd", "asimddp"}), ("-march=armv8.2-a+dotprod",), "generic+v8_2a+dotprod"
+        "x86-64-v4-vnni": Level(
+            "x86_64", _V4, ("-march=x86-64-v4", "-mavx512vnni"), "x86_64_v4+avx512vnni", ("x86_64_v4",)
         ),
-        "aarch64": Level("aarch64", frozenset({"asimd"}), ("-march=armv8-a",), "generic"),
+        "x86-64-v3": Level("x86_64", _V3, ("-march=x86-64-v3",), "x86_64_v3", ("x86_64_v3", "haswell")),
+        "x86-64": Level("x86_64", frozenset(), ("-march=x86-64",), "x86_64", ("x86_64",)),
+        "aarch64-dotprod": Level(
+            "aarch64",
+            frozenset({"asimd", "asimddp"}),
+            ("-march=armv8.2-a+dotprod",),
+            "generic+v8_2a+dotprod",
+            A64_DOTPROD,
+        ),
+        "aarch64": Level("aarch64", frozenset({"asimd"}), ("-march=armv8-a",), "generic", A64),
         "armv7-neon": Level(
             "armv7l",
             frozenset({"neon", "vfpv4"}),
             ("-march=armv7-a", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
             "generic+v7a+neon+vfp4",
+            ("cortex_a7", "cortex_a15"),
         ),
     }
 )
 """Best first for each machine."""
+
+ANY = "any-"
 
 _HALVED = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}  # 64-bit machine -> what a 32-bit program sees
 _IN_32_BITS = frozenset({"neon", "vfpv4"})  # every Armv8-A with "asimd" has these in its 32-bit state
@@ -66,19 +80,25 @@ def seen(machine: str, flags: frozenset[str], pointer_bytes: int) -> tuple[str, 
     return _HALVED[machine], flags | (_IN_32_BITS if "asimd" in flags else frozenset())
 
 
-def best() -> str | None:
-    """The best level that this machine has; None on another kind of machine."""
+def best() -> str:
+    """The best level that this machine has; "any-" and its name on another kind of machine."""
     machine, flags = here()
-    return next((name for name, level in LEVELS.items() if level.machine == machine and level.flags <= flags), None)
+    found = (name for name, level in LEVELS.items() if level.machine == machine and level.flags <= flags)
+    return next(found, f"{ANY}{machine}")
+
+
+def level(name: str) -> Level:
+    """The level of this name, one of LEVELS; "any-riscv64" is what every machine of that kind has."""
+    return Level(name.removeprefix(ANY), frozenset(), (), "baseline") if name.startswith(ANY) else LEVELS[name]
 
 
 def missing(name: str) -> str:
     """Why code of this level cannot run here: "" when it can."""
     machine, flags = here()
-    level = LEVELS.get(name)
-    if level is None:
+    if name not in LEVELS and not name.startswith(ANY):
         return f"an unknown processor '{name}'"
-    if level.machine != machine:
-        return f"a machine of kind {level.machine}; this is {machine}"
-    lacking = sorted(level.flags - flags)
+    wanted = level(name)
+    if wanted.machine != machine:
+        return f"a machine of kind {wanted.machine}; this is {machine}"
+    lacking = sorted(wanted.flags - flags)
     return f"a processor with {', '.join(lacking)}" if lacking else ""

@@ -10,7 +10,8 @@ from typing import Any
 from edgernn import disk
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.probe import probe
-from edgernn.profile import FIGURES, Figure, Profile, misspelt, read
+from edgernn.profile import FIGURES, Figure, Profile, read
+from edgernn.strict import misspelt
 
 THIS = "this"
 
@@ -68,7 +69,7 @@ class Device:
     @property
     def formats(self) -> tuple[str, ...]:
         """The suffixes of the artifacts that the board can run, as far as is known."""
-        compiled = COMPILED if self.triple else (".c",)
+        compiled = COMPILED if self.triple and self.cpu and self.level else (".c",)
         return (*compiled, *(suffix for suffix, packages in RUNTIMES.items() if any(map(self.wheels.get, packages))))
 
     def runtime(self, suffix: str) -> str:
@@ -104,6 +105,8 @@ def load(name: str | os.PathLike[str]) -> Device:
     if given == THIS:
         return this()
     path = Path(given) if given.endswith(".toml") else _profiles().get(given)
+    if path is not None and path.stem == THIS:
+        raise UsageError(f"'{given}' cannot be the profile of a board: '{THIS}' is this machine; choose another name")
     if path is None:
         raise UsageError(f"no board '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
     return _device(path.stem, read(disk.read(path), str(path)))

@@ -9,6 +9,7 @@ EdgernnError
 |-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
 |-- ParityError        two readings of one model that disagree
 |-- CompilerError      no C compiler, or one that fails
+|-- TrainingError      a loss that is no number
 `-- MissingExtraError  a package that is not installed; the message has the pip command
 """
 
@@ -43,6 +44,10 @@ class UnsupportedError(EdgernnError, ValueError):
 
 class CompilerError(EdgernnError, RuntimeError):
     """No C compiler, or one that fails."""
+
+
+class TrainingError(EdgernnError, RuntimeError):
+    """A training that cannot go on: its loss is no number."""
 
 
 class ParityError(EdgernnError, ValueError):

@@ -1,15 +1,14 @@
 """The profile of a board: a TOML file in which every figure has its source, read strictly."""
 
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from edgernn.cpu import LEVELS
-from edgernn.errors import FileError
+from edgernn.strict import Document, misspelt, parse
 
 UNKNOWN = "unknown"
 TABLE = '{ value = ..., source = "..." }'
@@ -96,31 +95,18 @@ def read(data: bytes, path: str) -> Profile:
         FileError: no TOML, an unknown key, an impossible value, a figure without a source, a source that nothing uses;
             with the line, and with a suggestion where a name looks misspelt.
     """
-    try:
-        text = data.decode()
-        said = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise FileError(f"'{path}' is no TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise FileError(f"'{path}' is no TOML: {error}") from error
-    return _Reader(path, text).profile(said)
-
-
-def misspelt(name: str, known: Iterable[str]) -> str:
-    """The end of a message about a name that is not there: a suggestion, and all that there is."""
-    choices = list(known)
-    close = get_close_matches(name, choices, 1)
-    return f"{f'did you mean {close[0]!r}? ' if close else ''}there are {', '.join(choices)}"
+    return _Reader(parse(data, path)).profile()
 
 
 class _Reader:
     """One file while it is being checked; every refusal names a line."""
 
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.lines = text.splitlines()
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._error = document.error
 
-    def profile(self, said: dict[str, Any]) -> Profile:
+    def profile(self) -> Profile:
+        said = self.document.said
         for name in said:
             if name not in {"title", "sources", *FIGURES}:
                 known = ("title", "sources", *FIGURES)
@@ -134,6 +120,7 @@ class _Reader:
         }
         self._check_sources(figures, sources)
         self._check_triple(figures)
+        self._check_cpu(figures)
         return Profile(title, MappingProxyType(figures), MappingProxyType(sources))
 
     def _sources(self, table: Any) -> dict[str, str]:
@@ -192,18 +179,11 @@ class _Reader:
         if triple.split("-")[0] != wanted:
             raise self._error(f"'triple' is {triple!r}, but level '{level}' needs one for {wanted}", "triple", "system")
 
-    def _error(self, told: str, key: str, section: str = "") -> FileError:
-        return FileError(f"'{self.path}', line {self._line(key, section)}: {told}")
-
-    def _line(self, key: str, section: str) -> int:
-        """Where a key stands, in its section when that has a header of its own; line 1 when it is nowhere."""
-        stands = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=|\s*\[\s*{re.escape(key)}\s*\]""")
-        now, found = "", []
-        for number, line in enumerate(self.lines, 1):
-            header = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
-            now = header[1] if header else now
-            if stands.match(line) and section in {"", now}:
-                return number
-            if key in line:
-                found.append(number)
-        return (found or [1])[0]
+    def _check_cpu(self, figures: dict[str, Figure]) -> None:
+        """What is compiled for the processor must run on all that the level says."""
+        if "level" not in figures or "cpu" not in figures:
+            return
+        level, cpu = figures["level"].value, figures["cpu"].value
+        if cpu not in LEVELS[level].cpus:
+            told = misspelt(cpu, LEVELS[level].cpus)
+            raise self._error(f"'cpu' is '{cpu}', which may have more than level '{level}'; {told}", "cpu", "system")

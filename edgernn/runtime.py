@@ -1,11 +1,10 @@
 """Opening an artifact and stepping it: an immutable Program, and a Stream for each carried state."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from sys import byteorder
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from edgernn import disk
 from edgernn.contract import Contract
 from edgernn.errors import FrameError, StateError, UsageError
+from edgernn.guard import guarded, holding
 from edgernn.seal import verify
 
 Array = NDArray[Any]
@@ -114,10 +114,12 @@ class Stream:
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
         self._answer = self._y.copy
-        self._run = self._bound.step if self._bound.guards else _guarded(self._bound, said.rows)
+        self._run = self._bound.step
+        if not self._bound.guards:
+            self._run = guarded(self._run, self._x, said.rows)
         self._held = self._x.copy() if on_bad_input == "hold" else None
         if self._held is not None:
-            self._run = _holding(self._run, self._x, self._held)
+            self._run = holding(self._run, self._x, self._held)
         self._rows = said.rows
         self._names = tuple(said.states.items())
         self._rest = tuple(
@@ -237,49 +239,20 @@ class Stream:
             )
 
 
-def _holding(run: Callable[[], Any], x: Array, held: Array) -> Callable[[], Any]:
-    """The step that remembers each frame that was good enough to enter."""
-
-    def remembering() -> Any:
-        bad = run()
-        if not bad:
-            held[...] = x
-        return bad
-
-    return remembering
-
-
-def _guarded(bound: Bound, rows: int) -> Callable[[], Any]:
-    """The step of a backend that looks at no frame: true, and nothing computed, for one that must not enter.
-
-    The byte of each float32 that has the sign and most of the exponent is 127 or 255 for every number that is not
-    finite, and else only beyond 1.7e38: a frame without these two is finite, which takes a third of the time of asking
-    numpy.
-    """
-    x, step = bound.x, bound.step
-    high = x.view(np.uint8)[3 if byteorder == "little" else 0 :: 4].tobytes
-
-    def of_numbers() -> Any:
-        seen = high()
-        return True if (127 in seen or 255 in seen) and not isfinite(x).all() else step()
-
-    def of_symbols() -> Any:
-        return step() if 0 <= x[0] < rows else True
-
-    return of_symbols if rows else of_numbers
-
-
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
     """Open an artifact: read it once, verify its seal, and give the same bytes to the runtime that its suffix names.
 
     Args:
-        path: a `.rnn`, `.onnx` or `.tflite` file written by edgernn.
-        threads: how many threads the runtime may use for a step; one is fastest for small models.
+        path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
+        threads: how many threads the runtime may use for a step; one is fastest for small models, and compiled code
+            and numpy use no more.
 
     Raises:
         UsageError: no backend opens this suffix.
         FileError: the file is missing, truncated, altered or not written by edgernn.
         MissingExtraError: the runtime is not installed.
+        UnsupportedError: compiled code for another processor.
+        ParityError: compiled code that computes something else here than where it was written.
     """
     name = os.fspath(path)
     backend = backend_of(name)

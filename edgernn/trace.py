@@ -61,7 +61,7 @@ def trace(graph: Graph) -> Trace:
         known[layer.name] = _find(said.y, known)
         for name, before in said.before.items():
             states.append((f"{layer.name}.{name}", before, said.after[name]))
-    return _without_idle(
+    return without_idle(
         Trace(
             words=tuple(written.values()),
             x=Ref(INPUT, graph.inputs),
@@ -144,7 +144,7 @@ def _resolved(args: tuple[Any, ...], known: Mapping[str, Ref]) -> tuple[Any, ...
     return tuple(_find(arg, known) if isinstance(arg, Ref) else arg for arg in args)
 
 
-def _without_idle(full: Trace) -> Trace:
+def without_idle(full: Trace) -> Trace:
     """The trace without the words that lead to no result."""
     wanted = {ref.name for ref in full.results}
     kept: list[Word] = []

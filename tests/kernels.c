@@ -9,7 +9,7 @@
 enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FLOAT_SPARSE, SQUASH };
 
 static void *get(size_t bytes) {
-    void *const data = malloc(bytes + 1); /* exactly as much as it should be, so that a sanitizer sees one byte more */
+    void *const data = malloc(bytes ? bytes : 1); /* no byte to spare, so that a sanitizer sees each one too many */
     if (!data || fread(data, 1, bytes, stdin) != bytes) exit(2);
     return data;
 }
@@ -20,7 +20,7 @@ int main(void) {
         const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
         float *const x = (float *)get(4 * inputs);
-        float *const y = (float *)malloc(64 * blocks + 64);
+        float *const y = (float *)malloc(blocks ? 64 * blocks : 1);
         uint8_t *const q = (uint8_t *)malloc((inputs + 15) / 16 * 16);
         if (n[0] == QUANTIZE) {
             const float step = quantize_i8(q, x, inputs);

@@ -136,12 +136,25 @@ def test_a_misspelt_board_is_answered_with_all_of_them(name):
 
 
 def test_a_profile_of_ones_own_is_given_by_its_path(tmp_path):
-    board = device.load(written(tmp_path, GOOD))
+    assert ".so" not in device.load(written(tmp_path, GOOD)).formats  # nothing says for which processor
+    board = device.load(written(tmp_path, GOOD.replace("triple", f"{CPU}\ntriple")))
     assert (board.name, board.title, board.cores, board.l1d_kib, board.l2_kib) == ("x", "A board", 4, None, None)
     assert (board.shared, board.wheels["numpy"], board.wheels["ai-edge-litert"]) == (("l2",), True, None)
     assert board.formats == (".so", ".c", ".rnn")
     with pytest.raises(FileError, match=r"none.toml' cannot be read"):
         device.load(tmp_path / "none.toml")
+
+
+CPU = 'cpu = { value = "cortex_a53", source = "page" }'
+
+
+def test_a_processor_with_more_than_its_level_is_refused(tmp_path):
+    """Its code would stop at the first instruction that a board of this level lacks."""
+    path = written(tmp_path, GOOD.replace("triple", f"{CPU.replace('a53', 'a76')}\ntriple"))
+    with pytest.raises(
+        FileError, match=r"line 20: 'cpu' is 'cortex_a76', which may have more than level 'aarch64'; did"
+    ):
+        device.load(path)
 
 
 WRONG = {  # name -> what is replaced, with what, the line, and words of the message
@@ -348,10 +361,10 @@ def test_caches_for_data_are_found_and_instructions_passed_over(machine):
         ("aarch64", {"asimd", "fp"}, 4, "armv7-neon"),  # a 32-bit system on a 64-bit kernel
         ("armv8l", {"neon", "vfpv4"}, 4, "armv7-neon"),  # the same under linux32
         ("armv7l", {"neon", "vfpv4"}, 4, "armv7-neon"),
-        ("armv7l", {"neon", "vfpv3"}, 4, None),
-        ("armv6l", {"vfp"}, 4, None),
+        ("armv7l", {"neon", "vfpv3"}, 4, "any-armv7l"),
+        ("armv6l", {"vfp"}, 4, "any-armv6l"),
         ("x86_64", set(), 8, "x86-64"),
-        ("x86_64", set(), 4, None),
+        ("x86_64", set(), 4, "any-i686"),
     ],
 )
 def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, wanted, monkeypatch):

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from edgernn.cells import Dense
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import NumpyOps, Stepper
 from edgernn.tensor import DYNAMIC, SCHEMES
@@ -15,7 +16,7 @@ from edgernn_export.targets.c.groups import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.translate import render
 from ways import EVERY_WAY, WAYS
-from zoo import GRAPHS, block_sparse, frames, keyword_spotter
+from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t
 
 KWS = keyword_spotter(40, 10, 4)  # more rows than four blocks have, and columns that fill no group
 PRECISIONS = {
@@ -24,13 +25,14 @@ PRECISIONS = {
     "fp32, block-sparse": block_sparse(KWS, 1),
     "dynamic, block-sparse": quantize(block_sparse(KWS, 4)),
 }
+MANY = {"many labels": one(Dense(t(600, 6)), labels=tuple(f"label {i}" for i in range(600)))}
 KERNELS = ("affine_f32", "affine_f16", "affine_w8", "affine_i8", "affine_f32_sparse", "affine_i8_sparse")
 
 
 @cache
 def written(name):
     """The .c and .h of a graph: written and proved once for all ways to compile them."""
-    return render((GRAPHS | PRECISIONS)[name], "model.c")
+    return render((GRAPHS | PRECISIONS | MANY)[name], "model.c")
 
 
 def built(name, folder, way, main):
@@ -43,7 +45,18 @@ def built(name, folder, way, main):
 
 @pytest.mark.parametrize("way", EVERY_WAY)
 @pytest.mark.parametrize(
-    "name", ["stack", "Embedding", "Lstm projected", "Conv1d dilated", "Activation log", "Gru rest"]
+    "name",
+    [
+        "stack",
+        "Embedding",
+        "Lstm projected",
+        "Conv1d dilated",
+        "Activation log",
+        "Gru rest",
+        "Dense then Slice",
+        "Names that meet",
+        "many labels",
+    ],
 )
 def test_the_generated_code_is_clean_and_passes_its_own_test(name, way, tmp_path):
     program = built(name, tmp_path, way, "int main(void) { return model_self_test(); }")
@@ -78,7 +91,7 @@ def test_a_program_in_c_streams_as_numpy_does(precision, way, tmp_path):
     np.testing.assert_allclose(found, wanted, atol=0 if graph.precision == DYNAMIC else 3e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("precision", "kernel"), zip(PRECISIONS, KERNELS, strict=True))
+@pytest.mark.parametrize(("precision", "kernel"), list(zip(PRECISIONS, KERNELS, strict=True)))
 def test_each_precision_has_its_kernel(precision, kernel):
     code = written(precision)["model.c"].decode()
     assert f"    {kernel}(gru_4, " in code
@@ -91,9 +104,11 @@ def test_a_bad_frame_is_refused_in_c(tmp_path):
     assert subprocess.run([program], input=xs.tobytes(), stdout=subprocess.DEVNULL, check=False).returncode == 3
 
 
-def test_a_step_asks_the_system_for_nothing(tmp_path):
+@pytest.mark.parametrize("name", ["stack", "fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC, "dynamic, block-sparse"])
+def test_a_step_asks_the_system_for_nothing(name, tmp_path):
     """The symbols that the code needs from outside: memory moves and libm, no malloc and no system call."""
-    export(KWS, tmp_path / "model.c")
+    for file, data in written(name).items():
+        (tmp_path / file).write_bytes(data)
     subprocess.run(["gcc", "-O2", "-c", "model.c"], cwd=tmp_path, check=True)
     symbols = subprocess.run(["nm", "-u", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert set(symbols.split()) - {"U"} <= {

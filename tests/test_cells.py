@@ -8,6 +8,7 @@ import torch
 from scipy.special import expit, softmax
 from torch.nn import functional as F
 
+import spoken
 from edgernn.cells import (
     Activation,
     Concat,
@@ -16,17 +17,21 @@ from edgernn.cells import (
     Embedding,
     LayerNorm,
     Product,
+    RunningMean,
     Scale,
     Slice,
     Standardize,
     Sum,
 )
+from edgernn.cells.logmel import log_mel, triangles
 from edgernn.errors import GraphError
 from edgernn.graph import Graph, Layer
+from edgernn.passes.quantize import quantize
+from edgernn.readings.count import count
 from edgernn.readings.numpy import NumpyOps, Stepper
 from edgernn.record import Ref, record
 from edgernn.tensor import Tensor
-from zoo import one
+from zoo import keyword_spotter, one
 
 random = np.random.default_rng(11)
 X = random.standard_normal((7, 6))
@@ -85,6 +90,87 @@ def test_a_join_reads_as_many_branches_as_there_are(join, oracle):
 def test_an_embedding_is_a_row():
     table = random.standard_normal((5, 3))
     np.testing.assert_array_equal(run(one(Embedding(Tensor(table)), 1), [[3], [0], [4]]), table[[3, 0, 4]])
+
+
+SPOKEN = {
+    "rate_hz": spoken.RATE_HZ,
+    "window": spoken.WINDOW,
+    "hop": spoken.HOP,
+    "bands": spoken.BANDS,
+    "fft": spoken.FFT,
+}
+"""The features of the spoken digits, which tests/spoken.py computes by numpy's FFT."""
+
+
+def test_log_mel_of_a_stream_is_that_of_the_whole_clip():
+    samples = random.standard_normal(spoken.HOP * 40) * np.geomspace(1e-5, 1, spoken.HOP * 40)
+    found = run(one(log_mel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
+    silence = np.zeros(spoken.WINDOW - spoken.HOP)
+    np.testing.assert_allclose(found, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
+
+
+def test_log_mel_hears_a_tone_in_its_band_and_silence_as_its_floor():
+    cell = log_mel(16_000, 400, 160, 40, low_hz=20, high_hz=7600, floor=1e-5)
+    assert (cell.mel.shape[0], cell.dft.shape[1]) == (40, 400)
+    edges_hz = 700 * np.expm1(np.linspace(np.log1p(20 / 700), np.log1p(7600 / 700), 42))  # the mel scale is a logarithm
+    for band in (3, 17, 38):
+        tone = np.sin(2 * np.pi * edges_hz[band + 1] * np.arange(1600) / 16_000)
+        assert run(one(cell, 160), tone.reshape(-1, 160))[-1].argmax() == band
+    np.testing.assert_allclose(run(one(cell, 160), np.zeros((4, 160))), np.log(1e-5), atol=1e-5)
+
+
+def test_mel_triangles_share_what_is_between_two_centres():
+    bins_hz = np.linspace(0, 4000, 4001)
+    heard = triangles(bins_hz, 12, 0.0, 4000.0)
+    first, last = bins_hz[heard.argmax(1)[[0, -1]]]
+    within = (bins_hz >= first) & (bins_hz <= last)
+    np.testing.assert_allclose(heard[:, within].sum(0), 1, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hop": 300}, "a hop of 300, a window of 200 samples, an fft of 256 points"),
+        ({"fft": 128}, "an fft of 128 points and 20 bands arrived; expected 2 <= hop <= window <= fft"),
+        ({"high_hz": 5000}, "bands from 0 to 5000 Hz arrived; expected 0 <= low_hz < high_hz <= 4000, half the rate"),
+        ({"bands": 100}, "mel band 0 of 100 hears no bin of an fft of 256; ask for fewer bands"),
+        ({"floor": 0.0}, "adds 0.0; expected 1 to 200 samples and a floor above 0"),
+    ],
+)
+def test_a_log_mel_that_cannot_be_is_refused(options, words):
+    with pytest.raises(GraphError) as told:
+        log_mel(**{**SPOKEN, **options})
+    assert words in str(told.value)
+
+
+@pytest.mark.parametrize(("prior", "limit"), [(3.0, 1e6), (3.0, 10.0), (8.0, 8.0)])
+def test_a_running_mean_is_cumulative_and_then_exponential(prior, limit):
+    xs = random.standard_normal((40, 6)) + 5
+    mean, wanted = np.zeros(6), []
+    for k, x in enumerate(xs):
+        mean = mean + (x - mean) / (1 + min(prior + k, limit))
+        wanted.append(x - mean)
+    if limit > prior + len(xs):
+        sums = np.cumsum(xs, axis=0) / (prior + np.arange(1, len(xs) + 1))[:, None]
+        np.testing.assert_allclose(wanted, xs - sums, atol=1e-12)
+    np.testing.assert_allclose(run(one(RunningMean(6, prior, limit)), xs), wanted, atol=1e-12)
+
+
+def test_a_running_mean_that_cannot_be_is_refused():
+    with pytest.raises(GraphError, match=r"a prior of 0.0 and a limit of 300.0 frames; expected .* 0 < prior <= limit"):
+        RunningMean(6, 0.0)
+
+
+def test_feature_cells_stay_exact_and_their_cost_is_said_apart():
+    net = keyword_spotter(inputs=spoken.BANDS)
+    mel = log_mel(**SPOKEN)
+    features = (Layer("mel", mel), Layer("mean", RunningMean(spoken.BANDS)))
+    graph = Graph((*features, *(Layer(layer.name, layer.cell) for layer in net.layers)), spoken.HOP)
+    small, whole, alone = count(quantize(graph)), count(graph), count(net)
+    assert quantize(graph).layers[:2] == graph.layers[:2]
+    assert whole.exact_macs == mel.dft.stored.size + mel.mel.stored.size + spoken.BANDS == whole.macs - alone.macs
+    assert whole.exact_bytes == small.exact_bytes == whole.weight_bytes - alone.weight_bytes
+    assert alone.exact_macs == alone.exact_bytes == 0
 
 
 def test_words_do_not_overflow():

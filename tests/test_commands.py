@@ -189,7 +189,7 @@ WRONG_EXPORTS = {
     "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out goes with --precision, which is not given"),
     "keep all": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "gru", "--keep", "out"), "no layer is left to quantize as fp16: the model stays fp32"),
     "runtime": (("kws.rnn", "a.tflite", "--runtime", "tflite"), "'tflite' does not run 'a.tflite'; did you mean 'tflite-runtime'?"),
-    "runtime of another": (("kws.rnn", "a.tflite", "b.rnn", "--runtime", "tflite-runtime"), "'tflite-runtime' does not run 'b.rnn'; it is run by numpy"),
+    "runtime of another": (("kws.rnn", "a.tflite", "b.rnn", "--runtime", "tflite-runtime"), "'tflite-runtime' does not run 'b.rnn'; there are numpy"),
     "nothing": (("kws.rnn",), "Missing argument 'OUT...'"),
 }  # fmt: skip
 

@@ -298,9 +298,17 @@ def test_a_library_for_another_processor_is_refused_by_name(tmp_path, monkeypatc
     monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
     with pytest.raises(UnsupportedError, match=r"needs a machine of kind x86_64; this is riscv64"):
         edgernn.open(tmp_path / "m.so")
-    with pytest.raises(UnsupportedError, match=r"no level for a machine of kind riscv64; export the .c file"):
-        export(KWS, tmp_path / "other.so")
-    assert not (tmp_path / "other.so").exists()
+
+
+def test_a_machine_without_a_level_compiles_for_its_own_kind(tmp_path, monkeypatch):
+    """As on a RISC-V board: no options, portable C, and the library says which kind of machine it is for."""
+    monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
+    export(KWS, tmp_path / "m.c")
+    xs = frames(KWS, 5)
+    np.testing.assert_allclose(opened(KWS, tmp_path).stream().run(xs), Stepper(KWS).run(xs)[0], atol=2e-6)
+    monkeypatch.undo()
+    with pytest.raises(UnsupportedError, match="compiled for any-riscv64, and needs a machine of kind riscv64"):
+        edgernn.open(tmp_path / "m.so")
 
 
 def test_a_sealed_file_that_is_no_library_is_refused(tmp_path):
@@ -347,3 +355,63 @@ def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path
     for stream in (slow, quick):
         with pytest.raises(edgernn.EdgernnError, match="is nan"):
             stream.step(np.full(10, np.nan, np.float32))
+
+
+ENDINGS = {
+    "a thread that still steps": """
+threading.Thread(target=lambda: stream.run(np.zeros((50_000_000, 10), np.float32)), daemon=True).start()
+time.sleep(0.3)
+""",
+    "a last frame when Python ends": "atexit.register(lambda: stream.step(np.zeros(10, np.float32)))",
+    "a last frame when an object goes": """
+class Closing:
+    def __del__(self):
+        stream.step(np.zeros(10, np.float32))
+closing = Closing()
+closing.again = closing
+""",
+    "a step that outlives its stream": """
+step, y = stream._run, stream._y
+del stream
+gc.collect()
+before = [bytes(1000) for _ in range(1000)]
+assert step() is False
+del step
+gc.collect()
+""",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_python_ends_in_peace(ending, tmp_path):
+    export(KWS, tmp_path / "m.so")
+    code = f"""
+import atexit, gc, threading, time
+import numpy as np, edgernn
+stream = edgernn.open("m.so").stream()
+stream.step(np.zeros(10, np.float32))
+{ENDINGS[ending]}
+"""
+    surroundings = {"PATH": "/usr/bin", "PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": "255"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_profile_cannot_pass_for_this_machine(tmp_path):
+    (tmp_path / "this.toml").write_text('title = "a board"\n')
+    with pytest.raises(UsageError, match="cannot be the profile of a board: 'this' is this machine"):
+        export(KWS, tmp_path / "m.so", device=tmp_path / "this.toml")
+
+
+@pytest.mark.parametrize("stem", ['a"b', "a\\b", "a\nb"])
+def test_a_name_that_code_cannot_say_is_refused(stem, tmp_path):
+    with pytest.raises(UsageError, match="cannot be the name of a file that code refers to"):
+        export(KWS, tmp_path / f"{stem}.so")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_errors_of_a_long_message_are_shown(monkeypatch):
+    with pytest.raises(CompilerError, match="unknown CPU: 'cortex_z9'"):
+        compiler.shared_library("int f(void) { return 1; }", compiler.for_board("b", "aarch64-linux-gnu", "cortex_z9"))

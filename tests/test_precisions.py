@@ -273,10 +273,14 @@ def test_smaller_weights_are_a_smaller_file(scheme, suffix, runtime, tmp_path):
 @pytest.mark.parametrize(
     ("name", "runtime", "words"),
     [
-        ("m.tflite", "tflite-runtme", "'tflite-runtme' does not run 'm.tflite'; did you mean 'tflite-runtime'?"),
-        ("m.tflite", "tvm", "'tvm' does not run 'm.tflite'; it is run by ai-edge-litert or tflite-runtime"),
-        ("m.onnx", "ai-edge-litert", "'ai-edge-litert' does not run 'm.onnx'; it is run by onnxruntime"),
-        ("m.c", "onnxruntime", "'onnxruntime' does not run 'm.c'; it is run by native"),
+        (
+            "m.tflite",
+            "tflite-runtme",
+            "'tflite-runtme' does not run 'm.tflite'; did you mean 'tflite-runtime'? there are ai-edge-litert, tflite-runtime",
+        ),
+        ("m.tflite", "tvm", "'tvm' does not run 'm.tflite'; there are ai-edge-litert, tflite-runtime"),
+        ("m.onnx", "ai-edge-litert", "'ai-edge-litert' does not run 'm.onnx'; there are onnxruntime"),
+        ("m.c", "onnxruntime", "'onnxruntime' does not run 'm.c'; there are native"),
     ],
 )
 def test_a_runtime_that_does_not_run_the_file_is_refused(name, runtime, words, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ def test_a_vector_is_rounded_to_half_a_step(x):
     assert np.abs(q).max() <= 127
     if np.abs(x).max() > 1e-30:
         assert np.abs(q).max() == 127
-    assert (np.abs(q * step.astype(float) - x) <= step * 0.5001 + 1e-37).all()
+    assert (np.abs(q * step.astype(float) - x) <= step * 0.5001 + 1e-30).all()
 
 
 def test_zeros_stay_zeros():
@@ -53,6 +53,21 @@ def test_only_the_matrices_of_affines_are_quantized():
     assert {name for name, tensor in graph.tensors.items() if tensor.scheme} == {"gru.w", "gru.u", "out.w"}
     assert graph.precision == "dynamic_wi8_afp32"
     assert quantize(graph, keep=("kept",)).layers == graph.layers
+
+
+def test_a_graph_in_another_scheme_is_not_quantized_again():
+    half = quantize(keyword_spotter(), "fp16")
+    with pytest.raises(UsageError, match="no layer is left to quantize as dynamic_wi8_afp32: the graph is in fp16"):
+        quantize(half)
+    assert quantize(half, "fp16").layers == half.layers
+    mixed = quantize(quantize(keyword_spotter(), "fp16", keep=("out",)))
+    assert mixed.precision == "dynamic_wi8_afp32+fp16"
+
+
+def test_weights_beyond_a_half_are_refused_by_layer():
+    graph = Graph((Layer("d", Dense(Tensor(np.full((2, 3), 1e30, np.float32)))),), 3)
+    with pytest.raises(GraphError, match=r"layer 'd': a weight of 1e\+30 arrived, and float16 ends at 65504"):
+        quantize(graph, "fp16")
 
 
 def test_a_feature_cell_is_left_alone():

@@ -1,14 +1,20 @@
 """The cells against torch, and the artifacts against ONNX Runtime's own recurrent operators: two oracles that are not ours."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+from torch.nn import functional as F
 
 import edgernn
+from edgernn.cells import FastGrnn, LayerNormGru, LayerNormLstm, Mgu
+from edgernn.graph import Graph, Layer
 from edgernn.readings.numpy import Stepper
+from edgernn.tensor import Tensor
 from edgernn_export import export, from_torch
 
 STEPS, INPUTS, HIDDEN = 40, 5, 7
@@ -116,3 +122,78 @@ def test_the_written_file_passes_the_full_check(tmp_path):
     assert [opset.version for opset in model.opset_import] == [17]
     assert [node.name for node in model.graph.input] == ["x", "lstm.h.in", "lstm.c.in"]
     assert [node.name for node in model.graph.output] == ["y", "lstm.h.out", "lstm.c.out"]
+
+
+def weights(**shapes):
+    random = torch.Generator().manual_seed(3)
+    return {name: torch.randn(shape, generator=random, dtype=torch.float64) for name, shape in shapes.items()}
+
+
+def fast_grnn(p, x, h):
+    """Kusupati et al., section 3.2: h = (zeta (1 - z) + nu) n + z h."""
+    a = F.linear(x, p.w) + F.linear(h, p.u)
+    z, n = torch.sigmoid(a + p.gate), torch.tanh(a + p.new)
+    h = (p.zeta * (1 - z) + p.nu) * n + z * h
+    return h, (h,)
+
+
+def mgu(p, x, h):
+    """Zhou et al., equations 7: the candidate reads the gated state; h = (1 - f) h + f n."""
+    w_f, w_n = p.w.chunk(2)
+    b_f, b_n = p.b.chunk(2)
+    f = torch.sigmoid(F.linear(x, w_f, b_f) + F.linear(h, p.u))
+    n = torch.tanh(F.linear(x, w_n, b_n) + F.linear(f * h, p.v))
+    h = (1 - f) * h + f * n
+    return h, (h,)
+
+
+def layer_norm_gru(p, x, h):
+    """torch.nn.GRU's equations with each product normalized."""
+    wide = (3 * HIDDEN,)
+    xr, xz, xn = F.layer_norm(F.linear(x, p.w), wide, p.gain, p.b, EPS).chunk(3)
+    hr, hz, hn = F.layer_norm(F.linear(h, p.u), wide, p.gain_h, p.c, EPS).chunk(3)
+    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    h = (1 - z) * torch.tanh(xn + r * hn) + z * h
+    return h, (h,)
+
+
+def layer_norm_lstm(p, x, h, c):
+    """Ba et al., equations 20 to 22; gates in torch's order."""
+    wide = (4 * HIDDEN,)
+    a = F.layer_norm(F.linear(x, p.w), wide, p.gain, p.b, EPS) + F.layer_norm(
+        F.linear(h, p.u), wide, p.gain_h, None, EPS
+    )
+    i, f, g, o = a.chunk(4)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    h = torch.sigmoid(o) * torch.tanh(F.layer_norm(c, (HIDDEN,), p.gain_c, p.bias_c, EPS))
+    return h, (h, c)
+
+
+EPS = 1e-3
+_G, _L = 3 * HIDDEN, 4 * HIDDEN
+FORMULAS = {
+    FastGrnn: (fast_grnn, {}, weights(w=(HIDDEN, INPUTS), u=(HIDDEN, HIDDEN), gate=HIDDEN, new=HIDDEN, zeta=HIDDEN, nu=HIDDEN)),
+    Mgu: (mgu, {}, weights(w=(2 * HIDDEN, INPUTS), u=(HIDDEN, HIDDEN), v=(HIDDEN, HIDDEN), b=2 * HIDDEN)),
+    LayerNormGru: (layer_norm_gru, {"eps": EPS}, weights(w=(_G, INPUTS), u=(_G, HIDDEN), b=_G, c=_G, gain=_G, gain_h=_G)),
+    LayerNormLstm: (
+        layer_norm_lstm,
+        {"eps": EPS},
+        weights(w=(_L, INPUTS), u=(_L, HIDDEN), b=_L, gain=_L, gain_h=_L, gain_c=HIDDEN, bias_c=HIDDEN),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMULAS)
+def test_a_cell_that_torch_does_not_have_is_its_papers_formula(kind):
+    formula, settings, tensors = FORMULAS[kind]
+    cell = kind(**{name: Tensor(tensor.numpy()) for name, tensor in tensors.items()}, **settings)
+    xs = sequence()[0].double()
+    found, states = Stepper(Graph((Layer("cell", cell),), INPUTS)).run(xs.numpy())
+    p, wanted = SimpleNamespace(**tensors), []
+    state = (torch.zeros(HIDDEN, dtype=torch.float64),) * len(states)
+    for x in xs:
+        y, state = formula(p, x, *state)
+        wanted.append(y)
+    np.testing.assert_allclose(found, torch.stack(wanted).numpy(), atol=1e-10)
+    for mine, theirs in zip(states.values(), state, strict=True):
+        np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-10)

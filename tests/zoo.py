@@ -11,11 +11,17 @@ from edgernn.cells import (
     Conv1d,
     Dense,
     Embedding,
+    FastGrnn,
     Gru,
     LayerNorm,
+    LayerNormGru,
+    LayerNormLstm,
+    LogMel,
     Lstm,
+    Mgu,
     Product,
     Rnn,
+    RunningMean,
     Scale,
     Slice,
     Standardize,
@@ -37,8 +43,8 @@ def one(cell, inputs=6, name="layer", **options) -> Graph:
     return Graph((Layer(name, cell),), inputs, **options)
 
 
-def _positive(size: int) -> Tensor:
-    return Tensor(_random.uniform(0.5, 2, size).astype(np.float32))
+def _positive(*shape: int) -> Tensor:
+    return Tensor(_random.uniform(0.5, 2, shape).astype(np.float32))
 
 
 def _branches(join) -> Graph:
@@ -75,6 +81,19 @@ GRAPHS: dict[str, Graph] = {
     "Slice first": one(Slice(6, 0, 2)),
     **{f"Activation {kind}": one(Activation(kind)) for kind in ("relu", "tanh", "sigmoid", "softmax")},
     "Activation log": Graph((Layer("p", Dense(t(4, 6), None, "softmax")), Layer("log", Activation("log"))), 6),
+    "Dense then Slice": Graph((Layer("d", Dense(t(40, 6), t(40), "tanh")), Layer("s", Slice(40, 3, 20))), 6),
+    "Names that meet": Graph(
+        (
+            Layer("a_0", Dense(t(6, 6), t(6))),
+            Layer("a", Standardize(t(6), _positive(6))),
+            Layer("double", Conv1d(2, t(6, 12))),
+            Layer("kept", Gru(t(18, 6), t(18, 6))),
+            Layer("q", Rnn(t(6, 6), t(6, 6))),
+            Layer("state", Dense(t(3, 6))),
+        ),
+        6,
+        labels=("what??/", 'a "b"', "c\\d"),
+    ),
     "Sum": _branches(Sum()),
     "Product": _branches(Product()),
     "Concat": _branches(Concat()),
@@ -93,6 +112,25 @@ GRAPHS: dict[str, Graph] = {
         period_ms=10.0,
         labels=("one", "two", "drei ü"),
     ),
+    "FastGrnn": one(FastGrnn(t(5, 6), t(5, 5), t(5), t(5), _positive(5), t(5))),
+    "Mgu": one(Mgu(t(10, 6), t(5, 5), t(5, 5), t(10))),
+    "Mgu no bias": one(Mgu(t(10, 6), t(5, 5), t(5, 5))),
+    "LayerNormGru": one(LayerNormGru(t(15, 6), t(15, 5), t(15), t(15), _positive(15), _positive(15), 1e-3)),
+    "LayerNormLstm": one(
+        LayerNormLstm(t(20, 6), t(20, 5), t(20), _positive(20), _positive(20), _positive(5), t(5), 1e-3)
+    ),
+    "LogMel": one(LogMel(6, t(16, 15), _positive(4, 8), 0.5)),
+    "LogMel no overlap": one(LogMel(6, t(8, 6), _positive(3, 4), 0.5)),
+    "LogMel before a net": Graph(
+        (
+            Layer("mel", LogMel(6, t(16, 15), _positive(4, 8), 0.5)),
+            Layer("mean", RunningMean(4)),
+            Layer("gru", Gru(t(15, 4), t(15, 5), t(15), t(15))),
+        ),
+        6,
+    ),
+    "RunningMean": one(RunningMean(6, 3.0, 20.0)),
+    "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
 }
 """A name that begins with the cell's -> a graph that has it."""
 

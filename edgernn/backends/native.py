@@ -49,10 +49,9 @@ class NativeBound:
         self.x: Array = self._inside(places[0], said.inputs, "int32" if said.rows else "float32")
         self.y: Array = self._inside(places[1], said.outputs, "float32")
         self._carried: Array = np.zeros(sum(said.states.values()), np.float32)
-        self._cuts = np.cumsum([0, *said.states.values()])
-        self._library = library  # as long as there is a step
-        self._method = _Method(b"step", ctypes.cast(library.edgernn_python_step, ctypes.c_void_p), METH_NOARGS, None)
-        self.step = _step(library, state, self._method)
+        cuts = np.cumsum([0, *said.states.values()])
+        self._views = tuple(self._carried[a:b] for a, b in pairwise(cuts))
+        self.step = _step(library, self._state)
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
         self._set = partial(library.edgernn_set, state, _pointer(self._carried))
@@ -68,10 +67,10 @@ class NativeBound:
 
     def read(self) -> tuple[Array, ...]:
         self._get()
-        return tuple(self._carried[a:b] for a, b in pairwise(self._cuts))
+        return self._views
 
     def write(self, states: tuple[Array, ...]) -> None:
-        for held, given in zip(self.read(), states, strict=True):
+        for held, given in zip(self._views, states, strict=True):
             held[...] = given
         self._set()
 
@@ -87,13 +86,17 @@ class _Method(ctypes.Structure):
     )
 
 
-def _step(library: ctypes.CDLL, state: ctypes.c_void_p, method: _Method) -> Callable[[], Any]:
-    """The step as a function that takes nothing: one of Python's own where this Python has what that needs."""
+def _step(library: ctypes.CDLL, state: Array) -> Callable[[], Any]:
+    """The step as a function that takes nothing: one of Python's own where this Python has what that needs.
+
+    It owns what it needs by the place that CPython has for a function's module: its definition, the library, the state.
+    """
     if not library.edgernn_in_python():
-        return partial(library.edgernn_advance, state)
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.argtypes, make.restype = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p), ctypes.py_object
-    made: Callable[[], Any] = make(ctypes.byref(method), state.value, None)
+        return partial(library.edgernn_advance, _pointer(state))
+    method = _Method(b"step", ctypes.cast(library.edgernn_python_step, ctypes.c_void_p), METH_NOARGS, None)
+    kinds = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
+    make = kinds(("PyCFunction_NewEx", ctypes.pythonapi))
+    made: Callable[[], Any] = make(ctypes.addressof(method), state.ctypes.data, (method, library, state))
     return made
 
 
@@ -142,7 +145,8 @@ def _library(data: bytes, name: str) -> ctypes.CDLL:
     except OSError as error:
         os.close(memory)
         raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
-    weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
+    unload = weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
+    unload.atexit = False  # when Python ends, a thread or a last frame may still be in it
     return library
 
 

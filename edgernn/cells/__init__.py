@@ -4,11 +4,16 @@ from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
 from edgernn.cells.dense import Dense
 from edgernn.cells.embedding import Embedding
+from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gru import Gru
 from edgernn.cells.joins import Concat, Product, Sum
 from edgernn.cells.layernorm import LayerNorm
+from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm
+from edgernn.cells.mgu import Mgu
+from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
 from edgernn.cells.rnn import Rnn
+from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
 from edgernn.cells.slice import Slice
 from edgernn.cells.standardize import Standardize
@@ -19,11 +24,17 @@ __all__ = [
     "Conv1d",
     "Dense",
     "Embedding",
+    "FastGrnn",
     "Gru",
     "LayerNorm",
+    "LayerNormGru",
+    "LayerNormLstm",
+    "LogMel",
     "Lstm",
+    "Mgu",
     "Product",
     "Rnn",
+    "RunningMean",
     "Scale",
     "Slice",
     "Standardize",

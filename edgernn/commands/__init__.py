@@ -7,5 +7,6 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.info import info
 from edgernn.commands.run import run
+from edgernn.commands.train import train
 
-VERBS = (export, info, run, bench, devices, estimate, demo)
+VERBS = (export, info, run, bench, devices, estimate, train, demo)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def estimate(model: str, name: str, as_json: bool) -> None:
     """Count what one step of MODEL.rnn costs, and predict its time on a board.
 
-    The counts are exact. The time is an estimate for the compiled step, from the figures of the board's profile; what
+    The counts are exact, as the model's own step has them; compiled code shares some of the room and adds buffers of
+    its own. The time is an estimate for the compiled step, from the figures of the board's profile; what
     it assumes is printed with it. There is none where the profile lacks a figure that is needed.
     """
     from edgernn import cost

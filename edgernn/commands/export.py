@@ -50,6 +50,7 @@ def export(
     proved. A .so is compiled for the processor of this machine, or of the board that --device names.
     """
     from edgernn import disk, file
+    from edgernn.errors import UsageError
     from edgernn_export.targets.place import place
     from edgernn_export.translate import render, target_of
 
@@ -60,7 +61,10 @@ def export(
     graph = _quantized(_graph(model, options), precision, keep)
     made: dict[str, bytes] = {}
     for path, where in places.items():
-        made |= {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, where)
+        more = {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, where)
+        for both in made.keys() & more.keys():
+            raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
+        made |= more
     disk.write_all(made)
     sizes = {path: len(data) for path, data in made.items()}
     if as_json:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.graph import PRECISIONS, Graph, Layer
 from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
@@ -17,7 +17,8 @@ LARGEST = 127  # symmetric: -128 is not used
 def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ()) -> Graph:
     """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row.
 
-    Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`).
+    Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers that
+    are in a scheme already.
 
     Args:
         graph: with float weights.
@@ -25,7 +26,7 @@ def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ())
         keep: names of layers to leave in float.
 
     Raises:
-        UsageError: an unknown scheme, or a layer to keep that is not there.
+        UsageError: an unknown scheme, a layer to keep that is not there, or a graph that is in another scheme already.
         GraphError: a weight that the scheme cannot hold, naming its layer.
     """
     if scheme not in SCHEMES:
@@ -35,7 +36,10 @@ def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ())
         if name not in names:
             raise UsageError(f"there is no layer '{name}' to keep; there are {', '.join(names)}")
     layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
-    return replace(graph, layers=layers)
+    smaller = replace(graph, layers=layers)
+    if smaller.layers == graph.layers and graph.precision not in {*PRECISIONS.values(), scheme}:
+        raise UsageError(f"no layer is left to quantize as {scheme}: the graph is in {graph.precision} already")
+    return smaller
 
 
 def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
@@ -66,7 +70,8 @@ def rows_i8(tensor: Tensor, scheme: str) -> Tensor:
     weight = tensor.dense(np.float32)
     scale = np.abs(weight).max(axis=1) / np.float32(LARGEST)
     steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
-    return Tensor(np.rint(steps).astype(np.int8), scale, scheme)
+    whole = np.clip(np.rint(steps), -LARGEST, LARGEST)  # a row of denormal numbers has no exact scale
+    return Tensor(whole.astype(np.int8), scale, scheme)
 
 
 def halves(tensor: Tensor) -> Tensor:
@@ -76,7 +81,7 @@ def halves(tensor: Tensor) -> Tensor:
         GraphError: a weight beyond the largest float16.
     """
     weight = tensor.dense(np.float32)
-    most, end = float(np.abs(weight).max(initial=0)), np.finfo(np.float16).max
+    most, end = float(np.abs(weight).max(initial=0)), float(np.finfo(np.float16).max)
     if most > end:
         raise GraphError(f"a weight of {most:g} arrived, and float16 ends at {end:g}")
     return Tensor(weight.astype(np.float16), scheme="fp16")

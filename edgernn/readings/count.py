@@ -1,8 +1,10 @@
 """Counting: what one step of a graph costs on any machine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgernn.graph import Graph
+from edgernn.record import Word
 from edgernn.tensor import Tensor
 from edgernn.trace import Trace, trace
 
@@ -11,13 +13,19 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """One step, exactly as the trace says it, with float32 values between the words."""
+    """One step, exactly as the trace says it, with float32 values between the words.
+
+    Feature cells (`EXACT`), such as a log-mel before the net, are counted in; what they take of `macs` and
+    `weight_bytes` is said apart, since no pass makes it smaller.
+    """
 
     macs: int  # multiplications with a weight, each with its addition
+    exact_macs: int  # of these, in feature cells
     elements: int  # values made by all other words
     words: int
     parameters: int
     weight_bytes: int
+    exact_bytes: int  # of these, in feature cells
     state_bytes: int
     scratch_bytes: int  # the most that values inside the step take at one moment
 
@@ -25,17 +33,27 @@ class Cost:
 def count(graph: Graph) -> Cost:
     """The cost of one step."""
     steps = trace(graph)
-    weights = {tensor for word in steps.words for tensor in word.args if isinstance(tensor, Tensor)}
-    affine = [word.args[0] for word in steps.words if word.name == "affine"]
+    exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
+    features = [word for word in steps.words if word.layer in exact]
     return Cost(
-        macs=sum(weight.stored.size for weight in affine),
+        macs=_macs(steps.words),
+        exact_macs=_macs(features),
         elements=sum(sum(word.widths) for word in steps.words if word.name not in {"affine", "split", "concat"}),
         words=len(steps.words),
-        parameters=sum(weight.stored.size for weight in weights),
-        weight_bytes=sum(weight.nbytes for weight in weights),
+        parameters=sum(weight.stored.size for weight in _weights(steps.words)),
+        weight_bytes=sum(weight.nbytes for weight in _weights(steps.words)),
+        exact_bytes=sum(weight.nbytes for weight in _weights(features)),
         state_bytes=FLOAT_BYTES * sum(graph.states.values()),
         scratch_bytes=FLOAT_BYTES * _peak(steps),
     )
+
+
+def _macs(words: Iterable[Word]) -> int:
+    return sum(word.args[0].stored.size for word in words if word.name == "affine")
+
+
+def _weights(words: Iterable[Word]) -> set[Tensor]:
+    return {arg for word in words for arg in word.args if isinstance(arg, Tensor)}
 
 
 def _peak(steps: Trace) -> int:

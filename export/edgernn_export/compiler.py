@@ -73,9 +73,15 @@ def shared_library(source: str, compiler: Compiler) -> bytes:
         except OSError as error:
             raise CompilerError(f"the compiler '{call[0]}' cannot be run: {error.strerror}; check $CC") from error
         if done.returncode:
-            lines = "\n".join(done.stderr.strip().splitlines()[:SHOWN_LINES])
-            raise CompilerError(f"{' '.join(said)} failed with code {done.returncode}:\n{lines}")
+            raise CompilerError(f"{' '.join(said)} failed with code {done.returncode}:\n{_shortened(done.stderr)}")
         return Path(folder, "model.so").read_bytes()
+
+
+def _shortened(said: str) -> str:
+    """The first lines that name an error, or else the first lines."""
+    lines = said.strip().splitlines()
+    named = [line for line in lines if "error" in line.lower()]
+    return "\n".join((named or lines)[:SHOWN_LINES])
 
 
 def _zig() -> tuple[str, ...]:

@@ -115,6 +115,10 @@ def render(graph: Graph, name: str, where: Place | None = None) -> dict[str, byt
     if not isinstance(graph, Graph):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
     path, target = Path(name), target_of(name)
+    if not path.stem.isprintable() or set(path.stem) & set('"\\'):
+        raise UsageError(
+            f"{path.stem!r} cannot be the name of a file that code refers to; use letters, digits, - and _"
+        )
     where = where or place(name)
     made: Mapping[str, bytes] = import_module(target).render(graph, path.stem, where)
     proof = PROVED_BY.get(path.suffix, path.suffix)

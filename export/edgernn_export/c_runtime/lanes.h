@@ -31,27 +31,20 @@
 #define EDGERNN_AHEAD(p) ((void)(p))
 #endif
 
-#if defined(EDGERNN_PORTABLE)
-#define EDGERNN_ISA "c99"
+#if defined(EDGERNN_PORTABLE) /* on request */
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
 #define EDGERNN_AVX512 1
-#define EDGERNN_ISA "avx512-vnni"
 #include <immintrin.h>
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define EDGERNN_AVX2 1
-#define EDGERNN_ISA "avx2"
 #include <immintrin.h>
 #elif defined(__ARM_NEON) && defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #define EDGERNN_NEON 1
 #define EDGERNN_DOTPROD 1
-#define EDGERNN_ISA "neon-dotprod"
 #include <arm_neon.h>
 #elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
 #define EDGERNN_NEON 1
-#define EDGERNN_ISA "neon"
 #include <arm_neon.h>
-#else
-#define EDGERNN_ISA "c99"
 #endif
 
 #if defined(EDGERNN_AVX512)

@@ -2,11 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
-from edgernn.device import COMPILED, RUNTIMES, Device, load
+from edgernn.device import COMPILED, RUNTIMES, THIS, Device, load
 from edgernn.errors import UnsupportedError, UsageError
+from edgernn.strict import misspelt
 
 NATIVE = "native"
 
@@ -17,7 +17,7 @@ class Place:
 
     Attributes:
         runtime: the package, one of edgernn.device.RUNTIMES for the suffix, or "native" for compiled code.
-        device: the board; None for a machine like this one.
+        device: the board for which compiled code is made; None for a machine like this one.
     """
 
     runtime: str
@@ -34,13 +34,11 @@ def place(name: str, runtime: str | None = None, device: str | os.PathLike[str] 
     suffix = Path(name).suffix
     packages = (NATIVE,) if suffix in COMPILED else RUNTIMES[suffix]
     if runtime is not None and runtime not in packages:
-        close = get_close_matches(runtime, packages, 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"it is run by {' or '.join(packages)}"
-        raise UsageError(f"'{runtime}' does not run '{name}'; {hint}")
+        raise UsageError(f"'{runtime}' does not run '{name}'; {misspelt(runtime, packages)}")
     if device is None:
         return Place(runtime or packages[0])
     board = load(device)
     there = board.runtime(suffix) or NATIVE
     if runtime not in (None, NATIVE) and not board.wheels.get(str(runtime)):
         raise UnsupportedError(f"board '{board.name}' has no wheel of {runtime}; it has {there} for {suffix} files")
-    return Place(runtime or there, board)
+    return Place(runtime or there, board if suffix in COMPILED and board.name != THIS else None)

@@ -105,9 +105,11 @@ def one_step(b: Builder, x: Flowing, hx: Any, *weights: Any) -> Any:
 
 
 def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
-    """A module with `edgernn_cell() -> Cell`, on (..., time, features)."""
-    value = _in_time(b, x)
-    return b.then(cell_of(module), value)
+    """A module with `edgernn_cell() -> Cell`, on (..., time, features); `edgernn_rest()` gives its initial states."""
+    made = b.then(cell_of(module), _in_time(b, x))
+    rest: dict[str, torch.Tensor] = getattr(module, "edgernn_rest", dict)()
+    b.rest |= {f"{made.layer}.{name}": weight(state) for name, state in rest.items() if torch.count_nonzero(state)}
+    return made
 
 
 def _in_time(b: Builder, x: Flowing) -> Value:

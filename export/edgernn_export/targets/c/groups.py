@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgernn.record import Ref, Word
-from edgernn.trace import Trace
+from edgernn.trace import Trace, without_idle
 
 ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu")
 SPREAD = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")  # all whose arguments are values
@@ -56,7 +56,7 @@ def spread(steps: Trace) -> Trace:
         at = words.index(cut)
         words[at : at + 1] = said
         words.remove(maker)
-    return replace(steps, words=tuple(words))
+    return without_idle(replace(steps, words=tuple(words)))
 
 
 def _said_of_parts(maker: Word, cut: Word, words: Sequence[Word]) -> list[Word]:

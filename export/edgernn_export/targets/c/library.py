@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from edgernn import cpu
 from edgernn.contract import write as describe
-from edgernn.device import THIS, Device
+from edgernn.device import Device
 from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph
 from edgernn.seal import seal
@@ -35,14 +35,8 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
 
 def _compiler(device: Device | None) -> tuple[str, Compiler]:
     """The level that the code is for, and what compiles it."""
-    if device is None or device.name == THIS:
-        level = cpu.best()
-        if level is None:
-            machine, _ = cpu.here()
-            raise UnsupportedError(
-                f"there is no level for a machine of kind {machine}; export the .c file and compile it"
-            )
-        return level, for_this_machine(cpu.LEVELS[level])
+    if device is None:
+        return cpu.best(), for_this_machine(cpu.level(cpu.best()))
     if device.level is None or device.triple is None or device.cpu is None:
         raise UnsupportedError(
             f"level, triple or cpu of board '{device.name}' is unknown; export the .c file and compile it there"
@@ -61,8 +55,8 @@ def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
             "inputs": planned.graph.inputs,
             "outputs": planned.graph.outputs,
             "sha256": sha256(library).hexdigest(),
-            "machine": cpu.LEVELS[level].machine,
-            "flags": sorted(cpu.LEVELS[level].flags),
+            "machine": cpu.level(level).machine,
+            "flags": sorted(cpu.level(level).flags),
             "kind": "i" if rows else "f",
             "bad": "an index outside the table" if rows else "not finite",
         },

@@ -10,6 +10,7 @@ from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.trace import Trace, replay
 from edgernn_export.targets.c.groups import Group
 from edgernn_export.targets.c.layout import LANES, Layout, padded
+from edgernn_export.targets.c.names import Names
 from edgernn_export.targets.c.pack import (
     GROUP,
     Sparse,
@@ -38,10 +39,11 @@ KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "aff
 class CWords:
     """Each word as a call of a kernel, or as a line of a loop over lanes; a value is its Ref, spelt as a pointer."""
 
-    def __init__(self, planned: Plan, steps: Trace, layout: Layout, names: dict[str, str]) -> None:
+    def __init__(self, planned: Plan, steps: Trace, layout: Layout, spell: Names, names: dict[str, str]) -> None:
         self.plan = planned
         self.trace = steps
         self.layout = layout
+        self.spell = spell
         self.names = names  # value -> its C name; inputs and states are given
         self.constants: dict[str, str] = {}  # name -> definition
         self.rounded: dict[str, int] = {}  # buffer of int8 in the state -> its bytes
@@ -101,11 +103,11 @@ class CWords:
         """The input is rounded once, however many affines read it."""
         assert weight.scale is not None
         rows, inputs = weight.shape
-        q = f"q_{x.name.replace('/', '_').replace('.', '_')}"
+        q, step = self.spell("buffer", f"q.{x.name}"), self.spell("step", f"q.{x.name}.step")
         if q not in self.rounded:
             self.rounded[q] = padded(inputs)
             self.kernels.add("quantize_i8")
-            line = f"const float {q}_step = quantize_i8(state->{q}, {self._name(x)}, {inputs});"
+            line = f"const float {step} = quantize_i8(state->{q}, {self._name(x)}, {inputs});"
             if x in self.plan.ins:
                 self.openings.append(line)
             else:
@@ -115,7 +117,7 @@ class CWords:
         scale = self._constant(weight, vector(weight.scale), suffix="_scale")
         sums = self._constant(weight, sums_i8(weight.stored), suffix="_sums")
         b = "NULL" if bias is None else self._vector(bias)
-        rounded = f"{scale}, {b}, {sums}, state->{q}, {q}_step, {padded(rows) // LANES}"
+        rounded = f"{scale}, {b}, {sums}, state->{q}, {step}, {padded(rows) // LANES}"
         self.kernels.add("dot_i8")
         if few is not None:
             return self._call("affine_i8_sparse", f"{self._sparse(weight, few)}, {rounded}", "affine_i8")
@@ -193,7 +195,7 @@ class CWords:
     def _lane(self, expression: str) -> Ref:
         """A value of the loop that is open, sixteen elements at a time."""
         (made,) = self.word.made
-        self._lanes[made] = f"{_spelt(made.name)}_i"
+        self._lanes[made] = self.spell("lanes", f"{made.name}.i")
         self._state(f"const f32x16 {self._lanes[made]} = {expression};")
         return made
 
@@ -215,7 +217,7 @@ class CWords:
         return made
 
     def _declare(self, made: Ref, where: str, *, constant: bool) -> None:
-        self.names[made.name] = _spelt(made.name)
+        self.names[made.name] = self.spell("value", made.name)
         kind = "const float *const" if constant else "float *const"
         self._state(f"{kind} {self.names[made.name]} = {where};")
 
@@ -228,7 +230,7 @@ class CWords:
     def _constant(self, tensor: Tensor, packed: Array, role: str = "", suffix: str = "") -> str:
         known = tensor in [arg for arg in self.word.args if isinstance(arg, Tensor)]
         name = self.plan.weight(tensor, self.word) if known else f"{self.word.made[0].name}.{role}"
-        spelt = name.replace(".", "_").replace("/", "_") + suffix
+        spelt = self.spell("constant", f"{name}{suffix}")
         shape = " x ".join(map(str, tensor.shape))
         kind = KINDS[packed.dtype.name]
         packed = packed if packed.size else np.zeros(1, packed.dtype)  # C has no empty arrays
@@ -236,7 +238,3 @@ class CWords:
             f"/* {name}: {shape} */\nALIGNED static const {kind} {spelt}[{packed.size}] = {text(packed)};"
         )
         return spelt
-
-
-def _spelt(name: str) -> str:
-    return name.replace("/", "_").replace(".", "_")

@@ -1,0 +1,44 @@
+"""`edgernn train`: from a folder of data to a model that streams."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(no_args_is_help=True)
+@click.argument("recipe")
+@click.option("--data", "path", required=True, metavar="PATH", help="The folder or file that the recipe reads.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as model.hidden=64; repeat for more.")
+@click.option("--out", metavar="FOLDER", help="Where the results go; runs/RECIPE unless given.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on after the last epoch that is finished in the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def train(
+    recipe: str, path: str, settings: tuple[str, ...], out: str | None, device: str, resume: bool, as_json: bool
+) -> None:
+    """Train the model of RECIPE and write it, its metrics and its checkpoint into a folder.
+
+    RECIPE is one of those that come with edgernn, such as spoken-digits, or a file that ends in .toml. The metrics are
+    of the test part, from the exported graph as it streams; `edgernn export` makes artifacts of the model.rnn.
+    """
+    from dataclasses import asdict
+
+    from edgernn.errors import MissingExtraError
+
+    try:
+        from edgernn.train import session
+        from edgernn.train.recipe import load
+    except ImportError as error:
+        if error.name not in {"torch", "lightning"}:
+            raise
+        raise MissingExtraError(str(error.name), "train", "training") from error
+    loaded = load(recipe, settings)
+    folder = Path(out) if out is not None else Path("runs") / loaded.name
+    result = session.train(loaded, path, folder, device=device, resume=resume)
+    if as_json:
+        click.echo(json.dumps({"recipe": loaded.name, "folder": str(folder), **asdict(result)}, indent=2))
+        return
+    metrics = ", ".join(f"{name} {value:g}" for name, value in result.metrics.items())
+    click.echo(f"{loaded.title}: {metrics} on the test part; {result.parameters:,} weights, {result.took_s:.0f} s")
+    click.echo(f"The model is {folder / 'model.rnn'}: try\n  edgernn info {folder / 'model.rnn'}")

@@ -1,0 +1,58 @@
+"""TOML that people write: read with the line of whatever is wrong, and a suggestion for what looks misspelt."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from edgernn.errors import FileError
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file: what it says, and its lines."""
+
+    path: str
+    said: dict[str, Any]
+    lines: tuple[str, ...]
+
+    def error(self, told: str, key: str, section: str = "") -> FileError:
+        """What is wrong, with the line at which the key stands."""
+        return FileError(f"'{self.path}', line {self._line(key, section)}: {told}")
+
+    def _line(self, key: str, section: str) -> int:
+        """Where a key stands, in its section when that has a header of its own; line 1 when it is nowhere."""
+        stands = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=|\s*\[\s*{re.escape(key)}\s*\]""")
+        now, found = "", []
+        for number, line in enumerate(self.lines, 1):
+            header = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
+            now = header[1] if header else now
+            if stands.match(line) and section in {"", now}:
+                return number
+            if key in line:
+                found.append(number)
+        return (found or [1])[0]
+
+
+def parse(data: bytes, path: str) -> Document:
+    """The document in the bytes of a file; `path` is its name, for messages.
+
+    Raises:
+        FileError: no TOML.
+    """
+    try:
+        text = data.decode()
+        return Document(path, tomllib.loads(text), tuple(text.splitlines()))
+    except UnicodeDecodeError as error:
+        raise FileError(f"'{path}' is no TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"'{path}' is no TOML: {error}") from error
+
+
+def misspelt(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not there: a suggestion, and all that there is."""
+    choices = list(known)
+    close = get_close_matches(name, choices, 1)
+    return f"{f'did you mean {close[0]!r}? ' if close else ''}there are {', '.join(choices)}"

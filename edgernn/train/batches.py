@@ -1,0 +1,83 @@
+"""Batches of sequences: padded and masked, or cut into chunks through which the state is carried."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One update's worth.
+
+    Attributes:
+        x: (batch, time, inputs) float32, or (batch, time) int64 symbols.
+        target: (batch, time, outputs) float32, or (batch, time) int64; a class per sequence is repeated.
+        asked: bool (batch, time), the steps whose answer counts.
+        fresh: whether sequences begin, and do not go on where the last batch ended.
+    """
+
+    x: torch.Tensor
+    target: torch.Tensor
+    asked: torch.Tensor
+    fresh: bool = True
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
+        return Batch(self.x.to(device), self.target.to(device), self.asked.to(device), self.fresh)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the sequences of an epoch become batches.
+
+    Attributes:
+        batch: sequences side by side.
+        tbptt: steps through which a gradient flows; 0 for whole sequences.
+        late: the part at the beginning of each sequence whose answers do not count.
+    """
+
+    batch: int = 64
+    tbptt: int = 0
+    late: float = 0.5
+
+
+def epoch(
+    frames: Sequence[Array], targets: Sequence[Array], plan: Plan, random: np.random.Generator
+) -> Iterator[Batch]:
+    """Every sequence once, in an order of this generator; neighbours in a batch are padded to the longest.
+
+    With `tbptt` a batch is a chunk, and the next batch continues its rows where it ended.
+    """
+    order = random.permutation(len(frames))
+    for start in range(0, len(order), plan.batch):
+        rows = order[start : start + plan.batch]
+        whole = padded([frames[i] for i in rows], [targets[i] for i in rows], plan.late)
+        steps = whole.x.shape[1]
+        every = plan.tbptt or steps
+        for at in range(0, steps, every):
+            part = slice(at, at + every)
+            asked = whole.asked[:, part]
+            if asked.any():
+                yield Batch(whole.x[:, part], whole.target[:, part], asked, fresh=at == 0)
+
+
+def padded(frames: Sequence[Array], targets: Sequence[Array], late: float) -> Batch:
+    """Sequences side by side, zeros after the end of the shorter ones."""
+    lengths = [len(each) for each in frames]
+    longest, symbols = max(lengths), frames[0].dtype.kind == "i"
+    x = np.zeros((len(frames), longest, *([] if symbols else frames[0].shape[1:])), np.int64 if symbols else np.float32)
+    single = np.ndim(targets[0]) == 0
+    shape = () if single or np.ndim(targets[0]) == 1 else targets[0].shape[1:]
+    y = np.zeros((len(frames), longest, *shape), np.asarray(targets[0]).dtype)
+    asked = np.zeros((len(frames), longest), bool)
+    for row, (each, target, length) in enumerate(zip(frames, targets, lengths, strict=True)):
+        x[row, :length] = each[:, 0] if symbols else each
+        y[row, :length] = target
+        asked[row, int(late * length) : length] = True
+    return Batch(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(asked))

@@ -1,0 +1,42 @@
+"""Calling a reader by its name with options from a recipe."""
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from inspect import signature
+from typing import Any
+
+from edgernn.errors import UsageError
+from edgernn.strict import misspelt
+from edgernn.train.data import READERS
+from edgernn.train.data.sequences import Data
+
+
+def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Data:
+    """Read a folder or file with one of READERS.
+
+    Args:
+        name: of the reader.
+        path: what it reads.
+        options: those of the reader's `read`, by name.
+
+    Raises:
+        UsageError: no such reader, an option that it does not have, or one that it needs and is not given.
+        FileError, FrameError: what the reader refuses.
+        MissingExtraError: the package that reads such files is not installed.
+    """
+    if name not in READERS:
+        raise UsageError(f"there is no reader '{name}'; {misspelt(name, READERS)}")
+    reader = import_module(READERS[name]).read
+    _, *known = signature(reader).parameters.values()
+    given = dict(options or {})
+    for option in given:
+        if option not in {each.name for each in known}:
+            raise UsageError(
+                f"reader '{name}' has no option '{option}'; {misspelt(option, [each.name for each in known])}"
+            )
+    for each in known:
+        if each.default is each.empty and each.name not in given:
+            raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
+    data: Data = reader(path, **given)
+    return data

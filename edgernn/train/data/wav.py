@@ -1,0 +1,124 @@
+"""Recordings of sound in WAV files, a class each: raw samples for a log-mel cell before the network."""
+
+import io
+import os
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn import disk
+from edgernn.cells.logmel import log_mel
+from edgernn.cells.running import RunningMean
+from edgernn.errors import FileError, MissingExtraError, UsageError
+from edgernn.train.data.features import in_hops, standardized
+from edgernn.train.data.folder import named
+from edgernn.train.data.sequences import Data, Sequences, numbered
+from edgernn.train.data.split import Split
+
+try:
+    import soundfile  # type: ignore[import-untyped]
+except ImportError as error:
+    raise MissingExtraError("soundfile", "train", "reading .wav files") from error
+
+Array = NDArray[Any]
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    window: int,
+    hop: int,
+    bands: int,
+    fft: int = 0,
+    low_hz: float = 0.0,
+    high_hz: float = 0.0,
+    floor: float = 1e-6,
+    running_mean: Sequence[float] = (),
+    pattern: str = "{label}/{name}",
+    rate_hz: int = 0,
+    test_indices: Sequence[int] = (),
+    test_groups: Sequence[str] = (),
+    test_share: float = 0.0,
+    seed: int = 0,
+) -> Data:
+    """Read the .wav files below a folder: float32 (time, hop) samples from -1 to 1, a class each.
+
+    Before the network come exact cells: log-mel, standardize, and the running mean when it is asked for. A rest shorter
+    than a hop at the end of a file is left out, as a stream would.
+
+    Args:
+        path: the folder.
+        window, hop, bands, fft, low_hz, high_hz, floor: of the log-mel cell; see `cells.logmel.log_mel`.
+        running_mean: (prior, limit) in frames of a `RunningMean`; nothing for none.
+        pattern: how the path of a file names class, group and index; see `folder.named`.
+        rate_hz: samples per second; 0 for that of the first file. Nothing is resampled.
+        test_indices, test_groups, test_share, seed: the test part; see `Split`.
+
+    Raises:
+        FileError: a file that is missing, truncated, empty, of another rate or with several channels, naming it.
+        UsageError: options that do not fit, or a group that is not there.
+        GraphError: sizes of the log-mel cell that do not fit together.
+    """
+    split = Split(indices=test_indices, groups=test_groups, share=test_share, seed=seed)
+    if running_mean and len(running_mean) != 2:
+        raise UsageError(f"running_mean is {list(running_mean)}; expected [prior, limit] in frames, such as [20, 300]")
+    files = named(path, (".wav",), pattern)
+    rate_hz = rate_hz or samples(files[0].path)[1]
+    mel = log_mel(rate_hz, window, hop, bands, fft, low_hz=low_hz, high_hz=high_hz, floor=floor)
+    frames = [_clip(each.path, rate_hz, hop) for each in files]
+    labels, classes = numbered([each.label for each in files])
+    mask = split.mask([each.group for each in files], [each.index for each in files if each.index is not None])
+    train, test = (
+        Sequences(tuple(frames[i] for i in rows), classes[rows], tuple(files[i].source for i in rows))
+        for rows in (np.flatnonzero(~mask), np.flatnonzero(mask))
+    )
+    exact = standardized((("logmel", mel),), train.frames)
+    if running_mean:
+        exact = (*exact, ("mean", RunningMean(bands, *map(float, running_mean))))
+    return Data(train, test, "class", hop, len(labels), labels, period_ms=1000 * hop / rate_hz, exact=exact)
+
+
+def samples(path: str | os.PathLike[str]) -> tuple[Array, int]:
+    """The samples of a file, float32 from -1 to 1, and how many there are in a second.
+
+    Raises:
+        FileError: it is missing, truncated, no WAV file, or has several channels.
+    """
+    data = disk.read(path)
+    _refuse_truncated(data, path)
+    try:
+        found, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise FileError(f"'{path}' is no WAV file: {error}; convert it") from error
+    if found.shape[1] != 1:
+        raise FileError(f"'{path}' has {found.shape[1]} channels; expected one: mix or choose before")
+    return found[:, 0], int(rate_hz)
+
+
+def _clip(path: str | os.PathLike[str], rate_hz: int, hop: int) -> Array:
+    found, rate = samples(path)
+    if rate != rate_hz:
+        raise FileError(f"'{path}' has {rate} samples per second; expected {rate_hz}: resample it before")
+    if len(found) < hop:
+        raise FileError(f"'{path}' has {len(found)} samples; expected at least one hop of {hop}: take it out")
+    return in_hops(found, hop)
+
+
+def _refuse_truncated(data: bytes, path: str | os.PathLike[str]) -> None:
+    """libsndfile reads what is left of a truncated file without a word; the sizes in its chunks tell."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise FileError(f"'{path}' is no WAV file: it does not begin with RIFF and WAVE; convert it")
+    at = 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        if name == b"data":
+            if at + 8 + size > len(data):
+                raise FileError(
+                    f"'{path}' is truncated: {len(data) - at - 8:,} of {size:,} bytes of sound are there; copy it again"
+                )
+            return
+        at += 8 + size + size % 2
+    raise FileError(f"'{path}' is truncated: it has no sound; copy it again")

@@ -1,0 +1,204 @@
+"""The training of a network by Lightning: batches through which the state is carried, a loss, a schedule."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset
+
+from edgernn.errors import TrainingError, UsageError
+from edgernn.strict import misspelt
+from edgernn.train.batches import Batch, Plan, epoch
+from edgernn.train.models import Network, detached
+from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
+
+Array = NDArray[Any]
+
+LOSSES = ("class", "series", "text")
+SMALL, LARGE = 1e-4, 1e3  # norms of the gradient that are worth a word
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the data, at most.
+        rate: the highest learning rate.
+        optimizer: one of schedules.OPTIMIZERS.
+        schedule: one of schedules.SCHEDULES, or "plateau".
+        decay: weight decay.
+        clip: the largest norm, or value, of a gradient; 0 for any.
+        clip_by: "norm" or "value".
+        noise: deviation of the noise added to frames of numbers.
+        carry: the part of the batches that begin at the states that the last one ended with, and not at rest, so that a
+            network trained on short clips holds on a long stream.
+        patience: epochs without a better validation loss until training stops; 0 for never.
+        seed: of everything that is drawn.
+        plan: how sequences become batches.
+    """
+
+    epochs: int = 20
+    rate: float = 4e-3
+    optimizer: str = "adamw"
+    schedule: str = "one-cycle"
+    decay: float = 1e-2
+    clip: float = 1.0
+    clip_by: str = "norm"
+    noise: float = 0.0
+    carry: float = 0.0
+    patience: int = 0
+    seed: int = 0
+    plan: Plan = field(default_factory=Plan)
+
+    def __post_init__(self) -> None:
+        for name, table in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", (*SCHEDULES, PLATEAU)),
+            ("clip_by", ("norm", "value")),
+        ):
+            if getattr(self, name) not in table:
+                raise UsageError(f"{name} is '{getattr(self, name)}'; {misspelt(str(getattr(self, name)), table)}")
+        if self.epochs < 1 or not self.rate > 0:
+            raise UsageError(f"{self.epochs} epochs at a rate of {self.rate} arrived; expected both above 0")
+
+
+class Epoch(IterableDataset[Batch]):
+    """The batches of one epoch, always the same for a seed and a number.
+
+    Args:
+        frames, targets: the sequences.
+        plan: how they become batches.
+        seed: asked when the epoch begins, since a resumed training knows its number no earlier.
+    """
+
+    def __init__(
+        self, frames: Sequence[Array], targets: Sequence[Array], plan: Plan, seed: Callable[[], tuple[int, int]]
+    ) -> None:
+        self.frames, self.targets, self.plan, self.seed = frames, targets, plan, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        return epoch(self.frames, self.targets, self.plan, np.random.default_rng(self.seed()))
+
+
+class Task(lightning.LightningModule):
+    """A network with what it is trained for.
+
+    Args:
+        network: trained in place.
+        kind: one of LOSSES: a class per sequence, values at every step, the next symbol at every step.
+        train, held_out: frames and targets of the training and the validation part.
+        training: how.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        kind: str,
+        train: tuple[Sequence[Array], Sequence[Array]],
+        held_out: tuple[Sequence[Array], Sequence[Array]],
+        training: Training,
+    ) -> None:
+        super().__init__()
+        self.network, self.kind, self.training_options = network, kind, training
+        self._train, self._held_out = train, held_out
+        self._states: list[Any] | None = None
+        self._number = 0  # of the epoch; Lightning's own is one behind when the batches of a resumed one are made
+        self.history: list[dict[str, float]] = []
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The batches of each epoch, in an order of its own."""
+        said = self.training_options
+        return DataLoader(Epoch(*self._train, said.plan, lambda: (said.seed, self._number)), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The validation part, in the same order every time."""
+        return DataLoader(Epoch(*self._held_out, self.training_options.plan, lambda: (0, 0)), batch_size=None)
+
+    def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
+        loss, _ = self._loss(batch)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss of batch {_index} in epoch {self.current_epoch} is {loss.item()}; the last checkpoint is as "
+                "it was: lower the rate, or clip the gradient more"
+            )
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.x))
+        return loss
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        loss, right = self._loss(batch)
+        asked = int(batch.asked.sum())
+        self.log("held_out_loss", loss, batch_size=asked)
+        if right is not None:
+            self.log("held_out_accuracy", right, batch_size=asked)
+
+    def on_train_epoch_end(self) -> None:
+        """Keep what Lightning measured in the epoch."""
+        self._number += 1
+        self.history.append({name: round(float(value), 6) for name, value in self.trainer.callback_metrics.items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What was measured so far goes with the weights."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = list(checkpoint["history"])
+        self._number = len(self.history)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer; its rate is set before every update, but for a plateau."""
+        said = self.training_options
+        optimizer = OPTIMIZERS[said.optimizer](self.network.parameters(), said.rate, said.decay)
+        if said.schedule != PLATEAU:
+            return optimizer
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "held_out_loss"}}
+
+    def on_train_batch_start(self, _batch: Batch, index: int) -> None:
+        """Draw from seed, epoch and batch alone, so that a resumed training is the same training; set the rate."""
+        said = self.training_options
+        torch.manual_seed(((said.seed * 100_003) + self._number) * 1_000_003 + index)
+        if said.schedule in SCHEDULES:
+            part = min(1.0, index / self._updates)
+            rate = said.rate * SCHEDULES[said.schedule]((self.current_epoch + part) / said.epochs)
+            for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+                group["lr"] = rate
+
+    @property
+    def _updates(self) -> int:
+        """About how many updates an epoch has."""
+        plan, lengths = self.training_options.plan, [len(each) for each in self._train[0]]
+        chunks = -(-max(lengths) // plan.tbptt) if plan.tbptt else 1
+        return max(1, -(-len(lengths) // plan.batch) * chunks)
+
+    def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The mean loss over the steps that are asked, and the share of right answers among them."""
+        said = self.training_options
+        x = batch.x
+        if self.training and said.noise and x.is_floating_point():
+            x = x + said.noise * torch.randn_like(x)
+        scores, after = self.network.run(x, self._begin(batch))
+        self._states = after
+        asked, target = batch.asked, batch.target
+        if self.kind == "series":
+            return F.mse_loss(scores[asked], target[asked]), None
+        right = (scores[asked].argmax(-1) == target[asked]).float().mean()
+        return F.cross_entropy(scores[asked], target[asked]), right
+
+    def _begin(self, batch: Batch) -> list[Any] | None:
+        """The states before a batch: those after the last one, but at rest where a sequence begins."""
+        states = self._states
+        if states is None or _rows(states) != len(batch.x):
+            return None
+        carried = self.training and torch.rand(()) < self.training_options.carry
+        return None if batch.fresh and not carried else detached(states)
+
+
+def _rows(states: list[Any]) -> int:
+    first = states[0][0] if isinstance(states[0], tuple) else states[0]
+    return int(first.shape[-2])

@@ -1,0 +1,70 @@
+"""A cell as a layer of torch: its step run over a sequence, with the state carried and handed back."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgernn.cell import tensors
+from edgernn.tensor import Tensor
+from edgernn.train.ops import TorchOps
+
+State = tuple[torch.Tensor, ...]
+
+
+class Recurrent(nn.Module):
+    """Any cell, trained by the formula that it is exported with; `from_torch` keeps it whole.
+
+    Args:
+        cell: the formula, and the weights to begin with, which become parameters of the same names.
+        dropout: the part of the units that is dropped while training, the same ones at every step of a sequence
+            (Y. Gal and Z. Ghahramani, arXiv:1512.05287): of the cell's input and of the state that it reads first.
+        learned: whether the states begin at a parameter and not at zero.
+    """
+
+    def __init__(self, cell: Any, *, dropout: float = 0.0, learned: bool = False) -> None:
+        super().__init__()
+        self._cell = cell
+        self.dropout = dropout
+        for name, tensor in tensors(cell).items():
+            self.register_parameter(name, nn.Parameter(torch.from_numpy(tensor.dense(np.float32).copy())))
+        self.rest = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(width)) for name, width in cell.states.items()} if learned else {}
+        )
+
+    def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        """(batch, time, inputs) and the states before, each (batch, width) -> (batch, time, outputs), states after."""
+        carried = self.begin(x) if state is None else state
+        ops = TorchOps({id(tensor): getattr(self, name) for name, tensor in tensors(self._cell).items()})
+        kept_x, kept_h = self._mask(x[:, 0]), self._mask(carried[0]) if carried else None
+        answers = []
+        for frame in x.unbind(1):
+            seen = carried if kept_h is None else (carried[0] * kept_h, *carried[1:])
+            y, carried = self._cell.step(ops, frame if kept_x is None else frame * kept_x, seen)
+            answers.append(y)
+        return torch.stack(answers, 1), tuple(carried)
+
+    def begin(self, x: torch.Tensor) -> State:
+        """The states before the first frame, for a batch like x."""
+        return tuple(
+            self.rest[name].expand(len(x), -1) if name in self.rest else x.new_zeros(len(x), width)
+            for name, width in self._cell.states.items()
+        )
+
+    def edgernn_cell(self) -> Any:
+        """The cell with the weights as they are now."""
+        return replace(
+            self._cell,
+            **{name: Tensor(getattr(self, name).detach().cpu().numpy()) for name in tensors(self._cell)},
+        )
+
+    def edgernn_rest(self) -> dict[str, torch.Tensor]:
+        """The states at which a sequence begins, when they are learned."""
+        return dict(self.rest)
+
+    def _mask(self, like: torch.Tensor) -> torch.Tensor | None:
+        if not self.training or not self.dropout:
+            return None
+        return torch.bernoulli(torch.full_like(like, 1 - self.dropout)) / (1 - self.dropout)

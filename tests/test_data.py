@@ -1,0 +1,558 @@
+"""Readers: the splits of the real data, no leak from the test part, and every bad input with its message."""
+
+import json
+import subprocess
+import sys
+import wave
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings, strategies as st
+from pyarrow import parquet
+
+import edgernn
+import spoken
+from edgernn.cells import Standardize
+from edgernn.cells.logmel import log_mel
+from edgernn.errors import EdgernnError, FileError, FrameError, MissingExtraError, UsageError
+from edgernn.graph import Graph
+from edgernn.runtime import BACKENDS
+from edgernn.tensor import Tensor
+from edgernn.train.data import READERS, augment
+from edgernn.train.data.augment import Augmentation
+from edgernn.train.data.csv import starts
+from edgernn.train.data.features import features, statistics
+from edgernn.train.data.folder import named
+from edgernn.train.data.reader import read
+from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.data.split import Split
+from edgernn_export import export
+
+RATE_HZ = 8000
+MEL = {"window": 200, "hop": 80, "bands": 20}
+DIGITS = {**MEL, "pattern": "{label}_{group}_{index}"}
+
+REAL = {
+    "digits": ("wav", "fsdd/recordings", {**DIGITS, "test_indices": [0, 5]}, (2700, 300, 10)),
+    "theo": ("wav", "fsdd/recordings", {**DIGITS, "test_groups": ["theo"]}, (2500, 500, 10)),
+    "activity": ("csv", "stm32_har", {"header": False, "rows": 52, "test_every": 4}, (69 * 19, 23 * 19, 3)),
+    "activity, overlapping": ("csv", "stm32_har", {"header": False, "rows": 52, "stride": 26, "test_every": 4}, (69 * 37, 23 * 37, 3)),
+    "vowels": ("ts", "japanese_vowels", {}, (270, 370, 9)),
+    "surnames": ("text", "surnames", {}, (16_040, 4_010, 18)),
+    "shakespeare": ("text", "tinyshakespeare/input.txt", {"kind": "text", "test_share": 0.1, "chunk": 1000}, (1004, 112, 66)),
+    "taxi": ("series", "nab/data/realKnownCause/nyc_taxi.csv", {"horizon": [1, 24], "calendar": True}, (1, 1, 2)),
+    "machine": ("series", "nab/data/realKnownCause/machine_temperature_system_failure.csv", {"ordered": False}, (1, 1, 1)),
+}  # fmt: skip
+"""Reader, path, options -> sequences to train on and to test with, outputs."""
+
+
+@cache
+def real(name, folder) -> Data:
+    """One of REAL, read once."""
+    reader, path, options, _ = REAL[name]
+    return read(reader, folder / path, options)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_real_data_have_the_splits_that_are_stated(name, data):
+    found = real(name, data)
+    assert (len(found.train), len(found.test), found.outputs) == REAL[name][3]
+    assert not set(found.train.sources) & set(found.test.sources)
+    if found.exact:
+        ready = np.concatenate(features(found.features, found.train.frames))
+        plain = (
+            ready[:, :1] if name == "taxi" else ready
+        )  # the calendar stays as it is; the last rows are asked for only
+        np.testing.assert_allclose(plain.mean(0), 0, atol=5e-3)
+        np.testing.assert_allclose(plain.std(0), 1, atol=5e-3)
+
+
+def test_a_speaker_held_out_is_never_heard(data):
+    found = real("theo", data)
+    assert {source.split("_")[1] for source in found.test.sources} == {"theo"}
+    assert "theo" not in {source.split("_")[1] for source in found.train.sources}
+
+
+def test_the_digits_are_the_samples_and_features_of_another_reader(data):
+    found = real("digits", data)
+    mel = Graph(found.features.layers[:1], found.inputs)
+    for source in ("0_theo_0.wav", "7_jackson_3.wav"):
+        with wave.open(str(data / "fsdd/recordings" / source)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+        frames = found.test.frames[found.test.sources.index(source)]
+        np.testing.assert_array_equal(frames.ravel(), samples[: frames.size])
+        before = np.zeros(spoken.WINDOW - spoken.HOP)
+        wanted = spoken.log_mel(np.concatenate([before, samples[: frames.size]]))
+        np.testing.assert_allclose(features(mel, [frames])[0], wanted, atol=1e-4)
+
+
+def test_the_artifact_hears_what_training_heard(tmp_path):
+    """Raw samples into every runtime, against the features that a batch of other clips was trained on."""
+    words(tmp_path / "clips", rate_hz=RATE_HZ)
+    found = read("wav", tmp_path / "clips", {**DIGITS, "test_indices": [0, 1], "running_mean": [20, 300]})
+    clips = found.train.frames
+    trained = features(found.features, clips)
+    for suffix in BACKENDS:
+        path = tmp_path / f"m{suffix}"
+        edgernn.save(found.features, path) if suffix == ".rnn" else export(found.features, path)
+        stream = edgernn.open(path).stream()
+        for clip, wanted in zip(clips, trained, strict=True):
+            np.testing.assert_allclose(stream.reset().run(clip), wanted, atol=2e-4)
+
+
+def sound(path: Path, samples, rate_hz=RATE_HZ, channels=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def words(folder: Path, rate_hz=RATE_HZ):
+    """Two words of two speakers, three times each."""
+    random = np.random.default_rng(0)
+    for k in range(12):
+        label, group, index = "yes" if k % 2 else "no", "ann" if k % 4 < 2 else "bob", k // 4
+        tone = np.sin(np.arange(900 + 100 * k) * (0.1 + 0.2 * (k % 2)))
+        sound(folder / f"{label}_{group}_{index}.wav", 0.3 * tone + 0.05 * random.standard_normal(len(tone)), rate_hz)
+    return folder
+
+
+def table(path: Path, rows, header=("x", "y"), separator=","):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [separator.join(map(str, row)) for row in [*([header] if header else []), *rows]]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def activities(folder: Path, files=8, rows=20):
+    """Two classes, a folder each; every file says its own number in all its rows."""
+    for k in range(files):
+        table(folder / ("run" if k % 2 else "walk") / f"{k}.csv", [(k, 10 * k + i) for i in range(rows)])
+    return folder
+
+
+def series(path: Path, values):
+    times = np.datetime64("2024-01-01T00:00") + np.arange(len(values)) * np.timedelta64(30, "m")
+    return table(path, zip(times, values, strict=True), ("timestamp", "value"))
+
+
+def test_folders_name_classes_as_speech_commands_does(tmp_path):
+    for label in ("yes", "no"):
+        for speaker in ("0a7c", "b1ff", "c2c2"):
+            sound(tmp_path / label / f"{speaker}_nohash_0.wav", np.zeros(400))
+    sound(tmp_path / "_background_noise_" / "rain.wav", np.zeros(400))
+    options = {**MEL, "pattern": "{label}/{group}_nohash_{index}", "test_share": 0.3}
+    found = read("wav", tmp_path, options)
+    assert found.labels == ("no", "yes")
+    assert (len(found.train), len(found.test), found.period_ms) == (4, 2, 10.0)
+    assert len({source.split("/")[1] for source in found.test.sources}) == 1
+    plain = read("wav", tmp_path, {**MEL, "test_share": 0.3})
+    assert (plain.labels, len(plain.test)) == (("no", "yes"), 2)
+
+
+def test_one_table_has_recordings_by_class_and_person(tmp_path):
+    rows = [(i, -i, "run" if i // 10 % 2 else "walk", f"p{i // 20}") for i in range(80)]
+    options = {"label_column": "what", "group_column": "who", "rows": 5, "test_groups": ["p2"]}
+    path = table(tmp_path / "all.csv", rows, ("x", "y", "what", "who"))
+    found = read("csv", path, options)
+    assert (found.labels, found.inputs, len(found.train), len(found.test)) == (("run", "walk"), 2, 12, 4)
+    assert found.test.sources[0] == f"'{path}', line 42"
+    np.testing.assert_array_equal(found.test.frames[0][:, 0], range(40, 45))
+    columns = dict(zip(("x", "y", "what", "who"), zip(*rows, strict=True), strict=True))
+    parquet.write_table(pa.table(columns), tmp_path / "all.parquet")
+    same = read("csv", tmp_path / "all.parquet", options)
+    for mine, theirs in zip(same.train.frames, found.train.frames, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert same.test.sources[0].endswith("all.parquet', row 41")
+    chosen = read("csv", path, {**options, "columns": [1]})
+    np.testing.assert_array_equal(chosen.test.frames[0][:, 0], -np.arange(40, 45))
+
+
+def test_a_series_asks_for_what_comes_so_many_steps_later(tmp_path):
+    values = np.arange(100) ** 1.5
+    found = read("series", series(tmp_path / "s.csv", values), {"horizon": [1, 7], "calendar": True, "chunk": 30})
+    assert [len(each) for each in found.train.frames] == [30, 30, 13]
+    assert (found.period_ms, found.inputs, len(found.test)) == (1_800_000.0, 5, 1)
+    later = np.concatenate([found.unscaled(each) for each in found.train.targets])
+    np.testing.assert_allclose(later, np.stack([values[1:74], values[7:80]], 1), rtol=1e-5)
+    np.testing.assert_allclose(found.unscaled(found.test.targets[0])[:, 1], values[87:], rtol=1e-5)
+    np.testing.assert_allclose(found.mean, values[:80].mean(), rtol=1e-6)
+    frames = np.concatenate(found.train.frames)
+    turns = 2 * np.pi * np.arange(73)[:, None] / np.array([48, 336])  # half hours; 2024-01-01 was a Monday
+    np.testing.assert_allclose(frames[:, 1::2], np.sin(turns), atol=1e-5)
+    np.testing.assert_allclose(frames[:, 2::2], np.cos(turns), atol=1e-5)
+    parquet.write_table(pa.table({"value": values}), tmp_path / "s.parquet")
+    plain = read("series", tmp_path / "s.parquet", {"time": ""})
+    assert (plain.period_ms, plain.inputs, plain.train.steps, plain.test.steps) == (None, 1, 79, 19)
+
+
+def test_a_text_asks_for_its_next_symbol(tmp_path):
+    (tmp_path / "t.txt").write_text("abcab" * 20 + "abcxd")
+    found = read("text", tmp_path / "t.txt", {"kind": "text", "test_share": 5 / 105, "chunk": 40})
+    assert found.symbols == found.labels == ("<unknown>", "a", "b", "c")
+    assert [len(each) for each in found.train.frames] == [40, 40, 19]
+    np.testing.assert_array_equal(found.train.targets[0][:-1], found.train.frames[0][1:, 0])
+    np.testing.assert_array_equal(found.test.frames[0][:, 0], [1, 2, 3, 0])
+    np.testing.assert_array_equal(found.test.targets[0], [2, 3, 0, 0])
+    (tmp_path / "w.txt").write_text("so it is so it was so be")
+    tokens = read("text", tmp_path / "w.txt", {"kind": "text", "unit": "token", "test_share": 0.25, "least": 2})
+    assert tokens.symbols == ("<unknown>", "it", "so")
+
+
+def test_lines_have_the_class_of_their_file_or_of_their_end(tmp_path):
+    (tmp_path / "mood.txt").write_text(
+        "very good\tyes\nbad\tno\n\ngood\tyes\nso bad\tno\nbad bad\tno\ngood good\tyes\n"
+    )
+    found = read("text", tmp_path / "mood.txt", {"unit": "token", "test_share": 0.2, "seed": 1})
+    assert (found.labels, len(found.train), len(found.test)) == (("no", "yes"), 5, 1)
+    for name in ("Ann", "Bob"):
+        (tmp_path / "names").mkdir(exist_ok=True)
+        (tmp_path / f"names/{name}.txt").write_text("same\n" * 5 + "a\nb\nc\n")
+    every, once = (read("text", tmp_path / "names", {"distinct": distinct}) for distinct in (False, True))
+    assert (every.train.steps + every.test.steps, len(every.train) + len(every.test)) == (46, 16)
+    assert (len(once.train) + len(once.test), once.labels) == (8, ("Ann", "Bob"))
+
+
+def test_sktimes_format_and_prepared_arrays_are_the_same_data(tmp_path):
+    random = np.random.default_rng(0)
+    cases = [(np.round(random.standard_normal((3 + k, 2)), 3), k % 2) for k in range(6)]
+    head = "#note\n@problemName p\n@timeStamps false\n@dimensions 2\n@classLabel true one two\n@data\n"
+    for part in ("TRAIN", "TEST"):
+        lines = [":".join([*(",".join(map(str, column)) for column in x.T), ("one", "two")[k]]) for x, k in cases]
+        (tmp_path / f"P_{part}.ts").write_text(head + "\n".join(lines) + "\n")
+    x, lengths = np.zeros((6, 8, 2)), [len(frames) for frames, _ in cases]
+    for k, (frames, _) in enumerate(cases):
+        x[k, : len(frames)] = frames
+    arrays = {
+        f"{kind}_{part}": value
+        for part in ("train", "test")
+        for kind, value in (("x", x), ("y", [0, 1] * 3), ("length", lengths))
+    }
+    np.savez(tmp_path / "p.npz", labels=["one", "two"], **arrays)
+    ts, npz = read("ts", tmp_path), read("npz", tmp_path / "p.npz")
+    assert ts.labels == npz.labels == ("one", "two")
+    assert ts.exact == npz.exact
+    for mine, theirs, (frames, _) in zip(ts.train.frames, npz.train.frames, cases, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        np.testing.assert_array_equal(mine, frames.astype(np.float32))
+    np.testing.assert_array_equal(ts.test.targets, npz.test.targets)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "kind", "rows", "outputs"),
+    [
+        (np.arange(12).reshape(3, 4), np.array([0, 1, 0]), "class", 12, 2),
+        (np.arange(12).reshape(3, 4), np.arange(12).reshape(3, 4), "text", 12, 12),
+        (np.ones((3, 4, 2)), np.ones((3, 4, 5)), "series", 0, 5),
+    ],
+)
+def test_prepared_arrays_say_by_their_shape_what_is_asked(x, y, kind, rows, outputs, tmp_path):
+    np.savez(tmp_path / "p.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    found = read("npz", tmp_path / "p.npz")
+    assert (found.kind, found.rows, found.outputs, len(found.train)) == (kind, rows, outputs, 3)
+
+
+@given(n=st.integers(0, 200), rows=st.integers(1, 60), stride=st.integers(1, 60))
+def test_windows_are_all_those_that_fit(n, rows, stride):
+    found = list(starts(n, rows, stride))
+    assert found == [at for at in range(n) if at % stride == 0 and at + rows <= n]
+
+
+@given(
+    groups=st.lists(st.sampled_from("abcdef"), min_size=2, max_size=40),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 9),
+)
+def test_a_group_is_on_one_side(groups, share, seed):
+    split = Split(share=share, seed=seed)
+    if max(1, round(share * len(set(groups)))) == len(set(groups)):
+        with pytest.raises(UsageError, match="none is left for the training part"):
+            split.mask(groups)
+        return
+    mask = split.mask(groups)
+    held, heard = ({g for g, m in zip(groups, mask, strict=True) if m == side} for side in (True, False))
+    assert held
+    assert heard
+    assert not held & heard
+    np.testing.assert_array_equal(mask, split.mask(groups))
+
+
+def learnt(found: Data):
+    """All that a model learns from: the training part, and the figures of the exact cells."""
+    cells = [
+        json.dumps(getattr(cell, name).stored.tolist()) for _, cell in found.exact for name in ("mean", "deviation")
+    ]
+    targets = found.train.targets
+    return (
+        [frames.tolist() for frames in found.train.frames],
+        [np.asarray(target).tolist() for target in targets],
+        cells,
+        found.symbols,
+        None if found.mean is None else (found.mean.tolist(), found.deviation.tolist()),
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(20, 80), share=st.floats(0.2, 0.7), horizon=st.integers(1, 3), chunk=st.integers(0, 9))
+def test_a_series_learns_nothing_from_its_end(n, share, horizon, chunk, tmp_path_factory):
+    path = tmp_path_factory.mktemp("series") / "s.csv"
+    values = np.random.default_rng(n).standard_normal(n)
+    options = {"horizon": horizon, "chunk": chunk, "test_share": share}
+    before = learnt(read("series", series(path, values), options))
+    values[n - round(share * n) :] *= 100
+    assert learnt(read("series", series(path, values), options)) == before
+    values[n - round(share * n) - 1] *= 100
+    assert learnt(read("series", series(path, values), options)) != before
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(1, 20), stride=st.integers(1, 30), every=st.sampled_from([3, 5]))
+def test_windows_learn_nothing_from_the_recordings_held_out(rows, stride, every, tmp_path_factory):
+    folder = activities(tmp_path_factory.mktemp("activities"), files=10)
+    options = {"rows": rows, "stride": stride, "test_every": every, "pattern": "{label}/{index}"}
+    found = read("csv", folder, options)
+    heard, held = ({int(frames[0, 0]) for frames in part.frames} for part in (found.train, found.test))
+    assert not heard & held
+    assert len(heard | held) == 10
+    before = learnt(found)
+    for k in held:
+        table(folder / ("run" if k % 2 else "walk") / f"{k}.csv", [(1000 + k, -i) for i in range(20)])
+    assert learnt(read("csv", folder, options)) == before
+
+
+def test_a_vocabulary_learns_nothing_from_the_lines_held_out(tmp_path):
+    alphabets = {"one": "abcdefghijklmnopqrst", "two": "ABCDEFGHIJKLMNOPQRST"}
+    for name, letters in alphabets.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(letters))
+    found = read("text", tmp_path, {"test_share": 0.1, "seed": 5})
+    held = {
+        alphabets[Path(file).stem][int(line) - 1]
+        for file, line in (s.strip("'").split("', line ") for s in found.test.sources)
+    }
+    assert len(held) == len(found.test) == 4
+    assert {*found.symbols[1:]} == {*"".join(alphabets.values())} - held
+    assert not any(frames.any() for frames in found.test.frames)
+
+
+def test_features_do_not_depend_on_what_is_beside_them():
+    random = np.random.default_rng(0)
+    clips = [random.standard_normal((n, 80)).astype(np.float32) for n in (3, 50, 7, 12)]
+    sequences = Sequences(tuple(clips), np.array([0, 1, 0, 1]), tuple("abcd"))
+    found = Data(sequences, sequences, "class", 80, 2, exact=(("mel", log_mel(8000, 200, 80, 20)),))
+    assert (found.width, found.rows) == (20, 0)
+    together = features(found.features, clips)
+    for clip, wanted in zip(clips, together, strict=True):
+        np.testing.assert_allclose(features(found.features, [clip])[0], wanted, atol=1e-4)
+    assert features(None, clips) == tuple(clips)
+
+
+def test_a_constant_column_has_deviation_one():
+    rows = np.stack([np.full(9, 0.1, np.float32), np.arange(9, dtype=np.float32)], 1)
+    mean, deviation = statistics(rows)
+    np.testing.assert_allclose(mean, [0.1, 4])
+    np.testing.assert_allclose(deviation, [1, np.sqrt(60 / 9)])
+
+
+# augmentation
+
+
+def tone(hertz, n=RATE_HZ):
+    return np.sin(2 * np.pi * hertz * np.arange(n) / RATE_HZ).astype(np.float32)
+
+
+def pitch(samples):
+    return np.abs(np.fft.rfft(samples)).argmax() * RATE_HZ / len(samples)
+
+
+def test_speed_changes_pitch_and_length():
+    faster = augment.speed(tone(500), 1.25)
+    assert len(faster) == RATE_HZ / 1.25
+    assert abs(pitch(faster) - 625) < 2
+
+
+def test_gain_noise_and_shift_are_what_they_say():
+    clean = tone(500)
+    np.testing.assert_allclose(augment.gain(clean, 20), 10 * clean, rtol=1e-6)
+    added = augment.noise(clean, 10, np.random.default_rng(0)) - clean
+    assert abs(10 * np.log10(np.mean(clean**2) / np.mean(added**2)) - 10) < 0.2
+    np.testing.assert_array_equal(augment.shift(clean, 7), [*np.zeros(7, np.float32), *clean])
+    np.testing.assert_array_equal(augment.shift(clean, -7), clean[7:])
+    assert len(augment.shift(clean, -(10**6))) == 1
+
+
+def test_warp_moves_what_is_at_a_band():
+    frames = np.zeros((1, 20), np.float32)
+    frames[0, 10] = 1
+    np.testing.assert_array_equal(augment.warp(frames, 1.0), frames)
+    assert augment.warp(frames, 1.25)[0].argmax() == 8
+    assert augment.warp(frames, 0.8)[0].argmax() in (12, 13)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 30), seed=st.integers(0, 99))
+def test_a_clip_stays_a_clip(n, seed):
+    every = Augmentation(speed=0.2, gain_db=6, snr_db=(10, 40), shift=400, warp=0.1)
+    clip = np.random.default_rng(seed).standard_normal((n, 80)).astype(np.float32)
+    varied, again = (every.samples(clip, np.random.default_rng(seed)) for _ in range(2))
+    np.testing.assert_array_equal(varied, again)
+    assert (varied.dtype, varied.shape[1]) == (np.float32, 80)
+    assert len(varied) >= 1
+    assert every.features(clip, np.random.default_rng(seed)).shape == clip.shape
+    np.testing.assert_array_equal(Augmentation().samples(clip, np.random.default_rng(seed)), clip)
+
+
+# bad input
+
+
+def truncated(path: Path, keep: float):
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+
+
+def spoilt_words(folder, spoil):
+    words(folder)
+    spoil(folder)
+    return folder
+
+
+def ts(folder, line, head="@timeStamps false\n@dimensions 2\n@classLabel true 1 2\n@data\n"):
+    for part in ("TRAIN", "TEST"):
+        (folder / f"P_{part}.ts").write_text(f"{head}1,2:3,4:1\n{line}\n")
+    return folder
+
+
+def written(path: Path, data: bytes | str):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def arrays(path, **changed):
+    x = np.zeros((2, 3, 1))
+    made = {"x_train": x, "y_train": [0, 1], "x_test": x, "y_test": [0, 1], **changed}
+    np.savez(path, **{name: value for name, value in made.items() if value is not None})
+    return path
+
+
+def spoilt_table(folder, rows, **options):
+    activities(folder)
+    table(folder / "run" / "1.csv", rows, **options)
+    return folder
+
+
+CSV = {"rows": 2, "test_share": 0.5}
+WAV = {**DIGITS, "test_indices": [0, 1]}
+BAD = {
+    "a ragged row": (lambda p: spoilt_table(p, [(1, 2), (3, 4, 5), (6, 7)]), "csv", CSV, r"run/1\.csv', line 3: 3 cells; expected 2, as in line 1"),
+    "a number that is none": (lambda p: spoilt_table(p, [(1, 2), (3, "nan")]), "csv", CSV, r"1\.csv', line 3: column 'y' holds 'nan'; expected a finite number"),
+    "a number too large": (lambda p: spoilt_table(p, [(1, 2), (3, "1e39")]), "csv", CSV, r"1\.csv', line 3: column 'y' holds '1e39'; expected a finite number"),
+    "a cell that is empty": (lambda p: spoilt_table(p, [(1, 2), ("", 5)]), "csv", CSV, r"1\.csv', line 3: column 'x' holds ''; expected a finite number"),
+    "no header where one is said": (lambda p: spoilt_table(p, [(1, 2), (3, 4)], header=None), "csv", CSV, r"1\.csv', line 1: numbers where names were expected; say header = false"),
+    "a recording too short": (lambda p: spoilt_table(p, [(1, 2)]), "csv", CSV, r"1\.csv' has 1 rows, and a window takes 2"),
+    "an empty file": (lambda p: written(p / "run/9.csv", "").parent.parent, "csv", CSV, r"9\.csv' has no rows"),
+    "a table without rows": (lambda p: spoilt_table(p, []), "csv", CSV, r"1\.csv' has no rows"),
+    "a column misspelt": (activities, "csv", {**CSV, "columns": ["xx"]}, r"has no column 'xx'; did you mean 'x'\? there are x, y"),
+    "bytes that are no text": (lambda p: written(p / "run/9.csv", b"x,y\n1,\xff\n").parent.parent, "csv", CSV, r"9\.csv', line 2: no UTF-8"),
+    "a file of another name": (lambda p: written(p / "loose.csv", "x\n1\n").parent, "csv", CSV, r"'.*loose\.csv' does not follow the pattern '\{label\}/\{name\}'"),
+    "an empty folder": (lambda p: p, "csv", CSV, r"holds no \.csv or \.parquet file; check the path"),
+    "a folder misspelt": (lambda p: words(p / "recordings").with_name("recording"), "wav", WAV, r"there is no folder '.*recording'; did you mean 'recordings'\? there are recordings"),
+    "a class that is never trained": (lambda p: activities(p, files=2), "csv", {"rows": 2, "test_every": 2}, r"class 'walk' has no sequence in the training part; choose another split"),
+    "a Parquet file cut short": (lambda p: written(p / "run/1.parquet", b"PAR1abc").parent.parent, "csv", CSV, r"1\.parquet' is no whole Parquet file"),
+    "another rate": (lambda p: spoilt_words(p, lambda q: sound(q / "yes_cid_0.wav", tone(9, 800), 16_000)), "wav", WAV, r"yes_cid_0\.wav' has 16000 samples per second; expected 8000: resample it before"),
+    "sound cut short": (lambda p: spoilt_words(p, lambda q: truncated(q / "yes_ann_0.wav", 0.5)), "wav", WAV, r"yes_ann_0\.wav' is truncated: 978 of 2,000 bytes of sound are there; copy it again"),
+    "a header cut short": (lambda p: spoilt_words(p, lambda q: truncated(q / "yes_ann_0.wav", 0.01)), "wav", WAV, r"yes_ann_0\.wav' is truncated: it has no sound|is no WAV file"),
+    "no sound": (lambda p: spoilt_words(p, lambda q: sound(q / "yes_ann_0.wav", [])), "wav", WAV, r"yes_ann_0\.wav' has 0 samples; expected at least one hop of 80"),
+    "two channels": (lambda p: spoilt_words(p, lambda q: sound(q / "yes_ann_0.wav", tone(9, 800), channels=2)), "wav", WAV, r"yes_ann_0\.wav' has 2 channels; expected one"),
+    "no WAV file": (lambda p: spoilt_words(p, lambda q: written(q / "yes_ann_0.wav", "hello")), "wav", WAV, r"yes_ann_0\.wav' is no WAV file"),
+    "a speaker who is not there": (words, "wav", {**DIGITS, "test_groups": ["an"]}, r"there is no group 'an' to hold out; did you mean 'ann'\? there are ann, bob"),
+    "no test part": (words, "wav", DIGITS, r"chosen by nothing; expected exactly one of test_every, test_indices, test_groups, test_share"),
+    "two test parts": (words, "wav", {**WAV, "test_share": 0.2}, r"chosen by test_indices and test_share; expected exactly one"),
+    "nobody to test": (words, "wav", {**DIGITS, "test_indices": [50, 60]}, r"of 12 recordings none is left for the test part"),
+    "indices without a pattern": (lambda p: words(p / "all").parent, "wav", {**WAV, "pattern": "{label}/{name}"}, r"test_indices needs a pattern with \{index\}"),
+    "a pattern of another field": (words, "wav", {**WAV, "pattern": "{lable}_{name}"}, r"has a field 'lable'; did you mean 'label'\?"),
+    "a share that is none": (words, "wav", {**DIGITS, "test_share": 20}, r"test_share is 20; expected a part between 0 and 1"),
+    "an option misspelt": (words, "wav", {**WAV, "hopp": 80}, r"reader 'wav' has no option 'hopp'; did you mean 'hop'\?"),
+    "an option that is needed": (words, "wav", {"window": 200, "hop": 80}, r"reader 'wav' needs the option 'bands'"),
+    "a reader misspelt": (words, "wave", {}, r"there is no reader 'wave'; did you mean 'wav'\?"),
+    "a clock set back": (lambda p: table(p / "s.csv", [("2024-01-01", 1), ("2024-01-03", 2), ("2024-01-02", 3)], ("timestamp", "value")), "series", {}, r"s\.csv', line 4: the time 2024-01-02 is not after 2024-01-03; sort the rows, or say ordered = false"),
+    "a time that is none": (lambda p: table(p / "s.csv", [("yesterday", 1), ("2024-01-03", 2)], ("timestamp", "value")), "series", {}, r"line 2: column 'timestamp' holds 'yesterday'; expected a time such as"),
+    "a value that is none": (lambda p: series(p / "s.csv", [1, 2, "?", 4]), "series", {}, r"line 4: column 'value' holds '\?'; expected a finite number"),
+    "a horizon beyond the end": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 4}, r"a part of 4 rows, too few to look 4 steps ahead"),
+    "a horizon that is now": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 0}, r"expected different steps of at least 1"),
+    "a value missing in sktime's format": (lambda p: ts(p, "1,?:3,4:2"), "ts", {}, r"P_TRAIN\.ts', line 6: .*expected numbers"),
+    "a dimension too few": (lambda p: ts(p, "1,2:2"), "ts", {}, r"line 6: 1 dimensions of 2 values; expected 2 of equal length"),
+    "dimensions of two lengths": (lambda p: ts(p, "1,2:3,4,5:2"), "ts", {}, r"line 6: 2 dimensions of 2 and 3 values; expected 2 of equal length"),
+    "a line cut short": (lambda p: ts(p, "1,2:3,"), "ts", {}, r"line 6: the class '3,' is not among 1, 2; it may be truncated"),
+    "a file without data": (lambda p: ts(p, "", head="@classLabel true 1\n"), "ts", {}, r"line 2: data before @data"),
+    "one file of two": (lambda p: written(p / "P_TRAIN.ts", "@classLabel true 1\n@data\n1:1\n").parent, "ts", {}, r"holds 0 files that end in _TEST\.ts; expected one"),
+    "no names": (lambda p: written(p / "Ann.txt", "\n\n").parent, "text", {}, r"has no lines; check the path"),
+    "a line without a class": (lambda p: written(p / "mood.txt", "good\tyes\nbad\n"), "text", {}, r"mood\.txt', line 2: expected a text, a tab and its class"),
+    "a unit misspelt": (lambda p: written(p / "t.txt", "ab"), "text", {"unit": "charakter"}, r"there is no unit 'charakter'; did you mean 'character'\?"),
+    "a text too short": (lambda p: written(p / "t.txt", "abc"), "text", {"kind": "text"}, r"a part of 1 symbols; expected at least two"),
+    "arrays cut short": (lambda p: (arrays(p / "a.npz"), truncated(p / "a.npz", 0.5), p / "a.npz")[2], "npz", {}, r"a\.npz' is no whole \.npz file"),
+    "an array missing": (lambda p: arrays(p / "a.npz", y_test=None), "npz", {}, r"has no array 'y_test'; expected x_train"),
+    "an array misnamed": (lambda p: arrays(p / "a.npz", x_tran=[0]), "npz", {}, r"has an array 'x_tran'; did you mean 'x_train'\?"),
+    "pickled arrays": (lambda p: arrays(p / "a.npz", x_train=np.array([[1], [1, 2]], object)), "npz", {}, r"is no whole \.npz file of plain arrays"),
+    "arrays of other sizes": (lambda p: arrays(p / "a.npz", y_train=[0, 1, 1]), "npz", {}, r"x_train has 2 sequences of at most 3 frames, y_train has 3"),
+    "a frame that is no number": (lambda p: arrays(p / "a.npz", x_train=np.full((2, 3, 1), np.inf)), "npz", {}, r"a\.npz', train 0: frame 0 holds inf; mend the data"),
+    "a file that is not there": (lambda p: p / "a.npz", "npz", {}, r"a\.npz' cannot be read: No such file"),
+}  # fmt: skip
+"""What is written -> the reader, its options and what it says."""
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_in_words(name, tmp_path):
+    write, reader, options, words_said = BAD[name]
+    with pytest.raises(EdgernnError, match=words_said) as told:
+        read(reader, write(tmp_path), options)
+    assert isinstance(told.value, FileError | UsageError | FrameError)
+
+
+def test_reading_needs_no_torch():
+    code = "import sys; sys.modules['torch'] = None\nfor module in sys.argv[1:]: __import__(module)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code, *READERS.values(), augment.__name__], check=True)
+
+
+@pytest.mark.parametrize(("package", "module"), [("soundfile", "wav"), ("pyarrow", "parquet")])
+def test_a_missing_package_is_answered_with_the_command(package, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"edgernn.train.data.{module}", raising=False)
+    with pytest.raises(MissingExtraError, match=rf"needs the package '{package}'.*pip install 'edgernn\[train\]'"):
+        import_module(f"edgernn.train.data.{module}")
+
+
+MISFITS = {
+    "targets": (lambda s: Sequences(s.frames, np.array([0]), s.sources), r"2 sequences, 1 targets and 2 sources arrived"),
+    "no frame": (lambda s: Sequences((np.zeros((0, 3), np.float32),) * 2, s.targets, s.sources), r"a: frames of float32\(0, 3\) arrived"),
+    "float64": (lambda s: Sequences((np.zeros((4, 3)),) * 2, s.targets, s.sources), r"a: frames of float64\(4, 3\) arrived"),
+    "class": (lambda s: Data(s, s, "class", 3, 1), r"b: target 1 arrived; expected 0 to 0"),
+    "width": (lambda s: Data(s, s, "class", 4, 2), r"a: frames of 3 values arrived; expected 4"),
+    "kind": (lambda s: Data(s, s, "clas", 3, 2), r"there is no kind of data 'clas'; there are class, series, text"),
+    "labels": (lambda s: Data(s, s, "class", 3, 2, ("one",)), r"1 labels for 2 outputs"),
+    "series": (lambda s: Data(s, s, "series", 3, 2), r"a: targets of int64\(\) arrived; expected float32 \(4, 2\)"),
+    "text": (lambda s: Data(s, s, "text", 3, 2), r"a: targets of int64\(\) arrived; expected int64"),
+    "symbols": (lambda s: Data(s, s, "class", 3, 2, symbols=("a",)), r"a: frames of float32 arrived with 1 symbols"),
+    "cells": (lambda s: Data(s, s, "class", 3, 2, exact=(("s", Standardize(Tensor([0.0] * 4), Tensor([1.0] * 4))),)), r"layer 's' reads 4 values, but 3 arrive"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_data_that_do_not_fit_cannot_be_made(name):
+    whole = Sequences((np.zeros((4, 3), np.float32),) * 2, np.array([0, 1]), ("a", "b"))
+    make, words_said = MISFITS[name]
+    with pytest.raises(EdgernnError, match=words_said):
+        make(whole)
+
+
+def test_every_reader_has_its_line():
+    folder = Path(augment.__file__).parent
+    assert {module.rpartition(".")[2] for module in READERS.values()} == set(READERS)
+    assert all((folder / f"{name}.py").is_file() for name in READERS)
+    assert [each.label for each in named(folder, (".py",), "{label}")] == sorted(
+        path.stem for path in folder.glob("[a-z]*.py")
+    )

@@ -1,0 +1,243 @@
+"""Training: cells by their own formula, batches, recipes, and runs that stop and go on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from torch import nn
+
+import edgernn
+from edgernn.cells import Gru, Lstm, Rnn
+from edgernn.errors import FileError, TrainingError, UsageError
+from edgernn.readings.numpy import Stepper
+from edgernn.tensor import Tensor
+from edgernn.train import recipe as recipes, session
+from edgernn.train.batches import Plan, epoch
+from edgernn.train.fit import Task, Training
+from edgernn.train.models import KINDS, Network, Shape
+from edgernn.train.recurrent import Recurrent
+from edgernn.train.schedules import SCHEDULES
+from edgernn_export import from_torch
+from zoo import GRAPHS, frames
+
+VOWELS = Path(__file__).parent.parent.parent / "shared/data/japanese_vowels"
+ONE_CELL = [name for name, graph in GRAPHS.items() if len(graph.layers) == 1 and graph.states and not graph.rest]
+
+
+@pytest.mark.parametrize("name", ONE_CELL)
+def test_a_cell_trains_by_the_formula_that_numpy_runs(name):
+    graph = GRAPHS[name]
+    module = Recurrent(graph.layers[0].cell).double()
+    xs = frames(graph, 12).astype(float)
+    found, _ = module(torch.from_numpy(xs)[None])
+    np.testing.assert_allclose(found[0].detach().numpy(), Stepper(graph).run(xs)[0], atol=1e-6)
+    if not list(module.parameters()):
+        return
+    found.sum().backward()
+    assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in module.parameters())
+
+
+@pytest.mark.parametrize(("cls", "cell"), [(nn.GRU, Gru), (nn.LSTM, Lstm), (nn.RNN, Rnn)])
+def test_values_and_gradients_are_those_of_torch(cls, cell):
+    """torch's own layer with the same weights: answers, and gradients of every weight."""
+    torch.manual_seed(0)
+    fused = cls(5, 7, batch_first=True).double()
+    w, u, b, c = (weight.detach().numpy() for weight in fused.parameters())
+    biases = (b, c) if cell is Gru else (b + c,)
+    ours = Recurrent(cell(*map(Tensor, (w, u, *biases)))).double()
+    for name, value in zip(("w", "u", "b", "c"), (w, u, *biases), strict=False):
+        getattr(ours, name).data = torch.from_numpy(value.copy())
+    x = torch.randn(3, 9, 5, dtype=torch.double)
+    (wanted, _), (found, _) = fused(x), ours(x)
+    torch.testing.assert_close(found, wanted)
+    for y in (wanted, found):
+        (y**2).sum().backward()
+    for mine, theirs in ((ours.w, fused.weight_ih_l0), (ours.u, fused.weight_hh_l0), (ours.b, fused.bias_ih_l0)):
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+SHAPES = {
+    **{kind: Shape(kind, hidden=6) for kind in KINDS},
+    "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
+    "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
+    "learned": Shape("gru", hidden=6, learned_state=True),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_network_exports_to_what_it_computes(name):
+    torch.manual_seed(1)
+    network = Network(SHAPES[name], 5, 3).eval()
+    for rest in (p for n, p in network.named_parameters() if ".rest." in n):
+        nn.init.normal_(rest)
+    x = torch.randn(1, 20, 5)
+    graph = from_torch(network, x)
+    np.testing.assert_allclose(Stepper(graph).run(x[0].numpy())[0], network(x)[0].detach().numpy(), atol=1e-5)
+
+
+def test_symbols_go_through_a_table():
+    network = Network(Shape(embedding=4, hidden=6), 1, 7, rows=7).eval()
+    x = torch.randint(0, 7, (1, 12))
+    graph = from_torch(network, x)
+    assert graph.rows == 7
+    found = Stepper(graph).run(x[0, :, None].numpy().astype(np.int32))[0]
+    np.testing.assert_allclose(found, network(x)[0].detach().numpy(), atol=1e-5)
+
+
+def test_a_variational_mask_is_the_same_at_every_step():
+    module = Recurrent(GRAPHS["Rnn"].layers[0].cell, dropout=0.5).train()
+    with torch.no_grad():
+        module.u.zero_(), module.b.zero_()
+        y, _ = module(torch.ones(4, 30, 6))
+    assert (y == y[:, :1]).all()
+    assert not (y[0] == y[1]).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20), batch=st.integers(1, 8), tbptt=st.integers(0, 12))
+def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt):
+    numbered, total = [], 0
+    for length in lengths:
+        numbered.append(np.arange(total, total + length, dtype=np.float32)[:, None] + 1)
+        total += length
+    targets = [each.copy() for each in numbered]
+    seen, rows = [], None
+    for part in epoch(numbered, targets, Plan(batch, tbptt, 0.0), np.random.default_rng(0)):
+        assert tbptt == 0 or part.x.shape[1] <= tbptt
+        if part.fresh:
+            rows = part.x[:, -1]
+        else:  # a chunk goes on where the last one ended
+            both = (part.x[:, 0] > 0) & (rows > 0)
+            assert (part.x[:, 0] == rows + 1)[both].all()
+            rows = part.x[:, -1]
+        np.testing.assert_array_equal(part.x[part.asked], part.target[part.asked])
+        seen += part.x[part.asked].reshape(-1).tolist()
+    assert sorted(seen) == list(range(1, total + 1))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_stays_within_its_rate(name):
+    factors = [SCHEDULES[name](progress) for progress in np.linspace(0, 1, 101)]
+    assert 0 < min(factors) <= max(factors) <= 1.0000001
+
+
+WRONG = {
+    "section": ("[model]", "[modle]", 6, "there is no 'modle' in a recipe; did you mean 'model'?"),
+    "key": ("hidden =", "hiden =", 8, "there is no 'hiden' in [model]; did you mean 'hidden'?"),
+    "kind": ("hidden = 16", "hidden = 16.5", 8, "'hidden' is 16.5; expected a int"),
+    "batch": ("batch = 8", 'batch = "8"', 12, "'batch' is '8'; expected a int"),
+    "training": ("epochs", "epoch", 11, "there is no 'epoch' in [training]; did you mean 'epochs'?"),
+    "reader": ('reader = "ts"', "", 4, "the section [data] names no reader"),
+    "missing": ('title = "t"', "", 1, "'title' is missing"),
+}
+RECIPE = """title = "t"
+
+
+[data]
+reader = "ts"
+[model]
+cell = "gru"
+hidden = 16
+
+[training]
+epochs = 4
+batch = 8
+"""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_recipe_is_refused_with_its_line(name, tmp_path):
+    old, new, line, words = WRONG[name]
+    assert RECIPE.count(old) == 1
+    path = tmp_path / "r.toml"
+    path.write_text(RECIPE.replace(old, new))
+    with pytest.raises(FileError) as found:
+        recipes.load(path)
+    assert words in str(found.value)
+    assert f"line {line}:" in str(found.value)
+
+
+def test_other_mistakes_in_a_recipe(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(RECIPE)
+    for setting, words in (
+        ("model.cell=gruu", "there is no cell 'gruu' to train; did you mean 'gru'?"),
+        ("hidden=3", "'hidden=3' sets nothing; write section.key=value"),
+        ("training.optimizer=adan", "optimizer is 'adan'; did you mean 'adam'?"),
+    ):
+        with pytest.raises(UsageError) as found:
+            recipes.load(path, [setting])
+        assert words in str(found.value)
+    with pytest.raises(UsageError, match=r"there is no recipe 'spoken-digit'; did you mean 'spoken-digits'\?"):
+        recipes.load("spoken-digit")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_shipped_recipe_is_sound_and_written_back_whole(name, tmp_path):
+    loaded = recipes.load(name, ["model.hidden=12"])
+    assert loaded.shape.hidden == 12
+    (tmp_path / f"{name}.toml").write_text(recipes.written(loaded))
+    assert recipes.load(tmp_path / f"{name}.toml") == loaded
+
+
+def vowels():
+    if not VOWELS.is_dir():
+        pytest.skip(f"the data is not at {VOWELS}")
+    return recipes.load("japanese-vowels", ["training.epochs=4", "model.hidden=16", "model.dropout=0.1"])
+
+
+def test_a_short_training_learns_and_streams(tmp_path):
+    result = session.train(vowels(), VOWELS, tmp_path / "run", device="cpu")
+    assert result.metrics["accuracy"] > 0.5
+    assert len(result.history) == 4
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "recipe.toml",
+        "model.rnn",
+        "metrics.json",
+        "last.ckpt",
+    }
+    graph = edgernn.load(tmp_path / "run/model.rnn")
+    assert graph.layers[0].name == "standardize"
+
+
+def test_a_training_that_is_killed_goes_on_as_if_it_was_not(tmp_path, monkeypatch):
+    whole = session.train(vowels(), VOWELS, tmp_path / "whole", device="cpu")
+    begin = Task.on_train_batch_start
+
+    def killed(task, batch, index):
+        if task.current_epoch == 2 and index == 1:
+            raise KeyboardInterrupt
+        begin(task, batch, index)
+
+    monkeypatch.setattr(Task, "on_train_batch_start", killed)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        session.train(vowels(), VOWELS, tmp_path / "halves", device="cpu")
+    monkeypatch.undo()
+    assert torch.load(tmp_path / "halves/last.ckpt", weights_only=False)["epoch"] == 1
+    resumed = session.train(vowels(), VOWELS, tmp_path / "halves", device="cpu", resume=True)
+    assert resumed.metrics == whole.metrics
+    assert resumed.history == whole.history
+    one, other = (edgernn.load(tmp_path / name / "model.rnn") for name in ("whole", "halves"))
+    assert one.tensors == other.tensors
+
+
+def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    loss = Task._loss
+
+    def broken(task, batch):
+        value, right = loss(task, batch)
+        return (value * float("nan") if task.training and task.current_epoch == 1 else value), right
+
+    monkeypatch.setattr(Task, "_loss", broken)
+    with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
+        session.train(vowels(), VOWELS, tmp_path, device="cpu")
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0
+
+
+def test_training_options_are_checked():
+    with pytest.raises(UsageError, match="0 epochs at a rate of"):
+        Training(epochs=0)
+    with pytest.raises(UsageError, match="embedding is 0 and the data has 7 symbols"):
+        Network(Shape(), 1, 7, rows=7)
