@@ -17,8 +17,8 @@ LARGEST = 127  # symmetric: -128 is not used
 def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ()) -> Graph:
     """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row.
 
-    Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers that
-    are in a scheme already.
+    Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers
+    that are in a scheme already.
 
     Args:
         graph: with float weights.
