@@ -16,6 +16,7 @@ from edgernn.cells import (
     LayerNorm,
     LayerNormGru,
     LayerNormLstm,
+    LogMagnitude,
     LogMel,
     Lstm,
     Mgu,
@@ -129,6 +130,7 @@ GRAPHS: dict[str, Graph] = {
         ),
         6,
     ),
+    "LogMagnitude": one(LogMagnitude(6, 0.1)),
     "RunningMean": one(RunningMean(6, 3.0, 20.0)),
     "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
 }

@@ -10,6 +10,7 @@ from edgernn.cells.joins import Concat, Product, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm
+from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
 from edgernn.cells.rnn import Rnn
@@ -29,6 +30,7 @@ __all__ = [
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
+    "LogMagnitude",
     "LogMel",
     "Lstm",
     "Mgu",

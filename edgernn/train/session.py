@@ -155,8 +155,13 @@ def judge(graph: Graph, data: Data) -> dict[str, float]:
         shifted = scores - scores.max(axis=-1, keepdims=True)
         logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return {"nats": round(float(-logs[np.arange(len(targets)), targets].mean()), 4)}
-    error = data.unscaled(scores) - data.unscaled(targets)
-    return {"rmse": round(float(np.sqrt(np.mean(error**2))), 4)}
+    values = data.unscaled(targets)
+    now = np.concatenate(data.test.frames)[:, :1]  # what persistence foretells: that nothing changes
+    found: dict[str, float] = {}
+    for name, answer in (("rmse", data.unscaled(scores)), ("persistence", np.broadcast_to(now, values.shape))):
+        each = np.sqrt(np.mean((answer - values) ** 2, axis=0))
+        found |= {f"{name} {label}": round(float(one), 4) for label, one in zip(data.labels, each, strict=True)}
+    return found
 
 
 def environment() -> dict[str, Any]:

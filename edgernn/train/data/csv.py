@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn.cells import LogMagnitude
 from edgernn.errors import FileError, UsageError
 from edgernn.train.data import table
 from edgernn.train.data.features import standardized
@@ -39,6 +40,7 @@ def read(
     separator: str = ",",
     rows: int = 0,
     stride: int = 0,
+    log_magnitude: float = 0.0,
     period_ms: float | None = None,
     test_every: int = 0,
     test_groups: Sequence[str] = (),
@@ -60,6 +62,7 @@ def read(
         separator: between the cells of a CSV line.
         rows: frames of a window; 0 for whole recordings. Shorter runs of a label_column are passed over.
         stride: rows from one window to the next; 0 for windows side by side.
+        log_magnitude: the floor of a `LogMagnitude` before all else, in the columns' unit squared; 0 for none.
         period_ms: from one row to the next, when it is known.
         test_every, test_groups, test_share, seed: the test part; see `Split`.
 
@@ -93,7 +96,8 @@ def read(
         for part in (False, True)
     )
     inputs = train.frames[0].shape[1]
-    exact = standardized((), train.frames)
+    before = (("magnitude", LogMagnitude(inputs, log_magnitude)),) if log_magnitude else ()
+    exact = standardized(before, train.frames)
     return Data(train, test, "class", inputs, len(labels), labels, period_ms=period_ms, exact=exact)
 
 
