@@ -13,7 +13,7 @@ from edgernn.cells import Gru, Lstm, Rnn
 from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.readings.numpy import Stepper
 from edgernn.tensor import Tensor
-from edgernn.train import recipe as recipes, session
+from edgernn.train import recipe as recipes, run
 from edgernn.train.batches import Plan, epoch
 from edgernn.train.fit import Task, Training
 from edgernn.train.models import KINDS, Network, Shape
@@ -189,7 +189,7 @@ def vowels():
 
 
 def test_a_short_training_learns_and_streams(tmp_path):
-    result = session.train(vowels(), VOWELS, tmp_path / "run", device="cpu")
+    result = run.train(vowels(), VOWELS, tmp_path / "run", device="cpu")
     assert result.metrics["accuracy"] > 0.5
     assert len(result.history) == 4
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -203,7 +203,7 @@ def test_a_short_training_learns_and_streams(tmp_path):
 
 
 def test_a_training_that_is_killed_goes_on_as_if_it_was_not(tmp_path, monkeypatch):
-    whole = session.train(vowels(), VOWELS, tmp_path / "whole", device="cpu")
+    whole = run.train(vowels(), VOWELS, tmp_path / "whole", device="cpu")
     begin = Task.on_train_batch_start
 
     def killed(task, batch, index):
@@ -213,10 +213,10 @@ def test_a_training_that_is_killed_goes_on_as_if_it_was_not(tmp_path, monkeypatc
 
     monkeypatch.setattr(Task, "on_train_batch_start", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        session.train(vowels(), VOWELS, tmp_path / "halves", device="cpu")
+        run.train(vowels(), VOWELS, tmp_path / "halves", device="cpu")
     monkeypatch.undo()
     assert torch.load(tmp_path / "halves/last.ckpt", weights_only=False)["epoch"] == 1
-    resumed = session.train(vowels(), VOWELS, tmp_path / "halves", device="cpu", resume=True)
+    resumed = run.train(vowels(), VOWELS, tmp_path / "halves", device="cpu", resume=True)
     assert resumed.metrics == whole.metrics
     assert resumed.history == whole.history
     one, other = (edgernn.load(tmp_path / name / "model.rnn") for name in ("whole", "halves"))
@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_pat
 
     monkeypatch.setattr(Task, "_loss", broken)
     with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
-        session.train(vowels(), VOWELS, tmp_path, device="cpu")
+        run.train(vowels(), VOWELS, tmp_path, device="cpu")
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0
 
 

@@ -27,7 +27,7 @@ def train(
     from edgernn.errors import MissingExtraError
 
     try:
-        from edgernn.train import session
+        from edgernn.train import run
         from edgernn.train.recipe import load
     except ImportError as error:
         if error.name not in {"torch", "lightning"}:
@@ -35,7 +35,7 @@ def train(
         raise MissingExtraError(str(error.name), "train", "training") from error
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    result = session.train(loaded, path, folder, device=device, resume=resume)
+    result = run.train(loaded, path, folder, device=device, resume=resume)
     if as_json:
         click.echo(json.dumps({"recipe": loaded.name, "folder": str(folder), **asdict(result)}, indent=2))
         return
