@@ -111,7 +111,7 @@ def graph(cell: str, hidden: int, sparsity: float = 0.0) -> Graph:
 
 def built(cell: str, hidden: int, forms: dict[str, Graph], folder: Path) -> Path:
     """The harness with all contenders."""
-    options = cpu.LEVELS[str(cpu.best())].options
+    options = cpu.level(cpu.best()).options
     sizes = [f"-D{name.upper()}_WEIGHT_BYTES={count(form).weight_bytes}" for name, form in forms.items()]
     for kind, fast in (("plain", ()), ("fast", FAST)):
         size = [f"-DHIDDEN={hidden}", f"-DKIND={kind}", *(["-DLSTM"] if cell == "lstm" else [])]

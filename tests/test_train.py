@@ -185,7 +185,9 @@ def test_a_shipped_recipe_is_sound_and_written_back_whole(name, tmp_path):
 def vowels():
     if not VOWELS.is_dir():
         pytest.skip(f"the data is not at {VOWELS}")
-    return recipes.load("japanese-vowels", ["training.epochs=4", "model.hidden=16", "model.dropout=0.1"])
+    return recipes.load(
+        "japanese-vowels", ["training.epochs=4", "training.carry=0.3", "model.hidden=16", "model.dropout=0.1"]
+    )
 
 
 def test_a_short_training_learns_and_streams(tmp_path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import lightning
@@ -18,9 +19,6 @@ from edgernn.train.models import Network, detached
 from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 
 Array = NDArray[Any]
-
-LOSSES = ("class", "series", "text")
-SMALL, LARGE = 1e-4, 1e3  # norms of the gradient that are worth a word
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class Task(lightning.LightningModule):
 
     Args:
         network: trained in place.
-        kind: one of LOSSES: a class per sequence, values at every step, the next symbol at every step.
+        kind: one of data.sequences.KINDS: a class per sequence, values at every step, the next symbol at every step.
         train, held_out: frames and targets of the training and the validation part.
         training: how.
     """
@@ -162,6 +160,7 @@ class Task(lightning.LightningModule):
     def on_train_batch_start(self, _batch: Batch, index: int) -> None:
         """Draw from seed, epoch and batch alone, so that a resumed training is the same training; set the rate."""
         said = self.training_options
+        pass  # no epoch begins where another ended, nor where it was judged
         torch.manual_seed(((said.seed * 100_003) + self._number) * 1_000_003 + index)
         if said.schedule in SCHEDULES:
             part = min(1.0, index / self._updates)
@@ -169,7 +168,7 @@ class Task(lightning.LightningModule):
             for group in self.optimizers().param_groups:  # type: ignore[union-attr]
                 group["lr"] = rate
 
-    @property
+    @cached_property
     def _updates(self) -> int:
         """About how many updates an epoch has."""
         plan, lengths = self.training_options.plan, [len(each) for each in self._train[0]]

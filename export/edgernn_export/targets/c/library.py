@@ -36,7 +36,8 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
 def _compiler(device: Device | None) -> tuple[str, Compiler]:
     """The level that the code is for, and what compiles it."""
     if device is None:
-        return cpu.best(), for_this_machine(cpu.level(cpu.best()))
+        level = cpu.best()
+        return level, for_this_machine(cpu.level(level))
     if device.level is None or device.triple is None or device.cpu is None:
         raise UnsupportedError(
             f"level, triple or cpu of board '{device.name}' is unknown; export the .c file and compile it there"
