@@ -29,7 +29,7 @@ BACKENDS = {
 """The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
 
 
-_WHOLE = slice(None)
+_WHOLE = slice(None)  # made once, and not at every step
 
 
 class Bound(Protocol):

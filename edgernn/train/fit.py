@@ -160,7 +160,7 @@ class Task(lightning.LightningModule):
     def on_train_batch_start(self, _batch: Batch, index: int) -> None:
         """Draw from seed, epoch and batch alone, so that a resumed training is the same training; set the rate."""
         said = self.training_options
-        pass  # no epoch begins where another ended, nor where it was judged
+        self._states = self._states if index else None  # no epoch begins where another ended, nor where it was judged
         torch.manual_seed(((said.seed * 100_003) + self._number) * 1_000_003 + index)
         if said.schedule in SCHEDULES:
             part = min(1.0, index / self._updates)
