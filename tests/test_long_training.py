@@ -191,7 +191,7 @@ def test_the_validation_part_is_taken_from_the_training_part_alone(n, share, see
 
 def test_stopping_goes_by_a_validation_part(tmp_path):
     for setting in ("training.patience=2", "training.schedule=plateau"):
-        with pytest.raises(UsageError, match="goes by a validation part, and there is none; set validation = 0.1"):
+        with pytest.raises(UsageError, match=r"goes by a validation part, and there is none; set validation = 0\.1"):
             vowels(setting)
     slow = ("training.rate=1e-9", "training.schedule=constant", "training.noise=0.0", "model.dropout=0.0")
     found = run.train(
@@ -287,7 +287,7 @@ def test_arithmetic_in_bfloat16_learns_too(tmp_path):
 def test_places_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(UsageError, match="precision fp16 needs a GPU"):
         run.train(vowels("training.precision=fp16"), VOWELS, tmp_path, place=CPU)
-    with pytest.raises(UsageError, match="device is 'gpu'; .*there are auto, cpu, cuda"):
+    with pytest.raises(UsageError, match=r"device is 'gpu'; .*there are auto, cpu, cuda"):
         Place("gpu")
     with pytest.raises(UsageError, match=r"logger is 'tensorbord'; did you mean 'tensorboard'\?"):
         Place(logger="tensorbord")
