@@ -45,8 +45,8 @@ class GradientNorms(Callback):
         module.log_dict({"gradient_norm": middle, "gradient_norm_max": largest}, sync_dist=True)
         if largest > EXPLODED:
             self._say(
-                f"epoch {trainer.current_epoch}: the gradient exploded, to {largest:.3g} at most and {middle:.3g} in the "
-                "middle; try a smaller training.clip or rate, or a cell with layer normalization"
+                f"epoch {trainer.current_epoch}: the gradient exploded, to {largest:.3g} at most and {middle:.3g} in "
+                "the middle; try a smaller training.clip or rate, or a cell with layer normalization"
             )
         if median(self._first) < VANISHED * median(self._head):
             self._say(
