@@ -77,7 +77,12 @@ def train(
         FileError: the disk is full; the last checkpoint is as it was.
         KeyboardInterrupt: it was interrupted.
     """
-    data, validation = _divided(recipe, read(recipe.reader, path, recipe.options))
+    return train_on(read(recipe.reader, path, recipe.options), recipe, out, place=place, resume=resume)
+
+
+def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = None, resume: bool = False) -> Result:
+    """The same with data that is there already, whatever the recipe says of a reader."""
+    data, validation = _divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
     watched = ("test", data.test) if validation is None else ("validation", validation)
