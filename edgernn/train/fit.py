@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from edgernn.errors import TrainingError, UsageError
 from edgernn.strict import misspelt
 from edgernn.train.batches import Batch, Plan, epoch
-from edgernn.train.models import Network, detached
+from edgernn.train.bidirectional import pooled
+from edgernn.train.models import Network, Shape, detached
 from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 
 Array = NDArray[Any]
@@ -65,6 +66,18 @@ class Training:
         if self.epochs < 1 or not self.rate > 0:
             raise UsageError(f"{self.epochs} epochs at a rate of {self.rate} arrived; expected both above 0")
 
+    def check(self, shape: Shape) -> None:
+        """Refuse to train a network in pieces whose backward direction begins at the end of a whole sequence.
+
+        Raises:
+            UsageError: a state that is carried, and a bidirectional network.
+        """
+        if shape.bidirectional and (self.plan.tbptt or self.carry):
+            raise UsageError(
+                f"tbptt is {self.plan.tbptt} and carry {self.carry}, but a network of bidirectional="
+                f"'{shape.bidirectional}' reads whole sequences; leave both at 0, or train in one direction"
+            )
+
 
 class Epoch(IterableDataset[Batch]):
     """The batches of one epoch, always the same for a seed and a number.
@@ -92,6 +105,9 @@ class Task(lightning.LightningModule):
         kind: one of data.sequences.KINDS: a class per sequence, values at every step, the next symbol at every step.
         train, held_out: frames and targets of the training and the validation part.
         training: how.
+
+    Raises:
+        UsageError: a way of training that the network does not allow.
     """
 
     def __init__(
@@ -103,6 +119,7 @@ class Task(lightning.LightningModule):
         training: Training,
     ) -> None:
         super().__init__()
+        training.check(network.shape)
         self.network, self.kind, self.training_options = network, kind, training
         self._train, self._held_out = train, held_out
         self._states: list[Any] | None = None
@@ -130,7 +147,7 @@ class Task(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         loss, right = self._loss(batch)
-        asked = int(batch.asked.sum())
+        asked = len(batch.x) if self._pools else int(batch.asked.sum())
         self.log("held_out_loss", loss, batch_size=asked)
         if right is not None:
             self.log("held_out_accuracy", right, batch_size=asked)
@@ -176,23 +193,30 @@ class Task(lightning.LightningModule):
         return max(1, -(-len(lengths) // plan.batch) * chunks)
 
     def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The mean loss over the steps that are asked, and the share of right answers among them."""
+        """The mean loss over the answers that count, and the share of right ones among them."""
         said = self.training_options
         x = batch.x
         if self.training and said.noise and x.is_floating_point():
             x = x + said.noise * torch.randn_like(x)
-        scores, after = self.network.run(x, self._begin(batch))
+        scores, after = self.network.run(x, self._begin(batch), batch.lengths)
         self._states = after
-        asked, target = batch.asked, batch.target
+        if self._pools:
+            answers, wanted = pooled(scores, batch.lengths), batch.target[:, 0]
+        else:
+            answers, wanted = scores[batch.asked], batch.target[batch.asked]
         if self.kind == "series":
-            return F.mse_loss(scores[asked], target[asked]), None
-        right = (scores[asked].argmax(-1) == target[asked]).float().mean()
-        return F.cross_entropy(scores[asked], target[asked]), right
+            return F.mse_loss(answers, wanted), None
+        return F.cross_entropy(answers, wanted), (answers.argmax(-1) == wanted).float().mean()
+
+    @property
+    def _pools(self) -> bool:
+        """Whether the answer is one for a whole sequence, the mean of all its steps' scores."""
+        return self.kind == "class" and bool(self.network.shape.bidirectional)
 
     def _begin(self, batch: Batch) -> list[Any] | None:
         """The states before a batch: those after the last one, but at rest where a sequence begins."""
         states = self._states
-        if states is None or _rows(states) != len(batch.x):
+        if not states or _rows(states) != len(batch.x):
             return None
         carried = self.training and torch.rand(()) < self.training_options.carry
         return None if batch.fresh and not carried else detached(states)

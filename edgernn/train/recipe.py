@@ -81,15 +81,10 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
     training = dict(said["training"])
     plan = {key: training.pop(key) for key in list(training) if key in _kinds(Plan)}
     try:
-        return Recipe(
-            name,
-            str(said["title"]),
-            options.pop("reader"),
-            options,
-            Shape(**_checked(document, "model", said["model"], Shape)),
-            Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan))),
-            said,
-        )
+        shape = Shape(**_checked(document, "model", said["model"], Shape))
+        how = Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan)))
+        how.check(shape)
+        return Recipe(name, str(said["title"]), options.pop("reader"), options, shape, how, said)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
 

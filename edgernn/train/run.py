@@ -1,4 +1,4 @@
-"""One training from a recipe and a folder of data to a model that streams, in a folder of its own."""
+"""One training from a recipe and a folder of data to a model, in a folder of its own."""
 
 import json
 import logging
@@ -22,13 +22,16 @@ from edgernn import disk, file
 from edgernn.graph import INPUT, Graph, Layer
 from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper
+from edgernn.readings.window import WindowReading
+from edgernn.train import window
 from edgernn.train.data.features import features
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.fit import Task
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe, written
-from edgernn_export.translate import from_torch
+from edgernn.window import Window
+from edgernn_export.translate import export, from_torch
 
 Array = NDArray[Any]
 
@@ -47,9 +50,9 @@ class Result:
     """What a training came to.
 
     Attributes:
-        metrics: of the test part, by name, from the model as it streams.
+        metrics: of the test part, by name, from the model as it streams, or as it reads whole windows.
         took_s: seconds of training.
-        parameters: of the whole graph, exact cells too.
+        parameters: of the whole model, exact cells too.
         history: of each epoch, losses and accuracies by name.
     """
 
@@ -64,6 +67,8 @@ def train(
 ) -> Result:
     """Read the data, train the network, and write recipe.toml, model.rnn, metrics.json and last.ckpt into a folder.
 
+    A bidirectional model cannot stream, and is written as model.onnx, which takes whole windows.
+
     Args:
         recipe: what to train.
         path: the data, as the recipe's reader takes it.
@@ -75,7 +80,12 @@ def train(
         EdgernnError: what the reader or the recipe refuses.
         TrainingError: the loss is no number; the last checkpoint is as it was.
     """
+    whole = bool(recipe.shape.bidirectional)
+    if whole:
+        window.ready()
     data = read(recipe.reader, path, recipe.options)
+    if whole:
+        window.check(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
     task = Task(network, data.kind, _part(data, data.train), _part(data, data.test), recipe.training)
@@ -91,9 +101,14 @@ def train(
             warnings.filterwarnings("ignore", said)
         trainer.fit(task, ckpt_path=last if resume and last.exists() else None)
     took = time.perf_counter() - began
-    graph = to_graph(network.cpu().eval(), data)
-    result = Result(judge(graph, data), round(took, 1), count(graph).parameters, task.history)
-    file.save(graph, out / "model.rnn")
+    model = (window.to_window if whole else to_graph)(network.cpu().eval(), data)
+    graphs = model.graphs if isinstance(model, Window) else (model,)
+    parameters = sum(count(graph).parameters for graph in graphs)
+    result = Result(judge(model, data), round(took, 1), parameters, task.history)
+    if isinstance(model, Window):
+        export(model, out / window.FILE)
+    else:
+        file.save(model, out / "model.rnn")
     disk.write(out / "metrics.json", (json.dumps(asdict(result) | environment(), indent=1) + "\n").encode())
     return result
 
@@ -143,10 +158,18 @@ def to_graph(network: Network, data: Data) -> Graph:
     return Graph((*before, *behind), data.inputs, graph.rest, data.period_ms, data.labels)
 
 
-def judge(graph: Graph, data: Data) -> dict[str, float]:
-    """The test part through the graph, frame by frame from rest, as a device does it."""
-    stepper = Stepper(graph.astype("float32"), "float32")
-    answers = [stepper.run(frames)[0] for frames in data.test.frames]
+def answered(model: Graph | Window, sequences: Sequence[Array]) -> list[Array]:
+    """Each sequence through the model, frame by frame from rest as a device does it, or as a whole window."""
+    if isinstance(model, Window):
+        reading = WindowReading(model.astype("float32"), "float32")
+        return [reading.run(frames) for frames in sequences]
+    stepper = Stepper(model.astype("float32"), "float32")
+    return [stepper.run(frames)[0] for frames in sequences]
+
+
+def judge(model: Graph | Window, data: Data) -> dict[str, float]:
+    """What the model's answers to the test part are worth."""
+    answers = answered(model, data.test.frames)
     if data.kind == "class":
         right = [answer[-1].argmax() == target for answer, target in zip(answers, data.test.targets, strict=True)]
         return {"accuracy": round(float(np.mean(right)), 4)}
