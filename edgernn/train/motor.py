@@ -53,10 +53,10 @@ def record(recordings: int, seconds: float, seed: int) -> Recordings:
 def saved(train: Recordings, test: Recordings) -> bytes:
     """A .npz file as edgernn.train.data.npz reads it."""
     made = io.BytesIO()
-    parts = {"train": train, "test": test}
-    arrays = {f"x_{name}": part.frames for name, part in parts.items()}
-    classes = {f"y_{name}": part.conditions for name, part in parts.items()}
-    np.savez(made, **arrays, **classes, labels=np.array(CONDITIONS))
+    labels = np.array(CONDITIONS)
+    np.savez(
+        made, x_train=train.frames, y_train=train.conditions, x_test=test.frames, y_test=test.conditions, labels=labels
+    )
     return made.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""One training from a recipe and a folder of data to a model that streams, in a folder of its own."""
+"""One training from a recipe and a folder of data to a model, in a folder of its own."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from edgernn import disk, file
+from edgernn import disk
 from edgernn.errors import UsageError
-from edgernn.graph import INPUT, Graph, Layer
 from edgernn.readings.count import count
+from edgernn.train import convert
+from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.reader import read
@@ -25,13 +25,12 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
 from edgernn.train.fit import Part, Task
-from edgernn.train.judge import judge, streamed
+from edgernn.train.judge import answers, judge
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe, written
 from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
-from edgernn_export.translate import from_torch
 
-MADE = (CHECKPOINT, "model.rnn", "metrics.json", "curves.csv", "environment.json")
+MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json")
 """What a training leaves in its folder, beside its recipe."""
 
 
@@ -40,7 +39,8 @@ class Result:
     """What a training came to.
 
     Attributes:
-        metrics: of the test part, by name, from the model as it streams; the first is the one to choose by.
+        metrics: of the test part, by name, from the model as it streams or reads whole windows; the first is the one to
+            choose by.
         validation: the same of the validation part, when the recipe asks for one.
         took_s, cpu_s: seconds of training, by the clock and of all cores together; after a resume, of what was left.
         frames_per_s: frames on which the network was trained in a second.
@@ -64,6 +64,8 @@ def train(
 ) -> Result:
     """Read the data, train the network, and write recipe, model, checkpoint, metrics and curves into a folder.
 
+    A bidirectional model cannot stream, and is written as model.onnx, which takes whole windows.
+
     Args:
         recipe: what to train.
         path: the data, as the recipe's reader takes it.
@@ -82,6 +84,7 @@ def train(
 
 def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = None, resume: bool = False) -> Result:
     """The same with data that is there already, whatever the recipe says of a reader."""
+    convert.ready(recipe, data)
     data, validation = _divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
@@ -96,20 +99,20 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
         except SystemExit as error:  # what Lightning makes of an interruption
             raise KeyboardInterrupt from error
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    graph = to_graph(network.cpu().eval(), data)
-    answer = streamed(graph)
+    model = convert.convert(network.cpu().eval(), data)
+    answer = answers(model)
     result = Result(
         judge(answer, data, data.test).metrics,
         {} if validation is None else judge(answer, data, validation).metrics,
         round(took, 1),
         round(cpu, 1),
         round(task.frames / took, 1),
-        count(graph).parameters,
+        sum(count(graph).parameters for graph in convert.graphs(model)),
         task.history,
         norms.notes,
     )
     if trainer.is_global_zero:
-        _write(out, graph, result)
+        _write(out, model, result)
     return result
 
 
@@ -151,11 +154,11 @@ def _begin(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     return None
 
 
-def _write(out: Path, graph: Graph, result: Result) -> None:
+def _write(out: Path, model: Model, result: Result) -> None:
     """All that a finished training leaves, or none of it."""
     disk.write_all(
         {
-            str(out / "model.rnn"): file.dumps(graph),
+            **{str(out / name): data for name, data in convert.rendered(model).items()},
             str(out / "metrics.json"): _json(
                 {name: value for name, value in asdict(result).items() if name != "history"}
             ),
@@ -177,21 +180,3 @@ def _csv(history: Sequence[Mapping[str, float]]) -> bytes:
     lines.writeheader()
     lines.writerows({"epoch": k, **each} for k, each in enumerate(history))
     return text.getvalue().encode()
-
-
-def to_graph(network: Network, data: Data) -> Graph:
-    """The trained network behind the cells that make its features, so that the model takes the data as it is."""
-    frames = features(data.features, data.train.frames[:1])[0]
-    steps = max(2, min(len(frames), 8))
-    shown = np.resize(frames, (steps, frames.shape[1]))
-    example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.rows else shown[None])
-    graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    if not data.exact:
-        return graph
-    before = tuple(Layer(name, cell) for name, cell in data.exact)
-    end = before[-1].name
-    behind = tuple(
-        Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.reads))
-        for each in graph.layers
-    )
-    return Graph((*before, *behind), data.inputs, graph.rest, data.period_ms, data.labels)
