@@ -196,6 +196,9 @@ def test_a_short_training_learns_and_streams(tmp_path):
         "recipe.toml",
         "model.rnn",
         "metrics.json",
+        "curves.csv",
+        "environment.json",
+        "report.html",
         "last.ckpt",
     }
     graph = edgernn.load(tmp_path / "run/model.rnn")

@@ -21,13 +21,18 @@ from numpy.typing import NDArray
 from edgernn import disk, file
 from edgernn.graph import INPUT, Graph, Layer
 from edgernn.readings.count import count
-from edgernn.readings.numpy import Stepper
+from edgernn.train import curves
 from edgernn.train.data.features import features
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.fit import Task
+from edgernn.train.judge import judge, streamed
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe, written
+
+# Here and not when it is written, so that a package which is missing is told before the training and not after it.
+from edgernn.train.report import report
+from edgernn.train.spent import Spent
 from edgernn_export.translate import from_torch
 
 Array = NDArray[Any]
@@ -48,13 +53,15 @@ class Result:
 
     Attributes:
         metrics: of the test part, by name, from the model as it streams.
-        took_s: seconds of training.
+        took_s: seconds of training, since it was last resumed.
+        cpu_s: CPU seconds of this process, over all the times that it was resumed.
         parameters: of the whole graph, exact cells too.
         history: of each epoch, losses and accuracies by name.
     """
 
     metrics: dict[str, float]
     took_s: float
+    cpu_s: float
     parameters: int
     history: list[dict[str, float]]
 
@@ -62,7 +69,10 @@ class Result:
 def train(
     recipe: Recipe, path: str | os.PathLike[str], out: Path, *, device: str = "auto", resume: bool = False
 ) -> Result:
-    """Read the data, train the network, and write recipe.toml, model.rnn, metrics.json and last.ckpt into a folder.
+    """Read the data, train the network, and write all that comes of it into a folder.
+
+    The files are recipe.toml and last.ckpt; and at the end model.rnn, metrics.json, curves.csv, environment.json and
+    report.html.
 
     Args:
         recipe: what to train.
@@ -85,23 +95,35 @@ def train(
     began = time.perf_counter()
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
-    trainer = _trainer(recipe, out, device)
+    spent = Spent()
+    trainer = _trainer(recipe, out, device, spent)
     with warnings.catch_warnings():
         for said in KNOWN:
             warnings.filterwarnings("ignore", said)
         trainer.fit(task, ckpt_path=last if resume and last.exists() else None)
     took = time.perf_counter() - began
     graph = to_graph(network.cpu().eval(), data)
-    result = Result(judge(graph, data), round(took, 1), count(graph).parameters, task.history)
+    verdict = judge(streamed(graph), data, data.test)
+    metrics, seconds = dict(verdict.metrics), (round(took, 1), round(spent.cpu_s, 1))
+    result = Result(metrics, *seconds, count(graph).parameters, task.history)
     file.save(graph, out / "model.rnn")
-    disk.write(out / "metrics.json", (json.dumps(asdict(result) | environment(), indent=1) + "\n").encode())
+    about = environment() | {"cpu_s": result.cpu_s}
+    page = report(recipe, graph, verdict, task.history, about)
+    for name, text in (
+        ("curves.csv", curves.as_csv(task.history)),
+        ("environment.json", json.dumps(about, indent=1) + "\n"),
+        ("report.html", page),
+        ("metrics.json", json.dumps(asdict(result) | environment(), indent=1) + "\n"),
+    ):
+        disk.write(out / name, text.encode())
     return result
 
 
-def _trainer(recipe: Recipe, out: Path, device: str) -> lightning.Trainer:
+def _trainer(recipe: Recipe, out: Path, device: str, spent: Spent) -> lightning.Trainer:
     said = recipe.training
     callbacks: list[Any] = [
-        ModelCheckpoint(out, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+        spent,
+        ModelCheckpoint(out, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False),
     ]
     if said.patience:
         callbacks.append(EarlyStopping("held_out_loss", patience=said.patience))
@@ -141,27 +163,6 @@ def to_graph(network: Network, data: Data) -> Graph:
         for each in graph.layers
     )
     return Graph((*before, *behind), data.inputs, graph.rest, data.period_ms, data.labels)
-
-
-def judge(graph: Graph, data: Data) -> dict[str, float]:
-    """The test part through the graph, frame by frame from rest, as a device does it."""
-    stepper = Stepper(graph.astype("float32"), "float32")
-    answers = [stepper.run(frames)[0] for frames in data.test.frames]
-    if data.kind == "class":
-        right = [answer[-1].argmax() == target for answer, target in zip(answers, data.test.targets, strict=True)]
-        return {"accuracy": round(float(np.mean(right)), 4)}
-    scores, targets = np.concatenate(answers), np.concatenate(list(data.test.targets))
-    if data.kind == "text":
-        shifted = scores - scores.max(axis=-1, keepdims=True)
-        logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        return {"nats": round(float(-logs[np.arange(len(targets)), targets].mean()), 4)}
-    values = data.unscaled(targets)
-    now = np.concatenate(data.test.frames)[:, :1]  # what persistence foretells: that nothing changes
-    found: dict[str, float] = {}
-    for name, answer in (("rmse", data.unscaled(scores)), ("persistence", np.broadcast_to(now, values.shape))):
-        each = np.sqrt(np.mean((answer - values) ** 2, axis=0))
-        found |= {f"{name} {label}": round(float(one), 4) for label, one in zip(data.labels, each, strict=True)}
-    return found
 
 
 def environment() -> dict[str, Any]:
