@@ -1,5 +1,6 @@
 """Filling a page: one file of HTML that needs nothing from elsewhere, with every text escaped."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -34,3 +35,12 @@ def number(value: float) -> str:
 def kib(size: int) -> str:
     """Bytes as KiB."""
     return f"{size / 1024:,.1f}"
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in tables of tables, by a name such as "versions.numpy"."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value

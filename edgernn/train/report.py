@@ -1,6 +1,6 @@
 """The report of a training: one page with what the model came to, how it was trained, and what it costs where."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from edgernn.readings.count import Cost, count
 from edgernn.tensor import DYNAMIC
 from edgernn.train import curves, figures
 from edgernn.train.judge import Verdict
-from edgernn.train.page import Cell, Row, fill, kib, number, row
+from edgernn.train.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.train.recipe import Recipe, written
 
 Array = NDArray[Any]
@@ -85,7 +85,7 @@ def report(
         period="" if graph.period_ms is None else f"{graph.period_ms:,.10g}",
         steps=_steps(forms, graph.period_ms),
         recipe=written(recipe),
-        environment=tuple(row(name, str(value)) for name, value in _flat(environment)),
+        environment=tuple(row(name, str(value)) for name, value in flat(environment)),
     )
 
 
@@ -176,11 +176,3 @@ def _step(graph: Graph, board: device.Device, period_ms: float | None) -> Cell:
 
 def _share(part: float) -> str:
     return f"{part:.1%} of a period" if part >= 0.001 else "under 0.1% of a period"
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
