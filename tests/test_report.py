@@ -21,6 +21,7 @@ from edgernn.tensor import Tensor
 from edgernn.train import curves, figures, recipe as recipes, run
 from edgernn.train.judge import Verdict
 from edgernn.train.report import _step, report
+from edgernn.train.trainer import Place
 from page import Page
 
 HOSTILE = (
@@ -34,6 +35,7 @@ HOSTILE = (
     "&lt;",
     "x" * 90,
 )
+CPU = Place("cpu")
 RECIPE = recipes.load("spoken-digits", ['data.pattern="<b>{label}</b>_{group}"'])
 HISTORY = [{"loss": 2.0, "test_loss": 2.5, "test_accuracy": 0.5}, {"loss": 1.0, "gradient_norm": 0.1}]
 ENVIRONMENT = {"machine": "<i>x86</i>", "versions": {"numpy": "2.0"}}
@@ -75,7 +77,7 @@ def trained(request, data, tmp_path_factory):
         (folder / "part.txt").write_text((data / "tinyshakespeare/input.txt").read_text()[:20_000])
     loaded = recipes.load(name, said)
     where = folder / "part.txt" if path is None else data / path
-    return request.param, loaded, run.train(loaded, where, folder / "run", device="cpu"), folder / "run"
+    return request.param, loaded, run.train(loaded, where, folder / "run", place=CPU), folder / "run"
 
 
 def test_a_training_writes_a_page_that_stands_alone(trained):
@@ -98,7 +100,7 @@ def test_a_training_writes_a_page_that_stands_alone(trained):
 def test_a_training_writes_its_curves_and_its_environment(trained):
     _, _, result, folder = trained
     table = list(csv.DictReader(io.StringIO((folder / "curves.csv").read_text(), newline="")))
-    assert [int(row.pop("epoch")) for row in table] == [1, 2]
+    assert [int(row.pop("epoch")) for row in table] == [0, 1]
     assert [{name: float(value) for name, value in row.items()} for row in table] == result.history
     about = json.loads((folder / "environment.json").read_text())
     assert about["cpu_s"] == result.cpu_s > 0
@@ -204,7 +206,7 @@ EPOCHS = st.lists(st.dictionaries(NAMES, st.floats(allow_nan=False)), max_size=6
 def test_the_table_of_curves_is_read_back_as_it_was(history):
     text = io.StringIO(curves.as_csv(history), newline="")
     rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(text)]
-    assert [row.pop("epoch") for row in rows] == list(range(1, len(history) + 1))
+    assert [row.pop("epoch") for row in rows] == list(range(len(history)))
     assert rows == history
 
 
@@ -218,7 +220,7 @@ def test_every_figure_of_an_epoch_is_a_point_of_one_curve(history):
         for epochs, values in lines.values()
         for epoch, value in zip(epochs, values, strict=True)
     ]
-    assert sorted(points) == sorted((k, value) for k, epoch in enumerate(history, 1) for value in epoch.values())
+    assert sorted(points) == sorted((k, value) for k, epoch in enumerate(history) for value in epoch.values())
 
 
 def test_curves_are_called_after_what_they_show():
@@ -240,7 +242,7 @@ def test_plain_text_prints_and_keeps_what_does(text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
-@pytest.mark.parametrize("verb", ["train"])
+@pytest.mark.parametrize("verb", ["train", "compare"])
 def test_what_a_report_needs_is_missed_before_the_training(package, verb, tmp_path):
     code = f"import sys; sys.modules[{package!r}] = None; from edgernn.cli import main; main(sys.argv[1:])"
     call = [verb, "japanese-vowels", "--data", str(tmp_path), "--out", str(tmp_path / "run")]

@@ -16,6 +16,7 @@ from edgernn.strict import misspelt
 from edgernn.train import run
 from edgernn.train.comparison import Comparison, as_json, page, row
 from edgernn.train.contest import Timed, compiled, contest
+from edgernn.train.environment import environment
 from edgernn.train.models import KINDS
 from edgernn.train.recipe import Recipe, load, written
 
@@ -26,7 +27,7 @@ CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """A name in a comparison -> what it sets in the recipe; "bi" is for both directions, side by side."""
 
 SEED = "training.seed"
-OWN = ("model.cell", "model.bidirectional", SEED)
+OWN = ("model.cell", "model.bidirectional")
 """What a comparison sets by itself."""
 
 RESULT, PAGE = "compare.json", "compare.html"
@@ -56,7 +57,7 @@ def recipes(name: str, cells: Sequence[str], seeds: int, settings: Sequence[str]
     for setting in settings:
         key = setting.partition("=")[0].strip()
         if key in OWN:
-            raise UsageError(f"'{setting}' cannot be set: a comparison sets {', '.join(OWN)}; use --cells and --seeds")
+            raise UsageError(f"'{setting}' cannot be set: a comparison sets {' and '.join(OWN)}; use --cells")
     first = load(name, settings).training.seed
     return {
         (cell, seed): load(name, [*settings, *CELLS[cell], f"{SEED}={seed}"])
@@ -95,8 +96,8 @@ def compare(
     found = {}
     for (cell, seed), recipe in each.items():
         found[cell, seed] = _trained(recipe, path, out / f"{cell}-{seed}", cell)
-        value = found[cell, seed]["metrics"].items()
-        told(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in value))
+        figures = found[cell, seed]["metrics"].items()
+        told(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in figures))
     made = _held(begun, found, out, where)
     disk.write_all({f"{out / RESULT}": as_json(made), f"{out / PAGE}": page(made).encode()})
     return made
@@ -106,7 +107,7 @@ def _begun(out: Path, each: Mapping[tuple[str, int], Recipe], data: str, board: 
     """The comparison without its rows, written down so that another one on other data is refused."""
     one = next(iter(each.values()))
     seeds = tuple(dict.fromkeys(seed for _, seed in each))
-    begun = Comparison(one.name, one.title, data, seeds, "", board, "", "", (), run.environment())
+    begun = Comparison(one.name, one.title, data, seeds, "", board, "", "", (), environment())
     if (out / RESULT).exists():
         before = _said(out / RESULT, "data")
         if before["data"] != data:
@@ -116,13 +117,10 @@ def _begun(out: Path, each: Mapping[tuple[str, int], Recipe], data: str, board: 
 
 
 def _trained(recipe: Recipe, path: str | os.PathLike[str], folder: Path, cell: str) -> dict[str, Any]:
-    """What metrics.json says of a training, which is run unless it is finished."""
+    """What metrics.json says of a training, which is run unless it is finished with this very recipe."""
     said, metrics = folder / "recipe.toml", folder / "metrics.json"
     same = said.exists() and disk.read(said) == written(recipe).encode()
-    if not same:  # what is there belongs to another recipe, and must not be taken for this one's when it is killed
-        for name in (metrics, folder / run.CHECKPOINT):
-            name.unlink(missing_ok=True)
-    if not metrics.exists():
+    if not same or not metrics.exists():
         try:
             run.train(recipe, path, folder, resume=same)
         except TrainingError as error:

@@ -22,7 +22,7 @@ def columns(history: History) -> tuple[str, ...]:
 
 
 def as_csv(history: History) -> str:
-    """One row per epoch, from 1; a cell is empty where an epoch lacks the name.
+    """One row per epoch, from 0; a cell is empty where an epoch lacks the name.
 
     Raises:
         EdgernnError: a figure is called "epoch", as the first column is.
@@ -33,17 +33,17 @@ def as_csv(history: History) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["epoch", *names])
-    table.writerows([number, *(epoch.get(name, "") for name in names)] for number, epoch in enumerate(history, 1))
+    table.writerows([number, *(epoch.get(name, "") for name in names)] for number, epoch in enumerate(history))
     return text.getvalue()
 
 
 def panels(history: History) -> dict[str, dict[str, Curve]]:
-    """Panel -> what a curve in it is called -> the epochs that have it, from 1, and the values there."""
+    """Panel -> what a curve in it is called -> the epochs that have it, from 0, and the values there."""
     made: dict[str, dict[str, Curve]] = {}
     for name in columns(history):
         key = next((key for key in PANELS if name.endswith(key) or name.startswith(key)), name)
         called = name.removesuffix(key).removeprefix(key).strip("_").replace("_", " ")
-        there = [(number, float(epoch[name])) for number, epoch in enumerate(history, 1) if name in epoch]
+        there = [(number, float(epoch[name])) for number, epoch in enumerate(history) if name in epoch]
         epochs, values = zip(*there, strict=True)
         made.setdefault(PANELS.get(key, name.replace("_", " ")), {})[called or TRAINING] = (epochs, values)
     return {

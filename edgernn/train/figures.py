@@ -53,7 +53,7 @@ def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
     if "norm" in panel and min(min(values) for _, values in lines.values()) > 0:
         axes.set_yscale("log")
     last = max(epochs[-1] for epochs, _ in lines.values())
-    axes.set(xlabel="epoch", ylabel=panel, xlim=(0.5, last + 0.5))
+    axes.set(xlabel="epoch", ylabel=panel, xlim=(-0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.2)
     axes.legend()
