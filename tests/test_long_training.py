@@ -214,7 +214,7 @@ def trained(network, x, target, training):
     part = Part.fixed(frames, targets)
     task = Task(network, "series", part, ("test", part), training)
     with quiet():
-        trainer, norms = make(training, Path("/nowhere"), CPU)
+        trainer, norms, _ = make(training, Path("/nowhere"), CPU)
         trainer.callbacks = [each for each in trainer.callbacks if "Checkpoint" not in type(each).__name__]
         trainer.fit(task)
     return task, norms

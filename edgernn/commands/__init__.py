@@ -1,6 +1,7 @@
 """The verbs of the command: one file each. What a verb needs is imported when it runs, so that --help is quick."""
 
 from edgernn.commands.bench import bench
+from edgernn.commands.compare import compare
 from edgernn.commands.demo import demo
 from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
@@ -9,4 +10,4 @@ from edgernn.commands.info import info
 from edgernn.commands.run import run
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, bench, devices, estimate, train, demo)
+VERBS = (export, info, run, bench, devices, estimate, train, compare, demo)

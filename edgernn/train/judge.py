@@ -64,7 +64,7 @@ def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verd
         return _classes(np.stack([each[-1] for each in given]), np.asarray(part.targets), data.outputs)
     scores, targets = np.concatenate(given), np.concatenate(list(part.targets))
     if data.kind == "text":
-        return _symbols(scores, targets, data.outputs)
+        return _symbols(scores, targets, data)
     return _series(scores, targets, np.concatenate(part.frames)[:, :1], data)
 
 
@@ -76,10 +76,14 @@ def _classes(scores: Array, targets: Array, classes: int) -> Verdict:
     return Verdict({"accuracy": _rounded(right), "macro f1": _rounded(f1)}, confusion)
 
 
-def _symbols(scores: Array, targets: Array, symbols: int) -> Verdict:
+def _symbols(scores: Array, targets: Array, data: Data) -> Verdict:
+    """`unigram` is what knowing how often the training part has each symbol comes to, each counted once more."""
     given, wanted = torch.from_numpy(scores), torch.from_numpy(targets)
-    right = multiclass_accuracy(given.argmax(-1), wanted, symbols, average="micro")
-    return Verdict({"nats": _rounded(F.cross_entropy(given, wanted)), "accuracy": _rounded(right)})
+    right = multiclass_accuracy(given.argmax(-1), wanted, data.outputs, average="micro")
+    seen = 1.0 + np.bincount(np.concatenate(list(data.train.targets)), minlength=data.outputs)
+    unigram = -torch.from_numpy(np.log(seen / seen.sum()))[wanted].mean()
+    nats = _rounded(F.cross_entropy(given, wanted))
+    return Verdict({"nats": nats, "unigram": _rounded(unigram), "accuracy": _rounded(right)})
 
 
 def _series(scores: Array, targets: Array, now: Array, data: Data) -> Verdict:

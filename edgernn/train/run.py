@@ -1,7 +1,5 @@
 """One training from a recipe and a folder of data to a model, in a folder of its own."""
 
-import csv
-import io
 import json
 import os
 import time
@@ -16,7 +14,7 @@ import torch
 from edgernn import disk
 from edgernn.errors import UsageError
 from edgernn.readings.count import count
-from edgernn.train import convert
+from edgernn.train import convert, curves
 from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
@@ -25,12 +23,15 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
 from edgernn.train.fit import Part, Task
-from edgernn.train.judge import answers, judge
+from edgernn.train.judge import Verdict, answers, judge
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe, written
+
+# Here and not when it is written, so that a package which is missing is told before the training and not after it.
+from edgernn.train.report import report
 from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
 
-MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json")
+MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
 """What a training leaves in its folder, beside its recipe."""
 
 
@@ -42,7 +43,8 @@ class Result:
         metrics: of the test part, by name, from the model as it streams or reads whole windows; the first is the one to
             choose by.
         validation: the same of the validation part, when the recipe asks for one.
-        took_s, cpu_s: seconds of training, by the clock and of all cores together; after a resume, of what was left.
+        took_s: seconds of training by the clock; after a resume, of what was left.
+        cpu_s: seconds of all cores together, over all the times that it was resumed.
         frames_per_s: frames on which the network was trained in a second.
         parameters: of the whole graph, exact cells too.
         history: of each epoch, losses, accuracies and norms of the gradient by name.
@@ -92,17 +94,18 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     task = Task(network, data.kind, _taught(recipe, data), (watched[0], _part(data, watched[1])), recipe.training)
     checkpoint = _begin(recipe, out, resume)
     with quiet():
-        trainer, norms = make(recipe.training, out, place or Place())
-        began, cpu = time.perf_counter(), time.process_time()
+        trainer, norms, spent = make(recipe.training, out, place or Place())
+        began = time.perf_counter()
         try:
             trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
         except SystemExit as error:  # what Lightning makes of an interruption
             raise KeyboardInterrupt from error
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    took, cpu = time.perf_counter() - began, spent.cpu_s
     model = convert.convert(network.cpu().eval(), data)
     answer = answers(model)
+    verdict = judge(answer, data, data.test)
     result = Result(
-        judge(answer, data, data.test).metrics,
+        verdict.metrics,
         {} if validation is None else judge(answer, data, validation).metrics,
         round(took, 1),
         round(cpu, 1),
@@ -112,7 +115,7 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
         norms.notes,
     )
     if trainer.is_global_zero:
-        _write(out, model, result)
+        _write(out, recipe, model, verdict, result)
     return result
 
 
@@ -154,29 +157,22 @@ def _begin(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     return None
 
 
-def _write(out: Path, model: Model, result: Result) -> None:
+def _write(out: Path, recipe: Recipe, model: Model, verdict: Verdict, result: Result) -> None:
     """All that a finished training leaves, or none of it."""
+    about = environment() | {"cpu_s": result.cpu_s}
+    page = report(recipe, model, verdict, result.history, about, result.notes)
     disk.write_all(
         {
             **{str(out / name): data for name, data in convert.rendered(model).items()},
             str(out / "metrics.json"): _json(
                 {name: value for name, value in asdict(result).items() if name != "history"}
             ),
-            str(out / "curves.csv"): _csv(result.history),
-            str(out / "environment.json"): _json(environment()),
+            str(out / "curves.csv"): curves.as_csv(result.history).encode(),
+            str(out / "environment.json"): _json(about),
+            str(out / "report.html"): page.encode(),
         }
     )
 
 
 def _json(said: Mapping[str, Any]) -> bytes:
     return (json.dumps(said, indent=1) + "\n").encode()
-
-
-def _csv(history: Sequence[Mapping[str, float]]) -> bytes:
-    """A line per epoch."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for each in history for name in each))
-    lines = csv.DictWriter(text, ["epoch", *names], lineterminator="\n")
-    lines.writeheader()
-    lines.writerows({"epoch": k, **each} for k, each in enumerate(history))
-    return text.getvalue().encode()
