@@ -10,12 +10,14 @@ from typing import Any
 from edgernn import disk
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.strict import Document, misspelt, parse
+from edgernn.train import space
 from edgernn.train.batches import Plan
 from edgernn.train.fit import Training
 from edgernn.train.models import Shape
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")
+SEARCH = "search"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Recipe:
         options: of the reader.
         shape: of the network.
         training: how it is trained.
+        space: what `edgernn search` may vary.
         said: all of the above as in the file, with what was set on the way.
     """
 
@@ -38,6 +41,7 @@ class Recipe:
     options: Mapping[str, Any]
     shape: Shape
     training: Training
+    space: space.Space
     said: Mapping[str, Any]
 
 
@@ -46,12 +50,13 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
+def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Sequence[str] = ()) -> Recipe:
     """A recipe by its name, or from a file that ends in .toml.
 
     Args:
         name: one of `names()`, or a path.
         settings: such as "model.hidden=64", which take the place of what the file says.
+        spaces: such as "model.hidden=16,32,64", which take the place of what the section [search] says, or add to it.
 
     Raises:
         UsageError: there is no such recipe, or a setting that names nothing.
@@ -65,13 +70,26 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
     said = {key: dict(value) if isinstance(value, dict) else value for key, value in document.said.items()}
     for setting in settings:
         _set(said, setting)
+    for each in spaces:
+        key, value = space.given(each)
+        said[SEARCH] = said.get(SEARCH, {}) | {key: value}
     return _recipe(path.stem, document, said)
+
+
+def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values, by "section.key", and nothing to search."""
+    document = parse(written(recipe).encode(), f"{recipe.name}.toml")
+    said = {section: dict(document.said[section]) for section in SECTIONS}
+    for place, value in settings.items():
+        section, _, key = place.partition(".")
+        said[section][key] = value
+    return _recipe(recipe.name, document, {"title": recipe.title, **said})
 
 
 def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
     for key in said:
-        if key not in {"title", *SECTIONS}:
-            raise document.error(f"there is no '{key}' in a recipe; {misspelt(key, ('title', *SECTIONS))}", key)
+        if key not in {"title", *SECTIONS, SEARCH}:
+            raise document.error(f"there is no '{key}' in a recipe; {misspelt(key, ('title', *SECTIONS, SEARCH))}", key)
     for key in ("title", *SECTIONS):
         if key not in said:
             raise document.error(f"'{key}' is missing; a recipe has title, {', '.join(SECTIONS)}", key)
@@ -88,6 +106,7 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
             options,
             Shape(**_checked(document, "model", said["model"], Shape)),
             Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan))),
+            _space(document, said.get(SEARCH, {})),
             said,
         )
     except UsageError as error:
@@ -112,13 +131,50 @@ def _typed(document: Document, plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_kind(document: Document, section: str, key: str, value: Any, kind: type[Any]) -> None:
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    if not fits:
+    if not _fits(value, kind):
         raise document.error(f"'{key}' is {value!r}; expected a {kind.__name__}", key, section)
+
+
+def _fits(value: Any, kind: type[Any]) -> bool:
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def _kinds(cls: type[Any]) -> dict[str, type[Any]]:
     return {each.name: type(each.default) for each in fields(cls)}
+
+
+def _space(document: Document, said: Any) -> space.Space:
+    """The section [search], each of whose values would be right in its own section."""
+    if not isinstance(said, dict):
+        raise document.error(f"'{SEARCH}' is {said!r}; expected a section [{SEARCH}]", SEARCH)
+    found = {}
+    for place, value in said.items():
+        try:
+            found[place] = _domain(place, value)
+        except UsageError as error:
+            if document.said.get(SEARCH, {}).get(place) != value:
+                raise UsageError(f"'{place}' cannot be searched so: {error}") from error
+            raise document.error(f"'{place}' cannot be searched so: {error}", place, SEARCH) from error
+    return found
+
+
+def _domain(place: str, value: Any) -> space.Domain:
+    section, _, key = place.partition(".")
+    if section not in SECTIONS or not key:
+        raise UsageError(f'it is no setting; write "section.key", in quotes, with a section of {", ".join(SECTIONS)}')
+    tables: Mapping[str, tuple[type[Any], ...]] = {"model": (Shape,), "training": (Training, Plan)}
+    known = {name: table for table in tables.get(section, ()) for name in _kinds(table) if name != "plan"}
+    if known and key not in known:
+        raise UsageError(f"there is no '{key}' in [{section}]; {misspelt(key, known)}")
+    if not known:  # what a reader takes, only the reader knows
+        return space.domain(value, None)
+    kind = _kinds(known[key])[key]
+    found = space.domain(value, kind)
+    for end in found.ends:
+        if not _fits(end, kind):
+            raise UsageError(f"{end!r} arrived; expected a {kind.__name__}")
+        known[key](**{key: end})
+    return found
 
 
 def _set(said: dict[str, Any], setting: str) -> None:
@@ -138,6 +194,8 @@ def written(recipe: Recipe) -> str:
     lines = [f"title = {_toml(recipe.title)}"]
     for section in SECTIONS:
         lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in recipe.said[section].items())]
+    if SEARCH in recipe.said:
+        lines += ["", f"[{SEARCH}]", *(f"{_toml(key)} = {_toml(value)}" for key, value in recipe.said[SEARCH].items())]
     return "\n".join(lines) + "\n"
 
 
@@ -146,6 +204,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, int | float):
