@@ -12,7 +12,8 @@ import click
 if TYPE_CHECKING:
     from edgernn.train.study import Outcome, Summary
 
-MEASURES = ("latency_us", "flash_kib", "ram_kib")
+FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
+"""Objectives that every trial has a figure of, trained or not."""
 
 
 @click.command(no_args_is_help=True)
@@ -101,8 +102,12 @@ def _table(summary: "Summary") -> str:
     columns: list[tuple[str, Callable[[Outcome], Any]]] = [
         ("trial", lambda trial: f"{trial.number}{'*' if trial.number in summary.best else ''}"),
         *((key, lambda trial, key=key: trial.settings.get(key)) for key in keys),
-        *((name, lambda trial, name=name: trial.values.get(name)) for name in summary.objectives if name == "accuracy"),
-        *((name, lambda trial, name=name: trial.figures.get(name)) for name in MEASURES),
+        *(
+            (name, lambda trial, name=name: trial.values.get(name))
+            for name in summary.objectives
+            if name not in FIGURES
+        ),
+        *((name, lambda trial, name=name: trial.figures.get(name)) for name in FIGURES.values()),
         ("state", lambda trial: trial.state),
         ("", lambda trial: trial.reason),
     ]

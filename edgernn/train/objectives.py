@@ -123,9 +123,10 @@ def metric(kind: str, metrics: Mapping[str, float]) -> float:
     return sum(each) / len(each)
 
 
-def directions(names: Sequence[str], kind: str) -> list[Direction]:
-    """Which way is better, for each objective."""
-    return [METRICS[kind][1] if name == METRIC else "minimize" for name in names]
+def ways(names: Sequence[str], kind: str) -> dict[str, Direction]:
+    """Which way is better, for each objective by its own name: that of the metric, where it is asked for."""
+    metric_of, way = METRICS[kind]
+    return dict((metric_of, way) if name == METRIC else (name, "minimize") for name in names)
 
 
 def value(name: str, found: Figures, score: float) -> float:

@@ -79,11 +79,12 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
 def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """The recipe with other values, by "section.key", and nothing to search."""
     document = parse(written(recipe).encode(), f"{recipe.name}.toml")
-    said = {section: dict(document.said[section]) for section in SECTIONS}
+    kept = {key: value for key, value in recipe.said.items() if key != SEARCH}
+    said = {key: dict(value) if isinstance(value, dict) else value for key, value in kept.items()}
     for place, value in settings.items():
         section, _, key = place.partition(".")
         said[section][key] = value
-    return _recipe(recipe.name, document, {"title": recipe.title, **said})
+    return _recipe(recipe.name, document, said)
 
 
 def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
@@ -154,7 +155,8 @@ def _space(document: Document, said: Any) -> space.Space:
         except UsageError as error:
             if document.said.get(SEARCH, {}).get(place) != value:
                 raise UsageError(f"'{place}' cannot be searched so: {error}") from error
-            raise document.error(f"'{place}' cannot be searched so: {error}", place, SEARCH) from error
+            stands = f"{place}.{next(iter(value), '')}" if "." not in place and isinstance(value, dict) else place
+            raise document.error(f"'{place}' cannot be searched so: {error}", stands, SEARCH) from error
     return found
 
 

@@ -3,12 +3,14 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from edgernn import cost, disk
@@ -159,7 +161,6 @@ def search(
         StorageError: the database cannot be reached.
         EdgernnError: what the reader or the recipe refuses.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     methods.check(method, recipe.space)
     aims.check(objectives)
     board = load(device)
@@ -167,16 +168,16 @@ def search(
     work = Work(recipe, path, data, out, method, tuple(objectives), limits, board, seed, train_on)
     work.figures(recipe, data)  # what cannot be known is told before anything is trained
     wanted = min(trials or len(work.points), len(work.points)) if work.points else trials or TRIALS
-    ways = aims.directions(objectives, data.kind)
+    ways = aims.ways(objectives, data.kind)
     disk.make_folder(out)
     with opened(storage, out) as kept:
-        study = join(kept, name or recipe.name, ways, work.agreed)
+        study = join(kept, name or recipe.name, [*ways.values()], work.agreed)
         workers = Workers(study, kept, out)
         while not _turn(work, workers, wanted, told):
             time.sleep(POLL_S)
-        ended = (outcome(number, each, objectives) for number, each in sorted(workers.attempts().items()))
+        ended = (outcome(number, each, [*ways]) for number, each in sorted(workers.attempts().items()))
         found = tuple(each for each in ended if each is not None)
-        summary = Summary(study.study_name, dict(zip(objectives, ways, strict=True)), found, best(study))
+        summary = Summary(study.study_name, ways, found, best(study))
     if not summary.best:
         raise UsageError(nearest(found, limits, board.name))
     return summary
@@ -185,15 +186,15 @@ def search(
 def _turn(work: Work, workers: Workers, wanted: int, told: Told | None) -> bool:
     """Do each trial that is free, in order; whether all are over."""
     workers.bury()
-    for number in range(wanted):
-        if not is_open(workers.attempts().get(number, [])):
-            continue
+    attempts = workers.attempts()
+    for number in (each for each in range(wanted) if is_open(attempts.get(each, []))):
         workers.study.sampler = methods.sampler(work.method, work.seed, number)
         with workers.take(number, work.points[number] if work.points else {}) as trial:
             if trial is None:
                 continue
-            work.attempt(trial, number)
-        ended = outcome(number, workers.attempts()[number], work.objectives)
+            with suppress(UpdateFinishedTrialError):  # taken for dead meanwhile, and its trial begun anew
+                work.attempt(trial, number)
+        ended = outcome(number, workers.attempts()[number], [*aims.ways(work.objectives, work.data.kind)])
         if told is not None and ended is not None:
             told(ended)
     attempts = workers.attempts()

@@ -97,8 +97,9 @@ def domain(said: Any, kind: type[Any] | None) -> Domain:
     if type(said.get("log", False)) is not bool:
         raise UsageError(f"'log' is {said['log']!r}; expected true or false")
     found = Range(**said)
-    as_said = found.whole and kind is not float
-    return found if as_said else Range(float(found.low), float(found.high), float(found.step), found.log)
+    if found.whole and kind is not float:
+        return found
+    return Range(float(found.low), float(found.high), float(found.step) if found.step else 0, found.log)
 
 
 def given(text: str) -> tuple[str, Any]:

@@ -2,15 +2,16 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, NullPool, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -30,11 +31,8 @@ BEAT_S, GRACE_S = 10, 60  # a worker says that it lives; it is taken for dead af
 CONNECT_S = 10
 TRIES = 8
 EXAMPLES = "postgresql+psycopg://user@host/database or sqlite:///study.db"
-OPTIONS: Mapping[str, dict[str, Any]] = {
-    "postgresql": {"connect_args": {"connect_timeout": CONNECT_S}, "pool_pre_ping": True},
-    "sqlite": {"connect_args": {"timeout": 60}},
-}
-"""How SQLAlchemy opens a database of a kind."""
+CONNECT = {"postgresql": {"connect_timeout": CONNECT_S}, "sqlite": {"timeout": 60}}
+"""What the driver of a kind of database is told."""
 
 
 @contextmanager
@@ -51,6 +49,7 @@ def opened(where: str | None, out: Path) -> Iterator[Storage]:
         FileError: the journal cannot be read or written.
         MissingExtraError: the database needs a package that is not installed.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     if where is None:
         yield _journal(out / JOURNAL)
         return
@@ -95,7 +94,8 @@ def _url(where: str) -> URL:
 
 def _database(url: URL) -> RDBStorage:
     """The tables, made when they are not there; several workers may be about it at once, and one of them is first."""
-    said = OPTIONS.get(url.get_backend_name(), {})
+    # Hours pass between two words with the database: no connection is kept open for so long.
+    said = {"poolclass": NullPool, "connect_args": CONNECT.get(url.get_backend_name(), {})}
     for left in reversed(range(TRIES)):
         try:
             with warnings.catch_warnings():
