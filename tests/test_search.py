@@ -249,6 +249,7 @@ def test_a_seed_makes_the_same_trials_however_often_the_search_is_interrupted(
     pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", told=told.append, **said)
     assert trials(pieces) == trials(whole)
     assert pieces.best == whole.best
+    assert len({str(each.settings) for each in whole.trials}) == 18
     assert [each.number for each in told] == list(range(13, 18))
     other = search(recipe, data / "japanese_vowels", tmp_path / "other", seed=1, **said)
     assert all(one.settings != two.settings for one, two in zip(whole.trials, other.trials, strict=True))
@@ -289,12 +290,13 @@ def test_a_trial_is_begun_once_more_when_a_worker_dies_at_it(deaths, data, tmp_p
         study = optuna.load_study(study_name="japanese-vowels", storage=kept)
         for _ in range(deaths):
             study.enqueue_trial({}, {NUMBER: 1})
-            study.sampler = methods.sampler("tpe", 0, 1)
-            methods.draw(study.ask(), recipe.space)
+            study.sampler = methods.sampler("tpe", 99, 1)
+            drawn = methods.draw(study.ask(), recipe.space)
             search(recipe, path, tmp_path / "died", trials=1)
     died = search(recipe, path, tmp_path / "died", trials=4)
     if deaths == 1:
-        assert trials(died) == trials(whole)
+        assert died.trials[1].settings == drawn != whole.trials[1].settings
+        assert [trials(died)[k] for k in (0, 2, 3)] == [trials(whole)[k] for k in (0, 2, 3)]
     else:
         assert [each.state for each in died.trials] == ["done", "failed", "done", "done"]
         assert died.trials[1].reason == "2 workers died at it"
@@ -646,6 +648,7 @@ def test_a_worker_that_was_taken_for_dead_does_not_count(data, tmp_path, formula
 REACHED = {
     "refused": ("postgresql+psycopg://me:hush@127.0.0.1:1/db", "127.0.0.1:1/db' cannot be reached: "),
     "query": ("postgresql+psycopg://me@127.0.0.1:1/db?password=hush", "127.0.0.1:1/db' cannot be reached: "),
+    "echo": ("postgresql+psycopg://me@127.0.0.1/db?password=hush&port=hush", "127.0.0.1/db' cannot be reached: "),
     "folder": ("sqlite:////nowhere/hush/study.db", "cannot be reached: unable to open database file"),
 }
 
@@ -664,6 +667,7 @@ def test_a_database_that_cannot_be_reached_is_told_in_a_line_without_its_passwor
     ("url", "words"),
     [
         ("study.db", "the storage is no URL of a database; write one such as postgresql+psycopg://"),
+        ("postgresql+psycopg://me:hush@host:hush/db", "the storage is no URL of a database"),
         ("postgress://me:hush@host/db", "no database is called 'postgress'; write a URL such as postgresql"),
         ("mysql+pymysql://me:hush@host/db", "the driver of 'mysql+pymysql' is not installed"),
     ],

@@ -88,7 +88,7 @@ def _journal(path: Path) -> JournalStorage:
 def _url(where: str) -> URL:
     try:
         return make_url(where)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter from a port that is no number
         raise UsageError(f"the storage is no URL of a database; write one such as {EXAMPLES}") from error
 
 
