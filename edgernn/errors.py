@@ -10,6 +10,7 @@ EdgernnError
 |-- ParityError        two readings of one model that disagree
 |-- CompilerError      no C compiler, or one that fails
 |-- TrainingError      a loss that is no number
+|-- StorageError       a database that cannot be reached
 `-- MissingExtraError  a package that is not installed; the message has the pip command
 """
 
@@ -48,6 +49,10 @@ class CompilerError(EdgernnError, RuntimeError):
 
 class TrainingError(EdgernnError, RuntimeError):
     """A training that cannot go on: its loss is no number."""
+
+
+class StorageError(EdgernnError, ConnectionError):
+    """A database that cannot be reached."""
 
 
 class ParityError(EdgernnError, ValueError):

@@ -14,9 +14,11 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "matplotlib": "report",
         "jinja2": "report",
         "markupsafe": "report",
+        "optuna": "search",
+        "sqlalchemy": "search",
     }
 )
-"""What training imports -> the extra that brings it."""
+"""What training and searching import -> the extra that brings it."""
 
 
 @contextmanager

@@ -26,6 +26,8 @@ HEAVY = (
     "scipy",
     "flatbuffers",
     "lightning",
+    "optuna",
+    "sqlalchemy",
 )
 
 MODULE_LINES, FUNCTION_LINES = 300, 40

@@ -8,6 +8,7 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.info import info
 from edgernn.commands.run import run
+from edgernn.commands.search import search
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, bench, devices, estimate, train, compare, demo)
+VERBS = (export, info, run, bench, devices, estimate, train, compare, search, demo)

@@ -9,7 +9,7 @@ from typing import Any
 from edgernn.cost import Estimate
 from edgernn.train import figures, page as pages
 from edgernn.train.contest import Timed
-from edgernn.train.judge import BETTER
+from edgernn.train.judge import METRICS
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def table(made: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...
 
 def remarks(made: Comparison) -> tuple[str, ...]:
     """What must be known to read the table, a sentence each."""
-    better = {1: "more", -1: "less"}[BETTER[made.metric.split()[0]]]
+    better = {"maximize": "more", "minimize": "less"}[dict(METRICS.values())[made.metric.split()[0]]]
     seeds = f"{len(made.seeds)} seeds" if made.seeds[1:] else "one seed"
     here = f"nothing was measured: {made.unmeasured}" if made.unmeasured else MEASURED
     board = f"unknown: {made.unknown}" if made.unknown else "predicted from the board's profile, in C"

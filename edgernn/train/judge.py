@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -39,8 +40,10 @@ class Verdict:
     series: tuple[Array, Array, Array] | None = None
 
 
-BETTER: Mapping[str, int] = {"accuracy": 1, "nats": -1, "rmse": -1}
-"""The first word of a metric to choose by -> 1 when more is better, -1 when less is."""
+METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProxyType(
+    {"class": ("accuracy", "maximize"), "text": ("nats", "minimize"), "series": ("rmse", "minimize")}
+)
+"""Kind of data -> the first word of the metric to choose by, and which way is better."""
 
 
 def answers(model: Graph | Window) -> Callable[[Array], Array]:

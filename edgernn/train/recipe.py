@@ -3,13 +3,14 @@
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from edgernn import disk
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.strict import Document, misspelt, parse
+from edgernn.train import space
 from edgernn.train.batches import Plan
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.fit import Training
@@ -17,8 +18,11 @@ from edgernn.train.models import Shape
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")
-OPTIONAL = ("augment",)
-KNOWN = ("title", *SECTIONS, *OPTIONAL)
+AUGMENT, SEARCH = "augment", "search"
+KNOWN = ("title", *SECTIONS, AUGMENT, SEARCH)
+
+Bases = Mapping[str, tuple[Any, ...]]
+"""A section -> what its keys are fields of, as the recipe has it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Recipe:
         shape: of the network.
         training: how it is trained.
         augment: how the training part is varied in every epoch.
+        space: what `edgernn search` may vary.
         said: all of the above as in the file, with what was set on the way.
     """
 
@@ -43,6 +48,7 @@ class Recipe:
     shape: Shape
     training: Training
     augment: Augmentation
+    space: space.Space
     said: Mapping[str, Any]
 
 
@@ -51,12 +57,13 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
+def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Sequence[str] = ()) -> Recipe:
     """A recipe by its name, or from a file that ends in .toml.
 
     Args:
         name: one of `names()`, or a path.
         settings: such as "model.hidden=64", which take the place of what the file says.
+        spaces: such as "model.hidden=16,32,64", which take the place of what the section [search] says, or add to it.
 
     Raises:
         UsageError: there is no such recipe, or a setting that names nothing.
@@ -70,7 +77,21 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
     said = {key: dict(value) if isinstance(value, dict) else value for key, value in document.said.items()}
     for setting in settings:
         _set(said, setting)
+    for each in spaces:
+        key, value = space.given(each)
+        said[SEARCH] = said.get(SEARCH, {}) | {key: value}
     return _recipe(path.stem, document, said)
+
+
+def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values, by "section.key", and nothing to search."""
+    document = parse(written(recipe).encode(), f"{recipe.name}.toml")
+    kept = {key: value for key, value in recipe.said.items() if key != SEARCH}
+    said = {key: dict(value) if isinstance(value, dict) else value for key, value in kept.items()}
+    for place, value in settings.items():
+        section, _, key = place.partition(".")
+        said.setdefault(section, {})[key] = value
+    return _recipe(recipe.name, document, said)
 
 
 def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
@@ -89,8 +110,10 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
         shape = Shape(**_checked(document, "model", said["model"], Shape))
         how = Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan)))
         how.check(shape)
-        augment = Augmentation(**_checked(document, "augment", said.get("augment", {}), Augmentation))
-        return Recipe(name, str(said["title"]), options.pop("reader"), options, shape, how, augment, said)
+        augment = Augmentation(**_checked(document, AUGMENT, said.get(AUGMENT, {}), Augmentation))
+        bases = {"model": (shape,), "training": (how, how.plan), AUGMENT: (augment,)}
+        varied = _space(document, said.get(SEARCH, {}), bases)
+        return Recipe(name, str(said["title"]), options.pop("reader"), options, shape, how, augment, varied, said)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
 
@@ -113,16 +136,55 @@ def _typed(document: Document, plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_kind(document: Document, section: str, key: str, value: Any, kind: type[Any]) -> None:
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    if kind is tuple:
-        fits = isinstance(value, list) and all(type(each) in (int, float) for each in value)
-    if not fits:
+    if not _fits(value, kind):
         words = "list of numbers" if kind is tuple else kind.__name__
         raise document.error(f"'{key}' is {value!r}; expected a {words}", key, section)
 
 
+def _fits(value: Any, kind: type[Any]) -> bool:
+    if kind is tuple:
+        return isinstance(value, list) and all(type(each) in (int, float) for each in value)
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
 def _kinds(cls: type[Any]) -> dict[str, type[Any]]:
     return {each.name: type(each.default) for each in fields(cls)}
+
+
+def _space(document: Document, said: Any, bases: Bases) -> space.Space:
+    """The section [search], each of whose values would be right in its own section."""
+    if not isinstance(said, dict):
+        raise document.error(f"'{SEARCH}' is {said!r}; expected a section [{SEARCH}]", SEARCH)
+    found = {}
+    for place, value in said.items():
+        try:
+            found[place] = _domain(place, value, bases)
+        except UsageError as error:
+            if document.said.get(SEARCH, {}).get(place) != value:
+                raise UsageError(f"'{place}' cannot be searched so: {error}") from error
+            stands = f"{place}.{next(iter(value), '')}" if "." not in place and isinstance(value, dict) else place
+            raise document.error(f"'{place}' cannot be searched so: {error}", stands, SEARCH) from error
+    return found
+
+
+def _domain(place: str, value: Any, bases: Bases) -> space.Domain:
+    section, _, key = place.partition(".")
+    if section not in ("data", *bases) or not key:
+        raise UsageError(
+            f'it is no setting; write "section.key", in quotes, with a section of {", ".join(("data", *bases))}'
+        )
+    if section == "data":  # what a reader takes, only the reader knows
+        return space.domain(value, None)
+    known = {name: base for base in bases[section] for name in _kinds(type(base)) if name != "plan"}
+    if key not in known:
+        raise UsageError(f"there is no '{key}' in [{section}]; {misspelt(key, known)}")
+    kind = _kinds(type(known[key]))[key]
+    found = space.domain(value, kind)
+    for end in found.ends:
+        if not _fits(end, kind):
+            raise UsageError(f"{end!r} arrived; expected a {kind.__name__}")
+        replace(known[key], **{key: end})
+    return found
 
 
 def _set(said: dict[str, Any], setting: str) -> None:
@@ -140,8 +202,10 @@ def _set(said: dict[str, Any], setting: str) -> None:
 def written(recipe: Recipe) -> str:
     """The recipe as TOML, with what was set on the way."""
     lines = [f"title = {_toml(recipe.title)}"]
-    for section in (name for name in KNOWN[1:] if name in recipe.said):
+    for section in (name for name in (*SECTIONS, AUGMENT) if name in recipe.said):
         lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in recipe.said[section].items())]
+    if SEARCH in recipe.said:
+        lines += ["", f"[{SEARCH}]", *(f"{_toml(key)} = {_toml(value)}" for key, value in recipe.said[SEARCH].items())]
     return "\n".join(lines) + "\n"
 
 
@@ -150,6 +214,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, int | float):
