@@ -126,21 +126,22 @@ def _part(data: Data, part: Sequences) -> tuple[Sequence[Array], Sequence[Array]
 
 
 def to_graph(network: Network, data: Data) -> Graph:
-    """The trained network behind the cells that make its features, so that the model takes the data as it is."""
+    """The trained network between the cells that make its features and those that undo its scaling.
+
+    So the model takes the data as it is, and answers in its units.
+    """
     frames = features(data.features, data.train.frames[:1])[0]
     steps = max(2, min(len(frames), 8))
     shown = np.resize(frames, (steps, frames.shape[1]))
     example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.rows else shown[None])
     graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    if not data.exact:
-        return graph
     before = tuple(Layer(name, cell) for name, cell in data.exact)
-    end = before[-1].name
-    behind = tuple(
+    end = before[-1].name if before else INPUT
+    layers = tuple(
         Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.reads))
         for each in graph.layers
     )
-    return Graph((*before, *behind), data.inputs, graph.rest, data.period_ms, data.labels)
+    return Graph((*before, *layers, *data.behind), data.inputs, graph.rest, data.period_ms, data.labels)
 
 
 def judge(graph: Graph, data: Data) -> dict[str, float]:
@@ -155,10 +156,11 @@ def judge(graph: Graph, data: Data) -> dict[str, float]:
         shifted = scores - scores.max(axis=-1, keepdims=True)
         logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return {"nats": round(float(-logs[np.arange(len(targets)), targets].mean()), 4)}
-    values = data.unscaled(targets)
-    now = np.concatenate(data.test.frames)[:, :1]  # what persistence foretells: that nothing changes
+    frames = np.concatenate(data.test.frames)
+    values = data.unscaled(targets, frames)
+    now = np.broadcast_to(frames[:, :1], values.shape)  # what persistence foretells: that nothing changes
     found: dict[str, float] = {}
-    for name, answer in (("rmse", data.unscaled(scores)), ("persistence", np.broadcast_to(now, values.shape))):
+    for name, answer in (("rmse", scores), ("persistence", now)):
         each = np.sqrt(np.mean((answer - values) ** 2, axis=0))
         found |= {f"{name} {label}": round(float(one), 4) for label, one in zip(data.labels, each, strict=True)}
     return found
