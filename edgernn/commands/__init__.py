@@ -5,8 +5,9 @@ from edgernn.commands.demo import demo
 from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
+from edgernn.commands.generate import generate
 from edgernn.commands.info import info
 from edgernn.commands.run import run
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, bench, devices, estimate, train, demo)
+VERBS = (export, info, run, generate, bench, devices, estimate, train, demo)
