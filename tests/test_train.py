@@ -19,9 +19,11 @@ from edgernn.train.fit import Task, Training
 from edgernn.train.models import KINDS, Network, Shape
 from edgernn.train.recurrent import Recurrent
 from edgernn.train.schedules import SCHEDULES
+from edgernn.train.trainer import Place
 from edgernn_export import from_torch
 from zoo import GRAPHS, frames
 
+CPU = Place("cpu")
 VOWELS = Path(__file__).parent.parent.parent / "shared/data/japanese_vowels"
 ONE_CELL = [name for name, graph in GRAPHS.items() if len(graph.layers) == 1 and graph.states and not graph.rest]
 
@@ -189,7 +191,7 @@ def vowels(*settings):
 
 
 def test_a_short_training_learns_and_streams(tmp_path):
-    result = run.train(vowels(), VOWELS, tmp_path / "run", device="cpu")
+    result = run.train(vowels(), VOWELS, tmp_path / "run", place=CPU)
     assert result.metrics["accuracy"] > 0.5
     assert len(result.history) == 4
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -197,6 +199,8 @@ def test_a_short_training_learns_and_streams(tmp_path):
         "model.rnn",
         "metrics.json",
         "last.ckpt",
+        "curves.csv",
+        "environment.json",
     }
     graph = edgernn.load(tmp_path / "run/model.rnn")
     assert graph.layers[0].name == "standardize"
@@ -204,7 +208,7 @@ def test_a_short_training_learns_and_streams(tmp_path):
 
 def test_a_training_that_is_killed_goes_on_as_if_it_was_not(tmp_path, monkeypatch):
     carried = ("training.carry=0.9", "training.batch=37")  # the last batch that is judged is as wide as the first
-    whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", device="cpu")
+    whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", place=CPU)
     begin = Task.on_train_batch_start
 
     def killed(task, batch, index):
@@ -214,10 +218,10 @@ def test_a_training_that_is_killed_goes_on_as_if_it_was_not(tmp_path, monkeypatc
 
     monkeypatch.setattr(Task, "on_train_batch_start", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        run.train(vowels(*carried), VOWELS, tmp_path / "halves", device="cpu")
+        run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU)
     monkeypatch.undo()
     assert torch.load(tmp_path / "halves/last.ckpt", weights_only=False)["epoch"] == 1
-    resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", device="cpu", resume=True)
+    resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU, resume=True)
     assert resumed.metrics == whole.metrics
     assert resumed.history == whole.history
     one, other = (edgernn.load(tmp_path / name / "model.rnn") for name in ("whole", "halves"))
@@ -233,7 +237,7 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_pat
 
     monkeypatch.setattr(Task, "_loss", broken)
     with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
-        run.train(vowels(), VOWELS, tmp_path, device="cpu")
+        run.train(vowels(), VOWELS, tmp_path, place=CPU)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0
 
 

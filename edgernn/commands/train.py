@@ -11,16 +11,29 @@ import click
 @click.option("--data", "path", required=True, metavar="PATH", help="The folder or file that the recipe reads.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as model.hidden=64; repeat for more.")
 @click.option("--out", metavar="FOLDER", help="Where the results go; runs/RECIPE unless given.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--devices", type=int, default=1, show_default=True, help="How many of them train together.")
+@click.option("--nodes", type=int, default=1, show_default=True, help="On how many machines.")
+@click.option("--logger", default="", metavar="NAME", help="csv or tensorboard: log every step below the folder too.")
 @click.option("--resume", is_flag=True, help="Go on after the last epoch that is finished in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
-    recipe: str, path: str, settings: tuple[str, ...], out: str | None, device: str, resume: bool, as_json: bool
+    recipe: str,
+    path: str,
+    settings: tuple[str, ...],
+    out: str | None,
+    device: str,
+    devices: int,
+    nodes: int,
+    logger: str,
+    resume: bool,
+    as_json: bool,
 ) -> None:
     """Train the model of RECIPE and write it, its metrics and its checkpoint into a folder.
 
     RECIPE is one of those that come with edgernn, such as spoken-digits, or a file that ends in .toml. The metrics are
-    of the test part, from the exported graph as it streams; `edgernn export` makes artifacts of the model.rnn.
+    of the test part, from the exported graph as it streams; `edgernn export` makes artifacts of the model.rnn. What is
+    interrupted goes on with --resume.
     """
     from dataclasses import asdict
 
@@ -29,13 +42,19 @@ def train(
     try:
         from edgernn.train import run
         from edgernn.train.recipe import load
+        from edgernn.train.trainer import Place, watched_by_a_person
     except ImportError as error:
-        if error.name not in {"torch", "lightning"}:
+        if error.name not in {"torch", "lightning", "torchmetrics"}:
             raise
         raise MissingExtraError(str(error.name), "train", "training") from error
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    result = run.train(loaded, path, folder, device=device, resume=resume)
+    place = Place(device, devices, nodes, logger, watched_by_a_person())
+    try:
+        result = run.train(loaded, path, folder, place=place, resume=resume)
+    except KeyboardInterrupt:
+        click.echo("What is finished is kept: the same command with --resume goes on.", err=True)
+        raise
     if as_json:
         click.echo(json.dumps({"recipe": loaded.name, "folder": str(folder), **asdict(result)}, indent=2))
         return

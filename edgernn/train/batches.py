@@ -31,6 +31,10 @@ class Batch:
         """The same on another device."""
         return Batch(self.x.to(device), self.target.to(device), self.asked.to(device), self.fresh)
 
+    def rows(self, rank: int, world: int) -> "Batch":
+        """What one of several processes trains on: every so-manieth row."""
+        return Batch(self.x[rank::world], self.target[rank::world], self.asked[rank::world], self.fresh)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -48,15 +52,24 @@ class Plan:
 
 
 def epoch(
-    frames: Sequence[Array], targets: Sequence[Array], plan: Plan, random: np.random.Generator
+    frames: Sequence[Array],
+    targets: Sequence[Array],
+    plan: Plan,
+    random: np.random.Generator,
+    rank: int = 0,
+    world: int = 1,
 ) -> Iterator[Batch]:
     """Every sequence once, in an order of this generator; neighbours in a batch are padded to the longest.
 
-    With `tbptt` a batch is a chunk, and the next batch continues its rows where it ended.
+    With `tbptt` a batch is a chunk, and the next batch continues its rows where it ended. Of several processes each
+    gets its rows of every batch, and as many batches as the others: a last batch with fewer rows than processes is left
+    out.
     """
     order = random.permutation(len(frames))
     for start in range(0, len(order), plan.batch):
         rows = order[start : start + plan.batch]
+        if len(rows) < world:
+            continue
         whole = padded([frames[i] for i in rows], [targets[i] for i in rows], plan.late)
         steps = whole.x.shape[1]
         every = plan.tbptt or steps
@@ -64,7 +77,7 @@ def epoch(
             part = slice(at, at + every)
             asked = whole.asked[:, part]
             if asked.any():
-                yield Batch(whole.x[:, part], whole.target[:, part], asked, fresh=at == 0)
+                yield Batch(whole.x[:, part], whole.target[:, part], asked, fresh=at == 0).rows(rank, world)
 
 
 def padded(frames: Sequence[Array], targets: Sequence[Array], late: float) -> Batch:

@@ -20,6 +20,9 @@ from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 
 Array = NDArray[Any]
 
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""A precision of the arithmetic in training -> what Lightning calls it; weights are float32 in each."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -36,7 +39,12 @@ class Training:
         noise: deviation of the noise added to frames of numbers.
         carry: the part of the batches that begin at the states that the last one ended with, and not at rest, so that a
             network trained on short clips holds on a long stream.
+        validation: the part of the training sequences that is held out, to choose and to stop by; what happened last in
+            a series or text, drawn at random else. With 0 the losses of every epoch are shown beside those of the test
+            part, and nothing is chosen by them.
         patience: epochs without a better validation loss until training stops; 0 for never.
+        precision: one of PRECISIONS; fp16 for GPUs only.
+        deterministic: whether operations that are not the same twice are refused.
         seed: of everything that is drawn.
         plan: how sequences become batches.
     """
@@ -50,7 +58,10 @@ class Training:
     clip_by: str = "norm"
     noise: float = 0.0
     carry: float = 0.0
+    validation: float = 0.0
     patience: int = 0
+    precision: str = "fp32"
+    deterministic: bool = True
     seed: int = 0
     plan: Plan = field(default_factory=Plan)
 
@@ -59,29 +70,56 @@ class Training:
             ("optimizer", OPTIMIZERS),
             ("schedule", (*SCHEDULES, PLATEAU)),
             ("clip_by", ("norm", "value")),
+            ("precision", tuple(PRECISIONS)),
         ):
             if getattr(self, name) not in table:
                 raise UsageError(f"{name} is '{getattr(self, name)}'; {misspelt(str(getattr(self, name)), table)}")
         if self.epochs < 1 or not self.rate > 0:
             raise UsageError(f"{self.epochs} epochs at a rate of {self.rate} arrived; expected both above 0")
+        if not 0 <= self.validation < 1:
+            raise UsageError(f"validation is {self.validation}; expected a part from 0 up to, but not, 1")
+        if not self.validation and (self.patience or self.schedule == PLATEAU):
+            which = "patience" if self.patience else f"the schedule '{PLATEAU}'"
+            raise UsageError(f"{which} goes by a validation part, and there is none; set validation = 0.1")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sequences to train on or to watch.
+
+    Attributes:
+        frames: what the network reads in an epoch; drawn anew with the epoch's generator where it varies.
+        targets: of each sequence.
+        lengths: of each sequence, as recorded.
+    """
+
+    frames: Callable[[np.random.Generator], Sequence[Array]]
+    targets: Sequence[Array]
+    lengths: Sequence[int]
+
+    @classmethod
+    def fixed(cls, frames: Sequence[Array], targets: Sequence[Array]) -> "Part":
+        """The same frames in every epoch."""
+        return cls(lambda _: frames, targets, [len(each) for each in frames])
 
 
 class Epoch(IterableDataset[Batch]):
     """The batches of one epoch, always the same for a seed and a number.
 
     Args:
-        frames, targets: the sequences.
+        part: the sequences.
         plan: how they become batches.
-        seed: asked when the epoch begins, since a resumed training knows its number no earlier.
+        begin: asked when the epoch begins, for (seed, number), since a resumed training knows its number no earlier,
+            and for (rank, world) of this process among those that train together.
     """
 
-    def __init__(
-        self, frames: Sequence[Array], targets: Sequence[Array], plan: Plan, seed: Callable[[], tuple[int, int]]
-    ) -> None:
-        self.frames, self.targets, self.plan, self.seed = frames, targets, plan, seed
+    def __init__(self, part: Part, plan: Plan, begin: Callable[[], tuple[tuple[int, int], tuple[int, int]]]) -> None:
+        self.part, self.plan, self.begin = part, plan, begin
 
     def __iter__(self) -> Iterator[Batch]:
-        return epoch(self.frames, self.targets, self.plan, np.random.default_rng(self.seed()))
+        seed, place = self.begin()
+        random = np.random.default_rng(seed)
+        return epoch(self.part.frames(random), self.part.targets, self.plan, random, *place)
 
 
 class Task(lightning.LightningModule):
@@ -90,7 +128,8 @@ class Task(lightning.LightningModule):
     Args:
         network: trained in place.
         kind: one of data.sequences.KINDS: a class per sequence, values at every step, the next symbol at every step.
-        train, held_out: frames and targets of the training and the validation part.
+        train: what it learns from.
+        watched: what it is held against after every epoch, by name: "validation" or "test".
         training: how.
     """
 
@@ -98,42 +137,52 @@ class Task(lightning.LightningModule):
         self,
         network: Network,
         kind: str,
-        train: tuple[Sequence[Array], Sequence[Array]],
-        held_out: tuple[Sequence[Array], Sequence[Array]],
+        train: Part,
+        watched: tuple[str, Part],
         training: Training,
     ) -> None:
         super().__init__()
         self.network, self.kind, self.training_options = network, kind, training
-        self._train, self._held_out = train, held_out
+        self._train, self._watched = train, watched
         self._states: list[Any] | None = None
         self._number = 0  # of the epoch; Lightning's own is one behind when the batches of a resumed one are made
         self.history: list[dict[str, float]] = []
+        self.frames = 0  # that it was trained on, in this process
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The batches of each epoch, in an order of its own."""
         said = self.training_options
-        return DataLoader(Epoch(*self._train, said.plan, lambda: (said.seed, self._number)), batch_size=None)
+        return DataLoader(
+            Epoch(self._train, said.plan, lambda: ((said.seed, self._number), self._place)), batch_size=None
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """The validation part, in the same order every time."""
-        return DataLoader(Epoch(*self._held_out, self.training_options.plan, lambda: (0, 0)), batch_size=None)
+        """What is watched, in the same order every time."""
+        plan = self.training_options.plan
+        return DataLoader(Epoch(self._watched[1], plan, lambda: ((0, 0), self._place)), batch_size=None)
+
+    @property
+    def _place(self) -> tuple[int, int]:
+        """(rank, world): which of the processes that train together this is."""
+        return self.trainer.global_rank, self.trainer.world_size
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
         loss, _ = self._loss(batch)
+        self.frames += batch.x.shape[0] * batch.x.shape[1]
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss of batch {_index} in epoch {self.current_epoch} is {loss.item()}; the last checkpoint is as "
                 "it was: lower the rate, or clip the gradient more"
             )
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.x))
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.x), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         loss, right = self._loss(batch)
-        asked = int(batch.asked.sum())
-        self.log("held_out_loss", loss, batch_size=asked)
+        name, asked = self._watched[0], int(batch.asked.sum())
+        self.log(f"{name}_loss", loss, batch_size=asked, sync_dist=True)
         if right is not None:
-            self.log("held_out_accuracy", right, batch_size=asked)
+            self.log(f"{name}_accuracy", right, batch_size=asked, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Keep what Lightning measured in the epoch."""
@@ -155,13 +204,14 @@ class Task(lightning.LightningModule):
         if said.schedule != PLATEAU:
             return optimizer
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "held_out_loss"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"}}
 
     def on_train_batch_start(self, _batch: Batch, index: int) -> None:
         """Draw from seed, epoch and batch alone, so that a resumed training is the same training; set the rate."""
         said = self.training_options
         self._states = self._states if index else None  # no epoch begins where another ended, nor where it was judged
-        torch.manual_seed(((said.seed * 100_003) + self._number) * 1_000_003 + index)
+        rank, world = self._place
+        torch.manual_seed((((said.seed * 100_003) + self._number) * 1_000_003 + index) * world + rank)
         if said.schedule in SCHEDULES:
             part = min(1.0, index / self._updates)
             rate = said.rate * SCHEDULES[said.schedule]((self.current_epoch + part) / said.epochs)
@@ -171,7 +221,7 @@ class Task(lightning.LightningModule):
     @cached_property
     def _updates(self) -> int:
         """About how many updates an epoch has."""
-        plan, lengths = self.training_options.plan, [len(each) for each in self._train[0]]
+        plan, lengths = self.training_options.plan, self._train.lengths
         chunks = -(-max(lengths) // plan.tbptt) if plan.tbptt else 1
         return max(1, -(-len(lengths) // plan.batch) * chunks)
 
@@ -184,6 +234,8 @@ class Task(lightning.LightningModule):
         scores, after = self.network.run(x, self._begin(batch))
         self._states = after
         asked, target = batch.asked, batch.target
+        if not asked.any():  # the rows of one process among several may all have ended
+            return scores.sum() * 0.0, None
         if self.kind == "series":
             return F.mse_loss(scores[asked], target[asked]), None
         right = (scores[asked].argmax(-1) == target[asked]).float().mean()

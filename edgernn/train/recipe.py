@@ -11,11 +11,14 @@ from edgernn import disk
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.strict import Document, misspelt, parse
 from edgernn.train.batches import Plan
+from edgernn.train.data.augment import Augmentation
 from edgernn.train.fit import Training
 from edgernn.train.models import Shape
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")
+OPTIONAL = ("augment",)
+KNOWN = ("title", *SECTIONS, *OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Recipe:
         options: of the reader.
         shape: of the network.
         training: how it is trained.
+        augment: how the training part is varied in every epoch.
         said: all of the above as in the file, with what was set on the way.
     """
 
@@ -38,6 +42,7 @@ class Recipe:
     options: Mapping[str, Any]
     shape: Shape
     training: Training
+    augment: Augmentation
     said: Mapping[str, Any]
 
 
@@ -70,8 +75,8 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> Recipe:
 
 def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
     for key in said:
-        if key not in {"title", *SECTIONS}:
-            raise document.error(f"there is no '{key}' in a recipe; {misspelt(key, ('title', *SECTIONS))}", key)
+        if key not in KNOWN:
+            raise document.error(f"there is no '{key}' in a recipe; {misspelt(key, KNOWN)}", key)
     for key in ("title", *SECTIONS):
         if key not in said:
             raise document.error(f"'{key}' is missing; a recipe has title, {', '.join(SECTIONS)}", key)
@@ -88,6 +93,7 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
             options,
             Shape(**_checked(document, "model", said["model"], Shape)),
             Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan))),
+            Augmentation(**_checked(document, "augment", said.get("augment", {}), Augmentation)),
             said,
         )
     except UsageError as error:
@@ -113,8 +119,11 @@ def _typed(document: Document, plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_kind(document: Document, section: str, key: str, value: Any, kind: type[Any]) -> None:
     fits = type(value) is kind or (kind is float and type(value) is int)
+    if kind is tuple:
+        fits = isinstance(value, list) and all(type(each) in (int, float) for each in value)
     if not fits:
-        raise document.error(f"'{key}' is {value!r}; expected a {kind.__name__}", key, section)
+        words = "list of numbers" if kind is tuple else kind.__name__
+        raise document.error(f"'{key}' is {value!r}; expected a {words}", key, section)
 
 
 def _kinds(cls: type[Any]) -> dict[str, type[Any]]:
@@ -125,8 +134,8 @@ def _set(said: dict[str, Any], setting: str) -> None:
     """Put one `section.key=value` in its place."""
     place, equals, value = setting.partition("=")
     section, dot, key = place.partition(".")
-    if not equals or not dot or section not in SECTIONS or not key:
-        raise UsageError(f"'{setting}' sets nothing; write section.key=value with a section of {', '.join(SECTIONS)}")
+    if not equals or not dot or section not in KNOWN[1:] or not key:
+        raise UsageError(f"'{setting}' sets nothing; write section.key=value with a section of {', '.join(KNOWN[1:])}")
     try:
         said.setdefault(section, {})[key] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -136,7 +145,7 @@ def _set(said: dict[str, Any], setting: str) -> None:
 def written(recipe: Recipe) -> str:
     """The recipe as TOML, with what was set on the way."""
     lines = [f"title = {_toml(recipe.title)}"]
-    for section in SECTIONS:
+    for section in (name for name in KNOWN[1:] if name in recipe.said):
         lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in recipe.said[section].items())]
     return "\n".join(lines) + "\n"
 

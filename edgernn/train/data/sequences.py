@@ -1,7 +1,7 @@
 """What every reader gives: sequences with what is asked of them, in a training and a test part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -48,6 +48,11 @@ class Sequences:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def taken(self, rows: Array) -> "Sequences":
+        """Some of them, by their numbers."""
+        targets = self.targets[rows] if isinstance(self.targets, np.ndarray) else tuple(self.targets[i] for i in rows)
+        return Sequences(tuple(self.frames[i] for i in rows), targets, tuple(self.sources[i] for i in rows))
 
     @property
     def steps(self) -> int:
@@ -144,6 +149,23 @@ class Data:
             return scores
         values: Array = scores * self.deviation + self.mean
         return values + frames[..., :1] if self.relative else values
+
+    def divided(self, share: float, seed: int) -> tuple["Data", Sequences]:
+        """Without a part of the training sequences, and that part: the last ones of a series or text, drawn ones else.
+
+        Raises:
+            UsageError: too few sequences, or a class without one that is left to learn from.
+        """
+        n = round(share * len(self.train))
+        if not 0 < n < len(self.train):
+            raise UsageError(
+                f"a validation part of {share:g} of {len(self.train)} sequences is empty or leaves none; choose another "
+                "part, or cut the data into more sequences with chunk"
+            )
+        drawn = self.kind == "class"
+        order = np.random.default_rng(seed).permutation(len(self.train)) if drawn else np.arange(len(self.train))
+        kept, held = np.sort(order[:-n]), np.sort(order[-n:])
+        return replace(self, train=self.train.taken(kept)), self.train.taken(held)
 
     def _fits(self, frames: Array, target: Array, source: str) -> None:
         if frames.shape[1] != self.inputs:

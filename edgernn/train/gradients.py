@@ -1,0 +1,76 @@
+"""Watching the gradient: its norm in every epoch, and a word when it vanishes or explodes."""
+
+import logging
+from statistics import median
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import nn
+
+VANISHED = 1e-4  # of the norm of the head's gradient
+EXPLODED = 100.0  # times the epoch's median norm
+
+log = logging.getLogger("edgernn.train")
+
+
+class GradientNorms(Callback):
+    """Norms before clipping, kept with the other figures of an epoch; R. Pascanu et al. (arXiv:1211.5063) on why.
+
+    A gradient has vanished when the first recurrent layer is told less than VANISHED of what the head is told, and has
+    exploded when the largest of an epoch is more than EXPLODED times the median, and above EXPLODED itself.
+    """
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self._begin()
+
+    def on_train_epoch_start(self, _trainer: lightning.Trainer, _module: lightning.LightningModule) -> None:
+        self._begin()
+
+    def on_before_optimizer_step(
+        self, _trainer: lightning.Trainer, module: Any, _optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Measure one update."""
+        network = module.network
+        for kept, part in ((self._all, network), (self._first, network.layers[0]), (self._head, network.head)):
+            kept.append(_norm(part))
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Log the median and the largest norm, and say what is wrong with them."""
+        if not self._all:
+            return
+        middle, largest = median(self._all), max(self._all)
+        module.log_dict({"gradient_norm": middle, "gradient_norm_max": largest}, sync_dist=True)
+        if largest > EXPLODED * max(1.0, middle):
+            self._say(
+                f"epoch {trainer.current_epoch}: the gradient exploded, to {largest:.3g} where {middle:.3g} is usual; "
+                "try a smaller training.clip or rate, or a cell with layer normalization"
+            )
+        if median(self._first) < VANISHED * median(self._head):
+            self._say(
+                f"epoch {trainer.current_epoch}: the gradient vanishes, {median(self._first):.3g} in the first "
+                f"recurrent layer and {median(self._head):.3g} in the head; try a gated cell, residual layers, norm, "
+                "or a shorter training.tbptt"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"notes": list(self.notes)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.notes = list(state["notes"])
+
+    def _begin(self) -> None:
+        self._all: list[float] = []
+        self._first: list[float] = []
+        self._head: list[float] = []
+
+    def _say(self, note: str) -> None:
+        self.notes.append(note)
+        log.warning(note)
+
+
+def _norm(part: nn.Module) -> float:
+    gradients = [each.grad.detach() for each in part.parameters() if each.grad is not None]
+    return float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
