@@ -1,5 +1,6 @@
 """The verbs of the command: one file each. What a verb needs is imported when it runs, so that --help is quick."""
 
+from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
 from edgernn.commands.demo import demo
 from edgernn.commands.devices import devices
@@ -10,4 +11,4 @@ from edgernn.commands.info import info
 from edgernn.commands.run import run
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, generate, bench, devices, estimate, train, demo)
+VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, demo)

@@ -154,12 +154,12 @@ def _part(rows: Table, frames: Array, asked: _Ahead, chunk: int, start: int) -> 
 
 
 def _seconds(rows: Table, time: Column, ordered: bool) -> Array:
-    """Seconds of each row since the Monday before 1970-01-05, as its own clock shows them."""
+    """The `clock` of each row."""
     cells = rows.text(time)
     made = np.empty(len(cells))
     for k, cell in enumerate(cells):
         try:
-            made[k] = (datetime.fromisoformat(cell).replace(tzinfo=None) - MONDAY).total_seconds()
+            made[k] = clock(cell)
         except ValueError as error:
             raise FileError(
                 f"{rows.at(k)}: column {time!r} holds {cell!r}; expected a time such as 2014-07-01 00:30:00"
@@ -171,6 +171,11 @@ def _seconds(rows: Table, time: Column, ordered: bool) -> Array:
             f"{rows.at(k)}: the time {cells[k]} is not after {cells[k - 1]}; sort the rows, or say ordered = false"
         )
     return made
+
+
+def clock(cell: str) -> float:
+    """Seconds from a Monday in 1970 to an ISO 8601 time, as its own clock shows it; a ValueError where it is none."""
+    return (datetime.fromisoformat(cell).replace(tzinfo=None) - MONDAY).total_seconds()
 
 
 MONDAY = datetime(1970, 1, 5)  # noqa: DTZ001  the clock of the place, whatever its zone
