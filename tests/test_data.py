@@ -159,6 +159,25 @@ def test_folders_name_classes_as_speech_commands_does(tmp_path):
     assert (plain.labels, len(plain.test)) == (("no", "yes"), 2)
 
 
+def test_silence_is_a_class_of_quiet_clips(tmp_path):
+    words(tmp_path / "clips")
+    options = {**DIGITS, "test_indices": [0, 1]}
+    plain = read("wav", tmp_path / "clips", options)
+    found = read("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
+    assert (plain.labels, found.labels) == (("no", "yes"), ("_silence_", "no", "yes"))
+    for before, after, n in ((plain.train, found.train, 4), (plain.test, found.test, 2)):
+        assert len(after) == len(before) + n
+        for one, other in zip(before.frames, after.frames, strict=False):
+            np.testing.assert_array_equal(one, other)
+        assert after.targets[: len(before)].tolist() == [1 + each for each in before.targets]
+        assert after.targets[len(before) :].tolist() == [0] * n
+        for quiet in after.frames[len(before) :]:
+            assert len(quiet) in {len(each) for each in before.frames}
+            assert -60.01 <= 20 * np.log10(quiet.astype(float).std()) <= -49.99
+    again = read("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
+    np.testing.assert_array_equal(again.test.frames[-1], found.test.frames[-1])
+
+
 def test_one_table_has_recordings_by_class_and_person(tmp_path):
     rows = [(i, -i, "run" if i // 10 % 2 else "walk", f"p{i // 20}") for i in range(80)]
     options = {"label_column": "what", "group_column": "who", "rows": 5, "test_groups": ["p2"]}
@@ -526,6 +545,8 @@ BAD = {
     "a clock set back": (lambda p: table(p / "s.csv", [("2024-01-01", 1), ("2024-01-03", 2), ("2024-01-02", 3)], ("timestamp", "value")), "series", {}, r"s\.csv', line 4: the time 2024-01-02 is not after 2024-01-03; sort the rows, or say ordered = false"),
     "a time that is none": (lambda p: table(p / "s.csv", [("yesterday", 1), ("2024-01-03", 2)], ("timestamp", "value")), "series", {}, r"line 2: column 'timestamp' holds 'yesterday'; expected a time such as"),
     "a value that is none": (lambda p: series(p / "s.csv", [1, 2, "?", 4]), "series", {}, r"line 4: column 'value' holds '\?'; expected a finite number"),
+    "less than silence": (lambda p: words(p / "c"), "wav", {**DIGITS, "test_share": 0.3, "silence": -0.1}, r"silence is -0\.1; expected a share of at least 0"),
+    "silence that shouts": (lambda p: words(p / "c"), "wav", {**DIGITS, "test_share": 0.3, "silence_db": [-20, 3]}, r"silence_db is \[-20, 3\]; expected \[lowest, highest\]"),
     "a horizon beyond the end": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 4}, r"a part of 4 rows, too few to look 4 steps ahead"),
     "a horizon that is now": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 0}, r"expected different steps of at least 1"),
     "a value missing in sktime's format": (lambda p: ts(p, "1,?:3,4:2"), "ts", {}, r"P_TRAIN\.ts', line 6: .*expected numbers"),
