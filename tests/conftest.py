@@ -1,8 +1,11 @@
 """What several tests share: where the real data are, when they are there."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -198,9 +198,10 @@ def test_a_short_training_learns_and_streams(tmp_path):
         "recipe.toml",
         "model.rnn",
         "metrics.json",
-        "last.ckpt",
         "curves.csv",
         "environment.json",
+        "report.html",
+        "last.ckpt",
     }
     graph = edgernn.load(tmp_path / "run/model.rnn")
     assert graph.layers[0].name == "standardize"

@@ -2,6 +2,7 @@
 
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
+from edgernn.commands.compare import compare
 from edgernn.commands.demo import demo
 from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
@@ -11,4 +12,4 @@ from edgernn.commands.info import info
 from edgernn.commands.run import run
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, demo)
+VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, demo)

@@ -42,7 +42,7 @@ class WholeFile(CheckpointIO):
             found: dict[str, Any] = torch.load(
                 io.BytesIO(disk.read(path)), map_location=map_location, weights_only=weights_only is not False
             )
-        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError) as error:
+        except (RuntimeError, ValueError, pickle.UnpicklingError, EOFError, KeyError) as error:
             raise FileError(f"'{path}' is no whole checkpoint: {error}; train anew, without --resume") from error
         return found
 

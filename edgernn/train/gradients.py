@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 VANISHED = 1e-4  # of the norm of the head's gradient
-EXPLODED = 100.0  # times the epoch's median norm
+EXPLODED = 100.0  # of a loss that begins near 1, as cross entropies and errors of standard scores do
 
 log = logging.getLogger("edgernn.train")
 
@@ -19,7 +19,7 @@ class GradientNorms(Callback):
     """Norms before clipping, kept with the other figures of an epoch; R. Pascanu et al. (arXiv:1211.5063) on why.
 
     A gradient has vanished when the first recurrent layer is told less than VANISHED of what the head is told, and has
-    exploded when the largest of an epoch is more than EXPLODED times the median, and above EXPLODED itself.
+    exploded when the largest of an epoch is above EXPLODED.
     """
 
     def __init__(self) -> None:
@@ -43,10 +43,10 @@ class GradientNorms(Callback):
             return
         middle, largest = median(self._all), max(self._all)
         module.log_dict({"gradient_norm": middle, "gradient_norm_max": largest}, sync_dist=True)
-        if largest > EXPLODED * max(1.0, middle):
+        if largest > EXPLODED:
             self._say(
-                f"epoch {trainer.current_epoch}: the gradient exploded, to {largest:.3g} where {middle:.3g} is usual; "
-                "try a smaller training.clip or rate, or a cell with layer normalization"
+                f"epoch {trainer.current_epoch}: the gradient exploded, to {largest:.3g} at most and {middle:.3g} in "
+                "the middle; try a smaller training.clip or rate, or a cell with layer normalization"
             )
         if median(self._first) < VANISHED * median(self._head):
             self._say(

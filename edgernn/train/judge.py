@@ -1,4 +1,4 @@
-"""What a trained model is worth: its answers to the test part, frame by frame from rest, as a device gives them."""
+"""What a trained model is worth: its answers to the test part, as a device gives them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ from torchmetrics.functional.classification import (
 
 from edgernn.graph import Graph
 from edgernn.readings.numpy import Stepper
+from edgernn.readings.window import WindowReading
 from edgernn.train.data.sequences import Data, Sequences
+from edgernn.window import Window
 
 Array = NDArray[Any]
 
@@ -41,9 +43,11 @@ BETTER: Mapping[str, int] = {"accuracy": 1, "nats": -1, "rmse": -1}
 """The first word of a metric to choose by -> 1 when more is better, -1 when less is."""
 
 
-def streamed(graph: Graph) -> Callable[[Array], Array]:
-    """The answers of a graph: (time, inputs) -> (time, outputs), from rest, in float32."""
-    stepper = Stepper(graph.astype("float32"), "float32")
+def answers(model: Graph | Window) -> Callable[[Array], Array]:
+    """(time, inputs) -> (time, outputs) from rest, in float32; one answer for a whole window that is pooled."""
+    if isinstance(model, Window):
+        return WindowReading(model.astype("float32"), "float32").run
+    stepper = Stepper(model.astype("float32"), "float32")
     return lambda frames: stepper.run(frames)[0]
 
 
@@ -55,12 +59,12 @@ def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verd
         data: what the part belongs to.
         part: the test part, or one to choose by.
     """
-    answers = [answer(frames) for frames in part.frames]
+    given = [answer(frames) for frames in part.frames]
     if data.kind == "class":
-        return _classes(np.stack([each[-1] for each in answers]), np.asarray(part.targets), data.outputs)
-    scores, targets = np.concatenate(answers), np.concatenate(list(part.targets))
+        return _classes(np.stack([each[-1] for each in given]), np.asarray(part.targets), data.outputs)
+    scores, targets = np.concatenate(given), np.concatenate(list(part.targets))
     if data.kind == "text":
-        return _symbols(scores, targets, data.outputs)
+        return _symbols(scores, targets, data)
     return _series(scores, targets, np.concatenate(part.frames), data)
 
 
@@ -72,10 +76,14 @@ def _classes(scores: Array, targets: Array, classes: int) -> Verdict:
     return Verdict({"accuracy": _rounded(right), "macro f1": _rounded(f1)}, confusion)
 
 
-def _symbols(scores: Array, targets: Array, symbols: int) -> Verdict:
+def _symbols(scores: Array, targets: Array, data: Data) -> Verdict:
+    """`unigram` is what knowing how often the training part has each symbol comes to, each counted once more."""
     given, wanted = torch.from_numpy(scores), torch.from_numpy(targets)
-    right = multiclass_accuracy(given.argmax(-1), wanted, symbols, average="micro")
-    return Verdict({"nats": _rounded(F.cross_entropy(given, wanted)), "accuracy": _rounded(right)})
+    right = multiclass_accuracy(given.argmax(-1), wanted, data.outputs, average="micro")
+    seen = 1.0 + np.bincount(np.concatenate(list(data.train.targets)), minlength=data.outputs)
+    unigram = -torch.from_numpy(np.log(seen / seen.sum()))[wanted].mean()
+    nats = _rounded(F.cross_entropy(given, wanted))
+    return Verdict({"nats": nats, "unigram": _rounded(unigram), "accuracy": _rounded(right)})
 
 
 def _series(forecast: Array, targets: Array, frames: Array, data: Data) -> Verdict:

@@ -1,7 +1,5 @@
-"""One training from a recipe and a folder of data to a model that streams, in a folder of its own."""
+"""One training from a recipe and a folder of data to a model, in a folder of its own."""
 
-import csv
-import io
 import json
 import os
 import time
@@ -11,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from edgernn import disk, file
+from edgernn import disk
 from edgernn.errors import UsageError
-from edgernn.graph import INPUT, Graph, Layer
 from edgernn.readings.count import count
+from edgernn.train import convert, curves
+from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.reader import read
@@ -25,13 +23,15 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
 from edgernn.train.fit import Part, Task
-from edgernn.train.judge import judge, streamed
+from edgernn.train.judge import Verdict, answers, judge
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe, written
-from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
-from edgernn_export.translate import from_torch
 
-MADE = (CHECKPOINT, "model.rnn", "metrics.json", "curves.csv", "environment.json")
+# Here and not when it is written, so that a package which is missing is told before the training and not after it.
+from edgernn.train.report import report
+from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
+
+MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
 """What a training leaves in its folder, beside its recipe."""
 
 
@@ -40,9 +40,11 @@ class Result:
     """What a training came to.
 
     Attributes:
-        metrics: of the test part, by name, from the model as it streams; the first is the one to choose by.
+        metrics: of the test part, by name, from the model as it streams or reads whole windows; the first is the one to
+            choose by.
         validation: the same of the validation part, when the recipe asks for one.
-        took_s, cpu_s: seconds of training, by the clock and of all cores together; after a resume, of what was left.
+        took_s: seconds of training by the clock; after a resume, of what was left.
+        cpu_s: seconds of all cores together, over all the times that it was resumed.
         frames_per_s: frames on which the network was trained in a second.
         parameters: of the whole graph, exact cells too.
         history: of each epoch, losses, accuracies and norms of the gradient by name.
@@ -64,6 +66,8 @@ def train(
 ) -> Result:
     """Read the data, train the network, and write recipe, model, checkpoint, metrics and curves into a folder.
 
+    A bidirectional model cannot stream, and is written as model.onnx, which takes whole windows.
+
     Args:
         recipe: what to train.
         path: the data, as the recipe's reader takes it.
@@ -77,34 +81,41 @@ def train(
         FileError: the disk is full; the last checkpoint is as it was.
         KeyboardInterrupt: it was interrupted.
     """
-    data, validation = _divided(recipe, read(recipe.reader, path, recipe.options))
+    return train_on(read(recipe.reader, path, recipe.options), recipe, out, place=place, resume=resume)
+
+
+def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = None, resume: bool = False) -> Result:
+    """The same with data that is there already, whatever the recipe says of a reader."""
+    convert.ready(recipe, data)
+    data, validation = _divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
     watched = ("test", data.test) if validation is None else ("validation", validation)
     task = Task(network, data.kind, _taught(recipe, data), (watched[0], _part(data, watched[1])), recipe.training)
     checkpoint = _begin(recipe, out, resume)
     with quiet():
-        trainer, norms = make(recipe.training, out, place or Place())
-        began, cpu = time.perf_counter(), time.process_time()
+        trainer, norms, spent = make(recipe.training, out, place or Place())
+        began = time.perf_counter()
         try:
             trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
         except SystemExit as error:  # what Lightning makes of an interruption
             raise KeyboardInterrupt from error
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    graph = to_graph(network.cpu().eval(), data)
-    answer = streamed(graph)
+    took, cpu = time.perf_counter() - began, spent.cpu_s
+    model = convert.convert(network.cpu().eval(), data)
+    answer = answers(model)
+    verdict = judge(answer, data, data.test)
     result = Result(
-        judge(answer, data, data.test).metrics,
+        verdict.metrics,
         {} if validation is None else judge(answer, data, validation).metrics,
         round(took, 1),
         round(cpu, 1),
         round(task.frames / took, 1),
-        count(graph).parameters,
+        sum(count(graph).parameters for graph in convert.graphs(model)),
         task.history,
         norms.notes,
     )
     if trainer.is_global_zero:
-        _write(out, graph, result)
+        _write(out, recipe, model, verdict, result)
     return result
 
 
@@ -146,48 +157,22 @@ def _begin(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     return None
 
 
-def _write(out: Path, graph: Graph, result: Result) -> None:
+def _write(out: Path, recipe: Recipe, model: Model, verdict: Verdict, result: Result) -> None:
     """All that a finished training leaves, or none of it."""
+    about = environment() | {"cpu_s": result.cpu_s}
+    page = report(recipe, model, verdict, result.history, about, result.notes)
     disk.write_all(
         {
-            str(out / "model.rnn"): file.dumps(graph),
+            **{str(out / name): data for name, data in convert.rendered(model).items()},
             str(out / "metrics.json"): _json(
                 {name: value for name, value in asdict(result).items() if name != "history"}
             ),
-            str(out / "curves.csv"): _csv(result.history),
-            str(out / "environment.json"): _json(environment()),
+            str(out / "curves.csv"): curves.as_csv(result.history).encode(),
+            str(out / "environment.json"): _json(about),
+            str(out / "report.html"): page.encode(),
         }
     )
 
 
 def _json(said: Mapping[str, Any]) -> bytes:
     return (json.dumps(said, indent=1) + "\n").encode()
-
-
-def _csv(history: Sequence[Mapping[str, float]]) -> bytes:
-    """A line per epoch."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for each in history for name in each))
-    lines = csv.DictWriter(text, ["epoch", *names], lineterminator="\n")
-    lines.writeheader()
-    lines.writerows({"epoch": k, **each} for k, each in enumerate(history))
-    return text.getvalue().encode()
-
-
-def to_graph(network: Network, data: Data) -> Graph:
-    """The trained network between the cells that make its features and those that undo its scaling.
-
-    So the model takes the data as it is, and answers in its units.
-    """
-    frames = features(data.features, data.train.frames[:1])[0]
-    steps = max(2, min(len(frames), 8))
-    shown = np.resize(frames, (steps, frames.shape[1]))
-    example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.rows else shown[None])
-    graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    before = tuple(Layer(name, cell) for name, cell in data.exact)
-    end = before[-1].name if before else INPUT
-    layers = tuple(
-        Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.reads))
-        for each in graph.layers
-    )
-    return Graph((*before, *layers, *data.behind), data.inputs, graph.rest, data.period_ms, data.labels)

@@ -21,6 +21,7 @@ from edgernn.strict import misspelt
 from edgernn.train.checkpoint import WholeFile
 from edgernn.train.fit import PRECISIONS, Training
 from edgernn.train.gradients import GradientNorms
+from edgernn.train.spent import Spent
 
 CHECKPOINT = "last.ckpt"
 
@@ -91,8 +92,8 @@ LOGGERS: Mapping[str, Callable[[Path], Logger]] = MappingProxyType({"csv": _csv,
 """A logger of Lightning by its name -> the one that writes below a run's folder."""
 
 
-def make(said: Training, out: Path, place: Place) -> tuple[lightning.Trainer, GradientNorms]:
-    """A trainer that keeps its last checkpoint in a folder, and what watches the gradient.
+def make(said: Training, out: Path, place: Place) -> tuple[lightning.Trainer, GradientNorms, Spent]:
+    """A trainer that keeps its last checkpoint in a folder, what watches the gradient, and what counts CPU seconds.
 
     Raises:
         UsageError: a precision or number of devices that is not there.
@@ -103,9 +104,10 @@ def make(said: Training, out: Path, place: Place) -> tuple[lightning.Trainer, Gr
         raise UsageError("precision fp16 needs a GPU; use bf16 or fp32 on a CPU")
     if said.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch refuses its own matrix products
-    norms = GradientNorms()
+    norms, spent = GradientNorms(), Spent()
     callbacks: list[Any] = [
         norms,
+        spent,
         ModelCheckpoint(out, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False),
         *([EarlyStopping("validation_loss", patience=said.patience)] if said.patience else []),
         *([TQDMProgressBar(leave=True)] if place.progress else []),
@@ -128,7 +130,7 @@ def make(said: Training, out: Path, place: Place) -> tuple[lightning.Trainer, Gr
         deterministic=said.deterministic,
         default_root_dir=out,
     )
-    return trainer, norms
+    return trainer, norms, spent
 
 
 @contextmanager

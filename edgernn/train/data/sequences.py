@@ -159,8 +159,8 @@ class Data:
         n = round(share * len(self.train))
         if not 0 < n < len(self.train):
             raise UsageError(
-                f"a validation part of {share:g} of {len(self.train)} sequences is empty or leaves none; choose another "
-                "part, or cut the data into more sequences with chunk"
+                f"a validation part of {share:g} of {len(self.train)} sequences is empty or leaves none; choose "
+                "another part, or cut the data into more sequences with chunk"
             )
         drawn = self.kind == "class"
         order = np.random.default_rng(seed).permutation(len(self.train)) if drawn else np.arange(len(self.train))

@@ -1,0 +1,46 @@
+"""Filling a page: one file of HTML that needs nothing from elsewhere, with every text escaped."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+Cell = tuple[str, str]  # what a cell of a table says, and a smaller word below it
+Row = tuple[Cell, ...]
+
+PAGES = Environment(
+    loader=PackageLoader("edgernn.train", "pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+def fill(name: str, /, **said: Any) -> str:
+    """A page by the name of its file in pages/, filled; what is no Markup is escaped."""
+    return PAGES.get_template(name).render(said)
+
+
+def row(*cells: str) -> Row:
+    """A row of a table whose cells have nothing below."""
+    return tuple((cell, "") for cell in cells)
+
+
+def number(value: float) -> str:
+    """Four digits, as a person reads them."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def kib(size: int) -> str:
+    """Bytes as KiB."""
+    return f"{size / 1024:,.1f}"
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in tables of tables, by a name such as "versions.numpy"."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value

@@ -1,0 +1,278 @@
+"""Cells compared: what is trained once, what the table says of it, and what stops a comparison."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from click.testing import CliRunner
+
+import edgernn
+from edgernn import device
+from edgernn.cli import cli
+from edgernn.errors import FileError, TrainingError, UsageError
+from edgernn.train import compare as comparing
+from edgernn.train.comparison import page, remarks, table
+from edgernn.train.contest import Contender, Timed, contest
+from edgernn.train.fit import Task
+from edgernn.train.recipe import written
+from page import Page
+
+CELLS, SEEDS, BOARD = ("rnn", "mgu", "birnn"), 2, "raspberrypi4"
+SMALL = ("training.epochs=2", "model.hidden=6", "training.seed=5")
+
+
+@pytest.fixture(scope="module")
+def vowels(data):
+    return data / "japanese_vowels"
+
+
+@pytest.fixture(scope="module")
+def made(vowels, tmp_path_factory):
+    """A small comparison on real data, and its folder."""
+    folder = tmp_path_factory.mktemp("compare")
+    return compared(vowels, folder), folder
+
+
+def compared(path, folder, cells=CELLS, seeds=SEEDS, settings=SMALL, **options):
+    return comparing.compare(
+        comparing.recipes("japanese-vowels", cells, seeds, settings), path, folder, board=BOARD, **options
+    )
+
+
+def edge(*arguments):
+    return CliRunner().invoke(cli, ["compare", *map(str, arguments)], catch_exceptions=True)
+
+
+def trainings(folder):
+    """Every checkpoint and model in the folder: written anew by whoever trains again."""
+    return {path: path.stat().st_ino for path in folder.glob("*/*") if path.suffix in {".ckpt", ".rnn", ".onnx"}}
+
+
+@pytest.mark.parametrize("cell", comparing.CELLS)
+def test_every_name_makes_a_recipe(cell):
+    first, second = comparing.recipes("japanese-vowels", [cell], 2, SMALL).values()
+    assert cell == ("bi" if first.shape.bidirectional else "") + first.shape.cell
+    assert (first.training.seed, second.training.seed) == (5, 6)
+    assert replace(second.training, seed=5) == first.training
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ("rnn,gruu", r"there is no cell 'gruu' to compare; did you mean 'gru'\?"),
+        ("", "there is no cell '' to compare; there are rnn, "),
+        ("gru,rnn,gru", "cell 'gru' arrived twice; name each once"),
+    ],
+)
+def test_a_wrong_list_of_cells_is_refused(cells, words):
+    with pytest.raises(UsageError, match=words):
+        comparing.named(cells)
+    assert comparing.named(" rnn, lstm") == ("rnn", "lstm")
+
+
+@pytest.mark.parametrize("setting", ["model.cell=gru", " model.bidirectional = mean"])
+def test_what_a_comparison_sets_cannot_be_set(setting):
+    with pytest.raises(UsageError, match=r"a comparison sets model\.cell and model\.bidirectional; use --cells"):
+        comparing.recipes("japanese-vowels", CELLS, 1, [setting])
+
+
+def test_the_rows_are_what_was_trained(made):
+    found, folder = made
+    assert [row.cell for row in found.rows] == list(CELLS)
+    assert found.seeds == (5, 6)
+    for row in found.rows:
+        runs = [folder / f"{row.cell}-{seed}" for seed in found.seeds]
+        said = [json.loads((run / "metrics.json").read_text()) for run in runs]
+        assert row.values == tuple(each["metrics"]["accuracy"] for each in said)
+        assert (row.least, row.most) == (min(row.values), max(row.values))
+        assert row.mean == pytest.approx(sum(row.values) / 2)
+        assert row.cpu_s == pytest.approx(sum(each["cpu_s"] for each in said) / 2)
+        assert row.measured_us > 0
+        assert row.streams == (row.cell != "birnn")
+        if not row.streams:
+            assert all(edgernn.open(run / "model.onnx").contract.window for run in runs)
+            assert row.predicted_us > found.rows[0].predicted_us
+            continue
+        graphs = [edgernn.load(run / "model.rnn") for run in runs]
+        for graph in graphs:
+            assert row.weight_bytes == sum(tensor.nbytes for tensor in graph.tensors.values())
+        assert row.predicted_us == edgernn_estimate(graphs[0])
+    assert min(row.ratio for row in found.rows) == 1
+
+
+def edgernn_estimate(graph):
+    from edgernn.cost import estimate
+
+    return estimate(graph, device.load(BOARD)).step_us
+
+
+def test_the_files_say_the_same_as_the_table(made):
+    found, folder = made
+    said = json.loads((folder / "compare.json").read_text())
+    shown = Page((folder / "compare.html").read_text())
+    assert shown.stands_alone()
+    head, rows = table(found)
+    assert shown.tables[0] == [list(head), *map(list, rows)]
+    for name in CELLS:
+        assert name in shown.drawn[0]
+    assert len(said["rows"]) == len(rows)
+    keys = (
+        "cell",
+        "mean",
+        "least",
+        "most",
+        "parameters",
+        "macs",
+        "weight_bytes",
+        "predicted_us",
+        "measured_us",
+        "ratio",
+    )
+    for row, cells in zip(said["rows"], rows, strict=True):
+        name, *numbers = (row[key] for key in keys)
+        assert cells[0].split()[0] == name
+        for number, cell in zip(numbers, cells[1:], strict=False):
+            assert float(cell.replace(",", "")) == pytest.approx(number, rel=5e-3)
+
+
+def test_a_finished_comparison_trains_nothing_and_says_the_same(made, vowels):
+    found, folder = made
+    before, heard = trainings(folder), []
+    again = compared(vowels, folder, told=heard.append)
+    assert trainings(folder) == before
+    assert len(before) == 2 * len(CELLS) * SEEDS
+    assert len(heard) == len(CELLS) * SEEDS
+    assert [row.values for row in again.rows] == [row.values for row in found.rows]
+
+
+@pytest.mark.slow
+def test_another_recipe_replaces_what_is_there_and_only_that(made, vowels, tmp_path):
+    _, folder = made
+    compared(vowels, tmp_path, cells=("rnn", "mgu"), seeds=1)
+    before = trainings(tmp_path)
+    other = comparing.recipes("japanese-vowels", ("rnn",), 1, [*SMALL, "model.dropout=0.5"])
+    comparing.compare(other, vowels, tmp_path, board=BOARD)
+    after = trainings(tmp_path)
+    assert {path.parent.name for path in after if after[path] != before[path]} == {"rnn-5"}
+    assert (tmp_path / "rnn-5/recipe.toml").read_text() == written(other["rnn", 5])
+    assert trainings(folder)
+
+
+@pytest.mark.slow
+def test_a_comparison_that_is_killed_goes_on_and_ends_the_same(made, vowels, tmp_path, monkeypatch):
+    found, _ = made
+    begin, begun = Task.on_train_batch_start, count()
+
+    def killed(task, batch, index):
+        if index == 0 and next(begun) == 3:  # the second epoch of the second training
+            raise KeyboardInterrupt
+        begin(task, batch, index)
+
+    monkeypatch.setattr(Task, "on_train_batch_start", killed)
+    with pytest.raises(KeyboardInterrupt):
+        compared(vowels, tmp_path)
+    monkeypatch.undo()
+    before = trainings(tmp_path)
+    assert {path.name for path in before if path.parent.name == "rnn-6"} == {"last.ckpt"}
+    epochs, done = Task.on_train_epoch_end, []
+    monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (done.append(task), epochs(task))[1])
+    again = compared(vowels, tmp_path)
+    assert len(done) == 2 * len(CELLS) * SEEDS - 3
+    assert [row.values for row in again.rows] == [row.values for row in found.rows]
+    kept = {path: node for path, node in trainings(tmp_path).items() if path.parent.name == "rnn-5"}
+    assert kept == {path: node for path, node in before.items() if path.parent.name == "rnn-5"}
+
+
+def test_a_folder_with_another_comparison_is_refused(made, vowels, tmp_path):
+    (tmp_path / "compare.json").write_text(json.dumps({"data": "/elsewhere"}))
+    with pytest.raises(UsageError, match=r"holds a comparison on '/elsewhere', not on .*; choose another --out"):
+        compared(vowels, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"rows": []}'])
+def test_a_file_that_is_none_of_ours_is_refused(vowels, tmp_path, text):
+    (tmp_path / "compare.json").write_text(text)
+    with pytest.raises(FileError, match=r"compare.json' (is no JSON|has no 'data').*; take it away"):
+        compared(vowels, tmp_path)
+
+
+def test_a_loss_that_is_no_number_names_its_cell(vowels, tmp_path):
+    with pytest.raises(TrainingError, match=r"cell 'rnn' with seed 5: the loss .*; or leave it out of --cells"):
+        compared(vowels, tmp_path, settings=(*SMALL, "training.rate=1e38", "training.clip=0.0"))
+
+
+def test_what_is_trained_has_a_table_where_nothing_compiles(made, vowels, tmp_path, monkeypatch):
+    found, folder = made
+    monkeypatch.setenv("CC", str(tmp_path / "none"))
+    again = compared(vowels, folder)
+    assert "the compiler" in again.unmeasured
+    assert [(row.measured_us, row.ratio) for row in again.rows] == [(None, None)] * len(CELLS)
+    assert any("nothing was measured: the compiler" in said for said in remarks(again))
+    shown = Page(page(again))
+    assert f"one step on {BOARD}, predicted, µs" in shown.drawn[0]
+    assert [row.values for row in again.rows] == [row.values for row in found.rows]
+
+
+def test_a_board_that_knows_too_little_leaves_the_measured_step(made):
+    found, _ = made
+    blind = replace(found, unknown="no clock", rows=tuple(replace(row, predicted_us=None) for row in found.rows))
+    assert all(cells[7] == "?" for cells in table(blind)[1])
+    assert any("unknown: no clock" in said for said in remarks(blind))
+    neither = replace(blind, unmeasured="no compiler")
+    assert not Page(page(neither)).drawn
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_table_and_writes_it(made, vowels):
+    found, folder = made
+    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--device", BOARD]
+    call += ["--out", folder, *(part for each in SMALL for part in ("--set", each))]
+    said = edge(*call, "--json")
+    assert said.exit_code == 0, said.output
+    rows = json.loads(said.stdout)["rows"]
+    assert [row["values"] for row in rows] == [list(row.values) for row in found.rows]
+    text = edge(*call).stdout
+    for cells in table(found)[1]:
+        wanted = " ".join(cells[:7]).split()
+        assert any(line.split()[: len(wanted)] == wanted for line in text.splitlines())
+    wrong = edge("japanese-vowels", "--data", vowels, "--cells", "rn")
+    assert isinstance(wrong.exception, UsageError)
+
+
+def test_contenders_are_timed_in_turn_and_the_fastest_is_one():
+    order = []
+
+    def step(name, laps):
+        def run():
+            order.append(name)
+            for _ in range(laps):
+                pass
+
+        return run
+
+    found = contest({"slow": Contender(step("slow", 2000)), "fast": Contender(step("fast", 0))}, rounds=3, count=50)
+    assert found["fast"].ratio == 1
+    assert isinstance(found["slow"], Timed)
+    turns = [name for k, name in enumerate(order) if not k or order[k - 1] != name]
+    assert turns == ["slow", "fast"] * 3
+
+
+@pytest.mark.slow
+def test_a_comparison_dies_by_a_signal_and_leaves_only_whole_files(vowels, tmp_path):
+    call = [sys.executable, "-m", "edgernn", "compare", "japanese-vowels", "--data", str(vowels), "--cells", "rnn"]
+    call += ["--seeds", "1", "--set", "training.epochs=2000", "--set", "model.hidden=6", "--out", str(tmp_path)]
+    child = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "rnn-0/last.ckpt").exists():
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert json.loads((tmp_path / "compare.json").read_text())["rows"] == []
+    assert os.path.getsize(tmp_path / "rnn-0/last.ckpt")
+    assert not (tmp_path / "rnn-0/metrics.json").exists()

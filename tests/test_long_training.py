@@ -1,0 +1,347 @@
+"""Trainings that are stopped, resumed, watched and run on; and models that run on far longer than they were trained."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+
+import edgernn
+from edgernn.errors import FileError, UsageError
+from edgernn.readings.numpy import Stepper
+from edgernn.train import recipe as recipes, run
+from edgernn.train.batches import Plan
+from edgernn.train.data.augment import Augmentation
+from edgernn.train.data.features import features
+from edgernn.train.data.reader import read
+from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.data.varied import Varied
+from edgernn.train.fit import Part, Task, Training
+from edgernn.train.gradients import EXPLODED, VANISHED
+from edgernn.train.models import Network, Shape
+from edgernn.train.schedules import OPTIMIZERS
+from edgernn.train.trainer import Place, make, quiet
+
+SHARED = Path(__file__).parent.parent.parent / "shared/data"
+VOWELS, DIGITS = SHARED / "japanese_vowels", SHARED / "fsdd/recordings"
+CPU = Place("cpu")
+
+
+def vowels(*more):
+    if not VOWELS.is_dir():
+        pytest.skip(f"the data is not at {VOWELS}")
+    return recipes.load("japanese-vowels", ["training.epochs=4", "model.hidden=16", "model.dropout=0.1", *more])
+
+
+# a stream that is far longer than what was trained on
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("carry", [0.0, 0.5])
+def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_stream(carry, tmp_path):
+    """The test part as one stream of 360 times a training sequence, its state never reset; without carry it forgets."""
+    found = run.train(vowels(f"training.carry={carry}", "training.epochs=25", "model.hidden=24"), VOWELS, tmp_path)
+    data = read("ts", VOWELS)
+    assert data.test.steps > 300 * np.mean([len(frames) for frames in data.train.frames])
+    stepper = Stepper(edgernn.load(tmp_path / "model.rnn"), "float32")
+    states, right = stepper.rest(), []
+    for i in np.random.default_rng(0).permutation(len(data.test)):
+        answers, states = stepper.run(data.test.frames[i], states)
+        right.append(answers[-1].argmax() == data.test.targets[i])
+    lost = found.metrics["accuracy"] - np.mean(right)
+    assert lost < 0.03 if carry else lost > 0.04
+    if carry:
+        assert np.mean(right[-100:]) > found.metrics["accuracy"] - 0.05
+
+
+# interruption
+
+
+def command(*arguments):
+    return [sys.executable, "-W", "error::UserWarning", "-m", "edgernn", "train", "japanese-vowels", "--device", "cpu",
+            "--data", str(VOWELS), "--set", "model.hidden=16", "--set", "training.epochs=6", *arguments]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_process_that_is_killed_and_resumed_ends_with_the_same_metrics(after, tmp_path):
+    vowels()
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(command("--out", str(whole)), check=True, capture_output=True)
+    running = subprocess.Popen(command("--out", str(cut)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while running.poll() is None and finished(cut) < after:
+        time.sleep(0.005)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    assert not (cut / "model.rnn").exists()
+    subprocess.run(command("--out", str(cut), "--resume"), check=True, capture_output=True)
+    assert (cut / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
+    one, other = (edgernn.load(folder / "model.rnn") for folder in (whole, cut))
+    assert one.tensors == other.tensors
+
+
+def finished(folder):
+    """How many epochs the checkpoint has: it is whole whenever it is there."""
+    path = folder / "last.ckpt"
+    return torch.load(path, weights_only=True)["epoch"] + 1 if path.exists() else 0
+
+
+def test_an_interrupted_command_says_how_to_go_on(tmp_path):
+    vowels()
+    running = subprocess.Popen(
+        command("--out", str(tmp_path), "--set", "training.epochs=5000"), stderr=subprocess.PIPE, text=True
+    )
+    while running.poll() is None and not (tmp_path / "last.ckpt").exists():
+        time.sleep(0.005)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate()
+    assert running.returncode == 130
+    assert "What is finished is kept: the same command with --resume goes on.\n" in said
+    assert said.splitlines()[-1] == "interrupted"
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from edgernn.errors import FileError
+from edgernn.train import recipe, run
+from edgernn.train.fit import Task
+from edgernn.train.trainer import Place
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+end = Task.on_train_epoch_end
+def filled(task):
+    end(task)
+    if task.current_epoch == 1:  # from here on no file may be longer than this
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+Task.on_train_epoch_end = filled
+try:
+    run.train(recipe.load("japanese-vowels", ["training.epochs=3"]), sys.argv[1], Path(sys.argv[2]), place=Place("cpu"))
+except FileError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(tmp_path):
+    vowels()
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(VOWELS), str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "last.ckpt' cannot be written: File too large; check the path and the disk" in done.stdout
+    assert finished(tmp_path) == 1
+    assert sorted(os.listdir(tmp_path)) == ["last.ckpt", "recipe.toml"]
+
+
+def test_a_run_goes_on_only_with_its_own_recipe(tmp_path):
+    run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    with pytest.raises(UsageError, match="is not the recipe that this training began with"):
+        run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, place=CPU, resume=True)
+    (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:5000])
+    with pytest.raises(FileError, match=r"last.ckpt' is no whole checkpoint: .*; train anew, without --resume"):
+        run.train(vowels(), VOWELS, tmp_path, place=CPU, resume=True)
+
+
+def test_a_training_from_the_start_leaves_nothing_of_the_one_before(tmp_path, monkeypatch):
+    run.train(vowels(), VOWELS, tmp_path, place=CPU)
+
+    def interrupted(_task, _batch, _index):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Task, "on_train_batch_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, place=CPU)
+    assert os.listdir(tmp_path) == ["recipe.toml"]
+
+
+def test_a_finished_run_resumed_is_finished(tmp_path):
+    once = run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    again = run.train(vowels(), VOWELS, tmp_path, place=CPU, resume=True)
+    assert (again.metrics, again.history) == (once.metrics, once.history)
+
+
+# what it is held against
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(2, 40), share=st.floats(0.0, 1.0), seed=st.integers(0, 5), kind=st.sampled_from(["class", "series"])
+)
+def test_the_validation_part_is_taken_from_the_training_part_alone(n, share, seed, kind):
+    frames = tuple(np.full((2, 1), k, np.float32) for k in range(n))
+    targets = np.zeros(n, np.int64) if kind == "class" else tuple(np.zeros((2, 1), np.float32) for _ in range(n))
+    part = Sequences(frames, targets, tuple(map(str, range(n))))
+    data = Data(part, part, kind, 1, 1)
+    wanted = round(share * n)
+    if not 0 < wanted < n:
+        with pytest.raises(UsageError, match=f"of {n} sequences is empty or leaves none"):
+            data.divided(share, seed)
+        return
+    rest, held = data.divided(share, seed)
+    assert len(held) == wanted
+    assert sorted([*rest.train.sources, *held.sources], key=int) == [str(k) for k in range(n)]
+    assert rest.test is data.test
+    if kind == "series":  # what happened last
+        assert held.sources == tuple(str(k) for k in range(n - wanted, n))
+
+
+def test_stopping_goes_by_a_validation_part(tmp_path):
+    for setting in ("training.patience=2", "training.schedule=plateau"):
+        with pytest.raises(UsageError, match=r"goes by a validation part, and there is none; set validation = 0\.1"):
+            vowels(setting)
+    slow = ("training.rate=1e-9", "training.schedule=constant", "training.noise=0.0", "model.dropout=0.0")
+    found = run.train(
+        vowels("training.patience=1", "training.validation=0.2", "training.epochs=9", *slow),
+        VOWELS,
+        tmp_path,
+        place=CPU,
+    )
+    assert len(found.history) < 9  # a network that learns nothing is not trained on
+    assert "accuracy" in found.validation
+    assert {"validation_loss", "validation_accuracy", "loss", "gradient_norm"} <= set(found.history[0])
+    assert "test_loss" not in found.history[0]
+
+
+# the gradient
+
+
+def trained(network, x, target, training):
+    frames, targets = [x.astype(np.float32)], [target.astype(np.float32)]
+    part = Part.fixed(frames, targets)
+    task = Task(network, "series", part, ("test", part), training)
+    with quiet():
+        trainer, norms, _ = make(training, Path("/nowhere"), CPU)
+        trainer.callbacks = [each for each in trainer.callbacks if "Checkpoint" not in type(each).__name__]
+        trainer.fit(task)
+    return task, norms
+
+
+def steps(n=40, width=3):
+    x = np.random.default_rng(0).standard_normal((n, width))
+    return x, x[:, :1]
+
+
+def once(**more):
+    return Training(epochs=1, rate=1e-9, plan=Plan(late=0.0), **more)
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-3])
+def test_the_norm_is_that_of_the_whole_gradient_before_clipping(clip):
+    torch.manual_seed(0)
+    network = Network(Shape("gru", hidden=5), 3, 1)
+    x, target = steps()
+    answer = network(torch.from_numpy(x.astype(np.float32))[None])[0]
+    ((answer - torch.from_numpy(target.astype(np.float32))) ** 2).mean().backward()
+    wanted = np.sqrt(sum(float((p.grad.double() ** 2).sum()) for p in network.parameters()))
+    network.zero_grad()
+    task, norms = trained(network, x, target, once(clip=clip))
+    assert task.history[0]["gradient_norm"] == pytest.approx(wanted, rel=1e-4)
+    assert norms.notes == []
+
+
+def test_a_gradient_that_vanishes_is_said_with_what_to_try(caplog):
+    network = Network(Shape("rnn", hidden=5, layers=4), 3, 1)
+    with torch.no_grad():
+        for layer in network.layers:
+            layer.weight_ih_l0 *= 0.01
+    _, norms = trained(network, *steps(), once())
+    assert "the gradient vanishes" in norms.notes[0]
+    assert "try a gated cell, residual layers, norm, or a shorter training.tbptt" in norms.notes[0]
+    assert norms.notes[0] in caplog.text
+    assert VANISHED < 1e-3
+
+
+def test_a_gradient_that_explodes_is_said_with_what_to_try(caplog):
+    network = Network(Shape("rnn_relu", hidden=5), 3, 1)
+    with torch.no_grad():
+        network.layers[0].weight_hh_l0.copy_(torch.eye(5) * 1.5)
+    x, target = steps()
+    task, norms = trained(network, np.abs(x), target, once())
+    assert task.history[0]["gradient_norm_max"] > EXPLODED
+    assert "the gradient exploded" in norms.notes[0]
+    assert "try a smaller training.clip or rate" in norms.notes[0]
+
+
+# places and ways
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("clip_by", ["norm", "value"])
+def test_every_optimizer_learns(optimizer, clip_by, tmp_path):
+    rate = 0.1 if optimizer == "sgd" else 5e-3
+    said = (f"training.optimizer={optimizer}", f"training.clip_by={clip_by}", f"training.rate={rate}")
+    history = run.train(vowels(*said), VOWELS, tmp_path, place=CPU).history
+    assert history[-1]["loss"] < history[0]["loss"] - 0.2
+
+
+def test_arithmetic_in_bfloat16_learns_too(tmp_path):
+    found = run.train(vowels("training.precision=bf16"), VOWELS, tmp_path, place=CPU)
+    assert found.metrics["accuracy"] > 0.4
+    assert edgernn.load(tmp_path / "model.rnn").precision == "fp32"
+
+
+def test_places_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="precision fp16 needs a GPU"):
+        run.train(vowels("training.precision=fp16"), VOWELS, tmp_path, place=CPU)
+    with pytest.raises(UsageError, match=r"device is 'gpu'; .*there are auto, cpu, cuda"):
+        Place("gpu")
+    with pytest.raises(UsageError, match=r"logger is 'tensorbord'; did you mean 'tensorboard'\?"):
+        Place(logger="tensorbord")
+    with pytest.raises(UsageError, match="0 devices on 1 machines arrived"):
+        Place(devices=0)
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="torch sees no GPU of CUDA here; use --device cpu"):
+            run.train(vowels(), VOWELS, tmp_path, place=Place("cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("cell", ["gru", "lstm", "layer_norm_gru"])
+def test_a_gpu_trains_what_a_cpu_trains(cell, tmp_path):
+    one, other = (
+        run.train(vowels(f"model.cell={cell}"), VOWELS, tmp_path / device, place=Place(device))
+        for device in ("cpu", "cuda")
+    )
+    assert abs(one.metrics["accuracy"] - other.metrics["accuracy"]) < 0.1
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network_together(tmp_path):
+    vowels()
+    said = ("--set", "training.batch=33", "--set", "training.tbptt=8", "--logger", "csv")
+    done = subprocess.run(
+        command("--out", str(tmp_path), "--devices", "2", *said),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert float((tmp_path / "metrics.json").read_text().split('"accuracy": ')[1].split(",")[0]) > 0.5
+    assert (tmp_path / "log/metrics.csv").exists()
+
+
+# sound that varies
+
+
+def test_every_epoch_hears_other_clips_and_the_same_ones_again_from_the_same_seed():
+    if not DIGITS.is_dir():
+        pytest.skip(f"the data is not at {DIGITS}")
+    recipe = recipes.load("spoken-digits", ["data.test_indices=[2, 50]"])
+    data = read(recipe.reader, DIGITS, recipe.options)
+    still = Varied(data, Augmentation())(np.random.default_rng(0))
+    for found, wanted in zip(still, features(data.features, data.train.frames), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+    varied = Varied(data, Augmentation(speed=0.1, gain_db=6, snr_db=(10, 40), shift=200, warp=0.1))
+    one, same, other = (varied(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert {len(a) - len(b) for a, b in zip(one, still, strict=True)} != {0}
+
+
+def test_only_sound_is_varied(tmp_path):
+    with pytest.raises(UsageError, match=r"\[augment\] varies recordings of sound"):
+        run.train(vowels("augment.gain_db=6.0"), VOWELS, tmp_path, place=CPU)
