@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import wave
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,10 +17,12 @@ from pyarrow import parquet
 
 import edgernn
 import spoken
-from edgernn.cells import Standardize
+from edgernn.cell import tensors
+from edgernn.cells import Slice, Standardize
 from edgernn.cells.logmel import log_mel
 from edgernn.errors import EdgernnError, FileError, FrameError, MissingExtraError, UsageError
-from edgernn.graph import Graph
+from edgernn.graph import Graph, Layer
+from edgernn.readings.numpy import Stepper
 from edgernn.runtime import BACKENDS
 from edgernn.tensor import Tensor
 from edgernn.train.data import READERS, augment
@@ -156,6 +159,25 @@ def test_folders_name_classes_as_speech_commands_does(tmp_path):
     assert (plain.labels, len(plain.test)) == (("no", "yes"), 2)
 
 
+def test_silence_is_a_class_of_quiet_clips(tmp_path):
+    words(tmp_path / "clips")
+    options = {**DIGITS, "test_indices": [0, 1]}
+    plain = read("wav", tmp_path / "clips", options)
+    found = read("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
+    assert (plain.labels, found.labels) == (("no", "yes"), ("_silence_", "no", "yes"))
+    for before, after, n in ((plain.train, found.train, 4), (plain.test, found.test, 2)):
+        assert len(after) == len(before) + n
+        for one, other in zip(before.frames, after.frames, strict=False):
+            np.testing.assert_array_equal(one, other)
+        assert after.targets[: len(before)].tolist() == [1 + each for each in before.targets]
+        assert after.targets[len(before) :].tolist() == [0] * n
+        for quiet in after.frames[len(before) :]:
+            assert len(quiet) in {len(each) for each in before.frames}
+            assert -60.01 <= 20 * np.log10(quiet.astype(float).std()) <= -49.99
+    again = read("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
+    np.testing.assert_array_equal(again.test.frames[-1], found.test.frames[-1])
+
+
 def test_one_table_has_recordings_by_class_and_person(tmp_path):
     rows = [(i, -i, "run" if i // 10 % 2 else "walk", f"p{i // 20}") for i in range(80)]
     options = {"label_column": "what", "group_column": "who", "rows": 5, "test_groups": ["p2"]}
@@ -179,9 +201,11 @@ def test_a_series_asks_for_what_comes_so_many_steps_later(tmp_path):
     found = read("series", series(tmp_path / "s.csv", values), {"horizon": [1, 7], "calendar": True, "chunk": 30})
     assert [len(each) for each in found.train.frames] == [30, 30, 13]
     assert (found.period_ms, found.inputs, len(found.test)) == (1_800_000.0, 5, 1)
-    later = np.concatenate([found.unscaled(each) for each in found.train.targets])
+    later = np.concatenate(list(map(found.unscaled, found.train.targets, found.train.frames)))
     np.testing.assert_allclose(later, np.stack([values[1:74], values[7:80]], 1), rtol=1e-5)
-    np.testing.assert_allclose(found.unscaled(found.test.targets[0])[:, 1], values[87:], rtol=1e-5)
+    np.testing.assert_allclose(
+        found.unscaled(found.test.targets[0], found.test.frames[0])[:, 1], values[87:], rtol=1e-5
+    )
     np.testing.assert_allclose(found.mean, values[:80].mean(), rtol=1e-6)
     frames = np.concatenate(found.train.frames)
     turns = 2 * np.pi * np.arange(73)[:, None] / np.array([48, 336])  # half hours; 2024-01-01 was a Monday
@@ -190,6 +214,41 @@ def test_a_series_asks_for_what_comes_so_many_steps_later(tmp_path):
     parquet.write_table(pa.table({"value": values}), tmp_path / "s.parquet")
     plain = read("series", tmp_path / "s.parquet", {"time": ""})
     assert (plain.period_ms, plain.inputs, plain.train.steps, plain.test.steps) == (None, 1, 79, 19)
+
+
+@pytest.mark.parametrize("calendar", [False, True])
+@pytest.mark.parametrize("horizon", [[1], [2, 7]])
+@pytest.mark.parametrize("difference", [False, True])
+def test_a_series_is_asked_in_scores_and_answered_in_its_units(difference, horizon, calendar, tmp_path):
+    """A network that answers the targets themselves, between the cells that the reader gives, foretells the future."""
+    values = 50 + np.random.default_rng(0).standard_normal(100).cumsum()
+    options = {"horizon": horizon, "difference": difference, "calendar": calendar}
+    found = read("series", series(tmp_path / "s.csv", values), options)
+    scores, frames = found.train.targets[0], found.train.frames[0]
+    later = np.stack([values[step : step + len(frames)] for step in horizon], 1)
+    np.testing.assert_allclose(found.unscaled(scores, frames), later, rtol=1e-5)
+    if difference or len(horizon) == 1:
+        steps = [values[step:80] - values[: 80 - step] if difference else values[:80] for step in horizon]
+        np.testing.assert_allclose(found.deviation, [each.std() for each in steps], rtol=1e-4)
+    told = Layer("told", Slice(found.inputs + len(horizon), found.inputs, found.inputs + len(horizon)), ("x",))
+    value = Layer("value", Slice(found.inputs + len(horizon), 0, found.inputs), ("x",))
+    graph = Graph((value, told, *_reading(found.behind, "value")), found.inputs + len(horizon))
+    answers = Stepper(graph, "float32").run(np.hstack([frames, scores]))[0]
+    np.testing.assert_allclose(answers, later, rtol=1e-5)
+
+
+def _reading(layers, name):
+    """Layers that read the model's frame, reading a layer of this name in its place."""
+    return tuple(replace(each, reads=tuple(name if read == "x" else read for read in each.reads)) for each in layers)
+
+
+def test_a_difference_shows_the_last_change_in_its_own_deviation(tmp_path):
+    values = 50 + np.random.default_rng(0).standard_normal(100).cumsum()
+    found = read("series", series(tmp_path / "s.csv", values), {"difference": True, "calendar": True, "chunk": 30})
+    shown = features(found.features, found.train.frames)
+    changes = np.diff(values[:80])
+    np.testing.assert_allclose(shown[0][1:, 5], changes[:29] / changes.std(), rtol=1e-3, atol=1e-4)
+    assert [each[0, 5] for each in shown] == [0, 0, 0]
 
 
 def test_a_text_asks_for_its_next_symbol(tmp_path):
@@ -285,9 +344,7 @@ def test_a_group_is_on_one_side(groups, share, seed):
 
 def learnt(found: Data):
     """All that a model learns from: the training part, and the figures of the exact cells."""
-    cells = [
-        json.dumps(getattr(cell, name).stored.tolist()) for _, cell in found.exact for name in ("mean", "deviation")
-    ]
+    cells = [json.dumps(tensor.stored.tolist()) for _, cell in found.exact for tensor in tensors(cell).values()]
     targets = found.train.targets
     return (
         [frames.tolist() for frames in found.train.frames],
@@ -299,11 +356,17 @@ def learnt(found: Data):
 
 
 @settings(max_examples=25, deadline=None)
-@given(n=st.integers(20, 80), share=st.floats(0.2, 0.7), horizon=st.integers(1, 3), chunk=st.integers(0, 9))
-def test_a_series_learns_nothing_from_its_end(n, share, horizon, chunk, tmp_path_factory):
+@given(
+    n=st.integers(20, 80),
+    share=st.floats(0.2, 0.7),
+    horizon=st.integers(1, 3),
+    chunk=st.integers(0, 9),
+    difference=st.booleans(),
+)
+def test_a_series_learns_nothing_from_its_end(n, share, horizon, chunk, difference, tmp_path_factory):
     path = tmp_path_factory.mktemp("series") / "s.csv"
     values = np.random.default_rng(n).standard_normal(n)
-    options = {"horizon": horizon, "chunk": chunk, "test_share": share}
+    options = {"horizon": horizon, "chunk": chunk, "test_share": share, "difference": difference}
     before = learnt(read("series", series(path, values), options))
     values[n - round(share * n) :] *= 100
     assert learnt(read("series", series(path, values), options)) == before
@@ -482,6 +545,8 @@ BAD = {
     "a clock set back": (lambda p: table(p / "s.csv", [("2024-01-01", 1), ("2024-01-03", 2), ("2024-01-02", 3)], ("timestamp", "value")), "series", {}, r"s\.csv', line 4: the time 2024-01-02 is not after 2024-01-03; sort the rows, or say ordered = false"),
     "a time that is none": (lambda p: table(p / "s.csv", [("yesterday", 1), ("2024-01-03", 2)], ("timestamp", "value")), "series", {}, r"line 2: column 'timestamp' holds 'yesterday'; expected a time such as"),
     "a value that is none": (lambda p: series(p / "s.csv", [1, 2, "?", 4]), "series", {}, r"line 4: column 'value' holds '\?'; expected a finite number"),
+    "less than silence": (lambda p: words(p / "c"), "wav", {**DIGITS, "test_share": 0.3, "silence": -0.1}, r"silence is -0\.1; expected a share of at least 0"),
+    "silence that shouts": (lambda p: words(p / "c"), "wav", {**DIGITS, "test_share": 0.3, "silence_db": [-20, 3]}, r"silence_db is \[-20, 3\]; expected \[lowest, highest\]"),
     "a horizon beyond the end": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 4}, r"a part of 4 rows, too few to look 4 steps ahead"),
     "a horizon that is now": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 0}, r"expected different steps of at least 1"),
     "a value missing in sktime's format": (lambda p: ts(p, "1,?:3,4:2"), "ts", {}, r"P_TRAIN\.ts', line 6: .*expected numbers"),

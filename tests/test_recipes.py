@@ -56,6 +56,7 @@ SHORT = {
     "motor": Short(motor, ("training.epochs=15",), lambda m: m["accuracy"] > 0.6),
     "shakespeare": Short(beginning, ("training.epochs=2", "model.hidden=48"), lambda m: m["nats"] < 3.0),
     "spoken-digits": Short(digits, ("training.epochs=15", "data.test_indices=[0, 1]"), lambda m: m["accuracy"] > 0.4),
+    "sentence-sentiment": Short(sentences, ("training.epochs=4",), lambda m: m["accuracy"] > 0.9),
     "surnames": Short(there("surnames"), ("training.epochs=1", "model.hidden=32"), lambda m: m["accuracy"] > 0.55),
     "taxi-demand": Short(
         there("nab/data/realKnownCause/nyc_taxi.csv"),

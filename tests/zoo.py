@@ -10,6 +10,7 @@ from edgernn.cells import (
     Concat,
     Conv1d,
     Dense,
+    Difference,
     Embedding,
     FastGrnn,
     Gru,
@@ -129,6 +130,10 @@ GRAPHS: dict[str, Graph] = {
             Layer("gru", Gru(t(15, 4), t(15, 5), t(15), t(15))),
         ),
         6,
+    ),
+    "Difference": one(Difference(6, _positive(2))),
+    "Difference of all": Graph(
+        (Layer("d", Difference(6, _positive(6))), Layer("gru", Gru(t(15, 12), t(15, 5), t(15), t(15)))), 6
     ),
     "LogMagnitude": one(LogMagnitude(6, 0.1)),
     "RunningMean": one(RunningMean(6, 3.0, 20.0)),

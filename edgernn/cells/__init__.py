@@ -3,6 +3,7 @@
 from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
 from edgernn.cells.dense import Dense
+from edgernn.cells.difference import Difference
 from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gru import Gru
@@ -24,6 +25,7 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Dense",
+    "Difference",
     "Embedding",
     "FastGrnn",
     "Gru",

@@ -1,14 +1,16 @@
 """The verbs of the command: one file each. What a verb needs is imported when it runs, so that --help is quick."""
 
+from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
 from edgernn.commands.compare import compare
 from edgernn.commands.demo import demo
 from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
+from edgernn.commands.generate import generate
 from edgernn.commands.info import info
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, bench, devices, estimate, train, compare, search, demo)
+VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, demo)

@@ -32,7 +32,7 @@ def ready(recipe: Recipe, data: Data) -> None:
 
 
 def convert(network: Network, data: Data) -> Model:
-    """The network, in eval mode on the CPU, behind the cells that make its features."""
+    """The network, in eval mode on the CPU, as a model that takes the data as it is and answers in its units."""
     return window.to_window(network, data) if network.shape.bidirectional else to_graph(network, data)
 
 
@@ -52,18 +52,16 @@ def rendered(model: Model) -> dict[str, bytes]:
 
 
 def to_graph(network: Network, data: Data) -> Graph:
-    """A network that streams."""
+    """A network that streams, between the cells that make its features and those that undo its scaling."""
     frames = features(data.features, data.train.frames[:1])[0]
     steps = max(2, min(len(frames), 8))
     shown = np.resize(frames, (steps, frames.shape[1]))
     example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.rows else shown[None])
     graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    if not data.exact:
-        return graph
     before = tuple(Layer(name, cell) for name, cell in data.exact)
-    end = before[-1].name
-    behind = tuple(
+    end = before[-1].name if before else INPUT
+    layers = tuple(
         Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.reads))
         for each in graph.layers
     )
-    return Graph((*before, *behind), data.inputs, graph.rest, data.period_ms, data.labels)
+    return Graph((*before, *layers, *data.behind), data.inputs, graph.rest, data.period_ms, data.labels)

@@ -68,7 +68,7 @@ def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verd
     scores, targets = np.concatenate(given), np.concatenate(list(part.targets))
     if data.kind == "text":
         return _symbols(scores, targets, data)
-    return _series(scores, targets, np.concatenate(part.frames)[:, :1], data)
+    return _series(scores, targets, np.concatenate(part.frames), data)
 
 
 def _classes(scores: Array, targets: Array, classes: int) -> Verdict:
@@ -89,13 +89,13 @@ def _symbols(scores: Array, targets: Array, data: Data) -> Verdict:
     return Verdict({"nats": nats, "unigram": _rounded(unigram), "accuracy": _rounded(right)})
 
 
-def _series(scores: Array, targets: Array, now: Array, data: Data) -> Verdict:
-    """`now` is what persistence foretells: that nothing changes."""
-    truth, forecast = data.unscaled(targets), data.unscaled(scores)
-    series = truth, forecast, np.broadcast_to(now, truth.shape)
+def _series(forecast: Array, targets: Array, frames: Array, data: Data) -> Verdict:
+    """A model of a series answers in its units. Persistence foretells what stands first in a frame: no change."""
+    truth = data.unscaled(targets, frames)
+    series = truth, forecast, np.broadcast_to(frames[:, :1], truth.shape)
     metrics = {}
     labels = data.labels or tuple(map(str, range(data.outputs)))
-    wanted, given, same = (torch.from_numpy(np.ascontiguousarray(each)).double() for each in series)
+    wanted, given, same = (torch.from_numpy(np.array(each)).double() for each in series)
     for k, label in enumerate(labels):
         metrics[f"rmse {label}"] = _rounded(mean_squared_error(given[:, k], wanted[:, k], squared=False))
         metrics[f"mae {label}"] = _rounded(mean_absolute_error(given[:, k], wanted[:, k]))

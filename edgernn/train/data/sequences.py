@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn.cells import Concat, Scale, Slice, Sum
 from edgernn.errors import FrameError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.graph import INPUT, Graph, Layer
+from edgernn.tensor import Tensor
 
 Array = NDArray[Any]
 
@@ -73,6 +75,7 @@ class Data:
         exact: (layer name, cell) to put before the network, so that the exported model takes the frames as they are.
         mean, deviation: float32 (outputs,) of the training part's targets, which are stored as standard scores: a
             value is score * deviation + mean; nothing when targets are stored as they are.
+        relative: whether that is the change from the first element of the frame at the same step.
 
     Raises:
         FrameError: frames or targets that do not fit the widths.
@@ -91,6 +94,7 @@ class Data:
     exact: tuple[tuple[str, Any], ...] = ()
     mean: Array | None = None
     deviation: Array | None = None
+    relative: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -122,12 +126,29 @@ class Data:
         """What the network reads: the width of a frame after the cells of `exact`."""
         return self.features.outputs if self.features else self.inputs
 
-    def unscaled(self, scores: Array) -> Array:
-        """Standard scores (..., outputs) in the units of the data."""
+    @property
+    def behind(self) -> tuple[Layer, ...]:
+        """What to put after the network, so that the exported model answers in the units of the data."""
+        if self.mean is None or self.deviation is None:
+            return ()
+        layers = [Layer("unscaled", Scale(Tensor(self.deviation), Tensor(self.mean)))]
+        if not self.relative:
+            return tuple(layers)
+        now = INPUT
+        if self.inputs > 1:
+            layers.append(Layer("now", Slice(self.inputs, 0, 1), (INPUT,)))
+            now = "now"
+        if self.outputs > 1:
+            layers.append(Layer("each_now", Concat(), (now,) * self.outputs))
+            now = "each_now"
+        return (*layers, Layer("values", Sum(), ("unscaled", now)))
+
+    def unscaled(self, scores: Array, frames: Array) -> Array:
+        """Standard scores (..., outputs) at frames (..., inputs) in the units of the data."""
         if self.mean is None or self.deviation is None:
             return scores
         values: Array = scores * self.deviation + self.mean
-        return values
+        return values + frames[..., :1] if self.relative else values
 
     def divided(self, share: float, seed: int) -> tuple["Data", Sequences]:
         """Without a part of the training sequences, and that part: the last ones of a series or text, drawn ones else.

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.cells import Standardize
+from edgernn.cells import Difference, Standardize
 from edgernn.errors import FileError, UsageError
 from edgernn.tensor import Tensor
 from edgernn.train.data import table
@@ -30,6 +31,7 @@ def read(
     horizon: int | Sequence[int] = 1,
     test_share: float = 0.2,
     calendar: bool = False,
+    difference: bool = False,
     chunk: int = 0,
     ordered: bool = True,
     header: bool = True,
@@ -37,8 +39,9 @@ def read(
 ) -> Data:
     """Read a CSV or Parquet file: float32 (rows, 1), or (rows, 5) with the calendar; the last rows are the test part.
 
-    Values are frames as they stand, standardized by an exact cell; targets are standard scores by the same figures.
-    Neither these nor any target of the training part has seen a row of the test part.
+    Values are frames as they stand, standardized by an exact cell; targets are standard scores of the values ahead, or
+    of the change until then, and the exported model answers values. Neither the figures of these scores nor any target
+    of the training part has seen a row of the test part.
 
     Args:
         path: the file.
@@ -47,6 +50,8 @@ def read(
         horizon: how many steps ahead, at least 1; several for an output each.
         test_share: the part at the end that judges.
         calendar: whether a frame has the time of day and the day of the week, as sine and cosine.
+        difference: whether a target is the change from now, and a frame's last change is shown beside its value: for a
+            series that moves little from a row to the next, where the value itself says almost all of the next.
         chunk: rows of a sequence, side by side; 0 for one sequence per part.
         ordered: refuse a time that is not after the one before; with False rows stay as they are, as where a clock was
             set back.
@@ -65,21 +70,17 @@ def read(
     if calendar and time == "":
         raise UsageError("calendar needs the column of the time; give time = its name")
     rows = table.read(path, header=header, separator=separator)
-    values = rows.numbers([value]).astype(np.float32)
-    seconds = None if time == "" else _seconds(rows, time, ordered)
+    frames, seconds = shown(rows, value, time, calendar, ordered)
     first = first_of_test(len(rows), test_share)
-    mean, deviation = statistics(values[:first])
-    frames = values if not calendar or seconds is None else np.hstack([values, _calendar(seconds)])
-    scores = (values - mean) / deviation
+    for part in (first, len(rows) - first):
+        if part <= max(steps):
+            raise UsageError(f"'{path}' has a part of {part} rows, too few to look {max(steps)} steps ahead")
+    known = frames[:first]
+    mean, deviation = map(np.concatenate, zip(*(_figures(known, step, difference) for step in steps), strict=True))
     train, test = (
-        _part(rows, frames[part], scores[part], steps, chunk, part.start)
-        for part in (slice(0, first), slice(first, None))
+        _part(rows, frames[start:end], _Ahead(steps, mean, deviation, difference), chunk, start)
+        for start, end in ((0, first), (first, len(rows)))
     )
-    beside = frames.shape[1] - 1
-    cell = Standardize(
-        Tensor(np.append(mean, np.zeros(beside, np.float32))), Tensor(np.append(deviation, np.ones(beside, np.float32)))
-    )
-    period_ms = None if seconds is None else 1000 * float(np.median(np.diff(seconds)))
     return Data(
         train,
         test,
@@ -87,34 +88,78 @@ def read(
         frames.shape[1],
         len(steps),
         tuple(f"+{step}" for step in steps),
-        period_ms=period_ms,
-        exact=(("standardize", cell),),
-        mean=np.repeat(mean, len(steps)),
-        deviation=np.repeat(deviation, len(steps)),
+        period_ms=None if seconds is None else 1000 * float(np.median(np.diff(seconds))),
+        exact=_exact(known, difference),
+        mean=mean,
+        deviation=deviation,
+        relative=difference,
     )
 
 
-def _part(rows: Table, frames: Array, scores: Array, steps: Sequence[int], chunk: int, start: int) -> Sequences:
+def shown(
+    rows: Table, value: Column, time: Column, calendar: bool, ordered: bool
+) -> tuple[Array, NDArray[np.float64] | None]:
+    """The frames (rows, 1), or (rows, 1 + CALENDAR); and the time of each in seconds, None where time is "".
+
+    Raises:
+        FileError, UsageError: as `read`.
+    """
+    values = rows.numbers([value]).astype(np.float32)
+    seconds = None if time == "" else _seconds(rows, time, ordered)
+    if not calendar or seconds is None:
+        return values, seconds
+    return np.hstack([values, _calendar(seconds)]), seconds
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """What is asked: values so many steps ahead, or the changes until then, as standard scores."""
+
+    steps: Sequence[int]
+    mean: Array
+    deviation: Array
+    difference: bool
+
+
+def _figures(known: Array, step: int, difference: bool) -> tuple[Array, Array]:
+    """Mean and deviation, (1,) each, of the values of the training part, or of their changes in so many steps."""
+    values = known[:, :1]
+    return statistics(values[step:] - values[:-step] if difference else values)
+
+
+def _exact(known: Array, difference: bool) -> tuple[tuple[str, Any], ...]:
+    """The cells before the network: standard scores, and for a difference the last change in its own deviation."""
+    mean, deviation = statistics(known[:, :1])
+    beside = known.shape[1] - 1
+    standardize = Standardize(
+        Tensor(np.append(mean, np.zeros(beside, np.float32))), Tensor(np.append(deviation, np.ones(beside, np.float32)))
+    )
+    if not difference:
+        return (("standardize", standardize),)
+    change = Difference(known.shape[1], Tensor(deviation / _figures(known, 1, difference)[1]))
+    return ("standardize", standardize), ("difference", change)
+
+
+def _part(rows: Table, frames: Array, asked: _Ahead, chunk: int, start: int) -> Sequences:
     """The frames that have all their targets inside the part, in chunks."""
-    known = len(frames) - max(steps)
-    if known < 1:
-        raise UsageError(f"'{rows.path}' has a part of {len(frames)} rows, too few to look {max(steps)} steps ahead")
-    targets = np.hstack([scores[step : step + known] for step in steps])
+    values, known = frames[:, :1], len(frames) - max(asked.steps)
+    ahead = np.hstack([values[step : step + known] for step in asked.steps])
+    targets = (ahead - (values[:known] if asked.difference else 0) - asked.mean) / asked.deviation
     cuts = [slice(at, min(at + (chunk or known), known)) for at in range(0, known, chunk or known)]
     return Sequences(
         tuple(frames[cut] for cut in cuts),
-        tuple(targets[cut] for cut in cuts),
+        tuple(targets[cut].astype(np.float32) for cut in cuts),
         tuple(rows.at(start + cut.start) for cut in cuts),
     )
 
 
 def _seconds(rows: Table, time: Column, ordered: bool) -> Array:
-    """Seconds of each row since the Monday before 1970-01-05, as its own clock shows them."""
+    """The `clock` of each row."""
     cells = rows.text(time)
     made = np.empty(len(cells))
     for k, cell in enumerate(cells):
         try:
-            made[k] = (datetime.fromisoformat(cell).replace(tzinfo=None) - MONDAY).total_seconds()
+            made[k] = clock(cell)
         except ValueError as error:
             raise FileError(
                 f"{rows.at(k)}: column {time!r} holds {cell!r}; expected a time such as 2014-07-01 00:30:00"
@@ -126,6 +171,11 @@ def _seconds(rows: Table, time: Column, ordered: bool) -> Array:
             f"{rows.at(k)}: the time {cells[k]} is not after {cells[k - 1]}; sort the rows, or say ordered = false"
         )
     return made
+
+
+def clock(cell: str) -> float:
+    """Seconds from a Monday in 1970 to an ISO 8601 time, as its own clock shows it; a ValueError where it is none."""
+    return (datetime.fromisoformat(cell).replace(tzinfo=None) - MONDAY).total_seconds()
 
 
 MONDAY = datetime(1970, 1, 5)  # noqa: DTZ001  the clock of the place, whatever its zone

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import FileError, UsageError
+from edgernn.generate import UNKNOWN
 from edgernn.strict import misspelt
 from edgernn.train.data import table
 from edgernn.train.data.folder import files
@@ -18,7 +19,6 @@ from edgernn.train.data.split import drawn, first_of_test
 
 Array = NDArray[Any]
 
-UNKNOWN = "<unknown>"  # symbol 0: whatever the training part does not have
 UNITS = ("character", "token")
 
 
@@ -73,7 +73,7 @@ def encode(said: Sequence[str], vocabulary: Sequence[str]) -> Array:
 
 
 def vocabulary(said: Sequence[Sequence[str]], least: int = 1) -> tuple[str, ...]:
-    """UNKNOWN, then in their order the symbols that are there at least so often."""
+    """UNKNOWN as symbol 0, then in their order the symbols that are there at least so often."""
     counts = Counter(symbol for each in said for symbol in each)
     return (UNKNOWN, *sorted(symbol for symbol, n in counts.items() if n >= least))
 

@@ -13,6 +13,7 @@ from edgernn import disk
 from edgernn.cells.logmel import log_mel
 from edgernn.cells.running import RunningMean
 from edgernn.errors import FileError, MissingExtraError, UsageError
+from edgernn.train.data.background import SILENCE, check_levels, drawn
 from edgernn.train.data.features import in_hops, standardized
 from edgernn.train.data.folder import named
 from edgernn.train.data.sequences import Data, Sequences, numbered
@@ -39,6 +40,8 @@ def read(
     running_mean: Sequence[float] = (),
     pattern: str = "{label}/{name}",
     rate_hz: int = 0,
+    silence: float = 0.0,
+    silence_db: Sequence[float] = (-80, -30),
     test_indices: Sequence[int] = (),
     test_groups: Sequence[str] = (),
     test_share: float = 0.0,
@@ -55,6 +58,9 @@ def read(
         running_mean: (prior, limit) in frames of a `RunningMean`; nothing for none.
         pattern: how the path of a file names class, group and index; see `folder.named`.
         rate_hz: samples per second; 0 for that of the first file. Nothing is resampled.
+        silence: so many clips more in each part, as a share of its own, of a class "_silence_": noise of the colours
+            and levels of `background.drawn`, so that a model can say that nobody speaks.
+        silence_db: (lowest, highest) level of these, in decibels below the full scale.
         test_indices, test_groups, test_share, seed: the test part; see `Split`.
 
     Raises:
@@ -63,22 +69,44 @@ def read(
         GraphError: sizes of the log-mel cell that do not fit together.
     """
     split = Split(indices=test_indices, groups=test_groups, share=test_share, seed=seed)
+    if silence < 0:
+        raise UsageError(f"silence is {silence}; expected a share of at least 0, such as 0.1")
+    check_levels(silence_db, "silence_db")
     if running_mean and len(running_mean) != 2:
         raise UsageError(f"running_mean is {list(running_mean)}; expected [prior, limit] in frames, such as [20, 300]")
     files = named(path, (".wav",), pattern)
     rate_hz = rate_hz or samples(files[0].path)[1]
     mel = log_mel(rate_hz, window, hop, bands, fft, low_hz=low_hz, high_hz=high_hz, floor=floor)
     frames = [_clip(each.path, rate_hz, hop) for each in files]
-    labels, classes = numbered([each.label for each in files])
     mask = split.mask([each.group for each in files], [each.index for each in files if each.index is not None])
+    labels, classes = numbered([each.label for each in files] + [SILENCE] * bool(silence))
     train, test = (
-        Sequences(tuple(frames[i] for i in rows), classes[rows], tuple(files[i].source for i in rows))
-        for rows in (np.flatnonzero(~mask), np.flatnonzero(mask))
+        _with_silence(
+            Sequences(tuple(frames[i] for i in rows), classes[rows], tuple(files[i].source for i in rows)),
+            round(silence * len(rows)),
+            labels,
+            silence_db,
+            np.random.default_rng((seed, part)),
+        )
+        for part, rows in enumerate((np.flatnonzero(~mask), np.flatnonzero(mask)))
     )
     exact = standardized((("logmel", mel),), train.frames)
     if running_mean:
         exact = (*exact, ("mean", RunningMean(bands, *map(float, running_mean))))
     return Data(train, test, "class", hop, len(labels), labels, period_ms=1000 * hop / rate_hz, exact=exact)
+
+
+def _with_silence(
+    said: Sequences, n: int, labels: Sequence[str], levels_db: Sequence[float], random: np.random.Generator
+) -> Sequences:
+    """A part with so many clips of noise, each as long as one that is drawn from it."""
+    if not n:
+        return said
+    hop = said.frames[0].shape[1]
+    lengths = random.choice([len(each) for each in said.frames], n)
+    quiet = tuple(drawn(length * hop, levels_db, random).reshape(-1, hop) for length in lengths)
+    targets = np.append(said.targets, np.full(n, labels.index(SILENCE)))
+    return Sequences(said.frames + quiet, targets, said.sources + tuple(f"{SILENCE} {k}" for k in range(n)))
 
 
 def samples(path: str | os.PathLike[str]) -> tuple[Array, int]:

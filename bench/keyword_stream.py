@@ -1,0 +1,132 @@
+"""One keyword in an hour of speech that never rests: prints a table and writes results/keyword_stream.json.
+
+The model hears raw samples through one stream that is never reset. Smoothing and threshold are chosen on a recording of
+the training clips, for at most so many false alarms an hour; the figures are those of a recording of the test clips.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import edgernn
+from edgernn.detector import Keyword
+from edgernn.runtime import Program
+from edgernn.train import recipe as recipes, run
+from edgernn.train.data.folder import named
+from edgernn.train.data.wav import samples
+from edgernn.train.environment import environment
+from edgernn.train.spotting import Point, Recording, Scene, chosen, curve, detected, heard, judged, mixed
+from edgernn_export import export
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench/results/keyword_stream.json"
+RECIPE = "spoken-stream"
+WINDOWS = (1, 5, 10, 15, 20, 30, 40)  # steps of 10 ms
+REST_S, LATE_S = 0.5, 0.5
+SCENES = {"training": Scene(seed=1), "test": Scene(seed=2, rounds=5)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/fsdd/recordings")
+    parser.add_argument("--model", type=Path, help="a model.rnn of the recipe; trained here without it")
+    parser.add_argument("--word", default="7", help="whose curve is written; the table has all")
+    parser.add_argument("--most", type=float, default=1.0, help="false alarms an hour on the training recording")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        program = opened(options, Path(folder))
+        recordings = {part: recording(options.data, part) for part in SCENES}
+        words = [label for label in program.contract.labels if label.isalnum()]
+        found = {word: spotted(program, recordings, word, options.most) for word in words}
+        row = found[options.word][0]
+        row["test"] = as_on_a_device(program, recordings["test"], options.word, row)
+    said = {
+        "machine": environment(),
+        "recipe": RECIPE,
+        "scenes": {
+            part: asdict(scene) | {"hours": round(recordings[part].hours, 3), "words": len(recordings[part].spoken)}
+            for part, scene in SCENES.items()
+        },
+        "most_false_an_hour": options.most,
+        "rest_s": REST_S,
+        "late_s": LATE_S,
+        "words": {word: row for word, (row, _) in found.items()},
+        "curve": {
+            "word": options.word,
+            "points": [{"threshold": each.threshold, **figures(each)} for each in found[options.word][1]],
+        },
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(said, indent=1) + "\n")
+    show(said)
+
+
+def opened(options: argparse.Namespace, folder: Path) -> Program:
+    """The compiled model of the recipe."""
+    if options.model is None:
+        run.train(recipes.load(RECIPE), options.data, folder)
+    export(edgernn.load(options.model or folder / "model.rnn"), folder / "model.so")
+    return edgernn.open(folder / "model.so")
+
+
+def recording(data: Path, part: str) -> Recording:
+    """The clips of a part of the recipe's own split, one after another."""
+    said = recipes.load(RECIPE).options
+    first, end = said["test_indices"]
+    files = [each for each in named(data, (".wav",), said["pattern"]) if each.index is not None]
+    taken = [each for each in files if (first <= int(each.index or 0) < end) == (part == "test")]
+    sounds = [samples(each.path) for each in taken]
+    return mixed([sound for sound, _ in sounds], [each.label for each in taken], sounds[0][1], SCENES[part])
+
+
+def spotted(
+    program: Program, recordings: dict[str, Recording], word: str, most: float
+) -> tuple[dict[str, Any], list[Point]]:
+    """The setting chosen on the training recording, what it comes to on both, and the test recording's curve."""
+    made, test = recordings["training"], recordings["test"]
+    share = heard(program, made, word)
+    best = chosen((point for window in WINDOWS for point in curve(share, made, word, window, REST_S, LATE_S)), most)
+    points = list(curve(heard(program, test, word), test, word, best.window, REST_S, LATE_S))
+    (same,) = [point for point in points if point.threshold == best.threshold]
+    row = {"window": best.window, "threshold": best.threshold, "training": figures(best), "test": figures(same)}
+    return row, points
+
+
+def as_on_a_device(program: Program, made: Recording, word: str, row: dict[str, Any]) -> dict[str, Any]:
+    """The figures of one word by a detector that steps through a recording, as a device does it."""
+    keyword = Keyword(program.contract.labels.index(word), row["window"], row["threshold"], round(REST_S * 100))
+    outcome = judged(detected(program, made, keyword), made, word, LATE_S)
+    return figures(Point(row["window"], row["threshold"], outcome))
+
+
+def figures(point: Point) -> dict[str, Any]:
+    outcome = point.outcome
+    return {
+        "said": outcome.said,
+        "missed": outcome.missed,
+        "false": outcome.false,
+        "miss_rate": round(outcome.miss_rate, 4),
+        "false_an_hour": round(outcome.false_an_hour, 2),
+    }
+
+
+def show(said: dict[str, Any]) -> None:
+    hours = {part: scene["hours"] for part, scene in said["scenes"].items()}
+    print(f"training clips {hours['training']:.2f} h, test clips {hours['test']:.2f} h, never reset")
+    print("word  window  threshold | training: missed, false an hour | test: missed, false an hour")
+    for word, row in said["words"].items():
+        cells = " | ".join(
+            f"{100 * row[part]['miss_rate']:7.1f} % {row[part]['false_an_hour']:10.2f}" for part in ("training", "test")
+        )
+        print(f"{word:>4} {row['window']:6}   {row['threshold']:9.4f}  | {cells}")
+    print(f"\nthe curve of '{said['curve']['word']}' on the test clips")
+    for point in said["curve"]["points"][::6]:
+        print(f"  {point['threshold']:.4f}  {100 * point['miss_rate']:5.1f} %  {point['false_an_hour']:8.2f} an hour")
+    print(f"written to {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""`edgernn anomalies`: a series through a model that foretells it, and alarms where it is far off."""
+
+import json
+
+import click
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.option("--data", "path", required=True, metavar="FILE", help="The series: .csv or .parquet, with times.")
+@click.option("--windows", metavar="FILE", help="What is known, as NAB's combined_windows.json.")
+@click.option("--value", default="value", show_default=True, metavar="COLUMN")
+@click.option("--time", default="timestamp", show_default=True, metavar="COLUMN")
+@click.option("--test-share", default=0.2, show_default=True, help="The end that chooses no threshold.")
+@click.option("--a-week", default=1.0, show_default=True, help="False alarms that the rest may have in a week.")
+@click.option("--rest-hours", default=24.0, show_default=True, help="After an alarm there is none for so long.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def anomalies(
+    model: str,
+    path: str,
+    windows: str | None,
+    value: str,
+    time: str,
+    test_share: float,
+    a_week: float,
+    rest_hours: float,
+    as_json: bool,
+) -> None:
+    """Stream a series through MODEL and print when its forecasts were unusually far off.
+
+    MODEL foretells the next value, as the recipe machine-temperature trains it, in any format. The score of a step is
+    the anomaly likelihood, from 0 to 1; the threshold is the lowest that keeps to the false alarms a week in the part
+    before the test part.
+    """
+    from edgernn.runtime import open as open_program
+    from edgernn.train.anomalies import Rule, known_windows, watch
+
+    program = open_program(model)
+    known = known_windows(windows, path) if windows else []
+    rule = Rule(a_week=a_week, rest_hours=rest_hours)
+    found = watch(program, path, known, rule=rule, value=value, time=time, test_share=test_share)
+    if as_json:
+        click.echo(json.dumps(found.said(), indent=1))
+        return
+    for alarm in found.alarms:
+        inside = "  in a known window" if alarm.known else ""
+        click.echo(f"{alarm.time}  {alarm.score:.6f}  {alarm.part}{inside}")
+    click.echo(f"threshold {found.threshold:.6f}, of {a_week:g} false alarms a week in the training part")
+    for name, part in found.parts.items():
+        leads = ", ".join(f"{hours:+.1f}" for hours in part.lead_hours)
+        click.echo(
+            f"{name}: {part.weeks:.1f} weeks, {part.found} of {part.windows} windows found, {part.false_alarms} false "
+            f"alarms, {part.a_week:.2f} a week" + (f", hours before the middle of a window: {leads}" if leads else "")
+        )
