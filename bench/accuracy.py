@@ -139,7 +139,7 @@ def train(name: str, seed: int, data: Path) -> dict[str, Any]:
 
 
 def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
-    """Format -> how far its streamed answers are from torch's, at most, and the share that are equal."""
+    """Format -> how far its streamed scores are from torch's, at most, and the share of equal answers."""
     import numpy as np
     import torch
 
@@ -159,10 +159,12 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
         taken += len(frames[-1])
     read_by_network = features(data.features, frames)
     with torch.no_grad():
-        wanted = [
+        scores = [
             network.eval()(torch.from_numpy(each[:, 0].astype(np.int64) if data.rows else each)[None])[0].numpy()
             for each in read_by_network
         ]
+    wanted = [data.unscaled(each, raw) for each, raw in zip(scores, frames, strict=True)]
+    unit = 1.0 if data.deviation is None else data.deviation
     found = {}
     for suffix in FORMATS:
         file = out / f"model{suffix}"
@@ -172,7 +174,7 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
         answers = [stream.reset().run(each) for each in frames]
         both = list(zip(answers, wanted, strict=True))
         found[suffix] = {
-            "largest_difference": float(max(np.abs(a - b).max() for a, b in both)),
+            "largest_difference": float(max((np.abs(a - b) / unit).max() for a, b in both)),
             "equal_answers": float(np.mean(np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in both]))),
         }
     return found

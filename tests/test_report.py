@@ -18,9 +18,10 @@ from edgernn.errors import EdgernnError
 from edgernn.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import Tensor
-from edgernn.train import curves, figures, recipe as recipes, run
+from edgernn.train import recipe as recipes, run
 from edgernn.train.judge import Verdict
-from edgernn.train.report import _step, report
+from edgernn.train.pages import curves, figures
+from edgernn.train.pages.report import _step, report
 from edgernn.train.trainer import Place
 from page import Page
 

@@ -24,13 +24,14 @@ from test_commands import edge
 import edgernn
 from edgernn import cost, device
 from edgernn.errors import FileError, StorageError, UnsupportedError, UsageError
-from edgernn.train import methods, objectives as aims, recipe as recipes, run, space, storage
+from edgernn.train import recipe as recipes, run
 from edgernn.train.fit import Task
-from edgernn.train.objectives import Limits
-from edgernn.train.search import Work, search
-from edgernn.train.study import best, join
+from edgernn.train.search import methods, objectives as aims, space, storage
+from edgernn.train.search.objectives import Limits
+from edgernn.train.search.study import best, join
+from edgernn.train.search.trials import Work, search
+from edgernn.train.search.workers import NUMBER
 from edgernn.train.trainer import Place
-from edgernn.train.workers import NUMBER
 
 RECIPE = """title = "t"
 
@@ -607,7 +608,7 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
         connection.execute("CREATE DATABASE empty")
     url = postgres.replace("/postgres?", "/empty?")
     code = (
-        "import sys; from pathlib import Path; from edgernn.train.storage import opened; from edgernn.train.study import join\n"
+        "import sys; from pathlib import Path; from edgernn.train.search.storage import opened; from edgernn.train.search.study import join\n"
         "with opened(sys.argv[1], Path()) as kept: print(join(kept, 'one', ['minimize'], {'seed': 0}).study_name)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.train.study import Outcome, Summary
+    from edgernn.train.search.study import Outcome, Summary
 
 FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
 """Objectives that every trial has a figure of, trained or not."""
@@ -52,9 +52,9 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
     from edgernn.extras import needed
 
     with needed("searching"):
-        from edgernn.train import search as worker
-        from edgernn.train.objectives import Limits
         from edgernn.train.recipe import load
+        from edgernn.train.search import trials as worker
+        from edgernn.train.search.objectives import Limits
         from edgernn.train.trainer import Place
     loaded = load(recipe, said["settings"], said["spaces"])
     limits = Limits(said["max_latency_us"], said["max_flash_kib"], said["max_ram_kib"])

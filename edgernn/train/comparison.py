@@ -7,9 +7,9 @@ from statistics import fmean
 from typing import Any
 
 from edgernn.cost import Estimate
-from edgernn.train import figures, page as pages
 from edgernn.train.contest import Timed
 from edgernn.train.judge import METRICS
+from edgernn.train.pages import figures, page as pages
 
 
 @dataclass(frozen=True)

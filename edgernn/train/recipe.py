@@ -10,11 +10,11 @@ from typing import Any
 from edgernn import disk
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.strict import Document, misspelt, parse
-from edgernn.train import space
 from edgernn.train.batches import Plan
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.fit import Training
 from edgernn.train.models import Shape
+from edgernn.train.search import space
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")

@@ -14,7 +14,7 @@ import torch
 from edgernn import disk
 from edgernn.errors import UsageError
 from edgernn.readings.count import count
-from edgernn.train import convert, curves
+from edgernn.train import convert
 from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
@@ -25,10 +25,11 @@ from edgernn.train.environment import environment
 from edgernn.train.fit import Part, Task
 from edgernn.train.judge import Verdict, answers, judge
 from edgernn.train.models import Network
-from edgernn.train.recipe import Recipe, written
+from edgernn.train.pages import curves
 
 # Here and not when it is written, so that a package which is missing is told before the training and not after it.
-from edgernn.train.report import report
+from edgernn.train.pages.report import report
+from edgernn.train.recipe import Recipe, written
 from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
 
 MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from edgernn.errors import FileError
-from edgernn.train.storage import BEAT_S, Storage
+from edgernn.train.search.storage import BEAT_S, Storage
 
 LOCK = "study.lock"
 DEATHS = 2

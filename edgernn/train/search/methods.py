@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from edgernn.errors import UsageError
 from edgernn.strict import misspelt
-from edgernn.train.space import Choices, Space
+from edgernn.train.search.space import Choices, Space
 
 GRID = "grid"
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from edgernn.train.curves import Curve
+from edgernn.train.pages.curves import Curve
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ Cell = tuple[str, str]  # what a cell of a table says, and a smaller word below 
 Row = tuple[Cell, ...]
 
 PAGES = Environment(
-    loader=PackageLoader("edgernn.train", "pages"),
+    loader=PackageLoader("edgernn.train.pages"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -18,7 +18,7 @@ PAGES = Environment(
 
 
 def fill(name: str, /, **said: Any) -> str:
-    """A page by the name of its file in pages/, filled; what is no Markup is escaped."""
+    """A page by the name of its file in templates/, filled; what is no Markup is escaped."""
     return PAGES.get_template(name).render(said)
 
 

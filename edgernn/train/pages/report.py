@@ -15,10 +15,10 @@ from edgernn.graph import Graph
 from edgernn.passes.quantize import quantize
 from edgernn.readings.count import Cost, total
 from edgernn.tensor import DYNAMIC
-from edgernn.train import curves, figures
 from edgernn.train.convert import Model, graphs
 from edgernn.train.judge import Verdict
-from edgernn.train.page import Cell, Row, fill, flat, kib, number, row
+from edgernn.train.pages import curves, figures
+from edgernn.train.pages.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.train.recipe import Recipe, written
 
 Array = NDArray[Any]

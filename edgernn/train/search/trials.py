@@ -16,15 +16,16 @@ from optuna.trial import TrialState
 from edgernn import cost, disk
 from edgernn.device import THIS, Device, load
 from edgernn.errors import TrainingError, UnsupportedError, UsageError
-from edgernn.train import convert, methods, objectives as aims, run
+from edgernn.train import convert, run
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
-from edgernn.train.objectives import METRIC, Figures, Limits
 from edgernn.train.recipe import Recipe, changed, written
-from edgernn.train.storage import opened
-from edgernn.train.study import Outcome, Summary, best, join, nearest, note, outcome
+from edgernn.train.search import methods, objectives as aims
+from edgernn.train.search.objectives import METRIC, Figures, Limits
+from edgernn.train.search.storage import opened
+from edgernn.train.search.study import Outcome, Summary, best, join, nearest, note, outcome
+from edgernn.train.search.workers import REASON, STOPPED, Workers, is_open, is_over
 from edgernn.train.trainer import Place
-from edgernn.train.workers import REASON, STOPPED, Workers, is_open, is_over
 
 TRIALS = 20
 VALIDATION = 0.2  # of the training part, where the recipe holds none out

@@ -9,9 +9,9 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from edgernn.errors import UsageError
-from edgernn.train.objectives import Direction, Figures, Limits
-from edgernn.train.storage import Storage
-from edgernn.train.workers import DEATHS, NUMBER, REASON, given_up, standing
+from edgernn.train.search.objectives import Direction, Figures, Limits
+from edgernn.train.search.storage import Storage
+from edgernn.train.search.workers import DEATHS, NUMBER, REASON, given_up, standing
 
 BEGUN, FIGURES = "begun", "figures"
 STATES = {
