@@ -7,7 +7,6 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 COLUMNS = {
     "torch eager": "torch eager",
@@ -26,8 +25,8 @@ COLUMNS = {
 }
 
 
-def figures() -> str:
-    """The part of README that the benchmark writes."""
+def latency() -> str:
+    """What a step takes."""
     said = json.loads((ROOT / "bench/results/step_latency.json").read_text())
     machine, rows, start = said["machine"], said["rows"], said["start"]
     names = [name for name in COLUMNS if name in rows[0]["p50_us"]]
@@ -104,11 +103,42 @@ def versions(machine: dict[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if name != "edgernn")
 
 
+def accuracy() -> str:
+    """What the recipes reach."""
+    said = json.loads((ROOT / "bench/results/accuracy.json").read_text())
+    lines = [
+        "| on the test part, three seeds | mean (each seed) | weights | CPU minutes of a training |",
+        "|---|---|---|---|",
+    ]
+    for name, each in said.items():
+        minutes = each["cpu_minutes"] / len(each["rows"])
+        lines.append(
+            f"| {name} | {each['text'].rpartition(', goal')[0]} | {each['rows'][0]['parameters']:,} | {minutes:.1f} |"
+        )
+    found = [one for each in said.values() for row in each["rows"] for one in row["agreement"].values()]
+    largest, equal = max(one["largest_difference"] for one in found), min(one["equal_answers"] for one in found)
+    lines += [
+        "",
+        (
+            f"Each model streams as `.rnn`, `.onnx`, `.tflite` and `.so`: no score is further than {largest:.1g} from "
+            f"torch's, and at least {equal:.2%} of the answers are the same."
+        ),
+    ]
+    return "\n".join(lines)
+
+
+PARTS = {"bench": latency, "accuracy": accuracy}
+"""The name in README's markers -> the text between them."""
+
+
 def written(readme: str) -> str:
     """README with today's figures."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{figures()}\n{END}{after}"
+    for name, part in PARTS.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = readme.partition(begin)
+        _, _, after = rest.partition(end)
+        readme = f"{before}{begin}\n{part()}\n{end}{after}"
+    return readme
 
 
 if __name__ == "__main__":

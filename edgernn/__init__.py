@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from edgernn.graph import Graph as Graph, Layer as Layer
     from edgernn.runtime import Program as Program, Stream as Stream, open as open  # noqa: A004  edgernn.open is the verb
     from edgernn.tensor import Tensor as Tensor
+    from edgernn.window import Stage as Stage, Window as Window
 
     __version__: str
 
@@ -18,8 +19,10 @@ _DOOR = {
     "Graph": ("edgernn.graph", "Graph"),
     "Layer": ("edgernn.graph", "Layer"),
     "Program": ("edgernn.runtime", "Program"),
+    "Stage": ("edgernn.window", "Stage"),
     "Stream": ("edgernn.runtime", "Stream"),
     "Tensor": ("edgernn.tensor", "Tensor"),
+    "Window": ("edgernn.window", "Window"),
     "__version__": ("edgernn.version", "VERSION"),
     "load": ("edgernn.file", "load"),
     "open": ("edgernn.runtime", "open"),

@@ -7,13 +7,26 @@ outputs: `x` and `<layer>.<state>.in`, `y` and `<layer>.<state>.out`.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from edgernn.errors import FileError
+from edgernn.errors import FileError, UsageError
 from edgernn.file import digest
 from edgernn.graph import Graph
 from edgernn.seal import BLANK, KEY
 from edgernn.version import VERSION
+from edgernn.window import Window
+
+WINDOWS: Mapping[str, str] = MappingProxyType(
+    {
+        "": "no: one step per frame",
+        "steps": "whole windows in both directions, an answer for each frame; it cannot stream",
+        "pooled": "whole windows in both directions, one answer for each; it cannot stream",
+    }
+)
+"""What a contract says of windows -> what that means."""
+
+TIME = "time"  # an axis of any length
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,11 @@ class Contract:
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
     cpu: str = ""  # the level that compiled code was made for, one of edgernn.cpu.LEVELS
+    window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
+
+    def __post_init__(self) -> None:
+        if self.window not in WINDOWS:
+            raise UsageError(f"window is '{self.window}'; there are {', '.join(map(repr, WINDOWS))}")
 
 
 def contract(graph: Graph) -> Contract:
@@ -49,11 +67,38 @@ def contract(graph: Graph) -> Contract:
     )
 
 
-Signature = Mapping[str, tuple[tuple[int, ...], str]]
+def whole(window: Window) -> Contract:
+    """The contract of every artifact made from a window; it carries nothing from one window to the next."""
+    return Contract(
+        graph=digest(window),
+        version=VERSION,
+        precision=window.precision,
+        inputs=window.inputs,
+        outputs=window.outputs,
+        rows=window.rows,
+        states={},
+        period_ms=window.period_ms,
+        labels=window.labels,
+        window="pooled" if window.pooled else "steps",
+    )
+
+
+Signature = Mapping[str, tuple[tuple[int | str, ...], str]]
 
 
 def signature(said: Contract) -> Signature:
-    """Name -> (shape, dtype) of every input and output of an artifact; the first axis is a batch of one."""
+    """Name -> (shape, dtype) of every input and output of an artifact; in a window the first axis is time."""
+    if not said.window:
+        return step_signature(said)
+    answers = 1 if said.window == "pooled" else TIME
+    return {
+        "x": ((TIME, said.inputs), "int32" if said.rows else "float32"),
+        "y": ((answers, said.outputs), "float32"),
+    }
+
+
+def step_signature(said: Contract) -> Mapping[str, tuple[tuple[int, ...], str]]:
+    """The same of an artifact of one step; the first axis is a batch of one."""
     x = ((1,), "int32") if said.rows else ((1, said.inputs), "float32")
     ins = {f"{name}.in": ((1, width), "float32") for name, width in said.states.items()}
     outs = {f"{name}.out": ((1, width), "float32") for name, width in said.states.items()}

@@ -6,6 +6,7 @@ The header's metadata holds the seal, the format version and the graph without i
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from edgernn import (
     disk,
 )
 from edgernn.cell import CELLS, settings
-from edgernn.errors import EdgernnError, FileError, UsageError
+from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.seal import BLANK, KEY, seal, verify
 from edgernn.tensor import Array, Tensor
+from edgernn.window import ONLY_ONNX, Window
 
 SUFFIX = ".rnn"
 FORMAT = "1"
@@ -34,8 +36,12 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
 
     Raises:
         UsageError: another suffix, or no graph.
+        UnsupportedError: a window, which cannot stream.
         FileError: the path cannot be written.
     """
+    given: Any = graph
+    if isinstance(given, Window):
+        raise UnsupportedError(f"a Window cannot be saved as '{path}': {ONLY_ONNX}")
     if not isinstance(graph, Graph):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
     if Path(path).suffix != SUFFIX:
@@ -54,9 +60,15 @@ def load(path: str | os.PathLike[str]) -> Graph:
     return loads(disk.read(path), os.fspath(path))
 
 
-def digest(graph: Graph) -> str:
-    """The SHA-256 that names a graph: the seal of its `.rnn` file in float32, as artifacts are written."""
-    return verify(dumps(graph.astype("float32")), "graph")
+def digest(model: Graph | Window) -> str:
+    """The SHA-256 that names a graph: the seal of its `.rnn` file in float32, as artifacts are written.
+
+    That of a window is made of those of its graphs and of what else it says.
+    """
+    if isinstance(model, Graph):
+        return verify(dumps(model.astype("float32")), "graph")
+    stages = [[stage.merge, *map(digest, stage.graphs)] for stage in model.stages]
+    return sha256(json.dumps([stages, model.pooled, model.period_ms, model.labels]).encode()).hexdigest()
 
 
 def dumps(graph: Graph) -> bytes:

@@ -1,4 +1,4 @@
-"""What must not enter a carried state, looked at before the step of a backend that does not look itself."""
+"""What must not enter a model, looked at before a backend that does not look itself."""
 
 from collections.abc import Callable
 from sys import byteorder
@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy import isfinite
 from numpy.typing import NDArray
+
+from edgernn.contract import Contract
+from edgernn.errors import FrameError
 
 Array = NDArray[Any]
 Step = Callable[[], Any]
@@ -41,3 +44,23 @@ def holding(step: Step, x: Array, held: Array) -> Step:
         return bad
 
     return remembering
+
+
+def check_window(frames: Any, said: Contract) -> None:
+    """Refuse a window that must not enter a model of whole windows.
+
+    Raises:
+        FrameError: no array of the model's dtype and (time, inputs), no frame in it, a number that is not finite, or an
+            index outside the table.
+    """
+    dtype = np.dtype("int32" if said.rows else "float32")
+    wanted = f"expected an array of {dtype} of shape (time, {said.inputs}), with at least one frame"
+    if not isinstance(frames, np.ndarray):
+        raise FrameError(f"a window of type {type(frames).__name__} arrived; {wanted}")
+    if frames.dtype != dtype or frames.ndim != 2 or frames.shape[1] != said.inputs or not len(frames):
+        raise FrameError(f"a window of {frames.dtype} of shape {frames.shape} arrived; {wanted}")
+    good = (frames >= 0) & (frames < said.rows) if said.rows else isfinite(frames)
+    if not good.all():
+        t, k = (int(place) for place in np.argwhere(~good)[0])
+        what = f"0 to {said.rows - 1}, a row of the table" if said.rows else "a finite number"
+        raise FrameError(f"element {k} of frame {t} is {frames[t, k]}; expected {what}: mend the source")

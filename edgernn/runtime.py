@@ -1,11 +1,11 @@
-"""Opening an artifact and stepping it: an immutable Program, and a Stream for each carried state."""
+"""Opening an artifact and running it: an immutable Program, and a Stream for each carried state."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy import isfinite
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgernn import disk
 from edgernn.contract import Contract
-from edgernn.errors import FrameError, StateError, UsageError
-from edgernn.guard import guarded, holding
+from edgernn.engine import Bound, Engine, WindowEngine
+from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
+from edgernn.guard import check_window, guarded, holding
 from edgernn.seal import verify
 
 Array = NDArray[Any]
@@ -32,36 +33,6 @@ BACKENDS = {
 _WHOLE = slice(None)  # made once, and not at every step
 
 
-class Bound(Protocol):
-    """One carried state on one backend: fixed arrays, and a step that takes no arguments."""
-
-    x: Array  # (inputs,) float32, or (1,) int32
-    y: Array  # (outputs,) float32
-    guards: bool  # whether `step` itself refuses a frame that must not enter
-
-    def step(self) -> Any:
-        """Compute `y` from `x` and the carried state, and carry the new state; true when it refused the frame."""
-
-    def read(self) -> tuple[Array, ...]:
-        """The carried states, in the order of the contract; views or copies."""
-
-    def write(self, states: tuple[Array, ...], /) -> None:
-        """Replace the carried states."""
-
-
-class Engine(Protocol):
-    """An artifact in its runtime, shared by every stream."""
-
-    backend: str  # the runtime with its version: "onnxruntime 1.32.0"
-
-    @property
-    def contract(self) -> Contract:
-        """What the artifact says of itself, checked against what the runtime found in it."""
-
-    def bind(self) -> Bound:
-        """A new carried state."""
-
-
 @dataclass(frozen=True)
 class Program:
     """A verified artifact, ready to run: immutable, and shared by any number of streams."""
@@ -69,7 +40,7 @@ class Program:
     name: str
     sha256: str
     size: int  # bytes
-    engine: Engine
+    engine: Engine | WindowEngine
 
     @property
     def contract(self) -> Contract:
@@ -88,8 +59,27 @@ class Program:
             on_bad_input: what a frame that is not finite, or an index outside the table, does. "raise" refuses it
                 with a FrameError and leaves the state as it was; "hold" takes the last good frame in its place (zeros
                 before any), "zero" takes zeros.
+
+        Raises:
+            UnsupportedError: the model reads whole windows.
         """
-        return Stream(self, on_bad_input)
+        if isinstance(self.engine, WindowEngine):
+            raise UnsupportedError(
+                f"'{self.name}' reads every window in both directions and cannot stream; give it a whole window with "
+                "program.run(frames), or train a model in one direction"
+            )
+        return Stream(self, self.engine.bind(), on_bad_input)
+
+    def run(self, frames: Array) -> Array:
+        """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
+
+        Raises:
+            FrameError: a frame that must not enter; a window must also have one at least.
+        """
+        if not isinstance(self.engine, WindowEngine):
+            return self.stream().run(frames)
+        check_window(frames, self.contract)
+        return self.engine.run(np.ascontiguousarray(frames))
 
 
 class Stream:
@@ -103,13 +93,13 @@ class Stream:
         "program",
     )  # fmt: skip
 
-    def __init__(self, program: Program, on_bad_input: OnBadInput) -> None:
+    def __init__(self, program: Program, bound: Bound, on_bad_input: OnBadInput) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
         said = program.contract
         self.program = program
         self._on_bad_input = on_bad_input
-        self._bound = program.engine.bind()
+        self._bound = bound
         self._x, self._y = self._bound.x, self._bound.y
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
@@ -276,5 +266,5 @@ def backend_of(name: str) -> str:
 def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
     """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
     sha256 = verify(data, name)
-    engine: Engine = import_module(backend).load(data, name, threads)
+    engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
     return Program(name, sha256, len(data), engine)

@@ -167,7 +167,7 @@ def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
 def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
     """The proof runs on what was written: break a word of the target and see."""
     from edgernn_export.targets.c.words import CWords
-    from edgernn_export.targets.onnx import OnnxWords
+    from edgernn_export.targets.onnx.words import OnnxWords
     from edgernn_export.targets.tflite.words import TfliteWords
 
     disk.write(tmp_path / f"m{suffix}", b"old")
@@ -200,7 +200,7 @@ def test_a_missing_runtime_is_answered_with_the_command(suffix, tmp_path, monkey
 
 
 MISSING_WRITERS = {
-    ".onnx": (["edgernn_export.targets.onnx"], ["onnx"]),
+    ".onnx": (["edgernn_export.targets.onnx", "edgernn_export.targets.onnx.target"], ["onnx"]),
     ".tflite": (
         [
             "edgernn_export.targets.tflite.target",

@@ -406,7 +406,7 @@ def test_a_typo_is_answered(folder):
 
 
 def test_a_model_that_differs_is_code_one(folder, monkeypatch):
-    from edgernn_export.targets.onnx import OnnxWords
+    from edgernn_export.targets.onnx.words import OnnxWords
 
     monkeypatch.setattr(OnnxWords, "subtract", OnnxWords.add)
     assert "differs from numpy at step 0" in edge("export", "kws.rnn", "bad.onnx", code=1)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -18,9 +18,8 @@ from edgernn.cli import cli
 from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.train import compare as comparing
 from edgernn.train.comparison import page, remarks, table
-from edgernn.train.contest import Timed, contest
+from edgernn.train.contest import WINDOW, Contender, Timed, contest
 from edgernn.train.fit import Task
-from edgernn.train.models import KINDS, Shape
 from edgernn.train.recipe import written
 from page import Page
 
@@ -57,10 +56,8 @@ def trainings(folder):
 
 @pytest.mark.parametrize("cell", comparing.CELLS)
 def test_every_name_makes_a_recipe(cell):
-    if cell not in KINDS and "bidirectional" not in {each.name for each in fields(Shape)}:
-        pytest.skip("networks have one direction here")
     first, second = comparing.recipes("japanese-vowels", [cell], 2, SMALL).values()
-    assert cell == ("bi" if getattr(first.shape, "bidirectional", "") else "") + first.shape.cell
+    assert cell == ("bi" if first.shape.bidirectional else "") + first.shape.cell
     assert (first.training.seed, second.training.seed) == (5, 6)
     assert replace(second.training, seed=5) == first.training
 
@@ -253,11 +250,28 @@ def test_contenders_are_timed_in_turn_and_the_fastest_is_one():
 
         return run
 
-    found = contest({"slow": step("slow", 2000), "fast": step("fast", 0)}, rounds=3, count=50)
+    found = contest({"slow": Contender(step("slow", 2000)), "fast": Contender(step("fast", 0))}, rounds=3, count=50)
     assert found["fast"].ratio == 1
     assert isinstance(found["slow"], Timed)
     turns = [name for k, name in enumerate(order) if not k or order[k - 1] != name]
     assert turns == ["slow", "fast"] * 3
+
+
+@pytest.mark.slow
+def test_a_model_of_whole_windows_stands_beside_one_that_streams(vowels, tmp_path):
+    found = compared(vowels, tmp_path, cells=("rnn", "birnn"), seeds=1)
+    rnn, both = found.rows
+    assert (rnn.streams, both.streams) == (True, False)
+    assert (tmp_path / "birnn-5/model.onnx").exists()
+    inputs, hidden, classes = 12, 6, 9
+    assert both.macs == 2 * (inputs + hidden) * hidden + 2 * hidden * classes
+    assert both.predicted_us > rnn.predicted_us
+    assert both.measured_us > 0
+    assert table(found)[1][1][0] == "birnn, whole windows only"
+    assert f"a window, here of {WINDOW} frames" in remarks(found)[-1]
+    report = Page((tmp_path / "birnn-5/report.html").read_text())
+    assert report.stands_alone()
+    assert "it reads both ways, and cannot stream" in report.text
 
 
 @pytest.mark.slow

@@ -95,6 +95,8 @@ def test_a_training_writes_a_page_that_stands_alone(trained):
     said = {"class": {"truth", "answer"}, "series": {"truth", "forecast", "persistence", "+24"}, "text": {"unigram"}}
     assert any(said[kind] <= texts for texts in drawn)
     assert any({"epoch", "loss"} <= texts for texts in drawn)
+    assert any({"epoch", "norm of the gradient"} <= texts for texts in drawn)
+    assert "$" not in "".join(text for texts in drawn for text in texts)
 
 
 def test_a_training_writes_its_curves_and_its_environment(trained):

@@ -9,14 +9,21 @@ import torch
 import edgernn
 import spoken
 from edgernn.device import RUNTIMES
+from edgernn.graph import Graph
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import BACKENDS
-from edgernn.train.classify import Classifier, fit
-from edgernn_export import export, from_torch
+from edgernn.train import recipe as recipes, run
+from edgernn.train.data.features import standardized
+from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.models import Network
+from edgernn.train.trainer import Place
+from edgernn_export import export
 
 ACCURACY, LOGIT_ERROR, PARAMETERS = 0.97, 1e-4, 20_000
-TRAINING = {"gru": {"hidden": 48, "rate": 6e-3}, "lstm": {"hidden": 48, "rate": 8e-3}}
-EPOCHS, NOISE = 14, 0.2
+TRAINING = {
+    "gru": ("model.hidden=48", "training.rate=6e-3", "training.epochs=14", "training.noise=0.2"),
+    "lstm": ("model.hidden=48", "training.rate=8e-3", "training.epochs=14", "training.noise=0.2"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,44 +53,48 @@ def clips(data):
     return train, test
 
 
-def padded(frames):
-    """(clips, time, bands) padded with zeros on the right, and the length of each."""
-    lengths = torch.tensor([len(each) for each in frames])
-    x = torch.zeros(len(frames), int(lengths.max()), spoken.BANDS)
-    for row, each in zip(x, frames, strict=True):
-        row[: len(each)] = torch.from_numpy(each)
-    return x, lengths
+@dataclass(frozen=True)
+class Trained:
+    """A network of torch behind the statistics of its frames, and the graph that was made of both."""
+
+    data: Data
+    network: Network
+    graph: Graph
+
+    def scores(self, frames):
+        """torch's own answers: (time, bands) -> (time, classes)."""
+        standardize = dict(self.data.exact)["standardize"]
+        ready = (frames - standardize.mean.stored) / standardize.deviation.stored
+        with torch.no_grad():
+            return self.network(torch.from_numpy(ready[None]))[0].numpy()
 
 
 @pytest.fixture(scope="module", params=TRAINING)
-def trained(request, clips):
-    train, _ = clips
-    every = np.concatenate(train.frames)
-    torch.manual_seed(0)
-    model = Classifier(
-        request.param,
-        torch.from_numpy(every.mean(0)),
-        torch.from_numpy(every.std(0)),
-        TRAINING[request.param]["hidden"],
-        classes=10,
+def trained(request, clips, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    train, test = (
+        Sequences(part.frames, part.digits, tuple(f"{name} {i}" for i in range(len(part.frames))))
+        for name, part in zip(("train", "test"), clips, strict=True)
     )
-    assert sum(parameter.numel() for parameter in model.parameters()) <= PARAMETERS
-    x, lengths = padded(train.frames)
-    digits = torch.from_numpy(train.digits)
-    list(fit(model, x, lengths, digits, epochs=EPOCHS, rate=TRAINING[request.param]["rate"], noise=NOISE))
-    return model
+    exact = standardized((), train.frames)
+    data = Data(train, test, "class", spoken.BANDS, 10, tuple("0123456789"), period_ms=10.0, exact=exact)
+    recipe = recipes.load("spoken-digits", [f"model.cell={request.param}", *TRAINING[request.param]])
+    run.train_on(data, recipe, folder, place=Place("cpu"))
+    network = Network(recipe.shape, spoken.BANDS, 10)
+    weights = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+    network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})
+    assert sum(parameter.numel() for parameter in network.parameters()) <= PARAMETERS
+    return Trained(data, network.eval(), edgernn.load(folder / "model.rnn"))
 
 
 @pytest.fixture(scope="module")
-def graph(trained, clips):
-    _, test = clips
-    return from_torch(trained, torch.from_numpy(test.frames[0][None]), period_ms=10.0, labels=tuple("0123456789"))
+def graph(trained):
+    return trained.graph
 
 
 def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
     _, test = clips
-    with torch.no_grad():
-        wanted = [trained(torch.from_numpy(frames[None]))[0].numpy() for frames in test.frames]
+    wanted = [trained.scores(frames) for frames in test.frames]
     answers = np.array([scores[-1].argmax() for scores in wanted])
     accuracy = float((answers == test.digits).mean())
     worst = {}

@@ -34,6 +34,20 @@ class OrtEngine:
         return OrtBound(self.session, self.contract)
 
 
+class OrtWindow:
+    """One session over whole windows, of any length."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.contract = said
+        self._session = session
+
+    def run(self, frames: Array) -> Array:
+        """(time, inputs) -> (time, outputs), or (1, outputs)."""
+        (answers,) = self._session.run(["y"], {"x": frames})
+        return np.asarray(answers)
+
+
 class OrtBound:
     """Fixed buffers: on each step the states are read from one set and written to the other."""
 
@@ -71,7 +85,7 @@ class OrtBound:
         return binding
 
 
-def load(data: bytes, name: str, threads: int) -> OrtEngine:
+def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     """A session over the bytes of a verified `.onnx` file.
 
     Raises:
@@ -90,4 +104,4 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine:
         raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
     nodes = (*session.get_inputs(), *session.get_outputs())
     check(name, said, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes})
-    return OrtEngine(session, said)
+    return OrtWindow(session, said) if said.window else OrtEngine(session, said)

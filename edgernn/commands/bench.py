@@ -26,11 +26,18 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
     A short look, not a claim: the machine's other work is in it. The error is the largest difference of an output from
     numpy in float64 over 200 steps of the same random frames.
     """
+    from edgernn.errors import UnsupportedError
     from edgernn.file import load
     from edgernn.runtime import open as open_program
 
     graph = None if reference is None else load(reference)
     programs = [open_program(path) for path in artifacts]
+    for program in programs:
+        if program.contract.window:
+            raise UnsupportedError(
+                f"'{program.name}' reads whole windows in both directions, and so has no step to time; bench takes "
+                "models that stream"
+            )
     rows = [_row(program, graph, steps) for program in programs]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -1,6 +1,7 @@
 """`edgernn demo`: the whole story on a synthetic motor, from training to three runtimes."""
 
 import json
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ def demo(folder: str, as_json: bool) -> None:
     from edgernn import disk, file
     from edgernn.errors import MissingExtraError
     from edgernn.runtime import open as open_program
-    from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record
+    from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record, saved
     from edgernn_export.translate import export
 
     if find_spec("torch") is None:
@@ -38,8 +39,10 @@ def demo(folder: str, as_json: bool) -> None:
         f"a frame of {FRAME} samples every {PERIOD_MS:g} ms, {TRAIN} recordings to train on and {HELD_OUT} held out."
     )
     held_out = record(HELD_OUT, SECONDS, seed=1)
-    graph = _train(record(TRAIN, SECONDS, seed=0), as_json)
     paths = [str(Path(folder) / f"motor{suffix}") for suffix in (".rnn", ".onnx", ".tflite")]
+    data = str(Path(folder) / "motor.npz")
+    disk.write(data, saved(record(TRAIN, SECONDS, seed=0), held_out))
+    graph = _train(data, Path(folder) / "run", talk)
     file.save(graph, paths[0])
     for path in paths[1:]:
         export(graph, path)
@@ -60,24 +63,16 @@ def demo(folder: str, as_json: bool) -> None:
     )
 
 
-def _train(recordings: "Recordings", quiet: bool) -> "Graph":
-    """A GRU trained on the recordings, as a graph."""
-    from edgernn.train.demo import EPOCHS, HIDDEN, convert, train, untrained
+def _train(data: str, out: Path, talk: Callable[[str], None]) -> "Graph":
+    """The recipe `motor`, as `edgernn train motor --data` trains it."""
+    from edgernn.file import load
+    from edgernn.train import recipe, run
+    from edgernn.train.trainer import Place, watched_by_a_person
 
-    model = untrained(recordings)
-    epochs = train(model, recordings)
-    if quiet:
-        list(epochs)
-    else:
-        with click.progressbar(
-            epochs, length=EPOCHS, label=f"Training a GRU of {HIDDEN} units", item_show_func=_loss
-        ) as bar:
-            list(bar)
-    return convert(model, recordings)
-
-
-def _loss(loss: float | None) -> str | None:
-    return None if loss is None else f"loss {loss:.3f}"
+    said = recipe.load("motor")
+    talk(f"Training a {said.shape.cell.upper()} of {said.shape.hidden} units for {said.training.epochs} epochs.")
+    run.train(said, data, out, place=Place(progress=watched_by_a_person()))
+    return load(out / "model.rnn")
 
 
 def _row(program: "Program", graph: "Graph", held_out: "Recordings") -> dict[str, Any]:

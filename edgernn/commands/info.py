@@ -14,6 +14,7 @@ import click
 def info(path: str, as_json: bool) -> None:
     """Verify a .rnn, .onnx or .tflite file and say what it reads, carries and answers. No runtime is needed."""
     from edgernn import disk
+    from edgernn.contract import WINDOWS
     from edgernn.runtime import backend_of
     from edgernn.seal import verify
 
@@ -25,7 +26,7 @@ def info(path: str, as_json: bool) -> None:
         return
     for name, value in said.items():
         if name != "layers":
-            click.echo(f"{name:14} {_text(value)}")
+            click.echo(f"{name:14} {WINDOWS[value] if name == 'window' else _text(value)}")
     for layer in said.get("layers", ()):
         click.echo(
             f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  reads {', '.join(layer['reads'])}"

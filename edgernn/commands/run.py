@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.runtime import Stream
+    from edgernn.runtime import Program, Stream
 
 
 @click.command(no_args_is_help=True)
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_json: bool) -> None:
     """Stream frames through ARTIFACT, one step each, with the state carried.
 
-    From a pipe every line is answered as it comes.
+    From a pipe every line is answered as it comes. A model of whole windows cannot stream: it reads all the frames, and
+    then answers.
     """
     from edgernn.errors import UsageError
     from edgernn.runtime import open as open_program
@@ -36,10 +37,13 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
     if output is not None and Path(output).suffix not in {".npy", ".csv"}:
         raise UsageError(f"no results can be written to '{output}'; there are .npy and .csv")
     program = open_program(artifact)
-    stream = program.stream(on_bad_input=on_bad_input)
-    results = _results(stream, _frames(source, stream))
+    frames = _frames(source, program)
+    if program.contract.window:
+        results = _whole(program, frames, on_bad_input)
+    else:
+        results = _results(program.stream(on_bad_input=on_bad_input), frames)
     if output is not None:
-        _save(output, list(results), stream)
+        _save(output, list(results), program)
     elif as_json:
         rows = [[value if isfinite(value) else None for value in row.tolist()] for row in results]
         click.echo(json.dumps({"backend": program.backend, "labels": program.contract.labels, "outputs": rows}))
@@ -58,11 +62,29 @@ def _results(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
             raise FrameError(f"frame {t}: {error}") from error
 
 
-def _frames(source: str, stream: "Stream") -> Iterator[Any]:
+def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iterator[Any]:
+    """The answers to all frames as one window: one for each, or one alone."""
+    import numpy as np
+
+    from edgernn.errors import FrameError, UsageError
+
+    if on_bad_input != "raise":
+        raise UsageError(
+            f"--on-bad-input {on_bad_input} mends a stream, and '{program.name}' reads whole windows; mend the file"
+        )
+    held = list(frames)
+    for t, frame in enumerate(held):
+        if frame.shape != (program.contract.inputs,):
+            raise FrameError(f"frame {t} has {frame.size} values; expected {program.contract.inputs}")
+    dtype = "int32" if program.contract.rows else "float32"
+    return iter(program.run(np.array(held, dtype).reshape(len(held), program.contract.inputs)))
+
+
+def _frames(source: str, program: "Program") -> Iterator[Any]:
     """The frames of a file or of a pipe, in the dtype that the model reads."""
     from edgernn.errors import UsageError
 
-    dtype = "int32" if stream.program.contract.rows else "float32"
+    dtype = "int32" if program.contract.rows else "float32"
     if source == "-":
         return _parsed(sys.stdin, "the pipe", dtype)
     suffix = Path(source).suffix
@@ -122,7 +144,7 @@ def _parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Any]:
         raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
 
 
-def _save(output: str, rows: list[Any], stream: "Stream") -> None:
+def _save(output: str, rows: list[Any], program: "Program") -> None:
     import io
 
     import numpy as np
@@ -133,7 +155,7 @@ def _save(output: str, rows: list[Any], stream: "Stream") -> None:
         disk.write(output, "".join(f"{_line(row)}\n" for row in rows).encode())
         return
     held = io.BytesIO()
-    np.save(held, np.array(rows, np.float32).reshape(len(rows), stream.program.contract.outputs))
+    np.save(held, np.array(rows, np.float32).reshape(len(rows), program.contract.outputs))
     disk.write(output, held.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""`edgernn train`: from a folder of data to a model that streams."""
+"""`edgernn train`: from a folder of data to a model."""
 
 import json
 from pathlib import Path
@@ -32,8 +32,9 @@ def train(
     """Train the model of RECIPE and write it, its metrics, its report and its checkpoint into a folder.
 
     RECIPE is one of those that come with edgernn, such as spoken-digits, or a file that ends in .toml. The metrics are
-    of the test part, from the exported graph as it streams; `edgernn export` makes artifacts of the model.rnn. What is
-    interrupted goes on with --resume.
+    of the test part, from the exported graph as it streams; `edgernn export` makes artifacts of the model.rnn. A
+    bidirectional model is written as model.onnx: it takes whole windows and cannot stream. What is interrupted goes on
+    with --resume.
     """
     from dataclasses import asdict
 
@@ -43,6 +44,7 @@ def train(
         from edgernn.train import run
         from edgernn.train.recipe import load
         from edgernn.train.trainer import Place, watched_by_a_person
+        from edgernn.train.window import FILE
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
     place = Place(device, devices, nodes, logger, watched_by_a_person())
@@ -57,4 +59,7 @@ def train(
     metrics = ", ".join(f"{name} {value:g}" for name, value in result.metrics.items())
     click.echo(f"{loaded.title}: {metrics} on the test part; {result.parameters:,} weights, {result.took_s:.0f} s")
     click.echo(f"What it came to, and what it costs where, is told in {folder / 'report.html'}")
-    click.echo(f"The model is {folder / 'model.rnn'}: try\n  edgernn info {folder / 'model.rnn'}")
+    if loaded.shape.bidirectional:
+        click.echo("It is bidirectional: whole windows only; it cannot stream.")
+    model = folder / (FILE if loaded.shape.bidirectional else "model.rnn")
+    click.echo(f"The model is {model}: try\n  edgernn info {model}")

@@ -162,13 +162,14 @@ class Stepper:
     Args:
         graph: what to compute.
         dtype: "float64" or "float32", for every value inside.
+        ops: what says the words, where it is not the definition.
     """
 
-    def __init__(self, graph: Graph, dtype: str = "float64") -> None:
+    def __init__(self, graph: Graph, dtype: str = "float64", ops: NumpyOps | None = None) -> None:
         self.graph = graph
         self.trace: Trace = trace(graph)
         self.dtype = np.dtype(dtype)
-        self._ops = SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype)
+        self._ops = ops or (SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype))
 
     def rest(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width)."""

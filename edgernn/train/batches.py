@@ -19,21 +19,25 @@ class Batch:
         x: (batch, time, inputs) float32, or (batch, time) int64 symbols.
         target: (batch, time, outputs) float32, or (batch, time) int64; a class per sequence is repeated.
         asked: bool (batch, time), the steps whose answer counts.
+        lengths: int64 (batch,), the steps that are no padding.
         fresh: whether sequences begin, and do not go on where the last batch ended.
     """
 
     x: torch.Tensor
     target: torch.Tensor
     asked: torch.Tensor
+    lengths: torch.Tensor
     fresh: bool = True
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
-        return Batch(self.x.to(device), self.target.to(device), self.asked.to(device), self.fresh)
+        x, target, asked = self.x.to(device), self.target.to(device), self.asked.to(device)
+        return Batch(x, target, asked, self.lengths.to(device), self.fresh)
 
     def rows(self, rank: int, world: int) -> "Batch":
         """What one of several processes trains on: every so-manieth row."""
-        return Batch(self.x[rank::world], self.target[rank::world], self.asked[rank::world], self.fresh)
+        x, target, asked = self.x[rank::world], self.target[rank::world], self.asked[rank::world]
+        return Batch(x, target, asked, self.lengths[rank::world], self.fresh)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ def epoch(
             part = slice(at, at + every)
             asked = whole.asked[:, part]
             if asked.any():
-                yield Batch(whole.x[:, part], whole.target[:, part], asked, fresh=at == 0).rows(rank, world)
+                lengths = (whole.lengths - at).clamp(0, asked.shape[1])
+                yield Batch(whole.x[:, part], whole.target[:, part], asked, lengths, fresh=at == 0).rows(rank, world)
 
 
 def padded(frames: Sequence[Array], targets: Sequence[Array], late: float) -> Batch:
@@ -93,4 +98,4 @@ def padded(frames: Sequence[Array], targets: Sequence[Array], late: float) -> Ba
         x[row, :length] = each[:, 0] if symbols else each
         y[row, :length] = target
         asked[row, int(late * length) : length] = True
-    return Batch(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(asked))
+    return Batch(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(asked), torch.tensor(lengths))

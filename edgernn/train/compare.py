@@ -9,19 +9,21 @@ from types import MappingProxyType
 from typing import Any
 
 from edgernn import device, disk, file
-from edgernn.cost import estimate
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.graph import Graph
 from edgernn.strict import misspelt
 from edgernn.train import run
 from edgernn.train.comparison import Comparison, as_json, page, row
-from edgernn.train.contest import Timed, compiled, contest
+from edgernn.train.contest import Timed, compiled, contest, whole
+from edgernn.train.convert import FILES, Model, convert
+from edgernn.train.costs import predicted
+from edgernn.train.data.reader import read
 from edgernn.train.environment import environment
-from edgernn.train.models import KINDS
+from edgernn.train.models import KINDS, Network
 from edgernn.train.recipe import Recipe, load, written
 
 CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {name: (f"model.cell={name}",) for name in KINDS}
+    {name: (f"model.cell={name}", 'model.bidirectional=""') for name in KINDS}
     | {f"bi{name}": (f"model.cell={name}", "model.bidirectional=concat") for name in KINDS}
 )
 """A name in a comparison -> what it sets in the recipe; "bi" is for both directions, side by side."""
@@ -98,7 +100,7 @@ def compare(
         found[cell, seed] = _trained(recipe, path, out / f"{cell}-{seed}", cell)
         figures = found[cell, seed]["metrics"].items()
         told(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in figures))
-    made = _held(begun, found, out, where)
+    made = _held(begun, each, found, path, out, where)
     disk.write_all({f"{out / RESULT}": as_json(made), f"{out / PAGE}": page(made).encode()})
     return made
 
@@ -130,26 +132,45 @@ def _trained(recipe: Recipe, path: str | os.PathLike[str], folder: Path, cell: s
 
 
 def _held(
-    begun: Comparison, found: Mapping[tuple[str, int], Mapping[str, Any]], out: Path, board: device.Device
+    begun: Comparison,
+    each: Mapping[tuple[str, int], Recipe],
+    found: Mapping[tuple[str, int], Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    out: Path,
+    board: device.Device,
 ) -> Comparison:
     """With the rows, from what was trained: a step of every seed of a cell costs the same."""
     metric = next(iter(next(iter(found.values()))["metrics"]))
-    cells = dict.fromkeys(cell for cell, _ in found)
-    graphs = {cell: file.load(out / f"{cell}-{begun.seeds[0]}" / "model.rnn") for cell in cells}
-    predicted = {cell: estimate(graph, board) for cell, graph in graphs.items()}
-    timed, unmeasured = _timed(graphs)
+    recipes = {cell: recipe for (cell, _), recipe in each.items()}
+    cells = tuple(recipes)
+    models = {cell: _model(recipes[cell], path, out / f"{cell}-{begun.seeds[0]}") for cell in cells}
+    steps = {cell: predicted(model, board) for cell, model in models.items()}
+    timed, unmeasured = _timed(models, out, begun.seeds[0])
     rows = tuple(
-        row(cell, metric, [found[cell, seed] for seed in begun.seeds], predicted[cell], timed.get(cell))
+        row(cell, metric, [found[cell, seed] for seed in begun.seeds], models[cell], steps[cell][0], timed.get(cell))
         for cell in cells
     )
-    unknown = next((each.unknown for each in predicted.values() if each.unknown), "")
+    unknown = next((why for _, why in steps.values() if why), "")
     return replace(begun, metric=metric, unknown=unknown, unmeasured=unmeasured, rows=rows)
 
 
-def _timed(graphs: Mapping[str, Graph]) -> tuple[dict[str, Timed], str]:
-    """The compiled steps here; or none, and why: what was trained is worth a table all the same."""
+def _model(recipe: Recipe, path: str | os.PathLike[str], folder: Path) -> Model:
+    """What was trained; of whole windows, one like it, since its file cannot be counted."""
+    if (folder / FILES[0]).exists():
+        return file.load(folder / FILES[0])
+    data = read(recipe.reader, path, recipe.options)
+    return convert(Network(recipe.shape, data.width, data.outputs, data.rows).eval(), data)
+
+
+def _timed(models: Mapping[str, Model], out: Path, seed: int) -> tuple[dict[str, Timed], str]:
+    """What a frame takes here; or nothing, and why: what was trained is worth a table all the same."""
     try:
-        return contest({cell: compiled(graph) for cell, graph in graphs.items()}), ""
+        return contest(
+            {
+                cell: compiled(model) if isinstance(model, Graph) else whole(out / f"{cell}-{seed}" / FILES[1])
+                for cell, model in models.items()
+            }
+        ), ""
     except CompilerError as error:
         return {}, str(error)
 

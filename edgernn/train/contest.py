@@ -12,21 +12,28 @@ from edgernn.readings.numpy import random_frames
 from edgernn.runtime import open as open_program
 from edgernn_export.translate import export
 
-Step = Callable[[], object]
-
 ROUNDS = 11  # the first is a warm-up and does not count
 STEPS = 300  # of each contender in a round
+WINDOW = 100  # frames, where a model takes whole windows only
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is timed, and how many frames it takes at once."""
+
+    call: Callable[[], object]
+    frames: int = 1
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One contender: the median of its rounds, and the median of its ratios to the fastest, round by round."""
+    """One contender: the median of its rounds for each frame, and of its ratios to the fastest, round by round."""
 
     step_us: float
     ratio: float
 
 
-def compiled(graph: Graph) -> Step:
+def compiled(graph: Graph) -> Contender:
     """One step of a graph compiled for this machine, as Python calls it: guard and state included.
 
     Raises:
@@ -37,21 +44,35 @@ def compiled(graph: Graph) -> Step:
         export(graph, path)
         stream = open_program(path).stream()
     frame = random_frames(graph.inputs, graph.rows, 1)[0]
-    return lambda: stream.step(frame)
+    return Contender(lambda: stream.step(frame))
 
 
-def contest(steps: Mapping[str, Step], rounds: int = ROUNDS, count: int = STEPS) -> dict[str, Timed]:
+def whole(path: Path) -> Contender:
+    """A window of WINDOW frames through a file that takes nothing else."""
+    program = open_program(path)
+    frames = random_frames(program.contract.inputs, program.contract.rows, WINDOW)
+    return Contender(lambda: program.run(frames), WINDOW)
+
+
+def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = STEPS) -> dict[str, Timed]:
     """Time every contender in every round.
 
     Args:
-        steps: name -> what to time.
+        contenders: by name.
         rounds: at least 2.
-        count: steps of each contender in a round, after its warm-up.
+        count: calls of each in a round, after its warm-up, that take one frame; fewer of those that take more.
     """
-    took = [{name: back_to_back(step, count).p50_us for name, step in steps.items()} for _ in range(rounds)][1:]
-    typical = {name: median(each[name] for each in took) for name in steps}
+    took = [
+        {name: _frame_us(each, max(count // each.frames, 5)) for name, each in contenders.items()}
+        for _ in range(rounds)
+    ][1:]
+    typical = {name: median(each[name] for each in took) for name in contenders}
     fastest = min(typical, key=typical.__getitem__)
     return {
         name: Timed(round(typical[name], 3), round(median(each[name] / each[fastest] for each in took), 3))
-        for name in steps
+        for name in contenders
     }
+
+
+def _frame_us(contender: Contender, calls: int) -> float:
+    return back_to_back(contender.call, calls).p50_us / contender.frames

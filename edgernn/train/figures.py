@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,8 @@ def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
         axes.plot(epochs, values, color=colour, label=plain(name), marker="." if len(epochs) < 30 else "")
     if "norm" in panel and min(min(values) for _, values in lines.values()) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}" if _decades(lines) < 1 else "")
     last = max(epochs[-1] for epochs, _ in lines.values())
     axes.set(xlabel="epoch", ylabel=panel, xlim=(-0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -71,7 +74,7 @@ def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
     paint = np.empty((n, n, 4))
     paint[..., :3], paint[..., 3] = to_rgb(COLOURS[1]), share
     paint[np.diag_indices(n)] = np.column_stack([np.tile(to_rgb(COLOURS[0]), (n, 1)), share.diagonal()])
-    side = 4.4 if n > NAMED else 2.6 + 0.17 * n
+    side = 4.4 if n > NAMED else max(3.6, 2.6 + 0.17 * n)
     axes = _axes(side, side)
     axes.imshow(paint, interpolation="none")
     axes.set(xlabel="answer", ylabel="truth")
@@ -130,6 +133,12 @@ def _axes(width: float, height: float) -> Axes:
     """In inches; no figure is kept by pyplot."""
     axes: Axes = Figure((width, height), layout="constrained").subplots()
     return axes
+
+
+def _decades(lines: Mapping[str, Curve]) -> float:
+    """How many powers of ten the values span."""
+    values = [value for _, values in lines.values() for value in values]
+    return log10(max(values) / min(values))
 
 
 def _cycled(of: Sequence[str], n: int) -> list[str]:

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from edgernn.errors import TrainingError, UsageError
 from edgernn.strict import misspelt
 from edgernn.train.batches import Batch, Plan, epoch
-from edgernn.train.models import Network, detached
+from edgernn.train.bidirectional import pooled
+from edgernn.train.models import Network, Shape, detached
 from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 
 Array = NDArray[Any]
@@ -82,6 +83,18 @@ class Training:
             which = "patience" if self.patience else f"the schedule '{PLATEAU}'"
             raise UsageError(f"{which} goes by a validation part, and there is none; set validation = 0.1")
 
+    def check(self, shape: Shape) -> None:
+        """Refuse to train a network in pieces whose backward direction begins at the end of a whole sequence.
+
+        Raises:
+            UsageError: a state that is carried, and a bidirectional network.
+        """
+        if shape.bidirectional and (self.plan.tbptt or self.carry):
+            raise UsageError(
+                f"tbptt is {self.plan.tbptt} and carry {self.carry}, but a network of bidirectional="
+                f"'{shape.bidirectional}' reads whole sequences; leave both at 0, or train in one direction"
+            )
+
 
 @dataclass(frozen=True)
 class Part:
@@ -131,6 +144,9 @@ class Task(lightning.LightningModule):
         train: what it learns from.
         watched: what it is held against after every epoch, by name: "validation" or "test".
         training: how.
+
+    Raises:
+        UsageError: a way of training that the network does not allow.
     """
 
     def __init__(
@@ -142,6 +158,7 @@ class Task(lightning.LightningModule):
         training: Training,
     ) -> None:
         super().__init__()
+        training.check(network.shape)
         self.network, self.kind, self.training_options = network, kind, training
         self._train, self._watched = train, watched
         self._states: list[Any] | None = None
@@ -179,7 +196,7 @@ class Task(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         loss, right = self._loss(batch)
-        name, asked = self._watched[0], int(batch.asked.sum())
+        name, asked = self._watched[0], len(batch.x) if self._pools else int(batch.asked.sum())
         self.log(f"{name}_loss", loss, batch_size=asked, sync_dist=True)
         if right is not None:
             self.log(f"{name}_accuracy", right, batch_size=asked, sync_dist=True)
@@ -226,25 +243,32 @@ class Task(lightning.LightningModule):
         return max(1, -(-len(lengths) // plan.batch) * chunks)
 
     def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The mean loss over the steps that are asked, and the share of right answers among them."""
+        """The mean loss over the answers that count, and the share of right ones among them."""
         said = self.training_options
         x = batch.x
         if self.training and said.noise and x.is_floating_point():
             x = x + said.noise * torch.randn_like(x)
-        scores, after = self.network.run(x, self._begin(batch))
+        scores, after = self.network.run(x, self._begin(batch), batch.lengths)
         self._states = after
-        asked, target = batch.asked, batch.target
-        if not asked.any():  # the rows of one process among several may all have ended
+        if not batch.asked.any():  # the rows of one process among several may all have ended
             return scores.sum() * 0.0, None
+        if self._pools:
+            answers, wanted = pooled(scores, batch.lengths), batch.target[:, 0]
+        else:
+            answers, wanted = scores[batch.asked], batch.target[batch.asked]
         if self.kind == "series":
-            return F.mse_loss(scores[asked], target[asked]), None
-        right = (scores[asked].argmax(-1) == target[asked]).float().mean()
-        return F.cross_entropy(scores[asked], target[asked]), right
+            return F.mse_loss(answers, wanted), None
+        return F.cross_entropy(answers, wanted), (answers.argmax(-1) == wanted).float().mean()
+
+    @property
+    def _pools(self) -> bool:
+        """Whether the answer is one for a whole sequence, the mean of all its steps' scores."""
+        return self.kind == "class" and bool(self.network.shape.bidirectional)
 
     def _begin(self, batch: Batch) -> list[Any] | None:
         """The states before a batch: those after the last one, but at rest where a sequence begins."""
         states = self._states
-        if states is None or _rows(states) != len(batch.x):
+        if not states or _rows(states) != len(batch.x):
             return None
         carried = self.training and torch.rand(()) < self.training_options.carry
         return None if batch.fresh and not carried else detached(states)

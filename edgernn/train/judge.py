@@ -1,4 +1,4 @@
-"""What a trained model is worth: its answers to the test part, frame by frame from rest, as a device gives them."""
+"""What a trained model is worth: its answers to the test part, as a device gives them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ from torchmetrics.functional.classification import (
 
 from edgernn.graph import Graph
 from edgernn.readings.numpy import Stepper
+from edgernn.readings.window import WindowReading
 from edgernn.train.data.sequences import Data, Sequences
+from edgernn.window import Window
 
 Array = NDArray[Any]
 
@@ -41,9 +43,11 @@ BETTER: Mapping[str, int] = {"accuracy": 1, "nats": -1, "rmse": -1}
 """The first word of a metric to choose by -> 1 when more is better, -1 when less is."""
 
 
-def streamed(graph: Graph) -> Callable[[Array], Array]:
-    """The answers of a graph: (time, inputs) -> (time, outputs), from rest, in float32."""
-    stepper = Stepper(graph.astype("float32"), "float32")
+def answers(model: Graph | Window) -> Callable[[Array], Array]:
+    """(time, inputs) -> (time, outputs) from rest, in float32; one answer for a whole window that is pooled."""
+    if isinstance(model, Window):
+        return WindowReading(model.astype("float32"), "float32").run
+    stepper = Stepper(model.astype("float32"), "float32")
     return lambda frames: stepper.run(frames)[0]
 
 
@@ -55,10 +59,10 @@ def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verd
         data: what the part belongs to.
         part: the test part, or one to choose by.
     """
-    answers = [answer(frames) for frames in part.frames]
+    given = [answer(frames) for frames in part.frames]
     if data.kind == "class":
-        return _classes(np.stack([each[-1] for each in answers]), np.asarray(part.targets), data.outputs)
-    scores, targets = np.concatenate(answers), np.concatenate(list(part.targets))
+        return _classes(np.stack([each[-1] for each in given]), np.asarray(part.targets), data.outputs)
+    scores, targets = np.concatenate(given), np.concatenate(list(part.targets))
     if data.kind == "text":
         return _symbols(scores, targets, data)
     return _series(scores, targets, np.concatenate(part.frames)[:, :1], data)

@@ -1,4 +1,4 @@
-"""Networks to train: an embedding or a dense layer, recurrent layers, a head; streamable by construction."""
+"""Networks to train: an embedding or a dense layer, recurrent layers, a head; streamable unless bidirectional."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from edgernn.cells import FastGrnn, Gru, LayerNormGru, LayerNormLstm, Lstm, Mgu,
 from edgernn.errors import UsageError
 from edgernn.strict import misspelt
 from edgernn.tensor import Tensor
+from edgernn.train.bidirectional import Bidirectional, Direction
 from edgernn.train.recurrent import Recurrent
+from edgernn.window import MERGES
 
 Draw = Callable[..., Tensor]
 
@@ -33,6 +35,8 @@ class Shape:
         residual: whether each layer but the first adds what it reads.
         norm: whether each layer's output is normalized.
         learned_state: whether the states begin at a parameter and not at zero.
+        bidirectional: "concat" or "mean" where each layer is two, one of which reads backwards, and whose normalized
+            outputs are put side by side or averaged; such a network takes whole sequences. "" for one that streams.
     """
 
     cell: str = "gru"
@@ -45,6 +49,7 @@ class Shape:
     residual: bool = False
     norm: bool = False
     learned_state: bool = False
+    bidirectional: str = ""
 
     def __post_init__(self) -> None:
         if self.cell not in KINDS:
@@ -55,6 +60,13 @@ class Shape:
         for name in ("dropout", "variational"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a part from 0 up to, but not, 1")
+        if self.bidirectional not in {"", *MERGES}:
+            raise UsageError(f"bidirectional is '{self.bidirectional}'; {misspelt(self.bidirectional, MERGES)}, or ''")
+
+    @property
+    def across(self) -> int:
+        """The width of what a recurrent layer answers, all its directions together."""
+        return self.hidden * 2 if self.bidirectional == "concat" else self.hidden
 
 
 @dataclass(frozen=True)
@@ -85,22 +97,32 @@ class Network(nn.Module):
         self.table = nn.Embedding(rows, shape.embedding) if rows else None
         width = shape.embedding or inputs
         self.before = nn.Sequential(nn.Linear(width, shape.dense), nn.ReLU()) if shape.dense else nn.Identity()
-        widths = [shape.dense or width, *[shape.hidden] * (shape.layers - 1)]
-        self.layers = nn.ModuleList(_layer(shape, each) for each in widths)
-        self.norms = nn.ModuleList(
-            nn.LayerNorm(shape.hidden) if shape.norm else nn.Identity() for _ in range(shape.layers)
-        )
+        widths = [shape.dense or width, *[shape.across] * (shape.layers - 1)]
+        if shape.bidirectional:
+            self.layers = nn.ModuleList(_both(shape, each, shape.residual and i > 0) for i, each in enumerate(widths))
+        else:
+            self.layers = nn.ModuleList(_layer(shape, each) for each in widths)
+            self.norms = nn.ModuleList(_norm(shape) for _ in widths)
         self.drop = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(shape.hidden, outputs)
+        self.head = nn.Linear(shape.across, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), from rest."""
         return self.run(x)[0]
 
-    def run(self, x: torch.Tensor, states: list[Any] | None = None) -> tuple[torch.Tensor, list[Any]]:
-        """The same from given states, one entry per recurrent layer; and the states after the last step."""
+    def run(
+        self, x: torch.Tensor, states: list[Any] | None = None, lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, list[Any]]:
+        """The same from given states, one entry per recurrent layer; and the states after the last step.
+
+        A bidirectional network carries none. It reads backwards from where each sequence ends, by `lengths` (batch,).
+        """
         h = self.before(x if self.table is None else self.table(x))
-        after = []
+        after: list[Any] = []
+        if self.shape.bidirectional:
+            for layer in self.layers:
+                h = self.drop(layer(h, lengths))
+            return self.head(h), after
         for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             y, state = layer(h, None if states is None else states[i])
             y = norm(y)
@@ -113,6 +135,19 @@ class Network(nn.Module):
 def detached(states: list[Any]) -> list[Any]:
     """States cut off from their past, as `Network.run` returns them: where a truncated gradient ends."""
     return [tuple(each.detach() for each in state) if isinstance(state, tuple) else state.detach() for state in states]
+
+
+def _both(shape: Shape, inputs: int, residual: bool) -> Bidirectional:
+    """A layer of two directions; what each adds of its input is, once merged, the input as it was."""
+    first, last = slice(0, shape.hidden), slice(shape.across - shape.hidden, shape.across)
+    ahead, back = (
+        Direction(_layer(shape, inputs), _norm(shape), added if residual else None) for added in (first, last)
+    )
+    return Bidirectional(ahead, back, shape.bidirectional)
+
+
+def _norm(shape: Shape) -> nn.Module:
+    return nn.LayerNorm(shape.hidden) if shape.norm else nn.Identity()
 
 
 def _layer(shape: Shape, inputs: int) -> nn.Module:

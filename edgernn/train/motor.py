@@ -14,6 +14,7 @@ White noise is added to all. The patterns are those of R. B. Randall, "Vibration
 2011). The data are made, not measured: they show that the tools work, not that a model finds faults in a real motor.
 """
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,16 @@ def record(recordings: int, seconds: float, seed: int) -> Recordings:
     conditions = np.arange(recordings) % len(CONDITIONS)
     signals = [_vibration(CONDITIONS[condition], steps * FRAME, random) for condition in conditions]
     return Recordings(np.stack(signals).reshape(recordings, steps, FRAME).astype(np.float32), conditions)
+
+
+def saved(train: Recordings, test: Recordings) -> bytes:
+    """A .npz file as edgernn.train.data.npz reads it."""
+    made = io.BytesIO()
+    labels = np.array(CONDITIONS)
+    np.savez(
+        made, x_train=train.frames, y_train=train.conditions, x_test=test.frames, y_test=test.conditions, labels=labels
+    )
+    return made.getvalue()
 
 
 def _vibration(condition: str, samples: int, random: np.random.Generator) -> Array:

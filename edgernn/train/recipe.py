@@ -86,16 +86,11 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
     training = dict(said["training"])
     plan = {key: training.pop(key) for key in list(training) if key in _kinds(Plan)}
     try:
-        return Recipe(
-            name,
-            str(said["title"]),
-            options.pop("reader"),
-            options,
-            Shape(**_checked(document, "model", said["model"], Shape)),
-            Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan))),
-            Augmentation(**_checked(document, "augment", said.get("augment", {}), Augmentation)),
-            said,
-        )
+        shape = Shape(**_checked(document, "model", said["model"], Shape))
+        how = Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan)))
+        how.check(shape)
+        augment = Augmentation(**_checked(document, "augment", said.get("augment", {}), Augmentation))
+        return Recipe(name, str(said["title"]), options.pop("reader"), options, shape, how, augment, said)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
 

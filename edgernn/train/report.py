@@ -10,15 +10,17 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from edgernn import device
-from edgernn.cost import estimate
 from edgernn.graph import Graph
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import Cost, count
+from edgernn.readings.count import Cost
 from edgernn.tensor import DYNAMIC
 from edgernn.train import curves, figures
+from edgernn.train.convert import Model
+from edgernn.train.costs import changed, counted, predicted
 from edgernn.train.judge import Verdict
 from edgernn.train.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.train.recipe import Recipe, written
+from edgernn.window import Window
 
 Array = NDArray[Any]
 
@@ -52,7 +54,7 @@ class Table:
 
 def report(
     recipe: Recipe,
-    graph: Graph,
+    model: Model,
     verdict: Verdict,
     history: Sequence[Mapping[str, float]],
     environment: Mapping[str, Any],
@@ -62,39 +64,40 @@ def report(
 
     Args:
         recipe: as it was used.
-        graph: the model, in float32.
+        model: in float32.
         verdict: of the test part.
         history: the figures of each epoch by name.
         environment: what the figures belong to; tables in it are shown as "table.key".
         notes: warnings of the training.
     """
-    forms = {name: form(graph) for name, form in FORMS.items()}
-    costs = {name: count(form) for name, form in forms.items()}
+    forms = {name: changed(model, form) for name, form in FORMS.items()}
+    costs = {name: counted(form) for name, form in forms.items()}
     metrics = [(figures.plain(name), number(value)) for name, value in verdict.metrics.items()]
     return fill(
         "report.html",
         title=recipe.title,
         name=recipe.name,
+        whole=isinstance(model, Window),
         metrics=metrics[:TILES],
         more=tuple(row(*each) for each in metrics[TILES:]),
         notes=list(dict.fromkeys(notes)),
-        answers=_answers(verdict, graph),
+        answers=_answers(verdict, model),
         curves=[figures.curves(panel, lines) for panel, lines in curves.panels(history).items()],
         features=_features(costs["fp32"]),
         sizes=_sizes(costs),
-        period="" if graph.period_ms is None else f"{graph.period_ms:,.10g}",
-        steps=_steps(forms, graph.period_ms),
+        period="" if model.period_ms is None else f"{model.period_ms:,.10g}",
+        steps=_steps(forms, model.period_ms),
         recipe=written(recipe),
         environment=tuple(row(name, str(value)) for name, value in flat(environment)),
     )
 
 
-def _answers(verdict: Verdict, graph: Graph) -> Answers:
+def _answers(verdict: Verdict, model: Model) -> Answers:
     if verdict.confusion is not None:
-        labels = graph.labels or tuple(map(str, range(graph.outputs)))
+        labels = model.labels or tuple(map(str, range(model.outputs)))
         return _classes(verdict.confusion, labels)
     if verdict.series is not None:
-        return _series(*verdict.series, graph.labels)
+        return _series(*verdict.series, model.labels)
     shown = {name: verdict.metrics[name] for name in ("nats", "unigram") if name in verdict.metrics}
     nats = verdict.metrics["nats"]
     said = (
@@ -157,7 +160,7 @@ def _sizes(costs: Mapping[str, Cost]) -> Table:
     return Table(("precision", "parameters", "MACs", "weights KiB", "state KiB", "scratch KiB"), tuple(rows))
 
 
-def _steps(forms: Mapping[str, Graph], period_ms: float | None) -> Table:
+def _steps(forms: Mapping[str, Model], period_ms: float | None) -> Table:
     """A row for each device, a column for each precision."""
     rows: list[Row] = []
     for name in device.names():
@@ -166,12 +169,12 @@ def _steps(forms: Mapping[str, Graph], period_ms: float | None) -> Table:
     return Table(("device", *(f"{name}, µs" for name in forms)), tuple(rows))
 
 
-def _step(graph: Graph, board: device.Device, period_ms: float | None) -> Cell:
+def _step(model: Model, board: device.Device, period_ms: float | None) -> Cell:
     """The predicted step and its share of a period, or why there is none."""
-    found = estimate(graph, board)
-    if found.step_us is None:
-        return "unknown", found.unknown
-    return f"{found.step_us:.3g}", "" if period_ms is None else _share(found.step_us / 1000 / period_ms)
+    took, unknown = predicted(model, board)
+    if took is None:
+        return "unknown", unknown
+    return f"{took:.3g}", "" if period_ms is None else _share(took / 1000 / period_ms)
 
 
 def _share(part: float) -> str:

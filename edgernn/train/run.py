@@ -1,4 +1,4 @@
-"""One training from a recipe and a folder of data to a model that streams, in a folder of its own."""
+"""One training from a recipe and a folder of data to a model, in a folder of its own."""
 
 import json
 import os
@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from edgernn import disk, file
+from edgernn import disk
 from edgernn.errors import UsageError
-from edgernn.graph import INPUT, Graph, Layer
 from edgernn.readings.count import count
-from edgernn.train import curves
+from edgernn.train import convert, curves
+from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.reader import read
@@ -24,16 +23,15 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
 from edgernn.train.fit import Part, Task
-from edgernn.train.judge import Verdict, judge, streamed
+from edgernn.train.judge import Verdict, answers, judge
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe, written
 
 # Here and not when it is written, so that a package which is missing is told before the training and not after it.
 from edgernn.train.report import report
 from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
-from edgernn_export.translate import from_torch
 
-MADE = (CHECKPOINT, "model.rnn", "metrics.json", "curves.csv", "environment.json", "report.html")
+MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
 """What a training leaves in its folder, beside its recipe."""
 
 
@@ -42,7 +40,8 @@ class Result:
     """What a training came to.
 
     Attributes:
-        metrics: of the test part, by name, from the model as it streams; the first is the one to choose by.
+        metrics: of the test part, by name, from the model as it streams or reads whole windows; the first is the one to
+            choose by.
         validation: the same of the validation part, when the recipe asks for one.
         took_s: seconds of training by the clock; after a resume, of what was left.
         cpu_s: seconds of all cores together, over all the times that it was resumed.
@@ -67,6 +66,8 @@ def train(
 ) -> Result:
     """Read the data, train the network, and write recipe, model, checkpoint, metrics and curves into a folder.
 
+    A bidirectional model cannot stream, and is written as model.onnx, which takes whole windows.
+
     Args:
         recipe: what to train.
         path: the data, as the recipe's reader takes it.
@@ -80,7 +81,13 @@ def train(
         FileError: the disk is full; the last checkpoint is as it was.
         KeyboardInterrupt: it was interrupted.
     """
-    data, validation = _divided(recipe, read(recipe.reader, path, recipe.options))
+    return train_on(read(recipe.reader, path, recipe.options), recipe, out, place=place, resume=resume)
+
+
+def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = None, resume: bool = False) -> Result:
+    """The same with data that is there already, whatever the recipe says of a reader."""
+    convert.ready(recipe, data)
+    data, validation = _divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
     watched = ("test", data.test) if validation is None else ("validation", validation)
@@ -94,8 +101,8 @@ def train(
         except SystemExit as error:  # what Lightning makes of an interruption
             raise KeyboardInterrupt from error
     took, cpu = time.perf_counter() - began, spent.cpu_s
-    graph = to_graph(network.cpu().eval(), data)
-    answer = streamed(graph)
+    model = convert.convert(network.cpu().eval(), data)
+    answer = answers(model)
     verdict = judge(answer, data, data.test)
     result = Result(
         verdict.metrics,
@@ -103,12 +110,12 @@ def train(
         round(took, 1),
         round(cpu, 1),
         round(task.frames / took, 1),
-        count(graph).parameters,
+        sum(count(graph).parameters for graph in convert.graphs(model)),
         task.history,
         norms.notes,
     )
     if trainer.is_global_zero:
-        _write(out, recipe, graph, verdict, result)
+        _write(out, recipe, model, verdict, result)
     return result
 
 
@@ -150,13 +157,13 @@ def _begin(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     return None
 
 
-def _write(out: Path, recipe: Recipe, graph: Graph, verdict: Verdict, result: Result) -> None:
+def _write(out: Path, recipe: Recipe, model: Model, verdict: Verdict, result: Result) -> None:
     """All that a finished training leaves, or none of it."""
     about = environment() | {"cpu_s": result.cpu_s}
-    page = report(recipe, graph, verdict, result.history, about, result.notes)
+    page = report(recipe, model, verdict, result.history, about, result.notes)
     disk.write_all(
         {
-            str(out / "model.rnn"): file.dumps(graph),
+            **{str(out / name): data for name, data in convert.rendered(model).items()},
             str(out / "metrics.json"): _json(
                 {name: value for name, value in asdict(result).items() if name != "history"}
             ),
@@ -169,21 +176,3 @@ def _write(out: Path, recipe: Recipe, graph: Graph, verdict: Verdict, result: Re
 
 def _json(said: Mapping[str, Any]) -> bytes:
     return (json.dumps(said, indent=1) + "\n").encode()
-
-
-def to_graph(network: Network, data: Data) -> Graph:
-    """The trained network behind the cells that make its features, so that the model takes the data as it is."""
-    frames = features(data.features, data.train.frames[:1])[0]
-    steps = max(2, min(len(frames), 8))
-    shown = np.resize(frames, (steps, frames.shape[1]))
-    example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.rows else shown[None])
-    graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    if not data.exact:
-        return graph
-    before = tuple(Layer(name, cell) for name, cell in data.exact)
-    end = before[-1].name
-    behind = tuple(
-        Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.reads))
-        for each in graph.layers
-    )
-    return Graph((*before, *behind), data.inputs, graph.rest, data.period_ms, data.labels)

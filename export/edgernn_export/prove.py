@@ -9,10 +9,13 @@ import numpy as np
 from edgernn.errors import ParityError
 from edgernn.graph import Graph
 from edgernn.readings.numpy import Array, NumpyOps, Stepper, random_frames
+from edgernn.readings.window import WindowReading
 from edgernn.runtime import Program
 from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.window import Window
 
 STEPS = 32
+LENGTHS = (STEPS, 1, 2, 7)  # of windows
 DRAWS = 32
 
 
@@ -61,14 +64,49 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     single = graph.astype("float32")
     reference, bounds, stream = Stepper(single, "float32"), Bounds(single, program.backend), program.stream()
     states = reference.rest()
-    _compare(program, 0, stream.state, states, dict.fromkeys(states, 0.0))
+    _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
     for t, frame in enumerate(_frames(bounds, steps)):
         y, after = reference.step(frame, states)
         wanted = {"y": y, **after}
-        _compare(program, t, {"y": stream.step(frame), **stream.state}, wanted, bounds.of(frame, states, wanted))
+        found = {"y": stream.step(frame), **stream.state}
+        _compare(program, f"at step {t}", found, wanted, bounds.of(frame, states, wanted))
         if not all(np.isfinite(state).all() for state in after.values()):
             break  # what a state of no number becomes is nobody's promise
         stream.state = states = after
+
+
+def prove_window(window: Window, program: Program) -> None:
+    """Run a program and the reference on windows of several lengths, each free from its first to its last step.
+
+    Raises:
+        ParityError: an answer is further from float32 numpy than the tolerance of this precision on this runtime.
+    """
+    single = window.astype("float32")
+    reference, tolerance = WindowReading(single, "float32"), _tolerance(single.precision, program.backend)
+    exact = WindowReading(single, "float64", Shaken())
+    draws = 1 if tolerance is FLOAT else 1 + DRAWS
+    for steps in LENGTHS:
+        frames = random_frames(single.inputs, single.rows, steps, seed=steps)
+        with np.errstate(all="ignore"):
+            if not np.isfinite(exact.run(frames[None])).all():
+                frames = np.abs(frames)
+            wanted = reference.run(frames)
+            others = exact.run(np.broadcast_to(frames, (draws, *frames.shape)))
+        bound = _bound(tolerance, wanted, others)
+        _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
+
+
+def _tolerance(precision: str, runtime: str) -> Tolerance:
+    return ROUNDED[runtime.split(maxsplit=1)[0]] if DYNAMIC in precision else FLOAT
+
+
+def _bound(tolerance: Tolerance, reference: Array, tries: Array) -> float:
+    """How far a result may be from the reference; the first of the tries is exact, the others are rounded by chance."""
+    exact, *others = tries
+    own = max(_distance(other, exact) for other in (reference, *others))
+    if tolerance is FLOAT and not np.isfinite(own):
+        own = 0.0  # whatever is not finite must be the same; rounded to integers, it is nobody's promise
+    return tolerance.size * _size(reference) + tolerance.own * own
 
 
 class Bounds(Stepper):
@@ -85,23 +123,15 @@ class Bounds(Stepper):
     """
 
     def __init__(self, graph: Graph, runtime: str) -> None:
-        super().__init__(graph, "float64")
-        rounds = DYNAMIC in graph.precision
-        self.tolerance = ROUNDED[runtime.split(maxsplit=1)[0]] if rounds else FLOAT
-        self._ops = Shaken()
-        self._rows = 1 + DRAWS * rounds
+        super().__init__(graph, "float64", Shaken())
+        self.tolerance = _tolerance(graph.precision, runtime)
+        self._rows = 1 if self.tolerance is FLOAT else 1 + DRAWS
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
         """For each result of one step, given what float32 numpy makes of the same input and states."""
         before = {name: self._repeated(state).astype(np.float64) for name, state in states.items()}
         y, after = self.step(self._repeated(x), before)
-        found = {}
-        for name, (exact, *others) in {"y": y, **after}.items():
-            own = max(_distance(other, exact) for other in (reference[name], *others))
-            if self.tolerance is FLOAT and not np.isfinite(own):
-                own = 0.0  # whatever is not finite must be the same; rounded to integers, it is nobody's promise
-            found[name] = self.tolerance.size * _size(reference[name]) + self.tolerance.own * own
-        return found
+        return {name: _bound(self.tolerance, reference[name], tries) for name, tries in {"y": y, **after}.items()}
 
     def _repeated(self, x: Array) -> Array:
         return np.broadcast_to(x, (self._rows, *x.shape))
@@ -131,13 +161,13 @@ def _frames(exact: Bounds, steps: int) -> Array:
 
 
 def _compare(
-    program: Program, t: int, found: dict[str, Array], wanted: dict[str, Array], bounds: dict[str, float]
+    program: Program, where: str, found: dict[str, Array], wanted: dict[str, Array], bounds: dict[str, float]
 ) -> None:
     for name, reference in wanted.items():
         error = _distance(found[name], reference)
         if not error <= bounds[name]:
             raise ParityError(
-                f"'{program.name}' on {program.backend} differs from numpy at step {t} in '{name}' by {error:.3g}; "
+                f"'{program.name}' on {program.backend} differs from numpy {where} in '{name}' by {error:.3g}; "
                 f"expected at most {bounds[name]:.3g}: please report the model"
             )
 

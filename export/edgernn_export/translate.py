@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgernn import disk
-from edgernn.errors import MissingExtraError, UsageError
+from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.graph import Graph
 from edgernn.runtime import BACKENDS, load
-from edgernn_export.prove import prove
-from edgernn_export.targets import PROVED_BY, TARGETS
+from edgernn.window import ONLY_ONNX, Window
+from edgernn_export.prove import prove, prove_window
+from edgernn_export.targets import PROVED_BY, TARGETS, WINDOWS
 from edgernn_export.targets.place import Place, place
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _torch(name: str) -> Any:
 
 
 def export(
-    graph: Graph,
+    graph: Graph | Window,
     path: str | os.PathLike[str],
     *,
     device: str | os.PathLike[str] | None = None,
@@ -89,7 +90,8 @@ def export(
     """Write a graph as an artifact of one step, proved on its runtime against numpy before it is kept.
 
     Args:
-        graph: what to write, in its own precision; float64 is written as float32.
+        graph: what to write, in its own precision; float64 is written as float32. A Window is written as an artifact of
+            whole windows, which only `.onnx` can be.
         path: the suffix picks the target: `.onnx`, `.tflite`, `.so`, which also writes a loader for boards without
             numpy beside it, or `.c`, which also writes the `.h`.
         device: the board that will run it, as edgernn.device.load takes it. A `.so` is compiled for its processor; what
@@ -99,28 +101,31 @@ def export(
 
     Raises:
         UsageError: no target writes this suffix, the runtime does not run it, or there is no such board.
-        UnsupportedError: the board cannot run such a file.
+        UnsupportedError: the board cannot run such a file, or a window arrived for a format of steps.
         MissingExtraError: the target or its runtime is not installed.
         CompilerError: there is no C compiler, or it fails.
         ParityError: the artifact computes something else than the graph; nothing is written.
         FileError: the path cannot be written.
     """
     name = os.fspath(path)
-    target_of(name)
+    target_of(name, graph)
     disk.write_all(render(graph, name, place(name, runtime, device)))
 
 
-def render(graph: Graph, name: str, where: Place | None = None) -> dict[str, bytes]:
+def render(graph: Graph | Window, name: str, where: Place | None = None) -> dict[str, bytes]:
     """The files that `export` would write for this name, proved: path -> bytes; without a place, for the usual one."""
-    if not isinstance(graph, Graph):
+    if not isinstance(graph, Graph | Window):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
-    path, target = Path(name), target_of(name)
+    path, target = Path(name), target_of(name, graph)
     if not path.stem.isprintable() or set(path.stem) & set('"\\'):
         raise UsageError(
             f"{path.stem!r} cannot be the name of a file that code refers to; use letters, digits, - and _"
         )
     where = where or place(name)
     made: Mapping[str, bytes] = import_module(target).render(graph, path.stem, where)
+    if isinstance(graph, Window):
+        prove_window(graph, load(made[path.name], name, BACKENDS[path.suffix]))
+        return {name: made[path.name]}
     proof = PROVED_BY.get(path.suffix, path.suffix)
     runs = made if path.suffix == proof and where.device is None else _to_prove(graph, path.stem, proof, where)
     prove(graph, load(runs[f"{path.stem}{proof}"], name, BACKENDS[proof]))
@@ -133,13 +138,18 @@ def _to_prove(graph: Graph, stem: str, suffix: str, where: Place) -> Mapping[str
     return made
 
 
-def target_of(name: str) -> str:
-    """The module that renders files of this suffix.
+def target_of(name: str, graph: Graph | Window | None = None) -> str:
+    """The module that renders a graph, or a window when one is given, to a file of this suffix.
 
     Raises:
         UsageError: there is none.
+        UnsupportedError: there is none for windows.
     """
     suffix = Path(name).suffix
+    if isinstance(graph, Window):
+        if suffix not in WINDOWS:
+            raise UnsupportedError(f"a Window cannot be written as '{name}': {ONLY_ONNX}")
+        return WINDOWS[suffix]
     if suffix not in TARGETS:
         raise UsageError(f"no target writes '{name}'; there are {', '.join(sorted(TARGETS))}")
     return TARGETS[suffix]

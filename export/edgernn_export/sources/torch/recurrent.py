@@ -69,7 +69,10 @@ def sequence(
     """nn.RNN, nn.GRU or nn.LSTM: one layer each of the stack."""
     del biases, dropout, train, batch_first
     if bidirectional:
-        raise b.refuse("its backward direction reads frames that have not arrived; train with bidirectional=False")
+        raise b.refuse(
+            "its backward direction reads frames that have not arrived; train with bidirectional=False, or convert "
+            "each direction as a layer of its own for an edgernn.Window, which takes whole windows and cannot stream"
+        )
     value, kind = _in_time(b, x), KINDS[op_of(b.node)]
     out, final, *_ = (tuple(meta.shape) for meta in b.node.meta["val"])
     each, names = len(weights) // layers, []

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from edgernn.contract import signature
+from edgernn.contract import step_signature
 from edgernn.graph import Graph
 from edgernn.seal import seal
 from edgernn.trace import replay
@@ -17,7 +17,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     planned = plan(graph)
     flat = Flat()
     words = TfliteWords(planned, flat, place)
-    shapes = signature(planned.said)
+    shapes = step_signature(planned.said)
     for ref in planned.ins:
         shape, dtype = shapes[ref.name]
         flat.tensor(ref.name, shape, dtype)

@@ -1,32 +1,22 @@
-"""ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs."""
+"""The words as nodes of ONNX, and a step as a graph of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
-from edgernn.contract import signature
-from edgernn.errors import MissingExtraError
-from edgernn.graph import INPUT, Graph
+from edgernn.contract import Signature, signature
+from edgernn.graph import INPUT
 from edgernn.record import Ref, Word
-from edgernn.seal import seal
 from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.trace import replay
-from edgernn.version import VERSION
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import Plan, plan
-
-try:
-    import onnx
-    from onnx import helper, numpy_helper
-except ImportError as error:
-    raise MissingExtraError("onnx", "export", "writing an .onnx file") from error
+from edgernn_export.targets.plan import Plan
 
 Array = NDArray[Any]
 
-OPSET = 17
-IR_VERSION = 8  # that of opset 17
 ZERO = 128  # the unsigned integer that stands for 0
 
 _TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
@@ -179,26 +169,20 @@ class OnnxWords:
         return name
 
 
-def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
-    """The sealed bytes of an `.onnx` file, the same for the same graph."""
-    planned = plan(graph)
+def step(planned: Plan) -> onnx.GraphProto:
+    """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
     words = OnnxWords(planned)
     replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
     for output, name in planned.copies.items():
         words.copy(name, output)
-    shapes = signature(planned.said)
-    infos = {
-        name: helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)) for name, (shape, dtype) in shapes.items()
+    values = infos(signature(planned.said))
+    ins = [values[INPUT], *(values[ref.name] for ref in planned.ins[1:])]
+    outs = [values[name] for name in planned.outs]
+    return helper.make_graph(words.nodes, "step", ins, outs, list(words.weights.values()))
+
+
+def infos(said: Signature) -> dict[str, onnx.ValueInfoProto]:
+    """The inputs and outputs of a contract as ONNX declares them."""
+    return {
+        name: helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)) for name, (shape, dtype) in said.items()
     }
-    ins = [infos[INPUT], *(infos[ref.name] for ref in planned.ins[1:])]
-    outs = [infos[name] for name in planned.outs]
-    model = helper.make_model(
-        helper.make_graph(words.nodes, "step", ins, outs, list(words.weights.values())),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="edgernn",
-        producer_version=VERSION,
-    )
-    helper.set_model_props(model, {"edgernn": planned.contract})
-    onnx.checker.check_model(model, full_check=True)
-    return {f"{stem}.onnx": seal(model.SerializeToString(deterministic=True))}

@@ -1,0 +1,87 @@
+"""Every shipped recipe, cut short, on the real data: it learns, and its model streams alike in every format."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgernn
+from edgernn.train import recipe as recipes, run
+from edgernn.train.data.reader import read
+from edgernn.train.motor import record, saved
+from edgernn.train.trainer import Place
+from edgernn_export import export
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Short:
+    """A recipe that takes seconds: which part of the data, what is set, and what it must do better than."""
+
+    data: Callable[[Path, Path], Path]
+    settings: tuple[str, ...]
+    learnt: Callable[[dict[str, float]], bool]
+
+
+def there(place: str) -> Callable[[Path, Path], Path]:
+    return lambda data, _: data / place
+
+
+def digits(data: Path, folder: Path) -> Path:
+    """Six recordings of each digit by each speaker."""
+    for path in (data / "fsdd/recordings").glob("*_[0-5].wav"):
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+def motor(_: Path, folder: Path) -> Path:
+    """A few recordings, made here."""
+    (folder / "motor.npz").write_bytes(saved(record(100, 0.5, seed=0), record(50, 0.5, seed=1)))
+    return folder / "motor.npz"
+
+
+def beginning(data: Path, folder: Path) -> Path:
+    """The first tenth of the text."""
+    text = (data / "tinyshakespeare/input.txt").read_text()
+    (folder / "text.txt").write_text(text[: len(text) // 10])
+    return folder / "text.txt"
+
+
+SHORT = {
+    "activity": Short(there("stm32_har"), ("training.epochs=2",), lambda m: m["accuracy"] > 0.7),
+    "japanese-vowels": Short(there("japanese_vowels"), ("training.epochs=6",), lambda m: m["accuracy"] > 0.6),
+    "motor": Short(motor, ("training.epochs=15",), lambda m: m["accuracy"] > 0.6),
+    "shakespeare": Short(beginning, ("training.epochs=2", "model.hidden=48"), lambda m: m["nats"] < 3.0),
+    "spoken-digits": Short(digits, ("training.epochs=15", "data.test_indices=[0, 1]"), lambda m: m["accuracy"] > 0.4),
+    "surnames": Short(there("surnames"), ("training.epochs=1", "model.hidden=32"), lambda m: m["accuracy"] > 0.55),
+    "taxi-demand": Short(
+        there("nab/data/realKnownCause/nyc_taxi.csv"),
+        ("training.epochs=20",),
+        lambda m: m["rmse +1"] < m["persistence +1"],
+    ),
+}
+
+
+def test_every_recipe_has_a_short_form():
+    assert set(SHORT) == set(recipes.names())
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_recipe_learns_and_its_model_streams_alike_everywhere(name, data, tmp_path):
+    short = SHORT[name]
+    (tmp_path / "data").mkdir()
+    path = short.data(data, tmp_path / "data")
+    recipe = recipes.load(name, short.settings)
+    found = run.train(recipe, path, tmp_path / "run", place=Place("cpu"))
+    assert short.learnt(dict(found.metrics)), found.metrics
+    assert found.notes == []
+    graph = edgernn.load(tmp_path / "run/model.rnn")
+    frames = read(recipe.reader, path, recipe.options).test.frames[0][:200]
+    wanted = edgernn.open(tmp_path / "run/model.rnn").stream().run(frames)
+    for suffix in (".onnx", ".tflite", ".so"):
+        export(graph, tmp_path / f"model{suffix}")
+        answers = edgernn.open(tmp_path / f"model{suffix}").stream().run(frames)
+        np.testing.assert_allclose(answers, wanted, atol=1e-4, rtol=1e-4, err_msg=suffix)
