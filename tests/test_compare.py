@@ -269,6 +269,9 @@ def test_a_model_of_whole_windows_stands_beside_one_that_streams(vowels, tmp_pat
     assert both.measured_us > 0
     assert table(found)[1][1][0] == "birnn, whole windows only"
     assert f"a window, here of {WINDOW} frames" in remarks(found)[-1]
+    shown = Page((tmp_path / "compare.html").read_text())
+    assert shown.stands_alone()
+    assert "$" not in "".join(shown.drawn[0])
     report = Page((tmp_path / "birnn-5/report.html").read_text())
     assert report.stands_alone()
     assert "it reads both ways, and cannot stream" in report.text

@@ -229,7 +229,7 @@ def test_curves_are_called_after_what_they_show():
     made = curves.panels([{"test_loss": 1.0, "loss": 2.0, "gradient_norm_max": 9.0, "gradient_norm": 3.0}])
     assert {panel: list(lines) for panel, lines in made.items()} == {
         "loss": ["training", "test"],
-        "norm of the gradient": ["training", "max"],
+        "norm of the gradient": ["median", "max"],
     }
     with pytest.raises(EdgernnError, match="a figure of an epoch is called 'epoch'"):
         curves.as_csv([{"epoch": 1.0}])

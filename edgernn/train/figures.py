@@ -36,6 +36,7 @@ STYLE: Any = {
 
 NAMED = 40  # classes whose names fit beside a matrix
 COUNTED = 12  # classes whose counts fit into it
+FAR = 8  # times the least cost: what lies further out is drawn on a logarithmic scale
 LONGEST = 16  # characters of a name in a drawing
 
 
@@ -116,14 +117,20 @@ def bars(values: Mapping[str, float], unit: str) -> Markup:
 
 @rc_context(STYLE)
 def trade(points: Mapping[str, tuple[float, float, float, float]], across: str, up: str) -> Markup:
-    """A mark for each name: where it stands across, then its mean, least and most upwards."""
+    """A mark for each name: where it stands across, above 0, then its mean, least and most upwards."""
     axes = _axes(6.4, 3.8)
     every = zip(_cycled(COLOURS, len(points)), _cycled(MARKS, len(points)), points.items(), strict=True)
     for colour, mark, (name, (at, mean, least, most)) in every:
         reach = [[mean - least], [most - mean]]
         axes.errorbar(at, mean, yerr=reach, color=colour, fmt=mark, capsize=4, label=plain(name))
     axes.set(xlabel=across, ylabel=plain(up), xmargin=0.1)
-    axes.set_xlim(left=0)
+    costs = [at for at, *_ in points.values()]
+    if max(costs) > FAR * min(costs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    else:
+        axes.set_xlim(left=0)
     axes.grid(alpha=0.2)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _svg(axes, f"{plain(up)} against {across}")
