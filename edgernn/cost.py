@@ -1,13 +1,13 @@
 """What a step costs on a device: exact counts, and a time that is predicted from the board's profile alone."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
 
 from edgernn.device import Device
 from edgernn.graph import Graph
-from edgernn.readings.count import Cost, count
+from edgernn.readings.count import Cost, count, total
 from edgernn.record import Word
 from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.trace import trace
@@ -123,6 +123,15 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     parts = {name: spent / device.clock_mhz for name, spent in cycles.items()}
     said = _assumptions(rate, device, held_in, touched, bytes_per_cycle)
     return Estimate(device.name, cost, sum(parts.values()), parts, "", held_in, said)
+
+
+def frame(graphs: Sequence[Graph], device: Device) -> Estimate:
+    """Predict a frame that passes several graphs, one after the other, as those of a window; see `estimate`."""
+    each = [estimate(graph, device) for graph in graphs]
+    slowest = max(each, key=lambda one: one.step_us or 0.0)
+    unknown = next((one.unknown for one in each if one.unknown), "")
+    parts = {name: sum(one.parts_us[name] for one in each) for name in slowest.parts_us} if not unknown else {}
+    return replace(slowest, cost=total(graphs), step_us=sum(parts.values()) or None, parts_us=parts, unknown=unknown)
 
 
 def _lacking(device: Device) -> str:

@@ -1,6 +1,7 @@
 """Training in both directions: torch's own layers as oracle, padding that never counts, and runs that end in a window."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -123,18 +124,18 @@ def network(shape: Shape, data: Data) -> Network:
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_network_exports_to_what_it_computes(name, tmp_path):
     """torch, the numpy reading and ONNX Runtime, at every step and as one answer."""
-    for kind in ("series", "class"):
-        data = made(kind)
-        trained = network(SHAPES[name], data)
-        model = window.to_window(trained, data)
-        assert model.pooled == (kind == "class")
-        export(model, tmp_path / "m.onnx")
+    data = made("series")
+    trained = network(SHAPES[name], data)
+    model = window.to_window(trained, data)
+    assert not model.pooled
+    for each in (model, replace(model, pooled=True)):
+        export(each, tmp_path / "m.onnx")
         program = edgernn.open(tmp_path / "m.onnx")
         for steps in (1, 20):
             x = torch.randn(1, steps, 5)
             scores = trained(x)
-            wanted = (pooled(scores, torch.tensor([steps])) if model.pooled else scores[0]).detach().numpy()
-            np.testing.assert_allclose(WindowReading(model).run(x[0].numpy()), wanted, atol=1e-5)
+            wanted = (pooled(scores, torch.tensor([steps])) if each.pooled else scores[0]).detach().numpy()
+            np.testing.assert_allclose(WindowReading(each).run(x[0].numpy()), wanted, atol=1e-5)
             np.testing.assert_allclose(program.run(x[0].numpy()), wanted, atol=1e-5)
 
 
@@ -198,6 +199,7 @@ def test_feature_cells_go_before_the_network(tmp_path):
     data = made("class", exact=exact)
     trained = network(Shape(hidden=6, bidirectional="mean"), data)
     model = window.to_window(trained, data)
+    assert model.pooled
     export(model, tmp_path / "m.onnx")
     xs = data.test.frames[0]
     (features,) = run.features(data.features, [xs])
@@ -247,6 +249,50 @@ def test_what_comes_later_is_not_asked_of_what_has_read_it(reader, kind):
         window.check(recipe, made(kind, rows=3 * (kind == "text"), inputs=1))
     window.check(SimpleNamespace(reader="npz", shape=recipe.shape), made(kind))
     window.check(recipe, made("class"))
+
+
+LATER = """title = "t"
+[data]
+reader = "series"
+[model]
+bidirectional = "concat"
+hidden = 4
+[training]
+epochs = 1
+"""
+
+
+def test_a_forecast_is_not_trained_in_both_directions(tmp_path):
+    rows = [f"2024-01-01 {k // 60:02d}:{k % 60:02d}:00,{np.sin(k)}" for k in range(200)]
+    (tmp_path / "s.csv").write_text("\n".join(["timestamp,value", *rows]))
+    (tmp_path / "r.toml").write_text(LATER)
+    with pytest.raises(UsageError, match="reader 'series' asks for what comes later in a sequence"):
+        run.train(recipes.load(tmp_path / "r.toml"), tmp_path / "s.csv", tmp_path / "run", place=Place("cpu"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_values_at_every_step_are_trained_in_both_directions(tmp_path):
+    """What only the frame behind tells: a network that reads backwards learns it, on sequences of every length."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((96, 14, 2)).astype(np.float32)
+    y = np.concatenate([x[:, 1:, :1], np.zeros((96, 1, 1), np.float32)], 1)
+    lengths = random.integers(4, 15, 96)
+    parts = {"train": slice(0, 64), "test": slice(64, 96)}
+    arrays = {
+        f"{name}_{part}": each[rows]
+        for part, rows in parts.items()
+        for name, each in (("x", x), ("y", y), ("length", lengths))
+    }
+    np.savez(tmp_path / "d.npz", labels=["ahead"], **arrays)
+    (tmp_path / "r.toml").write_text(
+        LATER.replace("series", "npz").replace("epochs = 1", "epochs = 20\nrate = 2e-2\nlate = 0.0\nbatch = 16")
+    )
+    result = run.train(
+        recipes.load(tmp_path / "r.toml", ["model.hidden=8"]), tmp_path / "d.npz", tmp_path / "run", place=Place("cpu")
+    )
+    # chance alone has 1.0; the last of about nine answers stands behind the end, and is not to be known
+    assert result.metrics["rmse ahead"] < 0.7 < result.metrics["persistence ahead"]
+    assert edgernn.open(tmp_path / "run/model.onnx").contract.window == "steps"
 
 
 def test_a_missing_writer_is_known_before_the_training(monkeypatch, tmp_path):

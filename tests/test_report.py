@@ -22,6 +22,7 @@ from edgernn.train import curves, figures, recipe as recipes, run
 from edgernn.train.judge import Verdict
 from edgernn.train.report import _step, report
 from edgernn.train.trainer import Place
+from edgernn.window import Stage, Window
 from page import Page
 
 HOSTILE = (
@@ -47,6 +48,16 @@ def network(outputs, labels=(), period_ms=None):
     weights = [Tensor(draw(shape).astype(np.float32)) for shape in ((24, 5), (24, 8), (24,), (24,))]
     out = Dense(Tensor(draw((outputs, 8)).astype(np.float32)), Tensor(draw(outputs).astype(np.float32)))
     return Graph((Layer("gru", Gru(*weights)), Layer("out", out)), 5, period_ms=period_ms, labels=labels)
+
+
+def test_a_model_of_whole_windows_says_that_it_cannot_stream():
+    graph = network(3)
+    both = Window((Stage(graph, graph, "mean"),))
+    found = page(Verdict({"accuracy": 1.0}, counts(3)), both)
+    assert found.stands_alone()
+    assert "it reads both ways, and cannot stream" in found.text
+    assert "edgernn estimate" not in found.text
+    assert "cannot stream" not in page(Verdict({"accuracy": 1.0}, counts(3)), graph).text
 
 
 def page(verdict, graph, notes=()):
@@ -122,7 +133,7 @@ def test_every_device_shows_its_estimate_and_the_share_of_a_period():
 
 def test_a_board_that_knows_too_little_says_why():
     board = replace(device.load("raspberrypi4"), clock_mhz=None)
-    assert _step(network(3), board, None) == ("unknown", "clock_mhz of board 'raspberrypi4' is unknown")
+    assert _step([network(3)], board, None) == ("unknown", "clock_mhz of board 'raspberrypi4' is unknown")
 
 
 def test_the_sizes_are_those_of_each_precision():

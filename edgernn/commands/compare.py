@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @click.command(no_args_is_help=True)
 @click.argument("recipe")
 @click.option("--data", "path", required=True, metavar="PATH", help="The folder or file that the recipe reads.")
-@click.option("--cells", default="rnn,lstm,gru", show_default=True, help="Names with commas; bigru reads both ways.")
+@click.option("--cells", default="rnn,lstm,gru,birnn", show_default=True, help="With commas; bi... reads both ways.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each cell.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as model.hidden=64; repeat for more.")
 @click.option("--device", "board", metavar="NAME", default="this", show_default=True, help="See `edgernn devices`.")

@@ -1,7 +1,7 @@
 """Counting: what one step of a graph costs on any machine."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 from edgernn.graph import Graph
 from edgernn.record import Word
@@ -46,6 +46,13 @@ def count(graph: Graph) -> Cost:
         state_bytes=FLOAT_BYTES * sum(graph.states.values()),
         scratch_bytes=FLOAT_BYTES * _peak(steps),
     )
+
+
+def total(graphs: Sequence[Graph]) -> Cost:
+    """The cost of a frame that passes several graphs, one after the other."""
+    each = [count(graph) for graph in graphs]
+    added = {field.name: sum(getattr(cost, field.name) for cost in each) for field in fields(Cost)}
+    return Cost(**added | {"scratch_bytes": max(cost.scratch_bytes for cost in each)})
 
 
 def _macs(words: Iterable[Word]) -> int:

@@ -8,19 +8,24 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgernn import device, disk, file
+from numpy.typing import NDArray
+
+from edgernn import device, disk
+from edgernn.cost import frame
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.graph import Graph
 from edgernn.strict import misspelt
 from edgernn.train import run
 from edgernn.train.comparison import Comparison, as_json, page, row
-from edgernn.train.contest import Timed, compiled, contest, whole
-from edgernn.train.convert import FILES, Model, convert
-from edgernn.train.costs import predicted
+from edgernn.train.contest import Timed, contender, contest
+from edgernn.train.convert import Model, graphs, untrained
 from edgernn.train.data.reader import read
+from edgernn.train.data.sequences import Data
 from edgernn.train.environment import environment
-from edgernn.train.models import KINDS, Network
+from edgernn.train.models import KINDS
 from edgernn.train.recipe import Recipe, load, written
+
+Array = NDArray[Any]
 
 CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: (f"model.cell={name}", 'model.bidirectional=""') for name in KINDS}
@@ -91,16 +96,17 @@ def compare(
         UsageError: there is no such board, or the folder holds a comparison on other data.
         EdgernnError: what a training raises.
     """
-    where = device.load(board)
+    where, first = device.load(board), next(iter(each.values()))
     disk.make_folder(out)
-    data = os.path.realpath(path)
-    begun = _begun(out, each, data, where.name)
+    begun = _begun(out, each, os.path.realpath(path), where.name)
+    data = read(first.reader, path, first.options)
     found = {}
     for (cell, seed), recipe in each.items():
-        found[cell, seed] = _trained(recipe, path, out / f"{cell}-{seed}", cell)
+        found[cell, seed] = _trained(recipe, data, out / f"{cell}-{seed}", cell)
         figures = found[cell, seed]["metrics"].items()
         told(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in figures))
-    made = _held(begun, each, found, path, out, where)
+    models = {cell: untrained(each[cell, begun.seeds[0]], data) for cell, _ in each}
+    made = _held(begun, found, models, max(data.test.frames, key=len), where)
     disk.write_all({f"{out / RESULT}": as_json(made), f"{out / PAGE}": page(made).encode()})
     return made
 
@@ -118,13 +124,13 @@ def _begun(out: Path, each: Mapping[tuple[str, int], Recipe], data: str, board: 
     return begun
 
 
-def _trained(recipe: Recipe, path: str | os.PathLike[str], folder: Path, cell: str) -> dict[str, Any]:
+def _trained(recipe: Recipe, data: Data, folder: Path, cell: str) -> dict[str, Any]:
     """What metrics.json says of a training, which is run unless it is finished with this very recipe."""
     said, metrics = folder / "recipe.toml", folder / "metrics.json"
     same = said.exists() and disk.read(said) == written(recipe).encode()
     if not same or not metrics.exists():
         try:
-            run.train(recipe, path, folder, resume=same)
+            run.train_on(data, recipe, folder, resume=same)
         except TrainingError as error:
             seed = recipe.training.seed
             raise TrainingError(f"cell '{cell}' with seed {seed}: {error}; or leave it out of --cells") from error
@@ -133,44 +139,34 @@ def _trained(recipe: Recipe, path: str | os.PathLike[str], folder: Path, cell: s
 
 def _held(
     begun: Comparison,
-    each: Mapping[tuple[str, int], Recipe],
     found: Mapping[tuple[str, int], Mapping[str, Any]],
-    path: str | os.PathLike[str],
-    out: Path,
+    models: Mapping[str, Model],
+    window: Array,
     board: device.Device,
 ) -> Comparison:
-    """With the rows, from what was trained: a step of every seed of a cell costs the same."""
+    """With the rows, from what was trained: a step of every seed of a cell costs the same, and an untrained one too."""
     metric = next(iter(next(iter(found.values()))["metrics"]))
-    recipes = {cell: recipe for (cell, _), recipe in each.items()}
-    cells = tuple(recipes)
-    models = {cell: _model(recipes[cell], path, out / f"{cell}-{begun.seeds[0]}") for cell in cells}
-    steps = {cell: predicted(model, board) for cell, model in models.items()}
-    timed, unmeasured = _timed(models, out, begun.seeds[0])
+    predicted = {cell: frame(graphs(model), board) for cell, model in models.items()}
+    timed, unmeasured = _timed(models, window)
     rows = tuple(
-        row(cell, metric, [found[cell, seed] for seed in begun.seeds], models[cell], steps[cell][0], timed.get(cell))
-        for cell in cells
+        row(
+            cell,
+            isinstance(model, Graph),
+            metric,
+            [found[cell, seed] for seed in begun.seeds],
+            predicted[cell],
+            timed.get(cell),
+        )
+        for cell, model in models.items()
     )
-    unknown = next((why for _, why in steps.values() if why), "")
+    unknown = next((each.unknown for each in predicted.values() if each.unknown), "")
     return replace(begun, metric=metric, unknown=unknown, unmeasured=unmeasured, rows=rows)
 
 
-def _model(recipe: Recipe, path: str | os.PathLike[str], folder: Path) -> Model:
-    """What was trained; of whole windows, one like it, since its file cannot be counted."""
-    if (folder / FILES[0]).exists():
-        return file.load(folder / FILES[0])
-    data = read(recipe.reader, path, recipe.options)
-    return convert(Network(recipe.shape, data.width, data.outputs, data.rows).eval(), data)
-
-
-def _timed(models: Mapping[str, Model], out: Path, seed: int) -> tuple[dict[str, Timed], str]:
-    """What a frame takes here; or nothing, and why: what was trained is worth a table all the same."""
+def _timed(models: Mapping[str, Model], window: Array) -> tuple[dict[str, Timed], str]:
+    """The compiled steps here; or none, and why: what was trained is worth a table all the same."""
     try:
-        return contest(
-            {
-                cell: compiled(model) if isinstance(model, Graph) else whole(out / f"{cell}-{seed}" / FILES[1])
-                for cell, model in models.items()
-            }
-        ), ""
+        return contest({cell: contender(model, window) for cell, model in models.items()}), ""
     except CompilerError as error:
         return {}, str(error)
 

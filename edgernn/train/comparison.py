@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from edgernn.graph import Graph
+from edgernn.cost import Estimate
 from edgernn.train import figures, page as pages
-from edgernn.train.contest import WINDOW, Timed
-from edgernn.train.convert import Model
-from edgernn.train.costs import counted
+from edgernn.train.contest import Timed
 from edgernn.train.judge import BETTER
 
 
@@ -20,7 +18,8 @@ class Row:
 
     Attributes:
         cell: one of CELLS.
-        streams: whether it takes a frame at a time; otherwise whole windows only, and a step is its share of one.
+        streams: whether it runs frame by frame; what reads both ways takes whole windows, and a step of it is a frame
+            of one.
         values: the metric of each seed's test part.
         mean, least, most: of these.
         parameters, macs, weight_bytes: of the model, its features included; MACs of a step.
@@ -75,26 +74,25 @@ class Comparison:
 
 def row(
     cell: str,
+    streams: bool,
     metric: str,
     trained: Sequence[Mapping[str, Any]],
-    model: Model,
-    predicted_us: float | None,
+    predicted: Estimate,
     timed: Timed | None,
 ) -> Row:
     """One cell, from what metrics.json says of each seed."""
     values = tuple(float(each["metrics"][metric]) for each in trained)
-    cost = counted(model)
     return Row(
         cell=cell,
-        streams=isinstance(model, Graph),
+        streams=streams,
         values=values,
         mean=fmean(values),
         least=min(values),
         most=max(values),
-        parameters=cost.parameters,
-        macs=cost.macs,
-        weight_bytes=cost.weight_bytes,
-        predicted_us=predicted_us,
+        parameters=predicted.cost.parameters,
+        macs=predicted.cost.macs,
+        weight_bytes=predicted.cost.weight_bytes,
+        predicted_us=predicted.step_us,
         measured_us=None if timed is None else timed.step_us,
         ratio=None if timed is None else timed.ratio,
         cpu_s=fmean(float(each["cpu_s"]) for each in trained),
@@ -123,7 +121,7 @@ def table(made: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...
     )
     return head, tuple(
         (
-            each.cell if each.streams else f"{each.cell}, {WHOLE}",
+            each.cell if each.streams else f"{each.cell} {WHOLE}",
             *(f"{value:.4g}" for value in (each.mean, each.least, each.most)),
             *(f"{size:,}" for size in (each.parameters, each.macs, each.weight_bytes)),
             *("?" if value is None else f"{value:.3g}" for value in (each.predicted_us, each.measured_us, each.ratio)),
@@ -139,20 +137,18 @@ def remarks(made: Comparison) -> tuple[str, ...]:
     seeds = f"{len(made.seeds)} seeds" if made.seeds[1:] else "one seed"
     here = f"nothing was measured: {made.unmeasured}" if made.unmeasured else MEASURED
     board = f"unknown: {made.unknown}" if made.unknown else "predicted from the board's profile, in C"
-    windows = () if all(each.streams for each in made.rows) else (f"{WHOLE}: {SHARE}",)
+    whole = (f"{WHOLE} cannot stream: its step is a frame of the longest test sequence, on ONNX Runtime",)
     return (
+        *(() if all(each.streams for each in made.rows) else whole),
         f"{made.metric}: of the test part, the mean of {seeds} with the least and the most; {better} is better",
         f"{made.board} us: one step, {board}",
         f"measured us: {here}",
         "CPU s: of one training",
-        *windows,
     )
 
 
+WHOLE = "(whole windows only)"
 MEASURED = "one step here, compiled and called from Python, all cells in turn; the ratio is to the fastest"
-
-WHOLE = "whole windows only"
-SHARE = f"it cannot stream; its step is a frame's share of a window, here of {WINDOW} frames in ONNX Runtime"
 
 
 def page(made: Comparison) -> str:

@@ -5,65 +5,69 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from edgernn.graph import Graph
+from numpy.typing import NDArray
+
 from edgernn.latency import back_to_back
-from edgernn.readings.numpy import random_frames
 from edgernn.runtime import open as open_program
+from edgernn.train.convert import Model
+from edgernn.window import Window
 from edgernn_export.translate import export
+
+Array = NDArray[Any]
 
 ROUNDS = 11  # the first is a warm-up and does not count
 STEPS = 300  # of each contender in a round
-WINDOW = 100  # frames, where a model takes whole windows only
-
-
-@dataclass(frozen=True)
-class Contender:
-    """What is timed, and how many frames it takes at once."""
-
-    call: Callable[[], object]
-    frames: int = 1
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One contender: the median of its rounds for each frame, and of its ratios to the fastest, round by round."""
+    """One contender: the median of its rounds, and the median of its ratios to the fastest, round by round."""
 
     step_us: float
     ratio: float
 
 
-def compiled(graph: Graph) -> Contender:
-    """One step of a graph compiled for this machine, as Python calls it: guard and state included.
+@dataclass(frozen=True)
+class Contender:
+    """What is timed: a call, and how many frames it answers."""
+
+    call: Callable[[], object]
+    frames: int = 1
+
+
+def contender(model: Model, window: Array) -> Contender:
+    """One step of a model compiled for this machine, as Python calls it, guard and state included; or a whole window.
+
+    Args:
+        model: what can stream is compiled; what reads both ways runs on ONNX Runtime.
+        window: a sequence as long as those that it reads, (time, inputs).
 
     Raises:
         CompilerError: there is no C compiler, or it fails.
     """
+    whole = isinstance(model, Window)
     with TemporaryDirectory() as folder:
-        path = Path(folder, "step.so")
-        export(graph, path)
-        stream = open_program(path).stream()
-    frame = random_frames(graph.inputs, graph.rows, 1)[0]
-    return Contender(lambda: stream.step(frame))
-
-
-def whole(path: Path) -> Contender:
-    """A window of WINDOW frames through a file that takes nothing else."""
-    program = open_program(path)
-    frames = random_frames(program.contract.inputs, program.contract.rows, WINDOW)
-    return Contender(lambda: program.run(frames), WINDOW)
+        path = Path(folder, "step.onnx" if whole else "step.so")
+        export(model, path)
+        program = open_program(path)
+    if whole:
+        return Contender(lambda: program.run(window), len(window))
+    stream = program.stream()
+    return Contender(lambda: stream.step(window[0]))
 
 
 def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = STEPS) -> dict[str, Timed]:
-    """Time every contender in every round.
+    """Time every contender in every round, a frame of each.
 
     Args:
         contenders: by name.
         rounds: at least 2.
-        count: calls of each in a round, after its warm-up, that take one frame; fewer of those that take more.
+        count: calls of each contender in a round, after its warm-up.
     """
     took = [
-        {name: _frame_us(each, max(count // each.frames, 5)) for name, each in contenders.items()}
+        {name: back_to_back(each.call, count).p50_us / each.frames for name, each in contenders.items()}
         for _ in range(rounds)
     ][1:]
     typical = {name: median(each[name] for each in took) for name in contenders}
@@ -72,7 +76,3 @@ def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: in
         name: Timed(round(typical[name], 3), round(median(each[name] / each[fastest] for each in took), 3))
         for name in contenders
     }
-
-
-def _frame_us(contender: Contender, calls: int) -> float:
-    return back_to_back(contender.call, calls).p50_us / contender.frames

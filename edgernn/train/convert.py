@@ -36,6 +36,11 @@ def convert(network: Network, data: Data) -> Model:
     return window.to_window(network, data) if network.shape.bidirectional else to_graph(network, data)
 
 
+def untrained(recipe: Recipe, data: Data) -> Model:
+    """The model of a recipe before it has learnt anything: a step of it costs what a step of the trained one does."""
+    return convert(Network(recipe.shape, data.width, data.outputs, data.rows).eval(), data)
+
+
 def graphs(model: Model) -> tuple[Graph, ...]:
     """The graphs of which a frame passes every one."""
     return model.graphs if isinstance(model, Window) else (model,)

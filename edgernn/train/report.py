@@ -10,13 +10,13 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from edgernn import device
+from edgernn.cost import frame
 from edgernn.graph import Graph
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import Cost
+from edgernn.readings.count import Cost, total
 from edgernn.tensor import DYNAMIC
 from edgernn.train import curves, figures
-from edgernn.train.convert import Model
-from edgernn.train.costs import changed, counted, predicted
+from edgernn.train.convert import Model, graphs
 from edgernn.train.judge import Verdict
 from edgernn.train.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.train.recipe import Recipe, written
@@ -64,14 +64,14 @@ def report(
 
     Args:
         recipe: as it was used.
-        model: in float32.
+        model: what was trained, in float32.
         verdict: of the test part.
         history: the figures of each epoch by name.
         environment: what the figures belong to; tables in it are shown as "table.key".
         notes: warnings of the training.
     """
-    forms = {name: changed(model, form) for name, form in FORMS.items()}
-    costs = {name: counted(form) for name, form in forms.items()}
+    forms = {name: [form(graph) for graph in graphs(model)] for name, form in FORMS.items()}
+    costs = {name: total(form) for name, form in forms.items()}
     metrics = [(figures.plain(name), number(value)) for name, value in verdict.metrics.items()]
     return fill(
         "report.html",
@@ -160,7 +160,7 @@ def _sizes(costs: Mapping[str, Cost]) -> Table:
     return Table(("precision", "parameters", "MACs", "weights KiB", "state KiB", "scratch KiB"), tuple(rows))
 
 
-def _steps(forms: Mapping[str, Model], period_ms: float | None) -> Table:
+def _steps(forms: Mapping[str, Sequence[Graph]], period_ms: float | None) -> Table:
     """A row for each device, a column for each precision."""
     rows: list[Row] = []
     for name in device.names():
@@ -169,12 +169,12 @@ def _steps(forms: Mapping[str, Model], period_ms: float | None) -> Table:
     return Table(("device", *(f"{name}, µs" for name in forms)), tuple(rows))
 
 
-def _step(model: Model, board: device.Device, period_ms: float | None) -> Cell:
+def _step(form: Sequence[Graph], board: device.Device, period_ms: float | None) -> Cell:
     """The predicted step and its share of a period, or why there is none."""
-    took, unknown = predicted(model, board)
-    if took is None:
-        return "unknown", unknown
-    return f"{took:.3g}", "" if period_ms is None else _share(took / 1000 / period_ms)
+    found = frame(form, board)
+    if found.step_us is None:
+        return "unknown", found.unknown
+    return f"{found.step_us:.3g}", "" if period_ms is None else _share(found.step_us / 1000 / period_ms)
 
 
 def _share(part: float) -> str:
