@@ -16,7 +16,7 @@ import edgernn
 from edgernn import device
 from edgernn.cli import cli
 from edgernn.errors import FileError, TrainingError, UsageError
-from edgernn.train import compare as comparing
+from edgernn.train import compare as comparing, recipe
 from edgernn.train.comparison import page, remarks, table
 from edgernn.train.contest import Contender, Timed, contest
 from edgernn.train.fit import Task
@@ -60,6 +60,13 @@ def test_every_name_makes_a_recipe(cell):
     assert cell == ("bi" if first.shape.bidirectional else "") + first.shape.cell
     assert (first.training.seed, second.training.seed) == (5, 6)
     assert replace(second.training, seed=5) == first.training
+
+
+def test_a_cell_reads_one_way_whatever_the_recipe_says(tmp_path):
+    shipped = recipe.load("japanese-vowels", ["model.bidirectional=mean"])
+    (tmp_path / "both.toml").write_text(written(shipped))
+    made = comparing.recipes(str(tmp_path / "both.toml"), ["gru", "bigru"], 1)
+    assert [each.shape.bidirectional for each in made.values()] == ["", "concat"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +128,7 @@ def test_the_files_say_the_same_as_the_table(made):
     assert shown.tables[0] == [list(head), *map(list, rows)]
     for name in CELLS:
         assert name in shown.drawn[0]
+    assert "$" not in "".join(shown.drawn[0])
     assert len(said["rows"]) == len(rows)
     keys = (
         "cell",

@@ -1,5 +1,6 @@
 """`edgernn compare`: which cell to choose."""
 
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as model.hidden=64; repeat for more.")
 @click.option("--device", "board", metavar="NAME", default="this", show_default=True, help="See `edgernn devices`.")
 @click.option("--out", metavar="FOLDER", help="Where the results go; runs/compare-RECIPE unless given.")
+@click.option("--train-on", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compare(
     recipe: str,
@@ -27,6 +29,7 @@ def compare(
     settings: tuple[str, ...],
     board: str,
     out: str | None,
+    train_on: str,
     as_json: bool,
 ) -> None:
     """Train every cell on RECIPE with several seeds, and hold them side by side with what a step costs.
@@ -41,9 +44,11 @@ def compare(
     with needed("a comparison"):
         from edgernn.train import compare as comparing
         from edgernn.train.recipe import load
+        from edgernn.train.trainer import Place
     each = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
     folder = Path(out) if out is not None else Path("runs") / f"compare-{load(recipe).name}"
-    made = comparing.compare(each, path, folder, board=board, told=lambda said: click.echo(said, err=True))
+    tell = functools.partial(click.echo, err=True)
+    made = comparing.compare(each, path, folder, board=board, place=Place(train_on), told=tell)
     if as_json:
         click.echo(json.dumps(asdict(made), indent=2))
         return

@@ -40,7 +40,7 @@ FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
 @click.option("--study", "name", metavar="NAME", help="Its name there; that of the recipe unless given.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what the method draws.")
 @click.option("--out", metavar="FOLDER", help="Where the trials go; runs/RECIPE-search unless given.")
-@click.option("--train-on", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--train-on", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) -> None:
     """Search the settings in the section [search] of RECIPE, or those of --space, for the best.

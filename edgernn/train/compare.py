@@ -24,11 +24,12 @@ from edgernn.train.data.sequences import Data
 from edgernn.train.environment import environment
 from edgernn.train.models import KINDS
 from edgernn.train.recipe import Recipe, load, written
+from edgernn.train.trainer import Place
 
 Array = NDArray[Any]
 
 CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {name: (f"model.cell={name}",) for name in KINDS}
+    {name: (f"model.cell={name}", 'model.bidirectional=""') for name in KINDS}
     | {f"bi{name}": (f"model.cell={name}", "model.bidirectional=concat") for name in KINDS}
 )
 """A name in a comparison -> what it sets in the recipe; "bi" is for both directions, side by side."""
@@ -79,6 +80,7 @@ def compare(
     out: Path,
     *,
     board: str = device.THIS,
+    place: Place | None = None,
     told: Callable[[str], object] = lambda _: None,
 ) -> Comparison:
     """Train what is not trained yet, into OUT/CELL-SEED, and write compare.json and the page.
@@ -90,6 +92,7 @@ def compare(
         path: the data.
         out: the folder; made when it is not there.
         board: where a step is predicted, as edgernn.device.load takes it.
+        place: what the cells are trained on.
         told: hears of every training that is there.
 
     Raises:
@@ -102,7 +105,7 @@ def compare(
     data = read(first.reader, path, first.options)
     found = {}
     for (cell, seed), recipe in each.items():
-        found[cell, seed] = _trained(recipe, data, out / f"{cell}-{seed}", cell)
+        found[cell, seed] = _trained(recipe, data, out / f"{cell}-{seed}", cell, place)
         figures = found[cell, seed]["metrics"].items()
         told(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in figures))
     models = {cell: untrained(each[cell, begun.seeds[0]], data) for cell, _ in each}
@@ -124,13 +127,13 @@ def _begun(out: Path, each: Mapping[tuple[str, int], Recipe], data: str, board: 
     return begun
 
 
-def _trained(recipe: Recipe, data: Data, folder: Path, cell: str) -> dict[str, Any]:
+def _trained(recipe: Recipe, data: Data, folder: Path, cell: str, place: Place | None) -> dict[str, Any]:
     """What metrics.json says of a training, which is run unless it is finished with this very recipe."""
     said, metrics = folder / "recipe.toml", folder / "metrics.json"
     same = said.exists() and disk.read(said) == written(recipe).encode()
     if not same or not metrics.exists():
         try:
-            run.train_on(data, recipe, folder, resume=same)
+            run.train_on(data, recipe, folder, place=place, resume=same)
         except TrainingError as error:
             seed = recipe.training.seed
             raise TrainingError(f"cell '{cell}' with seed {seed}: {error}; or leave it out of --cells") from error

@@ -12,8 +12,8 @@ Curve = tuple[tuple[int, ...], tuple[float, ...]]
 PANELS: Mapping[str, str] = {"loss": "loss", "accuracy": "accuracy", "gradient_norm": "norm of the gradient"}
 """What a name ends in, or begins with -> the panel of its curve; other names have a panel each."""
 
-TRAINING = "training"
-"""What the curve is called whose name says no more than its panel."""
+ITSELF: Mapping[str, str] = {"gradient_norm": "median"}
+"""What the curve is called whose name says no more than its panel, where that is not "training"."""
 
 
 def columns(history: History) -> tuple[str, ...]:
@@ -40,12 +40,13 @@ def as_csv(history: History) -> str:
 def panels(history: History) -> dict[str, dict[str, Curve]]:
     """Panel -> what a curve in it is called -> the epochs that have it, from 0, and the values there."""
     made: dict[str, dict[str, Curve]] = {}
-    for name in columns(history):
+    for name in sorted(columns(history), key=lambda name: name not in PANELS):
         key = next((key for key in PANELS if name.endswith(key) or name.startswith(key)), name)
         called = name.removesuffix(key).removeprefix(key).strip("_").replace("_", " ")
         there = [(number, float(epoch[name])) for number, epoch in enumerate(history) if name in epoch]
         epochs, values = zip(*there, strict=True)
-        made.setdefault(PANELS.get(key, name.replace("_", " ")), {})[called or TRAINING] = (epochs, values)
-    return {
-        panel: dict(sorted(curves.items(), key=lambda curve: curve[0] != TRAINING)) for panel, curves in made.items()
-    }
+        made.setdefault(PANELS.get(key, name.replace("_", " ")), {})[called or ITSELF.get(key, "training")] = (
+            epochs,
+            values,
+        )
+    return made

@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ STYLE: Any = {
 
 NAMED = 40  # classes whose names fit beside a matrix
 COUNTED = 12  # classes whose counts fit into it
+FAR = 8  # times the least cost: what lies further out is drawn on a logarithmic scale
 LONGEST = 16  # characters of a name in a drawing
 
 
@@ -52,6 +54,8 @@ def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
         axes.plot(epochs, values, color=colour, label=plain(name), marker="." if len(epochs) < 30 else "")
     if "norm" in panel and min(min(values) for _, values in lines.values()) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}" if _decades(lines) < 1 else "")
     last = max(epochs[-1] for epochs, _ in lines.values())
     axes.set(xlabel="epoch", ylabel=panel, xlim=(-0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -71,7 +75,7 @@ def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
     paint = np.empty((n, n, 4))
     paint[..., :3], paint[..., 3] = to_rgb(COLOURS[1]), share
     paint[np.diag_indices(n)] = np.column_stack([np.tile(to_rgb(COLOURS[0]), (n, 1)), share.diagonal()])
-    side = 4.4 if n > NAMED else 2.6 + 0.17 * n
+    side = 4.4 if n > NAMED else max(3.6, 2.6 + 0.17 * n)
     axes = _axes(side, side)
     axes.imshow(paint, interpolation="none")
     axes.set(xlabel="answer", ylabel="truth")
@@ -113,14 +117,20 @@ def bars(values: Mapping[str, float], unit: str) -> Markup:
 
 @rc_context(STYLE)
 def trade(points: Mapping[str, tuple[float, float, float, float]], across: str, up: str) -> Markup:
-    """A mark for each name: where it stands across, then its mean, least and most upwards."""
+    """A mark for each name: where it stands across, above 0, then its mean, least and most upwards."""
     axes = _axes(6.4, 3.8)
     every = zip(_cycled(COLOURS, len(points)), _cycled(MARKS, len(points)), points.items(), strict=True)
     for colour, mark, (name, (at, mean, least, most)) in every:
         reach = [[mean - least], [most - mean]]
         axes.errorbar(at, mean, yerr=reach, color=colour, fmt=mark, capsize=4, label=plain(name))
     axes.set(xlabel=across, ylabel=plain(up), xmargin=0.1)
-    axes.set_xlim(left=0)
+    costs = [at for at, *_ in points.values()]
+    if max(costs) > FAR * min(costs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    else:
+        axes.set_xlim(left=0)
     axes.grid(alpha=0.2)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _svg(axes, f"{plain(up)} against {across}")
@@ -130,6 +140,12 @@ def _axes(width: float, height: float) -> Axes:
     """In inches; no figure is kept by pyplot."""
     axes: Axes = Figure((width, height), layout="constrained").subplots()
     return axes
+
+
+def _decades(lines: Mapping[str, Curve]) -> float:
+    """How many powers of ten the values span."""
+    values = [value for _, values in lines.values() for value in values]
+    return log10(max(values) / min(values))
 
 
 def _cycled(of: Sequence[str], n: int) -> list[str]:

@@ -20,6 +20,7 @@ from edgernn.train.judge import Verdict
 from edgernn.train.pages import curves, figures
 from edgernn.train.pages.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.train.recipe import Recipe, written
+from edgernn.window import Window
 
 Array = NDArray[Any]
 
@@ -76,6 +77,7 @@ def report(
         "report.html",
         title=recipe.title,
         name=recipe.name,
+        whole=isinstance(model, Window),
         metrics=metrics[:TILES],
         more=tuple(row(*each) for each in metrics[TILES:]),
         notes=list(dict.fromkeys(notes)),
