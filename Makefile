@@ -12,14 +12,15 @@ SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pypro
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env devices demo test lint bench clean
+.PHONY: help env devices demo test lint bench accuracy clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
 	@echo "make demo   train, export and stream a small model: the whole story in two minutes"
 	@echo "make test   all tests, on this machine and in two bare device environments"
 	@echo "make lint   ruff, mypy and the import rules"
-	@echo "make bench  the figures of README, into bench/results (takes several minutes)"
+	@echo "make bench  the times in README, into bench/results (takes several minutes)"
+	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
 
 env: $(HOST)/.made
 
@@ -66,6 +67,13 @@ lint: env
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/c_level.py
+	$(HOST)/bin/python bench/readme.py
+
+# Some forty trainings: two hours of processor time. What is finished stays in .cache.
+accuracy: env
+	$(HOST)/bin/python bench/accuracy.py
+	$(HOST)/bin/python bench/keyword_stream.py
+	$(HOST)/bin/python bench/cells.py
 	$(HOST)/bin/python bench/readme.py
 
 clean:

@@ -26,10 +26,11 @@ NEW_SPEAKER = (
     "data.test_indices=[]",
     'data.test_groups=["theo"]',
     "data.running_mean=[20, 300]",
+    "data.floor=1e-8",
     "model.hidden=64",
     "model.dropout=0.2",
     "augment.speed=0.15",
-    "augment.gain_db=6.0",
+    "augment.gain_db=20.0",
     "augment.snr_db=[10, 40]",
     "augment.shift=400",
     "augment.warp=0.15",
@@ -40,19 +41,22 @@ NEW_SPEAKER = (
 class Goal:
     """What a recipe must reach: of `metric`, the mean over the seeds, and of each seed where that is asked.
 
-    `beside` names another metric of the same run, of which `metric` may be at most the part `limit`.
+    `beside` names another metric of the same run, of which `metric` may be at most the part `limit`. Without a limit
+    the figure is told and nothing is asked.
     """
 
     recipe: str
     data: str
     metric: str
-    limit: float
+    limit: float | None
     settings: tuple[str, ...] = ()
     each: float | None = None
     beside: str = ""
 
     def reached(self, rows: list[dict[str, Any]]) -> bool:
         """Whether the rows, one a seed, are as good as it says."""
+        if self.limit is None:
+            return True
         if self.beside:
             return mean(row["metrics"][self.metric] / row["metrics"][self.beside] for row in rows) <= self.limit
         values = [row["metrics"][self.metric] for row in rows]
@@ -71,6 +75,16 @@ GOALS = {
     "tinyshakespeare, GRU-128": Goal("shakespeare", "tinyshakespeare/input.txt", "nats", 1.70),
     "taxi demand, next half-hour, GRU-48": Goal(
         "taxi-demand", "nab/data/realKnownCause/nyc_taxi.csv", "rmse +1", 0.65, beside="persistence +1"
+    ),
+    "taxi demand, twelve hours ahead, GRU-48": Goal(
+        "taxi-demand-day", "nab/data/realKnownCause/nyc_taxi.csv", "rmse +24", None, beside="persistence +24"
+    ),
+    "machine temperature, next five minutes, LSTM-16": Goal(
+        "machine-temperature",
+        "nab/data/realKnownCause/machine_temperature_system_failure.csv",
+        "rmse +1",
+        None,
+        beside="persistence +1",
     ),
 }
 
@@ -95,7 +109,7 @@ def main() -> None:
         json.dumps({name: (kept | said)[name] for name in GOALS if name in kept | said}, indent=1) + "\n"
     )
     for name, each in said.items():
-        print(f"{name:40} {each['metric']:10} {each['text']:32} {'reached' if each['reached'] else 'NOT REACHED'}")
+        print(f"{name:48} {each['text']:60} {'reached' if each['reached'] else 'NOT REACHED'}")
 
 
 def elsewhere(name: str, seed: int, data: Path) -> dict[str, Any]:
@@ -183,10 +197,10 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
 def summary(goal: Goal, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """One line of the table."""
     values = [row["metrics"][goal.metric] for row in rows]
-    text = f"{mean(values):.4g} ({', '.join(f'{value:.4g}' for value in values)}), goal {goal.limit:g}"
+    text = f"{goal.metric} {mean(values):.4g} ({', '.join(f'{value:.4g}' for value in values)})"
     if goal.beside:
         below = [1 - row["metrics"][goal.metric] / row["metrics"][goal.beside] for row in rows]
-        text = f"{mean(below):.1%} below persistence, goal {1 - goal.limit:.0%}"
+        text += f", {mean(below):.1%} below persistence"
     return {
         "recipe": goal.recipe,
         "settings": goal.settings,

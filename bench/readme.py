@@ -107,14 +107,12 @@ def accuracy() -> str:
     """What the recipes reach."""
     said = json.loads((ROOT / "bench/results/accuracy.json").read_text())
     lines = [
-        "| on the test part, three seeds | mean (each seed) | weights | CPU minutes of a training |",
+        "| on the test part | mean of three seeds (each) | weights | CPU minutes of a training |",
         "|---|---|---|---|",
     ]
     for name, each in said.items():
         minutes = each["cpu_minutes"] / len(each["rows"])
-        lines.append(
-            f"| {name} | {each['text'].rpartition(', goal')[0]} | {each['rows'][0]['parameters']:,} | {minutes:.1f} |"
-        )
+        lines.append(f"| {name} | {each['text']} | {each['rows'][0]['parameters']:,} | {minutes:.1f} |")
     found = [one for each in said.values() for row in each["rows"] for one in row["agreement"].values()]
     largest, equal = max(one["largest_difference"] for one in found), min(one["equal_answers"] for one in found)
     lines += [
@@ -127,7 +125,23 @@ def accuracy() -> str:
     return "\n".join(lines)
 
 
-PARTS = {"bench": latency, "accuracy": accuracy}
+def cells() -> str:
+    """Which cell to choose."""
+    said = json.loads((ROOT / "bench/results/cells.json").read_text())
+    lines = [
+        f"| spoken digits | accuracy (least to most) | weights | MACs | us on {said['board']} | us here | CPU s |",
+        "|---" * 7 + "|",
+    ]
+    for row in said["rows"]:
+        name = row["cell"].upper().replace("BI", "bidirectional ")
+        costs = f"{row['parameters']:,} | {row['macs']:,} | {row['predicted_us']:.2f} | {row['measured_us']:.2f}"
+        lines.append(
+            f"| {name} | {row['mean']:.4f} ({row['least']:.4f} to {row['most']:.4f}) | {costs} | {row['cpu_s']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+PARTS = {"bench": latency, "accuracy": accuracy, "cells": cells}
 """The name in README's markers -> the text between them."""
 
 

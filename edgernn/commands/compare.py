@@ -52,11 +52,12 @@ def compare(
     if as_json:
         click.echo(json.dumps(asdict(made), indent=2))
         return
-    click.echo(_text(made))
+    click.echo(text(made))
     click.echo(f"\nThe same with a plot is {folder / comparing.PAGE}")
 
 
-def _text(made: "Comparison") -> str:
+def text(made: "Comparison") -> str:
+    """The table as it is printed, and what must be known to read it."""
     from edgernn.train.comparison import remarks, table
 
     head, rows = table(made)

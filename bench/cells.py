@@ -1,0 +1,30 @@
+"""Which cell to choose on spoken digits, by `edgernn compare`: prints its table and writes results/cells.json.
+
+What a step takes is measured beside the trainings' own figures, so let nothing else run. Finished trainings stay in a
+cache.
+"""
+
+import argparse
+from pathlib import Path
+
+from edgernn.commands.compare import text
+from edgernn.train.compare import RESULT, compare, named, recipes
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results/cells.json"
+CACHE = HERE.parent / ".cache/cells"
+CELLS, SEEDS, BOARD = "rnn,lstm,gru,birnn,bigru", 3, "raspberrypi4"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
+    options = parser.parse_args()
+    each = recipes("spoken-digits", named(CELLS), SEEDS)
+    made = compare(each, options.data / "fsdd/recordings", CACHE, board=BOARD, told=print)
+    RESULTS.write_bytes((CACHE / RESULT).read_bytes())
+    print(text(made))
+
+
+if __name__ == "__main__":
+    main()
