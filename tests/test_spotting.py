@@ -115,6 +115,12 @@ def test_an_alarm_is_right_from_the_word_until_a_little_after(name):
     assert found.miss_rate == wanted[1] / 2
 
 
+def test_one_alarm_does_not_answer_two_words():
+    made = Recording(np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, (Spoken("yes", 1.0, 1.5), Spoken("yes", 1.7, 2.2)))
+    assert judged([1.8], made, "yes", late_s=0.5).missed == 1
+    assert judged([1.8, 2.3], made, "yes", late_s=0.5).missed == 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20), most=st.integers(0, 9)
