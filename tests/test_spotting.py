@@ -12,7 +12,9 @@ from edgernn.errors import UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.runtime import BACKENDS
 from edgernn.tensor import Tensor
+from edgernn.train import recipe as recipes, run
 from edgernn.train.data.background import SILENCE, drawn, noise
+from edgernn.train.data.wav import samples
 from edgernn.train.spotting import (
     THRESHOLDS,
     Outcome,
@@ -113,6 +115,12 @@ def test_an_alarm_is_right_from_the_word_until_a_little_after(name):
     assert found.miss_rate == wanted[1] / 2
 
 
+def test_one_alarm_does_not_answer_two_words():
+    made = Recording(np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, (Spoken("yes", 1.0, 1.5), Spoken("yes", 1.7, 2.2)))
+    assert judged([1.8], made, "yes", late_s=0.5).missed == 1
+    assert judged([1.8, 2.3], made, "yes", late_s=0.5).missed == 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20), most=st.integers(0, 9)
@@ -183,3 +191,26 @@ def test_noise_is_drawn_within_its_levels():
     random = np.random.default_rng(0)
     levels = [level_db(drawn(4000, (-50.0, -30.0), random)) for _ in range(50)]
     assert -50.01 <= min(levels) < -45 < -35 < max(levels) <= -29.99
+
+
+@pytest.mark.slow
+def test_a_model_taught_from_rest_alone_is_lost_in_a_stream(data, tmp_path):
+    """Two speakers, few epochs: the recipe's silence and carried states, against the same training without them."""
+    for path in (data / "fsdd/recordings").glob("*_[jt]*_*.wav"):
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        (tmp_path / "clips" / path.name).symlink_to(path)
+    held = [path for path in sorted((tmp_path / "clips").iterdir()) if int(path.stem.split("_")[2]) < 5]
+    made = mixed([samples(each)[0] for each in held], [each.name[0] for each in held], RATE_HZ, Scene(seed=4))
+    missed = {}
+    for name, settings_ in (("rest", ["data.silence=0.0", "training.carry=0.0"]), ("stream", [])):
+        loaded = recipes.load("spoken-stream", ["training.epochs=8", "augment.speed=0.0", *settings_])
+        run.train(loaded, tmp_path / "clips", tmp_path / name)
+        export(edgernn.load(tmp_path / name / "model.rnn"), tmp_path / f"{name}.so")
+        program = edgernn.open(tmp_path / f"{name}.so")
+        best = [
+            chosen(curve(heard(program, made, word), made, word, 20, 0.5, 0.5), 20.0).outcome.missed
+            for word in "0123456789"
+        ]
+        missed[name] = sum(best)
+    print(missed)
+    assert missed["stream"] < 0.6 * missed["rest"]
