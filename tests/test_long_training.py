@@ -158,6 +158,15 @@ def test_a_training_from_the_start_leaves_nothing_of_the_one_before(tmp_path, mo
     assert os.listdir(tmp_path) == ["recipe.toml"]
 
 
+def test_what_is_refused_before_it_begins_leaves_a_finished_run_as_it_was(tmp_path):
+    run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for setting in ("training.precision=fp16", "training.validation=0.999", "augment.gain_db=3.0", "model.embedding=4"):
+        with pytest.raises(UsageError):
+            run.train(vowels(setting), VOWELS, tmp_path, place=CPU)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_finished_run_resumed_is_finished(tmp_path):
     once = run.train(vowels(), VOWELS, tmp_path, place=CPU)
     again = run.train(vowels(), VOWELS, tmp_path, place=CPU, resume=True)

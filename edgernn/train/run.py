@@ -93,9 +93,9 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
     watched = ("test", data.test) if validation is None else ("validation", validation)
     task = Task(network, data.kind, _taught(recipe, data), (watched[0], _part(data, watched[1])), recipe.training)
-    checkpoint = _begin(recipe, out, resume)
     with quiet():
         trainer, norms, spent = make(recipe.training, out, place or Place())
+        checkpoint = _begin(recipe, out, resume)
         began = time.perf_counter()
         try:
             trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
