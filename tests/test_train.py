@@ -119,6 +119,32 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt):
     assert sorted(seen) == list(range(1, total + 1))
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=20),
+    batch=st.integers(1, 8),
+    tbptt=st.integers(0, 7),
+    world=st.integers(2, 3),
+)
+def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, world):
+    """Or else they would wait for each other for ever."""
+    frames = [np.full((n, 1), k + 1, np.float32) for k, n in enumerate(lengths)]
+    plan = Plan(batch, tbptt, 0.0)
+
+    def seen(*place):
+        return list(epoch(frames, frames, plan, np.random.default_rng(0), *place))
+
+    alone, shared = seen(), [seen(rank, world) for rank in range(world)]
+    assert len({len(each) for each in shared}) == 1
+    kept = [each for each in alone if len(each.x) >= world]
+    assert len(shared[0]) == len(kept)
+    for whole, *parts in zip(kept, *shared, strict=True):
+        assert sorted(map(float, whole.x.sum((1, 2)))) == sorted(float(x.sum()) for part in parts for x in part.x)
+        for part in parts:
+            assert part.x.shape[1:] == whole.x.shape[1:]
+            assert len(part.x) == len(part.target) == len(part.asked) == len(part.lengths)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_stays_within_its_rate(name):
     factors = [SCHEDULES[name](progress) for progress in np.linspace(0, 1, 101)]
