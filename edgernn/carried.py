@@ -3,6 +3,8 @@
 A GRU's `h = n + z * (h - n)` lies between n and the h before, and never leaves the bounds of tanh. An LSTM's
 `c = f * c + i * g` may grow by 1 at every step. Both are said in words of degree one in each value, and such a formula
 is largest and smallest at the corners of what its values may be: so trying all corners proves which of the two it is.
+A state that is multiplied with a number, as in a running mean, counts as one that can grow: the number may be so close
+to 1 that a step moves it by less than 8 bits can say.
 """
 
 from collections.abc import Collection, Mapping
@@ -72,9 +74,8 @@ def _grows(words: Collection[Word], state: State, ranges: Mapping[str, Range]) -
     if state.after not in again:
         return False
     path = list(_behind(path, state.after, [word.name for word in path]))
-    return not (
-        all(word.name in PLAIN for word in path) and _of_degree_one(path) and _holds(path, words, state, ranges)
-    )
+    gated = all(word.name in PLAIN and word.name != "scale" for word in path)
+    return not (gated and _of_degree_one(path) and _holds(path, words, state, ranges))
 
 
 def _holds(path: Collection[Word], words: Collection[Word], state: State, ranges: Mapping[str, Range]) -> bool:

@@ -128,7 +128,7 @@ def with_room(before: Graph, after: Graph) -> Graph:
 def _least(weight: Tensor, x: Grid, bias: Tensor | None, layer: str) -> NDArray[Any]:
     """The smallest scale of each row with which no sum leaves 32 bits, float32 (rows,)."""
     rows, columns = weight.shape
-    room = MOST - columns * x.reach  # every weight may be rounded up, by half a step
+    room = MOST - 1 - (columns + 1) // 2 * x.reach  # every weight may be rounded up, by half a step
     if room <= 0:
         raise GraphError(
             f"layer '{layer}' has {columns} columns, whose sums 32 bits cannot hold; keep it in float with "
