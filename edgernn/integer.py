@@ -7,10 +7,12 @@ here is float but the making of the constants, in float64.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgernn import fixedpoint
 from edgernn.errors import CalibrationError
@@ -31,9 +33,13 @@ class Affine:
     to: Grid
 
     def __call__(self, x: Integers) -> Integers:
-        # float64 holds these sums exactly, and has a fast product
-        sums = (x.astype(np.float64) @ self.weight.T.astype(np.float64)).astype(np.int64) + self.bias
+        sums = (x.astype(np.float64) @ self._columns).astype(np.int64) + self.bias
         return saturate(rescale(sums, self.mantissa, self.shift), self.to)
+
+    @cached_property
+    def _columns(self) -> NDArray[np.float64]:
+        """The weights (inputs, rows) in float64, which holds these sums exactly and has a fast product."""
+        return self.weight.T.astype(np.float64)
 
 
 def affine(word: Word, plan: Static) -> Affine:

@@ -341,6 +341,22 @@ def test_what_an_lstm_adds_to_its_cell_state_is_16_bits_too():
 
 @every_static
 @every_scheme
+def test_a_state_leaves_with_the_grid_it_enters_with(name, scheme):
+    """Also where tanh has a grid of its own, and where the ranges that were given differ."""
+    graph = quantized(GRAPHS[name], scheme)
+    wider = {
+        value: Range(3 * each.low - 1, 3 * each.high) if value.endswith(".in") else each
+        for value, each in graph.ranges.items()
+    }
+    for ranges in (graph.ranges, wider):
+        plan = static(replace(graph, ranges=ranges))
+        for state in plan.trace.states:
+            if state.name in plan.states:
+                assert plan.grids[state.before.name] == plan.grids[state.after.name] == plan.states[state.name]
+
+
+@every_static
+@every_scheme
 def test_a_state_comes_back_exactly(name, scheme, tmp_path):
     graph = quantized(GRAPHS[name], scheme)
     edgernn.save(graph, tmp_path / "m.rnn")

@@ -50,7 +50,7 @@ class RangeOps(Stepper):
         self._sequences = sorted(sequences, key=len, reverse=True)
 
     def frames(self) -> Iterator[Mapping[str, Array]]:
-        """The values of every frame by their names, (sequences that are so long, width); and `<state>` after it."""
+        """The values of every frame by their names, (sequences that are so long, width)."""
         states = self.rest(len(self._sequences))
         for t in range(len(self._sequences[0])):
             running = sum(len(sequence) > t for sequence in self._sequences)
