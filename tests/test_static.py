@@ -100,6 +100,11 @@ def test_a_grid_holds_its_range_and_every_integer_comes_back(low, high, bits):
     assert (np.abs((made.integers(ends) - made.zero) * made.scale - ends) <= made.scale * 1.001).all()
 
 
+def test_what_is_no_number_is_never_an_arbitrary_integer():
+    made = grid(Range(-1, 3), 8)
+    assert made.integers(np.array([np.nan, np.inf, -np.inf, 1e300])).tolist() == [made.zero, 127, -128, 127]
+
+
 # Words
 
 LSB = {"affine": 0.51, "sigmoid": 2.2, "tanh": 2.2}
