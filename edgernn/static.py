@@ -55,7 +55,7 @@ class Grid:
         return max(self.high - self.zero, self.zero - self.low)
 
     def integers(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
-        """The nearest integers, half to even in float64; what is beyond the grid becomes its end, no number becomes 0."""
+        """The nearest integers, half to even in float64; what is beyond the grid becomes its end, NaN becomes 0."""
         q = np.nan_to_num(np.rint(np.asarray(x, np.float64) / self.scale) + self.zero, nan=self.zero)
         whole: NDArray[np.int64] = np.clip(q, self.low, self.high).astype(np.int64)
         return whole
