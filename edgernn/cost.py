@@ -108,7 +108,7 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     cost = count(graph)
     touched = _touched(words, cost)
     held_in, unknown = _holder(touched, device)
-    unknown = _lacking(device) or unknown
+    unknown = _uncompiled(graph) or _lacking(device) or unknown
     if unknown:
         return Estimate(device.name, cost, None, {}, unknown, held_in, ())
     assert device.level is not None
@@ -132,6 +132,12 @@ def frame(graphs: Sequence[Graph], device: Device) -> Estimate:
     unknown = next((one.unknown for one in each if one.unknown), "")
     parts = {name: sum(one.parts_us[name] for one in each) for name in slowest.parts_us} if not unknown else {}
     return replace(slowest, cost=total(graphs), step_us=sum(parts.values()) or None, parts_us=parts, unknown=unknown)
+
+
+def _uncompiled(graph: Graph) -> str:
+    """Why no compiled step can be predicted, in a sentence: "" when one can."""
+    whole = [layer.name for layer in graph.layers if layer.scheme]
+    return f"layer '{whole[0]}' computes with integers, and no compiled step does so" if whole else ""
 
 
 def _lacking(device: Device) -> str:

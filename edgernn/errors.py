@@ -6,6 +6,7 @@ EdgernnError
 |-- StateError         a state of another model
 |-- FileError          a file that is missing, truncated, altered, foreign or cannot be written
 |-- UsageError         a suffix, option or name that does not exist
+|-- CalibrationError   data that no ranges can be learnt from, or a value that has none
 |-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
 |-- ParityError        two readings of one model that disagree
 |-- CompilerError      no C compiler, or one that fails
@@ -37,6 +38,10 @@ class FileError(EdgernnError, OSError):
 
 class UsageError(EdgernnError, ValueError):
     """A suffix, option or name that does not exist."""
+
+
+class CalibrationError(EdgernnError, ValueError):
+    """Data that no ranges can be learnt from, or a value that has no range."""
 
 
 class UnsupportedError(EdgernnError, ValueError):

@@ -19,6 +19,7 @@ from edgernn import (
 from edgernn.cell import CELLS, settings
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.graph import Graph, Layer
+from edgernn.range import Range
 from edgernn.seal import BLANK, KEY, seal, verify
 from edgernn.tensor import Array, Tensor
 from edgernn.window import ONLY_ONNX, Window
@@ -115,6 +116,7 @@ def _check_format(found: str, name: str) -> None:
 
 
 def _describe(graph: Graph) -> dict[str, Any]:
+    ranges = {name: [each.low, each.high] for name, each in graph.ranges.items()}
     return {
         "inputs": graph.inputs,
         "period_ms": graph.period_ms,
@@ -126,9 +128,11 @@ def _describe(graph: Graph) -> dict[str, Any]:
                 "cell": type(layer.cell).__name__,
                 "reads": layer.reads,
                 "settings": settings(layer.cell),
+                **({"scheme": layer.scheme} if layer.scheme else {}),
             }
             for layer in graph.layers
         ],
+        **({"ranges": ranges} if ranges else {}),
     }
 
 
@@ -163,6 +167,7 @@ def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
             if key.startswith(f"{entry['name']}.") and not key.endswith(".rest")
         }
         cell = CELLS[entry["cell"]](**entry["settings"], **weights)
-        layers.append(Layer(entry["name"], cell, tuple(entry["reads"])))
+        layers.append(Layer(entry["name"], cell, tuple(entry["reads"]), entry.get("scheme", "")))
     rest = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
-    return Graph(tuple(layers), said["inputs"], rest, said["period_ms"], tuple(said["labels"]))
+    ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}
+    return Graph(tuple(layers), said["inputs"], rest, said["period_ms"], tuple(said["labels"]), ranges)

@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike
 
 from edgernn.cell import dimensions, tensors
 from edgernn.errors import GraphError
+from edgernn.range import Range
 from edgernn.record import Recording, Ref, record
-from edgernn.tensor import Tensor
+from edgernn.tensor import STATIC, Tensor
 
 INPUT = "x"
 OUTPUT = "y"
@@ -29,6 +30,7 @@ class Layer:
     name: str
     cell: Any
     reads: tuple[str, ...] = ()
+    scheme: str = ""  # one of edgernn.tensor.STATIC when its values are integers
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Graph:
         rest: initial states by name, each of shape (width,); zeros where none is given.
         period_ms: the time from one frame to the next, when it is known.
         labels: a name for each output, or nothing.
+        ranges: what values reach, by their names in the trace; the static precisions take their scales from them.
 
     Raises:
         GraphError: a name used twice or unknown, widths that do not fit, an embedding that does not read x.
@@ -51,6 +54,7 @@ class Graph:
     rest: Mapping[str, Tensor] = field(default_factory=dict)
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -59,6 +63,7 @@ class Graph:
         object.__setattr__(self, "rest", MappingProxyType(dict(sorted(self.rest.items()))))
         object.__setattr__(self, "period_ms", None if self.period_ms is None else float(self.period_ms))
         object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "ranges", MappingProxyType(dict(sorted(self.ranges.items()))))
         if not self.layers or self.inputs < 1:
             raise GraphError(
                 f"a graph of {len(self.layers)} layers and {self.inputs} inputs arrived; expected at least one of each"
@@ -67,6 +72,11 @@ class Graph:
         for name, tensor in self.rest.items():
             if self.states.get(name) is None or tensor.shape != (self.states[name],):
                 raise GraphError(f"rest state '{name}' has shape {tensor.shape}; there are {self.states}")
+        for name in self.ranges:
+            if name not in self.values:
+                raise GraphError(
+                    f"there is no value '{name}' that could have a range; there are {', '.join(self.values)}"
+                )
         if self.labels and len(self.labels) != self.outputs:
             raise GraphError(f"{len(self.labels)} labels for {self.outputs} outputs")
         if self.period_ms is not None and not self.period_ms > 0:
@@ -96,6 +106,16 @@ class Graph:
             for name, width in getattr(layer.cell, "states", {}).items()
         }
 
+    @cached_property
+    def values(self) -> Mapping[str, int]:
+        """The width of the input, of each state before the step and of all that is made in it, by their names."""
+        refs = [
+            ref
+            for said in self.recorded.values()
+            for ref in (*said.before.values(), *(made for word in said.words for made in word.made))
+        ]
+        return {INPUT: self.inputs, **{ref.name: ref.width for ref in refs}}
+
     @property
     def outputs(self) -> int:
         """The width of the model's output."""
@@ -124,8 +144,9 @@ class Graph:
 
     @property
     def precision(self) -> str:
-        """The scheme of the weights: "fp32" ("fp64" before it is made so), or the one they are quantized in."""
-        schemes = sorted({tensor.scheme for tensor in self.tensors.values() if tensor.scheme})
+        """The scheme of the weights and values: "fp32" ("fp64" before it is made so), or that they are quantized in."""
+        said = (*(tensor.scheme for tensor in self.tensors.values()), *(layer.scheme for layer in self.layers))
+        schemes = sorted(set(said) - {""})
         if schemes:
             return "+".join(schemes)
         kinds = sorted({tensor.stored.dtype.name for tensor in self.tensors.values()}) or ["float32"]
@@ -151,6 +172,10 @@ class Graph:
                 )
             if any(not isinstance(name, str) for name in (layer.name, *layer.reads)) or type(layer.reads) is not tuple:
                 raise GraphError(f"{layer!r} has a name that is no string, or reads one; expected reads=('name',)")
+            if layer.scheme not in {"", *STATIC}:
+                raise GraphError(
+                    f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
+                )
         if not isinstance(given.inputs, Integral) or not all(isinstance(label, str) for label in given.labels):
             raise GraphError(
                 f"inputs={given.inputs!r} and labels={given.labels!r} arrived; expected a number and strings"
@@ -159,6 +184,8 @@ class Graph:
             raise GraphError(f"period_ms={given.period_ms!r} arrived; expected a number of milliseconds")
         if not all(isinstance(tensor, Tensor) for tensor in given.rest.values()):
             raise GraphError("a rest state is no Tensor; wrap the array as Tensor(array)")
+        if not all(isinstance(each, Range) for each in given.ranges.values()):
+            raise GraphError("a range is no Range; write Range(low, high)")
 
     def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """The layers with `reads` always filled in."""

@@ -18,11 +18,17 @@ FLOATS = ("float32", "float64")
 
 DYNAMIC = "dynamic_wi8_afp32"
 
-SCHEMES: Mapping[str, str] = MappingProxyType({"fp16": "float16", "weight_only_wi8_afp32": "int8", DYNAMIC: "int8"})
+STATIC: Mapping[str, int] = MappingProxyType({"static_wi8_ai8": 8, "static_wi8_ai16": 16})
+"""The schemes in which a whole layer computes with integers -> the bits of its values; edgernn.static says how."""
+
+SCHEMES: Mapping[str, str] = MappingProxyType(
+    {"fp16": "float16", "weight_only_wi8_afp32": "int8", DYNAMIC: "int8", **dict.fromkeys(STATIC, "int8")}
+)
 """How weights are kept when not as floats -> the dtype; integers have one scale per row.
 
 fp16 and weight_only_wi8_afp32 only save room: the arithmetic is that of float. In dynamic_wi8_afp32 an affine rounds
-its input to int8 with one scale per vector, sums integers and scales once.
+its input to int8 with one scale per vector, sums integers and scales once. In the static schemes every value has a
+scale of its own, known beforehand from `Graph.ranges`.
 """
 
 

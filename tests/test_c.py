@@ -9,11 +9,12 @@ import pytest
 from edgernn.cells import Dense
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import NumpyOps, Stepper
-from edgernn.tensor import DYNAMIC, SCHEMES
+from edgernn.tensor import DYNAMIC
 from edgernn.trace import replay, trace
 from edgernn_export import export
 from edgernn_export.targets.c.groups import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
+from edgernn_export.targets.plan import WEIGHTS
 from edgernn_export.translate import render
 from ways import EVERY_WAY, WAYS
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t
@@ -21,7 +22,7 @@ from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t
 KWS = keyword_spotter(40, 10, 4)  # more rows than four blocks have, and columns that fill no group
 PRECISIONS = {
     "fp32": KWS,
-    **{scheme: quantize(KWS, scheme) for scheme in SCHEMES},
+    **{scheme: quantize(KWS, scheme) for scheme in WEIGHTS},
     "fp32, block-sparse": block_sparse(KWS, 1),
     "dynamic, block-sparse": quantize(block_sparse(KWS, 4)),
 }

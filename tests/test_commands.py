@@ -17,8 +17,9 @@ from edgernn import disk
 from edgernn.cli import call, cli
 from edgernn.file import digest
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import DYNAMIC, SCHEMES
+from edgernn.tensor import DYNAMIC
 from edgernn_export import export
+from edgernn_export.targets.plan import WEIGHTS
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
@@ -131,7 +132,7 @@ def test_the_exporter_is_a_module_too(folder):
     assert (folder / "c.tflite").read_bytes() == (folder / "kws.tflite").read_bytes()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", WEIGHTS)
 def test_a_precision_is_chosen_on_the_way(folder, scheme):
     said = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
     graph = quantize(KWS, scheme)

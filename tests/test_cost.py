@@ -18,8 +18,10 @@ from edgernn.device import Device
 from edgernn.graph import Graph, Layer
 from edgernn.ops import WORDS
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
+from edgernn.range import Range
+from edgernn.tensor import DYNAMIC, Tensor
 from edgernn_export import from_torch
+from edgernn_export.targets.plan import WEIGHTS
 from zoo import GRAPHS, keyword_spotter, one
 
 KWS = keyword_spotter()
@@ -139,11 +141,19 @@ def test_int8_affines_compute_in_int8_and_round_each_input_once(level):
     assert quantized.cost.weight_bytes == sum(sizes) + 2 * 4 * 96
 
 
-@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != DYNAMIC])
+@pytest.mark.parametrize("scheme", [name for name in WEIGHTS if name != DYNAMIC])
 def test_weights_that_only_save_room_compute_in_float(scheme):
     plain, smaller = (estimate(graph, BOARD) for graph in (KWS, quantize(KWS, scheme)))
     assert smaller.cost.weight_bytes < plain.cost.weight_bytes
     assert smaller.step_us == plain.step_us  # held in L1, so nothing waits for the smaller bytes
+
+
+def test_a_step_of_integers_is_not_predicted_as_one_of_floats():
+    whole = quantize(KWS, "static_wi8_ai8", ranges=dict.fromkeys(KWS.values, Range(-1, 1)))
+    found = estimate(whole, BOARD)
+    assert found.step_us is None
+    assert found.unknown == "layer 'gru' computes with integers, and no compiled step does so"
+    assert found.cost.weight_bytes < estimate(KWS, BOARD).cost.weight_bytes
 
 
 @pytest.mark.parametrize("board", [name for name in device.names() if name != "this"])

@@ -11,9 +11,10 @@ import pytest
 import edgernn
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC, SCHEMES
+from edgernn.tensor import DYNAMIC
 from edgernn_export import export
 from edgernn_export.prove import Bounds
+from edgernn_export.targets.plan import WEIGHTS
 from zoo import GRAPHS, frames
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +50,7 @@ def smaller(goldens):
 
     Where inputs are rounded, a runtime may round in its own way: so each step has its states before, and its bounds.
     """
-    for scheme, runtime, name in product(SCHEMES, BARE.values(), SMALLER):
+    for scheme, runtime, name in product(WEIGHTS, BARE.values(), SMALLER):
         graph = quantize(GRAPHS[name], scheme)
         path = goldens / runtime / f"{name}_{scheme}"
         path.parent.mkdir(exist_ok=True)
@@ -85,7 +86,7 @@ def test_a_bare_device_computes_the_hosts_goldens(extra, smaller):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     print(done.stdout)
-    assert done.stdout.startswith(f"{BARE[extra]}: {len(GRAPHS) + len(SMALLER) * len(SCHEMES)} models match")
+    assert done.stdout.startswith(f"{BARE[extra]}: {len(GRAPHS) + len(SMALLER) * len(WEIGHTS)} models match")
 
 
 @pytest.mark.parametrize("extra", BARE)

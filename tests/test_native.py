@@ -14,9 +14,10 @@ from edgernn.contract import read
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC, SCHEMES
+from edgernn.tensor import DYNAMIC
 from edgernn.trace import trace
 from edgernn_export import compiler, export
+from edgernn_export.targets.plan import WEIGHTS
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames, keyword_spotter
 
@@ -213,7 +214,7 @@ def bare(folder, *arguments, said=""):
     )
 
 
-@pytest.mark.parametrize("scheme", [None, *SCHEMES])
+@pytest.mark.parametrize("scheme", [None, *WEIGHTS])
 def test_the_loader_needs_nothing_but_python(scheme, tmp_path):
     graph = KWS if scheme is None else quantize(KWS, scheme)
     export(graph, tmp_path / "my-model.so")

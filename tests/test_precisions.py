@@ -22,10 +22,11 @@ from edgernn.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
 from edgernn.runtime import BACKENDS
-from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
+from edgernn.tensor import DYNAMIC, Tensor
 from edgernn_export import export, translate
 from edgernn_export.prove import ROUNDED, prove
 from edgernn_export.targets.place import NATIVE, Place, place
+from edgernn_export.targets.plan import WEIGHTS
 from zoo import GRAPHS, frames, keyword_spotter
 
 STEPS = 64
@@ -35,7 +36,7 @@ KWS = keyword_spotter()
 INT8 = quantize(KWS)
 
 every_place = pytest.mark.parametrize(("suffix", "runtime"), PLACES)
-every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
+every_scheme = pytest.mark.parametrize("scheme", WEIGHTS)
 
 
 def render(graph, suffix, runtime=None):

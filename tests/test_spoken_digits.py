@@ -10,6 +10,7 @@ import edgernn
 import spoken
 from edgernn.device import RUNTIMES
 from edgernn.graph import Graph
+from edgernn.passes.calibrate import METHODS, calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import BACKENDS
 from edgernn.train import recipe as recipes, run
@@ -163,3 +164,40 @@ def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
             assert found.snr_db(exact) >= quality.snr_db
             assert found.equal(defined) >= quality.equal_numpy
             assert found.snr_db(defined) >= quality.snr_db_numpy
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What integers must keep of float."""
+
+    changed: int  # answers of the 300
+    change: float  # of the accuracy, either way
+    equal: float  # share of frames with the same answer
+    snr_db: float
+
+
+INTEGERS = {
+    "static_wi8_ai16": Kept(changed=2, change=0.007, equal=0.995, snr_db=38),
+    "static_wi8_ai8": Kept(changed=5, change=0.010, equal=0.97, snr_db=25),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scheme", INTEGERS)
+def test_integers_hear_the_same(scheme, method, graph, clips, tmp_path):
+    """Calibrated on a ninth of the training clips; the answer of a clip is that of its last frame."""
+    train, test = clips
+    kept, exact = INTEGERS[scheme], heard(graph, tmp_path / "exact.rnn", None, test)
+    smaller = quantize(calibrate(graph, train.frames[::9], method), scheme)
+    found = heard(smaller, tmp_path / "whole.rnn", None, test)
+    changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
+    change = found.accuracy(test.digits) - exact.accuracy(test.digits)
+    print(
+        f"\n{scheme:16} {method:10} accuracy {found.accuracy(test.digits):.4f} ({change:+.4f}), {changed} answers of "
+        f"{len(test.digits)} changed; frames {found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB",
+        end="",
+    )
+    assert changed <= kept.changed
+    assert abs(change) <= kept.change
+    assert found.equal(exact) >= kept.equal
+    assert found.snr_db(exact) >= kept.snr_db

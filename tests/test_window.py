@@ -20,9 +20,10 @@ from edgernn.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper, random_frames
 from edgernn.readings.window import WindowReading
-from edgernn.tensor import DYNAMIC, SCHEMES
+from edgernn.tensor import DYNAMIC
 from edgernn_export import export, translate
 from edgernn_export.prove import LENGTHS, prove_window
+from edgernn_export.targets.plan import WEIGHTS
 from zoo import GRAPHS, keyword_spotter, one, t
 
 AGREE = 2e-5  # float32 against float64 over a window, values near 1
@@ -151,7 +152,7 @@ def test_a_window_is_the_runtimes_own_bidirectional_operator(steps, tmp_path):
     np.testing.assert_allclose(program.run(xs), wanted, atol=2e-6)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", WEIGHTS)
 @pytest.mark.parametrize("name", ["two stages", "pooled", "features", "symbols"])
 def test_every_precision_of_a_step_is_one_of_a_window(name, scheme, tmp_path):
     window = WINDOWS[name].each(lambda graph: quantize(graph, scheme))

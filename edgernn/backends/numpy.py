@@ -1,4 +1,4 @@
-"""The definition as a backend: a `.rnn` file stepped by numpy in float32, with nothing else installed."""
+"""The definition as a backend: a `.rnn` file stepped by numpy, in float32 or integers, with nothing else installed."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgernn.contract import Contract, contract
 from edgernn.file import loads
 from edgernn.graph import Graph
+from edgernn.readings.fixed import FixedStepper
 from edgernn.readings.numpy import Stepper
 
 Array = NDArray[Any]
@@ -32,7 +33,8 @@ class NumpyBound:
     guards = False
 
     def __init__(self, graph: Graph) -> None:
-        self._stepper = Stepper(graph, "float32")
+        static = any(layer.scheme for layer in graph.layers)
+        self._stepper: Stepper | FixedStepper = FixedStepper(graph) if static else Stepper(graph, "float32")
         self._states = self._stepper.rest()
         self.x: Array = np.zeros(graph.inputs, np.int32 if graph.rows else np.float32)
         self.y: Array = np.zeros(graph.outputs, np.float32)

@@ -1,33 +1,42 @@
-"""Quantization without calibration: a graph with smaller weights, and the arithmetic that goes with them."""
+"""Quantization: a graph with smaller weights, and the arithmetic that goes with them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
+from edgernn.fixedpoint import MOST
 from edgernn.graph import PRECISIONS, Graph, Layer
-from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
+from edgernn.range import Range
+from edgernn.static import INTEGER, Grid, static
+from edgernn.tensor import DYNAMIC, SCHEMES, STATIC, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
 
 
-def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ()) -> Graph:
+def quantize(
+    graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = (), ranges: Mapping[str, Range] | None = None
+) -> Graph:
     """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row.
 
     Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers
-    that are in a scheme already.
+    that are in a scheme already. In a static scheme every layer with a word that has an integer form
+    computes with integers, whether it has a matrix or not, and `softmax`, `log` and `normalize` stay float in it.
 
     Args:
         graph: with float weights.
         scheme: one of edgernn.tensor.SCHEMES, named as ai-edge-quantizer does.
         keep: names of layers to leave in float.
+        ranges: what values reach, for the static schemes; those of the graph, where calibrate put them, if not given.
 
     Raises:
         UsageError: an unknown scheme, a layer to keep that is not there, or a graph that is in another scheme already.
         GraphError: a weight that the scheme cannot hold, naming its layer.
+        CalibrationError: a static scheme, and a value without a range.
     """
     if scheme not in SCHEMES:
         raise UsageError(f"there is no scheme '{scheme}'; there are {', '.join(SCHEMES)}")
@@ -36,7 +45,9 @@ def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ())
         if name not in names:
             raise UsageError(f"there is no layer '{name}' to keep; there are {', '.join(names)}")
     layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
-    smaller = replace(graph, layers=layers)
+    smaller = replace(graph, layers=layers, ranges=graph.ranges if ranges is None else ranges)
+    if scheme in STATIC:
+        smaller = with_room(graph, smaller)
     if smaller.layers == graph.layers and graph.precision not in {*PRECISIONS.values(), scheme}:
         raise UsageError(f"no layer is left to quantize as {scheme}: the graph is in {graph.precision} already")
     return smaller
@@ -45,15 +56,19 @@ def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ())
 def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     if getattr(layer.cell, "EXACT", False):
         return layer
-    words = [word for word in graph.recorded[layer.name].words if word.name == "affine"]
-    matrices = {word.args[0] for word in words if not word.args[0].scheme}
+    words = graph.recorded[layer.name].words
+    matrices = {word.args[0] for word in words if word.name == "affine" and not word.args[0].scheme}
     try:
         fields: dict[str, Any] = {
             name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices
         }
     except GraphError as error:
         raise GraphError(f"layer '{layer.name}': {error}; leave it in float with keep=('{layer.name}',)") from error
-    return replace(layer, cell=replace(layer.cell, **fields))
+    cell = replace(layer.cell, **fields)
+    taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
+    if scheme not in STATIC or taken or not any(word.name in INTEGER for word in words):
+        return replace(layer, cell=cell)
+    return replace(layer, cell=cell, scheme=scheme)
 
 
 def smaller(tensor: Tensor, scheme: str) -> Tensor:
@@ -65,13 +80,64 @@ def smaller(tensor: Tensor, scheme: str) -> Tensor:
     return rows_i8(tensor, scheme) if SCHEMES[scheme] == "int8" else halves(tensor)
 
 
-def rows_i8(tensor: Tensor, scheme: str) -> Tensor:
-    """(rows, inputs) as int8: each row's largest element becomes 127; a row of zeros has scale 0."""
+def rows_i8(tensor: Tensor, scheme: str, least: NDArray[Any] | float = 0.0) -> Tensor:
+    """(rows, inputs) as int8: each row's largest element becomes 127; a row of zeros has scale 0.
+
+    Args:
+        tensor: floats.
+        scheme: one that is kept in int8.
+        least: the smallest scale that each row may have, float32 (rows,); rows that need less use fewer integers.
+    """
     weight = tensor.dense(np.float32)
-    scale = np.abs(weight).max(axis=1) / np.float32(LARGEST)
+    scale = np.maximum(np.abs(weight).max(axis=1) / np.float32(LARGEST), np.float32(least))
     steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
     whole = np.clip(np.rint(steps), -LARGEST, LARGEST)  # a row of denormal numbers has no exact scale
     return Tensor(whole.astype(np.int8), scale, scheme)
+
+
+def with_room(before: Graph, after: Graph) -> Graph:
+    """A static graph whose sums 32 bits hold: rows that would reach further, or a bias that would, take larger steps.
+
+    Args:
+        before: the graph in float.
+        after: the same, its matrices in int8.
+
+    Raises:
+        CalibrationError: a value without a range.
+        GraphError: a matrix with so many columns that no step is large enough.
+    """
+    plan = static(after)
+    least: dict[Tensor, NDArray[Any]] = {}
+    for word in plan.trace.words:
+        if word.name == "affine" and plan.integer(word):
+            weight, ref, bias = word.args
+            needs = _least(weight, plan.grids[ref.name], bias, word.layer)
+            least[weight] = np.maximum(least.get(weight, needs), needs)
+
+    def roomy(was: Layer, now: Layer) -> Layer:
+        old = tensors(was.cell)
+        new = {name: tensor for name, tensor in tensors(now.cell).items() if tensor in least and not old[name].scheme}
+        fields: dict[str, Any] = {
+            name: rows_i8(old[name], tensor.scheme, least[tensor]) for name, tensor in new.items()
+        }
+        return replace(now, cell=replace(now.cell, **fields))
+
+    return replace(after, layers=tuple(map(roomy, before.layers, after.layers)))
+
+
+def _least(weight: Tensor, x: Grid, bias: Tensor | None, layer: str) -> NDArray[Any]:
+    """The smallest scale of each row with which no sum leaves 32 bits, float32 (rows,)."""
+    rows, columns = weight.shape
+    room = MOST - 1 - (columns + 1) // 2 * x.reach  # every weight may be rounded up, by half a step
+    if room <= 0:
+        raise GraphError(
+            f"layer '{layer}' has {columns} columns, whose sums 32 bits cannot hold; keep it in float with "
+            f"keep=('{layer}',)"
+        )
+    added = np.zeros(rows) if bias is None else np.abs(bias.dense(np.float64)) / x.scale
+    most = np.abs(weight.dense(np.float64)).sum(axis=1) * x.reach + added
+    least: NDArray[Any] = (most / room * (1 + 1e-6)).astype(np.float32)
+    return least
 
 
 def halves(tensor: Tensor) -> Tensor:

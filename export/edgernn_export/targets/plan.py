@@ -8,8 +8,11 @@ from edgernn.contract import Contract, contract, write
 from edgernn.errors import UnsupportedError
 from edgernn.graph import OUTPUT, Graph
 from edgernn.record import Ref, Word
-from edgernn.tensor import SCHEMES, Tensor
+from edgernn.tensor import SCHEMES, STATIC, Tensor
 from edgernn.trace import Trace, trace
+
+WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
+"""The schemes that every target can express: those whose values are float."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +67,23 @@ class Plan:
         return self._weights.get(tensor, f"{word.layer}/{word.k}.{place}")
 
 
-def plan(graph: Graph, schemes: Collection[str] = SCHEMES) -> Plan:
+def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> Plan:
     """Trace a graph in float32 and name its values.
 
     Args:
         graph: what to write.
-        schemes: those of quantized weights that the target can express.
+        schemes: those of quantized weights and layers that the target can express.
 
     Raises:
         UnsupportedError: a layer is quantized in another scheme.
     """
     single = graph.astype("float32")
-    for name, tensor in single.tensors.items():
-        if tensor.scheme and tensor.scheme not in schemes:
+    said = [(layer.name, layer.scheme) for layer in single.layers]
+    said += [(name.split(".")[0], tensor.scheme) for name, tensor in single.tensors.items()]
+    for layer, scheme in said:
+        if scheme and scheme not in schemes:
             raise UnsupportedError(
-                f"layer '{name.split('.')[0]}' is quantized as {tensor.scheme}, which this target cannot express; "
+                f"layer '{layer}' is quantized as {scheme}, which this target cannot express; "
                 f"there are {', '.join(schemes)}, or leave the layer in float with keep="
             )
     return Plan(single, trace(single))

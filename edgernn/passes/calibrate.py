@@ -1,0 +1,131 @@
+"""Calibration: the ranges of all values of a graph, learnt from real sequences."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from edgernn.errors import CalibrationError, FrameError, UsageError
+from edgernn.graph import Graph
+from edgernn.range import Range
+from edgernn.readings.numpy import Array
+from edgernn.readings.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
+from edgernn.strict import misspelt
+
+METHODS: Mapping[str, Callable[[Seen], Range]] = MappingProxyType(
+    {"min-max": min_max, "percentile": percentile, "mse": mse}
+)
+"""How a range is made of what was seen -> what makes it."""
+
+FRAMES = 32  # fewer say too little of what values reach
+
+
+def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max", *, growing: str = "refuse") -> Graph:
+    """The same graph with the range of every value, for the static schemes of quantize.
+
+    Each sequence starts from rest and carries its state on, as a stream does: give runs as long as those between two
+    resets. A state has one range for what enters a step and what leaves it.
+
+    Args:
+        graph: with float weights.
+        sequences: float32 (time, inputs) each, of any lengths; int32 (time, 1) before an embedding.
+        method: one of METHODS. "min-max" holds all that was seen; "percentile" all but 1 in 10,000 at either end; "mse"
+            what 8 bits lose least by.
+        growing: what to do with a state that keeps growing to the end of runs of 64 frames or more: "refuse" it, or
+            "accept" its range as it is, where no later run is longer.
+
+    Raises:
+        UsageError: an unknown method, or another word for growing.
+        FrameError: a sequence of the wrong type, shape or dtype, or with a frame that must not enter.
+        CalibrationError: too few frames, frames that are all the same, a state that keeps growing, or a value that is
+            not finite, with its name.
+    """
+    if method not in METHODS:
+        raise UsageError(f"there is no method '{method}'; {misspelt(method, METHODS)}")
+    if growing not in {"refuse", "accept"}:
+        raise UsageError(f"growing='{growing}' does not exist; there are 'refuse' and 'accept'")
+    kept = [_checked(graph, i, sequence) for i, sequence in enumerate(sequences)]
+    _check_enough(kept)
+    ops = RangeOps(graph.astype("float32"), kept)
+    seen = ops.see()
+    if growing == "refuse":
+        _check_growth(graph, seen, max(map(len, kept)))
+    finite = {name: each for name, each in seen.items() if np.isfinite([each.low, each.high]).all()}
+    _check_finite(graph, seen.keys() - finite.keys())
+    if method != "min-max":
+        finite = {name: each for name, each in ops.count(seen).items() if name in finite}
+    ranges = {name: METHODS[method](each) for name, each in finite.items()}
+    for state in ops.trace.states:
+        both = [ranges[ref.name] for ref in (state.before, state.after) if ref.name in ranges]
+        if both:
+            shared = both[0] | both[-1]
+            ranges |= {ref.name: shared for ref in (state.before, state.after) if ref.name in ranges}
+    return replace(graph, ranges=ranges)
+
+
+def _checked(graph: Graph, i: int, sequence: Any) -> Array:
+    dtype = np.dtype("int32" if graph.rows else "float32")
+    wanted = f"expected an array of {dtype} of shape (time, {graph.inputs})"
+    if not isinstance(sequence, np.ndarray):
+        raise FrameError(f"sequence {i} is a {type(sequence).__name__}; {wanted}")
+    if sequence.ndim != 2 or sequence.shape[1] != graph.inputs or sequence.dtype != dtype or not len(sequence):
+        raise FrameError(
+            f"sequence {i} is {sequence.dtype} of shape {sequence.shape}; {wanted}, with at least one frame: layer "
+            f"'{graph.layers[0].name}' reads {graph.inputs} values"
+        )
+    good = (sequence >= 0) & (sequence < graph.rows) if graph.rows else np.isfinite(sequence)
+    if not good.all():
+        t, k = (int(place) for place in np.argwhere(~good)[0])
+        what = f"0 to {graph.rows - 1}, a row of the table" if graph.rows else "a finite number"
+        raise FrameError(
+            f"element {k} of frame {t} of sequence {i} is {sequence[t, k]}; expected {what}: mend or leave out the "
+            "sequence"
+        )
+    return sequence
+
+
+def _check_enough(sequences: Sequence[Array]) -> None:
+    frames = sum(map(len, sequences))
+    if frames < FRAMES:
+        raise CalibrationError(
+            f"{frames} frames arrived to calibrate on; expected at least {FRAMES}, of real sequences that the model "
+            "will meet: a few hundred are usual"
+        )
+    first = sequences[0][0]
+    if all((sequence == first).all() for sequence in sequences):
+        raise CalibrationError(
+            f"all {frames} frames are the same, so ranges would hold nothing else; give real sequences that the model "
+            "will meet"
+        )
+
+
+def _check_growth(graph: Graph, seen: Mapping[str, Seen], frames: int) -> None:
+    """Refuse a state that keeps growing, but for those of feature cells, which stay float."""
+    exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
+    for state in graph.states:
+        layer, reach = _layer(state), seen[f"{state}.in"].reach
+        if layer not in exact and seen[f"{state}.in"].grows:
+            rate = (reach[-1] - reach[PARTS // 2 - 1]) / (frames / 2)
+            raise CalibrationError(
+                f"state '{state}' keeps growing: it reached {reach[-1]:.4g} after {frames} frames, and {rate:.3g} more "
+                f"with every frame, so no range holds it; keep layer '{layer}' in float, or reset the stream, "
+                "calibrate on runs as long as those between two resets, and accept their range with growing='accept'"
+            )
+
+
+def _check_finite(graph: Graph, names: set[str]) -> None:
+    """Refuse values that are not finite, but for logarithms, which may be of 0 and stay float."""
+    words = {ref.name: word for said in graph.recorded.values() for word in said.words for ref in word.made}
+    for name in sorted(names):
+        if name in words and words[name].name == "log":
+            continue
+        raise CalibrationError(
+            f"value '{name}' of layer '{_layer(name)}' is not finite on these sequences, so it has no range; look for "
+            "a frame far larger than those of the training"
+        )
+
+
+def _layer(name: str) -> str:
+    return name.partition("/")[0].partition(".")[0]

@@ -1,0 +1,121 @@
+"""Static graphs in integers: the definition that compiled code, TFLite and ONNX are judged by.
+
+Frames, results and states are float at the borders, and integers inside; edgernn.static says where the borders are,
+edgernn.integer what each word does. The same graph gives the same integers on every machine.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.errors import UsageError
+from edgernn.graph import INPUT, Graph
+from edgernn.integer import integer
+from edgernn.readings.numpy import Array, NumpyOps
+from edgernn.record import Ref, Word
+from edgernn.static import Static, static
+from edgernn.tensor import STATIC
+from edgernn.trace import replay
+
+
+class FixedOps:
+    """The words on arrays (..., width): int64 where the plan has integers, else float32 as numpy defines them.
+
+    `said` must be told of each word before it is said, as edgernn.trace.replay does.
+    """
+
+    def __init__(self, plan: Static) -> None:
+        self.plan = plan
+        self._whole = integer(plan)
+        self._float = NumpyOps("float32")
+        self._word: Word
+
+    def said(self, word: Word) -> None:
+        """The word that comes next."""
+        self._word = word
+
+    def _say(self, *args: Any) -> Any:
+        word = self._word
+        whole = self._whole.get(word.made[0])
+        given = zip(word.args, args, strict=False)
+        if whole is not None:
+            return whole(*(self.integers(arg, value) for arg, value in given if isinstance(arg, Ref)))
+        return getattr(self._float, word.name)(
+            *(self.numbers(arg, value) if isinstance(arg, Ref) else value for arg, value in given)
+        )
+
+    affine = add = subtract = multiply = scale = sigmoid = tanh = relu = softmax = log = _say
+    split = concat = lookup = normalize = _say
+
+    def integers(self, ref: Ref, value: Array) -> NDArray[np.int64]:
+        """A value as integers, rounded to its grid where it was float; an index is an integer already."""
+        if ref.name in self.plan.whole or ref.name not in self.plan.grids:
+            return value
+        return self.plan.grids[ref.name].integers(value)
+
+    def numbers(self, ref: Ref, value: Array) -> Array:
+        """A value as float32."""
+        return self.plan.grids[ref.name].numbers(value) if ref.name in self.plan.whole else value
+
+
+class FixedStepper:
+    """A static graph that computes: float32 frames in, float32 results out, states carried by whoever calls.
+
+    States are float32 that lie on their grids, so nothing is lost when they are kept and given back; what is given
+    off the grid is rounded to it by the step that reads it.
+
+    Args:
+        graph: with layers in a static scheme.
+
+    Raises:
+        UsageError: no layer is in a static scheme.
+        CalibrationError: a value has no range, or one that its word cannot work with.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        if not any(layer.scheme for layer in graph.layers):
+            raise UsageError(
+                f"no layer computes with integers: the graph is in {graph.precision}; quantize it in one of "
+                f"{', '.join(STATIC)}"
+            )
+        self.graph = graph.astype("float32")
+        self.plan: Static = static(self.graph)
+        self._ops = FixedOps(self.plan)
+
+    def rest(self, *batch: int) -> dict[str, Array]:
+        """The initial states by name, each of shape (*batch, width), on their grids."""
+        states = {name: np.zeros((*batch, width), np.float32) for name, width in self.graph.states.items()}
+        for name, tensor in self.graph.rest.items():
+            states[name][...] = tensor.stored
+        return {name: self._rounded(name, state) for name, state in states.items()}
+
+    def integers(self, states: dict[str, Array]) -> dict[str, NDArray[np.int64]]:
+        """The states that are carried as integers, by name, as those integers."""
+        return {name: grid.integers(states[name]) for name, grid in self.plan.states.items()}
+
+    def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
+        """Every value of one step by its name: int64 on its grid where the plan has it whole, else float32."""
+        start = {INPUT: x if self.graph.rows else np.asarray(x, np.float32)}
+        start |= {state.before.name: states[state.name] for state in self.plan.trace.states}
+        return replay(self.plan.trace.words, self._ops, start, self._ops.said)
+
+    def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """One frame: (x, states before) -> (y, states after)."""
+        values, steps = self.values(x, states), self.plan.trace
+        after = {state.name: self._ops.numbers(state.after, values[state.after.name]) for state in steps.states}
+        y = self._ops.numbers(steps.y, values[steps.y.name])
+        return y, {name: self._rounded(name, state) for name, state in after.items()}
+
+    def run(self, xs: Array, states: dict[str, Array] | None = None) -> tuple[Array, dict[str, Array]]:
+        """A sequence (..., time, inputs) from rest or from `states` -> ((..., time, outputs), states after)."""
+        states = self.rest(*xs.shape[:-2]) if states is None else states
+        ys = []
+        for t in range(xs.shape[-2]):
+            y, states = self.step(xs[..., t, :], states)
+            ys.append(y)
+        return np.stack(ys, axis=-2), states
+
+    def _rounded(self, name: str, state: Array) -> Array:
+        grid = self.plan.states.get(name)
+        return state if grid is None else grid.numbers(grid.integers(state))
