@@ -96,7 +96,8 @@ def test_a_row_of_zeros_has_no_scale():
 
 def test_wrong_uses_are_refused():
     with pytest.raises(
-        UsageError, match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, dynamic_wi8_afp32"
+        UsageError,
+        match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32",
     ):
         quantize(keyword_spotter(), "int3")
     with pytest.raises(UsageError, match="there is no layer 'grru' to keep; there are gru, out"):

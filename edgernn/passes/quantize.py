@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from edgernn import nibbles
 from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
 from edgernn.graph import PRECISIONS, Graph, Layer
-from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP, SCHEMES, Array, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
 
+PAYS = 0.5
+
 
 def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ()) -> Graph:
-    """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row.
+    """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row,
+    or per group of a row where that pays (rows_i4).
 
     Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers
     that are in a scheme already.
@@ -62,19 +66,45 @@ def smaller(tensor: Tensor, scheme: str) -> Tensor:
     Raises:
         GraphError: a weight beyond the largest float16.
     """
-    return rows_i8(tensor, scheme) if SCHEMES[scheme] == "int8" else halves(tensor)
+    return FORMS.get(scheme, rows_i8)(tensor, scheme)
 
 
 def rows_i8(tensor: Tensor, scheme: str) -> Tensor:
     """(rows, inputs) as int8: each row's largest element becomes 127; a row of zeros has scale 0."""
+    return Tensor(*_rounded(tensor.dense(np.float32), LARGEST), scheme)
+
+
+def rows_i4(tensor: Tensor, scheme: str) -> Tensor:
+    """(rows, inputs) as integers of four bits: the largest element of each row becomes 7, or that of each group.
+
+    Groups of 32 inputs, each with a scale, take a bit more for every weight. A matrix has them where its rows are of
+    whole groups and the squared error of rounding falls below PAYS of what it is with a scale per row.
+    """
     weight = tensor.dense(np.float32)
-    scale = np.abs(weight).max(axis=1) / np.float32(LARGEST)
+    whole, scale = _rounded(weight, nibbles.LARGEST)
+    rows, inputs = weight.shape
+    if inputs > GROUP and inputs % GROUP == 0:
+        cut = weight.reshape(-1, GROUP)
+        finer, scales = _rounded(cut, nibbles.LARGEST)
+        if _lost(cut, finer, scales) < PAYS * _lost(weight, whole, scale):
+            whole, scale = finer.reshape(rows, inputs), scales.reshape(rows, -1)
+    return Tensor(nibbles.pack(whole), scale, scheme)
+
+
+def _rounded(weight: Array, largest: int) -> tuple[Array, Array]:
+    """int8 integers, half to even, and the float32 scale of each row."""
+    scale = np.abs(weight).max(axis=1, initial=0) / np.float32(largest)
     steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
-    whole = np.clip(np.rint(steps), -LARGEST, LARGEST)  # a row of denormal numbers has no exact scale
-    return Tensor(whole.astype(np.int8), scale, scheme)
+    whole = np.clip(np.rint(steps), -largest, largest)  # a row of denormal numbers has no exact scale
+    return whole.astype(np.int8), scale
 
 
-def halves(tensor: Tensor) -> Tensor:
+def _lost(weight: Array, whole: Array, scale: Array) -> float:
+    """The squared error of rounding."""
+    return float(np.square(weight.astype(np.float64) - whole * scale[:, None].astype(np.float64)).sum())
+
+
+def halves(tensor: Tensor, scheme: str = "fp16") -> Tensor:
     """The same numbers rounded to float16, half to even.
 
     Raises:
@@ -84,4 +114,8 @@ def halves(tensor: Tensor) -> Tensor:
     most, end = float(np.abs(weight).max(initial=0)), float(np.finfo(np.float16).max)
     if most > end:
         raise GraphError(f"a weight of {most:g} arrived, and float16 ends at {end:g}")
-    return Tensor(weight.astype(np.float16), scheme="fp16")
+    return Tensor(weight.astype(np.float16), scheme=scheme)
+
+
+FORMS = {"fp16": halves, FOUR_BITS: rows_i4}
+"""Scheme -> what makes the form; rows_i8 makes all others."""
