@@ -131,6 +131,11 @@ def test_the_exporter_is_a_module_too(folder):
     assert (folder / "c.tflite").read_bytes() == (folder / "kws.tflite").read_bytes()
 
 
+def test_the_help_names_every_precision():
+    said = " ".join(edge("export", "--help").split())
+    assert all(scheme in said for scheme in SCHEMES)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_precision_is_chosen_on_the_way(folder, scheme):
     said = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))

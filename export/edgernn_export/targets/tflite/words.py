@@ -17,7 +17,11 @@ AXIS = 1  # of the values, which are (1, width)
 ELEMENTWISE = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT}
 
 DEQUANTIZE = {"float16": 3, "int8": 5, "int4": 6}
-"""The version of the operator by what it reads: float16, or integers with a scale per row."""
+"""The version of the operator by what it reads: float16, or integers with a scale per row.
+
+LiteRT's delegate leaves what is made of int4 to the plain kernels. So four bits are the smallest file, not the quickest
+step; least of all with a scale per group, whose matrix takes its own shape anew in every step.
+"""
 
 HYBRID_ONE_SCALE, HYBRID_ROW_SCALES = 3, 12
 """The versions of FULLY_CONNECTED that read float values and int8 weights.
