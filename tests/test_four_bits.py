@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import safetensors.numpy
 from ai_edge_litert import schema_py_generated as schema
@@ -46,6 +47,9 @@ def grouped(hidden=96, inputs=160):
     head = with_outliers(graph.outputs, hidden)
     layers = (replace(gru, cell=replace(gru.cell, w=w, u=u)), replace(out, cell=replace(out.cell, w=head)))
     return quantize(replace(graph, layers=layers), FOUR_BITS)
+
+
+FORMS = {"groups": grouped(), "odd rows": quantize(keyword_spotter(17, 5), FOUR_BITS)}
 
 
 @given(whole=WHOLE)
@@ -138,7 +142,7 @@ def test_what_is_no_such_tensor_is_refused(stored, scale, words):
         Tensor(stored, scale, FOUR_BITS)
 
 
-@pytest.mark.parametrize("graph", [grouped(), quantize(keyword_spotter(17, 5), FOUR_BITS)], ids=["groups", "odd rows"])
+@pytest.mark.parametrize("graph", FORMS.values(), ids=FORMS)
 def test_the_safetensors_library_reads_the_bytes(graph, tmp_path):
     edgernn.save(graph, tmp_path / "m.rnn")
     arrays = safetensors.numpy.load_file(tmp_path / "m.rnn")
@@ -176,7 +180,7 @@ def test_rows_of_any_length(inputs, suffix, runtime, tmp_path):
     np.testing.assert_allclose(program.stream().run(xs), wanted, atol=FREE_RUNNING)
 
 
-@pytest.mark.parametrize("graph", [grouped(), quantize(keyword_spotter(17, 5), FOUR_BITS)], ids=["groups", "odd rows"])
+@pytest.mark.parametrize("graph", FORMS.values(), ids=FORMS)
 def test_the_onnx_standard_itself_unpacks_the_same(graph):
     judge = ReferenceEvaluator(onnx.load_from_string(render(graph, ".onnx")))
     xs = frames(graph, 8)
@@ -184,6 +188,20 @@ def test_the_onnx_standard_itself_unpacks_the_same(graph):
     for x, wanted in zip(xs, Stepper(graph).run(xs)[0], strict=True):
         y, state = judge.run(["y", "gru.h.out"], {"x": x[None], "gru.h.in": state})
         np.testing.assert_allclose(y[0], wanted, atol=FREE_RUNNING)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_onnx_runtime_unpacks_when_the_file_is_loaded(form, tmp_path):
+    """What is left to do in a step: three affines, the gates, and nothing of the unpacking."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "seen.onnx")
+    options.log_severity_level = 3  # it warns that this file is for this machine alone
+    data = render(FORMS[form], ".onnx")
+    assert {"Div", "Mod", "Reshape"} <= {node.op_type for node in onnx.load_from_string(data).graph.node}
+    onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "seen.onnx").graph.node]
+    assert kinds.count("Gemm") == 3
+    assert not {"Cast", "Div", "Mod", "Reshape", "Slice"} & set(kinds)
 
 
 @pytest.mark.parametrize(("runtime", "kind"), [("ai-edge-litert", "INT4"), ("tflite-runtime", "INT8")])

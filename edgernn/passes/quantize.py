@@ -10,11 +10,12 @@ from edgernn import nibbles
 from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
 from edgernn.graph import PRECISIONS, Graph, Layer
+from edgernn.strict import misspelt
 from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP, SCHEMES, Array, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
 
-PAYS = 0.5
+PAYS = 0.5  # half of the error is 3 dB; trained GRUs win 1 dB for a tenth more bytes, rows with outliers far more
 
 
 def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ()) -> Graph:
@@ -34,11 +35,11 @@ def quantize(graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = ())
         GraphError: a weight that the scheme cannot hold, naming its layer.
     """
     if scheme not in SCHEMES:
-        raise UsageError(f"there is no scheme '{scheme}'; there are {', '.join(SCHEMES)}")
+        raise UsageError(f"there is no scheme '{scheme}'; {misspelt(scheme, SCHEMES)}")
     names = [layer.name for layer in graph.layers]
     for name in keep:
         if name not in names:
-            raise UsageError(f"there is no layer '{name}' to keep; there are {', '.join(names)}")
+            raise UsageError(f"there is no layer '{name}' to keep; {misspelt(name, names)}")
     layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
     smaller = replace(graph, layers=layers)
     if smaller.layers == graph.layers and graph.precision not in {*PRECISIONS.values(), scheme}:
