@@ -84,7 +84,11 @@ class Tensor:
     @cached_property
     def whole(self) -> Array:
         """The integers of a scheme that has them, one for each weight: int8 (rows, inputs)."""
-        return nibbles.unpack(self.stored) if self.scheme == FOUR_BITS else self.stored
+        if self.scheme != FOUR_BITS:
+            return self.stored
+        integers = nibbles.unpack(self.stored)
+        integers.setflags(write=False)
+        return integers
 
     @property
     def nbytes(self) -> int:
