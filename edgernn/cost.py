@@ -180,7 +180,7 @@ def _affine(word: Word, rate: Rate, bytes_per_cycle: float) -> float:
     """Cycles of a matrix by a vector: arithmetic or reading, whichever is longer."""
     weight: Tensor = word.args[0]
     macs_per_cycle = rate.int8_macs if weight.scheme == DYNAMIC else rate.lanes
-    return max(weight.stored.size / macs_per_cycle, weight.nbytes / bytes_per_cycle)
+    return max(weight.size / macs_per_cycle, weight.nbytes / bytes_per_cycle)
 
 
 def _elementwise(words: Iterable[Word], rate: Rate) -> float:

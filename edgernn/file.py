@@ -26,7 +26,7 @@ from edgernn.window import ONLY_ONNX, Window
 
 SUFFIX = ".rnn"
 FORMAT = "1"
-DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8"}
+DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "uint8": "U8"}
 
 _SCALE = ".scale"
 _NAMES = {stored: name for name, stored in DTYPES.items()}

@@ -4,31 +4,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from edgernn import nibbles
 from edgernn.errors import GraphError
 
 Array = NDArray[Any]
 
 FLOATS = ("float32", "float64")
+INTEGERS = ("int8", "uint8")
 
 DYNAMIC = "dynamic_wi8_afp32"
+
+FOUR_BITS = "weight_only_wi4_afp32"
+
+GROUP = 32  # inputs that share a scale, in a row that has more than one
 
 STATIC: Mapping[str, int] = MappingProxyType({"static_wi8_ai8": 8, "static_wi8_ai16": 16})
 """The schemes in which a whole layer computes with integers -> the bits of its values; edgernn.static says how."""
 
 SCHEMES: Mapping[str, str] = MappingProxyType(
-    {"fp16": "float16", "weight_only_wi8_afp32": "int8", DYNAMIC: "int8", **dict.fromkeys(STATIC, "int8")}
+    {
+        "fp16": "float16",
+        "weight_only_wi8_afp32": "int8",
+        FOUR_BITS: "uint8",
+        DYNAMIC: "int8",
+        **dict.fromkeys(STATIC, "int8"),
+    }
 )
-"""How weights are kept when not as floats -> the dtype; integers have one scale per row.
+"""How weights are kept when not as floats -> the dtype; integers have one scale per row, or one per GROUP of inputs.
 
-fp16 and weight_only_wi8_afp32 only save room: the arithmetic is that of float. In dynamic_wi8_afp32 an affine rounds
-its input to int8 with one scale per vector, sums integers and scales once. In the static schemes every value has a
-scale of its own, known beforehand from `Graph.ranges`.
+fp16 and the two weight_only schemes only save room: the arithmetic is that of float. Integers of weight_only_wi4_afp32
+stand two in a byte (edgernn.nibbles). In dynamic_wi8_afp32 an affine rounds its input to int8 with one scale per
+vector, sums integers and scales once. In the static schemes every value has a scale of its own, known beforehand from
+`Graph.ranges`.
 """
 
 
@@ -42,7 +56,8 @@ class Tensor:
 
     Attributes:
         stored: the numbers as they are kept.
-        scale: float32 (rows,), the value of one integer step in each row; None but for integers.
+        scale: float32 (rows,), the value of one integer step in each row, or of weights of four bits (rows, groups),
+            in each GROUP of a row; None but for integers.
         scheme: one of SCHEMES, "" for plain floats.
 
     Raises:
@@ -68,8 +83,22 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
-        return self.stored.shape
+        """The length of each axis, however the weights are kept."""
+        return (len(self.stored), nibbles.length(self.stored)) if self.scheme == FOUR_BITS else self.stored.shape
+
+    @property
+    def size(self) -> int:
+        """How many weights there are."""
+        return prod(self.shape)
+
+    @cached_property
+    def whole(self) -> Array:
+        """The integers of a scheme that has them, one for each weight: int8 (rows, inputs)."""
+        if self.scheme != FOUR_BITS:
+            return self.stored
+        integers = nibbles.unpack(self.stored)
+        integers.setflags(write=False)
+        return integers
 
     @property
     def nbytes(self) -> int:
@@ -78,7 +107,7 @@ class Tensor:
 
     def dense(self, dtype: DTypeLike | None = None) -> Array:
         """The weights as a plain array of floats, in `dtype` when given."""
-        plain = self.stored if self.scale is None else self.stored * self.scale[:, None]
+        plain = self.stored if self.scale is None else self.whole * _each(self.scale, self.shape)
         wanted = plain.dtype if dtype is None and not self.scheme else np.dtype(dtype or np.float32)
         return plain.astype(wanted, copy=False)
 
@@ -117,13 +146,28 @@ def _check(array: Array, scale: Array | None, scheme: str) -> None:
         raise GraphError(
             f"a tensor of shape {array.shape} holds values that are not finite; look for a training run that diverged"
         )
-    if (scale is not None) != (kinds == ("int8",)):
+    if (scale is not None) != (kinds[0] in INTEGERS):
         raise GraphError(
-            f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; int8, and only int8, has one"
+            f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; integers, and they alone, have one"
         )
-    if scale is None:
-        return
-    if array.ndim != 2 or scale.shape != array.shape[:1] or not np.all((scale >= 0) & np.isfinite(scale)):
+    if scale is not None:
+        _check_scale(array, scale, scheme)
+
+
+def _check_scale(array: Array, scale: Array, scheme: str) -> None:
+    four = scheme == FOUR_BITS
+    if array.ndim == 2 and four and (nibbles.unpack(array) == nibbles.NOTHING).any():
+        raise GraphError(f"a weight of -8 arrived for {scheme}; expected -{nibbles.LARGEST} to {nibbles.LARGEST}")
+    inputs = nibbles.length(array) if array.ndim == 2 and four else 0
+    shapes = [array.shape[:1], *([(len(array), inputs // GROUP)] if inputs > GROUP and inputs % GROUP == 0 else [])]
+    if array.ndim != 2 or scale.shape not in shapes or not np.all((scale >= 0) & np.isfinite(scale)):
+        groups = f", or one per {GROUP} inputs where these are whole groups" if four else ""
         raise GraphError(
-            f"a scale of shape {scale.shape} meets a tensor of shape {array.shape}; expected one per row, not negative"
+            f"a scale of shape {scale.shape} meets a tensor of shape {array.shape}; expected one per row{groups}, "
+            "not negative"
         )
+
+
+def _each(scale: Array, shape: tuple[int, ...]) -> Array:
+    """The scale of each weight: (rows, 1) or (rows, inputs)."""
+    return scale[:, None] if scale.ndim == 1 else np.repeat(scale, shape[1] // scale.shape[1], axis=1)

@@ -4,9 +4,10 @@
 
 #include "affine_float.h"
 #include "affine_i8.h"
+#include "affine_w4.h"
 #include "squash_f32.h"
 
-enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FLOAT_SPARSE, SQUASH };
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH };
 
 static void *get(size_t bytes) {
     void *const data = malloc(bytes ? bytes : 1); /* no byte to spare, so that a sanitizer sees each one too many */
@@ -15,7 +16,7 @@ static void *get(size_t bytes) {
 }
 
 int main(void) {
-    uint64_t n[4]; /* kind, blocks of rows, inputs, blocks or columns that are kept */
+    uint64_t n[4]; /* kind, blocks of rows, inputs, blocks or columns that are kept, or inputs that share a scale */
     while (fread(n, sizeof n, 1, stdin) == 1) {
         const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
@@ -38,9 +39,10 @@ int main(void) {
         } else {
             const int sparse = n[0] == DYNAMIC_SPARSE || n[0] == FLOAT_SPARSE;
             const size_t each[] = {0, 64 * groups * blocks, 64 * kept, 64 * inputs * blocks, 32 * inputs * blocks,
-                                   16 * inputs * blocks, 64 * kept};
+                                   16 * inputs * blocks, 16 * ((inputs + 1) / 2) * blocks, 64 * kept};
+            const size_t scales = n[0] == FOUR_BITS ? inputs / kept : 1;
             void *const w = get(each[n[0]]);
-            float *const scale = (float *)get(64 * blocks), *const bias = (float *)get(64 * blocks);
+            float *const scale = (float *)get(64 * blocks * scales), *const bias = (float *)get(64 * blocks);
             int32_t *const sums = (int32_t *)get(64 * blocks);
             uint16_t *const index = sparse ? (uint16_t *)get(2 * kept) : NULL;
             uint32_t *const starts = sparse ? (uint32_t *)get(4 * (sets + 1)) : NULL;
@@ -57,6 +59,8 @@ int main(void) {
                 affine_f16(y, (const uint16_t *)w, NULL, bias, x, blocks, inputs);
             } else if (n[0] == WEIGHT_ONLY) {
                 affine_w8(y, (const int8_t *)w, scale, bias, x, blocks, inputs);
+            } else if (n[0] == FOUR_BITS) {
+                affine_w4(y, (const uint8_t *)w, scale, bias, x, blocks, inputs, kept);
             } else {
                 affine_f32_sparse(y, (const float *)w, index, starts, order, bias, x, blocks);
             }

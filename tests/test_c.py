@@ -27,7 +27,7 @@ PRECISIONS = {
     "dynamic, block-sparse": quantize(block_sparse(KWS, 4)),
 }
 MANY = {"many labels": one(Dense(t(600, 6)), labels=tuple(f"label {i}" for i in range(600)))}
-KERNELS = ("affine_f32", "affine_f16", "affine_w8", "affine_i8", "affine_f32_sparse", "affine_i8_sparse")
+KERNELS = ("affine_f32", "affine_f16", "affine_w8", "affine_w4", "affine_i8", "affine_f32_sparse", "affine_i8_sparse")
 
 
 @cache
@@ -105,7 +105,7 @@ def test_a_bad_frame_is_refused_in_c(tmp_path):
     assert subprocess.run([program], input=xs.tobytes(), stdout=subprocess.DEVNULL, check=False).returncode == 3
 
 
-@pytest.mark.parametrize("name", ["stack", "fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC, "dynamic, block-sparse"])
+@pytest.mark.parametrize("name", ["stack", *PRECISIONS])
 def test_a_step_asks_the_system_for_nothing(name, tmp_path):
     """The symbols that the code needs from outside: memory moves and libm, no malloc and no system call."""
     for file, data in written(name).items():

@@ -132,6 +132,11 @@ def test_the_exporter_is_a_module_too(folder):
     assert (folder / "c.tflite").read_bytes() == (folder / "kws.tflite").read_bytes()
 
 
+def test_the_help_names_every_precision():
+    said = " ".join(edge("export", "--help").split())
+    assert all(scheme in said for scheme in WEIGHTS)
+
+
 @pytest.mark.parametrize("scheme", WEIGHTS)
 def test_a_precision_is_chosen_on_the_way(folder, scheme):
     said = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
@@ -185,8 +190,8 @@ WRONG_EXPORTS = {
     "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),
     "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis goes with a factory"),
     "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is no shape"),
-    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "there is no scheme 'int8'; there are fp16, weight_only_wi8_afp32, dynamic_wi8_afp32"),
-    "keep": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "grru"), "there is no layer 'grru' to keep; there are gru, out"),
+    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "there is no scheme 'int8'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32"),
+    "keep": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "grru"), "there is no layer 'grru' to keep; did you mean 'gru'? there are gru, out"),
     "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out goes with --precision, which is not given"),
     "keep all": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "gru", "--keep", "out"), "no layer is left to quantize as fp16: the model stays fp32"),
     "runtime": (("kws.rnn", "a.tflite", "--runtime", "tflite"), "'tflite' does not run 'a.tflite'; did you mean 'tflite-runtime'?"),

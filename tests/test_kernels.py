@@ -8,14 +8,23 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from scipy.special import expit
 
+from edgernn import nibbles
 from edgernn.passes.quantize import smaller
 from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
-from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.c.layout import padded
-from edgernn_export.targets.c.pack import rows_by_column, rows_by_group, side_by_side, sparse, sums_i8, vector
+from edgernn_export.targets.c.pack import (
+    rows_by_column,
+    rows_by_group,
+    scales_by_group,
+    side_by_side,
+    sparse,
+    sums_i8,
+    vector,
+)
 from ways import EVERY_WAY, WAYS
 
-QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, SPARSE_F32, SQUASH = range(8)
+QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH = range(9)
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
 random = np.random.default_rng(0)
 
@@ -55,12 +64,13 @@ def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
     rows, inputs = weight.shape
     i8 = weight.scheme == DYNAMIC
     packed = rows_by_group(weight.stored) if i8 else rows_by_column(weight.stored)
+    groups = 1 if weight.scale is None or weight.scale.ndim == 1 else weight.scale.shape[1]
     if kind in (SPARSE_I8, SPARSE_F32):
         few = sparse(packed)
         assert few is not None
-    scale = vector(np.ones(rows) if weight.scale is None else weight.scale)
+    scale = scales_by_group(np.ones(rows) if weight.scale is None else weight.scale)
     sums = sums_i8(weight.stored) if i8 else np.zeros(padded(rows), np.int32)
-    said = head(kind, rows, inputs, 0 if few is None else len(few.kept)) + x.tobytes()
+    said = head(kind, rows, inputs, inputs // groups if few is None else len(few.kept)) + x.tobytes()
     said += (side_by_side(packed) if few is None else few.kept).tobytes()
     said += scale.tobytes() + vector(bias).tobytes() + sums.tobytes()
     if few is not None:
@@ -114,7 +124,7 @@ def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, pro
     np.testing.assert_array_equal(found, np.concatenate([case.wanted for case in cases]))
 
 
-@pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, SPARSE_F32])
+@pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32])
 def test_float_arithmetic_is_that_of_numpy(kind, way, program):
     cases = []
     for rows, inputs in SHAPES:
@@ -126,11 +136,26 @@ def test_float_arithmetic_is_that_of_numpy(kind, way, program):
             weight = weight.astype(np.float32)
             if sparse(rows_by_column(weight)) is None:
                 continue
-        scheme = {HALF: "fp16", WEIGHT_ONLY: "weight_only_wi8_afp32"}.get(kind)
+        scheme = {HALF: "fp16", WEIGHT_ONLY: "weight_only_wi8_afp32", FOUR: FOUR_BITS}.get(kind)
         tensor = smaller(Tensor(weight), scheme) if scheme else Tensor(weight)
         bias = random.standard_normal(rows).astype(np.float32)
         cases.append(affine(kind, tensor, random.standard_normal(inputs).astype(np.float32), bias))
     assert len(cases) >= 6
+    found = np.frombuffer(answers(way, program, cases), np.float32)
+    np.testing.assert_allclose(found, np.concatenate([case.wanted for case in cases]), atol=2e-5, rtol=2e-6)
+
+
+def test_four_bits_have_a_scale_for_each_group_of_inputs(way, program):
+    """Every integer that a weight may be, in rows of several groups: each a thousand times as large as the one before."""
+    cases = []
+    for rows, inputs in ((16, 64), (17, 96), (48, 64), (64, 160), (80, 128), (129, 96)):
+        whole = random.integers(-7, 8, (rows, inputs)).astype(np.int8)
+        whole[0] = np.arange(inputs) % 15 - 7
+        scale = random.uniform(0.1, 1, (rows, inputs // 32)) * 1e3 ** -np.arange(inputs // 32.0)
+        weight = Tensor(nibbles.pack(whole), scale, FOUR_BITS)
+        for group in range(inputs // 32):  # one group of x at a time, so that none hides behind a larger one
+            x = np.where(np.arange(inputs) // 32 == group, random.standard_normal(inputs), 0).astype(np.float32)
+            cases.append(affine(FOUR, weight, x * np.float32(1e3**group), np.zeros(rows, np.float32)))
     found = np.frombuffer(answers(way, program, cases), np.float32)
     np.testing.assert_allclose(found, np.concatenate([case.wanted for case in cases]), atol=2e-5, rtol=2e-6)
 
@@ -170,4 +195,4 @@ def test_a_sparse_matrix_is_whole_again_when_its_blocks_are_put_back(rows, input
         for at in range(few.starts[k], few.starts[k + 1]):
             again[each[(at - few.starts[k]) % len(each)], few.index[at]] += few.kept[at]
     np.testing.assert_array_equal(again, packed)
-    assert len(few.kept) <= 0.7 * packed.shape[0] * packed.shape[1]
+    assert len(few.kept) <= 0.7 * (packed.shape[0] * packed.shape[1])

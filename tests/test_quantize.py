@@ -96,10 +96,13 @@ def test_a_row_of_zeros_has_no_scale():
 
 def test_wrong_uses_are_refused():
     with pytest.raises(
-        UsageError, match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, dynamic_wi8_afp32, static"
+        UsageError,
+        match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32",
     ):
         quantize(keyword_spotter(), "int3")
-    with pytest.raises(UsageError, match="there is no layer 'grru' to keep; there are gru, out"):
+    with pytest.raises(UsageError, match="no scheme 'weight_only_wi4'; did you mean 'weight_only_wi4_afp32'"):
+        quantize(keyword_spotter(), "weight_only_wi4")
+    with pytest.raises(UsageError, match=r"there is no layer 'grru' to keep; did you mean 'gru'\? there are gru, out"):
         quantize(keyword_spotter(), keep=("grru",))
     numbers = np.ones((2, 3), np.int8)
     for stored, scale, scheme in ((numbers, [1.0, 1.0], ""), (numbers, [1.0], DYNAMIC), (np.ones((2, 3)), [1.0, 1.0], DYNAMIC), (numbers, [1.0, -1.0], DYNAMIC), (numbers, [1.0, 1.0], "int3")):  # fmt: skip

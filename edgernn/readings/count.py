@@ -40,7 +40,7 @@ def count(graph: Graph) -> Cost:
         exact_macs=_macs(features),
         elements=sum(sum(word.widths) for word in steps.words if word.name not in {"affine", "split", "concat"}),
         words=len(steps.words),
-        parameters=sum(weight.stored.size for weight in _weights(steps.words)),
+        parameters=sum(weight.size for weight in _weights(steps.words)),
         weight_bytes=sum(weight.nbytes for weight in _weights(steps.words)),
         exact_bytes=sum(weight.nbytes for weight in _weights(features)),
         state_bytes=FLOAT_BYTES * sum(graph.states.values()),
@@ -56,7 +56,7 @@ def total(graphs: Sequence[Graph]) -> Cost:
 
 
 def _macs(words: Iterable[Word]) -> int:
-    return sum(word.args[0].stored.size for word in words if word.name == "affine")
+    return sum(word.args[0].size for word in words if word.name == "affine")
 
 
 def _weights(words: Iterable[Word]) -> set[Tensor]:

@@ -39,6 +39,11 @@ def rows_by_group(weight: Array) -> Array:
     return full.reshape(-1, LANES, groups, GROUP).transpose(0, 2, 1, 3).reshape(-1, groups, LANES * GROUP)
 
 
+def scales_by_group(scale: Array) -> Array:
+    """(rows,) or (rows, groups) -> one scale for every row, padded, group after group: c_runtime/affine_w4.h."""
+    return np.concatenate([vector(each) for each in scale.reshape(len(scale), -1).T])
+
+
 def sparse(packed: Array) -> Sparse | None:
     """(blocks, columns, lanes) without the columns that are zeros; None when that saves too little to pay.
 

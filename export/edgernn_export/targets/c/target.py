@@ -19,7 +19,18 @@ from edgernn_export.targets.c.words import CWords
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan, plan
 
-KERNELS = ("lanes", "guard", "affine_float", "quantize_i8", "dot_i8", "affine_i8", "squash_f32", "whole_f32")
+KERNELS = (
+    "lanes",
+    "guard",
+    "affine_float",
+    "unpack_i4",
+    "affine_w4",
+    "quantize_i8",
+    "dot_i8",
+    "affine_i8",
+    "squash_f32",
+    "whole_f32",
+)
 """Files of c_runtime in the order of their needs."""
 
 LONGEST_STRING = 4095

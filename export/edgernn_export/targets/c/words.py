@@ -6,7 +6,7 @@ import numpy as np
 
 from edgernn.readings.numpy import Array
 from edgernn.record import Ref, Word
-from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
 from edgernn.trace import Trace, replay
 from edgernn_export.targets.c.groups import Group
 from edgernn_export.targets.c.layout import LANES, Layout, padded
@@ -17,6 +17,7 @@ from edgernn_export.targets.c.pack import (
     number,
     rows_by_column,
     rows_by_group,
+    scales_by_group,
     side_by_side,
     sparse,
     sums_i8,
@@ -28,12 +29,13 @@ from edgernn_export.targets.plan import Plan
 KINDS = {
     "float32": "float",
     "int8": "int8_t",
+    "uint8": "uint8_t",
     "int32": "int32_t",
     "uint16": "uint16_t",
     "uint32": "uint32_t",
 }
 KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "affine_w8"}
-"""How weights are kept -> the kernel that reads them; dynamic int8 has its own arithmetic."""
+"""How weights are kept -> the kernel that reads them; four bits and dynamic int8 have a method each."""
 
 
 class CWords:
@@ -81,7 +83,8 @@ class CWords:
         self.word = word
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
-        return self._affine_i8(weight, x, bias) if weight.scheme == DYNAMIC else self._affine_float(weight, x, bias)
+        say = {DYNAMIC: self._affine_i8, FOUR_BITS: self._affine_w4}.get(weight.scheme, self._affine_float)
+        return say(weight, x, bias)
 
     def _affine_float(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """float32 arithmetic, however the weights are kept."""
@@ -98,6 +101,18 @@ class CWords:
         scale = "NULL" if weight.scale is None else self._constant(weight, vector(weight.scale), suffix="_scale")
         arguments = f"{w}, {scale}, {b}, {self._name(x)}, {blocks}, {inputs}"
         return self._call(KERNELS[weight.scheme], arguments, "affine_float")
+
+    def _affine_w4(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
+        """As it is kept: two inputs in a byte, so a column of bytes is two of the matrix."""
+        assert weight.scale is not None
+        rows, inputs = weight.shape
+        w = self._constant(weight, side_by_side(rows_by_column(weight.stored)))
+        scale = self._constant(weight, scales_by_group(weight.scale), suffix="_scale")
+        b = "NULL" if bias is None else self._vector(bias)
+        group = inputs if weight.scale.ndim == 1 else SHARED
+        self.kernels |= {"affine_float", "unpack_i4"}
+        arguments = f"{w}, {scale}, {b}, {self._name(x)}, {padded(rows) // LANES}, {inputs}, {group}"
+        return self._call("affine_w4", arguments, "affine_w4")
 
     def _affine_i8(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """The input is rounded once, however many affines read it."""

@@ -11,13 +11,14 @@ from onnx import helper, numpy_helper
 from edgernn.contract import Signature, signature
 from edgernn.graph import INPUT
 from edgernn.record import Ref, Word
-from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.trace import replay
 from edgernn_export.targets.plan import Plan
 
 Array = NDArray[Any]
 
 ZERO = 128  # the unsigned integer that stands for 0
+ZERO_OF_FOUR = 8  # as above, in four bits
 
 _TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
 
@@ -106,12 +107,44 @@ class OnnxWords:
             return self._constant(weight)
         name = self.plan.weight(weight, self.word)
         dense = f"{name}.dense"
-        if dense not in self.inside:
-            cast = dense if weight.scale is None else f"{name}.cast"
-            self._inside("Cast", [self._store(name, weight.stored)], [cast], to=onnx.TensorProto.FLOAT)
-            if weight.scale is not None:
-                self._inside("Mul", [cast, self._store(f"{name}.scale", weight.scale[:, None])], [dense])
+        if dense in self.inside:
+            return dense
+        if weight.scheme == FOUR_BITS:
+            self._unpack(weight, name, dense)
+            return dense
+        cast = dense if weight.scale is None else f"{name}.cast"
+        self._inside("Cast", [self._store(name, weight.stored)], [cast], to=onnx.TensorProto.FLOAT)
+        if weight.scale is not None:
+            self._inside("Mul", [cast, self._store(f"{name}.scale", weight.scale[:, None])], [dense])
         return dense
+
+    def _unpack(self, weight: Tensor, name: str, dense: str) -> None:
+        """Two numbers out of each byte, by words that the opset has; ONNX Runtime folds these too into a constant.
+
+        They are kept unsigned, with zero point 8: the rest by 16 of a byte, and of a sixteenth of it, are the halves.
+        """
+        assert weight.scale is not None
+        rows, inputs = weight.shape
+        columns, grouped = 2 * weight.stored.shape[1], weight.scale.ndim == 2
+        cut = (rows, -1, inputs // weight.scale.shape[1]) if grouped else (rows, columns)
+        steps: list[tuple[str, list[str], dict[str, int]]] = [
+            ("Cast", [], {"to": onnx.TensorProto.INT32}),
+            ("Div", [self._store("places", np.array([1, 16], np.int32))], {}),
+            ("Mod", [self._store("sixteen", np.array(16, np.int32))], {}),
+            ("Sub", [self._store("eight", np.array(ZERO_OF_FOUR, np.int32))], {}),
+            ("Cast", [], {"to": onnx.TensorProto.FLOAT}),
+            ("Reshape", [self._shape(*cut)], {}),
+        ]
+        if columns > inputs:
+            steps.append(("Slice", [self._shape(0), self._shape(inputs), self._shape(1)], {}))
+        steps.append(("Mul", [self._store(f"{name}.scale", weight.scale[..., None])], {}))
+        if grouped:
+            steps.append(("Reshape", [self._shape(rows, inputs)], {}))
+        at = self._store(name, (weight.stored ^ (ZERO_OF_FOUR * 17))[:, :, None])
+        for i, (kind, more, attributes) in enumerate(steps, 1):
+            to = dense if i == len(steps) else f"{name}.{i}"
+            self._inside(kind, [at, *more], [to], **attributes)
+            at = to
 
     def _dynamic(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """The words of the standard, in the order that ONNX Runtime fuses to one DynamicQuantizeMatMul.
@@ -163,6 +196,9 @@ class OnnxWords:
         """A node for a value between words."""
         self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         self.inside.update(outputs)
+
+    def _shape(self, *sizes: int) -> str:
+        return self._store(f"sizes.{'.'.join(map(str, sizes))}", np.array(sizes, np.int64))
 
     def _store(self, name: str, array: Array) -> str:
         self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)

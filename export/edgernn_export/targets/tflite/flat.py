@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn import nibbles
 from edgernn.errors import MissingExtraError
 
 try:
@@ -24,6 +25,7 @@ _TYPES = {
     "float16": schema.TensorType.FLOAT16,
     "float32": schema.TensorType.FLOAT32,
     "int32": schema.TensorType.INT32,
+    "int4": schema.TensorType.INT4,
     "int8": schema.TensorType.INT8,
 }
 
@@ -44,14 +46,14 @@ class Flat:
             return self.index[name]
         made = schema.TensorT()
         made.name, made.shape, made.type = name.encode(), list(shape), _TYPES[dtype]
-        made.buffer = 0 if data is None else self.buffer(np.ascontiguousarray(data, dtype).tobytes())
+        made.buffer = 0 if data is None else self.buffer(_bytes(data, dtype))
         self._tensors.append(made)
         self.index[name] = len(self._tensors) - 1
         return self.index[name]
 
-    def constant(self, name: str, data: Array, scale: Array | None = None) -> int:
+    def constant(self, name: str, data: Array, scale: Array | None = None, dtype: str = "") -> int:
         """A constant; with a scale, integers: one for all of them (1,), or one for each row (rows,)."""
-        made = self.tensor(name, data.shape, data.dtype.name, data)
+        made = self.tensor(name, data.shape, dtype or data.dtype.name, data)
         if scale is not None:
             said = schema.QuantizationParametersT()
             said.scale, said.zeroPoint, said.quantizedDimension = scale.tolist(), [0] * len(scale), 0
@@ -108,6 +110,13 @@ class Flat:
         made = schema.MetadataT()
         made.name, made.buffer = name.encode(), self.buffer(data)
         return made
+
+
+def _bytes(data: Array, dtype: str) -> bytes:
+    """As a buffer holds them; integers of four bits stand two in a byte, one row running on into the next."""
+    if dtype != "int4":
+        return np.ascontiguousarray(data, dtype).tobytes()
+    return nibbles.pack(np.append(data, np.zeros(data.size % 2, np.int8))[None]).tobytes()
 
 
 def _opcode(code: int, version: int) -> Any:

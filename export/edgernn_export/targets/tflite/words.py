@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.record import Ref, Word
-from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan
 from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
@@ -16,8 +16,12 @@ AXIS = 1  # of the values, which are (1, width)
 
 ELEMENTWISE = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT}
 
-DEQUANTIZE = {"float16": 3, "int8": 5}
-"""The version of the operator by what it reads: float16, or int8 with a scale per row."""
+DEQUANTIZE = {"float16": 3, "int8": 5, "int4": 6}
+"""The version of the operator by what it reads: float16, or integers with a scale per row.
+
+LiteRT's delegate leaves what is made of int4 to the plain kernels. So four bits are the smallest file, not the quickest
+step; least of all with a scale per group, whose matrix takes its own shape anew in every step.
+"""
 
 HYBRID_ONE_SCALE, HYBRID_ROW_SCALES = 3, 12
 """The versions of FULLY_CONNECTED that read float values and int8 weights.
@@ -122,10 +126,14 @@ class TfliteWords:
 
     def copy(self, name: str, output: str, width: int) -> None:
         """An output that repeats another value."""
-        shape = self._integers(f"shape.{width}", [1, width])
+        self._reshaped(self.flat.index[name], output, (1, width))
+
+    def _reshaped(self, given: int, name: str, shape: Sequence[int]) -> int:
+        made, sizes = self.flat.tensor(name, shape), self._integers(f"shape.{'.'.join(map(str, shape))}", shape)
         options = schema.ReshapeOptionsT()
-        options.newShape = [1, width]
-        self.flat.operator("RESHAPE", [self.flat.index[name], shape], [self.flat.tensor(output, (1, width))], options)
+        options.newShape = list(shape)
+        self.flat.operator("RESHAPE", [given, sizes], [made], options)
+        return made
 
     def _connected(self, matrix: int, x: Ref, bias: Tensor | None, version: int) -> Ref:
         ins = [self._value(x), matrix, ABSENT if bias is None else self._weight(bias)]
@@ -145,13 +153,28 @@ class TfliteWords:
         if not weight.scheme:
             return self._weight(weight)
         name = f"{self.plan.weight(weight, self.word)}.dense"
-        if name not in self.flat.index:
-            dense, version = self.flat.tensor(name, weight.shape), DEQUANTIZE[weight.stored.dtype.name]
-            self.flat.operator("DEQUANTIZE", [self._stored(weight, weight.scale)], [dense], version=version)
-        return self.flat.index[name]
+        if name in self.flat.index:
+            return self.flat.index[name]
+        dtype = self._kept(weight)
+        if weight.scale is None or weight.scale.ndim == 1:
+            dense = self.flat.tensor(name, weight.shape)
+            self.flat.operator("DEQUANTIZE", [self._stored(weight, weight.scale)], [dense], version=DEQUANTIZE[dtype])
+            return dense
+        rows = weight.whole.reshape(weight.scale.size, -1)  # each group as a row, which has its own scale
+        stored = self.flat.constant(self.plan.weight(weight, self.word), rows, weight.scale.reshape(-1), dtype)
+        groups = self.flat.tensor(f"{name}.groups", rows.shape)
+        self.flat.operator("DEQUANTIZE", [stored], [groups], version=DEQUANTIZE[dtype])
+        return self._reshaped(groups, name, weight.shape)
+
+    def _kept(self, weight: Tensor) -> str:
+        """The dtype that a matrix has in the file: tflite-runtime knows none of four bits."""
+        if weight.scheme == FOUR_BITS:
+            return "int8" if self.place.runtime == "tflite-runtime" else "int4"
+        return weight.stored.dtype.name
 
     def _stored(self, weight: Tensor, scale: Array | None) -> int:
-        return self.flat.constant(self.plan.weight(weight, self.word), weight.stored, scale)
+        stored = weight.stored if weight.scale is None else weight.whole
+        return self.flat.constant(self.plan.weight(weight, self.word), stored, scale, self._kept(weight))
 
     def _chain(self, at: int, steps: Sequence[tuple[str, int]]) -> Ref:
         """One elementwise operator after the other, each with an operand; the last makes the value of the word."""
