@@ -1,24 +1,30 @@
 """Pruning: what nothing weighs goes without a trace, what stays is untouched, and zeros are as many as was said."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
 
+import edgernn
+from edgernn import seal
 from edgernn.cell import tensors
 from edgernn.cells import Dense, Gru, Lstm, Rnn, Slice, Sum
-from edgernn.errors import GraphError, UsageError
+from edgernn.errors import FileError, GraphError, UsageError
+from edgernn.file import dumps, loads
 from edgernn.graph import Graph, Layer
-from edgernn.passes.patterns import ROWS, Blocks, FewOf, Magnitude
+from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import families, magnitudes, prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
 from edgernn.passes.quantize import quantize
 from edgernn.passes.units import units
 from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper
+from edgernn.sparse import ROWS, packed, unpacked
 from edgernn.tensor import Tensor
 from edgernn_export import from_torch
 from zoo import GRAPHS, frames, keyword_spotter, one, t
@@ -317,3 +323,56 @@ def test_wrong_uses_of_patterns_are_refused():
         prune_weights(graph, Magnitude(0.5), keep=("gru", "out"))
     with pytest.raises(GraphError, match="4 of every 4 weights arrived"):
         FewOf(4, 4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 60),
+    width=st.integers(1, 40),
+    dtype=st.sampled_from(["int8", "float16", "float32", "float64"]),
+    kept=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_blocks_of_zeros_come_back_bit_for_bit(rows, width, dtype, kept, seed):
+    random = np.random.default_rng(seed)
+    blocks = np.kron(random.random((-(-rows // 16), -(-width // 4))) < kept, np.ones((16, 4)))[:rows, :width]
+    matrix = (np.round(random.standard_normal((rows, width)) * 5) * blocks).astype(dtype)  # negative zeros among them
+    found = packed(matrix)
+    if found is not None:
+        assert found.blocks.nbytes + found.bits.nbytes < matrix.nbytes
+        assert unpacked(found).tobytes() == matrix.tobytes()
+        assert unpacked(found).dtype == matrix.dtype
+
+
+@pytest.mark.parametrize("scheme", [None, "fp16", "dynamic_wi8_afp32"])
+def test_a_file_of_a_sparse_graph_is_small_whole_and_a_safetensors_file(scheme, tmp_path):
+    thin = prune_weights(keyword_spotter(64, 20, 10), Blocks(0.8, 4))
+    graph = thin if scheme is None else quantize(thin, scheme)
+    edgernn.save(graph, tmp_path / "m.rnn")
+    loaded = edgernn.load(tmp_path / "m.rnn")
+    assert loaded.layers == graph.layers
+    assert dumps(loaded) == dumps(graph)
+    arrays = safetensors.numpy.load_file(tmp_path / "m.rnn")
+    full = graph.tensors["gru.u"].stored
+    assert "gru.u" not in arrays
+    assert arrays["gru.u.blocks"].nbytes == pytest.approx(0.2 * full.nbytes, rel=0.05)
+    if full.dtype == np.int8:
+        np.testing.assert_array_equal(
+            np.unpackbits(arrays["gru.u.bits"]).reshape(12, 16),
+            [[full[r : r + 16, c : c + 4].any() for c in range(0, 64, 4)] for r in range(0, 192, 16)],
+        )
+
+
+@pytest.mark.parametrize("part", ["blocks", "bits"])
+def test_a_sparse_file_that_does_not_fit_is_refused(part):
+    data = dumps(quantize(prune_weights(keyword_spotter(64, 20, 10), Blocks(0.8, 4))))
+    found = seal.verify(data, "data").encode()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length].replace(found, seal.BLANK.encode()))
+    entry = header[f"gru.u.{part}"]
+    entry["shape"] = [entry["shape"][0] - 1, *entry["shape"][1:]]
+    entry["data_offsets"][1] -= (entry["data_offsets"][1] - entry["data_offsets"][0]) // (entry["shape"][0] + 1)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    broken = seal.seal(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    with pytest.raises(FileError, match="does not hold a valid graph"):
+        loads(broken)

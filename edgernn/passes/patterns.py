@@ -7,9 +7,9 @@ from typing import Protocol, Self
 import numpy as np
 
 from edgernn.errors import GraphError
+from edgernn.sparse import ROWS
 from edgernn.tensor import Array
 
-ROWS = 16  # of a block, as the compiled kernels read them
 REACH = 0.05  # how far the part that whole blocks come to may be from the part that is asked for
 
 
