@@ -12,7 +12,6 @@ from torch import nn
 
 import edgernn
 from edgernn import seal
-from edgernn.cell import tensors
 from edgernn.cells import Dense, Gru, Lstm, Rnn, Slice, Sum
 from edgernn.errors import FileError, GraphError, UsageError
 from edgernn.file import dumps, loads
@@ -41,17 +40,6 @@ NORMALIZED = ["LayerNormGru", "LayerNormLstm", "stack"]  # the mean of what is l
 PLAIN = [name for name in RECURRENT if name not in NORMALIZED]
 
 
-def with_weights(graph: Graph, changed: dict[str, np.ndarray]) -> Graph:
-    """The same graph with other numbers in some weights."""
-    layers = []
-    for layer in graph.layers:
-        fields = {
-            f: Tensor(changed[f"{layer.name}.{f}"]) for f in tensors(layer.cell) if f"{layer.name}.{f}" in changed
-        }
-        layers.append(replace(layer, cell=replace(layer.cell, **fields)))
-    return replace(graph, layers=tuple(layers))
-
-
 def answers(graph: Graph) -> np.ndarray:
     return Stepper(graph).run(frames(graph, 30))[0]
 
@@ -71,8 +59,8 @@ def test_units_that_nothing_reads_go_without_a_change(name, random):
     changed = {}
     for (weight, axis), each in found.places.items():
         if axis == 1:
-            changed[weight] = graph.tensors[weight].stored * ~np.isin(each, dead)
-    silent = with_weights(graph, changed)
+            changed[weight] = Tensor(graph.tensors[weight].stored * ~np.isin(each, dead))
+    silent = graph.with_tensors(changed)
     smaller = prune_units(silent, 0.5)  # by magnitude, which is 0 for these and no others
     for state, group in families(graph).items():
         assert smaller.states[state] == len(group) - round(len(group) / 2)

@@ -1,15 +1,12 @@
 """Pruning of hidden units: they leave every matrix, bias and state, and what is left is a smaller graph."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.graph import Graph
 from edgernn.passes import keep as keeping
 from edgernn.passes.units import Units, units
 from edgernn.strict import misspelt
@@ -109,20 +106,12 @@ def _first(elements: Array, group: Array) -> Array:
 
 def _without(graph: Graph, found: Units, gone: Sequence[int]) -> Graph:
     def smaller(name: str, tensor: Tensor) -> Tensor:
-        shape = enumerate(tensor.shape)
-        ids = [found.places.get((name, axis), np.full(length, -1)) for axis, length in shape]
+        ids = [found.places.get((name, axis), np.full(length, -1)) for axis, length in enumerate(tensor.shape)]
         stays = [~np.isin(each, gone) for each in ids]
         scale = None if tensor.scale is None else tensor.scale[stays[0]]
         return Tensor(tensor.stored[np.ix_(*stays)], scale, tensor.scheme)
 
-    def layer_without(layer: Layer) -> Layer:
-        fields: dict[str, Any] = {
-            name: smaller(f"{layer.name}.{name}", tensor) for name, tensor in tensors(layer.cell).items()
-        }
-        return replace(layer, cell=replace(layer.cell, **fields))
-
-    rest = {name: smaller(f"{name}.rest", tensor) for name, tensor in graph.rest.items()}
-    return replace(graph, layers=tuple(map(layer_without, graph.layers)), rest=rest)
+    return graph.with_tensors({name: smaller(name, tensor) for name, tensor in graph.tensors.items()})
 
 
 def _scores(given: Scores, name: str, width: int) -> Array:

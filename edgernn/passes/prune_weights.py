@@ -1,8 +1,6 @@
 """Pruning of weights: zeros in the matrices of affines, in a pattern, and every shape as it was."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -52,16 +50,7 @@ def masks(graph: Graph, pattern: Pattern, *, keep: Collection[str] = ()) -> dict
 
 def masked(graph: Graph, stays: Mapping[str, Array]) -> Graph:
     """The same graph with zeros where a mask is False."""
-
-    def thin(layer: Layer) -> Layer:
-        fields: dict[str, Any] = {
-            name: _thinned(tensor, stays[f"{layer.name}.{name}"])
-            for name, tensor in tensors(layer.cell).items()
-            if f"{layer.name}.{name}" in stays
-        }
-        return replace(layer, cell=replace(layer.cell, **fields)) if fields else layer
-
-    return replace(graph, layers=tuple(map(thin, graph.layers)))
+    return graph.with_tensors({name: _thinned(graph.tensors[name], mask) for name, mask in stays.items()})
 
 
 def _thinned(tensor: Tensor, stays: Array) -> Tensor:
