@@ -61,7 +61,7 @@ def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: in
     Args:
         contenders: by name.
         rounds: at least 2.
-        count: calls of each contender in a round, after its warm-up.
+        count: calls of each contender in a round.
     """
     took = [
         {name: us / contenders[name].frames for name, us in each.items()}
