@@ -1,11 +1,13 @@
 """The `.rnn` file: a graph as a safetensors file, which other programs can open too.
 
 The layout is that of github.com/huggingface/safetensors: eight bytes of length, a JSON header, the tensors.
-The header's metadata holds the seal, the format version and the graph without its weights.
+The header's metadata holds the seal, the format version and the graph without its weights. A matrix with many blocks of
+zeros is kept without them, as two tensors: edgernn.sparse.
 """
 
 import json
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.range import Range
 from edgernn.seal import BLANK, KEY, seal, verify
+from edgernn.sparse import Sparse, packed, unpacked
 from edgernn.tensor import Array, Tensor
 from edgernn.window import ONLY_ONNX, Window
 
@@ -28,7 +31,7 @@ SUFFIX = ".rnn"
 FORMAT = "1"
 DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "uint8": "U8"}
 
-_SCALE = ".scale"
+_SCALE, _BLOCKS, _BITS = ".scale", ".blocks", ".bits"
 _NAMES = {stored: name for name, stored in DTYPES.items()}
 
 
@@ -74,10 +77,14 @@ def digest(model: Graph | Window) -> str:
 
 def dumps(graph: Graph) -> bytes:
     """The bytes of a graph's `.rnn` file."""
+    found = {name: packed(tensor.stored) for name, tensor in graph.tensors.items()}
+    thin = {name: each for name, each in found.items() if each is not None}
     header: dict[str, Any] = {
-        "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(_describe(graph))}
+        "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(_describe(graph, thin))}
     }
-    arrays = {name: tensor.stored for name, tensor in graph.tensors.items()}
+    arrays = {name: tensor.stored for name, tensor in graph.tensors.items() if name not in thin}
+    arrays |= {f"{name}{_BLOCKS}": each.blocks for name, each in thin.items()}
+    arrays |= {f"{name}{_BITS}": each.bits for name, each in thin.items()}
     arrays |= {f"{name}{_SCALE}": tensor.scale for name, tensor in graph.tensors.items() if tensor.scale is not None}
     at = 0
     for name, array in arrays.items():
@@ -103,7 +110,7 @@ def loads(data: bytes, name: str = "data") -> Graph:
         _check_format(metadata["edgernn.format"], name)
         arrays = {key: _array(entry, data[8 + length :]) for key, entry in header.items()}
         said = json.loads(metadata["edgernn.graph"])
-        return _build(said, _tensors(arrays, said["schemes"]))
+        return _build(said, _tensors(_whole(arrays, said.get("sparse", {})), said["schemes"]))
     except FileError:
         raise
     except (EdgernnError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -115,9 +122,10 @@ def _check_format(found: str, name: str) -> None:
         raise FileError(f"'{name}' has format {found}; this edgernn reads format {FORMAT}: upgrade edgernn")
 
 
-def _describe(graph: Graph) -> dict[str, Any]:
+def _describe(graph: Graph, thin: Mapping[str, Sparse]) -> dict[str, Any]:
     ranges = {name: [each.low, each.high] for name, each in graph.ranges.items()}
     return {
+        **({"sparse": {name: each.shape for name, each in thin.items()}} if thin else {}),
         "inputs": graph.inputs,
         "period_ms": graph.period_ms,
         "labels": graph.labels,
@@ -134,6 +142,16 @@ def _describe(graph: Graph) -> dict[str, Any]:
         ],
         **({"ranges": ranges} if ranges else {}),
     }
+
+
+def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:
+    """The arrays with the blocks of zeros put back."""
+    parts = {f"{name}{end}" for name in shapes for end in (_BLOCKS, _BITS)}
+    whole = {
+        name: unpacked(Sparse(arrays[f"{name}{_BLOCKS}"], arrays[f"{name}{_BITS}"], (rows, columns)))
+        for name, (rows, columns) in shapes.items()
+    }
+    return {name: array for name, array in arrays.items() if name not in parts} | whole
 
 
 def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Tensor]:

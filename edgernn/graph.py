@@ -156,11 +156,17 @@ class Graph:
 
     def astype(self, dtype: DTypeLike) -> "Graph":
         """The same graph with every weight in `dtype`."""
-        return replace(
-            self,
-            layers=tuple(replace(layer, cell=_cast(layer.cell, dtype)) for layer in self.layers),
-            rest={name: tensor.astype(dtype) for name, tensor in self.rest.items()},
-        )
+        return self.with_tensors({name: tensor.astype(dtype) for name, tensor in self.tensors.items()})
+
+    def with_tensors(self, others: Mapping[str, Tensor]) -> "Graph":
+        """The same graph with other weights and rest states, by their names in `tensors`; the rest as they are."""
+
+        def changed(layer: Layer) -> Layer:
+            known = {name: others.get(f"{layer.name}.{name}", tensor) for name, tensor in tensors(layer.cell).items()}
+            return replace(layer, cell=replace(layer.cell, **known))
+
+        rest = {name: others.get(f"{name}.rest", tensor) for name, tensor in self.rest.items()}
+        return replace(self, layers=tuple(map(changed, self.layers)), rest=rest)
 
     def _check_kinds(self) -> None:
         """What the type hints say, said again at run time: not everybody runs a type checker."""
@@ -216,7 +222,3 @@ class Graph:
 
 def _is_cell(cell: Any) -> bool:
     return hasattr(cell, "step") or hasattr(cell, "join")
-
-
-def _cast(cell: Any, dtype: DTypeLike) -> Any:
-    return replace(cell, **{name: tensor.astype(dtype) for name, tensor in tensors(cell).items()})

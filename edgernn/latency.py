@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -12,6 +12,9 @@ import numpy as np
 BLOCK = 100  # steps whose median is one look at the warm-up
 SETTLED = 0.02  # of the median, between two looks
 GIVE_UP_S = 30.0
+
+ROUNDS = 11  # in which several take turns
+TURN = 300  # steps of each in a round
 
 Clock = Callable[[], int]
 
@@ -40,6 +43,32 @@ def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = t
         warm, settled = _warm_up(step, clock)
         took = np.sort(_time(step, steps, clock)) / 1000
     return Timing(steps, _percentile(took, 50), _percentile(took, 99), float(took[-1]), warm, settled)
+
+
+def in_turn(
+    steps: Mapping[str, Callable[[], object]],
+    rounds: int = ROUNDS,
+    count: int = TURN,
+    clock: Clock = time.perf_counter_ns,
+) -> list[dict[str, float]]:
+    """Time several steps side by side, so that a machine that drifts decides nothing: all of them in every round.
+
+    Args:
+        steps: what to time, by name.
+        rounds: at least 2; the first is a warm-up and does not count.
+        count: how often each is called in a round, after BLOCK calls that bring its data into the caches.
+        clock: nanoseconds; another one in tests.
+
+    Returns:
+        For each round that counts the median time of each, in microseconds.
+    """
+    with _collector_at_rest():
+        return [{name: _turn(step, count, clock) for name, step in steps.items()} for _ in range(rounds)][1:]
+
+
+def _turn(step: Callable[[], object], count: int, clock: Clock) -> float:
+    _time(step, BLOCK, clock)
+    return _percentile(np.sort(_time(step, count, clock)) / 1000, 50)
 
 
 def _warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:

@@ -213,7 +213,7 @@ def test_a_class_is_that_of_the_mean_score():
     trained = network(Shape(hidden=6, bidirectional="concat"), data)
     frames, targets = list(data.train.frames), list(data.train.targets)
     task = Task(trained, "class", (frames, targets), (frames, targets), Training(plan=Plan(late=0.5))).eval()
-    loss, right = task._loss(padded(frames, targets, 0.5))
+    loss, right = task.loss(padded(frames, targets, 0.5))
     alone = torch.stack([trained(torch.from_numpy(each)[None])[0].mean(0) for each in frames])
     torch.testing.assert_close(loss, F.cross_entropy(alone, torch.tensor(np.array(targets))))
     assert float(right) == pytest.approx(float((alone.argmax(-1) == torch.tensor(np.array(targets))).float().mean()))

@@ -6,7 +6,7 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from edgernn.latency import BLOCK, GIVE_UP_S, back_to_back
+from edgernn.latency import BLOCK, GIVE_UP_S, back_to_back, in_turn
 
 
 class Clock:
@@ -74,3 +74,19 @@ def test_the_collector_rests_inside_and_is_as_before_after():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_steps_take_turns_in_every_round():
+    clock, order = Clock(cycle([0.0])), []
+
+    def step(name, first_us, later_us):
+        def call():
+            if not order or order[-1] != name:
+                order.append(name)
+            clock.now += round(1000 * (first_us if len(order) <= 2 else later_us))
+
+        return call
+
+    took = in_turn({"slow": step("slow", 900, 30), "quick": step("quick", 900, 10)}, 4, 50, clock)
+    assert order == ["slow", "quick"] * 4
+    assert took == [{"slow": 30.0, "quick": 10.0}] * 3  # the first round is a warm-up

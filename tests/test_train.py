@@ -264,13 +264,13 @@ def test_a_training_that_is_killed_goes_on_as_if_it_was_not(name, tmp_path, monk
 
 
 def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_path, monkeypatch):
-    loss = Task._loss
+    loss = Task.loss
 
     def broken(task, batch):
         value, right = loss(task, batch)
         return (value * float("nan") if task.training and task.current_epoch == 1 else value), right
 
-    monkeypatch.setattr(Task, "_loss", broken)
+    monkeypatch.setattr(Task, "loss", broken)
     with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
         run.train(vowels(), VOWELS, tmp_path, place=CPU)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0

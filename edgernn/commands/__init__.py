@@ -3,6 +3,7 @@
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
 from edgernn.commands.compare import compare
+from edgernn.commands.compress import compress
 from edgernn.commands.demo import demo
 from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
@@ -13,4 +14,4 @@ from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, demo)
+VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, compress, demo)

@@ -9,16 +9,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgernn.latency import back_to_back
+from edgernn.latency import ROUNDS, TURN, in_turn
 from edgernn.runtime import open as open_program
 from edgernn.train.convert import Model
 from edgernn.window import Window
 from edgernn_export.translate import export
 
 Array = NDArray[Any]
-
-ROUNDS = 11  # the first is a warm-up and does not count
-STEPS = 300  # of each contender in a round
 
 
 @dataclass(frozen=True)
@@ -58,18 +55,18 @@ def contender(model: Model, window: Array) -> Contender:
     return Contender(lambda: stream.step(window[0]))
 
 
-def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = STEPS) -> dict[str, Timed]:
+def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = TURN) -> dict[str, Timed]:
     """Time every contender in every round, a frame of each.
 
     Args:
         contenders: by name.
         rounds: at least 2.
-        count: calls of each contender in a round, after its warm-up.
+        count: calls of each contender in a round.
     """
     took = [
-        {name: back_to_back(each.call, count).p50_us / each.frames for name, each in contenders.items()}
-        for _ in range(rounds)
-    ][1:]
+        {name: us / contenders[name].frames for name, us in each.items()}
+        for each in in_turn({name: each.call for name, each in contenders.items()}, rounds, count)
+    ]
     typical = {name: median(each[name] for each in took) for name in contenders}
     fastest = min(typical, key=typical.__getitem__)
     return {

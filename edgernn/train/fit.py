@@ -184,7 +184,7 @@ class Task(lightning.LightningModule):
         return self.trainer.global_rank, self.trainer.world_size
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
-        loss, _ = self._loss(batch)
+        loss, _ = self.loss(batch)
         self.frames += batch.x.shape[0] * batch.x.shape[1]
         if not torch.isfinite(loss):
             raise TrainingError(
@@ -195,7 +195,7 @@ class Task(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        loss, right = self._loss(batch)
+        loss, right = self.loss(batch)
         name, asked = self._watched[0], len(batch.x) if self._pools else int(batch.asked.sum())
         self.log(f"{name}_loss", loss, batch_size=asked, sync_dist=True)
         if right is not None:
@@ -230,10 +230,13 @@ class Task(lightning.LightningModule):
         rank, world = self._place
         torch.manual_seed((((said.seed * 100_003) + self._number) * 1_000_003 + index) * world + rank)
         if said.schedule in SCHEDULES:
-            part = min(1.0, index / self._updates)
-            rate = said.rate * SCHEDULES[said.schedule]((self.current_epoch + part) / said.epochs)
+            rate = said.rate * SCHEDULES[said.schedule](self.progress(index))
             for group in self.optimizers().param_groups:  # type: ignore[union-attr]
                 group["lr"] = rate
+
+    def progress(self, index: int) -> float:
+        """How much of the training is done before a batch of this epoch, 0 to 1."""
+        return (self.current_epoch + min(1.0, index / self._updates)) / self.training_options.epochs
 
     @cached_property
     def _updates(self) -> int:
@@ -242,7 +245,7 @@ class Task(lightning.LightningModule):
         chunks = -(-max(lengths) // plan.tbptt) if plan.tbptt else 1
         return max(1, -(-len(lengths) // plan.batch) * chunks)
 
-    def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The mean loss over the answers that count, and the share of right ones among them."""
         said = self.training_options
         x = batch.x

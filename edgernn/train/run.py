@@ -88,11 +88,11 @@ def train(
 def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = None, resume: bool = False) -> Result:
     """The same with data that is there already, whatever the recipe says of a reader."""
     convert.ready(recipe, data)
-    data, validation = _divided(recipe, data)
+    data, validation = divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
     watched = ("test", data.test) if validation is None else ("validation", validation)
-    task = Task(network, data.kind, _taught(recipe, data), (watched[0], _part(data, watched[1])), recipe.training)
+    task = Task(network, data.kind, taught(recipe, data), (watched[0], part(data, watched[1])), recipe.training)
     with quiet():
         trainer, norms, spent = make(recipe.training, out, place or Place())
         checkpoint = _begin(recipe, out, resume)
@@ -120,19 +120,21 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     return result
 
 
-def _divided(recipe: Recipe, data: Data) -> tuple[Data, Sequences | None]:
+def divided(recipe: Recipe, data: Data) -> tuple[Data, Sequences | None]:
+    """The data without the validation part that a recipe asks for, and that part."""
     share = recipe.training.validation
     return data.divided(share, recipe.training.seed) if share else (data, None)
 
 
-def _part(data: Data, part: Sequences) -> Part:
-    return Part.fixed(features(data.features, part.frames), list(part.targets))
+def part(data: Data, sequences: Sequences) -> Part:
+    """Sequences as the network reads them: behind the cells of `exact`."""
+    return Part.fixed(features(data.features, sequences.frames), list(sequences.targets))
 
 
-def _taught(recipe: Recipe, data: Data) -> Part:
+def taught(recipe: Recipe, data: Data) -> Part:
     """The training part: varied in every epoch where the recipe says how."""
     if recipe.augment == Augmentation():
-        return _part(data, data.train)
+        return part(data, data.train)
     return Part(Varied(data, recipe.augment), list(data.train.targets), [len(each) for each in data.train.frames])
 
 

@@ -40,3 +40,13 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = MappingProxyType(
 """Name -> the factor of the learning rate, by how much of the training is done (0 to 1): nothing to save or resume."""
 
 PLATEAU = "plateau"  # the rate falls when the validation loss no longer does
+
+GRADUAL = 0.5  # the part of a training in which weights become zeros; in the rest, those that are left recover
+
+
+def cubic(progress: float) -> float:
+    """The share of its zeros that a network has, by how much of the training is done: fast at first, then ever slower.
+
+    M. Zhu and S. Gupta, "To prune, or not to prune" (arXiv:1710.01878), from no zeros on.
+    """
+    return 1 - (1 - min(progress / GRADUAL, 1.0)) ** 3

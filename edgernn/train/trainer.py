@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from edgernn.errors import MissingExtraError, UsageError
@@ -92,8 +92,16 @@ LOGGERS: Mapping[str, Callable[[Path], Logger]] = MappingProxyType({"csv": _csv,
 """A logger of Lightning by its name -> the one that writes below a run's folder."""
 
 
-def make(said: Training, out: Path, place: Place) -> tuple[lightning.Trainer, GradientNorms, Spent]:
+def make(
+    said: Training, out: Path, place: Place, more: Sequence[Callback] = ()
+) -> tuple[lightning.Trainer, GradientNorms, Spent]:
     """A trainer that keeps its last checkpoint in a folder, what watches the gradient, and what counts CPU seconds.
+
+    Args:
+        said: how to train.
+        out: the folder.
+        place: what it runs on.
+        more: what else is told of every update.
 
     Raises:
         UsageError: a precision or number of devices that is not there.
@@ -108,6 +116,7 @@ def make(said: Training, out: Path, place: Place) -> tuple[lightning.Trainer, Gr
     callbacks: list[Any] = [
         norms,
         spent,
+        *more,
         ModelCheckpoint(out, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False),
         *([EarlyStopping("validation_loss", patience=said.patience)] if said.patience else []),
         *([TQDMProgressBar(leave=True)] if place.progress else []),

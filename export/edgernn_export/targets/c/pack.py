@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgernn.readings.numpy import Array
+from edgernn.tensor import DYNAMIC, Tensor
 from edgernn_export.targets.c.layout import LANES, padded
 
 PER_LINE = 8
@@ -63,6 +64,13 @@ def sparse(packed: Array) -> Sparse | None:
     starts = np.cumsum([0, *(columns.size for columns in index)])
     flat = np.concatenate([columns.reshape(-1) for columns in index])
     return Sparse(np.concatenate(kept), flat.astype(np.uint16), starts.astype(np.uint32), order.astype(np.uint16))
+
+
+def fewer(weight: Tensor) -> Sparse | None:
+    """What the kernel of a weight reads when it passes over zeros; None where it reads them too."""
+    if weight.scheme == DYNAMIC:
+        return sparse(rows_by_group(weight.stored))
+    return None if weight.scheme else sparse(rows_by_column(weight.dense(np.float32)))
 
 
 def side_by_side(packed: Array) -> Array:

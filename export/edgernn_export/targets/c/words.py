@@ -14,12 +14,12 @@ from edgernn_export.targets.c.names import Names
 from edgernn_export.targets.c.pack import (
     GROUP,
     Sparse,
+    fewer,
     number,
     rows_by_column,
     rows_by_group,
     scales_by_group,
     side_by_side,
-    sparse,
     sums_i8,
     text,
     vector,
@@ -91,7 +91,7 @@ class CWords:
         rows, inputs = weight.shape
         b = "NULL" if bias is None else self._vector(bias)
         packed = rows_by_column(weight.stored if weight.scheme else weight.dense(np.float32))
-        few = None if weight.scheme else sparse(packed)
+        few = fewer(weight)
         blocks = padded(rows) // LANES
         if few is not None:
             arguments = f"{self._sparse(weight, few)}, {b}, {self._name(x)}, {blocks}"
@@ -128,7 +128,7 @@ class CWords:
             else:
                 self._state(line)
         packed = rows_by_group(weight.stored)
-        few = sparse(packed)
+        few = fewer(weight)
         scale = self._constant(weight, vector(weight.scale), suffix="_scale")
         sums = self._constant(weight, sums_i8(weight.stored), suffix="_sums")
         b = "NULL" if bias is None else self._vector(bias)

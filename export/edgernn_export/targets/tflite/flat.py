@@ -56,6 +56,7 @@ class Flat:
         made = self.tensor(name, data.shape, dtype or data.dtype.name, data)
         if scale is not None:
             said = schema.QuantizationParametersT()
+            scale = np.where(scale == 0, 1, scale)  # a row of zeros has none, and XNNPACK refuses it
             said.scale, said.zeroPoint, said.quantizedDimension = scale.tolist(), [0] * len(scale), 0
             self._tensors[made].quantization = said
         return made

@@ -1,0 +1,188 @@
+"""`edgernn compress`: a smaller model, and what that came to."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgernn.graph import Graph
+    from edgernn.passes.plan import Plan
+    from edgernn.versus import Race, Size
+
+NOTES = {
+    "parameters": "",
+    "zeros": "weights of matrices",
+    "macs": "those with a zero too",
+    "bytes": "of the .rnn file",
+}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model")
+@click.argument("out")
+@click.option(
+    "--prune",
+    metavar="WHAT",
+    multiple=True,
+    help="units=0.5 removes hidden units; blocks=0.8, magnitude=0.5 or 2:4 puts zeros. One of each may be given.",
+)
+@click.option("--quantize", "scheme", metavar="SCHEME", help="Quantize last, as `edgernn export --precision` does.")
+@click.option("--keep", metavar="LAYER", multiple=True, help="A layer to leave as it is; repeat for more.")
+@click.option("--finetune", "recipe", metavar="RECIPE", help="Train what is left further, as this recipe says.")
+@click.option("--data", "path", metavar="PATH", help="The folder or file that the recipe reads.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as training.epochs=10.")
+@click.option(
+    "--importance",
+    type=click.Choice(["magnitude", "taylor"]),
+    default="magnitude",
+    show_default=True,
+    help="How units are chosen; taylor goes by gradients, and needs a recipe.",
+)
+@click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, as_json: bool, **options: Any) -> None:
+    """Prune, fine-tune and quantize MODEL.rnn, write OUT.rnn, and say what it gained and lost.
+
+    Steps are timed on this machine, before and after in turn, on every runtime that is here. With a recipe the accuracy
+    of the test part is said: before, after the cut, and at the end. Nothing is claimed that was not measured.
+    """
+    from edgernn import disk, file
+    from edgernn.errors import UsageError
+    from edgernn.passes.plan import plan
+    from edgernn.versus import advice, size, versus
+
+    if Path(out).suffix != file.SUFFIX:
+        raise UsageError(f"a model is written as {file.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
+    _check(prune, scheme, options)
+    graph = file.load(model)
+    asked = plan(prune, scheme or "")
+    metrics: dict[str, Any] = {}
+    if options["recipe"]:
+        after, metrics = _trained(graph, asked, scheme, options)
+    else:
+        after = _made(graph, asked, scheme, options["keep"])
+    sizes, races = (size(graph), size(after)), versus(graph, after)
+    said = _advice(advice(races), metrics)
+    disk.write(out, file.dumps(after))
+    if as_json:
+        steps, (old, new) = [asdict(race) for race in races], map(asdict, sizes)
+        told = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": said}
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo(_table([*_sizes(*sizes), *_metric(metrics), *_steps(races)]))
+    click.echo(f"\n{said}")
+
+
+def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) -> None:
+    """That the options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    from edgernn.errors import UsageError
+
+    if not prune and scheme is None:
+        raise UsageError("nothing is asked; give --prune, --quantize or both")
+    if (options["recipe"] is None) != (options["path"] is None):
+        raise UsageError("--finetune RECIPE and --data PATH go together; give both, or neither")
+    for option, given in (
+        ("--set", options["settings"]),
+        ("--at-once", options["at_once"]),
+        ("--importance taylor", options["importance"] == "taylor"),
+    ):
+        if given and options["recipe"] is None:
+            raise UsageError(f"{option} goes with a recipe; give --finetune RECIPE and --data PATH")
+
+
+def _made(graph: "Graph", asked: "Plan", scheme: str | None, keep: tuple[str, ...]) -> "Graph":
+    """The model pruned and quantized as it is."""
+    from edgernn.passes.prune_units import prune_units
+    from edgernn.passes.prune_weights import prune_weights
+    from edgernn.passes.quantize import quantize
+
+    if asked.units:
+        graph = prune_units(graph, asked.units, keep=keep)
+    if asked.pattern is not None:
+        graph = prune_weights(graph, asked.pattern, keep=keep)
+    return quantize(graph, scheme, keep=keep) if scheme else graph
+
+
+def _trained(
+    graph: "Graph", asked: "Plan", scheme: str | None, options: dict[str, Any]
+) -> tuple["Graph", dict[str, Any]]:
+    """The model pruned, trained further and quantized; and what it was worth on the way."""
+    from edgernn.extras import needed
+
+    with needed("fine-tuning"):
+        from edgernn.train.finetune import compressed
+        from edgernn.train.recipe import load
+    recipe = load(options["recipe"], options["settings"])
+    return compressed(
+        graph,
+        recipe,
+        options["path"],
+        asked,
+        scheme,
+        keep=options["keep"],
+        by_gradient=options["importance"] == "taylor",
+        gradual=not options["at_once"],
+    )
+
+
+def _advice(steps: str, metrics: dict[str, Any]) -> str:
+    if not metrics:
+        return f"{steps}. Accuracy was not measured: give --finetune RECIPE --data PATH"
+    before, after = metrics["before"], metrics["after"]
+    lost = (after - before) * (1 if metrics["better"] == "minimize" else -1)
+    told = f"{metrics['name']} goes from {before:g} to {after:g}"
+    if lost > 0.01 * abs(before):
+        return f"{steps}. But {told}: prune less, or train longer, before it is used"
+    return f"{steps}; {told}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """Five columns, the figures to the right."""
+    every = [("", "before", "after", "gain", ""), *rows]
+    name, *figures, _ = (max(map(len, column)) for column in zip(*every, strict=True))
+    lines = []
+    for first, *numbers, note in every:
+        cells = [f"{number:>{width}}" for number, width in zip(numbers, figures, strict=True)]
+        lines.append("  ".join([f"{first:{name}}", *cells, note]).rstrip())
+    return "\n".join(lines)
+
+
+def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
+    rows = []
+    for name, note in NOTES.items():
+        old, new = getattr(before, name), getattr(after, name)
+        rows.append((name, f"{old:,}", f"{new:,}", "" if name == "zeros" else _times(old, new), note))
+    features = after.feature_bytes
+    if features:
+        old, new = before.bytes - features, after.bytes - features
+        note = f"{features:,} bytes of both are feature cells, which no pass changes"
+        rows.append(("bytes without", f"{old:,}", f"{new:,}", _times(old, new), note))
+    return [*rows, ("precision", before.precision, after.precision, "", "")]
+
+
+def _metric(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
+    if not metrics:
+        return []
+    values = [f"{metrics[when]:g}" for when in ("before", "after")]
+    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} before it was trained further")]
+
+
+def _steps(races: tuple["Race", ...]) -> list[tuple[str, ...]]:
+    rows = []
+    for race in races:
+        figures = ["-"] * 3
+        if race.faster is not None:
+            figures = [f"{race.before_us:.2f}", f"{race.after_us:.2f}", f"{race.faster:.2f} x"]
+        rows.append((f"us, {race.runtime}", *figures, race.note))
+    return rows
+
+
+def _times(before: int, after: int) -> str:
+    return f"{before / after:.2f} x" if after and before else ""

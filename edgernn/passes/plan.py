@@ -1,0 +1,74 @@
+"""What is asked to go, as people write it: units=0.5, blocks=0.8, magnitude=0.5 or 2:4."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgernn.errors import UsageError
+from edgernn.passes.patterns import Blocks, FewOf, Magnitude, Pattern
+from edgernn.strict import misspelt
+from edgernn.tensor import DYNAMIC
+
+KINDS = ("units", "blocks", "magnitude", "2:4")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to prune.
+
+    Attributes:
+        units: the part of the hidden units that is removed; 0 for none.
+        pattern: the zeros that are put into what is left; None for none.
+    """
+
+    units: float = 0.0
+    pattern: Pattern | None = None
+
+
+def plan(asked: Sequence[str], scheme: str = "") -> Plan:
+    """The plan in texts, at most one of units and one of zeros.
+
+    Args:
+        asked: each one of KINDS, with a part above 0 and below 1 where it takes one.
+        scheme: in which the graph is quantized afterwards; blocks are 16 x 4 when affines compute in int8, else 16 x 1.
+
+    Raises:
+        UsageError: a text that says nothing of the kind, or one too many.
+    """
+    units: list[float] = []
+    patterns: list[Pattern] = []
+    for text in asked:
+        kind, equals, given = text.partition("=")
+        found = re.fullmatch(r"(\d+):(\d+)", text)
+        if found:
+            patterns.append(_few(text, int(found[1]), int(found[2])))
+        elif kind == "2:4" or kind not in KINDS or not equals:
+            raise UsageError(
+                f"'{text}' prunes nothing; write {', '.join(f'{name}=0.5' for name in KINDS[:3])} or 2:4: "
+                f"{misspelt(kind, KINDS)}"
+            )
+        elif kind == "units":
+            units.append(_part(text, given))
+        elif kind == "blocks":
+            patterns.append(Blocks(_part(text, given), 4 if scheme == DYNAMIC else 1))
+        else:
+            patterns.append(Magnitude(_part(text, given)))
+    if len(units) > 1 or len(patterns) > 1:
+        raise UsageError(f"{' and '.join(asked)} arrived; expected at most one of units and one kind of zeros")
+    return Plan(*units or (0.0,), *patterns)
+
+
+def _part(text: str, given: str) -> float:
+    try:
+        part = float(given)
+    except ValueError:
+        part = -1.0
+    if not 0 < part < 1:
+        raise UsageError(f"'{text}' has no part; expected a number between 0 and 1, such as 0.5")
+    return part
+
+
+def _few(text: str, most: int, of: int) -> FewOf:
+    if not 0 < most < of:
+        raise UsageError(f"'{text}' leaves nothing or takes nothing; expected fewer than all, such as 2:4")
+    return FewOf(most, of)

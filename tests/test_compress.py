@@ -1,0 +1,409 @@
+"""Compression: models trained further with their zeros held, and a table that says what was measured and no more."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+import edgernn
+from edgernn import versus as races
+from edgernn.cells import Activation, Dense
+from edgernn.cli import call, cli
+from edgernn.commands.compress import _advice
+from edgernn.errors import GraphError, MissingExtraError, UsageError
+from edgernn.file import dumps, load
+from edgernn.graph import Layer
+from edgernn.latency import in_turn
+from edgernn.passes.patterns import Blocks, FewOf, Magnitude
+from edgernn.passes.plan import Plan, plan
+from edgernn.passes.prune_units import prune_units
+from edgernn.passes.prune_weights import masks, prune_weights
+from edgernn.passes.quantize import quantize
+from edgernn.readings.numpy import Stepper
+from edgernn.tensor import Tensor
+from edgernn.train import recipe as recipes, run
+from edgernn.train.convert import to_graph
+from edgernn.train.data.reader import read
+from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.finetune import finetune
+from edgernn.train.importance import taylor
+from edgernn.train.models import KINDS, Network, Shape
+from edgernn.train.motor import record, saved
+from edgernn.train.restore import restore
+from edgernn.train.schedules import GRADUAL, cubic
+from edgernn.train.trainer import Place
+from edgernn_export.targets.c.pack import fewer
+from edgernn_export.translate import export
+from zoo import frames, keyword_spotter, t
+
+CPU = Place("cpu")
+SHAPES = {
+    **{kind: Shape(kind, hidden=6) for kind in KINDS},
+    "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
+    "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
+    "learned": Shape("gru", hidden=6, learned_state=True),
+}
+RECIPE = """
+title = "A small motor"
+
+[data]
+reader = "npz"
+
+[model]
+cell = "gru"
+hidden = 32
+
+[training]
+epochs = 4
+batch = 16
+rate = 1e-2
+"""
+
+
+@pytest.fixture(scope="module")
+def motor(tmp_path_factory):
+    """A folder with a small recipe, its data, and the model trained for a moment."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("motor")
+    (folder / "small.toml").write_text(RECIPE)
+    (folder / "motor.npz").write_bytes(saved(record(40, 0.2, 1), record(20, 0.2, 2)))
+    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", place=CPU)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def known(motor):
+    """(graph, recipe, data) of the same."""
+    recipe = recipes.load(motor / "small.toml")
+    return load(motor / "run/model.rnn"), recipe, read(recipe.reader, motor / "motor.npz", recipe.options)
+
+
+def shaped(recipe, shape: Shape):
+    return replace(recipe, shape=shape)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_graph_becomes_the_network_that_it_came_from(name, known):
+    _, recipe, data = known
+    torch.manual_seed(2)
+    network = Network(SHAPES[name], data.width, data.outputs).eval()
+    for each in network.parameters():
+        nn.init.normal_(each, std=0.5)
+    graph = to_graph(network, data)
+    restored = restore(graph, shaped(recipe, SHAPES[name]), data)
+    assert dumps(to_graph(restored, data)) == dumps(graph)
+    x = torch.randn(2, 15, data.width)
+    torch.testing.assert_close(restored(x), network(x), atol=1e-5, rtol=1e-5)
+    if SHAPES[name].cell not in {"lstm", "rnn", "rnn_relu"}:  # whose two biases torch adds
+        for key, weight in network.state_dict().items():
+            assert torch.equal(restored.state_dict()[key], weight), key
+
+
+def test_symbols_are_restored():
+    part = Sequences(
+        tuple(np.arange(7, dtype=np.int32)[:, None] for _ in range(2)),
+        tuple(np.arange(7) for _ in range(2)),
+        ("a", "b"),
+    )
+    data = Data(part, part, "text", 1, 7, symbols=tuple("abcdefg"))
+    shape = Shape("gru", hidden=6, embedding=4)
+    graph = to_graph(Network(shape, 1, 7, 7).eval(), data)
+    recipe = shaped(recipes.load("shakespeare"), shape)
+    assert dumps(to_graph(restore(graph, recipe, data), data)) == dumps(graph)
+
+
+def test_fewer_units_are_restored(known):
+    graph, recipe, data = known
+    smaller = prune_units(graph, 0.5)
+    network = restore(smaller, recipe, data)
+    assert network.shape.hidden == 16
+    assert dumps(to_graph(network, data)) == dumps(smaller)
+
+
+def test_a_model_of_another_recipe_is_refused(known):
+    graph, recipe, data = known
+    with pytest.raises(
+        UsageError, match=r"has a Gru 'layers_0' that reads standardize where recipe 'small' with this data has a Lstm"
+    ):
+        restore(graph, shaped(recipe, Shape("lstm")), data)
+    more = replace(graph, layers=(*graph.layers, Layer("more", Activation("relu"))))
+    with pytest.raises(UsageError, match="the model has 4 layers, and recipe 'small' with this data 3"):
+        restore(more, recipe, data)
+    with pytest.raises(UsageError, match="a model in dynamic_wi8_afp32 cannot be trained further"):
+        restore(quantize(graph), recipe, data)
+    with pytest.raises(UsageError, match="no layer 'layers_0' that streams"):
+        restore(keyword_spotter(), recipe, data)
+    wide = replace(graph, layers=(*graph.layers[:-1], Layer("head", Dense(t(6, 32), t(6)))), labels=())
+    with pytest.raises(UsageError, match=r"layer 'head' of the model has .*'outputs': 6.* and that of recipe 'small'"):
+        restore(wide, recipe, data)
+    with pytest.raises(UsageError, match="layer 'standardize' of the model has other figures than recipe 'small'"):
+        restore(graph.with_tensors({"standardize.mean": t(20)}), recipe, data)
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_taylor_is_the_slope_of_the_loss(kind, known):
+    """By differences: what reads a unit is made a little larger and smaller, by hand, and the loss is looked at."""
+    _, recipe, data = known
+    torch.manual_seed(4)
+    shape, size = Shape(kind, hidden=5), len(data.train.frames)
+    recipe = recipes.changed(recipe, {"model.cell": kind, "model.hidden": 5, "training.batch": size})
+    graph = to_graph(Network(shape, data.width, data.outputs).eval(), data)
+    found = taylor(graph, recipe, data, batches=1)["layers_0.h"]
+
+    def loss(unit: int, by: float) -> float:
+        changed = {}
+        for name in ("layers_0.u", "head.w"):
+            weight = graph.tensors[name].dense(np.float64).copy()
+            weight[:, unit] *= by
+            changed[name] = Tensor(weight)
+        stepper = Stepper(graph.astype("float64").with_tensors(changed))
+        total, count = 0.0, 0
+        for xs, target in zip(data.train.frames, data.train.targets, strict=True):
+            scores = stepper.run(xs)[0][int(recipe.training.plan.late * len(xs)) :]
+            total -= (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))[:, target].sum()
+            count += len(scores)
+        return total / count
+
+    e = 1e-4
+    wanted = [((loss(unit, 1 + e) - loss(unit, 1 - e)) / (2 * e)) ** 2 for unit in range(5)]
+    np.testing.assert_allclose(found, wanted, rtol=2e-3)
+
+
+def test_the_cubic_schedule_is_its_papers_formula():
+    """Zhu and Gupta: s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3."""
+    for done in np.linspace(0, 1, 21):
+        wanted = 1 + (0 - 1) * (1 - min(done, GRADUAL) / GRADUAL) ** 3
+        assert cubic(done) == pytest.approx(wanted, abs=1e-12)
+    shares = [cubic(t) for t in np.linspace(0, 1, 101)]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+
+
+@pytest.mark.parametrize("gradual", [True, False], ids=["gradual", "at once"])
+@pytest.mark.parametrize("pattern", [Blocks(0.75, 4), Magnitude(0.6), FewOf()], ids=lambda each: type(each).__name__)
+def test_zeros_are_held_while_the_rest_is_trained(pattern, gradual, known):
+    graph, recipe, data = known
+    tuned = finetune(graph, recipe, data, pattern=pattern, keep=("head",), gradual=gradual, place=CPU)
+    stays = masks(graph, pattern, keep=("head",))
+    for name, mask in stays.items():
+        weight = tuned.tensors[name].stored
+        assert (weight == 0).sum() == (~mask).sum()
+        assert not np.signbit(weight[weight == 0]).any()
+        if not gradual:
+            np.testing.assert_array_equal(weight != 0, mask)
+        assert not np.array_equal(weight[mask], graph.tensors[name].stored[mask])
+    assert (tuned.tensors["head.w"].stored != 0).all()
+
+
+def test_fine_tuning_lowers_the_loss_of_what_was_cut(known):
+    graph, recipe, data = known
+    cut = prune_units(graph, 0.5)
+    assert loss_of(finetune(cut, recipe, data, place=CPU), data) < loss_of(cut, data)
+
+
+def loss_of(graph, data) -> float:
+    """Of the training part, at the last step of each sequence."""
+    stepper, total = Stepper(graph), 0.0
+    for xs, target in zip(data.train.frames, data.train.targets, strict=True):
+        scores = stepper.run(xs)[0][-1]
+        total += float(np.log(np.exp(scores).sum()) - scores[target])
+    return total
+
+
+def test_what_cannot_be_is_told_before_the_training(known):
+    graph, recipe, data = known
+    with pytest.raises(GraphError, match=r"weight 'w' of layer 'head' has 8 blocks of 16 x 4: 0.95 of them cannot"):
+        finetune(graph, recipe, data, pattern=Blocks(0.95, 4), place=CPU)
+
+
+PLANS = {
+    ("units=0.5",): Plan(0.5),
+    ("blocks=0.8",): Plan(0.0, Blocks(0.8, 1)),
+    ("magnitude=0.25", "units=0.5"): Plan(0.5, Magnitude(0.25)),
+    ("2:4",): Plan(0.0, FewOf(2, 4)),
+    ("1:8",): Plan(0.0, FewOf(1, 8)),
+    (): Plan(),
+}
+
+
+@pytest.mark.parametrize("asked", PLANS)
+def test_a_plan_is_read(asked):
+    assert plan(asked) == PLANS[asked]
+
+
+def test_blocks_are_those_of_the_kernel():
+    assert plan(("blocks=0.8",), "dynamic_wi8_afp32").pattern == Blocks(0.8, 4)
+    for scheme in ("", "fp16"):
+        assert plan(("blocks=0.8",), scheme).pattern == Blocks(0.8, 1)
+
+
+WRONG_PLANS = {
+    ("unit=0.5",): "'unit=0.5' prunes nothing; .*did you mean 'units'",
+    ("units",): "'units' prunes nothing",
+    ("units=half",): "'units=half' has no part; expected a number between 0 and 1",
+    ("blocks=1",): "'blocks=1' has no part",
+    ("blocks=nan",): "'blocks=nan' has no part",
+    ("magnitude=-1",): "'magnitude=-1' has no part",
+    ("4:4",): "'4:4' leaves nothing or takes nothing",
+    ("2:4=3",): "'2:4=3' prunes nothing",
+    ("blocks=0.5", "2:4"): "expected at most one of units and one kind of zeros",
+    ("units=0.5", "units=0.5"): "expected at most one of units",
+}
+
+
+@pytest.mark.parametrize("asked", WRONG_PLANS)
+def test_a_wrong_plan_is_refused(asked):
+    with pytest.raises(UsageError, match=WRONG_PLANS[asked]):
+        plan(asked)
+
+
+def edge(*arguments, code=0):
+    """Run the command in this process: what it prints, on both streams."""
+    runner = CliRunner()
+    with runner.isolation() as (out, err, _):
+        assert call(cli, [str(each) for each in arguments], "edgernn") == code, err.getvalue().decode()
+        return out.getvalue().decode() + err.getvalue().decode()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
+    edgernn.save(keyword_spotter(32, 20, 40), "kws.rnn")
+    return tmp_path
+
+
+def test_the_table_says_what_is_in_the_files(folder):
+    said = json.loads(
+        edge("compress", "kws.rnn", "small.rnn", "--prune", "blocks=0.75", "--quantize", "dynamic_wi8_afp32", "--json")
+    )
+    before, after = load("kws.rnn"), load("small.rnn")
+    assert after.layers == quantize(prune_weights(before, Blocks(0.75, 4))).layers
+    for name, path, graph in (("before", "kws.rnn", before), ("after", "small.rnn", after)):
+        assert said[name]["bytes"] == (folder / path).stat().st_size
+        assert said[name]["zeros"] == sum(
+            int((graph.tensors[each].stored == 0).sum()) for each in ("gru.w", "gru.u", "out.w")
+        )
+    assert said["metric"] == {}
+    assert "Accuracy was not measured" in said["advice"]
+    notes = {step["runtime"]: step["note"] for step in said["steps"]}
+    assert notes["compiled"].startswith("passes over blocks of zeros in")
+    assert notes["ONNX Runtime"] == notes["LiteRT"] == "cannot use zeros: it computes them too"
+    for step in said["steps"]:
+        assert step["backend"]
+        assert min(step["before_us"], step["after_us"], step["faster"]) > 0
+
+
+def test_the_table_is_read_by_people(folder):
+    said = edge("compress", "kws.rnn", "small.rnn", "--prune", "units=0.5", "--prune", "magnitude=0.5")
+    lines = {line.split("  ")[0]: line for line in said.splitlines()}
+    old, new = 96 * (20 + 32) + 40 * 32, 48 * (20 + 16) + 40 * 16
+    assert lines["macs"].split()[1:4] == [f"{old:,}", f"{new:,}", f"{old / new:.2f}"]
+    assert "computes the zeros too: they stand in no blocks" in lines["us, compiled"]
+    assert "fp32" in lines["precision"]
+
+
+def test_units_alone_leave_no_word_about_zeros(folder):
+    said = json.loads(edge("compress", "kws.rnn", "small.rnn", "--prune", "units=0.5", "--json"))
+    assert {step["note"] for step in said["steps"]} == {""}
+    assert said["after"]["zeros"] == 0
+
+
+def test_a_runtime_that_is_not_there_is_said(folder, monkeypatch):
+    def absent(graph, path):
+        if str(path).endswith(".tflite"):
+            raise MissingExtraError("ai-edge-litert", "litert", "running .tflite")
+        return export(graph, path)
+
+    monkeypatch.setattr(races, "export", absent)
+    said = json.loads(edge("compress", "kws.rnn", "small.rnn", "--quantize", "fp16", "--json"))
+    gone = said["steps"][2]
+    assert gone["runtime"] == "LiteRT"
+    assert gone["faster"] is None
+    assert gone["note"].startswith("not measured: running .tflite needs the package 'ai-edge-litert'")
+
+
+def race(runtime, before, after):
+    return races.Race(runtime, "b", before, after, before / after)
+
+
+def test_the_advice_is_what_was_measured():
+    assert "no runtime could be measured" in races.advice((races.Race("compiled", note="not measured"),))
+    slower = races.advice((race("compiled", 2.0, 1.99), race("LiteRT", 9.0, 3.0)))
+    assert "2.00 us on compiled and is 1.99 us on compiled: it is no faster" in slower
+    assert "8.00 us on LiteRT and is 2.00 us on compiled, 4.00 x faster" in races.advice(
+        (race("compiled", 9.0, 2.0), race("LiteRT", 8.0, 3.0))
+    )
+
+
+def test_a_model_is_pruned_and_trained_further_in_one_command(motor, folder):
+    said = json.loads(edge(
+        "compress", motor / "run/model.rnn", "small.rnn", "--prune", "units=0.5", "--prune", "blocks=0.5", "--quantize", "dynamic_wi8_afp32",
+        "--finetune", motor / "small.toml", "--data", motor / "motor.npz", "--importance", "taylor", "--set", "training.epochs=2",
+        "--keep", "head", "--at-once", "--json",
+    ))  # fmt: skip
+    small = load("small.rnn")
+    assert small.states == {"layers_0.h": 16}
+    assert small.precision == "dynamic_wi8_afp32"
+    metric = said["metric"]
+    assert metric["name"] == "accuracy"
+    assert metric["better"] == "maximize"
+    assert metric["before"] == json.loads((motor / "run/metrics.json").read_text())["metrics"]["accuracy"]
+    assert all(0 <= metric[when] <= 1 for when in ("cut", "after"))
+    assert f"accuracy goes from {metric['before']:g} to {metric['after']:g}" in said["advice"]
+
+
+def test_lost_accuracy_is_not_recommended():
+    fell = {"name": "accuracy", "better": "maximize", "before": 0.95, "after": 0.9, "cut": 0.3}
+    assert _advice("x", fell) == "x. But accuracy goes from 0.95 to 0.9: prune less, or train longer, before it is used"
+    assert _advice("x", fell | {"after": 0.945}) == "x; accuracy goes from 0.95 to 0.945"
+    error = {"name": "rmse", "better": "minimize", "before": 2.0, "after": 2.5, "cut": 9.0}
+    assert "But rmse goes from 2 to 2.5" in _advice("x", error)
+    assert "But" not in _advice("x", error | {"after": 1.5})
+
+
+WRONG = {
+    ("kws.rnn", "a.rnn"): "nothing is asked; give --prune, --quantize or both",
+    ("kws.rnn", "a.onnx", "--prune", "units=0.5"): "a model is written as .rnn, not as 'a.onnx'",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--finetune", "motor"): "--finetune RECIPE and --data PATH go together",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--data", "x"): "--finetune RECIPE and --data PATH go together",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--importance", "taylor"): "--importance taylor goes with a recipe",
+    ("kws.rnn", "a.rnn", "--prune", "2:4", "--at-once"): "--at-once goes with a recipe",
+    ("kws.rnn", "a.rnn", "--prune", "2:4", "--set", "training.epochs=1"): "--set goes with a recipe",
+    ("kws.rnn", "a.rnn", "--prune", "unts=0.5"): "did you mean 'units'",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.99"): "layer 'gru' has 32 units that can go, and 0.99 of them is all",
+    ("kws.rnn", "a.rnn", "--prune", "2:4", "--keep", "grru"): "there is no layer 'grru' to keep",
+    ("kws.rnn", "a.rnn", "--quantize", "int3"): "there is no scheme 'int3'",
+    ("none.rnn", "a.rnn", "--prune", "2:4"): "'none.rnn' cannot be read",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_a_wrong_use_is_told(arguments, folder):
+    assert WRONG[arguments] in edge("compress", *arguments, code=2)
+    assert not (folder / "a.rnn").exists()
+
+
+@pytest.mark.parametrize("columns", [1, 4])
+def test_the_compiler_passes_over_the_blocks_that_were_pruned(columns):
+    graph = prune_weights(keyword_spotter(32, 20, 40), Blocks(0.8, columns))
+    ready = quantize(graph) if columns == 4 else graph
+    assert all(fewer(tensor) is not None for tensor in races.matrices(ready))
+    assert all(fewer(tensor) is None for tensor in races.matrices(keyword_spotter(32, 20, 40)))
+
+
+@pytest.mark.parametrize("suffix", [".so", ".onnx", ".tflite"])
+@pytest.mark.parametrize("scheme", [None, "fp16", "weight_only_wi8_afp32", "dynamic_wi8_afp32"])
+def test_every_runtime_answers_with_rows_of_zeros(scheme, suffix, tmp_path):
+    graph = prune_weights(keyword_spotter(32, 20, 40), Blocks(0.9, 4), keep=("out",))
+    rows = np.arange(96) % 3 > 0
+    graph = graph.with_tensors({"gru.w": Tensor(graph.tensors["gru.w"].stored * rows[:, None])})
+    graph = graph if scheme is None else quantize(graph, scheme)
+    export(graph, tmp_path / f"m{suffix}")
+    xs = frames(graph, 30)
+    found, wanted = edgernn.open(tmp_path / f"m{suffix}").stream().run(xs), Stepper(graph).run(xs)[0]
+    np.testing.assert_allclose(found, wanted, atol=0.05 if scheme == "dynamic_wi8_afp32" else 1e-3)
