@@ -15,13 +15,15 @@ from click.testing import CliRunner
 import edgernn
 from edgernn import device
 from edgernn.cli import cli
+from edgernn.cost import frame
 from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.train import compare as comparing, recipe
-from edgernn.train.comparison import page, remarks, table
+from edgernn.train.comparison import Comparison, page, remarks, row as one_row, table
 from edgernn.train.contest import Contender, Timed, contest
 from edgernn.train.fit import Task
 from edgernn.train.recipe import written
 from page import Page
+from zoo import GRAPHS
 
 CELLS, SEEDS, BOARD = ("rnn", "mgu", "birnn"), 2, "raspberrypi4"
 SMALL = ("training.epochs=2", "model.hidden=6", "training.seed=5")
@@ -251,6 +253,17 @@ def test_the_command_prints_the_table_and_writes_it(made, vowels):
         assert any(line.split()[: len(wanted)] == wanted for line in text.splitlines())
     wrong = edge("japanese-vowels", "--data", vowels, "--cells", "rn")
     assert isinstance(wrong.exception, UsageError)
+
+
+@pytest.mark.parametrize("value", [0.98, 0.99, 0.1, 0.9033])
+def test_equal_seeds_have_no_range_and_are_drawn(value):
+    """A mean that rounds to beyond its own values cannot be drawn."""
+    graph = GRAPHS["Gru"]
+    trained = [{"metrics": {"accuracy": value}, "cpu_s": 1.0}] * 3
+    one = one_row("gru", True, "accuracy", trained, frame([graph], device.load(BOARD)), Timed(1.0, 1.0))
+    assert (one.least, one.mean, one.most) == (value, value, value)
+    made = Comparison("r", "t", "d", (0, 1, 2), "accuracy", BOARD, "", "", (one,), {})
+    assert Page(page(made)).drawn
 
 
 def test_contenders_are_timed_in_turn_and_the_fastest_is_one():

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from statistics import mean
 from typing import Any
 
 from edgernn.cost import Estimate
@@ -86,7 +86,7 @@ def row(
         cell=cell,
         streams=streams,
         values=values,
-        mean=fmean(values),
+        mean=mean(values),
         least=min(values),
         most=max(values),
         parameters=predicted.cost.parameters,
@@ -95,7 +95,7 @@ def row(
         predicted_us=predicted.step_us,
         measured_us=None if timed is None else timed.step_us,
         ratio=None if timed is None else timed.ratio,
-        cpu_s=fmean(float(each["cpu_s"]) for each in trained),
+        cpu_s=mean(float(each["cpu_s"]) for each in trained),
     )
 
 
