@@ -69,7 +69,7 @@ bench: env devices
 	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/readme.py
 
-# Some forty trainings: two hours of processor time. What is finished stays in .cache.
+# Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
 accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
 	$(HOST)/bin/python bench/keyword_stream.py

@@ -17,6 +17,7 @@ from edgernn.readings.count import count
 from edgernn.readings.numpy import random_frames
 from edgernn.runtime import Program, open as open_program
 from edgernn.tensor import Tensor
+from edgernn.window import Window
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.translate import export
 
@@ -82,7 +83,7 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) 
     notes: dict[str, str] = {}
     for runtime, suffix in RUNTIMES.items():
         try:
-            programs[runtime] = (_program(before, suffix), _program(after, suffix))
+            programs[runtime] = (program(before, suffix), program(after, suffix))
         except (UnsupportedError, MissingExtraError, CompilerError) as error:
             notes[runtime] = f"not measured: {error}"
     steps = {
@@ -106,11 +107,15 @@ def matrices(graph: Graph) -> tuple[Tensor, ...]:
     return tuple(dict.fromkeys(word.args[0] for word in words if word.name == "affine"))
 
 
+def zeros(graph: Graph) -> int:
+    """The weights of `matrices` that are zero."""
+    return sum(int(np.sum(tensor.stored == 0)) for tensor in matrices(graph))
+
+
 def size(graph: Graph) -> Size:
     """What a graph takes, counted and not estimated."""
     cost = count(graph)
-    none = sum(int(np.sum(tensor.stored == 0)) for tensor in matrices(graph))
-    return Size(cost.parameters, none, cost.macs, len(dumps(graph)), cost.exact_bytes, graph.precision)
+    return Size(cost.parameters, zeros(graph), cost.macs, len(dumps(graph)), cost.exact_bytes, graph.precision)
 
 
 def advice(races: tuple[Race, ...]) -> str:
@@ -127,10 +132,15 @@ def advice(races: tuple[Race, ...]) -> str:
     return f"{fastest}: it is no faster, so use it where its size counts, and not for speed"
 
 
-def _program(graph: Graph, suffix: str) -> Program:
+def program(model: Graph | Window, suffix: str) -> Program:
+    """A model on the runtime of a suffix, as `export` writes it and `edgernn.open` opens it; no file is left.
+
+    Raises:
+        EdgernnError: as both say.
+    """
     with TemporaryDirectory() as folder:
         path = Path(folder, f"step{suffix}")
-        export(graph, path)
+        export(model, path)
         return open_program(path)
 
 
@@ -146,7 +156,7 @@ def _race(runtime: str, backend: str, took: list[dict[str, float]], note: str) -
 
 
 def _zeros(runtime: str, graph: Graph) -> str:
-    if size(graph).zeros < FEW * sum(tensor.stored.size for tensor in matrices(graph)):
+    if zeros(graph) < FEW * sum(tensor.stored.size for tensor in matrices(graph)):
         return ""
     if runtime != "compiled":
         return "cannot use zeros: it computes them too"

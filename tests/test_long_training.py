@@ -23,7 +23,7 @@ from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.fit import Part, Task, Training
-from edgernn.train.gradients import EXPLODED, VANISHED
+from edgernn.train.gradients import EXPLODED
 from edgernn.train.models import Network, Shape
 from edgernn.train.schedules import OPTIMIZERS
 from edgernn.train.trainer import Place, make, quiet
@@ -261,7 +261,6 @@ def test_a_gradient_that_vanishes_is_said_with_what_to_try(caplog):
     assert "the gradient vanishes" in norms.notes[0]
     assert "try a gated cell, residual layers, norm, or a shorter training.tbptt" in norms.notes[0]
     assert norms.notes[0] in caplog.text
-    assert VANISHED < 1e-3
 
 
 def test_a_gradient_that_explodes_is_said_with_what_to_try(caplog):

@@ -34,7 +34,7 @@ class NumpyBound:
 
     def __init__(self, graph: Graph) -> None:
         static = any(layer.scheme for layer in graph.layers)
-        self._stepper: Stepper | FixedStepper = FixedStepper(graph) if static else Stepper(graph, "float32")
+        self._stepper = FixedStepper(graph) if static else Stepper(graph, "float32")
         self._states = self._stepper.rest()
         self.x: Array = np.zeros(graph.inputs, np.int32 if graph.rows else np.float32)
         self.y: Array = np.zeros(graph.outputs, np.float32)

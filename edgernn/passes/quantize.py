@@ -11,6 +11,7 @@ from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
 from edgernn.fixedpoint import MOST
 from edgernn.graph import PRECISIONS, Graph, Layer
+from edgernn.passes.keep import check
 from edgernn.range import Range
 from edgernn.static import INTEGER, Grid, static
 from edgernn.strict import misspelt
@@ -44,10 +45,7 @@ def quantize(
     """
     if scheme not in SCHEMES:
         raise UsageError(f"there is no scheme '{scheme}'; {misspelt(scheme, SCHEMES)}")
-    names = [layer.name for layer in graph.layers]
-    for name in keep:
-        if name not in names:
-            raise UsageError(f"there is no layer '{name}' to keep; {misspelt(name, names)}")
+    check(graph, keep)
     layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
     smaller = replace(graph, layers=layers, ranges=graph.ranges if ranges is None else ranges)
     if scheme in STATIC:

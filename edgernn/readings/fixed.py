@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgernn.errors import UsageError
 from edgernn.graph import INPUT, Graph
 from edgernn.integer import integer
-from edgernn.readings.numpy import Array, NumpyOps
+from edgernn.readings.numpy import Array, NumpyOps, Stepper
 from edgernn.record import Ref, Word
 from edgernn.static import Static, static
 from edgernn.tensor import STATIC
@@ -59,7 +59,7 @@ class FixedOps:
         return self.plan.grids[ref.name].numbers(value) if ref.name in self.plan.whole else value
 
 
-class FixedStepper:
+class FixedStepper(Stepper):
     """A static graph that computes: float32 frames in, float32 results out, states carried by whoever calls.
 
     States are float32 that lie on their grids, so nothing is lost when they are kept and given back; what is given
@@ -79,16 +79,13 @@ class FixedStepper:
                 f"no layer computes with integers: the graph is in {graph.precision}; quantize it in one of "
                 f"{', '.join(STATIC)}"
             )
-        self.graph = graph.astype("float32")
+        super().__init__(graph.astype("float32"), "float32")
         self.plan: Static = static(self.graph)
-        self._ops = FixedOps(self.plan)
+        self._words = FixedOps(self.plan)
 
     def rest(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width), on their grids."""
-        states = {name: np.zeros((*batch, width), np.float32) for name, width in self.graph.states.items()}
-        for name, tensor in self.graph.rest.items():
-            states[name][...] = tensor.stored
-        return {name: self._rounded(name, state) for name, state in states.items()}
+        return {name: self._rounded(name, state) for name, state in super().rest(*batch).items()}
 
     def integers(self, states: dict[str, Array]) -> dict[str, NDArray[np.int64]]:
         """The states that are carried as integers, by name, as those integers."""
@@ -97,24 +94,15 @@ class FixedStepper:
     def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
         """Every value of one step by its name: int64 on its grid where the plan has it whole, else float32."""
         start = {INPUT: x if self.graph.rows else np.asarray(x, np.float32)}
-        start |= {state.before.name: states[state.name] for state in self.plan.trace.states}
-        return replay(self.plan.trace.words, self._ops, start, self._ops.said)
+        start |= {state.before.name: states[state.name] for state in self.trace.states}
+        return replay(self.trace.words, self._words, start, self._words.said)
 
     def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """One frame: (x, states before) -> (y, states after)."""
-        values, steps = self.values(x, states), self.plan.trace
-        after = {state.name: self._ops.numbers(state.after, values[state.after.name]) for state in steps.states}
-        y = self._ops.numbers(steps.y, values[steps.y.name])
+        values, steps = self.values(x, states), self.trace
+        after = {state.name: self._words.numbers(state.after, values[state.after.name]) for state in steps.states}
+        y = self._words.numbers(steps.y, values[steps.y.name])
         return y, {name: self._rounded(name, state) for name, state in after.items()}
-
-    def run(self, xs: Array, states: dict[str, Array] | None = None) -> tuple[Array, dict[str, Array]]:
-        """A sequence (..., time, inputs) from rest or from `states` -> ((..., time, outputs), states after)."""
-        states = self.rest(*xs.shape[:-2]) if states is None else states
-        ys = []
-        for t in range(xs.shape[-2]):
-            y, states = self.step(xs[..., t, :], states)
-            ys.append(y)
-        return np.stack(ys, axis=-2), states
 
     def _rounded(self, name: str, state: Array) -> Array:
         grid = self.plan.states.get(name)

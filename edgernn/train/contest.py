@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edgernn.latency import ROUNDS, TURN, in_turn
-from edgernn.runtime import open as open_program
 from edgernn.train.convert import Model
+from edgernn.versus import program
 from edgernn.window import Window
-from edgernn_export.translate import export
 
 Array = NDArray[Any]
 
@@ -44,14 +41,10 @@ def contender(model: Model, window: Array) -> Contender:
     Raises:
         CompilerError: there is no C compiler, or it fails.
     """
-    whole = isinstance(model, Window)
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "step.onnx" if whole else "step.so")
-        export(model, path)
-        program = open_program(path)
-    if whole:
-        return Contender(lambda: program.run(window), len(window))
-    stream = program.stream()
+    if isinstance(model, Window):
+        whole = program(model, ".onnx")
+        return Contender(lambda: whole.run(window), len(window))
+    stream = program(model, ".so").stream()
     return Contender(lambda: stream.step(window[0]))
 
 

@@ -18,12 +18,11 @@ from edgernn.train import run
 from edgernn.train.convert import to_graph
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
-from edgernn.train.fit import Task
 from edgernn.train.importance import taylor
 from edgernn.train.judge import METRICS, answers, judge
 from edgernn.train.recipe import Recipe
 from edgernn.train.restore import restore
-from edgernn.train.trainer import Place, make, quiet
+from edgernn.train.trainer import Place, fit, make, quiet
 from edgernn.train.zeros import Zeros
 
 
@@ -57,21 +56,11 @@ def finetune(
     network = restore(graph, recipe, data)
     zeros = [] if pattern is None else [Zeros(graph, pattern, keep, gradual=gradual)]
     kept, validation = run.divided(recipe, data)
-    watched = ("test", kept.test) if validation is None else ("validation", validation)
     torch.manual_seed(recipe.training.seed)
-    task = Task(
-        network.train(),
-        data.kind,
-        run.taught(recipe, kept),
-        (watched[0], run.part(kept, watched[1])),
-        recipe.training,
-    )
+    task = run.set_to(network.train(), recipe, kept, validation)
     with TemporaryDirectory() as folder, quiet():
         trainer, _, _ = make(recipe.training, Path(folder), place or Place(), zeros)
-        try:
-            trainer.fit(task)
-        except SystemExit as error:  # what Lightning makes of an interruption
-            raise KeyboardInterrupt from error
+        fit(trainer, task)
     return to_graph(network.cpu().eval(), data)
 
 

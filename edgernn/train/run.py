@@ -30,7 +30,7 @@ from edgernn.train.pages import curves
 # Here and not when it is written, so that a package which is missing is told before the training and not after it.
 from edgernn.train.pages.report import report
 from edgernn.train.recipe import Recipe, written
-from edgernn.train.trainer import CHECKPOINT, Place, make, quiet
+from edgernn.train.trainer import CHECKPOINT, Place, fit, make, quiet
 
 MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
 """What a training leaves in its folder, beside its recipe."""
@@ -91,16 +91,12 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     data, validation = divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
     network = Network(recipe.shape, data.width, data.outputs, data.rows)
-    watched = ("test", data.test) if validation is None else ("validation", validation)
-    task = Task(network, data.kind, taught(recipe, data), (watched[0], part(data, watched[1])), recipe.training)
+    task = set_to(network, recipe, data, validation)
     with quiet():
         trainer, norms, spent = make(recipe.training, out, place or Place())
         checkpoint = _begin(recipe, out, resume)
         began = time.perf_counter()
-        try:
-            trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
-        except SystemExit as error:  # what Lightning makes of an interruption
-            raise KeyboardInterrupt from error
+        fit(trainer, task, checkpoint)
     took, cpu = time.perf_counter() - began, spent.cpu_s
     model = convert.convert(network.cpu().eval(), data)
     answer = answers(model)
@@ -124,6 +120,12 @@ def divided(recipe: Recipe, data: Data) -> tuple[Data, Sequences | None]:
     """The data without the validation part that a recipe asks for, and that part."""
     share = recipe.training.validation
     return data.divided(share, recipe.training.seed) if share else (data, None)
+
+
+def set_to(network: Network, recipe: Recipe, data: Data, validation: Sequences | None) -> Task:
+    """A network with what it is trained for, watched on the validation part, or on the test part without one."""
+    name, watched = ("test", data.test) if validation is None else ("validation", validation)
+    return Task(network, data.kind, taught(recipe, data), (name, part(data, watched)), recipe.training)
 
 
 def part(data: Data, sequences: Sequences) -> Part:

@@ -142,6 +142,19 @@ def make(
     return trainer, norms, spent
 
 
+def fit(trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint: Path | None = None) -> None:
+    """Train, from a checkpoint on when one is given.
+
+    Raises:
+        TrainingError: the loss is no number.
+        KeyboardInterrupt: it was interrupted.
+    """
+    try:
+        trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:  # what Lightning makes of an interruption
+        raise KeyboardInterrupt from error
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the messages of Lightning that are no news here."""
