@@ -123,8 +123,8 @@ def accuracy() -> str:
         (
             f"Each model streams as `.rnn`, `.onnx`, `.tflite` and `.so`: no score is further than "
             f"{ceil(largest * 1e6) / 1e6:g} from torch's, and {floor(equal * 1e4) / 1e2:g} % of the choices among "
-            "classes or symbols are the same. Two settings were chosen with a look at their test parts, which flatters them: "
-            "`late` of the surnames, and the augmentation for the new speaker."
+            "classes or symbols are the same. Two settings were chosen with a look at their test parts, which flatters "
+            "them: `late` of the surnames, and the augmentation for the new speaker."
         ),
     ]
     return "\n".join(lines)

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from torch import nn
 
 import edgernn
@@ -189,6 +190,7 @@ def test_a_layer_of_a_fixed_width_fixes_the_units_that_it_reads():
 
 
 PARTS = st.floats(0, 0.95)
+HUNDREDTHS = st.integers(0, 95).map(lambda k: k / 100)  # no two of them are so close that rounding decides
 
 
 def zero_blocks(weight: np.ndarray, columns: int) -> tuple[int, int]:
@@ -199,14 +201,17 @@ def zero_blocks(weight: np.ndarray, columns: int) -> tuple[int, int]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.integers(17, 70), width=st.integers(3, 40), columns=st.sampled_from([1, 4]), part=PARTS)
+@given(rows=st.integers(17, 70), width=st.integers(3, 40), columns=st.sampled_from([1, 4]), part=HUNDREDTHS)
+@example(rows=17, width=4, columns=1, part=0.8)
 def test_blocks_are_as_many_as_was_said_and_the_largest_stay(rows, width, columns, part):
     weight = np.random.default_rng(rows * width).standard_normal((rows, width)).astype(np.float32)
     graph = one(Dense(Tensor(weight)), width)
     blocks = -(-rows // ROWS) * -(-width // columns)
     zeros = round(part * blocks)
     pattern = Blocks(part, columns)
-    if zeros == blocks or abs(zeros / blocks - part) > pattern.reach:
+    # in exact numbers: 6 of 8 are just within 0.05 of 0.8
+    far = abs(Fraction(zeros, blocks) - Fraction(str(part))) > Fraction(str(pattern.reach))
+    if zeros == blocks or far:
         with pytest.raises(GraphError, match=r"weight 'w' of layer 'layer' has \d+ blocks of 16 x \d"):
             prune_weights(graph, pattern)
         return
