@@ -2,7 +2,8 @@
 
 The layout is that of github.com/huggingface/safetensors: eight bytes of length, a JSON header, the tensors.
 The header's metadata holds the seal, the format version and the graph without its weights. A matrix with many blocks of
-zeros is kept without them, as two tensors: edgernn.sparse.
+zeros is kept without them, as two tensors: edgernn.sparse. In a quantized graph, floats that half precision holds
+exactly are kept in it: edgernn.halves.
 """
 
 import json
@@ -17,19 +18,22 @@ import numpy as np
 from edgernn import (
     cells as _cells,  # noqa: F401  fills CELLS
     disk,
+    halves,
 )
 from edgernn.cell import CELLS, settings
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.graph import PRECISIONS, Graph, Layer
 from edgernn.range import Range
 from edgernn.seal import BLANK, KEY, seal, verify
 from edgernn.sparse import Sparse, packed, unpacked
-from edgernn.tensor import Array, Tensor
+from edgernn.tensor import FLOATS, Array, Tensor
 from edgernn.window import ONLY_ONNX, Window
 
 SUFFIX = ".rnn"
 FORMAT = "1"
 DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "uint8": "U8"}
+
+SPENT = 64  # bytes: what is smaller gains less than the header says of it
 
 _SCALE, _BLOCKS, _BITS = ".scale", ".blocks", ".bits"
 _NAMES = {stored: name for name, stored in DTYPES.items()}
@@ -79,13 +83,16 @@ def dumps(graph: Graph) -> bytes:
     """The bytes of a graph's `.rnn` file."""
     found = {name: packed(tensor.stored) for name, tensor in graph.tensors.items()}
     thin = {name: each for name, each in found.items() if each is not None}
-    header: dict[str, Any] = {
-        "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(_describe(graph, thin))}
-    }
     arrays = {name: tensor.stored for name, tensor in graph.tensors.items() if name not in thin}
     arrays |= {f"{name}{_BLOCKS}": each.blocks for name, each in thin.items()}
     arrays |= {f"{name}{_BITS}": each.bits for name, each in thin.items()}
     arrays |= {f"{name}{_SCALE}": tensor.scale for name, tensor in graph.tensors.items() if tensor.scale is not None}
+    widened = _halvable(graph, arrays)
+    arrays |= {name: arrays[name].astype(np.float16) for name in widened}
+    said = _describe(graph, thin) | ({"widened": widened} if widened else {})
+    header: dict[str, Any] = {
+        "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(said, separators=(",", ":"))}
+    }
     at = 0
     for name, array in arrays.items():
         header[name] = {
@@ -110,6 +117,7 @@ def loads(data: bytes, name: str = "data") -> Graph:
         _check_format(metadata["edgernn.format"], name)
         arrays = {key: _array(entry, data[8 + length :]) for key, entry in header.items()}
         said = json.loads(metadata["edgernn.graph"])
+        arrays |= {key: arrays[key].astype(dtype) for key, dtype in said.get("widened", {}).items()}
         return _build(said, _tensors(_whole(arrays, said.get("sparse", {})), said["schemes"]))
     except FileError:
         raise
@@ -142,6 +150,14 @@ def _describe(graph: Graph, thin: Mapping[str, Sparse]) -> dict[str, Any]:
         ],
         **({"ranges": ranges} if ranges else {}),
     }
+
+
+def _halvable(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
+    """What is kept in half precision -> the dtype that it has; nothing in a graph of plain floats."""
+    if graph.precision in PRECISIONS.values():
+        return {}
+    floats = {name: array.dtype.name for name, array in arrays.items() if array.dtype.name in FLOATS}
+    return {name: dtype for name, dtype in floats.items() if arrays[name].nbytes > SPENT and halves.held(arrays[name])}
 
 
 def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:

@@ -215,4 +215,4 @@ def test_a_file_of_a_range_that_is_none_is_refused():
 
     data = dumps(replace(KWS, ranges={"x": Range(0, 1)}))
     with pytest.raises(FileError, match="does not hold a valid graph"):
-        loads(resealed(data, b"[0.0, 1.0]", b"[2.0, 1.0]"))
+        loads(resealed(data, b"[0.0,1.0]", b"[2.0,1.0]"))

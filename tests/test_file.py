@@ -110,7 +110,7 @@ def test_an_unknown_cell_is_named():
     ("old", "new"),
     [
         (b"[48,10]", b"[10,48]"),
-        (b'\\"inputs\\": 10', b'\\"inputs\\": 11'),
+        (b'\\"inputs\\":10', b'\\"inputs\\":11'),
         (b'"F32"', b'"F99"'),
         (b'\\"layers\\"', b'\\"lawyers\\"'),
     ],

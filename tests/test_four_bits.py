@@ -79,7 +79,7 @@ def test_a_matrix_is_rounded_by_the_definition(weight):
     tensor = smaller(Tensor(weight), FOUR_BITS)
     groups = tensor.scale.reshape(len(weight), -1)
     cut = weight.reshape(*groups.shape, -1).astype(float)
-    np.testing.assert_allclose(groups, np.abs(cut).max(axis=2) / 7, rtol=1e-6, atol=1e-44)
+    np.testing.assert_allclose(groups, np.abs(cut).max(axis=2) / 7, rtol=2.0**-10, atol=1e-44)  # 11 bits
     found = tensor.dense(float).reshape(cut.shape)
     assert (np.abs(found - cut) <= groups[..., None] * 0.5001 + 1e-37).all()
     assert tensor.shape == weight.shape

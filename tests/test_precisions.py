@@ -256,7 +256,7 @@ def test_sums_do_not_saturate_where_there_is_no_vnni(suffix, tmp_path):
     export(quantize(LOUD), tmp_path / f"m{suffix}")
     command = ["valgrind", "-q", "--tool=none", sys.executable, "-c", ON_AN_OLDER_PROCESSOR, tmp_path / f"m{suffix}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    np.testing.assert_allclose(np.array(done.stdout.split(), float), 64, rtol=1e-5)
+    np.testing.assert_allclose(np.array(done.stdout.split(), float), 64, rtol=2.0**-10)  # scales have 11 bits
 
 
 ROOM = {"fp16": 2, "weight_only_wi8_afp32": 4, FOUR_BITS: 8, DYNAMIC: 4}  # times smaller, but for scales and names

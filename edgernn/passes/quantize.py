@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgernn import nibbles
+from edgernn import halves, nibbles
 from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
 from edgernn.fixedpoint import MOST
@@ -15,7 +15,7 @@ from edgernn.passes.keep import check
 from edgernn.range import Range
 from edgernn.static import INTEGER, Grid, static
 from edgernn.strict import misspelt
-from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP, SCHEMES, STATIC, Array, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Array, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
 
@@ -28,8 +28,9 @@ def quantize(
     """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row,
     or per group of a row where that pays (rows_i4).
 
-    Biases, tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers
-    that are in a scheme already. In a static scheme every layer with a word that has an integer form
+    Tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers that are in
+    a scheme already. The scales, and the biases beside integers, are rounded to 11 bits, so that a file keeps them in
+    two bytes each (edgernn.halves). In a static scheme every layer with a word that has an integer form
     computes with integers, whether it has a matrix or not, and `softmax`, `log` and `normalize` stay float in it.
 
     Args:
@@ -59,13 +60,18 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     if getattr(layer.cell, "EXACT", False):
         return layer
     words = graph.recorded[layer.name].words
-    matrices = {word.args[0] for word in words if word.name == "affine" and not word.args[0].scheme}
+    affines = [word for word in words if word.name == "affine" and not word.args[0].scheme]
+    matrices = {word.args[0] for word in affines}
+    biases = {word.args[2] for word in affines if SCHEMES[scheme] in INTEGERS and word.args[2] is not None}
     try:
         fields: dict[str, Any] = {
             name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices
         }
     except GraphError as error:
         raise GraphError(f"layer '{layer.name}': {error}; leave it in float with keep=('{layer.name}',)") from error
+    fields |= {
+        name: Tensor(halves.nearest(each.stored)) for name, each in tensors(layer.cell).items() if each in biases
+    }
     cell = replace(layer.cell, **fields)
     taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
     if scheme not in STATIC or taken or not any(word.name in INTEGER for word in words):
@@ -112,7 +118,7 @@ def rows_i4(tensor: Tensor, scheme: str) -> Tensor:
 
 def _rounded(weight: Array, largest: int, least: Array | float = 0.0) -> tuple[Array, Array]:
     """int8 integers, half to even, and the float32 scale of each row."""
-    scale = np.maximum(np.abs(weight).max(axis=1, initial=0) / np.float32(largest), np.float32(least))
+    scale = halves.above(np.maximum(np.abs(weight).max(axis=1, initial=0) / np.float32(largest), np.float32(least)))
     steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
     whole = np.clip(np.rint(steps), -largest, largest)  # a row of denormal numbers has no exact scale
     return whole.astype(np.int8), scale
@@ -168,7 +174,7 @@ def _least(weight: Tensor, x: Grid, bias: Tensor | None, layer: str) -> Array:
     return least
 
 
-def halves(tensor: Tensor, scheme: str = "fp16") -> Tensor:
+def half(tensor: Tensor, scheme: str = "fp16") -> Tensor:
     """The same numbers rounded to float16, half to even.
 
     Raises:
@@ -181,5 +187,5 @@ def halves(tensor: Tensor, scheme: str = "fp16") -> Tensor:
     return Tensor(weight.astype(np.float16), scheme=scheme)
 
 
-FORMS = {"fp16": halves, FOUR_BITS: rows_i4}
+FORMS = {"fp16": half, FOUR_BITS: rows_i4}
 """Scheme -> what makes the form; rows_i8 makes all others."""
