@@ -37,7 +37,6 @@ class Size:
         zeros: weights of `matrices` that are zero.
         macs: multiply-adds of a step, those with a zero too.
         bytes: of its .rnn file.
-        feature_bytes: of these, weights of feature cells.
         precision: of its weights.
     """
 
@@ -45,7 +44,6 @@ class Size:
     zeros: int
     macs: int
     bytes: int
-    feature_bytes: int
     precision: str
 
 
@@ -115,7 +113,7 @@ def zeros(graph: Graph) -> int:
 def size(graph: Graph) -> Size:
     """What a graph takes, counted and not estimated."""
     cost = count(graph)
-    return Size(cost.parameters, zeros(graph), cost.macs, len(dumps(graph)), cost.exact_bytes, graph.precision)
+    return Size(cost.parameters, zeros(graph), cost.macs, len(dumps(graph)), graph.precision)
 
 
 def advice(races: tuple[Race, ...]) -> str:

@@ -23,7 +23,7 @@ from edgernn.cells import (
     Standardize,
     Sum,
 )
-from edgernn.cells.logmel import log_mel, triangles
+from edgernn.cells.logmel import LogMel, triangles
 from edgernn.errors import GraphError
 from edgernn.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
@@ -95,7 +95,7 @@ def test_an_embedding_is_a_row():
 SPOKEN = {
     "rate_hz": spoken.RATE_HZ,
     "window": spoken.WINDOW,
-    "hop": spoken.HOP,
+    "inputs": spoken.HOP,
     "bands": spoken.BANDS,
     "fft": spoken.FFT,
 }
@@ -104,13 +104,13 @@ SPOKEN = {
 
 def test_log_mel_of_a_stream_is_that_of_the_whole_clip():
     samples = random.standard_normal(spoken.HOP * 40) * np.geomspace(1e-5, 1, spoken.HOP * 40)
-    found = run(one(log_mel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
+    found = run(one(LogMel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
     silence = np.zeros(spoken.WINDOW - spoken.HOP)
     np.testing.assert_allclose(found, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
 
 
 def test_log_mel_hears_a_tone_in_its_band_and_silence_as_its_floor():
-    cell = log_mel(16_000, 400, 160, 40, low_hz=20, high_hz=7600, floor=1e-5)
+    cell = LogMel(160, 16_000, 400, 40, low_hz=20, high_hz=7600, floor=1e-5)
     assert (cell.mel.shape[0], cell.dft.shape[1]) == (40, 400)
     edges_hz = 700 * np.expm1(np.linspace(np.log1p(20 / 700), np.log1p(7600 / 700), 42))  # the mel scale is a logarithm
     for band in (3, 17, 38):
@@ -130,16 +130,22 @@ def test_mel_triangles_share_what_is_between_two_centres():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"hop": 300}, "a hop of 300, a window of 200 samples, an fft of 256 points"),
-        ({"fft": 128}, "an fft of 128 points and 20 bands arrived; expected 2 <= hop <= window <= fft"),
+        ({"inputs": 300}, "a hop of 300, a window of 200 samples, an fft of 256 points"),
+        (
+            {"fft": 128},
+            "an fft of 128 points, 20 bands and a floor of 1e-06 arrived; expected 2 <= hop <= window <= fft",
+        ),
         ({"high_hz": 5000}, "bands from 0 to 5000 Hz arrived; expected 0 <= low_hz < high_hz <= 4000, half the rate"),
         ({"bands": 100}, "mel band 0 of 100 hears no bin of an fft of 256; ask for fewer bands"),
-        ({"floor": 0.0}, "adds 0.0; expected 1 to 200 samples and a floor above 0"),
+        (
+            {"floor": 0.0},
+            "a floor of 0 arrived; expected 2 <= hop <= window <= fft, one band at least and a floor above 0",
+        ),
     ],
 )
 def test_a_log_mel_that_cannot_be_is_refused(options, words):
     with pytest.raises(GraphError) as told:
-        log_mel(**{**SPOKEN, **options})
+        LogMel(**{**SPOKEN, **options})
     assert words in str(told.value)
 
 
@@ -163,7 +169,7 @@ def test_a_running_mean_that_cannot_be_is_refused():
 
 def test_feature_cells_stay_exact_and_their_cost_is_said_apart():
     net = keyword_spotter(inputs=spoken.BANDS)
-    mel = log_mel(**SPOKEN)
+    mel = LogMel(**SPOKEN)
     features = (Layer("mel", mel), Layer("mean", RunningMean(spoken.BANDS)))
     graph = Graph((*features, *(Layer(layer.name, layer.cell) for layer in net.layers)), spoken.HOP)
     small, whole, alone = count(quantize(graph)), count(graph), count(net)

@@ -18,8 +18,7 @@ from pyarrow import parquet
 import edgernn
 import spoken
 from edgernn.cell import tensors
-from edgernn.cells import Slice, Standardize
-from edgernn.cells.logmel import log_mel
+from edgernn.cells import LogMel, Slice, Standardize
 from edgernn.errors import EdgernnError, FileError, FrameError, MissingExtraError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.readings.numpy import Stepper
@@ -407,7 +406,7 @@ def test_features_do_not_depend_on_what_is_beside_them():
     random = np.random.default_rng(0)
     clips = [random.standard_normal((n, 80)).astype(np.float32) for n in (3, 50, 7, 12)]
     sequences = Sequences(tuple(clips), np.array([0, 1, 0, 1]), tuple("abcd"))
-    found = Data(sequences, sequences, "class", 80, 2, exact=(("mel", log_mel(8000, 200, 80, 20)),))
+    found = Data(sequences, sequences, "class", 80, 2, exact=(("mel", LogMel(80, 8000, 200, 20)),))
     assert (found.width, found.rows) == (20, 0)
     together = features(found.features, clips)
     for clip, wanted in zip(clips, together, strict=True):

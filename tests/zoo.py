@@ -121,11 +121,11 @@ GRAPHS: dict[str, Graph] = {
     "LayerNormLstm": one(
         LayerNormLstm(t(20, 6), t(20, 5), t(20), _positive(20), _positive(20), _positive(5), t(5), 1e-3)
     ),
-    "LogMel": one(LogMel(6, t(16, 15), _positive(4, 8), 0.5)),
-    "LogMel no overlap": one(LogMel(6, t(8, 6), _positive(3, 4), 0.5)),
+    "LogMel": one(LogMel(6, 800, 15, 4, floor=0.5)),
+    "LogMel no overlap": one(LogMel(6, 800, 6, 3, floor=0.5)),
     "LogMel before a net": Graph(
         (
-            Layer("mel", LogMel(6, t(16, 15), _positive(4, 8), 0.5)),
+            Layer("mel", LogMel(6, 800, 15, 4, floor=0.5)),
             Layer("mean", RunningMean(4)),
             Layer("gru", Gru(t(15, 4), t(15, 5), t(15), t(15))),
         ),

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +19,64 @@ from edgernn.tensor import Tensor
 class LogMel:
     """log(mel |DFT|^2 + floor) of the last `window` samples, at every `inputs` new ones.
 
-    A feature cell: no pass quantizes or prunes it. The state is the past samples, oldest first; zeros at rest are
-    silence before the first. Mel bands as S. Davis and P. Mermelstein, "Comparison of parametric representations"
-    (IEEE Trans. ASSP 28, 1980), without the cosine transform.
+    A feature cell: no pass quantizes or prunes it, and its matrices follow from its numbers, so that no .rnn file holds
+    them. Hann windows, and triangles of height 1 evenly spaced on the mel scale; bins that no band hears are left out
+    of the transform. The state is the past samples, oldest first; zeros at rest are silence before the first. Mel bands
+    as S. Davis and P. Mermelstein, "Comparison of parametric representations" (IEEE Trans. ASSP 28, 1980), without the
+    cosine transform; mel(f) = 2595 log10(1 + f / 700): D. O'Shaughnessy, "Speech communication" (1987), as HTK has it.
+
+    Raises:
+        GraphError: sizes that do not fit together, or a band so narrow that no bin falls into it.
     """
 
     EXACT: ClassVar = True
 
     inputs: int  # the hop: new samples per frame
-    dft: Annotated[Tensor, "2 * bins", "window"]  # cosines of each bin, then sines, under the window
-    mel: Annotated[Tensor, "bands", "bins"]
+    rate_hz: float  # samples per second
+    window: int  # samples under the window
+    bands: int  # the width of the result
+    fft: int = 0  # points of the transform, the window padded with zeros; 0 for the next power of two
+    low_hz: float = 0.0  # the lowest edge
+    high_hz: float = 0.0  # the highest edge; 0 for half the rate
     floor: float = 1e-6  # added to each band's energy, so that silence has a logarithm
 
     def __post_init__(self) -> None:
-        if not 1 <= self.inputs <= self.dft.shape[1] or not self.floor > 0:
+        hop, window, bands, half_hz = self.inputs, self.window, self.bands, self.rate_hz / 2
+        low_hz, high_hz = self.low_hz, self.high_hz or half_hz
+        if not 2 <= hop <= window <= self._points or bands < 1 or not 0 < self.floor < float("inf"):
             raise GraphError(
-                f"LogMel reads {self.inputs} samples per frame under a window of {self.dft.shape[1]} and adds "
-                f"{self.floor}; expected 1 to {self.dft.shape[1]} samples and a floor above 0"
+                f"a hop of {hop}, a window of {window} samples, an fft of {self._points} points, {bands} bands and a "
+                f"floor of {self.floor:g} arrived; expected 2 <= hop <= window <= fft, one band at least and a floor "
+                "above 0"
+            )
+        if not 0 <= low_hz < high_hz <= half_hz:
+            raise GraphError(
+                f"bands from {low_hz:g} to {high_hz:g} Hz arrived; expected 0 <= low_hz < high_hz <= {half_hz:g}, half "
+                "the rate"
+            )
+        deaf = np.flatnonzero(self._heard.sum(axis=1) == 0)
+        if deaf.size:
+            raise GraphError(
+                f"mel band {deaf[0]} of {bands} hears no bin of an fft of {self._points}; ask for fewer bands"
             )
 
     @property
     def states(self) -> Mapping[str, int]:
         """The samples that a later step still needs; none when windows do not overlap."""
-        kept = self.dft.shape[1] - self.inputs
+        kept = self.window - self.inputs
         return {"past": kept} if kept else {}
+
+    @cached_property
+    def dft(self) -> Tensor:
+        """(2 * bins, window): cosines of each bin, then sines, under the window."""
+        turns = np.outer(self._bins, np.arange(self.window)) * (2 * np.pi / self._points)
+        both = np.concatenate([np.cos(turns), np.sin(turns)]) * np.hanning(self.window)
+        return Tensor(both.astype(np.float32))
+
+    @cached_property
+    def mel(self) -> Tensor:
+        """(bands, bins): the same of the bins that a band hears."""
+        return Tensor(self._heard[:, self._bins].astype(np.float32))
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
         """(inputs,) and past (window - inputs,) -> (bands,)."""
@@ -51,54 +86,20 @@ class LogMel:
         energy = ops.affine(self.mel, re * re + im * im)
         return ops.log(ops.scale(energy, 1.0, self.floor)), later
 
+    @property
+    def _points(self) -> int:
+        return self.fft or 1 << (self.window - 1).bit_length()
 
-def log_mel(
-    rate_hz: float,
-    window: int,
-    hop: int,
-    bands: int,
-    fft: int = 0,
-    *,
-    low_hz: float = 0.0,
-    high_hz: float = 0.0,
-    floor: float = 1e-6,
-) -> LogMel:
-    """The cell for samples at a rate: Hann windows, and triangles of height 1 evenly spaced on the mel scale.
+    @cached_property
+    def _heard(self) -> NDArray[Any]:
+        """How much of each bin each band hears: (bands, fft // 2 + 1)."""
+        bins_hz = np.arange(self._points // 2 + 1) * (self.rate_hz / self._points)
+        return triangles(bins_hz, self.bands, self.low_hz, self.high_hz or self.rate_hz / 2)
 
-    mel(f) = 2595 log10(1 + f / 700): D. O'Shaughnessy, "Speech communication" (1987), as HTK has it. Bins that no
-    band hears are left out of the transform.
-
-    Args:
-        rate_hz: samples per second.
-        window, hop: samples under the window, and from one frame to the next.
-        bands: mel bands, the width of the result.
-        fft: points of the transform, the window padded with zeros; 0 for the next power of two.
-        low_hz, high_hz: the lowest and the highest edge; 0 for half the rate.
-        floor: added to each energy before the logarithm.
-
-    Raises:
-        GraphError: sizes that do not fit together, or a band so narrow that no bin falls into it.
-    """
-    fft, high_hz = fft or 1 << (window - 1).bit_length(), high_hz or rate_hz / 2
-    if not 2 <= hop <= window <= fft or bands < 1:
-        raise GraphError(
-            f"a hop of {hop}, a window of {window} samples, an fft of {fft} points and {bands} bands arrived; expected "
-            "2 <= hop <= window <= fft and at least one band"
-        )
-    if not 0 <= low_hz < high_hz <= rate_hz / 2:
-        raise GraphError(
-            f"bands from {low_hz:g} to {high_hz:g} Hz arrived; expected 0 <= low_hz < high_hz <= {rate_hz / 2:g}, half "
-            "the rate"
-        )
-    bins_hz = np.arange(fft // 2 + 1) * (rate_hz / fft)
-    mel = triangles(bins_hz, bands, low_hz, high_hz)
-    deaf = np.flatnonzero(mel.sum(axis=1) == 0)
-    if deaf.size:
-        raise GraphError(f"mel band {deaf[0]} of {bands} hears no bin of an fft of {fft}; ask for fewer bands")
-    heard = np.flatnonzero(mel.sum(axis=0))
-    turns = np.outer(heard, np.arange(window)) * (2 * np.pi / fft)
-    dft = np.concatenate([np.cos(turns), np.sin(turns)]) * np.hanning(window)
-    return LogMel(hop, Tensor(dft.astype(np.float32)), Tensor(mel[:, heard].astype(np.float32)), floor)
+    @property
+    def _bins(self) -> NDArray[np.intp]:
+        """The bins that a band hears."""
+        return np.flatnonzero(self._heard.sum(axis=0))
 
 
 def triangles(bins_hz: NDArray[Any], bands: int, low_hz: float, high_hz: float) -> NDArray[Any]:

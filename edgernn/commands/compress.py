@@ -159,11 +159,6 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
     for name, note in NOTES.items():
         old, new = getattr(before, name), getattr(after, name)
         rows.append((name, f"{old:,}", f"{new:,}", "" if name == "zeros" else _times(old, new), note))
-    features = after.feature_bytes
-    if features:
-        old, new = before.bytes - features, after.bytes - features
-        note = f"{features:,} bytes of both are feature cells, which no pass changes"
-        rows.append(("bytes without", f"{old:,}", f"{new:,}", _times(old, new), note))
     return [*rows, ("precision", before.precision, after.precision, "", "")]
 
 

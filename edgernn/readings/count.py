@@ -23,7 +23,7 @@ class Cost:
     exact_macs: int  # of these, in feature cells
     elements: int  # values made by all other words
     words: int
-    parameters: int
+    parameters: int  # weights that the graph holds; what a feature cell makes of its numbers is none
     weight_bytes: int
     exact_bytes: int  # of these, in feature cells
     state_bytes: int
@@ -40,7 +40,7 @@ def count(graph: Graph) -> Cost:
         exact_macs=_macs(features),
         elements=sum(sum(word.widths) for word in steps.words if word.name not in {"affine", "split", "concat"}),
         words=len(steps.words),
-        parameters=sum(weight.size for weight in _weights(steps.words)),
+        parameters=sum(weight.size for weight in set(graph.tensors.values())),
         weight_bytes=sum(weight.nbytes for weight in _weights(steps.words)),
         exact_bytes=sum(weight.nbytes for weight in _weights(features)),
         state_bytes=FLOAT_BYTES * sum(graph.states.values()),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn import disk
-from edgernn.cells.logmel import log_mel
+from edgernn.cells import LogMel
 from edgernn.cells.running import RunningMean
 from edgernn.errors import FileError, MissingExtraError, UsageError
 from edgernn.train.data.background import SILENCE, check_levels, drawn
@@ -54,7 +54,7 @@ def read(
 
     Args:
         path: the folder.
-        window, hop, bands, fft, low_hz, high_hz, floor: of the log-mel cell; see `cells.logmel.log_mel`.
+        window, hop, bands, fft, low_hz, high_hz, floor: of the log-mel cell; see `cells.LogMel`.
         running_mean: (prior, limit) in frames of a `RunningMean`; nothing for none.
         pattern: how the path of a file names class, group and index; see `folder.named`.
         rate_hz: samples per second; 0 for that of the first file. Nothing is resampled.
@@ -76,7 +76,7 @@ def read(
         raise UsageError(f"running_mean is {list(running_mean)}; expected [prior, limit] in frames, such as [20, 300]")
     files = named(path, (".wav",), pattern)
     rate_hz = rate_hz or samples(files[0].path)[1]
-    mel = log_mel(rate_hz, window, hop, bands, fft, low_hz=low_hz, high_hz=high_hz, floor=floor)
+    mel = LogMel(hop, rate_hz, window, bands, fft, low_hz, high_hz, floor)
     frames = [_clip(each.path, rate_hz, hop) for each in files]
     mask = split.mask([each.group for each in files], [each.index for each in files if each.index is not None])
     labels, classes = numbered([each.label for each in files] + [SILENCE] * bool(silence))
