@@ -56,7 +56,7 @@ demo: env
 	$(HOST)/bin/edgernn demo
 
 test: env devices
-	$(HOST)/bin/python -m pytest
+	$(HOST)/bin/python -m pytest -n auto --dist loadscope
 
 lint: env
 	$(HOST)/bin/ruff check .
