@@ -1,7 +1,8 @@
 """Static graphs in integers: the definition that compiled code, TFLite and ONNX are judged by.
 
 Frames, results and states are float at the borders, and integers inside; edgernn.static says where the borders are,
-edgernn.integer what each word does. The same graph gives the same integers on every machine.
+edgernn.integer what each word does. The same graph gives the same integers on every machine. What an artifact has as
+integers at its door, `FixedStepper.whole` takes and gives as such.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
-from edgernn.graph import INPUT, Graph
+from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.integer import integer
 from edgernn.readings.numpy import Array, NumpyOps, Stepper
 from edgernn.record import Ref, Word
@@ -21,6 +22,8 @@ from edgernn.trace import replay
 
 class FixedOps:
     """The words on arrays (..., width): int64 where the plan has integers, else float32 as numpy defines them.
+
+    What enters a step may be either, wherever it has a grid.
 
     `said` must be told of each word before it is said, as edgernn.trace.replay does.
     """
@@ -49,14 +52,13 @@ class FixedOps:
     split = concat = lookup = normalize = _say
 
     def integers(self, ref: Ref, value: Array) -> NDArray[np.int64]:
-        """A value as integers, rounded to its grid where it was float; an index is an integer already."""
-        if ref.name in self.plan.whole or ref.name not in self.plan.grids:
-            return value
-        return self.plan.grids[ref.name].integers(value)
+        """A value as integers, rounded to its grid where it is float; an index is an integer already."""
+        return value if value.dtype.kind == "i" else self.plan.grids[ref.name].integers(value)
 
     def numbers(self, ref: Ref, value: Array) -> Array:
-        """A value as float32."""
-        return self.plan.grids[ref.name].numbers(value) if ref.name in self.plan.whole else value
+        """A value as float32; an index stays one."""
+        whole = value.dtype.kind == "i" and ref.name in self.plan.grids
+        return self.plan.grids[ref.name].numbers(value) if whole else value
 
 
 class FixedStepper(Stepper):
@@ -93,7 +95,7 @@ class FixedStepper(Stepper):
 
     def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
         """Every value of one step by its name: int64 on its grid where the plan has it whole, else float32."""
-        start = {INPUT: x if self.graph.rows else np.asarray(x, np.float32)}
+        start = {INPUT: x if x.dtype.kind == "i" else np.asarray(x, np.float32)}
         start |= {state.before.name: states[state.name] for state in self.trace.states}
         return replay(self.trace.words, self._words, start, self._words.said)
 
@@ -103,6 +105,17 @@ class FixedStepper(Stepper):
         after = {state.name: self._words.numbers(state.after, values[state.after.name]) for state in steps.states}
         y = self._words.numbers(steps.y, values[steps.y.name])
         return y, {name: self._rounded(name, state) for name, state in after.items()}
+
+    def whole(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """The same where `plan.door` has integers: int64 on its grids for x, y and states, float32 for the others."""
+        values, steps, words = self.values(x, states), self.trace, self._words
+        y = (words.integers if OUTPUT in self.plan.door else words.numbers)(steps.y, values[steps.y.name])
+        return y, {
+            state.name: (words.integers if state.name in self.plan.door else words.numbers)(
+                state.after, values[state.after.name]
+            )
+            for state in steps.states
+        }
 
     def _rounded(self, name: str, state: Array) -> Array:
         grid = self.plan.states.get(name)
