@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from edgernn.contract import Contract, contract
 from edgernn.file import loads
 from edgernn.graph import Graph
-from edgernn.readings.fixed import FixedStepper
-from edgernn.readings.numpy import Stepper
+from edgernn.readings.fixed import stepper
 
 Array = NDArray[Any]
 
@@ -33,8 +32,7 @@ class NumpyBound:
     guards = False
 
     def __init__(self, graph: Graph) -> None:
-        static = any(layer.scheme for layer in graph.layers)
-        self._stepper = FixedStepper(graph) if static else Stepper(graph, "float32")
+        self._stepper = stepper(graph)
         self._states = self._stepper.rest()
         self.x: Array = np.zeros(graph.inputs, np.int32 if graph.rows else np.float32)
         self.y: Array = np.zeros(graph.outputs, np.float32)
