@@ -41,6 +41,10 @@ NOTES = {
     show_default=True,
     help="How units are chosen; taylor goes by gradients, and needs a recipe.",
 )
+@click.option("--qat", "aware", is_flag=True, help="Fine-tune it as what it will be once it is quantized.")
+@click.option("--teacher", metavar="FILE", help="A larger model in float, of which the fine-tuned one learns too.")
+@click.option("--distill", "weight", type=float, metavar="PART", help="Of the teacher in the loss; 0.5 if not given.")
+@click.option("--temperature", type=float, help="By which scores of classes are divided there; 2 if not given.")
 @click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, as_json: bool, **options: Any) -> None:
@@ -84,13 +88,19 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
     """
     from edgernn.errors import UsageError
 
-    if not prune and scheme is None:
-        raise UsageError("nothing is asked; give --prune, --quantize or both")
+    if not prune and scheme is None and options["teacher"] is None:
+        raise UsageError("nothing is asked; give --prune, --quantize or both, or a --teacher")
+    if options["aware"] and scheme is None:
+        raise UsageError("--qat trains for the precision of --quantize SCHEME; give it")
+    if options["teacher"] is None and (options["weight"] is not None or options["temperature"] is not None):
+        raise UsageError("--distill and --temperature go with a teacher; give --teacher FILE")
     if (options["recipe"] is None) != (options["path"] is None):
         raise UsageError("--finetune RECIPE and --data PATH go together; give both, or neither")
     for option, given in (
         ("--set", options["settings"]),
         ("--at-once", options["at_once"]),
+        ("--qat", options["aware"]),
+        ("--teacher", options["teacher"] is not None),
         ("--importance taylor", options["importance"] == "taylor"),
     ):
         if given and options["recipe"] is None:
@@ -114,11 +124,15 @@ def _trained(
     graph: "Graph", asked: "Plan", scheme: str | None, options: dict[str, Any]
 ) -> tuple["Graph", dict[str, Any]]:
     """The model pruned, trained further and quantized; and what it was worth on the way."""
+    from edgernn import file
     from edgernn.extras import needed
 
     with needed("fine-tuning"):
         from edgernn.train.finetune import compressed
         from edgernn.train.recipe import load
+        from edgernn.train.teacher import Lesson
+    given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
+    lesson = None if options["teacher"] is None else Lesson(file.load(options["teacher"]), **given)
     recipe = load(options["recipe"], options["settings"])
     return compressed(
         graph,
@@ -129,6 +143,8 @@ def _trained(
         keep=options["keep"],
         by_gradient=options["importance"] == "taylor",
         gradual=not options["at_once"],
+        aware=options["aware"],
+        lesson=lesson,
     )
 
 
@@ -171,7 +187,7 @@ def _metric(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     if not metrics:
         return []
     values = [f"{metrics[when]:g}" for when in ("before", "after")]
-    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} before it was trained further")]
+    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} made as small without training")]
 
 
 def _steps(races: tuple["Race", ...]) -> list[tuple[str, ...]]:

@@ -122,3 +122,9 @@ class FixedStepper(Stepper):
     def _rounded(self, name: str, state: Array) -> Array:
         grid = self.plan.states.get(name)
         return state if grid is None else grid.numbers(grid.integers(state))
+
+
+def stepper(graph: Graph) -> Stepper:
+    """What computes a graph in its own precision: in integers where it has layers of a static scheme, else float32."""
+    single = graph.astype("float32")
+    return FixedStepper(single) if any(layer.scheme for layer in graph.layers) else Stepper(single, "float32")

@@ -22,6 +22,15 @@ class TorchOps:
     def affine(self, weight: Tensor, x: torch.Tensor, bias: Tensor | None = None) -> torch.Tensor:
         return F.linear(x, self._of(weight, x), None if bias is None else self._of(bias, x))
 
+    def add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+    def subtract(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a - b
+
+    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * b
+
     def scale(self, x: torch.Tensor, by: Tensor | float, plus: Tensor | float = 0.0) -> torch.Tensor:
         return x * self._factor(by, x) + self._factor(plus, x)
 

@@ -15,6 +15,7 @@ from edgernn.train.data.sequences import Data
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe
 from edgernn.train.recurrent import Recurrent
+from edgernn.train.replay import Replay
 
 FUSED: Mapping[str, str] = {"weight_ih_l0": "w", "weight_hh_l0": "u", "bias_ih_l0": "b", "bias_hh_l0": "c"}
 
@@ -67,8 +68,10 @@ def names(network: Network) -> dict[str, str]:
     }
 
 
-def matrices(network: Network) -> dict[str, nn.Parameter]:
+def matrices(network: Network | Replay) -> dict[str, nn.Parameter]:
     """The parameters that are matrices, by their names in `Graph.tensors`."""
+    if isinstance(network, Replay):
+        return {name: each for name, each in network.named.items() if each.ndim == 2}
     stands = names(network)
     return {stands[name]: each for name, each in network.named_parameters() if name in stands and each.ndim == 2}
 
