@@ -10,8 +10,7 @@ import torch
 
 from edgernn.graph import Graph
 from edgernn.passes.patterns import Pattern
-from edgernn.passes.plan import Plan
-from edgernn.passes.prune_units import prune_units
+from edgernn.passes.plan import Plan, cut
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.quantize import quantize
 from edgernn.train import run
@@ -39,7 +38,7 @@ def finetune(
     """Train a model further as its recipe says, from the weights that it has.
 
     Args:
-        graph: a model of the recipe in float, perhaps with fewer units.
+        graph: a model of the recipe in float, perhaps with fewer units, or its recurrent layers factored.
         recipe: what it was trained with; its [training] is that of the fine-tuning.
         data: what it was trained on.
         pattern: zeros to put into its matrices and to hold there.
@@ -97,12 +96,10 @@ def compressed(
         EdgernnError: as the reader, the passes and `finetune` say.
     """
     data = read(recipe.reader, path, recipe.options)
-    cut = graph
-    if asked.units:
-        scores = taylor(graph, recipe, data) if by_gradient else None
-        cut = prune_units(graph, asked.units, importance=scores, keep=keep)
-    thin = cut if asked.pattern is None else prune_weights(cut, asked.pattern, keep=keep)
-    tuned = finetune(cut, recipe, data, pattern=asked.pattern, keep=keep, gradual=gradual, place=place)
+    scores = taylor(graph, recipe, data) if by_gradient and asked.units else None
+    small = cut(graph, asked, keep=keep, importance=scores)
+    thin = small if asked.pattern is None else prune_weights(small, asked.pattern, keep=keep)
+    tuned = finetune(small, recipe, data, pattern=asked.pattern, keep=keep, gradual=gradual, place=place)
     after = quantize(tuned, scheme, keep=keep) if scheme else tuned
     worth = {
         when: judge(answers(each), data, data.test).metrics
