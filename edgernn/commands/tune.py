@@ -97,7 +97,7 @@ def _text(found: "Tuned", written: dict[str, bytes]) -> str:
         *_table(found),
         "",
         f"* none is better in all of bytes, us and {judge.metric}; > the winner",
-        f"{judge.metric} is of {judge.data}, {judge.before:.4g} for the model itself; the choice went by it, so it flatters",
+        f"{judge.metric} is of {judge.data}, {judge.before:.4g} for the model; it chose the winner, so it flatters",
         f"us are {how}; bytes are those of the artifact",
         *_left_out(found),
         "",
