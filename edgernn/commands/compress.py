@@ -27,7 +27,8 @@ NOTES = {
     "--prune",
     metavar="WHAT",
     multiple=True,
-    help="units=0.5 removes hidden units; blocks=0.8, magnitude=0.5 or 2:4 puts zeros. One of each may be given.",
+    help="units=0.5 removes hidden units; energy=0.95 factors matrices where that is smaller; blocks=0.8, "
+    "magnitude=0.5 or 2:4 puts zeros. One of each may be given.",
 )
 @click.option("--quantize", "scheme", metavar="SCHEME", help="Quantize last, as `edgernn export --precision` does.")
 @click.option("--keep", metavar="LAYER", multiple=True, help="A layer to leave as it is; repeat for more.")
@@ -76,7 +77,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
         told = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": said}
         click.echo(json.dumps(told, indent=2))
         return
-    click.echo(_table([*_sizes(*sizes), *_metric(metrics), *_steps(races)]))
+    click.echo(_table([*_sizes(*sizes), *_ranks(after, asked), *_metric(metrics), *_steps(races)]))
     click.echo(f"\n{said}")
 
 
@@ -109,14 +110,10 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
 
 def _made(graph: "Graph", asked: "Plan", scheme: str | None, keep: tuple[str, ...]) -> "Graph":
     """The model pruned and quantized as it is."""
-    from edgernn.passes.prune_units import prune_units
-    from edgernn.passes.prune_weights import prune_weights
+    from edgernn.passes.plan import pruned
     from edgernn.passes.quantize import quantize
 
-    if asked.units:
-        graph = prune_units(graph, asked.units, keep=keep)
-    if asked.pattern is not None:
-        graph = prune_weights(graph, asked.pattern, keep=keep)
+    graph = pruned(graph, asked, keep=keep)
     return quantize(graph, scheme, keep=keep) if scheme else graph
 
 
@@ -181,6 +178,14 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
         note = f"{features:,} bytes of both are feature cells, which no pass changes"
         rows.append(("bytes without", f"{old:,}", f"{new:,}", _times(old, new), note))
     return [*rows, ("precision", before.precision, after.precision, "", "")]
+
+
+def _ranks(after: "Graph", asked: "Plan") -> list[tuple[str, ...]]:
+    """Which matrices became two, when that was asked."""
+    if asked.energy == 1:
+        return []
+    names = [name.removesuffix(".left") for name in after.tensors if name.endswith(".left")]
+    return [("factored", "", f"{len(names)}", "", f"matrices: {', '.join(names)}; others would gain nothing")]
 
 
 def _metric(metrics: dict[str, Any]) -> list[tuple[str, ...]]:

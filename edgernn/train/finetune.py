@@ -13,8 +13,7 @@ import torch
 from edgernn.graph import Graph
 from edgernn.passes.keep import check
 from edgernn.passes.patterns import Pattern
-from edgernn.passes.plan import Plan
-from edgernn.passes.prune_units import prune_units
+from edgernn.passes.plan import Plan, cut
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import STATIC
@@ -49,7 +48,7 @@ def finetune(
     """Train a model further as its recipe says, from the weights that it has.
 
     Args:
-        graph: a model of the recipe in float, perhaps with fewer units.
+        graph: a model of the recipe in float, perhaps with fewer units, or its recurrent layers factored.
         recipe: what it was trained with; its [training] is that of the fine-tuning.
         data: what it was trained on.
         pattern: zeros to put into its matrices and to hold there.
@@ -132,13 +131,11 @@ def compressed(
         EdgernnError: as the reader, the passes and `finetune` say.
     """
     data = read(recipe.reader, path, recipe.options)
-    cut = graph
-    if asked.units:
-        scores = taylor(graph, recipe, data) if by_gradient else None
-        cut = prune_units(graph, asked.units, importance=scores, keep=keep)
-    thin = cut if asked.pattern is None else prune_weights(cut, asked.pattern, keep=keep)
+    scores = taylor(graph, recipe, data) if by_gradient and asked.units else None
+    small = cut(graph, asked, keep=keep, importance=scores)
+    thin = small if asked.pattern is None else prune_weights(small, asked.pattern, keep=keep)
     further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
-    tuned = cut if aware and asked == Plan() else further(cut, gradual=gradual)
+    tuned = small if aware and asked == Plan() else further(small, gradual=gradual)
     if aware and scheme:
         tuned = further(tuned, gradual=False, scheme=scheme)
     made = {"before": graph, "cut": _smaller(thin, scheme, keep, data), "after": _smaller(tuned, scheme, keep, data)}

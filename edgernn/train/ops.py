@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch.nn import functional as F
 
+from edgernn.factored import Factored
 from edgernn.tensor import Tensor
 
 
@@ -19,7 +20,9 @@ class TorchOps:
     def __init__(self, weights: Mapping[int, torch.Tensor]) -> None:
         self._weights = weights
 
-    def affine(self, weight: Tensor, x: torch.Tensor, bias: Tensor | None = None) -> torch.Tensor:
+    def affine(self, weight: Tensor | Factored, x: torch.Tensor, bias: Tensor | None = None) -> torch.Tensor:
+        if isinstance(weight, Factored):
+            return self.affine(weight.left, self.affine(weight.right, x), bias)
         return F.linear(x, self._of(weight, x), None if bias is None else self._of(bias, x))
 
     def add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

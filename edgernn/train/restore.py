@@ -9,6 +9,7 @@ from torch import nn
 
 from edgernn.cell import dimensions, settings, tensors
 from edgernn.errors import UsageError
+from edgernn.factored import Factored
 from edgernn.graph import Graph, Layer
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
@@ -35,7 +36,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
 
     Args:
         graph: converted from a network of this recipe and data, in float; units may have been removed since, as many
-            from each layer.
+            from each layer, and the matrices of recurrent layers factored.
         recipe: what it was trained with; the graph says how many hidden units there are.
         data: what it was trained on.
 
@@ -55,6 +56,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
     shape = replace(recipe.shape, hidden=graph.states["layers_0.h"])
     network = Network(shape, data.width, data.outputs, data.rows).eval()
     _check(graph.astype("float32"), to_graph(network, data), recipe)
+    _factor(network, graph)
     _load(network, graph)
     return network
 
@@ -76,6 +78,27 @@ def matrices(network: Network | Replay) -> dict[str, nn.Parameter]:
     return {stands[name]: each for name, each in network.named_parameters() if name in stands and each.ndim == 2}
 
 
+def _factor(network: Network, graph: Graph) -> None:
+    """Make the layers whose weights are factored cells of their own, which are trained by their formula.
+
+    Raises:
+        UsageError: a layer that is not recurrent is factored.
+    """
+    stands = {f"layers_{i}": i for i in range(len(network.layers))}
+    for layer in graph.layers:
+        if not any(isinstance(weight, Factored) for weight in vars(layer.cell).values()):
+            continue
+        if layer.name not in stands:
+            raise UsageError(
+                f"layer '{layer.name}' is factored, and only recurrent layers are trained as products; leave it whole "
+                f"with keep=('{layer.name}',), or factor it after the training"
+            )
+        shape = network.shape
+        network.layers[stands[layer.name]] = Recurrent(
+            layer.cell, dropout=shape.variational, learned=shape.learned_state
+        ).eval()
+
+
 def _load(network: Network, graph: Graph) -> None:
     """Put the weights of a graph into the parameters that become them; zeros where it has none."""
     state = network.state_dict()
@@ -90,8 +113,7 @@ def _load(network: Network, graph: Graph) -> None:
 def _fields(module: nn.Module) -> dict[str, str]:
     """The parameters of a module itself, and the fields that they become."""
     if isinstance(module, Recurrent):
-        own = {name: name for name, _ in module.named_parameters(recurse=False)}
-        return own | {f"rest.{state}": f"{state}.rest" for state in module.rest}
+        return module.weights() | {f"rest.{state}": f"{state}.rest" for state in module.rest}
     return dict(FIELDS.get(type(module), {}))
 
 
