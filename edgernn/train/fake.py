@@ -69,13 +69,13 @@ class Straight(torch.autograd.Function):
         return stands
 
     @staticmethod
-    def backward(_context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+    def backward(_context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return gradient, None
 
 
 def straight(value: torch.Tensor, stands: torch.Tensor) -> torch.Tensor:
     """The numbers of `stands`, of the same shape, with the gradient of `value`."""
-    made: torch.Tensor = Straight.apply(value, stands)
+    made: torch.Tensor = Straight.apply(value, stands)  # type: ignore[no-untyped-call]
     return made
 
 
