@@ -7,7 +7,6 @@ import numpy as np
 from edgernn.cell import settings, tensors
 from edgernn.errors import UsageError
 from edgernn.graph import INPUT, Graph, Layer
-from edgernn.passes.calibrate import calibrate
 from edgernn.tensor import Array
 from edgernn.train.data.sequences import Data
 
@@ -46,16 +45,7 @@ def core(graph: Graph, data: Data) -> Graph:
     return replace(alone, ranges=known | ({INPUT: graph.ranges[enters]} if enters in graph.ranges else {}))
 
 
-def calibrated(graph: Graph, data: Data) -> Graph:
-    """The model with the ranges that it has, or with those of the training part: of some of it, where that is long.
-
-    Raises:
-        CalibrationError: as `calibrate` says.
-    """
-    return graph if graph.ranges else calibrate(graph, _shown(data))
-
-
-def _shown(data: Data) -> list[Array]:
+def to_calibrate(data: Data) -> list[Array]:
     """Sequences of the training part in an order by chance, the same every time, up to FRAMES frames."""
     shown, left = [], FRAMES
     for i in np.random.default_rng(0).permutation(len(data.train)):

@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
+from edgernn.agreement import agreement
 from edgernn.graph import Graph
 from edgernn.passes.keep import check
 from edgernn.passes.patterns import Pattern
 from edgernn.passes.plan import Plan, cut
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.quantize import quantize
-from edgernn.tensor import STATIC
+from edgernn.passes.ready import Calibration, quantized, ready
 from edgernn.train import run
 from edgernn.train.convert import to_graph
-from edgernn.train.core import calibrated, core
+from edgernn.train.core import core, to_calibrate
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
 from edgernn.train.importance import taylor
@@ -75,7 +75,7 @@ def finetune(
     kept, validation = run.divided(recipe, data)
     if scheme:
         check(graph, keep)
-        graph = _ready(graph, scheme, kept)
+        graph = ready(graph, scheme, Calibration(to_calibrate(kept)))
         inner = core(graph, data)
         network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
     torch.manual_seed(recipe.training.seed)
@@ -85,12 +85,6 @@ def finetune(
         fit(trainer, task)
     network.cpu().eval()
     return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
-
-
-def _ready(graph: Graph, scheme: str, data: Data) -> Graph:
-    """A float model as `quantize` takes it: with ranges for a static scheme, and without any others."""
-    single = graph.astype("float32")
-    return calibrated(single, data) if scheme in STATIC else replace(single, ranges={})
 
 
 def compressed(
@@ -105,6 +99,7 @@ def compressed(
     gradual: bool = True,
     aware: bool = False,
     lesson: Lesson | None = None,
+    calibration: Calibration | None = None,
     place: Place | None = None,
 ) -> tuple[Graph, dict[str, Any]]:
     """Prune a model, train what is left further, and quantize it.
@@ -121,11 +116,12 @@ def compressed(
         aware: whether it is trained as what it will be once quantized; where something goes, it is trained as float
             before, as long.
         lesson: a teacher that it learns from beside the truth.
+        calibration: how ranges are learnt for a static scheme; from the training part, where it has no sequences.
         place: what it runs on.
 
     Returns:
         The model, and its metric on the test part: `name`, which way is `better`, and the values `before`, of the model
-        `cut` and quantized without training, and `after` all of it.
+        `cut` and quantized without training, and `after` all of it; and how far that answers `alike` there (Agreement).
 
     Raises:
         EdgernnError: as the reader, the passes and `finetune` say.
@@ -135,15 +131,15 @@ def compressed(
     small = cut(graph, asked, keep=keep, importance=scores)
     thin = small if asked.pattern is None else prune_weights(small, asked.pattern, keep=keep)
     further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
+    learnt = calibration or Calibration()
+    learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
+    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # and what cannot be is told
     tuned = small if aware and asked == Plan() else further(small, gradual=gradual)
     if aware and scheme:
-        tuned = further(tuned, gradual=False, scheme=scheme)
-    made = {"before": graph, "cut": _smaller(thin, scheme, keep, data), "after": _smaller(tuned, scheme, keep, data)}
+        tuned = further(ready(tuned, scheme, learnt), gradual=False, scheme=scheme)
+    made["after"] = quantized(tuned, scheme, learnt, keep=keep)
     worth = {when: judge(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))
-    values = {when: metrics[name] for when, metrics in worth.items()}
+    values: dict[str, Any] = {when: metrics[name] for when, metrics in worth.items()}
+    values["alike"] = agreement(graph, made["after"], data.test.frames)
     return made["after"], {"name": name, "better": METRICS[data.kind][1], **values}
-
-
-def _smaller(graph: Graph, scheme: str | None, keep: Collection[str], data: Data) -> Graph:
-    return quantize(_ready(graph, scheme, data), scheme, keep=keep) if scheme else graph
