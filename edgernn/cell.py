@@ -1,10 +1,11 @@
 """What a cell is: a frozen dataclass of weights with one `step` (or `join`), and the table of all cells."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from edgernn.errors import GraphError
+from edgernn.factored import Factored, joined, parted
 from edgernn.ops import Ops, V
 from edgernn.tensor import Tensor
 
@@ -14,7 +15,7 @@ class Cell(Protocol):
 
     A weight's axes are declared where it is: `w: Annotated[Tensor, "3 * hidden", "inputs"]`. A factor is a
     number, another field of the cell, or a name that must then be the same in every weight; the name
-    `inputs` is the width that the cell reads.
+    `inputs` is the width that the cell reads. A matrix that only `affine` reads may be a Factored one.
     """
 
     @property
@@ -61,9 +62,13 @@ def cell(cls: C) -> C:
 
 
 def tensors(cell: Any) -> dict[str, Tensor]:
-    """The weights of a cell by field name; a weight that is None is left out."""
-    named = {field.name: getattr(cell, field.name) for field in fields(cell)}
-    return {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    """The weights of a cell by field name, a factored `u` as `u.left` and `u.right`; one that is None is left out."""
+    return parted({field.name: getattr(cell, field.name) for field in fields(cell)})
+
+
+def with_tensors(cell: Any, others: Mapping[str, Tensor]) -> Any:
+    """The same cell with other weights, by their names in `tensors`; the rest as they are."""
+    return replace(cell, **joined(tensors(cell) | dict(others)))
 
 
 def settings(cell: Any) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def dimensions(cell: Any) -> dict[str, int]:
         tensor = getattr(cell, name)
         if tensor is None and optional:
             continue
-        if not isinstance(tensor, Tensor):
+        if not isinstance(tensor, Tensor | Factored):
             raise GraphError(
                 f"{type(cell).__name__}.{name} is a {type(tensor).__name__}; expected a Tensor of shape "
                 f"({', '.join(axes)}): wrap the array as Tensor(array)"

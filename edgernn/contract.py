@@ -12,8 +12,9 @@ from typing import Any
 
 from edgernn.errors import FileError, UsageError
 from edgernn.file import digest
-from edgernn.graph import Graph
+from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.seal import BLANK, KEY
+from edgernn.static import Grid, static
 from edgernn.version import VERSION
 from edgernn.window import Window
 
@@ -31,7 +32,7 @@ TIME = "time"  # an axis of any length
 
 @dataclass(frozen=True)
 class Contract:
-    """What a program reads, carries and answers, in elements of float32 (`x` of int32 when `rows` is not 0)."""
+    """What a program reads, carries and answers, in elements of float32 where `dtype` says nothing else."""
 
     graph: str  # SHA-256 of the .rnn file that it was written from
     version: str
@@ -45,10 +46,17 @@ class Contract:
     labels: tuple[str, ...] = ()
     cpu: str = ""  # the level that compiled code was made for, one of edgernn.cpu.LEVELS
     window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
+    grids: Mapping[str, Grid] = field(default_factory=dict)  # of x, y and states that are integers in the artifact
 
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
             raise UsageError(f"window is '{self.window}'; there are {', '.join(map(repr, WINDOWS))}")
+
+    def dtype(self, name: str) -> str:
+        """What `x`, `y` or a state is made of in the artifact: integers on a grid, symbols of int32, or float32."""
+        if name in self.grids:
+            return f"int{self.grids[name].bits}"
+        return "int32" if name == INPUT and self.rows else "float32"
 
 
 def contract(graph: Graph) -> Contract:
@@ -64,6 +72,7 @@ def contract(graph: Graph) -> Contract:
         rest={name: tuple(tensor.stored.tolist()) for name, tensor in graph.rest.items()},
         period_ms=graph.period_ms,
         labels=graph.labels,
+        grids=static(graph).door,
     )
 
 
@@ -99,10 +108,10 @@ def signature(said: Contract) -> Signature:
 
 def step_signature(said: Contract) -> Mapping[str, tuple[tuple[int, ...], str]]:
     """The same of an artifact of one step; the first axis is a batch of one."""
-    x = ((1,), "int32") if said.rows else ((1, said.inputs), "float32")
-    ins = {f"{name}.in": ((1, width), "float32") for name, width in said.states.items()}
-    outs = {f"{name}.out": ((1, width), "float32") for name, width in said.states.items()}
-    return {"x": x, **ins, "y": ((1, said.outputs), "float32"), **outs}
+    x = ((1,) if said.rows else (1, said.inputs), said.dtype(INPUT))
+    ins = {f"{name}.in": ((1, width), said.dtype(name)) for name, width in said.states.items()}
+    outs = {f"{name}.out": ((1, width), said.dtype(name)) for name, width in said.states.items()}
+    return {INPUT: x, **ins, OUTPUT: ((1, said.outputs), said.dtype(OUTPUT)), **outs}
 
 
 def check(name: str, said: Contract, found: Signature) -> None:
@@ -139,6 +148,7 @@ def read(data: bytes, name: str) -> Contract:
         fields = {key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY}
         fields["labels"] = tuple(fields["labels"])
         fields["rest"] = {key: tuple(values) for key, values in fields["rest"].items()}
+        fields["grids"] = {key: Grid(**said) for key, said in fields["grids"].items()}
         return Contract(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileError(

@@ -12,8 +12,8 @@ Array = NDArray[Any]
 class Bound(Protocol):
     """One carried state on one backend: fixed arrays, and a step that takes no arguments."""
 
-    x: Array  # (inputs,) float32, or (1,) int32
-    y: Array  # (outputs,) float32
+    x: Array  # (inputs,), or (1,) for a symbol; of the contract's dtype, as are y and the states
+    y: Array  # (outputs,)
     guards: bool  # whether `step` itself refuses a frame that must not enter
 
     def step(self) -> Any:

@@ -22,6 +22,7 @@ from edgernn import (
 )
 from edgernn.cell import CELLS, settings
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
+from edgernn.factored import joined
 from edgernn.graph import PRECISIONS, Graph, Layer
 from edgernn.range import Range
 from edgernn.seal import BLANK, KEY, seal, verify
@@ -200,7 +201,7 @@ def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
             for key, tensor in tensors.items()
             if key.startswith(f"{entry['name']}.") and not key.endswith(".rest")
         }
-        cell = CELLS[entry["cell"]](**entry["settings"], **weights)
+        cell = CELLS[entry["cell"]](**entry["settings"], **joined(weights))
         layers.append(Layer(entry["name"], cell, tuple(entry["reads"]), entry.get("scheme", "")))
     rest = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
     ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}

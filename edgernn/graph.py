@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from edgernn.cell import dimensions, tensors
+from edgernn.cell import dimensions, tensors, with_tensors
 from edgernn.errors import GraphError
 from edgernn.range import Range
 from edgernn.record import Recording, Ref, record
@@ -136,7 +136,7 @@ class Graph:
 
     @cached_property
     def tensors(self) -> Mapping[str, Tensor]:
-        """Every weight and rest state by the name that it has in a file: `gru.w`, `gru.h.rest`."""
+        """Every weight and rest state by the name that it has in a file: `gru.w`, `gru.u.left`, `gru.h.rest`."""
         weights = {
             f"{layer.name}.{name}": tensor for layer in self.layers for name, tensor in tensors(layer.cell).items()
         }
@@ -163,7 +163,7 @@ class Graph:
 
         def changed(layer: Layer) -> Layer:
             known = {name: others.get(f"{layer.name}.{name}", tensor) for name, tensor in tensors(layer.cell).items()}
-            return replace(layer, cell=replace(layer.cell, **known))
+            return replace(layer, cell=with_tensors(layer.cell, known))
 
         rest = {name: others.get(f"{name}.rest", tensor) for name, tensor in self.rest.items()}
         return replace(self, layers=tuple(map(changed, self.layers)), rest=rest)

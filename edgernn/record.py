@@ -6,6 +6,7 @@ from typing import Any
 
 from edgernn.cell import Cell, Join
 from edgernn.errors import GraphError
+from edgernn.factored import Factored
 from edgernn.ops import WORDS
 from edgernn.tensor import Tensor
 
@@ -71,7 +72,9 @@ class Recorder:
     layer: str
     words: list[Word] = field(default_factory=list)
 
-    def affine(self, weight: Tensor, x: Recorded, bias: Tensor | None = None) -> Recorded:
+    def affine(self, weight: Tensor | Factored, x: Recorded, bias: Tensor | None = None) -> Recorded:
+        if isinstance(weight, Factored):
+            return self.affine(weight.left, self.affine(weight.right, x), bias)
         rows, columns = weight.shape
         self._expect("affine", columns, x)
         self._elements("affine", bias, rows)
@@ -137,6 +140,8 @@ class Recorder:
         raise GraphError(f"layer '{self.layer}' says '{name}', which is no word; there are {', '.join(WORDS)}, + - *")
 
     def _say(self, name: str, args: tuple[Any, ...], width: int) -> Recorded:
+        if any(isinstance(arg, Factored) for arg in args):
+            raise self._error(name, "a Factored weight arrives; only affine takes one, expected a Tensor")
         self.words.append(Word(self.layer, self._next(), name, args, (width,)))
         return Recorded(self.words[-1].made[0], self)
 
@@ -148,7 +153,7 @@ class Recorder:
             raise self._error(name, f"it reads {width} values, but {x.ref.width} arrive from '{x.ref.name}'")
 
     def _elements(self, name: str, given: Tensor | float | None, width: int) -> None:
-        if isinstance(given, Tensor) and given.shape != (width,):
+        if isinstance(given, Tensor | Factored) and given.shape != (width,):
             raise self._error(name, f"a tensor of shape {given.shape} meets {width} values; expected ({width},)")
 
     def _error(self, name: str, what: str) -> GraphError:

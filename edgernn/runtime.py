@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgernn import disk
 from edgernn.contract import Contract
+from edgernn.door import Door, at_rest
 from edgernn.engine import Bound, Engine, WindowEngine
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.guard import check_window, guarded, holding
@@ -52,23 +53,33 @@ class Program:
         """The runtime that steps it, with its version."""
         return self.engine.backend
 
-    def stream(self, *, on_bad_input: OnBadInput = "raise") -> "Stream":
+    def stream(self, *, on_bad_input: OnBadInput = "raise", raw: bool = False) -> "Stream":
         """A new stream at rest.
 
         Args:
             on_bad_input: what a frame that is not finite, or an index outside the table, does. "raise" refuses it
                 with a FrameError and leaves the state as it was; "hold" takes the last good frame in its place (zeros
                 before any), "zero" takes zeros.
+            raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
+                contract has, int8 or int16, and nothing is converted.
 
         Raises:
-            UnsupportedError: the model reads whole windows.
+            UnsupportedError: the model reads whole windows, or raw=True and it has no integers at its door.
         """
         if isinstance(self.engine, WindowEngine):
             raise UnsupportedError(
                 f"'{self.name}' reads every window in both directions and cannot stream; give it a whole window with "
                 "program.run(frames), or train a model in one direction"
             )
-        return Stream(self, self.engine.bind(), on_bad_input)
+        said, bound = self.contract, self.engine.bind()
+        if raw and not said.grids:
+            raise UnsupportedError(
+                f"raw=True, but '{self.name}' is {said.precision} and neither reads, carries nor answers integers; "
+                "leave raw away, or write the model in a static precision"
+            )
+        return Stream(
+            self, Door(bound, said) if said.grids and not raw else bound, on_bad_input, at_rest(said, raw=raw)
+        )
 
     def run(self, frames: Array) -> Array:
         """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
@@ -93,7 +104,7 @@ class Stream:
         "program",
     )  # fmt: skip
 
-    def __init__(self, program: Program, bound: Bound, on_bad_input: OnBadInput) -> None:
+    def __init__(self, program: Program, bound: Bound, on_bad_input: OnBadInput, rest: tuple[Array, ...]) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
         said = program.contract
@@ -112,16 +123,15 @@ class Stream:
             self._run = holding(self._run, self._x, self._held)
         self._rows = said.rows
         self._names = tuple(said.states.items())
-        self._rest = tuple(
-            np.array(said.rest.get(name, (0.0,) * width), np.float32) for name, width in said.states.items()
-        )
+        self._rest = rest
         self.reset()
 
     def step(self, frame: Array, out: Array | None = None) -> Array:
         """One frame.
 
         Args:
-            frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding.
+            frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. In a raw
+                stream it is as the contract says, and so are the result and the state.
             out: where to put the result, float32 of shape (outputs,); a fresh array unless given.
 
         Returns:
@@ -151,7 +161,7 @@ class Stream:
         if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
             raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size})")
-        results = np.empty((len(frames), self._y.size), np.float32)
+        results = np.empty((len(frames), self._y.size), self._y.dtype)
         done = self._run_at_once(frames, results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
             self.step(frame, result)
@@ -175,7 +185,7 @@ class Stream:
         """The carried states by name, each a copy, float32 of shape (width,). Give it back to resume bit for bit.
 
         Raises:
-            StateError: on setting, names or shapes of another model, or values that are not finite.
+            StateError: on setting, names, shapes or dtypes of another model, or values that are not finite.
         """
         return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
 
@@ -190,9 +200,9 @@ class Stream:
         if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
             arrived = {name: array.shape for name, array in given.items()}
             raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
-        for name, array in given.items():
-            if array.dtype != np.float32 or not np.isfinite(array).all():
-                raise StateError(f"state '{name}' is {array.dtype} or not finite; expected finite float32")
+        for name, kept in zip(wanted, self._rest, strict=True):
+            if given[name].dtype != kept.dtype or not isfinite(given[name]).all():
+                raise StateError(f"state '{name}' is {given[name].dtype} or not finite; expected finite {kept.dtype}")
         self._bound.write(tuple(given[name] for name in wanted))
 
     def _check_out(self, out: Any) -> None:
@@ -200,7 +210,7 @@ class Stream:
         fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
         if not fits or not out.flags.writeable:
             raise FrameError(
-                f"out= cannot take the result; expected a writeable array of float32 of shape {self._y.shape}"
+                f"out= cannot take the result; expected a writeable array of {self._y.dtype} of shape {self._y.shape}"
             )
 
     def _check(self, frame: Any) -> None:

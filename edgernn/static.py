@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edgernn.carried import wide
 from edgernn.errors import CalibrationError
-from edgernn.graph import INPUT, Graph
+from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.range import Range
 from edgernn.record import Ref, Word
 from edgernn.tensor import STATIC
@@ -103,6 +103,24 @@ class Static:
     def integer(self, word: Word) -> bool:
         """Whether a word computes with integers."""
         return word.made[0].name in self.whole
+
+    def moves(self, word: Word) -> bool:
+        """Whether a word computes with integers and only moves them, so that it cannot round."""
+        one_grid = len({self.grids.get(ref.name) for ref in (*word.reads, *word.made)}) == 1
+        return self.integer(word) and (word.name in {"split", "lookup"} or (word.name == "concat" and one_grid))
+
+    @property
+    def door(self) -> Mapping[str, Grid]:
+        """The grids of what an artifact itself reads, carries and answers as integers: `x`, `y` and states, by name.
+
+        `x` is among them when only words that compute with integers and such states read it, and `y` when such a word
+        makes it.
+        """
+        x, y = self.trace.x, self.trace.y
+        readers = [self.integer(word) for word in self.trace.words if x in word.reads]
+        kept = [state.name in self.states for state in self.trace.states if state.after == x]
+        found = {INPUT: self.grids[x.name]} if x.name in self.grids and x != y and all(readers + kept) else {}
+        return found | ({OUTPUT: self.grids[y.name]} if y.name in self.whole else {}) | dict(self.states)
 
 
 def static(graph: Graph) -> Static:

@@ -85,7 +85,7 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) 
         except (UnsupportedError, MissingExtraError, CompilerError) as error:
             notes[runtime] = f"not measured: {error}"
     steps = {
-        f"{runtime} {k}": _step(program, graph)
+        f"{runtime} {k}": step(program, graph)
         for runtime, pair in programs.items()
         for k, (program, graph) in enumerate(zip(pair, (before, after), strict=True))
     }
@@ -142,7 +142,8 @@ def program(model: Graph | Window, suffix: str) -> Program:
         return open_program(path)
 
 
-def _step(program: Program, graph: Graph) -> Callable[[], object]:
+def step(program: Program, graph: Graph) -> Callable[[], object]:
+    """What is timed: one step of an artifact on a random frame, as Python calls it, guard and state included."""
     frame, stream = random_frames(graph.inputs, graph.rows, 1)[0], program.stream()
     return lambda: stream.step(frame)
 

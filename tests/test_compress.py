@@ -18,6 +18,7 @@ from edgernn.errors import GraphError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Layer
 from edgernn.latency import in_turn
+from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.plan import Plan, plan
 from edgernn.passes.prune_units import prune_units
@@ -205,6 +206,20 @@ def test_fine_tuning_lowers_the_loss_of_what_was_cut(known):
     assert loss_of(finetune(cut, recipe, data, place=CPU), data) < loss_of(cut, data)
 
 
+def test_factors_are_trained_further(known):
+    graph, recipe, data = known
+    cut = factorize(graph, 0.5, keep=("head",))
+    network = restore(cut, recipe, data)
+    assert dumps(to_graph(network, data)) == dumps(cut)
+    tuned = finetune(cut, recipe, data, place=CPU)
+    assert loss_of(tuned, data) < loss_of(cut, data)
+    assert {name: tensor.shape for name, tensor in tuned.tensors.items()} == {
+        name: tensor.shape for name, tensor in cut.tensors.items()
+    }
+    with pytest.raises(UsageError, match="layer 'head' is factored, and only recurrent layers are trained as products"):
+        finetune(factorize(graph, {"head.w": 0.3}), recipe, data, place=CPU)
+
+
 def loss_of(graph, data) -> float:
     """Of the training part, at the last step of each sequence."""
     stepper, total = Stepper(graph), 0.0
@@ -226,6 +241,7 @@ PLANS = {
     ("magnitude=0.25", "units=0.5"): Plan(0.5, Magnitude(0.25)),
     ("2:4",): Plan(0.0, FewOf(2, 4)),
     ("1:8",): Plan(0.0, FewOf(1, 8)),
+    ("energy=0.9", "units=0.5", "2:4"): Plan(0.5, FewOf(2, 4), 0.9),
     (): Plan(),
 }
 
@@ -250,8 +266,10 @@ WRONG_PLANS = {
     ("magnitude=-1",): "'magnitude=-1' has no part",
     ("4:4",): "'4:4' leaves nothing or takes nothing",
     ("2:4=3",): "'2:4=3' prunes nothing",
-    ("blocks=0.5", "2:4"): "expected at most one of units and one kind of zeros",
+    ("blocks=0.5", "2:4"): "expected at most one of units, one of energy and one kind of zeros",
     ("units=0.5", "units=0.5"): "expected at most one of units",
+    ("energy=0.9", "energy=0.8"): "expected at most one of units, one of energy",
+    ("energy=1.5",): "'energy=1.5' has no part",
 }
 
 
@@ -305,6 +323,13 @@ def test_the_table_is_read_by_people(folder):
     assert lines["macs"].split()[1:4] == [f"{old:,}", f"{new:,}", f"{old / new:.2f}"]
     assert "computes the zeros too: they stand in no blocks" in lines["us, compiled"]
     assert "fp32" in lines["precision"]
+
+
+def test_matrices_that_became_two_are_named(folder):
+    said = edge("compress", "kws.rnn", "small.rnn", "--prune", "energy=0.5", "--keep", "out")
+    line = next(line for line in said.splitlines() if line.startswith("factored"))
+    assert line.split(maxsplit=2)[1:] == ["2", "matrices: gru.w, gru.u; others would gain nothing"]
+    assert dumps(load("small.rnn")) == dumps(factorize(load("kws.rnn"), 0.5, keep=("out",)))
 
 
 def test_units_alone_leave_no_word_about_zeros(folder):

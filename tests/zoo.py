@@ -1,10 +1,7 @@
 """The tables that the tests multiply: a graph for every cell, and every way to run an artifact here."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from edgernn.cell import tensors
 from edgernn.cells import (
     Activation,
     Concat,
@@ -29,6 +26,7 @@ from edgernn.cells import (
     Standardize,
     Sum,
 )
+from edgernn.factored import Factored
 from edgernn.graph import Graph, Layer
 from edgernn.tensor import Tensor
 
@@ -65,6 +63,7 @@ GRAPHS: dict[str, Graph] = {
     "Gru": one(Gru(t(15, 6), t(15, 5), t(15), t(15))),
     "Gru no bias": one(Gru(t(15, 6), t(15, 5))),
     "Gru rest": one(Gru(t(15, 6), t(15, 5)), rest={"layer.h": t(5)}),
+    "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Lstm": one(Lstm(t(20, 6), t(20, 5), t(20))),
     "Lstm no bias": one(Lstm(t(20, 6), t(20, 5))),
     "Lstm projected": one(Lstm(t(20, 6), t(20, 3), t(20), t(3, 5))),
@@ -161,11 +160,7 @@ def block_sparse(graph: Graph, columns: int, kept: float = 0.2) -> Graph:
         blocks = _random.random((-(-rows // 16), -(-inputs // columns))) < kept
         return Tensor(tensor.stored * np.kron(blocks, np.ones((16, columns), np.float32))[:rows, :inputs])
 
-    def thin(layer: Layer) -> Layer:
-        fields = {name: thinned(tensor) for name, tensor in tensors(layer.cell).items()}
-        return replace(layer, cell=replace(layer.cell, **fields))
-
-    return replace(graph, layers=tuple(map(thin, graph.layers)))
+    return graph.with_tensors({name: thinned(tensor) for name, tensor in graph.tensors.items()})
 
 
 def frames(graph: Graph, steps: int, seed: int = 3) -> np.ndarray:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgernn.contract import Contract, contract
 from edgernn.file import loads
-from edgernn.graph import Graph
+from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.readings.fixed import FixedStepper
 from edgernn.readings.numpy import Stepper
 
@@ -22,9 +22,10 @@ class NumpyEngine:
         self.contract: Contract = contract(graph)
         self.graph = graph
 
-    def bind(self) -> "NumpyBound":
+    def bind(self) -> "NumpyBound | FixedBound":
         """A new carried state."""
-        return NumpyBound(self.graph)
+        static = any(layer.scheme for layer in self.graph.layers)
+        return FixedBound(self.graph, self.contract) if static else NumpyBound(self.graph)
 
 
 class NumpyBound:
@@ -33,8 +34,7 @@ class NumpyBound:
     guards = False
 
     def __init__(self, graph: Graph) -> None:
-        static = any(layer.scheme for layer in graph.layers)
-        self._stepper = FixedStepper(graph) if static else Stepper(graph, "float32")
+        self._stepper = Stepper(graph, "float32")
         self._states = self._stepper.rest()
         self.x: Array = np.zeros(graph.inputs, np.int32 if graph.rows else np.float32)
         self.y: Array = np.zeros(graph.outputs, np.float32)
@@ -47,6 +47,33 @@ class NumpyBound:
 
     def write(self, states: tuple[Array, ...]) -> None:
         self._states = {name: array.copy() for name, array in zip(self._states, states, strict=True)}
+
+
+class FixedBound:
+    """One carried state of a static graph: integers wherever the contract has a grid."""
+
+    guards = False
+
+    def __init__(self, graph: Graph, said: Contract) -> None:
+        self._stepper, self._said = FixedStepper(graph), said
+        self._states: dict[str, Array] = {}
+        self.x: Array = np.zeros(said.inputs, said.dtype(INPUT))
+        self.y: Array = np.zeros(said.outputs, said.dtype(OUTPUT))
+        self.write(tuple(np.zeros(width, said.dtype(name)) for name, width in said.states.items()))
+
+    def step(self) -> None:
+        self.y[:], self._states = self._stepper.whole(_roomy(self.x.copy()), self._states)
+
+    def read(self) -> tuple[Array, ...]:
+        return tuple(state.astype(self._said.dtype(name)) for name, state in self._states.items())
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        self._states = {name: _roomy(state.copy()) for name, state in zip(self._said.states, states, strict=True)}
+
+
+def _roomy(x: Array) -> Array:
+    """Integers with room to compute in."""
+    return x.astype(np.int64) if x.dtype.kind == "i" else x
 
 
 def load(data: bytes, name: str, threads: int) -> NumpyEngine:  # noqa: ARG001  numpy decides its own threads

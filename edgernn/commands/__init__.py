@@ -13,5 +13,6 @@ from edgernn.commands.info import info
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
+from edgernn.commands.tune import tune
 
-VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, compress, demo)
+VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, compress, tune, demo)

@@ -1,15 +1,17 @@
 """`edgernn compress`: a smaller model, and what that came to."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from edgernn.agreement import Agreement
     from edgernn.graph import Graph
     from edgernn.passes.plan import Plan
+    from edgernn.passes.ready import Calibration
     from edgernn.versus import Race, Size
 
 NOTES = {
@@ -27,7 +29,8 @@ NOTES = {
     "--prune",
     metavar="WHAT",
     multiple=True,
-    help="units=0.5 removes hidden units; blocks=0.8, magnitude=0.5 or 2:4 puts zeros. One of each may be given.",
+    help="units=0.5 removes hidden units; energy=0.95 factors matrices where that is smaller; blocks=0.8, "
+    "magnitude=0.5 or 2:4 puts zeros. One of each may be given.",
 )
 @click.option("--quantize", "scheme", metavar="SCHEME", help="Quantize last, as `edgernn export --precision` does.")
 @click.option("--keep", metavar="LAYER", multiple=True, help="A layer to leave as it is; repeat for more.")
@@ -41,6 +44,22 @@ NOTES = {
     show_default=True,
     help="How units are chosen; taylor goes by gradients, and needs a recipe.",
 )
+@click.option("--qat", "aware", is_flag=True, help="Fine-tune it as what it will be once it is quantized.")
+@click.option("--teacher", metavar="FILE", help="A larger model in float, of which the fine-tuned one learns too.")
+@click.option("--distill", "weight", type=float, metavar="PART", help="Of the teacher in the loss; 0.5 if not given.")
+@click.option("--temperature", type=float, help="By which scores of classes are divided there; 2 if not given.")
+@click.option(
+    "--calibrate", "shown", metavar="FILE", help="Real frames: .npy, .csv, or .npz with a sequence in every array."
+)
+@click.option(
+    "--calibration-method",
+    "method",
+    type=click.Choice(["min-max", "percentile", "mse"]),
+    default="min-max",
+    show_default=True,
+    help="What a range holds of what was seen.",
+)
+@click.option("--accept-growing", is_flag=True, help="Calibrate too where a state grows to the end of the sequences.")
 @click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, as_json: bool, **options: Any) -> None:
@@ -50,30 +69,36 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     of the test part is said: before, after the cut, and at the end. Nothing is claimed that was not measured.
     """
     from edgernn import disk, file
+    from edgernn.agreement import agreement
     from edgernn.errors import UsageError
-    from edgernn.passes.plan import plan
+    from edgernn.passes.plan import plan, pruned
+    from edgernn.passes.ready import quantized
     from edgernn.versus import advice, size, versus
 
     if Path(out).suffix != file.SUFFIX:
         raise UsageError(f"a model is written as {file.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
     _check(prune, scheme, options)
     graph = file.load(model)
-    asked = plan(prune, scheme or "")
+    asked, learnt = plan(prune, scheme or ""), _calibration(graph, options)
     metrics: dict[str, Any] = {}
+    start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
     if options["recipe"]:
-        after, metrics = _trained(graph, asked, scheme, options)
+        after, metrics = _trained(start, asked, scheme, learnt, options)
     else:
-        after = _made(graph, asked, scheme, options["keep"])
+        after = quantized(pruned(start, asked, keep=options["keep"]), scheme, learnt, keep=options["keep"])
+    alike = metrics.pop("alike", None)
+    if alike is None and learnt.sequences:
+        alike = agreement(graph, after, learnt.sequences)
     sizes, races = (size(graph), size(after)), versus(graph, after)
     said = _advice(advice(races), metrics)
     disk.write(out, file.dumps(after))
     if as_json:
         steps, (old, new) = [asdict(race) for race in races], map(asdict, sizes)
         told = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": said}
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(told | {"alike": None if alike is None else asdict(alike)}, indent=2))
         return
-    click.echo(_table([*_sizes(*sizes), *_metric(metrics), *_steps(races)]))
-    click.echo(f"\n{said}")
+    rows = [*_sizes(*sizes), *_ranks(after, asked), *_metric(metrics), *_alike(alike, metrics), *_steps(races)]
+    click.echo(f"{_table(rows)}\n\n{_runs(races)}{said}")
 
 
 def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) -> None:
@@ -83,42 +108,59 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
         UsageError: they do not.
     """
     from edgernn.errors import UsageError
+    from edgernn.tensor import STATIC
 
-    if not prune and scheme is None:
-        raise UsageError("nothing is asked; give --prune, --quantize or both")
+    if not prune and scheme is None and options["teacher"] is None:
+        raise UsageError("nothing is asked; give --prune, --quantize or both, or a --teacher")
+    if options["aware"] and scheme is None:
+        raise UsageError("--qat trains for the precision of --quantize SCHEME; give it")
+    if options["teacher"] is None and (options["weight"] is not None or options["temperature"] is not None):
+        raise UsageError("--distill and --temperature go with a teacher; give --teacher FILE")
     if (options["recipe"] is None) != (options["path"] is None):
         raise UsageError("--finetune RECIPE and --data PATH go together; give both, or neither")
     for option, given in (
+        ("--calibration-method", options["method"] != "min-max"),
+        ("--accept-growing", options["accept_growing"]),
+    ):
+        if given and scheme not in STATIC:
+            raise UsageError(f"{option} goes with a precision of integers; give --quantize {' or '.join(STATIC)}")
+    for option, given in (
         ("--set", options["settings"]),
         ("--at-once", options["at_once"]),
+        ("--qat", options["aware"]),
+        ("--teacher", options["teacher"] is not None),
         ("--importance taylor", options["importance"] == "taylor"),
     ):
         if given and options["recipe"] is None:
             raise UsageError(f"{option} goes with a recipe; give --finetune RECIPE and --data PATH")
 
 
-def _made(graph: "Graph", asked: "Plan", scheme: str | None, keep: tuple[str, ...]) -> "Graph":
-    """The model pruned and quantized as it is."""
-    from edgernn.passes.prune_units import prune_units
-    from edgernn.passes.prune_weights import prune_weights
-    from edgernn.passes.quantize import quantize
+def _calibration(graph: "Graph", options: dict[str, Any]) -> "Calibration":
+    """What ranges are learnt from; sequences that cannot enter the model are refused before anything else is done."""
+    from edgernn.frames import sequences
+    from edgernn.passes.calibrate import checked
+    from edgernn.passes.ready import Calibration
 
-    if asked.units:
-        graph = prune_units(graph, asked.units, keep=keep)
-    if asked.pattern is not None:
-        graph = prune_weights(graph, asked.pattern, keep=keep)
-    return quantize(graph, scheme, keep=keep) if scheme else graph
+    growing = "accept" if options["accept_growing"] else "refuse"
+    if options["shown"] is None:
+        return Calibration((), options["method"], growing)
+    read = sequences(options["shown"], "int32" if graph.rows else "float32")
+    return Calibration(checked(graph, read), options["method"], growing)
 
 
 def _trained(
-    graph: "Graph", asked: "Plan", scheme: str | None, options: dict[str, Any]
+    graph: "Graph", asked: "Plan", scheme: str | None, learnt: "Calibration", options: dict[str, Any]
 ) -> tuple["Graph", dict[str, Any]]:
     """The model pruned, trained further and quantized; and what it was worth on the way."""
+    from edgernn import file
     from edgernn.extras import needed
 
     with needed("fine-tuning"):
         from edgernn.train.finetune import compressed
         from edgernn.train.recipe import load
+        from edgernn.train.teacher import Lesson
+    given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
+    lesson = None if options["teacher"] is None else Lesson(file.load(options["teacher"]), **given)
     recipe = load(options["recipe"], options["settings"])
     return compressed(
         graph,
@@ -129,6 +171,9 @@ def _trained(
         keep=options["keep"],
         by_gradient=options["importance"] == "taylor",
         gradual=not options["at_once"],
+        aware=options["aware"],
+        lesson=lesson,
+        calibration=learnt,
     )
 
 
@@ -162,11 +207,35 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
     return [*rows, ("precision", before.precision, after.precision, "", "")]
 
 
+def _ranks(after: "Graph", asked: "Plan") -> list[tuple[str, ...]]:
+    """Which matrices became two, when that was asked."""
+    if asked.energy == 1:
+        return []
+    names = [name.removesuffix(".left") for name in after.tensors if name.endswith(".left")]
+    return [("factored", "", f"{len(names)}", "", f"matrices: {', '.join(names)}; others would gain nothing")]
+
+
 def _metric(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     if not metrics:
         return []
     values = [f"{metrics[when]:g}" for when in ("before", "after")]
-    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} before it was trained further")]
+    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} made as small without training")]
+
+
+def _alike(alike: "Agreement | None", metrics: dict[str, Any]) -> list[tuple[str, ...]]:
+    if alike is None:
+        return []
+    of, changed = f"of {alike.frames:,} {'test' if metrics else 'calibration'} frames", []
+    if alike.changed is not None:
+        changed = [("answers changed", "", f"{alike.changed:,}", "", of)]
+    snr = "-" if alike.snr_db is None else f"{alike.snr_db:g}"
+    return [*changed, ("SNR, dB", "", snr, "", f"of the outputs before to their change, {of}")]
+
+
+def _runs(races: tuple["Race", ...]) -> str:
+    """Which runtimes here run it."""
+    able = [race.runtime for race in races if race.faster is not None]
+    return f"runs here on {', '.join(able)}, and on numpy as it is; " if able else ""
 
 
 def _steps(races: tuple["Race", ...]) -> list[tuple[str, ...]]:

@@ -46,7 +46,7 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
         raise UsageError(f"there is no method '{method}'; {misspelt(method, METHODS)}")
     if growing not in {"refuse", "accept"}:
         raise UsageError(f"growing='{growing}' does not exist; there are 'refuse' and 'accept'")
-    kept = [_checked(graph, i, sequence) for i, sequence in enumerate(sequences)]
+    kept = checked(graph, sequences)
     _check_enough(kept)
     ops = RangeOps(graph.astype("float32"), kept)
     seen = ops.see()
@@ -63,6 +63,15 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
             shared = both[0] | both[-1]
             ranges |= {ref.name: shared for ref in (state.before, state.after) if ref.name in ranges}
     return replace(graph, ranges=ranges)
+
+
+def checked(graph: Graph, sequences: Sequence[Any]) -> list[Array]:
+    """The sequences, when all of them may enter a graph.
+
+    Raises:
+        FrameError: one of the wrong type, shape or dtype, or with a frame that must not enter.
+    """
+    return [_checked(graph, i, sequence) for i, sequence in enumerate(sequences)]
 
 
 def _checked(graph: Graph, i: int, sequence: Any) -> Array:
@@ -111,7 +120,8 @@ def _check_growth(graph: Graph, seen: Mapping[str, Seen], frames: int) -> None:
             raise CalibrationError(
                 f"state '{state}' keeps growing: it reached {reach[-1]:.4g} after {frames} frames, and {rate:.3g} more "
                 f"with every frame, so no range holds it; keep layer '{layer}' in float, or reset the stream, "
-                "calibrate on runs as long as those between two resets, and accept their range with growing='accept'"
+                "calibrate on runs as long as those between two resets, and accept their range with growing='accept' "
+                "(--accept-growing)"
             )
 
 

@@ -1,15 +1,19 @@
-"""What is asked to go, as people write it: units=0.5, blocks=0.8, magnitude=0.5 or 2:4."""
+"""What is asked to go, as people write it: units=0.5, energy=0.95, blocks=0.8, magnitude=0.5 or 2:4; and its going."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgernn.errors import UsageError
+from edgernn.graph import Graph
+from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude, Pattern
+from edgernn.passes.prune_units import prune_units
+from edgernn.passes.prune_weights import prune_weights
 from edgernn.strict import misspelt
-from edgernn.tensor import DYNAMIC
+from edgernn.tensor import DYNAMIC, Array
 
-KINDS = ("units", "blocks", "magnitude", "2:4")
+KINDS = ("units", "energy", "blocks", "magnitude", "2:4")
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,16 @@ class Plan:
     Attributes:
         units: the part of the hidden units that is removed; 0 for none.
         pattern: the zeros that are put into what is left; None for none.
+        energy: the share of each matrix that is kept where its two factors are smaller; 1 for whole matrices.
     """
 
     units: float = 0.0
     pattern: Pattern | None = None
+    energy: float = 1.0
 
 
 def plan(asked: Sequence[str], scheme: str = "") -> Plan:
-    """The plan in texts, at most one of units and one of zeros.
+    """The plan in texts, at most one of units, one of energy and one of zeros.
 
     Args:
         asked: each one of KINDS, with a part above 0 and below 1 where it takes one.
@@ -35,7 +41,7 @@ def plan(asked: Sequence[str], scheme: str = "") -> Plan:
     Raises:
         UsageError: a text that says nothing of the kind, or one too many.
     """
-    units: list[float] = []
+    parts: dict[str, list[float]] = {"units": [], "energy": []}
     patterns: list[Pattern] = []
     for text in asked:
         kind, equals, given = text.partition("=")
@@ -44,18 +50,43 @@ def plan(asked: Sequence[str], scheme: str = "") -> Plan:
             patterns.append(_few(text, int(found[1]), int(found[2])))
         elif kind == "2:4" or kind not in KINDS or not equals:
             raise UsageError(
-                f"'{text}' prunes nothing; write {', '.join(f'{name}=0.5' for name in KINDS[:3])} or 2:4: "
+                f"'{text}' prunes nothing; write {', '.join(f'{name}=0.5' for name in KINDS[:-1])} or 2:4: "
                 f"{misspelt(kind, KINDS)}"
             )
-        elif kind == "units":
-            units.append(_part(text, given))
+        elif kind in parts:
+            parts[kind].append(_part(text, given))
         elif kind == "blocks":
             patterns.append(Blocks(_part(text, given), 4 if scheme == DYNAMIC else 1))
         else:
             patterns.append(Magnitude(_part(text, given)))
-    if len(units) > 1 or len(patterns) > 1:
-        raise UsageError(f"{' and '.join(asked)} arrived; expected at most one of units and one kind of zeros")
-    return Plan(*units or (0.0,), *patterns)
+    if any(len(each) > 1 for each in parts.values()) or len(patterns) > 1:
+        raise UsageError(
+            f"{' and '.join(asked)} arrived; expected at most one of units, one of energy and one kind of zeros"
+        )
+    return Plan(*parts["units"] or (0.0,), *patterns or (None,), *parts["energy"] or (1.0,))
+
+
+def cut(
+    graph: Graph, asked: Plan, *, keep: Collection[str] = (), importance: Mapping[str, Array] | None = None
+) -> Graph:
+    """What a plan leaves of a graph in float before zeros are put into it: `prune_units`, then `factorize`.
+
+    Raises:
+        UsageError, GraphError: as both say.
+    """
+    if asked.units:
+        graph = prune_units(graph, asked.units, importance=importance, keep=keep)
+    return factorize(graph, asked.energy, keep=keep) if asked.energy < 1 else graph
+
+
+def pruned(graph: Graph, asked: Plan, *, keep: Collection[str] = ()) -> Graph:
+    """All that a plan says, at once: `cut`, then `prune_weights`.
+
+    Raises:
+        UsageError, GraphError: as both say.
+    """
+    graph = cut(graph, asked, keep=keep)
+    return graph if asked.pattern is None else prune_weights(graph, asked.pattern, keep=keep)
 
 
 def _part(text: str, given: str) -> float:

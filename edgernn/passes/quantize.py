@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from edgernn import halves, nibbles
-from edgernn.cell import tensors
+from edgernn.cell import tensors, with_tensors
 from edgernn.errors import GraphError, UsageError
 from edgernn.fixedpoint import MOST
 from edgernn.graph import PRECISIONS, Graph, Layer
@@ -64,15 +63,13 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     matrices = {word.args[0] for word in affines}
     biases = {word.args[2] for word in affines if SCHEMES[scheme] in INTEGERS and word.args[2] is not None}
     try:
-        fields: dict[str, Any] = {
-            name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices
-        }
+        fields = {name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices}
     except GraphError as error:
         raise GraphError(f"layer '{layer.name}': {error}; leave it in float with keep=('{layer.name}',)") from error
     fields |= {
         name: Tensor(halves.nearest(each.stored)) for name, each in tensors(layer.cell).items() if each in biases
     }
-    cell = replace(layer.cell, **fields)
+    cell = with_tensors(layer.cell, fields)
     taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
     if scheme not in STATIC or taken or not any(word.name in INTEGER for word in words):
         return replace(layer, cell=cell)
@@ -151,10 +148,8 @@ def with_room(before: Graph, after: Graph) -> Graph:
     def roomy(was: Layer, now: Layer) -> Layer:
         old = tensors(was.cell)
         new = {name: tensor for name, tensor in tensors(now.cell).items() if tensor in least and not old[name].scheme}
-        fields: dict[str, Any] = {
-            name: rows_i8(old[name], tensor.scheme, least[tensor]) for name, tensor in new.items()
-        }
-        return replace(now, cell=replace(now.cell, **fields))
+        fields = {name: rows_i8(old[name], tensor.scheme, least[tensor]) for name, tensor in new.items()}
+        return replace(now, cell=with_tensors(now.cell, fields))
 
     return replace(after, layers=tuple(map(roomy, before.layers, after.layers)))
 

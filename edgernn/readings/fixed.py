@@ -1,16 +1,18 @@
 """Static graphs in integers: the definition that compiled code, TFLite and ONNX are judged by.
 
 Frames, results and states are float at the borders, and integers inside; edgernn.static says where the borders are,
-edgernn.integer what each word does. The same graph gives the same integers on every machine.
+edgernn.integer what each word does. The same graph gives the same integers on every machine. What an artifact has as
+integers at its door, `FixedStepper.whole` takes and gives as such.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
-from edgernn.graph import INPUT, Graph
+from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.integer import integer
 from edgernn.readings.numpy import Array, NumpyOps, Stepper
 from edgernn.record import Ref, Word
@@ -21,6 +23,8 @@ from edgernn.trace import replay
 
 class FixedOps:
     """The words on arrays (..., width): int64 where the plan has integers, else float32 as numpy defines them.
+
+    What enters a step may be either, wherever it has a grid.
 
     `said` must be told of each word before it is said, as edgernn.trace.replay does.
     """
@@ -49,14 +53,13 @@ class FixedOps:
     split = concat = lookup = normalize = _say
 
     def integers(self, ref: Ref, value: Array) -> NDArray[np.int64]:
-        """A value as integers, rounded to its grid where it was float; an index is an integer already."""
-        if ref.name in self.plan.whole or ref.name not in self.plan.grids:
-            return value
-        return self.plan.grids[ref.name].integers(value)
+        """A value as integers, rounded to its grid where it is float; an index is an integer already."""
+        return value if value.dtype.kind == "i" else self.plan.grids[ref.name].integers(value)
 
     def numbers(self, ref: Ref, value: Array) -> Array:
-        """A value as float32."""
-        return self.plan.grids[ref.name].numbers(value) if ref.name in self.plan.whole else value
+        """A value as float32; an index stays one."""
+        whole = value.dtype.kind == "i" and ref.name in self.plan.grids
+        return self.plan.grids[ref.name].numbers(value) if whole else value
 
 
 class FixedStepper(Stepper):
@@ -67,13 +70,14 @@ class FixedStepper(Stepper):
 
     Args:
         graph: with layers in a static scheme.
+        words: what says them, where it is not the definition.
 
     Raises:
         UsageError: no layer is in a static scheme.
         CalibrationError: a value has no range, or one that its word cannot work with.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, words: Callable[[Static], FixedOps] = FixedOps) -> None:
         if not any(layer.scheme for layer in graph.layers):
             raise UsageError(
                 f"no layer computes with integers: the graph is in {graph.precision}; quantize it in one of "
@@ -81,7 +85,7 @@ class FixedStepper(Stepper):
             )
         super().__init__(graph.astype("float32"), "float32")
         self.plan: Static = static(self.graph)
-        self._words = FixedOps(self.plan)
+        self._words = words(self.plan)
 
     def rest(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width), on their grids."""
@@ -93,7 +97,7 @@ class FixedStepper(Stepper):
 
     def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
         """Every value of one step by its name: int64 on its grid where the plan has it whole, else float32."""
-        start = {INPUT: x if self.graph.rows else np.asarray(x, np.float32)}
+        start = {INPUT: x if x.dtype.kind == "i" else np.asarray(x, np.float32)}
         start |= {state.before.name: states[state.name] for state in self.trace.states}
         return replay(self.trace.words, self._words, start, self._words.said)
 
@@ -104,6 +108,23 @@ class FixedStepper(Stepper):
         y = self._words.numbers(steps.y, values[steps.y.name])
         return y, {name: self._rounded(name, state) for name, state in after.items()}
 
+    def whole(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """The same where `plan.door` has integers: int64 on its grids for x, y and states, float32 for the others."""
+        values, steps, words = self.values(x, states), self.trace, self._words
+        y = (words.integers if OUTPUT in self.plan.door else words.numbers)(steps.y, values[steps.y.name])
+        return y, {
+            state.name: (words.integers if state.name in self.plan.door else words.numbers)(
+                state.after, values[state.after.name]
+            )
+            for state in steps.states
+        }
+
     def _rounded(self, name: str, state: Array) -> Array:
         grid = self.plan.states.get(name)
         return state if grid is None else grid.numbers(grid.integers(state))
+
+
+def stepper(graph: Graph) -> Stepper:
+    """What computes a graph in its own precision: in integers where it has layers of a static scheme, else float32."""
+    single = graph.astype("float32")
+    return FixedStepper(single) if any(layer.scheme for layer in graph.layers) else Stepper(single, "float32")

@@ -2,26 +2,33 @@
 
 import os
 from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from edgernn.agreement import agreement
 from edgernn.graph import Graph
+from edgernn.passes.keep import check
 from edgernn.passes.patterns import Pattern
-from edgernn.passes.plan import Plan
-from edgernn.passes.prune_units import prune_units
+from edgernn.passes.plan import Plan, cut
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.quantize import quantize
+from edgernn.passes.ready import Calibration, quantized, ready
 from edgernn.train import run
 from edgernn.train.convert import to_graph
+from edgernn.train.core import core, to_calibrate
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
 from edgernn.train.importance import taylor
 from edgernn.train.judge import METRICS, answers, judge
+from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe
+from edgernn.train.replay import Replay
 from edgernn.train.restore import restore
+from edgernn.train.teacher import Lesson, Teacher
 from edgernn.train.trainer import Place, fit, make, quiet
 from edgernn.train.zeros import Zeros
 
@@ -34,34 +41,50 @@ def finetune(
     pattern: Pattern | None = None,
     keep: Collection[str] = (),
     gradual: bool = True,
+    scheme: str = "",
+    lesson: Lesson | None = None,
     place: Place | None = None,
 ) -> Graph:
     """Train a model further as its recipe says, from the weights that it has.
 
     Args:
-        graph: a model of the recipe in float, perhaps with fewer units.
+        graph: a model of the recipe in float, perhaps with fewer units, or its recurrent layers factored.
         recipe: what it was trained with; its [training] is that of the fine-tuning.
         data: what it was trained on.
         pattern: zeros to put into its matrices and to hold there.
-        keep: layers without.
+        keep: layers without, which stay float too.
         gradual: whether the zeros come little by little, or all at once.
+        scheme: what it is to be quantized in afterwards, so that it is trained as what it will be (`Replay`): without
+            dropout, and with the ranges that it has, or else those of the training part; "" to train it as float.
+        lesson: a teacher that it learns from beside the truth.
         place: what it runs on.
 
+    Returns:
+        In float; for a static scheme with the ranges that it was trained with.
+
     Raises:
-        UsageError: a model that is not of this recipe.
+        UsageError: a model or teacher that is not of this recipe and data.
         GraphError: a pattern that its matrices cannot have, before any training.
+        CalibrationError: a training part that no ranges can be learnt from.
         TrainingError: the loss is no number.
         KeyboardInterrupt: it was interrupted.
     """
-    network = restore(graph, recipe, data)
+    network: Network | Replay = restore(graph, recipe, data)
     zeros = [] if pattern is None else [Zeros(graph, pattern, keep, gradual=gradual)]
+    teacher = None if lesson is None else Teacher(lesson, data)
     kept, validation = run.divided(recipe, data)
+    if scheme:
+        check(graph, keep)
+        graph = ready(graph, scheme, Calibration(to_calibrate(kept)))
+        inner = core(graph, data)
+        network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
     torch.manual_seed(recipe.training.seed)
-    task = run.set_to(network.train(), recipe, kept, validation)
+    task = run.set_to(network.train(), recipe, kept, validation, teacher)
     with TemporaryDirectory() as folder, quiet():
         trainer, _, _ = make(recipe.training, Path(folder), place or Place(), zeros)
         fit(trainer, task)
-    return to_graph(network.cpu().eval(), data)
+    network.cpu().eval()
+    return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
 
 
 def compressed(
@@ -74,6 +97,9 @@ def compressed(
     keep: Collection[str] = (),
     by_gradient: bool = False,
     gradual: bool = True,
+    aware: bool = False,
+    lesson: Lesson | None = None,
+    calibration: Calibration | None = None,
     place: Place | None = None,
 ) -> tuple[Graph, dict[str, Any]]:
     """Prune a model, train what is left further, and quantize it.
@@ -87,27 +113,33 @@ def compressed(
         keep: layers to leave as they are.
         by_gradient: whether units are chosen by `importance.taylor`, and not by magnitude.
         gradual: whether zeros come little by little.
+        aware: whether it is trained as what it will be once quantized; where something goes, it is trained as float
+            before, as long.
+        lesson: a teacher that it learns from beside the truth.
+        calibration: how ranges are learnt for a static scheme; from the training part, where it has no sequences.
         place: what it runs on.
 
     Returns:
-        The model, and its metric on the test part: `name`, which way is `better`, and the values `before`, after the
-        `cut` alone, and `after` all of it.
+        The model, and its metric on the test part: `name`, which way is `better`, and the values `before`, of the model
+        `cut` and quantized without training, and `after` all of it; and how far that answers `alike` there (Agreement).
 
     Raises:
         EdgernnError: as the reader, the passes and `finetune` say.
     """
     data = read(recipe.reader, path, recipe.options)
-    cut = graph
-    if asked.units:
-        scores = taylor(graph, recipe, data) if by_gradient else None
-        cut = prune_units(graph, asked.units, importance=scores, keep=keep)
-    thin = cut if asked.pattern is None else prune_weights(cut, asked.pattern, keep=keep)
-    tuned = finetune(cut, recipe, data, pattern=asked.pattern, keep=keep, gradual=gradual, place=place)
-    after = quantize(tuned, scheme, keep=keep) if scheme else tuned
-    worth = {
-        when: judge(answers(each), data, data.test).metrics
-        for when, each in (("before", graph), ("cut", thin), ("after", after))
-    }
+    scores = taylor(graph, recipe, data) if by_gradient and asked.units else None
+    small = cut(graph, asked, keep=keep, importance=scores)
+    thin = small if asked.pattern is None else prune_weights(small, asked.pattern, keep=keep)
+    further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
+    learnt = calibration or Calibration()
+    learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
+    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # and what cannot be is told
+    tuned = small if aware and asked == Plan() else further(small, gradual=gradual)
+    if aware and scheme:
+        tuned = further(ready(tuned, scheme, learnt), gradual=False, scheme=scheme)
+    made["after"] = quantized(tuned, scheme, learnt, keep=keep)
+    worth = {when: judge(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))
-    values = {when: metrics[name] for when, metrics in worth.items()}
-    return after, {"name": name, "better": METRICS[data.kind][1], **values}
+    values: dict[str, Any] = {when: metrics[name] for when, metrics in worth.items()}
+    values["alike"] = agreement(graph, made["after"], data.test.frames)
+    return made["after"], {"name": name, "better": METRICS[data.kind][1], **values}

@@ -17,7 +17,9 @@ from edgernn.strict import misspelt
 from edgernn.train.batches import Batch, Plan, epoch
 from edgernn.train.bidirectional import pooled
 from edgernn.train.models import Network, Shape, detached
+from edgernn.train.replay import Replay
 from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
+from edgernn.train.teacher import Teacher
 
 Array = NDArray[Any]
 
@@ -144,6 +146,7 @@ class Task(lightning.LightningModule):
         train: what it learns from.
         watched: what it is held against after every epoch, by name: "validation" or "test".
         training: how.
+        teacher: what it learns from beside the truth.
 
     Raises:
         UsageError: a way of training that the network does not allow.
@@ -151,15 +154,16 @@ class Task(lightning.LightningModule):
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Replay,
         kind: str,
         train: Part,
         watched: tuple[str, Part],
         training: Training,
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__()
         training.check(network.shape)
-        self.network, self.kind, self.training_options = network, kind, training
+        self.network, self.kind, self.training_options, self.teacher = network, kind, training, teacher
         self._train, self._watched = train, watched
         self._states: list[Any] | None = None
         self._number = 0  # of the epoch; Lightning's own is one behind when the batches of a resumed one are made
@@ -251,17 +255,19 @@ class Task(lightning.LightningModule):
         x = batch.x
         if self.training and said.noise and x.is_floating_point():
             x = x + said.noise * torch.randn_like(x)
-        scores, after = self.network.run(x, self._begin(batch), batch.lengths)
-        self._states = after
+        began = self._begin(batch)
+        scores, self._states = self.network.run(x, began, batch.lengths)
+        taught = self.teacher(x, began is not None) if self.teacher is not None and self.training else None
         if not batch.asked.any():  # the rows of one process among several may all have ended
             return scores.sum() * 0.0, None
         if self._pools:
             answers, wanted = pooled(scores, batch.lengths), batch.target[:, 0]
         else:
             answers, wanted = scores[batch.asked], batch.target[batch.asked]
-        if self.kind == "series":
-            return F.mse_loss(answers, wanted), None
-        return F.cross_entropy(answers, wanted), (answers.argmax(-1) == wanted).float().mean()
+        loss = F.mse_loss(answers, wanted) if self.kind == "series" else F.cross_entropy(answers, wanted)
+        if self.teacher is not None and taught is not None:
+            loss = self.teacher.mixed(loss, answers, taught[batch.asked])
+        return loss, None if self.kind == "series" else (answers.argmax(-1) == wanted).float().mean()
 
     @property
     def _pools(self) -> bool:

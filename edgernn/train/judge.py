@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import (
 )
 
 from edgernn.graph import Graph
-from edgernn.readings.numpy import Stepper
+from edgernn.readings.fixed import stepper
 from edgernn.readings.window import WindowReading
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.window import Window
@@ -47,11 +47,11 @@ METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProx
 
 
 def answers(model: Graph | Window) -> Callable[[Array], Array]:
-    """(time, inputs) -> (time, outputs) from rest, in float32; one answer for a whole window that is pooled."""
+    """(time, inputs) -> (time, outputs) from rest, in the model's precision; one for a whole window that is pooled."""
     if isinstance(model, Window):
         return WindowReading(model.astype("float32"), "float32").run
-    stepper = Stepper(model.astype("float32"), "float32")
-    return lambda frames: stepper.run(frames)[0]
+    steps = stepper(model)
+    return lambda frames: steps.run(frames)[0]
 
 
 def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verdict:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch.nn import functional as F
 
+from edgernn.factored import Factored
 from edgernn.tensor import Tensor
 
 
@@ -19,8 +20,19 @@ class TorchOps:
     def __init__(self, weights: Mapping[int, torch.Tensor]) -> None:
         self._weights = weights
 
-    def affine(self, weight: Tensor, x: torch.Tensor, bias: Tensor | None = None) -> torch.Tensor:
+    def affine(self, weight: Tensor | Factored, x: torch.Tensor, bias: Tensor | None = None) -> torch.Tensor:
+        if isinstance(weight, Factored):
+            return self.affine(weight.left, self.affine(weight.right, x), bias)
         return F.linear(x, self._of(weight, x), None if bias is None else self._of(bias, x))
+
+    def add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+    def subtract(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a - b
+
+    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * b
 
     def scale(self, x: torch.Tensor, by: Tensor | float, plus: Tensor | float = 0.0) -> torch.Tensor:
         return x * self._factor(by, x) + self._factor(plus, x)

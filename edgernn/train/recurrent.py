@@ -1,24 +1,28 @@
 """A cell as a layer of torch: its step run over a sequence, with the state carried and handed back."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from edgernn.cell import tensors
+from edgernn.cell import tensors, with_tensors
 from edgernn.tensor import Tensor
 from edgernn.train.ops import TorchOps
 
 State = tuple[torch.Tensor, ...]
 
 
+def parameter(name: str) -> str:
+    """What torch calls the parameter of a weight: a name without dots."""
+    return name.replace(".", "_")
+
+
 class Recurrent(nn.Module):
     """Any cell, trained by the formula that it is exported with; `from_torch` keeps it whole.
 
     Args:
-        cell: the formula, and the weights to begin with, which become parameters of the same names.
+        cell: the formula, and the weights to begin with, which become parameters of the same names, `u.left` as u_left.
         dropout: the part of the units that is dropped while training, the same ones at every step of a sequence
             (Y. Gal and Z. Ghahramani, arXiv:1512.05287): of the cell's input and of the state that it reads first.
         learned: whether the states begin at a parameter and not at zero.
@@ -29,7 +33,7 @@ class Recurrent(nn.Module):
         self._cell = cell
         self.dropout = dropout
         for name, tensor in tensors(cell).items():
-            self.register_parameter(name, nn.Parameter(torch.from_numpy(tensor.dense(np.float32).copy())))
+            self.register_parameter(parameter(name), nn.Parameter(torch.from_numpy(tensor.dense(np.float32).copy())))
         self.rest = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(width)) for name, width in cell.states.items()} if learned else {}
         )
@@ -37,7 +41,7 @@ class Recurrent(nn.Module):
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """(batch, time, inputs) and the states before, each (batch, width) -> (batch, time, outputs), states after."""
         carried = self.begin(x) if state is None else state
-        ops = TorchOps({id(tensor): getattr(self, name) for name, tensor in tensors(self._cell).items()})
+        ops = TorchOps({id(tensor): getattr(self, parameter(name)) for name, tensor in tensors(self._cell).items()})
         kept_x, kept_h = self._mask(x[:, 0]), self._mask(carried[0]) if carried else None
         answers = []
         for frame in x.unbind(1):
@@ -55,10 +59,14 @@ class Recurrent(nn.Module):
 
     def edgernn_cell(self) -> Any:
         """The cell with the weights as they are now."""
-        return replace(
+        return with_tensors(
             self._cell,
-            **{name: Tensor(getattr(self, name).detach().cpu().numpy()) for name in tensors(self._cell)},
+            {name: Tensor(getattr(self, parameter(name)).detach().cpu().numpy()) for name in tensors(self._cell)},
         )
+
+    def weights(self) -> dict[str, str]:
+        """Each parameter's name, and that of the weight of the cell for which it stands."""
+        return {parameter(name): name for name in tensors(self._cell)}
 
     def edgernn_rest(self) -> dict[str, torch.Tensor]:
         """The states at which a sequence begins, when they are learned."""

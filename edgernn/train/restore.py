@@ -9,12 +9,14 @@ from torch import nn
 
 from edgernn.cell import dimensions, settings, tensors
 from edgernn.errors import UsageError
+from edgernn.factored import Factored
 from edgernn.graph import Graph, Layer
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe
 from edgernn.train.recurrent import Recurrent
+from edgernn.train.replay import Replay
 
 FUSED: Mapping[str, str] = {"weight_ih_l0": "w", "weight_hh_l0": "u", "bias_ih_l0": "b", "bias_hh_l0": "c"}
 
@@ -34,7 +36,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
 
     Args:
         graph: converted from a network of this recipe and data, in float; units may have been removed since, as many
-            from each layer.
+            from each layer, and the matrices of recurrent layers factored.
         recipe: what it was trained with; the graph says how many hidden units there are.
         data: what it was trained on.
 
@@ -54,6 +56,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
     shape = replace(recipe.shape, hidden=graph.states["layers_0.h"])
     network = Network(shape, data.width, data.outputs, data.rows).eval()
     _check(graph.astype("float32"), to_graph(network, data), recipe)
+    _factor(network, graph)
     _load(network, graph)
     return network
 
@@ -67,10 +70,33 @@ def names(network: Network) -> dict[str, str]:
     }
 
 
-def matrices(network: Network) -> dict[str, nn.Parameter]:
+def matrices(network: Network | Replay) -> dict[str, nn.Parameter]:
     """The parameters that are matrices, by their names in `Graph.tensors`."""
+    if isinstance(network, Replay):
+        return {name: each for name, each in network.named.items() if each.ndim == 2}
     stands = names(network)
     return {stands[name]: each for name, each in network.named_parameters() if name in stands and each.ndim == 2}
+
+
+def _factor(network: Network, graph: Graph) -> None:
+    """Make the layers whose weights are factored cells of their own, which are trained by their formula.
+
+    Raises:
+        UsageError: a layer that is not recurrent is factored.
+    """
+    stands = {f"layers_{i}": i for i in range(len(network.layers))}
+    for layer in graph.layers:
+        if not any(isinstance(weight, Factored) for weight in vars(layer.cell).values()):
+            continue
+        if layer.name not in stands:
+            raise UsageError(
+                f"layer '{layer.name}' is factored, and only recurrent layers are trained as products; leave it whole "
+                f"with keep=('{layer.name}',), or factor it after the training"
+            )
+        shape = network.shape
+        network.layers[stands[layer.name]] = Recurrent(
+            layer.cell, dropout=shape.variational, learned=shape.learned_state
+        ).eval()
 
 
 def _load(network: Network, graph: Graph) -> None:
@@ -87,8 +113,7 @@ def _load(network: Network, graph: Graph) -> None:
 def _fields(module: nn.Module) -> dict[str, str]:
     """The parameters of a module itself, and the fields that they become."""
     if isinstance(module, Recurrent):
-        own = {name: name for name, _ in module.named_parameters(recurse=False)}
-        return own | {f"rest.{state}": f"{state}.rest" for state in module.rest}
+        return module.weights() | {f"rest.{state}": f"{state}.rest" for state in module.rest}
     return dict(FIELDS.get(type(module), {}))
 
 

@@ -30,6 +30,8 @@ from edgernn.train.pages import curves
 # Here and not when it is written, so that a package which is missing is told before the training and not after it.
 from edgernn.train.pages.report import report
 from edgernn.train.recipe import Recipe, written
+from edgernn.train.replay import Replay
+from edgernn.train.teacher import Teacher
 from edgernn.train.trainer import CHECKPOINT, Place, fit, make, quiet
 
 MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
@@ -122,10 +124,16 @@ def divided(recipe: Recipe, data: Data) -> tuple[Data, Sequences | None]:
     return data.divided(share, recipe.training.seed) if share else (data, None)
 
 
-def set_to(network: Network, recipe: Recipe, data: Data, validation: Sequences | None) -> Task:
+def set_to(
+    network: Network | Replay,
+    recipe: Recipe,
+    data: Data,
+    validation: Sequences | None,
+    teacher: Teacher | None = None,
+) -> Task:
     """A network with what it is trained for, watched on the validation part, or on the test part without one."""
     name, watched = ("test", data.test) if validation is None else ("validation", validation)
-    return Task(network, data.kind, taught(recipe, data), (name, part(data, watched)), recipe.training)
+    return Task(network, data.kind, taught(recipe, data), (name, part(data, watched)), recipe.training, teacher)
 
 
 def part(data: Data, sequences: Sequences) -> Part:

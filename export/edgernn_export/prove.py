@@ -8,11 +8,13 @@ import numpy as np
 
 from edgernn.errors import ParityError
 from edgernn.graph import Graph
+from edgernn.readings.fixed import FixedStepper
 from edgernn.readings.numpy import Array, NumpyOps, Stepper, random_frames
 from edgernn.readings.window import WindowReading
 from edgernn.runtime import Program
 from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.window import Window
+from edgernn_export.prove_integers import IntegerBounds, within
 
 STEPS = 32
 LENGTHS = (STEPS, 1, 2, 7)  # of windows
@@ -62,10 +64,10 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
             precision on this runtime.
     """
     single = graph.astype("float32")
-    reference, bounds, stream = Stepper(single, "float32"), Bounds(single, program.backend), program.stream()
-    states = reference.rest()
+    reference, bounds, frames = _sides(single, program.backend, steps)
+    stream, states = program.stream(), reference.rest()
     _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
-    for t, frame in enumerate(_frames(bounds, steps)):
+    for t, frame in enumerate(frames):
         y, after = reference.step(frame, states)
         wanted = {"y": y, **after}
         found = {"y": stream.step(frame), **stream.state}
@@ -94,6 +96,14 @@ def prove_window(window: Window, program: Program) -> None:
             others = exact.run(np.broadcast_to(frames, (draws, *frames.shape)))
         bound = _bound(tolerance, wanted, others)
         _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
+
+
+def _sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
+    """What a runtime is compared with, how far it may be from that, and on which frames."""
+    if any(layer.scheme for layer in graph.layers):
+        return FixedStepper(graph), IntegerBounds(graph, runtime), within(graph, steps)
+    bounds = Bounds(graph, runtime)
+    return Stepper(graph, "float32"), bounds, _frames(bounds, steps)
 
 
 def _tolerance(precision: str, runtime: str) -> Tolerance:

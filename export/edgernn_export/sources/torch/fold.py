@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from edgernn.cell import tensors
 from edgernn.cells import Conv1d, Dense, Scale
 from edgernn.graph import Layer
 from edgernn.tensor import Tensor
@@ -39,9 +40,10 @@ def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
 
 
 def _is_linear(layer: Layer) -> bool:
-    return isinstance(layer.cell, Conv1d | Scale) or (
-        isinstance(layer.cell, Dense) and layer.cell.activation == "linear"
-    )
+    if isinstance(layer.cell, Scale):
+        return True
+    plain = isinstance(layer.cell, Conv1d) or (isinstance(layer.cell, Dense) and layer.cell.activation == "linear")
+    return plain and "w" in tensors(layer.cell)  # and not its factors
 
 
 def _readers(layers: Sequence[Layer], name: str) -> int:

@@ -1,0 +1,144 @@
+"""`edgernn tune`: the fastest or smallest form of a model that is as good as it has to be."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgernn.graph import Graph
+    from edgernn.tune.judge import Judge
+    from edgernn.tune.tuning import Tuned
+
+PLANS = ("units=0.5", "blocks=0.8")
+"""What is pruned when a recipe is given and nothing is said."""
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model", metavar="MODEL.rnn")
+@click.option("--data", "path", required=True, metavar="PATH", help="Frames, .npy or .csv; or what the recipe reads.")
+@click.option("--recipe", metavar="RECIPE", help="Judge by its metric, and train what pruning leaves.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as training.epochs=10.")
+@click.option(
+    "--metric-drop", type=float, default=0.5, show_default=True, metavar="POINTS", help="What may be lost, of 100."
+)
+@click.option("--device", "name", default="this", show_default=True, metavar="NAME", help="See `edgernn devices`.")
+@click.option(
+    "--prune",
+    metavar="WHAT",
+    multiple=True,
+    help="Try this too, as in `edgernn compress`, with commas between; units=0.5 and blocks=0.8 unless given.",
+)
+@click.option("--prefer", default="latency", show_default=True, help="latency or bytes.")
+@click.option("-o", "--out", required=True, metavar="NAME", help="Where the winner goes, without a suffix.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
+    """Try every precision, pruning and runtime on MODEL.rnn, and write the best that loses no more than POINTS.
+
+    Each candidate is judged by its own artifact on its runtime: by the metric of the recipe, or without one by the
+    share of frames at which it chooses as the model does. Steps are timed on this machine, all candidates in turn; for
+    another board they are estimates, and said to be. What is finished is kept in NAME.tune, and the same command goes
+    on from there.
+    """
+    from edgernn import device, disk, file
+    from edgernn.errors import UsageError
+    from edgernn.tune import tuning
+    from edgernn.tune.candidates import many
+
+    if Path(out).suffix not in {"", file.SUFFIX}:
+        raise UsageError(f"'{out}' has a suffix, and the winner decides that; give a name without one")
+    out = out.removesuffix(file.SUFFIX)
+    if said["recipe"] is None and (said["settings"] or said["prune"]):
+        raise UsageError("--set and --prune go with a recipe, which trains what is left; give --recipe RECIPE")
+    board, graph = device.load(said["name"]), file.load(model)
+    plans = [tuple(each.split(",")) for each in said["prune"] or PLANS] if said["recipe"] else []
+    judge = _judge(graph, path, said["recipe"], said["settings"])
+    folder = Path(f"{out}.tune")
+    try:
+        with click.progressbar(length=many([(), *plans]), label="candidates", file=sys.stderr) as bar:
+            found = tuning.tune(
+                graph,
+                judge,
+                folder,
+                bound=said["metric_drop"],
+                board=board,
+                prefer=said["prefer"],
+                plans=[(), *plans],
+                told=bar.update,
+            )
+    except KeyboardInterrupt:
+        click.echo(f"\nWhat is finished is kept in '{folder}': the same command goes on.", err=True)
+        raise
+    written = tuning.files(found, out)
+    disk.write_all(written)
+    click.echo(json.dumps(_json(found, written), indent=2) if as_json else _text(found, written))
+
+
+def _judge(graph: "Graph", path: str, recipe: str | None, settings: tuple[str, ...]) -> "Judge":
+    from edgernn.extras import needed
+    from edgernn.frames import frames
+    from edgernn.tune.judge import by_frames
+
+    if recipe is None:
+        return by_frames(graph, frames(path, "int32" if graph.rows else "float32"), path)
+    with needed("tuning by a recipe"):
+        from edgernn.train.recipe import load
+        from edgernn.tune.taught import by_recipe
+    return by_recipe(graph, load(recipe, settings), path)
+
+
+def _text(found: "Tuned", written: dict[str, bytes]) -> str:
+    judge = found.judge
+    how = "measured on this machine, all in turn" if found.measured else f"estimated for '{found.board}', not measured"
+    lines = [
+        *_table(found),
+        "",
+        f"* none is better in all of bytes, us and {judge.metric}; > the winner",
+        f"{judge.metric} is of {judge.data}, {judge.before:.4g} for the model; it chose the winner, so it flatters",
+        f"us are {how}; bytes are those of the artifact",
+        *_left_out(found),
+        "",
+        f"{found.best.name}: {', '.join(written)}",
+    ]
+    if not found.measured:
+        lines.append(f"`edgernn export {next(iter(written))} NAME.so --device {found.board}` writes what runs there")
+    return "\n".join(lines)
+
+
+def _table(found: "Tuned") -> list[str]:
+    """A row for each candidate, the figures to the right."""
+    us = "us" if found.measured else "us, estimate"
+    rows = [("", "pruned", "precision", "runtime", found.judge.metric, "points lost", "bytes", us)]
+    for each in found.candidates:
+        mark = f"{'>' * (each == found.best)}{'*' * (each in found.front)}"
+        figures = (f"{each.metric:.4g}", f"{each.drop:.2f}", f"{each.bytes:,}", f"{each.step_us:.2f}")
+        rows.append((mark, each.plan or "-", each.scheme, each.runtime, *figures))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = "<<<<>>>>"
+    return ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)).rstrip() for row in rows]
+
+
+def _left_out(found: "Tuned") -> list[str]:
+    """A line for each reason, and those that it keeps out."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in found.left_out:
+        name = " ".join(part for part in (each.plan, each.scheme, each.runtime and f"on {each.runtime}") if part)
+        reasons.setdefault((each.why, each.note), []).append(name)
+    return [f"left out, {why}: {', '.join(names)} ({note})" for (why, note), names in reasons.items()]
+
+
+def _json(found: "Tuned", written: dict[str, bytes]) -> dict[str, Any]:
+    judge = found.judge
+    return {
+        "files": list(written),
+        "device": found.board,
+        "steps": "measured" if found.measured else "estimated",
+        "metric": {"name": judge.metric, "better": judge.better, "of": judge.data, "before": judge.before},
+        "bound": found.bound,
+        "winner": asdict(found.best),
+        "candidates": [asdict(each) | {"front": each in found.front} for each in found.candidates],
+        "left_out": [asdict(each) for each in found.left_out],
+    }

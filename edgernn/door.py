@@ -1,0 +1,107 @@
+"""The door of integers: float outside, and inside an artifact that reads, carries and answers integers on grids.
+
+A number becomes the nearest integer, half to even in float64, and what is beyond a grid becomes its end; an integer
+becomes the float32 nearest to what it stands for, which gives the same integer again. So a state that is kept as
+float32 comes back exactly.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.contract import Contract
+from edgernn.engine import Bound
+from edgernn.graph import INPUT, OUTPUT
+from edgernn.static import Grid
+
+Array = NDArray[Any]
+
+
+class Door:
+    """A Bound of float32 around one that has integers; what is on no grid passes as it is."""
+
+    guards = False
+
+    def __init__(self, bound: Bound, said: Contract) -> None:
+        self._bound, self._said = bound, said
+        self.x: Array = np.zeros(said.inputs, np.float32) if INPUT in said.grids else bound.x
+        self.y: Array = np.zeros(said.outputs, np.float32) if OUTPUT in said.grids else bound.y
+        before = [_rounding(self.x, bound.x, said.grids[INPUT])] if INPUT in said.grids else []
+        after = [_reading(bound.y, self.y, said.grids[OUTPUT])] if OUTPUT in said.grids else []
+        self._parts: tuple[Callable[[], Any], ...] = (*before, bound.step, *after)
+        if hasattr(bound, "run"):
+            self.run = self._run
+
+    def step(self) -> None:
+        for part in self._parts:
+            part()
+
+    def read(self) -> tuple[Array, ...]:
+        return tuple(
+            numbers(self._said, name, q) for name, q in zip(self._said.states, self._bound.read(), strict=True)
+        )
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        given = zip(self._said.states, states, strict=True)
+        self._bound.write(tuple(integers(self._said, name, x) for name, x in given))
+
+    def _run(self, xs: Array, ys: Array) -> int:
+        """Consecutive frames in one call: how many were done before one that must not enter."""
+        if INPUT in self._said.grids:
+            xs = xs[: int(np.append(np.isfinite(xs).all(axis=1), False).argmin())]
+        results = np.empty((len(xs), self._said.outputs), self._said.dtype(OUTPUT))
+        run: Callable[[Array, Array], int] = getattr(self._bound, "run")  # noqa: B009  a Bound need not have it
+        done = run(integers(self._said, INPUT, xs), results)
+        ys[:done] = numbers(self._said, OUTPUT, results[:done])
+        return done
+
+
+def integers(said: Contract, name: str, x: Array) -> Array:
+    """What the artifact has for a value of `x`, `y` or a state: its integers, or float32 that is on no grid."""
+    return said.grids[name].integers(x).astype(said.dtype(name)) if name in said.grids else x
+
+
+def numbers(said: Contract, name: str, q: Array) -> Array:
+    """What that stands for, in float32."""
+    return said.grids[name].numbers(q.astype(np.int64)) if name in said.grids else q
+
+
+def at_rest(said: Contract, *, raw: bool) -> tuple[Array, ...]:
+    """The initial states, as float32 or as the artifact has them."""
+    rest = {name: np.array(said.rest.get(name, (0.0,) * width), np.float32) for name, width in said.states.items()}
+    return tuple(integers(said, name, state) if raw else state for name, state in rest.items())
+
+
+def _rounding(x: Array, q: Array, grid: Grid) -> Callable[[], None]:
+    """What makes integers `q` of finite `x`, as Grid.integers does, without new arrays."""
+    wide = np.empty(x.shape, np.float64)
+    divide, rint, add, maximum, minimum = np.divide, np.rint, np.add, np.maximum, np.minimum
+    scale, zero, low, high = grid.scale, float(grid.zero), float(grid.low), float(grid.high)
+
+    def rounding() -> None:
+        wide[...] = x
+        divide(wide, scale, out=wide)
+        rint(wide, out=wide)
+        add(wide, zero, out=wide)
+        maximum(wide, low, out=wide)
+        minimum(wide, high, out=wide)
+        q[...] = wide
+
+    return rounding
+
+
+def _reading(q: Array, y: Array, grid: Grid) -> Callable[[], None]:
+    """What makes float32 `y` of integers `q`, as Grid.numbers does, without new arrays."""
+    wide = np.empty(q.shape, np.float64)
+    subtract, multiply = np.subtract, np.multiply
+    scale, zero = grid.scale, float(grid.zero)
+
+    def reading() -> None:
+        wide[...] = q
+        subtract(wide, zero, out=wide)
+        multiply(wide, scale, out=wide)
+        y[...] = wide
+
+    return reading

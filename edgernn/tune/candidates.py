@@ -1,0 +1,145 @@
+"""The candidates of a model: each precision, pruning and runtime, made, judged and kept; or why one is none."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edgernn.errors import CompilerError, EdgernnError, MissingExtraError, ParityError, TrainingError
+from edgernn.graph import Graph
+from edgernn.passes.calibrate import calibrate
+from edgernn.passes.plan import Plan, plan
+from edgernn.passes.quantize import quantize
+from edgernn.runtime import Program
+from edgernn.tensor import SCHEMES, STATIC
+from edgernn.tune.choice import Candidate, lost
+from edgernn.tune.judge import Judge
+from edgernn.tune.kept import Kept
+from edgernn.versus import RUNTIMES
+
+FLOAT = "fp32"
+PRECISIONS = (FLOAT, *SCHEMES)
+COMPILED = "compiled"
+
+Texts = tuple[str, ...]
+"""What is pruned, as `edgernn.passes.plan` reads it; () for nothing."""
+
+WHY: Mapping[type[EdgernnError], str] = MappingProxyType(
+    {
+        MissingExtraError: "runtime missing",
+        CompilerError: "runtime missing",
+        ParityError: "answers otherwise than its graph",
+        TrainingError: "training failed",
+    }
+)
+"""What was raised -> why a candidate is left out; whatever else was raised, it cannot be expressed."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A candidate that is none, or several: of all runtimes when it names none.
+
+    Attributes:
+        plan, scheme, runtime: as in Candidate.
+        why: in a few words.
+        note: the same, with all there is to know.
+    """
+
+    plan: str
+    scheme: str
+    runtime: str
+    why: str
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A candidate whose step was not timed yet, and what runs it."""
+
+    candidate: Candidate
+    graph: Graph
+    program: Program
+
+
+def many(plans: Sequence[Texts], schemes: Sequence[str] = PRECISIONS) -> int:
+    """How many candidates there are, those that are none too."""
+    return len(plans) * len(schemes) * len(RUNTIMES)
+
+
+def candidates(
+    graph: Graph,
+    judge: Judge,
+    kept: Kept,
+    plans: Sequence[Texts],
+    schemes: Sequence[str],
+    *,
+    here: bool,
+    told: Callable[[int], object],
+) -> Iterator[Found | LeftOut]:
+    """Every candidate, judged; or why it is none.
+
+    Args:
+        graph: in float.
+        judge: says what an artifact is worth, and trains what pruning leaves.
+        kept: what was finished before, and what will be.
+        plans, schemes: what to try.
+        here: whether it is for this machine; for another only compiled steps are of use.
+        told: hears how many are done whenever some are.
+    """
+    for texts, asked, among in _trainings(plans, schemes):
+        name = " ".join(texts)
+        try:
+            small = graph if asked == Plan() or judge.teach is None else kept.model(asked, judge.teach)
+        except EdgernnError as error:
+            yield from (_left(name, scheme, "", error) for scheme in among)
+            told(many([texts], among))
+            continue
+        for scheme in among:
+            try:
+                model = _quantized(small, scheme, judge)
+            except EdgernnError as error:
+                yield _left(name, scheme, "", error)
+                told(len(RUNTIMES))
+                continue
+            for runtime in RUNTIMES:
+                yield _judged(name, scheme, runtime, model, judge, kept, here=here)
+                told(1)
+
+
+def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple[Texts, Plan, list[str]]]:
+    """What is pruned and trained once, and the precisions that share it: blocks of zeros have two shapes."""
+    for texts in plans:
+        shared: list[tuple[Plan, list[str]]] = []
+        for scheme in schemes:
+            asked = plan(texts, scheme)
+            same = next((among for other, among in shared if other == asked), None)
+            if same is None:
+                shared.append((asked, [scheme]))
+            else:
+                same.append(scheme)
+        yield from ((texts, asked, among) for asked, among in shared)
+
+
+def _quantized(graph: Graph, scheme: str, judge: Judge) -> Graph:
+    graph = graph.astype("float32")
+    if scheme in STATIC:
+        graph = calibrate(graph, judge.sequences)
+    return graph if scheme == FLOAT else quantize(graph, scheme)
+
+
+def _judged(
+    name: str, scheme: str, runtime: str, graph: Graph, judge: Judge, kept: Kept, *, here: bool
+) -> Found | LeftOut:
+    if not here and runtime != COMPILED:
+        return LeftOut(name, scheme, runtime, "no estimate", "for another board only the compiled step is predicted")
+    try:
+        program, metric = kept.judged(
+            graph, RUNTIMES[runtime], lambda made: judge.worth(lambda xs: made.stream().run(xs))
+        )
+    except EdgernnError as error:
+        return _left(name, scheme, runtime, error)
+    drop = round(lost(judge.before, metric, judge.better), 6)
+    return Found(Candidate(name, scheme, runtime, metric, drop, program.size, 0.0), graph, program)
+
+
+def _left(name: str, scheme: str, runtime: str, error: EdgernnError) -> LeftOut:
+    return LeftOut(name, scheme, runtime, WHY.get(type(error), "cannot be expressed"), str(error))

@@ -1,0 +1,83 @@
+"""Choosing among candidates: which of them no other beats, and which one wins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+from edgernn.errors import UsageError
+from edgernn.strict import misspelt
+
+TIE = 0.02  # of the faster step: less than what a machine in use can tell
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to run a model.
+
+    Attributes:
+        plan: what was pruned, as people write it; "" for nothing.
+        scheme: "fp32", or one of edgernn.tensor.SCHEMES.
+        runtime: one of edgernn.versus.RUNTIMES.
+        metric: what its artifact is worth.
+        drop: how much less that is than the model's, in points as `lost` counts; below 0 for more.
+        bytes: of its artifact.
+        step_us: what a step of it takes.
+    """
+
+    plan: str
+    scheme: str
+    runtime: str
+    metric: float
+    drop: float
+    bytes: int
+    step_us: float
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"{f'{self.plan} ' if self.plan else ''}{self.scheme} on {self.runtime}"
+
+
+PREFERENCES = ("latency", "bytes")
+
+
+def lost(before: float, after: float, better: str) -> float:
+    """How much worse a metric became, in points: of a share, hundredths; of an error, hundredths of what it was.
+
+    Args:
+        before, after: what it was, and what it is.
+        better: "maximize" for a share such as the accuracy, "minimize" for an error.
+    """
+    if better == "maximize":
+        return 100 * (before - after)
+    if before == 0:
+        return inf if after > 0 else 0.0
+    return 100 * (after - before) / before
+
+
+def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that no other equals in bytes, step and drop and beats in one of them; V. Pareto's optimum."""
+    return tuple(each for each in candidates if not any(_beats(other, each) for other in candidates))
+
+
+def winner(candidates: Sequence[Candidate], prefer: str = "latency") -> Candidate:
+    """The fastest, and of those that are within TIE of it the smallest; or the smallest, and of those the fastest.
+
+    Raises:
+        UsageError: another preference.
+    """
+    if prefer not in PREFERENCES:
+        raise UsageError(f"nothing is chosen by '{prefer}'; {misspelt(prefer, PREFERENCES)}")
+    if prefer == "latency":
+        fastest = min(each.step_us for each in candidates)
+        candidates = [each for each in candidates if each.step_us <= fastest * (1 + TIE)]
+    return min(candidates, key=_figures)
+
+
+def _figures(each: Candidate) -> tuple[float, float, float]:
+    return each.bytes, each.step_us, each.drop
+
+
+def _beats(one: Candidate, other: Candidate) -> bool:
+    ours, theirs = _figures(one), _figures(other)
+    return ours != theirs and all(a <= b for a, b in zip(ours, theirs, strict=True))

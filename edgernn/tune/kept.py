@@ -1,0 +1,70 @@
+"""What is finished of a tuning, in a folder, so that an interrupted one goes on: models, artifacts and their worth."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from edgernn import disk, file
+from edgernn.errors import FileError
+from edgernn.graph import Graph
+from edgernn.passes.plan import Plan
+from edgernn.runtime import Program, open as open_program
+from edgernn.version import VERSION
+from edgernn_export.translate import render
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder of files, each named after all that decides what is in it.
+
+    Attributes:
+        folder: where they are; made when the first is written.
+        key: of the model and of what judges it.
+    """
+
+    folder: Path
+    key: str
+
+    def model(self, asked: Plan, make: Callable[[Plan], Graph]) -> Graph:
+        """What a plan left of the model: read, or made and kept."""
+        path = self._path(repr(asked), file.SUFFIX)
+        if not path.exists():
+            made = make(asked)
+            disk.make_folder(self.folder)
+            file.save(made, path)
+        return file.load(path)
+
+    def judged(self, graph: Graph, suffix: str, worth: Callable[[Program], float]) -> tuple[Program, float]:
+        """An artifact of a graph, and what it is worth: read where the same runtime judged it, or made and kept.
+
+        Raises:
+            EdgernnError: as `export` and `edgernn.open` say.
+            FileError: what is kept is no JSON; the file is named.
+        """
+        path = self._path(file.digest(graph), suffix)
+        said = path.with_name(f"{path.name}.json")
+        if said.exists():
+            program, (backend, metric) = open_program(path), _read(said)
+            if backend == program.backend:
+                return program, metric
+        artifact = render(graph, str(path))[str(path)]
+        disk.make_folder(self.folder)
+        disk.write(path, artifact)
+        program = open_program(path)
+        metric = worth(program)
+        disk.write(said, json.dumps({"backend": program.backend, "metric": metric}).encode())
+        return program, metric
+
+    def _path(self, what: str, suffix: str) -> Path:
+        name = sha256(f"{VERSION}\n{self.key}\n{what}".encode()).hexdigest()
+        return self.folder / f"{name[:16]}{suffix}"
+
+
+def _read(path: Path) -> tuple[str, float]:
+    try:
+        said = json.loads(disk.read(path))
+        return str(said["backend"]), float(said["metric"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise FileError(f"'{path}' tells of no candidate: {error!r}; take it away, and it is judged again") from error

@@ -1,0 +1,417 @@
+"""Tuning: nothing that is beaten wins, everything is judged as it will run, and an interruption changes nothing."""
+
+import json
+from dataclasses import replace
+from itertools import count
+from math import inf, nan
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given, strategies as st
+
+import edgernn
+from edgernn import cost, device
+from edgernn.cells import Dense
+from edgernn.cli import call, cli
+from edgernn.commands.tune import _text
+from edgernn.errors import FrameError, MissingExtraError, UsageError
+from edgernn.file import dumps, load
+from edgernn.graph import Graph
+from edgernn.latency import BLOCK, ROUNDS, TURN
+from edgernn.passes.quantize import quantize
+from edgernn.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
+from edgernn.train import recipe as recipes, run
+from edgernn.train.data.reader import read
+from edgernn.train.judge import answers as as_judged, judge as judged
+from edgernn.train.motor import record, saved
+from edgernn.train.trainer import Place
+from edgernn.tune import candidates as making, kept as keeping, tuning
+from edgernn.tune.candidates import LeftOut, many
+from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
+from edgernn.tune.judge import by_frames
+from edgernn.tune.taught import by_recipe
+from edgernn.tune.tuning import files, is_here, tune
+from edgernn.versus import RUNTIMES
+from edgernn_export.translate import export, render
+from zoo import frames, keyword_spotter, one, t
+
+KWS = keyword_spotter(8, 6)
+FRAMES = frames(KWS, 200)
+HERE = replace(device.load("raspberrypi4"), name="this")
+BOARD = device.load("raspberrypi4")
+NUMBERS = st.integers(1, 4)
+
+candidates = st.lists(
+    st.builds(Candidate, st.just(""), st.just("fp32"), st.just("compiled"), st.just(1.0), NUMBERS, NUMBERS, NUMBERS),
+    min_size=1,
+    max_size=8,
+)
+
+
+def clock():
+    """A step takes a microsecond."""
+    return count(0, 1000).__next__
+
+
+def beaten(one: Candidate, by: Candidate) -> bool:
+    no_worse = by.bytes <= one.bytes and by.step_us <= one.step_us and by.drop <= one.drop
+    return no_worse and (by.bytes < one.bytes or by.step_us < one.step_us or by.drop < one.drop)
+
+
+@given(candidates)
+def test_nobody_beats_the_front_and_the_front_beats_all_others(those):
+    best = front(those)
+    assert best
+    for each in those:
+        assert (each in best) == (not any(beaten(each, by) for by in those))
+        assert each in best or any(beaten(each, by) for by in best)
+
+
+@given(candidates, st.sampled_from(PREFERENCES))
+def test_the_winner_is_on_the_front_and_has_what_is_preferred(those, prefer):
+    best = winner(those, prefer)
+    assert best in front(those)
+    if prefer == "bytes":
+        assert best.bytes == min(each.bytes for each in those)
+    else:
+        near = [each for each in those if each.step_us <= min(other.step_us for other in those) * (1 + TIE)]
+        assert best in near
+        assert best.bytes == min(each.bytes for each in near)
+
+
+def test_what_no_clock_can_tell_apart_is_told_apart_by_bytes():
+    fast, small, slow = (
+        Candidate("", "fp32", "compiled", 1.0, 0.0, size, us) for size, us in ((90, 1.0), (50, 1.019), (10, 1.03))
+    )
+    assert winner([fast, small, slow]) == small
+    assert winner([fast, small, slow], "bytes") == slow
+
+
+LOST = {
+    ("maximize", 0.98, 0.97): 1.0,
+    ("maximize", 0.5, 0.6): -10.0,
+    ("minimize", 2.0, 2.1): 5.0,
+    ("minimize", 2.0, 1.0): -50.0,
+    ("minimize", 0.0, 0.0): 0.0,
+    ("minimize", 0.0, 0.1): inf,
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_points_are_hundredths(case):
+    better, before, after = case
+    assert lost(before, after, better) == pytest.approx(LOST[case])
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """All of a small model in three precisions on every runtime: (what came of it, folder, judge)."""
+    folder, judge = tmp_path_factory.mktemp("tune"), by_frames(KWS, FRAMES, "frames")
+    found = tune(KWS, judge, folder, bound=100, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=clock())
+    return found, folder, judge
+
+
+def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
+    found, folder, _ = told
+    assert {(each.scheme, each.runtime) for each in found.candidates} == {
+        (scheme, runtime) for scheme in ("fp32", DYNAMIC, FOUR_BITS) for runtime in RUNTIMES
+    }
+    assert not found.left_out
+    wanted = edgernn.open(_exported(KWS, tmp_path / "whole.onnx")).stream().run(FRAMES[100:]).argmax(-1)
+    for each in found.candidates:
+        graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
+        path = _exported(graph, tmp_path / f"m{RUNTIMES[each.runtime]}")
+        same = edgernn.open(path).stream().run(FRAMES[100:]).argmax(-1) == wanted
+        assert each.metric == pytest.approx(same.mean())
+        assert each.drop == pytest.approx(100 - 100 * same.mean())
+        assert each.bytes == path.stat().st_size
+        assert each.step_us == 1.0
+    assert any(each.drop > 0 for each in found.candidates)  # so that the above says something
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def _exported(graph, path):
+    export(graph, path)
+    return path
+
+
+def test_the_winner_is_what_is_written(told, tmp_path):
+    found, *_ = told
+    made = files(found, str(tmp_path / "best"))
+    suffix = RUNTIMES[found.best.runtime]
+    assert (
+        found.best.bytes == min(each.bytes for each in found.candidates) == len(made[str(tmp_path / f"best{suffix}")])
+    )
+    assert made[str(tmp_path / "best.rnn")] == dumps(found.model)
+    assert found.model == (KWS if found.best.scheme == "fp32" else quantize(KWS, found.best.scheme))
+
+
+def test_what_is_beyond_the_bound_is_left_out_and_never_timed(told):
+    whole, folder, judge = told
+    bound = sorted(each.drop for each in whole.candidates)[4]
+    ticks = count()
+    found = tune(
+        KWS, judge, folder, bound=bound, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=lambda: next(ticks)
+    )
+    assert set(map(_what, found.candidates)) == {_what(each) for each in whole.candidates if each.drop <= bound}
+    assert set(map(_what, found.left_out)) == {_what(each) for each in whole.candidates if each.drop > bound}
+    assert {each.why for each in found.left_out} == {"beyond the bound"}
+    assert next(ticks) == 2 * ROUNDS * (BLOCK + TURN) * len(found.candidates)
+
+
+def _what(each: Candidate | LeftOut) -> tuple[str, str, str]:
+    return each.plan, each.scheme, each.runtime
+
+
+def test_nobody_within_the_bound_is_an_error_that_says_who_came_how_near(told):
+    _, folder, judge = told
+    with pytest.raises(
+        UsageError, match=rf"loses at most 0 points; allow more.*{FOUR_BITS} compiled: equal answers 0\."
+    ):
+        tune(KWS, judge, folder, bound=0, board=HERE, schemes=(FOUR_BITS,), clock=clock())
+
+
+def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
+    _, _, judge = told
+    large = KWS.with_tensors(
+        {"out.b": Tensor(KWS.tensors["out.b"].stored), "out.w": Tensor(np.full((4, 8), 1e5, "f4"))}
+    )
+
+    def absent(graph, name):
+        if name.endswith(".tflite"):
+            raise MissingExtraError("ai-edge-litert", "litert", "running .tflite")
+        return render(graph, name)
+
+    monkeypatch.setattr(keeping, "render", absent)
+    monkeypatch.setattr(making, "RUNTIMES", {"ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
+    heard = []
+    found = tune(
+        large, judge, tmp_path, bound=100, board=HERE, schemes=("fp32", "fp16"), clock=clock(), told=heard.append
+    )
+    assert [_what(each) for each in found.candidates] == [("", "fp32", "ONNX Runtime")]
+    reasons = {_what(each): (each.why, each.note) for each in found.left_out}
+    assert reasons["", "fp32", "LiteRT"][0] == "runtime missing"
+    assert "pip install 'edgernn[litert]'" in reasons["", "fp32", "LiteRT"][1]
+    assert reasons["", "fp16", ""][0] == "cannot be expressed"
+    assert "layer 'out': a weight of 100000 arrived, and float16 ends at 65504" in reasons["", "fp16", ""][1]
+    assert sum(heard) == many([()], ("fp32", "fp16"))
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "RUNTIMES", {"ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
+    asked = []
+    plain = by_frames(KWS, FRAMES, "frames")
+    judge = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
+    options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", DYNAMIC)}
+    whole = tune(KWS, judge, tmp_path / "whole", **options, clock=clock())
+    assert len(asked) == 4
+    asked.clear()
+
+    def interrupted(_):
+        if len(asked) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(KWS, judge, tmp_path / "broken", **options, clock=clock(), told=interrupted)
+    again = tune(KWS, judge, tmp_path / "broken", **options, clock=clock())
+    assert len(asked) == 4  # each was judged once
+    assert (again.candidates, again.front, again.best) == (whole.candidates, whole.front, whole.best)
+    names = [sorted(path.name for path in (tmp_path / each).iterdir()) for each in ("whole", "broken")]
+    assert names[0] == names[1]
+    other = KWS.with_tensors({"out.b": t(4)})
+    tune(other, by_frames(other, FRAMES, "frames"), tmp_path / "broken", **options, clock=clock())
+    assert len(list((tmp_path / "broken").iterdir())) == 2 * len(names[0])  # nothing of another model is taken
+
+
+def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    judge = by_frames(KWS, FRAMES, "frames")
+    tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
+    (said,) = tmp_path.glob("*.json")
+    said.write_text("{}")
+    with pytest.raises(UsageError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
+        tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
+
+
+def test_another_board_is_estimated_and_never_measured(told):
+    _, folder, judge = told
+    found = tune(KWS, judge, folder, bound=100, board=BOARD, schemes=("fp32", DYNAMIC), clock=None)
+    assert not found.measured
+    for each in found.candidates:
+        graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
+        assert each.runtime == "compiled"
+        assert each.step_us == pytest.approx(cost.estimate(graph, BOARD).step_us, abs=1e-3)
+    assert {each.runtime: each.why for each in found.left_out} == dict.fromkeys(
+        ("ONNX Runtime", "LiteRT"), "no estimate"
+    )
+    written = files(found, "best")
+    assert list(written) == ["best.rnn"]
+    said = _text(found, written)
+    assert "us, estimate" in said.splitlines()[0]
+    assert "us are estimated for 'raspberrypi4', not measured" in said
+    assert "`edgernn export best.rnn NAME.so --device raspberrypi4` writes what runs there" in said
+    with pytest.raises(UsageError, match="clock_mhz of board 'unknown' is unknown"):
+        tune(KWS, judge, folder, bound=9, board=replace(BOARD, name="unknown", clock_mhz=None), schemes=("fp32",))
+
+
+def test_a_board_of_this_kind_is_this_machine():
+    this = device.this()
+    assert is_here(this)
+    assert is_here(replace(this, name="another", core=this.core or "core")) == (this.core is not None)
+    assert not is_here(BOARD)
+    assert not is_here(replace(this, name="another", core=None))
+
+
+JUDGE = by_frames(KWS, FRAMES, "frames")
+WRONG = {
+    "bound": ({"bound": -0.1}, "a drop of -0.1 points arrived; expected a number from 0 on"),
+    "nan": ({"bound": nan}, "a drop of nan points"),
+    "prefer": ({"prefer": "byte"}, "nothing is chosen by 'byte'; did you mean 'bytes'"),
+    "scheme": ({"schemes": ("fp61",)}, "there is no scheme 'fp61'; did you mean 'fp16'"),
+    "plan": ({"plans": [("units=0.5",)]}, "units=0.5 needs training afterwards; give the recipe"),
+    "no plan": ({"plans": [("unit=0.5",)]}, "did you mean 'units'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_makes_no_sense_is_refused_before_anything_is_done(case, tmp_path):
+    wrong, message = WRONG[case]
+    with pytest.raises(UsageError, match=message):
+        tune(KWS, JUDGE, tmp_path / "none", **{"bound": 1.0, "board": HERE} | wrong)
+    assert not (tmp_path / "none").exists()
+
+
+def test_only_float_models_are_tuned(tmp_path):
+    with pytest.raises(UsageError, match="a model in dynamic_wi8_afp32 cannot be tuned"):
+        tune(quantize(KWS), JUDGE, tmp_path, bound=1, board=HERE)
+
+
+def test_frames_that_say_nothing_are_refused():
+    with pytest.raises(FrameError, match=r"frame 0 of 'f\.csv' has 5 values; the model reads 6"):
+        by_frames(KWS, np.zeros((99, 5), np.float32), "f.csv")
+    with pytest.raises(FrameError, match=r"'f\.csv' has 63 frames; expected at least 64"):
+        by_frames(KWS, FRAMES[:63], "f.csv")
+    with pytest.raises(UsageError, match="the model has one output, so there is no choice"):
+        by_frames(one(Dense(t(1, 6))), FRAMES, "f.csv")
+
+
+RECIPE = """
+title = "A small motor"
+
+[data]
+reader = "npz"
+
+[model]
+cell = "gru"
+hidden = 8
+
+[training]
+epochs = 1
+batch = 20
+rate = 1e-2
+"""
+
+
+@pytest.fixture(scope="module")
+def motor(tmp_path_factory):
+    """A folder with a small recipe, its data, and the model trained for a moment."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("motor")
+    (folder / "small.toml").write_text(RECIPE)
+    (folder / "motor.npz").write_bytes(saved(record(20, 0.2, 1), record(20, 0.2, 2)))
+    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", place=Place("cpu"))
+    return folder
+
+
+def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    recipe, graph = recipes.load(motor / "small.toml"), load(motor / "run/model.rnn")
+    judge = by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
+    data = read(recipe.reader, motor / "motor.npz", recipe.options)
+    assert judge.before == judged(as_judged(graph), data, data.test).metrics["accuracy"]
+    plans = [(), ("units=0.5",), ("blocks=0.96",)]
+    found = tune(graph, judge, tmp_path, bound=100, board=HERE, plans=plans, schemes=("fp32",), clock=clock())
+    whole, half = (next(each for each in found.candidates if each.plan == plan) for plan in ("", "units=0.5"))
+    assert whole.drop == 0
+    assert half.bytes < whole.bytes
+    (path,) = tmp_path.glob("*.rnn")
+    small = load(path)
+    assert small.states["layers_0.h"] == 4
+    assert half.metric == pytest.approx(judged(as_judged(small), data, data.test).metrics["accuracy"])
+    (gone,) = found.left_out
+    assert (gone.plan, gone.why) == ("blocks=0.96", "cannot be expressed")
+    again = replace(judge, teach=lambda _: pytest.fail("trained twice"))
+    assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == found.model
+    with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data 3"):
+        by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
+
+
+def edge(*arguments, code=0):
+    """Run the command in this process: what it prints, and what it tells beside."""
+    runner = CliRunner()
+    with runner.isolation() as (out, err, _):
+        assert call(cli, [str(each) for each in arguments], "edgernn") == code, err.getvalue().decode()
+        return out.getvalue().decode(), err.getvalue().decode()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    edgernn.save(KWS, "kws.rnn")
+    np.save("frames.npy", FRAMES)
+    return tmp_path
+
+
+def test_the_command_tells_and_writes_the_best(folder):
+    said = json.loads(edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", "--json")[0])
+    assert (
+        set(said["files"])
+        == {"best.rnn", "best.tflite"}
+        == {path.name for path in folder.glob("best.*")} - {"best.tune"}
+    )
+    assert said["winner"] in [{k: v for k, v in each.items() if k != "front"} for each in said["candidates"]]
+    assert {each["scheme"] for each in said["candidates"] + said["left_out"]} == {"fp32", *SCHEMES}
+    assert (folder / "best.tflite").stat().st_size == said["winner"]["bytes"]
+    assert said["steps"] == "measured"
+    lines = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best.rnn", "--prefer", "bytes")[0].splitlines()
+    head, first = lines[0].split(), next(line for line in lines if line.startswith(">"))
+    assert head[:3] == ["pruned", "precision", "runtime"]
+    assert first.split()[:2] == [">*", "-"]
+    assert any(line.startswith("us are measured on this machine") for line in lines)
+
+
+REFUSED = {
+    "device": (("--device", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'"),
+    "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived"),
+    "suffix": (("-o", "best.onnx"), "'best.onnx' has a suffix, and the winner decides that"),
+    "recipe": (("--prune", "units=0.5"), "--set and --prune go with a recipe"),
+    "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
+    "missing": (("--data", "none.npy"), "'none.npy' cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_command_refuses(case, folder):
+    options, message = REFUSED[case]
+    assert message in edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", *options, code=2)[1]
+    assert not list(folder.glob("best*"))
+
+
+def test_an_interruption_leaves_no_half_and_says_how_to_go_on(folder, monkeypatch):
+    real = tuning.candidates
+
+    def interrupted(*arguments, **options):
+        for i, each in enumerate(real(*arguments, **options)):
+            if i == 1:
+                raise KeyboardInterrupt
+            yield each
+
+    monkeypatch.setattr(tuning, "candidates", interrupted)
+    said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)[1]
+    assert "What is finished is kept in 'best.tune': the same command goes on." in said
+    assert [path.name for path in folder.glob("best*")] == ["best.tune"]
+    assert not list(folder.glob(".best*"))
