@@ -1,0 +1,234 @@
+"""What compression costs and gains on spoken digits, three seeds: prints tables and writes results/compression.json.
+
+Trainings and fine-tunings stay in a cache, so that an interrupted run goes on; `--only steps` times steps again, while
+nothing else runs. Every figure is of the test part of the official split, 300 clips: 900 answers of three seeds.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+import edgernn
+from edgernn.cells import Dense, Gru
+from edgernn.errors import EdgernnError
+from edgernn.graph import Graph, Layer
+from edgernn.passes.calibrate import calibrate
+from edgernn.passes.quantize import quantize
+from edgernn.readings.numpy import random_frames
+from edgernn.tensor import SCHEMES, STATIC, Tensor
+from edgernn_export import export
+from machine import machine
+from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, judged, trained
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results/compression.json"
+TFLITE = HERE.parent / ".venv-tflite/bin/python"
+
+RUNTIMES = {
+    "numpy": (".rnn", "", sys.executable),
+    "compiled": (".so", "", sys.executable),
+    "ONNX Runtime": (".onnx", "", sys.executable),
+    "LiteRT": (".tflite", "", sys.executable),
+    "tflite-runtime": (".tflite", "tflite-runtime", str(TFLITE)),
+}
+"""Runtime -> the suffix, the runtime as `export` knows it, and the Python that has it."""
+
+Form = Callable[[Graph, Digits], Graph]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
+    parser.add_argument("--only", choices=PARTS, nargs="*", default=list(PARTS))
+    options = parser.parse_args()
+    said = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in options.only:
+        said[name] = PARTS[name](options.data)
+        print(f"\n{name}\n{json.dumps(said[name], indent=1)}", flush=True)
+        RESULTS.write_text(json.dumps({name: said[name] for name in PARTS if name in said}, indent=1) + "\n")
+
+
+# --- precisions
+
+
+def precisions(data: Path) -> dict[str, Any]:
+    """Answers of GRU-32 that change in each precision, on each runtime."""
+    found: dict[str, Any] = {}
+    forms = {scheme: formed(scheme) for scheme in ("", *SCHEMES)}
+    for seed in SEEDS:
+        graph = trained(32, seed, data)
+        exact = answers(graph, ".rnn", "", sys.executable, digits(data))
+        for scheme, form in forms.items():
+            smaller = form(graph, digits(data))
+            entry = found.setdefault(scheme or "fp32", {"bytes": len(edgernn.file.dumps(smaller)), "runtimes": {}})
+            for runtime, (suffix, name, python) in RUNTIMES.items():
+                scores = answers(smaller, suffix, name, python, digits(data))
+                entry["runtimes"].setdefault(runtime, []).append(compared(scores, exact, digits(data).wanted))
+    for entry in found.values():
+        entry["runtimes"] = {name: pooled(rows) for name, rows in entry["runtimes"].items()}
+    return found
+
+
+def formed(scheme: str) -> Form:
+    """What makes a form of a graph."""
+    if not scheme:
+        return lambda graph, _: graph
+    return lambda graph, said: quantize(said.calibrated(graph) if scheme in STATIC else graph, scheme)
+
+
+def answers(graph: Graph, suffix: str, runtime: str, python: str, said: Digits) -> np.ndarray | str:
+    """The last scores of every test clip, float32 (clips, classes); or why there are none."""
+    if not Path(python).exists():
+        return "not installed"
+    with TemporaryDirectory() as folder:
+        path, clips, out = (Path(folder, name) for name in (f"model{suffix}", "clips.npz", "scores.npy"))
+        try:
+            write(graph, path, runtime)
+        except EdgernnError as error:
+            return f"{type(error).__name__}: {error}"
+        np.savez(clips, *said.data.test.frames)
+        elsewhere(python, HERE / "answers.py", path, clips, out)
+        return np.load(out)
+
+
+def compared(scores: np.ndarray | str, exact: np.ndarray | str, wanted: np.ndarray) -> dict[str, Any]:
+    if isinstance(scores, str) or isinstance(exact, str):
+        return {"refused": scores}
+    noise = float(np.square(scores - exact, dtype=np.float64).sum())
+    return {
+        "changed": int((scores.argmax(-1) != exact.argmax(-1)).sum()),
+        "answers": len(wanted),
+        "accuracy": float((scores.argmax(-1) == wanted).mean()),
+        "snr_db": None if noise == 0 else round(10 * np.log10(np.square(exact, dtype=np.float64).sum() / noise), 1),
+    }
+
+
+def pooled(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The seeds together."""
+    if "refused" in rows[0]:
+        return rows[0]
+    ratios = [row["snr_db"] for row in rows if row["snr_db"] is not None]
+    return {
+        "changed": sum(row["changed"] for row in rows),
+        "answers": sum(row["answers"] for row in rows),
+        "accuracy": round(mean(row["accuracy"] for row in rows), 4),
+        "snr_db": round(mean(ratios), 1) if ratios else None,
+    }
+
+
+# --- pruning
+
+
+def units(data: Path) -> dict[str, Any]:
+    """GRU-64 with half of its units removed and trained further, beside GRU-32 trained from nothing."""
+    rows = [compressed(64, seed, data, "units", "--prune", "units=0.5", "--importance", "taylor") for seed in SEEDS]
+    scratch = [judged(trained(32, seed, data), data) for seed in SEEDS]
+    return {"rows": rows, **means(rows), "from_scratch": round(mean(scratch), 4)}
+
+
+def blocks(data: Path) -> dict[str, Any]:
+    """GRU-128 with 80 % of its blocks zero in int8, trained further."""
+    rows = [
+        compressed(128, seed, data, "blocks", "--prune", "blocks=0.8", "--quantize", "dynamic_wi8_afp32")
+        for seed in SEEDS
+    ]
+    for row, seed in zip(rows, SEEDS, strict=True):
+        row["bytes_int8"] = len(edgernn.file.dumps(quantize(trained(128, seed, data))))
+    smaller = {
+        "than_fp32": round(mean(row["bytes_before"] / row["bytes"] for row in rows), 2),
+        "than_int8": round(mean(row["bytes_int8"] / row["bytes"] for row in rows), 2),
+    }
+    return {"rows": rows, **means(rows), "smaller": smaller}
+
+
+def smallest(data: Path) -> dict[str, Any]:
+    """The smallest model that keeps 96 %."""
+    rows = [tiny(seed, data) for seed in SEEDS]
+    return {"rows": rows, "accuracy": round(mean(row["accuracy"] for row in rows), 4)}
+
+
+def means(rows: list[dict[str, Any]]) -> dict[str, float]:
+    return {when: round(mean(row[when] for row in rows), 4) for when in ("before", "cut", "after")}
+
+
+# --- steps
+
+
+def steps(_: Path) -> dict[str, Any]:
+    """What a step takes in each form on each runtime, as Python calls it; ratios of the same run."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    sizes = {hidden: forms(random_graph(hidden)) for hidden in (32, 128, 256)}
+    rows = []
+    for runtime in RUNTIMES:
+        rows += [
+            {"runtime": runtime, "hidden": hidden, **raced(runtime, sizes[hidden], "fp32")} for hidden in (32, 128)
+        ]
+        for scheme in ("fp32", "dynamic_wi8_afp32", *STATIC):
+            pair = {"256": sizes[256][scheme], "128": sizes[128][scheme]}
+            rows.append({"runtime": runtime, "hidden": "256 to 128", "scheme": scheme, **raced(runtime, pair, "256")})
+        print(*rows[-6:], sep="\n", flush=True)
+    return {"machine": machine(), "rows": rows}
+
+
+def random_graph(hidden: int) -> Graph:
+    """A GRU of 20 inputs and a dense layer of 10 outputs, with random weights."""
+    random = np.random.default_rng(hidden)
+
+    def weights(*shape: int) -> Tensor:
+        return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
+
+    gru = Gru(weights(3 * hidden, 20), weights(3 * hidden, hidden), weights(3 * hidden), weights(3 * hidden))
+    return Graph((Layer("gru", gru), Layer("out", Dense(weights(10, hidden), weights(10)))), 20)
+
+
+def forms(graph: Graph) -> dict[str, Graph]:
+    """A graph in every precision."""
+    known = calibrate(graph, [random_frames(graph.inputs, graph.rows, 512)])
+    return {"fp32": graph} | {scheme: quantize(known, scheme) for scheme in SCHEMES}
+
+
+def raced(runtime: str, graphs: dict[str, Graph], base: str) -> dict[str, Any]:
+    """Medians in microseconds, how many times as fast as the base each is, and what the runtime refused."""
+    suffix, name, python = RUNTIMES[runtime]
+    if not Path(python).exists():
+        return {"refused": dict.fromkeys(graphs, "not installed")}
+    with TemporaryDirectory() as folder:
+        paths, refused = {}, {}
+        for form, graph in graphs.items():
+            path = Path(folder, f"{form}{suffix}")
+            try:
+                write(graph, path, name)
+                paths[form] = path
+            except EdgernnError as error:
+                refused[form] = f"{type(error).__name__}: {error}"
+        rounds = json.loads(elsewhere(python, HERE / "turns.py", *paths.values()))
+    took = {form: [each[str(path)] for each in rounds] for form, path in paths.items()}
+    return {
+        "us": {form: round(median(each), 3) for form, each in took.items()},
+        "times_as_fast": {
+            form: round(median(a / b for a, b in zip(took[base], each, strict=True)), 3) for form, each in took.items()
+        },
+        "refused": refused,
+    }
+
+
+def write(graph: Graph, path: Path, runtime: str) -> None:
+    """An artifact, or the graph itself."""
+    if path.suffix == ".rnn":
+        edgernn.save(graph, path)
+    else:
+        export(graph, path, **({"runtime": runtime} if runtime else {}))
+
+
+PARTS = {"precisions": precisions, "units": units, "blocks": blocks, "smallest": smallest, "steps": steps}
+
+if __name__ == "__main__":
+    main()

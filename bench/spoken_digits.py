@@ -1,0 +1,105 @@
+"""Models of spoken digits, trained and compressed by the very commands that people use, and kept in a cache."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import edgernn
+from edgernn.graph import Graph
+from edgernn.passes.calibrate import calibrate
+
+ROOT = Path(__file__).parent.parent
+CACHE = ROOT / ".cache/compression"
+RECIPE, FOLDER, SEEDS = "spoken-digits", "fsdd/recordings", (0, 1, 2)
+CALIBRATED_ON = 128  # clips of the training part, evenly spaced
+
+
+class Digits:
+    """The spoken digits as the recipe reads them."""
+
+    def __init__(self, folder: Path) -> None:
+        from edgernn.train.data.reader import read
+        from edgernn.train.recipe import load
+
+        self.folder = folder / FOLDER
+        recipe = load(RECIPE, [])
+        self.data = read(recipe.reader, self.folder, recipe.options)
+        self.wanted = np.array(self.data.test.targets)
+
+    def calibrated(self, graph: Graph) -> Graph:
+        clips = self.data.train.frames
+        return calibrate(graph, clips[:: len(clips) // CALIBRATED_ON])
+
+
+@cache
+def digits(data: Path) -> Digits:
+    return Digits(data)
+
+
+def trained(hidden: int, seed: int, data: Path) -> Graph:
+    """A model of the recipe; one that is in the cache is read."""
+    folder = CACHE / f"GRU-{hidden}-{seed}"
+    settings = [f"model.hidden={hidden}", f"training.seed={seed}"]
+    once(folder, ["train", RECIPE, "--data", data / FOLDER, "--out", folder, *sets(settings)], folder / "model.rnn")
+    return edgernn.load(folder / "model.rnn")
+
+
+def compressed(hidden: int, seed: int, data: Path, name: str, *how: str) -> dict[str, Any]:
+    """What `edgernn compress` makes of a model, trained further by its recipe."""
+    trained(hidden, seed, data)
+    folder = CACHE / f"GRU-{hidden}-{seed}-{name}"
+    source, out = CACHE / f"GRU-{hidden}-{seed}/model.rnn", folder / "model.rnn"
+    settings = [f"model.hidden={hidden}", f"training.seed={seed}", "training.rate=4e-3"]
+    command = ["compress", source, out, *how, "--finetune", RECIPE, "--data", data / FOLDER, *sets(settings), "--json"]
+    said = json.loads(once(folder, command, folder / "said.json"))
+    metric = said["metric"]
+    return {
+        "seed": seed,
+        **{when: metric[when] for when in ("before", "cut", "after")},
+        "parameters": said["after"]["parameters"],
+        "bytes_before": said["before"]["bytes"],
+        "bytes": said["after"]["bytes"],
+    }
+
+
+def once(folder: Path, command: Iterable[str | Path], result: Path) -> str:
+    """The result of an `edgernn` command, which runs when the folder has none of the very command."""
+    words = [*map(str, command)]
+    asked, said = folder / "command.json", json.dumps(words)
+    if not (result.exists() and asked.exists() and asked.read_text() == said):
+        folder.mkdir(parents=True, exist_ok=True)
+        asked.unlink(missing_ok=True)
+        told = elsewhere(sys.executable, "-m", "edgernn", *words)
+        if result.suffix == ".json":
+            result.write_text(told)
+        asked.write_text(said)
+    return result.read_text() if result.suffix == ".json" else ""
+
+
+def judged(graph: Graph, data: Path) -> float:
+    """Accuracy of the test part."""
+    from edgernn.train.judge import answers as scores, judge
+
+    said = digits(data)
+    return judge(scores(graph), said.data, said.data.test).metrics["accuracy"]
+
+
+def sets(settings: Iterable[str]) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def elsewhere(*command: str | Path) -> str:
+    """What a program prints, in an environment where the checkout comes first."""
+    places = os.pathsep.join((str(ROOT), str(ROOT / "export")))
+    settings = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run(
+        [*map(str, command)], stdout=subprocess.PIPE, text=True, check=True, env=os.environ | settings
+    )
+    return done.stdout
