@@ -15,6 +15,7 @@ from test_precisions import altered, rows, scaled
 from test_static import STATICS, every_scheme
 
 import edgernn
+from edgernn.backends.onnxruntime import CONFIG
 from edgernn.cells import Conv1d, Gru, LayerNorm
 from edgernn.door import integers, numbers
 from edgernn.errors import ParityError, UnsupportedError
@@ -36,7 +37,7 @@ from zoo import GRAPHS, frames, keyword_spotter, t
 KWS = keyword_spotter()
 FLOAT_STATE = Graph((Layer("norm", LayerNorm(t(6), t(6))), Layer("conv", Conv1d(2, t(4, 12)))), 6)
 EVERY = {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float word makes": FLOAT_STATE}
-OPTIONS = {"as edgernn opens it": {"session.disable_quant_qdq": "1"}, "as it comes": {}}
+OPTIONS = {"as edgernn opens it": CONFIG, "as it comes": {}}
 """Float between integers, and the runtime's own kernels of integers where it has them."""
 
 every_graph = pytest.mark.parametrize("name", EVERY)

@@ -26,6 +26,14 @@ _TYPES = {
     "tensor(int32)": "int32",
 }
 
+CONFIG = {
+    "session.intra_op.allow_spinning": "0",
+    # What stands between DequantizeLinear and QuantizeLinear is computed in float, and weights become float once. Its
+    # own kernel of int8 by int8 takes longer than that on x86-64, and weights left as they are, at every step.
+    "session.disable_quant_qdq": "1",
+}
+"""Settings of every session."""
+
 
 class OrtEngine:
     """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
@@ -101,10 +109,8 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # What stands between DequantizeLinear and QuantizeLinear stays float, and integers of weights become float at once:
-    # its own kernels of int8 by int8 took up to three times as long, and weights left as they are half as long again.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    for key, value in CONFIG.items():
+        options.add_session_config_entry(key, value)
     # "session.set_denormal_as_zero" stays off: it acts on the thread that makes the first session, and leaves the
     # caller's own arithmetic in flush-to-zero for the rest of the process.
     try:
