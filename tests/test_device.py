@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_door import quantized
 
 import edgernn
 from edgernn.passes.quantize import quantize
@@ -15,7 +16,6 @@ from edgernn.tensor import DYNAMIC, STATIC
 from edgernn_export import export
 from edgernn_export.prove import sides
 from edgernn_export.targets.plan import WEIGHTS
-from test_door import quantized
 from zoo import GRAPHS, frames
 
 ROOT = Path(__file__).parent.parent
