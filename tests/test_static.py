@@ -428,7 +428,7 @@ def test_two_static_schemes_meet_in_one_graph():
 
 
 @every_scheme
-@pytest.mark.parametrize("suffix", sorted(TARGETS.keys() - {".onnx"}))
+@pytest.mark.parametrize("suffix", sorted(TARGETS.keys() - {".onnx", ".tflite"}))
 def test_a_target_that_has_no_integers_refuses(suffix, scheme, tmp_path):
     graph = quantized(KWS, scheme)
     with pytest.raises(

@@ -64,7 +64,7 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
             precision on this runtime.
     """
     single = graph.astype("float32")
-    reference, bounds, frames = _sides(single, program.backend, steps)
+    reference, bounds, frames = sides(single, program.backend, steps)
     stream, states = program.stream(), reference.rest()
     _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
     for t, frame in enumerate(frames):
@@ -98,7 +98,7 @@ def prove_window(window: Window, program: Program) -> None:
         _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
 
 
-def _sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
+def sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
     """What a runtime is compared with, how far it may be from that, and on which frames."""
     if any(layer.scheme for layer in graph.layers):
         return FixedStepper(graph), IntegerBounds(graph, runtime), within(graph, steps)
