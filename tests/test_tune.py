@@ -136,6 +136,17 @@ def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_path):
+    _, folder, judge = told
+    last = replace(judge, worth=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
+    found = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
+    said = {each.runtime: each.metric for each in found.candidates}
+    assert said["compiled"] != said["LiteRT"]  # which rounds in its own way
+    for runtime, suffix in RUNTIMES.items():
+        path = _exported(quantize(KWS), tmp_path / f"m{suffix}")
+        assert said[runtime] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
+
+
 def _exported(graph, path):
     export(graph, path)
     return path
