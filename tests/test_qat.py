@@ -23,6 +23,7 @@ from edgernn.passes.patterns import FewOf, Magnitude
 from edgernn.passes.plan import Plan
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.quantize import quantize
+from edgernn.passes.ready import Calibration, ready as with_ranges
 from edgernn.range import Range
 from edgernn.readings.fixed import FixedStepper, stepper
 from edgernn.readings.numpy import Stepper, quantize_dynamic
@@ -32,7 +33,7 @@ from edgernn.trace import replay
 from edgernn.train import recipe as recipes, run
 from edgernn.train.batches import padded
 from edgernn.train.convert import to_graph
-from edgernn.train.core import calibrated, core
+from edgernn.train.core import core, to_calibrate
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.fake import FakeOps, rounded, rounded_alone, straight
@@ -327,12 +328,16 @@ def test_a_model_of_other_data_has_no_core():
         core(Graph(graph.layers[:1], 3), replace(data, mean=None, deviation=None))
 
 
+def calibrated(graph, data):
+    return with_ranges(graph, "static_wi8_ai8", Calibration(to_calibrate(data)))
+
+
 def test_ranges_are_learnt_from_the_training_part_unless_they_are_there():
     data = motor_data()
     graph = to_graph(Network(Shape("gru", 4), 20, 5).eval(), data)
     shown = calibrated(graph, data)
     assert shown.ranges == calibrate(graph, data.train.frames).ranges
-    assert calibrated(shown, replace(data, train=data.test)) is shown
+    assert calibrated(shown, replace(data, train=data.test)) == shown
     still = replace(data, train=replace(data.train, frames=tuple(np.ones_like(each) for each in data.train.frames)))
     with pytest.raises(CalibrationError, match="all 800 frames are the same"):
         calibrated(graph, still)

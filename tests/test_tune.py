@@ -37,7 +37,11 @@ from edgernn.versus import RUNTIMES
 from edgernn_export.translate import export, render
 from zoo import frames, keyword_spotter, one, t
 
+_random = np.random.default_rng(0)  # of its own: with other weights four bits may lose nothing
 KWS = keyword_spotter(8, 6)
+KWS = KWS.with_tensors(
+    {name: Tensor(_random.standard_normal(each.shape) / np.sqrt(each.shape[-1])) for name, each in KWS.tensors.items()}
+).astype("float32")
 FRAMES = frames(KWS, 200)
 HERE = replace(device.load("raspberrypi4"), name="this")
 BOARD = device.load("raspberrypi4")
@@ -130,6 +134,17 @@ def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
         assert each.step_us == 1.0
     assert any(each.drop > 0 for each in found.candidates)  # so that the above says something
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_path):
+    _, folder, judge = told
+    last = replace(judge, worth=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
+    found = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
+    said = {each.runtime: each.metric for each in found.candidates}
+    assert said["compiled"] != said["LiteRT"]  # which rounds in its own way
+    for runtime, suffix in RUNTIMES.items():
+        path = _exported(quantize(KWS), tmp_path / f"m{suffix}")
+        assert said[runtime] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
 
 
 def _exported(graph, path):

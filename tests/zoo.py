@@ -63,7 +63,6 @@ GRAPHS: dict[str, Graph] = {
     "Gru": one(Gru(t(15, 6), t(15, 5), t(15), t(15))),
     "Gru no bias": one(Gru(t(15, 6), t(15, 5))),
     "Gru rest": one(Gru(t(15, 6), t(15, 5)), rest={"layer.h": t(5)}),
-    "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Lstm": one(Lstm(t(20, 6), t(20, 5), t(20))),
     "Lstm no bias": one(Lstm(t(20, 6), t(20, 5))),
     "Lstm projected": one(Lstm(t(20, 6), t(20, 3), t(20), t(3, 5))),
@@ -137,6 +136,7 @@ GRAPHS: dict[str, Graph] = {
     "LogMagnitude": one(LogMagnitude(6, 0.1)),
     "RunningMean": one(RunningMean(6, 3.0, 20.0)),
     "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
+    "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
 }
 """A name that begins with the cell's -> a graph that has it."""
 
