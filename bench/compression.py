@@ -107,7 +107,9 @@ def compared(scores: np.ndarray | str, exact: np.ndarray | str, wanted: np.ndarr
         "changed": int((scores.argmax(-1) != exact.argmax(-1)).sum()),
         "answers": len(wanted),
         "accuracy": float((scores.argmax(-1) == wanted).mean()),
-        "snr_db": None if noise == 0 else round(10 * np.log10(np.square(exact, dtype=np.float64).sum() / noise), 1),
+        "snr_db": None
+        if noise == 0
+        else round(10 * float(np.log10(np.square(exact, dtype=np.float64).sum() / noise)), 1),
     }
 
 

@@ -71,7 +71,7 @@ def compressed(hidden: int, seed: int, data: Path, name: str, *how: str) -> dict
 
 def once(folder: Path, command: Iterable[str | Path], result: Path) -> str:
     """The result of an `edgernn` command, which runs when the folder has none of the very command."""
-    words = [*map(str, command)]
+    words = [os.path.relpath(word, ROOT) if isinstance(word, Path) else word for word in command]
     asked, said = folder / "command.json", json.dumps(words)
     if not (result.exists() and asked.exists() and asked.read_text() == said):
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +100,6 @@ def elsewhere(*command: str | Path) -> str:
     places = os.pathsep.join((str(ROOT), str(ROOT / "export")))
     settings = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
     done = subprocess.run(
-        [*map(str, command)], stdout=subprocess.PIPE, text=True, check=True, env=os.environ | settings
+        [*map(str, command)], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=os.environ | settings
     )
     return done.stdout
