@@ -14,6 +14,7 @@ import numpy as np
 import edgernn
 from edgernn.graph import Graph
 from edgernn.passes.calibrate import calibrate
+from edgernn.readings.count import count
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache/compression"
@@ -51,21 +52,22 @@ def trained(hidden: int, seed: int, data: Path) -> Graph:
     return edgernn.load(folder / "model.rnn")
 
 
-def compressed(hidden: int, seed: int, data: Path, name: str, *how: str) -> dict[str, Any]:
+def compressed(hidden: int, seed: int, data: Path, name: str, how: Iterable[str], epochs: int = 40) -> dict[str, Any]:
     """What `edgernn compress` makes of a model, trained further by its recipe."""
     trained(hidden, seed, data)
     folder = CACHE / f"GRU-{hidden}-{seed}-{name}"
     source, out = CACHE / f"GRU-{hidden}-{seed}/model.rnn", folder / "model.rnn"
-    settings = [f"model.hidden={hidden}", f"training.seed={seed}", "training.rate=4e-3"]
+    settings = [f"model.hidden={hidden}", f"training.seed={seed}", "training.rate=4e-3", f"training.epochs={epochs}"]
     command = ["compress", source, out, *how, "--finetune", RECIPE, "--data", data / FOLDER, *sets(settings), "--json"]
     said = json.loads(once(folder, command, folder / "said.json"))
-    metric = said["metric"]
+    metric, cost = said["metric"], count(edgernn.load(out))
     return {
         "seed": seed,
         **{when: metric[when] for when in ("before", "cut", "after")},
         "parameters": said["after"]["parameters"],
         "bytes_before": said["before"]["bytes"],
         "bytes": said["after"]["bytes"],
+        "weight_bytes": cost.weight_bytes - cost.exact_bytes,
     }
 
 
