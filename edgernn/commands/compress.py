@@ -45,6 +45,7 @@ NOTES = {
 @click.option("--teacher", metavar="FILE", help="A larger model in float, of which the fine-tuned one learns too.")
 @click.option("--distill", "weight", type=float, metavar="PART", help="Of the teacher in the loss; 0.5 if not given.")
 @click.option("--temperature", type=float, help="By which scores of classes are divided there; 2 if not given.")
+@click.option("--resume", metavar="FOLDER", help="Keep the fine-tuning's checkpoint here, and go on from one that is.")
 @click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, as_json: bool, **options: Any) -> None:
@@ -101,6 +102,7 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
         ("--at-once", options["at_once"]),
         ("--qat", options["aware"]),
         ("--teacher", options["teacher"] is not None),
+        ("--resume", options["resume"] is not None),
         ("--importance taylor", options["importance"] == "taylor"),
     ):
         if given and options["recipe"] is None:
@@ -145,6 +147,7 @@ def _trained(
         gradual=not options["at_once"],
         aware=options["aware"],
         lesson=lesson,
+        out=None if options["resume"] is None else Path(options["resume"]),
     )
 
 
