@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from edgernn import versus as races
 from edgernn.cells import Standardize
 from edgernn.cli import call, cli
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.file import load
+from edgernn.file import dumps, load
 from edgernn.graph import INPUT, Graph
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
@@ -411,6 +412,33 @@ def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, k
         finetune(thin, brief, data, keep=("heads",), scheme=scheme, place=CPU)
 
 
+@pytest.mark.parametrize("scheme", ["", "static_wi8_ai8"])
+def test_a_fine_tuning_that_was_interrupted_ends_as_if_it_never_was(scheme, known, tmp_path, monkeypatch):
+    graph, recipe, data = known
+    brief = recipes.changed(recipe, {"training.epochs": 3})
+    lesson, pattern = Lesson(graph), Magnitude(0.5)
+    further = partial(finetune, graph, brief, data, pattern=pattern, scheme=scheme, lesson=lesson, place=CPU)
+    wanted = further()
+    ended = Task.on_train_epoch_end
+
+    def interrupted(task):
+        ended(task)
+        if task.current_epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Task, "on_train_epoch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        further(out=tmp_path)
+    seen = []
+    monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (ended(task), seen.append(task.current_epoch)))
+    assert dumps(further(out=tmp_path)) == dumps(wanted)
+    assert seen == [1, 2]
+    assert dumps(further(out=tmp_path)) == dumps(wanted)  # it had ended
+    assert seen == [1, 2]
+    with pytest.raises(UsageError, match="is not the recipe that this training began with"):
+        further(out=tmp_path, lesson=None)
+
+
 def test_a_static_model_is_judged_by_its_integers(known):
     graph, _, data = known
     small = quantize(calibrated(graph, data), "static_wi8_ai8")
@@ -568,6 +596,7 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
 WRONG = {
     ("--qat", "--prune", "2:4"): "--qat trains for the precision of --quantize SCHEME; give it",
     ("--qat", "--quantize", "fp16"): "--qat goes with a recipe; give --finetune RECIPE and --data PATH",
+    ("--prune", "2:4", "--resume", "kept"): "--resume goes with a recipe",
     ("--teacher", "big.rnn"): "--teacher goes with a recipe",
     ("--prune", "2:4", "--distill", "0.5"): "--distill and --temperature go with a teacher; give --teacher FILE",
     ("--prune", "2:4", "--temperature", "2"): "--distill and --temperature go with a teacher",

@@ -60,6 +60,7 @@ NOTES = {
     help="What a range holds of what was seen.",
 )
 @click.option("--accept-growing", is_flag=True, help="Calibrate too where a state grows to the end of the sequences.")
+@click.option("--resume", metavar="FOLDER", help="Keep the fine-tuning's checkpoint here, and go on from one that is.")
 @click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, as_json: bool, **options: Any) -> None:
@@ -129,6 +130,7 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
         ("--at-once", options["at_once"]),
         ("--qat", options["aware"]),
         ("--teacher", options["teacher"] is not None),
+        ("--resume", options["resume"] is not None),
         ("--importance taylor", options["importance"] == "taylor"),
     ):
         if given and options["recipe"] is None:
@@ -174,6 +176,7 @@ def _trained(
         aware=options["aware"],
         lesson=lesson,
         calibration=learnt,
+        out=None if options["resume"] is None else Path(options["resume"]),
     )
 
 
