@@ -67,7 +67,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     """Prune, fine-tune and quantize MODEL.rnn, write OUT.rnn, and say what it gained and lost.
 
     Steps are timed on this machine, before and after in turn, on every runtime that is here. With a recipe the accuracy
-    of the test part is said: before, after the cut, and at the end. With real frames, of that part or of FILE, it says at
+    of the test part is said: before, after the cut, and at the end. With real frames, of that part or of FILE, also at
     how many the answer changed. Nothing is claimed that was not measured.
     """
     from edgernn import disk, file
