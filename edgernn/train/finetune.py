@@ -152,11 +152,12 @@ def compressed(
         scores = taylor(graph, recipe, data) if by_gradient else None
         cut = prune_units(graph, asked.units, importance=scores, keep=keep)
     thin = cut if asked.pattern is None else prune_weights(cut, asked.pattern, keep=keep)
+    small = _smaller(thin, scheme, keep, data)  # before the training, so that what cannot be is told before
     further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
     tuned = cut if aware and asked == Plan() else further(cut, gradual=gradual, out=out and out / "float")
     if aware and scheme:
         tuned = further(tuned, gradual=False, scheme=scheme, out=out and out / "aware")
-    made = {"before": graph, "cut": _smaller(thin, scheme, keep, data), "after": _smaller(tuned, scheme, keep, data)}
+    made = {"before": graph, "cut": small, "after": _smaller(tuned, scheme, keep, data)}
     worth = {when: judge(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))
     values = {when: metrics[name] for when, metrics in worth.items()}
