@@ -148,7 +148,7 @@ def compressed(
     further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
-    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # and what cannot be is told
+    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # now, so that what cannot be is told
     tuned = small if aware and asked == Plan() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
         tuned = further(ready(tuned, scheme, learnt), gradual=False, scheme=scheme, out=out and out / "aware")
