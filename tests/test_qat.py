@@ -3,6 +3,8 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from edgernn import versus as races
 from edgernn.cells import Standardize
 from edgernn.cli import call, cli
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.file import load
+from edgernn.file import dumps, load
 from edgernn.graph import INPUT, Graph
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
@@ -43,9 +45,10 @@ from edgernn.train.judge import answers
 from edgernn.train.models import KINDS, Network, Shape
 from edgernn.train.motor import record, saved
 from edgernn.train.replay import Replay
-from edgernn.train.restore import matrices
+from edgernn.train.restore import matrices, restore
 from edgernn.train.teacher import Lesson, Teacher
 from edgernn.train.trainer import Place
+from edgernn.train.zeros import Zeros
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 CPU = Place("cpu")
@@ -218,6 +221,17 @@ def test_a_whole_run_stays_with_the_definition(name, scheme):
         assert apart.max() <= 0.04 * reach
     else:
         assert apart.max() <= 1e-3 * reach
+
+
+@every_scheme
+@pytest.mark.parametrize("name", ["Gru rest", "Lstm"])
+def test_a_state_that_is_given_is_read_from_its_grid(name, scheme):
+    graph = ready(GRAPHS[name])
+    network, plan = Replay(graph, scheme=scheme), static(quantize(graph, scheme))
+    off = [torch.rand(1, width) / 7 for width in graph.states.values()]
+    on = [rounded(each, plan.states[state]) for each, state in zip(off, graph.states, strict=True)]
+    assert not torch.equal(off[0], on[0])
+    assert torch.equal(network.run(batch_of(graph), off)[0], network.run(batch_of(graph), on)[0])
 
 
 # Gradients
@@ -411,6 +425,50 @@ def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, k
         finetune(thin, brief, data, keep=("heads",), scheme=scheme, place=CPU)
 
 
+@pytest.mark.parametrize("scheme", ["", "static_wi8_ai8"])
+def test_a_fine_tuning_that_was_interrupted_ends_as_if_it_never_was(scheme, known, tmp_path, monkeypatch):
+    graph, recipe, data = known
+    brief = recipes.changed(recipe, {"training.epochs": 4})
+    lesson, pattern = Lesson(graph), Magnitude(0.5)
+    further = partial(finetune, graph, brief, data, pattern=pattern, scheme=scheme, lesson=lesson, place=CPU)
+    wanted = further()
+    ended = Task.on_train_epoch_end
+
+    def interrupted(task):
+        ended(task)
+        if task.current_epoch == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Task, "on_train_epoch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        further(out=tmp_path)
+    seen = []
+    monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (ended(task), seen.append(task.current_epoch)))
+    assert dumps(further(out=tmp_path)) == dumps(wanted)
+    assert seen == [3]
+    assert dumps(further(out=tmp_path)) == dumps(wanted)  # it had ended
+    assert seen == [3]
+    with pytest.raises(UsageError, match="is not the recipe that this training began with"):
+        further(out=tmp_path, lesson=None)
+
+
+def test_zeros_go_on_where_they_were(known):
+    """Whatever the weights are by then."""
+    graph, recipe, data = known
+    network = restore(graph, recipe, data)
+    module = SimpleNamespace(network=network, progress=lambda _: 1.0)
+    first, second = (Zeros(graph, Magnitude(0.5)) for _ in range(2))
+    first.on_train_end(None, module)
+    where = {name: each == 0 for name, each in matrices(network).items()}
+    for each in matrices(network).values():
+        torch.nn.init.normal_(each)
+    second.load_state_dict(first.state_dict())
+    second.on_train_start(None, module)
+    for name, each in matrices(network).items():
+        assert torch.equal(each == 0, where[name])
+        assert where[name].sum() == each.numel() // 2
+
+
 def test_a_static_model_is_judged_by_its_integers(known):
     graph, _, data = known
     small = quantize(calibrated(graph, data), "static_wi8_ai8")
@@ -568,6 +626,7 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
 WRONG = {
     ("--qat", "--prune", "2:4"): "--qat trains for the precision of --quantize SCHEME; give it",
     ("--qat", "--quantize", "fp16"): "--qat goes with a recipe; give --finetune RECIPE and --data PATH",
+    ("--prune", "2:4", "--resume", "kept"): "--resume goes with a recipe",
     ("--teacher", "big.rnn"): "--teacher goes with a recipe",
     ("--prune", "2:4", "--distill", "0.5"): "--distill and --temperature go with a teacher; give --teacher FILE",
     ("--prune", "2:4", "--temperature", "2"): "--distill and --temperature go with a teacher",

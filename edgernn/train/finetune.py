@@ -4,12 +4,14 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from edgernn import file
 from edgernn.agreement import agreement
 from edgernn.graph import Graph
 from edgernn.passes.keep import check
@@ -25,7 +27,7 @@ from edgernn.train.data.sequences import Data
 from edgernn.train.importance import taylor
 from edgernn.train.judge import METRICS, answers, judge
 from edgernn.train.models import Network
-from edgernn.train.recipe import Recipe
+from edgernn.train.recipe import Recipe, written
 from edgernn.train.replay import Replay
 from edgernn.train.restore import restore
 from edgernn.train.teacher import Lesson, Teacher
@@ -43,6 +45,7 @@ def finetune(
     gradual: bool = True,
     scheme: str = "",
     lesson: Lesson | None = None,
+    out: Path | None = None,
     place: Place | None = None,
 ) -> Graph:
     """Train a model further as its recipe says, from the weights that it has.
@@ -57,18 +60,20 @@ def finetune(
         scheme: what it is to be quantized in afterwards, so that it is trained as what it will be (`Replay`): without
             dropout, and with the ranges that it has, or else those of the training part; "" to train it as float.
         lesson: a teacher that it learns from beside the truth.
+        out: a folder for its checkpoint; one that is there already is gone on from. None for no folder that stays.
         place: what it runs on.
 
     Returns:
         In float; for a static scheme with the ranges that it was trained with.
 
     Raises:
-        UsageError: a model or teacher that is not of this recipe and data.
+        UsageError: a model or teacher that is not of this recipe and data, or a folder of another fine-tuning.
         GraphError: a pattern that its matrices cannot have, before any training.
         CalibrationError: a training part that no ranges can be learnt from.
         TrainingError: the loss is no number.
         KeyboardInterrupt: it was interrupted.
     """
+    said = _said(graph, recipe, lesson, zeros=pattern, keep=sorted(keep), gradual=gradual, scheme=scheme)
     network: Network | Replay = restore(graph, recipe, data)
     zeros = [] if pattern is None else [Zeros(graph, pattern, keep, gradual=gradual)]
     teacher = None if lesson is None else Teacher(lesson, data)
@@ -80,11 +85,19 @@ def finetune(
         network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
     torch.manual_seed(recipe.training.seed)
     task = run.set_to(network.train(), recipe, kept, validation, teacher)
-    with TemporaryDirectory() as folder, quiet():
-        trainer, _, _ = make(recipe.training, Path(folder), place or Place(), zeros)
-        fit(trainer, task)
+    with TemporaryDirectory() as spare, quiet():
+        trainer, _, _ = make(recipe.training, out or Path(spare), place or Place(), zeros)
+        fit(trainer, task, None if out is None else run.begin(said, out, resume=True))
     network.cpu().eval()
     return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
+
+
+def _said(graph: Graph, recipe: Recipe, lesson: Lesson | None, **options: Any) -> str:
+    """The recipe, and in comments all else that decides what a fine-tuning comes to."""
+    models = {"model": graph} | ({} if lesson is None else {"teacher": lesson.teacher})
+    told = {name: sha256(file.dumps(each)).hexdigest() for name, each in models.items()} | options
+    told |= {} if lesson is None else {"weight": lesson.weight, "temperature": lesson.temperature}
+    return written(recipe) + "".join(f"# {name}: {value}\n" for name, value in told.items())
 
 
 def compressed(
@@ -100,6 +113,7 @@ def compressed(
     aware: bool = False,
     lesson: Lesson | None = None,
     calibration: Calibration | None = None,
+    out: Path | None = None,
     place: Place | None = None,
 ) -> tuple[Graph, dict[str, Any]]:
     """Prune a model, train what is left further, and quantize it.
@@ -117,6 +131,7 @@ def compressed(
             before, as long.
         lesson: a teacher that it learns from beside the truth.
         calibration: how ranges are learnt for a static scheme; from the training part, where it has no sequences.
+        out: a folder for checkpoints, below which "float" and "aware" are gone on from when they are there.
         place: what it runs on.
 
     Returns:
@@ -133,10 +148,10 @@ def compressed(
     further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
-    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # and what cannot be is told
-    tuned = small if aware and asked == Plan() else further(small, gradual=gradual)
+    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # now, so that what cannot be is told
+    tuned = small if aware and asked == Plan() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
-        tuned = further(ready(tuned, scheme, learnt), gradual=False, scheme=scheme)
+        tuned = further(ready(tuned, scheme, learnt), gradual=False, scheme=scheme, out=out and out / "aware")
     made["after"] = quantized(tuned, scheme, learnt, keep=keep)
     worth = {when: judge(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))

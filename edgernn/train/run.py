@@ -96,7 +96,7 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     task = set_to(network, recipe, data, validation)
     with quiet():
         trainer, norms, spent = make(recipe.training, out, place or Place())
-        checkpoint = _begin(recipe, out, resume)
+        checkpoint = begin(written(recipe), out, resume)
         began = time.perf_counter()
         fit(trainer, task, checkpoint)
     took, cpu = time.perf_counter() - began, spent.cpu_s
@@ -148,15 +148,20 @@ def taught(recipe: Recipe, data: Data) -> Part:
     return Part(Varied(data, recipe.augment), list(data.train.targets), [len(each) for each in data.train.frames])
 
 
-def _begin(recipe: Recipe, out: Path, resume: bool) -> Path | None:
+def begin(said: str, out: Path, resume: bool) -> Path | None:
     """Make the folder ready: the checkpoint to go on from, or nothing of an earlier training.
+
+    Args:
+        said: the recipe, and whatever else the training depends on, as TOML.
+        out: the folder.
+        resume: whether to go on from what is there.
 
     Raises:
         UsageError: it is to go on, and what is there is of another recipe.
     """
-    said, kept = written(recipe).encode(), out / "recipe.toml"
+    kept = out / "recipe.toml"
     if resume and (out / CHECKPOINT).exists():
-        if disk.read(kept) != said:
+        if disk.read(kept) != said.encode():
             raise UsageError(
                 f"'{kept}' is not the recipe that this training began with; give the same settings, or train anew "
                 "without --resume"
@@ -166,7 +171,7 @@ def _begin(recipe: Recipe, out: Path, resume: bool) -> Path | None:
     for name in MADE:
         with suppress(FileNotFoundError):
             os.unlink(out / name)
-    disk.write(kept, said)
+    disk.write(kept, said.encode())
     return None
 
 

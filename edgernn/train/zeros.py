@@ -37,6 +37,12 @@ class Zeros(Callback):
         self._stage = -1
         self._zeros: Mapping[str, torch.Tensor] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"stage": self._stage, "zeros": dict(self._zeros)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._stage, self._zeros = int(state["stage"]), state["zeros"]
+
     def on_train_start(self, _trainer: Any, module: Any) -> None:
         """The first zeros."""
         self._advance(module, 0.0)
@@ -56,7 +62,7 @@ class Zeros(Callback):
             self._stage, self._zeros = stage, self._chosen(weights, stage / STAGES)
         with torch.no_grad():
             for name, zeros in self._zeros.items():
-                weights[name].masked_fill_(zeros, 0.0)
+                weights[name].masked_fill_(zeros.to(weights[name].device), 0.0)
 
     def _chosen(self, weights: Mapping[str, nn.Parameter], share: float) -> dict[str, torch.Tensor]:
         """Where the zeros are, by the weights as they are now."""
