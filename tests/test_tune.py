@@ -16,7 +16,7 @@ from edgernn import cost, device
 from edgernn.cells import Dense
 from edgernn.cli import call, cli
 from edgernn.commands.tune import _text
-from edgernn.errors import FrameError, MissingExtraError, UsageError
+from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Graph
 from edgernn.latency import BLOCK, ROUNDS, TURN
@@ -243,7 +243,7 @@ def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
     tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
     (said,) = tmp_path.glob("*.json")
     said.write_text("{}")
-    with pytest.raises(UsageError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
+    with pytest.raises(FileError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
         tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
 
 
@@ -305,6 +305,10 @@ def test_frames_that_say_nothing_are_refused():
         by_frames(KWS, np.zeros((99, 5), np.float32), "f.csv")
     with pytest.raises(FrameError, match=r"'f\.csv' has 63 frames; expected at least 64"):
         by_frames(KWS, FRAMES[:63], "f.csv")
+    nowhere = FRAMES.copy()
+    nowhere[70, 2] = nan
+    with pytest.raises(FrameError, match="element 2 of frame 70 of sequence 0 is nan; expected a finite number"):
+        by_frames(KWS, nowhere, "f.csv")
     with pytest.raises(UsageError, match="the model has one output, so there is no choice"):
         by_frames(one(Dense(t(1, 6))), FRAMES, "f.csv")
 

@@ -46,7 +46,7 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
         raise UsageError(f"there is no method '{method}'; {misspelt(method, METHODS)}")
     if growing not in {"refuse", "accept"}:
         raise UsageError(f"growing='{growing}' does not exist; there are 'refuse' and 'accept'")
-    kept = [_checked(graph, i, sequence) for i, sequence in enumerate(sequences)]
+    kept = [checked(graph, i, sequence) for i, sequence in enumerate(sequences)]
     _check_enough(kept)
     ops = RangeOps(graph.astype("float32"), kept)
     seen = ops.see()
@@ -65,7 +65,12 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
     return replace(graph, ranges=ranges)
 
 
-def _checked(graph: Graph, i: int, sequence: Any) -> Array:
+def checked(graph: Graph, i: int, sequence: Any) -> Array:
+    """Sequence number i, if it is frames that may enter the graph.
+
+    Raises:
+        FrameError: it is not; naming what is wrong with it.
+    """
     dtype = np.dtype("int32" if graph.rows else "float32")
     wanted = f"expected an array of {dtype} of shape (time, {graph.inputs})"
     if not isinstance(sequence, np.ndarray):
