@@ -86,6 +86,8 @@ def test_what_no_clock_can_tell_apart_is_told_apart_by_bytes():
         Candidate("", "fp32", "compiled", 1.0, 0.0, size, us) for size, us in ((90, 1.0), (50, 1.019), (10, 1.03))
     )
     assert winner([fast, small, slow]) == small
+    better = replace(small, drop=-1.0, step_us=1.0195)
+    assert winner([fast, small, better]) == better
     assert winner([fast, small, slow], "bytes") == slow
 
 
