@@ -214,11 +214,11 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     asked = []
     plain = by_frames(KWS, FRAMES, "frames")
     judge = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
-    options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", DYNAMIC)}
+    options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC)}
     whole = tune(KWS, judge, tmp_path / "whole", **options, clock=clock())
     assert len(asked) == 4
     asked.clear()
