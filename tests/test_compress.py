@@ -206,18 +206,29 @@ def test_fine_tuning_lowers_the_loss_of_what_was_cut(known):
     assert loss_of(finetune(cut, recipe, data, place=CPU), data) < loss_of(cut, data)
 
 
-def test_factors_are_trained_further(known):
+@pytest.mark.parametrize("dense", [0, 12])
+def test_factors_are_trained_further(dense, known):
     graph, recipe, data = known
-    cut = factorize(graph, 0.5, keep=("head",))
-    network = restore(cut, recipe, data)
-    assert dumps(to_graph(network, data)) == dumps(cut)
-    tuned = finetune(cut, recipe, data, place=CPU)
-    assert loss_of(tuned, data) < loss_of(cut, data)
-    assert {name: tensor.shape for name, tensor in tuned.tensors.items()} == {
-        name: tensor.shape for name, tensor in cut.tensors.items()
-    }
-    with pytest.raises(UsageError, match="layer 'head' is factored, and only recurrent layers are trained as products"):
-        finetune(factorize(graph, {"head.w": 0.3}), recipe, data, place=CPU)
+    if dense:
+        recipe = shaped(recipe, Shape("gru", hidden=6, dense=dense))
+        graph = to_graph(Network(recipe.shape, data.width, data.outputs).eval(), data)
+    small = factorize(graph, 0.5)
+    factored = {name.split(".")[0] for name in small.tensors if name.endswith(".left")}
+    assert factored == {"layers_0", "head", *(["before_0"] if dense else [])}
+    assert dumps(to_graph(restore(small, recipe, data), data)) == dumps(small)
+    tuned = finetune(small, recipe, data, place=CPU)
+    assert loss_of(tuned, data) < loss_of(small, data)
+    for name, tensor in small.tensors.items():
+        assert tuned.tensors[name].shape == tensor.shape
+        assert (tuned.tensors[name] != tensor) == (not name.startswith("standardize"))
+
+
+def test_zeros_are_held_in_factors(known):
+    graph, recipe, data = known
+    small = factorize(graph, 0.5)
+    tuned = finetune(small, recipe, data, pattern=Magnitude(0.5), place=CPU)
+    for name, mask in masks(small, Magnitude(0.5)).items():
+        assert (tuned.tensors[name].stored == 0).sum() == (~mask).sum() > 0
 
 
 def loss_of(graph, data) -> float:

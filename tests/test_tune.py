@@ -16,7 +16,7 @@ from edgernn import cost, device
 from edgernn.cells import Dense
 from edgernn.cli import call, cli
 from edgernn.commands.tune import _text
-from edgernn.errors import FrameError, MissingExtraError, UsageError
+from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Graph
 from edgernn.latency import BLOCK, ROUNDS, TURN
@@ -90,6 +90,8 @@ def test_what_no_clock_can_tell_apart_is_told_apart_by_bytes():
         Candidate("", "fp32", "compiled", 1.0, 0.0, size, us) for size, us in ((90, 1.0), (50, 1.019), (10, 1.03))
     )
     assert winner([fast, small, slow]) == small
+    better = replace(small, drop=-1.0, step_us=1.0195)
+    assert winner([fast, small, better]) == better
     assert winner([fast, small, slow], "bytes") == slow
 
 
@@ -216,11 +218,11 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     asked = []
     plain = by_frames(KWS, FRAMES, "frames")
     judge = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
-    options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", DYNAMIC)}
+    options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC)}
     whole = tune(KWS, judge, tmp_path / "whole", **options, clock=clock())
     assert len(asked) == 4
     asked.clear()
@@ -247,7 +249,7 @@ def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
     tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
     (said,) = tmp_path.glob("*.json")
     said.write_text("{}")
-    with pytest.raises(UsageError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
+    with pytest.raises(FileError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
         tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
 
 
@@ -309,6 +311,10 @@ def test_frames_that_say_nothing_are_refused():
         by_frames(KWS, np.zeros((99, 5), np.float32), "f.csv")
     with pytest.raises(FrameError, match=r"'f\.csv' has 63 frames; expected at least 64"):
         by_frames(KWS, FRAMES[:63], "f.csv")
+    nowhere = FRAMES.copy()
+    nowhere[70, 2] = nan
+    with pytest.raises(FrameError, match="element 2 of frame 70 of sequence 0 is nan; expected a finite number"):
+        by_frames(KWS, nowhere, "f.csv")
     with pytest.raises(UsageError, match="the model has one output, so there is no choice"):
         by_frames(one(Dense(t(1, 6))), FRAMES, "f.csv")
 

@@ -17,6 +17,9 @@ PLANS = ("units=0.5", "blocks=0.8")
 """What is pruned when a recipe is given and nothing is said."""
 
 
+TRAINED = "what was pruned was trained further, as the recipe says, and the model itself was not: so it may gain"
+
+
 @click.command(no_args_is_help=True)
 @click.argument("model", metavar="MODEL.rnn")
 @click.option("--data", "path", required=True, metavar="PATH", help="Frames, .npy or .csv; or what the recipe reads.")
@@ -99,6 +102,7 @@ def _text(found: "Tuned", written: dict[str, bytes]) -> str:
         f"* none is better in all of bytes, us and {judge.metric}; > the winner",
         f"{judge.metric} is of {judge.data}, {judge.before:.4g} for the model; it chose the winner, so it flatters",
         f"us are {how}; bytes are those of the artifact",
+        *([TRAINED] if any(each.plan for each in found.candidates) else []),
         *_left_out(found),
         "",
         f"{found.best.name}: {', '.join(written)}",

@@ -51,7 +51,7 @@ def finetune(
     """Train a model further as its recipe says, from the weights that it has.
 
     Args:
-        graph: a model of the recipe in float, perhaps with fewer units, or its recurrent layers factored.
+        graph: a model of the recipe in float, perhaps with fewer units, or its matrices factored.
         recipe: what it was trained with; its [training] is that of the fine-tuning.
         data: what it was trained on.
         pattern: zeros to put into its matrices and to hold there.

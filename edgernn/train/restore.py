@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from edgernn.cell import dimensions, settings, tensors
+from edgernn.cells import Dense
 from edgernn.errors import UsageError
 from edgernn.factored import Factored
 from edgernn.graph import Graph, Layer
@@ -17,6 +18,7 @@ from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe
 from edgernn.train.recurrent import Recurrent
 from edgernn.train.replay import Replay
+from edgernn.train.thin import Thin
 
 FUSED: Mapping[str, str] = {"weight_ih_l0": "w", "weight_hh_l0": "u", "bias_ih_l0": "b", "bias_hh_l0": "c"}
 
@@ -36,7 +38,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
 
     Args:
         graph: converted from a network of this recipe and data, in float; units may have been removed since, as many
-            from each layer, and the matrices of recurrent layers factored.
+            from each layer, and matrices factored.
         recipe: what it was trained with; the graph says how many hidden units there are.
         data: what it was trained on.
 
@@ -79,24 +81,18 @@ def matrices(network: Network | Replay) -> dict[str, nn.Parameter]:
 
 
 def _factor(network: Network, graph: Graph) -> None:
-    """Make the layers whose weights are factored cells of their own, which are trained by their formula.
-
-    Raises:
-        UsageError: a layer that is not recurrent is factored.
-    """
-    stands = {f"layers_{i}": i for i in range(len(network.layers))}
+    """Put layers that are trained as products where the graph's weights are factored."""
+    paths = {path.replace(".", "_"): path for path, _ in network.named_modules()}
+    shape = network.shape
     for layer in graph.layers:
         if not any(isinstance(weight, Factored) for weight in vars(layer.cell).values()):
             continue
-        if layer.name not in stands:
-            raise UsageError(
-                f"layer '{layer.name}' is factored, and only recurrent layers are trained as products; leave it whole "
-                f"with keep=('{layer.name}',), or factor it after the training"
-            )
-        shape = network.shape
-        network.layers[stands[layer.name]] = Recurrent(
-            layer.cell, dropout=shape.variational, learned=shape.learned_state
-        ).eval()
+        if isinstance(layer.cell, Dense):
+            network.set_submodule(paths[layer.name], Thin(layer.cell))
+        else:
+            own = Recurrent(layer.cell, dropout=shape.variational, learned=shape.learned_state)
+            network.set_submodule(paths[layer.name], own)
+    network.eval()
 
 
 def _load(network: Network, graph: Graph) -> None:
@@ -114,6 +110,8 @@ def _fields(module: nn.Module) -> dict[str, str]:
     """The parameters of a module itself, and the fields that they become."""
     if isinstance(module, Recurrent):
         return module.weights() | {f"rest.{state}": f"{state}.rest" for state in module.rest}
+    if isinstance(module, Thin):
+        return module.weights()
     return dict(FIELDS.get(type(module), {}))
 
 

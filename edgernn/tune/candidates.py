@@ -4,7 +4,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edgernn.errors import CompilerError, EdgernnError, MissingExtraError, ParityError, TrainingError
+from edgernn.errors import (
+    CalibrationError,
+    CompilerError,
+    EdgernnError,
+    GraphError,
+    MissingExtraError,
+    ParityError,
+    TrainingError,
+    UnsupportedError,
+    UsageError,
+)
 from edgernn.graph import Graph
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.plan import Plan, plan
@@ -25,13 +35,16 @@ Texts = tuple[str, ...]
 
 WHY: Mapping[type[EdgernnError], str] = MappingProxyType(
     {
+        **dict.fromkeys((UnsupportedError, GraphError, CalibrationError, UsageError), "cannot be expressed"),
         MissingExtraError: "runtime missing",
         CompilerError: "runtime missing",
         ParityError: "answers otherwise than its graph",
         TrainingError: "training failed",
     }
 )
-"""What was raised -> why a candidate is left out; whatever else was raised, it cannot be expressed."""
+"""What was raised -> why a candidate is left out; whatever else is raised ends the tuning."""
+
+REFUSED = tuple(WHY)
 
 
 @dataclass(frozen=True)
@@ -89,14 +102,14 @@ def candidates(
         name = " ".join(texts)
         try:
             small = graph if asked == Plan() or judge.teach is None else kept.model(asked, judge.teach)
-        except EdgernnError as error:
+        except REFUSED as error:
             yield from (_left(name, scheme, "", error) for scheme in among)
             told(many([texts], among))
             continue
         for scheme in among:
             try:
                 model = _quantized(small, scheme, judge)
-            except EdgernnError as error:
+            except REFUSED as error:
                 yield _left(name, scheme, "", error)
                 told(len(RUNTIMES))
                 continue
@@ -135,11 +148,11 @@ def _judged(
         program, metric = kept.judged(
             graph, RUNTIMES[runtime], lambda made: judge.worth(lambda xs: made.stream().run(xs))
         )
-    except EdgernnError as error:
+    except REFUSED as error:
         return _left(name, scheme, runtime, error)
     drop = round(lost(judge.before, metric, judge.better), 6)
     return Found(Candidate(name, scheme, runtime, metric, drop, program.size, 0.0), graph, program)
 
 
 def _left(name: str, scheme: str, runtime: str, error: EdgernnError) -> LeftOut:
-    return LeftOut(name, scheme, runtime, WHY.get(type(error), "cannot be expressed"), str(error))
+    return LeftOut(name, scheme, runtime, WHY[type(error)], str(error))

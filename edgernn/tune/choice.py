@@ -61,17 +61,21 @@ def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 
 def winner(candidates: Sequence[Candidate], prefer: str = "latency") -> Candidate:
-    """The fastest, and of those that are within TIE of it the smallest; or the smallest, and of those the fastest.
+    """The best one by latency, or by bytes.
+
+    By latency: those within TIE of the fastest, of these the smallest, of these the one that loses least. By bytes: the
+    smallest, of these the fastest.
 
     Raises:
         UsageError: another preference.
     """
     if prefer not in PREFERENCES:
         raise UsageError(f"nothing is chosen by '{prefer}'; {misspelt(prefer, PREFERENCES)}")
-    if prefer == "latency":
-        fastest = min(each.step_us for each in candidates)
-        candidates = [each for each in candidates if each.step_us <= fastest * (1 + TIE)]
-    return min(candidates, key=_figures)
+    if prefer == "bytes":
+        return min(candidates, key=_figures)
+    fastest = min(each.step_us for each in candidates)
+    near = [each for each in candidates if each.step_us <= fastest * (1 + TIE)]
+    return min(near, key=lambda each: (each.bytes, each.drop, each.step_us))
 
 
 def _figures(each: Candidate) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgernn.errors import FrameError, UsageError
 from edgernn.file import digest
 from edgernn.graph import Graph
-from edgernn.passes.calibrate import FRAMES
+from edgernn.passes.calibrate import FRAMES, checked
 from edgernn.passes.plan import Plan
 from edgernn.readings.numpy import Stepper
 
@@ -64,7 +64,7 @@ def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
         name: where they come from, for messages.
 
     Raises:
-        FrameError: a frame of another width, or too few.
+        FrameError: a frame of another width, or that must not enter; or too few.
         UsageError: a model with one output, which chooses nothing.
     """
     if graph.outputs == 1:
@@ -80,7 +80,7 @@ def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
         raise FrameError(
             f"'{name}' has {len(rows)} frames; expected at least {ENOUGH}: half calibrate, and half are judged"
         )
-    first, second = np.split(np.stack(rows), [len(rows) // 2])
+    first, second = np.split(checked(graph, [np.stack(rows)])[0], [len(rows) // 2])
     wanted = answers(graph)(second).argmax(-1)
 
     def worth(answer: Answer) -> float:
