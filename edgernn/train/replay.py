@@ -98,6 +98,4 @@ class Replay(nn.Module):
 
 def _stands(weight: nn.Parameter, small: Tensor) -> torch.Tensor:
     """A weight as it is once quantized, with the gradient of itself."""
-    if not small.scheme:
-        return weight
     return straight(weight, torch.from_numpy(np.array(small.dense(np.float32))).to(weight))
