@@ -2,6 +2,8 @@
 
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
+from edgernn.commands.certify import certify
+from edgernn.commands.check import check
 from edgernn.commands.compare import compare
 from edgernn.commands.compress import compress
 from edgernn.commands.demo import demo
@@ -14,4 +16,20 @@ from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, compress, demo)
+VERBS = (
+    export,
+    info,
+    run,
+    generate,
+    anomalies,
+    bench,
+    check,
+    certify,
+    devices,
+    estimate,
+    train,
+    compare,
+    search,
+    compress,
+    demo,
+)
