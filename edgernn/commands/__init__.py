@@ -12,6 +12,7 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.generate import generate
 from edgernn.commands.info import info
+from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
@@ -25,6 +26,7 @@ VERBS = (
     bench,
     check,
     certify,
+    regress,
     devices,
     estimate,
     train,
