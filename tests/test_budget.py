@@ -179,6 +179,17 @@ def test_a_burst_counts_against_a_pass_that_the_same_misses_spread_out_earn():
     assert bad.dependence > 10
 
 
+def test_where_few_miss_bursts_are_seen_among_the_slowest_twentieth():
+    together = np.full(3000, 1000.0)
+    together[600:749] = 5000
+    together[650:653] = 9000
+    apart = np.random.default_rng(5).permutation(together)
+    slow = (together > 1000).tolist()
+    said, spread_out = judge(together.tolist(), BUDGET), judge(apart.tolist(), BUDGET)
+    assert (said.misses, said.verdict, said.dependence) == (3, NO_VERDICT, dependence(slow))
+    assert (spread_out.misses, spread_out.verdict) == (3, PASS)
+
+
 @given(st.lists(st.booleans(), max_size=60))
 def test_the_longest_run_of_misses_is_the_longest(late):
     assert in_a_row(late) == max(map(len, "".join("x" if each else " " for each in late).split()), default=0)
