@@ -6,7 +6,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from edgernn.binomial import NO_VERDICT
 from edgernn.budget import Budget, at
 from edgernn.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
 from edgernn.conditions import Machine, Moment, fingerprint
@@ -120,12 +119,11 @@ def _run(found: Check) -> str:
 
 
 def _warnings(found: Check) -> list[str]:
-    if found.publishable:
-        return []
-    told = [f"A short run: {CERTIFIED_S:g} s paced in {CERTIFIED_PROCESSES} processes before p99 may be published."]
     if found.plan.back_to_back:
-        told = ["Implied: nothing waited for its frame, which flatters. Only a paced run may be published."]
-    return told if found.verdict != NO_VERDICT else []
+        return ["Implied: nothing waited for its frame, which flatters. Only a paced run may be published."]
+    if found.long:
+        return []
+    return [f"A short run: {CERTIFIED_S:g} s paced in {CERTIFIED_PROCESSES} processes before p99 may be published."]
 
 
 def _summary(found: Check, kind: str) -> dict[str, float]:

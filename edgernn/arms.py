@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edgernn.binomial import NO_VERDICT
-from edgernn.conditions import moment
+from edgernn.conditions import Moment, moment
 from edgernn.errors import UsageError
-from edgernn.fitness import Evidence, unfit
+from edgernn.fitness import Evidence, remarks, unfit
 from edgernn.regress import ORDER, TOLERANCES, Block, Regression, regress
 from edgernn.worker import Worker
 
@@ -37,11 +37,13 @@ class Arms:
 
 @dataclass(frozen=True)
 class Found:
-    """A comparison, and what each arm said of itself when it opened."""
+    """A comparison, what each arm said of itself when it opened, and the machine before and after."""
 
     arms: Arms
     regression: Regression
     opened: Mapping[str, Mapping[str, Any]]
+    moments: tuple[Moment, ...]
+    remarks: tuple[str, ...]
 
 
 def compared(
@@ -67,11 +69,13 @@ def compared(
 
     before = moment()
     said = regress(fresh, tolerances, tell)
-    evidence = Evidence((before, moment()), all(settled), None, None, 1.0, any_governor=True)
+    moments = (before, moment())
+    # The base against itself tells what a governor may have done, so one that cannot be read is no reason here.
+    evidence = Evidence(moments, all(settled), faults=0, jitter_us=None, deadline_us=0.0, any_governor=True)
     reasons = unfit(evidence)
     if reasons:
         said = replace(said, verdict=NO_VERDICT, reason="; ".join(filter(None, [*reasons.values(), said.reason])))
-    return Found(arms, said, opened)
+    return Found(arms, said, opened, moments, tuple(remarks(evidence)))
 
 
 def text(found: Found) -> str:
@@ -87,14 +91,21 @@ def text(found: Found) -> str:
         f"{f'{each.low:+.1%} to {each.high:+.1%}':18}{each.again_low:+.1%} to {each.again_high:+.1%}"
         for each in said.compared
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(["", *found.remarks] if found.remarks else [])])
 
 
 def as_json(found: Found) -> dict[str, Any]:
     """The same, and all that it belongs to."""
     said = found.regression
     rows = [{**asdict(each), "fit": each.fit, "verdict": each.verdict} for each in said.compared]
-    return {**asdict(said), "compared": rows, "arms": asdict(found.arms), "opened": dict(found.opened)}
+    return {
+        **asdict(said),
+        "compared": rows,
+        "arms": asdict(found.arms),
+        "opened": dict(found.opened),
+        "moments": [asdict(now) for now in found.moments],
+        "remarks": list(found.remarks),
+    }
 
 
 def _reasons(said: Regression) -> list[str]:

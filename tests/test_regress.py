@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 
 import edgernn
 from edgernn import regress as module
-from edgernn.arms import Arms, as_json, compared, text
+from edgernn.arms import Arms, Found, text
 from edgernn.binomial import NO_VERDICT
 from edgernn.cli import call, cli
 from edgernn.errors import UsageError
@@ -157,16 +158,22 @@ def test_processes_take_turns_and_all_is_told(folder):
     assert all(each["base_us"] > 0 < each["candidate_us"] for each in said["compared"])
     sums = {name: said["opened"][name]["sha256"] for name in ORDER}
     assert sums == {name: edgernn.open("b.rnn" if name == "candidate" else "a.rnn").sha256 for name in ORDER}
+    assert len(said["moments"]) == 2
     assert CODES == {OK: 0, REGRESSED: 1, NO_VERDICT: 3}
 
 
-def test_a_comparison_fits_a_screen(folder):
-    found = compared(Arms("a.rnn", "b.rnn"))
+def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
+    opened = {name: {"backend": f"runtime of {name}", "machine": {"python": "3.11.7"}} for name in ORDER}
+    found = Found(
+        Arms("a.rnn", "b.rnn"), regress(Machine(candidate=1.2).arms), opened, (), ("the governor cannot be read",)
+    )
     lines = text(found).splitlines()
-    assert lines[0] == f"NO VERDICT: {FRESH} pairs of blocks of 200 steps, back to back"
-    assert any(line.startswith("candidate  b.rnn on numpy") for line in lines)
+    assert lines[0] == "REGRESSED: 20 pairs of blocks of 200 steps, back to back"
+    assert "candidate  b.rnn on runtime of candidate, Python 3.11.7" in lines
+    assert lines[-1] == "the governor cannot be read"
     assert len(lines) < 24
-    assert as_json(found)["arms"]["base"] == "a.rnn"
+    unfit = replace(found, regression=regress(Machine(again=1.2).arms))
+    assert text(unfit).splitlines()[1].startswith("  the machine is unfit for the median")
 
 
 @pytest.mark.parametrize(
