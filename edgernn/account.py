@@ -6,7 +6,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from edgernn.budget import Budget, at
+import numpy as np
+
+from edgernn.budget import Budget
 from edgernn.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
 from edgernn.conditions import Machine, Moment, fingerprint
 
@@ -127,8 +129,9 @@ def _warnings(found: Check) -> list[str]:
 
 
 def _summary(found: Check, kind: str) -> dict[str, float]:
-    ordered = sorted(found.us(kind))
-    return {**{f"p{each}": at(ordered, each) for each in PERCENTS}, "worst": ordered[-1]}
+    us = found.us(kind)
+    ranks = np.percentile(us, PERCENTS, method="inverted_cdf").tolist()
+    return {**{f"p{each}": value for each, value in zip(PERCENTS, ranks, strict=True)}, "worst": float(us.max())}
 
 
 def _row(found: Check, kind: str) -> str:

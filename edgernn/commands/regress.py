@@ -13,7 +13,7 @@ import click
 @click.option("--tolerance", type=float, default=5.0, show_default=True, help="By how many % the median may be slower.")
 @click.option("--tail-tolerance", type=float, default=10.0, show_default=True, help="And the 95th percentile.")
 @click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtimes.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random frames.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def regress(
