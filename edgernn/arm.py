@@ -30,7 +30,7 @@ FRAMES = 256  # random ones, given in turn
 Answer = tuple[dict[str, Any], dict[str, arrivals.Times]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Arm:
     """What is open; nothing before the first request."""
 
