@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from edgernn import arrivals, frames as files, runtime
+from edgernn import arrivals, runtime
 from edgernn.conditions import machine, moment
 from edgernn.errors import EdgernnError, FileError, FrameError
+from edgernn.frames import frames as read_frames
 from edgernn.latency import BLOCK, collector_at_rest
 from edgernn.measured import measure
 from edgernn.paced import warmed
@@ -82,7 +83,7 @@ def _open(held: list[Arm], artifact: str, frames: str | None, threads: int, seed
 
 def _frames(path: str, program: runtime.Program) -> list[Any]:
     """All frames of a file, each tried, so that none is refused while it counts."""
-    given = list(files.read(path, program.contract))
+    given = list(read_frames(path, "int32" if program.contract.rows else "float32"))
     if not given:
         raise FileError(f"'{path}' holds no frame; one at least is needed")
     stream = program.stream()

@@ -1,4 +1,4 @@
-"""Frames from files: arrays and text become what a model reads, one frame after the other."""
+"""Files of frames: .npy and .csv, a frame a row, as people have them; and .npz of several sequences."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -6,41 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgernn import disk
-from edgernn.contract import Contract
 from edgernn.errors import FileError, UsageError
 
+Array = NDArray[Any]
 
-def read(source: str, said: Contract) -> Iterator[Any]:
-    """The frames of a file, in the dtype that the model reads.
 
-    Args:
-        source: .npy (time, inputs), or .csv with a frame a line.
-        said: by the artifact.
+def frames(path: str, dtype: str) -> Iterator[Array]:
+    """The frames of a file, each (inputs,) of the dtype that a model reads, "float32" or "int32".
 
     Raises:
-        UsageError: another suffix.
-        FileError: the file cannot be read or holds something else.
+        UsageError: another suffix than .npy or .csv.
+        FileError: the file cannot be read, or holds something else; a line of text is named.
     """
-    suffix = Path(source).suffix
+    suffix = Path(path).suffix
     if suffix == ".csv":
-        return _csv(source, dtype_of(said))
+        return _csv(path, dtype)
     if suffix == ".npy":
-        return _npy(source, dtype_of(said))
-    raise UsageError(f"no frames can be read from '{source}'; there are .npy, .csv and - for a pipe")
+        return _npy(path, dtype)
+    raise UsageError(f"no frames can be read from '{path}'; there are .npy and .csv")
 
 
-def dtype_of(said: Contract) -> str:
-    """What a frame's elements are."""
-    return "int32" if said.rows else "float32"
-
-
-def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Any]:
-    """A frame from each line of numbers with commas between them; empty lines are passed over.
+def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Array]:
+    """A frame of each line that is not empty, numbers with commas between them; `name` is what a message calls them.
 
     Raises:
-        FileError: a line that has something else, with its number; `name` says where.
+        FileError: a line that holds something else.
     """
     number = 0
     try:
@@ -53,24 +46,59 @@ def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Any]:
         raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
 
 
-def _npy(source: str, dtype: str) -> Iterator[Any]:
+def sequences(path: str, dtype: str) -> tuple[Array, ...]:
+    """The sequences of a file, each (time, inputs): one in every array of an .npz, by their names, or all of another.
+
+    Raises:
+        UsageError: another suffix than .npy, .csv or .npz.
+        FileError: as `frames`; frames of several widths, or none.
+    """
+    suffix = Path(path).suffix
+    if suffix == ".npz":
+        held = _loaded(path)
+        arrays = dict(held) if not isinstance(held, np.ndarray) else {}
+        found = [_checked(array, f"array '{name}' of '{path}'", dtype) for name, array in sorted(arrays.items())]
+    elif suffix in {".npy", ".csv"}:
+        rows = list(frames(path, dtype))
+        widths = sorted({len(row) for row in rows})
+        if len(widths) > 1:
+            raise FileError(f"'{path}' has frames of {' and '.join(map(str, widths))} values; expected one width")
+        found = [np.stack(rows)] if rows else []
+    else:
+        raise UsageError(f"no sequences can be read from '{path}'; there are .npy, .csv and .npz")
+    if not found:
+        raise FileError(f"'{path}' holds no frames; expected some, (time, inputs)")
+    return tuple(found)
+
+
+def _npy(path: str, dtype: str) -> Iterator[Array]:
+    held = _loaded(path)
+    if not isinstance(held, np.ndarray):
+        raise FileError(f"'{path}' holds several arrays; write one (time, inputs) with numpy.save")
+    return iter(_checked(held, f"'{path}'", dtype))
+
+
+def _loaded(path: str) -> Any:
+    """An array, or several by name."""
     try:
-        frames = np.load(io.BytesIO(disk.read(source)), allow_pickle=False)
+        held = np.load(io.BytesIO(disk.read(path)), allow_pickle=False)
+        return held if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
+    except FileError:
+        raise
     except Exception as error:  # numpy and zipfile fail in many ways
-        raise FileError(f"'{source}' is no array: {error}; write it with numpy.save") from error
-    if not isinstance(frames, np.ndarray):
-        raise FileError(f"'{source}' holds several arrays; write one (time, inputs) with numpy.save")
-    fits = frames.ndim == 2 and np.can_cast(frames.dtype, dtype, "same_kind")
-    if not fits or (dtype == "int32" and np.any(frames != frames.astype(dtype))):
-        raise FileError(
-            f"'{source}' holds {frames.dtype} of shape {frames.shape}; expected {dtype} of shape (time, inputs)"
-        )
-    return iter(frames.astype(dtype))
+        raise FileError(f"'{path}' is no array: {error}; write it with numpy.save") from error
 
 
-def _csv(source: str, dtype: str) -> Iterator[Any]:
+def _checked(held: Array, name: str, dtype: str) -> Array:
+    fits = held.ndim == 2 and np.can_cast(held.dtype, dtype, "same_kind")
+    if not fits or (dtype == "int32" and np.any(held != held.astype(dtype))):
+        raise FileError(f"{name} holds {held.dtype} of shape {held.shape}; expected {dtype} of shape (time, inputs)")
+    return held.astype(dtype)
+
+
+def _csv(path: str, dtype: str) -> Iterator[Array]:
     try:
-        text = disk.read(source).decode()
+        text = disk.read(path).decode()
     except UnicodeDecodeError as error:
-        raise FileError(f"'{source}' is not text: {error}; expected one frame a line, with commas") from error
-    return parsed(text.splitlines(), f"'{source}'", dtype)
+        raise FileError(f"'{path}' is not text: {error}; expected one frame a line, with commas") from error
+    return parsed(text.splitlines(), f"'{path}'", dtype)

@@ -67,7 +67,6 @@ def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iter
     import numpy as np
 
     from edgernn.errors import FrameError, UsageError
-    from edgernn.frames import dtype_of
 
     if on_bad_input != "raise":
         raise UsageError(
@@ -77,16 +76,16 @@ def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iter
     for t, frame in enumerate(held):
         if frame.shape != (program.contract.inputs,):
             raise FrameError(f"frame {t} has {frame.size} values; expected {program.contract.inputs}")
-    return iter(program.run(np.array(held, dtype_of(program.contract)).reshape(len(held), program.contract.inputs)))
+    dtype = "int32" if program.contract.rows else "float32"
+    return iter(program.run(np.array(held, dtype).reshape(len(held), program.contract.inputs)))
 
 
 def _frames(source: str, program: "Program") -> Iterator[Any]:
     """The frames of a file or of a pipe, in the dtype that the model reads."""
-    from edgernn.frames import dtype_of, parsed, read
+    from edgernn.frames import frames, parsed
 
-    if source == "-":
-        return parsed(sys.stdin, "the pipe", dtype_of(program.contract))
-    return read(source, program.contract)
+    dtype = "int32" if program.contract.rows else "float32"
+    return parsed(sys.stdin, "the pipe", dtype) if source == "-" else frames(source, dtype)
 
 
 def _save(output: str, rows: list[Any], program: "Program") -> None:
