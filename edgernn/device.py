@@ -12,6 +12,7 @@ from edgernn.errors import UnsupportedError, UsageError
 from edgernn.probe import probe
 from edgernn.profile import FIGURES, Figure, Profile, read
 from edgernn.strict import misspelt
+from edgernn.uses import USES, Use
 
 THIS = "this"
 
@@ -43,6 +44,7 @@ class Device:
         triple: the target as zig calls it, with the oldest C library to expect.
         cpu: the processor as zig calls it.
         wheels: package -> whether pip finds a wheel of it there; for this machine, whether it is installed.
+        uses: name -> how often a step comes due: those that every device has, as its profile says otherwise or adds to.
         figures: each of these by its name, with the name of its source.
         sources: citations by their names.
     """
@@ -63,6 +65,7 @@ class Device:
     triple: str | None = None
     cpu: str | None = None
     wheels: Mapping[str, bool | None] = field(default_factory=dict)
+    uses: Mapping[str, Use] = field(default_factory=lambda: USES)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,6 +74,16 @@ class Device:
         """The suffixes of the artifacts that the board can run, as far as is known."""
         compiled = COMPILED if self.triple and self.cpu and self.level else (".c",)
         return (*compiled, *(suffix for suffix, packages in RUNTIMES.items() if any(map(self.wheels.get, packages))))
+
+    def use(self, name: str) -> Use:
+        """What is asked of a step in a named use.
+
+        Raises:
+            UsageError: neither the profile nor the table of uses knows it.
+        """
+        if name not in self.uses:
+            raise UsageError(f"board '{self.name}' has no use '{name}'; {misspelt(name, self.uses)}")
+        return self.uses[name]
 
     def runtime(self, suffix: str) -> str:
         """The package that runs artifacts of this suffix; "" where compiled code needs none.
@@ -120,7 +133,10 @@ def this() -> Device:
 def _device(name: str, profile: Profile) -> Device:
     said: dict[str, Any] = {key: figure.value for key, figure in profile.figures.items()}
     wheels = {package: said.pop(package, None) for package in FIGURES["runtimes"]}
-    return Device(name, profile.title, **said, wheels=wheels, figures=profile.figures, sources=profile.sources)
+    uses = MappingProxyType({**USES, **profile.uses})
+    return Device(
+        name, profile.title, **said, wheels=wheels, uses=uses, figures=profile.figures, sources=profile.sources
+    )
 
 
 def _profiles() -> dict[str, Path]:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from edgernn.cpu import LEVELS
 from edgernn.strict import Document, misspelt, parse
+from edgernn.uses import SECTION as BUDGETS, Use, read as read_uses
 
 UNKNOWN = "unknown"
 TABLE = '{ value = ..., source = "..." }'
@@ -24,11 +25,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a file says: figures that are unknown are left out; sources are citations by their names."""
+    """What a file says: figures that are unknown are left out; sources are citations by their names.
+
+    `uses` are those that the file states, and no others; a use is a choice and no figure, so it needs no source.
+    """
 
     title: str
     figures: Mapping[str, Figure]
     sources: Mapping[str, str]
+    uses: Mapping[str, Use] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,9 @@ class _Reader:
 
     def profile(self) -> Profile:
         said = self.document.said
+        known = ("title", "sources", *FIGURES, BUDGETS)
         for name in said:
-            if name not in {"title", "sources", *FIGURES}:
-                known = ("title", "sources", *FIGURES)
+            if name not in known:
                 raise self._error(f"there is no '{name}' in a profile; {misspelt(name, known)}", name)
         title = said.get("title")
         if not isinstance(title, str) or not title.strip():
@@ -121,7 +126,8 @@ class _Reader:
         self._check_sources(figures, sources)
         self._check_triple(figures)
         self._check_cpu(figures)
-        return Profile(title, MappingProxyType(figures), MappingProxyType(sources))
+        uses = read_uses(self.document)
+        return Profile(title, MappingProxyType(figures), MappingProxyType(sources), uses)
 
     def _sources(self, table: Any) -> dict[str, str]:
         if not isinstance(table, dict):

@@ -17,6 +17,7 @@ from test_commands import edge
 from edgernn import cpu, device, probe, profile
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.profile import FIGURES
+from edgernn.uses import USES, Use
 
 ROOT = Path(__file__).parent.parent
 BOARDS = sorted(path.stem for path in (ROOT / "devices").glob("*.toml"))
@@ -46,6 +47,10 @@ triple = { value = "aarch64-linux-gnu.2.36", source = "page" }
 [runtimes]
 numpy = { value = true, source = "page" }
 onnxruntime = { value = false, source = "page" }
+
+[budgets.audio]
+period_us = 16_000
+deadline_us = 12_000
 """
 
 
@@ -64,7 +69,7 @@ def test_the_boards_are_those_that_the_issue_names():
 def test_no_two_sections_have_a_figure_of_one_name():
     assert len(KEYS) == len(set(KEYS))
     fields = set(device.Device.__dataclass_fields__)
-    assert set(KEYS) - set(FIGURES["runtimes"]) == fields - {"name", "title", "wheels", "figures", "sources"}
+    assert set(KEYS) - set(FIGURES["runtimes"]) == fields - {"name", "title", "wheels", "uses", "figures", "sources"}
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -193,6 +198,16 @@ WRONG = {  # name -> what is replaced, with what, the line, and words of the mes
     "no sources": ('[sources]\nbook = "a book"\npage = "a page"', "", 7, "has the source 'book', not in [sources]; there are none"),
     "title": ('"A board"', '""', 2, "the title is ''; expected the board's name in words"),
     "no title": ('title = "A board"', "", 1, "the title is None; expected the board's name in words"),
+    "use": ("[budgets.audio]", "[budgets.audio.frame]", 26, "there is no 'frame' in [budgets.audio]; there are period_us,"),
+    "uses": ("[budgets.audio]", "[[budgets]]", 26, "'budgets' is no table; expected [budgets.audio]"),
+    "use kind": ("[budgets.audio]", "[budgets]", 27, "'period_us' is 16000; expected [budgets.period_us] with period_us ="),
+    "period": ("period_us = 16_000\n", "\n", 26, "[budgets.audio] has no period_us; write period_us = 10_000"),
+    "period name": ("period_us", "perod_us", 27, "there is no 'perod_us' in [budgets.audio]; did you mean 'period_us'?"),
+    "period of zero": ("16_000", "0", 27, "'period_us' is 0; expected a number of microseconds, up to an hour"),
+    "no period": ("16_000", "nan", 27, "'period_us' is nan; expected a number"),
+    "true period": ("16_000", "true", 27, "'period_us' is True; expected a number"),
+    "deadline": ("12_000", "16_001", 28, "'deadline_us' is 16001; expected a number of microseconds, up to the period of 16000"),
+    "percentile": ("deadline_us", "percentile = 100\ndeadline_us", 28, "'percentile' is 100; expected a number of steps in a hundred, from 50"),
     "syntax": ("[memory]", "[memory", 15, "is no TOML: "),
     "twice": ("[memory]", "[processor]", 15, "is no TOML: "),
 }  # fmt: skip
@@ -230,6 +245,22 @@ def test_a_line_is_found_in_whatever_way_toml_is_written(tmp_path):
     path = written(tmp_path, 'title = "A"\n"processor"."coers" = "unknown"\n')
     with pytest.raises(FileError, match=r"line 2: there is no figure 'coers'"):
         device.load(path)
+
+
+def test_a_profile_adds_uses_and_says_otherwise(tmp_path):
+    board = device.load(written(tmp_path, GOOD + "\n[budgets.grid]\nperiod_us = 20_000\npercentile = 99.9\n"))
+    assert board.uses == {**USES, "audio": Use(16000, 12000, 99), "grid": Use(20000, 20000, 99.9)}
+    with pytest.raises(
+        UsageError, match="'x' has no use 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
+    ):
+        board.use("aduio")
+
+
+@pytest.mark.parametrize("name", device.names())
+def test_every_device_has_the_named_uses(name):
+    periods = {use: device.load(name).use(use).period_us for use in ("audio", "control", "sample")}
+    assert periods == {"audio": 10_000, "control": 1_000, "sample": pytest.approx(22.6757, abs=1e-4)}
+    assert all(f" {use}: a step every " in edge("devices", name) for use in periods)
 
 
 VALUES = st.one_of(

@@ -2,6 +2,8 @@
 
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
+from edgernn.commands.certify import certify
+from edgernn.commands.check import check
 from edgernn.commands.compare import compare
 from edgernn.commands.compress import compress
 from edgernn.commands.demo import demo
@@ -10,9 +12,28 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.generate import generate
 from edgernn.commands.info import info
+from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
 
-VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, compress, tune, demo)
+VERBS = (
+    export,
+    info,
+    run,
+    generate,
+    anomalies,
+    bench,
+    check,
+    certify,
+    regress,
+    devices,
+    estimate,
+    train,
+    compare,
+    search,
+    compress,
+    tune,
+    demo,
+)

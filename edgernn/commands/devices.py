@@ -7,6 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from edgernn.device import Device
+    from edgernn.uses import Use
 
 
 @click.command()
@@ -24,11 +25,7 @@ def devices(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps([_row(device) for device in listed], indent=2) if as_json else _table(listed))
         return
     device = load(name)
-    click.echo(
-        json.dumps(_row(device) | {"figures": _figures(device), "sources": dict(device.sources)}, indent=2)
-        if as_json
-        else _text(device)
-    )
+    click.echo(json.dumps(_row(device) | _details(device), indent=2) if as_json else _text(device))
 
 
 def _row(device: "Device") -> dict[str, Any]:
@@ -49,6 +46,13 @@ def _or_unknown(value: int | None, width: int) -> str:
     return f"{'?' if value is None else value:>{width}}"
 
 
+def _details(device: "Device") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    uses = {name: asdict(use) for name, use in device.uses.items()}
+    return {"figures": _figures(device), "uses": uses, "sources": dict(device.sources)}
+
+
 def _figures(device: "Device") -> dict[str, Any]:
     """Every figure that a profile may have, with its value and its source; None where it is unknown."""
     from edgernn.profile import FIGURES
@@ -61,7 +65,13 @@ def _text(device: "Device") -> str:
     lines = [f"{device.name}: {device.title}", f"{'runs':16} {' '.join(device.formats)}", ""]
     for key, said in _figures(device).items():
         lines.append(f"{key:16} {_value(said['value']):26} {said['source']}" if said else f"{key:16} unknown")
-    return "\n".join([*lines, "", *(f"{name}: {citation}" for name, citation in device.sources.items())])
+    uses = [f"{'use':16} {name}: {_use(use)}" for name, use in device.uses.items()]
+    return "\n".join([*lines, "", *uses, "", *(f"{name}: {said}" for name, said in device.sources.items())])
+
+
+def _use(use: "Use") -> str:
+    period, deadline = (f"{round(us, 2):,.9g} us" for us in (use.period_us, use.deadline_us))
+    return f"a step every {period}, and {use.percentile:g} % of them done within {deadline}"
 
 
 def _value(value: Any) -> str:
