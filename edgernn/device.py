@@ -43,6 +43,7 @@ class Device:
         python: the version of Python that its system comes with.
         triple: the target as zig calls it, with the oldest C library to expect.
         cpu: the processor as zig calls it.
+        governor: what rules the clock of its cores.
         wheels: package -> whether pip finds a wheel of it there; for this machine, whether it is installed.
         flash_kib: room for code and weights in KiB.
         sram_kib: room for data in KiB, the largest piece that has no gaps.
@@ -69,6 +70,7 @@ class Device:
     python: str | None = None
     triple: str | None = None
     cpu: str | None = None
+    governor: str | None = None
     wheels: Mapping[str, bool | None] = field(default_factory=dict)
     flash_kib: int | None = None
     sram_kib: int | None = None

@@ -1,8 +1,9 @@
 """The profile of a board: a TOML file in which every figure has its source, read strictly."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -88,6 +89,7 @@ FIGURES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "python": _text(r"3\.\d+", 'a version such as "3.13"'),
             "triple": _text(_TRIPLE, 'what zig calls a target, such as "aarch64-linux-gnu.2.36"'),
             "cpu": _text(r"[a-z0-9_]+", 'what zig calls a processor, such as "cortex_a72"'),
+            "governor": _text(r"[a-z]+", 'what rules the clock, such as "performance"'),
         },
         "runtimes": dict.fromkeys(("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime"), _YES),
         "microcontroller": {
@@ -119,6 +121,26 @@ def read(data: bytes, path: str) -> Profile:
             with the line, and with a suggestion where a name looks misspelt.
     """
     return _Reader(parse(data, path)).profile()
+
+
+def write(profile: Profile) -> bytes:
+    """The file of a profile of a computer, which `read` gives back; unknown figures are said to be so."""
+    lines = [f"title = {_quoted(profile.title)}", "", "[sources]"]
+    lines += [f"{_quoted(name)} = {_quoted(citation)}" for name, citation in profile.sources.items()]
+    for section in (name for name in FIGURES if name != "microcontroller"):
+        lines += ["", f"[{section}]"]
+        for key in FIGURES[section]:
+            figure = profile.figures.get(key)
+            told = figure and f"{{ value = {_quoted(figure.value)}, source = {_quoted(figure.source)} }}"
+            lines.append(f"{key} = {told or _quoted(UNKNOWN)}")
+    for name, use in profile.uses.items():
+        lines += ["", f"[{BUDGETS}.{_quoted(name)}]", *(f"{key} = {value}" for key, value in asdict(use).items())]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _quoted(value: Any) -> str:
+    """A text, number, truth or list as TOML, which JSON is but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class _Reader:

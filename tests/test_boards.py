@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from test_commands import edge
 
-from edgernn import cpu, device, probe, profile
+from edgernn import cpu, device, probe, profile, survey
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.profile import COMPUTER, FIGURES, MICROCONTROLLER
 from edgernn.uses import USES, Use
@@ -109,6 +109,19 @@ def test_a_format_runs_exactly_where_its_runtime_is(name):
                 board.runtime(suffix)
     for suffix in {".c", ".so"} & {*board.formats}:
         assert board.runtime(suffix) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in BOARDS if not device.load(name).microcontroller])
+def test_a_profile_that_is_written_is_read_again(name):
+    said = profile.read((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
+    assert profile.read(profile.write(said), name) == said
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip), period=st.floats(1e-3, 1e9))
+def test_any_words_of_a_profile_are_written_so_that_they_are_read(text, period):
+    said = profile.Profile(text, {"cores": profile.Figure(2, text)}, {text: text}, {text: Use(period, period / 2)})
+    assert profile.read(profile.write(said), "x") == said
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -347,6 +360,34 @@ print([m for m in sys.modules if m.partition('.')[0] in {'numpy', 'onnxruntime',
     assert done.stdout == "[]\n"
 
 
+def test_the_bandwidth_is_the_bytes_of_the_fastest_pass():
+    """Three arrays of 1,000 float64 are 24,000 bytes; a pass takes 12,000 ns, but for one that takes half of it."""
+    took = [12_000] * 4 + [6_000] + [12_000] * 5
+    ticks = iter([tick for k, ns in enumerate(took) for tick in (10**6 * k, 10**6 * k + ns)])
+    found = survey.survey(lambda: next(ticks), numbers=1000)
+    assert found.figures["mb_per_s"] == profile.Figure(4000, "measured")
+    assert next(ticks, None) is None
+
+
+def test_this_machine_writes_a_profile_that_loads(tmp_path):
+    path = tmp_path / "here.toml"
+    assert str(path) in edge("probe", "-o", path)
+    board, this = device.load(path), device.this()
+    assert board.mb_per_s > 0
+    for key in set(COMPUTER) - {"mb_per_s", "cpu", "clock_mhz", *FIGURES["runtimes"]}:
+        assert getattr(board, key) == getattr(this, key), key
+    assert board.wheels == this.wheels
+    assert board.formats == this.formats
+    assert this.level not in cpu.LEVELS or board.cpu in cpu.LEVELS[this.level].cpus
+    written_once = path.read_bytes()
+    assert "is there; choose another name, or --force" in edge("probe", "-o", path, code=2)
+    assert path.read_bytes() == written_once
+    edge("probe", "-o", path, "--force")
+    assert "cannot be a profile; give a name such as" in edge("probe", "-o", tmp_path / "x.json", code=2)
+    assert "cannot be a profile" in edge("probe", "-o", tmp_path / "this.toml", code=2)
+    assert "cannot be written" in edge("probe", "-o", tmp_path / "none" / "x.toml", code=2)
+
+
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A machine with nothing in /proc and /sys; files are put there by name."""
@@ -380,8 +421,8 @@ def test_what_cannot_be_read_is_unknown(machine, monkeypatch):
 def test_the_clock_is_the_highest_that_cpufreq_allows(machine):
     machine(cpuinfo="processor\t: 0\nmodel name\t: A core\ncpu MHz\t\t: 2596.122\n")
     assert (device.this().clock_mhz, device.this().core) == (2596, "A core")
-    machine(cpu0__cpufreq__cpuinfo_max_freq="1800000\n")
-    assert device.this().clock_mhz == 1800
+    machine(cpu0__cpufreq__cpuinfo_max_freq="1800000\n", cpu0__cpufreq__scaling_governor="ondemand\n")
+    assert (device.this().clock_mhz, device.this().governor) == (1800, "ondemand")
     machine(cpu0__cpufreq__cpuinfo_max_freq="<unsupported>\n")
     assert device.this().clock_mhz is None
 

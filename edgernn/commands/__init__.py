@@ -10,8 +10,24 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.generate import generate
 from edgernn.commands.info import info
+from edgernn.commands.probe import probe
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
 
-VERBS = (export, info, run, generate, anomalies, bench, devices, estimate, train, compare, search, compress, demo)
+VERBS = (
+    export,
+    info,
+    run,
+    generate,
+    anomalies,
+    bench,
+    devices,
+    probe,
+    estimate,
+    train,
+    compare,
+    search,
+    compress,
+    demo,
+)
