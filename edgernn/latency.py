@@ -39,8 +39,8 @@ def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = t
         steps: how many, at least 1.
         clock: nanoseconds; another one in tests.
     """
-    with _collector_at_rest():
-        warm, settled = _warm_up(step, clock)
+    with collector_at_rest():
+        warm, settled = warm_up(step, clock)
         took = np.sort(_time(step, steps, clock)) / 1000
     return Timing(steps, _percentile(took, 50), _percentile(took, 99), float(took[-1]), warm, settled)
 
@@ -62,17 +62,12 @@ def in_turn(
     Returns:
         For each round that counts the median time of each, in microseconds.
     """
-    with _collector_at_rest():
+    with collector_at_rest():
         return [{name: _turn(step, count, clock) for name, step in steps.items()} for _ in range(rounds)][1:]
 
 
-def _turn(step: Callable[[], object], count: int, clock: Clock) -> float:
-    _time(step, BLOCK, clock)
-    return _percentile(np.sort(_time(step, count, clock)) / 1000, 50)
-
-
-def _warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:
-    """Steps until two medians in a row agree: (how many, whether they did)."""
+def warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:
+    """Steps until two medians in a row agree: (how many, whether they did); it gives up after 30 s."""
     began, done, before = clock(), BLOCK, float(np.median(_time(step, BLOCK, clock)))
     while clock() - began < GIVE_UP_S * 1e9:
         now = float(np.median(_time(step, BLOCK, clock)))
@@ -81,6 +76,26 @@ def _warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:
             return done, True
         before = now
     return done, False
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Around what is timed: no garbage is looked for."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+def _turn(step: Callable[[], object], count: int, clock: Clock) -> float:
+    _time(step, BLOCK, clock)
+    return _percentile(np.sort(_time(step, count, clock)) / 1000, 50)
 
 
 def _time(step: Callable[[], object], steps: int, clock: Clock) -> np.typing.NDArray[np.int64]:
@@ -95,17 +110,3 @@ def _time(step: Callable[[], object], steps: int, clock: Clock) -> np.typing.NDA
 def _percentile(ordered: np.typing.NDArray[np.float64], percent: int) -> float:
     """The smallest value that `percent` of all do not exceed (nearest rank)."""
     return float(ordered[max(ceil(percent / 100 * len(ordered)), 1) - 1])
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if was_on:
-            gc.enable()

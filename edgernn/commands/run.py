@@ -67,6 +67,7 @@ def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iter
     import numpy as np
 
     from edgernn.errors import FrameError, UsageError
+    from edgernn.frames import dtype_of
 
     if on_bad_input != "raise":
         raise UsageError(
@@ -76,72 +77,16 @@ def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iter
     for t, frame in enumerate(held):
         if frame.shape != (program.contract.inputs,):
             raise FrameError(f"frame {t} has {frame.size} values; expected {program.contract.inputs}")
-    dtype = "int32" if program.contract.rows else "float32"
-    return iter(program.run(np.array(held, dtype).reshape(len(held), program.contract.inputs)))
+    return iter(program.run(np.array(held, dtype_of(program.contract)).reshape(len(held), program.contract.inputs)))
 
 
 def _frames(source: str, program: "Program") -> Iterator[Any]:
     """The frames of a file or of a pipe, in the dtype that the model reads."""
-    from edgernn.errors import UsageError
+    from edgernn.frames import dtype_of, parsed, read
 
-    dtype = "int32" if program.contract.rows else "float32"
     if source == "-":
-        return _parsed(sys.stdin, "the pipe", dtype)
-    suffix = Path(source).suffix
-    if suffix == ".csv":
-        return _csv(source, dtype)
-    if suffix == ".npy":
-        return _npy(source, dtype)
-    raise UsageError(f"no frames can be read from '{source}'; there are .npy, .csv and - for a pipe")
-
-
-def _npy(source: str, dtype: str) -> Iterator[Any]:
-    import io
-
-    import numpy as np
-
-    from edgernn import disk
-    from edgernn.errors import FileError
-
-    try:
-        frames = np.load(io.BytesIO(disk.read(source)), allow_pickle=False)
-    except Exception as error:  # numpy and zipfile fail in many ways
-        raise FileError(f"'{source}' is no array: {error}; write it with numpy.save") from error
-    if not isinstance(frames, np.ndarray):
-        raise FileError(f"'{source}' holds several arrays; write one (time, inputs) with numpy.save")
-    fits = frames.ndim == 2 and np.can_cast(frames.dtype, dtype, "same_kind")
-    if not fits or (dtype == "int32" and np.any(frames != frames.astype(dtype))):
-        raise FileError(
-            f"'{source}' holds {frames.dtype} of shape {frames.shape}; expected {dtype} of shape (time, inputs)"
-        )
-    return iter(frames.astype(dtype))
-
-
-def _csv(source: str, dtype: str) -> Iterator[Any]:
-    from edgernn import disk
-    from edgernn.errors import FileError
-
-    try:
-        text = disk.read(source).decode()
-    except UnicodeDecodeError as error:
-        raise FileError(f"'{source}' is not text: {error}; expected one frame a line, with commas") from error
-    return _parsed(text.splitlines(), f"'{source}'", dtype)
-
-
-def _parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Any]:
-    import numpy as np
-
-    from edgernn.errors import FileError
-
-    number = 0
-    try:
-        for line in lines:
-            number += 1
-            if line.strip():
-                yield np.array([np.dtype(dtype).type(field) for field in line.split(",")], dtype)
-    except (ValueError, OverflowError) as error:
-        at = f"line {number + isinstance(error, UnicodeDecodeError)}"
-        raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
+        return parsed(sys.stdin, "the pipe", dtype_of(program.contract))
+    return read(source, program.contract)
 
 
 def _save(output: str, rows: list[Any], program: "Program") -> None:

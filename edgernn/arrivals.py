@@ -1,0 +1,71 @@
+"""When frames come: one each period, or as a file has recorded it."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn import disk
+from edgernn.errors import FileError, UsageError
+
+Times = NDArray[np.int64]
+
+PER_MS = 1_000_000  # nanoseconds
+
+
+def regular(steps: int, period_us: float) -> Times:
+    """Nanoseconds at which each of `steps` frames comes, from the first on; what is rounded does not add up.
+
+    Raises:
+        UsageError: no step at all.
+    """
+    if steps < 1:
+        raise UsageError(f"{steps} steps are nothing to measure; ask for more, or for more seconds")
+    due: Times = np.rint(np.arange(steps) * (period_us * 1000)).astype(np.int64)
+    return due
+
+
+def recorded(path: str | os.PathLike[str]) -> Times:
+    """The same from a file: times in milliseconds, none before the one above it; the first counts as 0.
+
+    Args:
+        path: .npy (frames,), or text with spaces or line breaks between times.
+
+    Raises:
+        FileError: it cannot be read, holds fewer than two times, one that is no number, or one that goes back.
+    """
+    name = os.fspath(path)
+    data = disk.read(path)
+    times = _npy(data, name) if Path(name).suffix == ".npy" else _text(data, name)
+    if times.ndim != 1 or len(times) < 2:
+        raise FileError(f"'{name}' holds {times.shape} times; expected (frames,), two at least")
+    bad = np.flatnonzero(~np.isfinite(times) | (np.diff(times, prepend=times[0]) < 0))
+    if bad.size:
+        k = int(bad[0])
+        raise FileError(
+            f"'{name}': frame {k} comes at {times[k]:g} ms, after one at {times[max(k - 1, 0)]:g} ms; expected times "
+            "in milliseconds that never go back"
+        )
+    if times[-1] - times[0] > np.iinfo(np.int64).max / PER_MS:
+        raise FileError(f"'{name}' ends {times[-1] - times[0]:g} ms after it began; expected milliseconds")
+    due: Times = np.rint((times - times[0]) * PER_MS).astype(np.int64)
+    return due
+
+
+def _npy(data: bytes, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), np.float64)
+    except Exception as error:  # numpy and zipfile fail in many ways
+        raise FileError(f"'{name}' is no array of numbers: {error}; write it with numpy.save") from error
+
+
+def _text(data: bytes, name: str) -> NDArray[Any]:
+    times: list[float] = []
+    try:
+        times.extend(map(float, data.decode().split()))
+    except ValueError as error:  # also of what is not UTF-8
+        raise FileError(f"'{name}', time {len(times)}: {error}; expected times in milliseconds") from error
+    return np.array(times)

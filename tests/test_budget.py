@@ -1,0 +1,263 @@
+"""Verdicts: exact, as scipy has them; right as often as they promise, in runs whose truth is known; never a free pass."""
+
+import subprocess
+import sys
+from math import ceil, inf
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy import stats
+
+from edgernn.binomial import FAIL, NO_VERDICT, PASS, allowed, below, needed, rank, refused, verdict
+from edgernn.budget import (
+    BLOCKS,
+    FEW,
+    Budget,
+    at,
+    decide,
+    dependence,
+    in_a_row,
+    judge,
+    microseconds,
+    more,
+    passing,
+    spread,
+)
+from edgernn.errors import UsageError
+
+BUDGET = Budget(10_000, 8_000)
+
+
+def scipys(n, k, p, c):
+    if stats.binom.cdf(k, n, 1 - p) <= 1 - c:
+        return PASS
+    return FAIL if stats.binom.sf(k - 1, n, 1 - p) <= 1 - c else NO_VERDICT
+
+
+def test_a_verdict_is_scipys():
+    random, seen = np.random.default_rng(0), set()
+    for _ in range(10_000):
+        n = int(10 ** random.uniform(0, 5))
+        p, c = random.uniform(0.5, 0.9999), random.choice([0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
+        k = int(np.clip(round(n * (1 - p) * random.uniform(0, 2.5)), 0, n))
+        seen.add(said := verdict(n, k, p, c))
+        assert said == scipys(n, k, p, c), (n, k, p, c)
+    assert seen == {PASS, FAIL, NO_VERDICT}
+
+
+@given(st.integers(1, 3000), st.data())
+def test_probabilities_are_scipys(n, data):
+    k, q = data.draw(st.integers(-1, n)), data.draw(st.floats(1e-6, 1 - 1e-6))
+    assert below(k, n, q) == pytest.approx(stats.binom.cdf(k, n, q), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("misses", "steps"),
+    [(0, (29, 59, 299, 2995)), (1, (46, 93, 473, 4742)), (2, (61, 124, 628, 6294)), (3, (76, 153, 773, 7752))],
+)
+def test_the_steps_that_pass_are_those_of_the_table(misses, steps):
+    assert tuple(needed(misses, p, 0.95) for p in (0.9, 0.95, 0.99, 0.999)) == steps
+
+
+@pytest.mark.parametrize(("steps", "passes", "fails"), [(1000, 4, 16), (3000, 20, 40), (10_000, 83, 118)])
+def test_the_misses_that_pass_and_fail_are_those_of_the_table(steps, passes, fails):
+    assert (allowed(steps, 0.99, 0.95), refused(steps, 0.99, 0.95)) == (passes, fails)
+
+
+@pytest.mark.parametrize(("pairs", "r"), [(20, 6), (30, 10), (40, 14)])
+def test_the_rank_of_a_sign_test_is_that_of_the_table(pairs, r):
+    assert rank(pairs, 0.95) == r
+
+
+@given(st.integers(1, 20_000), st.floats(0.5, 0.9999), st.floats(0.5, 0.999))
+def test_limits_are_where_the_verdict_turns(n, p, c):
+    most, least = allowed(n, p, c), refused(n, p, c)
+    assert most < 0 or verdict(n, most, p, c) == PASS
+    assert most >= n or verdict(n, most + 1, p, c) != PASS
+    assert least > n or verdict(n, least, p, c) == FAIL
+    assert verdict(n, least - 1, p, c) != FAIL
+
+
+def runs(steps, burst, many=2000, seed=1):
+    """Responses (many, steps) of which one in a hundred is late, in bursts."""
+    random = np.random.default_rng(seed)
+    begins = random.random((many, steps + burst - 1)) < 1 - 0.99 ** (1 / burst)
+    late = np.zeros((many, steps), bool)
+    for k in range(burst):
+        late |= begins[:, k : k + steps]
+    return np.where(late, 9000.0, 1000.0 + random.random((many, steps)))
+
+
+def verdicts(responses):
+    """What `judge` says of each run, by numpy; and what it would say if it took the steps to be independent."""
+    many, steps = responses.shape
+    misses = (responses > BUDGET.deadline_us).sum(1)
+    bounds = np.partition(responses, ceil(0.95 * steps) - 1, axis=1)[:, ceil(0.95 * steps) - 1]
+    slow = responses > np.where(misses < FEW, bounds, BUDGET.deadline_us)[:, None]
+    length = steps // BLOCKS
+    counts = slow[:, : BLOCKS * length].reshape(many, BLOCKS, length).sum(2).tolist()
+    said = [decide(steps, int(k), spread(each, length), BUDGET) for k, each in zip(misses, counts, strict=True)]
+    return said, [verdict(steps, int(k), 0.99, 0.95) for k in misses]
+
+
+@pytest.mark.parametrize(
+    ("steps", "burst", "at_most"), [(3000, 1, 0.05), (3000, 10, 0.06), (6000, 10, 0.02), (6000, 20, 0.06)]
+)
+def test_a_pass_is_wrong_as_seldom_as_it_says(steps, burst, at_most):
+    responses = runs(steps, burst)
+    said, uncorrected = verdicts(responses)
+    wrong, without = said.count(PASS) / len(said), uncorrected.count(PASS) / len(said)
+    print(f"bursts of {burst}, {steps} steps: wrong {wrong:.1%}, uncorrected {without:.1%}")
+    assert wrong <= at_most
+    assert burst == 1 or without > 4 * at_most  # so the correction is what holds it
+    assert [judge(each, BUDGET).verdict for each in responses[:40].tolist()] == said[:40]
+
+
+def test_a_run_well_in_time_passes_and_one_well_beyond_fails():
+    good, bad = [1000.0] * 3000, ([1000.0] * 19 + [9000.0]) * 150
+    assert judge(good, BUDGET).verdict == PASS
+    assert judge(bad, BUDGET).verdict == FAIL
+
+
+@pytest.mark.parametrize(("percentile", "fewest"), [(90, 290), (95, 590), (99, 2990), (99.9, 29_950)])
+def test_a_clean_run_passes_from_ten_times_the_fewest_steps_on(percentile, fewest):
+    budget = Budget(1000, percentile=percentile)
+    assert budget.steps == fewest
+    short = judge([1.0] * (fewest - 1), budget)
+    assert (short.verdict, short.more) == (NO_VERDICT, 1)
+    assert judge([1.0] * fewest, budget).verdict == PASS
+
+
+@given(st.integers(100, 8000), st.integers(0, 60), st.floats(1, 6))
+def test_as_many_more_steps_as_are_said_decide(n, k, factor):
+    if k <= n and decide(n, k, factor, BUDGET) == NO_VERDICT:
+        needed_more = more(n, k, factor, BUDGET)
+        assert needed_more > 0
+        assert decide(n + needed_more + ceil(factor), k, factor, BUDGET) == PASS
+
+
+@settings(max_examples=60)
+@given(st.integers(20, 4000), st.integers(0, 2**32 - 1), st.floats(1, 5))
+def test_the_interval_of_the_percentile_matches_the_verdict(n, seed, spread_of_them):
+    responses = np.random.default_rng(seed).lognormal(8, 0.5, n).round(-2)
+    responses.sort()
+    for deadline in np.quantile(responses, [0.9, 0.98, 0.99, 0.995, 1]):
+        budget = Budget(1e9, float(deadline))
+        said = judge(responses.tolist(), budget)
+        verdict_now = decide(n, said.misses, said.dependence, budget)
+        in_time = said.high_us is not None and said.high_us <= deadline
+        assert (verdict_now == PASS) == (in_time and n >= budget.steps)
+        assert (verdict_now == FAIL) == (said.low_us is not None and said.low_us > deadline)
+
+
+def test_the_interval_holds_the_truth():
+    random, inside = np.random.default_rng(2), 0
+    truth = stats.expon.ppf(0.99)
+    for _ in range(300):
+        said = judge((100 * random.exponential(size=3000)).tolist(), BUDGET)
+        inside += said.low_us <= 100 * truth <= said.high_us
+    assert inside >= 0.9 * 300  # 5 % may lie on either side
+
+
+def test_dependence_is_that_of_its_definition():
+    slow = np.random.default_rng(3).random(2007) < 0.1
+    slow[300:400] = True
+    counts = slow[:2000].reshape(20, 100).sum(1)
+    mean = counts.mean() / 100
+    assert dependence(slow.tolist()) == pytest.approx(counts.var(ddof=1) / (100 * mean * (1 - mean)))
+    assert dependence([False] * 2000) == dependence([True] * 2000) == dependence([True] * 19) == 1.0
+
+
+def test_a_burst_counts_against_a_pass_that_the_same_misses_spread_out_earn():
+    spread_out, together = np.full(3000, 1000.0), np.full(3000, 1000.0)
+    spread_out[::200] = 9000
+    together[500:515] = 9000
+    good, bad = judge(spread_out.tolist(), BUDGET), judge(together.tolist(), BUDGET)
+    assert (good.verdict, good.misses, good.longest) == (PASS, 15, 1)
+    assert (bad.verdict, bad.misses, bad.longest) == (NO_VERDICT, 15, 15)
+    assert bad.dependence > 10
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_the_longest_run_of_misses_is_the_longest(late):
+    assert in_a_row(late) == max(map(len, "".join("x" if each else " " for each in late).split()), default=0)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.sampled_from([1, 50, 90, 95, 99, 99.9]))
+def test_a_percentile_is_numpys_nearest_rank(values, percent):
+    assert at(sorted(values), percent) == np.percentile(values, percent, method="inverted_cdf")
+
+
+def test_what_would_pass_passes():
+    responses = np.random.default_rng(4).exponential(1500, 4000)
+    budget = Budget(10_000, 5000)
+    said = judge(responses.tolist(), budget)
+    deadline, percentile = passing(responses.tolist(), budget)
+    next_less = float(max(responses[responses < deadline]))
+    assert said.verdict == FAIL
+    assert judge(responses.tolist(), Budget(10_000, deadline)).verdict == PASS
+    assert judge(responses.tolist(), Budget(10_000, next_less)).verdict != PASS
+    assert (percentile, judge(responses.tolist(), Budget(10_000, 5000, percentile)).verdict) == (95.0, PASS)
+    assert passing([1.0] * 49, budget) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"period_us": 0}, "the period is 0 us; expected the time between two frames, above 0"),
+        ({"period_us": -1}, "the period is -1 us"),
+        ({"period_us": inf}, "the period is inf us"),
+        ({"period_us": "10ms"}, "period_us is '10ms'; expected a number"),
+        ({"period_us": True}, "period_us is True; expected a number"),
+        ({"period_us": 10, "deadline_us": 0}, "the deadline is 0 us; expected a time above 0"),
+        ({"period_us": 10, "deadline_us": float("nan")}, "the deadline is nan us"),
+        ({"period_us": 10, "deadline_us": 11}, "11 us lies beyond the period of 10 us, when the next frame takes"),
+        ({"period_us": 10, "percentile": 100}, "the percentile is 100; expected more than 0 and less than 100"),
+        ({"period_us": 10, "percentile": 0}, "the percentile is 0"),
+        ({"period_us": 10, "percentile": float("nan")}, "the percentile is nan"),
+        ({"period_us": 10, "confidence": 1}, "the confidence is 1; expected at least 0.5"),
+        ({"period_us": 10, "confidence": 0.2}, "the confidence is 0.2"),
+    ],
+)
+def test_a_budget_that_cannot_be_is_refused(said, meant):
+    with pytest.raises(UsageError) as refusal:
+        Budget(**said)
+    assert meant in str(refusal.value)
+
+
+def test_no_steps_are_no_run():
+    with pytest.raises(UsageError, match="no step was measured"):
+        judge([], BUDGET)
+
+
+@pytest.mark.parametrize(
+    ("text", "us"),
+    [
+        ("10ms", 1e4),
+        ("250us", 250),
+        (" 1.5 s ", 1.5e6),
+        ("3µs", 3),
+        (".5ms", 500),
+        ("1kHz", 1000),
+        ("44.1kHz", 1e3 / 44.1),
+    ],
+)
+def test_times_are_read_with_their_units(text, us):
+    assert microseconds(text) == pytest.approx(us)
+
+
+@pytest.mark.parametrize("text", ["10", "ms", "10 min", "-1ms", "1e3us", "", "10ms8", "nan s"])
+def test_a_time_without_a_unit_is_refused(text):
+    with pytest.raises(UsageError, match="is no time; write a number and its unit"):
+        microseconds(text)
+
+
+def test_a_rate_of_nothing_is_refused():
+    with pytest.raises(UsageError, match="has no frames"):
+        microseconds("0Hz")
+
+
+def test_a_budget_needs_the_standard_library_alone():
+    code = "import sys, edgernn.budget; print('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
