@@ -12,11 +12,13 @@ from numpy import isfinite
 from numpy.typing import NDArray
 
 from edgernn import disk
+from edgernn.budget import Budget
 from edgernn.contract import Contract
 from edgernn.engine import Bound, Engine, WindowEngine
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.guard import check_window, guarded, holding
 from edgernn.seal import verify
+from edgernn.watch import Watch
 
 Array = NDArray[Any]
 OnBadInput = Literal["raise", "hold", "zero"]
@@ -52,13 +54,15 @@ class Program:
         """The runtime that steps it, with its version."""
         return self.engine.backend
 
-    def stream(self, *, on_bad_input: OnBadInput = "raise") -> "Stream":
+    def stream(self, *, on_bad_input: OnBadInput = "raise", watch: Watch | Budget | None = None) -> "Stream":
         """A new stream at rest.
 
         Args:
             on_bad_input: what a frame that is not finite, or an index outside the table, does. "raise" refuses it
                 with a FrameError and leaves the state as it was; "hold" takes the last good frame in its place (zeros
                 before any), "zero" takes zeros.
+            watch: counts how long every step takes, and how many take longer than the deadline of a budget:
+                `stream.watch.snapshot()`. A block of frames is then run step by step.
 
         Raises:
             UnsupportedError: the model reads whole windows.
@@ -68,7 +72,7 @@ class Program:
                 f"'{self.name}' reads every window in both directions and cannot stream; give it a whole window with "
                 "program.run(frames), or train a model in one direction"
             )
-        return Stream(self, self.engine.bind(), on_bad_input)
+        return Stream(self, self.engine.bind(), on_bad_input, watch)
 
     def run(self, frames: Array) -> Array:
         """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
@@ -90,10 +94,12 @@ class Stream:
 
     __slots__ = (
         "_answer", "_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y",
-        "program",
+        "program", "watch",
     )  # fmt: skip
 
-    def __init__(self, program: Program, bound: Bound, on_bad_input: OnBadInput) -> None:
+    def __init__(
+        self, program: Program, bound: Bound, on_bad_input: OnBadInput, watch: Watch | Budget | None = None
+    ) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
         said = program.contract
@@ -110,6 +116,9 @@ class Stream:
         self._held = self._x.copy() if on_bad_input == "hold" else None
         if self._held is not None:
             self._run = holding(self._run, self._x, self._held)
+        self.watch = watch if watch is None or isinstance(watch, Watch) else Watch(watch)
+        if self.watch is not None:
+            self._run = self.watch.watched(self._run)
         self._rows = said.rows
         self._names = tuple(said.states.items())
         self._rest = tuple(
@@ -160,7 +169,7 @@ class Stream:
     def _run_at_once(self, frames: Array, results: Array) -> int:
         """As many frames as a backend can do in one call: up to the first that is refused, or none."""
         run = getattr(self._bound, "run", None)
-        if run is None or self._held is not None or frames.dtype != self._x.dtype:
+        if run is None or self._held is not None or self.watch is not None or frames.dtype != self._x.dtype:
             return 0
         done: int = run(np.ascontiguousarray(frames), results)
         return done
