@@ -16,6 +16,7 @@ from edgernn import cost, device
 from edgernn.cells import Dense, Gru
 from edgernn.errors import EdgernnError
 from edgernn.graph import Graph, Layer
+from edgernn.pages.drawing import plain
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import Tensor
 from edgernn.train import recipe as recipes, run
@@ -174,8 +175,8 @@ def test_the_matrix_and_its_recalls_are_the_counts():
 def test_any_name_is_shown_as_it_is():
     found = page(Verdict({"<b>rmse</b>": 0.5}, counts(len(HOSTILE))), network(len(HOSTILE), HOSTILE), HOSTILE[:1])
     assert found.stands_alone()
-    assert [row[0] for row in found.tables[0][1:]] == [figures.plain(name) for name in HOSTILE]
-    shown = [figures.plain(name, figures.LONGEST) for name in HOSTILE]
+    assert [row[0] for row in found.tables[0][1:]] == [plain(name) for name in HOSTILE]
+    shown = [plain(name, figures.LONGEST) for name in HOSTILE]
     assert [text for text in found.drawn[0] if text in shown] == 2 * shown
     assert "b" not in found.tags[found.tags.index("pre") :]
     for text in ("<b>rmse</b>", "<i>x86</i>", HOSTILE[0], "<b>{label}</b>_{group}"):
@@ -249,7 +250,7 @@ def test_curves_are_called_after_what_they_show():
 
 @given(text=st.text(st.characters(codec=None)))
 def test_plain_text_prints_and_keeps_what_does(text):
-    shown = figures.plain(text)
+    shown = plain(text)
     assert shown.isprintable()
     assert shown == text or not text.isprintable()
 

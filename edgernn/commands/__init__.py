@@ -2,6 +2,8 @@
 
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
+from edgernn.commands.certify import certify
+from edgernn.commands.check import check
 from edgernn.commands.compare import compare
 from edgernn.commands.compress import compress
 from edgernn.commands.demo import demo
@@ -22,6 +24,8 @@ VERBS = (
     generate,
     anomalies,
     bench,
+    check,
+    certify,
     devices,
     probe,
     estimate,

@@ -7,9 +7,10 @@ from statistics import mean
 from typing import Any
 
 from edgernn.cost import Estimate
+from edgernn.pages import page as pages
 from edgernn.train.contest import Timed
 from edgernn.train.judge import METRICS
-from edgernn.train.pages import figures, page as pages
+from edgernn.train.pages import figures
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,32 @@
-"""Drawings for a page: pieces of SVG that take the page's own ink, so that they are read by day and by night."""
+"""Drawings of what was trained: curves, matrices, forecasts, and what one cell gives for what it costs."""
 
-import io
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, plain, svg
 from edgernn.train.pages.curves import Curve
 
 Array = NDArray[Any]
 
-INK = "#010203"  # stands for the colour of the page's text
-COLOURS = ("#2f81d6", "#e0732c", "#2f9e6b", "#b4559c", "#8a7a1f", "#6f6fd1")  # each seen on white and on black
 MARKS = "osD^vP"
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "edgernn",
-    "text.parse_math": False,  # a label may have dollars
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
-}
-
 NAMED = 40  # classes whose names fit beside a matrix
 COUNTED = 12  # classes whose counts fit into it
 FAR = 8  # times the least cost: what lies further out is drawn on a logarithmic scale
 LONGEST = 16  # characters of a name in a drawing
 
 
-def plain(text: str, longest: int = 0) -> str:
-    """Text without what does not print, such as a line break or half a surrogate; cut where it is too long."""
-    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-    return shown if not longest or len(shown) <= longest else shown[: longest - 1] + "…"
-
-
 @rc_context(STYLE)
 def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
     """The curves of a panel over the epochs; norms on a logarithmic scale."""
-    axes = _axes(4.4, 2.9)
+    axes = axes_of(4.4, 2.9)
     for colour, (name, (epochs, values)) in zip(_cycled(COLOURS, len(lines)), lines.items(), strict=True):
         axes.plot(epochs, values, color=colour, label=plain(name), marker="." if len(epochs) < 30 else "")
     if "norm" in panel and min(min(values) for _, values in lines.values()) > 0:
@@ -61,7 +38,7 @@ def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.2)
     axes.legend()
-    return _svg(axes, f"{panel} over the epochs")
+    return svg(axes, f"{panel} over the epochs")
 
 
 @rc_context(STYLE)
@@ -76,7 +53,7 @@ def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
     paint[..., :3], paint[..., 3] = to_rgb(COLOURS[1]), share
     paint[np.diag_indices(n)] = np.column_stack([np.tile(to_rgb(COLOURS[0]), (n, 1)), share.diagonal()])
     side = 4.4 if n > NAMED else max(3.6, 2.6 + 0.17 * n)
-    axes = _axes(side, side)
+    axes = axes_of(side, side)
     axes.imshow(paint, interpolation="none")
     axes.set(xlabel="answer", ylabel="truth")
     if n <= NAMED:
@@ -86,13 +63,13 @@ def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
     for row, column in np.argwhere(matrix) if n <= COUNTED else ():
         ink = "white" if share[row, column] > 0.6 else INK
         axes.text(column, row, f"{matrix[row, column]}", ha="center", va="center", color=ink, fontsize=8)
-    return _svg(axes, "the confusion matrix")
+    return svg(axes, "the confusion matrix")
 
 
 @rc_context(STYLE)
 def forecast(truth: Array, given: Array, persistence: Array, first: int, label: str) -> Markup:
     """One output over the steps from `first` on, each (time,), in the units of the data."""
-    axes = _axes(8.8, 3.0)
+    axes = axes_of(8.8, 3.0)
     steps = np.arange(first, first + len(truth))
     axes.plot(steps, persistence, color=COLOURS[2], linewidth=0.8, linestyle="dotted", label="persistence")
     axes.plot(steps, truth, color=INK, linewidth=1.0, label="truth")
@@ -100,25 +77,25 @@ def forecast(truth: Array, given: Array, persistence: Array, first: int, label: 
     axes.set(xlabel="step of the test part", ylabel=plain(label, LONGEST), xmargin=0.01)
     axes.grid(alpha=0.2)
     axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-    return _svg(axes, f"truth, forecast and persistence of {plain(label)}")
+    return svg(axes, f"truth, forecast and persistence of {plain(label)}")
 
 
 @rc_context(STYLE)
 def bars(values: Mapping[str, float], unit: str) -> Markup:
     """A bar for each value, from nothing."""
-    axes = _axes(4.4, 0.9 + 0.4 * len(values))
+    axes = axes_of(4.4, 0.9 + 0.4 * len(values))
     names = [plain(name) for name in values]
     drawn = axes.barh(names, list(values.values()), color=_cycled(COLOURS, len(values)), height=0.6)
     axes.bar_label(drawn, fmt="{:.3g}", padding=3)
     axes.invert_yaxis()
     axes.set(xlabel=unit, xmargin=0.15)
-    return _svg(axes, f"{unit} of {', '.join(names)}")
+    return svg(axes, f"{unit} of {', '.join(names)}")
 
 
 @rc_context(STYLE)
 def trade(points: Mapping[str, tuple[float, float, float, float]], across: str, up: str) -> Markup:
     """A mark for each name: where it stands across, above 0, then its mean, least and most upwards."""
-    axes = _axes(6.4, 3.8)
+    axes = axes_of(6.4, 3.8)
     every = zip(_cycled(COLOURS, len(points)), _cycled(MARKS, len(points)), points.items(), strict=True)
     for colour, mark, (name, (at, mean, least, most)) in every:
         reach = [[mean - least], [most - mean]]
@@ -133,13 +110,7 @@ def trade(points: Mapping[str, tuple[float, float, float, float]], across: str, 
         axes.set_xlim(left=0)
     axes.grid(alpha=0.2)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _svg(axes, f"{plain(up)} against {across}")
-
-
-def _axes(width: float, height: float) -> Axes:
-    """In inches; no figure is kept by pyplot."""
-    axes: Axes = Figure((width, height), layout="constrained").subplots()
-    return axes
+    return svg(axes, f"{plain(up)} against {across}")
 
 
 def _decades(lines: Mapping[str, Curve]) -> float:
@@ -150,22 +121,3 @@ def _decades(lines: Mapping[str, Curve]) -> float:
 
 def _cycled(of: Sequence[str], n: int) -> list[str]:
     return [of[k % len(of)] for k in range(n)]
-
-
-def _svg(axes: Axes, says: str) -> Markup:
-    """The figure as an element of a page: no names that two figures share, nothing from elsewhere."""
-    text = io.StringIO()
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's browser has a font for it
-        figure.savefig(
-            text, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
-    made = text.getvalue()
-    made = made[made.index("<svg") :]
-    made = re.sub(rf"(fill|stroke): {INK}", r"\1: currentColor", made)
-    made = re.sub(r"font-family: [^;]*; ", "", made)  # that of the page
-    own = re.sub(r"\W+", "-", says)
-    made = re.sub(r'( id="|xlink:href="#|url\(#)(?=[\w.-]+["\)])', rf"\g<1>{own}-", made)
-    return Markup(made.replace("<svg ", f'<svg role="img" aria-label="{escape(says)}" ', 1))  # noqa: S704  matplotlib escapes text

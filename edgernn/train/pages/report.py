@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from edgernn import device
 from edgernn.cost import frame
 from edgernn.graph import Graph
+from edgernn.pages.drawing import plain
+from edgernn.pages.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.passes.quantize import quantize
 from edgernn.readings.count import Cost, total
 from edgernn.tensor import DYNAMIC
 from edgernn.train.convert import Model, graphs
 from edgernn.train.judge import Verdict
 from edgernn.train.pages import curves, figures
-from edgernn.train.pages.page import Cell, Row, fill, flat, kib, number, row
 from edgernn.train.recipe import Recipe, written
 from edgernn.window import Window
 
@@ -72,7 +73,7 @@ def report(
     """
     forms = {name: [form(graph) for graph in graphs(model)] for name, form in FORMS.items()}
     costs = {name: total(form) for name, form in forms.items()}
-    metrics = [(figures.plain(name), number(value)) for name, value in verdict.metrics.items()]
+    metrics = [(plain(name), number(value)) for name, value in verdict.metrics.items()]
     return fill(
         "report.html",
         title=recipe.title,
@@ -118,8 +119,8 @@ def _classes(matrix: Array, labels: Sequence[str]) -> Answers:
     rows = []
     for k in listed if len(matrix) <= figures.NAMED else listed[:CLASSES]:
         most = int(wrong[k].argmax())
-        taken = f"{figures.plain(labels[most])} ({wrong[k, most]})" if wrong[k, most] else ""
-        rows.append(row(figures.plain(labels[k]), f"{recall[k]:.1%}" if asked[k] else "", str(asked[k]), taken))
+        taken = f"{plain(labels[most])} ({wrong[k, most]})" if wrong[k, most] else ""
+        rows.append(row(plain(labels[k]), f"{recall[k]:.1%}" if asked[k] else "", str(asked[k]), taken))
     said = f"{right.sum():,} of {matrix.sum():,} sequences are right. What is wrong is orange."
     if len(rows) < len(matrix):
         said += f" Of {len(matrix)} classes the table has the {len(rows)} with the lowest recall."

@@ -9,7 +9,7 @@ Cell = tuple[str, str]  # what a cell of a table says, and a smaller word below 
 Row = tuple[Cell, ...]
 
 PAGES = Environment(
-    loader=PackageLoader("edgernn.train.pages"),
+    loader=PackageLoader("edgernn.pages"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -1,0 +1,226 @@
+"""Checking a budget: an artifact measured in processes of its own, and judged where the machine was fit."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, isfinite
+from types import MappingProxyType
+from typing import Any
+
+from edgernn import arrivals
+from edgernn.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.budget import Budget, Judgement, at, judge, passing
+from edgernn.conditions import Moment, moment
+from edgernn.device import Device
+from edgernn.errors import UsageError
+from edgernn.fitness import Evidence, remarks, unfit
+from edgernn.measured import Measured
+from edgernn.paced import Run
+from edgernn.worker import Worker
+
+SHORT_S = 30.0
+CERTIFIED_S, CERTIFIED_PROCESSES = 600.0, 5
+
+CODES: Mapping[str, int] = MappingProxyType({PASS: 0, FAIL: 1, NO_VERDICT: 3})
+"""A verdict -> the exit code of a command."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how.
+
+    Attributes:
+        artifact: its path.
+        budget: what is asked of it.
+        seconds: how long, in all; a trace takes what it takes, in every process.
+        processes: fresh ones, one after the other, that share the time.
+        back_to_back: whether nothing waits, and the responses are implied.
+        trace: a file of arrivals, as edgernn.arrivals.recorded reads it; else a frame each period.
+        frames: a file of frames, as edgernn.frames reads it; else random ones.
+        threads, seed: of the runtime, and of random frames.
+        device: whose budget it is; None where it was stated.
+        any_governor: whether to judge where the governor cannot be read.
+        python: that runs the processes.
+
+    Raises:
+        UsageError: no time or no process.
+    """
+
+    artifact: str
+    budget: Budget
+    seconds: float = SHORT_S
+    processes: int = 1
+    back_to_back: bool = False
+    trace: str | None = None
+    frames: str | None = None
+    threads: int = 1
+    seed: int = 0
+    device: Device | None = None
+    any_governor: bool = False
+    python: str = sys.executable
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.seconds) and self.seconds > 0):
+            raise UsageError(f"{self.seconds:g} seconds are nothing to measure; expected more than 0")
+        if self.processes < 1:
+            raise UsageError(f"{self.processes} processes measure nothing; expected one at least")
+
+    @property
+    def steps(self) -> int:
+        """Of each process."""
+        if self.trace:
+            return len(arrivals.recorded(self.trace))
+        return ceil(self.seconds / self.processes * 1e6 / self.budget.period_us)
+
+
+@dataclass(frozen=True)
+class Process:
+    """What one process found."""
+
+    opened: Mapping[str, Any]  # as edgernn.arm answers "open"
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found.
+
+    Attributes:
+        verdict: PASS, FAIL or NO_VERDICT.
+        reasons: why there is none, by name.
+        remarks: what could not be looked at, or is worth knowing.
+        judged: what the steps say, whether or not the machine was fit.
+        passing: as edgernn.budget.passing.
+    """
+
+    plan: Plan
+    verdict: str
+    reasons: Mapping[str, str]
+    remarks: tuple[str, ...]
+    judged: Judgement
+    passing: tuple[float | None, float | None]
+    processes: tuple[Process, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Of each process."""
+        return tuple(each.measured.run for each in self.processes)
+
+    @property
+    def span_s(self) -> float:
+        """From the first frame to the last answer, over all processes."""
+        return sum(float(run.end[-1]) for run in self.runs) / 1e9
+
+    @property
+    def share(self) -> float:
+        """The part of one processor that the steps take, at the rate at which the frames come."""
+        busy = sum(float(run.service.sum()) for run in self.runs)
+        return busy / sum(float(max(run.due[-1], 0)) + self.plan.budget.period_us * 1000 for run in self.runs)
+
+    @property
+    def publishable(self) -> bool:
+        """Whether its p99 or p99.9 may be published: long, paced, over fresh processes, and judged."""
+        long = len(self.processes) >= CERTIFIED_PROCESSES and self.span_s >= CERTIFIED_S * 0.999
+        return long and not self.plan.back_to_back and self.verdict != NO_VERDICT
+
+    def us(self, what: str) -> list[float]:
+        """`service`, `response` or `jitter` of every step in order, in microseconds."""
+        return [us for run in self.runs for us in (getattr(run, what) / 1000).tolist()]
+
+
+def check(
+    plan: Plan,
+    measured: Callable[[Plan, Callable[[int], None]], Sequence[Process]] | None = None,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Check:
+    """Measure, and judge.
+
+    Args:
+        plan: what and how.
+        measured: who measures; fresh processes unless given.
+        tell: called with the number of each process before it begins.
+
+    Raises:
+        EdgernnError: the artifact, the frames or the trace cannot be read or do not fit.
+    """
+    return judged(plan, (measured or fresh)(plan, tell))
+
+
+def judged(plan: Plan, processes: Sequence[Process]) -> Check:
+    """What processes found, held against the budget."""
+    budget = plan.budget
+    responses = [us for each in processes for us in (each.measured.run.response / 1000).tolist()]
+    said = judge(responses, budget)
+    evidence = _evidence(plan, [each.measured for each in processes])
+    reasons = unfit(evidence)
+    if said.verdict == NO_VERDICT:
+        reasons["steps"] = _too_few(said, budget, plan)
+    return Check(
+        plan,
+        NO_VERDICT if reasons else said.verdict,
+        MappingProxyType(reasons),
+        tuple(remarks(evidence)),
+        said,
+        passing(responses, budget),
+        tuple(processes),
+    )
+
+
+def _evidence(plan: Plan, found: Sequence[Measured]) -> Evidence:
+    faults = [each.faults for each in found]
+    known = [each for each in faults if each is not None]
+    jitter = sorted(us for each in found for us in (each.run.jitter / 1000).tolist())
+    return Evidence(
+        moments=[now for each in found for now in each.moments],
+        settled=all(each.settled for each in found),
+        faults=sum(known) if len(known) == len(faults) else None,
+        jitter_us=None if plan.back_to_back else at(jitter, 99),
+        deadline_us=plan.budget.deadline_us,
+        device=plan.device,
+        any_governor=plan.any_governor,
+    )
+
+
+def _too_few(said: Judgement, budget: Budget, plan: Plan) -> str:
+    """What would decide, in steps and in time."""
+    fewest = f" {budget.steps:,} are the fewest that can pass." if said.steps < budget.steps else ""
+    seconds = (said.steps + said.more) * budget.period_us / 1e6
+    longer = "" if plan.trace else f", in all {seconds:,.0f} s"
+    return (
+        f"{said.steps:,} steps with {said.misses:,} misses do not decide p{budget.percentile:g}.{fewest} "
+        f"{said.more:,} more without a miss would{longer}"
+    )
+
+
+def fresh(plan: Plan, tell: Callable[[int], None]) -> list[Process]:
+    """Measure in fresh processes, one after the other; this one only looks at the machine, once in each."""
+    found = []
+    for k in range(plan.processes):
+        tell(k)
+        with Worker(plan.python) as worker:
+            opened = worker.open(plan.artifact, plan.frames, plan.threads, plan.seed)
+            found.append(Process(opened, _run(worker, plan)))
+    return found
+
+
+def _run(worker: Worker, plan: Plan) -> Measured:
+    during: list[Moment] = []
+    said, arrays = worker.ask(
+        "run",
+        lambda: during.append(moment()),
+        plan.seconds / plan.processes / 2,
+        period_us=plan.budget.period_us,
+        steps=plan.steps,
+        trace=plan.trace,
+        back_to_back=plan.back_to_back,
+    )
+    before, after = map(_moment, said["moments"])
+    middle = [replace(now, major_faults=None) for now in during]  # of this process, and not of that
+    run = Run(arrays["due"], arrays["start"], arrays["end"], said["implied"])
+    return Measured(run, said["warm_up_steps"], said["settled"], (before, *middle, after))
+
+
+def _moment(said: Mapping[str, Any]) -> Moment:
+    """A moment as it comes through JSON."""
+    lists = {key: value and tuple(value) for key, value in said.items() if key in {"governors", "mhz"}}
+    return Moment(**{**said, **lists})

@@ -1,0 +1,118 @@
+"""The page of a check: its verdict, where the responses lie, how they went, and how they are spread."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import NDArray
+
+from edgernn.account import as_json, asked, mode, table, text, would_pass
+from edgernn.check import Check
+from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, svg
+from edgernn.pages.page import fill, flat, row
+
+Array = NDArray[np.float64]
+
+BINS = 60
+COLUMNS = 800  # into which a long run is gathered
+MARKED = 500  # misses that are marked; of more, the worst
+TICKS = (50, 90, 99, 99.9, 99.99, 99.999)
+
+
+def page(found: Check) -> str:
+    """The page, complete in itself: it opens without a network."""
+    responses, deadline = np.array(found.us("response")), found.plan.budget.deadline_us
+    head, rows = table(found)
+    return fill(
+        "latency.html",
+        title=f"{found.verdict}: {found.plan.artifact}",
+        asked=asked(found.plan.budget),
+        mode=mode(found),
+        tiles=_tiles(found),
+        reasons=[*found.reasons.values(), *found.remarks],
+        passing=would_pass(found),
+        drawn=[histogram(responses, deadline), spread(responses, deadline)],
+        series=series(responses, deadline, found.plan.budget.period_us),
+        head=head,
+        rows=tuple(row(*cells) for cells in rows),
+        text=text(found),
+        record=tuple(row(name, str(value)) for name, value in flat(_record(found))),
+    )
+
+
+@rc_context(STYLE)
+def histogram(responses_us: Array, deadline_us: float) -> Markup:
+    """How many responses took how long; both scales logarithmic, so that a single late one is seen."""
+    axes = axes_of(4.6, 3.0)
+    low, high = max(float(responses_us.min()), 1e-3), max(float(responses_us.max()), deadline_us)
+    edges = np.geomspace(low * 0.95, high * 1.05, BINS)
+    for part, colour in ((responses_us <= deadline_us, COLOURS[0]), (responses_us > deadline_us, COLOURS[1])):
+        if part.any():
+            axes.hist(responses_us[part], edges.tolist(), color=colour)
+    axes.axvline(deadline_us, color=INK, linewidth=1, linestyle="dashed", label="deadline")
+    axes.set(xlabel="response, us", ylabel="steps", xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend()
+    return svg(axes, "how many responses took how long")
+
+
+@rc_context(STYLE)
+def spread(responses_us: Array, deadline_us: float) -> Markup:
+    """The response at every percentile, as far as there are steps to say."""
+    axes = axes_of(4.6, 3.0)
+    ordered, n = np.sort(responses_us), len(responses_us)
+    ranks = np.unique(n - np.geomspace(n, 1, 400).round().astype(int))
+    shown = [each for each in TICKS if n * (1 - each / 100) >= 1] or [50]
+    axes.plot(n / (n - ranks), ordered[ranks], color=COLOURS[0], linewidth=1.4)
+    axes.axhline(deadline_us, color=INK, linewidth=1, linestyle="dashed", label="deadline")
+    axes.set(xlabel="percentile", ylabel="response, us", xscale="log", yscale="log")
+    axes.xaxis.set_major_locator(FixedLocator([1 / (1 - each / 100) for each in shown]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"p{each:g}" for each in shown])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.2)
+    axes.legend()
+    return svg(axes, "the response at every percentile")
+
+
+@rc_context(STYLE)
+def series(responses_us: Array, deadline_us: float, period_us: float) -> Markup:
+    """The responses over the run, the worst of each column where it is long, every miss marked."""
+    axes = axes_of(9.4, 3.0)
+    n = len(responses_us)
+    starts = np.unique(np.linspace(0, n, min(n, COLUMNS), endpoint=False).astype(int))
+    worst = np.maximum.reduceat(responses_us, starts)
+    misses = np.flatnonzero(responses_us > deadline_us)
+    marked = misses[np.argsort(responses_us[misses])[-MARKED:]]
+    at = period_us / 1e6
+    axes.plot(starts * at, worst, color=COLOURS[0], linewidth=0.7, label="worst response")
+    if marked.size:
+        axes.plot(marked * at, responses_us[marked], ".", color=COLOURS[1], label=f"misses ({misses.size:,})")
+    axes.axhline(deadline_us, color=INK, linewidth=1, linestyle="dashed", label="deadline")
+    axes.set(xlabel="seconds of frames", ylabel="response, us", yscale="log", xmargin=0.01)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
+    return svg(axes, "the responses over the run")
+
+
+def _tiles(found: Check) -> Sequence[tuple[str, str]]:
+    said = found.judged
+    return (
+        ("verdict", found.verdict),
+        (f"p{found.plan.budget.percentile:g}, us", f"{said.value_us:,.1f}"),
+        ("misses", f"{said.misses:,} of {said.steps:,}"),
+        ("worst run of misses", f"{said.longest:,}"),
+        ("of one core", f"{found.share:.2%}"),
+    )
+
+
+def _record(found: Check) -> Mapping[str, Any]:
+    """What the figures belong to."""
+    said = as_json(found)
+    kept = ("budget", "device", "artifact", "threads", "seed", "frames", "trace", "machine")
+    moments = {f"moment {k}": now for k, now in enumerate(said["moments"])}
+    return {**{name: said[name] for name in kept}, **moments}
