@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgernn import arrivals, baseline, file, runtime
-from edgernn.baseline import INSTRUCTIONS, Baseline
+from edgernn import arrivals, file, kept, runtime
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget, at, microseconds
 from edgernn.check import Check, Plan, Process, judged
@@ -14,6 +13,7 @@ from edgernn.conditions import fingerprint, machine
 from edgernn.device import Device, load
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.graph import Graph
+from edgernn.kept import INSTRUCTIONS, Baseline
 from edgernn.measured import Measured
 from edgernn.readings.numpy import random_frames
 from edgernn.strict import misspelt
@@ -99,9 +99,7 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
     plan = wanted.budget or Budget(1e6)
     due = arrivals.regular(wanted.steps, plan.period_us)
     found = measure(step, given, due, back_to_back=wanted.back_to_back or wanted.budget is None)
-    now = baseline.of_times(
-        (found.run.service / 1000).tolist(), size, fingerprint(machine(), found.moments[0], backend, 1)
-    )
+    now = kept.of_times((found.run.service / 1000).tolist(), size, fingerprint(machine(), found.moments[0], backend, 1))
     figures = {"steps": f"{wanted.steps:,}", "p50": f"{now.value:,.6g} us"}
     if wanted.budget is None:
         return Outcome(PASS, "", figures, now)
@@ -171,10 +169,10 @@ def compared(outcome: Outcome, path: str | os.PathLike[str], *, update: bool) ->
     if outcome.now.value <= 0:
         return outcome
     if update:
-        baseline.write(path, outcome.now)
+        kept.write(path, outcome.now)
         return Outcome(outcome.verdict, outcome.why or "the baseline was written", outcome.figures, outcome.now)
-    before = baseline.read(path)
-    said, why = baseline.against(outcome.now, before)
+    before = kept.read(path)
+    said, why = kept.against(outcome.now, before)
     figures = {**outcome.figures, **({"baseline": f"{before.value:,.6g}"} if before else {})}
     worst = max(outcome.verdict, said, key=(PASS, NO_VERDICT, FAIL).index)
     reasons = [text for verdict, text in ((outcome.verdict, outcome.why), (said, why)) if verdict == worst and text]

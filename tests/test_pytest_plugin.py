@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from edgernn.baseline import INSTRUCTIONS, US, Baseline, against, of_times, read
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cpu import missing
 from edgernn.errors import FileError, UsageError
 from edgernn.gate import asked
+from edgernn.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
 
 pytest_plugins = ["pytester"]
 
