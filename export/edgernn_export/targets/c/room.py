@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 
+from edgernn.contract import contract, write
 from edgernn.device import Device
 from edgernn.graph import Graph
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.place import NATIVE, Place
-from edgernn_export.targets.plan import plan
 
 KIB = 1024
 SIZES: Mapping[str, int] = MappingProxyType(
@@ -220,7 +220,7 @@ def read(graph: Graph) -> Source:
         rest=sum(
             SIZES[kind] * said.count(",") for kind, said in re.findall(RESTS, code.split(SELF_TEST)[0], re.MULTILINE)
         ),
-        contract=len(plan(graph).contract.encode()) + 1,
+        contract=len(write(contract(graph.astype("float32"))).encode()) + 1,
         fields=_arrays(FIELDS, struct),
         gaps=_gaps(struct),
         calls=Counter(re.findall(r"\b(\w+)\(", compute)),
