@@ -12,6 +12,9 @@ from edgernn.cpu import missing
 from edgernn.errors import FileError, UsageError
 from edgernn.gate import asked
 from edgernn.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
+from edgernn.readings import count as cost
+from edgernn_export.instructions import count
+from zoo import GRAPHS, keyword_spotter
 
 pytest_plugins = ["pytester"]
 
@@ -170,6 +173,16 @@ def test_instructions_tell_a_larger_model_from_the_same(suite):
     larger = suite(MODEL.format(hidden=17), *options)
     larger.assert_outcomes(failed=1)
     larger.stdout.re_match_lines([r".*the model grew from|.*regressed: \d+ instructions against \d+, \+\d+"])
+
+
+@pytest.mark.skipif(
+    bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
+)
+def test_a_count_is_that_of_the_step():
+    """AVX2 multiplies eight floats at once, and nothing takes ten instructions for that; a table takes fewer."""
+    plain, macs = count(keyword_spotter(32, 20)), cost.count(keyword_spotter(32, 20)).macs
+    assert macs / 8 < plain.instructions < 10 * macs / 8
+    assert 0 < count(GRAPHS["Embedding"]).instructions < plain.instructions
 
 
 def test_what_cannot_be_counted_is_said(suite, monkeypatch):

@@ -46,15 +46,16 @@ def count(graph: Graph) -> Count:
         raise UnsupportedError(f"instructions are counted on {LEVEL}, which needs {lacks}")
     compiler = for_this_machine(cpu.level(LEVEL))
     sources = {name: data.decode() for name, data in render(graph, "model", Place(NATIVE)).items()}
-    sources["count.c"] = template("count.c", _frames(graph))
+    sources["count.c"] = template("count.c", {"steps": STEPS, "drawn": _drawn(graph)})
     return Count(_counted(executable(sources, compiler), valgrind) / STEPS, _version(compiler))
 
 
-def _frames(graph: Graph) -> dict[str, object]:
-    """What random frames are in C."""
-    symbols = f"(int32_t)((random >> 8) % {graph.rows}u)"
-    numbers = "(float)(random >> 8) / 16777216.0f - 0.5f"
-    return {"steps": STEPS, "frame": "int32_t" if graph.rows else "float", "drawn": symbols if graph.rows else numbers}
+def _drawn(graph: Graph) -> str:
+    """A random number of a frame, in C: a symbol, an integer of 8 bits, or a float."""
+    if graph.rows:
+        return f"(int32_t)((random >> 8) % {graph.rows}u)"
+    whole = any(layer.scheme for layer in graph.layers)
+    return "(int8_t)((int)(random >> 24) - 128)" if whole else "(float)(random >> 8) / 16777216.0f - 0.5f"
 
 
 def _counted(program: bytes, valgrind: str) -> int:
@@ -62,7 +63,7 @@ def _counted(program: bytes, valgrind: str) -> int:
         path = Path(folder, "count")
         path.write_bytes(program)
         path.chmod(0o700)
-        tool = ["--tool=callgrind", "--toggle-collect=model_step", "--callgrind-out-file=out"]
+        tool = ["--tool=callgrind", "--toggle-collect=model_advance", "--callgrind-out-file=out"]
         call = [valgrind, "-q", *tool, "./count"]
         done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
         found = Path(folder, "out")
