@@ -1,7 +1,7 @@
 """A latency budget, and what a run of steps says of it: passed, failed, or too little to tell."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, inf, isfinite
 from types import MappingProxyType
@@ -106,28 +106,29 @@ def judge(responses_us: Sequence[float], budget: Budget) -> Judgement:
     Raises:
         UsageError: there are none.
     """
-    n = len(responses_us)
-    if not n:
+    if not len(responses_us):
         raise UsageError("no step was measured; one at least must be")
-    late = [response > budget.deadline_us for response in responses_us]
     ordered = sorted(responses_us)
-    misses = sum(late)
-    slow = late
+    late = [response > budget.deadline_us for response in responses_us]
+    misses, slow = sum(late), late
     if misses < FEW:
         bound = at(ordered, 95)
         slow = [response > bound for response in responses_us]
-    factor = dependence(slow)
+    return judgement(ordered, misses, in_a_row(late), dependence(slow), budget)
+
+
+def judgement(ordered: Sequence[float], misses: int, longest: int, factor: float, budget: Budget) -> Judgement:
+    """What the responses of a run say, given in their order of size, with what their order in time came to."""
+    n = len(ordered)
     said = decide(n, misses, factor, budget)
-    low, high = interval(ordered, factor, budget)
     return Judgement(
         said,
         n,
         misses,
-        in_a_row(late),
+        longest,
         factor,
         at(ordered, budget.percentile),
-        low,
-        high,
+        *interval(ordered, factor, budget),
         more(n, misses, factor, budget) if said == NO_VERDICT else 0,
     )
 
@@ -183,26 +184,31 @@ def interval(ordered: Sequence[float], factor: float, budget: Budget) -> tuple[f
     return (ordered[n - least] if least <= n else None), (ordered[n - 1 - most] if 0 <= most < n else None)
 
 
-def passing(responses_us: Sequence[float], budget: Budget) -> tuple[float | None, float | None]:
+def passing(
+    ordered: Sequence[float], budget: Budget, judged: Callable[[Budget], Judgement]
+) -> tuple[float | None, float | None]:
     """What a run would have passed: (a deadline at its percentile, the highest of PERCENTILES at its deadline).
 
     The deadline is one of the responses, and as a rule the least that passes; None where there is none within the
     period. A budget chosen after a run needs a run of its own.
+
+    Args:
+        ordered: its responses in their order of size.
+        budget: that it was meant for.
+        judged: what it says of another budget.
     """
-    ordered, n = sorted(responses_us), len(responses_us)
+    n = len(ordered)
 
     def passes(misses: int) -> bool:
         deadline = ordered[n - 1 - misses]
-        if not 0 < deadline <= budget.period_us:
-            return False
-        return judge(responses_us, replace(budget, deadline_us=deadline)).verdict == PASS
+        return 0 < deadline <= budget.period_us and judged(replace(budget, deadline_us=deadline)).verdict == PASS
 
     found = last(allowed(n, budget.p, budget.confidence), passes) if n >= budget.steps else -1
-    judged = judge(responses_us, budget)
+    said = judged(budget)
     reached = [
         each
         for each in PERCENTILES
-        if decide(n, judged.misses, judged.dependence, replace(budget, percentile=each)) == PASS
+        if decide(n, said.misses, said.dependence, replace(budget, percentile=each)) == PASS
     ]
     return (ordered[n - 1 - found] if found >= 0 else None), max(reached, default=None)
 

@@ -7,15 +7,18 @@ from math import ceil, isfinite
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from edgernn import arrivals
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget import Budget, Judgement, at, judge, passing
+from edgernn.budget import Budget, Judgement
 from edgernn.conditions import Moment, moment
 from edgernn.device import Device
 from edgernn.errors import UsageError
 from edgernn.fitness import Evidence, remarks, unfit
 from edgernn.measured import Measured
 from edgernn.paced import Run
+from edgernn.responses import Array, Responses
 from edgernn.worker import Worker
 
 SHORT_S = 30.0
@@ -118,14 +121,18 @@ class Check:
         return busy / sum(float(max(run.due[-1], 0)) + self.plan.budget.period_us * 1000 for run in self.runs)
 
     @property
-    def publishable(self) -> bool:
-        """Whether its p99 or p99.9 may be published: long, paced, over fresh processes, and judged."""
-        long = len(self.processes) >= CERTIFIED_PROCESSES and self.span_s >= CERTIFIED_S * 0.999
-        return long and not self.plan.back_to_back and self.verdict != NO_VERDICT
+    def long(self) -> bool:
+        """Whether it took as long, and as many processes, as a certificate."""
+        return len(self.processes) >= CERTIFIED_PROCESSES and self.span_s >= CERTIFIED_S * 0.999
 
-    def us(self, what: str) -> list[float]:
+    @property
+    def publishable(self) -> bool:
+        """Whether its p99 or p99.9 may be published: long, paced, and judged."""
+        return self.long and not self.plan.back_to_back and self.verdict != NO_VERDICT
+
+    def us(self, what: str) -> Array:
         """`service`, `response` or `jitter` of every step in order, in microseconds."""
-        return [us for run in self.runs for us in (getattr(run, what) / 1000).tolist()]
+        return _us([getattr(run, what) for run in self.runs])
 
 
 def check(
@@ -149,8 +156,8 @@ def check(
 def judged(plan: Plan, processes: Sequence[Process]) -> Check:
     """What processes found, held against the budget."""
     budget = plan.budget
-    responses = [us for each in processes for us in (each.measured.run.response / 1000).tolist()]
-    said = judge(responses, budget)
+    responses = Responses(_us([each.measured.run.response for each in processes]))
+    said = responses.judge(budget)
     evidence = _evidence(plan, [each.measured for each in processes])
     reasons = unfit(evidence)
     if said.verdict == NO_VERDICT:
@@ -161,20 +168,26 @@ def judged(plan: Plan, processes: Sequence[Process]) -> Check:
         MappingProxyType(reasons),
         tuple(remarks(evidence)),
         said,
-        passing(responses, budget),
+        responses.passing(budget),
         tuple(processes),
     )
+
+
+def _us(each: Sequence[arrivals.Times]) -> Array:
+    """One array of microseconds from several of nanoseconds."""
+    joined: Array = np.concatenate(each) / 1000
+    return joined
 
 
 def _evidence(plan: Plan, found: Sequence[Measured]) -> Evidence:
     faults = [each.faults for each in found]
     known = [each for each in faults if each is not None]
-    jitter = sorted(us for each in found for us in (each.run.jitter / 1000).tolist())
+    jitter = float(np.percentile(_us([each.run.jitter for each in found]), 99, method="inverted_cdf"))
     return Evidence(
         moments=[now for each in found for now in each.moments],
         settled=all(each.settled for each in found),
         faults=sum(known) if len(known) == len(faults) else None,
-        jitter_us=None if plan.back_to_back else at(jitter, 99),
+        jitter_us=None if plan.back_to_back else jitter,
         deadline_us=plan.budget.deadline_us,
         device=plan.device,
         any_governor=plan.any_governor,

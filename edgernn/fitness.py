@@ -64,7 +64,11 @@ def _elsewhere(said: Evidence) -> str:
     if board is None or board.name == THIS or board.level is None:
         return ""
     lacks = cpu.missing(board.level)
-    return f"this is not '{board.name}', which needs {lacks}: measure there, or take its budget alone" if lacks else ""
+    return (
+        f"this is not '{board.name}', which needs {lacks}: measure there, or state the budget without a device"
+        if lacks
+        else ""
+    )
 
 
 def _throttled(said: Evidence) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,24 +76,36 @@ class Worker:
             EdgernnError: the same as there.
             UsageError: the process has ended.
         """
-        assert self._child.stdin is not None
         assert self._child.stdout is not None
-        try:
-            self._child.stdin.write(json.dumps({"verb": verb, **given}).encode() + b"\n")
-            self._child.stdin.flush()
-        except BrokenPipeError:
-            raise self._ended() from None
+        self._send(json.dumps({"verb": verb, **given}).encode() + b"\n")
         if meanwhile and not select.select([self._child.stdout], [], [], after_s)[0]:
             meanwhile()
         line = self._child.stdout.readline()
         if not line:
             raise self._ended()
-        said = json.loads(line)
-        shapes = said.pop("arrays")
-        arrays = {name: np.frombuffer(self._child.stdout.read(8 * n), np.int64) for name, n in shapes.items()}
+        try:
+            said = json.loads(line)
+            shapes = said.pop("arrays")
+        except (ValueError, KeyError, AttributeError):
+            raise UsageError(f"'{self.python}' answers {line[:60]!r}; is it a Python with edgernn?") from None
+        held = {name: self._child.stdout.read(8 * n) for name, n in shapes.items()}
+        if any(len(held[name]) < 8 * n for name, n in shapes.items()):
+            raise self._ended()
         if "error" in said:
             raise _made(said["error"], said["told"])
-        return said, arrays
+        return said, {name: np.frombuffer(data, np.int64) for name, data in held.items()}
+
+    def _send(self, request: bytes) -> None:
+        """Write at once; a process that has ended must not end this one, whose command lets a broken pipe do so."""
+        assert self._child.stdin is not None
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+        try:
+            os.write(self._child.stdin.fileno(), request)
+        except BrokenPipeError:
+            signal.sigtimedwait({signal.SIGPIPE}, 0)
+            raise self._ended() from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _ended(self) -> UsageError:
         self._child.wait()

@@ -25,6 +25,7 @@ from edgernn.budget import (
     spread,
 )
 from edgernn.errors import UsageError
+from edgernn.responses import Responses
 
 BUDGET = Budget(10_000, 8_000)
 
@@ -179,6 +180,17 @@ def test_a_burst_counts_against_a_pass_that_the_same_misses_spread_out_earn():
     assert bad.dependence > 10
 
 
+def test_where_few_miss_bursts_are_seen_among_the_slowest_twentieth():
+    together = np.full(3000, 1000.0)
+    together[600:749] = 5000
+    together[650:653] = 9000
+    apart = np.random.default_rng(5).permutation(together)
+    slow = (together > 1000).tolist()
+    said, spread_out = judge(together.tolist(), BUDGET), judge(apart.tolist(), BUDGET)
+    assert (said.misses, said.verdict, said.dependence) == (3, NO_VERDICT, dependence(slow))
+    assert (spread_out.misses, spread_out.verdict) == (3, PASS)
+
+
 @given(st.lists(st.booleans(), max_size=60))
 def test_the_longest_run_of_misses_is_the_longest(late):
     assert in_a_row(late) == max(map(len, "".join("x" if each else " " for each in late).split()), default=0)
@@ -189,17 +201,26 @@ def test_a_percentile_is_numpys_nearest_rank(values, percent):
     assert at(sorted(values), percent) == np.percentile(values, percent, method="inverted_cdf")
 
 
+@settings(max_examples=60)
+@given(st.integers(1, 4000), st.integers(0, 2**32 - 1), st.integers(0, 200), st.floats(500, 10_000))
+def test_an_array_is_judged_as_a_list(n, seed, stall, deadline):
+    responses = np.random.default_rng(seed).lognormal(7, 0.5, n).round(-1)
+    responses[n // 3 : n // 3 + stall] += 5000
+    budget = Budget(10_000, deadline)
+    assert Responses(responses).judge(budget) == judge(responses.tolist(), budget)
+
+
 def test_what_would_pass_passes():
     responses = np.random.default_rng(4).exponential(1500, 4000)
     budget = Budget(10_000, 5000)
     said = judge(responses.tolist(), budget)
-    deadline, percentile = passing(responses.tolist(), budget)
+    deadline, percentile = passing(sorted(responses.tolist()), budget, lambda other: judge(responses.tolist(), other))
     next_less = float(max(responses[responses < deadline]))
     assert said.verdict == FAIL
     assert judge(responses.tolist(), Budget(10_000, deadline)).verdict == PASS
     assert judge(responses.tolist(), Budget(10_000, next_less)).verdict != PASS
     assert (percentile, judge(responses.tolist(), Budget(10_000, 5000, percentile)).verdict) == (95.0, PASS)
-    assert passing([1.0] * 49, budget) == (None, None)
+    assert Responses(np.ones(49)).passing(budget) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A budget checked: on a clock that the test moves, and through processes of which only the answers count."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -314,6 +315,35 @@ def test_a_process_that_dies_is_told_with_its_last_words(tmp_path):
     shim.write_text("#!/bin/sh\nread line\necho out of luck >&2\nexit 7\n")
     shim.chmod(0o755)
     with Worker(shim) as worker, pytest.raises(UsageError, match="ended with 7 while it measured: out of luck"):
+        worker.open("m.rnn")
+
+
+@pytest.mark.parametrize("program", ["true", "echo"])
+def test_what_is_no_python_is_refused_and_no_broken_pipe_ends_the_command(program):
+    code = """
+import signal, sys
+from edgernn.errors import UsageError
+from edgernn.worker import Worker
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as the command has it
+with Worker(sys.argv[1]) as worker:
+    worker._child.wait()
+    try:
+        worker.open("m.rnn")
+    except UsageError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, shutil.which(program)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ended with 0 while it measured" in done.stdout
+
+
+def test_what_answers_nonsense_is_refused(tmp_path):
+    shim = tmp_path / "python"
+    shim.write_text("#!/bin/sh\nread line\necho hello\n")
+    shim.chmod(0o755)
+    with Worker(shim) as worker, pytest.raises(UsageError, match=r"answers b'hello.+n'; is it a Python with edgernn"):
         worker.open("m.rnn")
 
 

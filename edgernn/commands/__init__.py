@@ -13,6 +13,7 @@ from edgernn.commands.export import export
 from edgernn.commands.generate import generate
 from edgernn.commands.info import info
 from edgernn.commands.probe import probe
+from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.train import train
@@ -26,6 +27,7 @@ VERBS = (
     bench,
     check,
     certify,
+    regress,
     devices,
     probe,
     estimate,

@@ -20,7 +20,7 @@ OPTIONS = (
     click.option("--back-to-back", is_flag=True, help="Wait for no frame; the responses are implied, which flatters."),
     click.option("--trace", metavar="FILE", help="When frames came, in ms: .npy, or text. Else one each period."),
     click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random."),
-    click.option("--threads", type=click.IntRange(1), default=1, show_default=True),
+    click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of random frames."),
     click.option("--any-governor", is_flag=True, help="Judge although the governor of the clock cannot be read."),
     click.option("--json", "as_json", is_flag=True, help="Print as JSON."),

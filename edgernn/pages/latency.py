@@ -24,7 +24,7 @@ TICKS = (50, 90, 99, 99.9, 99.99, 99.999)
 
 def page(found: Check) -> str:
     """The page, complete in itself: it opens without a network."""
-    responses, deadline = np.array(found.us("response")), found.plan.budget.deadline_us
+    responses, deadline = found.us("response"), found.plan.budget.deadline_us
     head, rows = table(found)
     return fill(
         "latency.html",

@@ -1,0 +1,43 @@
+"""`edgernn regress`: is one artifact, or one runtime, slower than another."""
+
+import json
+import sys
+
+import click
+
+
+@click.command(no_args_is_help=True)
+@click.argument("base")
+@click.argument("candidate")
+@click.option("--base-python", metavar="PYTHON", help="That runs BASE: of an environment with another runtime.")
+@click.option("--tolerance", type=float, default=5.0, show_default=True, help="By how many % the median may be slower.")
+@click.option("--tail-tolerance", type=float, default=10.0, show_default=True, help="And the 95th percentile.")
+@click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtimes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random frames.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def regress(
+    base: str,
+    candidate: str,
+    base_python: str | None,
+    tolerance: float,
+    tail_tolerance: float,
+    frames: str | None,
+    threads: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Time BASE and CANDIDATE in turn, and say whether the second is slower.
+
+    Each runs in a process of its own, and BASE in a second one too: unless it is as quick as itself, the machine is not
+    fit and there is no verdict. With --base-python one artifact tells whether an upgrade of its runtime is slower. The
+    exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
+    """
+    from edgernn.arms import Arms, as_json as everything, compared, text
+    from edgernn.regress import CODES
+
+    arms = Arms(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
+    tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
+    found = compared(arms, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
+    click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
+    click.get_current_context().exit(CODES[found.regression.verdict])

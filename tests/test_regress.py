@@ -1,0 +1,195 @@
+"""Slower or not: on blocks whose times the test makes up, and through processes of which only the answers count."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+import edgernn
+from edgernn import regress as module
+from edgernn.arms import Arms, Found, text
+from edgernn.binomial import NO_VERDICT
+from edgernn.cli import call, cli
+from edgernn.errors import UsageError
+from edgernn.regress import CODES, FRESH, LEAST_STEPS, OK, ORDER, REGRESSED, TOLERANCES, interval, regress
+from zoo import GRAPHS, keyword_spotter
+
+
+class Machine:
+    """Steps of 150 us, with noise of each step and each block, a layout of each process, and a drift of them all."""
+
+    def __init__(self, seed=0, drift=0.0, noise=0.03, layout=0.01, **slower):
+        self.random = np.random.default_rng(seed)
+        self.slower, self.drift, self.noise, self.layout = slower, drift, noise, layout
+        self.order, self.opened, self.pace, self.sizes = [], 0, 1.0, []
+
+    @contextmanager
+    def arms(self):
+        self.opened += 1
+        layout = {name: np.exp(self.layout * self.random.standard_normal()) for name in ORDER}
+        yield {name: lambda steps, name=name: self.block(name, steps, layout[name]) for name in ORDER}
+
+    def block(self, name, steps, layout):
+        self.order.append(name)
+        self.sizes.append(steps)
+        self.pace *= 1 + self.drift
+        block = self.pace * layout * np.exp(self.noise * self.random.standard_normal())
+        each = np.exp(0.2 * np.abs(self.random.standard_normal(steps)))
+        return (150_000 * self.slower.get(name, 1.0) * block * each).astype(np.int64)
+
+
+def found(**how):
+    return regress(Machine(**how).arms)
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict", "at_least"),
+    [
+        ({}, REGRESSED, 0),
+        ({"drift": 0.01}, REGRESSED, 0),
+        ({"candidate": 1.10}, REGRESSED, 38),
+        ({"candidate": 1.10, "drift": 0.003}, REGRESSED, 38),
+        ({"candidate": 0.8}, OK, 38),
+    ],
+)
+def test_of_40_runs_what_is_slower_is_flagged_and_what_is_not_never(how, verdict, at_least):
+    said = [found(seed=seed, **how).verdict for seed in range(40)]
+    assert said.count(verdict) >= at_least
+    if not at_least:
+        assert verdict not in said
+
+
+def test_drift_would_flag_what_did_not_take_turns():
+    machine = Machine(drift=0.01, noise=0.001, layout=0.0)
+    with machine.arms() as blocks:
+        base, candidate = ([np.median(blocks[name](200)) for _ in range(20)] for name in ("base", "candidate"))
+    assert np.median(np.log(np.array(candidate) / base)) > np.log(1.05)
+    assert found(drift=0.01, noise=0.001, layout=0.0).verdict == OK
+
+
+def test_pairs_stand_abba_and_every_arm_is_opened_again():
+    machine = Machine()
+    said = regress(machine.arms)
+    order = machine.order[1:]  # the first tells how many steps make a block
+    rounds = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
+    assert len(rounds) == said.pairs
+    assert all(a == b[::-1] for a, b in pairwise(rounds[:FRESH]))
+    assert machine.opened == said.pairs / FRESH
+    assert set(machine.sizes[1:]) == {said.steps}
+    assert said.steps >= LEAST_STEPS
+
+
+def test_a_base_that_is_slower_than_itself_gives_no_verdict_however_slow_the_candidate_is():
+    for again in (1.2, 1 / 1.2):
+        said = found(candidate=1.5, again=again)
+        assert (said.verdict, said.pairs) == (NO_VERDICT, 80)
+        assert "the machine is unfit for the median: the base against itself is" in said.reason
+
+
+def test_what_lies_on_the_tolerance_is_tried_with_more_pairs_and_left_open():
+    said = found(candidate=1.05, noise=0.05)
+    assert (said.verdict, said.pairs) == (NO_VERDICT, 80)
+    assert "80 pairs do not decide the median" in said.reason
+
+
+def test_the_tail_alone_can_be_slower():
+    class Tailed(Machine):
+        def block(self, name, steps, layout):
+            took = super().block(name, steps, layout)
+            if name == "candidate":
+                took[::12] *= 2
+            return took
+
+    said = regress(Tailed().arms)
+    assert said.verdict == REGRESSED
+    assert {each.metric: each.verdict for each in said.compared} == {"median": OK, "p95": REGRESSED}
+
+
+def test_tolerances_are_borne():
+    assert regress(Machine(candidate=1.3).arms, {"median": 0.5, "p95": 0.6}).verdict == OK
+    for tolerance in (0.0, -0.1, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="the tolerance of the p95 is"):
+            regress(Machine().arms, {**TOLERANCES, "p95": tolerance})
+
+
+@pytest.mark.parametrize("pairs", [20, 30, 40, 80])
+def test_the_interval_is_scipys_of_the_sign_test(pairs):
+    differences = np.random.default_rng(pairs).standard_normal(pairs)
+    theirs = stats.quantile_test(differences, p=0.5).confidence_interval(0.95)
+    assert interval(differences.tolist()) == (np.median(differences), theirs.low, theirs.high)
+
+
+def test_few_differences_have_no_interval():
+    assert interval([1.0, 2.0, 3.0]) == (2.0, -np.inf, np.inf)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    edgernn.save(keyword_spotter(), "a.rnn")
+    edgernn.save(keyword_spotter(24), "b.rnn")
+    edgernn.save(keyword_spotter(16, 11), "wide.rnn")
+    edgernn.save(GRAPHS["Embedding"], "symbols.rnn")
+    for name, value in {"PAIRS": FRESH, "DOUBLINGS": 0, "BLOCK_US": 1.0}.items():
+        monkeypatch.setattr(module, name, value)
+
+
+def edge(*arguments):
+    runner = CliRunner()
+    with runner.isolation() as (out, err, _):
+        return call(cli, arguments, "edgernn"), out.getvalue().decode(), err.getvalue().decode()
+
+
+def test_processes_take_turns_and_all_is_told(folder):
+    code, told, _ = edge("regress", "a.rnn", "b.rnn", "--json")
+    said = json.loads(told.replace("-Infinity", "0").replace("Infinity", "0"))
+    assert (code, said["verdict"], said["pairs"], said["steps"]) == (
+        3,
+        NO_VERDICT,
+        FRESH,
+        LEAST_STEPS,
+    )  # so few decide nothing
+    assert [each["metric"] for each in said["compared"]] == ["median", "p95"]
+    assert all(each["base_us"] > 0 < each["candidate_us"] for each in said["compared"])
+    sums = {name: said["opened"][name]["sha256"] for name in ORDER}
+    assert sums == {name: edgernn.open("b.rnn" if name == "candidate" else "a.rnn").sha256 for name in ORDER}
+    assert len(said["moments"]) == 2
+    assert CODES == {OK: 0, REGRESSED: 1, NO_VERDICT: 3}
+
+
+def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
+    opened = {name: {"backend": f"runtime of {name}", "machine": {"python": "3.11.7"}} for name in ORDER}
+    found = Found(
+        Arms("a.rnn", "b.rnn"), regress(Machine(candidate=1.2).arms), opened, (), ("the governor cannot be read",)
+    )
+    lines = text(found).splitlines()
+    assert lines[0] == "REGRESSED: 20 pairs of blocks of 200 steps, back to back"
+    assert "candidate  b.rnn on runtime of candidate, Python 3.11.7" in lines
+    assert lines[-1] == "the governor cannot be read"
+    assert len(lines) < 24
+    unfit = replace(found, regression=regress(Machine(again=1.2).arms))
+    assert text(unfit).splitlines()[1].startswith("  the machine is unfit for the median")
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        (
+            ("a.rnn", "wide.rnn"),
+            "'a.rnn' reads 10 numbers and 'wide.rnn' 11 numbers; compare two that read the same frames",
+        ),
+        (("a.rnn", "symbols.rnn"), "'symbols.rnn' one of 9 symbols"),
+        (("a.rnn", "gone.rnn"), "'gone.rnn' cannot be read"),
+        (("a.rnn", "a.rnn", "--base-python", "/nowhere"), "'/nowhere' cannot be run"),
+        (("a.rnn", "a.rnn", "--tolerance", "0"), "the tolerance of the median is 0"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(folder, options, meant):
+    code, _, complaint = edge("regress", *options)
+    assert code == 2
+    assert meant in complaint
