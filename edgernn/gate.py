@@ -100,7 +100,7 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
     due = arrivals.regular(wanted.steps, plan.period_us)
     found = measure(step, given, due, back_to_back=wanted.back_to_back or wanted.budget is None)
     now = kept.of_times((found.run.service / 1000).tolist(), size, fingerprint(machine(), found.moments[0], backend, 1))
-    figures = {"steps": f"{wanted.steps:,}", "p50": f"{now.value:,.6g} us"}
+    figures = {"steps": f"{wanted.steps:,}", "service p50": f"{now.value:,.6g} us"}
     if wanted.budget is None:
         return Outcome(PASS, "", figures, now)
     asked_of = Plan(
@@ -108,7 +108,7 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
     )
     check = judged(asked_of, [Process({}, found)])
     slow = at(sorted(check.us("response")), plan.percentile)
-    figures |= {f"p{plan.percentile:g}": f"{slow:,.6g} us", "deadline": f"{plan.deadline_us:,.6g} us"}
+    figures |= {f"response p{plan.percentile:g}": f"{slow:,.6g} us", "deadline": f"{plan.deadline_us:,.6g} us"}
     return Outcome(check.verdict, _why(check), figures, now)
 
 

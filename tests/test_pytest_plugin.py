@@ -93,7 +93,9 @@ def stepping(took_us, options=BUDGET):
 def test_a_model_in_time_passes_and_stands_in_the_table(suite):
     said = suite(stepping(7000))
     said.assert_outcomes(passed=1)
-    said.stdout.re_match_lines([r"=+ latency of models =+", r"PASS +test_it.py::test_model: steps 290, p50 7,001 us"])
+    said.stdout.re_match_lines(
+        [r"=+ latency of models =+", r"PASS +test_it.py::test_model: steps 290, service p50 7,001 us"]
+    )
 
 
 def test_a_model_that_is_late_fails_with_what_it_missed(suite):
@@ -109,7 +111,7 @@ def test_a_late_step_delays_those_behind_it(suite):
     said = suite(stepping(12_000, 'period="10ms", deadline="10ms", steps=100'))
     said.assert_outcomes(failed=1)
     said.stdout.fnmatch_lines(["*100 of 100 steps*"])
-    said.stdout.re_match_lines([r"FAIL .*p99 (2\d\d,\d+|2.\d+e\+05) us.*"])
+    said.stdout.re_match_lines([r"FAIL .*response p99 (2\d\d,\d+|2.\d+e\+05) us.*"])
 
 
 @pytest.mark.parametrize(("options", "outcomes"), [((), {"skipped": 1}), (("--edgernn-strict",), {"failed": 1})])
