@@ -4,17 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgernn.budget import Budget as Budget
     from edgernn.errors import EdgernnError as EdgernnError
     from edgernn.file import load as load, save as save
     from edgernn.graph import Graph as Graph, Layer as Layer
     from edgernn.runtime import Program as Program, Stream as Stream, open as open  # noqa: A004  edgernn.open is the verb
     from edgernn.tensor import Tensor as Tensor
+    from edgernn.watch import Watch as Watch
     from edgernn.window import Stage as Stage, Window as Window
 
     __version__: str
 
 # Name -> (module, name there), read when it is first asked for: so `import edgernn` costs nothing.
 _DOOR = {
+    "Budget": ("edgernn.budget", "Budget"),
     "EdgernnError": ("edgernn.errors", "EdgernnError"),
     "Graph": ("edgernn.graph", "Graph"),
     "Layer": ("edgernn.graph", "Layer"),
@@ -22,6 +25,7 @@ _DOOR = {
     "Stage": ("edgernn.window", "Stage"),
     "Stream": ("edgernn.runtime", "Stream"),
     "Tensor": ("edgernn.tensor", "Tensor"),
+    "Watch": ("edgernn.watch", "Watch"),
     "Window": ("edgernn.window", "Window"),
     "__version__": ("edgernn.version", "VERSION"),
     "load": ("edgernn.file", "load"),

@@ -142,6 +142,8 @@ def _uncompiled(graph: Graph) -> str:
 
 def _lacking(device: Device) -> str:
     """Which figure of the processor is missing, in a sentence: "" when none is."""
+    if device.microcontroller:
+        return f"the rates of '{device.name}' are not known: no microcontroller was measured"
     lacking = [name for name in ("level", "clock_mhz") if getattr(device, name) is None]
     return (
         f"{' and '.join(lacking)} of board '{device.name}' {'are' if lacking[1:] else 'is'} unknown" if lacking else ""

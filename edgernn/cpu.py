@@ -60,6 +60,17 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
 )
 """Best first for each machine."""
 
+MICROCONTROLLERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "armv6-m": ("eabi", "cortex_m0plus"),
+        "armv7e-m+fp": ("eabihf", "cortex_m4+vfp4d16sp"),
+        "armv7e-m+fp.dp": ("eabihf", "cortex_m7+fp_armv8d16"),
+        "armv8-m.main+dsp+fp": ("eabihf", "cortex_m33+dsp+fp_armv8d16sp"),
+        "xtensa-lx7": ("", ""),
+    }
+)
+"""Instruction set, as -march of gcc says it -> what zig calls its ABI and its processor; "" where zig has none."""
+
 ANY = "any-"
 
 _HALVED = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}  # 64-bit machine -> what a 32-bit program sees

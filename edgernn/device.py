@@ -43,7 +43,13 @@ class Device:
         python: the version of Python that its system comes with.
         triple: the target as zig calls it, with the oldest C library to expect.
         cpu: the processor as zig calls it.
+        governor: what rules the clock of its cores.
         wheels: package -> whether pip finds a wheel of it there; for this machine, whether it is installed.
+        flash_kib: room for code and weights in KiB.
+        sram_kib: room for data in KiB, the largest piece that has no gaps.
+        fpu: which floats it computes in hardware: "none", "single" or "double".
+        dsp: whether one instruction multiplies and adds several integers.
+        isa: one of edgernn.cpu.MICROCONTROLLERS.
         uses: name -> how often a step comes due: those that every device has, as its profile says otherwise or adds to.
         figures: each of these by its name, with the name of its source.
         sources: citations by their names.
@@ -64,10 +70,21 @@ class Device:
     python: str | None = None
     triple: str | None = None
     cpu: str | None = None
+    governor: str | None = None
     wheels: Mapping[str, bool | None] = field(default_factory=dict)
+    flash_kib: int | None = None
+    sram_kib: int | None = None
+    fpu: str | None = None
+    dsp: bool | None = None
+    isa: str | None = None
     uses: Mapping[str, Use] = field(default_factory=lambda: USES)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def microcontroller(self) -> bool:
+        """Whether it runs nothing but C."""
+        return any(getattr(self, name) is not None for name in FIGURES["microcontroller"])
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -102,6 +102,11 @@ def _cpu() -> str | None:
     return "native" if _triple() else None
 
 
+def _governor() -> str | None:
+    path = CPU0 / "cpufreq" / "scaling_governor"
+    return path.read_text().strip() if path.exists() else None
+
+
 def _installed(package: str) -> Callable[[], bool]:
     return lambda: next(iter(metadata.distributions(name=package)), None) is not None
 
@@ -116,6 +121,7 @@ PLACES: Mapping[str, str] = MappingProxyType(
         "python": "the interpreter that runs",
         "libc": "the machine and its C library",
         "here": "code is compiled for the processor that is here",
+        "governor": "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
         "packages": "the packages that are installed",
     }
 )
@@ -134,7 +140,8 @@ PROBES: Mapping[str, tuple[Callable[[], Any], str]] = MappingProxyType(
         "python": (_python, "python"),
         "triple": (_triple, "libc"),
         "cpu": (_cpu, "here"),
+        "governor": (_governor, "governor"),
         **{name: (_installed(name), "packages") for name in FIGURES["runtimes"]},
     }
 )
-"""Figure -> how it is read, and in which of PLACES. The bandwidth of memory is not among them: it must be measured."""
+"""Figure -> how it is read, and in which of PLACES. The bandwidth of memory is measured, by edgernn.survey."""

@@ -1,13 +1,14 @@
 """The profile of a board: a TOML file in which every figure has its source, read strictly."""
 
+import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from edgernn.cpu import LEVELS
+from edgernn.cpu import LEVELS, MICROCONTROLLERS
 from edgernn.strict import Document, misspelt, parse
 from edgernn.uses import SECTION as BUDGETS, Use, read as read_uses
 
@@ -60,7 +61,13 @@ def _some(names: tuple[str, ...]) -> Kind:
 
 _KIB = _whole(0, 1 << 20, "KiB")
 _TRIPLE = r"[a-z0-9_]+-linux-[a-z0-9]+(\.\d+\.\d+)?"
-_WHEEL = Kind("true or false", lambda value: isinstance(value, bool))
+_YES = Kind("true or false", lambda value: isinstance(value, bool))
+
+
+def _one(names: Iterable[str]) -> Kind:
+    known = tuple(names)
+    return Kind(f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known)
+
 
 FIGURES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
     {
@@ -68,7 +75,7 @@ FIGURES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "core": _text(r"\S.*", "the name of the core"),
             "cores": _whole(1, 4096),
             "clock_mhz": _whole(1, 10_000, "MHz"),
-            "level": Kind(f"one of {', '.join(LEVELS)}", lambda value: isinstance(value, str) and value in LEVELS),
+            "level": _one(LEVELS),
             "l1d_kib": _whole(1, 1 << 20, "KiB"),
             "l2_kib": _KIB,
             "l3_kib": _KIB,
@@ -82,11 +89,24 @@ FIGURES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "python": _text(r"3\.\d+", 'a version such as "3.13"'),
             "triple": _text(_TRIPLE, 'what zig calls a target, such as "aarch64-linux-gnu.2.36"'),
             "cpu": _text(r"[a-z0-9_]+", 'what zig calls a processor, such as "cortex_a72"'),
+            "governor": _text(r"[a-z]+", 'what rules the clock, such as "performance"'),
         },
-        "runtimes": dict.fromkeys(("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime"), _WHEEL),
+        "runtimes": dict.fromkeys(("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime"), _YES),
+        "microcontroller": {
+            "flash_kib": _whole(1, 1 << 20, "KiB"),
+            "sram_kib": _whole(1, 1 << 20, "KiB"),
+            "fpu": _one(("none", "single", "double")),
+            "dsp": _YES,
+            "isa": _one(MICROCONTROLLERS),
+        },
     }
 )
 """Section -> figure -> the values that it may have. No two sections have a figure of the same name."""
+
+MICROCONTROLLER = ("core", "cores", "clock_mhz", *FIGURES["microcontroller"])
+"""All that the profile of a microcontroller has: it runs no system, and nothing but C."""
+
+COMPUTER = tuple(key for section in FIGURES if section != "microcontroller" for key in FIGURES[section])
 
 
 def read(data: bytes, path: str) -> Profile:
@@ -101,6 +121,26 @@ def read(data: bytes, path: str) -> Profile:
             with the line, and with a suggestion where a name looks misspelt.
     """
     return _Reader(parse(data, path)).profile()
+
+
+def write(profile: Profile) -> bytes:
+    """The file of a profile of a computer, which `read` gives back; unknown figures are said to be so."""
+    lines = [f"title = {_quoted(profile.title)}", "", "[sources]"]
+    lines += [f"{_quoted(name)} = {_quoted(citation)}" for name, citation in profile.sources.items()]
+    for section in (name for name in FIGURES if name != "microcontroller"):
+        lines += ["", f"[{section}]"]
+        for key in FIGURES[section]:
+            figure = profile.figures.get(key)
+            told = figure and f"{{ value = {_quoted(figure.value)}, source = {_quoted(figure.source)} }}"
+            lines.append(f"{key} = {told or _quoted(UNKNOWN)}")
+    for name, use in profile.uses.items():
+        lines += ["", f"[{BUDGETS}.{_quoted(name)}]", *(f"{key} = {value}" for key, value in asdict(use).items())]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _quoted(value: Any) -> str:
+    """A text, number, truth or list as TOML, which JSON is but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class _Reader:
@@ -123,6 +163,7 @@ class _Reader:
         figures = {
             key: figure for section in FIGURES for key, figure in self._section(section, said.get(section, {})).items()
         }
+        self._check_kind(figures)
         self._check_sources(figures, sources)
         self._check_triple(figures)
         self._check_cpu(figures)
@@ -166,6 +207,15 @@ class _Reader:
             raise self._error(f"'{key}' is {said['value']!r}; expected {kind.words}{hint}", key, section)
         value = tuple(said["value"]) if isinstance(said["value"], list) else said["value"]
         return Figure(value, str(said["source"]))
+
+    def _check_kind(self, figures: dict[str, Figure]) -> None:
+        """A microcontroller has nothing of what is said of a computer."""
+        if "microcontroller" not in self.document.said:
+            return
+        for key in figures:
+            if key not in MICROCONTROLLER:
+                told = f"a microcontroller has no '{key}'; there are {', '.join(MICROCONTROLLER)}"
+                raise self._error(told, key)
 
     def _check_sources(self, figures: dict[str, Figure], sources: dict[str, str]) -> None:
         for key, figure in figures.items():

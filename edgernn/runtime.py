@@ -12,12 +12,14 @@ from numpy import isfinite
 from numpy.typing import NDArray
 
 from edgernn import disk
+from edgernn.budget import Budget
 from edgernn.contract import Contract
 from edgernn.door import Door, at_rest
 from edgernn.engine import Bound, Engine, WindowEngine
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.guard import check_window, guarded, holding
 from edgernn.seal import verify
+from edgernn.watch import Watch
 
 Array = NDArray[Any]
 OnBadInput = Literal["raise", "hold", "zero"]
@@ -53,7 +55,13 @@ class Program:
         """The runtime that steps it, with its version."""
         return self.engine.backend
 
-    def stream(self, *, on_bad_input: OnBadInput = "raise", raw: bool = False) -> "Stream":
+    def stream(
+        self,
+        *,
+        on_bad_input: OnBadInput = "raise",
+        raw: bool = False,
+        watch: Watch | Budget | None = None,
+    ) -> "Stream":
         """A new stream at rest.
 
         Args:
@@ -62,6 +70,8 @@ class Program:
                 before any), "zero" takes zeros.
             raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
                 contract has, int8 or int16, and nothing is converted.
+            watch: counts how long every step takes, and how many take longer than the deadline of a budget:
+                `stream.watch.snapshot()`. A block of frames is then run step by step.
 
         Raises:
             UnsupportedError: the model reads whole windows, or raw=True and it has no integers at its door.
@@ -77,9 +87,8 @@ class Program:
                 f"raw=True, but '{self.name}' is {said.precision} and neither reads, carries nor answers integers; "
                 "leave raw away, or write the model in a static precision"
             )
-        return Stream(
-            self, Door(bound, said) if said.grids and not raw else bound, on_bad_input, at_rest(said, raw=raw)
-        )
+        outside = Door(bound, said) if said.grids and not raw else bound
+        return Stream(self, outside, on_bad_input, at_rest(said, raw=raw), watch)
 
     def run(self, frames: Array) -> Array:
         """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
@@ -101,10 +110,17 @@ class Stream:
 
     __slots__ = (
         "_answer", "_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y",
-        "program",
+        "program", "watch",
     )  # fmt: skip
 
-    def __init__(self, program: Program, bound: Bound, on_bad_input: OnBadInput, rest: tuple[Array, ...]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        bound: Bound,
+        on_bad_input: OnBadInput,
+        rest: tuple[Array, ...],
+        watch: Watch | Budget | None,
+    ) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
         said = program.contract
@@ -121,6 +137,9 @@ class Stream:
         self._held = self._x.copy() if on_bad_input == "hold" else None
         if self._held is not None:
             self._run = holding(self._run, self._x, self._held)
+        self.watch = watch if watch is None or isinstance(watch, Watch) else Watch(watch)
+        if self.watch is not None:
+            self._run = self.watch.watched(self._run)
         self._rows = said.rows
         self._names = tuple(said.states.items())
         self._rest = rest
@@ -170,7 +189,7 @@ class Stream:
     def _run_at_once(self, frames: Array, results: Array) -> int:
         """As many frames as a backend can do in one call: up to the first that is refused, or none."""
         run = getattr(self._bound, "run", None)
-        if run is None or self._held is not None or frames.dtype != self._x.dtype:
+        if run is None or self._held is not None or self.watch is not None or frames.dtype != self._x.dtype:
             return 0
         done: int = run(np.ascontiguousarray(frames), results)
         return done

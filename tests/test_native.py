@@ -22,7 +22,7 @@ from edgernn_export.translate import render
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
-BOARDS = [name for name in device.names() if name != device.THIS]
+BOARDS = [name for name in device.names() if name != device.THIS and ".so" in device.load(name).formats]
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
 IN_NUMPYS_ORDER = {"softmax", "log", "normalize"}  # sums and logarithms that C takes in another order than numpy
 

@@ -12,6 +12,7 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.generate import generate
 from edgernn.commands.info import info
+from edgernn.commands.probe import probe
 from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
@@ -29,6 +30,7 @@ VERBS = (
     certify,
     regress,
     devices,
+    probe,
     estimate,
     train,
     compare,

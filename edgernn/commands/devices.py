@@ -33,10 +33,10 @@ def _row(device: "Device") -> dict[str, Any]:
 
 
 def _table(listed: list["Device"]) -> str:
-    head = f"{'name':22} {'cores':>5} {'MHz':>6} {'level':16} runs"
+    head = f"{'name':22} {'cores':>5} {'MHz':>6} {'level':20} runs"
     rows = [
         f"{device.name:22} {_or_unknown(device.cores, 5)} {_or_unknown(device.clock_mhz, 6)} "
-        f"{device.level or 'unknown':16} {' '.join(device.formats)}"
+        f"{device.level or device.isa or 'unknown':20} {' '.join(device.formats)}"
         for device in listed
     ]
     return "\n".join([head, *rows])
@@ -54,10 +54,10 @@ def _details(device: "Device") -> dict[str, Any]:
 
 
 def _figures(device: "Device") -> dict[str, Any]:
-    """Every figure that a profile may have, with its value and its source; None where it is unknown."""
-    from edgernn.profile import FIGURES
+    """Every figure that such a profile may have, with its value and its source; None where it is unknown."""
+    from edgernn.profile import COMPUTER, MICROCONTROLLER
 
-    found = {key: device.figures.get(key) for section in FIGURES.values() for key in section}
+    found = {key: device.figures.get(key) for key in (MICROCONTROLLER if device.microcontroller else COMPUTER)}
     return {key: figure and {"value": figure.value, "source": figure.source} for key, figure in found.items()}
 
 

@@ -3,13 +3,15 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from edgernn.cost import Estimate
     from edgernn.device import Device
+    from edgernn.graph import Graph
+    from edgernn_export.targets.c.room import Room
 
 
 @click.command(no_args_is_help=True)
@@ -22,6 +24,8 @@ def estimate(model: str, name: str, as_json: bool) -> None:
     The counts are exact, as the model's own step has them; compiled code shares some of the room and adds buffers of
     its own. The time is an estimate for the compiled step, from the figures of the board's profile; what
     it assumes is printed with it. There is none where the profile lacks a figure that is needed.
+
+    For a microcontroller it is said whether the step in C fits: its arrays are exact, its code and stack predicted.
     """
     from edgernn import cost
     from edgernn.device import load
@@ -31,11 +35,42 @@ def estimate(model: str, name: str, as_json: bool) -> None:
     if Path(model).suffix != ".rnn":
         raise UsageError(f"'{model}' cannot be counted: give the .rnn file that it was exported from")
     device = load(name)
-    found = cost.estimate(load_graph(model), device)
+    graph = load_graph(model)
+    found = cost.estimate(graph, device)
+    taken = _room(graph, device) if device.microcontroller else None
     if as_json:
-        click.echo(json.dumps({"model": model, **asdict(found), "formats": device.formats}, indent=2))
+        told = {"model": model, **asdict(found), "formats": device.formats}
+        click.echo(json.dumps(told | (_fitting(taken) if taken else {}), indent=2))
     else:
-        click.echo(_text(model, found, device))
+        click.echo("\n".join([_text(model, found, device), *(_flash_and_ram(taken) if taken else ())]))
+
+
+def _room(graph: "Graph", device: "Device") -> "Room":
+    from edgernn_export.targets.c.room import room
+
+    return room(graph, device)
+
+
+def _fitting(taken: "Room") -> dict[str, Any]:
+    fits = {"flash": taken.flash, "ram": taken.ram, "flash_fits": taken.flash_fits, "ram_fits": taken.ram_fits}
+    return {"room": asdict(taken) | fits}
+
+
+def _flash_and_ram(taken: "Room") -> list[str]:
+    """Lines of what the step in C takes, exactly where that is known, and whether it fits."""
+    code, stack = (f"{part:,} predicted" if part is not None else "unknown" for part in (taken.code, taken.stack))
+    flash = f"weights {taken.weights:,}, contract {taken.contract:,}, code {code}"
+    ram = f"states {taken.carried:,}, scratch {taken.scratch:,}, stack {stack}"
+    lines = ["", _fit("flash", taken.flash, taken.flash_room, taken.flash_fits, flash)]
+    lines.append(_fit("RAM", taken.ram, taken.ram_room, taken.ram_fits, ram))
+    said = [f"- {one}" for one in taken.assumptions]
+    return [*lines, "", *(["It assumes that", *said] if said else [f"Not told: {taken.unknown}."])]
+
+
+def _fit(name: str, taken: int, there: int | None, fits: bool | None, parts: str) -> str:
+    verdict = {True: "fits", False: "does not fit", None: "cannot be told"}[fits]
+    of = "an unknown size" if there is None else f"{there:,} bytes"
+    return f"{name:10} {verdict}: {taken:,} of {of} ({parts})"
 
 
 def _text(model: str, found: "Estimate", device: "Device") -> str:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 from edgernn.cpu import Level
 from edgernn.errors import CompilerError
 
-OPTIONS = ("-std=c99", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-s", "-Wl,--build-id=none")
+OPTIONS = ("-std=c99", "-O3", "-ffp-contract=off", "-Wl,--build-id=none")
+LIBRARY = ("-fPIC", "-shared", "-s")
 SHOWN_LINES = 8
 
 
@@ -64,17 +66,31 @@ def shared_library(source: str, compiler: Compiler) -> bytes:
     Raises:
         CompilerError: the compiler cannot be run, or it fails; its first lines are shown.
     """
+    return _compiled({"model.c": source}, compiler, LIBRARY)
+
+
+def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
+    """Compile sources, by their names, to a program that keeps the names of its functions.
+
+    Raises:
+        CompilerError: as `shared_library`.
+    """
+    return _compiled(sources, compiler, ())
+
+
+def _compiled(sources: Mapping[str, str], compiler: Compiler, kind: tuple[str, ...]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "model.c").write_text(source)
-        said = (*compiler.command, *OPTIONS, *compiler.options)
-        call = [*said, "model.c", "-o", "model.so", "-lm"]
+        for name, source in sources.items():
+            Path(folder, name).write_text(source)
+        said = (*compiler.command, *OPTIONS, *kind, *compiler.options)
+        call = [*said, *(name for name in sources if name.endswith(".c")), "-o", "made", "-lm"]
         try:
             done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  the user's own compiler
         except OSError as error:
             raise CompilerError(f"the compiler '{call[0]}' cannot be run: {error.strerror}; check $CC") from error
         if done.returncode:
             raise CompilerError(f"{' '.join(said)} failed with code {done.returncode}:\n{_shortened(done.stderr)}")
-        return Path(folder, "model.so").read_bytes()
+        return Path(folder, "made").read_bytes()
 
 
 def _shortened(said: str) -> str:

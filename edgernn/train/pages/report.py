@@ -162,11 +162,9 @@ def _sizes(costs: Mapping[str, Cost]) -> Table:
 
 
 def _steps(forms: Mapping[str, Sequence[Graph]], period_ms: float | None) -> Table:
-    """A row for each device, a column for each precision."""
-    rows: list[Row] = []
-    for name in device.names():
-        board = device.load(name)
-        rows.append(((name, board.title), *(_step(form, board, period_ms) for form in forms.values())))
+    """A row for each device whose rates are known, a column for each precision."""
+    boards = [board for board in map(device.load, device.names()) if board.level]
+    rows = [((each.name, each.title), *(_step(form, each, period_ms) for form in forms.values())) for each in boards]
     return Table(("device", *(f"{name}, µs" for name in forms)), tuple(rows))
 
 

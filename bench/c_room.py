@@ -1,0 +1,98 @@
+"""What the C step takes on microcontrollers, as zig compiles it: the figures from which `edgernn estimate` predicts.
+
+Writes results/c_room.json: for each graph, precision and instruction set the bytes of code, and the stack. Prints, for
+each instruction set, the smallest weights of the traits that no measured object exceeds: the tables of
+edgernn_export.targets.c.room.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linprog
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from edgernn.cpu import MICROCONTROLLERS  # noqa: E402
+from edgernn.passes.quantize import quantize  # noqa: E402
+from edgernn_export.targets.c.room import read  # noqa: E402
+from edgernn_export.targets.c.target import render  # noqa: E402
+from edgernn_export.targets.place import NATIVE, Place  # noqa: E402
+from zoo import GRAPHS, block_sparse, keyword_spotter  # noqa: E402
+
+RESULTS = HERE / "results/c_room.json"
+SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
+OPTIONS = ("-std=c99", "-O2", "-ffp-contract=off", "-DEDGERNN_NO_SELF_TEST", "-ffunction-sections", "-fdata-sections")
+OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wframe-larger-than=1")
+
+
+def compiled(graph, isa, folder):
+    """(bytes of code, bytes of stack from `run` to the deepest kernel, symbol -> bytes of constants) of one object."""
+    for name, data in render(graph, "model", Place(NATIVE)).items():
+        Path(folder, name).write_bytes(data)
+    abi, cpu = MICROCONTROLLERS[isa]
+    target = ("-target", f"thumb-linux-musl{abi}", f"-mcpu={cpu}")  # for its headers: nothing is linked
+    call = [sys.executable, "-m", "ziglang", "cc", *target, *OPTIONS, "-c", "model.c", "-o", "model.o"]
+    done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    frames = {name: int(size) for size, name in re.findall(r"frame size \((\d+)\).*? in '(\w+)'", done.stderr)}
+    listed = subprocess.run(["llvm-nm", "-S", "model.o"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    sizes = [line.split() for line in listed.splitlines() if len(line.split()) == 4]
+    code = sum(int(size, 16) for _, size, kind, _ in sizes if kind in "tT")
+    data = {name: int(size, 16) for _, size, kind, name in sizes if kind in "rR"}
+    chain = [frames.pop(f"model_{name}", 0) for name in ("run", "step", "compute")]
+    inner = [size for name, size in frames.items() if not name.startswith("model_")]
+    return code, sum(chain) + max(inner, default=0), data
+
+
+def graphs():
+    wide = keyword_spotter(64, 20)
+    each = {**GRAPHS, "keywords": keyword_spotter(), "keywords wide": wide, "keywords sparse": block_sparse(wide, 1)}
+    for name, graph in each.items():
+        yield name, "fp32", graph
+    for scheme in SCHEMES:
+        for name in ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product"):
+            yield name, scheme, quantize(each[name], scheme)
+
+
+def main() -> None:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, precision, graph in graphs():
+            said = read(graph)
+            for isa, (abi, _) in MICROCONTROLLERS.items():
+                if not abi:
+                    continue
+                code, stack, data = compiled(graph, isa, folder)
+                wanted = {**said.constants, "about": said.contract}
+                assert all(
+                    wanted.get(array, size) == size for array, size in data.items()
+                )  # a few are folded into code
+                row = {"graph": name, "precision": precision, "isa": isa, "code": code, "stack": stack}
+                rows.append(row | {"traits": said.traits})
+            print(name, precision, [(row["code"], row["stack"]) for row in rows[-4:]])
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    for what in ("code", "stack"):
+        for isa in dict.fromkeys(row["isa"] for row in rows):
+            print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what))
+
+
+def fitted(rows, what):
+    """The smallest weights, by the mean of the relative excess, that no object exceeds, and what part it takes."""
+    traits = np.array([list(row["traits"].values()) for row in rows], float)
+    taken = np.array([row[what] for row in rows], float)
+    least = linprog((traits / taken[:, None]).sum(0), A_ub=-traits, b_ub=-taken, bounds=(0, None)).x
+    weights = np.ceil(least.round(3) / 4).astype(int) * 4
+    part = taken / (traits @ weights)
+    said = {name: weight for name, weight in zip(rows[0]["traits"], weights.tolist(), strict=True) if weight}
+    return said, f"least {part.min():.2f}, median {np.median(part):.2f}, most {part.max():.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""The plugin for pytest, in suites of its own: a slowed model is caught, an unchanged one is not, and the rest is said."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from edgernn.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.cpu import missing
+from edgernn.errors import FileError, UsageError
+from edgernn.gate import asked
+from edgernn.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
+from edgernn.readings import count as cost
+from edgernn_export.instructions import count
+from zoo import GRAPHS, keyword_spotter
+
+pytest_plugins = ["pytester"]
+
+# a suite whose clock only a step winds; each look at it takes 1 us
+CONFTEST = """
+from functools import partial
+import pytest
+from edgernn.conditions import Moment
+from edgernn.measured import measure
+
+class Clock:
+    now = 0
+
+    def __call__(self):
+        self.now += 1000
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += round(seconds * 1e9)
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+@pytest.fixture
+def edgernn_measure(clock):
+    steady = Moment(("performance",), None, {}, None, None, None, None, 0)
+    return partial(measure, clock=clock, sleep=clock.sleep, look=lambda: steady)
+"""
+
+STEPS = """
+import pytest
+
+@pytest.mark.latency_budget({options})
+def test_model(edgernn_latency, clock):
+    def step(_frame):
+        clock.now += {took_ns}
+    edgernn_latency(step)
+"""
+
+MODEL = """
+import numpy as np
+from edgernn import Graph, Layer, Tensor
+from edgernn.cells import Dense, Gru
+
+def zeros(*shape):
+    return Tensor(np.zeros(shape, np.float32))
+
+def test_model(edgernn_latency):
+    h = {hidden}
+    layers = Layer("gru", Gru(zeros(3 * h, 10), zeros(3 * h, h))), Layer("out", Dense(zeros(4, h)))
+    edgernn_latency(Graph(layers, 10))
+"""
+
+BUDGET = 'period="10ms", deadline="8ms", percentile=90'  # 290 steps are the fewest that can pass
+PLUGIN = ("-p", "no:edgernn", "-p", "edgernn.pytest_plugin", "-W", "error", "--strict-markers")  # once, not twice
+ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+
+
+@pytest.fixture
+def suite(pytester):
+    """Run a suite of one test: `suite(text, *options) -> what pytest said`."""
+
+    def run(text, *options):
+        pytester.makeconftest(CONFTEST)
+        pytester.makepyfile(test_it=text)
+        return pytester.runpytest_inprocess(*PLUGIN, *ALONE, *options)
+
+    return run
+
+
+def stepping(took_us, options=BUDGET):
+    return STEPS.format(options=options, took_ns=took_us * 1000)
+
+
+def test_a_model_in_time_passes_and_stands_in_the_table(suite):
+    said = suite(stepping(7000))
+    said.assert_outcomes(passed=1)
+    said.stdout.re_match_lines(
+        [r"=+ latency of models =+", r"PASS +test_it.py::test_model: steps 290, service p50 7,001 us"]
+    )
+
+
+def test_a_model_that_is_late_fails_with_what_it_missed(suite):
+    said = suite(stepping(8001))
+    said.assert_outcomes(failed=1)
+    said.stdout.fnmatch_lines(["*290 of 290 steps took more than 8,000 us, and 90 % must not"])
+
+
+def test_a_late_step_delays_those_behind_it(suite):
+    """12 ms in a period of 10 ms: each begins later, though none takes more than 12."""
+    said = suite(stepping(12_000, 'period="20ms", deadline="13ms", percentile=90'))
+    said.assert_outcomes(passed=1)
+    said = suite(stepping(12_000, 'period="10ms", deadline="10ms", steps=100'))
+    said.assert_outcomes(failed=1)
+    said.stdout.fnmatch_lines(["*100 of 100 steps*"])
+    said.stdout.re_match_lines([r"FAIL .*response p99 (2\d\d,\d+|2.\d+e\+05) us.*"])
+
+
+@pytest.mark.parametrize(("options", "outcomes"), [((), {"skipped": 1}), (("--edgernn-strict",), {"failed": 1})])
+def test_no_verdict_is_a_skip_with_its_reason_unless_strict(suite, options, outcomes):
+    said = suite(stepping(7000, BUDGET + ", steps=100"), "-rs", *options)
+    said.assert_outcomes(**outcomes)
+    said.stdout.fnmatch_lines(["*no verdict: 100 steps with 0 misses do not decide p90*"])
+
+
+def test_a_slowed_model_is_caught_and_an_unchanged_one_is_not(suite):
+    """The tolerance of a median is 5 %."""
+    suite(stepping(7000), "--edgernn-baseline=kept", "--edgernn-update-baseline").assert_outcomes(passed=1)
+    for took_us, outcome in ((7000, "passed"), (7340, "passed"), (7360, "failed")):
+        said = suite(stepping(took_us), "--edgernn-baseline=kept")
+        said.assert_outcomes(**{outcome: 1})
+    said.stdout.re_match_lines([r".*regressed: 7,361 us against 7,001, \+5\.1%"])
+
+
+def test_a_baseline_alone_is_enough(suite, pytester):
+    text = stepping(50).replace("@pytest.mark", "# ")
+    said = suite(text, "--edgernn-baseline=kept", "-rs")
+    said.assert_outcomes(skipped=1)
+    said.stdout.fnmatch_lines(["*no verdict: there is no baseline; write one with --edgernn-update-baseline*"])
+    suite(text, "--edgernn-baseline=kept", "--edgernn-update-baseline").assert_outcomes(passed=1)
+    suite(text, "--edgernn-baseline=kept").assert_outcomes(passed=1)
+    assert [path.name for path in (pytester.path / "kept").iterdir()] == ["test_it.py-test_model.json"]
+    said = suite(text)
+    said.assert_outcomes(failed=1)
+    said.stdout.fnmatch_lines(["*nothing is asked: give the test a latency_budget, or pytest --edgernn-baseline DIR"])
+
+
+def test_a_baseline_from_another_machine_is_no_verdict(suite, pytester):
+    suite(stepping(7000), "--edgernn-baseline=kept", "--edgernn-update-baseline")
+    (path,) = (pytester.path / "kept").iterdir()
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps(said | {"fingerprint": said["fingerprint"] | {"cpu": "another"}}))
+    found = suite(stepping(9000, 'period="10ms", percentile=90'), "--edgernn-baseline=kept", "-rs")
+    found.assert_outcomes(skipped=1)
+    found.stdout.fnmatch_lines(["*no verdict: the baseline is of another machine: cpu differ*"])
+
+
+def test_a_file_that_is_no_baseline_is_an_error(suite, pytester, tmp_path):
+    suite(stepping(7000), "--edgernn-baseline=kept", "--edgernn-update-baseline")
+    (path,) = (pytester.path / "kept").iterdir()
+    for text in ("{", "[]", '{"unit": "us"}', path.read_text().replace('"us"', '"s"')):
+        path.write_text(text)
+        with pytest.raises(FileError, match=r"is no baseline: .*; write it again with --edgernn-update-baseline"):
+            read(path)
+
+
+@pytest.mark.skipif(
+    bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
+)
+def test_instructions_tell_a_larger_model_from_the_same(suite):
+    options = ("--edgernn-baseline=kept", "--edgernn-instructions")
+    first = suite(MODEL.format(hidden=16), *options, "--edgernn-update-baseline")
+    first.assert_outcomes(passed=1)
+    again = suite(MODEL.format(hidden=16), *options)
+    again.assert_outcomes(passed=1)
+    again.stdout.re_match_lines([r"PASS +.*instructions (\d+), bytes [\d,]+, baseline \1$"])
+    larger = suite(MODEL.format(hidden=17), *options)
+    larger.assert_outcomes(failed=1)
+    larger.stdout.re_match_lines([r".*the model grew from|.*regressed: \d+ instructions against \d+, \+\d+"])
+
+
+@pytest.mark.skipif(
+    bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
+)
+def test_a_count_is_that_of_the_step():
+    """AVX2 multiplies eight floats at once, and nothing takes ten instructions for that; a table takes fewer."""
+    plain, macs = count(keyword_spotter(32, 20)), cost.count(keyword_spotter(32, 20)).macs
+    assert macs / 8 < plain.instructions < 10 * macs / 8
+    assert 0 < count(GRAPHS["Embedding"]).instructions < plain.instructions
+
+
+def test_what_cannot_be_counted_is_said(suite, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    said = suite(MODEL.format(hidden=4), "--edgernn-baseline=kept", "--edgernn-instructions", "-rs")
+    said.assert_outcomes(skipped=1)
+    said.stdout.fnmatch_lines(["*no verdict: instructions are counted by valgrind, which is not here*"])
+    said = suite(stepping(1), "--edgernn-baseline=kept", "--edgernn-instructions")
+    said.stdout.fnmatch_lines(["*instructions are counted of a Graph or an .rnn file, not of <function*"])
+
+
+@pytest.mark.parametrize("option", ["--edgernn-instructions", "--edgernn-update-baseline"])
+def test_options_that_need_a_folder_say_so(suite, option):
+    said = suite("", option)
+    assert said.ret == pytest.ExitCode.USAGE_ERROR
+    said.stderr.fnmatch_lines([f"*{option} needs the folder of the baselines: --edgernn-baseline DIR"])
+
+
+def test_nothing_is_measured_under_xdist(suite):
+    pytest.importorskip("xdist")
+    said = suite(stepping(1), "-n1", "-rs")
+    said.assert_outcomes(skipped=1)
+    said.stdout.fnmatch_lines(["*no verdict: xdist runs tests side by side*"])
+
+
+def test_a_budget_that_nobody_asks_for_fails(suite):
+    said = suite(stepping(1).replace("edgernn_latency(step)", "pass"))
+    said.assert_outcomes(passed=1, errors=1)
+    said.stdout.fnmatch_lines(["*the test has a latency_budget, but never called edgernn_latency"])
+
+
+def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
+    text = stepping(7000).replace("edgernn_latency(step)", "edgernn_latency(step), edgernn_latency(step)")
+    suite(text, "--edgernn-baseline=kept", "--edgernn-update-baseline").assert_outcomes(passed=1)
+    assert {path.name for path in (pytester.path / "kept").iterdir()} == {
+        "test_it.py-test_model.json",
+        "test_it.py-test_model-2.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"deadlin": "8ms"}, "latency_budget has no option 'deadlin'; did you mean 'deadline'"),
+        ({"deadline": "8"}, "'8' is no time; write a number and its unit"),
+        ({"period": "0ms"}, "the period is 0 us"),
+        ({"period": "5ms", "deadline": "8ms"}, "the deadline of 8000 us lies beyond the period"),
+        ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
+        ({"percentile": 90}, "the period is 0 us"),
+        ({"device": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
+        ({"use": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
+        ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
+    ],
+)
+def test_a_budget_that_cannot_be_is_refused(said, words):
+    with pytest.raises(UsageError, match=words):
+        asked(said)
+
+
+def test_a_use_of_a_device_is_a_budget():
+    found = asked({"device": "raspberrypi4", "use": "control", "deadline": "500us"})
+    assert (found.budget.period_us, found.budget.deadline_us, found.device.name) == (1000, 500, "raspberrypi4")
+    assert found.steps == 2990
+
+
+BEFORE = Baseline(INSTRUCTIONS, 1000, 1000, 1000, 5000, {"compiler": "a"})
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict"),
+    [
+        (Baseline(INSTRUCTIONS, 1010, 1010, 1010, 5000, {"compiler": "a"}), PASS),
+        (Baseline(INSTRUCTIONS, 1011, 1011, 1011, 5000, {"compiler": "a"}), FAIL),
+        (Baseline(INSTRUCTIONS, 1000, 1000, 1000, 5151, {"compiler": "a"}), FAIL),
+        (Baseline(INSTRUCTIONS, 900, 900, 900, 5150, {"compiler": "a"}), PASS),
+        (Baseline(INSTRUCTIONS, 900, 900, 900, 5000, {"compiler": "b"}), NO_VERDICT),
+        (Baseline(INSTRUCTIONS, 900, 900, 900, 5000, {}), NO_VERDICT),
+        (Baseline(US, 900, 900, 900, 5000, {"compiler": "a"}), NO_VERDICT),
+        (Baseline(INSTRUCTIONS, 1000, 990, 1011, 5000, {"compiler": "a"}), NO_VERDICT),
+    ],
+)
+def test_a_baseline_decides_by_its_tolerances(now, verdict):
+    assert against(now, BEFORE)[0] == verdict
+    assert against(now, None)[0] == NO_VERDICT
+
+
+def test_the_median_of_restless_times_is_an_interval():
+    found = of_times([100 + 10 * (k * 7 % 11) for k in range(1100)], 1, {"affinity": (0, 1)})
+    assert found.low <= found.value <= found.high
+    assert found.value == 150
+    assert found.fingerprint == {"affinity": [0, 1]}
+
+
+def test_a_suite_that_does_not_use_it_loads_nothing_but_the_plugin():
+    code = """
+import sys, pytest
+before = set(sys.modules)
+import edgernn.pytest_plugin
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['edgernn', 'edgernn.pytest_plugin']\n"

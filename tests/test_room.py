@@ -1,0 +1,132 @@
+"""The room of a step in C: its arrays against what a compiler makes of them, its code against measured objects."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from statistics import median
+
+import pytest
+from test_commands import edge
+
+import edgernn
+from edgernn import device
+from edgernn.cells import Dense, Lstm
+from edgernn.cpu import MICROCONTROLLERS
+from edgernn.graph import Graph, Layer
+from edgernn.passes.quantize import quantize
+from edgernn_export.targets.c.room import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
+from edgernn_export.targets.c.target import render
+from edgernn_export.targets.place import NATIVE, Place
+from zoo import GRAPHS, block_sparse, keyword_spotter, t
+
+BENCH = Path(__file__).parent.parent / "bench"
+MEASURED = json.loads((BENCH / "results/c_room.json").read_text())
+CHIPS = [name for name in device.names() if device.load(name).microcontroller]
+
+EXACT = {
+    "stack": GRAPHS["stack"],
+    "rest": GRAPHS["Gru rest"],
+    "table": GRAPHS["Embedding"],
+    "names": GRAPHS["Names that meet"],
+    "long": replace(keyword_spotter(), labels=tuple(letter * 1200 for letter in "abcd")),
+    "sparse": block_sparse(keyword_spotter(64, 20), 1),
+    **{scheme: quantize(keyword_spotter(20), scheme) for scheme in ("fp16", "weight_only_wi4_afp32", "dynamic_wi8_afp32")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
+    if not (shutil.which("gcc") and shutil.which("nm")):
+        pytest.skip("there is no gcc, or no nm")
+    said, files = read(EXACT[name]), render(EXACT[name], "model", Place(NATIVE))
+    held = f'\n_Static_assert(sizeof(model_state) == {sum(said.fields.values()) + said.gaps}, "the state");\n'
+    (tmp_path / "model.h").write_bytes(files["model.h"])
+    (tmp_path / "model.c").write_bytes(files["model.c"] + held.encode())
+    call = ["gcc", "-std=c11", "-O0", "-DEDGERNN_NO_SELF_TEST", "-c", "model.c"]
+    subprocess.run(call, cwd=tmp_path, check=True)
+    listed = subprocess.run(["nm", "-S", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    parts = [line.split() for line in listed.splitlines()]
+    sizes = {each[3]: int(each[1], 16) for each in parts if len(each) == 4 and each[2] in "rRdDbB"}
+    assert sizes.pop("about") == said.contract
+    assert sum(sizes.pop(array) for array in list(sizes) if array not in said.constants) == said.rest
+    assert sizes == said.constants
+
+
+@pytest.mark.parametrize("isa", CODE)
+@pytest.mark.parametrize(("what", "tables"), [("code", CODE), ("stack", STACK)])
+def test_no_measured_object_takes_more_than_is_predicted(isa, what, tables):
+    rows = [row for row in MEASURED if row["isa"] == isa]
+    tabled = [sum(tables[isa].get(name, 0) * count for name, count in row["traits"].items()) for row in rows]
+    assert all(row[what] <= most for row, most in zip(rows, tabled, strict=True))
+    assert 0.6 < median(row[what] / most for row, most in zip(rows, tabled, strict=True)) / MARGIN < 0.72
+    assert ASSUMPTIONS[0].startswith(f"code and stack go by {len(rows)} models")
+
+
+def test_every_instruction_set_that_zig_writes_was_measured():
+    assert set(CODE) == set(STACK) == {isa for isa, (abi, _) in MICROCONTROLLERS.items() if abi}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ["armv6-m", "armv7e-m+fp"])
+def test_a_model_that_was_not_measured_stays_below(isa):
+    if not (find_spec("ziglang") and shutil.which("llvm-nm")):
+        pytest.skip("there is no ziglang, or no llvm-nm")
+    spec = spec_from_file_location("c_room", BENCH / "c_room.py")
+    bench = module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    layers = (Layer("lstm", Lstm(t(96, 13), t(96, 24), t(96))), Layer("out", Dense(t(7, 24), t(7), "softmax")))
+    for graph in (Graph(layers, 13), quantize(Graph(layers, 13))):
+        chip = device.load(next(name for name in CHIPS if device.load(name).isa == isa))
+        with tempfile.TemporaryDirectory() as folder:
+            code, stack, _ = bench.compiled(graph, isa, folder)
+        found = room(graph, chip)
+        assert found.code / 3 < code <= found.code
+        assert found.stack / 3 < stack <= found.stack
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_it_fits_or_not_by_the_sums(chip):
+    board = device.load(chip)
+    for graph in (keyword_spotter(), quantize(keyword_spotter(64, 20))):
+        found = room(graph, board)
+        if found.unknown:
+            assert (found.flash_fits, found.ram_fits) == (None, None)
+            continue
+        assert found.flash == found.weights + found.contract + found.code
+        assert found.ram == found.carried + found.scratch + found.stack
+        assert (found.flash_fits, found.ram_fits) == (found.flash <= found.flash_room, found.ram <= found.ram_room)
+
+
+SMALL = """
+title = "A small one"
+
+[sources]
+sheet = "a sheet"
+
+[microcontroller]
+flash_kib = {{ value = {flash}, source = "sheet" }}
+sram_kib = {{ value = 1, source = "sheet" }}
+isa = {{ value = "{isa}", source = "sheet" }}
+"""
+
+
+def test_the_command_says_what_fits_and_what_does_not(tmp_path):
+    edgernn.save(keyword_spotter(), tmp_path / "m.rnn")
+    (tmp_path / "small.toml").write_text(SMALL.format(flash=64, isa="armv6-m"))
+    (tmp_path / "odd.toml").write_text(SMALL.format(flash=4, isa="xtensa-lx7"))
+    found = room(keyword_spotter(), device.load(tmp_path / "small.toml"))
+    text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml")
+    assert f"flash      fits: {found.flash:,} of 65,536 bytes (weights 6,464, contract " in text
+    assert f"RAM        does not fit: {found.ram:,} of 1,024 bytes (states 64, scratch 592, stack " in text
+    assert all(f"- {said}" in text for said in ASSUMPTIONS)
+    said = json.loads(edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml", "--json"))["room"]
+    assert (said["flash"], said["flash_fits"], said["ram_fits"]) == (found.flash, True, False)
+    text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "odd.toml")
+    assert "flash      does not fit: 6," in text  # the weights alone are too many
+    assert "RAM        cannot be told: 656 of 1,024 bytes" in text
+    assert "Not told: code for xtensa-lx7 was not measured." in text
+    assert "flash " not in edge("estimate", tmp_path / "m.rnn", "--device", "raspberrypi4")
