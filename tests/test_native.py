@@ -12,12 +12,12 @@ import edgernn
 from edgernn import cpu, device, seal
 from edgernn.contract import read
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC
+from edgernn.tensor import DYNAMIC, SCHEMES
 from edgernn.trace import trace
 from edgernn_export import compiler, export
-from edgernn_export.targets.plan import WEIGHTS
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames, keyword_spotter
 
@@ -214,9 +214,9 @@ def bare(folder, *arguments, said=""):
     )
 
 
-@pytest.mark.parametrize("scheme", [None, *WEIGHTS])
+@pytest.mark.parametrize("scheme", [None, *SCHEMES])
 def test_the_loader_needs_nothing_but_python(scheme, tmp_path):
-    graph = KWS if scheme is None else quantize(KWS, scheme)
+    graph = KWS if scheme is None else quantize(calibrate(KWS, [frames(KWS, 48)], growing="accept"), scheme)
     export(graph, tmp_path / "my-model.so")
     xs = frames(graph, 12)
     lines = "\n".join(",".join(map(str, x.tolist())) for x in xs)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgernn import cpu
 from edgernn.contract import Contract, read
 from edgernn.errors import FileError, ParityError, UnsupportedError
+from edgernn.graph import INPUT, OUTPUT
 
 Array = NDArray[Any]
 
@@ -46,11 +47,14 @@ class NativeBound:
         self._state = _aligned(library.edgernn_size())
         state = _pointer(self._state)
         library.edgernn_reset(state)
-        self.x: Array = self._inside(places[0], said.inputs, "int32" if said.rows else "float32")
-        self.y: Array = self._inside(places[1], said.outputs, "float32")
-        self._carried: Array = np.zeros(sum(said.states.values()), np.float32)
-        cuts = np.cumsum([0, *said.states.values()])
-        self._views = tuple(self._carried[a:b] for a, b in pairwise(cuts))
+        self.x: Array = self._inside(places[0], said.inputs, said.dtype(INPUT))
+        self.y: Array = self._inside(places[1], said.outputs, said.dtype(OUTPUT))
+        kinds = {name: np.dtype(said.dtype(name)) for name in said.states}
+        cuts = np.cumsum([0, *(kinds[name].itemsize * width for name, width in said.states.items())])
+        self._carried: Array = np.zeros(cuts[-1], np.uint8)
+        self._views = tuple(
+            self._carried[a:b].view(made) for (a, b), made in zip(pairwise(cuts), kinds.values(), strict=True)
+        )
         self.step = _step(library, self._state)
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))

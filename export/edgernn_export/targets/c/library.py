@@ -10,6 +10,7 @@ from edgernn.device import Device
 from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph
 from edgernn.seal import seal
+from edgernn.tensor import SCHEMES
 from edgernn_export.compiler import Compiler, for_board, for_this_machine, shared_library
 from edgernn_export.targets.c.target import identifier, template, write
 from edgernn_export.targets.place import Place
@@ -26,7 +27,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
         UnsupportedError: nothing is known of the processor that it could be compiled for.
     """
     level, compiler = _compiler(place.device)
-    planned = plan(graph)
+    planned = plan(graph, SCHEMES)
     about = describe(replace(planned.said, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
     library = seal(shared_library(code + template("python.c", {"prefix": PREFIX}), compiler))
