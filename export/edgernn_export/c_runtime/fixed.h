@@ -1,47 +1,156 @@
-/* Fixed point: products with real factors, sums of them, and tanh, in integers alone.
+/* Fixed point: products with real factors, sums of them, and tanh, in integers alone, on EDGERNN_AT_ONCE values at once.
  *
- * A factor is mantissa / 2^shift. Every word rounds once, halves up, and then saturates at the ends of its grid. Numbers
- * below zero are shifted to the right as every compiler does it that is known: the sign comes in from the left.
+ * A factor is mantissa / 2^shift, shift from 1 to 62. Every word rounds once, halves up, and then saturates at the ends
+ * of its grid, `to_i8` or `to_i16`, counted from the grid's zero. q32 has integers of at most 32 bits; q64 what a word
+ * has rounded and not yet saturated. The vector forms give the bits of the plain one, which comes last; they end q64
+ * at 32 bits, far beyond any grid.
+ *
+ * The plain form shifts numbers below zero to the right as every compiler that is known does it: the sign comes in.
  */
 #ifndef EDGERNN_FIXED_H
 #define EDGERNN_FIXED_H
 
 #include "blocks.h"
 
-/* x / 2^shift, shift from 1 to 62. */
-EDGERNN_FN int64_t halve(int64_t x, int shift) { return (x + ((int64_t)1 << (shift - 1))) >> shift; }
+#define EDGERNN_TANH_END (8 << 15) /* tanh is 1 from here on, for a position of 15 bits after the point */
 
-/* x * mantissa / 2^shift; |x * mantissa| is below 2^62. */
-EDGERNN_FN int64_t rescale(int64_t x, int32_t mantissa, int shift) { return halve(x * mantissa, shift); }
+#if defined(EDGERNN_AVX512)
 
-/* a * by_a + b * by_b, of one shift; a and b have 17 bits at most. */
-EDGERNN_FN int64_t rescale_sum(int32_t a, int32_t by_a, int32_t b, int32_t by_b, int shift) {
-    return halve((int64_t)a * by_a + (int64_t)b * by_b, shift);
+#define EDGERNN_AT_ONCE 16
+typedef __m512i q32;
+typedef __m512i q64;
+
+EDGERNN_FN q32 q_i8(const int8_t *p) {
+    return _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i *)(const void *)p));
+}
+EDGERNN_FN q32 q_i16(const int16_t *p) {
+    return _mm512_maskz_cvtepi16_epi32(0xffff, _mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+EDGERNN_FN q32 q_i32(const int32_t *p) { return _mm512_loadu_si512((const void *)p); }
+EDGERNN_FN void q_store_i8(int8_t *p, q32 a) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_maskz_cvtepi32_epi8(0xffff, a));
+}
+EDGERNN_FN void q_store_i16(int16_t *p, q32 a) {
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_maskz_cvtepi32_epi16(0xffff, a));
+}
+EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return _mm512_add_epi32(a, _mm512_set1_epi32(b)); }
+EDGERNN_FN q32 q_add(q32 a, q32 b) { return _mm512_add_epi32(a, b); }
+EDGERNN_FN q32 q_mul(q32 a, q32 b) { return _mm512_mullo_epi32(a, b); }
+EDGERNN_FN q32 q_positive(q32 a) { return _mm512_maskz_max_epi32(0xffff, a, _mm512_setzero_si512()); }
+EDGERNN_FN q64 q_end(q32 a, int32_t low, int32_t high) {
+    return _mm512_maskz_min_epi32(0xffff, _mm512_maskz_max_epi32(0xffff, a, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
+}
+EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
+EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
+
+/* Eight lanes of 32 bits, the first or the last, as 64. */
+EDGERNN_FN __m512i q_half(q32 a, int last) {
+    const __m256i first = _mm512_maskz_extracti64x4_epi64(0xff, a, 0), second = _mm512_maskz_extracti64x4_epi64(0xff, a, 1);
+    return _mm512_maskz_cvtepi32_epi64(0xff, last ? second : first);
+}
+EDGERNN_FN q64 q_whole(__m512i first, __m512i last) {
+    const __m256i a = _mm512_maskz_cvtsepi64_epi32(0xff, first), b = _mm512_maskz_cvtsepi64_epi32(0xff, last);
+    return _mm512_maskz_inserti64x4(0xff, _mm512_maskz_broadcast_i64x4(0xff, a), b, 1);
+}
+EDGERNN_FN __m512i q_mul64(__m512i a, __m512i b) { return _mm512_maskz_mul_epi32(0xff, a, b); }
+EDGERNN_FN __m512i q_halve(__m512i a, int shift) {
+    const __m512i half = _mm512_set1_epi64(1LL << (shift - 1));
+    return _mm512_maskz_sra_epi64(0xff, _mm512_add_epi64(a, half), _mm_cvtsi32_si128(shift));
+}
+EDGERNN_FN q64 rescale(q32 a, int32_t mantissa, int shift) {
+    const __m512i by = _mm512_set1_epi64(mantissa);
+    return q_whole(q_halve(q_mul64(q_half(a, 0), by), shift), q_halve(q_mul64(q_half(a, 1), by), shift));
+}
+EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) {
+    const __m512i x = _mm512_set1_epi64(by_a), y = _mm512_set1_epi64(by_b);
+    const __m512i first = _mm512_add_epi64(q_mul64(q_half(a, 0), x), q_mul64(q_half(b, 0), y));
+    const __m512i last = _mm512_add_epi64(q_mul64(q_half(a, 1), x), q_mul64(q_half(b, 1), y));
+    return q_whole(q_halve(first, shift), q_halve(last, shift));
+}
+EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int shift) {
+    const __m512i x = q_i32(by), first = _mm512_loadu_si512((const void *)plus);
+    const __m512i last = _mm512_loadu_si512((const void *)(plus + 8));
+    return q_whole(q_halve(_mm512_add_epi64(q_mul64(q_half(a, 0), q_half(x, 0)), first), shift),
+                   q_halve(_mm512_add_epi64(q_mul64(q_half(a, 1), q_half(x, 1)), last), shift));
+}
+EDGERNN_FN __m512i q_halve_each(__m512i a, const uint8_t *shift) {
+    const __m512i by = _mm512_maskz_cvtepu8_epi64(0xff, _mm_loadl_epi64((const __m128i *)(const void *)shift));
+    const __m512i one = _mm512_set1_epi64(1);
+    const __m512i half = _mm512_maskz_sllv_epi64(0xff, one, _mm512_sub_epi64(by, one));
+    return _mm512_maskz_srav_epi64(0xff, _mm512_add_epi64(a, half), by);
+}
+EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) {
+    const __m512i by = q_i32(mantissa);
+    return q_whole(q_halve_each(q_mul64(q_half(a, 0), q_half(by, 0)), shift),
+                   q_halve_each(q_mul64(q_half(a, 1), q_half(by, 1)), shift + 8));
+}
+/* Entries are read four bytes at a time, and tables have room for that at their end. */
+EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) {
+    const __m512i four = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, i, (const void *)table, 1);
+    return _mm512_maskz_srai_epi32(0xffff, _mm512_maskz_slli_epi32(0xffff, four, 24), 24);
+}
+EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) {
+    const __m512i two = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, i, (const void *)table, 2);
+    return _mm512_maskz_srai_epi32(0xffff, _mm512_maskz_slli_epi32(0xffff, two, 16), 16);
+}
+EDGERNN_FN q32 tanh_fixed(const uint16_t *table, q64 position) {
+    const __m512i none = _mm512_setzero_si512();
+    const __mmask16 below = _mm512_cmplt_epi32_mask(position, none);
+    const __m512i bounded = q_end(position, -EDGERNN_TANH_END, EDGERNN_TANH_END);
+    const __m512i at = _mm512_mask_sub_epi32(bounded, below, none, bounded);
+    const __m512i i = _mm512_maskz_min_epi32(0xffff, _mm512_maskz_srli_epi32(0xffff, at, 9), _mm512_set1_epi32(511));
+    const __m512i both = _mm512_mask_i32gather_epi32(none, 0xffff, i, (const void *)table, 2);
+    const __m512i low = _mm512_and_si512(both, _mm512_set1_epi32(0xffff));
+    const __m512i rise = _mm512_sub_epi32(_mm512_maskz_srli_epi32(0xffff, both, 16), low);
+    const __m512i within = _mm512_sub_epi32(at, _mm512_maskz_slli_epi32(0xffff, i, 9));
+    const __m512i more = q_plus(_mm512_mullo_epi32(rise, within), 256);
+    const __m512i t = _mm512_add_epi32(low, _mm512_maskz_srai_epi32(0xffff, more, 9));
+    return _mm512_mask_sub_epi32(t, below, none, t);
+}
+EDGERNN_FN q32 q_drop(q32 a, int bits) {
+    return _mm512_maskz_sra_epi32(0xffff, q_plus(a, 1 << (bits - 1)), _mm_cvtsi32_si128(bits));
 }
 
-/* x * by + plus, of one shift. */
-EDGERNN_FN int64_t rescale_plus(int32_t x, int32_t by, int64_t plus, int shift) {
-    return halve((int64_t)x * by + plus, shift);
-}
+#else
 
-/* Integers counted from `zero` to their grid. */
-EDGERNN_FN int8_t to_i8(int64_t q, int zero) {
-    q += zero;
-    return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
-}
-EDGERNN_FN int16_t to_i16(int64_t q, int zero) {
-    q += zero;
-    return (int16_t)(q < -32768 ? -32768 : q > 32767 ? 32767 : q);
-}
+#define EDGERNN_AT_ONCE 1
+typedef int32_t q32;
+typedef int64_t q64;
 
+EDGERNN_FN q32 q_i8(const int8_t *p) { return *p; }
+EDGERNN_FN q32 q_i16(const int16_t *p) { return *p; }
+EDGERNN_FN q32 q_i32(const int32_t *p) { return *p; }
+EDGERNN_FN void q_store_i8(int8_t *p, q32 a) { *p = (int8_t)a; }
+EDGERNN_FN void q_store_i16(int16_t *p, q32 a) { *p = (int16_t)a; }
+EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return a + b; }
+EDGERNN_FN q32 q_add(q32 a, q32 b) { return a + b; }
+EDGERNN_FN q32 q_mul(q32 a, q32 b) { return a * b; }
+EDGERNN_FN q32 q_positive(q32 a) { return a > 0 ? a : 0; }
+EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return a < low ? low : a > high ? high : (q32)a; }
+EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_end(a + zero, -128, 127); }
+EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_end(a + zero, -32768, 32767); }
+EDGERNN_FN q64 q_halve(q64 a, int shift) { return (a + ((q64)1 << (shift - 1))) >> shift; }
+EDGERNN_FN q64 rescale(q32 a, int32_t mantissa, int shift) { return q_halve((q64)a * mantissa, shift); }
+EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) {
+    return q_halve((q64)a * by_a + (q64)b * by_b, shift);
+}
+EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int shift) {
+    return q_halve((q64)a * *by + *plus, shift);
+}
+EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) { return rescale(a, *mantissa, *shift); }
+EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) { return table[i]; }
+EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) { return table[i]; }
 /* tanh of position / 32768 in steps of 1/32768: linear between 513 entries, which are 1/64 apart. */
-EDGERNN_FN int32_t tanh_fixed(const uint16_t *table, int64_t position) {
-    const int64_t size = position < 0 ? -position : position;
-    const int32_t at = size < (8 << 15) ? (int32_t)size : 8 << 15;
-    const int32_t i = at >> 9 < 511 ? at >> 9 : 511;
-    const int32_t low = table[i], high = table[i + 1];
-    const int32_t t = low + (((high - low) * (at - (i << 9)) + 256) >> 9);
+EDGERNN_FN q32 tanh_fixed(const uint16_t *table, q64 position) {
+    const q32 bounded = q_end(position, -EDGERNN_TANH_END, EDGERNN_TANH_END);
+    const q32 at = bounded < 0 ? -bounded : bounded, i = at >> 9 < 511 ? at >> 9 : 511;
+    const q32 low = table[i], high = table[i + 1];
+    const q32 t = low + (((high - low) * (at - (i << 9)) + 256) >> 9);
     return position < 0 ? -t : t;
 }
+/* a / 2^bits, halves up. */
+EDGERNN_FN q32 q_drop(q32 a, int bits) { return (a + ((q32)1 << (bits - 1))) >> bits; }
+
+#endif
 
 #endif

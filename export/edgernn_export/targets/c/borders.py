@@ -1,7 +1,8 @@
 """Where integers end and float begins: the trace of a step with a word at every such border.
 
 `integers(x)` rounds a float value to its grid, `numbers(x)` makes integers float; each is said once, before the first
-word that needs it. So every other word reads values of its own kind, and layout and statements know nothing of borders.
+word that needs it. `moved(x)` takes a value to the grid of the whole that it becomes a part of. So every other word
+reads values of its own kind, and layout and statements know nothing of borders.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from edgernn.record import Ref, Word
 from edgernn.static import Grid, Static
 from edgernn.trace import Trace
 
-INTEGERS, NUMBERS = "integers", "numbers"
+INTEGERS, NUMBERS, MOVED = "integers", "numbers", "moved"
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,20 @@ def bordered(steps: Trace, plan: Static) -> Bordered:
                 grids[word.made[0].name] = plan.grids[ref.name]
         return crossed[ref.name]
 
+    def onto(ref: Ref, layer: str, grid: Grid) -> Ref:
+        """The value on this grid."""
+        if grids[ref.name] == grid:
+            return ref
+        word = Word(layer, _free(layer, steps, words), MOVED, (ref,), (ref.width,))
+        words.append(word)
+        grids[word.made[0].name] = grid
+        return word.made[0]
+
     for word in steps.words:
         said = _reading(word, plan.integer(word), across)
+        if word.name == "concat" and plan.integer(word):
+            to = plan.grids[word.made[0].name]
+            said = replace(said, args=tuple(onto(ref, word.layer, to) for ref in said.reads))
         words.append(said)
     last = steps.words[-1].layer if steps.words else ""
     y = across(steps.y, last, OUTPUT in door)

@@ -5,18 +5,21 @@ from typing import Any
 
 import numpy as np
 
+from edgernn import integer
 from edgernn.fixedpoint import Integers, tanh_table
-from edgernn.integer import Affine, Curve, Joined, Moved, Product, Rows, Scaled, Sum, Table
+from edgernn.integer import Affine, Curve, Moved, Product, Rows, Scaled, Sum, Table
 from edgernn.record import Ref
 from edgernn.static import Grid
 from edgernn.tensor import Tensor
 from edgernn_export.targets.c.groups import Group
-from edgernn_export.targets.c.layout import padded
-from edgernn_export.targets.c.pack import GROUP, number, rows_by_group, side_by_side, sums_i8
-from edgernn_export.targets.c.page import Page, kind
+from edgernn_export.targets.c.layout import LANES, padded
+from edgernn_export.targets.c.pack import GROUP, less_i8, number, rows_by_group, side_by_side
+from edgernn_export.targets.c.page import Page
 
-TABLES: Mapping[int, Any] = {8: np.int8, 16: np.int16}
+ARRAYS: Mapping[int, Any] = {8: np.int8, 16: np.int16}
 """Bits -> what an array of such integers is made of."""
+
+ROOM = 4  # entries behind a table, since vectors read more bytes than they need
 
 
 class FixedWords:
@@ -33,30 +36,29 @@ class FixedWords:
         if not group.looped:
             self.page.say(group, self)
             return
-        head = f"size_t i = 0; i < {group.width}; ++i"
-        self.page.loop(group, self, head, lambda ref: f"{self.page.names[ref.name]}[i] = {self._open[ref]};")
+        head = f"size_t i = 0; i < {group.width}; i += EDGERNN_AT_ONCE"
+        self.page.loop(group, self, head, self._store)
         self._open.clear()
+
+    def _store(self, ref: Ref) -> str:
+        return f"q_store_i{self.page.grids[ref.name].bits}({self.page.names[ref.name]} + i, {self._open[ref]});"
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         del bias
         page, form, made = self.page, self._form(Affine), self.page.word.made[0]
         rows, inputs = weight.shape
         w = page.constant(weight, side_by_side(rows_by_group(weight.stored)))
-        added, mantissa, shift = (
-            page.array(f"{made.name}.{part}", _padded(values, dtype, fill), f"{made.name}: {rows}, of each row")
-            for part, values, dtype, fill in (
-                ("bias", form.bias, np.int32, 0),
-                ("mantissa", form.mantissa, np.int32, 0),
-                ("shift", form.shift, np.uint8, 1),
-            )
-        )
-        less = "NULL"
+        about = f"{made.name}: {rows}, of each row"
+        added = page.array(f"{made.name}.bias", _padded(form.bias, np.int32), about)
         if page.grids[x.name].bits == 8:
-            less = page.constant(weight, sums_i8(weight.stored), suffix="_sums")
-            page.constants[less] = f"#if EDGERNN_Q_SHIFT\n{page.constants[less]}\n#else\n#define {less} NULL\n#endif"
+            plain = page.constants[added]
+            page.array(f"{made.name}.bias", less_i8(form.weight, form.bias), about)
+            page.constants[added] = f"#if EDGERNN_Q_SHIFT\n{page.constants[added]}\n#else\n{plain}\n#endif"
+        mantissa = page.array(f"{made.name}.mantissa", _padded(form.mantissa, np.int32), about)
+        shift = page.array(f"{made.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), about)
         kernel = f"affine_i{page.grids[x.name].bits}_to_i{form.to.bits}"
-        places = f"{page.names[x.name]}, {padded(rows) // 16}, {-(-inputs // GROUP)}"
-        return page.call(kernel, f"{w}, {added}, {less}, {mantissa}, {shift}, {form.to.zero}, {places}", "affine_fixed")
+        places = f"{page.names[x.name]}, {padded(rows) // LANES}, {-(-inputs // GROUP)}"
+        return page.call(kernel, f"{w}, {added}, {mantissa}, {shift}, {form.to.zero}, {places}", "affine_fixed")
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)
@@ -67,34 +69,35 @@ class FixedWords:
 
     def multiply(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Product)
-        product = f"(int32_t)({self._centred(a, form.a)}) * ({self._centred(b, form.b)})"
+        product = f"q_mul({self._centred(a, form.a)}, {self._centred(b, form.b)})"
         return self._line(f"rescale({product}, {form.mantissa}, {form.shift})", form.to)
 
     def scale(self, x: Ref, by: Tensor | float, plus: Tensor | float = 0.0) -> Ref:
         del by, plus
-        form = self._form(Scaled)
-        name = self.page.word.made[0].name
-        each = [
-            f"{self.page.array(f'{name}.{role}', part.astype(dtype), f'{name}: {role}')}[i]" if part.ndim else str(part)
-            for part, role, dtype in ((form.by, "by", np.int32), (form.plus, "plus", np.int64))
-        ]
-        return self._line(f"rescale_plus({self._centred(x, form.x)}, {each[0]}, {each[1]}, {form.shift})", form.to)
+        form, made = self._form(Scaled), self.page.word.made[0]
+        each = ", ".join(
+            f"{self.page.array(f'{made.name}.{role}', _padded(all_of, dtype), f'{made.name}: {role}')} + i"
+            for role, part, dtype in (("by", form.by, np.int32), ("plus", form.plus, np.int64))
+            for all_of in (np.broadcast_to(part, made.width),)
+        )
+        return self._line(f"rescale_plus({self._centred(x, form.x)}, {each}, {form.shift})", form.to)
 
     def relu(self, x: Ref) -> Ref:
         form = self._form(Moved)
-        centred = self._centred(x, form.x)
-        return self._line(f"rescale({centred} < 0 ? 0 : {centred}, {form.mantissa}, {form.shift})", form.to)
+        positive = f"q_positive({self._centred(x, form.x)})"
+        return self._line(f"rescale({positive}, {form.mantissa}, {form.shift})", form.to)
 
     def sigmoid(self, x: Ref) -> Ref:
         form = self._form(Table, Curve)
         if isinstance(form, Table):
             to = self.page.grids[self.page.word.made[0].name]
-            table = self._table(form.entries.astype(TABLES[to.bits]), "an entry for each integer that may arrive")
-            return self._value(f"{table}[{self._load(x)} + {-form.lowest}]", to)
+            entries = np.pad(form.entries, (0, ROOM)).astype(ARRAYS[to.bits])
+            table = self._table(entries, "an entry for each integer that may arrive")
+            return self._value(f"q_table_i{to.bits}({table}, q_plus({self._load(x)}, {-form.lowest}))")
         table = self._table(tanh_table().astype(np.uint16), "tanh from 0 to 8, in steps of 1/32768")
-        position = f"rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift})"
-        curve = f"tanh_fixed({table}, {position})" + (f" + {form.plus}" if form.plus else "")
-        return self._line(f"halve({curve}, {form.drop})" if form.drop else curve, form.to)
+        curve = f"tanh_fixed({table}, rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift}))"
+        curve = f"q_plus({curve}, {form.plus})" if form.plus else curve
+        return self._line(f"q_drop({curve}, {form.drop})" if form.drop else curve, form.to)
 
     tanh = sigmoid
 
@@ -103,25 +106,25 @@ class FixedWords:
         self.page.parts(x, self.page.word.made)
         return self.page.word.made
 
+    def moved(self, x: Ref) -> Ref:
+        """A value on another grid."""
+        to = self.page.grids[self.page.word.made[0].name]
+        form = integer.moved(self.page.grids[x.name], to)
+        return self._line(f"rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift})", to)
+
     def concat(self, *xs: Ref) -> Ref:
-        form, page = self._form(Joined), self.page
+        page = self.page
         made, at = page.place(page.word.made[0]), 0
-        for x, each in zip(xs, form.each, strict=True):
+        for x in xs:
             place = f"{page.names[made.name]} + {at}"
-            if each.x == each.to:
-                page.state(f"memcpy({place}, {page.names[x.name]}, {x.width} * sizeof *{page.names[x.name]});")
-            else:
-                page.kernels.add("fixed")
-                moved = f"rescale({self._centred(x, each.x)}, {each.mantissa}, {each.shift})"
-                saved = f"({place})[i] = to_i{each.to.bits}({moved}, {each.to.zero});"
-                page.state(f"for (size_t i = 0; i < {x.width}; ++i) {saved}")
+            page.state(f"memcpy({place}, {page.names[x.name]}, {x.width} * sizeof *{page.names[x.name]});")
             at += x.width
         return made
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         page, form = self.page, self._form(Rows)
         made = page.word.made[0]
-        name = page.constant(table, form.table.astype(TABLES[page.grids[made.name].bits]), suffix="_table")
+        name = page.constant(table, form.table.astype(ARRAYS[page.grids[made.name].bits]), suffix="_table")
         page.place(made)
         source = f"{name} + {made.width} * (size_t){page.names[index.name]}[0]"
         page.state(f"memcpy({page.names[made.name]}, {source}, {made.width} * sizeof *{name});")
@@ -155,23 +158,23 @@ class FixedWords:
 
     def _line(self, integers: str, to: Grid) -> Ref:
         """A value of the loop that is open, from integers that are counted from the zero of its grid."""
-        self.page.kernels.add("fixed")
-        return self._value(f"to_i{to.bits}({integers}, {to.zero})", to)
+        return self._value(f"to_i{to.bits}({integers}, {to.zero})")
 
-    def _value(self, expression: str, to: Grid) -> Ref:
+    def _value(self, expression: str) -> Ref:
         (made,) = self.page.word.made
         self._open[made] = self.page.spell("lanes", f"{made.name}.i")
-        self.page.state(f"const {kind(to)} {self._open[made]} = {expression};")
+        self.page.kernels.add("fixed")
+        self.page.state(f"const q32 {self._open[made]} = {expression};")
         return made
 
     def _load(self, ref: Ref) -> str:
-        return self._open.get(ref) or f"{self.page.names[ref.name]}[i]"
+        return self._open.get(ref) or f"q_i{self.page.grids[ref.name].bits}({self.page.names[ref.name]} + i)"
 
     def _centred(self, ref: Ref, grid: Grid) -> str:
         """A value counted from the zero of its grid."""
-        return self._load(ref) + (f" {'-' if grid.zero > 0 else '+'} {abs(grid.zero)}" if grid.zero else "")
+        return f"q_plus({self._load(ref)}, {-grid.zero})" if grid.zero else self._load(ref)
 
 
-def _padded(values: Integers, dtype: Any, fill: int) -> Any:
-    """A number for each row, in whole blocks."""
+def _padded(values: Integers, dtype: Any, fill: int = 0) -> Any:
+    """A number for each row or element, in whole blocks."""
     return np.pad(values, (0, padded(len(values)) - len(values)), constant_values=fill).astype(dtype)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from edgernn.record import Ref, Word
 from edgernn.trace import Trace, without_idle
 
-ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu")
+ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "moved")
 SPREAD = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")  # all whose arguments are values
 
 

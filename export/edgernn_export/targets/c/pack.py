@@ -87,6 +87,13 @@ def sums_i8(weight: Array) -> Array:
     return sums
 
 
+def less_i8(weight: Array, bias: Array) -> Array:
+    """The same taken off a bias of integers, modulo 2 ** 32."""
+    sums = np.zeros(padded(len(weight)), np.int64)
+    sums[: len(weight)] = bias - 128 * weight.sum(axis=1)
+    return sums.astype(np.int32)
+
+
 def vector(values: Array) -> Array:
     """One number per element, padded with zeros to whole blocks."""
     full = np.zeros(padded(len(values)), np.float32)

@@ -12,7 +12,7 @@ from edgernn.integer import integer
 from edgernn.static import Static, static
 from edgernn.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.c.borders import INTEGERS, NUMBERS, bordered
+from edgernn_export.targets.c.borders import INTEGERS, MOVED, NUMBERS, bordered
 from edgernn_export.targets.c.door import door, fields, moves
 from edgernn_export.targets.c.fixed import FixedWords
 from edgernn_export.targets.c.golden import golden
@@ -75,7 +75,7 @@ def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, st
 def _whole(group: Group, plan: Static) -> bool:
     """Whether the words of a group are for integers, or cross to them and from them."""
     word = group.words[0]
-    return plan.integer(word) or word.name in (INTEGERS, NUMBERS)
+    return plan.integer(word) or word.name in (INTEGERS, NUMBERS, MOVED)
 
 
 def _parts(page: Page) -> dict[str, str]:
