@@ -28,17 +28,55 @@ EDGERNN_SUMS(sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, i
 EDGERNN_SUMS(sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
+/* Those of four blocks that stand side by side: all at once where there are registers enough, two groups in flight. */
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
+#define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
+        sums a = zero(), b = a, c = a, d = a, e = a, f = a, g = a, h = a;                                              \
+        for (size_t twos = groups / 2; twos; --twos, w += 512, x += 8) {                                               \
+            a = dot(a, w, read(x));                                                                                    \
+            b = dot(b, w + 64, read(x));                                                                               \
+            c = dot(c, w + 128, read(x));                                                                              \
+            d = dot(d, w + 192, read(x));                                                                              \
+            e = dot(e, w + 256, read(x + 4));                                                                          \
+            f = dot(f, w + 320, read(x + 4));                                                                          \
+            g = dot(g, w + 384, read(x + 4));                                                                          \
+            h = dot(h, w + 448, read(x + 4));                                                                          \
+        }                                                                                                              \
+        if (groups % 2) {                                                                                              \
+            a = dot(a, w, read(x));                                                                                    \
+            b = dot(b, w + 64, read(x));                                                                               \
+            c = dot(c, w + 128, read(x));                                                                              \
+            d = dot(d, w + 192, read(x));                                                                              \
+        }                                                                                                              \
+        store(sum, add(a, e));                                                                                         \
+        store(sum + 16, add(b, f));                                                                                    \
+        store(sum + 32, add(c, g));                                                                                    \
+        store(sum + 48, add(d, h));                                                                                    \
+    }
+#else
+#define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
+        for (size_t k = 0; k < 4; ++k) one(sum + 16 * k, w + 64 * k, x, groups, 256);                                  \
+    }
+#endif
+EDGERNN_SUMS(sums_i8_four, sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, int8_t)
+EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
+#undef EDGERNN_SUMS
+
 /* The four kernels: of 8 or 16 bits what is read, and what is made. blocks: rows / 16, groups: inputs / 4, rounded up. */
 #define EDGERNN_AFFINE(name, to, make, store, from, sums)                                                              \
     EDGERNN_FN void name(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa, const uint8_t *shift,   \
                          int zero, const from *x, size_t blocks, size_t groups) {                                      \
+        int32_t sum[4 * EDGERNN_LANES];                                                                                \
         size_t at = 0;                                                                                                 \
-        for (size_t k = 0; k < blocks; ++k) {                                                                          \
-            const int beside = k < blocks / 4 * 4; /* three others */                                                  \
-            const size_t start = beside ? k / 4 * 256 * groups + k % 4 * 64 : 64 * groups * k;                         \
-            int32_t sum[EDGERNN_LANES];                                                                                \
-            sums(sum, w + start, x, groups, beside ? 256 : 64);                                                        \
-            for (size_t r = 0; r < EDGERNN_LANES; r += EDGERNN_AT_ONCE, at += EDGERNN_AT_ONCE)                         \
+        for (size_t some; blocks; blocks -= some, w += 64 * groups * some) {                                           \
+            some = blocks < 4 ? 1 : 4;                                                                                 \
+            if (some == 4)                                                                                             \
+                sums##_four(sum, w, x, groups);                                                                        \
+            else                                                                                                       \
+                sums(sum, w, x, groups, 64);                                                                           \
+            for (size_t r = 0; r < EDGERNN_LANES * some; r += EDGERNN_AT_ONCE, at += EDGERNN_AT_ONCE)                  \
                 store(y + at, make(rescale_each(q_add(q_i32(sum + r), q_i32(bias + at)), mantissa + at, shift + at),   \
                                    zero));                                                                             \
         }                                                                                                              \
