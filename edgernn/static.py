@@ -104,6 +104,11 @@ class Static:
         """Whether a word computes with integers."""
         return word.made[0].name in self.whole
 
+    def moves(self, word: Word) -> bool:
+        """Whether a word computes with integers and only moves them, so that it cannot round."""
+        one_grid = len({self.grids.get(ref.name) for ref in (*word.reads, *word.made)}) == 1
+        return self.integer(word) and (word.name in {"split", "lookup"} or (word.name == "concat" and one_grid))
+
     @property
     def door(self) -> Mapping[str, Grid]:
         """The grids of what an artifact itself reads, carries and answers as integers: `x`, `y` and states, by name.

@@ -13,6 +13,7 @@ from edgernn.graph import Graph
 from edgernn.passes.calibrate import METHODS, calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import BACKENDS
+from edgernn.static import static
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
@@ -202,3 +203,29 @@ def test_integers_hear_the_same(scheme, method, graph, clips, tmp_path):
     assert abs(change) <= kept.change
     assert found.equal(exact) >= kept.equal
     assert found.snr_db(exact) >= kept.snr_db
+
+
+RUNS_INTEGERS = {".onnx": ("onnxruntime",)}
+"""The suffix of an artifact in a static precision -> the runtimes that run it."""
+
+
+@pytest.mark.parametrize("scheme", INTEGERS)
+def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path):
+    """Free running over all test clips, where a word that falls on the next integer stays in the state."""
+    train, test = clips
+    smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
+    exact, defined = (heard(each, tmp_path / "whole.rnn", None, test) for each in (graph, smaller))
+    step = static(smaller).door["y"].scale
+    for suffix, runtimes in RUNS_INTEGERS.items():
+        for runtime in runtimes:
+            found = heard(smaller, tmp_path / f"whole{suffix}", runtime, test)
+            off = np.rint(np.abs(found.scores - defined.scores) / step)
+            spread = ", ".join(f"{np.quantile(off, share):.0f}" for share in (0.5, 0.9, 0.99, 1.0))
+            changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
+            print(
+                f"\n{scheme:16} {runtime:15} {found.equal(defined):.4f} of frames equal, {found.snr_db(defined):.1f} dB; "
+                f"half, 90 %, 99 % and all of the scores within {spread} steps; {changed} answers are not those of float",
+                end="",
+            )
+            assert found.equal(defined) >= 0.995
+            assert changed <= INTEGERS[scheme].changed

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgernn.contract import Contract, check, read
 from edgernn.errors import FileError, MissingExtraError
+from edgernn.graph import INPUT, OUTPUT
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -18,7 +19,20 @@ except ImportError as error:
 
 Array = NDArray[Any]
 
-_TYPES = {"tensor(float)": "float32", "tensor(int32)": "int32"}
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+}
+
+CONFIG = {
+    "session.intra_op.allow_spinning": "0",
+    # What stands between DequantizeLinear and QuantizeLinear is computed in float, and weights become float once. Its
+    # own kernel of int8 by int8 takes longer than that on x86-64, and weights left as they are, at every step.
+    "session.disable_quant_qdq": "1",
+}
+"""Settings of every session."""
 
 
 class OrtEngine:
@@ -54,9 +68,9 @@ class OrtBound:
     guards = False
 
     def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
-        self.x: Array = np.zeros(said.inputs, np.int32 if said.rows else np.float32)
-        self.y: Array = np.zeros(said.outputs, np.float32)
-        self._sets = tuple([np.zeros(width, np.float32) for width in said.states.values()] for _ in range(2))
+        self.x: Array = np.zeros(said.inputs, said.dtype(INPUT))
+        self.y: Array = np.zeros(said.outputs, said.dtype(OUTPUT))
+        self._sets = tuple([np.zeros(width, said.dtype(name)) for name, width in said.states.items()] for _ in range(2))
         self._turn = 0
         self._session = session
         self._bindings = tuple(self._bind(said, self._sets[turn], self._sets[1 - turn]) for turn in range(2))
@@ -95,7 +109,8 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for key, value in CONFIG.items():
+        options.add_session_config_entry(key, value)
     # "session.set_denormal_as_zero" stays off: it acts on the thread that makes the first session, and leaves the
     # caller's own arithmetic in flush-to-zero for the rest of the process.
     try:

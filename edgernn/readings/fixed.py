@@ -5,6 +5,7 @@ edgernn.integer what each word does. The same graph gives the same integers on e
 integers at its door, `FixedStepper.whole` takes and gives as such.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,14 @@ class FixedStepper(Stepper):
 
     Args:
         graph: with layers in a static scheme.
+        words: what says them, where it is not the definition.
 
     Raises:
         UsageError: no layer is in a static scheme.
         CalibrationError: a value has no range, or one that its word cannot work with.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, words: Callable[[Static], FixedOps] = FixedOps) -> None:
         if not any(layer.scheme for layer in graph.layers):
             raise UsageError(
                 f"no layer computes with integers: the graph is in {graph.precision}; quantize it in one of "
@@ -83,7 +85,7 @@ class FixedStepper(Stepper):
             )
         super().__init__(graph.astype("float32"), "float32")
         self.plan: Static = static(self.graph)
-        self._words = FixedOps(self.plan)
+        self._words = words(self.plan)
 
     def rest(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width), on their grids."""

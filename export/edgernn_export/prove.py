@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgernn.errors import ParityError
 from edgernn.graph import Graph
-from edgernn.readings.fixed import FixedOps, FixedStepper
+from edgernn.readings.fixed import FixedStepper
 from edgernn.readings.numpy import Array, NumpyOps, Stepper, random_frames
 from edgernn.readings.window import WindowReading
-from edgernn.record import Ref
 from edgernn.runtime import Program
-from edgernn.static import Static
 from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.window import Window
+from edgernn_export.prove_integers import IntegerBounds, within
 
 STEPS = 32
 LENGTHS = (STEPS, 1, 2, 7)  # of windows
@@ -55,28 +53,21 @@ and numpy are both off by up to half a step, each in its own way: 1.4 times what
 most that DRAWS tries lose leaves room for chance; over 1000 steps of every cell it came to 2.4.
 """
 
-WHOLE = Tolerance(size=1e-5, own=1)
-"""That of what float words make in a static graph."""
-
 
 def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     """Step a program and the reference side by side; each step starts from the reference's own state.
 
     So a model that is itself unstable is compared just as sharply, and a state that is not fed back is found at once.
 
-    The reference is numpy in float32, and in integers for what is static.
-
     Raises:
-        ParityError: an output or a state after a step is further from the reference than the tolerance of this
+        ParityError: an output or a state after a step is further from float32 numpy than the tolerance of this
             precision on this runtime.
     """
-    single, stream = graph.astype("float32"), program.stream()
-    whole = any(layer.scheme for layer in single.layers)
-    reference = FixedStepper(single) if whole else Stepper(single, "float32")
-    bounds = FixedBounds(single) if whole else Bounds(single, program.backend)
-    states = reference.rest()
+    single = graph.astype("float32")
+    reference, bounds, frames = sides(single, program.backend, steps)
+    stream, states = program.stream(), reference.rest()
     _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
-    for t, frame in enumerate(_frames(bounds, steps)):
+    for t, frame in enumerate(frames):
         y, after = reference.step(frame, states)
         wanted = {"y": y, **after}
         found = {"y": stream.step(frame), **stream.state}
@@ -105,6 +96,14 @@ def prove_window(window: Window, program: Program) -> None:
             others = exact.run(np.broadcast_to(frames, (draws, *frames.shape)))
         bound = _bound(tolerance, wanted, others)
         _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
+
+
+def sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
+    """What a runtime is compared with, how far it may be from that, and on which frames."""
+    if any(layer.scheme for layer in graph.layers):
+        return FixedStepper(graph), IntegerBounds(graph, runtime), within(graph, steps)
+    bounds = Bounds(graph, runtime)
+    return Stepper(graph, "float32"), bounds, _frames(bounds, steps)
 
 
 def _tolerance(precision: str, runtime: str) -> Tolerance:
@@ -148,46 +147,6 @@ class Bounds(Stepper):
         return np.broadcast_to(x, (self._rows, *x.shape))
 
 
-class FixedBounds(FixedStepper):
-    """The same for a static graph where a runtime computes the integers of the definition: nothing, but for float.
-
-    A value that a float word makes may differ in its last digits, and then, rarely, in the integer that it becomes. So
-    the step is computed again DRAWS times with each such value moved by up to half a step of its grid, by chance.
-
-    Args:
-        graph: in float32, with layers in a static scheme.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
-        self._words: FixedOps = ShakenFixed(self.plan)
-        self._exact = all(map(self.plan.integer, self.trace.words))
-
-    def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
-        """For each result of one step, given what the definition makes of the same input and states."""
-        if self._exact:
-            return dict.fromkeys(reference, 0.0)
-        x, *before = (np.broadcast_to(each, (1 + DRAWS, *each.shape)) for each in (x, *states.values()))
-        y, after = self.step(x, dict(zip(states, before, strict=True)))
-        return {name: _bound(WHOLE, reference[name], tries) for name, tries in {"y": y, **after}.items()}
-
-
-class ShakenFixed(FixedOps):
-    """The words of a static graph on a batch: the first row exact, the others with noise where float is rounded."""
-
-    def __init__(self, plan: Static) -> None:
-        super().__init__(plan)
-        self._random = np.random.default_rng(0)
-        self._made = {ref.name for word in plan.trace.words for ref in word.made}
-
-    def integers(self, ref: Ref, value: Array) -> NDArray[np.int64]:
-        if ref.name in self._made - self.plan.whole and ref.name in self.plan.grids:
-            noise = self._random.uniform(-0.5, 0.5, value.shape)
-            noise[:1] = 0
-            return super().integers(ref, value + noise * self.plan.grids[ref.name].scale)
-        return super().integers(ref, value)
-
-
 class Shaken(NumpyOps):
     """The words in float64 on a batch: the first row exact, the others with noise where a runtime would round."""
 
@@ -203,7 +162,7 @@ class Shaken(NumpyOps):
         return y
 
 
-def _frames(exact: Stepper, steps: int) -> Array:
+def _frames(exact: Bounds, steps: int) -> Array:
     """Random frames; where their answers are no numbers, as those of a logarithm may be, their absolute values."""
     frames = random_frames(exact.graph.inputs, exact.graph.rows, steps)
     with np.errstate(all="ignore"):

@@ -37,6 +37,7 @@ def main(folder: Path, runtime: str) -> None:
                 assert worst <= ATOL, (program.name, worst)
             else:
                 check_each_step(program, arrays)
+    check_integers(folder / runtime / "stack_static_wi8_ai8.tflite")
     check_refusals(folder, runtime)
     print(f"{runtime}: {len(goldens)} models match, largest error {worst:.1e}, numpy {np.__version__}")
 
@@ -57,6 +58,18 @@ def check_each_step(program: edgernn.Program, arrays: dict[str, np.ndarray]) -> 
         for name, found in {"y": stream.step(frame), **stream.state}.items():
             error = np.abs(found - arrays[f"after.{name}"][t]).max()
             assert error <= arrays[f"bound.{name}"][t], (program.name, program.backend, t, name, error)
+
+
+def check_integers(path: Path) -> None:
+    """A raw stream carries the integers of which the usual one tells in float32."""
+    program = edgernn.open(path)
+    raw, usual = program.stream(raw=True), program.stream()
+    for i in range(8):
+        frame = np.full(program.contract.inputs, i / 8, np.float32)
+        np.testing.assert_array_equal(raw.step(frame), usual.step(frame))  # a feature comes first: x and y are float
+    for name, grid in program.contract.grids.items():
+        assert raw.state[name].dtype == f"int{grid.bits}"
+        np.testing.assert_array_equal(grid.numbers(raw.state[name].astype(np.int64)), usual.state[name])
 
 
 def check_refusals(folder: Path, runtime: str) -> None:

@@ -1,4 +1,7 @@
-"""ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs."""
+"""ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs.
+
+Integers of 16 bits need opset 21, and with it ONNX Runtime 1.18 (2024).
+"""
 
 from collections.abc import Mapping
 
@@ -7,27 +10,30 @@ from onnx import helper
 
 from edgernn.graph import Graph
 from edgernn.seal import seal
+from edgernn.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.onnx.words import step
+from edgernn_export.targets.onnx.step import step
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import plan
 
-OPSET = 17
-IR_VERSION = 8  # that of opset 17
+OPSET, OPSET_OF_16_BITS = 17, 21
+IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}
 
 
 def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The sealed bytes of an `.onnx` file, the same for the same graph."""
-    planned = plan(graph)
+    planned = plan(graph, tuple(SCHEMES))
     return {f"{stem}.onnx": sealed(step(planned), planned.contract)}
 
 
 def sealed(graph: onnx.GraphProto, contract: str) -> bytes:
     """A whole file around a graph, with the block of JSON that says what it is."""
+    wide = any(tensor.data_type == onnx.TensorProto.INT16 for tensor in graph.initializer)  # of each grid, its zero
+    opset = OPSET_OF_16_BITS if wide else OPSET
     model = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=IR_VERSIONS[opset],
         producer_name="edgernn",
         producer_version=VERSION,
     )

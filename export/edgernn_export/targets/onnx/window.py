@@ -10,8 +10,8 @@ from edgernn.contract import signature, whole, write
 from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.readings.numpy import Array, Stepper
 from edgernn.window import Stage, Window
+from edgernn_export.targets.onnx.step import infos, step
 from edgernn_export.targets.onnx.target import sealed
-from edgernn_export.targets.onnx.words import infos, step
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import plan
 

@@ -1,4 +1,4 @@
-"""The words as nodes of ONNX, and a step as a graph of them."""
+"""The words as nodes of ONNX."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgernn.contract import Signature, signature
-from edgernn.graph import INPUT
 from edgernn.record import Ref, Word
 from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn.trace import replay
 from edgernn_export.targets.plan import Plan
 
 Array = NDArray[Any]
@@ -20,14 +17,13 @@ Array = NDArray[Any]
 ZERO = 128  # the unsigned integer that stands for 0
 ZERO_OF_FOUR = 8  # as above, in four bits
 
-_TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
-
 
 class OnnxWords:
     """Each word as nodes; a value is its Ref in the trace."""
 
     def __init__(self, planned: Plan) -> None:
         self.plan = planned
+        self.names = dict(planned.names)  # of the values, where they are made
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, onnx.TensorProto] = {}
         self.inside: set[str] = set()  # values that no word of the trace made
@@ -93,9 +89,10 @@ class OnnxWords:
         names = [self._name(x), self._constant(ones, "ones"), *extra]
         return self._node("LayerNormalization", names, axis=-1, epsilon=eps)
 
-    def copy(self, name: str, output: str) -> None:
-        """An output that repeats another value."""
-        self.nodes.append(helper.make_node("Identity", [name], [output], output))
+    def result(self, output: str, ref: Ref) -> None:
+        """An output: made under its name already, or the copy of a value that has another."""
+        if self.names[ref.name] != output:
+            self._copy(self.names[ref.name], output)
 
     def _matrix(self, weight: Tensor) -> str:
         """A matrix in float32, made of its smaller form when the model is loaded.
@@ -175,11 +172,15 @@ class OnnxWords:
         return q, step, zero
 
     def _name(self, ref: Ref) -> str:
-        return self.plan.names[ref.name]
+        """What the word reads."""
+        return self.names[ref.name]
+
+    def _copy(self, name: str, output: str) -> None:
+        self.nodes.append(helper.make_node("Identity", [name], [output], output))
 
     def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
         made = self.word.made
-        outputs = [self._name(ref) for ref in made]
+        outputs = [self.names[ref.name] for ref in made]
         self.nodes.append(helper.make_node(kind, inputs, outputs, made[0].name, **attributes))
         return made[0]
 
@@ -192,7 +193,7 @@ class OnnxWords:
             name, array = f"{self.word.made[0].name}.{role}", np.array(given, np.float32)
         return self._store(name, array)
 
-    def _inside(self, kind: str, inputs: list[str], outputs: list[str], **attributes: int) -> None:
+    def _inside(self, kind: str, inputs: list[str], outputs: list[str], **attributes: float) -> None:
         """A node for a value between words."""
         self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         self.inside.update(outputs)
@@ -203,22 +204,3 @@ class OnnxWords:
     def _store(self, name: str, array: Array) -> str:
         self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
-
-
-def step(planned: Plan) -> onnx.GraphProto:
-    """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
-    words = OnnxWords(planned)
-    replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
-    for output, name in planned.copies.items():
-        words.copy(name, output)
-    values = infos(signature(planned.said))
-    ins = [values[INPUT], *(values[ref.name] for ref in planned.ins[1:])]
-    outs = [values[name] for name in planned.outs]
-    return helper.make_graph(words.nodes, "step", ins, outs, list(words.weights.values()))
-
-
-def infos(said: Signature) -> dict[str, onnx.ValueInfoProto]:
-    """The inputs and outputs of a contract as ONNX declares them."""
-    return {
-        name: helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)) for name, (shape, dtype) in said.items()
-    }

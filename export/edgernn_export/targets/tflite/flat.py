@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgernn import nibbles
 from edgernn.errors import MissingExtraError
+from edgernn.static import Grid
 
 try:
     import flatbuffers
@@ -24,8 +25,10 @@ ABSENT = -1  # an optional input that is not given
 _TYPES = {
     "float16": schema.TensorType.FLOAT16,
     "float32": schema.TensorType.FLOAT32,
+    "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int4": schema.TensorType.INT4,
+    "int64": schema.TensorType.INT64,
     "int8": schema.TensorType.INT8,
 }
 
@@ -55,11 +58,20 @@ class Flat:
         """A constant; with a scale, integers: one for all of them (1,), or one for each row (rows,)."""
         made = self.tensor(name, data.shape, dtype or data.dtype.name, data)
         if scale is not None:
-            said = schema.QuantizationParametersT()
             scale = np.where(scale == 0, 1, scale)  # a row of zeros has none, and XNNPACK refuses it
-            said.scale, said.zeroPoint, said.quantizedDimension = scale.tolist(), [0] * len(scale), 0
-            self._tensors[made].quantization = said
+            self._quantize(made, scale.tolist(), [0] * len(scale))
         return made
+
+    def integers(self, name: str, shape: Sequence[int], grid: Grid, data: Array | None = None) -> int:
+        """A tensor of integers on a grid; with data it is a constant."""
+        made = self.tensor(name, shape, f"int{grid.bits}", data)
+        self._quantize(made, [grid.scale], [grid.zero])
+        return made
+
+    def _quantize(self, tensor: int, scales: list[float], zeros: list[int]) -> None:
+        said = schema.QuantizationParametersT()
+        said.scale, said.zeroPoint, said.quantizedDimension = scales, zeros, 0
+        self._tensors[tensor].quantization = said
 
     def buffer(self, data: bytes) -> int:
         """The index of a new buffer."""

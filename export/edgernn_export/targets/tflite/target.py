@@ -5,24 +5,26 @@ from collections.abc import Mapping
 from edgernn.contract import step_signature
 from edgernn.graph import Graph
 from edgernn.seal import seal
+from edgernn.static import static
+from edgernn.tensor import SCHEMES
 from edgernn.trace import replay
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import plan
 from edgernn_export.targets.tflite.flat import Flat
+from edgernn_export.targets.tflite.integers import IntegerWords
 from edgernn_export.targets.tflite.words import TfliteWords
 
 
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """The sealed bytes of a `.tflite` file, the same for the same graph."""
-    planned = plan(graph)
-    flat = Flat()
-    words = TfliteWords(planned, flat, place)
+    planned, flat = plan(graph, SCHEMES), Flat()
+    integers = static(planned.graph)
+    words = IntegerWords(planned, flat, place, integers) if integers.whole else TfliteWords(planned, flat, place)
     shapes = step_signature(planned.said)
     for ref in planned.ins:
-        shape, dtype = shapes[ref.name]
-        flat.tensor(ref.name, shape, dtype)
+        words.enter(ref, *shapes[ref.name])
     replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
-    for output, name in planned.copies.items():
-        words.copy(name, output, planned.outs[output].width)
+    for output, ref in planned.outs.items():
+        words.leave(output, ref)
     ins = [ref.name for ref in planned.ins]
     return {f"{stem}.tflite": seal(flat.finish(ins, list(planned.outs), {"edgernn": planned.contract.encode()}))}

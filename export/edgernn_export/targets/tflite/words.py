@@ -36,6 +36,7 @@ class TfliteWords:
 
     def __init__(self, planned: Plan, flat: Flat, place: Place) -> None:
         self.plan = planned
+        self.names = dict(planned.names)
         self.flat = flat
         self.place = place
         self.word: Word
@@ -124,9 +125,14 @@ class TfliteWords:
         steps += [] if bias is None else [("ADD", self._weight(bias))]
         return self._chain(centred, steps)
 
-    def copy(self, name: str, output: str, width: int) -> None:
-        """An output that repeats another value."""
-        self._reshaped(self.flat.index[name], output, (1, width))
+    def enter(self, ref: Ref, shape: Sequence[int], dtype: str) -> None:
+        """An input of the artifact."""
+        self.flat.tensor(ref.name, shape, dtype)
+
+    def leave(self, output: str, ref: Ref) -> None:
+        """A value as an output of the artifact, copied where it has not its name already."""
+        if self.names[ref.name] != output:
+            self._reshaped(self._value(ref), output, (1, ref.width))
 
     def _reshaped(self, given: int, name: str, shape: Sequence[int]) -> int:
         made, sizes = self.flat.tensor(name, shape), self._integers(f"shape.{'.'.join(map(str, shape))}", shape)
@@ -180,19 +186,22 @@ class TfliteWords:
         """One elementwise operator after the other, each with an operand; the last makes the value of the word."""
         made = self.word.made[0]
         for i, (kind, operand) in enumerate(steps, 1):
-            to = self._value(made) if i == len(steps) else self._inner(f"{kind}.{i}", made.width)
+            to = self._made(made) if i == len(steps) else self._inner(f"{kind}.{i}", made.width)
             self.flat.operator(kind, [at, operand], [to], ELEMENTWISE[kind]())
             at = to
         return made
 
     def _value(self, ref: Ref) -> int:
-        return self.flat.tensor(self.plan.names[ref.name], (1, ref.width))
+        return self.flat.tensor(self.names[ref.name], (1, ref.width))
+
+    def _made(self, ref: Ref) -> int:
+        return self.flat.tensor(self.names[ref.name], (1, ref.width))
 
     def _inner(self, role: str, width: int) -> int:
         return self.flat.tensor(f"{self.word.made[0].name}.{role}", (1, width))
 
     def _operator(self, kind: str, ins: Sequence[int], options: Any = None, version: int = 1) -> Ref:
-        self.flat.operator(kind, ins, [self._value(ref) for ref in self.word.made], options, version)
+        self.flat.operator(kind, ins, [self._made(ref) for ref in self.word.made], options, version)
         return self.word.made[0]
 
     def _weight(self, tensor: Tensor) -> int:

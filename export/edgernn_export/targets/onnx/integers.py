@@ -1,0 +1,123 @@
+"""The words of static layers as ONNX says integers: float nodes between DequantizeLinear and QuantizeLinear.
+
+A runtime takes such a group for one kernel of integers where it has one, and computes it as it stands where not. Either
+way each word is within a step or two of its grid from edgernn.readings.fixed, given the same integers; it is not the
+same bit for bit, since QuantizeLinear rounds halves to even and the definition rounds them up.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.graph import INPUT
+from edgernn.integer import affine, lookup
+from edgernn.record import Ref
+from edgernn.static import Grid, Static
+from edgernn.tensor import Tensor
+from edgernn_export.targets.onnx.words import OnnxWords
+from edgernn_export.targets.plan import Plan
+
+DTYPES: Mapping[int, str] = {8: "int8", 16: "int16"}
+"""The bits of a grid -> what holds its integers."""
+
+
+class IntegerWords(OnnxWords):
+    """Words with integers among them: these have the name of their value; with `.float` added, what they stand for."""
+
+    def __init__(self, planned: Plan, static: Static) -> None:
+        super().__init__(planned)
+        self.static = static
+        door = {state.before.name for state in planned.trace.states if state.name in static.door}
+        self.held = static.whole | door | ({INPUT} & static.door.keys())  # values that are integers where they are made
+        for output, ref in planned.outs.items():
+            if self.names[ref.name] == output and (self._leaves(output) is None) == (ref.name in self.held):
+                self.names[ref.name] = ref.name  # it leaves in the other form, which takes this name
+
+    def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
+        if not self._whole:
+            return super().affine(weight, x, bias)
+        assert weight.scale is not None
+        ins = [self._name(x), self._rows(self.plan.weight(weight, self.word), weight.stored, weight.scale)]
+        if bias is not None:
+            form, grid = affine(self.word, self.static), self.static.grids[x.name]
+            whole = form.bias + grid.zero * form.weight.sum(axis=1)
+            ins.append(self._rows(f"{self.word.made[0].name}.bias", whole.astype(np.int32), weight.scale * grid.scale))
+        return self._node("Gemm", ins, transB=1)
+
+    def lookup(self, table: Tensor, index: Ref) -> Ref:
+        if not self._whole:
+            return super().lookup(table, index)
+        made = self.word.made[0]
+        rows = lookup(self.word, self.static).table.astype(DTYPES[self.static.grids[made.name].bits])
+        return self._node("Gather", [self._store(f"{made.name}.table", rows), self._name(index)], axis=0)
+
+    def result(self, output: str, ref: Ref) -> None:
+        name = self._float(ref) if self._leaves(output) is None else self._integers(ref)
+        if name != output:
+            self._copy(name, output)
+
+    def _leaves(self, output: str) -> Grid | None:
+        """The grid on which an output leaves, or None for one that is float."""
+        return self.static.door.get(output.removesuffix(".out"))
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the word computes with integers."""
+        return self.static.integer(self.word)
+
+    def _name(self, ref: Ref) -> str:
+        """What the word reads: integers, what they stand for, or a value that is float."""
+        if not self._whole or ref.name not in self.static.grids:
+            return self._float(ref)
+        q = self._integers(ref)
+        return q if self.static.moves(self.word) else self._numbers(q, ref)
+
+    def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
+        if not self._whole or self.static.moves(self.word):
+            return super()._node(kind, inputs, **attributes)
+        (made,) = self.word.made
+        exact = f"{made.name}.exact"
+        self._inside(kind, inputs, [exact], **attributes)
+        self._inside("QuantizeLinear", [exact, *self._grid(made)], [self.names[made.name]])
+        return made
+
+    def _float(self, ref: Ref) -> str:
+        """A value as float, also where it was made as integers."""
+        name = super()._name(ref)
+        return self._numbers(name, ref) if ref.name in self.held else name
+
+    def _integers(self, ref: Ref) -> str:
+        """A value as integers, also where it was made as float: then rounded once, however many read it."""
+        name, whole = super()._name(ref), f"{ref.name}.whole"
+        if ref.name in self.held:
+            return name
+        if whole not in self.inside:
+            self._inside("QuantizeLinear", [name, *self._grid(ref)], [whole])
+        return whole
+
+    def _numbers(self, q: str, ref: Ref) -> str:
+        """What the integers of a value stand for."""
+        numbers = f"{ref.name}.float"
+        if numbers not in self.inside:
+            self._inside("DequantizeLinear", [q, *self._grid(ref)], [numbers])
+        return numbers
+
+    def _grid(self, ref: Ref) -> Sequence[str]:
+        """The names of a value's scale and zero."""
+        grid = self.static.grids[ref.name]
+        zero = np.array(grid.zero, DTYPES[grid.bits])
+        return self._store(f"{ref.name}.grid.scale", np.array(grid.scale, np.float32)), self._store(
+            f"{ref.name}.grid.zero", zero
+        )
+
+    def _rows(self, name: str, whole: NDArray[Any], scale: NDArray[Any]) -> str:
+        """What the integers of weights stand for, each row with a scale of its own."""
+        numbers = f"{name}.float"
+        if numbers not in self.inside:
+            # runtimes take no group for a kernel of integers whose zeros are only understood
+            parts = {name: whole, f"{name}.scale": scale, f"{name}.zero": np.zeros(len(whole), whole.dtype)}
+            ins = [self._store(part, array) for part, array in parts.items()]
+            self._inside("DequantizeLinear", ins, [numbers], axis=0)
+        return numbers

@@ -1,0 +1,40 @@
+"""A step as a graph of ONNX."""
+
+import onnx
+from onnx import helper
+
+from edgernn.contract import Signature, signature
+from edgernn.graph import INPUT
+from edgernn.static import static
+from edgernn.trace import replay
+from edgernn_export.targets.onnx.integers import IntegerWords
+from edgernn_export.targets.onnx.words import OnnxWords
+from edgernn_export.targets.plan import Plan
+
+TYPES = {
+    "float32": onnx.TensorProto.FLOAT,
+    "int8": onnx.TensorProto.INT8,
+    "int16": onnx.TensorProto.INT16,
+    "int32": onnx.TensorProto.INT32,
+}
+"""The dtypes of a contract as ONNX calls them."""
+
+
+def step(planned: Plan) -> onnx.GraphProto:
+    """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
+    integers = static(planned.graph)
+    words = IntegerWords(planned, integers) if integers.whole else OnnxWords(planned)
+    replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
+    for output, ref in planned.outs.items():
+        words.result(output, ref)
+    values = infos(signature(planned.said))
+    ins = [values[INPUT], *(values[ref.name] for ref in planned.ins[1:])]
+    outs = [values[name] for name in planned.outs]
+    return helper.make_graph(words.nodes, "step", ins, outs, list(words.weights.values()))
+
+
+def infos(said: Signature) -> dict[str, onnx.ValueInfoProto]:
+    """The inputs and outputs of a contract as ONNX declares them."""
+    return {
+        name: helper.make_tensor_value_info(name, TYPES[dtype], list(shape)) for name, (shape, dtype) in said.items()
+    }

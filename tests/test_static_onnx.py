@@ -1,0 +1,244 @@
+"""Static precisions in ONNX: each word alone against the integer definition, and what ONNX Runtime makes of the whole."""
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import test_static
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+from test_door import HALF
+from test_precisions import altered, rows, scaled
+from test_static import STATICS, every_scheme
+
+import edgernn
+from edgernn.backends.onnxruntime import CONFIG
+from edgernn.cells import Conv1d, Gru, LayerNorm
+from edgernn.door import integers, numbers
+from edgernn.errors import ParityError, UnsupportedError
+from edgernn.graph import Graph, Layer
+from edgernn.passes.quantize import quantize
+from edgernn.readings.fixed import FixedStepper
+from edgernn.tensor import DYNAMIC, SCHEMES, STATIC, Tensor
+from edgernn.window import Stage, Window
+from edgernn_export import export
+from edgernn_export.prove import prove
+from edgernn_export.prove_integers import errs, within
+from edgernn_export.targets.onnx.integers import DTYPES
+from edgernn_export.targets.onnx.step import TYPES, step
+from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, sealed
+from edgernn_export.targets.place import place
+from edgernn_export.targets.plan import plan
+from zoo import GRAPHS, frames, keyword_spotter, t
+
+KWS = keyword_spotter()
+FLOAT_STATE = Graph((Layer("norm", LayerNorm(t(6), t(6))), Layer("conv", Conv1d(2, t(4, 12)))), 6)
+EVERY = {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float word makes": FLOAT_STATE}
+OPTIONS = {"as edgernn opens it": CONFIG, "as it comes": {}}
+"""Float between integers, and the runtime's own kernels of integers where it has them."""
+
+every_graph = pytest.mark.parametrize("name", EVERY)
+
+
+@cache
+def quantized(name, scheme):
+    return test_static.quantized(EVERY[name], scheme)
+
+
+def session(data, options, seen=None):
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3  # it warns that an optimized file is for this machine alone
+    if seen is not None:
+        settings.optimized_model_filepath = str(seen)
+    for key, value in options.items():
+        settings.add_session_config_entry(key, value)
+    return onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
+
+
+def exported(graph, tmp_path):
+    export(graph, tmp_path / "m.onnx")
+    return edgernn.open(tmp_path / "m.onnx")
+
+
+# Words
+
+
+def cut(planned, static):
+    """A model in which every integer that a word makes is an output, and what it reads of other words an input."""
+    graph = step(planned)
+    made = {planned.names[ref.name]: ref for word in filter(static.integer, static.trace.words) for ref in word.made}
+    for node in graph.node:
+        node.output[:] = [f"{name}.made" if name in made else name for name in node.output]
+    read = {name for node in graph.node for name in node.input}
+
+    def info(name, ref):
+        return helper.make_tensor_value_info(name, TYPES[DTYPES[static.grids[ref.name].bits]], [1, ref.width])
+
+    ins = [given for given in graph.input if given.name in read] + [
+        info(name, made[name]) for name in made if name in read
+    ]
+    outs = [info(f"{name}.made", ref) for name, ref in made.items()]
+    return helper.make_graph(graph.node, "words", ins, outs, graph.initializer)
+
+
+@every_graph
+@every_scheme
+def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
+    """Each given the definition's own integers, also where it saturates; in float between them, and by other kernels."""
+    graph = quantized(name, scheme)
+    stepper, planned = FixedStepper(graph), plan(graph, tuple(SCHEMES))
+    static, said, states = stepper.plan, planned.said, stepper.rest()
+    data = sealed(cut(planned, static), planned.contract)
+    sessions = [session(data, options) for options in OPTIONS.values()]
+    asked = {given.name for given in sessions[0].get_inputs()}
+    for x in frames(graph, 6, seed=9) * (1 if graph.rows else 2):
+        values = stepper.values(x, states)
+        given = {"x": integers(said, "x", x)[None] if graph.rows == 0 else x}
+        given |= {f"{state}.in": integers(said, state, states[state])[None] for state in said.states}
+        given |= {planned.names[v]: values[v].astype(DTYPES[static.grids[v].bits])[None] for v in static.whole}
+        for each in sessions:
+            found = dict(
+                zip(
+                    (made.name for made in each.get_outputs()),
+                    each.run(None, {key: given[key] for key in asked}),
+                    strict=True,
+                )
+            )
+            for word in filter(static.integer, static.trace.words):
+                for ref in word.made:
+                    off = np.abs(found[f"{planned.names[ref.name]}.made"][0] - values[ref.name])
+                    assert off.max() <= errs(word, static), word
+        _, states = stepper.step(x, states)
+
+
+# The whole step
+
+
+@every_graph
+@every_scheme
+def test_a_step_is_the_definition_within_its_slack(name, scheme, tmp_path):
+    """What `export` proves before it keeps a file; and then a stream that runs freely does not drift."""
+    graph = quantized(name, scheme)
+    program = exported(graph, tmp_path)
+    assert program.contract.precision == scheme
+    xs = within(graph, 24)
+    wanted, states = FixedStepper(graph).run(xs)
+    stream = program.stream()
+    found = stream.run(xs)
+    size = max(1.0, float(np.abs(wanted).max()))
+    assert np.sqrt(np.mean((found - wanted) ** 2)) < {8: 0.01, 16: 0.0005}[STATIC[scheme]] * size
+    assert {state: array.dtype for state, array in stream.state.items()} == dict.fromkeys(states, np.float32)
+
+
+def test_integers_stand_at_the_door(tmp_path):
+    """A raw stream takes, carries and gives the file's own integers; the usual one says the same in float."""
+    program = exported(quantized("Lstm", "static_wi8_ai8"), tmp_path)
+    raw, usual, said = program.stream(raw=True), program.stream(), program.contract
+    for x in frames(GRAPHS["Lstm"], 8):
+        q, y = raw.step(integers(said, "x", x)), usual.step(x)
+        assert q.dtype == np.int8
+        np.testing.assert_array_equal(numbers(said, "y", q), y)
+    assert {state: array.dtype.name for state, array in raw.state.items()} == {"layer.h": "int8", "layer.c": "int16"}
+
+
+@every_scheme
+@pytest.mark.parametrize("name", ["kws", "Lstm", "LayerNormGru", "Concat", "Embedding"])
+def test_the_onnx_standard_itself_computes_the_same(name, scheme):
+    """In the standard's own reference implementation, which shares no kernel with ONNX Runtime."""
+    graph = quantized(name, scheme)
+    data, random = render(graph, "m", place("m.onnx"))["m.onnx"], np.random.default_rng(3)
+    model = onnx.load_from_string(data)
+    model.opset_import[0].version = OPSET_OF_16_BITS  # it has no older form of the operators, which mean the same
+    judge, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
+    said = plan(graph, tuple(SCHEMES)).said
+    for x in frames(graph, 8):
+        given = {"x": x if graph.rows else integers(said, "x", x)[None]}
+        for state, width in said.states.items():
+            given[f"{state}.in"] = integers(said, state, random.uniform(-1, 1, (1, width)).astype(np.float32))
+        for found, wanted in zip(runs.run(None, given), judge.run(None, given), strict=True):
+            assert np.abs(found.astype(float) - wanted).max() <= 2
+            equal.append(np.mean(found == wanted))
+    assert np.mean(equal) > 0.98
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "opset"),
+    [
+        ("kws", "static_wi8_ai8", OPSET),
+        ("Lstm", "static_wi8_ai8", OPSET_OF_16_BITS),
+        ("kws", "static_wi8_ai16", OPSET_OF_16_BITS),
+        ("kws", DYNAMIC, OPSET),
+    ],
+)
+def test_a_file_needs_no_newer_runtime_than_its_integers_do(name, scheme, opset):
+    """An LSTM carries 16 bits in either scheme."""
+    graph = quantize(KWS) if scheme == DYNAMIC else quantized(name, scheme)
+    model = onnx.load_from_string(render(graph, "m", place("m.onnx"))["m.onnx"])
+    assert [each.version for each in model.opset_import] == [opset]
+
+
+def kinds(graph, options, tmp_path):
+    """The operators that ONNX Runtime runs, and how many of each."""
+    session(render(graph, "m", place("m.onnx"))["m.onnx"], options, tmp_path / "seen.onnx")
+    return Counter(node.op_type for node in onnx.load(tmp_path / "seen.onnx").graph.node)
+
+
+def test_onnx_runtime_has_kernels_of_integers_for_some_words(tmp_path):
+    """Unasked, for affine, sigmoid and split in 8 bits and for nothing in 16; and for nothing as edgernn opens it."""
+    small, wide = (quantized("kws", scheme) for scheme in STATIC)
+    usual = kinds(small, OPTIONS["as it comes"], tmp_path)
+    assert (usual["QGemm"], usual["QLinearSigmoid"], usual["Gemm"], usual["Sigmoid"]) == (3, 2, 0, 0)
+    for graph, options in ((wide, "as it comes"), (small, "as edgernn opens it"), (wide, "as edgernn opens it")):
+        found = kinds(graph, OPTIONS[options], tmp_path)
+        assert (found["Gemm"], found["Sigmoid"], found["Tanh"], found["Add"]) == (3, 2, 1, 4)
+        assert not [kind for kind in found if kind.startswith("Q") and kind != "QuantizeLinear"]
+
+
+def test_weights_become_float_once_and_not_at_every_step(tmp_path):
+    graph = quantized("kws", "static_wi8_ai8")
+    affines = [word for word in FixedStepper(graph).trace.words if word.name == "affine"]
+    written = onnx.load_from_string(render(graph, "m", place("m.onnx"))["m.onnx"]).graph.node
+    all_of_them = sum(node.op_type == "DequantizeLinear" for node in written)
+    left = kinds(graph, OPTIONS["as edgernn opens it"], tmp_path)["DequantizeLinear"]
+    assert all_of_them - left == sum(1 + (word.args[2] is not None) for word in affines)
+
+
+_H = 16
+_UPDATE_FIRST = np.r_[_H : 2 * _H, :_H, 2 * _H : 3 * _H]
+MUTANTS = {
+    "gates of u swapped": lambda graph: altered(graph, gru=lambda c: {"u": rows(c.u, _UPDATE_FIRST)}),
+    "a scale of another row": lambda graph: altered(
+        graph, out=lambda c: {"w": Tensor(c.w.stored, np.roll(c.w.scale, 1), c.w.scheme)}
+    ),
+    "a scale off by an eighth": lambda graph: altered(
+        graph, out=lambda c: {"w": scaled(c.w, np.abs(c.w.dense()).sum(1).argmax(), 9 / 8)}
+    ),
+    "a bias of the gates forgotten": lambda graph: altered(graph, gru=lambda c: {"b": None}),
+    "the biases of the gates exchanged": lambda graph: altered(graph, gru=lambda c: {"b": c.c, "c": c.b}),
+}
+
+
+@every_scheme
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_proof_catches_a_mutant(name, scheme, tmp_path):
+    graph = quantized("kws", scheme)
+    program = exported(graph, tmp_path)
+    with pytest.raises(ParityError, match=r"differs from numpy at step \d+ in '(y|gru\.h)' by .*; expected at most"):
+        prove(MUTANTS[name](graph), program)
+
+
+@every_scheme
+def test_a_window_of_integers_is_refused(scheme, tmp_path):
+    """Its passes over time have no integers at their door."""
+    graph = test_static.quantized(Graph((Layer("gru", Gru(t(12, 6), t(12, 4))),), 6), scheme)
+    with pytest.raises(
+        UnsupportedError, match=rf"layer 'gru' is quantized as {scheme}, which this target cannot express"
+    ):
+        export(Window((Stage(graph, graph),)), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

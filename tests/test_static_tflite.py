@@ -1,0 +1,191 @@
+"""Static precisions in TFLite: each operator alone against the integer definition, and what the runtimes make of all."""
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from test_static import every_scheme
+from test_static_onnx import EVERY, MUTANTS, quantized
+
+import edgernn
+from edgernn.door import integers, numbers
+from edgernn.errors import CalibrationError, ParityError
+from edgernn.passes.quantize import quantize
+from edgernn.range import Range
+from edgernn.readings.fixed import FixedOps, FixedStepper
+from edgernn.static import INTEGER, static
+from edgernn.tensor import SCHEMES, STATIC
+from edgernn.trace import replay
+from edgernn_export import export
+from edgernn_export.prove import prove
+from edgernn_export.prove_integers import within
+from edgernn_export.targets.place import place
+from edgernn_export.targets.plan import plan
+from edgernn_export.targets.tflite.flat import Flat
+from edgernn_export.targets.tflite.integers import IntegerWords
+from edgernn_export.targets.tflite.target import render
+from zoo import GRAPHS, frames
+
+KERNELS = ("BUILTIN_REF", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO")
+FEW = ("Gru", "Lstm", "FastGrnn", "Rnn relu", "Mgu", "Embedding", "Concat", "Dense sigmoid", "Conv1d", "Scale")
+"""Graphs that say every word that has integers, in 8 and 16 bits and with both in one word."""
+
+
+def rendered(graph, runtime=None):
+    return render(graph, "m", place("m.tflite", runtime))["m.tflite"]
+
+
+def interpreter(data, kernels):
+    made = Interpreter(
+        model_content=data, num_threads=1, experimental_op_resolver_type=getattr(OpResolverType, kernels)
+    )
+    made.allocate_tensors()
+    return made
+
+
+# Words
+
+
+def alone(word, planned, plan_of_integers):
+    """A model of one word, from the integers that it reads to those that it makes."""
+    flat = Flat()
+    words = IntegerWords(planned, flat, place("m.tflite"), plan_of_integers)
+    words.names = {name: name for name in words.names}
+    words.held |= {ref.name for ref in word.reads if ref.name in plan_of_integers.grids}
+    ins = dict.fromkeys(ref.name for ref in word.reads)
+    for ref in word.reads:
+        kind = f"int{plan_of_integers.grids[ref.name].bits}" if ref.name in plan_of_integers.grids else "int32"
+        words.enter(ref, (1,) if kind == "int32" else (1, ref.width), kind)
+    replay([word], words, {ref.name: ref for ref in word.reads}, words.hear)
+    return flat.finish(list(ins), [ref.name for ref in word.made], {})
+
+
+def inputs(word, plan_of_integers, random):
+    """Random integers for a word, over the whole of their grids."""
+    grids = plan_of_integers.grids
+    return {
+        ref.name: random.integers(grids[ref.name].low, grids[ref.name].high + 1, ref.width)
+        if ref.name in grids
+        else random.integers(0, 9, 1)
+        for ref in word.reads
+    }
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@every_scheme
+def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
+    """Given equal integers. tanh and sigmoid that make 16 bits come from another table than the definition's: 3 steps."""
+    said, random = set(), np.random.default_rng(4)
+    for name in FEW:
+        planned = plan(quantized(name, scheme), tuple(SCHEMES))
+        whole = static(planned.graph)
+        for word in filter(whole.integer, planned.trace.words):
+            runs, ops = interpreter(alone(word, planned, whole), kernels).get_signature_runner("step"), FixedOps(whole)
+            bits = whole.grids[word.made[0].name].bits
+            for _ in range(6):
+                given = inputs(word, whole, random)
+                wanted = replay([word], ops, dict(given), ops.said)
+                kinds = {v: f"int{whole.grids[v].bits}" if v in whole.grids else "int32" for v in given}
+                found = runs(
+                    **{v: q.astype(kinds[v]).reshape((1, -1) if v in whole.grids else -1) for v, q in given.items()}
+                )
+                for ref in word.made:
+                    off = np.abs(found[ref.name][0].astype(int) - wanted[ref.name]).max()
+                    assert off <= (3 if word.name in {"sigmoid", "tanh"} and bits == 16 else 1), word
+            said.add(word.name)
+    assert said == set(INTEGER)
+
+
+# The whole step
+
+
+@pytest.mark.parametrize("name", EVERY)
+@every_scheme
+def test_a_step_is_the_definition_within_its_slack(name, scheme, tmp_path):
+    """What `export` proves before it keeps a file; and then a stream that runs freely does not drift."""
+    graph = quantized(name, scheme)
+    export(graph, tmp_path / "m.tflite")
+    program = edgernn.open(tmp_path / "m.tflite")
+    assert program.contract.precision == scheme
+    xs = within(graph, 24)
+    wanted, states = FixedStepper(graph).run(xs)
+    stream = program.stream()
+    size = max(1.0, float(np.abs(wanted).max()))
+    assert np.sqrt(np.mean((stream.run(xs) - wanted) ** 2)) < {8: 0.01, 16: 0.0005}[STATIC[scheme]] * size
+    assert {state: array.dtype for state, array in stream.state.items()} == dict.fromkeys(states, np.float32)
+
+
+@every_scheme
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_proof_catches_a_mutant(name, scheme, tmp_path):
+    graph = quantized("kws", scheme)
+    export(graph, tmp_path / "m.tflite")
+    with pytest.raises(ParityError, match=r"differs from numpy at step \d+ in '(y|gru\.h)' by .*; expected at most"):
+        prove(MUTANTS[name](graph), edgernn.open(tmp_path / "m.tflite"))
+
+
+def test_integers_stand_at_the_door(tmp_path):
+    """A raw stream takes, carries and gives the file's own integers; the usual one says the same in float."""
+    export(quantized("Lstm", "static_wi8_ai8"), tmp_path / "m.tflite")
+    program = edgernn.open(tmp_path / "m.tflite")
+    raw, usual, said = program.stream(raw=True), program.stream(), program.contract
+    for x in frames(GRAPHS["Lstm"], 8):
+        q, y = raw.step(integers(said, "x", x)), usual.step(x)
+        assert q.dtype == np.int8
+        np.testing.assert_array_equal(numbers(said, "y", q), y)
+    assert {state: array.dtype.name for state, array in raw.state.items()} == {"layer.h": "int8", "layer.c": "int16"}
+
+
+# Files
+
+
+@every_scheme
+def test_the_file_itself_says_its_grids(scheme):
+    """To whoever opens it without edgernn: the steps and zeros of the contract, the same where a state goes in and out."""
+    graph = quantized("Lstm", scheme)
+    told, said = interpreter(rendered(graph), "AUTO"), plan(graph, tuple(SCHEMES)).said
+    for detail in (*told.get_input_details(), *told.get_output_details()):
+        grid = said.grids[detail["name"].removesuffix(".in").removesuffix(".out")]
+        assert detail["quantization"] == (grid.scale, grid.zero)
+
+
+VERSIONS = {
+    "static_wi8_ai8": {"FULLY_CONNECTED": 4, "ADD": 2, "SUB": 2, "MUL": 3, "LOGISTIC": 2, "TANH": 2, "SPLIT": 2},
+    "static_wi8_ai16": {"FULLY_CONNECTED": 7, "ADD": 3, "SUB": 5, "MUL": 4, "LOGISTIC": 3, "TANH": 3, "SPLIT": 4},
+}
+"""As TensorFlow's op_version.cc gives them, but MUL's 2 for 8 bits, which is for products that do not grow."""
+
+
+@every_scheme
+def test_a_gru_is_integers_alone_in_one_form_for_both_runtimes(scheme):
+    data = rendered(quantized("kws", scheme))
+    assert data == rendered(quantized("kws", scheme), "tflite-runtime")
+    model = schema.ModelT.InitFromPackedBuf(data)
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    found = {names[code.builtinCode]: code.version for code in model.operatorCodes}
+    assert found == VERSIONS[scheme]
+    kinds = {tensor.type for tensor in model.subgraphs[0].tensors}
+    assert schema.TensorType.FLOAT32 not in kinds
+
+
+# Steps of unlike size
+
+
+@every_scheme
+def test_ranges_that_no_operator_takes_never_end_the_process(scheme, tmp_path):
+    """Kernels abort where steps are too unlike, and the delegate fails: such words are computed in float instead."""
+    random, proved = np.random.default_rng(1), 0
+    for name in ("Gru", "Lstm", "Rnn relu", "Concat") * 3:
+        graph = quantized(name, scheme)
+        factors = np.exp(random.uniform(-14, 14, len(graph.ranges)))
+        ranges = {
+            v: Range(r.low * f, r.high * f) for (v, r), f in zip(graph.ranges.items(), factors.tolist(), strict=True)
+        }
+        try:
+            graph = quantize(EVERY[name], scheme, ranges=ranges)
+            FixedStepper(graph)
+        except CalibrationError:
+            continue
+        export(graph, tmp_path / "m.tflite")
+        proved += 1
+    assert proved >= 4
