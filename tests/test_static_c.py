@@ -30,6 +30,7 @@ from edgernn.errors import ParityError
 from edgernn.graph import INPUT, OUTPUT, Graph, Layer
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
+from edgernn.range import Range
 from edgernn.readings.fixed import FixedStepper
 from edgernn.readings.numpy import NumpyOps
 from edgernn.static import static
@@ -80,7 +81,8 @@ FLOATS = Graph(
         Layer("lstm", Lstm(t(32, 8), t(32, 8))),
         Layer("join", Concat(), ("x", "lstm")),
         Layer("norm", LayerNorm(t(14), t(14))),
-        Layer("out", Dense(t(3, 14), t(3), "tanh")),
+        Layer("taps", Conv1d(2, t(5, 28), t(5))),  # whose state is made in float and read as integers
+        Layer("out", Dense(t(3, 5), t(3), "tanh")),
     ),
     6,
 )
@@ -97,6 +99,13 @@ def quantized(name, scheme):
     graph, keep = MIXED[name] if name in MIXED else (WHOLE[name], ())
     sequences = [frames(graph, 48, seed) for seed in range(3)]
     return quantize(calibrate(graph, sequences, growing="accept"), scheme, keep=keep)
+
+
+def halving(name, scheme):
+    """The same with ranges that are powers of two: so factors are, and every other product falls on a half."""
+    graph = quantized(name, scheme)
+    ends = {value: 2.0 ** np.ceil(np.log2(seen.size)) for value, seen in graph.ranges.items()}
+    return replace(graph, ranges={value: Range(-end, end) for value, end in ends.items()})
 
 
 def loud(graph, *shape, seed=3):
@@ -220,7 +229,7 @@ def test_every_processor_computes_the_same_integers(way, tmp_path):
     (tmp_path / "main.c").write_text(BOTH)
     said, wanted = [], []
     for stem, scheme in zip(("a8", "a16"), STATIC, strict=True):
-        graph = quantized("every word", scheme)
+        graph = halving("every word", scheme)
         written(graph, stem, tmp_path)
         reference, xs = FixedStepper(graph), loud(graph, 200)
         door = reference.plan.door
@@ -328,6 +337,9 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
         if word.name not in ("lookup", "integers", "numbers"):
             kinds = {ref.name in step.grids for ref in (*word.reads, *word.made)}
             assert len(kinds) == 1, str(word)
+    for state in step.trace.states:
+        assert (state.before.name in step.grids) == (state.after.name in step.grids) == (state.name in plan.states)
+    assert (step.trace.y.name in step.grids) == (OUTPUT in plan.door)
     ops = NumpyOps()
     ops.integers = ops.numbers = ops.moved = lambda x: x
     start = {ref.name: np.full(ref.width, 0.3) for ref in (steps.x, *(state.before for state in steps.states))}

@@ -63,6 +63,8 @@ class IntegerBounds(FixedStepper):
     def __init__(self, graph: Graph, runtime: str) -> None:
         self.slack = SLACK[runtime.split(maxsplit=1)[0]]
         super().__init__(graph, Shaken if self.slack.steps else Crossed)
+        loose = made_in_float(self.plan)
+        self._turned = {state.name for state in self.trace.states if state.after.name in loose}
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
         """For each result of one step, given what the definition makes of the same input and states."""
@@ -74,7 +76,8 @@ class IntegerBounds(FixedStepper):
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(tries - reference), nan=0.0).max()
         if name in self.plan.door:
-            return self.slack.steps * self.plan.door[name].scale + self.slack.own * float(lost)
+            steps = max(self.slack.steps, name in self._turned)
+            return steps * self.plan.door[name].scale + self.slack.own * float(lost)
         return FLOAT * float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0)) + self.slack.own * float(lost)
 
 
@@ -107,13 +110,18 @@ class Crossed(FixedOps):
     def __init__(self, plan: Static) -> None:
         super().__init__(plan)
         self._random = np.random.default_rng(0)
-        self._loose = {ref.name for word in plan.trace.words if not plan.integer(word) for ref in word.made}
+        self._loose = made_in_float(plan)
 
     def integers(self, ref: Ref, value: Array) -> Integers:
         if ref.name not in self._loose:
             return super().integers(ref, value)
         noise = self._random.uniform(-0.5, 0.5, value.shape) * self.plan.grids[ref.name].scale
         return super().integers(ref, value + noise)
+
+
+def made_in_float(plan: Static) -> set[str]:
+    """The values that float words make, by name."""
+    return {ref.name for word in plan.trace.words if not plan.integer(word) for ref in word.made}
 
 
 def errs(word: Word, plan: Static) -> int:
