@@ -2,264 +2,18 @@
  *
  * A factor is mantissa / 2^shift, shift from 1 to 62. Every word rounds once, halves up, and then saturates at the ends
  * of its grid, `to_i8` or `to_i16`, counted from the grid's zero. q32 has integers of at most 32 bits; q64 what a word
- * has rounded and not yet saturated. The vector forms give the bits of the plain one, which comes last; they end q64
- * at 32 bits, far beyond any grid.
+ * has rounded and not yet saturated. The vector forms, in files of their own, give the bits of the plain one, which is
+ * here; they end q64 at 32 bits, far beyond any grid.
  *
  * The plain form shifts numbers below zero to the right as every compiler that is known does it: the sign comes in.
  */
 #ifndef EDGERNN_FIXED_H
 #define EDGERNN_FIXED_H
 
-#include "blocks.h"
+#include "fixed_avx2.h"
+#include "fixed_avx512.h"
 
-#define EDGERNN_TANH_END (8 << 15) /* tanh is 1 from here on, for a position of 15 bits after the point */
-
-#if defined(EDGERNN_AVX512)
-
-#define EDGERNN_AT_ONCE 16
-typedef __m512i q32;
-typedef __m512i q64;
-
-EDGERNN_FN q32 q_i8(const int8_t *p) {
-    return _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i *)(const void *)p));
-}
-EDGERNN_FN q32 q_i16(const int16_t *p) {
-    return _mm512_maskz_cvtepi16_epi32(0xffff, _mm256_loadu_si256((const __m256i *)(const void *)p));
-}
-EDGERNN_FN q32 q_i32(const int32_t *p) { return _mm512_loadu_si512((const void *)p); }
-EDGERNN_FN void q_store_i8(int8_t *p, q32 a) {
-    _mm_storeu_si128((__m128i *)(void *)p, _mm512_maskz_cvtepi32_epi8(0xffff, a));
-}
-EDGERNN_FN void q_store_i16(int16_t *p, q32 a) {
-    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_maskz_cvtepi32_epi16(0xffff, a));
-}
-EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return _mm512_add_epi32(a, _mm512_set1_epi32(b)); }
-EDGERNN_FN q32 q_add(q32 a, q32 b) { return _mm512_add_epi32(a, b); }
-EDGERNN_FN q32 q_mul(q32 a, q32 b) { return _mm512_mullo_epi32(a, b); }
-EDGERNN_FN q32 q_positive(q32 a) { return _mm512_maskz_max_epi32(0xffff, a, _mm512_setzero_si512()); }
-EDGERNN_FN q64 q_end(q32 a, int32_t low, int32_t high) {
-    return _mm512_maskz_min_epi32(0xffff, _mm512_maskz_max_epi32(0xffff, a, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
-}
-EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
-EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
-
-/* Eight lanes of 32 bits, the first or the last, as 64. */
-EDGERNN_FN __m512i q_half(q32 a, int last) {
-    const __m256i first = _mm512_maskz_extracti64x4_epi64(0xff, a, 0), second = _mm512_maskz_extracti64x4_epi64(0xff, a, 1);
-    return _mm512_maskz_cvtepi32_epi64(0xff, last ? second : first);
-}
-EDGERNN_FN q64 q_whole(__m512i first, __m512i last) {
-    const __m256i a = _mm512_maskz_cvtsepi64_epi32(0xff, first), b = _mm512_maskz_cvtsepi64_epi32(0xff, last);
-    return _mm512_maskz_inserti64x4(0xff, _mm512_maskz_broadcast_i64x4(0xff, a), b, 1);
-}
-EDGERNN_FN __m512i q_mul64(__m512i a, __m512i b) { return _mm512_maskz_mul_epi32(0xff, a, b); }
-EDGERNN_FN __m512i q_halve(__m512i a, int shift) {
-    const __m512i half = _mm512_set1_epi64(1LL << (shift - 1));
-    return _mm512_maskz_sra_epi64(0xff, _mm512_add_epi64(a, half), _mm_cvtsi32_si128(shift));
-}
-EDGERNN_FN q64 rescale(q32 a, int32_t mantissa, int shift) {
-    const __m512i by = _mm512_set1_epi64(mantissa);
-    return q_whole(q_halve(q_mul64(q_half(a, 0), by), shift), q_halve(q_mul64(q_half(a, 1), by), shift));
-}
-EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) {
-    const __m512i x = _mm512_set1_epi64(by_a), y = _mm512_set1_epi64(by_b);
-    const __m512i first = _mm512_add_epi64(q_mul64(q_half(a, 0), x), q_mul64(q_half(b, 0), y));
-    const __m512i last = _mm512_add_epi64(q_mul64(q_half(a, 1), x), q_mul64(q_half(b, 1), y));
-    return q_whole(q_halve(first, shift), q_halve(last, shift));
-}
-EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int shift) {
-    const __m512i x = q_i32(by), first = _mm512_loadu_si512((const void *)plus);
-    const __m512i last = _mm512_loadu_si512((const void *)(plus + 8));
-    return q_whole(q_halve(_mm512_add_epi64(q_mul64(q_half(a, 0), q_half(x, 0)), first), shift),
-                   q_halve(_mm512_add_epi64(q_mul64(q_half(a, 1), q_half(x, 1)), last), shift));
-}
-EDGERNN_FN __m512i q_halve_each(__m512i a, const uint8_t *shift) {
-    const __m512i by = _mm512_maskz_cvtepu8_epi64(0xff, _mm_loadl_epi64((const __m128i *)(const void *)shift));
-    const __m512i one = _mm512_set1_epi64(1);
-    const __m512i half = _mm512_maskz_sllv_epi64(0xff, one, _mm512_sub_epi64(by, one));
-    return _mm512_maskz_srav_epi64(0xff, _mm512_add_epi64(a, half), by);
-}
-EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) {
-    const __m512i by = q_i32(mantissa);
-    return q_whole(q_halve_each(q_mul64(q_half(a, 0), q_half(by, 0)), shift),
-                   q_halve_each(q_mul64(q_half(a, 1), q_half(by, 1)), shift + 8));
-}
-/* Entries are read four bytes at a time, and tables have room for that at their end. */
-EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) {
-    const __m512i four = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, i, (const void *)table, 1);
-    return _mm512_maskz_srai_epi32(0xffff, _mm512_maskz_slli_epi32(0xffff, four, 24), 24);
-}
-EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) {
-    const __m512i two = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, i, (const void *)table, 2);
-    return _mm512_maskz_srai_epi32(0xffff, _mm512_maskz_slli_epi32(0xffff, two, 16), 16);
-}
-EDGERNN_FN q32 tanh_fixed(const uint16_t *table, q64 position) {
-    const __m512i none = _mm512_setzero_si512();
-    const __mmask16 below = _mm512_cmplt_epi32_mask(position, none);
-    const __m512i bounded = q_end(position, -EDGERNN_TANH_END, EDGERNN_TANH_END);
-    const __m512i at = _mm512_mask_sub_epi32(bounded, below, none, bounded);
-    const __m512i i = _mm512_maskz_min_epi32(0xffff, _mm512_maskz_srli_epi32(0xffff, at, 9), _mm512_set1_epi32(511));
-    const __m512i both = _mm512_mask_i32gather_epi32(none, 0xffff, i, (const void *)table, 2);
-    const __m512i low = _mm512_and_si512(both, _mm512_set1_epi32(0xffff));
-    const __m512i rise = _mm512_sub_epi32(_mm512_maskz_srli_epi32(0xffff, both, 16), low);
-    const __m512i within = _mm512_sub_epi32(at, _mm512_maskz_slli_epi32(0xffff, i, 9));
-    const __m512i more = q_plus(_mm512_mullo_epi32(rise, within), 256);
-    const __m512i t = _mm512_add_epi32(low, _mm512_maskz_srai_epi32(0xffff, more, 9));
-    return _mm512_mask_sub_epi32(t, below, none, t);
-}
-EDGERNN_FN q32 q_drop(q32 a, int bits) {
-    return _mm512_maskz_sra_epi32(0xffff, q_plus(a, 1 << (bits - 1)), _mm_cvtsi32_si128(bits));
-}
-
-#elif defined(EDGERNN_AVX2)
-
-#define EDGERNN_AT_ONCE 16
-typedef struct {
-    __m256i at[2];
-} q32;
-typedef q32 q64;
-
-#define EDGERNN_EIGHTS(name, call)                                                                                     \
-    EDGERNN_FN q32 name(q32 a, q32 b) {                                                                                \
-        a.at[0] = call(a.at[0], b.at[0]);                                                                              \
-        a.at[1] = call(a.at[1], b.at[1]);                                                                              \
-        return a;                                                                                                      \
-    }
-EDGERNN_EIGHTS(q_add, _mm256_add_epi32)
-EDGERNN_EIGHTS(q_mul, _mm256_mullo_epi32)
-EDGERNN_EIGHTS(q_least, _mm256_min_epi32)
-EDGERNN_EIGHTS(q_most, _mm256_max_epi32)
-#undef EDGERNN_EIGHTS
-
-EDGERNN_FN q32 q_all(int32_t a) {
-    q32 y;
-    y.at[0] = y.at[1] = _mm256_set1_epi32(a);
-    return y;
-}
-EDGERNN_FN q32 q_i8(const int8_t *p) {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-    q32 y;
-    y.at[0] = _mm256_cvtepi8_epi32(bytes);
-    y.at[1] = _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8));
-    return y;
-}
-EDGERNN_FN q32 q_i16(const int16_t *p) {
-    q32 y;
-    for (int k = 0; k < 2; ++k)
-        y.at[k] = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p + 8 * k)));
-    return y;
-}
-EDGERNN_FN q32 q_i32(const int32_t *p) {
-    q32 y;
-    for (int k = 0; k < 2; ++k) y.at[k] = _mm256_loadu_si256((const __m256i *)(const void *)(p + 8 * k));
-    return y;
-}
-EDGERNN_FN void q_store_i16(int16_t *p, q32 a) {
-    const __m256i pairs = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.at[0], a.at[1]), 0xd8);
-    _mm256_storeu_si256((__m256i *)(void *)p, pairs);
-}
-EDGERNN_FN void q_store_i8(int8_t *p, q32 a) {
-    const __m256i pairs = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.at[0], a.at[1]), 0xd8);
-    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
-    _mm_storeu_si128((__m128i *)(void *)p, bytes);
-}
-EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return q_add(a, q_all(b)); }
-EDGERNN_FN q32 q_positive(q32 a) { return q_most(a, q_all(0)); }
-EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return q_least(q_most(a, q_all(low)), q_all(high)); }
-EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
-EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
-
-/* Lanes of 32 bits with even or odd numbers stand in the low half of 64; products are taken there. */
-EDGERNN_FN __m256i q_odd(__m256i a) { return _mm256_srli_epi64(a, 32); }
-
-/* Shifted lanes of 64 bits, ended at 32. Without arithmetic shifts of 64 bits 2^62 is added before, which makes all
- * numbers positive, and as much of it as is left is taken off again. */
-EDGERNN_FN __m256i q_ended(__m256i a) {
-    const __m256i most = _mm256_set1_epi64x(INT32_MAX), least = _mm256_set1_epi64x(INT32_MIN);
-    a = _mm256_blendv_epi8(a, most, _mm256_cmpgt_epi64(a, most));
-    return _mm256_blendv_epi8(a, least, _mm256_cmpgt_epi64(least, a));
-}
-EDGERNN_FN __m256i q_halve(__m256i a, __m256i shift) {
-    const __m256i one = _mm256_set1_epi64x(1), room = _mm256_set1_epi64x(1LL << 62);
-    const __m256i half = _mm256_sllv_epi64(one, _mm256_sub_epi64(shift, one));
-    const __m256i moved = _mm256_srlv_epi64(_mm256_add_epi64(_mm256_add_epi64(a, half), room), shift);
-    return q_ended(_mm256_sub_epi64(moved, _mm256_srlv_epi64(room, shift)));
-}
-EDGERNN_FN __m256i q_both(__m256i even, __m256i odd) { return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa); }
-EDGERNN_FN q64 rescale(q32 a, int32_t mantissa, int shift) {
-    const __m256i by = _mm256_set1_epi64x(mantissa), bits = _mm256_set1_epi64x(shift);
-    for (int k = 0; k < 2; ++k)
-        a.at[k] = q_both(q_halve(_mm256_mul_epi32(a.at[k], by), bits), q_halve(_mm256_mul_epi32(q_odd(a.at[k]), by), bits));
-    return a;
-}
-EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) {
-    const __m256i x = _mm256_set1_epi64x(by_a), y = _mm256_set1_epi64x(by_b), bits = _mm256_set1_epi64x(shift);
-    for (int k = 0; k < 2; ++k) {
-        const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a.at[k], x), _mm256_mul_epi32(b.at[k], y));
-        const __m256i p = _mm256_mul_epi32(q_odd(a.at[k]), x), q = _mm256_mul_epi32(q_odd(b.at[k]), y);
-        a.at[k] = q_both(q_halve(even, bits), q_halve(_mm256_add_epi64(p, q), bits));
-    }
-    return a;
-}
-EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int shift) {
-    const __m256i bits = _mm256_set1_epi64x(shift);
-    const q32 x = q_i32(by);
-    for (int k = 0; k < 2; ++k, plus += 8) {
-        const __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)plus);
-        const __m256i last = _mm256_loadu_si256((const __m256i *)(const void *)(plus + 4));
-        const __m256i even = _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(first, last), 0xd8);
-        const __m256i odd = _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(first, last), 0xd8);
-        const __m256i p = _mm256_mul_epi32(a.at[k], x.at[k]), q = _mm256_mul_epi32(q_odd(a.at[k]), q_odd(x.at[k]));
-        a.at[k] = q_both(q_halve(_mm256_add_epi64(p, even), bits), q_halve(_mm256_add_epi64(q, odd), bits));
-    }
-    return a;
-}
-EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) {
-    const q32 x = q_i32(mantissa);
-    const __m256i low = _mm256_set1_epi64x(0xffffffffLL);
-    for (int k = 0; k < 2; ++k) {
-        const __m256i by = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(shift + 8 * k)));
-        const __m256i even = _mm256_mul_epi32(a.at[k], x.at[k]), odd = _mm256_mul_epi32(q_odd(a.at[k]), q_odd(x.at[k]));
-        a.at[k] = q_both(q_halve(even, _mm256_and_si256(by, low)), q_halve(odd, q_odd(by)));
-    }
-    return a;
-}
-/* Entries are read four bytes at a time, and tables have room for that at their end. */
-EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) {
-    for (int k = 0; k < 2; ++k) {
-        const __m256i four = _mm256_i32gather_epi32((const int *)(const void *)table, i.at[k], 1);
-        i.at[k] = _mm256_srai_epi32(_mm256_slli_epi32(four, 24), 24);
-    }
-    return i;
-}
-EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) {
-    for (int k = 0; k < 2; ++k) {
-        const __m256i two = _mm256_i32gather_epi32((const int *)(const void *)table, i.at[k], 2);
-        i.at[k] = _mm256_srai_epi32(_mm256_slli_epi32(two, 16), 16);
-    }
-    return i;
-}
-EDGERNN_FN q32 tanh_fixed(const uint16_t *table, q64 position) {
-    const q32 bounded = q_end(position, -EDGERNN_TANH_END, EDGERNN_TANH_END);
-    for (int k = 0; k < 2; ++k) {
-        const __m256i at = _mm256_abs_epi32(bounded.at[k]);
-        const __m256i i = _mm256_min_epi32(_mm256_srli_epi32(at, 9), _mm256_set1_epi32(511));
-        const __m256i both = _mm256_i32gather_epi32((const int *)(const void *)table, i, 2);
-        const __m256i low = _mm256_and_si256(both, _mm256_set1_epi32(0xffff));
-        const __m256i rise = _mm256_sub_epi32(_mm256_srli_epi32(both, 16), low);
-        const __m256i more = _mm256_mullo_epi32(rise, _mm256_sub_epi32(at, _mm256_slli_epi32(i, 9)));
-        const __m256i t = _mm256_srai_epi32(_mm256_add_epi32(more, _mm256_set1_epi32(256)), 9);
-        position.at[k] = _mm256_sign_epi32(_mm256_add_epi32(low, t), bounded.at[k]);
-    }
-    return position;
-}
-EDGERNN_FN q32 q_drop(q32 a, int bits) {
-    a = q_plus(a, 1 << (bits - 1));
-    for (int k = 0; k < 2; ++k) a.at[k] = _mm256_sra_epi32(a.at[k], _mm_cvtsi32_si128(bits));
-    return a;
-}
-
-#else
+#if !defined(EDGERNN_AT_ONCE)
 
 #define EDGERNN_AT_ONCE 1
 typedef int32_t q32;
@@ -288,9 +42,10 @@ EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int s
 EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) { return rescale(a, *mantissa, *shift); }
 EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) { return table[i]; }
 EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) { return table[i]; }
-/* tanh of position / 32768 in steps of 1/32768: linear between 513 entries, which are 1/64 apart. */
+/* tanh of position / 32768 in steps of 1/32768: linear between 513 entries, which are 1/64 apart; the last, at 8 or
+ * 262144, stands for all beyond. */
 EDGERNN_FN q32 tanh_fixed(const uint16_t *table, q64 position) {
-    const q32 bounded = q_end(position, -EDGERNN_TANH_END, EDGERNN_TANH_END);
+    const q32 bounded = q_end(position, -262144, 262144);
     const q32 at = bounded < 0 ? -bounded : bounded, i = at >> 9 < 511 ? at >> 9 : 511;
     const q32 low = table[i], high = table[i + 1];
     const q32 t = low + (((high - low) * (at - (i << 9)) + 256) >> 9);
