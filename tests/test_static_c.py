@@ -26,7 +26,7 @@ from edgernn.cells import (
     Slice,
     Sum,
 )
-from edgernn.errors import ParityError
+from edgernn.errors import FrameError, ParityError
 from edgernn.graph import INPUT, OUTPUT, Graph, Layer
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
@@ -194,6 +194,27 @@ def test_a_raw_stream_takes_and_gives_the_integers_themselves(scheme, tmp_path):
     first = raw.run(xs)
     raw.state = at
     np.testing.assert_array_equal(raw.run(xs), first)
+
+
+@pytest.mark.parametrize("name", ["gru", "symbols", "softmax"])
+def test_a_frame_that_must_not_enter_does_not_in_integers_either(name, tmp_path):
+    """Refused with the state as it was, held or taken as zeros: as numpy does it."""
+    graph = quantized(name, "static_wi8_ai16")
+    program = compiled(graph, tmp_path)
+    edgernn.save(graph, tmp_path / "m.rnn")
+    xs = loud(graph, 12)
+    xs[[0, 5, 6], -1] = 1000 if graph.rows else np.nan
+    for choice in ("hold", "zero"):
+        stream, other = (each.stream(on_bad_input=choice) for each in (program, edgernn.open(tmp_path / "m.rnn")))
+        for x in xs:
+            np.testing.assert_allclose(stream.step(x), other.step(x), atol=0 if name in WHOLE else 1e-6)
+    stream = program.stream()
+    stream.run(xs[1:5])
+    before = stream.state
+    with pytest.raises(FrameError, match=r"index 1000 arrived|of the frame is nan"):
+        stream.step(xs[5])
+    for key, state in stream.state.items():
+        np.testing.assert_array_equal(state, before[key])
 
 
 BOTH = """

@@ -69,6 +69,7 @@ def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, st
     }
     header = template("model.h", facts)
     parts = _parts(page) | golden(planned, whole) | {"about": _c_string(about), "include": include or header}
+    parts |= {} if include else {"no_float": ""}  # a library's own loader has floating point
     return header, template("model.c", facts | parts)
 
 
