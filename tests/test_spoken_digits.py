@@ -1,13 +1,16 @@
 """The main job on real audio: spoken digits, trained here, exported, and streamed frame by frame on every runtime."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 import edgernn
 import spoken
+from edgernn.backends import tflite
 from edgernn.device import RUNTIMES
 from edgernn.graph import Graph
 from edgernn.passes.calibrate import METHODS, calibrate
@@ -205,12 +208,12 @@ def test_integers_hear_the_same(scheme, method, graph, clips, tmp_path):
     assert found.snr_db(exact) >= kept.snr_db
 
 
-RUNS_INTEGERS = {".onnx": ("onnxruntime",)}
-"""The suffix of an artifact in a static precision -> the runtimes that run it."""
+RUNS_INTEGERS = {".onnx": ("onnxruntime",), ".tflite": ("AUTO", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF")}
+"""The suffix of an artifact in a static precision -> what runs it; for LiteRT its delegate, plain and slow kernels."""
 
 
 @pytest.mark.parametrize("scheme", INTEGERS)
-def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path):
+def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, monkeypatch):
     """Free running over all test clips, where a word that falls on the next integer stays in the state."""
     train, test = clips
     smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
@@ -218,7 +221,10 @@ def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path):
     step = static(smaller).door["y"].scale
     for suffix, runtimes in RUNS_INTEGERS.items():
         for runtime in runtimes:
-            found = heard(smaller, tmp_path / f"whole{suffix}", runtime, test)
+            if suffix == ".tflite":
+                kernels = getattr(OpResolverType, runtime)
+                monkeypatch.setattr(tflite, "Interpreter", partial(Interpreter, experimental_op_resolver_type=kernels))
+            found = heard(smaller, tmp_path / f"whole{suffix}", None, test)
             off = np.rint(np.abs(found.scores - defined.scores) / step)
             spread = ", ".join(f"{np.quantile(off, share):.0f}" for share in (0.5, 0.9, 0.99, 1.0))
             changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))

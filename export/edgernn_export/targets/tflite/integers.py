@@ -3,9 +3,11 @@
 An operator reads and makes integers of equal bits. Where the grids of a word differ in that, what it reads in 8 bits is
 made 16, which loses nothing, and what it makes is rounded to 8 again. `scale` has no operator of its own: with one
 number as factor it is a product with a constant; all else goes through float between DEQUANTIZE and QUANTIZE, as do
-words that stay float. A word is within a step of its grid from edgernn.readings.fixed on plain kernels, given the same
-integers; a runtime rounds in its own way, more than once here and there, and LiteRT's delegate in another than its
-plain kernels.
+words that stay float.
+
+Given the same integers, an operator is within a step of its grid from edgernn.readings.fixed on every kernel; tanh and
+sigmoid of 16 bits, which are made from another table, within 3. Kernels do not agree among themselves: LiteRT's
+delegate rounds once, as the definition does, its plain kernels and those of tflite-runtime twice here and there.
 """
 
 from collections.abc import Mapping, Sequence
