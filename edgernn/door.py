@@ -20,23 +20,21 @@ Array = NDArray[Any]
 
 
 class Door:
-    """A Bound of float32 around one that has integers; what is on no grid passes as it is."""
+    """A Bound of float32 around one that has integers; what is on no grid passes as it is.
 
-    guards = False
+    A Bound may turn its numbers itself: `turning` has its x and y in float, and its step from one to the other.
+    """
 
     def __init__(self, bound: Bound, said: Contract) -> None:
         self._bound, self._said = bound, said
-        self.x: Array = np.zeros(said.inputs, np.float32) if INPUT in said.grids else bound.x
-        self.y: Array = np.zeros(said.outputs, np.float32) if OUTPUT in said.grids else bound.y
-        before = [_rounding(self.x, bound.x, said.grids[INPUT])] if INPUT in said.grids else []
-        after = [_reading(bound.y, self.y, said.grids[OUTPUT])] if OUTPUT in said.grids else []
-        self._parts: tuple[Callable[[], Any], ...] = (*before, bound.step, *after)
+        self.x: Array
+        self.y: Array
+        self.step: Callable[[], Any]
+        turning = getattr(bound, "turning", None)
+        self.guards = turning is not None
+        self.x, self.y, self.step = turning or _turning(bound, said)
         if hasattr(bound, "run"):
             self.run = self._run
-
-    def step(self) -> None:
-        for part in self._parts:
-            part()
 
     def read(self) -> tuple[Array, ...]:
         return tuple(
@@ -56,6 +54,21 @@ class Door:
         done = run(integers(self._said, INPUT, xs), results)
         ys[:done] = numbers(self._said, OUTPUT, results[:done])
         return done
+
+
+def _turning(bound: Bound, said: Contract) -> tuple[Array, Array, Callable[[], Any]]:
+    """x and y in float, and a step from one to the other through the integers of a Bound."""
+    x = np.zeros(said.inputs, np.float32) if INPUT in said.grids else bound.x
+    y = np.zeros(said.outputs, np.float32) if OUTPUT in said.grids else bound.y
+    before = [_rounding(x, bound.x, said.grids[INPUT])] if INPUT in said.grids else []
+    after = [_reading(bound.y, y, said.grids[OUTPUT])] if OUTPUT in said.grids else []
+    parts: tuple[Callable[[], Any], ...] = (*before, bound.step, *after)
+
+    def step() -> None:
+        for part in parts:
+            part()
+
+    return x, y, step
 
 
 def integers(said: Contract, name: str, x: Array) -> Array:

@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "affine_fixed.h"
 #include "affine_float.h"
 #include "affine_i8.h"
 #include "affine_w4.h"
 #include "squash_f32.h"
 
-enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH };
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED };
 
 static void *get(size_t bytes) {
     void *const data = malloc(bytes ? bytes : 1); /* no byte to spare, so that a sanitizer sees each one too many */
@@ -15,11 +16,37 @@ static void *get(size_t bytes) {
     return data;
 }
 
+/* An affine in integers: `bits` is 8 or 16 for what it reads, and 100 times the same for what it makes. */
+static void fixed(size_t blocks, size_t inputs, uint64_t bits, int zero) {
+    const size_t groups = (inputs + 3) / 4, bytes = (size_t)bits % 100 / 8, made = (size_t)bits / 800;
+    void *const x = get(4 * groups * bytes);
+    int8_t *const w = (int8_t *)get(64 * groups * blocks);
+    int32_t *const plain = (int32_t *)get(64 * blocks), *const less = (int32_t *)get(64 * blocks);
+    int32_t *const mantissa = (int32_t *)get(64 * blocks);
+    uint8_t *const shift = (uint8_t *)get(16 * blocks);
+    void *const y = malloc(16 * blocks * made);
+    const int32_t *const bytewise = EDGERNN_Q_SHIFT ? less : plain;
+    if (bits == 808)
+        affine_i8_to_i8((int8_t *)y, w, bytewise, mantissa, shift, zero, (const int8_t *)x, blocks, groups);
+    else if (bits == 1608)
+        affine_i8_to_i16((int16_t *)y, w, bytewise, mantissa, shift, zero, (const int8_t *)x, blocks, groups);
+    else if (bits == 816)
+        affine_i16_to_i8((int8_t *)y, w, plain, mantissa, shift, zero, (const int16_t *)x, blocks, groups);
+    else
+        affine_i16_to_i16((int16_t *)y, w, plain, mantissa, shift, zero, (const int16_t *)x, blocks, groups);
+    fwrite(y, made, 16 * blocks, stdout);
+    free(x), free(w), free(plain), free(less), free(mantissa), free(shift), free(y);
+}
+
 int main(void) {
     uint64_t n[4]; /* kind, blocks of rows, inputs, blocks or columns that are kept, or inputs that share a scale */
     while (fread(n, sizeof n, 1, stdin) == 1) {
         const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
+        if (n[0] >= FIXED) {
+            fixed(blocks, inputs, n[3], (int)(n[0] - FIXED) - 128);
+            continue;
+        }
         float *const x = (float *)get(4 * inputs);
         float *const y = (float *)malloc(blocks ? 64 * blocks : 1);
         uint8_t *const q = (uint8_t *)malloc((inputs + 15) / 16 * 16);

@@ -166,12 +166,12 @@ def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
 
 def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
     """The proof runs on what was written: break a word of the target and see."""
-    from edgernn_export.targets.c.words import CWords
+    from edgernn_export.targets.c.words import FloatWords
     from edgernn_export.targets.onnx.words import OnnxWords
     from edgernn_export.targets.tflite.words import TfliteWords
 
     disk.write(tmp_path / f"m{suffix}", b"old")
-    for words in (CWords, OnnxWords, TfliteWords):
+    for words in (FloatWords, OnnxWords, TfliteWords):
         monkeypatch.setattr(words, "subtract", words.add)
     with pytest.raises(ParityError, match=r"differs from numpy at step 0|computes something else"):
         export(KWS, tmp_path / f"m{suffix}")

@@ -150,7 +150,7 @@ def test_values_that_live_at_once_never_share_a_place(name):
             start = layout.offsets[made.name]
             stop = start + made.width
             assert all(stop <= a or start >= b for a, b in alive.values())
-            assert stop + 16 <= layout.size
+            assert stop + 16 <= layout.sizes["float"]
             alive[made.name] = (start, stop)
 
 

@@ -62,8 +62,7 @@ def smaller(goldens):
         np.savez(f"{path}.npz", frames=xs, **(free if scheme in FREE else step_by_step(graph, xs, runtime)))
         edgernn.save(graph, f"{path}.rnn")
         export(graph, f"{path}.tflite", runtime=runtime)
-        if scheme not in STATIC:
-            export(graph, f"{path}.so")
+        export(graph, f"{path}.so")
     return goldens
 
 

@@ -9,11 +9,15 @@ from hypothesis import assume, given, settings, strategies as st
 from scipy.special import expit
 
 from edgernn import nibbles
+from edgernn.fixedpoint import multiplier
+from edgernn.integer import Affine
 from edgernn.passes.quantize import smaller
 from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
+from edgernn.static import Grid
 from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import (
+    less_i8,
     rows_by_column,
     rows_by_group,
     scales_by_group,
@@ -24,7 +28,7 @@ from edgernn_export.targets.c.pack import (
 )
 from ways import EVERY_WAY, WAYS
 
-QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH = range(9)
+QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
 random = np.random.default_rng(0)
 
@@ -81,6 +85,25 @@ def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
     return Case(said, full)
 
 
+def fixed(rows, inputs, x: Grid, to: Grid, loud, sign=0) -> Case:
+    """An affine of integers, and what its definition makes of the same; `sign` fills it with the largest there are."""
+    w = random.integers(-127, 128, (rows, inputs)) if not sign else np.full((rows, inputs), 127 * sign)
+    q = random.integers(x.low, x.high + 1, inputs) if not sign else np.full(inputs, x.low)
+    bias = random.integers(-(2**20), 2**20, rows) - x.zero * w.sum(axis=1)
+    mantissa, shift = multiplier(random.uniform(0.2, 1, rows) * loud * to.reach / np.abs(w).sum(axis=1).max() / x.reach)
+    form = Affine(w, bias, mantissa, shift, to)
+    full = np.zeros(padded(inputs) * 4, np.int64)
+    full[:inputs] = q  # what lies behind meets weights that are zero
+    full[inputs:] = random.integers(x.low, x.high + 1, len(full) - inputs)
+    said = head(FIXED + to.zero + 128, rows, inputs, 100 * to.bits + x.bits)
+    said += full[: -(-inputs // 4) * 4].astype(f"int{x.bits}").tobytes()
+    said += side_by_side(rows_by_group(w)).tobytes()
+    for values, dtype in ((bias, "int32"), (mantissa, "int32"), (shift, "uint8")):
+        said += np.pad(values, (0, padded(rows) - rows), constant_values=1).astype(dtype).tobytes()
+        said += less_i8(w, bias).tobytes() if values is bias else b""
+    return Case(said, form(q).astype(f"int{to.bits}"))
+
+
 def extremes(inputs):
     """Weights and frames at which narrow sums would saturate, ties that go to the even side, and silence."""
     for sign in (1, -1):
@@ -122,6 +145,26 @@ def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, pro
     assert len(cases) > 30
     found = np.frombuffer(answers(way, program, cases), np.float32)
     np.testing.assert_array_equal(found, np.concatenate([case.wanted for case in cases]))
+
+
+def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(way, program):
+    grids = [Grid(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
+    shapes = [*SHAPES, (130, 40)]
+    cases = [
+        (fixed(*shape, x, to, loud, sign), shape[0], to)
+        for x in grids
+        for to in grids
+        for shape in shapes
+        for loud, sign in ((1, 0), (40, 0), (1, 1), (1, -1))
+    ]
+    said, at, ends = answers(way, program, [case for case, _, _ in cases]), 0, 0
+    for case, rows, to in cases:
+        found = np.frombuffer(said, f"int{to.bits}", padded(rows), at)
+        np.testing.assert_array_equal(found[:rows], case.wanted)
+        at += found.nbytes
+        ends += np.isin(case.wanted, (to.low, to.high)).sum()
+    assert at == len(said)
+    assert ends > 1000  # what is too loud is at the ends of its grid
 
 
 @pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32])

@@ -12,12 +12,12 @@ import edgernn
 from edgernn import cpu, device, seal
 from edgernn.contract import read
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC
+from edgernn.tensor import DYNAMIC, SCHEMES
 from edgernn.trace import trace
 from edgernn_export import compiler, export
-from edgernn_export.targets.plan import WEIGHTS
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames, keyword_spotter
 
@@ -157,10 +157,8 @@ def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkey
     """A golden answer is altered in the code before it is compiled: as if the machine computed something else."""
     from edgernn_export.targets.c import target
 
-    golden = target._golden
-    monkeypatch.setattr(
-        target, "_golden", lambda planned: golden(planned) | {"golden_y": target.text(np.full(16, 0.25, np.float32))}
-    )
+    golden, other = target.golden, target.text(np.full(16, 0.25, np.float32))
+    monkeypatch.setattr(target, "golden", lambda *given: golden(*given) | {"golden_y": other})
     with pytest.raises(ParityError, match="computes something else here than where it was written"):
         export(KWS, tmp_path / "m.so")
     assert list(tmp_path.iterdir()) == []
@@ -214,9 +212,9 @@ def bare(folder, *arguments, said=""):
     )
 
 
-@pytest.mark.parametrize("scheme", [None, *WEIGHTS])
+@pytest.mark.parametrize("scheme", [None, *SCHEMES])
 def test_the_loader_needs_nothing_but_python(scheme, tmp_path):
-    graph = KWS if scheme is None else quantize(KWS, scheme)
+    graph = KWS if scheme is None else quantize(calibrate(KWS, [frames(KWS, 48)], growing="accept"), scheme)
     export(graph, tmp_path / "my-model.so")
     xs = frames(graph, 12)
     lines = "\n".join(",".join(map(str, x.tolist())) for x in xs)

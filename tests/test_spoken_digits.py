@@ -218,6 +218,7 @@ def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, m
     train, test = clips
     smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
     exact, defined = (heard(each, tmp_path / "whole.rnn", None, test) for each in (graph, smaller))
+    np.testing.assert_array_equal(heard(smaller, tmp_path / "whole.so", None, test).scores, defined.scores)
     step = static(smaller).door["y"].scale
     for suffix, runtimes in RUNS_INTEGERS.items():
         for runtime in runtimes:

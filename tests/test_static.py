@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn import fixedpoint
-from edgernn.cells import Activation, Dense, Gru, LayerNorm, Scale, Standardize
-from edgernn.errors import CalibrationError, GraphError, UnsupportedError, UsageError
+from edgernn.cells import Activation, Dense, Gru, LayerNorm, Standardize
+from edgernn.errors import CalibrationError, GraphError, UsageError
 from edgernn.fixedpoint import multiplier, rescale, together
 from edgernn.graph import Graph, Layer
 from edgernn.integer import MAKE
@@ -24,8 +24,6 @@ from edgernn.record import Ref
 from edgernn.static import Grid, grid, static
 from edgernn.tensor import STATIC, Tensor
 from edgernn.trace import replay
-from edgernn_export import export
-from edgernn_export.targets import TARGETS
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 STEPS = 48
@@ -425,19 +423,6 @@ def test_two_static_schemes_meet_in_one_graph():
     assert (plan.grids["gru.h.in"].bits, plan.grids[plan.trace.y.name].bits) == (8, 16)
     xs = frames(graph, 32)
     np.testing.assert_allclose(FixedStepper(graph).run(xs)[0], Stepper(KWS).run(xs)[0], atol=0.15)
-
-
-@every_scheme
-@pytest.mark.parametrize("suffix", sorted(TARGETS.keys() - {".onnx", ".tflite"}))
-def test_a_target_that_has_no_integers_refuses(suffix, scheme, tmp_path):
-    graph = quantized(KWS, scheme)
-    with pytest.raises(
-        UnsupportedError, match=f"layer 'gru' is quantized as {scheme}, which this target cannot express"
-    ):
-        export(graph, tmp_path / f"m{suffix}")
-    no_matrix = quantized(one(Scale(t(6), t(6))), scheme)
-    with pytest.raises(UnsupportedError, match=f"layer 'layer' is quantized as {scheme}"):
-        export(no_matrix, tmp_path / f"m{suffix}")
 
 
 def test_what_is_not_calibrated_is_refused():

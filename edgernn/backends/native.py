@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgernn import cpu
 from edgernn.contract import Contract, read
 from edgernn.errors import FileError, ParityError, UnsupportedError
+from edgernn.graph import INPUT, OUTPUT
 
 Array = NDArray[Any]
 
@@ -41,17 +42,27 @@ class NativeBound:
     guards = True
 
     def __init__(self, library: ctypes.CDLL, said: Contract) -> None:
-        places = (ctypes.c_size_t * 2)()
+        places, beyond = (ctypes.c_size_t * 2)(), (ctypes.c_size_t * 3)()
         library.edgernn_places(places)
-        self._state = _aligned(library.edgernn_size())
+        turns = bool({INPUT, OUTPUT} & said.grids.keys())
+        if turns:
+            library.edgernn_number_places(beyond)
+        self._state = _aligned(beyond[2] or library.edgernn_size())
         state = _pointer(self._state)
         library.edgernn_reset(state)
-        self.x: Array = self._inside(places[0], said.inputs, "int32" if said.rows else "float32")
-        self.y: Array = self._inside(places[1], said.outputs, "float32")
-        self._carried: Array = np.zeros(sum(said.states.values()), np.float32)
-        cuts = np.cumsum([0, *said.states.values()])
-        self._views = tuple(self._carried[a:b] for a, b in pairwise(cuts))
-        self.step = _step(library, self._state)
+        self.x: Array = self._inside(places[0], said.inputs, said.dtype(INPUT))
+        self.y: Array = self._inside(places[1], said.outputs, said.dtype(OUTPUT))
+        kinds = {name: np.dtype(said.dtype(name)) for name in said.states}
+        cuts = np.cumsum([0, *(kinds[name].itemsize * width for name, width in said.states.items())])
+        self._carried: Array = np.zeros(cuts[-1], np.uint8)
+        self._views = tuple(
+            self._carried[a:b].view(made) for (a, b), made in zip(pairwise(cuts), kinds.values(), strict=True)
+        )
+        self.step = _step(library, self._state, "step", library.edgernn_advance)
+        if turns:
+            x = self._inside(beyond[0], said.inputs, "float32") if INPUT in said.grids else self.x
+            y = self._inside(beyond[1], said.outputs, "float32") if OUTPUT in said.grids else self.y
+            self.turning = x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers)
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
         self._set = partial(library.edgernn_set, state, _pointer(self._carried))
@@ -86,14 +97,14 @@ class _Method(ctypes.Structure):
     )
 
 
-def _step(library: ctypes.CDLL, state: Array) -> Callable[[], Any]:
+def _step(library: ctypes.CDLL, state: Array, name: str, advance: Any) -> Callable[[], Any]:
     """The step as a function that takes nothing: one of Python's own where this Python has what that needs.
 
     It owns what it needs by the place that CPython has for a function's module: its definition, the library, the state.
     """
     if not library.edgernn_in_python():
-        return partial(library.edgernn_advance, _pointer(state))
-    method = _Method(b"step", ctypes.cast(library.edgernn_python_step, ctypes.c_void_p), METH_NOARGS, None)
+        return partial(advance, _pointer(state))
+    method = _Method(b"step", ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p), METH_NOARGS, None)
     kinds = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
     make = kinds(("PyCFunction_NewEx", ctypes.pythonapi))
     made: Callable[[], Any] = make(ctypes.addressof(method), state.ctypes.data, (method, library, state))

@@ -16,7 +16,7 @@ from edgernn.fixedpoint import Integers
 from edgernn.graph import INPUT, Graph
 from edgernn.readings.fixed import FixedOps, FixedStepper
 from edgernn.readings.numpy import Array, random_frames
-from edgernn.record import Word
+from edgernn.record import Ref, Word
 from edgernn.static import Static
 
 DRAWS = 16
@@ -39,12 +39,13 @@ class Slack:
 SLACK: Mapping[str, Slack] = MappingProxyType(
     {
         "numpy": Slack(0, 0),
+        "native": Slack(0, 1.0),
         "onnxruntime": Slack(1, 0.6),
         "ai-edge-litert": Slack(1, 1.0),
         "tflite-runtime": Slack(1, 1.2),
     }
 )
-"""The runtime -> its slack.
+"""The runtime -> its slack. Where there are no steps, it computes the very integers, and only float may differ.
 
 Beyond one step, ONNX Runtime came to 0.46 of the most, LiteRT to 0.62 and tflite-runtime to 0.86, over 200 steps of
 every cell. These two make tanh and sigmoid of 16 bits from a table of their own.
@@ -60,8 +61,10 @@ class IntegerBounds(FixedStepper):
     """
 
     def __init__(self, graph: Graph, runtime: str) -> None:
-        super().__init__(graph, Shaken)
         self.slack = SLACK[runtime.split(maxsplit=1)[0]]
+        super().__init__(graph, Shaken if self.slack.steps else Crossed)
+        loose = made_in_float(self.plan)
+        self._turned = {state.name for state in self.trace.states if state.after.name in loose}
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
         """For each result of one step, given what the definition makes of the same input and states."""
@@ -73,7 +76,8 @@ class IntegerBounds(FixedStepper):
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(tries - reference), nan=0.0).max()
         if name in self.plan.door:
-            return self.slack.steps * self.plan.door[name].scale + self.slack.own * float(lost)
+            steps = max(self.slack.steps, name in self._turned)
+            return steps * self.plan.door[name].scale + self.slack.own * float(lost)
         return FLOAT * float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0)) + self.slack.own * float(lost)
 
 
@@ -95,6 +99,29 @@ class Shaken(FixedOps):
             return moved
 
         return shaken if by else form
+
+
+class Crossed(FixedOps):
+    """The words, and what float words make moved by up to half a step of the grid that it is rounded to, by chance.
+
+    Its last digits are nobody's promise, and so, rarely, neither is the integer that it becomes.
+    """
+
+    def __init__(self, plan: Static) -> None:
+        super().__init__(plan)
+        self._random = np.random.default_rng(0)
+        self._loose = made_in_float(plan)
+
+    def integers(self, ref: Ref, value: Array) -> Integers:
+        if ref.name not in self._loose:
+            return super().integers(ref, value)
+        noise = self._random.uniform(-0.5, 0.5, value.shape) * self.plan.grids[ref.name].scale
+        return super().integers(ref, value + noise)
+
+
+def made_in_float(plan: Static) -> set[str]:
+    """The values that float words make, by name."""
+    return {ref.name for word in plan.trace.words if not plan.integer(word) for ref in word.made}
 
 
 def errs(word: Word, plan: Static) -> int:

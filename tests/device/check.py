@@ -29,7 +29,7 @@ def main(folder: Path, runtime: str) -> None:
     worst = 0.0
     for golden in goldens:
         arrays = dict(np.load(golden))
-        for suffix in (".rnn", ".tflite") if "static" in golden.stem else (".rnn", ".so", ".tflite"):
+        for suffix in (".rnn", ".so", ".tflite"):
             program = edgernn.open(golden.with_suffix(suffix))
             assert program.backend.startswith({".rnn": "numpy", ".so": "native"}.get(suffix, runtime)), program.backend
             if "wanted" in arrays:

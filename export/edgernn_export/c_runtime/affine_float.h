@@ -1,6 +1,6 @@
 /* y = W x + b in float32, with weights kept as float32, float16 or int8 (which then have a scale per row).
  *
- * W is packed in blocks of 16 rows, column after column, four blocks side by side (see lanes.h).
+ * W is packed in blocks of 16 rows, column after column, four blocks side by side (see blocks.h).
  */
 #ifndef EDGERNN_AFFINE_FLOAT_H
 #define EDGERNN_AFFINE_FLOAT_H

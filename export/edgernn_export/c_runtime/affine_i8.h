@@ -1,6 +1,6 @@
 /* y = W x + b with int8 weights and activations, and exact integer sums.
  *
- * W is packed in blocks of 16 rows by 4 inputs, four blocks side by side (see lanes.h); inputs are padded with zeros to
+ * W is packed in blocks of 16 rows by 4 inputs, four blocks side by side (see blocks.h); inputs are padded with zeros to
  * a multiple of 4. One scale per row; `sums` has -128 times the sum of each row.
  */
 #ifndef EDGERNN_AFFINE_I8_H
@@ -8,6 +8,12 @@
 
 #include "dot_i8.h"
 #include "quantize_i8.h"
+
+EDGERNN_FN f32x16 f32_of_dots(dots a) {
+    int32_t sum[EDGERNN_LANES];
+    dot_store(sum, a);
+    return f32_of_i32(sum);
+}
 
 /* The sum of each row of a block, with several groups in flight; `far` bytes lie between one group and the next. */
 EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups, size_t far) {

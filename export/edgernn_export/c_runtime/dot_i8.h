@@ -1,12 +1,18 @@
 /* The one operation of int8 arithmetic: sixteen sums, each of four products of bytes, added up exactly.
  *
- * Weights come as 64 bytes, 16 rows by 4 inputs; activations as 4 bytes that quantize_i8 wrote. AVX-512 takes them as
+ * Weights come as 64 bytes, 16 rows by 4 inputs; activations as 4 bytes plus EDGERNN_Q_SHIFT. AVX-512 takes them as
  * unsigned, 128 too large, and so its sums begin at -128 times the sum of each row.
  */
 #ifndef EDGERNN_DOT_I8_H
 #define EDGERNN_DOT_I8_H
 
-#include "lanes.h"
+#include "blocks.h"
+
+#if defined(EDGERNN_AVX512)
+#define EDGERNN_Q_SHIFT 128 /* vpdpbusd multiplies unsigned with signed bytes */
+#else
+#define EDGERNN_Q_SHIFT 0
+#endif
 
 #if defined(EDGERNN_AVX512)
 
@@ -158,10 +164,14 @@ EDGERNN_FN dots dot_begin(const int32_t *sums) {
 }
 #endif
 
-EDGERNN_FN f32x16 f32_of_dots(dots a) {
-    int32_t sum[EDGERNN_LANES];
-    dot_store(sum, a);
-    return f32_of_i32(sum);
+/* Four activations that are plain bytes, as `dot_read` wants them. */
+EDGERNN_FN dot_four dot_read_i8(const int8_t *x) {
+    uint32_t four;
+    uint8_t q[4];
+    memcpy(&four, x, sizeof four);
+    if (EDGERNN_Q_SHIFT) four ^= 0x80808080u; /* 128 more in each byte */
+    memcpy(q, &four, sizeof q);
+    return dot_read(q);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "blocks.h"
 
 /* Whether every element is finite: no exponent is all ones. */
 EDGERNN_FN int all_finite(const float *x, size_t n) {

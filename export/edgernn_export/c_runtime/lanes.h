@@ -1,51 +1,8 @@
-/* Sixteen lanes: one vector type for every instruction set, chosen by the compiler's own macros.
- *
- * All weights are packed in blocks of 16 rows, so a block is one register of AVX-512, two of AVX2, four of NEON, or an
- * array in portable C99. Four blocks stand side by side, column after column, so that memory is read in order while
- * four sums share what is read of x; blocks that are left over at the end stand one after another.
- *
- * A sparse matrix keeps only those columns of a block that are not zeros, and the number of each in `index`. Of four
- * blocks side by side each has as many as the fullest; `order` has the blocks' own numbers. The first four have those
- * from starts[0] to starts[1], and so on.
- */
+/* Sixteen lanes of float32: one vector type for every instruction set. */
 #ifndef EDGERNN_LANES_H
 #define EDGERNN_LANES_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#define EDGERNN_LANES 16
-
-/* a file that includes this need not use all of it */
-#if defined(__GNUC__)
-#define EDGERNN_FN static inline __attribute__((unused))
-#else
-#define EDGERNN_FN static inline
-#endif
-
-/* asks for memory that is needed soon; weights are read once a step, in order, and often from beyond the first cache */
-#if defined(__GNUC__)
-#define EDGERNN_AHEAD(p) __builtin_prefetch((p))
-#else
-#define EDGERNN_AHEAD(p) ((void)(p))
-#endif
-
-#if defined(EDGERNN_PORTABLE) /* on request */
-#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
-#define EDGERNN_AVX512 1
-#include <immintrin.h>
-#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
-#define EDGERNN_AVX2 1
-#include <immintrin.h>
-#elif defined(__ARM_NEON) && defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
-#define EDGERNN_NEON 1
-#define EDGERNN_DOTPROD 1
-#include <arm_neon.h>
-#elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
-#define EDGERNN_NEON 1
-#include <arm_neon.h>
-#endif
+#include "blocks.h"
 
 #if defined(EDGERNN_AVX512)
 
@@ -146,7 +103,6 @@ typedef float32x4x4_t f32x16;
 #if defined(__aarch64__)
 EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) { return vdivq_f32(a, b); }
 EDGERNN_FN int32x4_t four_round(float32x4_t a) { return vcvtnq_s32_f32(a); }
-EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 EDGERNN_FN float four_most(float32x4_t a) { return vmaxvq_f32(a); }
 #else /* 32-bit NEON divides one by one, and rounds by a sum that has no room for a fraction (|a| < 2^22) */
 EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) {
@@ -158,9 +114,6 @@ EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) {
 EDGERNN_FN int32x4_t four_round(float32x4_t a) {
     const float32x4_t room = vdupq_n_f32(12582912.0f);
     return vsubq_s32(vreinterpretq_s32_f32(vaddq_f32(a, room)), vreinterpretq_s32_f32(room));
-}
-EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) {
-    return vcombine_s32(vpadd_s32(vget_low_s32(a), vget_high_s32(a)), vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
 }
 EDGERNN_FN float four_most(float32x4_t a) {
     const float32x2_t two = vpmax_f32(vget_low_f32(a), vget_high_f32(a));

@@ -5,13 +5,8 @@
 #ifndef EDGERNN_QUANTIZE_I8_H
 #define EDGERNN_QUANTIZE_I8_H
 
+#include "dot_i8.h"
 #include "lanes.h"
-
-#if defined(EDGERNN_AVX512)
-#define EDGERNN_Q_SHIFT 128 /* vpdpbusd multiplies unsigned with signed bytes */
-#else
-#define EDGERNN_Q_SHIFT 0
-#endif
 
 #define EDGERNN_SILENCE 1e-30f /* a vector below it is zeros: 127 / 1e-37 would be infinite */
 

@@ -1,12 +1,12 @@
 """Words that run as one: elementwise words of one width share a loop, and their values stay in registers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from edgernn.record import Ref, Word
 from edgernn.trace import Trace, without_idle
 
-ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu")
+ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "moved")
 SPREAD = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")  # all whose arguments are values
 
 
@@ -42,15 +42,18 @@ def grouped(steps: Trace) -> tuple[Group, ...]:
     return tuple(Group(tuple(run), _stored(run, steps)) for run in runs)
 
 
-def spread(steps: Trace) -> Trace:
+def spread(steps: Trace, whole: Collection[str] = ()) -> Trace:
     """The trace with elementwise words that only a split reads said of the parts: not split(a + b) but parts added.
 
-    So the gates of an LSTM, which are added in one piece, join the loop that uses them.
+    So the gates of an LSTM, which are added in one piece, join the loop that uses them. Values that are `whole`, by
+    name, stay as they are: their grid has been laid for the whole.
     """
     words = list(steps.words)
     for cut in [word for word in steps.words if word.name == "split"]:
         maker = next((word for word in words if cut.reads[0] in word.made), None)
         if maker is None or maker.name not in SPREAD or not _only_read_by(cut, cut.reads[0], words, steps):
+            continue
+        if any(ref.name in whole for word in (maker, cut) for ref in word.made):
             continue
         said = _said_of_parts(maker, cut, words)
         at = words.index(cut)

@@ -1,12 +1,16 @@
-"""Where each value of the step lives: in the scratch of the state, in a carried state, or in the caller's frame."""
+"""Where each value of the step lives: in a scratch of the state, in a carried state, or in the caller's frame.
 
-from collections.abc import Mapping, Sequence
+There is a scratch for each kind of value, so that float and integers never share a place.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgernn.trace import Trace
 from edgernn_export.targets.c.groups import Group
 
 LANES = 16
+FLOAT = "float"  # the kind of value that needs no saying
 
 
 def padded(width: int) -> int:
@@ -16,11 +20,11 @@ def padded(width: int) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """Offsets into the scratch, in floats, and the parts that lie inside another value."""
+    """Offsets into the scratch of a value's kind, in elements, and the parts that lie inside another value."""
 
     offsets: Mapping[str, int]
     parts: Mapping[str, tuple[str, int]]  # value -> (the value that it is a part of, the offset there)
-    size: int  # floats of scratch, with a block to spare for reading past a part
+    sizes: Mapping[str, int]  # elements of each scratch, with a block to spare for reading past a part
 
     def root(self, name: str) -> tuple[str, int]:
         """The value that is not a part itself, and the offset in it."""
@@ -31,27 +35,36 @@ class Layout:
         return root, at + further
 
 
-def lay_out(steps: Trace, groups: Sequence[Group]) -> Layout:
-    """Give each stored value the first free place for as long as it is needed; a split takes no place at all."""
+def lay_out(steps: Trace, groups: Sequence[Group], kinds: Mapping[str, str] | None = None) -> Layout:
+    """Give each stored value the first free place for as long as it is needed; a split takes no place at all.
+
+    Args:
+        steps: the trace.
+        groups: its words in the order in which they run.
+        kinds: value -> what it is made of, where that is not float.
+    """
     parts = {
         made.name: (word.reads[0].name, sum(word.widths[:i]))
         for word in steps.words
         if word.name == "split"
         for i, made in enumerate(word.made)
     }
-    last = last_groups(steps, groups, Layout({}, parts, 0))
-    taken: list[tuple[int, int, int]] = []  # (start, stop, index of the last group that needs it)
-    offsets, size = {}, 0
+    last = last_groups(steps, groups, Layout({}, parts, {}))
+    taken: list[tuple[int, int, int, str]] = []  # (start, stop, index of the last group that needs it, kind)
+    offsets: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for i, group in enumerate(groups):
         if group.words[0].name == "split":
             continue
         taken = [place for place in taken if place[2] >= i]
         for made in group.stored:
-            start = _first_fit(taken, padded(made.width))
+            kind = (kinds or {}).get(made.name, FLOAT)
+            start = _first_fit([place[:2] for place in taken if place[3] == kind], padded(made.width))
+            stop = start + padded(made.width)
             offsets[made.name] = start
-            taken.append((start, start + padded(made.width), last[made.name]))
-            size = max(size, start + padded(made.width))
-    return Layout(offsets, parts, size + LANES)
+            taken.append((start, stop, last[made.name], kind))
+            sizes[kind] = max(sizes.get(kind, 0), stop + LANES)
+    return Layout(offsets, parts, sizes)
 
 
 def last_groups(steps: Trace, groups: Sequence[Group], parts: Layout) -> Mapping[str, int]:
@@ -63,9 +76,9 @@ def last_groups(steps: Trace, groups: Sequence[Group], parts: Layout) -> Mapping
     return last | {parts.root(ref.name)[0]: len(groups) for ref in steps.results}
 
 
-def _first_fit(taken: list[tuple[int, int, int]], width: int) -> int:
+def _first_fit(taken: Iterable[tuple[int, int]], width: int) -> int:
     start = 0
-    for begin, end, _ in sorted(taken):
+    for begin, end in sorted(taken):
         if start + width <= begin:
             return start
         start = max(start, end)

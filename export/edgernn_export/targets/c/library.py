@@ -8,8 +8,10 @@ from edgernn import cpu
 from edgernn.contract import write as describe
 from edgernn.device import Device
 from edgernn.errors import UnsupportedError
-from edgernn.graph import Graph
+from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.seal import seal
+from edgernn.static import Grid
+from edgernn.tensor import SCHEMES
 from edgernn_export.compiler import Compiler, for_board, for_this_machine, shared_library
 from edgernn_export.targets.c.target import identifier, template, write
 from edgernn_export.targets.place import Place
@@ -26,11 +28,36 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
         UnsupportedError: nothing is known of the processor that it could be compiled for.
     """
     level, compiler = _compiler(place.device)
-    planned = plan(graph)
+    planned = plan(graph, SCHEMES)
     about = describe(replace(planned.said, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
-    library = seal(shared_library(code + template("python.c", {"prefix": PREFIX}), compiler))
+    library = seal(shared_library(code + _for_python(planned), compiler))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}
+
+
+def _for_python(planned: Plan) -> str:
+    """What a Python that loads the library finds beside the step: the step as its own function, and one in float."""
+    grids = planned.said.grids
+    steps = [{"name": "step", "kept": "state", "does": "advance"}]
+    numbers = ""
+    if INPUT in grids or OUTPUT in grids:
+        numbers = template("numbers.c", {"prefix": PREFIX, **_turns(planned.graph, grids)})
+        steps.append({"name": "numbers", "kept": "numbers", "does": "advance_numbers"})
+    functions = (template("python_step.c", {"prefix": PREFIX, **each}) for each in steps)
+    return "".join((numbers, template("python.c", {"prefix": PREFIX}), *functions))
+
+
+def _turns(graph: Graph, grids: Mapping[str, Grid]) -> dict[str, object]:
+    """What is done to each element before a step and after it, where x and y are integers."""
+    finite = "if (!(all->x[i] - all->x[i] == 0)) return 1;"
+    before = (finite, f"all->state.x[i] = {PREFIX}_x_of(all->x[i]);") if INPUT in grids else ()
+    after = (f"all->y[i] = {PREFIX}_number_of(all->state.y[i]);",) if OUTPUT in grids else ()
+    return {
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        "before": "".join(f"    for (size_t i = 0; i < {graph.inputs}; ++i) {line}\n" for line in before),
+        "after": "".join(f"    for (size_t i = 0; i < {graph.outputs}; ++i) {line}\n" for line in after),
+    }
 
 
 def _compiler(device: Device | None) -> tuple[str, Compiler]:

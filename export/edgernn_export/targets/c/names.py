@@ -2,7 +2,7 @@
 
 import re
 
-TAKEN = frozenset({"state", "scratch", "before", "x", "y", "i"})  # by the code around them
+TAKEN = frozenset({"state", "scratch", "scratch_i8", "scratch_i16", "before", "x", "y", "i"})  # by the code around them
 
 
 class Names:

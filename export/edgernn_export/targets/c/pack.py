@@ -15,7 +15,7 @@ SPARSE_AT_MOST = 0.7  # of the blocks: beyond, reading the index costs what the 
 
 @dataclass(frozen=True)
 class Sparse:
-    """The blocks of a matrix that are not zeros, four blocks of rows side by side: lanes.h."""
+    """The blocks of a matrix that are not zeros, four blocks of rows side by side: blocks.h."""
 
     kept: Array  # one after another
     index: Array  # uint16: the column, or group of inputs, of each
@@ -74,7 +74,7 @@ def fewer(weight: Tensor) -> Sparse | None:
 
 
 def side_by_side(packed: Array) -> Array:
-    """(blocks, columns, lanes) -> four blocks side by side, column after column, then what is left over: lanes.h."""
+    """(blocks, columns, lanes) -> four blocks side by side, column after column, then what is left over: blocks.h."""
     fours = len(packed) // 4 * 4
     beside = packed[:fours].reshape(-1, 4, *packed.shape[1:]).swapaxes(1, 2)
     return np.concatenate([beside.reshape(-1), packed[fours:].reshape(-1)])
@@ -85,6 +85,13 @@ def sums_i8(weight: Array) -> Array:
     sums = np.zeros(padded(len(weight)), np.int32)
     sums[: len(weight)] = -128 * weight.astype(np.int32).sum(axis=1)
     return sums
+
+
+def less_i8(weight: Array, bias: Array) -> Array:
+    """The same taken off a bias of integers, modulo 2 ** 32."""
+    sums = np.zeros(padded(len(weight)), np.int64)
+    sums[: len(weight)] = bias - 128 * weight.sum(axis=1)
+    return sums.astype(np.int32)
 
 
 def vector(values: Array) -> Array:

@@ -8,42 +8,30 @@ from string import Template
 import numpy as np
 
 from edgernn.graph import Graph
-from edgernn.readings.numpy import Array, Stepper, random_frames
-from edgernn.tensor import DYNAMIC
+from edgernn.integer import integer
+from edgernn.static import Static, static
+from edgernn.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.c.groups import grouped, spread
+from edgernn_export.targets.c.borders import INTEGERS, MOVED, NUMBERS, bordered
+from edgernn_export.targets.c.door import door, fields, moves
+from edgernn_export.targets.c.fixed import FixedWords
+from edgernn_export.targets.c.golden import golden
+from edgernn_export.targets.c.groups import Group, grouped, spread
+from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out, padded
 from edgernn_export.targets.c.names import Names
-from edgernn_export.targets.c.pack import number, text
-from edgernn_export.targets.c.words import CWords
+from edgernn_export.targets.c.pack import text
+from edgernn_export.targets.c.page import SCRATCH, Page, kind
+from edgernn_export.targets.c.words import FloatWords
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan, plan
 
-KERNELS = (
-    "lanes",
-    "guard",
-    "affine_float",
-    "unpack_i4",
-    "affine_w4",
-    "quantize_i8",
-    "dot_i8",
-    "affine_i8",
-    "squash_f32",
-    "whole_f32",
-)
-"""Files of c_runtime in the order of their needs."""
-
 LONGEST_STRING = 4095
-GOLDEN_STEPS = 4
-GOLDEN_ERROR = 1e-4  # of the largest answer
-GOLDEN_ROUNDING = 100  # times what float32 itself loses, for models that amplify it
-GOLDEN_ERROR_DYNAMIC = 2e-2  # where words that C takes in another order may turn an integer
-IN_ANOTHER_ORDER = ("softmax", "log", "normalize")
 
 
 def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The `.c` and `.h` of a graph; functions are called after the stem."""
-    planned = plan(graph)
+    planned = plan(graph, SCHEMES)
     header, source = write(planned, identifier(stem), planned.contract, f'#include "{stem}.h"')
     return {f"{stem}.c": source.encode(), f"{stem}.h": header.encode()}
 
@@ -56,89 +44,84 @@ def identifier(stem: str) -> str:
 
 def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, str]:
     """The header and the source; without an `include`, the header stands in the source."""
-    steps = spread(planned.trace)
-    groups = grouped(steps)
-    layout = lay_out(steps, groups)
+    whole = static(planned.graph)
+    step = bordered(spread(planned.trace, whole.whole), whole)
+    groups = grouped(step.trace)
+    layout = lay_out(step.trace, groups, {name: kind(grid) for name, grid in step.grids.items()})
     spell = Names()
-    words = CWords(planned, steps, layout, spell, _given(planned, spell))
+    page = Page(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
+    floats, integers = FloatWords(page), FixedWords(page, integer(whole))
     for group in groups:
-        words.say(group)
+        (integers if _whole(group, whole) else floats).say(group)
     graph = planned.graph
     facts = {
-        "title": _title(planned, prefix),
+        "title": _title(planned, prefix, floating=page.floating),
         "prefix": prefix,
         "upper": prefix.upper(),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
-        "carried": sum(graph.states.values()),
-        "frame": _frame(planned),
+        "frame": _frame(page),
+        "answer": page.kind(step.trace.y),
         "room": padded(graph.inputs),
-        "scratch": layout.size,
-        "fields": _fields(planned, words),
-        "bad": "an index outside the table" if graph.rows else "not finite",
+        "refusal": _refusal(page),
+        **door(page, prefix),
+        **fields(page),
     }
     header = template("model.h", facts)
-    parts = _parts(planned, words) | _golden(planned) | {"about": _c_string(about), "include": include or header}
+    parts = _parts(page) | golden(planned, whole) | {"about": _c_string(about), "include": include or header}
+    parts |= {} if include else {"no_float": ""}  # a library's own loader has floating point
     return header, template("model.c", facts | parts)
 
 
-def _parts(planned: Plan, words: CWords) -> dict[str, str]:
+def _whole(group: Group, plan: Static) -> bool:
+    """Whether the words of a group are for integers, or cross to them and from them."""
+    word = group.words[0]
+    return plan.integer(word) or word.name in (INTEGERS, NUMBERS, MOVED)
+
+
+def _parts(page: Page) -> dict[str, str]:
     """What stands in the source and not in the header."""
-    graph = planned.graph
-    fields = {name: words.spell("state", name) for name in graph.states}
-    rests = {
-        words.spell("rest", f"rest.{name}"): (fields[name], text(tensor.dense(np.float32)))
-        for name, tensor in graph.rest.items()
-    }
-    constants = [
-        *words.constants.values(),
-        *(f"static const float {rest}[] = {said};" for rest, (_, said) in rests.items()),
-    ]
-    gets, sets, at = "", "", 0
-    for name, width in graph.states.items():
-        gets += f"\n    memcpy(carried + {at}, state->{fields[name]}, {width} * sizeof(float));"
-        sets += f"\n    memcpy(state->{fields[name]}, carried + {at}, {width} * sizeof(float));"
-        at += width
-    unused = "\n    (void)state;\n    (void)carried;"
+    if page.floating:
+        page.kernels.add("guard")
+    scratches = "".join(
+        f"    {made} *const {SCRATCH[made]} = state->{SCRATCH[made]};\n    (void){SCRATCH[made]};\n"
+        for made in page.layout.sizes
+    )
+    bad = _bad(page)
     return {
-        "kernels": "\n".join(_kernel(name) for name in KERNELS if name in words.kernels | {"lanes"}),
-        "constants": "\n\n".join(constants),
-        "statements": _statements(planned, words),
-        "ends": "\n".join(_ends(planned, words)),
-        "resets": "".join(f"\n    memcpy(state->{to}, {rest}, sizeof {rest});" for rest, (to, _) in rests.items()),
-        "refused": f"x[0] < 0 || x[0] >= {graph.rows}" if graph.rows else f"!all_finite(x, {graph.inputs})",
-        "gets": gets or unused,
-        "sets": sets or unused,
+        "kernels": kernels(page.kernels),
+        "begins": "    const float_mode before = flush_on();\n" * page.floating + scratches,
+        "statements": _statements(page),
+        "ends": "\n".join(_ends(page)),
+        "finish": "    flush_restore(before);\n" * page.floating,
+        "refused": f"    if ({bad}) return 1;\n" if bad else "",
+        "refused_there": f"    const {_frame(page)} *const x = state->x;\n    if ({bad}) return 1;\n" if bad else "",
+        **moves(page),
     }
 
 
-def _golden(planned: Plan) -> dict[str, object]:
-    """Frames and answers of the numpy reading, for the machine that the code runs on."""
-    graph = planned.graph
-    frames = np.abs(random_frames(graph.inputs, graph.rows, GOLDEN_STEPS, seed=1))  # so that logarithms are numbers
-    answers, _ = Stepper(graph, "float32").run(frames)
-    finite = np.nan_to_num(answers.astype(np.float32), posinf=0, neginf=0)
-    steps = int(np.isfinite(answers).all(axis=1).argmin()) or GOLDEN_STEPS * int(np.isfinite(answers[0]).all())
-    return {
-        "golden_x": text(frames.reshape(-1)),
-        "golden_y": text(finite.reshape(-1)),
-        "golden_steps": steps,  # up to the first answer that is no number
-        "golden_error": number(_golden_error(planned, frames, finite)),
-    }
+def _frame(page: Page) -> str:
+    """What a frame is made of."""
+    return "int32_t" if page.plan.graph.rows else page.kind(page.plan.trace.x)
 
 
-def _golden_error(planned: Plan, frames: Array, answers: Array) -> float:
-    """How far the answers of another machine may be."""
-    graph, size = planned.graph, float(np.abs(answers).max())
-    if DYNAMIC in graph.precision:
-        turns = any(word.name in IN_ANOTHER_ORDER for word in planned.trace.words) or graph.precision != DYNAMIC
-        return (GOLDEN_ERROR_DYNAMIC if turns else GOLDEN_ERROR) * size
-    with np.errstate(all="ignore"):
-        lost = np.abs(Stepper(graph, "float64").run(frames)[0] - answers)
-    return GOLDEN_ERROR * size + GOLDEN_ROUNDING * float(lost[np.isfinite(lost)].max(initial=0))
+def _bad(page: Page) -> str:
+    """Whether a frame must not enter; nothing where every frame may."""
+    rows, inputs = page.plan.graph.rows, page.plan.graph.inputs
+    if rows:
+        return f"x[0] < 0 || x[0] >= {rows}"
+    return f"!all_finite(x, {inputs})" if _frame(page) == "float" else ""
 
 
-def _title(planned: Plan, prefix: str) -> str:
+def _refusal(page: Page) -> str:
+    """What the header says of that."""
+    if not _bad(page):
+        return "Returns 0."
+    why = "an index outside the table" if page.plan.graph.rows else "not finite"
+    return f"Returns 0; or 1 for a frame that must not enter\n * ({why}), and then state and y are as they were."
+
+
+def _title(planned: Plan, prefix: str, *, floating: bool) -> str:
     layers = "\n".join(
         f" *   {layer.name}: {type(layer.cell).__name__}, reads {', '.join(layer.reads)}"
         for layer in planned.graph.layers
@@ -146,48 +129,39 @@ def _title(planned: Plan, prefix: str) -> str:
     return (
         f"/* {prefix}: one step of a recurrent network. Written by edgernn {VERSION}; do not edit.\n *\n{layers}\n *\n"
         f" * Precision {planned.said.precision}; graph {planned.said.graph}.\n"
-        " * Needs -O2 or more to be quick; -ffp-contract=off keeps dynamic int8 the same to the last bit.\n */"
+        " * Needs -O2 or more to be quick"
+        f"{'; -ffp-contract=off keeps dynamic int8 the same to the last bit' if floating else ''}.\n */"
     )
 
 
-def _fields(planned: Plan, words: CWords) -> str:
-    carried = [
-        f"    float {words.spell('state', name)}[{padded(width)}]; /* {name}: {width} */\n"
-        for name, width in planned.graph.states.items()
-    ]
-    rounded = [f"    uint8_t {name}[{size}];\n" for name, size in words.rounded.items()]
-    return "".join(carried + rounded)
-
-
-def _statements(planned: Plan, words: CWords) -> str:
+def _statements(page: Page) -> str:
     """The statements of one step, a block for each layer."""
-    body = ["", "    /* what the step reads, as int8 */", *(f"    {line}" for line in words.openings)] * bool(
-        words.openings
-    )
+    openings = [f"    {line}" for line in page.openings]
+    body = ["", "    /* what the step reads, as int8 */", *openings] if openings else []
     layer = ""
-    for spoken, line in words.statements:
+    for spoken, line in page.statements:
         if spoken != layer:
             layer = spoken
-            body += ["", f"    /* {_layer_line(planned, layer)} */"]
+            body += ["", f"    /* {_layer_line(page.plan, layer)} */"]
         body.append(f"    {line}")
     return "\n".join(body)
 
 
-def _ends(planned: Plan, words: CWords) -> list[str]:
+def _ends(page: Page) -> list[str]:
     """Copies of the answer and the states; a carried value that becomes another is saved before it is overwritten."""
-    y = planned.trace.y
-    before, after = [f"    memcpy(y, {words.names[y.name]}, {y.width} * sizeof(float));"], []
-    inside = {ref.name for ref in planned.ins}
-    for state in planned.trace.states:
-        target, width = f"state->{words.spell('state', state.name)}", state.before.width
-        source = words.names[state.after.name]
+    steps = page.step.trace
+    before, after = [f"    memcpy(y, {page.names[steps.y.name]}, {steps.y.width} * sizeof *y);"], []
+    inside = {ref.name for ref in page.plan.ins}
+    for state in steps.states:
+        target, width, made = f"state->{page.spell('state', state.name)}", state.before.width, page.kind(state.before)
+        source = page.names[state.after.name]
         if state.after.name == state.before.name:
             continue
-        if words.layout.root(state.after.name)[0] in inside:
-            kept = words.spell("kept", f"{state.name}.kept")
-            before += [f"    float {kept}[{width}];", f"    memcpy({kept}, {source}, sizeof {kept});"]
+        if page.layout.root(state.after.name)[0] in inside:
+            kept = page.spell("kept", f"{state.name}.kept")
+            before += [f"    {made} {kept}[{width}];", f"    memcpy({kept}, {source}, sizeof {kept});"]
             source = kept
-        after.append(f"    memcpy({target}, {source}, {width} * sizeof(float));")
+        after.append(f"    memcpy({target}, {source}, {width} * sizeof({made}));")
     return before + after
 
 
@@ -203,19 +177,9 @@ def _given(planned: Plan, spell: Names) -> dict[str, str]:
     return {planned.trace.x.name: "state->x", **states}
 
 
-def _frame(planned: Plan) -> str:
-    return "int32_t" if planned.graph.rows else "float"
-
-
 def template(name: str, facts: Mapping[str, object]) -> str:
     """A file of templates/ with every `$name` filled in."""
     return Template(files("edgernn_export.targets.c").joinpath("templates", name).read_text()).substitute(facts)
-
-
-def _kernel(name: str) -> str:
-    """A file of c_runtime, without the includes of its neighbours."""
-    said = files("edgernn_export").joinpath("c_runtime", f"{name}.h").read_text()
-    return re.sub(r'^#include "\w+\.h"\n', "", said, flags=re.MULTILINE).strip() + "\n"
 
 
 def _c_string(said: str) -> str:

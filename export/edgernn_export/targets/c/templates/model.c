@@ -1,6 +1,6 @@
 $title
 
-$include
+$no_float$include
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
@@ -11,16 +11,12 @@ $include
 $kernels
 $constants
 
-static void ${prefix}_compute(${prefix}_state *state, float *y) {
-    const float_mode before = flush_on();
-    float *const scratch = state->scratch;
-    (void)scratch;
-$statements
+static void ${prefix}_compute(${prefix}_state *state, $answer *y) {
+$begins$statements
 
     /* the answer, and what is carried on */
 $ends
-    flush_restore(before);
-}
+$finish}
 
 size_t ${prefix}_size(void) { return sizeof(${prefix}_state); }
 
@@ -29,29 +25,26 @@ void ${prefix}_reset(${prefix}_state *state) {
 }
 
 int ${prefix}_advance(${prefix}_state *state) {
-    const $frame *const x = state->x;
-    if ($refused) return 1;
-    ${prefix}_compute(state, state->y);
+$refused_there    ${prefix}_compute(state, state->y);
     return 0;
 }
 
-int ${prefix}_step(${prefix}_state *state, const $frame *x, float *y) {
-    if ($refused) return 1;
-    memcpy(state->x, x, $inputs * sizeof *x);
+int ${prefix}_step(${prefix}_state *state, const $frame *x, $answer *y) {
+$refused    memcpy(state->x, x, $inputs * sizeof *x);
     ${prefix}_compute(state, y);
     return 0;
 }
 
-size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, float *ys, size_t steps) {
+size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, $answer *ys, size_t steps) {
     for (size_t t = 0; t < steps; ++t)
         if (${prefix}_step(state, xs + t * $inputs, ys + t * $outputs)) return t;
     return steps;
 }
 
-void ${prefix}_get(const ${prefix}_state *state, float *carried) {$gets
+void ${prefix}_get(const ${prefix}_state *state, $unit *carried) {$gets
 }
 
-void ${prefix}_set(${prefix}_state *state, const float *carried) {$sets
+void ${prefix}_set(${prefix}_state *state, const $unit *carried) {$sets
 }
 
 static const char about[] =$about;
@@ -60,7 +53,7 @@ const char *${prefix}_about(void) { return about; }
 
 void ${prefix}_widths(size_t widths[3]) {
     widths[0] = $inputs;
-    widths[1] = $carried;
+    widths[1] = $elements;
     widths[2] = $outputs;
 }
 
@@ -72,18 +65,17 @@ void ${prefix}_places(size_t places[2]) {
 #ifndef EDGERNN_NO_SELF_TEST
 static const $frame golden_x[] = $golden_x;
 
-static const float golden_y[] = $golden_y;
+static const $answer golden_y[] = $golden_y;
 
 int ${prefix}_self_test(void) {
     ${prefix}_state state;
-    float y[$outputs];
+    $answer y[$outputs];
     ${prefix}_reset(&state);
     for (size_t t = 0; t != $golden_steps; ++t) {
         if (${prefix}_step(&state, golden_x + t * $inputs, y)) return 1;
         for (size_t i = 0; i < $outputs; ++i) {
-            const float wanted = golden_y[t * $outputs + i];
-            const float error = y[i] > wanted ? y[i] - wanted : wanted - y[i];
-            if (!(error <= $golden_error)) return 1;
+            const $answer wanted = golden_y[t * $outputs + i];
+            if ($golden_differs) return 1;
         }
     }
     return 0;

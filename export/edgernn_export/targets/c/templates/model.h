@@ -11,14 +11,13 @@ extern "C" {
 
 #define ${upper}_INPUTS $inputs
 #define ${upper}_OUTPUTS $outputs
-#define ${upper}_CARRIED $carried /* floats, in the order of the states below */
-
+#define ${upper}_CARRIED $carried /* $units, in the order of the states below */
+$grids
 /* One stream: what it carries, then room for the step. Any number may be used side by side. */
 typedef struct {
 $fields    $frame x[$room];
-    float y[$outputs];
-    float scratch[$scratch];
-} ${prefix}_state;
+    $answer y[$outputs];
+$scratch} ${prefix}_state;
 
 /* The size of a state in bytes, for callers that allocate it without this header. */
 size_t ${prefix}_size(void);
@@ -26,20 +25,19 @@ size_t ${prefix}_size(void);
 /* Back to rest. A state must be reset once before its first step. */
 void ${prefix}_reset(${prefix}_state *state);
 
-/* One frame: x has $inputs numbers, y room for $outputs. Returns 0; or 1 for a frame that must not enter
- * ($bad), and then state and y are as they were. */
-int ${prefix}_step(${prefix}_state *state, const $frame *x, float *y);
+/* One frame: x has $inputs numbers, y room for $outputs. $refusal */
+int ${prefix}_step(${prefix}_state *state, const $frame *x, $answer *y);
 
 /* The same without copies: from state->x to state->y, which are at these places in a state, in bytes. */
 int ${prefix}_advance(${prefix}_state *state);
 void ${prefix}_places(size_t places[2]);
 
 /* Consecutive frames. Returns how many were done: fewer than steps when one must not enter. */
-size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, float *ys, size_t steps);
+size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, $answer *ys, size_t steps);
 
-/* The carried numbers, out of a state and into one. */
-void ${prefix}_get(const ${prefix}_state *state, float *carried);
-void ${prefix}_set(${prefix}_state *state, const float *carried);
+/* What is carried, out of a state and into one. */
+void ${prefix}_get(const ${prefix}_state *state, $unit *carried);
+void ${prefix}_set(${prefix}_state *state, const $unit *carried);
 
 /* What the model reads, carries and answers: as JSON, and as widths in this order. */
 const char *${prefix}_about(void);
@@ -53,5 +51,5 @@ int ${prefix}_self_test(void);
 #ifdef __cplusplus
 }
 #endif
-
+$turns
 #endif

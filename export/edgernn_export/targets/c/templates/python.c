@@ -11,12 +11,3 @@ extern __attribute__((weak)) void PyEval_RestoreThread(void *);
 int ${prefix}_in_python(void) {
     return PyLong_AsVoidPtr && PyBool_FromLong && PyEval_SaveThread && PyEval_RestoreThread;
 }
-
-PyObject *${prefix}_python_step(PyObject *self, PyObject *none) {
-    ${prefix}_state *const state = (${prefix}_state *)PyLong_AsVoidPtr(self);
-    (void)none;
-    void *const thread = PyEval_SaveThread(); /* other threads may run meanwhile */
-    const int refused = ${prefix}_advance(state);
-    PyEval_RestoreThread(thread);
-    return PyBool_FromLong(refused);
-}

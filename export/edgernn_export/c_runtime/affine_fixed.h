@@ -1,0 +1,90 @@
+/* y = W x + b in integers: exact sums in 32 bits, and for each row a factor that takes them to the grid of y.
+ *
+ * W is packed as in affine_i8.h; what lies behind x up to a multiple of 4 meets weights that are zero. `bias` is in
+ * steps of x times those of the row, and holds what the zero of x adds to the sum; for bytes it is less
+ * EDGERNN_Q_SHIFT times the sum of the row's weights, modulo 2^32.
+ */
+#ifndef EDGERNN_AFFINE_FIXED_H
+#define EDGERNN_AFFINE_FIXED_H
+
+#include "dot_i16.h"
+#include "dot_i8.h"
+#include "fixed.h"
+
+/* The sums of a block, `far` bytes between one group of inputs and the next, several groups in flight. */
+#define EDGERNN_SUMS(name, sums, zero, add, store, dot, read, kind)                                                    \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups, size_t far) {                    \
+        sums a = zero(), b = a, c = a, d = a;                                                                          \
+        for (size_t fours = groups / 4; fours; --fours, w += 4 * far, x += 16) {                                       \
+            a = dot(a, w, read(x));                                                                                    \
+            b = dot(b, w + far, read(x + 4));                                                                          \
+            c = dot(c, w + 2 * far, read(x + 8));                                                                      \
+            d = dot(d, w + 3 * far, read(x + 12));                                                                     \
+        }                                                                                                              \
+        for (size_t ones = groups % 4; ones; --ones, w += far, x += 4) a = dot(a, w, read(x));                         \
+        store(sum, add(add(a, b), add(c, d)));                                                                         \
+    }
+EDGERNN_SUMS(sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, int8_t)
+EDGERNN_SUMS(sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
+#undef EDGERNN_SUMS
+
+/* Those of four blocks that stand side by side: all at once where there are registers enough, two groups in flight. */
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
+#define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
+        sums a = zero(), b = a, c = a, d = a, e = a, f = a, g = a, h = a;                                              \
+        for (size_t twos = groups / 2; twos; --twos, w += 512, x += 8) {                                               \
+            a = dot(a, w, read(x));                                                                                    \
+            b = dot(b, w + 64, read(x));                                                                               \
+            c = dot(c, w + 128, read(x));                                                                              \
+            d = dot(d, w + 192, read(x));                                                                              \
+            e = dot(e, w + 256, read(x + 4));                                                                          \
+            f = dot(f, w + 320, read(x + 4));                                                                          \
+            g = dot(g, w + 384, read(x + 4));                                                                          \
+            h = dot(h, w + 448, read(x + 4));                                                                          \
+        }                                                                                                              \
+        if (groups % 2) {                                                                                              \
+            a = dot(a, w, read(x));                                                                                    \
+            b = dot(b, w + 64, read(x));                                                                               \
+            c = dot(c, w + 128, read(x));                                                                              \
+            d = dot(d, w + 192, read(x));                                                                              \
+        }                                                                                                              \
+        store(sum, add(a, e));                                                                                         \
+        store(sum + 16, add(b, f));                                                                                    \
+        store(sum + 32, add(c, g));                                                                                    \
+        store(sum + 48, add(d, h));                                                                                    \
+    }
+#else
+#define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
+        for (size_t k = 0; k < 4; ++k) one(sum + 16 * k, w + 64 * k, x, groups, 256);                                  \
+    }
+#endif
+EDGERNN_SUMS(sums_i8_four, sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, int8_t)
+EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
+#undef EDGERNN_SUMS
+
+/* The four kernels: of 8 or 16 bits what is read, and what is made. blocks: rows / 16, groups: inputs / 4, rounded up. */
+#define EDGERNN_AFFINE(name, to, make, store, from, sums)                                                              \
+    EDGERNN_FN void name(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa, const uint8_t *shift,   \
+                         int zero, const from *x, size_t blocks, size_t groups) {                                      \
+        int32_t sum[4 * EDGERNN_LANES];                                                                                \
+        size_t at = 0;                                                                                                 \
+        for (size_t some; blocks; blocks -= some, w += 64 * groups * some) {                                           \
+            some = blocks < 4 ? 1 : 4;                                                                                 \
+            if (some == 4)                                                                                             \
+                sums##_four(sum, w, x, groups);                                                                        \
+            else                                                                                                       \
+                sums(sum, w, x, groups, 64);                                                                           \
+            for (size_t r = 0; r < EDGERNN_LANES * some; r += EDGERNN_AT_ONCE, at += EDGERNN_AT_ONCE)                  \
+                store(y + at, make(rescale_each(q_add(q_i32(sum + r), q_i32(bias + at)), mantissa + at, shift + at),   \
+                                   zero));                                                                             \
+        }                                                                                                              \
+    }
+EDGERNN_AFFINE(affine_i8_to_i8, int8_t, to_i8, q_store_i8, int8_t, sums_i8)
+EDGERNN_AFFINE(affine_i8_to_i16, int16_t, to_i16, q_store_i16, int8_t, sums_i8)
+EDGERNN_AFFINE(affine_i16_to_i8, int8_t, to_i8, q_store_i8, int16_t, sums_i16)
+EDGERNN_AFFINE(affine_i16_to_i16, int16_t, to_i16, q_store_i16, int16_t, sums_i16)
+#undef EDGERNN_AFFINE
+
+#endif

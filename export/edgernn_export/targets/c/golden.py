@@ -1,0 +1,48 @@
+"""The self-test of a step: frames and answers of the numpy reading, for the machine that the code runs on."""
+
+import numpy as np
+
+from edgernn.graph import INPUT, OUTPUT
+from edgernn.readings.fixed import FixedStepper
+from edgernn.readings.numpy import Array, Stepper, random_frames
+from edgernn.static import Static
+from edgernn.tensor import DYNAMIC
+from edgernn_export.targets.c.pack import number, text
+from edgernn_export.targets.plan import Plan
+
+STEPS = 4
+ERROR = 1e-4  # of the largest answer
+ROUNDING = 100  # times what float32 itself loses, for models that amplify it
+ERROR_ROUNDED = 2e-2  # of the largest answer, where words that C takes in another order may turn an integer
+IN_ANOTHER_ORDER = ("softmax", "log", "normalize")
+
+
+def golden(planned: Plan, whole: Static) -> dict[str, object]:
+    """What the template of the source has for the self-test."""
+    graph, door = planned.graph, whole.door
+    frames = np.abs(random_frames(graph.inputs, graph.rows, STEPS, seed=1))  # so that logarithms are numbers
+    reference = FixedStepper(graph) if whole.whole else Stepper(graph, "float32")
+    answers, _ = reference.run(frames)
+    finite = np.nan_to_num(answers.astype(np.float32), posinf=0, neginf=0)
+    steps = int(np.isfinite(answers).all(axis=1).argmin()) or STEPS * int(np.isfinite(answers[0]).all())
+    error = _error(planned, whole, frames, finite)
+    size = number(error) if OUTPUT not in door else str(round(error / door[OUTPUT].scale))
+    return {
+        "golden_x": text((door[INPUT].integers(frames) if INPUT in door else frames).reshape(-1)),
+        "golden_y": text((door[OUTPUT].integers(finite) if OUTPUT in door else finite).reshape(-1)),
+        "golden_steps": steps,  # up to the first answer that is no number
+        "golden_differs": f"!(y[i] - wanted <= {size} && wanted - y[i] <= {size})" if error else "y[i] != wanted",
+    }
+
+
+def _error(planned: Plan, whole: Static, frames: Array, answers: Array) -> float:
+    """How far the answers of another machine may be."""
+    graph, size = planned.graph, float(np.abs(answers).max())
+    if whole.whole:
+        return ERROR_ROUNDED * size * any(not whole.integer(word) for word in planned.trace.words)
+    if DYNAMIC in graph.precision:
+        turns = any(word.name in IN_ANOTHER_ORDER for word in planned.trace.words) or graph.precision != DYNAMIC
+        return (ERROR_ROUNDED if turns else ERROR) * size
+    with np.errstate(all="ignore"):
+        lost = np.abs(Stepper(graph, "float64").run(frames)[0] - answers)
+    return ERROR * size + ROUNDING * float(lost[np.isfinite(lost)].max(initial=0))

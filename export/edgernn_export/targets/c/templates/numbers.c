@@ -1,0 +1,18 @@
+
+/* The state, and behind it a frame and an answer in float where the state has integers: a step from one to the other. */
+typedef struct {
+    ${prefix}_state state;
+    float x[$inputs];
+    float y[$outputs];
+} ${prefix}_numbers;
+
+int ${prefix}_advance_numbers(${prefix}_numbers *all) {
+$before    if (${prefix}_advance(&all->state)) return 1;
+$after    return 0;
+}
+
+void ${prefix}_number_places(size_t places[3]) {
+    places[0] = offsetof(${prefix}_numbers, x);
+    places[1] = offsetof(${prefix}_numbers, y);
+    places[2] = sizeof(${prefix}_numbers);
+}
