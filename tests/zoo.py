@@ -33,9 +33,9 @@ from edgernn.tensor import Tensor
 _random = np.random.default_rng(7)
 
 
-def t(*shape: int) -> Tensor:
+def t(*shape: int, random: np.random.Generator = _random) -> Tensor:
     """Random weights that keep a layer's output near 1."""
-    return Tensor((_random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
+    return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
 
 
 def one(cell, inputs=6, name="layer", **options) -> Graph:
@@ -45,6 +45,11 @@ def one(cell, inputs=6, name="layer", **options) -> Graph:
 
 def _positive(*shape: int) -> Tensor:
     return Tensor(_random.uniform(0.5, 2, shape).astype(np.float32))
+
+
+def _factored(rows: int, rank: int, columns: int) -> Factored:
+    random = np.random.default_rng(rank)
+    return Factored(t(rows, rank, random=random), t(rank, columns, random=random))
 
 
 def _branches(join) -> Graph:
@@ -63,7 +68,7 @@ GRAPHS: dict[str, Graph] = {
     "Gru": one(Gru(t(15, 6), t(15, 5), t(15), t(15))),
     "Gru no bias": one(Gru(t(15, 6), t(15, 5))),
     "Gru rest": one(Gru(t(15, 6), t(15, 5)), rest={"layer.h": t(5)}),
-    "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
+    "Gru factored": one(Gru(_factored(15, 2, 6), _factored(15, 3, 5))),
     "Lstm": one(Lstm(t(20, 6), t(20, 5), t(20))),
     "Lstm no bias": one(Lstm(t(20, 6), t(20, 5))),
     "Lstm projected": one(Lstm(t(20, 6), t(20, 3), t(20), t(3, 5))),
