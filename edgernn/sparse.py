@@ -52,6 +52,8 @@ def unpacked(found: Sparse) -> Array:
     """
     columns = COLUMNS.get(found.blocks.dtype.name, 1)
     rows, across = _counts(found.shape, columns)
+    if found.bits.shape != (-(-rows * across // 8),):  # unpackbits would put zeros where some are missing
+        raise ValueError(f"{found.bits.size} bytes of bits arrived for {rows * across} blocks")
     bits = np.unpackbits(found.bits, count=rows * across).astype(bool).reshape(rows, across)
     each = np.zeros((rows, across, ROWS, columns), found.blocks.dtype)
     each[bits] = found.blocks

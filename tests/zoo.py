@@ -33,9 +33,9 @@ from edgernn.tensor import Tensor
 _random = np.random.default_rng(7)
 
 
-def t(*shape: int) -> Tensor:
+def t(*shape: int, random: np.random.Generator = _random) -> Tensor:
     """Random weights that keep a layer's output near 1."""
-    return Tensor((_random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
+    return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
 
 
 def one(cell, inputs=6, name="layer", **options) -> Graph:
@@ -45,6 +45,11 @@ def one(cell, inputs=6, name="layer", **options) -> Graph:
 
 def _positive(*shape: int) -> Tensor:
     return Tensor(_random.uniform(0.5, 2, shape).astype(np.float32))
+
+
+def _factored(rows: int, rank: int, columns: int) -> Factored:
+    random = np.random.default_rng(rank)
+    return Factored(t(rows, rank, random=random), t(rank, columns, random=random))
 
 
 def _branches(join) -> Graph:
