@@ -47,11 +47,6 @@ def _positive(*shape: int) -> Tensor:
     return Tensor(_random.uniform(0.5, 2, shape).astype(np.float32))
 
 
-def _factored(rows: int, rank: int, columns: int) -> Factored:
-    random = np.random.default_rng(rank)
-    return Factored(t(rows, rank, random=random), t(rank, columns, random=random))
-
-
 def _branches(join) -> Graph:
     layers = (
         Layer("a", Dense(t(4, 6), t(4), "tanh")),
