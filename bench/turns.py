@@ -4,7 +4,7 @@ import json
 import sys
 
 import edgernn
-from edgernn.latency import in_turn
+from edgernn.latency.steps import in_turn
 from edgernn.readings.numpy import random_frames
 
 

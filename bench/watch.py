@@ -10,7 +10,7 @@ from torch import nn
 
 import edgernn
 from edgernn import Budget
-from edgernn.latency import in_turn
+from edgernn.latency.steps import in_turn
 from edgernn_export import export, from_torch
 from machine import INPUTS, OUTPUTS, machine
 

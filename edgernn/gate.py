@@ -5,21 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgernn import arrivals, file, kept, runtime
+from edgernn import file, runtime
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget, at, microseconds
-from edgernn.check import Check, Plan, Process, judged
-from edgernn.conditions import fingerprint, machine
 from edgernn.device import Device, load
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.graph import Graph
-from edgernn.kept import INSTRUCTIONS, Baseline
-from edgernn.measured import Measured
+from edgernn.latency import arrivals, kept
+from edgernn.latency.check import Check, Plan, Process, judged
+from edgernn.latency.conditions import fingerprint, machine
+from edgernn.latency.kept import INSTRUCTIONS, Baseline
+from edgernn.latency.measured import Measured
 from edgernn.readings.numpy import random_frames
 from edgernn.strict import misspelt
 
 Measure = Callable[..., Measured]
-"""As edgernn.measured.measure; another one in tests."""
+"""As edgernn.latency.measured.measure; another one in tests."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
         model: a Graph, a Program, the path of an artifact; or any step, called with a frame.
         frames: given in turn; random ones for a model, None for a step, unless given.
         wanted: what is asked.
-        measure: as edgernn.measured.measure.
+        measure: as edgernn.latency.measured.measure.
 
     Raises:
         EdgernnError: the artifact cannot be opened.

@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def edgernn_measure() -> "Measure":
     """How steps are measured; a suite may put another clock in its place."""
-    from edgernn.measured import measure
+    from edgernn.latency.measured import measure
 
     return measure
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgernn.errors import CompilerError, MissingExtraError, UnsupportedError
 from edgernn.file import dumps
 from edgernn.graph import Graph
-from edgernn.latency import ROUNDS, TURN, in_turn
+from edgernn.latency.steps import ROUNDS, TURN, in_turn
 from edgernn.readings.count import count
 from edgernn.readings.numpy import random_frames
 from edgernn.runtime import Program, open as open_program
@@ -72,7 +72,7 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) 
 
     Args:
         before, after: with inputs of one width.
-        rounds, turn: `rounds` and `count` as edgernn.latency.in_turn takes them.
+        rounds, turn: `rounds` and `count` as edgernn.latency.steps.in_turn takes them.
 
     Raises:
         ParityError: an artifact that does not answer as its graph does.

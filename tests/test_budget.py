@@ -25,7 +25,7 @@ from edgernn.budget import (
     spread,
 )
 from edgernn.errors import UsageError
-from edgernn.responses import Responses
+from edgernn.latency.responses import Responses
 
 BUDGET = Budget(10_000, 8_000)
 

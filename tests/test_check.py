@@ -13,20 +13,20 @@ from click.testing import CliRunner
 from test_paced import MS, Clock
 
 import edgernn
-from edgernn.account import as_json, text
-from edgernn.arrivals import regular
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget
-from edgernn.check import CODES, Plan, Process, check, fresh, judged
 from edgernn.cli import call, cli
-from edgernn.conditions import Moment
 from edgernn.device import load
 from edgernn.errors import FileError, FrameError, UnsupportedError, UsageError
-from edgernn.measured import measure
+from edgernn.latency.account import as_json, text
+from edgernn.latency.arrivals import regular
+from edgernn.latency.check import CODES, Plan, Process, check, fresh, judged
+from edgernn.latency.conditions import Moment
+from edgernn.latency.measured import measure
+from edgernn.latency.terms import terms
+from edgernn.latency.worker import Worker
 from edgernn.pages.latency import page
-from edgernn.terms import terms
 from edgernn.window import Stage, Window
-from edgernn.worker import Worker
 from edgernn_export import export
 from page import Page
 from zoo import GRAPHS, frames, keyword_spotter
@@ -323,7 +323,7 @@ def test_what_is_no_python_is_refused_and_no_broken_pipe_ends_the_command(progra
     code = """
 import signal, sys
 from edgernn.errors import UsageError
-from edgernn.worker import Worker
+from edgernn.latency.worker import Worker
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as the command has it
 with Worker(sys.argv[1]) as worker:
     worker._child.wait()

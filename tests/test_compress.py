@@ -17,7 +17,7 @@ from edgernn.commands.compress import _advice
 from edgernn.errors import GraphError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Layer
-from edgernn.latency import in_turn
+from edgernn.latency.steps import in_turn
 from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.plan import Plan, plan

@@ -124,7 +124,7 @@ def test_a_model_that_has_ranges_needs_no_file_until_it_is_pruned(folder):
 def test_the_table_says_how_far_it_answers_alike_and_where_it_runs(folder, monkeypatch):
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    from edgernn.latency import in_turn
+    from edgernn.latency.steps import in_turn
 
     monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
     said = edge("compress", "kws.rnn", "small.rnn", "--quantize", "static_wi8_ai8", "--calibrate", "real.npz")

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from edgernn import cpu
-from edgernn.conditions import PI, Moment, fingerprint, machine, moment
 from edgernn.device import load, names
-from edgernn.fitness import Evidence, remarks, unfit
+from edgernn.latency.conditions import PI, Moment, fingerprint, machine, moment
+from edgernn.latency.fitness import Evidence, remarks, unfit
 
 STEADY = Moment(
     governors=("performance",), mhz=(1500,), degrees={}, throttled=0, slowed=0, held=0, load=0.1, major_faults=7

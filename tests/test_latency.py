@@ -6,7 +6,7 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from edgernn.latency import BLOCK, GIVE_UP_S, back_to_back, in_turn
+from edgernn.latency.steps import BLOCK, GIVE_UP_S, back_to_back, in_turn
 
 
 class Clock:

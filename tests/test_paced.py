@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from edgernn.arrivals import recorded, regular
 from edgernn.budget import Budget, judge
 from edgernn.errors import FileError, UsageError
-from edgernn.latency import BLOCK
-from edgernn.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, unpaced, warmed
+from edgernn.latency.arrivals import recorded, regular
+from edgernn.latency.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, unpaced, warmed
+from edgernn.latency.steps import BLOCK
 
 MS = 1_000_000
 

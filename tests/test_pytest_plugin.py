@@ -11,7 +11,7 @@ from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cpu import missing
 from edgernn.errors import FileError, UsageError
 from edgernn.gate import asked
-from edgernn.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
+from edgernn.latency.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
 from edgernn.readings import count as cost
 from edgernn_export.instructions import count
 from zoo import GRAPHS, keyword_spotter
@@ -22,8 +22,8 @@ pytest_plugins = ["pytester"]
 CONFTEST = """
 from functools import partial
 import pytest
-from edgernn.conditions import Moment
-from edgernn.measured import measure
+from edgernn.latency.conditions import Moment
+from edgernn.latency.measured import measure
 
 class Clock:
     now = 0

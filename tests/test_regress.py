@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from scipy import stats
 
 import edgernn
-from edgernn import regress as module
-from edgernn.arms import Arms, Found, text
 from edgernn.binomial import NO_VERDICT
 from edgernn.cli import call, cli
 from edgernn.errors import UsageError
-from edgernn.regress import CODES, FRESH, LEAST_STEPS, OK, ORDER, REGRESSED, TOLERANCES, interval, regress
+from edgernn.latency import regress as module
+from edgernn.latency.arms import Arms, Found, text
+from edgernn.latency.regress import CODES, FRESH, LEAST_STEPS, OK, ORDER, REGRESSED, TOLERANCES, interval, regress
 from zoo import GRAPHS, keyword_spotter
 
 

@@ -19,7 +19,7 @@ from edgernn.commands.tune import _text
 from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Graph
-from edgernn.latency import BLOCK, ROUNDS, TURN
+from edgernn.latency.steps import BLOCK, ROUNDS, TURN
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.train import recipe as recipes, run

@@ -53,7 +53,7 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
 
 
 def _row(program: "Program", graph: "Graph | None", steps: int) -> dict[str, Any]:
-    from edgernn.latency import back_to_back
+    from edgernn.latency.steps import back_to_back
     from edgernn.readings.numpy import random_frames
 
     frame = random_frames(program.contract.inputs, program.contract.rows, 1)[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.check import Plan
+    from edgernn.latency.check import Plan
 
 OPTIONS = (
     click.argument("artifact"),
@@ -42,11 +42,11 @@ def planned(artifact: str, seconds: float, processes: int, **said: Any) -> "Plan
         EdgernnError: a name, time, file or budget that cannot be.
     """
     from edgernn import runtime
-    from edgernn.arrivals import recorded
     from edgernn.budget import microseconds
-    from edgernn.check import Plan
     from edgernn.device import load
-    from edgernn.terms import terms
+    from edgernn.latency.arrivals import recorded
+    from edgernn.latency.check import Plan
+    from edgernn.latency.terms import terms
 
     times = {name: said[name] and microseconds(said[name]) for name in ("period", "deadline")}
     device = None if said["device"] is None else load(said["device"])
@@ -70,12 +70,12 @@ def tell(plan: "Plan", as_json: bool, html: str | None) -> None:
     """Measure, print what was found, and leave with its exit code.
 
     Raises:
-        EdgernnError: as edgernn.check, or the page cannot be written.
+        EdgernnError: as edgernn.latency.check, or the page cannot be written.
     """
     from edgernn import disk
-    from edgernn.account import as_json as everything, text
-    from edgernn.check import CODES, check
     from edgernn.extras import needed
+    from edgernn.latency.account import as_json as everything, text
+    from edgernn.latency.check import CODES, check
 
     if html is not None:
         with needed("--html"):

@@ -79,7 +79,7 @@ def _row(program: "Program", graph: "Graph", held_out: "Recordings") -> dict[str
     """Accuracy after the last frame of each recording, error, size and time of one runtime."""
     import numpy as np
 
-    from edgernn.latency import back_to_back
+    from edgernn.latency.steps import back_to_back
     from edgernn.readings.numpy import Stepper
 
     wanted = Stepper(graph).run(held_out.frames)[0]

@@ -33,8 +33,8 @@ def regress(
     fit and there is no verdict. With --base-python one artifact tells whether an upgrade of its runtime is slower. The
     exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
     """
-    from edgernn.arms import Arms, as_json as everything, compared, text
-    from edgernn.regress import CODES
+    from edgernn.latency.arms import Arms, as_json as everything, compared, text
+    from edgernn.latency.regress import CODES
 
     arms = Arms(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgernn.latency import ROUNDS, TURN, in_turn
+from edgernn.latency.steps import ROUNDS, TURN, in_turn
 from edgernn.train.convert import Model
 from edgernn.versus import program
 from edgernn.window import Window

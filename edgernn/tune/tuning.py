@@ -10,7 +10,7 @@ from edgernn import cost, device, file
 from edgernn.device import Device
 from edgernn.errors import UsageError
 from edgernn.graph import Graph
-from edgernn.latency import Clock, in_turn
+from edgernn.latency.steps import Clock, in_turn
 from edgernn.passes.plan import Plan, plan
 from edgernn.strict import misspelt
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates

@@ -1,7 +1,7 @@
 """One arm of a comparison, or one run of a certificate: a process that opens an artifact and times it when asked.
 
-`python -m edgernn.arm` reads requests, a line of JSON each, and answers with a line of JSON and the bytes of the arrays
-that it names. `edgernn.worker` is the other end.
+`python -m edgernn.latency.arm` reads requests, a line of JSON each, and answers with a line of JSON and the bytes of
+the arrays that it names. `edgernn.latency.worker` is the other end.
 """
 
 import json
@@ -16,13 +16,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from edgernn import arrivals, runtime
-from edgernn.conditions import machine, moment
+from edgernn import runtime
 from edgernn.errors import EdgernnError, FileError, FrameError
 from edgernn.frames import frames as read_frames
-from edgernn.latency import BLOCK, collector_at_rest
-from edgernn.measured import measure
-from edgernn.paced import warmed
+from edgernn.latency import arrivals
+from edgernn.latency.conditions import machine, moment
+from edgernn.latency.measured import measure
+from edgernn.latency.paced import warmed
+from edgernn.latency.steps import BLOCK, collector_at_rest
 from edgernn.readings.numpy import random_frames
 from edgernn.version import VERSION
 
@@ -96,7 +97,7 @@ def _frames(path: str, program: runtime.Program) -> list[Any]:
 
 
 def _run(held: list[Arm], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Answer:
-    """Warm up, and run as edgernn.measured does."""
+    """Warm up, and run as edgernn.latency.measured does."""
     due = arrivals.recorded(trace) if trace else arrivals.regular(steps, period_us)
     found = measure(held[0].step, held[0].frames, due, back_to_back=back_to_back)
     said = {

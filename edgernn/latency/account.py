@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgernn.budget import Budget
-from edgernn.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
-from edgernn.conditions import Machine, Moment, fingerprint
+from edgernn.latency.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
+from edgernn.latency.conditions import Machine, Moment, fingerprint
 
 PERCENTS = (50, 90, 95, 99)
 KINDS: Mapping[str, str] = {

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from edgernn.binomial import NO_VERDICT
-from edgernn.conditions import Moment, moment
 from edgernn.errors import UsageError
-from edgernn.fitness import Evidence, remarks, unfit
-from edgernn.regress import ORDER, TOLERANCES, Block, Regression, regress
-from edgernn.worker import Worker
+from edgernn.latency.conditions import Moment, moment
+from edgernn.latency.fitness import Evidence, remarks, unfit
+from edgernn.latency.regress import ORDER, TOLERANCES, Block, Regression, regress
+from edgernn.latency.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edgernn.arrivals import Times
 from edgernn.binomial import NO_VERDICT, rank
 from edgernn.budget import at
 from edgernn.errors import UsageError
+from edgernn.latency.arrivals import Times
 
 REGRESSED, OK = "REGRESSED", "OK"
 

@@ -13,22 +13,22 @@ from typing import Any, Self
 import numpy as np
 
 from edgernn import errors
-from edgernn.arrivals import Times
 from edgernn.errors import EdgernnError, UsageError
+from edgernn.latency.arrivals import Times
 from edgernn.version import VERSION
 
 LINES = 3  # of what a process said before it ended
 
 
 class Worker:
-    """One process of `edgernn.arm`; as a context it ends with it."""
+    """One process of `edgernn.latency.arm`; as a context it ends with it."""
 
     def __init__(self, python: str | os.PathLike[str] = sys.executable) -> None:
         self.python = os.fspath(python)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the process
         try:
             self._child = subprocess.Popen(  # noqa: S603
-                [self.python, "-P", "-m", "edgernn.arm"],
+                [self.python, "-P", "-m", "edgernn.latency.arm"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
@@ -67,7 +67,7 @@ class Worker:
         """One request and its answer: what it says, and its arrays.
 
         Args:
-            verb: one of edgernn.arm.VERBS.
+            verb: one of edgernn.latency.arm.VERBS.
             meanwhile: called once, unless the answer is there before `after_s` seconds.
             after_s: when.
             given: the verb's arguments.

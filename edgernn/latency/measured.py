@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgernn.arrivals import Times
-from edgernn.conditions import Moment, moment
-from edgernn.latency import Clock
-from edgernn.paced import Run, Sleep, Step, paced, unpaced, warmed
+from edgernn.latency.arrivals import Times
+from edgernn.latency.conditions import Moment, moment
+from edgernn.latency.paced import Run, Sleep, Step, paced, unpaced, warmed
+from edgernn.latency.steps import Clock
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def measure(
     Args:
         step: what is given a frame.
         frames: given in turn.
-        due: when they come, as edgernn.arrivals makes it.
+        due: when they come, as edgernn.latency.arrivals makes it.
         back_to_back: whether nothing waits, and the responses are implied.
         look: at the machine.
-        clock, sleep: as in edgernn.paced.
+        clock, sleep: as in edgernn.latency.paced.
     """
     steps, settled = warmed(step, frames, clock)
     before = look()

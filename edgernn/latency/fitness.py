@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edgernn import cpu
-from edgernn.conditions import Moment
 from edgernn.device import THIS, Device
+from edgernn.latency.conditions import Moment
 
 NOW = 0b1111  # bits of a Raspberry Pi: too low a voltage, a clock that is capped, throttled, too warm
 SINCE_BOOT = NOW << 16

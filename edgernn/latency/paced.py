@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edgernn.arrivals import Times
-from edgernn.latency import Clock, collector_at_rest, warm_up
+from edgernn.latency.arrivals import Times
+from edgernn.latency.steps import Clock, collector_at_rest, warm_up
 
 AHEAD_NS = 200_000  # before a frame the sleep ends, and the rest is spun; where frames come faster nothing sleeps
 LEAD_NS = 1_000_000  # from the call to the first frame
@@ -62,7 +62,7 @@ def paced(
     Args:
         step: what to time.
         frames: what it is given, again from the first when they end.
-        due: as edgernn.arrivals makes it.
+        due: as edgernn.latency.arrivals makes it.
         clock: nanoseconds, monotonic; another one in tests.
         sleep: for so many seconds; another one in tests.
     """

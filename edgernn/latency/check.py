@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from edgernn import arrivals
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget, Judgement
-from edgernn.conditions import Moment, moment
 from edgernn.device import Device
 from edgernn.errors import UsageError
-from edgernn.fitness import Evidence, remarks, unfit
-from edgernn.measured import Measured
-from edgernn.paced import Run
-from edgernn.responses import Array, Responses
-from edgernn.worker import Worker
+from edgernn.latency import arrivals
+from edgernn.latency.conditions import Moment, moment
+from edgernn.latency.fitness import Evidence, remarks, unfit
+from edgernn.latency.measured import Measured
+from edgernn.latency.paced import Run
+from edgernn.latency.responses import Array, Responses
+from edgernn.latency.worker import Worker
 
 SHORT_S = 30.0
 CERTIFIED_S, CERTIFIED_PROCESSES = 600.0, 5
@@ -38,7 +38,7 @@ class Plan:
         seconds: how long, in all; a trace takes what it takes, in every process.
         processes: fresh ones, one after the other, that share the time.
         back_to_back: whether nothing waits, and the responses are implied.
-        trace: a file of arrivals, as edgernn.arrivals.recorded reads it; else a frame each period.
+        trace: a file of arrivals, as edgernn.latency.arrivals.recorded reads it; else a frame each period.
         frames: a file of frames, as edgernn.frames reads it; else random ones.
         threads, seed: of the runtime, and of random frames.
         device: whose budget it is; None where it was stated.
@@ -80,7 +80,7 @@ class Plan:
 class Process:
     """What one process found."""
 
-    opened: Mapping[str, Any]  # as edgernn.arm answers "open"
+    opened: Mapping[str, Any]  # as edgernn.latency.arm answers "open"
     measured: Measured
 
 
