@@ -12,14 +12,15 @@ SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pypro
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env devices demo test lint bench accuracy clean
+.PHONY: help env devices demo test lint bench accuracy compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
 	@echo "make demo   train, export and stream a small model: the whole story in two minutes"
 	@echo "make test   all tests, on this machine and in two bare device environments"
 	@echo "make lint   ruff, mypy and the import rules"
-	@echo "make bench  the times in README, into bench/results (takes several minutes)"
+	@echo "make bench  the times in README, into bench/results (takes half an hour)"
+	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
 	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
 
 env: $(HOST)/.made
@@ -67,6 +68,9 @@ lint: env
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/c_level.py
+	$(HOST)/bin/python bench/c_room.py
+	$(HOST)/bin/python bench/watch.py
+	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/readme.py
 
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
@@ -74,6 +78,11 @@ accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
 	$(HOST)/bin/python bench/keyword_stream.py
 	$(HOST)/bin/python bench/cells.py
+	$(HOST)/bin/python bench/readme.py
+
+# Fifteen trainings and as many fine-tunings, then times: let nothing else run.
+compression: env devices
+	$(HOST)/bin/python bench/compression.py
 	$(HOST)/bin/python bench/readme.py
 
 clean:

@@ -45,6 +45,8 @@ def test_the_tour_runs(toured):
         "kws-int8.so",
         "kws_int8_stream.py",
         "kws-int8.tflite",
+        "kws-whole.so",
+        "kws_whole_stream.py",
         "board.so",
         "board_stream.py",
         "kws.c",
