@@ -2,7 +2,7 @@
 
 The layout is that of github.com/huggingface/safetensors: eight bytes of length, a JSON header, the tensors.
 The header's metadata holds the seal, the format version and the graph without its weights. A matrix with many blocks of
-zeros is kept without them, as two tensors: edgernn.sparse. In a quantized graph, floats that half precision holds
+zeros is kept without them: edgernn.sparse. In a quantized graph, floats that half precision holds
 exactly are kept in it: edgernn.halves.
 """
 
@@ -23,10 +23,10 @@ from edgernn import (
 from edgernn.cell import CELLS, settings
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.factored import joined
-from edgernn.graph import PRECISIONS, Graph, Layer
+from edgernn.graph import INPUT, PRECISIONS, Graph, Layer
 from edgernn.range import Range
 from edgernn.seal import BLANK, KEY, seal, verify
-from edgernn.sparse import Sparse, packed, unpacked
+from edgernn.sparse import Sparse, packed, room, unpacked
 from edgernn.tensor import FLOATS, Array, Tensor
 from edgernn.window import ONLY_ONNX, Window
 
@@ -36,7 +36,8 @@ DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "u
 
 SPENT = 64  # bytes: what is smaller gains less than the header says of it
 
-_SCALE, _BLOCKS, _BITS = ".scale", ".blocks", ".bits"
+_SCALE, _BLOCKS = ".scale", ".blocks"
+_BITS = ".bits"  # of all sparse matrices, one after the other
 _NAMES = {stored: name for name, stored in DTYPES.items()}
 
 
@@ -86,11 +87,15 @@ def dumps(graph: Graph) -> bytes:
     thin = {name: each for name, each in found.items() if each is not None}
     arrays = {name: tensor.stored for name, tensor in graph.tensors.items() if name not in thin}
     arrays |= {f"{name}{_BLOCKS}": each.blocks for name, each in thin.items()}
-    arrays |= {f"{name}{_BITS}": each.bits for name, each in thin.items()}
+    arrays |= {_BITS: np.concatenate([each.bits for each in thin.values()])} if thin else {}
     arrays |= {f"{name}{_SCALE}": tensor.scale for name, tensor in graph.tensors.items() if tensor.scale is not None}
     widened = _halvable(graph, arrays)
     arrays |= {name: arrays[name].astype(np.float16) for name in widened}
-    said = _describe(graph, thin) | ({"widened": widened} if widened else {})
+    said = _describe(graph) | {
+        "schemes": _grouped({name: tensor.scheme for name, tensor in graph.tensors.items() if tensor.scheme}),
+        "sparse": {name: each.shape for name, each in thin.items()},
+        "widened": _grouped(widened),
+    }
     header: dict[str, Any] = {
         "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(said, separators=(",", ":"))}
     }
@@ -118,8 +123,8 @@ def loads(data: bytes, name: str = "data") -> Graph:
         _check_format(metadata["edgernn.format"], name)
         arrays = {key: _array(entry, data[8 + length :]) for key, entry in header.items()}
         said = json.loads(metadata["edgernn.graph"])
-        arrays |= {key: arrays[key].astype(dtype) for key, dtype in said.get("widened", {}).items()}
-        return _build(said, _tensors(_whole(arrays, said.get("sparse", {})), said["schemes"]))
+        arrays |= {key: arrays[key].astype(dtype) for key, dtype in _each(said["widened"]).items()}
+        return _build(said, _tensors(_whole(arrays, said["sparse"]), _each(said["schemes"])))
     except FileError:
         raise
     except (EdgernnError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -131,26 +136,35 @@ def _check_format(found: str, name: str) -> None:
         raise FileError(f"'{name}' has format {found}; this edgernn reads format {FORMAT}: upgrade edgernn")
 
 
-def _describe(graph: Graph, thin: Mapping[str, Sparse]) -> dict[str, Any]:
-    ranges = {name: [each.low, each.high] for name, each in graph.ranges.items()}
+def _describe(graph: Graph) -> dict[str, Any]:
+    """The graph without its weights; what goes without saying is left out."""
+    names = [layer.name for layer in graph.layers]
+    before = dict(zip(names, [INPUT, *names], strict=False))
     return {
-        **({"sparse": {name: each.shape for name, each in thin.items()}} if thin else {}),
         "inputs": graph.inputs,
         "period_ms": graph.period_ms,
         "labels": graph.labels,
-        "schemes": {name: tensor.scheme for name, tensor in graph.tensors.items() if tensor.scheme},
-        "layers": [
-            {
-                "name": layer.name,
+        "ranges": {name: [each.low, each.high] for name, each in graph.ranges.items()},
+        "layers": {
+            layer.name: {
                 "cell": type(layer.cell).__name__,
-                "reads": layer.reads,
-                "settings": settings(layer.cell),
+                **({} if layer.reads == (before[layer.name],) else {"reads": layer.reads}),
+                **({"settings": settings(layer.cell)} if settings(layer.cell) else {}),
                 **({"scheme": layer.scheme} if layer.scheme else {}),
             }
             for layer in graph.layers
-        ],
-        **({"ranges": ranges} if ranges else {}),
+        },
     }
+
+
+def _grouped(kinds: Mapping[str, str]) -> dict[str, list[str]]:
+    """Name -> kind, said the other way round, which is shorter."""
+    return {kind: [name for name, each in kinds.items() if each == kind] for kind in dict.fromkeys(kinds.values())}
+
+
+def _each(groups: Mapping[str, list[str]]) -> dict[str, str]:
+    """The same back."""
+    return {name: kind for kind, names in groups.items() for name in names}
 
 
 def _halvable(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
@@ -163,12 +177,16 @@ def _halvable(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
 
 def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:
     """The arrays with the blocks of zeros put back."""
-    parts = {f"{name}{end}" for name in shapes for end in (_BLOCKS, _BITS)}
-    whole = {
-        name: unpacked(Sparse(arrays[f"{name}{_BLOCKS}"], arrays[f"{name}{_BITS}"], (rows, columns)))
-        for name, (rows, columns) in shapes.items()
-    }
-    return {name: array for name, array in arrays.items() if name not in parts} | whole
+    bits = arrays.pop(_BITS, np.empty(0, np.uint8))
+    whole = {}
+    for name, (rows, columns) in shapes.items():
+        blocks = arrays.pop(f"{name}{_BLOCKS}")
+        taken = room((rows, columns), blocks.dtype)
+        whole[name] = unpacked(Sparse(blocks, bits[:taken], (rows, columns)))
+        bits = bits[taken:]
+    if bits.size:
+        raise ValueError(f"{bits.size} bytes of bits belong to no matrix")
+    return arrays | whole
 
 
 def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Tensor]:
@@ -189,20 +207,20 @@ def _array(entry: dict[str, Any], body: bytes) -> Array:
 
 
 def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
-    layers = []
-    for entry in said["layers"]:
+    layers: list[Layer] = []
+    for name, entry in said["layers"].items():
         if entry["cell"] not in CELLS:
             raise FileError(
-                f"layer '{entry['name']}' is a cell '{entry['cell']}', which is not known here; there are "
+                f"layer '{name}' is a cell '{entry['cell']}', which is not known here; there are "
                 f"{', '.join(sorted(CELLS))}: import the module that defines it first"
             )
         weights = {
-            key.removeprefix(f"{entry['name']}."): tensor
+            key.removeprefix(f"{name}."): tensor
             for key, tensor in tensors.items()
-            if key.startswith(f"{entry['name']}.") and not key.endswith(".rest")
+            if key.startswith(f"{name}.") and not key.endswith(".rest")
         }
-        cell = CELLS[entry["cell"]](**entry["settings"], **joined(weights))
-        layers.append(Layer(entry["name"], cell, tuple(entry["reads"]), entry.get("scheme", "")))
+        cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights))
+        layers.append(Layer(name, cell, tuple(entry.get("reads", ())), entry.get("scheme", "")))
     rest = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
-    ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}
+    ranges = {name: Range(*ends) for name, ends in said["ranges"].items()}
     return Graph(tuple(layers), said["inputs"], rest, said["period_ms"], tuple(said["labels"]), ranges)

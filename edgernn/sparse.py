@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from edgernn.tensor import Array
 
@@ -52,13 +53,21 @@ def unpacked(found: Sparse) -> Array:
     """
     columns = COLUMNS.get(found.blocks.dtype.name, 1)
     rows, across = _counts(found.shape, columns)
-    if found.bits.shape != (-(-rows * across // 8),):  # unpackbits would put zeros where some are missing
+    if found.bits.shape != (
+        room(found.shape, found.blocks.dtype),
+    ):  # unpackbits would put zeros where some are missing
         raise ValueError(f"{found.bits.size} bytes of bits arrived for {rows * across} blocks")
     bits = np.unpackbits(found.bits, count=rows * across).astype(bool).reshape(rows, across)
     each = np.zeros((rows, across, ROWS, columns), found.blocks.dtype)
     each[bits] = found.blocks
     full = each.swapaxes(1, 2).reshape(rows * ROWS, across * columns)
     return np.ascontiguousarray(full[: found.shape[0], : found.shape[1]])
+
+
+def room(shape: tuple[int, int], dtype: DTypeLike) -> int:
+    """How many bytes the bits of a matrix take."""
+    rows, across = _counts(shape, COLUMNS.get(np.dtype(dtype).name, 1))
+    return -(-rows * across // 8)
 
 
 def _counts(shape: tuple[int, ...], columns: int) -> tuple[int, int]:
