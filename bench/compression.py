@@ -26,7 +26,7 @@ from edgernn.readings.numpy import random_frames
 from edgernn.tensor import SCHEMES, STATIC, Tensor
 from edgernn_export import export
 from machine import machine
-from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, judged, trained
+from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, judged, model, trained
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/compression.json"
@@ -134,15 +134,15 @@ def pooled(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def units(data: Path) -> dict[str, Any]:
     """GRU-64 with half of its units removed and trained further, beside GRU-32 trained from nothing."""
     how = ("--prune", "units=0.5", "--importance", "taylor")
-    rows = [compressed(64, seed, data, "units", how) for seed in SEEDS]
+    rows = [compressed(64, seed, data, "units", how, ("training.rate=4e-3", "training.epochs=40")) for seed in SEEDS]
     scratch = [judged(trained(32, seed, data), data) for seed in SEEDS]
     return {"rows": rows, **means(rows), "from_scratch": round(mean(scratch), 4)}
 
 
 def blocks(data: Path) -> dict[str, Any]:
-    """GRU-128 with 80 % of its blocks zero in int8, trained further."""
-    how = ("--prune", "blocks=0.8", "--quantize", "dynamic_wi8_afp32")
-    rows = [compressed(128, seed, data, "blocks", how) for seed in SEEDS]
+    """GRU-128 with 80 % of its blocks zero in int8, trained further and taught by itself as it was."""
+    how = ("--prune", "blocks=0.8", "--quantize", "dynamic_wi8_afp32", "--teacher")
+    rows = [compressed(128, seed, data, "blocks", (*how, model(128, seed)), ("training.epochs=60",)) for seed in SEEDS]
     for row, seed in zip(rows, SEEDS, strict=True):
         row["bytes_int8"] = len(edgernn.file.dumps(quantize(trained(128, seed, data))))
     smaller = {
@@ -154,9 +154,10 @@ def blocks(data: Path) -> dict[str, Any]:
 
 def smallest(data: Path) -> dict[str, Any]:
     """Small models of four bits, trained further as such: which of them keeps 96 %."""
-    how = ("--quantize", "weight_only_wi4_afp32", "--qat")
+    how, settings = ("--quantize", "weight_only_wi4_afp32", "--qat"), ("training.rate=4e-3", "training.epochs=8")
     found = {
-        f"GRU-{hidden}": [compressed(hidden, seed, data, "four-bits", how, 8) for seed in SEEDS] for hidden in TINY
+        f"GRU-{hidden}": [compressed(hidden, seed, data, "four-bits", how, settings) for seed in SEEDS]
+        for hidden in TINY
     }
     return {name: {"rows": rows, **means(rows)} for name, rows in found.items()}
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import edgernn
+from edgernn.file import dumps
 from edgernn.graph import Graph
 from edgernn.passes.calibrate import calibrate
 from edgernn.readings.count import count
@@ -44,29 +45,37 @@ def digits(data: Path) -> Digits:
     return Digits(data)
 
 
+def model(hidden: int, seed: int) -> Path:
+    """Where a model of the recipe is kept."""
+    return CACHE / f"GRU-{hidden}-{seed}/model.rnn"
+
+
 def trained(hidden: int, seed: int, data: Path) -> Graph:
     """A model of the recipe; one that is in the cache is read."""
-    folder = CACHE / f"GRU-{hidden}-{seed}"
+    folder = model(hidden, seed).parent
     settings = [f"model.hidden={hidden}", f"training.seed={seed}"]
     once(folder, ["train", RECIPE, "--data", data / FOLDER, "--out", folder, *sets(settings)], folder / "model.rnn")
     return edgernn.load(folder / "model.rnn")
 
 
-def compressed(hidden: int, seed: int, data: Path, name: str, how: Iterable[str], epochs: int = 40) -> dict[str, Any]:
+def compressed(
+    hidden: int, seed: int, data: Path, name: str, how: Iterable[str | Path], settings: Iterable[str]
+) -> dict[str, Any]:
     """What `edgernn compress` makes of a model, trained further by its recipe."""
-    trained(hidden, seed, data)
+    before = trained(hidden, seed, data)
     folder = CACHE / f"GRU-{hidden}-{seed}-{name}"
-    source, out = CACHE / f"GRU-{hidden}-{seed}/model.rnn", folder / "model.rnn"
-    settings = [f"model.hidden={hidden}", f"training.seed={seed}", "training.rate=4e-3", f"training.epochs={epochs}"]
-    command = ["compress", source, out, *how, "--finetune", RECIPE, "--data", data / FOLDER, *sets(settings), "--json"]
-    said = json.loads(once(folder, command, folder / "said.json"))
-    metric, cost = said["metric"], count(edgernn.load(out))
+    source, out = model(hidden, seed), folder / "model.rnn"
+    said = sets([f"model.hidden={hidden}", f"training.seed={seed}", *settings])
+    command = ["compress", source, out, *how, "--finetune", RECIPE, "--data", data / FOLDER, *said, "--json"]
+    metric = json.loads(once(folder, command, folder / "said.json"))["metric"]
+    after = edgernn.load(out)
+    cost = count(after)
     return {
         "seed": seed,
         **{when: metric[when] for when in ("before", "cut", "after")},
-        "parameters": said["after"]["parameters"],
-        "bytes_before": said["before"]["bytes"],
-        "bytes": said["after"]["bytes"],
+        "parameters": cost.parameters,
+        "bytes_before": len(dumps(before)),
+        "bytes": len(dumps(after)),
         "weight_bytes": cost.weight_bytes - cost.exact_bytes,
     }
 
