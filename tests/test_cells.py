@@ -9,6 +9,7 @@ from scipy.special import expit, softmax
 from torch.nn import functional as F
 
 import spoken
+from edgernn.cell import dimensions
 from edgernn.cells import (
     Activation,
     Concat,
@@ -222,3 +223,8 @@ def test_a_word_that_does_not_fit_is_refused_by_layer_and_place(name):
     does, words = MISFITS[name]
     with pytest.raises(GraphError, match=rf"layer 'l', word 0 {words}" if words.startswith(r"\(") else words):
         record("l", Says(does), [Ref("x", 6)])
+
+
+def test_a_log_mel_of_whole_numbers_is_that_of_the_same_floats():
+    assert LogMel(80, 8000, 200, 20) == LogMel(80, 8000.0, 200, 20, low_hz=0)
+    assert dimensions(LogMel(80, 8000, 200, 20)) == {"inputs": 80, "window": 200, "bands": 20, "fft": 0}

@@ -41,6 +41,8 @@ class LogMel:
     floor: float = 1e-6  # added to each band's energy, so that silence has a logarithm
 
     def __post_init__(self) -> None:
+        for name in ("rate_hz", "low_hz", "high_hz", "floor"):  # which whole numbers may be given for
+            object.__setattr__(self, name, float(getattr(self, name)))
         hop, window, bands, half_hz = self.inputs, self.window, self.bands, self.rate_hz / 2
         low_hz, high_hz = self.low_hz, self.high_hz or half_hz
         if not 2 <= hop <= window <= self._points or bands < 1 or not 0 < self.floor < float("inf"):
