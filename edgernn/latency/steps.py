@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 
 BLOCK = 100  # steps whose median is one look at the warm-up
 SETTLED = 0.02  # of the median, between two looks
@@ -98,7 +99,7 @@ def _turn(step: Callable[[], object], count: int, clock: Clock) -> float:
     return _percentile(np.sort(_time(step, count, clock)) / 1000, 50)
 
 
-def _time(step: Callable[[], object], steps: int, clock: Clock) -> np.typing.NDArray[np.int64]:
+def _time(step: Callable[[], object], steps: int, clock: Clock) -> NDArray[np.int64]:
     took = np.empty(steps, np.int64)
     for i in range(steps):
         start = clock()
@@ -107,6 +108,6 @@ def _time(step: Callable[[], object], steps: int, clock: Clock) -> np.typing.NDA
     return took
 
 
-def _percentile(ordered: np.typing.NDArray[np.float64], percent: int) -> float:
+def _percentile(ordered: NDArray[np.float64], percent: int) -> float:
     """The smallest value that `percent` of all do not exceed (nearest rank)."""
     return float(ordered[max(ceil(percent / 100 * len(ordered)), 1) - 1])

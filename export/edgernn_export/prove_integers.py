@@ -20,6 +20,7 @@ from edgernn.record import Ref, Word
 from edgernn.static import Static
 
 DRAWS = 16
+LAST = 2.0**-22  # how far the last digits of two numbers of float32 move their difference, in parts of them
 FLOAT = 1e-5  # of a result that is float, in parts of its largest value, or of 1
 
 
@@ -76,8 +77,9 @@ class IntegerBounds(FixedStepper):
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(tries - reference), nan=0.0).max()
         if name in self.plan.door:
-            steps = max(self.slack.steps, name in self._turned)
-            return steps * self.plan.door[name].scale + self.slack.own * float(lost)
+            grid, steps = self.plan.door[name], max(self.slack.steps, name in self._turned)
+            whole = steps * grid.scale * (1 + LAST * grid.reach)  # two numbers of float32 are subtracted
+            return whole + self.slack.own * float(lost)
         return FLOAT * float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0)) + self.slack.own * float(lost)
 
 
