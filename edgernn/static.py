@@ -177,7 +177,7 @@ def _shared(names: set[str], bits: Mapping[str, int], words: Iterable[Word], gra
         if name not in graph.ranges:
             where = "the graph's input" if name == INPUT else f"layer '{name.replace('/', '.').split('.')[0]}'"
             raise CalibrationError(
-                f"value '{name}' of {where} has no range, and its integers need one: calibrate(graph, sequences) "
-                "learns the ranges of all values from real frames"
+                f"value '{name}' of {where} has no range, and its integers need one: calibrate(graph, sequences), "
+                "or `edgernn compress --calibrate FILE`, learns the ranges of all values from real frames"
             )
     return grid(reduce(or_, (graph.ranges[name] for name in names if name in graph.ranges)), widest)

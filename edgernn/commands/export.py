@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--precision",
     metavar="SCHEME",
-    help="Quantize first: fp16, weight_only_wi8_afp32, weight_only_wi4_afp32 or dynamic_wi8_afp32.",
+    help="Quantize first: fp16, weight_only_wi8_afp32, weight_only_wi4_afp32 or dynamic_wi8_afp32; with ranges, which "
+    "`edgernn compress --calibrate` learns, also static_wi8_ai8 or static_wi8_ai16.",
 )
 @click.option(
     "--keep", metavar="LAYER", multiple=True, help="A layer that --precision leaves as it is; repeat for more."
