@@ -34,7 +34,7 @@ SUFFIX = ".rnn"
 FORMAT = "1"
 DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "uint8": "U8"}
 
-SPENT = 64  # bytes: what is smaller gains less than the header says of it
+SPENT = 5  # bytes of the header, beside its name, that say that an array is kept in half precision
 
 _SCALE, _BLOCKS = ".scale", ".blocks"
 _BITS = ".bits"  # of all sparse matrices, one after the other
@@ -138,13 +138,14 @@ def _check_format(found: str, name: str) -> None:
 
 def _describe(graph: Graph) -> dict[str, Any]:
     """The graph without its weights; what goes without saying is left out."""
+    ranges = {name: [each.low, each.high] for name, each in graph.ranges.items()}
     names = [layer.name for layer in graph.layers]
     before = dict(zip(names, [INPUT, *names], strict=False))
     return {
         "inputs": graph.inputs,
         "period_ms": graph.period_ms,
         "labels": graph.labels,
-        "ranges": {name: [each.low, each.high] for name, each in graph.ranges.items()},
+        **({"ranges": ranges} if ranges else {}),
         "layers": {
             layer.name: {
                 "cell": type(layer.cell).__name__,
@@ -172,7 +173,8 @@ def _halvable(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
     if graph.precision in PRECISIONS.values():
         return {}
     floats = {name: array.dtype.name for name, array in arrays.items() if array.dtype.name in FLOATS}
-    return {name: dtype for name, dtype in floats.items() if arrays[name].nbytes > SPENT and halves.held(arrays[name])}
+    saved = {name: arrays[name].nbytes // 2 - len(name) - SPENT for name in floats}
+    return {name: dtype for name, dtype in floats.items() if saved[name] > 0 and halves.held(arrays[name])}
 
 
 def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:
@@ -222,5 +224,5 @@ def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
         cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights))
         layers.append(Layer(name, cell, tuple(entry.get("reads", ())), entry.get("scheme", "")))
     rest = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
-    ranges = {name: Range(*ends) for name, ends in said["ranges"].items()}
+    ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}
     return Graph(tuple(layers), said["inputs"], rest, said["period_ms"], tuple(said["labels"]), ranges)
