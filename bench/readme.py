@@ -177,8 +177,9 @@ def compression() -> str:
     runtimes = list(said["precisions"]["fp32"]["runtimes"])
     heads = ("answers changed of 900 | accuracy | SNR, dB | bytes of the .rnn", *runtimes)
     lines = [
-        "Spoken digits, GRU-32 (three seeds), and what a step takes: us for GRU-32 / GRU-128, as Python calls it, and",
-        "in brackets how many times as fast as fp32 on the same runtime. Where runtimes differ, the worst is told.",
+        "Spoken digits, GRU-32 (three seeds), and what a step of 20 inputs takes without the log-mel before it: us for",
+        "GRU-32 / GRU-128, as Python calls it, and in brackets how many times as fast as fp32 on the same runtime.",
+        "Where runtimes differ in an answer, the worst is told.",
         "",
         f"| | {' | '.join(heads)} |",
         "|---" * (len(runtimes) + 5) + "|",
@@ -212,7 +213,7 @@ def _pruned(said: Any, steps: Any, runtimes: list[str]) -> list[str]:
         scheme: ", ".join(f"{name} {steps[name, HALVED, scheme]['times_as_fast']['128']:.2f}" for name in runtimes)
         for scheme in ("fp32", "dynamic_wi8_afp32")
     }
-    tiny = next(name for name, each in small.items() if each["after"] >= KEPT)
+    tiny = next(name for name, each in small.items() if min(row["after"] for row in each["rows"]) >= KEPT)
     row = small[tiny]["rows"][0]
     return [
         (
@@ -227,8 +228,9 @@ def _pruned(said: Any, steps: Any, runtimes: list[str]) -> list[str]:
             f"{blocks['smaller']['than_int8']:.1f} times than dense int8."
         ),
         (
-            f"The smallest of those tried that keeps {KEPT:.0%}: {tiny} with weights of four bits, "
-            f"{row['parameters']:,} parameters in {row['weight_bytes']:,} bytes, {small[tiny]['after']:.4f}."
+            f"The smallest of those tried that keeps {KEPT:.0%} in every seed: {tiny} with weights of four bits, "
+            f"{row['parameters']:,} parameters in {row['weight_bytes']:,} bytes, {small[tiny]['after']:.4f}. How long "
+            "and by whom each was trained further was chosen with a look at the test part, which flatters."
         ),
     ]
 
