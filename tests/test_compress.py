@@ -26,19 +26,19 @@ from edgernn.passes.prune_weights import masks, prune_weights
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
 from edgernn.tensor import Tensor
-from edgernn.train import recipe as recipes, run
+from edgernn.train import recipe as recipes
 from edgernn.train.convert import to_graph
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.finetune import finetune
 from edgernn.train.importance import taylor
 from edgernn.train.models import KINDS, Network, Shape
-from edgernn.train.motor import record, saved
 from edgernn.train.restore import restore
 from edgernn.train.schedules import GRADUAL, cubic
 from edgernn.train.trainer import Place
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.translate import export
+from motors import trained
 from zoo import frames, keyword_spotter, t
 
 CPU = Place("cpu")
@@ -48,32 +48,12 @@ SHAPES = {
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
 }
-RECIPE = """
-title = "A small motor"
-
-[data]
-reader = "npz"
-
-[model]
-cell = "gru"
-hidden = 32
-
-[training]
-epochs = 4
-batch = 16
-rate = 1e-2
-"""
 
 
 @pytest.fixture(scope="module")
 def motor(tmp_path_factory):
     """A folder with a small recipe, its data, and the model trained for a moment."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("motor")
-    (folder / "small.toml").write_text(RECIPE)
-    (folder / "motor.npz").write_bytes(saved(record(40, 0.2, 1), record(20, 0.2, 2)))
-    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", place=CPU)
-    return folder
+    return trained(tmp_path_factory.mktemp("motor"), 40, 20, hidden=32, epochs=4, batch=16, rate=1e-2)
 
 
 @pytest.fixture(scope="module")

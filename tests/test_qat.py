@@ -32,7 +32,7 @@ from edgernn.readings.numpy import Stepper, quantize_dynamic
 from edgernn.static import Grid, grid, static
 from edgernn.tensor import STATIC, Tensor
 from edgernn.trace import replay
-from edgernn.train import recipe as recipes, run
+from edgernn.train import recipe as recipes
 from edgernn.train.batches import padded
 from edgernn.train.convert import to_graph
 from edgernn.train.core import core, to_calibrate
@@ -43,30 +43,16 @@ from edgernn.train.finetune import compressed, finetune
 from edgernn.train.fit import Part, Task, Training
 from edgernn.train.judge import answers
 from edgernn.train.models import KINDS, Network, Shape
-from edgernn.train.motor import record, saved
+from edgernn.train.motor import record
 from edgernn.train.replay import Replay
 from edgernn.train.restore import matrices, restore
 from edgernn.train.teacher import Lesson, Teacher
 from edgernn.train.trainer import Place
 from edgernn.train.zeros import Zeros
+from motors import trained
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 CPU = Place("cpu")
-RECIPE = """
-title = "A small motor"
-
-[data]
-reader = "npz"
-
-[model]
-cell = "gru"
-hidden = 16
-
-[training]
-epochs = 6
-batch = 16
-rate = 2e-2
-"""
 STEPS = 24
 FLOATS = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 RECURRENT = (
@@ -180,7 +166,7 @@ def test_weights_are_those_of_the_quantized_graph(name, scheme):
 @every_graph
 @every_scheme
 def test_every_word_makes_the_integers_of_the_definition(name, scheme):
-    """Given the same integers: 995 of 1000 are equal, and others one apart, but for curves whose table errs by more."""
+    """Given the same integers: 997 of 1000 are equal, or all but one, and others one apart; curves whose table errs are 3."""
     graph = ready(GRAPHS[name])
     definition, network = FixedStepper(quantize(graph, scheme)), Replay(graph, scheme=scheme)
     plan, ops, states = network._plan, FakeOps(network._plan, network._weights()), definition.rest()
@@ -200,7 +186,7 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
                     apart.append(np.abs(q - values[ref.name]))
     every = np.concatenate(apart)
     assert every.max() <= 1
-    assert np.mean(every == 0) >= 0.995
+    assert np.sum(every) <= max(1, 0.003 * every.size)
 
 
 def number(plan, name, values):
@@ -211,13 +197,13 @@ def number(plan, name, values):
 @every_graph
 @every_scheme
 def test_a_whole_run_stays_with_the_definition(name, scheme):
-    """In 8 bits 9 of 10 results are the same integers; in 16 they stay within a thousandth of what they reach."""
+    """In 8 bits 97 of 100 results are the same integers; in 16 they stay within a thousandth of what they reach."""
     graph = ready(GRAPHS[name])
     xs, definition = frames(graph, STEPS), FixedStepper(quantize(graph, scheme))
     found, wanted = run_of(Replay(graph, scheme=scheme), graph), definition.run(xs)[0]
     apart, reach = np.abs(found - wanted), np.abs(wanted).max()
-    if scheme == "static_wi8_ai8":
-        assert np.mean(apart <= 1e-5 * reach) >= 0.9 or name == "stack"  # which ends in a float softmax
+    if scheme == "static_wi8_ai8":  # a cell state keeps an integer that was turned; the stack ends in a float softmax
+        assert np.mean(apart <= 1e-5 * reach) >= {"Lstm": 0.9, "stack": 0.0}.get(name, 0.97)
         assert apart.max() <= 0.04 * reach
     else:
         assert apart.max() <= 1e-3 * reach
@@ -360,12 +346,7 @@ def test_ranges_are_learnt_from_the_training_part_unless_they_are_there():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A small recipe, its data, and a model trained for a moment."""
-    torch.set_num_threads(1)
-    made = tmp_path_factory.mktemp("motor")
-    (made / "small.toml").write_text(RECIPE)
-    (made / "motor.npz").write_bytes(saved(record(60, 0.2, 1), record(30, 0.2, 2)))
-    run.train(recipes.load(made / "small.toml"), made / "motor.npz", made / "run", place=CPU)
-    return made
+    return trained(tmp_path_factory.mktemp("motor"), 60, 30, hidden=16, epochs=6, batch=16, rate=2e-2)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 from hypothesis import given, strategies as st
 
@@ -22,10 +21,9 @@ from edgernn.graph import Graph
 from edgernn.latency.steps import BLOCK, ROUNDS, TURN
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
-from edgernn.train import recipe as recipes, run
+from edgernn.train import recipe as recipes
 from edgernn.train.data.reader import read
 from edgernn.train.judge import answers as as_judged, judge as judged
-from edgernn.train.motor import record, saved
 from edgernn.train.trainer import Place
 from edgernn.tune import candidates as making, kept as keeping, tuning
 from edgernn.tune.candidates import LeftOut, many
@@ -35,6 +33,7 @@ from edgernn.tune.taught import by_recipe
 from edgernn.tune.tuning import files, is_here, tune
 from edgernn.versus import RUNTIMES
 from edgernn_export.translate import export, render
+from motors import trained
 from zoo import frames, keyword_spotter, one, t
 
 _random = np.random.default_rng(0)  # of its own: with other weights four bits may lose nothing
@@ -319,32 +318,10 @@ def test_frames_that_say_nothing_are_refused():
         by_frames(one(Dense(t(1, 6))), FRAMES, "f.csv")
 
 
-RECIPE = """
-title = "A small motor"
-
-[data]
-reader = "npz"
-
-[model]
-cell = "gru"
-hidden = 8
-
-[training]
-epochs = 1
-batch = 20
-rate = 1e-2
-"""
-
-
 @pytest.fixture(scope="module")
 def motor(tmp_path_factory):
     """A folder with a small recipe, its data, and the model trained for a moment."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("motor")
-    (folder / "small.toml").write_text(RECIPE)
-    (folder / "motor.npz").write_bytes(saved(record(20, 0.2, 1), record(20, 0.2, 2)))
-    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", place=Place("cpu"))
-    return folder
+    return trained(tmp_path_factory.mktemp("motor"), 20, 20, hidden=8, epochs=1, batch=20, rate=1e-2)
 
 
 def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):

@@ -62,18 +62,18 @@ class FixedBound:
         self.write(tuple(np.zeros(width, said.dtype(name)) for name, width in said.states.items()))
 
     def step(self) -> None:
-        self.y[:], self._states = self._stepper.whole(_roomy(self.x.copy()), self._states)
+        self.y[:], self._states = self._stepper.whole(_roomy(self.x), self._states)
 
     def read(self) -> tuple[Array, ...]:
         return tuple(state.astype(self._said.dtype(name)) for name, state in self._states.items())
 
     def write(self, states: tuple[Array, ...]) -> None:
-        self._states = {name: _roomy(state.copy()) for name, state in zip(self._said.states, states, strict=True)}
+        self._states = {name: _roomy(state) for name, state in zip(self._said.states, states, strict=True)}
 
 
 def _roomy(x: Array) -> Array:
-    """Integers with room to compute in."""
-    return x.astype(np.int64) if x.dtype.kind == "i" else x
+    """A copy; of integers one with room to compute in."""
+    return x.astype(np.int64 if x.dtype.kind == "i" else x.dtype)
 
 
 def load(data: bytes, name: str, threads: int) -> NumpyEngine:  # noqa: ARG001  numpy decides its own threads

@@ -13,7 +13,7 @@ from edgernn.file import digest
 from edgernn.graph import Graph
 from edgernn.passes.calibrate import FRAMES, checked
 from edgernn.passes.plan import Plan
-from edgernn.readings.numpy import Stepper
+from edgernn.readings.fixed import stepper
 
 Array = NDArray[Any]
 Answer = Callable[[Array], Array]
@@ -47,12 +47,6 @@ class Judge:
     teach: Callable[[Plan], Graph] | None = None
 
 
-def answers(graph: Graph) -> Answer:
-    """Those of a float graph, in float32, as numpy gives them."""
-    stepper = Stepper(graph.astype("float32"), "float32")
-    return lambda xs: stepper.run(xs)[0]
-
-
 def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
     """The share of steps at which the largest output is the same as the float model's.
 
@@ -81,7 +75,7 @@ def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
             f"'{name}' has {len(rows)} frames; expected at least {ENOUGH}: half calibrate, and half are judged"
         )
     first, second = np.split(checked(graph, [np.stack(rows)])[0], [len(rows) // 2])
-    wanted = answers(graph)(second).argmax(-1)
+    wanted = stepper(graph).run(second)[0].argmax(-1)
 
     def worth(answer: Answer) -> float:
         return float(np.mean(answer(second).argmax(-1) == wanted))

@@ -8,16 +8,15 @@ from edgernn.file import digest
 from edgernn.graph import Graph
 from edgernn.passes.plan import Plan, cut
 from edgernn.train import run
+from edgernn.train.core import to_calibrate
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.finetune import finetune
-from edgernn.train.judge import METRICS, judge
+from edgernn.train.judge import METRICS, answers, judge
 from edgernn.train.recipe import Recipe, written
 from edgernn.train.restore import restore
 from edgernn.train.trainer import Place
-from edgernn.tune.judge import Answer, Judge, answers
-
-SEQUENCES = 64  # of the training part, to calibrate on
+from edgernn.tune.judge import Answer, Judge
 
 
 def by_recipe(graph: Graph, recipe: Recipe, path: str | os.PathLike[str], place: Place | None = None) -> Judge:
@@ -53,7 +52,7 @@ def by_recipe(graph: Graph, recipe: Recipe, path: str | os.PathLike[str], place:
         f"the {said} part, {len(part)} sequences",
         lambda answer: metrics(answer)[name],
         before[name],
-        kept.train.frames[:SEQUENCES],
+        tuple(to_calibrate(kept)),
         _key(graph, recipe, data),
         teach,
     )

@@ -1,0 +1,34 @@
+"""A small motor: recordings of it, a recipe for them, and a model that was trained for a moment, in one folder."""
+
+from pathlib import Path
+
+import torch
+
+from edgernn.train import recipe as recipes, run
+from edgernn.train.motor import record, saved
+from edgernn.train.trainer import Place
+
+RECIPE = """
+title = "A small motor"
+
+[data]
+reader = "npz"
+
+[model]
+cell = "gru"
+hidden = {hidden}
+
+[training]
+epochs = {epochs}
+batch = {batch}
+rate = {rate}
+"""
+
+
+def trained(folder: Path, train: int, test: int, **settings: float) -> Path:
+    """The folder, with `small.toml`, `motor.npz` of so many recordings, and `run/model.rnn`."""
+    torch.set_num_threads(1)
+    (folder / "small.toml").write_text(RECIPE.format(**settings))
+    (folder / "motor.npz").write_bytes(saved(record(train, 0.2, 1), record(test, 0.2, 2)))
+    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", place=Place("cpu"))
+    return folder
