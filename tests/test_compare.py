@@ -11,6 +11,7 @@ from itertools import count
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, strategies as st
 
 import edgernn
 from edgernn import device
@@ -19,7 +20,7 @@ from edgernn.cost import frame
 from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.train import compare as comparing, recipe
 from edgernn.train.comparison import Comparison, page, remarks, row as one_row, table
-from edgernn.train.contest import Contender, Timed, contest
+from edgernn.train.contest import Contender, Timed, contest, ratios
 from edgernn.train.fit import Task
 from edgernn.train.recipe import written
 from page import Page
@@ -282,6 +283,30 @@ def test_contenders_are_timed_in_turn_and_the_fastest_is_one():
     assert isinstance(found["slow"], Timed)
     turns = [name for k, name in enumerate(order) if not k or order[k - 1] != name]
     assert turns == ["slow", "fast"] * 3
+
+
+ROUNDS = st.integers(1, 4).flatmap(
+    lambda names: st.lists(st.lists(st.floats(1e-3, 1e6), min_size=names, max_size=names), min_size=1, max_size=9)
+)
+
+
+@given(ROUNDS, st.data())
+def test_the_fastest_is_one_and_a_slow_machine_decides_nothing(took, drawn):
+    def of(rounds):
+        return ratios([dict(zip("abcd", each, strict=False)) for each in rounds])
+
+    found = of(took)
+    assert min(found.values()) == 1
+    loads = drawn.draw(st.lists(st.floats(0.01, 100), min_size=len(took), max_size=len(took)))
+    loaded = of([[us * load for us in each] for each, load in zip(took, loads, strict=True)])
+    assert loaded == pytest.approx(found)
+
+
+def test_the_fastest_is_so_in_most_rounds_and_not_by_its_median_alone():
+    """The least median is a's, 2.0, but c takes less than a in two rounds of three."""
+    found = ratios([{"a": 1.0, "b": 2.0, "c": 0.9}, {"a": 3.0, "b": 6.0, "c": 2.9}, {"a": 2.0, "b": 4.0, "c": 2.1}])
+    assert found["c"] == 1
+    assert found["b"] == pytest.approx(2 * found["a"])
 
 
 @pytest.mark.slow

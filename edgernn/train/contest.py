@@ -1,8 +1,8 @@
 """Steps timed side by side on this machine: all in turn, many times, so that a machine that drifts decides nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Timed:
-    """One contender: the median of its rounds, and the median of its ratios to the fastest, round by round."""
+    """One contender: the median of its rounds, and how many times longer than the fastest, as `ratios` says."""
 
     step_us: float
     ratio: float
@@ -60,9 +60,20 @@ def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: in
         {name: us / contenders[name].frames for name, us in each.items()}
         for each in in_turn({name: each.call for name, each in contenders.items()}, rounds, count)
     ]
-    typical = {name: median(each[name] for each in took) for name in contenders}
-    fastest = min(typical, key=typical.__getitem__)
-    return {
-        name: Timed(round(typical[name], 3), round(median(each[name] / each[fastest] for each in took), 3))
-        for name in contenders
-    }
+    ratio = ratios(took)
+    return {name: Timed(round(median(each[name] for each in took), 3), round(ratio[name], 3)) for name in contenders}
+
+
+def ratios(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """How many times longer each takes than the fastest of them, whose ratio is 1.
+
+    A round counts by what each took of its geometric mean: one in which the machine was slow for all of them says what
+    a quick one says, and every ratio is of the same measure.
+
+    Args:
+        rounds: at least one; in each the time of every contender, above 0, in any unit.
+    """
+    means = [geometric_mean(each.values()) for each in rounds]
+    typical = {name: median(each[name] / mean for each, mean in zip(rounds, means, strict=True)) for name in rounds[0]}
+    least = min(typical.values())
+    return {name: value / least for name, value in typical.items()}
