@@ -1,7 +1,6 @@
 """One contender in a bare environment: reads a number of steps from a line, times them, prints the median."""
 
 import sys
-import time
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from tflite_runtime.interpreter import Interpreter
 
 import edgernn
+from edgernn.latency.paced import timed
 from interpreter import bare
 
 
@@ -23,14 +23,8 @@ CONTENDERS = {"tflite-runtime set/invoke/get": partial(bare, Interpreter), "tfli
 
 def main(contender, path):
     step, frames = CONTENDERS[contender](path), list(np.load(path.with_suffix(".npy")))
-    clock = time.perf_counter_ns
     for line in sys.stdin:
-        took = np.empty(int(line), np.int64)
-        for i, frame in zip(range(len(took)), cycle(frames), strict=False):
-            start = clock()
-            step(frame)
-            took[i] = clock() - start
-        print(np.median(took) / 1000, flush=True)
+        print(np.median(timed(step, cycle(frames), int(line))) / 1000, flush=True)
 
 
 main(sys.argv[1], Path(sys.argv[2]))

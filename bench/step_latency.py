@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from contenders import CONTENDERS, ELSEWHERE, STEPS_PER_CALL, Elsewhere, Model, Step, make
+from edgernn.latency.paced import timed
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results/step_latency.json"
@@ -123,12 +124,7 @@ def goal(name: str, hidden: int) -> float | None:
 
 def block(step: Step, frames: list[np.ndarray], steps: int, per_call: int) -> float:
     """The median of that many steps, in microseconds; of calls that do several, each with its share."""
-    took, clock = np.empty(max(steps // per_call, 5), np.int64), time.perf_counter_ns
-    for i, frame in zip(range(len(took)), cycle(frames), strict=False):
-        start = clock()
-        step(frame)
-        took[i] = clock() - start
-    return float(np.median(took)) / 1000 / per_call
+    return float(np.median(timed(step, cycle(frames), max(steps // per_call, 5)))) / 1000 / per_call
 
 
 def start_up(runs: int = 15) -> dict[str, float]:

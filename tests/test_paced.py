@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from edgernn.budget import Budget, judge
 from edgernn.errors import FileError, UsageError
 from edgernn.latency.arrivals import recorded, regular
-from edgernn.latency.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, unpaced, warmed
+from edgernn.latency.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, timed, unpaced, warmed
 from edgernn.latency.steps import BLOCK
 
 MS = 1_000_000
@@ -93,6 +93,12 @@ def test_frames_are_given_in_turn(measure):
     run = measure(clock, ["a", "b", "c"], regular(7, 100))
     assert "".join(clock.given) == "abcabca"
     assert len(run.due) == len(run.start) == len(run.end) == 7
+
+
+def test_whoever_times_on_goes_on_with_the_next_frame():
+    clock, frames = Clock([10, 20, 30, 40], look_ns=0), iter("abcdef")
+    assert [*timed(clock.step, frames, 3, clock), *timed(clock.step, frames, 1, clock)] == [10, 20, 30, 40]
+    assert "".join(frames) == "ef"
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), min_size=1, max_size=60))

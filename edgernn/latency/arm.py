@@ -10,11 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import cycle, islice
+from itertools import cycle
 from types import MappingProxyType
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from edgernn import runtime
 from edgernn.errors import EdgernnError, FileError, FrameError
@@ -22,7 +20,7 @@ from edgernn.frames import frames as read_frames
 from edgernn.latency import arrivals
 from edgernn.latency.conditions import machine, moment
 from edgernn.latency.measured import measure
-from edgernn.latency.paced import warmed
+from edgernn.latency.paced import timed, warmed
 from edgernn.latency.steps import BLOCK, collector_at_rest
 from edgernn.readings.numpy import random_frames
 from edgernn.version import VERSION
@@ -117,15 +115,9 @@ def _warm(held: list[Arm]) -> Answer:
 def _block(held: list[Arm], steps: int) -> Answer:
     """Time some steps back to back, after some that bring its data into the caches again."""
     step, given = held[0].step, cycle(held[0].frames)
-    took = np.empty(steps, np.int64)
     with collector_at_rest():
-        for frame in islice(given, BLOCK):
-            step(frame)
-        for i, frame in zip(range(steps), given, strict=False):
-            start = time.perf_counter_ns()
-            step(frame)
-            took[i] = time.perf_counter_ns() - start
-    return {}, {"took": took}
+        timed(step, given, BLOCK)
+        return {}, {"took": timed(step, given, steps)}
 
 
 VERBS: Mapping[str, Callable[..., Answer]] = MappingProxyType(

@@ -1,7 +1,7 @@
 """Measuring as frames come: on a schedule that no late step moves, so that it delays the next and both count."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -86,14 +86,20 @@ def unpaced(step: Step, frames: Sequence[Any], due: Times, clock: Clock = time.p
 
     A step that waits finds cold caches and a slow clock, so this flatters: it never stands for a paced run.
     """
-    service = np.empty(len(due), np.int64)
     with collector_at_rest():
-        for i, frame in zip(range(len(due)), cycle(frames), strict=False):
-            start = clock()
-            step(frame)
-            service[i] = clock() - start
+        service = timed(step, cycle(frames), len(due), clock)
     begins = due + implied_wait(service, due)
     return Run(due, begins, begins + service, implied=True)
+
+
+def timed(step: Step, frames: Iterator[Any], steps: int, clock: Clock = time.perf_counter_ns) -> Times:
+    """What each step takes, back to back; each is given a frame, and no further frame is taken."""
+    took = np.empty(steps, np.int64)
+    for i, frame in zip(range(steps), frames, strict=False):
+        start = clock()
+        step(frame)
+        took[i] = clock() - start
+    return took
 
 
 def implied_wait(service: Times, due: Times) -> Times:
