@@ -6,7 +6,7 @@ outputs: `x` and `<layer>.<state>.in`, `y` and `<layer>.<state>.out`.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -61,34 +61,31 @@ class Contract:
 
 def contract(graph: Graph) -> Contract:
     """The contract of every artifact made from a graph."""
-    return Contract(
-        graph=digest(graph),
-        version=VERSION,
-        precision=graph.precision,
-        inputs=graph.inputs,
-        outputs=graph.outputs,
-        rows=graph.rows,
+    return replace(
+        _alike(graph),
         states=dict(graph.states),
         rest={name: tuple(tensor.stored.tolist()) for name, tensor in graph.rest.items()},
-        period_ms=graph.period_ms,
-        labels=graph.labels,
         grids=static(graph).door,
     )
 
 
 def whole(window: Window) -> Contract:
     """The contract of every artifact made from a window; it carries nothing from one window to the next."""
+    return replace(_alike(window), window="pooled" if window.pooled else "steps")
+
+
+def _alike(model: Graph | Window) -> Contract:
+    """What the contracts of both say, with no states."""
     return Contract(
-        graph=digest(window),
+        graph=digest(model),
         version=VERSION,
-        precision=window.precision,
-        inputs=window.inputs,
-        outputs=window.outputs,
-        rows=window.rows,
+        precision=model.precision,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        rows=model.rows,
         states={},
-        period_ms=window.period_ms,
-        labels=window.labels,
-        window="pooled" if window.pooled else "steps",
+        period_ms=model.period_ms,
+        labels=model.labels,
     )
 
 
