@@ -19,6 +19,7 @@ from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Graph
 from edgernn.latency.steps import BLOCK, ROUNDS, TURN
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.train import recipe as recipes
@@ -135,6 +136,15 @@ def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
         assert each.step_us == 1.0
     assert any(each.drop > 0 for each in found.candidates)  # so that the above says something
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_ranges_are_learnt_from_what_judges_whatever_the_model_brings(tmp_path):
+    given = calibrate(KWS, [10 * FRAMES])
+    judge, schemes = by_frames(given, FRAMES, "frames"), ("static_wi8_ai8",)
+    found = tune(given, judge, tmp_path, bound=100, board=HERE, schemes=schemes, clock=clock())
+    learnt = calibrate(KWS, [FRAMES[:100]])
+    assert given.ranges != learnt.ranges
+    assert found.model == quantize(learnt, *schemes)
 
 
 def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_path):

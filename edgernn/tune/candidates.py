@@ -1,7 +1,7 @@
 """The candidates of a model: each precision, pruning and runtime, made, judged and kept; or why one is none."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from edgernn.errors import (
@@ -16,11 +16,10 @@ from edgernn.errors import (
     UsageError,
 )
 from edgernn.graph import Graph
-from edgernn.passes.calibrate import calibrate
 from edgernn.passes.plan import Plan, plan
-from edgernn.passes.quantize import quantize
+from edgernn.passes.ready import Calibration, quantized
 from edgernn.runtime import Program
-from edgernn.tensor import SCHEMES, STATIC
+from edgernn.tensor import SCHEMES
 from edgernn.tune.choice import Candidate, lost
 from edgernn.tune.judge import Judge
 from edgernn.tune.kept import Kept
@@ -98,17 +97,18 @@ def candidates(
         here: whether it is for this machine; for another only compiled steps are of use.
         told: hears how many are done whenever some are.
     """
+    single, learnt = replace(graph.astype("float32"), ranges={}), Calibration(judge.sequences)
     for texts, asked, among in _trainings(plans, schemes):
         name = " ".join(texts)
         try:
-            small = graph if asked == Plan() or judge.teach is None else kept.model(asked, judge.teach)
+            small = single if asked == Plan() or judge.teach is None else kept.model(asked, judge.teach)
         except REFUSED as error:
             yield from (_left(name, scheme, "", error) for scheme in among)
             told(many([texts], among))
             continue
         for scheme in among:
             try:
-                model = _quantized(small, scheme, judge)
+                model = quantized(small, None if scheme == FLOAT else scheme, learnt)
             except REFUSED as error:
                 yield _left(name, scheme, "", error)
                 told(len(RUNTIMES))
@@ -130,13 +130,6 @@ def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple
             else:
                 same.append(scheme)
         yield from ((texts, asked, among) for asked, among in shared)
-
-
-def _quantized(graph: Graph, scheme: str, judge: Judge) -> Graph:
-    graph = graph.astype("float32")
-    if scheme in STATIC:
-        graph = calibrate(graph, judge.sequences)
-    return graph if scheme == FLOAT else quantize(graph, scheme)
 
 
 def _judged(
