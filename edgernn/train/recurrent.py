@@ -1,4 +1,4 @@
-"""A cell as a layer of torch: its step run over a sequence, with the state carried and handed back."""
+"""A cell as a layer of torch: by itself, or run over a sequence with the state carried and handed back."""
 
 from typing import Any
 
@@ -18,22 +18,56 @@ def parameter(name: str) -> str:
     return name.replace(".", "_")
 
 
-class Recurrent(nn.Module):
+class Formula(nn.Module):
     """Any cell, trained by the formula that it is exported with; `from_torch` keeps it whole.
 
     Args:
         cell: the formula, and the weights to begin with, which become parameters of the same names, `u.left` as u_left.
+    """
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self._cell = cell
+        for name, tensor in tensors(cell).items():
+            self.register_parameter(parameter(name), nn.Parameter(torch.from_numpy(tensor.dense(np.float32).copy())))
+
+    def edgernn_cell(self) -> Any:
+        """The cell with the weights as they are now."""
+        return with_tensors(
+            self._cell,
+            {name: Tensor(getattr(self, parameter(name)).detach().cpu().numpy()) for name in tensors(self._cell)},
+        )
+
+    def weights(self) -> dict[str, str]:
+        """Each parameter's name, and that of the weight of the layer for which it stands."""
+        return {parameter(name): name for name in tensors(self._cell)}
+
+    def _ops(self) -> TorchOps:
+        return TorchOps({id(tensor): getattr(self, parameter(name)) for name, tensor in tensors(self._cell).items()})
+
+
+class Stateless(Formula):
+    """A cell without states."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        y: torch.Tensor = self._cell.step(self._ops(), x, ())[0]
+        return y
+
+
+class Recurrent(Formula):
+    """A cell over a sequence, with its states carried and handed back.
+
+    Args:
+        cell: as above.
         dropout: the part of the units that is dropped while training, the same ones at every step of a sequence
             (Y. Gal and Z. Ghahramani, arXiv:1512.05287): of the cell's input and of the state that it reads first.
         learned: whether the states begin at a parameter and not at zero.
     """
 
     def __init__(self, cell: Any, *, dropout: float = 0.0, learned: bool = False) -> None:
-        super().__init__()
-        self._cell = cell
+        super().__init__(cell)
         self.dropout = dropout
-        for name, tensor in tensors(cell).items():
-            self.register_parameter(parameter(name), nn.Parameter(torch.from_numpy(tensor.dense(np.float32).copy())))
         self.rest = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(width)) for name, width in cell.states.items()} if learned else {}
         )
@@ -41,7 +75,7 @@ class Recurrent(nn.Module):
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """(batch, time, inputs) and the states before, each (batch, width) -> (batch, time, outputs), states after."""
         carried = self.begin(x) if state is None else state
-        ops = TorchOps({id(tensor): getattr(self, parameter(name)) for name, tensor in tensors(self._cell).items()})
+        ops = self._ops()
         kept_x, kept_h = self._mask(x[:, 0]), self._mask(carried[0]) if carried else None
         answers = []
         for frame in x.unbind(1):
@@ -57,16 +91,9 @@ class Recurrent(nn.Module):
             for name, width in self._cell.states.items()
         )
 
-    def edgernn_cell(self) -> Any:
-        """The cell with the weights as they are now."""
-        return with_tensors(
-            self._cell,
-            {name: Tensor(getattr(self, parameter(name)).detach().cpu().numpy()) for name in tensors(self._cell)},
-        )
-
     def weights(self) -> dict[str, str]:
-        """Each parameter's name, and that of the weight of the cell for which it stands."""
-        return {parameter(name): name for name in tensors(self._cell)}
+        """The same, and the states at which a sequence begins."""
+        return super().weights() | {f"rest.{state}": f"{state}.rest" for state in self.rest}
 
     def edgernn_rest(self) -> dict[str, torch.Tensor]:
         """The states at which a sequence begins, when they are learned."""

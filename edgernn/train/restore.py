@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from edgernn.cell import dimensions, settings, tensors
-from edgernn.cells import Dense
 from edgernn.errors import UsageError
 from edgernn.factored import Factored
 from edgernn.graph import Graph, Layer
@@ -16,9 +15,8 @@ from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
 from edgernn.train.models import Network
 from edgernn.train.recipe import Recipe
-from edgernn.train.recurrent import Recurrent
+from edgernn.train.recurrent import Formula, Recurrent, Stateless
 from edgernn.train.replay import Replay
-from edgernn.train.thin import Thin
 
 FUSED: Mapping[str, str] = {"weight_ih_l0": "w", "weight_hh_l0": "u", "bias_ih_l0": "b", "bias_hh_l0": "c"}
 
@@ -87,11 +85,12 @@ def _factor(network: Network, graph: Graph) -> None:
     for layer in graph.layers:
         if not any(isinstance(weight, Factored) for weight in vars(layer.cell).values()):
             continue
-        if isinstance(layer.cell, Dense):
-            network.set_submodule(paths[layer.name], Thin(layer.cell))
-        else:
-            own = Recurrent(layer.cell, dropout=shape.variational, learned=shape.learned_state)
-            network.set_submodule(paths[layer.name], own)
+        own = (
+            Recurrent(layer.cell, dropout=shape.variational, learned=shape.learned_state)
+            if layer.cell.states
+            else Stateless(layer.cell)
+        )
+        network.set_submodule(paths[layer.name], own)
     network.eval()
 
 
@@ -108,11 +107,7 @@ def _load(network: Network, graph: Graph) -> None:
 
 def _fields(module: nn.Module) -> dict[str, str]:
     """The parameters of a module itself, and the fields that they become."""
-    if isinstance(module, Recurrent):
-        return module.weights() | {f"rest.{state}": f"{state}.rest" for state in module.rest}
-    if isinstance(module, Thin):
-        return module.weights()
-    return dict(FIELDS.get(type(module), {}))
+    return module.weights() if isinstance(module, Formula) else dict(FIELDS.get(type(module), {}))
 
 
 def _check(graph: Graph, wanted: Graph, recipe: Recipe) -> None:
