@@ -1,7 +1,6 @@
 """Static precisions in ONNX: each word alone against the integer definition, and what ONNX Runtime makes of the whole."""
 
 from collections import Counter
-from functools import cache
 
 import numpy as np
 import onnx
@@ -10,42 +9,29 @@ import pytest
 import test_static
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from test_door import HALF
-from test_precisions import altered, rows, scaled
-from test_static import STATICS, every_scheme
+from test_static import every_scheme
+from test_static_files import EVERY, KWS, quantized
 
-import edgernn
 from edgernn.backends.onnxruntime import CONFIG
-from edgernn.cells import Conv1d, Gru, LayerNorm
-from edgernn.door import integers, numbers
-from edgernn.errors import ParityError, UnsupportedError
+from edgernn.cells import Gru
+from edgernn.door import integers
+from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
 from edgernn.readings.fixed import FixedStepper
-from edgernn.tensor import DYNAMIC, SCHEMES, STATIC, Tensor
+from edgernn.tensor import DYNAMIC, SCHEMES, STATIC
 from edgernn.window import Stage, Window
 from edgernn_export import export
-from edgernn_export.prove import prove
-from edgernn_export.prove_integers import errs, within
+from edgernn_export.prove_integers import errs
 from edgernn_export.targets.onnx.integers import DTYPES
 from edgernn_export.targets.onnx.step import TYPES, step
 from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, sealed
 from edgernn_export.targets.place import place
 from edgernn_export.targets.plan import plan
-from zoo import GRAPHS, apart, frames, keyword_spotter, t
+from zoo import frames, t
 
-KWS = keyword_spotter()
-FLOAT_STATE = Graph((Layer("norm", LayerNorm(t(6), t(6))), Layer("conv", Conv1d(2, t(4, 12)))), 6)
-EVERY = {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float word makes": FLOAT_STATE}
 OPTIONS = {"as edgernn opens it": CONFIG, "as it comes": {}}
 """Float between integers, and the runtime's own kernels of integers where it has them."""
-
-every_graph = pytest.mark.parametrize("name", EVERY)
-
-
-@cache
-def quantized(name, scheme):
-    return test_static.quantized(EVERY[name], scheme)
 
 
 def session(data, options, seen=None):
@@ -56,11 +42,6 @@ def session(data, options, seen=None):
     for key, value in options.items():
         settings.add_session_config_entry(key, value)
     return onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
-
-
-def exported(graph, tmp_path):
-    export(graph, tmp_path / "m.onnx")
-    return edgernn.open(tmp_path / "m.onnx")
 
 
 # Words
@@ -84,7 +65,7 @@ def cut(planned, static):
     return helper.make_graph(graph.node, "words", ins, outs, graph.initializer)
 
 
-@every_graph
+@pytest.mark.parametrize("name", EVERY)
 @every_scheme
 def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
     """Each given the definition's own integers, also where it saturates; in float between them, and by other kernels."""
@@ -115,33 +96,6 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
 
 
 # The whole step
-
-
-@every_graph
-@every_scheme
-def test_a_step_is_the_definition_within_its_slack(name, scheme, tmp_path):
-    """What `export` proves before it keeps a file; and then a stream that runs freely does not drift."""
-    graph = quantized(name, scheme)
-    program = exported(graph, tmp_path)
-    assert program.contract.precision == scheme
-    xs = within(graph, 24)
-    wanted, states = FixedStepper(graph).run(xs)
-    stream = program.stream()
-    found = stream.run(xs)
-    size = max(1.0, float(np.abs(wanted).max()))
-    assert apart(name, found, wanted) < {8: 0.01, 16: 0.0005}[STATIC[scheme]] * size
-    assert {state: array.dtype for state, array in stream.state.items()} == dict.fromkeys(states, np.float32)
-
-
-def test_integers_stand_at_the_door(tmp_path):
-    """A raw stream takes, carries and gives the file's own integers; the usual one says the same in float."""
-    program = exported(quantized("Lstm", "static_wi8_ai8"), tmp_path)
-    raw, usual, said = program.stream(raw=True), program.stream(), program.contract
-    for x in frames(GRAPHS["Lstm"], 8):
-        q, y = raw.step(integers(said, "x", x)), usual.step(x)
-        assert q.dtype == np.int8
-        np.testing.assert_array_equal(numbers(said, "y", q), y)
-    assert {state: array.dtype.name for state, array in raw.state.items()} == {"layer.h": "int8", "layer.c": "int16"}
 
 
 @every_scheme
@@ -207,30 +161,6 @@ def test_weights_become_float_once_and_not_at_every_step(tmp_path):
     all_of_them = sum(node.op_type == "DequantizeLinear" for node in written)
     left = kinds(graph, OPTIONS["as edgernn opens it"], tmp_path)["DequantizeLinear"]
     assert all_of_them - left == sum(1 + (word.args[2] is not None) for word in affines)
-
-
-_H = 16
-_UPDATE_FIRST = np.r_[_H : 2 * _H, :_H, 2 * _H : 3 * _H]
-MUTANTS = {
-    "gates of u swapped": lambda graph: altered(graph, gru=lambda c: {"u": rows(c.u, _UPDATE_FIRST)}),
-    "a scale of another row": lambda graph: altered(
-        graph, out=lambda c: {"w": Tensor(c.w.stored, np.roll(c.w.scale, 1), c.w.scheme)}
-    ),
-    "a scale off by an eighth": lambda graph: altered(
-        graph, out=lambda c: {"w": scaled(c.w, np.abs(c.w.dense()).sum(1).argmax(), 9 / 8)}
-    ),
-    "a bias of the gates forgotten": lambda graph: altered(graph, gru=lambda c: {"b": None}),
-    "the biases of the gates exchanged": lambda graph: altered(graph, gru=lambda c: {"b": c.c, "c": c.b}),
-}
-
-
-@every_scheme
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_proof_catches_a_mutant(name, scheme, tmp_path):
-    graph = quantized("kws", scheme)
-    program = exported(graph, tmp_path)
-    with pytest.raises(ParityError, match=r"differs from numpy at step \d+ in '(y|gru\.h)' by .*; expected at most"):
-        prove(MUTANTS[name](graph), program)
 
 
 @every_scheme

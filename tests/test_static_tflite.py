@@ -1,30 +1,25 @@
-"""Static precisions in TFLite: each operator alone against the integer definition, and what the runtimes make of all."""
+"""Static precisions in TFLite: each operator alone against the integer definition, and what stands in the file."""
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from test_static import every_scheme
-from test_static_onnx import EVERY, MUTANTS, quantized
+from test_static_files import EVERY, quantized
 
-import edgernn
-from edgernn.door import integers, numbers
-from edgernn.errors import CalibrationError, ParityError
+from edgernn.errors import CalibrationError
 from edgernn.passes.quantize import quantize
 from edgernn.range import Range
 from edgernn.readings.fixed import FixedOps, FixedStepper
 from edgernn.static import INTEGER, static
-from edgernn.tensor import SCHEMES, STATIC
+from edgernn.tensor import SCHEMES
 from edgernn.trace import replay
 from edgernn_export import export
-from edgernn_export.prove import prove
-from edgernn_export.prove_integers import within
 from edgernn_export.targets.place import place
 from edgernn_export.targets.plan import plan
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import IntegerWords
 from edgernn_export.targets.tflite.target import render
-from zoo import GRAPHS, apart, frames
 
 KERNELS = ("BUILTIN_REF", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO")
 FEW = ("Gru", "Lstm", "FastGrnn", "Rnn relu", "Mgu", "Embedding", "Concat", "Dense sigmoid", "Conv1d", "Scale")
@@ -94,46 +89,6 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
                     assert off <= (3 if word.name in {"sigmoid", "tanh"} and bits == 16 else 1), word
             said.add(word.name)
     assert said == set(INTEGER)
-
-
-# The whole step
-
-
-@pytest.mark.parametrize("name", EVERY)
-@every_scheme
-def test_a_step_is_the_definition_within_its_slack(name, scheme, tmp_path):
-    """What `export` proves before it keeps a file; and then a stream that runs freely does not drift."""
-    graph = quantized(name, scheme)
-    export(graph, tmp_path / "m.tflite")
-    program = edgernn.open(tmp_path / "m.tflite")
-    assert program.contract.precision == scheme
-    xs = within(graph, 24)
-    wanted, states = FixedStepper(graph).run(xs)
-    stream = program.stream()
-    size = max(1.0, float(np.abs(wanted).max()))
-    assert apart(name, stream.run(xs), wanted) < {8: 0.01, 16: 0.0005}[STATIC[scheme]] * size
-    assert {state: array.dtype for state, array in stream.state.items()} == dict.fromkeys(states, np.float32)
-
-
-@every_scheme
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_proof_catches_a_mutant(name, scheme, tmp_path):
-    graph = quantized("kws", scheme)
-    export(graph, tmp_path / "m.tflite")
-    with pytest.raises(ParityError, match=r"differs from numpy at step \d+ in '(y|gru\.h)' by .*; expected at most"):
-        prove(MUTANTS[name](graph), edgernn.open(tmp_path / "m.tflite"))
-
-
-def test_integers_stand_at_the_door(tmp_path):
-    """A raw stream takes, carries and gives the file's own integers; the usual one says the same in float."""
-    export(quantized("Lstm", "static_wi8_ai8"), tmp_path / "m.tflite")
-    program = edgernn.open(tmp_path / "m.tflite")
-    raw, usual, said = program.stream(raw=True), program.stream(), program.contract
-    for x in frames(GRAPHS["Lstm"], 8):
-        q, y = raw.step(integers(said, "x", x)), usual.step(x)
-        assert q.dtype == np.int8
-        np.testing.assert_array_equal(numbers(said, "y", q), y)
-    assert {state: array.dtype.name for state, array in raw.state.items()} == {"layer.h": "int8", "layer.c": "int16"}
 
 
 # Files
