@@ -5,14 +5,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings, strategies as st
 from scipy.stats import norm
 
 import edgernn
+from edge import called
 from edgernn.anomaly import Likelihood, Scorer
 from edgernn.cells import Scale, Slice
-from edgernn.cli import call, cli
 from edgernn.errors import FileError, FrameError, StateError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.runtime import BACKENDS
@@ -216,19 +215,13 @@ def test_what_cannot_be_watched_is_refused_in_words(name, tmp_path):
         watched()
 
 
-def edge(*arguments):
-    with CliRunner().isolation() as (out, err, _):
-        code = call(cli, [str(each) for each in arguments], "edgernn")
-        return code, out.getvalue().decode(), err.getvalue().decode()
-
-
 def test_the_verb_prints_alarms_with_their_times(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
     windows = told(tmp_path, {"x/s.csv": [[at(1400), at(1600)], [at(3500), at(3700)]]})
     options = ("anomalies", persistent.name, "--data", path, "--windows", windows, "--a-week", 0)
-    code, printed, complaint = edge(*options)
+    code, printed, complaint = called(*options)
     assert (code, complaint) == (0, "")
-    said = json.loads(edge(*options, "--json")[1])
+    said = json.loads(called(*options, "--json")[1])
     assert said == json.loads(
         json.dumps(watch(persistent, path, known_windows(windows, path), rule=Rule(a_week=0.0)).said())
     )

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
-from test_commands import edge
 from test_train import VOWELS, vowels
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import edgernn
+from edge import edge
 from edgernn.cells import LogMel, Standardize
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.readings.window import WindowReading

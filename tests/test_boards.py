@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from test_commands import edge
 
+from edge import edge
 from edgernn import cpu, device, probe, profile, survey
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.profile import COMPUTER, FIGURES, MICROCONTROLLER

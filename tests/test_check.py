@@ -9,13 +9,12 @@ from itertools import chain, cycle, repeat
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from test_paced import MS, Clock
 
 import edgernn
+from edge import edge
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget
-from edgernn.cli import call, cli
 from edgernn.device import load
 from edgernn.errors import FileError, FrameError, UnsupportedError, UsageError
 from edgernn.latency.account import as_json, text
@@ -345,15 +344,6 @@ def test_what_answers_nonsense_is_refused(tmp_path):
     shim.chmod(0o755)
     with Worker(shim) as worker, pytest.raises(UsageError, match=r"answers b'hello.+n'; is it a Python with edgernn"):
         worker.open("m.rnn")
-
-
-def edge(*arguments, code=0):
-    runner = CliRunner()
-    with runner.isolation() as (out, err, _):
-        got = call(cli, [str(argument) for argument in arguments], "edgernn")
-        printed, complaint = out.getvalue().decode(), err.getvalue().decode()
-    assert got == code, (got, printed, complaint)
-    return complaint if code == 2 else printed
 
 
 def test_the_command_tells_what_it_found_and_leaves_with_its_code(model, tmp_path):

@@ -9,12 +9,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from safetensors.torch import save_file
 
 import edgernn
+from edge import edge
 from edgernn import disk
-from edgernn.cli import call, cli
 from edgernn.file import digest
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import DYNAMIC
@@ -73,16 +72,6 @@ def folder(tmp_path, monkeypatch):
         export(KWS, f"kws.{suffix}")
     np.save("frames.npy", frames(KWS, 12))
     return tmp_path
-
-
-def edge(*arguments, code=0):
-    """Run the command in this process: what it prints, on both streams."""
-    runner = CliRunner()
-    with runner.isolation() as (out, err, _):
-        found = call(cli, [str(argument) for argument in arguments], "edgernn")
-        printed, complaint = out.getvalue().decode(), err.getvalue().decode()
-    assert found == code, (found, printed, complaint)
-    return printed if code == 0 else complaint
 
 
 def test_version_lists_what_is_found():

@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from torch import nn
 
 import edgernn
+from edge import edge
 from edgernn import versus as races
 from edgernn.cells import Activation, Dense
-from edgernn.cli import call, cli
 from edgernn.commands.compress import _advice
 from edgernn.errors import GraphError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
@@ -268,14 +267,6 @@ WRONG_PLANS = {
 def test_a_wrong_plan_is_refused(asked):
     with pytest.raises(UsageError, match=WRONG_PLANS[asked]):
         plan(asked)
-
-
-def edge(*arguments, code=0):
-    """Run the command in this process: what it prints, on both streams."""
-    runner = CliRunner()
-    with runner.isolation() as (out, err, _):
-        assert call(cli, [str(each) for each in arguments], "edgernn") == code, err.getvalue().decode()
-        return out.getvalue().decode() + err.getvalue().decode()
 
 
 @pytest.fixture

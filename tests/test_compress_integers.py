@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from test_compress import edge, motor  # noqa: F401  a fixture
+from test_compress import motor  # noqa: F401  a fixture
 
 import edgernn
+from edge import edge
 from edgernn import versus as races
 from edgernn.agreement import Agreement, agreement
 from edgernn.cells import Dense, Rnn

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
-from test_commands import edge
 from torch import nn
 
 import edgernn
+from edge import edge
 from edgernn import cpu, device
 from edgernn.cells import Dense, Embedding, Gru
 from edgernn.cost import GUARD, OPERATIONS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate

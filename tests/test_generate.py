@@ -6,14 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings, strategies as st
 from scipy.special import softmax
 from scipy.stats import chisquare
 
 import edgernn
+from edge import called
 from edgernn.cells import Dense, Embedding, Gru
-from edgernn.cli import call, cli
 from edgernn.errors import StateError, UsageError
 from edgernn.generate import UNKNOWN, between, draw, generate, text_symbols
 from edgernn.graph import Graph, Layer
@@ -163,26 +162,20 @@ def test_only_a_model_of_text_goes_on_with_one(graph, tmp_path):
         text_symbols(said, "m.rnn")
 
 
-def edge(*arguments):
-    with CliRunner().isolation() as (out, err, _):
-        code = call(cli, [str(each) for each in arguments], "edgernn")
-        return code, out.getvalue().decode(), err.getvalue().decode()
-
-
 @pytest.mark.parametrize("suffix", BACKENDS)
 def test_the_verb_goes_on_with_a_text(suffix, tmp_path):
     path = tmp_path / f"m{suffix}"
     wanted = "".join(generate(opened(CARRIED, path).stream(), SYMBOLS, "ab", 40, 0.7, seed=3))
     options = ("--prompt", "ab", "--length", 40, "--seed", 3)
-    assert edge("generate", path, *options) == (0, f"{wanted}\n", "")
-    said = json.loads(edge("generate", path, *options, "--json")[1])
+    assert called("generate", path, *options) == (0, f"{wanted}\n", "")
+    said = json.loads(called("generate", path, *options, "--json")[1])
     assert (said["prompt"], said["text"]) == ("ab", wanted)
 
 
 def test_the_verb_joins_tokens_by_spaces(tmp_path):
     labels = (UNKNOWN, "good", "film", "a")
     opened(model(labels=labels), tmp_path / "m.rnn")
-    code, text, _ = edge("generate", tmp_path / "m.rnn", "--prompt", "a  good", "--length", 9, "--temperature", 2)
+    code, text, _ = called("generate", tmp_path / "m.rnn", "--prompt", "a  good", "--length", 9, "--temperature", 2)
     assert code == 0
     assert len(text.removesuffix("\n").split(" ")) == 9
     assert set(text.split()) <= set(labels)
@@ -191,11 +184,11 @@ def test_the_verb_joins_tokens_by_spaces(tmp_path):
 def test_the_verb_refuses_other_models_and_prompts(tmp_path):
     edgernn.save(keyword_spotter(), tmp_path / "kws.rnn")
     edgernn.save(CARRIED, tmp_path / "m.rnn")
-    code, printed, complaint = edge("generate", tmp_path / "kws.rnn", "--prompt", "a")
+    code, printed, complaint = called("generate", tmp_path / "kws.rnn", "--prompt", "a")
     assert (code, printed) == (2, "")
     assert "kws.rnn' is no text model: it reads 10 numbers and answers 4 values with 4 labels" in complaint
     for prompt, words in (("", "the prompt is empty"), ("Z", "the model does not know 'Z'")):
-        code, printed, complaint = edge("generate", tmp_path / "m.rnn", "--prompt", prompt)
+        code, printed, complaint = called("generate", tmp_path / "m.rnn", "--prompt", prompt)
         assert (code, printed) == (2, "")
         assert words in complaint
 

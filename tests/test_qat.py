@@ -9,14 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from hypothesis import given, settings, strategies as st
 from scipy.special import log_softmax, rel_entr
 
 import edgernn
+from edge import edge
 from edgernn import versus as races
 from edgernn.cells import Standardize
-from edgernn.cli import call, cli
 from edgernn.errors import CalibrationError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import INPUT, Graph
@@ -560,14 +559,6 @@ def test_a_lesson_without_sense_is_refused(weight, temperature):
 
 
 # The verb
-
-
-def edge(*arguments, code=0):
-    """Run the command in this process: what it prints, on both streams."""
-    runner = CliRunner()
-    with runner.isolation() as (out, err, _):
-        assert call(cli, [str(each) for each in arguments], "edgernn") == code, err.getvalue().decode()
-        return out.getvalue().decode() + err.getvalue().decode()
 
 
 def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, monkeypatch):

@@ -7,12 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy import stats
 
 import edgernn
+from edge import called
 from edgernn.binomial import NO_VERDICT
-from edgernn.cli import call, cli
 from edgernn.errors import UsageError
 from edgernn.latency import regress as module
 from edgernn.latency.arms import Arms, Found, text
@@ -139,14 +138,8 @@ def folder(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, value)
 
 
-def edge(*arguments):
-    runner = CliRunner()
-    with runner.isolation() as (out, err, _):
-        return call(cli, arguments, "edgernn"), out.getvalue().decode(), err.getvalue().decode()
-
-
 def test_processes_take_turns_and_all_is_told(folder):
-    code, told, _ = edge("regress", "a.rnn", "b.rnn", "--json")
+    code, told, _ = called("regress", "a.rnn", "b.rnn", "--json")
     said = json.loads(told.replace("-Infinity", "0").replace("Infinity", "0"))
     assert (code, said["verdict"], said["pairs"], said["steps"]) == (
         3,
@@ -190,6 +183,6 @@ def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
     ],
 )
 def test_what_cannot_be_compared_is_refused(folder, options, meant):
-    code, _, complaint = edge("regress", *options)
+    code, _, complaint = called("regress", *options)
     assert code == 2
     assert meant in complaint

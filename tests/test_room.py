@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from test_commands import edge
 
 import edgernn
+from edge import edge
 from edgernn import device
 from edgernn.cells import Dense, Lstm
 from edgernn.cpu import MICROCONTROLLERS

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
-from test_commands import edge
 
 import edgernn
+from edge import edge
 from edgernn import cost, device
 from edgernn.errors import FileError, StorageError, UnsupportedError, UsageError
 from edgernn.train import recipe as recipes, run

@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import edgernn
-from edgernn.cli import call, cli
+from edge import edge
 from edgernn.generate import text_symbols
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.reader import read
@@ -56,8 +55,6 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
 
 def test_the_verb_trains_on_sentences(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 120)
-    arguments = ["train", "sentence-sentiment", "--data", str(path), "--out", str(tmp_path / "run"), "--json"]
-    with CliRunner().isolation() as (out, _, _):
-        assert call(cli, [*arguments, "--set", "training.epochs=1", "--device", "cpu"], "edgernn") == 0
-        said = json.loads(out.getvalue())
+    arguments = ("train", "sentence-sentiment", "--data", path, "--out", tmp_path / "run", "--json")
+    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--device", "cpu"))
     assert 0 <= said["metrics"]["accuracy"] <= 1

@@ -7,13 +7,12 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, strategies as st
 
 import edgernn
+from edge import edge
 from edgernn import cost, device
 from edgernn.cells import Dense
-from edgernn.cli import call, cli
 from edgernn.commands.tune import _text
 from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
@@ -357,14 +356,6 @@ def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
         by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
 
 
-def edge(*arguments, code=0):
-    """Run the command in this process: what it prints, and what it tells beside."""
-    runner = CliRunner()
-    with runner.isolation() as (out, err, _):
-        assert call(cli, [str(each) for each in arguments], "edgernn") == code, err.getvalue().decode()
-        return out.getvalue().decode(), err.getvalue().decode()
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -375,7 +366,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_command_tells_and_writes_the_best(folder):
-    said = json.loads(edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", "--json")[0])
+    said = json.loads(edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", "--json"))
     assert (
         set(said["files"])
         == {"best.rnn", "best.tflite"}
@@ -385,7 +376,7 @@ def test_the_command_tells_and_writes_the_best(folder):
     assert {each["scheme"] for each in said["candidates"] + said["left_out"]} == {"fp32", *SCHEMES}
     assert (folder / "best.tflite").stat().st_size == said["winner"]["bytes"]
     assert said["steps"] == "measured"
-    lines = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best.rnn", "--prefer", "bytes")[0].splitlines()
+    lines = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best.rnn", "--prefer", "bytes").splitlines()
     head, first = lines[0].split(), next(line for line in lines if line.startswith(">"))
     assert head[:3] == ["pruned", "precision", "runtime"]
     assert first.split()[:2] == [">*", "-"]
@@ -405,7 +396,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_the_command_refuses(case, folder):
     options, message = REFUSED[case]
-    assert message in edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", *options, code=2)[1]
+    assert message in edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", *options, code=2)
     assert not list(folder.glob("best*"))
 
 
@@ -419,7 +410,7 @@ def test_an_interruption_leaves_no_half_and_says_how_to_go_on(folder, monkeypatc
             yield each
 
     monkeypatch.setattr(tuning, "candidates", interrupted)
-    said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)[1]
+    said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)
     assert "What is finished is kept in 'best.tune': the same command goes on." in said
     assert [path.name for path in folder.glob("best*")] == ["best.tune"]
     assert not list(folder.glob(".best*"))

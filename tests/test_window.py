@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings, strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from test_commands import edge
 
 import edgernn
+from edge import edge
 from edgernn import Stage, Window, contract, seal
 from edgernn.cells import Activation, Concat, Dense, Embedding, Gru, Lstm, Rnn
 from edgernn.errors import FileError, FrameError, GraphError, ParityError, UnsupportedError
