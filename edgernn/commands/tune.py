@@ -43,8 +43,8 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
 
     Each candidate is judged by its own artifact on its runtime: by the metric of the recipe, or without one by the
     share of frames at which it chooses as the model does. Steps are timed on this machine, all candidates in turn; for
-    another board they are estimates, and said to be. What is finished is kept in NAME.tune, and the same command goes
-    on from there.
+    another board they are estimates, and said to be. What is finished is kept in NAME.tune, of a fine-tuning the last
+    epoch, and the same command goes on from there.
     """
     from edgernn import device, disk, file
     from edgernn.errors import UsageError

@@ -66,7 +66,8 @@ def tune(
     Args:
         graph: in float.
         judge: says what an artifact is worth, and trains what pruning leaves.
-        folder: where finished candidates are kept; called again with it, what is there is not done again.
+        folder: where finished candidates are kept, and the checkpoint of a fine-tuning; called again with it, what is
+            there is not done again.
         bound: the largest drop that will do, in points as `choice.lost` counts.
         board: where it will run. This machine's steps are measured; those of another board are edgernn.cost's estimate
             of the compiled step, or unknown.
@@ -78,7 +79,7 @@ def tune(
 
     Raises:
         UsageError: a bound below 0, a plan without a recipe, or no candidate that is within the bound.
-        KeyboardInterrupt: it was interrupted; what is finished is kept.
+        KeyboardInterrupt: it was interrupted; what is finished is kept, a fine-tuning up to its last epoch.
     """
     _check(graph, judge, bound, prefer, plans, schemes)
     here = is_here(board)
