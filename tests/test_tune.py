@@ -431,7 +431,8 @@ REFUSED = {
     "device": (("--device", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'"),
     "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived"),
     "suffix": (("-o", "best.onnx"), "'best.onnx' has a suffix, and the winner decides that"),
-    "recipe": (("--prune", "units=0.5"), "--set and --prune go with a recipe"),
+    "recipe": (("--prune", "units=0.5"), "--prune goes with a recipe, which trains what is left"),
+    "settings": (("--set", "training.epochs=1"), "--set goes with a recipe; give --recipe RECIPE"),
     "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
     "missing": (("--data", "none.npy"), "'none.npy' cannot be read"),
 }

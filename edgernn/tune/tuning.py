@@ -14,7 +14,7 @@ from edgernn.latency.steps import Clock, in_turn
 from edgernn.passes.plan import Plan, plan
 from edgernn.strict import misspelt
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates
-from edgernn.tune.choice import PREFERENCES, Candidate, front, winner
+from edgernn.tune.choice import PREFERENCES, Candidate, allowed, front, winner
 from edgernn.tune.judge import Judge
 from edgernn.tune.kept import Kept
 from edgernn.versus import RUNTIMES, step
@@ -119,8 +119,7 @@ def files(tuned: Tuned, out: str) -> dict[str, bytes]:
 def _check(
     graph: Graph, judge: Judge, bound: float, prefer: str, plans: Sequence[Texts], schemes: Sequence[str]
 ) -> None:
-    if not bound >= 0:
-        raise UsageError(f"a drop of {bound} points arrived; expected a number from 0 on, such as 0.5")
+    allowed(bound)
     if prefer not in PREFERENCES:
         raise UsageError(f"nothing is chosen by '{prefer}'; {misspelt(prefer, PREFERENCES)}")
     if graph.precision not in {FLOAT, "fp64"}:
