@@ -142,7 +142,7 @@ def test_a_run_goes_on_only_with_its_own_recipe(tmp_path):
     with pytest.raises(UsageError, match="is not the recipe that this training began with"):
         run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, place=CPU, resume=True)
     (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:5000])
-    with pytest.raises(FileError, match=r"last.ckpt' is no whole checkpoint: .*; train anew, without --resume"):
+    with pytest.raises(FileError, match=r"last.ckpt' is no whole checkpoint: .*; take it away, to train anew"):
         run.train(vowels(), VOWELS, tmp_path, place=CPU, resume=True)
 
 

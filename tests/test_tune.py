@@ -23,6 +23,7 @@ from edgernn.passes.quantize import quantize
 from edgernn.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.train import recipe as recipes
 from edgernn.train.data.reader import read
+from edgernn.train.fit import Task
 from edgernn.train.judge import answers as as_judged, judge as judged
 from edgernn.train.trainer import Place
 from edgernn.tune import candidates as making, kept as keeping, tuning
@@ -350,10 +351,54 @@ def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
     assert half.metric == pytest.approx(judged(as_judged(small), data, data.test).metrics["accuracy"])
     (gone,) = found.left_out
     assert (gone.plan, gone.why) == ("blocks=0.96", "cannot be expressed")
-    again = replace(judge, teach=lambda _: pytest.fail("trained twice"))
+    again = replace(judge, teach=lambda *_: pytest.fail("trained twice"))
     assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == found.model
     with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data 3"):
         by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
+
+
+def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(motor, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    graph, recipe = load(motor / "run/model.rnn"), recipes.load(motor / "small.toml", ["training.epochs=3"])
+
+    def judge(graph=graph, recipe=recipe):
+        return by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
+
+    def tuned(judge, folder, plans=("units=0.5", "magnitude=0.5"), graph=graph):
+        each, folder = [(plan,) for plan in plans], tmp_path / folder
+        found = tune(graph, judge, folder, bound=100, board=HERE, plans=each, schemes=("fp32",), clock=clock())
+        return found, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    own = judge()
+    whole, files = tuned(own, "whole")
+    begun, begin = count(), Task.on_train_batch_start
+
+    def killed(task, batch, index):
+        if index == 0 and next(begun) == 4:  # the second epoch of the second training
+            raise KeyboardInterrupt
+        begin(task, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "on_train_batch_start", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tuned(own, "broken")
+    (kept,) = (tmp_path / "broken").glob("*.training")
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    assert "last.ckpt" in before
+    epochs, seen = Task.on_train_epoch_end, []
+    monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (epochs(task), seen.append(task.current_epoch)))
+    bent = graph.with_tensors({"head.b": Tensor(graph.tensors["head.b"].stored + np.float32(0.5))})
+    for other in ({"recipe": recipes.changed(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
+        seen.clear()
+        tuned(judge(**other), "broken", ["magnitude=0.5"], other.get("graph", graph))
+        assert seen == [0, 1, 2]  # what is there is not taken, and stays
+        assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+    seen.clear()
+    again, remade = tuned(own, "broken")
+    assert seen == [1, 2]
+    assert (again.candidates, again.best) == (whole.candidates, whole.best)
+    assert files.items() <= remade.items()
+    assert not kept.exists()
 
 
 @pytest.fixture
@@ -387,7 +432,8 @@ REFUSED = {
     "device": (("--device", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'"),
     "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived"),
     "suffix": (("-o", "best.onnx"), "'best.onnx' has a suffix, and the winner decides that"),
-    "recipe": (("--prune", "units=0.5"), "--set and --prune go with a recipe"),
+    "recipe": (("--prune", "units=0.5"), "--prune goes with a recipe, which trains what is left"),
+    "settings": (("--set", "training.epochs=1"), "--set goes with a recipe; give --recipe RECIPE"),
     "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
     "missing": (("--data", "none.npy"), "'none.npy' cannot be read"),
 }

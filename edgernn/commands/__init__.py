@@ -16,6 +16,7 @@ from edgernn.commands.probe import probe
 from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
+from edgernn.commands.sensitivity import sensitivity
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
 
@@ -35,6 +36,7 @@ VERBS = (
     train,
     compare,
     search,
+    sensitivity,
     compress,
     tune,
     demo,

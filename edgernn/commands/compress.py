@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgernn.commands.calibrating import calibrated, calibration, check
+
 if TYPE_CHECKING:
     from edgernn.agreement import Agreement
     from edgernn.graph import Graph
@@ -48,18 +50,7 @@ NOTES = {
 @click.option("--teacher", metavar="FILE", help="A larger model in float, of which the fine-tuned one learns too.")
 @click.option("--distill", "weight", type=float, metavar="PART", help="Of the teacher in the loss; 0.5 if not given.")
 @click.option("--temperature", type=float, help="By which scores of classes are divided there; 2 if not given.")
-@click.option(
-    "--calibrate", "shown", metavar="FILE", help="Real frames: .npy, .csv, or .npz with a sequence in every array."
-)
-@click.option(
-    "--calibration-method",
-    "method",
-    type=click.Choice(["min-max", "percentile", "mse"]),
-    default="min-max",
-    show_default=True,
-    help="What a range holds of what was seen.",
-)
-@click.option("--accept-growing", is_flag=True, help="Calibrate too where a state grows to the end of the sequences.")
+@calibrated
 @click.option("--resume", metavar="FOLDER", help="Keep the fine-tuning's checkpoint here, and go on from one that is.")
 @click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -81,7 +72,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
         raise UsageError(f"a model is written as {file.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
     _check(prune, scheme, options)
     graph = file.load(model)
-    asked, learnt = plan(prune, scheme or ""), _calibration(graph, options)
+    asked, learnt = plan(prune, scheme or ""), calibration(graph, options)
     metrics: dict[str, Any] = {}
     start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
     if options["recipe"]:
@@ -110,7 +101,6 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
         UsageError: they do not.
     """
     from edgernn.errors import UsageError
-    from edgernn.tensor import STATIC
 
     if not prune and scheme is None and options["teacher"] is None:
         raise UsageError("nothing is asked; give --prune, --quantize or both, or a --teacher")
@@ -120,12 +110,7 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
         raise UsageError("--distill and --temperature go with a teacher; give --teacher FILE")
     if (options["recipe"] is None) != (options["path"] is None):
         raise UsageError("--finetune RECIPE and --data PATH go together; give both, or neither")
-    for option, given in (
-        ("--calibration-method", options["method"] != "min-max"),
-        ("--accept-growing", options["accept_growing"]),
-    ):
-        if given and scheme not in STATIC:
-            raise UsageError(f"{option} goes with a precision of integers; give --quantize {' or '.join(STATIC)}")
+    check(scheme, options)
     for option, given in (
         ("--set", options["settings"]),
         ("--at-once", options["at_once"]),
@@ -136,19 +121,6 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
     ):
         if given and options["recipe"] is None:
             raise UsageError(f"{option} goes with a recipe; give --finetune RECIPE and --data PATH")
-
-
-def _calibration(graph: "Graph", options: dict[str, Any]) -> "Calibration":
-    """What ranges are learnt from; sequences that cannot enter the model are refused before anything else is done."""
-    from edgernn.frames import sequences
-    from edgernn.passes.calibrate import checked
-    from edgernn.passes.ready import Calibration
-
-    growing = "accept" if options["accept_growing"] else "refuse"
-    if options["shown"] is None:
-        return Calibration((), options["method"], growing)
-    read = sequences(options["shown"], "int32" if graph.rows else "float32")
-    return Calibration(checked(graph, read), options["method"], growing)
 
 
 def _trained(

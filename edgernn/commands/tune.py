@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgernn.commands.judging import find_judge, judged
+
 if TYPE_CHECKING:
-    from edgernn.graph import Graph
-    from edgernn.tune.judge import Judge
     from edgernn.tune.tuning import Tuned
 
 PLANS = ("units=0.5", "blocks=0.8")
@@ -22,9 +22,7 @@ TRAINED = "what was pruned was trained further, as the recipe says, and the mode
 
 @click.command(no_args_is_help=True)
 @click.argument("model", metavar="MODEL.rnn")
-@click.option("--data", "path", required=True, metavar="PATH", help="Frames, .npy or .csv; or what the recipe reads.")
-@click.option("--recipe", metavar="RECIPE", help="Judge by its metric, and train what pruning leaves.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as training.epochs=10.")
+@judged
 @click.option(
     "--metric-drop", type=float, default=0.5, show_default=True, metavar="POINTS", help="What may be lost, of 100."
 )
@@ -33,7 +31,8 @@ TRAINED = "what was pruned was trained further, as the recipe says, and the mode
     "--prune",
     metavar="WHAT",
     multiple=True,
-    help="Try this too, as in `edgernn compress`, with commas between; units=0.5 and blocks=0.8 unless given.",
+    help="Try this too, as in `edgernn compress`, with commas between, and train what is left by the recipe; "
+    "units=0.5 and blocks=0.8 unless given.",
 )
 @click.option("--prefer", default="latency", show_default=True, help="latency or bytes.")
 @click.option("-o", "--out", required=True, metavar="NAME", help="Where the winner goes, without a suffix.")
@@ -43,8 +42,8 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
 
     Each candidate is judged by its own artifact on its runtime: by the metric of the recipe, or without one by the
     share of frames at which it chooses as the model does. Steps are timed on this machine, all candidates in turn; for
-    another board they are estimates, and said to be. What is finished is kept in NAME.tune, and the same command goes
-    on from there.
+    another board they are estimates, and said to be. What is finished is kept in NAME.tune, of a fine-tuning the last
+    epoch, and the same command goes on from there.
     """
     from edgernn import device, disk, file
     from edgernn.errors import UsageError
@@ -54,11 +53,11 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     if Path(out).suffix not in {"", file.SUFFIX}:
         raise UsageError(f"'{out}' has a suffix, and the winner decides that; give a name without one")
     out = out.removesuffix(file.SUFFIX)
-    if said["recipe"] is None and (said["settings"] or said["prune"]):
-        raise UsageError("--set and --prune go with a recipe, which trains what is left; give --recipe RECIPE")
+    if said["recipe"] is None and said["prune"]:
+        raise UsageError("--prune goes with a recipe, which trains what is left; give --recipe RECIPE")
     board, graph = device.load(said["name"]), file.load(model)
     plans = [tuple(each.split(",")) for each in said["prune"] or PLANS] if said["recipe"] else []
-    judge = _judge(graph, path, said["recipe"], said["settings"])
+    judge = find_judge(graph, path, said["recipe"], said["settings"])
     folder = Path(f"{out}.tune")
     try:
         with click.progressbar(length=many([(), *plans]), label="candidates", file=sys.stderr) as bar:
@@ -78,19 +77,6 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     written = tuning.files(found, out)
     disk.write_all(written)
     click.echo(json.dumps(_json(found, written), indent=2) if as_json else _text(found, written))
-
-
-def _judge(graph: "Graph", path: str, recipe: str | None, settings: tuple[str, ...]) -> "Judge":
-    from edgernn.extras import needed
-    from edgernn.frames import frames
-    from edgernn.tune.judge import by_frames
-
-    if recipe is None:
-        return by_frames(graph, frames(path, "int32" if graph.rows else "float32"), path)
-    with needed("tuning by a recipe"):
-        from edgernn.train.recipe import load
-        from edgernn.tune.taught import by_recipe
-    return by_recipe(graph, load(recipe, settings), path)
 
 
 def _text(found: "Tuned", written: dict[str, bytes]) -> str:

@@ -43,7 +43,7 @@ class WholeFile(CheckpointIO):
                 io.BytesIO(disk.read(path)), map_location=map_location, weights_only=weights_only is not False
             )
         except (RuntimeError, ValueError, pickle.UnpicklingError, EOFError, KeyError) as error:
-            raise FileError(f"'{path}' is no whole checkpoint: {error}; train anew, without --resume") from error
+            raise FileError(f"'{path}' is no whole checkpoint: {error}; take it away, to train anew") from error
         return found
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:

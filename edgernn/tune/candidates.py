@@ -143,7 +143,7 @@ def _judged(
         )
     except REFUSED as error:
         return _left(name, scheme, runtime, error)
-    drop = round(lost(judge.before, metric, judge.better), 6)
+    drop = lost(judge.before, metric, judge.better)
     return Found(Candidate(name, scheme, runtime, metric, drop, program.size, 0.0), graph, program)
 
 

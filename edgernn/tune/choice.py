@@ -44,15 +44,27 @@ PREFERENCES = ("latency", "bytes")
 def lost(before: float, after: float, better: str) -> float:
     """How much worse a metric became, in points: of a share, hundredths; of an error, hundredths of what it was.
 
+    Rounded to a millionth, so that a bound is met by what is said to be at it.
+
     Args:
         before, after: what it was, and what it is.
         better: "maximize" for a share such as the accuracy, "minimize" for an error.
     """
     if better == "maximize":
-        return 100 * (before - after)
+        return round(100 * (before - after), 6)
     if before == 0:
         return inf if after > 0 else 0.0
-    return 100 * (after - before) / before
+    return round(100 * (after - before) / before, 6)
+
+
+def allowed(bound: float) -> None:
+    """Know that a bound on `lost` is one.
+
+    Raises:
+        UsageError: it is below 0, or no number.
+    """
+    if not bound >= 0:
+        raise UsageError(f"a drop of {bound} points arrived; expected a number from 0 on, such as 0.5")
 
 
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

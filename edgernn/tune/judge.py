@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ class Judge:
         before: that of the model as it arrived.
         sequences: what static schemes are calibrated on, (time, inputs) each.
         key: names model and data, and all else that decides what `worth` and `teach` give.
-        teach: prunes the model as a plan says, and trains what is left further; None without a recipe.
+        teach: prunes the model as a plan says, and trains what is left further, with its checkpoint in a folder, from
+            which it goes on; None without a recipe.
     """
 
     metric: str
@@ -44,7 +46,7 @@ class Judge:
     before: float
     sequences: tuple[Array, ...]
     key: str
-    teach: Callable[[Plan], Graph] | None = None
+    teach: Callable[[Plan, Path], Graph] | None = None
 
 
 def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:

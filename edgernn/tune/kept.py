@@ -1,10 +1,11 @@
-"""What is finished of a tuning, in a folder, so that an interrupted one goes on: models, artifacts and their worth."""
+"""What is done of a tuning, in a folder, so that an interrupted one goes on: models, artifacts and their worth."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 
 from edgernn import disk, file
 from edgernn.errors import FileError
@@ -27,13 +28,20 @@ class Kept:
     folder: Path
     key: str
 
-    def model(self, asked: Plan, make: Callable[[Plan], Graph]) -> Graph:
-        """What a plan left of the model: read, or made and kept."""
+    def model(self, asked: Plan, make: Callable[[Plan, Path], Graph]) -> Graph:
+        """What a plan left of the model: read, or made and kept.
+
+        Args:
+            asked: the plan.
+            make: makes it, in a folder of its own where it leaves what it can go on from, until it is finished.
+        """
         path = self._path(repr(asked), file.SUFFIX)
+        begun = path.with_suffix(".training")
         if not path.exists():
-            made = make(asked)
+            made = make(asked, begun)
             disk.make_folder(self.folder)
             file.save(made, path)
+        rmtree(begun, ignore_errors=True)
         return file.load(path)
 
     def judged(self, graph: Graph, suffix: str, worth: Callable[[Program], float]) -> tuple[Program, float]:

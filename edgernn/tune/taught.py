@@ -2,6 +2,7 @@
 
 import os
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from edgernn.file import digest
@@ -43,8 +44,8 @@ def by_recipe(graph: Graph, recipe: Recipe, path: str | os.PathLike[str], place:
     before = metrics(answers(graph))
     name = next(iter(before))
 
-    def teach(asked: Plan) -> Graph:
-        return finetune(cut(graph, asked), recipe, data, pattern=asked.pattern, place=place)
+    def teach(asked: Plan, out: Path) -> Graph:
+        return finetune(cut(graph, asked), recipe, data, pattern=asked.pattern, out=out, place=place)
 
     return Judge(
         name,

@@ -14,7 +14,7 @@ from edgernn.latency.steps import Clock, in_turn
 from edgernn.passes.plan import Plan, plan
 from edgernn.strict import misspelt
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates
-from edgernn.tune.choice import PREFERENCES, Candidate, front, winner
+from edgernn.tune.choice import PREFERENCES, Candidate, allowed, front, winner
 from edgernn.tune.judge import Judge
 from edgernn.tune.kept import Kept
 from edgernn.versus import RUNTIMES, step
@@ -66,7 +66,8 @@ def tune(
     Args:
         graph: in float.
         judge: says what an artifact is worth, and trains what pruning leaves.
-        folder: where finished candidates are kept; called again with it, what is there is not done again.
+        folder: where finished candidates are kept, and the checkpoint of a fine-tuning; called again with it, what is
+            there is not done again.
         bound: the largest drop that will do, in points as `choice.lost` counts.
         board: where it will run. This machine's steps are measured; those of another board are edgernn.cost's estimate
             of the compiled step, or unknown.
@@ -78,7 +79,7 @@ def tune(
 
     Raises:
         UsageError: a bound below 0, a plan without a recipe, or no candidate that is within the bound.
-        KeyboardInterrupt: it was interrupted; what is finished is kept.
+        KeyboardInterrupt: it was interrupted; what is finished is kept, a fine-tuning up to its last epoch.
     """
     _check(graph, judge, bound, prefer, plans, schemes)
     here = is_here(board)
@@ -118,8 +119,7 @@ def files(tuned: Tuned, out: str) -> dict[str, bytes]:
 def _check(
     graph: Graph, judge: Judge, bound: float, prefer: str, plans: Sequence[Texts], schemes: Sequence[str]
 ) -> None:
-    if not bound >= 0:
-        raise UsageError(f"a drop of {bound} points arrived; expected a number from 0 on, such as 0.5")
+    allowed(bound)
     if prefer not in PREFERENCES:
         raise UsageError(f"nothing is chosen by '{prefer}'; {misspelt(prefer, PREFERENCES)}")
     if graph.precision not in {FLOAT, "fp64"}:

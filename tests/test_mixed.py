@@ -1,0 +1,196 @@
+"""`edgernn sensitivity`: each layer is judged alone, and what is told to keep makes the model that was judged."""
+
+import json
+import shlex
+from dataclasses import replace
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
+
+import edgernn
+from edge import called, edge
+from edgernn import versus as races
+from edgernn.file import load
+from edgernn.passes.calibrate import calibrate
+from edgernn.passes.quantize import quantize
+from edgernn.readings.count import count
+from edgernn.readings.fixed import stepper
+from edgernn.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
+from edgernn.train import recipe as recipes
+from edgernn.train.data.reader import read
+from edgernn.train.judge import answers, judge as judged
+from edgernn.tune.judge import by_frames
+from edgernn.tune.mixed import mixed
+from motors import trained
+from zoo import frames, keyword_spotter
+
+_random = np.random.default_rng(0)  # of its own: with other weights the bounds below may choose nothing
+KWS = keyword_spotter(8, 6)
+KWS = KWS.with_tensors(
+    {name: Tensor(_random.standard_normal(each.shape) / np.sqrt(each.shape[-1])) for name, each in KWS.tensors.items()}
+).astype("float32")
+NAMES = ("gru", "out")
+SHOWN, JUDGED = np.split(frames(KWS, 600), 2)
+BOUNDS = {FOUR_BITS: 5.0, DYNAMIC: 0.5, "static_wi8_ai8": 1.5, "static_wi8_ai16": 0.0}
+
+
+def ready(scheme):
+    return calibrate(KWS, [SHOWN]) if scheme in STATIC else KWS
+
+
+def equal(program):
+    """The share of frames at which a program chooses as the float model does."""
+    wanted = stepper(KWS).run(JUDGED)[0].argmax(-1)
+    return np.mean(program.stream().run(JUDGED).argmax(-1) == wanted)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A model, frames that judge it, and frames that show its ranges; nothing is timed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(races, "versus", lambda *_: ())
+    edgernn.save(KWS, "kws.rnn")
+    np.save("frames.npy", np.concatenate([SHOWN, JUDGED]))
+    np.save("shown frames.npy", SHOWN)
+    return tmp_path
+
+
+def asked(scheme, *more):
+    given = ("--calibrate", "shown frames.npy") if scheme in STATIC else ()
+    return ("sensitivity", "kws.rnn", "--quantize", scheme, "--data", "frames.npy", *given, *more)
+
+
+@pytest.mark.parametrize("scheme", BOUNDS)
+def test_what_is_told_makes_the_smallest_model_within_the_bound(scheme, folder):
+    bound = BOUNDS[scheme]
+    models = {}
+    for keep in chain.from_iterable(combinations(NAMES, size) for size in range(len(NAMES))):
+        edgernn.save(quantize(ready(scheme), scheme, keep=keep), "one.rnn")
+        models[keep] = load("one.rnn"), equal(edgernn.open("one.rnn"))
+    wanted = min(
+        (keep for keep, (_, share) in models.items() if 100 * (1 - share) <= bound + 1e-6),
+        key=lambda keep: count(models[keep][0]).weight_bytes,
+    )
+    assert wanted  # else the bound says nothing
+    out = edge(*asked(scheme, "--metric-drop", bound, "--json"))
+    said = json.loads(out)
+    kept = said["kept"]
+    assert tuple(kept["keep"]) == wanted
+    assert (said["bound"], said["metric"]["before"]) == (bound, 1.0)
+    edge(*said["command"][1:])
+    made = load(f"kws-{scheme}.rnn")
+    assert made == models[wanted][0]
+    assert kept["weight_bytes"] == count(made).weight_bytes < said["weight_bytes"] == count(KWS).weight_bytes
+    assert kept["metric"] == pytest.approx(models[wanted][1])
+    assert kept["drop"] == pytest.approx(100 - 100 * models[wanted][1])
+    for row in said["layers"]:
+        alone, share = models[tuple(name for name in NAMES if name != row["layer"])]
+        assert row["metric"] == pytest.approx(share)
+        assert row["drop"] == pytest.approx(100 - 100 * share)
+        assert row["saved_bytes"] == count(KWS).weight_bytes - count(alone).weight_bytes
+
+
+@pytest.mark.parametrize("scheme", ["static_wi8_ai8", FOUR_BITS])
+def test_the_table_says_the_same(scheme, folder):
+    said = json.loads(edge(*asked(scheme, "--metric-drop", BOUNDS[scheme], "--json")))
+    code, out, beside = called(*asked(scheme, "--metric-drop", BOUNDS[scheme]))
+    assert code == 0
+    head, *rows = out.splitlines()
+    assert head.split() == ["layer", "equal", "answers", "points", "lost", "bytes", "saved"]
+    for row, line in zip(said["layers"], rows, strict=False):
+        figures = [f"{row['metric']:.4g}", f"{row['drop']:.2f}", f"{row['saved_bytes']:,}"]
+        assert line.split() == [row["layer"], *figures]
+    assert shlex.split(rows[-1]) == said["command"]
+    kept = said["kept"]
+    assert f"keeps {', '.join(kept['keep'])}: equal answers {kept['metric']:.4g}, {kept['drop']:.2f} points lost" in out
+    assert beside.splitlines()[:2] == ["nothing quantized: equal answers 1", f"gru quantized: {rows_of(said, 'gru')}"]
+
+
+def rows_of(said, layer):
+    return next(f"equal answers {row['metric']:.4g}" for row in said["layers"] if row["layer"] == layer)
+
+
+def test_without_a_bound_nothing_is_chosen(folder):
+    said = json.loads(edge(*asked(DYNAMIC, "--json")))
+    assert (said["kept"], said["command"]) == (None, None)
+    assert [row["layer"] for row in said["layers"]] == [*NAMES]
+    out = edge(*asked(DYNAMIC))
+    assert "smallest" not in out
+    assert "compress" not in out
+
+
+def test_where_every_layer_loses_too_much_that_is_said(folder):
+    said = json.loads(edge(*asked(FOUR_BITS, "--metric-drop", 0, "--json")))
+    assert (said["kept"]["keep"], said["kept"]["drop"], said["command"]) == ([*NAMES], 0.0, None)
+    assert said["kept"]["weight_bytes"] == said["weight_bytes"]
+    out = edge(*asked(FOUR_BITS, "--metric-drop", 0))
+    assert "no layer can be quantized that loses at most 0 points; allow more" in out
+    assert "kws-" not in out
+
+
+def test_no_model_is_judged_twice():
+    heard, plain = [], by_frames(KWS, np.concatenate([SHOWN, JUDGED]), "frames")
+    judge = replace(plain, worth=lambda answer: heard.append(0) or plain.worth(answer))
+    told = []
+    mixed(KWS, FOUR_BITS, judge, 0, told=told.append)
+    assert len(heard) == len(set(told)) == 4  # all subsets of two layers
+
+
+def test_a_loss_of_an_error_is_of_what_it_was_and_the_bound_may_be_reached():
+    wanted = stepper(KWS).run(JUDGED)[0]
+
+    def error(answer):
+        return 2.0 + float(np.abs(answer(JUDGED) - wanted).mean())
+
+    judge = replace(by_frames(KWS, JUDGED, "frames"), better="minimize", worth=error, before=2.0)
+    rows = {row.layer: row for row in mixed(KWS, FOUR_BITS, judge).layers}
+    for layer, other in zip(NAMES, reversed(NAMES), strict=True):
+        alone = quantize(KWS, FOUR_BITS, keep=(other,))
+        assert rows[layer].metric == error(lambda xs, alone=alone: stepper(alone).run(xs)[0])
+        assert rows[layer].drop == pytest.approx(50 * (rows[layer].metric - 2), abs=1e-6)
+    assert 0 < rows["gru"].drop < rows["out"].drop
+    at, below = (mixed(KWS, FOUR_BITS, judge, rows["gru"].drop - less).kept for less in (0, 1e-6))
+    assert (at.keep, at.drop) == (("out",), rows["gru"].drop)
+    assert (below.keep, below.drop) == (NAMES, 0)
+
+
+def test_a_recipe_judges(tmp_path):
+    motor = trained(tmp_path, 20, 20, hidden=8, epochs=1, batch=20, rate=1e-2)
+    out = edge(
+        "sensitivity", motor / "run/model.rnn", "--quantize", FOUR_BITS, "--data", motor / "motor.npz",
+        "--recipe", motor / "small.toml", "--set", "training.seed=3", "--json",
+    )  # fmt: skip
+    said, graph = json.loads(out), load(motor / "run/model.rnn")
+    recipe = recipes.load(motor / "small.toml")
+    data = read(recipe.reader, motor / "motor.npz", recipe.options)
+    assert said["metric"]["name"] == "accuracy"
+    assert [row["layer"] for row in said["layers"]] == ["layers_0", "head"]
+    names = [layer.name for layer in graph.layers]
+    for row in said["layers"]:
+        alone = quantize(graph, FOUR_BITS, keep=[name for name in names if name != row["layer"]])
+        assert row["metric"] == judged(answers(alone), data, data.test).metrics["accuracy"]
+
+
+WRONG = {
+    "scheme": (("--quantize", "weight_only_wi4_afp23"), "did you mean 'weight_only_wi4_afp32'"),
+    "ranges": (("--quantize", "static_wi8_ai8"), "whose ranges are learnt from real frames; give --calibrate FILE\n"),
+    "growing": (("--accept-growing",), "--accept-growing goes with a precision of integers"),
+    "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived; expected a number from 0 on"),
+    "nan": (("--metric-drop", "nan"), "a drop of nan points arrived"),
+    "settings": (("--set", "training.epochs=1"), "--set goes with a recipe; give --recipe RECIPE"),
+    "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
+    "calibration": (("--calibrate", "none.npy"), "'none.npy' cannot be read"),
+    "model": (("kwss.rnn",), "unexpected extra argument"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_use_is_told(case, folder):
+    options, message = WRONG[case]
+    assert message in edge(*asked(FOUR_BITS), *options, code=2)
+
+
+def test_what_is_quantized_already_has_nothing_left(folder):
+    edgernn.save(quantize(KWS, FOUR_BITS), "kws.rnn")
+    assert f"no layer is left to quantize as {FOUR_BITS}" in edge(*asked(FOUR_BITS), code=2)
