@@ -180,8 +180,11 @@ def steps(_: Path) -> dict[str, Any]:
         ]
         for scheme in ("fp32", "dynamic_wi8_afp32", *STATIC):
             pair = {"256": sizes[256][scheme], "128": sizes[128][scheme]}
-            rows.append({"runtime": runtime, "hidden": "256 to 128", "scheme": scheme, **raced(runtime, pair, "256")})
-        print(*rows[-6:], sep="\n", flush=True)
+            row = {"runtime": runtime, "hidden": "256 to 128", "scheme": scheme}
+            rows.append({**row, **raced(runtime, pair, "256")})
+            if scheme in STATIC and RUNTIMES[runtime][0] == ".tflite":
+                rows.append({**row, "scheme": f"{scheme}, raw", **raced(runtime, pair, "256", "--raw")})
+        print(*(row for row in rows if row["runtime"] == runtime), sep="\n", flush=True)
     return {"machine": machine(), "rows": rows}
 
 
@@ -202,7 +205,7 @@ def forms(graph: Graph) -> dict[str, Graph]:
     return {"fp32": graph} | {scheme: quantize(known, scheme) for scheme in SCHEMES}
 
 
-def raced(runtime: str, graphs: dict[str, Graph], base: str) -> dict[str, Any]:
+def raced(runtime: str, graphs: dict[str, Graph], base: str, *how: str) -> dict[str, Any]:
     """Medians in microseconds, how many times as fast as the base each is, and what the runtime refused."""
     suffix, name, python = RUNTIMES[runtime]
     if not Path(python).exists():
@@ -216,7 +219,7 @@ def raced(runtime: str, graphs: dict[str, Graph], base: str) -> dict[str, Any]:
                 paths[form] = path
             except EdgernnError as error:
                 refused[form] = f"{type(error).__name__}: {error}"
-        rounds = json.loads(elsewhere(python, HERE / "turns.py", *paths.values()))
+        rounds = json.loads(elsewhere(python, HERE / "turns.py", *how, *paths.values()))
     took = {form: [each[str(path)] for each in rounds] for form, path in paths.items()}
     return {
         "us": {form: round(median(each), 3) for form, each in took.items()},

@@ -1,7 +1,12 @@
-"""Steps of models on one runtime, in whatever environment runs this: turns.py MODEL ... prints rounds as JSON."""
+"""Steps of models on one runtime, in whatever environment runs this: turns.py [--raw] MODEL ... prints rounds as JSON.
+
+With --raw frames and results are the integers that a static model has at its door, and nothing is converted.
+"""
 
 import json
 import sys
+
+import numpy as np
 
 import edgernn
 from edgernn.latency.steps import in_turn
@@ -11,8 +16,10 @@ from edgernn.readings.numpy import random_frames
 def step(path):
     """`Stream.step`, guard and state included."""
     program = edgernn.open(path)
-    frame, stream = random_frames(program.contract.inputs, program.contract.rows, 1)[0], program.stream()
+    said, stream = program.contract, program.stream(raw=RAW)
+    frame = np.zeros(said.inputs, said.dtype("x")) if RAW else random_frames(said.inputs, said.rows, 1)[0]
     return lambda: stream.step(frame)
 
 
-print(json.dumps(in_turn({path: step(path) for path in sys.argv[1:]}, rounds=21)))
+RAW = "--raw" in sys.argv
+print(json.dumps(in_turn({path: step(path) for path in sys.argv[1 + RAW :]}, rounds=21)))

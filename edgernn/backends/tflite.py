@@ -1,6 +1,7 @@
 """LiteRT, or else tflite-runtime, as a backend: `.tflite` files, one interpreter per stream."""
 
 import ctypes
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
@@ -23,6 +24,8 @@ except ImportError:
         raise MissingExtraError("ai-edge-litert", "litert", "a .tflite file") from error
 
 Array = NDArray[Any]
+
+_WHOLE = slice(None)  # made once, and not at every step
 
 
 class TfliteEngine:
@@ -70,13 +73,13 @@ class TfliteBound:
         views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
         self.x, self.y = views["x"], views["y"]
         self._before = tuple(views[f"{name}.in"] for name in said.states)
-        self._pairs = tuple((views[f"{name}.in"], views[f"{name}.out"]) for name in said.states)
-        self._invoke = interpreter.invoke
+        self._pairs = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in said.states)
+        self._invoke = _call(interpreter)
 
     def step(self) -> None:
         self._invoke()
         for before, after in self._pairs:
-            before[...] = after
+            before[_WHOLE] = after
 
     def read(self) -> tuple[Array, ...]:
         return self._before
@@ -84,6 +87,19 @@ class TfliteBound:
     def write(self, states: tuple[Array, ...]) -> None:
         for held, given in zip(self._before, states, strict=True):
             held[:] = given
+
+
+def _call(interpreter: Any) -> Callable[[], Any]:
+    """What invokes an interpreter, without looking for arrays over its memory first: `_view` leaves none.
+
+    This is what the package's own method calls in the end, or that method by a package that has built it otherwise.
+    """
+    call: Callable[[], Any]
+    try:
+        call = interpreter._interpreter.Invoke  # noqa: SLF001
+    except AttributeError:
+        call = interpreter.invoke
+    return call
 
 
 def _view(interpreter: Any, index: int) -> Array:

@@ -3,6 +3,9 @@
 A runtime takes such a group for one kernel of integers where it has one, and computes it as it stands where not. Either
 way each word is within a step or two of its grid from edgernn.readings.fixed, given the same integers; it is not the
 same bit for bit, since QuantizeLinear rounds halves to even and the definition rounds them up.
+
+A split whose parts are only computed with cuts what its integers stand for, and not them: one node makes all parts
+float.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +37,9 @@ class IntegerWords(OnnxWords):
         for output, ref in planned.outs.items():
             if self.names[ref.name] == output and (self._leaves(output) is None) == (ref.name in self.held):
                 self.names[ref.name] = ref.name  # it leaves in the other form, which takes this name
+        carried = {ref.name for output, ref in planned.outs.items() if self._leaves(output) is not None}
+        moved = {ref.name for word in planned.trace.words if static.moves(word) for ref in word.reads}
+        self.kept = carried | moved  # values that something takes as integers and does not compute with
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if not self._whole:
@@ -45,6 +51,14 @@ class IntegerWords(OnnxWords):
             whole = form.bias + grid.zero * form.weight.sum(axis=1)
             ins.append(self._rows(f"{self.word.made[0].name}.bias", whole.astype(np.int32), weight.scale * grid.scale))
         return self._node("Gemm", ins, transB=1)
+
+    def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
+        made = self.word.made
+        if not self._whole or not self.kept.isdisjoint(ref.name for ref in made):
+            return super().split(x, sizes)
+        numbers = self._numbers(self._integers(x), x)
+        self._inside("Split", [numbers, self._shape(*sizes)], [f"{ref.name}.float" for ref in made], axis=1)
+        return made
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         if not self._whole:

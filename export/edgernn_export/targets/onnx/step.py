@@ -1,5 +1,7 @@
 """A step as a graph of ONNX."""
 
+from dataclasses import replace
+
 import onnx
 from onnx import helper
 
@@ -8,6 +10,7 @@ from edgernn.graph import INPUT
 from edgernn.static import static
 from edgernn.trace import replay
 from edgernn_export.targets.onnx.integers import IntegerWords
+from edgernn_export.targets.onnx.sums import late, summed
 from edgernn_export.targets.onnx.words import OnnxWords
 from edgernn_export.targets.plan import Plan
 
@@ -23,7 +26,12 @@ TYPES = {
 def step(planned: Plan) -> onnx.GraphProto:
     """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
     integers = static(planned.graph)
-    words = IntegerWords(planned, integers) if integers.whole else OnnxWords(planned)
+    words: OnnxWords
+    if integers.whole:
+        words = IntegerWords(planned, integers)
+    else:
+        planned = replace(planned, trace=summed(planned.trace))
+        words = OnnxWords(planned, late(planned.trace))
     replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
     for output, ref in planned.outs.items():
         words.result(output, ref)

@@ -1,6 +1,6 @@
 """The words as nodes of ONNX."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,10 @@ ZERO_OF_FOUR = 8  # as above, in four bits
 class OnnxWords:
     """Each word as nodes; a value is its Ref in the trace."""
 
-    def __init__(self, planned: Plan) -> None:
+    def __init__(self, planned: Plan, late: Collection[str] = ()) -> None:
         self.plan = planned
+        self.late = late  # values of affines that are written with the sum that reads them
+        self.waiting: dict[str, list[str]] = {}  # their inputs
         self.names = dict(planned.names)  # of the values, where they are made
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, onnx.TensorProto] = {}
@@ -36,10 +38,16 @@ class OnnxWords:
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme == DYNAMIC:
             return self._dynamic(weight, x, bias)
-        extra = [] if bias is None else [self._constant(bias)]
-        return self._node("Gemm", [self._name(x), self._matrix(weight), *extra], transB=1)
+        ins = [self._name(x), self._matrix(weight)]
+        if self.word.made[0].name in self.late:
+            self.waiting[self.word.made[0].name] = ins
+            return self.word.made[0]
+        return self._node("Gemm", ins if bias is None else [*ins, self._constant(bias)], transB=1)
 
     def add(self, a: Ref, b: Ref) -> Ref:
+        for one, other in ((a, b), (b, a)):
+            if other.name in self.waiting:
+                return self._node("Gemm", [*self.waiting[other.name], self._name(one)], transB=1)
         return self._node("Add", [self._name(a), self._name(b)])
 
     def subtract(self, a: Ref, b: Ref) -> Ref:
@@ -73,8 +81,7 @@ class OnnxWords:
         return self._node("Log", [self._name(x)])
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
-        name = f"split.{'.'.join(map(str, sizes))}"
-        self._node("Split", [self._name(x), self._store(name, np.array(sizes, np.int64))], axis=1)
+        self._node("Split", [self._name(x), self._shape(*sizes)], axis=1)
         return self.word.made
 
     def concat(self, *xs: Ref) -> Ref:
