@@ -8,7 +8,7 @@
 #include "affine_w4.h"
 #include "squash_f32.h"
 
-enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED };
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256 };
 
 static void *get(size_t bytes) {
     void *const data = malloc(bytes ? bytes : 1); /* no byte to spare, so that a sanitizer sees each one too many */
@@ -16,26 +16,39 @@ static void *get(size_t bytes) {
     return data;
 }
 
-/* An affine in integers: `bits` is 8 or 16 for what it reads, and 100 times the same for what it makes. */
-static void fixed(size_t blocks, size_t inputs, uint64_t bits, int zero) {
+/* An affine in integers: `bits` is 8 or 16 for what it reads, and 100 times the same for what it makes; of a sparse one
+ * 10000 times the blocks that are kept are added. */
+static void fixed(size_t blocks, size_t inputs, uint64_t said, int zero, int sparse) {
+    const uint64_t bits = said % 10000;
     const size_t groups = (inputs + 3) / 4, bytes = (size_t)bits % 100 / 8, made = (size_t)bits / 800;
+    const size_t kept = sparse ? (size_t)said / 10000 : groups * blocks;
     void *const x = get(4 * groups * bytes);
-    int8_t *const w = (int8_t *)get(64 * groups * blocks);
+    int8_t *const w = (int8_t *)get(64 * kept);
+    uint16_t *const index = (uint16_t *)get(sparse ? 2 * kept : 0);
+    uint32_t *const starts = (uint32_t *)get(sparse ? 4 * (blocks / 4 + blocks % 4 + 1) : 0);
+    uint16_t *const order = (uint16_t *)get(sparse ? 2 * blocks : 0);
     int32_t *const plain = (int32_t *)get(64 * blocks), *const less = (int32_t *)get(64 * blocks);
     int32_t *const mantissa = (int32_t *)get(64 * blocks);
     uint8_t *const shift = (uint8_t *)get(16 * blocks);
     void *const y = malloc(16 * blocks * made);
     const int32_t *const bytewise = EDGERNN_Q_SHIFT ? less : plain;
-    if (bits == 808)
-        affine_i8_to_i8((int8_t *)y, w, bytewise, mantissa, shift, zero, (const int8_t *)x, blocks, groups);
-    else if (bits == 1608)
-        affine_i8_to_i16((int16_t *)y, w, bytewise, mantissa, shift, zero, (const int8_t *)x, blocks, groups);
-    else if (bits == 816)
-        affine_i16_to_i8((int8_t *)y, w, plain, mantissa, shift, zero, (const int16_t *)x, blocks, groups);
-    else
-        affine_i16_to_i16((int16_t *)y, w, plain, mantissa, shift, zero, (const int16_t *)x, blocks, groups);
+#define CALL(kernel, to, from, bias)                                                                                   \
+    if (sparse)                                                                                                        \
+        kernel##_sparse((to *)y, w, index, starts, order, bias, mantissa, shift, zero, (const from *)x, blocks);       \
+    else                                                                                                               \
+        kernel((to *)y, w, bias, mantissa, shift, zero, (const from *)x, blocks, groups)
+    if (bits == 808) {
+        CALL(affine_i8_to_i8, int8_t, int8_t, bytewise);
+    } else if (bits == 1608) {
+        CALL(affine_i8_to_i16, int16_t, int8_t, bytewise);
+    } else if (bits == 816) {
+        CALL(affine_i16_to_i8, int8_t, int16_t, plain);
+    } else {
+        CALL(affine_i16_to_i16, int16_t, int16_t, plain);
+    }
     fwrite(y, made, 16 * blocks, stdout);
     free(x), free(w), free(plain), free(less), free(mantissa), free(shift), free(y);
+    free(index), free(starts), free(order);
 }
 
 int main(void) {
@@ -44,7 +57,7 @@ int main(void) {
         const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
         if (n[0] >= FIXED) {
-            fixed(blocks, inputs, n[3], (int)(n[0] - FIXED) - 128);
+            fixed(blocks, inputs, n[3], (int)((n[0] - FIXED) % 256) - 128, n[0] >= FIXED_SPARSE);
             continue;
         }
         float *const x = (float *)get(4 * inputs);

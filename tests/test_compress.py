@@ -1,6 +1,7 @@
 """Compression: models trained further with their zeros held, and a table that says what was measured and no more."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from edgernn.errors import GraphError, MissingExtraError, UsageError
 from edgernn.file import dumps, load
 from edgernn.graph import Layer
 from edgernn.latency.steps import in_turn
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.plan import Plan, plan
@@ -24,7 +26,7 @@ from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
 from edgernn.passes.quantize import quantize
 from edgernn.readings.numpy import Stepper
-from edgernn.tensor import Tensor
+from edgernn.tensor import SCHEMES, STATIC, Tensor
 from edgernn.train import recipe as recipes
 from edgernn.train.convert import to_graph
 from edgernn.train.data.reader import read
@@ -36,6 +38,8 @@ from edgernn.train.restore import restore
 from edgernn.train.schedules import GRADUAL, cubic
 from edgernn.train.trainer import Place
 from edgernn_export.targets.c.pack import fewer
+from edgernn_export.targets.c.target import render
+from edgernn_export.targets.place import place
 from edgernn_export.translate import export
 from motors import trained
 from zoo import frames, keyword_spotter, t
@@ -242,7 +246,8 @@ def test_a_plan_is_read(asked):
 
 
 def test_blocks_are_those_of_the_kernel():
-    assert plan(("blocks=0.8",), "dynamic_wi8_afp32").pattern == Blocks(0.8, 4)
+    for scheme in ("dynamic_wi8_afp32", *STATIC):
+        assert plan(("blocks=0.8",), scheme).pattern == Blocks(0.8, 4)
     for scheme in ("", "fp16"):
         assert plan(("blocks=0.8",), scheme).pattern == Blocks(0.8, 1)
 
@@ -401,6 +406,16 @@ def test_the_compiler_passes_over_the_blocks_that_were_pruned(columns):
     ready = quantize(graph) if columns == 4 else graph
     assert all(fewer(tensor) is not None for tensor in races.matrices(ready))
     assert all(fewer(tensor) is None for tensor in races.matrices(keyword_spotter(32, 20, 40)))
+
+
+@pytest.mark.parametrize("scheme", ["", *SCHEMES])
+def test_what_is_said_of_zeros_is_what_the_source_does(scheme):
+    graph = prune_weights(keyword_spotter(32, 20, 40), Blocks(0.8, 4), keep=("out",))
+    ready = calibrate(graph, [frames(graph, 40)], growing="accept") if scheme in STATIC else graph
+    ready = quantize(ready, scheme) if scheme else ready
+    calls = re.findall(rb"^    affine_\w+_sparse\(", render(ready, "m", place("m.c"))["m.c"], re.MULTILINE)
+    said = re.findall(r"passes over blocks of zeros in (\d) of 3", races._zeros("compiled", ready)) or ["0"]
+    assert len(calls) == int(said[0]) == (0 if scheme == "fp16" or scheme.startswith("weight_only") else 2)
 
 
 @pytest.mark.parametrize("suffix", [".so", ".onnx", ".tflite"])

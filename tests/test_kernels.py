@@ -17,6 +17,7 @@ from edgernn.static import Grid
 from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import (
+    SPARSE_AT_MOST,
     less_i8,
     rows_by_column,
     rows_by_group,
@@ -29,6 +30,8 @@ from edgernn_export.targets.c.pack import (
 from ways import EVERY_WAY, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
+FIXED_SPARSE = FIXED + 256
+GRIDS = [Grid(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
 random = np.random.default_rng(0)
 
@@ -85,19 +88,28 @@ def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
     return Case(said, full)
 
 
-def fixed(rows, inputs, x: Grid, to: Grid, loud, sign=0) -> Case:
-    """An affine of integers, and what its definition makes of the same; `sign` fills it with the largest there are."""
-    w = random.integers(-127, 128, (rows, inputs)) if not sign else np.full((rows, inputs), 127 * sign)
-    q = random.integers(x.low, x.high + 1, inputs) if not sign else np.full(inputs, x.low)
-    bias = random.integers(-(2**20), 2**20, rows) - x.zero * w.sum(axis=1)
-    mantissa, shift = multiplier(random.uniform(0.2, 1, rows) * loud * to.reach / np.abs(w).sum(axis=1).max() / x.reach)
+def fixed(rows, inputs, x: Grid, to: Grid, loud, sign=0, stays=None, draw=random) -> Case:
+    """An affine of integers, and what its definition makes of the same; `sign` fills it with the largest there are.
+
+    With `stays`, bool (rows, inputs), the kernel is the sparse one.
+    """
+    w = draw.integers(-127, 128, (rows, inputs)) if not sign else np.full((rows, inputs), 127 * sign)
+    w = w if stays is None else w * stays
+    few = None if stays is None else sparse(rows_by_group(w))
+    assert (few is None) == (stays is None)
+    q = draw.integers(x.low, x.high + 1, inputs) if not sign else np.full(inputs, x.low)
+    bias = draw.integers(-(2**20), 2**20, rows) - x.zero * w.sum(axis=1)
+    most = max(np.abs(w).sum(axis=1).max(), 1) * x.reach
+    mantissa, shift = multiplier(draw.uniform(0.2, 1, rows) * loud * to.reach / most)
     form = Affine(w, bias, mantissa, shift, to)
     full = np.zeros(padded(inputs) * 4, np.int64)
     full[:inputs] = q  # what lies behind meets weights that are zero
-    full[inputs:] = random.integers(x.low, x.high + 1, len(full) - inputs)
-    said = head(FIXED + to.zero + 128, rows, inputs, 100 * to.bits + x.bits)
+    full[inputs:] = draw.integers(x.low, x.high + 1, len(full) - inputs)
+    kind, kept = (FIXED, 0) if few is None else (FIXED_SPARSE, len(few.kept))
+    said = head(kind + to.zero + 128, rows, inputs, 10000 * kept + 100 * to.bits + x.bits)
     said += full[: -(-inputs // 4) * 4].astype(f"int{x.bits}").tobytes()
-    said += side_by_side(rows_by_group(w)).tobytes()
+    parts = (side_by_side(rows_by_group(w)),) if few is None else (few.kept, few.index, few.starts, few.order)
+    said += b"".join(part.tobytes() for part in parts)
     for values, dtype in ((bias, "int32"), (mantissa, "int32"), (shift, "uint8")):
         said += np.pad(values, (0, padded(rows) - rows), constant_values=1).astype(dtype).tobytes()
         said += less_i8(w, bias).tobytes() if values is bias else b""
@@ -148,12 +160,11 @@ def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, pro
 
 
 def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(way, program):
-    grids = [Grid(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
     shapes = [*SHAPES, (130, 40)]
     cases = [
         (fixed(*shape, x, to, loud, sign), shape[0], to)
-        for x in grids
-        for to in grids
+        for x in GRIDS
+        for to in GRIDS
         for shape in shapes
         for loud, sign in ((1, 0), (40, 0), (1, 1), (1, -1))
     ]
@@ -165,6 +176,35 @@ def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(
         ends += np.isin(case.wanted, (to.low, to.high)).sum()
     assert at == len(said)
     assert ends > 1000  # what is too loud is at the ends of its grid
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    asked=st.lists(
+        st.tuples(
+            *(st.integers(1, 200), st.integers(1, 130), st.sampled_from(GRIDS), st.sampled_from(GRIDS)),
+            *(st.sampled_from((1, 40)), st.sampled_from((0, 0, 1, -1)), st.integers(0, 2**32)),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way, program):
+    """Each block of rows keeps another number of its groups of inputs, from none to as many as are still worth it."""
+    cases = []
+    for rows, inputs, x, to, loud, sign, seed in asked:
+        draw = np.random.default_rng(seed)
+        blocks, groups = -(-rows // 16), -(-inputs // 4)
+        kept = draw.integers(0, int(SPARSE_AT_MOST * groups) + 1, (blocks, 1))
+        mask = draw.random((blocks, groups)).argsort(axis=1) < kept
+        stays = np.kron(mask, np.ones((16, 4), bool))[:rows, :inputs]
+        cases.append((fixed(rows, inputs, x, to, loud, sign, stays, draw), rows, to))
+    said, at = answers(way, program, [case for case, _, _ in cases]), 0
+    for case, rows, to in cases:
+        found = np.frombuffer(said, f"int{to.bits}", padded(rows), at)
+        np.testing.assert_array_equal(found[:rows], case.wanted)
+        at += found.nbytes
+    assert at == len(said)
 
 
 @pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32])

@@ -45,8 +45,9 @@ from edgernn_export.targets.c.page import kind
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.place import place
 from ways import EVERY_WAY, WAYS
-from zoo import GRAPHS, frames, keyword_spotter, t
+from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
+THIN = block_sparse(Graph((Layer("relu", Rnn(t(70, 5), t(70, 70), None, "relu")),), 5), 4, 0.4).layers[0].cell
 EVERY_WORD = Graph(
     (
         Layer("a", Dense(t(8, 6), t(8), "tanh")),
@@ -58,7 +59,7 @@ EVERY_WORD = Graph(
         Layer("slice", Slice(18, 3, 8)),
         Layer("sum", Sum(), ("slice", "lstm")),
         Layer("product", Product(), ("sum", "lstm")),
-        Layer("relu", Rnn(t(70, 5), t(70, 70), None, "relu")),
+        Layer("relu", THIN),
         Layer("fast", FastGrnn(t(5, 70), t(5, 5), t(5), t(5), t(5), t(5))),
         Layer("mgu", Mgu(t(10, 5), t(5, 5), t(5, 5), t(10))),
         Layer("out", Dense(t(33, 5), t(33), "sigmoid")),
@@ -66,7 +67,7 @@ EVERY_WORD = Graph(
     6,
     rest={"gru.h": t(18)},
 )
-"""Every word that has an integer form but lookup, and widths that fill no block."""
+"""Every word that has an integer form but lookup, widths that fill no block, and a matrix with blocks of zeros."""
 
 WHOLE = {
     "gru": keyword_spotter(),
@@ -252,6 +253,7 @@ def test_every_processor_computes_the_same_integers(way, tmp_path):
     for stem, scheme in zip(("a8", "a16"), STATIC, strict=True):
         graph = halving("every word", scheme)
         written(graph, stem, tmp_path)
+        assert f"affine_i{STATIC[scheme]}_to_i{STATIC[scheme]}_sparse(" in (tmp_path / f"{stem}.c").read_text()
         reference, xs = FixedStepper(graph), loud(graph, 200)
         door = reference.plan.door
         kinds = f"int{door[INPUT].bits}", f"int{door[OUTPUT].bits}"

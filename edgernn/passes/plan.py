@@ -11,7 +11,7 @@ from edgernn.passes.patterns import Blocks, FewOf, Magnitude, Pattern
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.strict import misspelt
-from edgernn.tensor import DYNAMIC, Array
+from edgernn.tensor import DYNAMIC, STATIC, Array
 
 KINDS = ("units", "energy", "blocks", "magnitude", "2:4")
 
@@ -56,7 +56,7 @@ def plan(asked: Sequence[str], scheme: str = "") -> Plan:
         elif kind in parts:
             parts[kind].append(_part(text, given))
         elif kind == "blocks":
-            patterns.append(Blocks(_part(text, given), 4 if scheme == DYNAMIC else 1))
+            patterns.append(Blocks(_part(text, given), 4 if scheme in (DYNAMIC, *STATIC) else 1))
         else:
             patterns.append(Magnitude(_part(text, given)))
     if any(len(each) > 1 for each in parts.values()) or len(patterns) > 1:

@@ -64,8 +64,28 @@ EDGERNN_SUMS(sums_i8_four, sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, 
 EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
-/* The four kernels: of 8 or 16 bits what is read, and what is made. blocks: rows / 16, groups: inputs / 4, rounded up. */
+/* Those of a block without its zeros, one of `beside` that stand side by side; `index` says which groups of x it meets
+ * (see blocks.h). One group after another is enough, since the next block does not wait for this one. */
+#define EDGERNN_SUMS(name, sums, zero, store, dot, read, kind)                                                         \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const uint16_t *index, const kind *x, size_t groups,           \
+                         size_t beside) {                                                                              \
+        sums a = zero();                                                                                               \
+        for (; groups; --groups, w += 64 * beside, index += beside) a = dot(a, w, read(x + 4 * (size_t)*index));       \
+        store(sum, a);                                                                                                 \
+    }
+EDGERNN_SUMS(sums_i8_sparse, dots, dot_zero, dot_store, dot_i8, dot_read_i8, int8_t)
+EDGERNN_SUMS(sums_i16_sparse, wide, wide_zero, wide_store, dot_i16, wide_read, int16_t)
+#undef EDGERNN_SUMS
+
+/* The four kernels, each with a sparse one: of 8 or 16 bits what is read, and what is made. blocks: rows / 16, groups:
+ * inputs / 4, rounded up. */
 #define EDGERNN_AFFINE(name, to, make, store, from, sums)                                                              \
+    EDGERNN_FN void name##_end(to *y, const int32_t *sum, const int32_t *bias, const int32_t *mantissa,                \
+                               const uint8_t *shift, int zero, size_t at) {                                            \
+        for (size_t r = 0; r < EDGERNN_LANES; r += EDGERNN_AT_ONCE, at += EDGERNN_AT_ONCE)                             \
+            store(y + at, make(rescale_each(q_add(q_i32(sum + r), q_i32(bias + at)), mantissa + at, shift + at),       \
+                               zero));                                                                                 \
+    }                                                                                                                  \
     EDGERNN_FN void name(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa, const uint8_t *shift,   \
                          int zero, const from *x, size_t blocks, size_t groups) {                                      \
         int32_t sum[4 * EDGERNN_LANES];                                                                                \
@@ -76,9 +96,21 @@ EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot
                 sums##_four(sum, w, x, groups);                                                                        \
             else                                                                                                       \
                 sums(sum, w, x, groups, 64);                                                                           \
-            for (size_t r = 0; r < EDGERNN_LANES * some; r += EDGERNN_AT_ONCE, at += EDGERNN_AT_ONCE)                  \
-                store(y + at, make(rescale_each(q_add(q_i32(sum + r), q_i32(bias + at)), mantissa + at, shift + at),   \
-                                   zero));                                                                             \
+            for (size_t k = 0; k < some; ++k, at += EDGERNN_LANES)                                                     \
+                name##_end(y, sum + EDGERNN_LANES * k, bias, mantissa, shift, zero, at);                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+    EDGERNN_FN void name##_sparse(to *y, const int8_t *w, const uint16_t *index, const uint32_t *starts,               \
+                                  const uint16_t *order, const int32_t *bias, const int32_t *mantissa,                 \
+                                  const uint8_t *shift, int zero, const from *x, size_t blocks) {                      \
+        int32_t sum[EDGERNN_LANES];                                                                                    \
+        for (size_t some; blocks; blocks -= some, ++starts) {                                                          \
+            const size_t first = starts[0], kept = starts[1] - first;                                                  \
+            some = blocks < 4 ? 1 : 4;                                                                                 \
+            for (size_t k = 0; k < some; ++k, ++order) {                                                               \
+                sums##_sparse(sum, w + 64 * (first + k), index + first + k, x, kept / some, some);                     \
+                name##_end(y, sum, bias, mantissa, shift, zero, EDGERNN_LANES * (size_t)*order);                       \
+            }                                                                                                          \
         }                                                                                                              \
     }
 EDGERNN_AFFINE(affine_i8_to_i8, int8_t, to_i8, q_store_i8, int8_t, sums_i8)

@@ -13,7 +13,7 @@ from edgernn.static import Grid
 from edgernn.tensor import Tensor
 from edgernn_export.targets.c.groups import Group
 from edgernn_export.targets.c.layout import LANES, padded
-from edgernn_export.targets.c.pack import GROUP, less_i8, number, rows_by_group, side_by_side
+from edgernn_export.targets.c.pack import GROUP, fewer, less_i8, number, rows_by_group, side_by_side
 from edgernn_export.targets.c.page import Page
 
 ARRAYS: Mapping[int, Any] = {8: np.int8, 16: np.int16}
@@ -47,7 +47,7 @@ class FixedWords:
         del bias
         page, form, made = self.page, self._form(Affine), self.page.word.made[0]
         rows, inputs = weight.shape
-        w = page.constant(weight, side_by_side(rows_by_group(weight.stored)))
+        few = fewer(weight)
         about = f"{made.name}: {rows}, of each row"
         added = page.array(f"{made.name}.bias", _padded(form.bias, np.int32), about)
         if page.grids[x.name].bits == 8:
@@ -57,8 +57,11 @@ class FixedWords:
         mantissa = page.array(f"{made.name}.mantissa", _padded(form.mantissa, np.int32), about)
         shift = page.array(f"{made.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), about)
         kernel = f"affine_i{page.grids[x.name].bits}_to_i{form.to.bits}"
-        places = f"{page.names[x.name]}, {padded(rows) // LANES}, {-(-inputs // GROUP)}"
-        return page.call(kernel, f"{w}, {added}, {mantissa}, {shift}, {form.to.zero}, {places}", "affine_fixed")
+        rest = f"{added}, {mantissa}, {shift}, {form.to.zero}, {page.names[x.name]}, {padded(rows) // LANES}"
+        if few is not None:
+            return page.call(f"{kernel}_sparse", f"{page.sparse(weight, few)}, {rest}", "affine_fixed")
+        w = page.constant(weight, side_by_side(rows_by_group(weight.stored)))
+        return page.call(kernel, f"{w}, {rest}, {-(-inputs // GROUP)}", "affine_fixed")
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgernn.readings.numpy import Array
-from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.tensor import DYNAMIC, STATIC, Tensor
 from edgernn_export.targets.c.layout import LANES, padded
 
 PER_LINE = 8
@@ -68,7 +68,7 @@ def sparse(packed: Array) -> Sparse | None:
 
 def fewer(weight: Tensor) -> Sparse | None:
     """What the kernel of a weight reads when it passes over zeros; None where it reads them too."""
-    if weight.scheme == DYNAMIC:
+    if weight.scheme in (DYNAMIC, *STATIC):
         return sparse(rows_by_group(weight.stored))
     return None if weight.scheme else sparse(rows_by_column(weight.dense(np.float32)))
 

@@ -15,7 +15,7 @@ from edgernn_export.targets.c.borders import Bordered
 from edgernn_export.targets.c.groups import Group
 from edgernn_export.targets.c.layout import Layout
 from edgernn_export.targets.c.names import Names
-from edgernn_export.targets.c.pack import text
+from edgernn_export.targets.c.pack import Sparse, text
 from edgernn_export.targets.plan import Plan
 
 KINDS = {
@@ -126,6 +126,11 @@ class Page:
         known = tensor in [arg for arg in self.word.args if isinstance(arg, Tensor)]
         name = self.plan.weight(tensor, self.word) if known else f"{self.word.made[0].name}.{role}"
         return self.array(f"{name}{suffix}", packed, f"{name}: {' x '.join(map(str, tensor.shape))}")
+
+    def sparse(self, weight: Tensor, few: Sparse) -> str:
+        """The arguments that say which blocks of a weight there are."""
+        parts = {"": few.kept, "_index": few.index, "_starts": few.starts, "_order": few.order}
+        return ", ".join(self.constant(weight, array, suffix=suffix) for suffix, array in parts.items())
 
     def array(self, name: str, packed: Array, about: str) -> str:
         """Define an array; its name."""

@@ -10,7 +10,6 @@ from edgernn_export.targets.c.groups import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import (
     GROUP,
-    Sparse,
     fewer,
     number,
     rows_by_column,
@@ -54,7 +53,7 @@ class FloatWords:
         few = fewer(weight)
         blocks = padded(rows) // LANES
         if few is not None:
-            arguments = f"{self._sparse(weight, few)}, {b}, {self._name(x)}, {blocks}"
+            arguments = f"{self.page.sparse(weight, few)}, {b}, {self._name(x)}, {blocks}"
             return self.page.call("affine_f32_sparse", arguments, "affine_float")
         beside = side_by_side(packed)
         w = self.page.constant(weight, beside.view(np.uint16) if beside.dtype == np.float16 else beside)
@@ -93,14 +92,9 @@ class FloatWords:
         b = "NULL" if bias is None else self._vector(bias)
         rounded = f"{scale}, {b}, {sums}, state->{q}, {step}, {padded(rows) // LANES}"
         if few is not None:
-            return self.page.call("affine_i8_sparse", f"{self._sparse(weight, few)}, {rounded}", "affine_i8")
+            return self.page.call("affine_i8_sparse", f"{self.page.sparse(weight, few)}, {rounded}", "affine_i8")
         w = self.page.constant(weight, side_by_side(packed))
         return self.page.call("affine_i8", f"{w}, {rounded}, {-(-inputs // GROUP)}", "affine_i8")
-
-    def _sparse(self, weight: Tensor, few: Sparse) -> str:
-        """The arguments that say which blocks there are."""
-        parts = {"": few.kept, "_index": few.index, "_starts": few.starts, "_order": few.order}
-        return ", ".join(self.page.constant(weight, array, suffix=suffix) for suffix, array in parts.items())
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._lane(f"f32_add({self._load(a)}, {self._load(b)})")
