@@ -1,12 +1,14 @@
 """A stream carries its state, refuses what would poison it, and keeps to itself."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
+from edgernn.backends import onnxruntime as ort_backend, tflite as tflite_backend
 from edgernn.cells import Gru
 from edgernn.errors import FrameError, StateError, UsageError
 from edgernn.graph import Graph, Layer
@@ -340,3 +342,10 @@ def test_an_unstable_model_runs_as_far_as_numbers_go(tmp_path):
     edgernn.save(graph, tmp_path / "m.rnn")
     stream = edgernn.open(tmp_path / "m.rnn").stream()
     assert np.isfinite(stream.run(np.full((50, 6), 1e30, np.float32))).all()
+
+
+def test_a_package_without_the_inner_call_is_called_by_its_own_method():
+    told = []
+    ort_backend._call(SimpleNamespace(run_with_iobinding=told.append), "a binding")()
+    tflite_backend._call(SimpleNamespace(invoke=lambda: told.append("invoked")))()
+    assert told == ["a binding", "invoked"]
