@@ -449,6 +449,19 @@ def test_two_processes_share_one_folder(data, tmp_path):
     assert [each["state"] for each in printed[0]["trials"]] == ["done"] * 4
 
 
+MET = """
+import os, time
+from pathlib import Path
+from edgernn.train.fit import Task
+on, place = Task.on_train_batch_start, Path({place!r})
+def batch(task, *said):
+    (place / str(os.getpid())).touch()
+    while len(os.listdir(place)) < 2:
+        time.sleep(0.01)
+    on(task, *said)
+Task.on_train_batch_start = batch
+"""
+
 KILLED = """
 import os, signal
 from edgernn.train.fit import Task
@@ -543,7 +556,7 @@ def postgres():
         except KeyError:
             pytest.skip("PostgreSQL has no user 'postgres' here, and does not run as root")
         who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    folder = Path(tempfile.mkdtemp(prefix="edgernn-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="edgernn-postgres-", dir="/tmp"))  # a short name, where its user may enter
     if who:
         os.chown(folder, who["user"], who["group"])
 
@@ -572,9 +585,11 @@ def postgres():
 
 @pytest.mark.slow
 def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
-    """Two that begin at once on an empty database, with a folder each, as two machines would have."""
-    said = ("--storage", postgres, "--study", "shared", "--json")
-    workers = [begin(*command(data, tmp_path / name, *said)) for name in ("one", "two")]
+    """Two on an empty database, with a folder each, as two machines would have; neither trains until both have a trial."""
+    said, place = ("--storage", postgres, "--study", "shared", "--json"), tmp_path / "met"
+    place.mkdir()
+    met = MET.format(place=str(place))
+    workers = [begin(*command(data, tmp_path / name, *said), before=met) for name in ("one", "two")]
     printed, numbers = ended(*workers)
     assert sorted(numbers[0] + numbers[1]) == [0, 1, 2, 3]
     assert all(numbers)
