@@ -336,7 +336,6 @@ def test_two_processes_train_one_network_together(tmp_path):
         command("--out", str(tmp_path), "--devices", "2", *said),
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

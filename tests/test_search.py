@@ -433,7 +433,7 @@ def begin(*arguments, before=""):
 
 def ended(*workers):
     """What each printed, and the numbers of the trials that it brought to an end."""
-    said = [worker.communicate(timeout=300) for worker in workers]
+    said = [worker.communicate() for worker in workers]
     for worker, (_, complaint) in zip(workers, said, strict=True):
         assert worker.returncode == 0, complaint
     numbers = [[int(line.split()[1].rstrip(":")) for line in told.splitlines()] for _, told in said]
@@ -477,7 +477,7 @@ Task.on_train_batch_start = batch
 def kill(*arguments):
     """A worker that dies in the second epoch of its first trial."""
     worker = begin(*arguments, before=KILLED)
-    worker.communicate(timeout=300)
+    worker.communicate()
     assert worker.returncode == -signal.SIGKILL
 
 
@@ -568,7 +568,6 @@ def postgres():
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                timeout=120,
                 **who,
             )
 
@@ -637,7 +636,7 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
         )
         for _ in range(4)
     ]
-    said = [worker.communicate(timeout=120) for worker in workers]
+    said = [worker.communicate() for worker in workers]
     assert [(out, complaint) for out, complaint in said] == [("one\n", "")] * 4
 
 
