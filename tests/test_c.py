@@ -16,7 +16,7 @@ from edgernn_export.targets.c.groups import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.plan import WEIGHTS
 from edgernn_export.translate import render
-from ways import EVERY_WAY, WAYS
+from ways import EVERY_WAY, WAYS, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t
 
 KWS = keyword_spotter(40, 10, 4)  # more rows than four blocks have, and columns that fill no group
@@ -98,6 +98,7 @@ def test_each_precision_has_its_kernel(precision, kernel):
     assert f"    {kernel}(gru_4, " in code
 
 
+@needs("gcc")
 def test_a_bad_frame_is_refused_in_c(tmp_path):
     xs = frames(KWS, 2)
     xs[1, 3] = np.inf
@@ -105,6 +106,7 @@ def test_a_bad_frame_is_refused_in_c(tmp_path):
     assert subprocess.run([program], input=xs.tobytes(), stdout=subprocess.DEVNULL, check=False).returncode == 3
 
 
+@needs("gcc", "nm")
 @pytest.mark.parametrize("name", ["stack", *PRECISIONS])
 def test_a_step_asks_the_system_for_nothing(name, tmp_path):
     """The symbols that the code needs from outside: memory moves and libm, no malloc and no system call."""

@@ -347,12 +347,13 @@ def test_what_answers_nonsense_is_refused(tmp_path):
 
 
 def test_the_command_tells_what_it_found_and_leaves_with_its_code(model, tmp_path):
-    html = tmp_path / "l.html"
-    told = edge("check", model, "--seconds", 0.3, "--period", "30ms", "--any-governor", "--html", html, code=3)
-    assert "NO VERDICT: paced, 10 steps" in told
+    html, few = tmp_path / "l.html", ("--percentile", 50)  # of which four steps decide nothing, even if all are late
+    told = edge("check", model, "--seconds", 0.12, "--period", "30ms", "--any-governor", "--html", html, *few, code=3)
+    assert "NO VERDICT: paced, 4 steps" in told
     assert Page(html.read_text()).stands_alone()
-    said = json.loads(edge("certify", model, "--seconds", 0.1, "--processes", 1, "--deadline", "8ms", "--json", code=3))
-    assert said["budget"] == {"period_us": 10_000, "deadline_us": 8000, "percentile": 99, "confidence": 0.95}
+    given = ("--seconds", 0.04, "--processes", 1, "--deadline", "8ms", "--json", *few)
+    said = json.loads(edge("certify", model, *given, code=3))
+    assert said["budget"] == {"period_us": 10_000, "deadline_us": 8000, "percentile": 50, "confidence": 0.95}
     assert not said["publishable"]
     assert CODES == {PASS: 0, FAIL: 1, NO_VERDICT: 3}
 

@@ -19,6 +19,7 @@ from edgernn.tensor import DYNAMIC, SCHEMES
 from edgernn.trace import trace
 from edgernn_export import compiler, export
 from edgernn_export.translate import render
+from ways import needs
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
@@ -100,6 +101,12 @@ def test_a_library_is_compiled_for_a_board(board, tmp_path):
         xs = frames(KWS, 20)
         found = edgernn.open(tmp_path / "m.so").stream().run(xs)
         np.testing.assert_allclose(found, Stepper(KWS).run(xs)[0], atol=2e-6)
+
+
+def test_a_board_is_compiled_for_where_no_home_is_set(monkeypatch):
+    wanted = render_for(KWS, "raspberrypi4")
+    monkeypatch.delenv("HOME", raising=False)
+    assert render_for(KWS, "raspberrypi4") == wanted
 
 
 def render_for(graph, board):
@@ -318,6 +325,7 @@ def test_a_sealed_file_that_is_no_library_is_refused(tmp_path):
         edgernn.open(tmp_path / "m.so")
 
 
+@needs("gcc")
 def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", "gcc -fno-such-option")
     with pytest.raises(CompilerError, match=r"(?s)failed with code 1:.*no-such-option"):
@@ -358,8 +366,13 @@ def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path
 
 ENDINGS = {
     "a thread that still steps": """
-threading.Thread(target=lambda: stream.run(np.zeros((50_000_000, 10), np.float32)), daemon=True).start()
-time.sleep(0.3)
+begun, frames = threading.Event(), np.zeros((100_000, 10), np.float32)
+def steps():
+    while True:
+        stream.run(frames)
+        begun.set()
+threading.Thread(target=steps, daemon=True).start()
+begun.wait()
 """,
     "a last frame when Python ends": "atexit.register(lambda: stream.step(np.zeros(10, np.float32)))",
     "a last frame when an object goes": """
@@ -385,7 +398,7 @@ gc.collect()
 def test_python_ends_in_peace(ending, tmp_path):
     export(KWS, tmp_path / "m.so")
     code = f"""
-import atexit, gc, threading, time
+import atexit, gc, threading
 import numpy as np, edgernn
 stream = edgernn.open("m.so").stream()
 stream.step(np.zeros(10, np.float32))

@@ -21,6 +21,7 @@ from edgernn.passes.quantize import quantize
 from edgernn_export.targets.c.room import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.place import NATIVE, Place
+from ways import needs
 from zoo import GRAPHS, block_sparse, keyword_spotter, t
 
 BENCH = Path(__file__).parent.parent / "bench"
@@ -38,10 +39,9 @@ EXACT = {
 }  # fmt: skip
 
 
+@needs("gcc", "nm")
 @pytest.mark.parametrize("name", EXACT)
 def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
-    if not (shutil.which("gcc") and shutil.which("nm")):
-        pytest.skip("there is no gcc, or no nm")
     said, files = read(EXACT[name]), render(EXACT[name], "model", Place(NATIVE))
     held = f'\n_Static_assert(sizeof(model_state) == {sum(said.fields.values()) + said.gaps}, "the state");\n'
     (tmp_path / "model.h").write_bytes(files["model.h"])

@@ -433,7 +433,7 @@ def begin(*arguments, before=""):
 
 def ended(*workers):
     """What each printed, and the numbers of the trials that it brought to an end."""
-    said = [worker.communicate(timeout=300) for worker in workers]
+    said = [worker.communicate() for worker in workers]
     for worker, (_, complaint) in zip(workers, said, strict=True):
         assert worker.returncode == 0, complaint
     numbers = [[int(line.split()[1].rstrip(":")) for line in told.splitlines()] for _, told in said]
@@ -448,6 +448,19 @@ def test_two_processes_share_one_folder(data, tmp_path):
     assert printed[0] == printed[1]
     assert [each["state"] for each in printed[0]["trials"]] == ["done"] * 4
 
+
+MET = """
+import os, time
+from pathlib import Path
+from edgernn.train.fit import Task
+on, place = Task.on_train_batch_start, Path({place!r})
+def batch(task, *said):
+    (place / str(os.getpid())).touch()
+    while len(os.listdir(place)) < 2:
+        time.sleep(0.01)
+    on(task, *said)
+Task.on_train_batch_start = batch
+"""
 
 KILLED = """
 import os, signal
@@ -464,7 +477,7 @@ Task.on_train_batch_start = batch
 def kill(*arguments):
     """A worker that dies in the second epoch of its first trial."""
     worker = begin(*arguments, before=KILLED)
-    worker.communicate(timeout=300)
+    worker.communicate()
     assert worker.returncode == -signal.SIGKILL
 
 
@@ -543,7 +556,7 @@ def postgres():
         except KeyError:
             pytest.skip("PostgreSQL has no user 'postgres' here, and does not run as root")
         who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    folder = Path(tempfile.mkdtemp(prefix="edgernn-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="edgernn-postgres-", dir="/tmp"))  # a short name, where its user may enter
     if who:
         os.chown(folder, who["user"], who["group"])
 
@@ -555,7 +568,6 @@ def postgres():
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                timeout=120,
                 **who,
             )
 
@@ -572,9 +584,11 @@ def postgres():
 
 @pytest.mark.slow
 def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
-    """Two that begin at once on an empty database, with a folder each, as two machines would have."""
-    said = ("--storage", postgres, "--study", "shared", "--json")
-    workers = [begin(*command(data, tmp_path / name, *said)) for name in ("one", "two")]
+    """Two on an empty database, with a folder each, as two machines would have; neither trains until both have a trial."""
+    said, place = ("--storage", postgres, "--study", "shared", "--json"), tmp_path / "met"
+    place.mkdir()
+    met = MET.format(place=str(place))
+    workers = [begin(*command(data, tmp_path / name, *said), before=met) for name in ("one", "two")]
     printed, numbers = ended(*workers)
     assert sorted(numbers[0] + numbers[1]) == [0, 1, 2, 3]
     assert all(numbers)
@@ -622,7 +636,7 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
         )
         for _ in range(4)
     ]
-    said = [worker.communicate(timeout=120) for worker in workers]
+    said = [worker.communicate() for worker in workers]
     assert [(out, complaint) for out, complaint in said] == [("one\n", "")] * 4
 
 

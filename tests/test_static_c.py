@@ -44,7 +44,7 @@ from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.page import kind
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.place import place
-from ways import EVERY_WAY, WAYS
+from ways import EVERY_WAY, WAYS, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
 THIN = block_sparse(Graph((Layer("relu", Rnn(t(70, 5), t(70, 70), None, "relu")),), 5), 4, 0.4).layers[0].cell
@@ -290,6 +290,7 @@ def test_without_float_words_the_source_has_no_float(name, scheme, tmp_path):
     assert re.findall(r"\b(float|double|f32\w*)\b", (tmp_path / "m.c").read_text()) == []
 
 
+@needs("nm")
 @pytest.mark.skipif(not find_spec("ziglang"), reason="ziglang is not installed")
 @pytest.mark.parametrize("target", SOFT_FLOAT)
 def test_a_processor_without_float_is_enough(target, tmp_path):
@@ -319,6 +320,7 @@ int main(void) {
 """
 
 
+@needs("gcc")
 def test_the_header_turns_numbers_into_integers_as_the_definition_does(tmp_path):
     graph = quantized("gru", "static_wi8_ai8")
     written(graph, "m", tmp_path)

@@ -60,12 +60,15 @@ BOARDS = {
 
 
 def _native(kind: str, level: str) -> Way | str:
-    command = COMPILERS[kind]
-    if shutil.which(command[0]) is None:
-        return f"{command[0]} is not installed"
     if cpu.missing(level):
         return f"this processor is no {level}"
-    return Way((*command, *cpu.LEVELS[level].options))
+    return _installed(COMPILERS[kind], *cpu.LEVELS[level].options)
+
+
+def _installed(command: tuple[str, ...], *options: str, optimize: str = "-O2") -> Way | str:
+    if shutil.which(command[0]) is None:
+        return f"{command[0]} is not installed"
+    return Way((*command, *options), optimize=optimize)
 
 
 def _emulated(level: str) -> Way | str:
@@ -81,10 +84,10 @@ def _emulated(level: str) -> Way | str:
 BEST = cpu.LEVELS[HERE[0]].options
 FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in cpu.LEVELS if level not in BOARDS},
-    "gcc -O3": Way(("gcc", "-std=c99", *BEST), optimize="-O3"),
-    "portable": Way(("gcc", "-std=c99", "-DEDGERNN_PORTABLE")),
-    "sanitized": Way((*SANITIZED, *BEST), optimize="-O1"),
-    "sanitized portable": Way((*SANITIZED, "-DEDGERNN_PORTABLE"), optimize="-O0"),
+    "gcc -O3": _installed(COMPILERS["gcc"], *BEST, optimize="-O3"),
+    "portable": _installed(COMPILERS["gcc"], "-DEDGERNN_PORTABLE"),
+    "sanitized": _installed(SANITIZED, *BEST, optimize="-O1"),
+    "sanitized portable": _installed(SANITIZED, "-DEDGERNN_PORTABLE", optimize="-O0"),
     **{level: _emulated(level) for level in BOARDS},
 }
 """A name -> how to compile and run C, or why that cannot be done here."""
@@ -94,3 +97,9 @@ EVERY_WAY = [
     name if name in WAYS else pytest.param(name, marks=pytest.mark.skip(reason=str(way))) for name, way in FOUND.items()
 ]
 """For a test's parameters: what is missing here is skipped, and said."""
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """For a test that runs these programs itself: where one is missing it is skipped, and said."""
+    gone = [each for each in programs if shutil.which(each) is None]
+    return pytest.mark.skipif(bool(gone), reason=f"not installed: {', '.join(gone)}")

@@ -84,8 +84,9 @@ def _compiled(sources: Mapping[str, str], compiler: Compiler, kind: tuple[str, .
             Path(folder, name).write_text(source)
         said = (*compiler.command, *OPTIONS, *kind, *compiler.options)
         call = [*said, *(name for name in sources if name.endswith(".c")), "-o", "made", "-lm"]
+        around = os.environ | {"HOME": os.path.expanduser("~")}  # where zig keeps its work; a service has none set
         try:
-            done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  the user's own compiler
+            done = subprocess.run(call, cwd=folder, env=around, capture_output=True, text=True, check=False)  # noqa: S603  the user's own compiler
         except OSError as error:
             raise CompilerError(f"the compiler '{call[0]}' cannot be run: {error.strerror}; check $CC") from error
         if done.returncode:
