@@ -318,16 +318,6 @@ def test_places_that_are_not_there_are_refused(tmp_path):
             run.train(vowels(), VOWELS, tmp_path, place=Place("cuda"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-@pytest.mark.parametrize("cell", ["gru", "lstm", "layer_norm_gru"])
-def test_a_gpu_trains_what_a_cpu_trains(cell, tmp_path):
-    one, other = (
-        run.train(vowels(f"model.cell={cell}"), VOWELS, tmp_path / device, place=Place(device))
-        for device in ("cpu", "cuda")
-    )
-    assert abs(one.metrics["accuracy"] - other.metrics["accuracy"]) < 0.1
-
-
 @pytest.mark.slow
 def test_two_processes_train_one_network_together(tmp_path):
     vowels()
