@@ -379,6 +379,8 @@ def test_the_command_tells_what_it_found_and_leaves_with_its_code(model, tmp_pat
         (("--trace", "gone.csv"), "'gone.csv' cannot be read"),
         (("--frames", "gone.npy"), "'gone.npy'"),
         (("--seconds", "0"), "0 seconds"),
+        (("--percentile", "0.99"), "expected at least 50 and less than 100, in percent"),
+        (("--html", "gone/page.html", "--seconds", "999"), "'gone/page.html' cannot be written"),  # before the run
     ],
 )
 def test_what_cannot_be_is_refused(model, options, meant):

@@ -81,6 +81,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
         raise UsageError(f"a model is written as {file.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
     _check(prune, scheme, options)
     graph = file.load(model)
+    disk.writable(out)
     asked, learnt = plan(prune, scheme or ""), _calibration(graph, options)
     metrics: dict[str, Any] = {}
     start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
