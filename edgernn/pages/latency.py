@@ -39,7 +39,7 @@ def page(found: Check) -> str:
         head=head,
         rows=tuple(row(*cells) for cells in rows),
         text=text(found),
-        record=tuple(row(name, str(value)) for name, value in flat(_record(found))),
+        record=tuple(row(name, "-" if value is None else str(value)) for name, value in flat(_record(found))),
     )
 
 
