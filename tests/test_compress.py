@@ -1,6 +1,10 @@
 """Compression: models trained further with their zeros held, and a table that says what was measured and no more."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -373,6 +377,21 @@ def test_a_model_is_pruned_and_trained_further_in_one_command(motor, folder):
     assert metric["before"] == json.loads((motor / "run/metrics.json").read_text())["metrics"]["accuracy"]
     assert all(0 <= metric[when] <= 1 for when in ("cut", "after"))
     assert f"accuracy goes from {metric['before']:g} to {metric['after']:g}" in said["advice"]
+
+
+def test_an_interrupted_fine_tuning_says_how_to_go_on(motor, tmp_path):
+    running = subprocess.Popen(
+        [sys.executable, "-m", "edgernn", "compress", motor / "run/model.rnn", tmp_path / "small.rnn", "--prune", "units=0.5",
+         "--finetune", motor / "small.toml", "--data", motor / "motor.npz", "--set", "training.epochs=5000", "--resume", tmp_path / "kept"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while running.poll() is None and not list(tmp_path.glob("kept/**/last.ckpt")):
+        time.sleep(0.005)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate()
+    assert running.returncode == 130
+    assert f"What is finished is kept in '{tmp_path / 'kept'}': the same command goes on.\n" in said
+    assert not (tmp_path / "small.rnn").exists()
 
 
 def test_lost_accuracy_is_not_recommended():
