@@ -187,6 +187,7 @@ def test_the_page_stands_alone_and_says_what_was_found(took_ns, seconds):
     assert any("deadline" in each for each in shown.drawn)
     assert ("misses" in " ".join(shown.drawn[2])) == (said.judged.misses > 0)
     assert shown.pre.strip() == text(said).strip()
+    assert "None" not in shown.text  # what is not known is said otherwise
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def from_torch(
         ParityError: module and graph differ by more than 1e-9 in float64, with the first step and layer.
         MissingExtraError: torch is not installed.
     """
-    if isinstance(labels, str):
+    given: Any = labels
+    if isinstance(given, str):
         raise UsageError(f"labels={labels!r} is one text; give a name for each output, such as ('yes', 'no')")
     graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()))
     return graph
