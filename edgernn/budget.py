@@ -55,10 +55,10 @@ class Budget:
                 f"the deadline of {self.deadline_us:g} us lies beyond the period of {self.period_us:g} us, when the "
                 "next frame takes the buffer; give at most the period"
             )
-        if not 0 < self.percentile < 100:
+        if not 50 <= self.percentile < 100:
             raise UsageError(
-                f"the percentile is {self.percentile:g}; expected more than 0 and less than 100: no number of steps "
-                "shows that not one is ever late"
+                f"the percentile is {self.percentile:g}; expected at least 50 and less than 100, in percent, such as "
+                "99: no number of steps shows that not one is ever late"
             )
         if not 0.5 <= self.confidence < 1:
             raise UsageError(f"the confidence is {self.confidence:g}; expected at least 0.5 and less than 1")

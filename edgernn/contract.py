@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edgernn.errors import FileError, UsageError
-from edgernn.file import digest
+from edgernn.file import SUFFIX, digest
 from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.seal import BLANK, KEY
 from edgernn.static import Grid, static
@@ -139,6 +139,8 @@ def read(data: bytes, name: str) -> Contract:
         FileError: the block is not there or says something else than a contract.
     """
     start = data.find(f'{{"{KEY}":"'.encode())
+    if start >= 0 and data.startswith(b'"edgernn.format"', start + len(KEY) + len(BLANK) + 7):
+        raise FileError(f"'{name}' is a {SUFFIX} by what is in it; give it that suffix, or export it")
     try:
         fields: dict[str, Any]
         fields, _ = json.JSONDecoder().raw_decode(data[max(start, 0) :].decode("latin-1"))

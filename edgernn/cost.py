@@ -137,7 +137,7 @@ def frame(graphs: Sequence[Graph], device: Device) -> Estimate:
 def _uncompiled(graph: Graph) -> str:
     """Why no compiled step can be predicted, in a sentence: "" when one can."""
     whole = [layer.name for layer in graph.layers if layer.scheme]
-    return f"layer '{whole[0]}' computes with integers, and no compiled step does so" if whole else ""
+    return f"layer '{whole[0]}' computes with integers, and how long those take is not predicted" if whole else ""
 
 
 def _lacking(device: Device) -> str:

@@ -31,6 +31,18 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     write_all({os.fspath(path): data})
 
 
+def writable(path: str | os.PathLike[str]) -> None:
+    """Make sure that a file can be written here, before anything long is done for it.
+
+    Raises:
+        FileError: it cannot.
+    """
+    try:
+        os.unlink(_temporary(Path(path)))
+    except (OSError, ValueError) as error:
+        raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+
+
 def write_all(files: Mapping[str, bytes]) -> None:
     """Write several files, each whole, or none of them: all are on the disk before the first takes its name.
 

@@ -116,8 +116,10 @@ def dumps(graph: Graph) -> bytes:
 def loads(data: bytes, name: str = "data") -> Graph:
     """The graph in the bytes of a `.rnn` file; `name` is what a message calls them."""
     verify(data, name)
+    length = int.from_bytes(data[:8], "little")
+    if data[8:9] != b"{" or 8 + length > len(data):
+        raise FileError(f"'{name}' is an artifact of edgernn and no {SUFFIX}: give the {SUFFIX} that it was made from")
     try:
-        length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])
         metadata = header.pop("__metadata__")
         _check_format(metadata["edgernn.format"], name)

@@ -72,7 +72,9 @@ def asked(said: Mapping[str, Any]) -> Asked:
         use = (device or load("this")).use(said["use"])
         given = {"period_us": use.period_us, "deadline_us": use.deadline_us, "percentile": use.percentile} | given
     if given and "period_us" not in given:
-        given["period_us"] = given.get("deadline_us", 0.0)
+        if "deadline_us" not in given:
+            raise UsageError("the latency_budget has no period; write period='10ms', deadline='8ms' or use='audio'")
+        given["period_us"] = given["deadline_us"]
     budget = Budget(**given) if given else None
     steps = said.get("steps", budget.steps if budget else UNASKED_STEPS)
     if type(steps) is not int or steps < 1:
@@ -148,7 +150,9 @@ def counted(model: Any) -> Outcome:
     from edgernn_export.instructions import LEVEL, count
 
     if not isinstance(model, Graph) and not (isinstance(model, str | os.PathLike) and str(model).endswith(".rnn")):
-        raise UsageError(f"instructions are counted of a Graph or an .rnn file, not of {model!r}")
+        raise UsageError(
+            f"instructions are counted of a Graph or an .rnn file, not of {model!r}; give the .rnn it was exported from"
+        )
     graph = model if isinstance(model, Graph) else file.load(model)
     size = len(file.dumps(graph))
     try:

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--edgernn-instructions",
         action="store_true",
-        help="count instructions and hold them against the baseline; no clock is asked, and no budget",
+        help="count instructions of a Graph or .rnn, compiled, against the baseline; no clock is asked, and no budget",
     )
 
 
@@ -68,9 +68,10 @@ def edgernn_latency(request: pytest.FixtureRequest, edgernn_measure: "Measure") 
     def latency(model: Any, frames: Any = None) -> "Outcome":
         from edgernn.binomial import FAIL, NO_VERDICT
 
+        __tracebackhide__ = True  # so that a skip is told with the line of the test
         nonlocal calls
         calls += 1
-        if _shared(config):
+        if _shared(config) and not config.getoption("--edgernn-instructions"):
             _undecided(config, "xdist runs tests side by side, and neither would be measured alone")
         outcome = _held(request, model, frames, edgernn_measure, calls)
         config.stash[ROWS].append((request.node.nodeid, outcome))
@@ -125,6 +126,7 @@ def _shared(config: pytest.Config) -> bool:
 
 
 def _undecided(config: pytest.Config, why: str) -> None:
+    __tracebackhide__ = True
     if config.getoption("--edgernn-strict"):
         pytest.fail(f"no verdict: {why}", pytrace=False)
     pytest.skip(f"no verdict: {why}")

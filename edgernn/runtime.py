@@ -212,16 +212,17 @@ class Stream:
     def state(self, states: Mapping[str, Array]) -> None:
         wanted = dict(self._names)
         if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
-            raise StateError(
-                f"a {type(states).__name__} arrived; expected arrays by name, {wanted}, as `state` gives them"
-            )
+            told = f"expected arrays by name, {wanted}, as `state` gives them"
+            raise StateError(f"a {type(states).__name__} arrived; {told}")
         given = dict(states)
         if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
             arrived = {name: array.shape for name, array in given.items()}
             raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
         for name, kept in zip(wanted, self._rest, strict=True):
-            if given[name].dtype != kept.dtype or not isfinite(given[name]).all():
-                raise StateError(f"state '{name}' is {given[name].dtype} or not finite; expected finite {kept.dtype}")
+            if given[name].dtype != kept.dtype:
+                raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
+            if not isfinite(given[name]).all():
+                raise StateError(f"state '{name}' is not finite, and would stay so; give one that was saved before")
         self._bound.write(tuple(given[name] for name in wanted))
 
     def _check_out(self, out: Any) -> None:

@@ -12,14 +12,17 @@ from edgernn.errors import FileError
 
 @dataclass(frozen=True)
 class Document:
-    """A file: what it says, and its lines."""
+    """A file: what it says, its lines, and which "section.key" something else is said of in their place."""
 
     path: str
     said: dict[str, Any]
     lines: tuple[str, ...]
+    instead: frozenset[str] = frozenset()
 
     def error(self, told: str, key: str, section: str = "") -> FileError:
-        """What is wrong, with the line at which the key stands."""
+        """What is wrong, with the line at which the key stands, unless it was set to something else."""
+        if f"{section}.{key}" in self.instead:
+            return FileError(f"'{section}.{key}' as it was set: {told}")
         return FileError(f"'{self.path}', line {self._line(key, section)}: {told}")
 
     def _line(self, key: str, section: str) -> int:

@@ -119,11 +119,11 @@ def size(graph: Graph) -> Size:
 def advice(races: tuple[Race, ...]) -> str:
     """What the measured steps say, in a sentence, and nothing else."""
     before = [(race.before_us, race.runtime) for race in races if race.before_us is not None]
-    after = [(race.after_us, race.runtime) for race in races if race.after_us is not None]
+    after = [(race.after_us, race.runtime, race.faster) for race in races if race.after_us is not None]
     if not before or not after:
         return "no runtime could be measured here, so nothing is said of speed"
-    (old, where), (new, best) = min(before), min(after)
-    ratio = old / new
+    (old, where), (new, best, faster) = min(before), min(after)
+    ratio = faster if where == best and faster is not None else old / new  # the table's own, when there is one
     fastest = f"the fastest step here was {old:.2f} us on {where} and is {new:.2f} us on {best}"
     if ratio >= GAIN:
         return f"{fastest}, {ratio:.2f} x faster: use it there"

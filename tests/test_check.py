@@ -186,6 +186,7 @@ def test_the_page_stands_alone_and_says_what_was_found(took_ns, seconds):
     assert any("deadline" in each for each in shown.drawn)
     assert ("misses" in " ".join(shown.drawn[2])) == (said.judged.misses > 0)
     assert shown.pre.strip() == text(said).strip()
+    assert "None" not in shown.text  # what is not known is said otherwise
 
 
 @pytest.mark.parametrize(
@@ -370,6 +371,8 @@ def test_the_command_tells_what_it_found_and_leaves_with_its_code(model, tmp_pat
         (("--trace", "gone.csv"), "'gone.csv' cannot be read"),
         (("--frames", "gone.npy"), "'gone.npy'"),
         (("--seconds", "0"), "0 seconds"),
+        (("--percentile", "0.99"), "expected at least 50 and less than 100, in percent"),
+        (("--html", "gone/page.html", "--seconds", "999"), "'gone/page.html' cannot be written"),  # before the run
     ],
 )
 def test_what_cannot_be_is_refused(model, options, meant):

@@ -15,6 +15,7 @@ import edgernn
 from edge import edge
 from edgernn import disk
 from edgernn.file import digest
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.tensor import DYNAMIC
 from edgernn_export import export
@@ -237,6 +238,29 @@ def test_info_of_a_wrong_file(folder):
     (folder / "x.onnx").write_bytes(b"no")
     assert "'x.onnx' has 0 seals of edgernn" in edge("info", "x.onnx", code=2)
     assert "no backend opens 'x.txt'" in edge("info", "x.txt", code=2)
+
+
+def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
+    for suffix in ("onnx", "tflite", "so"):
+        (folder / f"as.{suffix}").write_bytes((folder / "kws.rnn").read_bytes())
+        assert f"'as.{suffix}' is a .rnn by what is in it" in edge("info", f"as.{suffix}", code=2)
+    for suffix in ("onnx", "tflite"):
+        (folder / "as.rnn").write_bytes((folder / f"kws.{suffix}").read_bytes())
+        assert "'as.rnn' is an artifact of edgernn and no .rnn: give the .rnn" in edge("info", "as.rnn", code=2)
+    (folder / "as.so").write_bytes((folder / "kws.onnx").read_bytes())
+    assert "'as.so' is an artifact for another runtime" in edge("bench", "as.so", code=2)
+
+
+def test_info_says_what_the_integers_at_the_door_stand_for(folder):
+    edgernn.save(quantize(calibrate(KWS, [frames(KWS, 50)], growing="accept"), "static_wi8_ai8"), "whole.rnn")
+    line = next(line for line in edge("info", "whole.rnn").splitlines() if line.startswith("grids"))
+    grids = json.loads(edge("info", "whole.rnn", "--json"))["grids"]
+    found = dict(each.split(" = ") for each in line.removeprefix("grids").strip().split(", "))
+    assert found.keys() == grids.keys()
+    for name, grid in grids.items():
+        for whole in (-100, 7):
+            said = found[name].replace(f"int{grid['bits']}", str(whole))
+            assert eval(said) == pytest.approx((whole - grid["zero"]) * grid["scale"], rel=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])

@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -254,7 +258,7 @@ def test_blocks_are_those_of_the_kernel():
 
 WRONG_PLANS = {
     ("unit=0.5",): "'unit=0.5' prunes nothing; .*did you mean 'units'",
-    ("units",): "'units' prunes nothing",
+    ("units",): "'units' prunes nothing; write units=0.5, energy=0.5, blocks=0.5, magnitude=0.5 or 2:4$",
     ("units=half",): "'units=half' has no part; expected a number between 0 and 1",
     ("blocks=1",): "'blocks=1' has no part",
     ("blocks=nan",): "'blocks=nan' has no part",
@@ -347,6 +351,8 @@ def test_the_advice_is_what_was_measured():
     assert "no runtime could be measured" in races.advice((races.Race("compiled", note="not measured"),))
     slower = races.advice((race("compiled", 2.0, 1.99), race("LiteRT", 9.0, 3.0)))
     assert "2.00 us on compiled and is 1.99 us on compiled: it is no faster" in slower
+    stood = races.Race("compiled", "a 1", 3.0, 2.0, 1.2)  # ratios of rounds are not those of medians
+    assert "2.00 us on compiled, 1.20 x faster" in races.advice((stood,))
     assert "8.00 us on LiteRT and is 2.00 us on compiled, 4.00 x faster" in races.advice(
         (race("compiled", 9.0, 2.0), race("LiteRT", 8.0, 3.0))
     )
@@ -367,6 +373,21 @@ def test_a_model_is_pruned_and_trained_further_in_one_command(motor, folder):
     assert metric["before"] == json.loads((motor / "run/metrics.json").read_text())["metrics"]["accuracy"]
     assert all(0 <= metric[when] <= 1 for when in ("cut", "after"))
     assert f"accuracy goes from {metric['before']:g} to {metric['after']:g}" in said["advice"]
+
+
+def test_an_interrupted_fine_tuning_says_how_to_go_on(motor, tmp_path):
+    running = subprocess.Popen(
+        [sys.executable, "-m", "edgernn", "compress", motor / "run/model.rnn", tmp_path / "small.rnn", "--prune", "units=0.5",
+         "--finetune", motor / "small.toml", "--data", motor / "motor.npz", "--set", "training.epochs=5000", "--resume", tmp_path / "kept"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while running.poll() is None and not list(tmp_path.glob("kept/**/last.ckpt")):
+        time.sleep(0.005)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate()
+    assert running.returncode == 130
+    assert f"What is finished is kept in '{tmp_path / 'kept'}': the same command goes on.\n" in said
+    assert not (tmp_path / "small.rnn").exists()
 
 
 def test_lost_accuracy_is_not_recommended():
@@ -391,6 +412,7 @@ WRONG = {
     ("kws.rnn", "a.rnn", "--prune", "2:4", "--keep", "grru"): "there is no layer 'grru' to keep",
     ("kws.rnn", "a.rnn", "--quantize", "int3"): "there is no scheme 'int3'",
     ("none.rnn", "a.rnn", "--prune", "2:4"): "'none.rnn' cannot be read",
+    ("kws.rnn", "gone/a.rnn", "--prune", "units=0.99"): "'gone/a.rnn' cannot be written",  # before anything is pruned
 }  # fmt: skip
 
 

@@ -152,7 +152,7 @@ def test_a_step_of_integers_is_not_predicted_as_one_of_floats():
     whole = quantize(KWS, "static_wi8_ai8", ranges=dict.fromkeys(KWS.values, Range(-1, 1)))
     found = estimate(whole, BOARD)
     assert found.step_us is None
-    assert found.unknown == "layer 'gru' computes with integers, and no compiled step does so"
+    assert found.unknown == "layer 'gru' computes with integers, and how long those take is not predicted"
     assert found.cost.weight_bytes < estimate(KWS, BOARD).cost.weight_bytes
 
 

@@ -243,7 +243,19 @@ def test_the_loader_takes_symbols_for_an_embedding(tmp_path):
     wanted = edgernn.open(tmp_path / "m.so").stream().run(xs)
     np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines(), delimiter=",").astype(np.float32), wanted)
     refused = bare(tmp_path, "m_stream.py", said="9")
-    assert "frame 0 must not enter the state (an index outside the table)" in refused.stderr
+    assert refused.stderr.startswith("Error: line 1: frame 0 must not enter the state (an index outside the table)")
+
+
+def test_the_loader_tells_the_line_that_is_wrong_and_no_traceback(tmp_path):
+    export(KWS, tmp_path / "m.so")
+    good = ",".join(map(str, frames(KWS, 1)[0].tolist()))
+    for bad, meant in (
+        ("a,b", "could not convert string to float: 'a'"),
+        ("1,2", "frame 0 has 2 numbers; expected 10"),
+    ):
+        done = bare(tmp_path, "m_stream.py", said=f"{good}\n\n{bad}\n{good}\n")
+        assert (done.returncode, done.stderr) == (1, f"Error: line 3: {meant}\n")
+        assert len(done.stdout.splitlines()) == 1
 
 
 def test_the_loader_refuses_another_library(tmp_path):
@@ -253,7 +265,9 @@ def test_the_loader_refuses_another_library(tmp_path):
     (tmp_path / "m.so").write_bytes(data)
     assert "is not the library that this file was written for" in bare(tmp_path, "m_stream.py").stderr
     (tmp_path / "m.so").unlink()
-    assert "No such file" in bare(tmp_path, "m_stream.py").stderr
+    said = bare(tmp_path, "m_stream.py").stderr
+    assert said.startswith("Error: ")
+    assert "No such file" in said
 
 
 def test_the_loader_refuses_another_processor(tmp_path):

@@ -119,6 +119,8 @@ def test_no_verdict_is_a_skip_with_its_reason_unless_strict(suite, options, outc
     said = suite(stepping(7000, BUDGET + ", steps=100"), "-rs", *options)
     said.assert_outcomes(**outcomes)
     said.stdout.fnmatch_lines(["*no verdict: 100 steps with 0 misses do not decide p90*"])
+    if not options:
+        said.stdout.re_match_lines([r"SKIPPED \[1\] test_it\.py:\d+: no verdict"])
 
 
 def test_a_slowed_model_is_caught_and_an_unchanged_one_is_not(suite):
@@ -150,7 +152,7 @@ def test_a_baseline_from_another_machine_is_no_verdict(suite, pytester):
     path.write_text(json.dumps(said | {"fingerprint": said["fingerprint"] | {"cpu": "another"}}))
     found = suite(stepping(9000, 'period="10ms", percentile=90'), "--edgernn-baseline=kept", "-rs")
     found.assert_outcomes(skipped=1)
-    found.stdout.fnmatch_lines(["*no verdict: the baseline is of another machine: cpu differ*"])
+    found.stdout.fnmatch_lines(["*no verdict: the baseline is of another machine or runtime: cpu differ*"])
 
 
 def test_a_file_that_is_no_baseline_is_an_error(suite, pytester, tmp_path):
@@ -172,6 +174,7 @@ def test_instructions_tell_a_larger_model_from_the_same(suite):
     again = suite(MODEL.format(hidden=16), *options)
     again.assert_outcomes(passed=1)
     again.stdout.re_match_lines([r"PASS +.*instructions (\d+), bytes [\d,]+, baseline \1$"])
+    suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # other tests beside it count nothing
     larger = suite(MODEL.format(hidden=17), *options)
     larger.assert_outcomes(failed=1)
     larger.stdout.re_match_lines([r".*the model grew from|.*regressed: \d+ instructions against \d+, \+\d+"])
@@ -193,7 +196,9 @@ def test_what_cannot_be_counted_is_said(suite, monkeypatch):
     said.assert_outcomes(skipped=1)
     said.stdout.fnmatch_lines(["*no verdict: instructions are counted by valgrind, which is not here*"])
     said = suite(stepping(1), "--edgernn-baseline=kept", "--edgernn-instructions")
-    said.stdout.fnmatch_lines(["*instructions are counted of a Graph or an .rnn file, not of <function*"])
+    said.stdout.fnmatch_lines(
+        ["*instructions are counted of a Graph or an .rnn file, not of <function*; give the .rnn it was exported from"]
+    )
 
 
 @pytest.mark.parametrize("option", ["--edgernn-instructions", "--edgernn-update-baseline"])
@@ -233,7 +238,7 @@ def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
         ({"period": "0ms"}, "the period is 0 us"),
         ({"period": "5ms", "deadline": "8ms"}, "the deadline of 8000 us lies beyond the period"),
         ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
-        ({"percentile": 90}, "the period is 0 us"),
+        ({"percentile": 90}, "the latency_budget has no period; write period='10ms'"),
         ({"device": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
         ({"use": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),

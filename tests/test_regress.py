@@ -179,7 +179,7 @@ def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
         (("a.rnn", "symbols.rnn"), "'symbols.rnn' one of 9 symbols"),
         (("a.rnn", "gone.rnn"), "'gone.rnn' cannot be read"),
         (("a.rnn", "a.rnn", "--base-python", "/nowhere"), "'/nowhere' cannot be run"),
-        (("a.rnn", "a.rnn", "--tolerance", "0"), "the tolerance of the median is 0"),
+        (("a.rnn", "a.rnn", "--tolerance", "0"), "Invalid value for '--tolerance': 0.0 is not in the range x>0"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(folder, options, meant):

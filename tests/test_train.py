@@ -156,8 +156,8 @@ def test_a_schedule_stays_within_its_rate(name):
 WRONG = {
     "section": ("[model]", "[modle]", 6, "there is no 'modle' in a recipe; did you mean 'model'?"),
     "key": ("hidden =", "hiden =", 8, "there is no 'hiden' in [model]; did you mean 'hidden'?"),
-    "kind": ("hidden = 16", "hidden = 16.5", 8, "'hidden' is 16.5; expected a int"),
-    "batch": ("batch = 8", 'batch = "8"', 12, "'batch' is '8'; expected a int"),
+    "kind": ("hidden = 16", "hidden = 16.5", 8, "'hidden' is 16.5; expected a whole number"),
+    "batch": ("batch = 8", 'batch = "8"', 12, "'batch' is '8'; expected a whole number"),
     "training": ("epochs", "epoch", 11, "there is no 'epoch' in [training]; did you mean 'epochs'?"),
     "reader": ('reader = "ts"', "", 4, "the section [data] names no reader"),
     "missing": ('title = "t"', "", 1, "'title' is missing"),
@@ -200,6 +200,13 @@ def test_other_mistakes_in_a_recipe(tmp_path):
         with pytest.raises(UsageError) as found:
             recipes.load(path, [setting])
         assert words in str(found.value)
+    for setting, words in (
+        ("model.hiden=3", "'model.hiden' as it was set: there is no 'hiden' in [model]; did you mean 'hidden'?"),
+        ("model.hidden=a", "'model.hidden' as it was set: 'hidden' is 'a'; expected a whole number"),
+    ):
+        with pytest.raises(FileError) as wrong:
+            recipes.load(path, [setting])
+        assert str(wrong.value).startswith(words)
     with pytest.raises(UsageError, match=r"there is no recipe 'spoken-digit'; did you mean 'spoken-digits'\?"):
         recipes.load("spoken-digit")
 

@@ -116,10 +116,14 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
 
     Raises:
         UnsupportedError: it was compiled for another processor; nothing of it has run.
-        FileError: the system cannot load it.
+        FileError: it is no compiled step, or the system cannot load it.
         ParityError: its own test fails on this machine.
     """
     said = read(data, name)
+    if not said.cpu:
+        raise FileError(
+            f"'{name}' is an artifact for another runtime, and no compiled step; give it its own suffix back"
+        )
     lacking = cpu.missing(said.cpu)
     if lacking:
         raise UnsupportedError(f"'{name}' was compiled for {said.cpu}, and needs {lacking}; export it on this machine")

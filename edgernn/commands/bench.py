@@ -42,13 +42,14 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(f"{'artifact':32} {'backend':22} {'bytes':>10} {'p50 us':>8} {'p99 us':>8} {'worst us':>9}  error")
+    wide = max(len(name) for name in ("artifact", *artifacts))
+    click.echo(f"{'artifact':{wide}}  {'backend':22} {'bytes':>10} {'p50 us':>8} {'p99 us':>8} {'worst us':>9}  error")
     for row in rows:
         error = "" if row["error"] is None else f"{row['error']:.1e}"
         unsettled = "" if row["settled"] else "  (warm-up did not settle)"
         click.echo(
-            f"{row['artifact']:32} {row['backend']:22} {row['bytes']:10,} {row['p50_us']:8.2f} {row['p99_us']:8.2f} "
-            f"{row['worst_us']:9.1f}  {error}{unsettled}"
+            f"{row['artifact']:{wide}}  {row['backend']:22} {row['bytes']:10,} {row['p50_us']:8.2f} "
+            f"{row['p99_us']:8.2f} {row['worst_us']:9.1f}  {error}{unsettled}"
         )
 
 

@@ -80,8 +80,9 @@ def tell(plan: "Plan", as_json: bool, html: str | None) -> None:
     if html is not None:
         with needed("--html"):
             import edgernn.pages.latency
+        disk.writable(html)
     found = check(plan, tell=lambda k: click.echo(f"process {k + 1} of {plan.processes} ...", err=True))
+    click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
     if html is not None:
         disk.write(html, edgernn.pages.latency.page(found).encode())
-    click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
     click.get_current_context().exit(CODES[found.verdict])

@@ -72,6 +72,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
         raise UsageError(f"a model is written as {file.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
     _check(prune, scheme, options)
     graph = file.load(model)
+    disk.writable(out)
     asked, learnt = plan(prune, scheme or ""), calibration(graph, options)
     metrics: dict[str, Any] = {}
     start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
@@ -137,20 +138,26 @@ def _trained(
     given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
     lesson = None if options["teacher"] is None else Lesson(file.load(options["teacher"]), **given)
     recipe = load(options["recipe"], options["settings"])
-    return compressed(
-        graph,
-        recipe,
-        options["path"],
-        asked,
-        scheme,
-        keep=options["keep"],
-        by_gradient=options["importance"] == "taylor",
-        gradual=not options["at_once"],
-        aware=options["aware"],
-        lesson=lesson,
-        calibration=learnt,
-        out=None if options["resume"] is None else Path(options["resume"]),
-    )
+    folder = options["resume"]
+    try:
+        return compressed(
+            graph,
+            recipe,
+            options["path"],
+            asked,
+            scheme,
+            keep=options["keep"],
+            by_gradient=options["importance"] == "taylor",
+            gradual=not options["at_once"],
+            aware=options["aware"],
+            lesson=lesson,
+            calibration=learnt,
+            out=None if folder is None else Path(folder),
+        )
+    except KeyboardInterrupt:
+        kept = f"What is finished is kept in '{folder}': the same command goes on."
+        click.echo(kept if folder else "Nothing is kept; with --resume FOLDER the same command goes on.", err=True)
+        raise
 
 
 def _advice(steps: str, metrics: dict[str, Any]) -> str:

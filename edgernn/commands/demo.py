@@ -51,10 +51,11 @@ def demo(folder: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(f"{'file':28} {'backend':22} {'accuracy':>8} {'error':>8} {'bytes':>8} {'us per step':>12}")
+    wide = max(len(row["file"]) for row in rows)
+    click.echo(f"{'file':{wide}}  {'backend':22} {'accuracy':>8} {'error':>8} {'bytes':>8} {'us per step':>12}")
     for row in rows:
         click.echo(
-            f"{row['file']:28} {row['backend']:22} {row['accuracy']:8.1%} {row['error']:8.1e} "
+            f"{row['file']:{wide}}  {row['backend']:22} {row['accuracy']:8.1%} {row['error']:8.1e} "
             f"{row['bytes']:8,} {row['p50_us']:12.2f}"
         )
     click.echo(

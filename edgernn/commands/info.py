@@ -12,7 +12,10 @@ import click
 @click.argument("path")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def info(path: str, as_json: bool) -> None:
-    """Verify a .rnn, .onnx or .tflite file and say what it reads, carries and answers. No runtime is needed."""
+    """Verify a .rnn, .onnx, .tflite or .so file and say what it reads, carries and answers. No runtime is needed.
+
+    The sha256 is the file's seal: the hash of the file with the seal itself blank, so sha256sum says another.
+    """
     from edgernn import disk
     from edgernn.contract import WINDOWS
     from edgernn.runtime import backend_of
@@ -24,9 +27,10 @@ def info(path: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(said, indent=2))
         return
+    worded = {"window": WINDOWS[said["window"]], "grids": _grids(said["grids"])}
     for name, value in said.items():
         if name != "layers":
-            click.echo(f"{name:14} {WINDOWS[value] if name == 'window' else _text(value)}")
+            click.echo(f"{name:14} {worded.get(name) or _text(value)}")
     for layer in said.get("layers", ()):
         click.echo(
             f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  reads {', '.join(layer['reads'])}"
@@ -51,6 +55,12 @@ def _contract(data: bytes, path: str) -> dict[str, Any]:
         for layer in graph.layers
     ]
     return {**asdict(contract(graph)), **asdict(count(graph)), "layers": layers}
+
+
+def _grids(grids: dict[str, Any]) -> str:
+    """What the integers at an artifact's door stand for."""
+    each = (f"{name} = (int{one['bits']} - {one['zero']}) * {one['scale']:.7g}" for name, one in grids.items())
+    return ", ".join(each).replace("- -", "+ ")
 
 
 def _text(value: Any) -> str:

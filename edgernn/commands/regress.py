@@ -5,13 +5,15 @@ import sys
 
 import click
 
+ABOVE = click.FloatRange(0, min_open=True)
+
 
 @click.command(no_args_is_help=True)
 @click.argument("base")
 @click.argument("candidate")
 @click.option("--base-python", metavar="PYTHON", help="That runs BASE: of an environment with another runtime.")
-@click.option("--tolerance", type=float, default=5.0, show_default=True, help="By how many % the median may be slower.")
-@click.option("--tail-tolerance", type=float, default=10.0, show_default=True, help="And the 95th percentile.")
+@click.option("--tolerance", type=ABOVE, default=5.0, show_default=True, help="By how many % the median may be slower.")
+@click.option("--tail-tolerance", type=ABOVE, default=10.0, show_default=True, help="And the 95th percentile.")
 @click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtimes.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random frames.")

@@ -101,7 +101,7 @@ def _unread(said: Evidence) -> str:
         return ""
     return (
         "the governor cannot be read, so the clock may have been anything; where it is known to be steady, "
-        "--any-governor judges all the same"
+        "--any-governor, or any_governor=True in a test, judges all the same"
     )
 
 

@@ -97,7 +97,7 @@ def against(now: Baseline, before: Baseline | None) -> tuple[str, str]:
         if now.fingerprint.get(key) != before.fingerprint.get(key)
     )
     if other:
-        return NO_VERDICT, f"the baseline is of another machine: {', '.join(other)} differ"
+        return NO_VERDICT, f"the baseline is of another machine or runtime: {', '.join(other)} differ"
     if now.size > before.size * (1 + SIZE_TOLERANCE):
         grown = f"{before.size:,} to {now.size:,} bytes"
         return FAIL, f"the model grew from {grown}, by more than {SIZE_TOLERANCE:.0%}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgernn.latency.account import as_json, asked, mode, table, text, would_pass
 from edgernn.latency.check import Check
 from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, svg
-from edgernn.pages.page import fill, flat, row
+from edgernn.pages.page import facts, fill, row
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def page(found: Check) -> str:
         head=head,
         rows=tuple(row(*cells) for cells in rows),
         text=text(found),
-        record=tuple(row(name, str(value)) for name, value in flat(_record(found))),
+        record=facts(_record(found)),
     )
 
 

@@ -37,6 +37,11 @@ def kib(size: int) -> str:
     return f"{size / 1024:,.1f}"
 
 
+def facts(table: Mapping[str, Any]) -> tuple[Row, ...]:
+    """A row for every value in tables of tables; what is not known is a stroke."""
+    return tuple(row(name, "-" if value is None else str(value)) for name, value in flat(table))
+
+
 def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Every value in tables of tables, by a name such as "versions.numpy"."""
     for name, value in table.items():

@@ -49,10 +49,9 @@ def plan(asked: Sequence[str], scheme: str = "") -> Plan:
         if found:
             patterns.append(_few(text, int(found[1]), int(found[2])))
         elif kind == "2:4" or kind not in KINDS or not equals:
-            raise UsageError(
-                f"'{text}' prunes nothing; write {', '.join(f'{name}=0.5' for name in KINDS[:-1])} or 2:4: "
-                f"{misspelt(kind, KINDS)}"
-            )
+            close = f": {misspelt(kind, KINDS)}" if kind not in KINDS else ""
+            wanted = f"{', '.join(f'{name}=0.5' for name in KINDS[:-1])} or 2:4"
+            raise UsageError(f"'{text}' prunes nothing; write {wanted}{close}")
         elif kind in parts:
             parts[kind].append(_part(text, given))
         elif kind == "blocks":

@@ -171,5 +171,5 @@ def page(made: Comparison) -> str:
         head=head,
         rows=tuple(pages.row(*cells) for cells in rows),
         remarks=remarks(made),
-        environment=tuple(pages.row(name, str(value)) for name, value in pages.flat(made.environment)),
+        environment=pages.facts(made.environment),
     )

@@ -21,6 +21,8 @@ SECTIONS = ("data", "model", "training")
 AUGMENT, SEARCH = "augment", "search"
 KNOWN = ("title", *SECTIONS, AUGMENT, SEARCH)
 
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list of numbers"}
+
 Bases = Mapping[str, tuple[Any, ...]]
 """A section -> what its keys are fields of, as the recipe has it."""
 
@@ -75,8 +77,7 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
         raise UsageError(f"there is no recipe '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
     document = parse(disk.read(path), str(path))
     said = {key: dict(value) if isinstance(value, dict) else value for key, value in document.said.items()}
-    for setting in settings:
-        _set(said, setting)
+    document = replace(document, instead=frozenset(_set(said, setting) for setting in settings))
     for each in spaces:
         key, value = space.given(each)
         said[SEARCH] = said.get(SEARCH, {}) | {key: value}
@@ -137,8 +138,7 @@ def _typed(document: Document, plan: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_kind(document: Document, section: str, key: str, value: Any, kind: type[Any]) -> None:
     if not _fits(value, kind):
-        words = "list of numbers" if kind is tuple else kind.__name__
-        raise document.error(f"'{key}' is {value!r}; expected a {words}", key, section)
+        raise document.error(f"'{key}' is {value!r}; expected {KINDS[kind]}", key, section)
 
 
 def _fits(value: Any, kind: type[Any]) -> bool:
@@ -182,13 +182,13 @@ def _domain(place: str, value: Any, bases: Bases) -> space.Domain:
     found = space.domain(value, kind)
     for end in found.ends:
         if not _fits(end, kind):
-            raise UsageError(f"{end!r} arrived; expected a {kind.__name__}")
+            raise UsageError(f"{end!r} arrived; expected {KINDS[kind]}")
         replace(known[key], **{key: end})
     return found
 
 
-def _set(said: dict[str, Any], setting: str) -> None:
-    """Put one `section.key=value` in its place."""
+def _set(said: dict[str, Any], setting: str) -> str:
+    """Put one `section.key=value` in its place, and say which that is."""
     place, equals, value = setting.partition("=")
     section, dot, key = place.partition(".")
     if not equals or not dot or section not in KNOWN[1:] or not key:
@@ -197,6 +197,7 @@ def _set(said: dict[str, Any], setting: str) -> None:
         said.setdefault(section, {})[key] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         said[section][key] = value
+    return place
 
 
 def written(recipe: Recipe) -> str:

@@ -46,10 +46,14 @@ def from_torch(
         The graph in float32.
 
     Raises:
+        UsageError: labels in one text.
         UnsupportedError: an operation that cannot stream or is not known, with its module and what to do.
         ParityError: module and graph differ by more than 1e-9 in float64, with the first step and layer.
         MissingExtraError: torch is not installed.
     """
+    given: Any = labels
+    if isinstance(given, str):
+        raise UsageError(f"labels={labels!r} is one text; give a name for each output, such as ('yes', 'no')")
     graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()))
     return graph
 

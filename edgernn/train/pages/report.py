@@ -13,7 +13,7 @@ from edgernn import device
 from edgernn.cost import frame
 from edgernn.graph import Graph
 from edgernn.pages.drawing import plain
-from edgernn.pages.page import Cell, Row, fill, flat, kib, number, row
+from edgernn.pages.page import Cell, Row, facts, fill, kib, number, row
 from edgernn.passes.quantize import quantize
 from edgernn.readings.count import Cost, total
 from edgernn.tensor import DYNAMIC
@@ -89,7 +89,7 @@ def report(
         period="" if model.period_ms is None else f"{model.period_ms:,.10g}",
         steps=_steps(forms, model.period_ms),
         recipe=written(recipe),
-        environment=tuple(row(name, str(value)) for name, value in flat(environment)),
+        environment=facts(environment),
     )
 
 
