@@ -15,7 +15,18 @@ from edgernn.binomial import NO_VERDICT
 from edgernn.errors import UsageError
 from edgernn.latency import regress as module
 from edgernn.latency.arms import Arms, Found, text
-from edgernn.latency.regress import CODES, FRESH, LEAST_STEPS, OK, ORDER, REGRESSED, TOLERANCES, interval, regress
+from edgernn.latency.regress import (
+    BLOCK_US,
+    CODES,
+    FRESH,
+    LEAST_STEPS,
+    OK,
+    ORDER,
+    REGRESSED,
+    TOLERANCES,
+    interval,
+    regress,
+)
 from zoo import GRAPHS, keyword_spotter
 
 
@@ -74,13 +85,23 @@ def test_drift_would_flag_what_did_not_take_turns():
 def test_pairs_stand_abba_and_every_arm_is_opened_again():
     machine = Machine()
     said = regress(machine.arms)
-    order = machine.order[1:]  # the first tells how many steps make a block
+    order = machine.order[2:]  # the first two tell how many steps make a block
     rounds = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
     assert len(rounds) == said.pairs
     assert all(a == b[::-1] for a, b in pairwise(rounds[:FRESH]))
     assert machine.opened == said.pairs / FRESH
-    assert set(machine.sizes[1:]) == {said.steps}
+    assert set(machine.sizes[2:]) == {said.steps}
     assert said.steps >= LEAST_STEPS
+
+
+@pytest.mark.parametrize("slow", ["base", "candidate"])
+def test_a_block_of_the_slower_is_as_long_as_a_block_should_be(slow):
+    """And not as many steps as the other one would take in that time, which may be fifty times as long."""
+    paces = dict.fromkeys(ORDER, 0.002) | {slow: 0.1} | ({"again": 0.1} if slow == "base" else {})
+    machine = Machine(noise=0.0, layout=0.0, **paces)
+    said = regress(machine.arms)
+    slower = next(each.base_us if slow == "base" else each.candidate_us for each in said.compared)
+    assert said.steps * slower == pytest.approx(BLOCK_US, rel=0.1)
 
 
 def test_a_base_that_is_slower_than_itself_gives_no_verdict_however_slow_the_candidate_is():

@@ -18,7 +18,7 @@ REGRESSED, OK = "REGRESSED", "OK"
 PAIRS, DOUBLINGS = 20, 2
 CONFIDENCE = 0.95
 FRESH = 4  # pairs, after which every arm is opened again: where its data lie decides some percent of a step
-LEAST_STEPS, MOST_STEPS, BLOCK_US = 200, 100_000, 30_000.0  # of a block: as many steps, and about as long
+LEAST_STEPS, MOST_STEPS, BLOCK_US = 200, 100_000, 30_000.0  # of a block of the slower: steps, and how long
 
 METRICS: Mapping[str, int] = MappingProxyType({"median": 50, "p95": 95})
 """What is compared -> its percentile in a block."""
@@ -108,7 +108,7 @@ def regress(
         tell(pairs)
         while len(rounds) < pairs:
             with arms() as blocks:
-                steps = steps or _steps(blocks["base"])
+                steps = steps or min(_steps(blocks[arm]) for arm in ("base", "candidate"))
                 rounds += [_round(blocks, k, steps) for k in range(FRESH)]
         compared = tuple(compare(rounds, metric, tolerances[metric]) for metric in METRICS)
         verdict = _verdict(compared)
