@@ -24,6 +24,12 @@ SMALLER = ("stack", "Embedding", "Product")
 FREE = tuple(scheme for scheme in WEIGHTS if scheme != DYNAMIC)  # those in which no runtime rounds in its own way
 
 
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    """What a bare environment has is asked, and not this checkout, wherever PYTHONPATH leads."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 def bare_python(extra):
     python = ROOT / f".venv-{extra}/bin/python"
     if not python.exists():

@@ -51,7 +51,7 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_a_module_is_short_and_says_what_it_is(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert len(text.splitlines()) <= MODULE_LINES
     assert ast.get_docstring(tree)
@@ -72,7 +72,7 @@ def test_an_init_holds_the_door_or_a_table():
         if path.name == "__init__.py":
             made = [
                 node.name
-                for node in ast.parse(path.read_text()).body
+                for node in ast.parse(path.read_text(encoding="utf-8")).body
                 if isinstance(node, ast.FunctionDef | ast.ClassDef)
             ]
             assert made in ([], ["__getattr__", "__dir__"]), path
