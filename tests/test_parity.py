@@ -9,12 +9,12 @@ import pytest
 
 import edgernn
 from edgernn.cell import CELLS, cell
-from edgernn.cells import Dense
+from edgernn.cells import Dense, Scale
 from edgernn.errors import ParityError
 from edgernn.factored import Factored
 from edgernn.graph import Graph, Layer
 from edgernn.ops import WORDS
-from edgernn.readings.numpy import NumpyOps, Stepper
+from edgernn.readings.numpy import NumpyOps, Stepper, random_frames
 from edgernn.runtime import BACKENDS
 from edgernn.tensor import Tensor
 from edgernn.trace import trace
@@ -145,6 +145,17 @@ def test_a_program_that_computes_something_else_is_not_kept(suffix, tmp_path):
     export(graph, tmp_path / f"m{suffix}")
     with pytest.raises(ParityError, match=r"at step 0 in 'y' by .* expected at most"):
         prove(other, edgernn.open(tmp_path / f"m{suffix}"))
+
+
+@pytest.mark.parametrize("suffix", sorted(set(TARGETS) & set(BACKENDS)))
+def test_an_answer_near_nothing_that_is_left_of_large_terms_is_kept(suffix, tmp_path):
+    """Of ten thousand less ten thousand the last digits remain, and each runtime has its own."""
+    gru, _ = keyword_spotter().layers
+    graph = Graph((gru, Layer("out", Dense(t(1, 16)))), keyword_spotter().inputs)
+    answers, _ = Stepper(graph).run(random_frames(graph.inputs, graph.rows, 32))
+    for y in answers:
+        scale = Scale(Tensor(np.full(1, 1e4, np.float32)), Tensor((-1e4 * y).astype(np.float32)))
+        export(Graph((*graph.layers, Layer("unscaled", scale)), graph.inputs), tmp_path / f"m{suffix}")
 
 
 class Broken:

@@ -19,6 +19,7 @@ from edgernn_export.prove_integers import IntegerBounds, within
 STEPS = 32
 LENGTHS = (STEPS, 1, 2, 7)  # of windows
 DRAWS = 32
+LAST_DIGIT = 2.0**-23  # of float32, as a part of a number
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,13 @@ def prove_window(window: Window, program: Program) -> None:
     single = window.astype("float32")
     reference, tolerance = WindowReading(single, "float32"), _tolerance(single.precision, program.backend)
     exact = WindowReading(single, "float64", Shaken())
-    draws = 1 if tolerance is FLOAT else 1 + DRAWS
     for steps in LENGTHS:
         frames = random_frames(single.inputs, single.rows, steps, seed=steps)
         with np.errstate(all="ignore"):
             if not np.isfinite(exact.run(frames[None])).all():
                 frames = np.abs(frames)
             wanted = reference.run(frames)
-            others = exact.run(np.broadcast_to(frames, (draws, *frames.shape)))
+            others = exact.run(np.broadcast_to(frames, (1 + DRAWS, *frames.shape)))
         bound = _bound(tolerance, wanted, others)
         _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
 
@@ -122,10 +122,11 @@ def _bound(tolerance: Tolerance, reference: Array, tries: Array) -> float:
 class Bounds(Stepper):
     """How far a runtime may be from float32 numpy in a step: by size, and by what the arithmetic itself loses there.
 
-    The step is computed in float64 without any rounding, and again DRAWS times, each input of an affine that rounds
-    moved by up to half a step of its scale, by chance: as if it had been rounded in some other way. So whatever
-    follows an affine, and amplifies or hides what was lost there, has its say; and a value that happens to be
-    rounded well in the reference is no reason to expect the same luck of a runtime.
+    The step is computed in float64 without any rounding, and again DRAWS times, what each affine and scale reads moved
+    by chance, by up to half a last digit of float32, and where it is rounded to integers by up to half a step of its
+    scale: as if it had been rounded in some other way. So whatever follows, and amplifies or hides what was lost there,
+    has its say; and a value that happens to be rounded well in the reference is no reason to expect the same luck of a
+    runtime.
 
     Args:
         graph: in float32.
@@ -135,7 +136,6 @@ class Bounds(Stepper):
     def __init__(self, graph: Graph, runtime: str) -> None:
         super().__init__(graph, "float64", Shaken())
         self.tolerance = _tolerance(graph.precision, runtime)
-        self._rows = 1 if self.tolerance is FLOAT else 1 + DRAWS
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
         """For each result of one step, given what float32 numpy makes of the same input and states."""
@@ -144,7 +144,7 @@ class Bounds(Stepper):
         return {name: _bound(self.tolerance, reference[name], tries) for name, tries in {"y": y, **after}.items()}
 
     def _repeated(self, x: Array) -> Array:
-        return np.broadcast_to(x, (self._rows, *x.shape))
+        return np.broadcast_to(x, (1 + DRAWS, *x.shape))
 
 
 class Shaken(NumpyOps):
@@ -154,12 +154,22 @@ class Shaken(NumpyOps):
         super().__init__("float64")
         self._random = np.random.default_rng(0)
 
+    def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
+        return super().affine(weight, self._moved(x, x * LAST_DIGIT), bias)
+
+    def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
+        return super().scale(self._moved(x, x * LAST_DIGIT), by, plus)
+
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
-        step = np.abs(x).max(axis=-1, keepdims=True) / 127
+        y: Array = self._moved(x, np.abs(x).max(axis=-1, keepdims=True) / 127) @ self._array(weight).T
+        return y
+
+    def _moved(self, x: Array, step: Array) -> Array:
+        """By up to half a step, but for the first row."""
         noise = self._random.uniform(-0.5, 0.5, x.shape)
         noise[0] = 0
-        y: Array = (x + step * noise) @ self._array(weight).T
-        return y
+        moved: Array = x + step * noise
+        return moved
 
 
 def _frames(exact: Bounds, steps: int) -> Array:
