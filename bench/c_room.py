@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,24 @@ from scipy.optimize import linprog
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+from edgernn.cells import Dense, Lstm  # noqa: E402
 from edgernn.cpu import MICROCONTROLLERS  # noqa: E402
+from edgernn.graph import Graph, Layer  # noqa: E402
+from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
+from edgernn.tensor import STATIC  # noqa: E402
 from edgernn_export.targets.c.room import read  # noqa: E402
 from edgernn_export.targets.c.target import render  # noqa: E402
 from edgernn_export.targets.place import NATIVE, Place  # noqa: E402
-from zoo import GRAPHS, block_sparse, keyword_spotter  # noqa: E402
+from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
 RESULTS = HERE / "results/c_room.json"
 SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
+WHOLE = (
+    "stack", "keywords", "keywords wide", "keywords sparse", "Rnn relu", "Gru", "Lstm", "Lstm projected", "Dense",
+    "Dense tanh", "Dense softmax", "Conv1d", "Embedding", "Scale", "Slice", "Activation sigmoid", "Sum", "Product",
+    "Mgu", "FastGrnn", "LayerNormGru", "LogMel before a net", "voice",
+)  # fmt: skip
 OPTIONS = ("-std=c99", "-O2", "-ffp-contract=off", "-DEDGERNN_NO_SELF_TEST", "-ffunction-sections", "-fdata-sections")
 OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wframe-larger-than=1")
 
@@ -46,19 +56,42 @@ def compiled(graph, isa, folder):
     sizes = [line.split() for line in listed.splitlines() if len(line.split()) == 4]
     code = sum(int(size, 16) for _, size, kind, _ in sizes if kind in "tT")
     data = {name: int(size, 16) for _, size, kind, name in sizes if kind in "rR"}
-    chain = [frames.pop(f"model_{name}", 0) for name in ("run", "step", "compute")]
-    inner = [size for name, size in frames.items() if not name.startswith("model_")]
-    return code, sum(chain) + max(inner, default=0), data
+    return code, deepest("model_run", frames, calls(folder)), data
+
+
+def calls(folder):
+    """Function -> those that it calls, in an object whose functions have a section each; tail calls are among them."""
+    call = ["llvm-objdump", "-dr", "--no-show-raw-insn", "model.o"]
+    listed = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=True).stdout
+    found, inside = {}, ""
+    for opened, called in re.findall(r"^\w+ <(\w+)>:$|\bR_ARM_\w*(?:CALL|JUMP24)\s+(\w+)$", listed, re.MULTILINE):
+        inside = opened or inside
+        found.setdefault(inside, set()).update({called} - {""})
+    return found
+
+
+def deepest(name, frames, called):
+    """Bytes of stack from a function to the deepest that it leads to; those of the C library count nothing."""
+    return frames.get(name, 0) + max((deepest(each, frames, called) for each in called.get(name, ())), default=0)
 
 
 def graphs():
     wide = keyword_spotter(64, 20)
     each = {**GRAPHS, "keywords": keyword_spotter(), "keywords wide": wide, "keywords sparse": block_sparse(wide, 1)}
+    layers = (Layer("lstm", Lstm(t(160, 12), t(160, 40), t(160))), Layer("out", Dense(t(6, 40), t(6), "softmax")))
+    each["voice"] = Graph(layers, 12)
     for name, graph in each.items():
         yield name, "fp32", graph
     for scheme in SCHEMES:
-        for name in ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product"):
+        for name in ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product", "voice"):
             yield name, scheme, quantize(each[name], scheme)
+    each |= {f"keywords {units}": keyword_spotter(units, 12, 5) for units in (24, 40, 96)}
+    each |= {f"Lstm {units}": one(Lstm(t(4 * units, 12), t(4 * units, units), t(4 * units)), 12) for units in (24, 64)}
+    each |= {f"Dense {rows}": one(Dense(t(rows, 32), t(rows), "relu"), 32) for rows in (16, 80)}
+    each |= {f"{name} sparse": block_sparse(each[name], 4) for name in ("keywords 96", "Lstm 64", "Dense 80")}
+    for name, scheme in product(WHOLE + tuple(each)[-10:], STATIC):
+        ready = calibrate(each[name], [frames(each[name], 200)], growing="accept")
+        yield name, scheme, quantize(ready, scheme)
 
 
 def main() -> None:
@@ -77,7 +110,7 @@ def main() -> None:
                 row = {"graph": name, "precision": precision, "isa": isa, "code": code, "stack": stack}
                 rows.append(row | {"traits": said.traits})
             print(name, precision, [(row["code"], row["stack"]) for row in rows[-4:]])
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
     for what in ("code", "stack"):
         for isa in dict.fromkeys(row["isa"] for row in rows):
             print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what))

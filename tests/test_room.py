@@ -14,19 +14,26 @@ import pytest
 import edgernn
 from edge import edge
 from edgernn import device
-from edgernn.cells import Dense, Lstm
+from edgernn.cells import Conv1d, Dense, Gru, Lstm, Mgu, Scale
 from edgernn.cpu import MICROCONTROLLERS
 from edgernn.graph import Graph, Layer
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
+from edgernn.tensor import STATIC
 from edgernn_export.targets.c.room import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.place import NATIVE, Place
 from ways import needs
-from zoo import GRAPHS, block_sparse, keyword_spotter, t
+from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
 BENCH = Path(__file__).parent.parent / "bench"
 MEASURED = json.loads((BENCH / "results/c_room.json").read_text())
 CHIPS = [name for name in device.names() if device.load(name).microcontroller]
+
+
+def whole(graph, scheme):
+    return quantize(calibrate(graph, [frames(graph, 60)], growing="accept"), scheme)
+
 
 EXACT = {
     "stack": GRAPHS["stack"],
@@ -36,6 +43,10 @@ EXACT = {
     "long": replace(keyword_spotter(), labels=tuple(letter * 1200 for letter in "abcd")),
     "sparse": block_sparse(keyword_spotter(64, 20), 1),
     **{scheme: quantize(keyword_spotter(20), scheme) for scheme in ("fp16", "weight_only_wi4_afp32", "dynamic_wi8_afp32")},
+    **{scheme: whole(keyword_spotter(20), scheme) for scheme in STATIC},
+    "static stack": whole(GRAPHS["stack"], "static_wi8_ai8"),
+    "static sparse": whole(block_sparse(keyword_spotter(64, 20), 4), "static_wi8_ai16"),
+    "static without a kernel": whole(GRAPHS["Slice"], "static_wi8_ai8"),
 }  # fmt: skip
 
 
@@ -46,7 +57,15 @@ def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
     held = f'\n_Static_assert(sizeof(model_state) == {sum(said.fields.values()) + said.gaps}, "the state");\n'
     (tmp_path / "model.h").write_bytes(files["model.h"])
     (tmp_path / "model.c").write_bytes(files["model.c"] + held.encode())
-    call = ["gcc", "-std=c11", "-O0", "-DEDGERNN_NO_SELF_TEST", "-c", "model.c"]
+    call = [
+        "gcc",
+        "-std=c11",
+        "-O0",
+        "-Werror=implicit-function-declaration",
+        "-DEDGERNN_NO_SELF_TEST",
+        "-c",
+        "model.c",
+    ]
     subprocess.run(call, cwd=tmp_path, check=True)
     listed = subprocess.run(["nm", "-S", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     parts = [line.split() for line in listed.splitlines()]
@@ -63,11 +82,36 @@ def test_no_measured_object_takes_more_than_is_predicted(isa, what, tables):
     tabled = [sum(tables[isa].get(name, 0) * count for name, count in row["traits"].items()) for row in rows]
     assert all(row[what] <= most for row, most in zip(rows, tabled, strict=True))
     assert 0.6 < median(row[what] / most for row, most in zip(rows, tabled, strict=True)) / MARGIN < 0.72
+    static = [row[what] / most for row, most in zip(rows, tabled, strict=True) if row["precision"] in STATIC]
+    assert 0.5 < median(static) / MARGIN < 0.72
     assert ASSUMPTIONS[0].startswith(f"code and stack go by {len(rows)} models")
 
 
 def test_every_instruction_set_that_zig_writes_was_measured():
     assert set(CODE) == set(STACK) == {isa for isa, (abi, _) in MICROCONTROLLERS.items() if abi}
+
+
+UNLIKE = Graph(
+    (
+        Layer("conv", Conv1d(2, t(12, 26), t(12), 2)),
+        Layer("scale", Scale(t(12), t(12))),
+        Layer("gru", Gru(t(36, 12), t(36, 12), t(36))),
+        Layer("mgu", Mgu(t(14, 12), t(7, 7), t(7, 7), t(14))),
+        Layer("out", Dense(t(5, 7), t(5), "sigmoid")),
+    ),
+    13,
+)
+"""Words in an order and of widths of which no measured model is made."""
+
+TWO = Graph(
+    (
+        Layer("in", Dense(t(40, 20), t(40), "relu")),
+        Layer("lstm", Lstm(t(192, 40), t(192, 48), t(192))),
+        Layer("last", Lstm(t(128, 48), t(128, 32), t(128))),
+        Layer("out", Dense(t(12, 32), t(12))),
+    ),
+    20,
+)
 
 
 @pytest.mark.slow
@@ -79,7 +123,9 @@ def test_a_model_that_was_not_measured_stays_below(isa):
     bench = module_from_spec(spec)
     spec.loader.exec_module(bench)
     layers = (Layer("lstm", Lstm(t(96, 13), t(96, 24), t(96))), Layer("out", Dense(t(7, 24), t(7), "softmax")))
-    for graph in (Graph(layers, 13), quantize(Graph(layers, 13))):
+    lstm, sparse = Graph(layers, 13), block_sparse(keyword_spotter(48, 13), 4)
+    static = [whole(each, scheme) for each in (lstm, sparse, UNLIKE) for scheme in STATIC]
+    for graph in (lstm, quantize(lstm), TWO, quantize(TWO, "weight_only_wi4_afp32"), *static):
         chip = device.load(next(name for name in CHIPS if device.load(name).isa == isa))
         with tempfile.TemporaryDirectory() as folder:
             code, stack, _ = bench.compiled(graph, isa, folder)
@@ -91,8 +137,10 @@ def test_a_model_that_was_not_measured_stays_below(isa):
 @pytest.mark.parametrize("chip", CHIPS)
 def test_it_fits_or_not_by_the_sums(chip):
     board = device.load(chip)
-    for graph in (keyword_spotter(), quantize(keyword_spotter(64, 20))):
+    kws = keyword_spotter()
+    for graph in (kws, quantize(keyword_spotter(64, 20)), *(whole(kws, scheme) for scheme in STATIC)):
         found = room(graph, board)
+        assert bool(found.unknown) == (board.isa not in CODE)
         if found.unknown:
             assert (found.flash_fits, found.ram_fits) == (None, None)
             continue

@@ -81,8 +81,7 @@ def _whole(group: Group, plan: Static) -> bool:
 
 def _parts(page: Page) -> dict[str, str]:
     """What stands in the source and not in the header."""
-    if page.floating:
-        page.kernels.add("guard")
+    page.kernels.add("guard" if page.floating else "blocks")  # both include string.h, which every step needs
     scratches = "".join(
         f"    {made} *const {SCRATCH[made]} = state->{SCRATCH[made]};\n    (void){SCRATCH[made]};\n"
         for made in page.layout.sizes
