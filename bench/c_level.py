@@ -61,7 +61,7 @@ def main() -> None:
             show(rows[-1])
     folds = [max(p / m, m / p) for row in rows for p, m in row["predicted_and_measured_us"].values()]
     print(f"\nprediction against measurement: median factor {median(folds):.2f}, worst {max(folds):.2f}")
-    said = {"machine": machine() | {"level": cpu.best(), "rounds": options.rounds}, "rows": rows}
+    said = {"machine": machine() | {"rounds": options.rounds}, "rows": rows}
     RESULTS.write_text(json.dumps(said | {"prediction_median_factor": round(median(folds), 2)}, indent=1) + "\n")
     print(f"written to {RESULTS}")
 

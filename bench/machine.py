@@ -5,16 +5,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from edgernn import cpu
+
 INPUTS, OUTPUTS = 40, 12
 PACKAGES = ("edgernn", "numpy", "torch", "onnxruntime", "ai-edge-litert")
 
 
 def machine() -> dict[str, Any]:
-    """The processor and the versions of all that takes part."""
+    """The processor, the instructions that compiled code has there, and the versions of all that takes part."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
     return {
         "cpu": model,
+        "level": cpu.best(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "inputs": INPUTS,

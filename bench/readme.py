@@ -41,7 +41,8 @@ def latency() -> str:
     lines = [
         (
             f"One step (input {machine['inputs']}, dense head of {machine['outputs']}), one thread, p50 us, fp32 but "
-            f"where it says int8 (dynamic), on {machine['cpu']}; {versions(machine)}:"
+            f"where it says int8 (dynamic), on {machine['cpu']} ({machine['level']}); "
+            f"{versions(machine)}:"
         ),
         "",
         f"| | {' | '.join(map(COLUMNS.__getitem__, names))} |",
@@ -174,11 +175,14 @@ def compression() -> str:
     """What a smaller model loses and gains."""
     said = json.loads((ROOT / "bench/results/compression.json").read_text())
     steps = {(row["runtime"], row["hidden"], row.get("scheme", "")): row for row in said["steps"]["rows"]}
-    runtimes = list(said["precisions"]["fp32"]["runtimes"])
+    runtimes, machine = list(said["precisions"]["fp32"]["runtimes"]), said["steps"]["machine"]
     heads = ("answers changed of 900 | accuracy | SNR, dB | bytes of the .rnn", *runtimes)
     lines = [
         "Spoken digits, GRU-32 (three seeds), and what a step of 20 inputs takes without the log-mel before it: us for",
-        "GRU-32 / GRU-128, as Python calls it, and in brackets how many times as fast as fp32 on the same runtime.",
+        (
+            f"GRU-32 / GRU-128, as Python calls it on {machine['cpu']} ({machine['level']}), and in brackets how "
+            "many times as fast as fp32 on the same runtime."
+        ),
         "Where runtimes differ in an answer, the worst is told.",
         "",
         f"| | {' | '.join(heads)} |",
