@@ -52,7 +52,7 @@ def latency() -> str:
         f"Ratios of the same run, each the median over interleaved rounds: {spans(ratios, '')}.",
         (
             "What Python (guard, copies, a fresh result) adds to the bound call of a runtime, and to the compiled step "
-            f"itself: {spans(added, ' us')}; most at 256, whose weights push the interpreter out of the cache."
+            f"itself: {spans(added, ' us')}."
         ),
         f"`import edgernn` takes {start['import_ms']:.0f} ms, `edgernn --help` {start['help_ms']:.0f} ms.",
         "",

@@ -21,6 +21,7 @@ from edgernn.train.recurrent import Recurrent, Stateless
 from edgernn.train.schedules import SCHEDULES
 from edgernn.train.trainer import Place
 from edgernn_export import from_torch
+from killed import killed
 from zoo import GRAPHS, frames
 
 CPU = Place("cpu")
@@ -251,20 +252,11 @@ RESUMED = {
 
 
 @pytest.mark.parametrize("name", RESUMED)
-def test_a_training_that_is_killed_goes_on_as_if_it_was_not(name, tmp_path, monkeypatch):
+def test_a_training_that_is_killed_goes_on_as_if_it_was_not(name, tmp_path):
     carried, model = RESUMED[name], "model.onnx" if name == "both ways" else "model.rnn"
     whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", place=CPU)
-    begin = Task.on_train_batch_start
-
-    def killed(task, batch, index):
-        if task.current_epoch == 2 and index == 1:
-            raise KeyboardInterrupt
-        begin(task, batch, index)
-
-    monkeypatch.setattr(Task, "on_train_batch_start", killed)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
+    with killed(2, 1):
         run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU)
-    monkeypatch.undo()
     assert torch.load(tmp_path / "halves/last.ckpt", weights_only=False)["epoch"] == 1
     resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU, resume=True)
     assert resumed.metrics == whole.metrics

@@ -33,8 +33,13 @@ static void step_sparse(size_t i) { sparse_step(&sparse, frames[i % FRAMES], y);
 static void step_plain(size_t i) { plain_step(frames[i % FRAMES], y); }
 static void step_fast(size_t i) { fast_step(frames[i % FRAMES], y); }
 
-/* Eight sums of 64 bytes each, so that nothing but the loads can be the limit. */
-typedef float lanes __attribute__((vector_size(64), aligned(64)));
+/* Eight sums, each in one register, so that nothing but the loads can be the limit: wider ones go through the stack. */
+#ifdef __AVX512F__
+enum { REGISTER = 64 };
+#else
+enum { REGISTER = 32 };
+#endif
+typedef float lanes __attribute__((vector_size(REGISTER), aligned(REGISTER)));
 
 static void read_bytes(size_t n) {
     const lanes *const p = (const lanes *)(const void *)bytes;

@@ -30,7 +30,7 @@ class Alone:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Chosen:
     """The smallest model in the scheme that is within the bound.
 
     Attributes:
@@ -59,7 +59,7 @@ class Mixed:
 
     weight_bytes: int
     layers: tuple[Alone, ...]
-    kept: Kept | None
+    kept: Chosen | None
 
     @property
     def smaller(self) -> bool:
@@ -109,7 +109,7 @@ def mixed(
     choice = choose(graph, scheme, lambda made: -drop(made), -bound)
     keep = tuple(each.layer for each in layers if each.layer in choice.keep)
     made = graph if len(keep) == len(layers) else quantize(graph, scheme, keep=keep)
-    kept = Kept(keep, metric(made), drop(made), count(made).weight_bytes, len(choice.trials) - 1)
+    kept = Chosen(keep, metric(made), drop(made), count(made).weight_bytes, len(choice.trials) - 1)
     return Mixed(count(graph).weight_bytes, layers, kept)
 
 
