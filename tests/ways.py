@@ -32,9 +32,9 @@ class Way:
         assert done.returncode == 0, done.stderr[:2000]
         return folder / "program"
 
-    def run(self, program: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run(self, program: Path, data: bytes = b"", *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """What the program makes of its input."""
-        return subprocess.run([*self.runner, program], input=data, capture_output=True, check=False)
+        return subprocess.run([*self.runner, program, *arguments], input=data, capture_output=True, check=False)
 
     def output(self, folder: Path, code: str, data: bytes = b"") -> bytes:
         """What one source file prints."""
