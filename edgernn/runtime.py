@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgernn import disk
 from edgernn.budget import Budget
+from edgernn.checksum import verify
 from edgernn.contract import Contract
 from edgernn.door import Door, at_rest
 from edgernn.engine import Engine, WindowEngine
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.guard import check_window
-from edgernn.seal import verify
 from edgernn.stream import OnBadInput, Stream
 from edgernn.watch import Watch
 
@@ -98,7 +98,7 @@ class Program:
 
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
-    """Open an artifact: read it once, verify its seal, and give the same bytes to the runtime that its suffix names.
+    """Open an artifact: read it once, verify its checksum, and give the same bytes to the runtime of its suffix.
 
     Args:
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
