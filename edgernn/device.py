@@ -25,8 +25,8 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 COMPILED = (".so", ".c")
 """Artifacts that no package needs to run: a compiler on the host makes them for the board's triple."""
 
-ARMV6 = re.compile(r"armv6[a-z]*|(raspberry)?r?pi(zero|0|1[ab]?)?(plus|w|wh)?|arm1176[a-z]*")
-"""Names, in small letters and digits alone, of boards of the architecture ARMv6: the first Raspberry Pi and the Zero."""
+ARMV6 = re.compile(r"armv6[a-z]*|(raspberry)?r?pi(zero|0|1[ab]?)(plus|w|wh)?|arm1176[a-z]*")
+"""Names, in small letters and digits alone, of boards of the architecture ARMv6: the first Raspberry Pi, the Zero."""
 
 
 @dataclass(frozen=True)

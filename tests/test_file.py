@@ -185,10 +185,87 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m", b"old")]
 
 
-def test_a_written_file_has_the_usual_permissions(tmp_path):
-    disk.write(tmp_path / "m", b"")
-    (tmp_path / "usual").touch()
-    assert (tmp_path / "m").stat().st_mode == (tmp_path / "usual").stat().st_mode
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o444, 0o755])
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o000])
+def test_a_file_that_is_written_over_keeps_its_permissions(mode, mask, tmp_path):
+    (tmp_path / "m").write_bytes(b"old")
+    (tmp_path / "m").chmod(mode)
+    before = os.umask(mask)
+    try:
+        disk.write(tmp_path / "m", b"new")
+    finally:
+        os.umask(before)
+    assert ((tmp_path / "m").stat().st_mode & 0o777, (tmp_path / "m").read_bytes()) == (mode, b"new")
+
+
+def test_what_is_private_is_so_while_it_is_written(tmp_path, monkeypatch):
+    (tmp_path / "m").write_bytes(b"old")
+    (tmp_path / "m").chmod(0o600)
+    made, seen = os.open, []
+
+    def look(name, flags, mode=0o777, **kwargs):
+        handle = made(name, flags, mode, **kwargs)
+        seen.append(os.stat(handle).st_mode & 0o077)
+        return handle
+
+    monkeypatch.setattr(os, "open", look)
+    disk.write(tmp_path / "m", b"new")
+    assert seen
+    assert not any(seen)
+
+
+LINKS = {
+    "to a file": ("data/m", True),
+    "to a file not yet there": ("data/m", False),
+    "through a folder": ("linked/m", True),
+    "by two links": ("second", True),
+}
+
+
+@pytest.mark.parametrize("case", LINKS)
+def test_a_link_is_followed_and_stays_one(case, tmp_path):
+    """As open(path, "wb") does it: the oracle is a copy of the folder written by that."""
+    end, there = LINKS[case]
+    found = {}
+    for way, write in {"disk": disk.write, "open": lambda path, data: path.write_bytes(data)}.items():
+        folder = tmp_path / way
+        (folder / "data").mkdir(parents=True)
+        (folder / "linked").symlink_to("data")
+        (folder / "second").symlink_to("data/m")
+        (folder / "link").symlink_to(end)
+        if there:
+            (folder / "data/m").write_bytes(b"old")
+        write(folder / "link", b"new")
+        found[way] = {
+            str(path.relative_to(folder)): os.readlink(path)
+            if path.is_symlink()
+            else path.is_file() and path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+        }
+    assert found["disk"] == found["open"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)], ids=["pipe", "loop"])
+def test_what_is_no_file_is_not_replaced(make, tmp_path):
+    make(tmp_path / "m")
+    before = os.lstat(tmp_path / "m")
+    for write in (disk.writable, lambda path: disk.write(path, b"")):
+        with pytest.raises(FileError, match=r"cannot be written: (it is a device, a pipe|Too many levels of symbolic)"):
+            write(tmp_path / "m")
+    assert os.lstat(tmp_path / "m") == before
+
+
+def test_writing_never_touches_the_mask_of_the_process(tmp_path, monkeypatch):
+    """A mask that is set and set back is wrong for every other thread in between."""
+    before = os.umask(0o027)
+    monkeypatch.setattr(os, "umask", None)
+    try:
+        disk.write(tmp_path / "m", b"")
+        disk.writable(tmp_path / "m")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (tmp_path / "m").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_checksum_inside_a_label_is_not_a_second_one():
@@ -233,13 +310,3 @@ def test_the_order_of_bytes_in_memory_makes_no_difference():
 
 def test_a_header_is_aligned():
     assert struct.unpack("<Q", SAVED[:8])[0] % 8 == 0
-
-
-def test_writing_leaves_the_mask_of_the_process(tmp_path):
-    before = os.umask(0o027)
-    try:
-        disk.write(tmp_path / "m", b"")
-        assert os.umask(0o027) == 0o027
-        assert (tmp_path / "m").stat().st_mode & 0o777 == 0o640
-    finally:
-        os.umask(before)
