@@ -1,10 +1,10 @@
 """Opening an artifact: an immutable Program, which makes a Stream for each carried state."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,30 @@ BACKENDS = {
 
 @dataclass(frozen=True)
 class Program:
-    """A verified artifact, ready to run: immutable, and shared by any number of streams."""
+    """A verified artifact, ready to run: immutable, and shared by any number of streams.
+
+    It is pickled as the bytes of its file, for `multiprocessing`; unpickling opens them anew, and so runs a `.so`.
+
+    Attributes:
+        name: of the file.
+        sha256: the checksum in it.
+        data: all of its bytes.
+        engine: its runtime.
+        module: the backend, one of BACKENDS.
+        threads: how many the runtime may use for a step.
+    """
 
     name: str
     sha256: str
-    size: int  # bytes
-    engine: Engine | WindowEngine
+    data: bytes = field(repr=False, compare=False)
+    engine: Engine | WindowEngine = field(compare=False)
+    module: str = ""
+    threads: int = 1
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return len(self.data)
 
     @property
     def contract(self) -> Contract:
@@ -96,6 +114,15 @@ class Program:
         check_window(frames, self.contract)
         return self.engine.run(np.ascontiguousarray(frames))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self.data, self.name, self.module, self.threads)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
     """Open an artifact: read it once, verify its checksum, and give the same bytes to the runtime of its suffix.
@@ -135,4 +162,4 @@ def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
     """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
     sha256 = verify(data, name)
     engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
-    return Program(name, sha256, len(data), engine)
+    return Program(name, sha256, data, engine, backend, threads)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgernn.budget import Budget
 from edgernn.contract import Contract
 from edgernn.engine import Bound
-from edgernn.errors import FrameError, StateError, UsageError
+from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.guard import guarded, holding
 from edgernn.watch import Watch
 
@@ -49,6 +49,7 @@ class Stream:
     __slots__ = (
         "_answer",
         "_bound",
+        "_busy",
         "_held",
         "_names",
         "_on_bad_input",
@@ -74,6 +75,7 @@ class Stream:
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
         said = program.contract
         self.program = program
+        self._busy = False
         self._on_bad_input = on_bad_input
         self._bound = bound
         self._x, self._y = self._bound.x, self._bound.y
@@ -108,43 +110,70 @@ class Stream:
         Raises:
             FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, or outside the table,
                 and on_bad_input is "raise". The state is as it was.
+            StateError: another thread is using the stream. Nothing of it has changed.
         """
-        if out is not None:
-            self._check_out(out)
+        if self._busy:
+            raise self._shared()
+        self._busy = True  # CPython lets no other thread in between a test and a store: that takes a call or a loop
         try:
-            self._view[_WHOLE] = frame
-        except (TypeError, ValueError, NotImplementedError, BufferError):
-            self._check(frame)
-            self._x[...] = frame
-        if self._run():
-            self._repair()
-            self._run()
-        if out is None:
-            return self._answer()
-        out[...] = self._y
-        return out
+            if out is not None:
+                self._check_out(out)
+            try:
+                self._view[_WHOLE] = frame
+            except (TypeError, ValueError, NotImplementedError, BufferError):
+                self._check(frame)
+                self._x[...] = frame
+            if self._run():
+                self._repair()
+                self._run()
+            if out is None:
+                return self._answer()
+            out[...] = self._y
+            return out
+        finally:
+            self._busy = False
 
     def run(self, frames: Array) -> Array:
-        """A block of frames, (time, inputs) -> (time, outputs), from the carried state on."""
+        """A block of frames, (time, inputs) -> (time, outputs), from the carried state on.
+
+        Raises:
+            FrameError, StateError: as `step`; the frames before the one that is refused are in the state.
+        """
         if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
             raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size})")
+        if frames.dtype != self._x.dtype and len(frames):
+            self._check(frames[0])
+        if self._busy:
+            raise self._shared()
+        self._busy = True
+        try:
+            return self._run_block(frames)
+        finally:
+            self._busy = False
+
+    def _run_block(self, frames: Array) -> Array:
+        """As many frames as the backend does in one call, up to one that must not enter, and the rest by steps."""
         results = np.empty((len(frames), self._y.size), self._y.dtype)
-        done = self._run_at_once(frames, results)
+        done = 0
+        run = getattr(self._bound, "run", None)
+        if run is not None and self._held is None and self.watch is None:
+            done = run(np.ascontiguousarray(frames), results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
-            self.step(frame, result)
+            self._x[...] = frame
+            if self._run():
+                self._repair()
+                self._run()
+            result[...] = self._y
         return results
 
-    def _run_at_once(self, frames: Array, results: Array) -> int:
-        """As many frames as a backend can do in one call: up to the first that is refused, or none."""
-        run = getattr(self._bound, "run", None)
-        if run is None or self._held is not None or self.watch is not None or frames.dtype != self._x.dtype:
-            return 0
-        done: int = run(np.ascontiguousarray(frames), results)
-        return done
-
     def reset(self) -> Self:
-        """Back to rest: zeros, or the initial states that the model learned."""
+        """Back to rest: zeros, or the initial states that the model learned.
+
+        Raises:
+            StateError: another thread is using the stream.
+        """
+        self._check_alone()
         self._bound.write(self._rest)
         return self
 
@@ -153,12 +182,15 @@ class Stream:
         """The carried states by name, each a copy, float32 of shape (width,). Give it back to resume bit for bit.
 
         Raises:
-            StateError: on setting, names, shapes or dtypes of another model, or values that are not finite.
+            StateError: another thread is using the stream; on setting, names, shapes or dtypes of another model, or
+                values that are not finite.
         """
+        self._check_alone()
         return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
 
     @state.setter
     def state(self, states: Mapping[str, Array]) -> None:
+        self._check_alone()
         wanted = dict(self._names)
         if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
             told = f"expected arrays by name, {wanted}, as `state` gives them"
@@ -173,6 +205,23 @@ class Stream:
             if not isfinite(given[name]).all():
                 raise StateError(f"state '{name}' is not finite, and would stay so; give one that was saved before")
         self._bound.write(tuple(given[name] for name in wanted))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise UnsupportedError(
+            f"a Stream of '{self.program.name}' cannot be pickled or copied: it is memory of its runtime; pickle its "
+            "program and its state, and give the state to a new stream: stream = program.stream(); stream.state = state"
+        )
+
+    def _shared(self) -> StateError:
+        return StateError(
+            f"this stream of '{self.program.name}' is being used by another thread, or by its watch's hook; use each "
+            "stream on one thread at a time, and program.stream() for another"
+        )
+
+    def _check_alone(self) -> None:
+        """Refuse to read or change a state while a step changes it; a hook is told between two steps."""
+        if self._busy and not (self.watch is not None and self.watch.telling):
+            raise self._shared()
 
     def _check_out(self, out: Any) -> None:
         """Refuse a place for the result that cannot take it, before the state moves on."""

@@ -394,9 +394,9 @@ HARMS = {
 
 @pytest.mark.parametrize("case", HARMS)
 def test_the_proof_sees_every_kind_of_harm(case):
-    prove_window(WINDOWS["two stages"], edgernn.Program("m", "", 0, Harmed(PROGRAM, lambda y, xs: y)))
+    prove_window(WINDOWS["two stages"], edgernn.Program("m", "", b"", Harmed(PROGRAM, lambda y, xs: y)))
     with pytest.raises(ParityError, match=r"in a window of \d+ in 'y' by .*; expected at most"):
-        prove_window(WINDOWS["two stages"], edgernn.Program("m", "", 0, Harmed(PROGRAM, HARMS[case])))
+        prove_window(WINDOWS["two stages"], edgernn.Program("m", "", b"", Harmed(PROGRAM, HARMS[case])))
     assert 1 in LENGTHS
 
 
