@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from edgernn.errors import EdgernnError as EdgernnError
     from edgernn.file import load as load, save as save
     from edgernn.graph import Graph as Graph, Layer as Layer
-    from edgernn.runtime import Program as Program, Stream as Stream, open as open  # noqa: A004  edgernn.open is the verb
+    from edgernn.runtime import Program as Program, open as open  # noqa: A004  edgernn.open is the verb
+    from edgernn.stream import Stream as Stream
     from edgernn.tensor import Tensor as Tensor
     from edgernn.watch import Watch as Watch
     from edgernn.window import Stage as Stage, Window as Window
@@ -23,7 +24,7 @@ _DOOR = {
     "Layer": ("edgernn.graph", "Layer"),
     "Program": ("edgernn.runtime", "Program"),
     "Stage": ("edgernn.window", "Stage"),
-    "Stream": ("edgernn.runtime", "Stream"),
+    "Stream": ("edgernn.stream", "Stream"),
     "Tensor": ("edgernn.tensor", "Tensor"),
     "Watch": ("edgernn.watch", "Watch"),
     "Window": ("edgernn.window", "Window"),

@@ -1,6 +1,6 @@
 """The contract: what an artifact says of itself, found by the loader before any runtime sees the file.
 
-An artifact holds one block of JSON that begins with the seal. Its names are those of the artifact's own inputs and
+An artifact holds one block of JSON that begins with the checksum. Its names are those of the artifact's own inputs and
 outputs: `x` and `<layer>.<state>.in`, `y` and `<layer>.<state>.out`.
 """
 
@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from edgernn.checksum import BLANK, KEY
 from edgernn.errors import FileError, UsageError
 from edgernn.file import SUFFIX, digest
 from edgernn.graph import INPUT, OUTPUT, Graph
-from edgernn.seal import BLANK, KEY
 from edgernn.static import Grid, static
 from edgernn.version import VERSION
 from edgernn.window import Window
@@ -127,7 +127,7 @@ def check(name: str, said: Contract, found: Signature) -> None:
 
 
 def write(said: Contract) -> str:
-    """The block of JSON for an artifact, its seal still blank."""
+    """The block of JSON for an artifact, its checksum still blank."""
     fields = {f"edgernn.{name}": value for name, value in asdict(said).items()}
     return json.dumps({KEY: BLANK, **fields}, separators=(",", ":"))
 

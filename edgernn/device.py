@@ -1,6 +1,7 @@
 """Devices: the boards that have a profile, and this machine."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 COMPILED = (".so", ".c")
 """Artifacts that no package needs to run: a compiler on the host makes them for the board's triple."""
+
+ARMV6 = re.compile(r"armv6[a-z]*|(raspberry)?r?pi(zero|0|1[ab]?)(plus|w|wh)?|arm1176[a-z]*")
+"""Names, in small letters and digits alone, of boards of the architecture ARMv6: the first Raspberry Pi, the Zero."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def load(name: str | os.PathLike[str]) -> Device:
 
     Raises:
         UsageError: there is no such board.
+        UnsupportedError: the board is ARMv6.
         FileError: the file cannot be read, or is no profile; the line is said.
     """
     given = os.fspath(name)
@@ -138,7 +143,13 @@ def load(name: str | os.PathLike[str]) -> Device:
     if path is not None and path.stem == THIS:
         raise UsageError(f"'{given}' cannot be the profile of a board: '{THIS}' is this machine; choose another name")
     if path is None:
-        raise UsageError(f"no board '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
+        if ARMV6.fullmatch(re.sub(r"[^a-z0-9]", "", given.lower())):
+            raise UnsupportedError(
+                f"board '{given}' is ARMv6, for which there is no profile and no compiler here; write the model as .c "
+                "and compile it on the board"
+            )
+        told = misspelt(given, names(), products=True)
+        raise UsageError(f"no board '{given}'; {told}, or a file that ends in .toml")
     return _device(path.stem, read(disk.read(path), str(path)))
 
 

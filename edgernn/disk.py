@@ -1,10 +1,16 @@
-"""Reading and writing whole files: a file is there complete, or not at all."""
+"""Reading and writing whole files: a file is there complete, or not at all.
+
+A file that is written over keeps its permissions. A symbolic link stays one, and the file at its end is replaced. A new
+file has the permissions that the umask leaves. The owner is whoever writes, and another hard link to the old file keeps
+the old bytes.
+"""
 
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from errno import EISDIR
+from errno import EINVAL, EISDIR, ELOOP
 from pathlib import Path
 
 from edgernn.errors import FileError
@@ -38,7 +44,7 @@ def writable(path: str | os.PathLike[str]) -> None:
         FileError: it cannot.
     """
     try:
-        os.unlink(_temporary(Path(path)))
+        os.unlink(_temporary(_target(path)))
     except (OSError, ValueError) as error:
         raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
 
@@ -50,13 +56,15 @@ def write_all(files: Mapping[str, bytes]) -> None:
         FileError: one cannot be written; nothing is left behind.
     """
     made: dict[str, str] = {}
+    targets: dict[str, Path] = {}
     path = ""
     try:
         for path, data in files.items():
-            made[path] = _temporary(Path(path))
-            _fill(made[path], data)
+            targets[path] = _target(path)
+            made[path] = _temporary(targets[path])
+            _fill(made[path], data, _mode(targets[path]))
         for path in files:
-            os.replace(made[path], path)
+            os.replace(made[path], targets[path])
     except BaseException as error:
         for temporary in made.values():
             with suppress(FileNotFoundError):  # it has its name already
@@ -66,22 +74,36 @@ def write_all(files: Mapping[str, bytes]) -> None:
         raise
 
 
-def _temporary(target: Path) -> str:
-    """An empty file beside the target, with the permissions that a new file has here."""
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file at the end of all links, so that what is replaced is the file and no link."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(ELOOP, os.strerror(ELOOP))
     if target.is_dir():
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(name, 0o666 & ~mask)
+    if target.exists() and not target.is_file():
+        raise OSError(EINVAL, "it is a device, a pipe or a socket, and no file")
+    return target
+
+
+def _mode(target: Path) -> int | None:
+    """The permissions of the file that is there; None when there is none."""
+    return stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
+
+
+def _temporary(target: Path) -> str:
+    """An empty file beside the target: private until it has the target's permissions, or with those of a new file."""
+    name = os.fspath(target.parent / f".{target.name}.{secrets.token_hex(4)}")
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if target.exists() else 0o666))
     return name
 
 
-def _fill(name: str, data: bytes) -> None:
+def _fill(name: str, data: bytes, mode: int | None) -> None:
     with Path(name).open("wb") as file:
         file.write(data)
         file.flush()
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
 
 

@@ -3,7 +3,7 @@
 EdgernnError
 |-- GraphError         layers that do not fit together, or a cell with weights of the wrong shape
 |-- FrameError         a frame of the wrong shape or dtype, not finite, or an index outside the table
-|-- StateError         a state of another model
+|-- StateError         a state of another model, or a stream that another thread is using
 |-- FileError          a file that is missing, truncated, altered, foreign or cannot be written
 |-- UsageError         a suffix, option or name that does not exist
 |-- CalibrationError   data that no ranges can be learnt from, or a value that has none
@@ -29,7 +29,7 @@ class FrameError(EdgernnError, ValueError):
 
 
 class StateError(EdgernnError, ValueError):
-    """A state that does not belong to this model."""
+    """A state that does not belong to this model, or a stream that another thread is using."""
 
 
 class FileError(EdgernnError, OSError):

@@ -1,9 +1,9 @@
 """The `.rnn` file: a graph as a safetensors file, which other programs can open too.
 
 The layout is that of github.com/huggingface/safetensors: eight bytes of length, a JSON header, the tensors.
-The header's metadata holds the seal, the format version and the graph without its weights. A matrix with many blocks of
-zeros is kept without them: edgernn.sparse. In a quantized graph, floats that half precision holds
-exactly are kept in it: edgernn.halves.
+The header's metadata holds the checksum, the format version and the graph without its weights. A matrix with many
+blocks of zeros is kept without them: edgernn.sparse. In a quantized graph, floats that half precision holds exactly
+are kept in it: edgernn.halves.
 """
 
 import json
@@ -21,11 +21,11 @@ from edgernn import (
     halves,
 )
 from edgernn.cell import CELLS, settings
+from edgernn.checksum import BLANK, KEY, fill, verify
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.factored import joined
 from edgernn.graph import INPUT, PRECISIONS, Graph, Layer
 from edgernn.range import Range
-from edgernn.seal import BLANK, KEY, seal, verify
 from edgernn.sparse import Sparse, packed, room, unpacked
 from edgernn.tensor import FLOATS, Array, Tensor
 from edgernn.window import ONLY_ONNX, Window
@@ -71,7 +71,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
 
 
 def digest(model: Graph | Window) -> str:
-    """The SHA-256 that names a graph: the seal of its `.rnn` file in float32, as artifacts are written.
+    """The SHA-256 that names a graph: the checksum of its `.rnn` file in float32, as artifacts are written.
 
     That of a window is made of those of its graphs and of what else it says.
     """
@@ -110,7 +110,7 @@ def dumps(graph: Graph) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
-    return seal(len(text).to_bytes(8, "little") + text + body)
+    return fill(len(text).to_bytes(8, "little") + text + body)
 
 
 def loads(data: bytes, name: str = "data") -> Graph:

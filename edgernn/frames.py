@@ -1,6 +1,5 @@
 """Files of frames: .npy and .csv, a frame a row, as people have them; and .npz of several sequences."""
 
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn import disk
+from edgernn.arrays import load_npy, load_npz
 from edgernn.errors import FileError, UsageError
 
 Array = NDArray[Any]
@@ -55,8 +55,7 @@ def sequences(path: str, dtype: str) -> tuple[Array, ...]:
     """
     suffix = Path(path).suffix
     if suffix == ".npz":
-        held = _loaded(path)
-        arrays = dict(held) if not isinstance(held, np.ndarray) else {}
+        arrays = load_npz(disk.read(path), path)
         found = [_checked(array, f"array '{name}' of '{path}'", dtype) for name, array in sorted(arrays.items())]
     elif suffix in {".npy", ".csv"}:
         rows = list(frames(path, dtype))
@@ -72,21 +71,7 @@ def sequences(path: str, dtype: str) -> tuple[Array, ...]:
 
 
 def _npy(path: str, dtype: str) -> Iterator[Array]:
-    held = _loaded(path)
-    if not isinstance(held, np.ndarray):
-        raise FileError(f"'{path}' holds several arrays; write one (time, inputs) with numpy.save")
-    return iter(_checked(held, f"'{path}'", dtype))
-
-
-def _loaded(path: str) -> Any:
-    """An array, or several by name."""
-    try:
-        held = np.load(io.BytesIO(disk.read(path)), allow_pickle=False)
-        return held if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
-    except FileError:
-        raise
-    except Exception as error:  # numpy and zipfile fail in many ways
-        raise FileError(f"'{path}' is no array: {error}; write it with numpy.save") from error
+    return iter(_checked(load_npy(disk.read(path), path), f"'{path}'", dtype))
 
 
 def _checked(held: Array, name: str, dtype: str) -> Array:

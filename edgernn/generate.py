@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgernn.contract import Contract
 from edgernn.errors import StateError, UsageError
-from edgernn.runtime import Stream
+from edgernn.stream import Stream
 from edgernn.strict import misspelt
 
 UNKNOWN = "<unknown>"  # the symbol for whatever the training part does not have

@@ -4,12 +4,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from edgernn.cpu import LEVELS, MICROCONTROLLERS
-from edgernn.strict import Document, misspelt, parse
+from edgernn.strict import Document, closest, misspelt, parse
 from edgernn.uses import SECTION as BUDGETS, Use, read as read_uses
 
 UNKNOWN = "unknown"
@@ -202,8 +201,8 @@ class _Reader:
                 raise self._error(f"'{key}' has no {name}; write {TABLE}, or \"{UNKNOWN}\"", key, section)
         kind = FIGURES[section][key]
         if not kind.allows(said["value"]):
-            close = get_close_matches(str(said["value"]), LEVELS, 1) if key == "level" else []
-            hint = f"; did you mean '{close[0]}'?" if close else ""
+            close = closest(str(said["value"]), LEVELS, products=True) if key == "level" else ""
+            hint = f"; did you mean '{close}'?" if close else ""
             raise self._error(f"'{key}' is {said['value']!r}; expected {kind.words}{hint}", key, section)
         value = tuple(said["value"]) if isinstance(said["value"], list) else said["value"]
         return Figure(value, str(said["source"]))

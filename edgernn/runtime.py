@@ -1,28 +1,26 @@
-"""Opening an artifact and running it: an immutable Program, and a Stream for each carried state."""
+"""Opening an artifact: an immutable Program, which makes a Stream for each carried state."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy import isfinite
 from numpy.typing import NDArray
 
 from edgernn import disk
 from edgernn.budget import Budget
+from edgernn.checksum import verify
 from edgernn.contract import Contract
 from edgernn.door import Door, at_rest
-from edgernn.engine import Bound, Engine, WindowEngine
-from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
-from edgernn.guard import check_window, guarded, holding
-from edgernn.seal import verify
+from edgernn.engine import Engine, WindowEngine
+from edgernn.errors import UnsupportedError, UsageError
+from edgernn.guard import check_window
+from edgernn.stream import OnBadInput, Stream
 from edgernn.watch import Watch
 
 Array = NDArray[Any]
-OnBadInput = Literal["raise", "hold", "zero"]
 
 BACKENDS = {
     ".onnx": "edgernn.backends.onnxruntime",
@@ -33,17 +31,32 @@ BACKENDS = {
 """The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
 
 
-_WHOLE = slice(None)  # made once, and not at every step
-
-
 @dataclass(frozen=True)
 class Program:
-    """A verified artifact, ready to run: immutable, and shared by any number of streams."""
+    """A verified artifact, ready to run: immutable, and shared by any number of streams.
+
+    It is pickled as the bytes of its file, for `multiprocessing`; unpickling opens them anew, and so runs a `.so`.
+
+    Attributes:
+        name: of the file.
+        sha256: the checksum in it.
+        data: all of its bytes.
+        engine: its runtime.
+        module: the backend, one of BACKENDS.
+        threads: how many the runtime may use for a step.
+    """
 
     name: str
     sha256: str
-    size: int  # bytes
-    engine: Engine | WindowEngine
+    data: bytes = field(repr=False, compare=False)
+    engine: Engine | WindowEngine = field(compare=False)
+    module: str = ""
+    threads: int = 1
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return len(self.data)
 
     @property
     def contract(self) -> Contract:
@@ -61,7 +74,7 @@ class Program:
         on_bad_input: OnBadInput = "raise",
         raw: bool = False,
         watch: Watch | Budget | None = None,
-    ) -> "Stream":
+    ) -> Stream:
         """A new stream at rest.
 
         Args:
@@ -101,166 +114,18 @@ class Program:
         check_window(frames, self.contract)
         return self.engine.run(np.ascontiguousarray(frames))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self.data, self.name, self.module, self.threads)
 
-class Stream:
-    """One carried state: `step` a frame at a time, on one thread at a time.
-
-    `program.stream()` makes it. Nothing else in edgernn changes while a model runs.
-    """
-
-    __slots__ = (
-        "_answer", "_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y",
-        "program", "watch",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        program: Program,
-        bound: Bound,
-        on_bad_input: OnBadInput,
-        rest: tuple[Array, ...],
-        watch: Watch | Budget | None,
-    ) -> None:
-        if on_bad_input not in ("raise", "hold", "zero"):
-            raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
-        said = program.contract
-        self.program = program
-        self._on_bad_input = on_bad_input
-        self._bound = bound
-        self._x, self._y = self._bound.x, self._bound.y
-        self._x[:] = 0
-        self._view: Any = self._x.data  # takes nothing but its own shape and dtype
-        self._answer = self._y.copy
-        self._run = self._bound.step
-        if not self._bound.guards:
-            self._run = guarded(self._run, self._x, said.rows)
-        self._held = self._x.copy() if on_bad_input == "hold" else None
-        if self._held is not None:
-            self._run = holding(self._run, self._x, self._held)
-        self.watch = watch if watch is None or isinstance(watch, Watch) else Watch(watch)
-        if self.watch is not None:
-            self._run = self.watch.watched(self._run)
-        self._rows = said.rows
-        self._names = tuple(said.states.items())
-        self._rest = rest
-        self.reset()
-
-    def step(self, frame: Array, out: Array | None = None) -> Array:
-        """One frame.
-
-        Args:
-            frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. In a raw
-                stream it is as the contract says, and so are the result and the state.
-            out: where to put the result, float32 of shape (outputs,); a fresh array unless given.
-
-        Returns:
-            float32 of shape (outputs,).
-
-        Raises:
-            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, or outside the table,
-                and on_bad_input is "raise". The state is as it was.
-        """
-        if out is not None:
-            self._check_out(out)
-        try:
-            self._view[_WHOLE] = frame
-        except (TypeError, ValueError, NotImplementedError, BufferError):
-            self._check(frame)
-            self._x[...] = frame
-        if self._run():
-            self._repair()
-            self._run()
-        if out is None:
-            return self._answer()
-        out[...] = self._y
-        return out
-
-    def run(self, frames: Array) -> Array:
-        """A block of frames, (time, inputs) -> (time, outputs), from the carried state on."""
-        if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
-            arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
-            raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size})")
-        results = np.empty((len(frames), self._y.size), self._y.dtype)
-        done = self._run_at_once(frames, results)
-        for frame, result in zip(frames[done:], results[done:], strict=True):
-            self.step(frame, result)
-        return results
-
-    def _run_at_once(self, frames: Array, results: Array) -> int:
-        """As many frames as a backend can do in one call: up to the first that is refused, or none."""
-        run = getattr(self._bound, "run", None)
-        if run is None or self._held is not None or self.watch is not None or frames.dtype != self._x.dtype:
-            return 0
-        done: int = run(np.ascontiguousarray(frames), results)
-        return done
-
-    def reset(self) -> Self:
-        """Back to rest: zeros, or the initial states that the model learned."""
-        self._bound.write(self._rest)
+    def __copy__(self) -> Self:
         return self
 
-    @property
-    def state(self) -> dict[str, Array]:
-        """The carried states by name, each a copy, float32 of shape (width,). Give it back to resume bit for bit.
-
-        Raises:
-            StateError: on setting, names, shapes or dtypes of another model, or values that are not finite.
-        """
-        return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
-
-    @state.setter
-    def state(self, states: Mapping[str, Array]) -> None:
-        wanted = dict(self._names)
-        if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
-            told = f"expected arrays by name, {wanted}, as `state` gives them"
-            raise StateError(f"a {type(states).__name__} arrived; {told}")
-        given = dict(states)
-        if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
-            arrived = {name: array.shape for name, array in given.items()}
-            raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
-        for name, kept in zip(wanted, self._rest, strict=True):
-            if given[name].dtype != kept.dtype:
-                raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
-            if not isfinite(given[name]).all():
-                raise StateError(f"state '{name}' is not finite, and would stay so; give one that was saved before")
-        self._bound.write(tuple(given[name] for name in wanted))
-
-    def _check_out(self, out: Any) -> None:
-        """Refuse a place for the result that cannot take it, before the state moves on."""
-        fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
-        if not fits or not out.flags.writeable:
-            raise FrameError(
-                f"out= cannot take the result; expected a writeable array of {self._y.dtype} of shape {self._y.shape}"
-            )
-
-    def _check(self, frame: Any) -> None:
-        """The slow way to the same question as in `step`, and the words when the answer is no."""
-        dtype, shape = self._x.dtype, self._x.shape
-        if not isinstance(frame, np.ndarray) or frame.dtype != dtype or frame.shape != shape:
-            arrived = f"{frame.dtype} of shape {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise FrameError(
-                f"a frame of {arrived} arrived; expected an array of {dtype} of shape {shape}: "
-                f"use np.asarray(frame, np.{dtype}) and one step per frame"
-            )
-
-    def _repair(self) -> None:
-        """Put something else in the place of a bad frame, or refuse it before the state can meet it."""
-        if self._held is not None:
-            self._x[...] = self._held
-        elif self._on_bad_input == "zero":
-            self._x[...] = 0
-        elif self._rows:
-            raise FrameError(f"index {self._x[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
-        else:
-            bad = int(isfinite(self._x).argmin())
-            raise FrameError(
-                f"element {bad} of the frame is {self._x[bad]}, and would stay in the carried state; mend the source, "
-                "or choose on_bad_input='hold' or 'zero'"
-            )
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
 
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
-    """Open an artifact: read it once, verify its seal, and give the same bytes to the runtime that its suffix names.
+    """Open an artifact: read it once, verify its checksum, and give the same bytes to the runtime of its suffix.
 
     Args:
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
@@ -297,4 +162,4 @@ def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
     """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
     sha256 = verify(data, name)
     engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
-    return Program(name, sha256, len(data), engine)
+    return Program(name, sha256, data, engine, backend, threads)

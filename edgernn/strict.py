@@ -54,8 +54,25 @@ def parse(data: bytes, path: str) -> Document:
         raise FileError(f"'{path}' is no TOML: {error}") from error
 
 
-def misspelt(name: str, known: Iterable[str]) -> str:
-    """The end of a message about a name that is not there: a suggestion, and all that there is."""
+def misspelt(name: str, known: Iterable[str], *, products: bool = False) -> str:
+    """The end of a message about a name that is not there: a suggestion, and all that there is; see `closest`."""
     choices = list(known)
-    close = get_close_matches(name, choices, 1)
-    return f"{f'did you mean {close[0]!r}? ' if close else ''}there are {', '.join(choices)}"
+    close = closest(name, choices, products=products)
+    return f"{f'did you mean {close!r}? ' if close else ''}there are {', '.join(choices)}"
+
+
+def closest(name: str, known: Iterable[str], *, products: bool = False) -> str:
+    """What was perhaps meant; "" when nothing is like it.
+
+    Args:
+        name: what arrived.
+        known: what there is.
+        products: whether these are names of products, where other digits are another product and no typing error.
+    """
+    likely = [each for each in known if not products or _digits(each) == _digits(name)]
+    return next(iter(get_close_matches(name, likely, 1)), "")
+
+
+def _digits(name: str) -> list[str]:
+    """The digits in a name, in no order: two that changed places are a typing error."""
+    return sorted(each for each in name if each.isdigit())

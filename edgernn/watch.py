@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
+from threading import get_ident
 from typing import Any
 
 from edgernn.budget import Budget
@@ -119,6 +120,7 @@ class Watch:
         self._hook, self._burst, self._clock = hook, burst, clock
         self._windows = [[0] * (4 << BITS) for _ in range(LONGEST_BITS - BITS)]
         self._misses = self._longest = self._worst = 0
+        self._telling: set[int] = set()
 
     def snapshot(self) -> Snapshot:
         """What was counted until now; may be called from another thread."""
@@ -171,5 +173,17 @@ class Watch:
         self._misses += 1
         self._longest = max(self._longest, row + 1)
         if self._hook is not None and (row + 1) % self._burst == 0:
-            self._hook(Miss(took / 1000, row + 1))
+            self._tell(self._hook, Miss(took / 1000, row + 1))
         return row + 1, 1, 0, shift, window
+
+    @property
+    def telling(self) -> bool:
+        """Whether this thread is in the hook now."""
+        return get_ident() in self._telling
+
+    def _tell(self, hook: Hook, miss: Miss) -> None:
+        self._telling.add(get_ident())
+        try:
+            hook(miss)
+        finally:
+            self._telling.discard(get_ident())

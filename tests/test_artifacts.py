@@ -1,4 +1,4 @@
-"""Artifacts: the same bytes each time, trusted only when sealed, and refused in clear words."""
+"""Artifacts: the same bytes each time, trusted only with a right checksum, and refused in clear words."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import contract, disk, seal
+from edgernn import checksum, contract, disk
 from edgernn.cells import Activation, Dense
 from edgernn.errors import FileError, MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.file import digest
@@ -75,7 +75,7 @@ def test_other_programs_find_the_metadata():
     model = schema.ModelT.InitFromPackedBuf(DATA[".tflite"])
     (entry,) = model.metadata
     assert bytes(model.buffers[entry.buffer].data).decode() == props["edgernn"].replace(
-        seal.verify(DATA[".onnx"], ""), seal.verify(DATA[".tflite"], "")
+        checksum.verify(DATA[".onnx"], ""), checksum.verify(DATA[".tflite"], "")
     )
 
 
@@ -92,21 +92,22 @@ def test_any_altered_bit_is_found_before_a_runtime_sees_it(data):
     suffix = data.draw(st.sampled_from(SUFFIXES))
     altered = bytearray(DATA[suffix])
     altered[data.draw(st.integers(0, len(altered) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    with pytest.raises(FileError, match=r"altered|not written by edgernn"):
-        seal.verify(bytes(altered), "m")
+    with pytest.raises(FileError, match=r"altered|edgernn did not write"):
+        checksum.verify(bytes(altered), "m")
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 4000])
 def test_a_truncated_file_is_refused(suffix, length, tmp_path):
     (tmp_path / f"m{suffix}").write_bytes(DATA[suffix][:length])
-    with pytest.raises(FileError, match=rf"m{suffix}' (has 0 seals|was truncated)"):
+    with pytest.raises(FileError, match=rf"m{suffix}'(, or the file is truncated: it has no checksum| was truncated)"):
         edgernn.open(tmp_path / f"m{suffix}")
 
 
 def test_a_foreign_file_is_refused(suffix, tmp_path):
     (tmp_path / f"m{suffix}").write_bytes(b"something else")
-    with pytest.raises(FileError, match="was not written by edgernn"):
+    with pytest.raises(FileError, match="edgernn did not write") as caught:
         edgernn.open(tmp_path / f"m{suffix}")
+    assert "again" not in str(caught.value)  # what edgernn did not write, it cannot export again
 
 
 def test_a_file_of_one_kind_under_the_name_of_another_is_refused(tmp_path):
@@ -118,25 +119,25 @@ def test_a_file_of_one_kind_under_the_name_of_another_is_refused(tmp_path):
         edgernn.open(tmp_path / "m.tflite")
 
 
-def with_blank_seal(data: bytes) -> bytes:
-    return data.replace(seal.verify(data, "").encode(), seal.BLANK.encode())
+def with_blank_checksum(data: bytes) -> bytes:
+    return data.replace(checksum.verify(data, "").encode(), checksum.BLANK.encode())
 
 
 def test_a_state_that_is_not_fed_back_cannot_be(tmp_path):
-    """A sealed file whose output has another name than its contract says: the wiring is checked, not trusted."""
-    model = onnx.load_from_string(with_blank_seal(DATA[".onnx"]))
+    """A file with a right checksum whose output has another name than its contract says: the wiring is checked, not trusted."""
+    model = onnx.load_from_string(with_blank_checksum(DATA[".onnx"]))
     for node in model.graph.node:
         node.output[:] = ["lost" if name == "gru.h.out" else name for name in node.output]
         node.input[:] = ["lost" if name == "gru.h.out" else name for name in node.input]
     model.graph.output[1].name = "lost"
-    (tmp_path / "m.onnx").write_bytes(seal.seal(model.SerializeToString(deterministic=True)))
+    (tmp_path / "m.onnx").write_bytes(checksum.fill(model.SerializeToString(deterministic=True)))
     with pytest.raises(FileError, match=r"gru.h.out: None.*it should have gru.h.out: \(\(1, 16\), 'float32'\)"):
         edgernn.open(tmp_path / "m.onnx")
 
 
 def test_a_contract_of_another_width_is_refused(suffix, tmp_path):
-    wrong = with_blank_seal(DATA[suffix]).replace(b'"edgernn.inputs":10', b'"edgernn.inputs":11')
-    (tmp_path / f"m{suffix}").write_bytes(seal.seal(wrong))
+    wrong = with_blank_checksum(DATA[suffix]).replace(b'"edgernn.inputs":10', b'"edgernn.inputs":11')
+    (tmp_path / f"m{suffix}").write_bytes(checksum.fill(wrong))
     with pytest.raises(
         FileError, match=r"has (x: \(\(1, 10\)|inputs.* of \(10,).*; it should have (x: \(\(1, 11\)|\(11,)"
     ):
@@ -144,8 +145,8 @@ def test_a_contract_of_another_width_is_refused(suffix, tmp_path):
 
 
 def test_a_contract_of_another_version_is_refused(suffix, tmp_path):
-    wrong = with_blank_seal(DATA[suffix]).replace(b'"edgernn.inputs"', b'"edgernn.entrys"')
-    (tmp_path / f"m{suffix}").write_bytes(seal.seal(wrong))
+    wrong = with_blank_checksum(DATA[suffix]).replace(b'"edgernn.inputs"', b'"edgernn.entrys"')
+    (tmp_path / f"m{suffix}").write_bytes(checksum.fill(wrong))
     with pytest.raises(FileError, match="was written by another version of edgernn"):
         edgernn.open(tmp_path / f"m{suffix}")
 

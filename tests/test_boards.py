@@ -17,6 +17,7 @@ from edge import edge
 from edgernn import cpu, device, probe, profile, survey
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.profile import COMPUTER, FIGURES, MICROCONTROLLER
+from edgernn.strict import closest
 from edgernn.uses import USES, Use
 
 ROOT = Path(__file__).parent.parent
@@ -163,6 +164,50 @@ def test_a_misspelt_board_is_answered_with_all_of_them(name):
     assert f"no board '{name}'; " in str(found.value)
     assert "there are beaglebone-black, coral-dev-board, " in str(found.value)
     assert ("did you mean 'raspberrypi4'? " in str(found.value)) == ("4" in name)
+
+
+@pytest.mark.parametrize("name", [*BOARDS, *cpu.LEVELS])
+@pytest.mark.parametrize("change", ["digit", "no digit", "one more", "swapped", "letter"])
+def test_no_other_product_is_suggested_in_the_place_of_one(name, change):
+    """Another digit is another product, often of another architecture; letters and swapped digits are typing errors."""
+    known = BOARDS if name in BOARDS else [*cpu.LEVELS]
+    at = re.search(r"\d+", name).start() if re.search(r"\d", name) else 0
+    given = {
+        "digit": name[:at] + str((int(name[at]) + 1) % 10 if name[at].isdigit() else 9) + name[at + 1 :],
+        "no digit": re.sub(r"\d", "", name),
+        "one more": f"{name}2",
+        "swapped": re.sub(r"(\d)(\d)", r"\2\1", name, count=1),
+        "letter": re.sub(r"([a-z])([a-z])", r"\2\1", name, count=1),
+    }[change]
+    close = closest(given, known, products=True)
+    assert not close or sorted(re.findall(r"\d", close)) == sorted(re.findall(r"\d", given))
+    if change in {"swapped", "letter"}:
+        assert close == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "raspberrypi-zero",
+        "raspberrypi-zero-w",
+        "raspberrypi1",
+        "raspberrypi1b+",
+        "Raspberry Pi Zero W",
+        "rpi0",
+        "armv6l",
+    ],
+)
+def test_armv6_is_said_to_be_none_of_the_boards(name):
+    with pytest.raises(
+        UnsupportedError, match=r"is ARMv6, for which there is no profile .* write the model as \.c"
+    ) as said:
+        device.load(name)
+    assert "zero2w" not in str(said.value)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_board_of_ours_is_taken_for_armv6(name):
+    assert not device.ARMV6.fullmatch(re.sub(r"[^a-z0-9]", "", name))
 
 
 def test_a_profile_of_ones_own_is_given_by_its_path(tmp_path):

@@ -211,8 +211,8 @@ def test_ranges_that_belong_to_nothing_are_refused():
 
 
 def test_a_file_of_a_range_that_is_none_is_refused():
-    from test_file import resealed
+    from test_file import with_checksum
 
     data = dumps(replace(KWS, ranges={"x": Range(0, 1)}))
     with pytest.raises(FileError, match="does not hold a valid graph"):
-        loads(resealed(data, b"[0.0,1.0]", b"[2.0,1.0]"))
+        loads(with_checksum(data, b"[0.0,1.0]", b"[2.0,1.0]"))

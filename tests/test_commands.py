@@ -236,7 +236,7 @@ def test_info_says_what_a_file_is(folder, suffix):
 
 def test_info_of_a_wrong_file(folder):
     (folder / "x.onnx").write_bytes(b"no")
-    assert "'x.onnx' has 0 seals of edgernn" in edge("info", "x.onnx", code=2)
+    assert "edgernn did not write 'x.onnx'" in edge("info", "x.onnx", code=2)
     assert "no backend opens 'x.txt'" in edge("info", "x.txt", code=2)
 
 

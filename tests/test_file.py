@@ -10,7 +10,7 @@ import safetensors.numpy
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import disk, seal
+from edgernn import checksum, disk
 from edgernn.errors import FileError, UsageError
 from edgernn.file import digest, dumps, loads
 from edgernn.graph import Graph, Layer
@@ -68,42 +68,42 @@ def test_the_same_graph_gives_the_same_bytes():
     assert digest(graph) != digest(GRAPHS["Gru"])
 
 
-SEALED = dumps(keyword_spotter())
+SAVED = dumps(keyword_spotter())
 
 
 @settings(max_examples=300, deadline=None)
-@given(at=st.integers(0, len(SEALED) - 1), bit=st.integers(0, 7))
+@given(at=st.integers(0, len(SAVED) - 1), bit=st.integers(0, 7))
 def test_any_altered_bit_is_found(at, bit):
-    altered = bytearray(SEALED)
+    altered = bytearray(SAVED)
     altered[at] ^= 1 << bit
-    with pytest.raises(FileError, match=r"altered|not written by edgernn"):
+    with pytest.raises(FileError, match=r"altered|edgernn did not write"):
         loads(bytes(altered))
 
 
 @settings(max_examples=50, deadline=None)
-@given(length=st.integers(0, len(SEALED) - 1))
+@given(length=st.integers(0, len(SAVED) - 1))
 def test_any_truncated_file_is_found(length):
     with pytest.raises(FileError, match="truncated"):
-        loads(SEALED[:length])
+        loads(SAVED[:length])
 
 
-def resealed(data: bytes, old: bytes, new: bytes) -> bytes:
-    """A file with something else in its header, and a seal that is right."""
-    found = seal.verify(data, "data").encode()
+def with_checksum(data: bytes, old: bytes, new: bytes) -> bytes:
+    """A file with something else in its header, and a checksum that is right."""
+    found = checksum.verify(data, "data").encode()
     header = data[8 : 8 + struct.unpack("<Q", data[:8])[0]]
-    changed = header.replace(found, seal.BLANK.encode()).replace(old, new)
+    changed = header.replace(found, checksum.BLANK.encode()).replace(old, new)
     assert changed != header
-    return seal.seal(struct.pack("<Q", len(changed)) + changed + data[8 + len(header) :])
+    return checksum.fill(struct.pack("<Q", len(changed)) + changed + data[8 + len(header) :])
 
 
 def test_a_later_format_is_refused():
     with pytest.raises(FileError, match=r"'m.rnn' has format 2; this edgernn reads format 1: upgrade"):
-        loads(resealed(SEALED, b'"edgernn.format":"1"', b'"edgernn.format":"2"'), "m.rnn")
+        loads(with_checksum(SAVED, b'"edgernn.format":"1"', b'"edgernn.format":"2"'), "m.rnn")
 
 
 def test_an_unknown_cell_is_named():
     with pytest.raises(FileError, match=r"layer 'gru' is a cell 'Gry', which is not known here; there are Activation"):
-        loads(resealed(SEALED, b'\\"Gru\\"', b'\\"Gry\\"'))
+        loads(with_checksum(SAVED, b'\\"Gru\\"', b'\\"Gry\\"'))
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_an_unknown_cell_is_named():
 )
 def test_a_header_that_contradicts_itself_is_refused(old, new):
     with pytest.raises(FileError, match="does not hold a valid graph"):
-        loads(resealed(SEALED, old, new))
+        loads(with_checksum(SAVED, old, new))
 
 
 def test_a_foreign_safetensors_file_is_refused(tmp_path):
     safetensors.numpy.save_file({"w": np.zeros(3, np.float32)}, tmp_path / "m.rnn")
-    with pytest.raises(FileError, match="was not written by edgernn"):
+    with pytest.raises(FileError, match="edgernn did not write"):
         edgernn.load(tmp_path / "m.rnn")
 
 
@@ -185,16 +185,93 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m", b"old")]
 
 
-def test_a_written_file_has_the_usual_permissions(tmp_path):
-    disk.write(tmp_path / "m", b"")
-    (tmp_path / "usual").touch()
-    assert (tmp_path / "m").stat().st_mode == (tmp_path / "usual").stat().st_mode
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o444, 0o755])
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o000])
+def test_a_file_that_is_written_over_keeps_its_permissions(mode, mask, tmp_path):
+    (tmp_path / "m").write_bytes(b"old")
+    (tmp_path / "m").chmod(mode)
+    before = os.umask(mask)
+    try:
+        disk.write(tmp_path / "m", b"new")
+    finally:
+        os.umask(before)
+    assert ((tmp_path / "m").stat().st_mode & 0o777, (tmp_path / "m").read_bytes()) == (mode, b"new")
 
 
-def test_a_seal_inside_a_label_is_not_a_second_one():
-    """A label may say anything; the seal is still found once, because JSON escapes its quotes."""
+def test_what_is_private_is_so_while_it_is_written(tmp_path, monkeypatch):
+    (tmp_path / "m").write_bytes(b"old")
+    (tmp_path / "m").chmod(0o600)
+    made, seen = os.open, []
+
+    def look(name, flags, mode=0o777, **kwargs):
+        handle = made(name, flags, mode, **kwargs)
+        seen.append(os.stat(handle).st_mode & 0o077)
+        return handle
+
+    monkeypatch.setattr(os, "open", look)
+    disk.write(tmp_path / "m", b"new")
+    assert seen
+    assert not any(seen)
+
+
+LINKS = {
+    "to a file": ("data/m", True),
+    "to a file not yet there": ("data/m", False),
+    "through a folder": ("linked/m", True),
+    "by two links": ("second", True),
+}
+
+
+@pytest.mark.parametrize("case", LINKS)
+def test_a_link_is_followed_and_stays_one(case, tmp_path):
+    """As open(path, "wb") does it: the oracle is a copy of the folder written by that."""
+    end, there = LINKS[case]
+    found = {}
+    for way, write in {"disk": disk.write, "open": lambda path, data: path.write_bytes(data)}.items():
+        folder = tmp_path / way
+        (folder / "data").mkdir(parents=True)
+        (folder / "linked").symlink_to("data")
+        (folder / "second").symlink_to("data/m")
+        (folder / "link").symlink_to(end)
+        if there:
+            (folder / "data/m").write_bytes(b"old")
+        write(folder / "link", b"new")
+        found[way] = {
+            str(path.relative_to(folder)): os.readlink(path)
+            if path.is_symlink()
+            else path.is_file() and path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+        }
+    assert found["disk"] == found["open"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)], ids=["pipe", "loop"])
+def test_what_is_no_file_is_not_replaced(make, tmp_path):
+    make(tmp_path / "m")
+    before = os.lstat(tmp_path / "m")
+    for write in (disk.writable, lambda path: disk.write(path, b"")):
+        with pytest.raises(FileError, match=r"cannot be written: (it is a device, a pipe|Too many levels of symbolic)"):
+            write(tmp_path / "m")
+    assert os.lstat(tmp_path / "m") == before
+
+
+def test_writing_never_touches_the_mask_of_the_process(tmp_path, monkeypatch):
+    """A mask that is set and set back is wrong for every other thread in between."""
+    before = os.umask(0o027)
+    monkeypatch.setattr(os, "umask", None)
+    try:
+        disk.write(tmp_path / "m", b"")
+        disk.writable(tmp_path / "m")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (tmp_path / "m").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_checksum_inside_a_label_is_not_a_second_one():
+    """A label may say anything; the checksum is still found once, because JSON escapes its quotes."""
     graph = keyword_spotter()
-    tricky = Graph(graph.layers, graph.inputs, labels=(f'"{seal.KEY}":"{"0" * 64}"', "b", "c", "d"))
+    tricky = Graph(graph.layers, graph.inputs, labels=(f'"{checksum.KEY}":"{"0" * 64}"', "b", "c", "d"))
     assert loads(dumps(tricky)).labels == tricky.labels
 
 
@@ -213,9 +290,9 @@ def test_names_that_begin_alike_are_kept_apart():
     assert same(loads(dumps(graph)), graph)
 
 
-def test_a_file_with_two_seals_is_refused():
-    with pytest.raises(FileError, match="has 2 seals"):
-        seal.verify(SEALED + SEALED, "m")
+def test_a_file_with_two_checksums_is_refused():
+    with pytest.raises(FileError, match="has several checksums"):
+        checksum.verify(SAVED + SAVED, "m")
 
 
 def test_a_graph_has_one_name_in_every_precision(tmp_path):
@@ -232,14 +309,4 @@ def test_the_order_of_bytes_in_memory_makes_no_difference():
 
 
 def test_a_header_is_aligned():
-    assert struct.unpack("<Q", SEALED[:8])[0] % 8 == 0
-
-
-def test_writing_leaves_the_mask_of_the_process(tmp_path):
-    before = os.umask(0o027)
-    try:
-        disk.write(tmp_path / "m", b"")
-        assert os.umask(0o027) == 0o027
-        assert (tmp_path / "m").stat().st_mode & 0o777 == 0o640
-    finally:
-        os.umask(before)
+    assert struct.unpack("<Q", SAVED[:8])[0] % 8 == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import cpu, device, seal
+from edgernn import checksum, cpu, device
 from edgernn.contract import read
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
 from edgernn.passes.calibrate import calibrate
@@ -173,10 +173,10 @@ def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkey
 
 def test_a_description_that_disagrees_is_refused(tmp_path):
     data = render(KWS, "m.so")["m.so"]
-    blank = data.replace(seal.verify(data, "m").encode(), seal.BLANK.encode())
+    blank = data.replace(checksum.verify(data, "m").encode(), checksum.BLANK.encode())
     other = blank.replace(b'"edgernn.inputs":10,', b'"edgernn.inputs":11,')
     assert other != blank
-    (tmp_path / "m.so").write_bytes(seal.seal(other))
+    (tmp_path / "m.so").write_bytes(checksum.fill(other))
     with pytest.raises(FileError, match=r"states and outputs of \(10, 16, 4\) values; it should have \(11, 16, 4\)"):
         edgernn.open(tmp_path / "m.so")
 
@@ -331,10 +331,10 @@ def test_a_machine_without_a_level_compiles_for_its_own_kind(tmp_path, monkeypat
         edgernn.open(tmp_path / "m.so")
 
 
-def test_a_sealed_file_that_is_no_library_is_refused(tmp_path):
+def test_a_file_with_its_checksum_that_is_no_library_is_refused(tmp_path):
     data = render(KWS, "m.so")["m.so"]
-    blank = data.replace(seal.verify(data, "m").encode(), seal.BLANK.encode())
-    (tmp_path / "m.so").write_bytes(seal.seal(b"\x7fELX" + blank[4:]))
+    blank = data.replace(checksum.verify(data, "m").encode(), checksum.BLANK.encode())
+    (tmp_path / "m.so").write_bytes(checksum.fill(b"\x7fELX" + blank[4:]))
     with pytest.raises(FileError, match="cannot be loaded here"):
         edgernn.open(tmp_path / "m.so")
 
@@ -356,7 +356,7 @@ def test_any_altered_byte_of_a_library_is_found_before_it_is_loaded(at):
     altered = bytearray(LIBRARY)
     altered[at] ^= 0x10
     with pytest.raises(FileError):
-        seal.verify(bytes(altered), "m.so")
+        checksum.verify(bytes(altered), "m.so")
 
 
 def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path, monkeypatch):

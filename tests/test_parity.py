@@ -209,7 +209,7 @@ def test_the_proof_sees_every_kind_of_harm(harm, where, tmp_path):
 
     prove(graph, program)
     with pytest.raises(ParityError, match=rf"at step 0 in '{where}'"):
-        prove(graph, edgernn.Program("m", "", 0, Engine()))
+        prove(graph, edgernn.Program("m", "", b"", Engine()))
 
 
 def test_the_proof_looks_at_many_steps(tmp_path):
@@ -226,7 +226,7 @@ def test_the_proof_looks_at_many_steps(tmp_path):
             )
 
     with pytest.raises(ParityError, match="at step 20 in 'y'"):
-        prove(graph, edgernn.Program("m", "", 0, Engine()))
+        prove(graph, edgernn.Program("m", "", b"", Engine()))
 
 
 def test_a_state_that_is_not_carried_is_found(tmp_path):

@@ -197,7 +197,7 @@ def test_the_proof_catches_a_state_that_is_not_fed_back(suffix, runtime, tmp_pat
             return Broken(program.engine.bind(), forgets)
 
     with pytest.raises(ParityError, match=r"at step 0 in 'gru.h'"):
-        prove(INT8, edgernn.Program("m", "", 0, Engine()))
+        prove(INT8, edgernn.Program("m", "", b"", Engine()))
 
 
 def test_a_value_is_rounded_once_however_many_read_it():

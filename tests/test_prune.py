@@ -12,7 +12,7 @@ from hypothesis import example, given, settings, strategies as st
 from torch import nn
 
 import edgernn
-from edgernn import seal
+from edgernn import checksum
 from edgernn.cells import Dense, Gru, Lstm, Rnn, Slice, Sum
 from edgernn.errors import FileError, GraphError, UsageError
 from edgernn.file import dumps, loads
@@ -359,13 +359,13 @@ def test_a_file_of_a_sparse_graph_is_small_whole_and_a_safetensors_file(scheme, 
 @pytest.mark.parametrize("part", ["gru.u.blocks", ".bits"])
 def test_a_sparse_file_that_does_not_fit_is_refused(part):
     data = dumps(quantize(prune_weights(keyword_spotter(64, 20, 10), Blocks(0.8, 4))))
-    found = seal.verify(data, "data").encode()
+    found = checksum.verify(data, "data").encode()
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length].replace(found, seal.BLANK.encode()))
+    header = json.loads(data[8 : 8 + length].replace(found, checksum.BLANK.encode()))
     entry = header[part]
     entry["shape"] = [entry["shape"][0] - 1, *entry["shape"][1:]]
     entry["data_offsets"][1] -= (entry["data_offsets"][1] - entry["data_offsets"][0]) // (entry["shape"][0] + 1)
     text = json.dumps(header, separators=(",", ":")).encode()
-    broken = seal.seal(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    broken = checksum.fill(len(text).to_bytes(8, "little") + text + data[8 + length :])
     with pytest.raises(FileError, match="does not hold a valid graph"):
         loads(broken)

@@ -25,7 +25,7 @@ from edgernn_export import export
 from edgernn_export.prove_integers import errs
 from edgernn_export.targets.onnx.integers import DTYPES
 from edgernn_export.targets.onnx.step import TYPES, step
-from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, sealed
+from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, serialized
 from edgernn_export.targets.place import place
 from edgernn_export.targets.plan import plan
 from zoo import frames, t
@@ -83,7 +83,7 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
     graph = quantized(name, scheme)
     stepper, planned = FixedStepper(graph), plan(graph, tuple(SCHEMES))
     static, said, states = stepper.plan, planned.said, stepper.rest()
-    data = sealed(cut(planned, static), planned.contract)
+    data = serialized(cut(planned, static), planned.contract)
     sessions = [session(data, options) for options in OPTIONS.values()]
     asked = {given.name for given in sessions[0].get_inputs()}
     for x in frames(graph, 6, seed=9) * (1 if graph.rows else 2):

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import edgernn
 from edge import edge
-from edgernn import Stage, Window, contract, seal
+from edgernn import Stage, Window, checksum, contract
 from edgernn.cells import Activation, Concat, Dense, Embedding, Gru, Lstm, Rnn
 from edgernn.errors import FileError, FrameError, GraphError, ParityError, UnsupportedError
 from edgernn.file import digest
@@ -201,12 +201,12 @@ def test_a_file_says_what_it_was_made_from(tmp_path):
 
 
 def saying(data: bytes, old: str, new: str) -> bytes:
-    """The same file with other words in its contract, sealed again."""
-    model = onnx.load_from_string(data.replace(seal.verify(data, "").encode(), seal.BLANK.encode()))
+    """The same file with other words in its contract, and a checksum made anew."""
+    model = onnx.load_from_string(data.replace(checksum.verify(data, "").encode(), checksum.BLANK.encode()))
     (said,) = model.metadata_props
     assert said.value.count(old) == 1
     said.value = said.value.replace(old, new)
-    return seal.seal(model.SerializeToString(deterministic=True))
+    return checksum.fill(model.SerializeToString(deterministic=True))
 
 
 STEP = keyword_spotter()
@@ -248,8 +248,8 @@ SYMBOLS = translate.render(WINDOWS["symbols"], "m.onnx")["m.onnx"]
 def test_any_altered_bit_is_found(data):
     altered = bytearray(SYMBOLS)
     altered[data.draw(st.integers(0, len(altered) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    with pytest.raises(FileError, match=r"altered|not written by edgernn"):
-        seal.verify(bytes(altered), "m")
+    with pytest.raises(FileError, match=r"altered|edgernn did not write"):
+        checksum.verify(bytes(altered), "m")
 
 
 def test_what_reads_both_ways_cannot_stream():
@@ -394,9 +394,9 @@ HARMS = {
 
 @pytest.mark.parametrize("case", HARMS)
 def test_the_proof_sees_every_kind_of_harm(case):
-    prove_window(WINDOWS["two stages"], edgernn.Program("m", "", 0, Harmed(PROGRAM, lambda y, xs: y)))
+    prove_window(WINDOWS["two stages"], edgernn.Program("m", "", b"", Harmed(PROGRAM, lambda y, xs: y)))
     with pytest.raises(ParityError, match=r"in a window of \d+ in 'y' by .*; expected at most"):
-        prove_window(WINDOWS["two stages"], edgernn.Program("m", "", 0, Harmed(PROGRAM, HARMS[case])))
+        prove_window(WINDOWS["two stages"], edgernn.Program("m", "", b"", Harmed(PROGRAM, HARMS[case])))
     assert 1 in LENGTHS
 
 

@@ -14,12 +14,13 @@ import click
 def info(path: str, as_json: bool) -> None:
     """Verify a .rnn, .onnx, .tflite or .so file and say what it reads, carries and answers. No runtime is needed.
 
-    The sha256 is the file's seal: the hash of the file with the seal itself blank, so sha256sum says another.
+    The sha256 is the checksum in the file: the hash of the file with the checksum itself blank, so
+    sha256sum says another.
     """
     from edgernn import disk
+    from edgernn.checksum import verify
     from edgernn.contract import WINDOWS
     from edgernn.runtime import backend_of
-    from edgernn.seal import verify
 
     backend_of(path)
     data = disk.read(path)

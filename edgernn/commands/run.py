@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.runtime import Program, Stream
+    from edgernn.runtime import Program
+    from edgernn.stream import Stream
 
 
 @click.command(no_args_is_help=True)

@@ -1,6 +1,5 @@
 """When frames come: one each period, or as a file has recorded it."""
 
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn import disk
+from edgernn.arrays import load_npy
 from edgernn.errors import FileError, UsageError
 
 Times = NDArray[np.int64]
@@ -56,10 +56,10 @@ def recorded(path: str | os.PathLike[str]) -> Times:
 
 
 def _npy(data: bytes, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), np.float64)
-    except Exception as error:  # numpy and zipfile fail in many ways
-        raise FileError(f"'{name}' is no array of numbers: {error}; write it with numpy.save") from error
+    found = load_npy(data, name)
+    if found.dtype.kind not in "iuf":
+        raise FileError(f"'{name}' holds {found.dtype}; expected numbers, times in milliseconds")
+    return found.astype(np.float64)
 
 
 def _text(data: bytes, name: str) -> NDArray[Any]:

@@ -1,14 +1,13 @@
 """Arrays that somebody prepared, in one .npz file."""
 
-import io
 import os
-import zipfile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgernn import disk
+from edgernn.arrays import load_npz
 from edgernn.errors import FileError
 from edgernn.strict import misspelt
 from edgernn.train.data.features import standardized
@@ -49,12 +48,7 @@ def read(path: str | os.PathLike[str], *, standardize: bool = True, period_ms: f
 
 
 def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    data = disk.read(path)
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise FileError(f"'{path}' is no whole .npz file of plain arrays: {error}; write it again") from error
+    arrays = load_npz(disk.read(path), os.fspath(path))
     for name in arrays:
         if name not in KNOWN:
             raise FileError(f"'{path}' has an array '{name}'; {misspelt(name, KNOWN)}")

@@ -5,11 +5,11 @@ from dataclasses import replace
 from hashlib import sha256
 
 from edgernn import cpu
+from edgernn.checksum import fill
 from edgernn.contract import write as describe
 from edgernn.device import Device
 from edgernn.errors import UnsupportedError
 from edgernn.graph import INPUT, OUTPUT, Graph
-from edgernn.seal import seal
 from edgernn.static import Grid
 from edgernn.tensor import SCHEMES
 from edgernn_export.compiler import Compiler, for_board, for_this_machine, shared_library
@@ -22,7 +22,7 @@ LOADER = "_stream"  # not the library's own stem: Python would import the librar
 
 
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
-    """The sealed bytes of a `.so` file and its loader; the same for the same graph and compiler.
+    """The bytes, with their checksum, of a `.so` file and its loader; the same for the same graph and compiler.
 
     Raises:
         UnsupportedError: nothing is known of the processor that it could be compiled for.
@@ -31,7 +31,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     planned = plan(graph, SCHEMES)
     about = describe(replace(planned.said, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
-    library = seal(shared_library(code + _for_python(planned), compiler))
+    library = fill(shared_library(code + _for_python(planned), compiler))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import onnx
 from onnx import helper
 
+from edgernn.checksum import fill
 from edgernn.graph import Graph
-from edgernn.seal import seal
 from edgernn.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.onnx.step import step
@@ -21,12 +21,12 @@ IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}
 
 
 def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
-    """The sealed bytes of an `.onnx` file, the same for the same graph."""
+    """The bytes, with their checksum, of an `.onnx` file, the same for the same graph."""
     planned = plan(graph, tuple(SCHEMES))
-    return {f"{stem}.onnx": sealed(step(planned), planned.contract)}
+    return {f"{stem}.onnx": serialized(step(planned), planned.contract)}
 
 
-def sealed(graph: onnx.GraphProto, contract: str) -> bytes:
+def serialized(graph: onnx.GraphProto, contract: str) -> bytes:
     """A whole file around a graph, with the block of JSON that says what it is."""
     wide = any(tensor.data_type == onnx.TensorProto.INT16 for tensor in graph.initializer)  # of each grid, its zero
     opset = OPSET_OF_16_BITS if wide else OPSET
@@ -39,4 +39,4 @@ def sealed(graph: onnx.GraphProto, contract: str) -> bytes:
     )
     helper.set_model_props(model, {"edgernn": contract})
     onnx.checker.check_model(model, full_check=True)
-    return seal(model.SerializeToString(deterministic=True))
+    return fill(model.SerializeToString(deterministic=True))

@@ -11,7 +11,7 @@ from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.readings.numpy import Array, Stepper
 from edgernn.window import Stage, Window
 from edgernn_export.targets.onnx.step import infos, step
-from edgernn_export.targets.onnx.target import sealed
+from edgernn_export.targets.onnx.target import serialized
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import plan
 
@@ -72,7 +72,7 @@ class Passes:
 
 
 def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
-    """The sealed bytes of an `.onnx` file, the same for the same window."""
+    """The bytes, with their checksum, of an `.onnx` file, the same for the same window."""
     said, passes = whole(window.astype("float32")), Passes()
     value = INPUT if said.rows else passes.node("Unsqueeze", [INPUT, passes.axis()], "frames")
     for i, stage in enumerate(window.stages):
@@ -83,4 +83,4 @@ def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
         passes.node("Squeeze", [value, passes.axis()], OUTPUT)
     values = infos(signature(said))
     graph = helper.make_graph(passes.nodes, "window", [values[INPUT]], [values[OUTPUT]], [*passes.weights.values()])
-    return {f"{stem}.onnx": sealed(graph, write(said))}
+    return {f"{stem}.onnx": serialized(graph, write(said))}

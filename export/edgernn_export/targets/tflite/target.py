@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from edgernn.checksum import fill
 from edgernn.contract import step_signature
 from edgernn.graph import Graph
-from edgernn.seal import seal
 from edgernn.static import static
 from edgernn.tensor import SCHEMES
 from edgernn.trace import replay
@@ -16,7 +16,7 @@ from edgernn_export.targets.tflite.words import TfliteWords
 
 
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
-    """The sealed bytes of a `.tflite` file, the same for the same graph."""
+    """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     planned, flat = plan(graph, SCHEMES), Flat()
     integers = static(planned.graph)
     words = IntegerWords(planned, flat, place, integers) if integers.whole else TfliteWords(planned, flat, place)
@@ -27,4 +27,4 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     for output, ref in planned.outs.items():
         words.leave(output, ref)
     ins = [ref.name for ref in planned.ins]
-    return {f"{stem}.tflite": seal(flat.finish(ins, list(planned.outs), {"edgernn": planned.contract.encode()}))}
+    return {f"{stem}.tflite": fill(flat.finish(ins, list(planned.outs), {"edgernn": planned.contract.encode()}))}
