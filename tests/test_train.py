@@ -244,6 +244,7 @@ def test_a_short_training_learns_and_streams(tmp_path):
     assert len(result.history) == 4
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "recipe.toml",
+        "data.json",
         "model.rnn",
         "metrics.json",
         "curves.csv",
