@@ -8,12 +8,16 @@ the old bytes.
 import os
 import secrets
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from errno import EINVAL, EISDIR, ELOOP
+from hashlib import sha256
 from pathlib import Path
 
 from edgernn.errors import FileError
+
+_CHECKSUMS: ContextVar[dict[str, str] | None] = ContextVar("_CHECKSUMS", default=None)
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -23,9 +27,24 @@ def read(path: str | os.PathLike[str]) -> bytes:
         FileError: it is missing or cannot be read.
     """
     try:
-        return Path(path).read_bytes()
+        data = Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
         raise FileError(f"'{path}' cannot be read: {_reason(error)}; check the path") from error
+    checksums = _CHECKSUMS.get()
+    if checksums is not None:
+        checksums[os.fspath(path)] = sha256(data).hexdigest()
+    return data
+
+
+@contextmanager
+def checksums() -> Iterator[Mapping[str, str]]:
+    """The path of each file that `read` reads inside the block -> the SHA-256 of the bytes that it gave."""
+    found: dict[str, str] = {}
+    token = _CHECKSUMS.set(found)
+    try:
+        yield found
+    finally:
+        _CHECKSUMS.reset(token)
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:

@@ -210,12 +210,6 @@ def test_a_comparison_that_is_killed_goes_on_and_ends_the_same(made, vowels, tmp
     assert kept == {path: node for path, node in before.items() if path.parent.name == "rnn-5"}
 
 
-def test_a_folder_with_another_comparison_is_refused(made, vowels, tmp_path):
-    (tmp_path / "compare.json").write_text(json.dumps({"data": "/elsewhere"}))
-    with pytest.raises(UsageError, match=r"holds a comparison on '/elsewhere', not on .*; choose another --out"):
-        compared(vowels, tmp_path)
-
-
 @pytest.mark.parametrize("text", ["{", "[]", "3", '{"rows": []}'])
 def test_a_file_that_is_none_of_ours_is_refused(vowels, tmp_path, text):
     (tmp_path / "compare.json").write_text(text)

@@ -146,7 +146,7 @@ def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(tmp_path):
     )
     assert "last.ckpt' cannot be written: File too large; check the path and the disk" in done.stdout
     assert finished(tmp_path) == 1
-    assert sorted(os.listdir(tmp_path)) == ["last.ckpt", "recipe.toml"]
+    assert sorted(os.listdir(tmp_path)) == ["data.json", "last.ckpt", "recipe.toml"]
 
 
 def test_a_run_goes_on_only_with_its_own_recipe(tmp_path):
@@ -167,7 +167,7 @@ def test_a_training_from_the_start_leaves_nothing_of_the_one_before(tmp_path, mo
     monkeypatch.setattr(Task, "on_train_batch_start", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, place=CPU)
-    assert os.listdir(tmp_path) == ["recipe.toml"]
+    assert sorted(os.listdir(tmp_path)) == ["data.json", "recipe.toml"]
 
 
 def test_what_is_refused_before_it_begins_leaves_a_finished_run_as_it_was(tmp_path):

@@ -25,6 +25,7 @@ from edge import edge
 from edgernn import cost, device
 from edgernn.errors import FileError, StorageError, UnsupportedError, UsageError
 from edgernn.train import recipe as recipes, run
+from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.fit import Task
 from edgernn.train.search import methods, objectives as aims, space, storage
 from edgernn.train.search.objectives import Limits
@@ -452,6 +453,7 @@ def test_two_processes_share_one_folder(data, tmp_path):
 MET = """
 import os, time
 from pathlib import Path
+from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.fit import Task
 on, place = Task.on_train_batch_start, Path({place!r})
 def batch(task, *said):
@@ -464,6 +466,7 @@ Task.on_train_batch_start = batch
 
 KILLED = """
 import os, signal
+from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.fit import Task
 on = Task.on_train_batch_start
 def batch(task, *said):
@@ -623,7 +626,8 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
     url = postgres.replace("/postgres?", "/empty?")
     code = (
         "import sys; from pathlib import Path; from edgernn.train.search.storage import opened; from edgernn.train.search.study import join\n"
-        "with opened(sys.argv[1], Path()) as kept: print(join(kept, 'one', ['minimize'], {'seed': 0}).study_name)"
+        "from edgernn.train.data.fingerprint import Fingerprint\ndata = Fingerprint('file', {'a': '0'}, {}, {})\n"
+        "with opened(sys.argv[1], Path()) as kept: print(join(kept, 'one', ['minimize'], {'seed': 0}, data).study_name)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     workers = [
@@ -785,7 +789,8 @@ def test_a_missing_extra_is_answered_with_the_pip_command(package, extra, tmp_pa
 
 def test_workers_that_join_at_once_agree(tmp_path):
     """The second to say what the study is about is told when it says something else."""
+    data = Fingerprint("file", {"a": "0"}, {}, {})
     with storage.opened(None, tmp_path) as kept:
-        join(kept, "s", ["minimize"], {"seed": 0})
+        join(kept, "s", ["minimize"], {"seed": 0}, data)
         with pytest.raises(UsageError, match=r"study 's' was begun with another seed \(0, and now 1\)"):
-            join(kept, "s", ["minimize"], {"seed": 1})
+            join(kept, "s", ["minimize"], {"seed": 1}, data)

@@ -101,15 +101,22 @@ def test_a_variational_mask_is_the_same_at_every_step():
 
 
 @settings(max_examples=50, deadline=None)
-@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20), batch=st.integers(1, 8), tbptt=st.integers(0, 12))
-def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt):
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20),
+    batch=st.integers(1, 8),
+    tbptt=st.integers(0, 12),
+    late=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
+)
+def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
+    """Whether its answer counts or not: no chunk is left out, and each goes on where the one before ended."""
     numbered, total = [], 0
     for length in lengths:
         numbered.append(np.arange(total, total + length, dtype=np.float32)[:, None] + 1)
         total += length
     targets = [each.copy() for each in numbered]
-    seen, rows = [], None
-    for part in epoch(numbered, targets, Plan(batch, tbptt, 0.0), np.random.default_rng(0)):
+    counting = [step for each in numbered for step in each[int(late * len(each)) :, 0].tolist()]
+    seen, asked, rows = [], [], None
+    for part in epoch(numbered, targets, Plan(batch, tbptt, late), np.random.default_rng(0)):
         assert tbptt == 0 or part.x.shape[1] <= tbptt
         if part.fresh:
             rows = part.x[:, -1]
@@ -118,8 +125,11 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt):
             assert (part.x[:, 0] == rows + 1)[both].all()
             rows = part.x[:, -1]
         np.testing.assert_array_equal(part.x[part.asked], part.target[part.asked])
-        seen += part.x[part.asked].reshape(-1).tolist()
+        assert part.counts == part.asked.any()
+        seen += part.x[part.x > 0].tolist()
+        asked += part.x[part.asked].reshape(-1).tolist()
     assert sorted(seen) == list(range(1, total + 1))
+    assert sorted(asked) == sorted(counting)
 
 
 @settings(max_examples=30, deadline=None)
@@ -128,11 +138,12 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt):
     batch=st.integers(1, 8),
     tbptt=st.integers(0, 7),
     world=st.integers(2, 3),
+    late=st.sampled_from([0.0, 0.5]),
 )
-def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, world):
+def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, world, late):
     """Or else they would wait for each other for ever."""
     frames = [np.full((n, 1), k + 1, np.float32) for k, n in enumerate(lengths)]
-    plan = Plan(batch, tbptt, 0.0)
+    plan = Plan(batch, tbptt, late)
 
     def seen(*place):
         return list(epoch(frames, frames, plan, np.random.default_rng(0), *place))
@@ -146,6 +157,7 @@ def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, wor
         for part in parts:
             assert part.x.shape[1:] == whole.x.shape[1:]
             assert len(part.x) == len(part.target) == len(part.asked) == len(part.lengths)
+            assert part.counts == whole.counts == whole.asked.any()  # all of them update the weights, or none
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -232,6 +244,7 @@ def test_a_short_training_learns_and_streams(tmp_path):
     assert len(result.history) == 4
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "recipe.toml",
+        "data.json",
         "model.rnn",
         "metrics.json",
         "curves.csv",
@@ -280,5 +293,10 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_pat
 def test_training_options_are_checked():
     with pytest.raises(UsageError, match="0 epochs at a rate of"):
         Training(epochs=0)
+    with pytest.raises(UsageError, match="batch is 0 and tbptt 4; expected at least 1 sequence"):
+        Plan(batch=0, tbptt=4)
+    for late in (1.0, -0.1, float("nan")):
+        with pytest.raises(UsageError, match=r"late is .*; expected a part from 0 up to, but not, 1"):
+            Plan(late=late)
     with pytest.raises(UsageError, match="embedding is 0 and the data has 7 symbols"):
         Network(Shape(), 1, 7, rows=7)

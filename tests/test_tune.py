@@ -256,7 +256,7 @@ def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     judge = by_frames(KWS, FRAMES, "frames")
     tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
-    (said,) = tmp_path.glob("*.json")
+    (said,) = tmp_path.glob("*.tflite.json")
     said.write_text("{}")
     with pytest.raises(FileError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
         tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())

@@ -1,6 +1,7 @@
 """What `edgernn tune` and `edgernn sensitivity` have in common: the data that judge a model, and how."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,8 +26,10 @@ def judged(verb: Callable[..., Any]) -> Callable[..., Any]:
     return verb
 
 
-def find_judge(graph: "Graph", path: str, recipe: str | None, settings: tuple[str, ...]) -> "Judge":
-    """Who judges the candidates, as the options say.
+def find_judge(
+    graph: "Graph", path: str, recipe: str | None, settings: tuple[str, ...], folder: Path | None = None
+) -> "Judge":
+    """Who judges the candidates, as the options say; a tuning that began in a folder must have begun on this data.
 
     Raises:
         UsageError: settings of no recipe.
@@ -44,4 +47,4 @@ def find_judge(graph: "Graph", path: str, recipe: str | None, settings: tuple[st
     with needed("judging by a recipe"):
         from edgernn.train.recipe import load
         from edgernn.tune.taught import by_recipe
-    return by_recipe(graph, load(recipe, settings), path)
+    return by_recipe(graph, load(recipe, settings), path, folder=folder)

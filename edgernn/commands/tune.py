@@ -57,8 +57,8 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
         raise UsageError("--prune goes with a recipe, which trains what is left; give --recipe RECIPE")
     board, graph = device.load(said["name"]), file.load(model)
     plans = [tuple(each.split(",")) for each in said["prune"] or PLANS] if said["recipe"] else []
-    judge = find_judge(graph, path, said["recipe"], said["settings"])
     folder = Path(f"{out}.tune")
+    judge = find_judge(graph, path, said["recipe"], said["settings"], folder)
     try:
         with click.progressbar(length=many([(), *plans]), label="candidates", file=sys.stderr) as bar:
             found = tuning.tune(

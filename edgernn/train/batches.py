@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgernn.errors import UsageError
+
 Array = NDArray[Any]
 
 
@@ -21,6 +23,8 @@ class Batch:
         asked: bool (batch, time), the steps whose answer counts.
         lengths: int64 (batch,), the steps that are no padding.
         fresh: whether sequences begin, and do not go on where the last batch ended.
+        counts: whether any answer counts, in the rows of whichever process. A chunk without one is run all the same,
+            because the next chunk begins at the states that it ends with; it has no loss and changes no weight.
     """
 
     x: torch.Tensor
@@ -28,16 +32,17 @@ class Batch:
     asked: torch.Tensor
     lengths: torch.Tensor
     fresh: bool = True
+    counts: bool = True
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
         x, target, asked = self.x.to(device), self.target.to(device), self.asked.to(device)
-        return Batch(x, target, asked, self.lengths.to(device), self.fresh)
+        return Batch(x, target, asked, self.lengths.to(device), self.fresh, self.counts)
 
     def rows(self, rank: int, world: int) -> "Batch":
         """What one of several processes trains on: every so-manieth row."""
         x, target, asked = self.x[rank::world], self.target[rank::world], self.asked[rank::world]
-        return Batch(x, target, asked, self.lengths[rank::world], self.fresh)
+        return Batch(x, target, asked, self.lengths[rank::world], self.fresh, self.counts)
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,25 @@ class Plan:
 
     Attributes:
         batch: sequences side by side.
-        tbptt: steps through which a gradient flows; 0 for whole sequences.
+        tbptt: steps of a chunk, through which a gradient flows; 0 for whole sequences. It flows through the chunk
+            before too, where that has no answer that counts (`states.CarriedStates`).
         late: the part at the beginning of each sequence whose answers do not count.
+
+    Raises:
+        UsageError: no sequence in a batch, a negative number of steps, or a `late` that leaves no answer.
     """
 
     batch: int = 64
     tbptt: int = 0
     late: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.tbptt < 0:
+            raise UsageError(
+                f"batch is {self.batch} and tbptt {self.tbptt}; expected at least 1 sequence, and 0 or more steps"
+            )
+        if not 0 <= self.late < 1:
+            raise UsageError(f"late is {self.late}; expected a part from 0 up to, but not, 1: some answers must count")
 
 
 def epoch(
@@ -65,7 +82,8 @@ def epoch(
 ) -> Iterator[Batch]:
     """Every sequence once, in an order of this generator; neighbours in a batch are padded to the longest.
 
-    With `tbptt` a batch is a chunk, and the next batch continues its rows where it ended. Of several processes each
+    With `tbptt` a batch is a chunk, and the next batch continues its rows where it ended; every chunk comes, also one
+    without an answer that counts. Of several processes each
     gets its rows of every batch, and as many batches as the others: a last batch with fewer rows than processes is left
     out.
     """
@@ -80,9 +98,9 @@ def epoch(
         for at in range(0, steps, every):
             part = slice(at, at + every)
             asked = whole.asked[:, part]
-            if asked.any():
-                lengths = (whole.lengths - at).clamp(0, asked.shape[1])
-                yield Batch(whole.x[:, part], whole.target[:, part], asked, lengths, fresh=at == 0).rows(rank, world)
+            lengths = (whole.lengths - at).clamp(0, asked.shape[1])
+            chunk = Batch(whole.x[:, part], whole.target[:, part], asked, lengths, at == 0, bool(asked.any()))
+            yield chunk.rows(rank, world)
 
 
 def padded(frames: Sequence[Array], targets: Sequence[Array], late: float) -> Batch:

@@ -19,6 +19,7 @@ from edgernn.train import run
 from edgernn.train.comparison import Comparison, as_json, page, row
 from edgernn.train.contest import Timed, contender, contest
 from edgernn.train.convert import Model, graphs, untrained
+from edgernn.train.data.fingerprint import FILE, Fingerprint, check, dumps, fingerprint
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
 from edgernn.train.environment import environment
@@ -101,8 +102,8 @@ def compare(
     """
     where, first = device.load(board), next(iter(each.values()))
     disk.make_folder(out)
-    begun = _begun(out, each, os.path.realpath(path), where.name)
     data = read(first.reader, path, first.options)
+    begun = _begun(out, each, os.path.realpath(path), fingerprint(data), where.name)
     found = {}
     for (cell, seed), recipe in each.items():
         found[cell, seed] = _trained(recipe, data, out / f"{cell}-{seed}", cell, place)
@@ -114,16 +115,15 @@ def compare(
     return made
 
 
-def _begun(out: Path, each: Mapping[tuple[str, int], Recipe], data: str, board: str) -> Comparison:
+def _begun(out: Path, each: Mapping[tuple[str, int], Recipe], path: str, data: Fingerprint, board: str) -> Comparison:
     """The comparison without its rows, written down so that another one on other data is refused."""
     one = next(iter(each.values()))
     seeds = tuple(dict.fromkeys(seed for _, seed in each))
-    begun = Comparison(one.name, one.title, data, seeds, "", board, "", "", (), environment())
+    begun = Comparison(one.name, one.title, path, seeds, "", board, "", "", (), environment())
     if (out / RESULT).exists():
         before = _said(out / RESULT, "data")
-        if before["data"] != data:
-            raise UsageError(f"'{out}' holds a comparison on '{before['data']}', not on '{data}'; choose another --out")
-    disk.write(out / RESULT, as_json(begun))
+        check(out / FILE, data, f"the comparison in '{out}', on '{before['data']}',", "choose another --out")
+    disk.write_all({f"{out / FILE}": dumps(data), f"{out / RESULT}": as_json(begun)})
     return begun
 
 

@@ -22,6 +22,7 @@ from edgernn.passes.ready import Calibration, quantized, ready
 from edgernn.train import run
 from edgernn.train.convert import to_graph
 from edgernn.train.core import core, to_calibrate
+from edgernn.train.data.fingerprint import fingerprint
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
 from edgernn.train.importance import taylor
@@ -87,7 +88,7 @@ def finetune(
     task = run.set_to(network.train(), recipe, kept, validation, teacher)
     with TemporaryDirectory() as spare, quiet():
         trainer, _, _ = make(recipe.training, out or Path(spare), place or Place(), zeros)
-        fit(trainer, task, None if out is None else run.begin(said, out, resume=True))
+        fit(trainer, task, None if out is None else run.begin(said, fingerprint(kept, validation), out, resume=True))
     network.cpu().eval()
     return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
 
@@ -142,6 +143,8 @@ def compressed(
         EdgernnError: as the reader, the passes and `finetune` say.
     """
     data = read(recipe.reader, path, recipe.options)
+    for begun in () if out is None else (out / "float", out / "aware"):
+        run.same_data(recipe, data, begun)  # before the model is held against figures of this data
     scores = taylor(graph, recipe, data) if by_gradient and asked.units else None
     small = cut(graph, asked, keep=keep, importance=scores)
     thin = small if asked.pattern is None else prune_weights(small, asked.pattern, keep=keep)

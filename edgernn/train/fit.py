@@ -16,9 +16,10 @@ from edgernn.errors import TrainingError, UsageError
 from edgernn.strict import misspelt
 from edgernn.train.batches import Batch, Plan, epoch
 from edgernn.train.bidirectional import pooled
-from edgernn.train.models import Network, Shape, detached
+from edgernn.train.models import Network, Shape
 from edgernn.train.replay import Replay
 from edgernn.train.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
+from edgernn.train.states import CarriedStates
 from edgernn.train.teacher import Teacher
 
 Array = NDArray[Any]
@@ -165,7 +166,8 @@ class Task(lightning.LightningModule):
         training.check(network.shape)
         self.network, self.kind, self.training_options, self.teacher = network, kind, training, teacher
         self._train, self._watched = train, watched
-        self._states: list[Any] | None = None
+        self._carried = CarriedStates()
+        self._counts = True  # whether the batch that is trained on has an answer that counts
         self._number = 0  # of the epoch; Lightning's own is one behind when the batches of a resumed one are made
         self.history: list[dict[str, float]] = []
         self.frames = 0  # that it was trained on, in this process
@@ -195,8 +197,18 @@ class Task(lightning.LightningModule):
                 f"the loss of batch {_index} in epoch {self.current_epoch} is {loss.item()}; the last checkpoint is as "
                 "it was: lower the rate, or clip the gradient more"
             )
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.x), sync_dist=True)
+        rows = len(batch.x) if batch.asked.any() else 0
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
         return loss
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """One update; none for a chunk without an answer that counts, since momentum and decay would move weights."""
+        if self._counts:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        elif optimizer_closure is not None:  # runs the chunk, in every process
+            optimizer_closure()
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         loss, right = self.loss(batch)
@@ -227,10 +239,12 @@ class Task(lightning.LightningModule):
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"}}
 
-    def on_train_batch_start(self, _batch: Batch, index: int) -> None:
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Draw from seed, epoch and batch alone, so that a resumed training is the same training; set the rate."""
         said = self.training_options
-        self._states = self._states if index else None  # no epoch begins where another ended, nor where it was judged
+        self._counts = batch.counts
+        if not index:  # no epoch begins where another ended, nor where it was judged
+            self._carried.reset()
         rank, world = self._place
         torch.manual_seed((((said.seed * 100_003) + self._number) * 1_000_003 + index) * world + rank)
         if said.schedule in SCHEDULES:
@@ -250,16 +264,20 @@ class Task(lightning.LightningModule):
         return max(1, -(-len(lengths) // plan.batch) * chunks)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The mean loss over the answers that count, and the share of right ones among them."""
+        """The mean loss over the answers that count, and the share of right ones among them.
+
+        Where none counts the states are carried on; the loss is 0, and so is its gradient.
+        """
         said = self.training_options
         x = batch.x
         if self.training and said.noise and x.is_floating_point():
             x = x + said.noise * torch.randn_like(x)
-        began = self._begin(batch)
-        scores, self._states = self.network.run(x, began, batch.lengths)
+        began = self._carried.before(batch, said.carry if self.training else None)
+        scores, states = self.network.run(x, began, batch.lengths)
+        self._carried.after(batch, states)
         taught = self.teacher(x, began is not None) if self.teacher is not None and self.training else None
-        if not batch.asked.any():  # the rows of one process among several may all have ended
-            return scores.sum() * 0.0, None
+        if not batch.asked.any():  # every process waits for a gradient of every weight from each of the others
+            return torch.stack([each.sum() for each in self.network.parameters()]).sum() * 0.0, None
         if self._pools:
             answers, wanted = pooled(scores, batch.lengths), batch.target[:, 0]
         else:
@@ -273,16 +291,3 @@ class Task(lightning.LightningModule):
     def _pools(self) -> bool:
         """Whether the answer is one for a whole sequence, the mean of all its steps' scores."""
         return self.kind == "class" and bool(self.network.shape.bidirectional)
-
-    def _begin(self, batch: Batch) -> list[Any] | None:
-        """The states before a batch: those after the last one, but at rest where a sequence begins."""
-        states = self._states
-        if not states or _rows(states) != len(batch.x):
-            return None
-        carried = self.training and torch.rand(()) < self.training_options.carry
-        return None if batch.fresh and not carried else detached(states)
-
-
-def _rows(states: list[Any]) -> int:
-    first = states[0][0] if isinstance(states[0], tuple) else states[0]
-    return int(first.shape[-2])

@@ -43,7 +43,10 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
     for batch in epoch(part.frames(random), part.targets, recipe.training.plan, random):
         if seen == batches:
             break
-        gradients = torch.autograd.grad(task.loss(batch)[0], list(weights.values()))
+        loss, _ = task.loss(batch)
+        if not batch.counts:  # it was run for the states that the next chunk begins at
+            continue
+        gradients = torch.autograd.grad(loss, list(weights.values()))
         change = np.zeros(most)
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
             np.add.at(change, found.places[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))

@@ -18,6 +18,7 @@ from edgernn.train import convert
 from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
+from edgernn.train.data.fingerprint import FILE, Fingerprint, check, dumps, fingerprint
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
@@ -35,7 +36,9 @@ from edgernn.train.teacher import Teacher
 from edgernn.train.trainer import CHECKPOINT, Place, fit, make, quiet
 
 MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
-"""What a training leaves in its folder, beside its recipe."""
+"""What a training leaves in its folder, beside its recipe and the fingerprint of its data."""
+
+ANEW = "train anew, without --resume or in another folder"
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def train(
         resume: whether to go on after the last epoch that is finished there.
 
     Raises:
-        EdgernnError: what the reader or the recipe refuses, or a folder whose training is of another recipe.
+        EdgernnError: what the reader or the recipe refuses, or a folder whose training is of another recipe or data.
         TrainingError: the loss is no number; the last checkpoint is as it was.
         FileError: the disk is full; the last checkpoint is as it was.
         KeyboardInterrupt: it was interrupted.
@@ -96,7 +99,7 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     task = set_to(network, recipe, data, validation)
     with quiet():
         trainer, norms, spent = make(recipe.training, out, place or Place())
-        checkpoint = begin(written(recipe), out, resume)
+        checkpoint = begin(written(recipe), fingerprint(data, validation), out, resume)
         began = time.perf_counter()
         fit(trainer, task, checkpoint)
     took, cpu = time.perf_counter() - began, spent.cpu_s
@@ -148,16 +151,29 @@ def taught(recipe: Recipe, data: Data) -> Part:
     return Part(Varied(data, recipe.augment), list(data.train.targets), [len(each) for each in data.train.frames])
 
 
-def begin(said: str, out: Path, resume: bool) -> Path | None:
+def same_data(recipe: Recipe, data: Data, out: Path) -> None:
+    """Refuse to go on with a training of a folder that began with other data; nothing where none has begun.
+
+    Raises:
+        UsageError: it did; with the difference.
+        FileError: what is kept of its data cannot be read.
+    """
+    if (out / CHECKPOINT).exists():
+        check(out / FILE, fingerprint(*divided(recipe, data)), f"the training in '{out}'", ANEW)
+
+
+def begin(said: str, data: Fingerprint, out: Path, resume: bool) -> Path | None:
     """Make the folder ready: the checkpoint to go on from, or nothing of an earlier training.
 
     Args:
         said: the recipe, and whatever else the training depends on, as TOML.
+        data: of what it is trained on.
         out: the folder.
         resume: whether to go on from what is there.
 
     Raises:
-        UsageError: it is to go on, and what is there is of another recipe.
+        UsageError: it is to go on, and what is there is of another recipe, or of other data; with the difference.
+        FileError: it is to go on, and there is no fingerprint of the data that it began with.
     """
     kept = out / "recipe.toml"
     if resume and (out / CHECKPOINT).exists():
@@ -166,12 +182,13 @@ def begin(said: str, out: Path, resume: bool) -> Path | None:
                 f"'{kept}' is not the recipe that this training began with; give the same settings, or train anew "
                 "without --resume"
             )
+        check(out / FILE, data, f"the training in '{out}'", ANEW)
         return out / CHECKPOINT
     disk.make_folder(out)
     for name in MADE:
         with suppress(FileNotFoundError):
             os.unlink(out / name)
-    disk.write(kept, said.encode())
+    disk.write_all({str(kept): said.encode(), str(out / FILE): dumps(data)})
     return None
 
 

@@ -33,6 +33,7 @@ KNOWN = (
     ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of a name that torch deprecates
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*sync_dist=True.*",  # several processes add up what they measured
+    ".*The dirpath has changed from .*",  # a run's folder may move
     ".*Experiment logs directory .* exists and is not empty.*",
 )
 """Messages of Lightning that are no news here."""

@@ -11,6 +11,7 @@ from edgernn.graph import Graph
 from edgernn.passes.patterns import Pattern
 from edgernn.passes.prune_weights import masks
 from edgernn.tensor import Tensor
+from edgernn.train.batches import Batch
 from edgernn.train.restore import matrices
 from edgernn.train.schedules import cubic
 
@@ -47,9 +48,10 @@ class Zeros(Callback):
         """The first zeros."""
         self._advance(module, 0.0)
 
-    def on_train_batch_end(self, _trainer: Any, module: Any, _outputs: Any, _batch: Any, index: int) -> None:
+    def on_train_batch_end(self, _trainer: Any, module: Any, _outputs: Any, batch: Batch, index: int) -> None:
         """After an update, which moves zeros too."""
-        self._advance(module, module.progress(index + 1))
+        if batch.counts:
+            self._advance(module, module.progress(index + 1))
 
     def on_train_end(self, _trainer: Any, module: Any) -> None:
         """All of them, when the training ended early."""

@@ -15,6 +15,7 @@ from edgernn.graph import Graph
 from edgernn.passes.calibrate import FRAMES, checked
 from edgernn.passes.plan import Plan
 from edgernn.readings.fixed import stepper
+from edgernn.train.data.fingerprint import Fingerprint, versions
 
 Array = NDArray[Any]
 Answer = Callable[[Array], Array]
@@ -34,7 +35,8 @@ class Judge:
         worth: the metric of answers.
         before: that of the model as it arrived.
         sequences: what static schemes are calibrated on, (time, inputs) each.
-        key: names model and data, and all else that decides what `worth` and `teach` give.
+        key: names the model, and all that decides what `worth` and `teach` give beside it and the data.
+        fingerprint: of the data.
         teach: prunes the model as a plan says, and trains what is left further, with its checkpoint in a folder, from
             which it goes on; None without a recipe.
     """
@@ -46,6 +48,7 @@ class Judge:
     before: float
     sequences: tuple[Array, ...]
     key: str
+    fingerprint: Fingerprint
     teach: Callable[[Plan, Path], Graph] | None = None
 
 
@@ -82,5 +85,7 @@ def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
     def worth(answer: Answer) -> float:
         return float(np.mean(answer(second).argmax(-1) == wanted))
 
-    key = sha256(digest(graph).encode() + first.tobytes() + second.tobytes()).hexdigest()
-    return Judge("equal answers", "maximize", f"the last {len(second):,} frames of '{name}'", worth, 1.0, (first,), key)
+    checksum = sha256(f"{first.dtype}".encode() + first.tobytes() + second.tobytes()).hexdigest()
+    data = Fingerprint("file", {Path(name).name: checksum}, {}, versions())
+    said = f"the last {len(second):,} frames of '{name}'"
+    return Judge("equal answers", "maximize", said, worth, 1.0, (first,), digest(graph), data)

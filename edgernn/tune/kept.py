@@ -12,6 +12,7 @@ from edgernn.errors import FileError
 from edgernn.graph import Graph
 from edgernn.passes.plan import Plan
 from edgernn.runtime import Program, open as open_program
+from edgernn.train.data.fingerprint import Fingerprint, check, dumps
 from edgernn.version import VERSION
 from edgernn_export.translate import render
 
@@ -23,10 +24,38 @@ class Kept:
     Attributes:
         folder: where they are; made when the first is written.
         key: of the model and of what judges it.
+        data: of what it is judged by, and trained on.
     """
 
     folder: Path
     key: str
+    data: Fingerprint
+
+    def check(self) -> None:
+        """Refuse a folder where this model was tuned on other data.
+
+        Raises:
+            UsageError: it was; with the difference.
+            FileError: the fingerprint that is there cannot be read.
+        """
+        if self._began.exists():
+            check(self._began, self.data, f"the tuning in '{self.folder}'", "choose another name for the winner")
+
+    def begin(self) -> None:
+        """Keep the fingerprint of the data, unless the one of the same data is there.
+
+        Raises:
+            UsageError, FileError: as `check`, or it cannot be written.
+        """
+        self.check()
+        if not self._began.exists():
+            disk.make_folder(self.folder)
+            disk.write(self._began, dumps(self.data))
+
+    @property
+    def _began(self) -> Path:
+        """The fingerprint of the data that this model was tuned on."""
+        return self._path("data", ".data.json")
 
     def model(self, asked: Plan, make: Callable[[Plan, Path], Graph]) -> Graph:
         """What a plan left of the model: read, or made and kept.
@@ -35,7 +64,7 @@ class Kept:
             asked: the plan.
             make: makes it, in a folder of its own where it leaves what it can go on from, until it is finished.
         """
-        path = self._path(repr(asked), file.SUFFIX)
+        path = self._path(f"{self.data.checksum}\n{asked!r}", file.SUFFIX)
         begun = path.with_suffix(".training")
         if not path.exists():
             made = make(asked, begun)
@@ -51,7 +80,7 @@ class Kept:
             EdgernnError: as `export` and `edgernn.open` say.
             FileError: what is kept is no JSON; the file is named.
         """
-        path = self._path(file.digest(graph), suffix)
+        path = self._path(f"{self.data.checksum}\n{file.digest(graph)}", suffix)
         said = path.with_name(f"{path.name}.json")
         if said.exists():
             program, (backend, metric) = open_program(path), _read(said)

@@ -3,24 +3,30 @@
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from edgernn.file import digest
 from edgernn.graph import Graph
 from edgernn.passes.plan import Plan, cut
 from edgernn.train import run
 from edgernn.train.core import to_calibrate
+from edgernn.train.data.fingerprint import fingerprint
 from edgernn.train.data.reader import read
-from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.finetune import finetune
 from edgernn.train.judge import METRICS, answers, judge
 from edgernn.train.recipe import Recipe, written
 from edgernn.train.restore import restore
 from edgernn.train.trainer import Place
 from edgernn.tune.judge import Answer, Judge
+from edgernn.tune.kept import Kept
 
 
-def by_recipe(graph: Graph, recipe: Recipe, path: str | os.PathLike[str], place: Place | None = None) -> Judge:
+def by_recipe(
+    graph: Graph,
+    recipe: Recipe,
+    path: str | os.PathLike[str],
+    place: Place | None = None,
+    folder: Path | None = None,
+) -> Judge:
     """The metric of a recipe on the validation part that it holds out, or on the test part without one.
 
     Args:
@@ -28,14 +34,19 @@ def by_recipe(graph: Graph, recipe: Recipe, path: str | os.PathLike[str], place:
         recipe: what it was trained with; its [training] is that of the fine-tuning.
         path: the data, as the recipe's reader takes it.
         place: what the fine-tuning runs on.
+        folder: of a tuning that may have begun on this data; None where nothing is kept.
 
     Raises:
-        UsageError: a model that is not of this recipe.
+        UsageError: a model that is not of this recipe, or a folder where it was tuned on other data.
         EdgernnError: as the reader says.
     """
     data = read(recipe.reader, path, recipe.options)
-    restore(graph, recipe, data)  # what is not of the recipe is told before everything else
     kept, validation = run.divided(recipe, data)
+    key = sha256(digest(graph).encode() + written(recipe).encode()).hexdigest()
+    made_of = fingerprint(kept, validation)
+    if folder is not None:
+        Kept(folder, key, made_of).check()  # before the model is held against figures of this data
+    restore(graph, recipe, data)  # what is not of the recipe is told before everything else
     part, said = (data.test, "test") if validation is None else (validation, "validation")
 
     def metrics(answer: Answer) -> dict[str, float]:
@@ -54,19 +65,7 @@ def by_recipe(graph: Graph, recipe: Recipe, path: str | os.PathLike[str], place:
         lambda answer: metrics(answer)[name],
         before[name],
         tuple(to_calibrate(kept)),
-        _key(graph, recipe, data),
+        key,
+        made_of,
         teach,
     )
-
-
-def _key(graph: Graph, recipe: Recipe, data: Data) -> str:
-    said = sha256(digest(graph).encode() + written(recipe).encode())
-    for each in (data.train, data.test):
-        for array in _arrays(each):
-            said.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
-    return said.hexdigest()
-
-
-def _arrays(part: Sequences) -> tuple[Any, ...]:
-    targets = part.targets if isinstance(part.targets, tuple) else (part.targets,)
-    return (*part.frames, *targets)

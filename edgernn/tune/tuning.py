@@ -78,14 +78,17 @@ def tune(
         told: hears how many candidates are done whenever some are.
 
     Raises:
-        UsageError: a bound below 0, a plan without a recipe, or no candidate that is within the bound.
+        UsageError: a bound below 0, a plan without a recipe, a folder where the model was tuned on other data, or no
+            candidate that is within the bound.
         KeyboardInterrupt: it was interrupted; what is finished is kept, a fine-tuning up to its last epoch.
     """
     _check(graph, judge, bound, prefer, plans, schemes)
     here = is_here(board)
     found: list[Found] = []
     left: list[LeftOut] = []
-    for each in candidates(graph, judge, Kept(folder, judge.key), plans, schemes, here=here, told=told):
+    kept = Kept(folder, judge.key, judge.fingerprint)
+    kept.begin()
+    for each in candidates(graph, judge, kept, plans, schemes, here=here, told=told):
         if isinstance(each, LeftOut):
             left.append(each)
         elif each.candidate.drop > bound:

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from typing import Any
 
+from edgernn import disk
 from edgernn.errors import UsageError
 from edgernn.strict import misspelt
 from edgernn.train.data import READERS
+from edgernn.train.data.origin import Origin
 from edgernn.train.data.sequences import Data
 
 
@@ -19,6 +22,9 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
         name: of the reader.
         path: what it reads.
         options: those of the reader's `read`, by name.
+
+    Returns:
+        With its origin: the checksum of every file that the reader read.
 
     Raises:
         UsageError: no such reader, an option that it does not have, or one that it needs and is not given.
@@ -38,5 +44,6 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
     for each in known:
         if each.default is each.empty and each.name not in given:
             raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
-    data: Data = reader(path, **given)
-    return data
+    with disk.checksums() as checksums:
+        data: Data = reader(path, **given)
+    return replace(data, origin=Origin.of(path, checksums))

@@ -12,6 +12,7 @@ from edgernn.cells import Concat, Scale, Slice, Sum
 from edgernn.errors import FrameError, UsageError
 from edgernn.graph import INPUT, Graph, Layer
 from edgernn.tensor import Tensor
+from edgernn.train.data.origin import Origin
 
 Array = NDArray[Any]
 
@@ -76,6 +77,7 @@ class Data:
         mean, deviation: float32 (outputs,) of the training part's targets, which are stored as standard scores: a
             value is score * deviation + mean; nothing when targets are stored as they are.
         relative: whether that is the change from the first element of the frame at the same step.
+        origin: the files that it was read from; None for data that was made, or changed, in memory.
 
     Raises:
         FrameError: frames or targets that do not fit the widths.
@@ -95,6 +97,7 @@ class Data:
     mean: Array | None = None
     deviation: Array | None = None
     relative: bool = False
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

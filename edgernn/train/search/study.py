@@ -9,11 +9,12 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from edgernn.errors import UsageError
+from edgernn.train.data.fingerprint import Fingerprint, same
 from edgernn.train.search.objectives import Direction, Figures, Limits
 from edgernn.train.search.storage import Storage
 from edgernn.train.search.workers import DEATHS, NUMBER, REASON, given_up, standing
 
-BEGUN, FIGURES = "begun", "figures"
+BEGUN, DATA, FIGURES = "begun", "data", "figures"
 STATES = {
     TrialState.COMPLETE: "done",
     TrialState.PRUNED: "infeasible",
@@ -61,7 +62,9 @@ class Summary:
     best: tuple[int, ...]
 
 
-def join(storage: Storage, name: str, directions: Sequence[Direction], said: Mapping[str, Any]) -> optuna.Study:
+def join(
+    storage: Storage, name: str, directions: Sequence[Direction], said: Mapping[str, Any], data: Fingerprint
+) -> optuna.Study:
     """The study of this name, begun when it is not there.
 
     Args:
@@ -69,15 +72,16 @@ def join(storage: Storage, name: str, directions: Sequence[Direction], said: Map
         name: of the study.
         directions: "maximize" or "minimize", for each objective.
         said: all that its workers must agree on, in words of JSON.
+        data: of what trials are trained on and judged by.
 
     Raises:
-        UsageError: it was begun with something else.
+        UsageError: it was begun with something else, or with other data; with the difference.
     """
     study = optuna.create_study(
         storage=storage, study_name=name, directions=[*directions], load_if_exists=True, pruner=NopPruner()
     )
     if BEGUN not in study.user_attrs:
-        study.set_user_attr(BEGUN, dict(said))
+        study.set_user_attr(BEGUN, {**said, DATA: data.document})
     begun = study.user_attrs[BEGUN]
     for key, value in said.items():
         if begun.get(key) != value:
@@ -87,6 +91,8 @@ def join(storage: Storage, name: str, directions: Sequence[Direction], said: Map
                 f"study '{name}' was begun with another {key}{told}; repeat what it was begun with, or give this "
                 "search another name and folder"
             )
+    then = Fingerprint.of(begun.get(DATA), f"what study '{name}' was begun with")
+    same(then, data, f"study '{name}'", "give this search another name and folder")
     return study
 
 

@@ -17,6 +17,7 @@ from edgernn import cost, disk
 from edgernn.device import THIS, Device, load
 from edgernn.errors import TrainingError, UnsupportedError, UsageError
 from edgernn.train import convert, run
+from edgernn.train.data.fingerprint import fingerprint
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
 from edgernn.train.recipe import Recipe, changed, written
@@ -158,7 +159,8 @@ def search(
         told: called with each trial that this worker has brought to an end.
 
     Raises:
-        UsageError: a name that there is not, nothing to search, a study begun otherwise, or no trial within the limits.
+        UsageError: a name that there is not, nothing to search, a study begun otherwise or with other data, or no trial
+            within the limits.
         UnsupportedError: a latency is asked for that cannot be predicted.
         StorageError: the database cannot be reached.
         EdgernnError: what the reader or the recipe refuses.
@@ -173,7 +175,7 @@ def search(
     ways = aims.ways(objectives, data.kind)
     disk.make_folder(out)
     with opened(storage, out) as kept:
-        study = join(kept, name or recipe.name, [*ways.values()], work.agreed)
+        study = join(kept, name or recipe.name, [*ways.values()], work.agreed, fingerprint(data))
         workers = Workers(study, kept, out)
         while not _turn(work, workers, wanted, told):
             time.sleep(POLL_S)

@@ -1,0 +1,106 @@
+"""Truncated backpropagation in time: what chunks come to, held against whole sequences, which torch runs by itself."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from torch.nn import functional as F
+
+from edgernn.passes.patterns import Magnitude
+from edgernn.train.batches import Plan, epoch
+from edgernn.train.convert import to_graph
+from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.fit import Part, Task, Training
+from edgernn.train.models import Network, Shape
+from edgernn.train.trainer import Place, fit, make, quiet
+from edgernn.train.zeros import Zeros
+
+INPUTS, OUTPUTS = 2, 3
+
+
+def network():
+    torch.manual_seed(0)
+    return Network(Shape("gru", hidden=6, layers=2), INPUTS, OUTPUTS)
+
+
+def drawn(lengths, seed=0):
+    """Sequences, and values that are asked for at every step of them."""
+    random = np.random.default_rng(seed)
+    return tuple(
+        [random.standard_normal((length, width)).astype(np.float32) for length in lengths]
+        for width in (INPUTS, OUTPUTS)
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=9),
+    batch=st.integers(1, 4),
+    tbptt=st.integers(1, 9),
+    late=st.sampled_from([0.0, 0.5, 0.9]),
+)
+def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, late):
+    """The mean over all answers that count, each from a sequence that torch runs alone, at once and from rest."""
+    frames, targets = drawn(lengths)
+    whole, plan = network().eval(), Plan(batch, tbptt, late)
+    part = Part.fixed(frames, targets)
+    task = Task(whole, "series", part, ("test", part), Training(plan=plan)).eval()
+    with torch.no_grad():
+        rows = [
+            (whole(torch.from_numpy(x)[None])[0], torch.from_numpy(y)) for x, y in zip(frames, targets, strict=True)
+        ]
+        answers, wanted = (
+            torch.cat([each[int(late * len(each)) :] for each in side]) for side in zip(*rows, strict=True)
+        )
+        chunks = list(epoch(frames, targets, plan, np.random.default_rng(0)))
+        losses = [task.loss(each)[0] * each.asked.sum() for each in chunks]
+    assert float(sum(losses) / len(answers)) == pytest.approx(float(F.mse_loss(answers, wanted)), rel=1e-4)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+def test_a_first_half_without_a_loss_is_trained_through_as_whole_sequences_are(zeros, tmp_path):
+    """With as many steps in a chunk as answers that count; AdamW, whose momentum would move weights without a loss."""
+    frames, targets = drawn([16] * 12)
+    part, test = Part.fixed(frames, targets), Part.fixed(*drawn([16] * 4, seed=1))
+    found = {}
+    for tbptt in (0, 8):
+        training = Training(3, 1e-2, schedule="constant", plan=Plan(4, tbptt, 0.5))
+        task = Task(network(), "series", part, ("test", test), training)
+        with quiet():
+            more = [Zeros(graph(network()), Magnitude(0.5), gradual=False)] if zeros else []
+            trainer, *_ = make(training, tmp_path, Place("cpu"), more)
+            fit(trainer, task)
+        found[tbptt] = task
+    for name, wanted in found[0].network.state_dict().items():
+        torch.testing.assert_close(found[8].network.state_dict()[name], wanted, atol=1e-5, rtol=1e-4)
+    for history, wanted in zip(found[8].history, found[0].history, strict=True):
+        assert history == pytest.approx(wanted, abs=2e-5)
+    assert found[0].history[-1]["loss"] < found[0].history[0]["loss"]
+
+
+def graph(trained):
+    frames, targets = drawn([4, 4])
+    part = Sequences(tuple(frames), tuple(targets), ("one", "two"))
+    return to_graph(trained.eval(), Data(part, part, "series", INPUTS, OUTPUTS))
+
+
+def test_a_gradient_reaches_through_one_chunk_without_a_loss_and_no_further():
+    """Of five chunks of four steps the last two have answers that count; the oracle is autograd over the same steps."""
+    frames, targets = drawn([20])
+    whole, plan = network(), Plan(1, 4, 0.6)
+    part = Part.fixed(frames, targets)
+    task = Task(whole, "series", part, ("test", part), Training(plan=plan)).eval()
+    chunks = list(epoch(frames, targets, plan, np.random.default_rng(0)))
+    assert [each.counts for each in chunks] == [False, False, False, True, True]
+    for each in chunks:
+        each.x.requires_grad_()
+        loss, _ = task.loss(each)
+        if each.counts:
+            loss.backward()
+    assert [each.x.grad is None for each in chunks] == [True, True, False, False, False]
+    x, y = (torch.from_numpy(each[0])[None] for each in (frames, targets))
+    last = x[:, 8:16].clone().requires_grad_()
+    answers, _ = whole.run(last, [each.detach() for each in whole.run(x[:, :8])[1]])
+    F.mse_loss(answers[:, 4:], y[:, 12:16]).backward()
+    torch.testing.assert_close(torch.cat([chunks[2].x.grad, chunks[3].x.grad], 1), last.grad)
+    assert last.grad[:, :4].abs().min() > 0
