@@ -7,11 +7,12 @@ from typing import Any
 
 from edgernn import file, runtime
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget import Budget, at, microseconds
+from edgernn.budget import Budget, at, by_chance, microseconds
 from edgernn.device import Device, load
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.graph import Graph
 from edgernn.latency import arrivals, kept
+from edgernn.latency.account import confidence
 from edgernn.latency.check import Check, Plan, Process, judged
 from edgernn.latency.conditions import fingerprint, machine
 from edgernn.latency.kept import INSTRUCTIONS, Baseline
@@ -32,14 +33,12 @@ class Asked:
         device: whose budget it is.
         steps: how many are measured.
         back_to_back: whether nothing waits, and the responses are implied.
-        any_governor: whether to judge where the governor cannot be read.
     """
 
     budget: Budget | None
     device: Device | None
     steps: int
     back_to_back: bool
-    any_governor: bool
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Outcome:
     now: Baseline
 
 
-OPTIONS = ("device", "use", "period", "deadline", "percentile", "confidence", "steps", "back_to_back", "any_governor")
+OPTIONS = ("device", "use", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
 UNASKED_STEPS = 2000
 
 
@@ -79,7 +78,7 @@ def asked(said: Mapping[str, Any]) -> Asked:
     steps = said.get("steps", budget.steps if budget else UNASKED_STEPS)
     if type(steps) is not int or steps < 1:
         raise UsageError(f"steps={steps!r} arrived; expected a whole number of at least 1")
-    return Asked(budget, device, steps, bool(said.get("back_to_back")), bool(said.get("any_governor")))
+    return Asked(budget, device, steps, bool(said.get("back_to_back")))
 
 
 def _us(said: Any) -> float:
@@ -106,20 +105,20 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
     figures = {"steps": f"{wanted.steps:,}", "service p50": f"{now.value:,.6g} us"}
     if wanted.budget is None:
         return Outcome(PASS, "", figures, now)
-    asked_of = Plan(
-        backend, plan, back_to_back=wanted.back_to_back, device=wanted.device, any_governor=wanted.any_governor
-    )
+    asked_of = Plan(backend, plan, back_to_back=wanted.back_to_back, device=wanted.device)
     check = judged(asked_of, [Process({}, found)])
     slow = at(sorted(check.us("response")), plan.percentile)
     figures |= {f"response p{plan.percentile:g}": f"{slow:,.6g} us", "deadline": f"{plan.deadline_us:,.6g} us"}
+    if check.verdict != NO_VERDICT:
+        figures["sure"] = confidence(by_chance(check.judged, plan))
+        figures |= {"machine": "as it was found"} if check.as_found else {}
     return Outcome(check.verdict, _why(check), figures, now)
 
 
 def _why(check: Check) -> str:
-    said = check.judged
-    if check.verdict == NO_VERDICT:
+    said, budget = check.judged, check.plan.budget
+    if check.verdict != FAIL:
         return "; ".join(check.reasons.values())
-    budget = check.plan.budget
     late = f"{said.misses:,} of {said.steps:,} steps took more than {budget.deadline_us:,.6g} us"
     return f"{late}, and {budget.percentile:g} % must not"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgernn.gate import Measure, Outcome
 
 MARKER = (
-    "latency_budget(device, use, period, deadline, percentile, confidence, steps, back_to_back, any_governor): "
+    "latency_budget(device, use, period, deadline, percentile, confidence, steps, back_to_back): "
     "what edgernn_latency holds a model against"
 )
 ROWS = pytest.StashKey[list[tuple[str, "Outcome"]]]()

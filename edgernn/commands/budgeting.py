@@ -22,7 +22,6 @@ OPTIONS = (
     click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random."),
     click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of random frames."),
-    click.option("--any-governor", is_flag=True, help="Judge although the governor of the clock cannot be read."),
     click.option("--json", "as_json", is_flag=True, help="Print as JSON."),
     click.option("--html", metavar="FILE", help="Write a page with drawings, which opens without a network."),
 )
@@ -35,8 +34,12 @@ def budgeted(verb: Callable[..., Any]) -> Callable[..., Any]:
     return verb
 
 
-def planned(artifact: str, seconds: float, processes: int, **said: Any) -> "Plan":
+def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "Plan":
     """The plan that the options mean.
+
+    Args:
+        artifact, seconds, processes, certificate: as Plan has them.
+        said: the other options.
 
     Raises:
         EdgernnError: a name, time, file or budget that cannot be.
@@ -62,8 +65,11 @@ def planned(artifact: str, seconds: float, processes: int, **said: Any) -> "Plan
     )
     if said["trace"] is not None:
         recorded(said["trace"])
-    kept = ("back_to_back", "trace", "frames", "threads", "seed", "any_governor")
-    return Plan(artifact, budget, seconds, processes, device=device, **{name: said[name] for name in kept})
+    kept = {name: said[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")}
+    any_governor = said.get("any_governor", False)
+    return Plan(
+        artifact, budget, seconds, processes, device=device, certificate=certificate, any_governor=any_governor, **kept
+    )
 
 
 def tell(plan: "Plan", as_json: bool, html: str | None) -> None:

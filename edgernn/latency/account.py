@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import ceil
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgernn.budget import Budget
+from edgernn.binomial import NO_VERDICT, PASS
+from edgernn.budget import CLEAN, Budget, Judgement, by_chance
 from edgernn.latency.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
 from edgernn.latency.conditions import Machine, Moment, fingerprint
 
@@ -26,7 +27,7 @@ def text(found: Check) -> str:
     opened = found.processes[0].opened
     lines = [
         f"{Path(plan.artifact).name} on {opened['backend']}: {asked(plan.budget)}",
-        f"{found.verdict}: {_run(found)}",
+        f"{sentence(found)}: {_run(found)}",
         *(f"  {why}" for why in found.reasons.values()),
         "",
         f"{'us':12}" + "".join(f"{f'p{each}':>11}" for each in PERCENTS) + f"{'worst':>11}",
@@ -37,6 +38,7 @@ def text(found: Check) -> str:
         ),
         _line(f"p{plan.budget.percentile:g}", _percentile(found) + (", implied" if plan.back_to_back else "")),
         _line("dependence", f"{said.dependence:.2f} steps are worth one that stands for itself"),
+        _line("sure", sure(said, plan.budget)),
         _line("processor", f"{found.share:.2%} of one core"),
         _line("cold start", _cold(found)),
         _line("would pass", would_pass(found)),
@@ -53,6 +55,8 @@ def as_json(found: Check) -> dict[str, Any]:
     deadline, percentile = found.passing
     return {
         "verdict": found.verdict,
+        "as_found": found.as_found,
+        "sure": sure(found.judged, plan.budget),
         "reasons": dict(found.reasons),
         "remarks": list(found.remarks),
         "publishable": found.publishable,
@@ -87,6 +91,32 @@ def asked(budget: Budget) -> str:
         f"a frame every {_time(budget.period_us)}, {budget.percentile:g} % answered within "
         f"{_time(budget.deadline_us)}, {budget.confidence:.0%} sure"
     )
+
+
+def sentence(found: Check) -> str:
+    """The verdict, and of what it is."""
+    whole = found.verdict == NO_VERDICT or not found.as_found
+    return found.verdict if whole else f"{found.verdict} on this machine as it was found"
+
+
+def sure(said: Judgement, budget: Budget) -> str:
+    """How sure the steps alone make their verdict: what chance would have to do if it were wrong."""
+    if said.verdict == NO_VERDICT:
+        passes, fails = confidence(said.so_few), confidence(said.so_many)
+        return f"{passes} that p{budget.percentile:g} is in time, {fails} that it is late; {budget.confidence:.0%} decide"
+    chance = by_chance(said, budget)
+    bursts = f", in bursts of {CLEAN}" if not said.misses else ""
+    many = ("so few misses" if said.misses else "no miss") if said.verdict == PASS else "so many misses"
+    once = "less than once in a million runs" if chance < 1e-6 else f"once in {1 / chance:,.0f} runs"
+    return f"{confidence(chance)}: were {100 - budget.percentile:.4g} % late{bursts}, {many} would come by chance {once}"
+
+
+def confidence(chance: float) -> str:
+    """One less the chance, in percent, and never rounded up to certainty."""
+    if chance < 1e-6:
+        return "more than 99.9999 %"
+    digits = max(1, ceil(-log10(chance)) - 1)
+    return f"{floor((1 - chance) * 100 * 10**digits) / 10**digits:.{digits}f} %"
 
 
 def mode(found: Check) -> str:
