@@ -1,5 +1,6 @@
 """How misses cluster in time: a slow period makes several of them, which say no more than one that stands for itself."""
 
+import itertools
 from collections.abc import Sequence
 
 BLOCKS = 20  # into which a run is cut
@@ -34,7 +35,7 @@ def cluster_size(positions: Sequence[int], steps: int) -> float:
         steps: of the run.
     """
     gap = max(steps // BLOCKS, 1)
-    clusters = sum(after - before > gap for before, after in zip(positions, positions[1:], strict=False)) + 1
+    clusters = sum(after - before > gap for before, after in itertools.pairwise(positions)) + 1
     return len(positions) / clusters if len(positions) else 1.0
 
 

@@ -78,8 +78,8 @@ ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 def suite(pytester):
     """Run a suite of one test: `suite(text, *options) -> what pytest said`."""
 
-    def run(text, *options):
-        pytester.makeconftest(CONFTEST)
+    def run(text, *options, conftest=CONFTEST):
+        pytester.makeconftest(conftest)
         pytester.makepyfile(test_it=text)
         return pytester.runpytest_inprocess(*PLUGIN, *ALONE, *options)
 
@@ -102,6 +102,13 @@ def test_a_model_that_is_late_fails_with_what_it_missed(suite):
     said = suite(stepping(8001))
     said.assert_outcomes(failed=1)
     said.stdout.fnmatch_lines(["*290 of 290 steps took more than 8,000 us, and 90 % must not"])
+
+
+@pytest.mark.parametrize(("took_us", "outcome"), [(7000, "passed"), (8001, "failed")])
+def test_where_the_governor_cannot_be_read_a_test_passes_or_fails_all_the_same(suite, took_us, outcome):
+    said = suite(stepping(took_us), conftest=CONFTEST.replace('("performance",)', "None"))
+    said.assert_outcomes(**{outcome: 1})
+    said.stdout.re_match_lines([r"(PASS|FAIL) +test_it.*, sure .* %, machine as it was found"])
 
 
 def test_a_late_step_delays_those_behind_it(suite):

@@ -103,12 +103,16 @@ def sure(said: Judgement, budget: Budget) -> str:
     """How sure the steps alone make their verdict: what chance would have to do if it were wrong."""
     if said.verdict == NO_VERDICT:
         passes, fails = confidence(said.so_few), confidence(said.so_many)
-        return f"{passes} that p{budget.percentile:g} is in time, {fails} that it is late; {budget.confidence:.0%} decide"
+        return (
+            f"{passes} that p{budget.percentile:g} is in time, {fails} that it is late; {budget.confidence:.0%} decide"
+        )
     chance = by_chance(said, budget)
     bursts = f", in bursts of {CLEAN}" if not said.misses else ""
     many = ("so few misses" if said.misses else "no miss") if said.verdict == PASS else "so many misses"
     once = "less than once in a million runs" if chance < 1e-6 else f"once in {1 / chance:,.0f} runs"
-    return f"{confidence(chance)}: were {100 - budget.percentile:.4g} % late{bursts}, {many} would come by chance {once}"
+    return (
+        f"{confidence(chance)}: were {100 - budget.percentile:.4g} % late{bursts}, {many} would come by chance {once}"
+    )
 
 
 def confidence(chance: float) -> str:
