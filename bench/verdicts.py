@@ -1,7 +1,8 @@
-"""How often a verdict of a budget is wrong: runs whose true rate of misses is known, in bursts of known shapes; writes JSON.
+"""How often a verdict of a budget is wrong, in runs whose true rate of misses and bursts are known; writes JSON.
 
-A slow period begins at random and lasts so many steps, of which each misses with a given probability. At the limit, where
-exactly the share that the budget allows is late, every PASS is wrong and every FAIL is too. No clock is asked.
+A slow period begins at random and lasts so many steps, each of which misses with a given probability. At the limit,
+where exactly the share that the budget allows is late, every PASS is wrong and every FAIL is too. No clock is asked.
+Beside it stands what would pass if few misses were weighed by those that follow one another directly.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How misses cluster in time: a slow period makes several of them, which say no more than one that stands for itself."""
+"""How misses cluster in time: a slow period makes several, which say no more than one that stands for itself."""
 
 import itertools
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def cluster_size(positions: Sequence[int], steps: int) -> float:
 
     The runs estimator of one over the extremal index (Smith and Weissman, 1994). Misses of one slow period need not
     follow one another directly: taking only those that do would pass, at the limit, one run of nine where every second
-    step of a slow period is late (bench/verdicts.py).
+    step of a slow period is late, instead of one of nineteen (bench/results/verdicts.json).
 
     Args:
         positions: the steps that missed, ascending.

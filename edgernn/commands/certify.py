@@ -16,7 +16,7 @@ def certify(artifact: str, seconds: float, processes: int, as_json: bool, html: 
     """Hold ARTIFACT to a latency budget for ten minutes, in fresh processes one after the other.
 
     As `edgernn check`, but long enough that its p99 and p99.9 may be published. A shorter run, or one back to back,
-    says that it may not. The governor of the clock must be known, or --any-governor given; and there is no verdict where
-    other work made steps begin late.
+    says that it may not. The governor of the clock must be known, or --any-governor given; and there is no verdict
+    where other work made steps begin late.
     """
     tell(planned(artifact, seconds, processes, certificate=True, **said), as_json, html)

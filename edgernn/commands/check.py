@@ -15,8 +15,8 @@ def check(artifact: str, seconds: float, as_json: bool, html: str | None, **said
 
     Frames come as they would: a late step delays the next, and both count. The budget is a --period, or a --use of a
     --device, or the model's own period. The exit code is 0 for a pass, 1 for a fail, and 3 where there is no verdict:
-    too few steps, or a machine that was not fit to be measured on. What cannot be read of the machine, such as the
-    governor of its clock in a virtual one, is told, and the verdict is of this machine as it was found. What is published
-    is measured by `edgernn certify`.
+    too few steps, or a machine that was not fit to be measured on. Where the governor of the clock cannot be read, as
+    in virtual machines, the verdict is of this machine as it was found. What is published is measured by `edgernn
+    certify`.
     """
     tell(planned(artifact, seconds, 1, **said), as_json, html)
