@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
 
 def text(found: Check) -> str:
     """One screen."""
-    plan, said = found.plan, found.judged
+    plan = found.plan
     opened = found.processes[0].opened
     lines = [
         f"{Path(plan.artifact).name} on {opened['backend']}: {asked(plan.budget)}",
@@ -33,19 +33,33 @@ def text(found: Check) -> str:
         f"{'us':12}" + "".join(f"{f'p{each}':>11}" for each in PERCENTS) + f"{'worst':>11}",
         *(_row(found, kind) for kind in KINDS if kind != "jitter" or not plan.back_to_back),
         "",
-        _line(
-            "misses", f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row"
-        ),
-        _line(f"p{plan.budget.percentile:g}", _percentile(found) + (", implied" if plan.back_to_back else "")),
-        _line("dependence", f"{said.dependence:.2f} steps are worth one that stands for itself"),
-        _line("sure", sure(said, plan.budget)),
-        _line("processor", f"{found.share:.2%} of one core"),
-        _line("cold start", _cold(found)),
-        _line("would pass", would_pass(found)),
-        _line("machine", _machine(found)),
+        *(_line(name, told) for name, told in figures(found).items()),
         *(f"  {remark}" for remark in found.remarks),
     ]
     return "\n".join([*lines, *([""] if _warnings(found) else []), *_warnings(found)])
+
+
+def figures(found: Check) -> dict[str, str]:
+    """What was found beside the percentiles: a name and a sentence each."""
+    said, budget = found.judged, found.plan.budget
+    implied = ", implied" if found.plan.back_to_back else ""
+    return {
+        "misses": f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row",
+        f"p{budget.percentile:g}": _percentile(found) + implied,
+        "dependence": f"{said.dependence:.2f} steps are worth one that stands for itself",
+        "sure": sure(said, budget),
+        "processor": f"{found.share:.2%} of one core",
+        "cold start": _cold(found),
+        "would pass": would_pass(found),
+        "machine": _machine(found),
+    }
+
+
+def failure(found: Check) -> str:
+    """Why a FAIL is one."""
+    said, budget = found.judged, found.plan.budget
+    late = f"{said.misses:,} of {said.steps:,} steps took more than {budget.deadline_us:,.6g} us"
+    return f"{late}, and {budget.percentile:g} % must not"
 
 
 def as_json(found: Check) -> dict[str, Any]:
