@@ -207,6 +207,7 @@ def entry(outcome: Outcome, name: str, wanted: Asked) -> Entry:
         mode=paced if timed else "",
         period_us=budget.period_us if budget and timed else None,
         deadline_us=budget.deadline_us if budget and timed else None,
+        percentile=budget.percentile if budget and timed else None,
         us=outcome.us,
         steps=wanted.steps if timed else None,
         misses=outcome.misses,

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -34,7 +34,7 @@ class Entry:
         sha256, bytes: of the artifact; of a test the size of the model alone.
         verdict: as it was printed.
         mode: how the frames came; "" where nothing was timed.
-        period_us, deadline_us: of the budget; None where there was none.
+        period_us, deadline_us, percentile: of the budget; None where there was none.
         us: times in microseconds by name, such as "response p99" or "service p50".
         steps, misses: of the run; None where nothing was timed.
         instructions: of one step; None where they were not counted.
@@ -51,6 +51,7 @@ class Entry:
     mode: str
     period_us: float | None
     deadline_us: float | None
+    percentile: float | None
     us: Mapping[str, float]
     steps: int | None
     misses: int | None
@@ -75,12 +76,39 @@ def of_check(found: Check, command: str) -> Entry:
         said["mode"],
         budget.period_us,
         budget.deadline_us,
+        budget.percentile,
         {**response, "service p50": said["us"]["service"]["p50"]},
         found.judged.steps,
         found.judged.misses,
         None,
         said["fingerprint"],
     )
+
+
+def middle(entry: Entry) -> float | None:
+    """The median response in microseconds; the median of the step by itself where responses are not known."""
+    return entry.us.get("response p50", entry.us.get("service p50"))
+
+
+def gate(entry: Entry) -> float | None:
+    """The response at the budget's percentile, in microseconds; None where there was no budget."""
+    return None if entry.percentile is None else entry.us.get(f"response p{entry.percentile:g}")
+
+
+def table(entries: Sequence[Entry]) -> str:
+    """A line for each run, for a terminal."""
+    wide = max(len(each.name) for each in entries)
+    head = f"{'when':20}  {'commit':8}  {'model':{wide}}  {'verdict':10}  {'p50 us':>10}  {'gate us':>10}  instructions"
+    lines = [
+        f"{each.time:20}  {(each.commit or '-')[:7]:8}  {each.name:{wide}}  {each.verdict:10}  "
+        f"{_figure(middle(each))}  {_figure(gate(each))}  {_figure(each.instructions).lstrip()}"
+        for each in entries
+    ]
+    return "\n".join(line.rstrip() for line in (head, *lines))
+
+
+def _figure(value: float | None) -> str:
+    return f"{'-':>10}" if value is None else f"{value:10,.6g}"
 
 
 def now() -> str:
@@ -196,6 +224,7 @@ FIELDS: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
         "mode": _text,
         "period_us": _or_none(_number),
         "deadline_us": _or_none(_number),
+        "percentile": _or_none(_number),
         "us": _times,
         "steps": _or_none(_count),
         "misses": _or_none(_count),
