@@ -208,6 +208,14 @@ def _times(said: Any) -> bool:
     return isinstance(said, dict) and all(map(_number, said.values()))
 
 
+def _flat(said: Any, levels: int = 2) -> bool:
+    """Whether it is a table, with tables and lists in it of so many levels at most."""
+    inside = said.values() if isinstance(said, dict) else said
+    return isinstance(said, dict | list) and all(
+        not isinstance(each, dict | list) or (levels > 0 and _flat(each, levels - 1)) for each in inside
+    )
+
+
 def _or_none(right: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda said: said is None or right(said)
 
@@ -229,7 +237,7 @@ FIELDS: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
         "steps": _or_none(_count),
         "misses": _or_none(_count),
         "instructions": _or_none(_number),
-        "fingerprint": lambda said: isinstance(said, dict),
+        "fingerprint": lambda said: isinstance(said, dict) and _flat(said),
     }
 )
 """A field of a line -> whether what it has can be."""

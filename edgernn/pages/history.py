@@ -62,7 +62,7 @@ def page(entries: Sequence[Entry], name: str) -> str:
     return fill(
         "history.html",
         title=f"History of {plain(name)}",
-        told=f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'} until {_day(last)}, the first of {_day(runs[0].entry)}.",
+        told=f"Runs: {len(runs):,}, the first of {_day(runs[0].entry)}, the newest of {_day(last)}.",
         tiles=(
             (
                 "newest verdict" if len({each.name for each in entries}) == 1 else "worst of the newest verdicts",
