@@ -121,7 +121,7 @@ def test_markdown_has_the_verdict_the_reasons_and_every_figure(name):
     result = RESULTS[name]
     said = markdown(result)
     plain = re.sub(r"\\(.)", r"\1", said)
-    assert said.startswith(f"### {result.verdict}: `{result.name}`\n")
+    assert said.startswith(f"### {result.sentence}: `{result.name}`\n")
     assert all(" ".join(told.split()) in plain for told in (*result.why, *result.remarks, *result.figures.values()))
     assert all(" | ".join(row) in plain for row in result.rows)
     assert said.endswith("\n")

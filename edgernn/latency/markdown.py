@@ -7,8 +7,7 @@ from edgernn.latency.result import Result, Rows
 
 def markdown(result: Result) -> str:
     """The text, which may be put behind that of another result."""
-    lines = [f"### {_plain(result.verdict)}: {_code(result.name)}", ""]
-    lines += [f"{_plain(result.sentence)}. Asked: {_plain(result.asked)}.", ""]
+    lines = [f"### {_plain(result.sentence)}: {_code(result.name)}", "", f"Asked: {_plain(result.asked)}.", ""]
     lines += [f"- {_plain(why)}" for why in result.why]
     lines += [""] if result.why else []
     lines += [*_table(result.head, result.rows, right=True), ""]
