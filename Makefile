@@ -71,6 +71,7 @@ bench: env devices
 	$(HOST)/bin/python bench/c_room.py
 	$(HOST)/bin/python bench/watch.py
 	$(HOST)/bin/python bench/regress.py
+	$(HOST)/bin/python bench/verdicts.py
 	$(HOST)/bin/python bench/readme.py
 
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.

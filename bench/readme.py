@@ -244,13 +244,24 @@ def budgets() -> str:
     regress = json.loads((ROOT / "bench/results/regress.json").read_text())
     watch = json.loads((ROOT / "bench/results/watch.json").read_text())
     same, slower = (regress["rows"][kind] for kind in ("identical", "slower"))
+    ten, twenty = wrong(3000, 10), wrong(6000, 20)
     return (
+        f"At the limit of p99 `edgernn check` passes {ten['pass']:.1%} of runs of 3,000 steps and fails "
+        f"{ten['fail']:.1%} of them where misses come in bursts of 10, and {twenty['pass']:.1%} and "
+        f"{twenty['fail']:.1%} of 6,000 steps where they come in bursts of 20 (simulated). "
         f"`edgernn regress` on a shared machine: of {same['runs']} comparisons of identical artifacts "
         f"{same['flagged']} were flagged ({same['no_verdict']} without a verdict), of {slower['runs']} with a step "
         f"made {regress['calibration']['ratio'] - 1:.1%} slower {slower['flagged']} ({slower['no_verdict']} without a "
         f"verdict); {same['seconds']:.0f} and {slower['seconds']:.0f} s each. A watch adds "
         f"{watch['added_us']['median']:.2f} us to a step of {watch['plain_us']:.2f} us."
     )
+
+
+def wrong(steps: int, burst: int) -> dict[str, float]:
+    """How often a verdict at the limit is wrong, in bursts of which every step is late."""
+    rows = json.loads((ROOT / "bench/results/verdicts.json").read_text())["rows"]
+    kind = {"percentile": 99.0, "steps": steps, "burst": burst, "inside": 1.0, "rate": 1.0}
+    return next(row for row in rows if kind.items() <= row.items())
 
 
 PARTS = {

@@ -17,6 +17,11 @@ def below(k: int, n: int, q: float) -> float:
     return _falling(k, n, q) if k <= (n + 1) * q else 1.0 - _falling(n - k - 1, n, 1.0 - q)
 
 
+def above(k: int, n: int, q: float) -> float:
+    """The probability of at least k misses, exact where it is small too."""
+    return below(n - k, n, 1.0 - q)
+
+
 def _falling(k: int, n: int, q: float) -> float:
     """The sum of the terms from k down to 0, each smaller than the one before."""
     term = exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(q) + (n - k) * log1p(-q))
@@ -43,7 +48,7 @@ def verdict(n: int, k: int, p: float, c: float) -> str:
     """
     if below(k, n, 1.0 - p) <= 1.0 - c:
         return PASS
-    if 1.0 - below(k - 1, n, 1.0 - p) <= 1.0 - c:
+    if above(k, n, 1.0 - p) <= 1.0 - c:
         return FAIL
     return NO_VERDICT
 
@@ -67,7 +72,7 @@ def allowed(n: int, p: float, c: float) -> int:
 
 def refused(n: int, p: float, c: float) -> int:
     """The fewest misses with which n steps fail; n + 1 where none do."""
-    return last(n, lambda k: 1.0 - below(k - 1, n, 1.0 - p) > 1.0 - c) + 1
+    return last(n, lambda k: above(k, n, 1.0 - p) > 1.0 - c) + 1
 
 
 def rank(n: int, c: float) -> int:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from math import ceil, floor, inf, isfinite
 from types import MappingProxyType
 
-from edgernn.binomial import FAIL, NO_VERDICT, PASS, allowed, last, needed, refused
+from edgernn.binomial import FAIL, NO_VERDICT, PASS, above, allowed, below, last, needed, refused
+from edgernn.bursts import dependence, in_a_row
 from edgernn.errors import UsageError
 
-BLOCKS = 20  # into which a run is cut, to see whether slow steps come in bursts
-FEW = 5  # misses, below which bursts are looked for among the slowest twentieth instead
 CLEAN = 10  # times N(0): the fewest steps that can pass, for a run without a miss cannot know of bursts
+
+ROUNDING = 1e-9  # of a quotient of whole numbers that is one itself
 
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99)  # which people ask for
 
@@ -83,6 +84,8 @@ class Judgement:
         steps, misses: how many there were, and how many answered after the deadline.
         longest: misses in a row, at most.
         dependence: how many steps of the run are worth one that stands for itself, 1 or more.
+        so_few, so_many: the probability of at most, and of at least, as many misses if exactly the share that the
+            budget allows were late: PASS needs the first, and FAIL the second, to be at most 1 - confidence.
         value_us: the response at the budget's percentile, the nearest rank.
         low_us, high_us: where the percentile of all steps lies: below it, and above it, with the budget's confidence
             each. None where the steps are too few to say.
@@ -94,6 +97,8 @@ class Judgement:
     misses: int
     longest: int
     dependence: float
+    so_few: float
+    so_many: float
     value_us: float
     low_us: float | None
     high_us: float | None
@@ -110,11 +115,7 @@ def judge(responses_us: Sequence[float], budget: Budget) -> Judgement:
         raise UsageError("no step was measured; one at least must be")
     ordered = sorted(responses_us)
     late = [response > budget.deadline_us for response in responses_us]
-    misses, slow = sum(late), late
-    if misses < FEW:
-        bound = at(ordered, 95)
-        slow = [response > bound for response in responses_us]
-    return judgement(ordered, misses, in_a_row(late), dependence(slow), budget)
+    return judgement(ordered, sum(late), in_a_row(late), dependence(late), budget)
 
 
 def judgement(ordered: Sequence[float], misses: int, longest: int, factor: float, budget: Budget) -> Judgement:
@@ -127,6 +128,7 @@ def judgement(ordered: Sequence[float], misses: int, longest: int, factor: float
         misses,
         longest,
         factor,
+        *chances(n, misses, factor, budget),
         at(ordered, budget.percentile),
         *interval(ordered, factor, budget),
         more(n, misses, factor, budget) if said == NO_VERDICT else 0,
@@ -147,30 +149,40 @@ def limits(n: int, factor: float, budget: Budget) -> tuple[int, int]:
     n and the misses are divided by the factor, and rounded against whatever the verdict would be.
     """
     p, c = budget.p, budget.confidence
-    most, least = allowed(floor(n / factor), p, c), refused(ceil(n / factor), p, c)
-    return (floor(most * factor) if most >= 0 else -1), ceil(least * factor)
+    most, least = allowed(_down(n / factor), p, c), refused(_up(n / factor), p, c)
+    return (_down(most * factor) if most >= 0 else -1), _up(least * factor)
+
+
+def chances(n: int, k: int, factor: float, budget: Budget) -> tuple[float, float]:
+    """How probable at most, and at least, k misses are by chance where just the share that is allowed is late."""
+    q = 1 - budget.p
+    return below(_up(k / factor), _down(n / factor), q), above(_down(k / factor), _up(n / factor), q)
+
+
+def by_chance(said: Judgement, budget: Budget) -> float:
+    """How probable the misses would be by chance alone if the verdict, PASS or FAIL, were just wrong.
+
+    A run without a miss knows nothing of bursts; they are taken to be of CLEAN steps.
+    """
+    if said.verdict == FAIL:
+        return said.so_many
+    return said.so_few if said.misses else chances(said.steps, 0, CLEAN, budget)[0]
+
+
+def _down(value: float) -> int:
+    """The floor; what lacks no more than rounding does is whole."""
+    return floor(value + ROUNDING)
+
+
+def _up(value: float) -> int:
+    """The ceiling, likewise."""
+    return ceil(value - ROUNDING)
 
 
 def more(n: int, k: int, factor: float, budget: Budget) -> int:
     """How many steps in time would make a pass of a run that has no verdict."""
-    enough = ceil(factor * needed(ceil(k / factor), budget.p, budget.confidence))
+    enough = _up(factor * needed(_up(k / factor), budget.p, budget.confidence))
     return max(enough, budget.steps) - n
-
-
-def dependence(slow: Sequence[bool]) -> float:
-    """How much more the counts of slow steps in 20 blocks vary than those of steps that know nothing of one another.
-
-    The variance of the counts over that of a binomial, at least 1; steps after the last whole block are left out.
-    """
-    length = len(slow) // BLOCKS
-    return spread([sum(slow[j * length : (j + 1) * length]) for j in range(BLOCKS)], length)
-
-
-def spread(counts: Sequence[int], length: int) -> float:
-    """The same from the counts in blocks of this length."""
-    mean = sum(counts) / len(counts)
-    expected = mean * (1 - mean / length) if length else 0.0
-    return max(1.0, sum((count - mean) ** 2 for count in counts) / (len(counts) - 1) / expected) if expected else 1.0
 
 
 def interval(ordered: Sequence[float], factor: float, budget: Budget) -> tuple[float | None, float | None]:
@@ -216,15 +228,6 @@ def passing(
 def at(ordered: Sequence[float], percent: float) -> float:
     """The smallest of all in their order that this percentage does not exceed (nearest rank)."""
     return ordered[min(max(ceil(percent / 100 * len(ordered)), 1), len(ordered)) - 1]
-
-
-def in_a_row(late: Sequence[bool]) -> int:
-    """The longest run of misses."""
-    longest = now = 0
-    for each in late:
-        now = now + 1 if each else 0
-        longest = max(longest, now)
-    return longest
 
 
 def microseconds(text: str) -> float:

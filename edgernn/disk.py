@@ -5,13 +5,14 @@ file has the permissions that the umask leaves. The owner is whoever writes, and
 the old bytes.
 """
 
+import fcntl
 import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from errno import EINVAL, EISDIR, ELOOP
+from errno import EINVAL, EISDIR, ELOOP, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
@@ -140,3 +141,53 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"the folder '{path}' cannot be made: {error.strerror}; choose another") from error
+
+
+def appendable(path: str | os.PathLike[str]) -> None:
+    """Make sure that lines can be put behind a file, or a new one be written, before anything long is done for it.
+
+    Raises:
+        FileError: they cannot.
+    """
+    if not os.path.lexists(path):
+        writable(path)
+        return
+    try:
+        os.close(_at_the_end(path))
+    except (OSError, ValueError) as error:
+        raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+
+
+def append(path: str | os.PathLike[str], line: bytes) -> None:
+    """Put a line behind a file, whole or not at all, whoever else does so at the same time.
+
+    Raises:
+        FileError: it cannot be written; the file is as it was.
+    """
+    try:
+        handle = _at_the_end(path)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.lseek(handle, 0, os.SEEK_END)
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            data = (b"\n" if torn else b"") + line + b"\n"
+            try:
+                if os.write(handle, data) < len(data):
+                    raise OSError(ENOSPC, os.strerror(ENOSPC))  # noqa: TRY301  it is a failed write as any other
+                os.fsync(handle)
+            except BaseException:
+                os.ftruncate(handle, size)
+                raise
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
+
+
+def _at_the_end(path: str | os.PathLike[str]) -> int:
+    """Open a file for lines that are put behind what it has."""
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(EINVAL, "it is no ordinary file")
+    return handle

@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgernn import file, runtime
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget import Budget, at, microseconds
+from edgernn.budget import Budget, at, by_chance, microseconds
 from edgernn.device import Device, load
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.graph import Graph
-from edgernn.latency import arrivals, kept
+from edgernn.latency import arrivals, history, kept
+from edgernn.latency.account import confidence, failure
 from edgernn.latency.check import Check, Plan, Process, judged
 from edgernn.latency.conditions import fingerprint, machine
-from edgernn.latency.kept import INSTRUCTIONS, Baseline
+from edgernn.latency.history import Entry
+from edgernn.latency.kept import INSTRUCTIONS, US, Baseline
 from edgernn.latency.measured import Measured
 from edgernn.readings.numpy import random_frames
 from edgernn.strict import misspelt
@@ -32,27 +34,34 @@ class Asked:
         device: whose budget it is.
         steps: how many are measured.
         back_to_back: whether nothing waits, and the responses are implied.
-        any_governor: whether to judge where the governor cannot be read.
     """
 
     budget: Budget | None
     device: Device | None
     steps: int
     back_to_back: bool
-    any_governor: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: PASS, FAIL or NO_VERDICT, why, and the figures for a table."""
+    """What came of it: PASS, FAIL or NO_VERDICT, why, and the figures for a table.
+
+    Attributes:
+        verdict, why, figures: as they are printed.
+        now: what would be kept as the baseline.
+        misses: of the steps; None where nothing was held against a budget.
+        us: times by name, for a history.
+    """
 
     verdict: str
     why: str
     figures: Mapping[str, str]
     now: Baseline
+    misses: int | None = None
+    us: Mapping[str, float] = field(default_factory=dict)
 
 
-OPTIONS = ("device", "use", "period", "deadline", "percentile", "confidence", "steps", "back_to_back", "any_governor")
+OPTIONS = ("device", "use", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
 UNASKED_STEPS = 2000
 
 
@@ -79,7 +88,7 @@ def asked(said: Mapping[str, Any]) -> Asked:
     steps = said.get("steps", budget.steps if budget else UNASKED_STEPS)
     if type(steps) is not int or steps < 1:
         raise UsageError(f"steps={steps!r} arrived; expected a whole number of at least 1")
-    return Asked(budget, device, steps, bool(said.get("back_to_back")), bool(said.get("any_governor")))
+    return Asked(budget, device, steps, bool(said.get("back_to_back")))
 
 
 def _us(said: Any) -> float:
@@ -104,24 +113,22 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
     found = measure(step, given, due, back_to_back=wanted.back_to_back or wanted.budget is None)
     now = kept.of_times((found.run.service / 1000).tolist(), size, fingerprint(machine(), found.moments[0], backend, 1))
     figures = {"steps": f"{wanted.steps:,}", "service p50": f"{now.value:,.6g} us"}
+    us = {"service p50": now.value}
     if wanted.budget is None:
-        return Outcome(PASS, "", figures, now)
-    asked_of = Plan(
-        backend, plan, back_to_back=wanted.back_to_back, device=wanted.device, any_governor=wanted.any_governor
-    )
+        return Outcome(PASS, "", figures, now, us=us)
+    asked_of = Plan(backend, plan, back_to_back=wanted.back_to_back, device=wanted.device)
     check = judged(asked_of, [Process({}, found)])
     slow = at(sorted(check.us("response")), plan.percentile)
     figures |= {f"response p{plan.percentile:g}": f"{slow:,.6g} us", "deadline": f"{plan.deadline_us:,.6g} us"}
-    return Outcome(check.verdict, _why(check), figures, now)
+    if check.verdict != NO_VERDICT:
+        figures["sure"] = confidence(by_chance(check.judged, plan))
+        figures |= {"machine": "as it was found"} if check.as_found else {}
+    us[f"response p{plan.percentile:g}"] = slow
+    return Outcome(check.verdict, _why(check), figures, now, check.judged.misses, us)
 
 
 def _why(check: Check) -> str:
-    said = check.judged
-    if check.verdict == NO_VERDICT:
-        return "; ".join(check.reasons.values())
-    budget = check.plan.budget
-    late = f"{said.misses:,} of {said.steps:,} steps took more than {budget.deadline_us:,.6g} us"
-    return f"{late}, and {budget.percentile:g} % must not"
+    return failure(check) if check.verdict == FAIL else "; ".join(check.reasons.values())
 
 
 def _opened(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], object], str, int, Sequence[Any]]:
@@ -175,10 +182,35 @@ def compared(outcome: Outcome, path: str | os.PathLike[str], *, update: bool) ->
         return outcome
     if update:
         kept.write(path, outcome.now)
-        return Outcome(outcome.verdict, outcome.why or "the baseline was written", outcome.figures, outcome.now)
+        return replace(outcome, why=outcome.why or "the baseline was written")
     before = kept.read(path)
     said, why = kept.against(outcome.now, before)
     figures = {**outcome.figures, **({"baseline": f"{before.value:,.6g}"} if before else {})}
     worst = max(outcome.verdict, said, key=(PASS, NO_VERDICT, FAIL).index)
     reasons = [text for verdict, text in ((outcome.verdict, outcome.why), (said, why)) if verdict == worst and text]
-    return Outcome(worst, "; ".join(reasons), figures, outcome.now)
+    return replace(outcome, verdict=worst, why="; ".join(reasons), figures=figures)
+
+
+def entry(outcome: Outcome, name: str, wanted: Asked) -> Entry:
+    """The line of a history for the test of this name."""
+    now, budget = outcome.now, wanted.budget
+    timed = now.unit == US
+    paced = "back to back, responses implied" if wanted.back_to_back or budget is None else "paced"
+    return Entry(
+        time=history.now(),
+        commit=history.commit(),
+        command="test",
+        name=name,
+        sha256=None,
+        bytes=now.size,
+        verdict=outcome.verdict,
+        mode=paced if timed else "",
+        period_us=budget.period_us if budget and timed else None,
+        deadline_us=budget.deadline_us if budget and timed else None,
+        percentile=budget.percentile if budget and timed else None,
+        us=outcome.us,
+        steps=wanted.steps if timed else None,
+        misses=outcome.misses,
+        instructions=now.value if now.unit == INSTRUCTIONS and now.value else None,
+        fingerprint=now.fingerprint,
+    )

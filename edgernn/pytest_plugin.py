@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgernn.gate import Measure, Outcome
 
 MARKER = (
-    "latency_budget(device, use, period, deadline, percentile, confidence, steps, back_to_back, any_governor): "
+    "latency_budget(device, use, period, deadline, percentile, confidence, steps, back_to_back): "
     "what edgernn_latency holds a model against"
 )
 ROWS = pytest.StashKey[list[tuple[str, "Outcome"]]]()
@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("edgernn", "latency of models")
     group.addoption("--edgernn-baseline", metavar="DIR", help="hold models against the baselines in this folder")
     group.addoption("--edgernn-update-baseline", action="store_true", help="write the baselines anew")
+    group.addoption("--edgernn-history", metavar="FILE", help="put a line for each model behind this file")
     group.addoption("--edgernn-strict", action="store_true", help="fail, and do not skip, where there is no verdict")
     group.addoption(
         "--edgernn-instructions",
@@ -46,6 +47,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("update-baseline", "instructions"):
         if config.getoption(f"--edgernn-{name}") and not config.getoption("--edgernn-baseline"):
             raise pytest.UsageError(f"--edgernn-{name} needs the folder of the baselines: --edgernn-baseline DIR")
+    if config.getoption("--edgernn-history"):
+        from edgernn.errors import FileError
+        from edgernn.latency import history
+
+        try:
+            history.ready(config.getoption("--edgernn-history"))
+        except FileError as error:
+            raise pytest.UsageError(f"--edgernn-history: {error}") from error
 
 
 @pytest.fixture
@@ -75,6 +84,7 @@ def edgernn_latency(request: pytest.FixtureRequest, edgernn_measure: "Measure") 
             _undecided(config, "xdist runs tests side by side, and neither would be measured alone")
         outcome = _held(request, model, frames, edgernn_measure, calls)
         config.stash[ROWS].append((request.node.nodeid, outcome))
+        _recorded(request, outcome, f"-{calls}" if calls > 1 else "")
         if outcome.verdict == FAIL:
             pytest.fail(outcome.why, pytrace=False)
         if outcome.verdict == NO_VERDICT:
@@ -91,7 +101,8 @@ def _held(request: pytest.FixtureRequest, model: Any, frames: Any, measure: "Mea
     from pathlib import Path
 
     from edgernn.errors import UsageError
-    from edgernn.gate import asked, compared, counted, measured
+    from edgernn.gate import asked, compared, counted, entry, measured
+    from edgernn.latency import history
 
     marker, config = request.node.get_closest_marker("latency_budget"), request.config
     folder = config.getoption("--edgernn-baseline")
@@ -102,10 +113,20 @@ def _held(request: pytest.FixtureRequest, model: Any, frames: Any, measure: "Mea
         raise UsageError("nothing is asked: give the test a latency_budget, or pytest --edgernn-baseline DIR")
     counts = config.getoption("--edgernn-instructions")
     outcome = counted(model) if counts else measured(model, frames, wanted, measure)
-    if not folder:
-        return outcome
-    path = Path(folder, f"{_file_name(request.node.nodeid)}{f'-{calls}' if calls > 1 else ''}.json")
-    return compared(outcome, path, update=config.getoption("--edgernn-update-baseline"))
+    call = f"-{calls}" if calls > 1 else ""
+    if folder:
+        path = Path(folder, f"{_file_name(request.node.nodeid)}{call}.json")
+        outcome = compared(outcome, path, update=config.getoption("--edgernn-update-baseline"))
+    if config.getoption("--edgernn-history"):
+        line = entry(outcome, f"{request.node.nodeid}{call}", wanted)
+        history.append(config.getoption("--edgernn-history"), line)
+    return outcome
+
+
+def _recorded(request: pytest.FixtureRequest, outcome: "Outcome", call: str) -> None:
+    """Put the verdict and its figures among the properties of the test, which --junitxml writes."""
+    said = {"verdict": outcome.verdict, "why": outcome.why, **outcome.figures}
+    request.node.user_properties += [(f"edgernn{call} {name}", value) for name, value in said.items() if value]
 
 
 def _file_name(test: str) -> str:

@@ -54,14 +54,14 @@ OPENED = {
 GOOD = Plan("m.rnn", Budget(10_000, 8_000))
 
 
-def on_a_clock(took_ns, **changed):
+def on_a_clock(took_ns, clocks=Clock, **changed):
     """Measures as processes would, where each step takes the next of these times after the warm-up."""
 
     def measured(plan, tell):
         found = []
         for k in range(plan.processes):
             tell(k)
-            clock = Clock(chain(repeat(MS, 200), took_ns), look_ns=5000)
+            clock = clocks(chain(repeat(MS, 200), took_ns), look_ns=5000)
             due = regular(plan.steps, plan.budget.period_us)
             looks = iter([STEADY, replace(STEADY, **changed)])
             run = measure(
@@ -96,25 +96,103 @@ def test_steps_too_late_fail():
     assert found(chain(repeat(MS, 100), cycle([MS] * 9 + [9 * MS]))).verdict == FAIL
 
 
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({"governors": ("powersave",)}, "governor changed"),
-        ({"governors": None}, "governor unread"),
-        ({"throttled": 0x4}, "throttled"),
-        ({"major_faults": 9}, "major faults"),
-    ],
-)
-@pytest.mark.parametrize("took_ns", [MS, 9 * MS])
-def test_an_unfit_machine_gets_no_verdict_however_the_steps_were(changed, reason, took_ns):
-    said = found(repeat(took_ns), **changed)
+KNOWN_BAD = {
+    "governor changed": {"governors": ("powersave",)},
+    "throttled": {"throttled": 0x4},
+    "major faults": {"major_faults": 9},
+}
+"""A reason -> what has changed when the run is over."""
+
+
+@pytest.mark.parametrize("reason", KNOWN_BAD)
+@pytest.mark.parametrize("took_ns", [MS, cycle([MS] * 9 + [9 * MS])], ids=["in time", "late"])
+def test_what_is_known_to_be_wrong_gets_no_verdict(reason, took_ns):
+    said = found(repeat(took_ns) if took_ns == MS else took_ns, **KNOWN_BAD[reason])
     assert (said.verdict, list(said.reasons)) == (NO_VERDICT, [reason])
 
 
-def test_a_governor_that_cannot_be_read_is_accepted_on_request_alone():
-    said = found(plan=replace(GOOD, any_governor=True), governors=None)
-    assert said.verdict == PASS
+@pytest.mark.parametrize(
+    ("reason", "verdict"), [("governor changed", NO_VERDICT), ("throttled", NO_VERDICT), ("major faults", FAIL)]
+)
+def test_a_miss_in_every_step_is_a_fail_unless_the_clock_was_another(reason, verdict):
+    said = found(repeat(9 * MS), **KNOWN_BAD[reason])
+    assert said.verdict == verdict
+    assert (verdict == FAIL) == any("the FAIL stands" in each for each in said.remarks)
+
+
+@pytest.mark.parametrize(("took_ns", "verdict"), [(MS, PASS), (9 * MS, FAIL)])
+def test_where_the_governor_cannot_be_read_the_verdict_is_of_this_machine_as_it_was_found(took_ns, verdict):
+    said = found(repeat(took_ns), governors=None)
+    assert (said.verdict, said.reasons) == (verdict, {})
+    assert f"{verdict} on this machine as it was found: paced" in text(said).splitlines()[1]
     assert "the governor cannot be read" in text(said)
+    assert as_json(said)["as_found"]
+    assert "as it was found" not in text(found(repeat(took_ns)))
+
+
+CERTIFICATE = replace(GOOD, certificate=True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "took_ns", "verdict"),
+    [
+        (CERTIFICATE, repeat(MS), NO_VERDICT),
+        (CERTIFICATE, cycle([MS] * 9 + [9 * MS]), NO_VERDICT),
+        (CERTIFICATE, repeat(9 * MS), FAIL),
+        (replace(CERTIFICATE, any_governor=True), repeat(MS), PASS),
+    ],
+)
+def test_a_certificate_wants_to_know_the_governor_or_is_told(plan, took_ns, verdict):
+    said = found(took_ns, plan=plan, governors=None)
+    assert said.verdict == verdict
+    assert ("governor unread" in said.reasons) == (verdict == NO_VERDICT)
+    assert "the governor cannot be read" in text(said)
+
+
+class Late(Clock):
+    """A clock on which every fiftieth sleep is 5 ms too long."""
+
+    sleeps = 0
+
+    def sleep(self, seconds):
+        self.sleeps += 1
+        super().sleep(seconds + 0.005 * (self.sleeps % 50 == 0))
+
+
+@pytest.mark.parametrize(
+    ("took_ns", "plan", "verdict"),
+    [
+        (MS, GOOD, PASS),  # the responses count what began late
+        (MS, CERTIFICATE, NO_VERDICT),
+        (4 * MS, GOOD, NO_VERDICT),  # 9 ms with what began late, and only with it
+        (9 * MS, GOOD, FAIL),
+        (9 * MS, CERTIFICATE, FAIL),
+    ],
+)
+def test_steps_that_began_late_take_away_what_may_come_from_them(took_ns, plan, verdict):
+    said = check(plan, on_a_clock(repeat(took_ns), clocks=Late))
+    assert said.verdict == verdict
+    told = [*said.reasons.values()] if verdict == NO_VERDICT else said.remarks
+    assert any("1 % of the steps began more than 48" in each for each in told)
+    assert said.as_found == (verdict != NO_VERDICT)
+
+
+@pytest.mark.parametrize(
+    ("took_ns", "words"),
+    [
+        (repeat(MS), "95.0 %: were 1 % late, in bursts of 10, no miss would come by chance once in 20 runs"),
+        (
+            chain(repeat(MS, 50), [9 * MS], repeat(MS)),
+            "so few misses would come by chance less than once in a million runs",
+        ),
+        (cycle([MS] * 89 + [9 * MS]), "% that p99 is in time, "),
+        (repeat(9 * MS), "more than 99.9999 %: were 1 % late, so many misses would come by chance less than once in a"),
+    ],
+)
+def test_a_verdict_says_how_sure_it_is(took_ns, words):
+    said = found(took_ns)
+    assert words in next(line for line in text(said).splitlines() if line.startswith("sure"))
+    assert words in as_json(said)["sure"]
 
 
 def test_too_few_steps_say_how_many_are_needed():
@@ -168,7 +246,7 @@ def test_all_that_is_told_is_json_and_fits_a_screen():
     assert told["cold"] == [{"load_us": 20_000.0, "first_us": 900.0}]
     assert told["warm_up"] == [{"steps": 200, "settled": True}]
     lines = text(said).splitlines()
-    assert len(lines) <= 24
+    assert len(lines) <= 25
     assert any("3 in a row" in line for line in lines)
 
 
@@ -242,7 +320,7 @@ def model(tmp_path_factory):
 
 
 def test_fresh_processes_measure_every_step(model):
-    plan = Plan(model, Budget(500), seconds=0.1, processes=2, any_governor=True)
+    plan = Plan(model, Budget(500), seconds=0.1, processes=2)
     seen = []
     said = check(plan, fresh, seen.append)
     assert seen == [0, 1]
@@ -349,10 +427,10 @@ def test_what_answers_nonsense_is_refused(tmp_path):
 
 def test_the_command_tells_what_it_found_and_leaves_with_its_code(model, tmp_path):
     html, few = tmp_path / "l.html", ("--percentile", 50)  # of which four steps decide nothing, even if all are late
-    told = edge("check", model, "--seconds", 0.12, "--period", "30ms", "--any-governor", "--html", html, *few, code=3)
+    told = edge("check", model, "--seconds", 0.12, "--period", "30ms", "--html", html, *few, code=3)
     assert "NO VERDICT: paced, 4 steps" in told
     assert Page(html.read_text()).stands_alone()
-    given = ("--seconds", 0.04, "--processes", 1, "--deadline", "8ms", "--json", *few)
+    given = ("--seconds", 0.04, "--processes", 1, "--deadline", "8ms", "--any-governor", "--json", *few)
     said = json.loads(edge("certify", model, *given, code=3))
     assert said["budget"] == {"period_us": 10_000, "deadline_us": 8000, "percentile": 50, "confidence": 0.95}
     assert not said["publishable"]

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from edgernn import cpu
+from edgernn.binomial import FAIL, PASS
 from edgernn.device import load, names
 from edgernn.latency.conditions import PI, Moment, fingerprint, machine, moment
-from edgernn.latency.fitness import Evidence, remarks, unfit
+from edgernn.latency.fitness import REASONS, Evidence, remarks, stands, unfit
 
 STEADY = Moment(
     governors=("performance",), mhz=(1500,), degrees={}, throttled=0, slowed=0, held=0, load=0.1, major_faults=7
@@ -59,16 +60,20 @@ def test_a_moment_is_what_the_files_say(root):
 
 
 @pytest.mark.parametrize("text", [None, "", "\n"])
-def test_a_governor_that_says_nothing_is_unknown_and_never_passes(root, text):
+def test_a_governor_that_says_nothing_is_unknown_and_certifies_nothing(root, text):
     path = root / f"sys/devices/system/cpu/cpu{max(os.sched_getaffinity(0))}/cpufreq/scaling_governor"
     path.unlink() if text is None else path.write_text(text)
     now = moment(root)
     assert now.governors is None
     evidence = replace(FIT, moments=(STEADY, replace(STEADY, governors=now.governors), STEADY))
-    assert list(unfit(evidence)) == ["governor unread"]
-    assert "the governor cannot be read" in unfit(evidence)["governor unread"]
-    assert not unfit(replace(evidence, any_governor=True))
+    assert not unfit(evidence)
     assert "the governor cannot be read" in remarks(evidence)[0]
+    certificate = replace(evidence, certificate=True)
+    assert list(unfit(certificate)) == ["governor unread"]
+    assert "say so by --any-governor" in unfit(certificate)["governor unread"]
+    told = replace(certificate, any_governor=True)
+    assert not unfit(told)
+    assert remarks(told) == ["the governor cannot be read: the clock is steady by --any-governor alone"]
 
 
 def test_where_nothing_can_be_read_nothing_is_known(tmp_path):
@@ -103,7 +108,7 @@ def at(**changed):
         ("throttled", {"moments": (STEADY, at(slowed=1), at(slowed=1))}, "slowed down for its heat"),
         ("throttled", {"moments": (at(held=4), at(held=4), at(held=5))}, "held back"),
         ("governor changed", {"moments": (STEADY, at(governors=("powersave",)), STEADY)}, "performance then powersave"),
-        ("governor unread", {"moments": (STEADY, STEADY, at(governors=None))}, "--any-governor"),
+        ("governor unread", {"moments": (STEADY, at(governors=None)), "certificate": True}, "--any-governor"),
         ("major faults", {"faults": 3}, "3 major faults"),
         ("release jitter", {"jitter_us": 1000.1}, "1 % of the steps began more than 1000 us after they could"),
         ("warm-up", {"settled": False}, "the warm-up did not settle"),
@@ -138,6 +143,23 @@ def test_what_is_worth_knowing_is_said():
     assert "since it booted, but not while" in told[1]
     assert "a load of 3" in told[2]
     assert remarks(FIT) == []
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("certificate", [False, True])
+def test_a_verdict_stands_only_against_what_it_cannot_come_from(reason, certificate):
+    """Another clock or machine may change every step; a delay makes some late; a late begin only lengthens."""
+    delays = {"major faults", "release jitter", "warm-up"}
+    said = replace(FIT, certificate=certificate)
+    some, late, long = replace(said, late=0.5), replace(said, late=0.96), replace(said, late=0.96, long=0.96)
+    assert stands(said, PASS, [reason]) == (reason == "release jitter" and not certificate)
+    assert not stands(some, FAIL, [reason])
+    assert stands(late, FAIL, [reason]) == (reason == "governor unread")
+    assert stands(long, FAIL, [reason]) == (reason in delays | {"governor unread"})
+    assert not stands(long, FAIL, [reason, "throttled"])
+    assert not stands(long, PASS, ["major faults"])
+    assert stands(some, FAIL, [])
+    assert stands(said, PASS, [])
 
 
 @pytest.mark.parametrize("name", names())

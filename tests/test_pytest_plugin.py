@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -11,6 +12,7 @@ from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cpu import missing
 from edgernn.errors import FileError, UsageError
 from edgernn.gate import asked
+from edgernn.latency import history
 from edgernn.latency.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
 from edgernn.readings import count as cost
 from edgernn_export.instructions import count
@@ -78,8 +80,8 @@ ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 def suite(pytester):
     """Run a suite of one test: `suite(text, *options) -> what pytest said`."""
 
-    def run(text, *options):
-        pytester.makeconftest(CONFTEST)
+    def run(text, *options, conftest=CONFTEST):
+        pytester.makeconftest(conftest)
         pytester.makepyfile(test_it=text)
         return pytester.runpytest_inprocess(*PLUGIN, *ALONE, *options)
 
@@ -102,6 +104,13 @@ def test_a_model_that_is_late_fails_with_what_it_missed(suite):
     said = suite(stepping(8001))
     said.assert_outcomes(failed=1)
     said.stdout.fnmatch_lines(["*290 of 290 steps took more than 8,000 us, and 90 % must not"])
+
+
+@pytest.mark.parametrize(("took_us", "outcome"), [(7000, "passed"), (8001, "failed")])
+def test_where_the_governor_cannot_be_read_a_test_passes_or_fails_all_the_same(suite, took_us, outcome):
+    said = suite(stepping(took_us), conftest=CONFTEST.replace('("performance",)', "None"))
+    said.assert_outcomes(**{outcome: 1})
+    said.stdout.re_match_lines([r"(PASS|FAIL) +test_it.*, sure .* %, machine as it was found"])
 
 
 def test_a_late_step_delays_those_behind_it(suite):
@@ -167,8 +176,8 @@ def test_a_file_that_is_no_baseline_is_an_error(suite, pytester, tmp_path):
 @pytest.mark.skipif(
     bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
 )
-def test_instructions_tell_a_larger_model_from_the_same(suite):
-    options = ("--edgernn-baseline=kept", "--edgernn-instructions")
+def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
+    options = ("--edgernn-baseline=kept", "--edgernn-instructions", "--edgernn-history=h.jsonl")
     first = suite(MODEL.format(hidden=16), *options, "--edgernn-update-baseline")
     first.assert_outcomes(passed=1)
     again = suite(MODEL.format(hidden=16), *options)
@@ -177,6 +186,8 @@ def test_instructions_tell_a_larger_model_from_the_same(suite):
     suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # other tests beside it count nothing
     larger = suite(MODEL.format(hidden=17), *options)
     larger.assert_outcomes(failed=1)
+    first, same, _, more = (each.instructions for each in history.read(pytester.path / "h.jsonl"))
+    assert 0 < first == same < more
     larger.stdout.re_match_lines([r".*the model grew from|.*regressed: \d+ instructions against \d+, \+\d+"])
 
 
@@ -206,6 +217,31 @@ def test_options_that_need_a_folder_say_so(suite, option):
     said = suite("", option)
     assert said.ret == pytest.ExitCode.USAGE_ERROR
     said.stderr.fnmatch_lines([f"*{option} needs the folder of the baselines: --edgernn-baseline DIR"])
+
+
+def test_each_verdict_is_a_line_of_history_and_properties_of_its_test(suite, pytester):
+    options = ("--edgernn-history=h.jsonl", "--junitxml=r.xml")
+    twice = stepping(7000).replace("edgernn_latency(step)", "edgernn_latency(step), edgernn_latency(step)")
+    suite(twice, *options).assert_outcomes(passed=1)
+    said = {each.get("name"): each.get("value") for each in ET.parse(pytester.path / "r.xml").iter("property")}
+    assert (said["edgernn verdict"], said["edgernn-2 verdict"]) == (PASS, PASS)
+    assert said["edgernn deadline"] == "8,000 us"
+    suite(stepping(9000), *options).assert_outcomes(failed=1)
+    lines = history.read(pytester.path / "h.jsonl")
+    assert [(each.name, each.verdict, each.misses) for each in lines] == [
+        ("test_it.py::test_model", PASS, 0),
+        ("test_it.py::test_model-2", PASS, 0),
+        ("test_it.py::test_model", FAIL, 290),
+    ]
+    assert history.gate(lines[0]) == pytest.approx(7001, rel=0.01)
+    assert (lines[0].deadline_us, lines[0].percentile, lines[0].steps) == (8000, 90, 290)
+
+
+def test_a_history_that_is_none_ends_the_suite_before_it_begins(suite, pytester):
+    (pytester.path / "h.jsonl").write_text("{")
+    said = suite(stepping(7000), "--edgernn-history=h.jsonl")
+    assert said.ret == pytest.ExitCode.USAGE_ERROR
+    said.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is no JSON*"])
 
 
 def test_nothing_is_measured_under_xdist(suite):

@@ -11,6 +11,7 @@ from edgernn.commands.devices import devices
 from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.generate import generate
+from edgernn.commands.history import history
 from edgernn.commands.info import info
 from edgernn.commands.probe import probe
 from edgernn.commands.regress import regress
@@ -30,6 +31,7 @@ VERBS = (
     check,
     certify,
     regress,
+    history,
     devices,
     probe,
     estimate,

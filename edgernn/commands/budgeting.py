@@ -1,10 +1,14 @@
 """What `edgernn check` and `edgernn certify` have in common: their options, and how they tell what was found."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgernn.commands.reporting import ready, reported, reports
 
 if TYPE_CHECKING:
     from edgernn.latency.check import Plan
@@ -22,21 +26,29 @@ OPTIONS = (
     click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random."),
     click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of random frames."),
-    click.option("--any-governor", is_flag=True, help="Judge although the governor of the clock cannot be read."),
     click.option("--json", "as_json", is_flag=True, help="Print as JSON."),
     click.option("--html", metavar="FILE", help="Write a page with drawings, which opens without a network."),
+    click.option("--history", metavar="FILE", help="Put a line behind those of earlier runs; see `edgernn history`."),
 )
+
+WRITES = ("html", "junit", "markdown", "history")
+"""Options that name a file to write."""
 
 
 def budgeted(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Give a verb the options."""
+    verb = reported(verb)
     for option in reversed(OPTIONS):
         verb = option(verb)
     return verb
 
 
-def planned(artifact: str, seconds: float, processes: int, **said: Any) -> "Plan":
+def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "Plan":
     """The plan that the options mean.
+
+    Args:
+        artifact, seconds, processes, certificate: as Plan has them.
+        said: the other options.
 
     Raises:
         EdgernnError: a name, time, file or budget that cannot be.
@@ -62,27 +74,55 @@ def planned(artifact: str, seconds: float, processes: int, **said: Any) -> "Plan
     )
     if said["trace"] is not None:
         recorded(said["trace"])
-    kept = ("back_to_back", "trace", "frames", "threads", "seed", "any_governor")
-    return Plan(artifact, budget, seconds, processes, device=device, **{name: said[name] for name in kept})
+    kept = {name: said[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")}
+    any_governor = said.get("any_governor", False)
+    return Plan(
+        artifact, budget, seconds, processes, device=device, certificate=certificate, any_governor=any_governor, **kept
+    )
 
 
-def tell(plan: "Plan", as_json: bool, html: str | None) -> None:
-    """Measure, print what was found, and leave with its exit code.
+def tell(plan: "Plan", command: str, *, as_json: bool, **written: str | None) -> None:
+    """Measure, print what was found, write the files that were asked for, and leave with its exit code.
+
+    Args:
+        plan: what is measured.
+        command: check or certify.
+        as_json: whether to print JSON.
+        written: one of WRITES -> the path; None where it was not asked for.
 
     Raises:
-        EdgernnError: as edgernn.latency.check, or the page cannot be written.
+        EdgernnError: as edgernn.latency.check, or a file cannot be written, which is found out before the run.
     """
     from edgernn import disk
-    from edgernn.extras import needed
+    from edgernn.latency import history
     from edgernn.latency.account import as_json as everything, text
     from edgernn.latency.check import CODES, check
+    from edgernn.latency.result import of_check
 
-    if html is not None:
-        with needed("--html"):
-            import edgernn.pages.latency
-        disk.writable(html)
+    _ready(written)
+    began, when = time.monotonic(), datetime.now(UTC)
     found = check(plan, tell=lambda k: click.echo(f"process {k + 1} of {plan.processes} ...", err=True))
     click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
-    if html is not None:
-        disk.write(html, edgernn.pages.latency.page(found).encode())
+    result = of_check(found, command, time.monotonic() - began)
+    files = dict(reports(result, when, written["junit"], written["markdown"]))
+    if written["html"] is not None:
+        import edgernn.pages.latency
+
+        files[written["html"]] = edgernn.pages.latency.page(found).encode()
+    disk.write_all(files)
+    if written["history"] is not None:
+        history.append(written["history"], history.of_check(found, command))
     click.get_current_context().exit(CODES[found.verdict])
+
+
+def _ready(written: Mapping[str, str | None]) -> None:
+    """Make sure that every file can be written."""
+    from edgernn.extras import needed
+    from edgernn.latency import history
+
+    if written["html"] is not None:
+        with needed("--html"):
+            import edgernn.pages.latency  # noqa: F401  it is imported here so that it is missed now
+    ready(*(written[name] for name in WRITES if name != "history"))
+    if written["history"] is not None:
+        history.ready(written["history"])

@@ -2,8 +2,12 @@
 
 import json
 import sys
+import time
+from datetime import UTC, datetime
 
 import click
+
+from edgernn.commands.reporting import ready, reported, reports
 
 ABOVE = click.FloatRange(0, min_open=True)
 
@@ -18,6 +22,7 @@ ABOVE = click.FloatRange(0, min_open=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtimes.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random frames.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@reported
 def regress(
     base: str,
     candidate: str,
@@ -28,6 +33,8 @@ def regress(
     threads: int,
     seed: int,
     as_json: bool,
+    junit: str | None,
+    markdown: str | None,
 ) -> None:
     """Time BASE and CANDIDATE in turn, and say whether the second is slower.
 
@@ -35,11 +42,16 @@ def regress(
     fit and there is no verdict. With --base-python one artifact tells whether an upgrade of its runtime is slower. The
     exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
     """
+    from edgernn import disk
     from edgernn.latency.arms import Arms, as_json as everything, compared, text
     from edgernn.latency.regress import CODES
+    from edgernn.latency.result import of_comparison
 
+    ready(junit, markdown)
+    began, when = time.monotonic(), datetime.now(UTC)
     arms = Arms(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
     found = compared(arms, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
     click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
+    disk.write_all(reports(of_comparison(found, time.monotonic() - began), when, junit, markdown))
     click.get_current_context().exit(CODES[found.regression.verdict])

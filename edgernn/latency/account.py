@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import ceil
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgernn.budget import Budget
+from edgernn.binomial import NO_VERDICT, PASS
+from edgernn.budget import CLEAN, Budget, Judgement, by_chance
 from edgernn.latency.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
 from edgernn.latency.conditions import Machine, Moment, fingerprint
 
@@ -22,28 +23,43 @@ KINDS: Mapping[str, str] = {
 
 def text(found: Check) -> str:
     """One screen."""
-    plan, said = found.plan, found.judged
+    plan = found.plan
     opened = found.processes[0].opened
     lines = [
         f"{Path(plan.artifact).name} on {opened['backend']}: {asked(plan.budget)}",
-        f"{found.verdict}: {_run(found)}",
+        f"{sentence(found)}: {_run(found)}",
         *(f"  {why}" for why in found.reasons.values()),
         "",
         f"{'us':12}" + "".join(f"{f'p{each}':>11}" for each in PERCENTS) + f"{'worst':>11}",
         *(_row(found, kind) for kind in KINDS if kind != "jitter" or not plan.back_to_back),
         "",
-        _line(
-            "misses", f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row"
-        ),
-        _line(f"p{plan.budget.percentile:g}", _percentile(found) + (", implied" if plan.back_to_back else "")),
-        _line("dependence", f"{said.dependence:.2f} steps are worth one that stands for itself"),
-        _line("processor", f"{found.share:.2%} of one core"),
-        _line("cold start", _cold(found)),
-        _line("would pass", would_pass(found)),
-        _line("machine", _machine(found)),
+        *(_line(name, told) for name, told in figures(found).items()),
         *(f"  {remark}" for remark in found.remarks),
     ]
     return "\n".join([*lines, *([""] if _warnings(found) else []), *_warnings(found)])
+
+
+def figures(found: Check) -> dict[str, str]:
+    """What was found beside the percentiles: a name and a sentence each."""
+    said, budget = found.judged, found.plan.budget
+    implied = ", implied" if found.plan.back_to_back else ""
+    return {
+        "misses": f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row",
+        f"p{budget.percentile:g}": _percentile(found) + implied,
+        "dependence": f"{said.dependence:.2f} steps are worth one that stands for itself",
+        "sure": sure(said, budget),
+        "processor": f"{found.share:.2%} of one core",
+        "cold start": _cold(found),
+        "would pass": would_pass(found),
+        "machine": _machine(found),
+    }
+
+
+def failure(found: Check) -> str:
+    """Why a FAIL is one."""
+    said, budget = found.judged, found.plan.budget
+    late = f"{said.misses:,} of {said.steps:,} steps took more than {budget.deadline_us:,.6g} us"
+    return f"{late}, and {budget.percentile:g} % must not"
 
 
 def as_json(found: Check) -> dict[str, Any]:
@@ -53,6 +69,8 @@ def as_json(found: Check) -> dict[str, Any]:
     deadline, percentile = found.passing
     return {
         "verdict": found.verdict,
+        "as_found": found.as_found,
+        "sure": sure(found.judged, plan.budget),
         "reasons": dict(found.reasons),
         "remarks": list(found.remarks),
         "publishable": found.publishable,
@@ -87,6 +105,36 @@ def asked(budget: Budget) -> str:
         f"a frame every {_time(budget.period_us)}, {budget.percentile:g} % answered within "
         f"{_time(budget.deadline_us)}, {budget.confidence:.0%} sure"
     )
+
+
+def sentence(found: Check) -> str:
+    """The verdict, and of what it is."""
+    whole = found.verdict == NO_VERDICT or not found.as_found
+    return found.verdict if whole else f"{found.verdict} on this machine as it was found"
+
+
+def sure(said: Judgement, budget: Budget) -> str:
+    """How sure the steps alone make their verdict: what chance would have to do if it were wrong."""
+    if said.verdict == NO_VERDICT:
+        passes, fails = confidence(said.so_few), confidence(said.so_many)
+        return (
+            f"{passes} that p{budget.percentile:g} is in time, {fails} that it is late; {budget.confidence:.0%} decide"
+        )
+    chance = by_chance(said, budget)
+    bursts = f", in bursts of {CLEAN}" if not said.misses else ""
+    many = ("so few misses" if said.misses else "no miss") if said.verdict == PASS else "so many misses"
+    once = "less than once in a million runs" if chance < 1e-6 else f"once in {1 / chance:,.0f} runs"
+    return (
+        f"{confidence(chance)}: were {100 - budget.percentile:.4g} % late{bursts}, {many} would come by chance {once}"
+    )
+
+
+def confidence(chance: float) -> str:
+    """One less the chance, in percent, and never rounded up to certainty."""
+    if chance < 1e-6:
+        return "more than 99.9999 %"
+    digits = max(1, ceil(-log10(chance)) - 1)
+    return f"{floor((1 - chance) * 100 * 10**digits) / 10**digits:.{digits}f} %"
 
 
 def mode(found: Check) -> str:

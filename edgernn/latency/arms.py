@@ -70,8 +70,7 @@ def compared(
     before = moment()
     said = regress(fresh, tolerances, tell)
     moments = (before, moment())
-    # The base against itself tells what a governor may have done, so one that cannot be read is no reason here.
-    evidence = Evidence(moments, all(settled), faults=0, jitter_us=None, deadline_us=0.0, any_governor=True)
+    evidence = Evidence(moments, all(settled), faults=0, jitter_us=None, deadline_us=0.0)
     reasons = unfit(evidence)
     if reasons:
         said = replace(said, verdict=NO_VERDICT, reason="; ".join(filter(None, [*reasons.values(), said.reason])))

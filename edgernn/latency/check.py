@@ -15,7 +15,7 @@ from edgernn.device import Device
 from edgernn.errors import UsageError
 from edgernn.latency import arrivals
 from edgernn.latency.conditions import Moment, moment
-from edgernn.latency.fitness import Evidence, remarks, unfit
+from edgernn.latency.fitness import STANDS, Evidence, remarks, stands, unfit
 from edgernn.latency.measured import Measured
 from edgernn.latency.paced import Run
 from edgernn.latency.responses import Array, Responses
@@ -42,7 +42,8 @@ class Plan:
         frames: a file of frames, as edgernn.frames reads it; else random ones.
         threads, seed: of the runtime, and of random frames.
         device: whose budget it is; None where it was stated.
-        any_governor: whether to judge where the governor cannot be read.
+        certificate: whether its figures are to be published, which asks more of the machine.
+        any_governor: whether a certificate accepts a governor that cannot be read.
         python: that runs the processes.
 
     Raises:
@@ -59,6 +60,7 @@ class Plan:
     threads: int = 1
     seed: int = 0
     device: Device | None = None
+    certificate: bool = False
     any_governor: bool = False
     python: str = sys.executable
 
@@ -92,6 +94,8 @@ class Check:
         verdict: PASS, FAIL or NO_VERDICT.
         reasons: why there is none, by name.
         remarks: what could not be looked at, or is worth knowing.
+        as_found: whether something of the machine was not known, or not as it should be, so that the verdict is of this
+            machine as it was found.
         judged: what the steps say, whether or not the machine was fit.
         passing: as edgernn.budget.passing.
     """
@@ -100,6 +104,7 @@ class Check:
     verdict: str
     reasons: Mapping[str, str]
     remarks: tuple[str, ...]
+    as_found: bool
     judged: Judgement
     passing: tuple[float | None, float | None]
     processes: tuple[Process, ...]
@@ -159,14 +164,18 @@ def judged(plan: Plan, processes: Sequence[Process]) -> Check:
     responses = Responses(_us([each.measured.run.response for each in processes]))
     said = responses.judge(budget)
     evidence = _evidence(plan, [each.measured for each in processes])
-    reasons = unfit(evidence)
+    reasons, borne = unfit(evidence), []
+    if said.verdict != NO_VERDICT and stands(evidence, said.verdict, reasons):
+        borne = [f"{why}; {STANDS[said.verdict]}" for why in reasons.values()]
+        reasons = {}
     if said.verdict == NO_VERDICT:
         reasons["steps"] = _too_few(said, budget, plan)
     return Check(
         plan,
         NO_VERDICT if reasons else said.verdict,
         MappingProxyType(reasons),
-        tuple(remarks(evidence)),
+        (*borne, *remarks(evidence)),
+        bool(borne) or evidence.governor_unknown,
         said,
         responses.passing(budget),
         tuple(processes),
@@ -190,7 +199,10 @@ def _evidence(plan: Plan, found: Sequence[Measured]) -> Evidence:
         jitter_us=None if plan.back_to_back else jitter,
         deadline_us=plan.budget.deadline_us,
         device=plan.device,
+        certificate=plan.certificate,
         any_governor=plan.any_governor,
+        late=float((_us([each.run.response for each in found]) > plan.budget.deadline_us).mean()),
+        long=float((_us([each.run.service for each in found]) > plan.budget.deadline_us).mean()),
     )
 
 

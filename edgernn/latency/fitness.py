@@ -1,16 +1,30 @@
-"""Whether the machine was fit to be measured on: the reasons for which there is no verdict."""
+"""Whether the machine was fit to be measured on: the reasons for which there is no verdict.
 
-from collections.abc import Callable, Mapping, Sequence
+What is not known is no reason: the verdict is of the machine as it was found, and says so. What is known to be wrong is
+one, unless the verdict cannot come from it:
+
+- Steps that began late make every response longer, and the responses count it. So a PASS stands all the same; a
+  certificate is refused even then, for others will read its percentiles as those of the artifact.
+- Pages from the disk, steps that began late and a warm-up that did not settle delay some steps, and those behind them.
+  They do not make nearly every step take longer than the deadline by itself, so such a FAIL stands.
+- Another clock than usual (throttled, another governor), and another machine, may change every step: nothing stands.
+- A certificate wants to know the governor, or to be told that it is steady. Where nearly every answer was late, it is a
+  FAIL although the governor is not known.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from edgernn import cpu
+from edgernn.binomial import FAIL, PASS
 from edgernn.device import THIS, Device
 from edgernn.latency.conditions import Moment
 
 NOW = 0b1111  # bits of a Raspberry Pi: too low a voltage, a clock that is capped, throttled, too warm
 SINCE_BOOT = NOW << 16
 JITTER = 0.1  # of the deadline, at its 99th percentile
+NEARLY_EVERY = 0.95  # of all steps
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,9 @@ class Evidence:
         jitter_us: release jitter at its 99th percentile; None where steps ran back to back.
         deadline_us: of the budget.
         device: whose budget it is.
-        any_governor: whether a governor that cannot be read is accepted.
+        certificate: whether the figures are to be published.
+        any_governor: whether a certificate accepts a governor that cannot be read, for it is known to be steady.
+        late, long: the part of all steps that answered after the deadline, and that took longer by themselves.
     """
 
     moments: Sequence[Moment]
@@ -33,7 +49,15 @@ class Evidence:
     jitter_us: float | None
     deadline_us: float
     device: Device | None = None
+    certificate: bool = False
     any_governor: bool = False
+    late: float = 0.0
+    long: float = 0.0
+
+    @property
+    def governor_unknown(self) -> bool:
+        """Whether the governor could not be read at one moment or more, and nobody vouches for it."""
+        return not self.any_governor and any(each.governors is None for each in self.moments)
 
 
 def unfit(said: Evidence) -> dict[str, str]:
@@ -42,12 +66,41 @@ def unfit(said: Evidence) -> dict[str, str]:
     return {name: why for name, why in found.items() if why}
 
 
+STANDS: Mapping[str, str] = MappingProxyType(
+    {
+        PASS: "the responses count it, and the PASS stands",
+        FAIL: "nearly every step was too late all the same, and the FAIL stands",
+    }
+)
+"""A verdict -> why it stands in spite of a reason, in words."""
+
+
+def stands(said: Evidence, verdict: str, reasons: Collection[str]) -> bool:
+    """Whether what the steps say stands in spite of these reasons, for it cannot come from any of them.
+
+    Args:
+        said: the evidence.
+        verdict: PASS or FAIL, of the steps alone.
+        reasons: names in REASONS.
+    """
+    harmless: set[str] = set()
+    if verdict == PASS and not said.certificate:
+        harmless |= {"release jitter"}
+    if verdict == FAIL and said.late >= NEARLY_EVERY:
+        harmless |= {"governor unread"}
+    if verdict == FAIL and said.long >= NEARLY_EVERY:
+        harmless |= {"governor unread", "major faults", "release jitter", "warm-up"}
+    return set(reasons) <= harmless
+
+
 def remarks(said: Evidence) -> list[str]:
     """What could not be looked at, and what is no reason but worth knowing."""
     last = said.moments[-1]
     told = []
-    if any(each.governors is None for each in said.moments):
+    if said.governor_unknown:
         told.append("the governor cannot be read: whether the clock was steady is not known")
+    elif any(each.governors is None for each in said.moments):
+        told.append("the governor cannot be read: the clock is steady by --any-governor alone")
     if last.throttled is None and last.slowed is None:
         told.append("nothing tells here whether the processor was throttled")
     if said.faults is None:
@@ -97,11 +150,11 @@ def _governor(said: Evidence) -> str:
 
 
 def _unread(said: Evidence) -> str:
-    if said.any_governor or all(each.governors is not None for each in said.moments):
+    if not said.certificate or not said.governor_unknown:
         return ""
     return (
-        "the governor cannot be read, so the clock may have been anything; where it is known to be steady, "
-        "--any-governor, or any_governor=True in a test, judges all the same"
+        "the governor cannot be read, so the clock may have been anything, and a certificate must know it; where it is "
+        "known to be steady, say so by --any-governor"
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from edgernn import disk
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget import Budget, at, dependence, interval
+from edgernn.budget import Budget, at, interval
+from edgernn.bursts import dependence
 from edgernn.errors import FileError
 
 US, INSTRUCTIONS = "us", "instructions"

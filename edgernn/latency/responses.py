@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.budget import BLOCKS, FEW, Budget, Judgement, at, judgement, passing, spread
+from edgernn.budget import Budget, Judgement, judgement, passing
+from edgernn.bursts import BLOCKS, FEW, cluster_size, dispersion
 
 Array = NDArray[np.float64]
 
@@ -25,9 +26,7 @@ class Responses:
     def judge(self, budget: Budget) -> Judgement:
         """As edgernn.budget.judge."""
         late = self.us > budget.deadline_us
-        misses = int(late.sum())
-        slow = late if misses >= FEW else self.us > at(self.ordered, 95)  # type: ignore[arg-type]
-        return judgement(self.ordered, misses, _in_a_row(late), _dependence(slow), budget)  # type: ignore[arg-type]
+        return judgement(self.ordered, int(late.sum()), _in_a_row(late), _dependence(late), budget)  # type: ignore[arg-type]
 
     def passing(self, budget: Budget) -> tuple[float | None, float | None]:
         """As edgernn.budget.passing."""
@@ -39,7 +38,10 @@ def _in_a_row(late: NDArray[np.bool_]) -> int:
     return int(np.diff(ends).max()) - 1
 
 
-def _dependence(slow: NDArray[np.bool_]) -> float:
-    length = len(slow) // BLOCKS
-    counts = slow[: length * BLOCKS].reshape(BLOCKS, length).sum(axis=1)
-    return spread(counts.tolist(), length)
+def _dependence(late: NDArray[np.bool_]) -> float:
+    """As edgernn.bursts.dependence."""
+    positions = np.flatnonzero(late)
+    if len(positions) < FEW:
+        return cluster_size(positions.tolist(), len(late))
+    length = len(late) // BLOCKS
+    return dispersion(late[: length * BLOCKS].reshape(BLOCKS, length).sum(axis=1).tolist(), length)
