@@ -76,6 +76,7 @@ class Data:
         mean, deviation: float32 (outputs,) of the training part's targets, which are stored as standard scores: a
             value is score * deviation + mean; nothing when targets are stored as they are.
         relative: whether that is the change from the first element of the frame at the same step.
+        notes: what a user must know of the data as they were read, a sentence each.
 
     Raises:
         FrameError: frames or targets that do not fit the widths.
@@ -95,6 +96,7 @@ class Data:
     mean: Array | None = None
     deviation: Array | None = None
     relative: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
