@@ -147,15 +147,17 @@ def _sampling(steps: Array, interval: float, setbacks: int) -> Sampling:
 
 
 def _disorder(rows: Table, times: Times, k: int, interval: float) -> FileError:
+    """Why a time is not after the one before, and what to do."""
     step = times.instants[k] - times.instants[k - 1]
     said = f"{rows.at(k)}: the time {times.cells[k]} is not after {times.cells[k - 1]}"
-    if not times.absolute and abs(step - (interval - HOUR)) <= JITTER * interval:
-        return FileError(
-            f"{said}: the clock was set back by an hour, as at the end of daylight saving time, and times without a "
-            'UTC offset do not tell the two passes apart; name the place with zone = "Europe/Berlin" or another under '
-            "[data], write the offset with every time, or say ordered = false where the rows follow one another"
-        )
-    return FileError(f"{said}; sort the rows, or say ordered = false")
+    if times.absolute or abs(step - (interval - HOUR)) > JITTER * interval:
+        return FileError(f"{said}; sort the rows, or say ordered = false")
+    twice = "a row is there twice, or " if step == 0 else ""
+    return FileError(
+        f"{said}: {twice}the clock was set back by an hour, as at the end of daylight saving time, and times without "
+        'a UTC offset do not tell the two passes apart; name the place with zone = "Europe/Berlin" or another under '
+        "[data], write the offset with every time, or say ordered = false where the rows follow one another"
+    )
 
 
 def seconds(given: Any) -> float:
