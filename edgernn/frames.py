@@ -1,6 +1,8 @@
 """Files of frames: .npy and .csv, a frame a row, as people have them; and .npz of several sequences."""
 
-from collections.abc import Iterable, Iterator
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def frames(path: str, dtype: str) -> Iterator[Array]:
 
     Raises:
         UsageError: another suffix than .npy or .csv.
-        FileError: the file cannot be read, or holds something else; a line of text is named.
+        FileError: the file cannot be read, holds something else, or nothing; a line of text is named.
     """
     suffix = Path(path).suffix
     if suffix == ".csv":
@@ -30,20 +32,60 @@ def frames(path: str, dtype: str) -> Iterator[Array]:
 
 
 def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Array]:
-    """A frame of each line that is not empty, numbers with commas between them; `name` is what a message calls them.
+    """A frame of each line that is not empty, as the reader of CSV files for training takes it.
+
+    Numbers have commas between them, and maybe quotes around them. A cell with nothing in it is a reading that is
+    missing: NaN, which a stream refuses or mends as it was told. A byte-order mark is passed over, and so is a first
+    line of names, of which none is a number.
+
+    Args:
+        lines: of text, whatever ends them; each is read when its frame is asked for.
+        name: what a message calls them.
+        dtype: as `frames` has it; there is no NaN in int32, so that an empty cell is refused.
 
     Raises:
-        FileError: a line that holds something else.
+        FileError: a line that holds something else; no frame at all.
     """
-    number = 0
+    number, begun, some = 0, False, False
     try:
         for line in lines:
             number += 1
-            if line.strip():
-                yield np.array([np.dtype(dtype).type(field) for field in line.split(",")], dtype)
-    except (ValueError, OverflowError) as error:
+            cells = _cells(line.removeprefix("\ufeff") if number == 1 else line)
+            if cells and (begun or not _names(cells)):
+                some = True
+                yield np.array([_value(cell, dtype) for cell in cells], dtype)
+            begun = begun or bool(cells)
+    except (ValueError, OverflowError, csv.Error) as error:
         at = f"line {number + isinstance(error, UnicodeDecodeError)}"
         raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
+    if not some:
+        raise FileError(f"{name} holds no frames; expected some, (time, inputs)")
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line; none where it is empty."""
+    if not line.strip():
+        return []
+    return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True, strict=True))]
+
+
+def _names(cells: Sequence[str]) -> bool:
+    """Whether these are names of columns: none is a number, and each has a letter, but that of an index is empty."""
+    return any(cells) and all(cell == "" or (not _is_number(cell) and any(map(str.isalpha, cell))) for cell in cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _value(cell: str, dtype: str) -> Any:
+    if cell == "" and dtype == "float32":
+        return np.float32("nan")
+    return np.dtype(dtype).type(cell)
 
 
 def sequences(path: str, dtype: str) -> tuple[Array, ...]:
@@ -51,7 +93,7 @@ def sequences(path: str, dtype: str) -> tuple[Array, ...]:
 
     Raises:
         UsageError: another suffix than .npy, .csv or .npz.
-        FileError: as `frames`; frames of several widths, or none.
+        FileError: as `frames`; frames of several widths, or no sequence.
     """
     suffix = Path(path).suffix
     if suffix == ".npz":
@@ -62,11 +104,11 @@ def sequences(path: str, dtype: str) -> tuple[Array, ...]:
         widths = sorted({len(row) for row in rows})
         if len(widths) > 1:
             raise FileError(f"'{path}' has frames of {' and '.join(map(str, widths))} values; expected one width")
-        found = [np.stack(rows)] if rows else []
+        found = [np.stack(rows)]
     else:
         raise UsageError(f"no sequences can be read from '{path}'; there are .npy, .csv and .npz")
     if not found:
-        raise FileError(f"'{path}' holds no frames; expected some, (time, inputs)")
+        raise FileError(f"'{path}' holds no array; expected some of shape (time, inputs)")
     return tuple(found)
 
 
@@ -78,12 +120,14 @@ def _checked(held: Array, name: str, dtype: str) -> Array:
     fits = held.ndim == 2 and np.can_cast(held.dtype, dtype, "same_kind")
     if not fits or (dtype == "int32" and np.any(held != held.astype(dtype))):
         raise FileError(f"{name} holds {held.dtype} of shape {held.shape}; expected {dtype} of shape (time, inputs)")
+    if not len(held):
+        raise FileError(f"{name} holds no frames; expected some, (time, inputs)")
     return held.astype(dtype)
 
 
 def _csv(path: str, dtype: str) -> Iterator[Array]:
     try:
-        text = disk.read(path).decode()
+        text = disk.read(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"'{path}' is not text: {error}; expected one frame a line, with commas") from error
     return parsed(text.splitlines(), f"'{path}'", dtype)

@@ -12,13 +12,14 @@ import edgernn
 from edge import called
 from edgernn.anomaly import Likelihood, Scorer
 from edgernn.cells import Scale, Slice
+from edgernn.detector import Trigger
 from edgernn.errors import FileError, FrameError, StateError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.runtime import BACKENDS
 from edgernn.tensor import Tensor
 from edgernn.train import recipe as recipes, run
-from edgernn.train.anomalies import Rule, alarms, chosen, known_windows, scored, watch
-from edgernn.train.data.series import clock
+from edgernn.train.anomalies import Rule, alarms, chosen, scored, watch
+from edgernn.train.known import known_windows
 from edgernn_export import export
 from zoo import keyword_spotter
 
@@ -102,10 +103,22 @@ def test_settings_of_a_score_that_do_not_fit_are_refused(numbers):
 @given(seed=st.integers(0, 99), rest=st.integers(0, 20), most=st.floats(0, 9))
 def test_the_threshold_keeps_to_its_false_alarms(seed, rest, most):
     random = np.random.default_rng(seed)
-    scores, known = random.random(300), random.random(300) < 0.2
-    threshold = chosen(scores, known, rest, most)
-    assert sum(not known[k] for k in alarms(scores, threshold, rest)) <= most
+    scores, known, elapsed = random.random(300), random.random(300) < 0.2, random.random(300).cumsum()
+    threshold = chosen(scores, known, elapsed, rest, most)
+    assert sum(not known[k] for k in alarms(scores, threshold, elapsed, rest)) <= most
     assert threshold > scores.max() or threshold in scores
+
+
+@given(
+    scores=st.lists(st.sampled_from([0.0, 0.4, 0.5, 0.9]), min_size=1, max_size=60),
+    rest=st.integers(0, 9),
+    interval=st.sampled_from([1.0, 300.0]),
+)
+def test_alarms_of_a_series_without_gaps_are_those_of_the_trigger(scores, rest, interval):
+    trigger = Trigger(0.5, rest)
+    wanted = [k for k, score in enumerate(scores) if trigger.step(score)]
+    elapsed = np.arange(len(scores)) * interval
+    assert alarms(np.array(scores), 0.5, elapsed, rest * interval) == wanted
 
 
 START = datetime.fromisoformat("2024-01-01")
@@ -117,8 +130,12 @@ def series(path, values):
     return path
 
 
+def moment(k):
+    return START + timedelta(minutes=10 * k)
+
+
 def at(k):
-    return str(START + timedelta(minutes=10 * k))
+    return str(moment(k))
 
 
 def walk(faults=(), n=4000):
@@ -137,7 +154,7 @@ def persistent(tmp_path):
 
 def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
-    windows = [(clock(at(k - 100)), clock(at(k + 100))) for k in (1500, 3600)]
+    windows = [(moment(k - 100), moment(k + 100)) for k in (1500, 3600)]
     found = watch(persistent, path, windows, rule=Rule(Likelihood(1000, 10, 200), a_week=0.0))
     right = [alarm for alarm in found.alarms if alarm.known]
     assert [alarm.part for alarm in right] == ["training", "test"]

@@ -171,7 +171,13 @@ ARRAYS = {
     "deep.npz": {"x": np.zeros((2, 50, 10), np.float32)},
     "empty.npz": {},
 }
-TEXTS = {"ragged.csv": "1,2\n3\n", "words.csv": "one,two\n", "nothing.csv": "\n", "torn.npy": "no array", "a.wav": ""}
+TEXTS = {
+    "ragged.csv": "1,2\n3\n",
+    "words.csv": "one,two\nthree,four\n",
+    "nothing.csv": "\n",
+    "torn.npy": "no array",
+    "a.wav": "",
+}
 WRONG = {
     (): NO_FRAMES,
     ("--calibrate", "short.npy"): "7 frames arrived to calibrate on; expected at least 32",
@@ -179,10 +185,10 @@ WRONG = {
     ("--calibrate", "nan.npy"): "element 3 of frame 12 of sequence 0 is nan; expected a finite number",
     ("--calibrate", "narrow.npy"): "sequence 0 is float32 of shape (50, 9); expected an array of float32 of shape (time, 10)",
     ("--calibrate", "deep.npz"): "array 'x' of 'deep.npz' holds float32 of shape (2, 50, 10); expected float32 of shape (time, inputs)",
-    ("--calibrate", "empty.npz"): "'empty.npz' holds no frames",
+    ("--calibrate", "empty.npz"): "'empty.npz' holds no array",
     ("--calibrate", "nothing.csv"): "'nothing.csv' holds no frames",
     ("--calibrate", "ragged.csv"): "'ragged.csv' has frames of 1 and 2 values; expected one width",
-    ("--calibrate", "words.csv"): "'words.csv', line 1: could not convert",
+    ("--calibrate", "words.csv"): "'words.csv', line 2: could not convert",
     ("--calibrate", "torn.npy"): "'torn.npy' is no array",
     ("--calibrate", "none.npy"): "'none.npy' cannot be read",
     ("--calibrate", "a.wav"): "no sequences can be read from 'a.wav'; there are .npy, .csv and .npz",

@@ -1,6 +1,7 @@
 """Readers: the splits of the real data, no leak from the test part, and every bad input with its message."""
 
 import json
+import struct
 import subprocess
 import sys
 import wave
@@ -32,6 +33,7 @@ from edgernn.train.data.folder import named
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.split import Split
+from edgernn.train.data.wav import samples
 from edgernn_export import export
 
 RATE_HZ = 8000
@@ -142,6 +144,30 @@ def activities(folder: Path, files=8, rows=20):
 def series(path: Path, values):
     times = np.datetime64("2024-01-01T00:00") + np.arange(len(values)) * np.timedelta64(30, "m")
     return table(path, zip(times, values, strict=True), ("timestamp", "value"))
+
+
+PIPED = {
+    "FFmpeg": (2**32 - 1, 2**32 - 1),
+    "SoX": (0x7FFFF024, 0x7FFFF000),
+    "arecord": (0x80000024, 0x80000000),
+    "a recorder that was killed": (0, 0),
+}
+"""Sizes of the file and of its sound in a header that was written before they were known."""
+
+
+@pytest.mark.parametrize("described", [b"", b"LIST" + struct.pack("<I", 6) + b"INFO\0\0"], ids=["bare", "described"])
+@pytest.mark.parametrize("name", PIPED)
+def test_a_sound_without_its_size_is_read_to_the_end(name, described, tmp_path):
+    sound(tmp_path / "whole.wav", np.sin(np.arange(901)))
+    whole = (tmp_path / "whole.wav").read_bytes()
+    sizes = [struct.pack("<I", size) for size in PIPED[name]]
+    header = whole[:4] + sizes[0] + whole[8:36] + described + b"data" + sizes[1]
+    (tmp_path / "piped.wav").write_bytes(header + whole[44:])
+    for one, other in zip(samples(tmp_path / "whole.wav"), samples(tmp_path / "piped.wav"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    (tmp_path / "piped.wav").write_bytes(header + whole[44:-1])
+    with pytest.raises(FileError, match="is truncated: it was written to a pipe, without its size, and ends within"):
+        samples(tmp_path / "piped.wav")
 
 
 def test_folders_name_classes_as_speech_commands_does(tmp_path):

@@ -453,7 +453,7 @@ def test_run_refuses_what_is_no_window(folder):
     (folder / "ragged.csv").write_text("1,2,3,4,5,6\n1,2,3\n")
     assert "frame 1 has 3 values; expected 6" in edge("run", "pooled.onnx", "--input", "ragged.csv", code=2)
     (folder / "empty.csv").write_text("")
-    assert "with at least one frame" in edge("run", "pooled.onnx", "--input", "empty.csv", code=2)
+    assert "'empty.csv' holds no frames" in edge("run", "pooled.onnx", "--input", "empty.csv", code=2)
     (folder / "nan.csv").write_text("1,2,3,4,5,nan\n")
     assert "element 5 of frame 0 is nan" in edge("run", "pooled.onnx", "--input", "nan.csv", code=2)
     said = edge("run", "pooled.onnx", "--input", "x.npy", "--on-bad-input", "hold", code=2)

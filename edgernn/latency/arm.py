@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from edgernn import runtime
-from edgernn.errors import EdgernnError, FileError, FrameError
+from edgernn.errors import EdgernnError, FrameError
 from edgernn.frames import frames as read_frames
 from edgernn.latency import arrivals
 from edgernn.latency.conditions import machine, moment
@@ -83,8 +83,6 @@ def _open(held: list[Arm], artifact: str, frames: str | None, threads: int, seed
 def _frames(path: str, program: runtime.Program) -> list[Any]:
     """All frames of a file, each tried, so that none is refused while it counts."""
     given = list(read_frames(path, "int32" if program.contract.rows else "float32"))
-    if not given:
-        raise FileError(f"'{path}' holds no frame; one at least is needed")
     stream = program.stream()
     for t, frame in enumerate(given):
         try:

@@ -54,7 +54,7 @@ class Result:
         frames_per_s: frames on which the network was trained in a second.
         parameters: of the whole graph, exact cells too.
         history: of each epoch, losses, accuracies and norms of the gradient by name.
-        notes: what was wrong with the gradient.
+        notes: what a user must know of the data, and what was wrong with the gradient.
     """
 
     metrics: Mapping[str, float]
@@ -114,7 +114,7 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
         round(task.frames / took, 1),
         sum(count(graph).parameters for graph in convert.graphs(model)),
         task.history,
-        norms.notes,
+        (*data.notes, *norms.notes),
     )
     if trainer.is_global_zero:
         _write(out, recipe, model, verdict, result)

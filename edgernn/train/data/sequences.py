@@ -78,6 +78,7 @@ class Data:
             value is score * deviation + mean; nothing when targets are stored as they are.
         relative: whether that is the change from the first element of the frame at the same step.
         origin: the files that it was read from; None for data that was made, or changed, in memory.
+        notes: what a user must know of the data as they were read, a sentence each.
 
     Raises:
         FrameError: frames or targets that do not fit the widths.
@@ -98,6 +99,7 @@ class Data:
     deviation: Array | None = None
     relative: bool = False
     origin: Origin | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

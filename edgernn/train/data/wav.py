@@ -115,8 +115,7 @@ def samples(path: str | os.PathLike[str]) -> tuple[Array, int]:
     Raises:
         FileError: it is missing, truncated, no WAV file, or has several channels.
     """
-    data = disk.read(path)
-    _refuse_truncated(data, path)
+    data = _whole(disk.read(path), path)
     try:
         found, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
@@ -135,18 +134,50 @@ def _clip(path: str | os.PathLike[str], rate_hz: int, hop: int) -> Array:
     return in_hops(found, hop)
 
 
-def _refuse_truncated(data: bytes, path: str | os.PathLike[str]) -> None:
-    """libsndfile reads what is left of a truncated file without a word; the sizes in its chunks tell."""
+def _whole(data: bytes, path: str | os.PathLike[str]) -> bytes:
+    """The file with the true size of its sound, where that was unknown when the header was written.
+
+    libsndfile reads what is left of a truncated file without a word; the sizes in its chunks tell. Of sound that was
+    written to a pipe they tell nothing, and it goes on to the end of the file, where a whole sample must end too.
+
+    Raises:
+        FileError: it is truncated, or no WAV file.
+    """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise FileError(f"'{path}' is no WAV file: it does not begin with RIFF and WAVE; convert it")
-    at = 12
+    at, block = 12, 1
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
+        begin, there = at + 8, len(data) - at - 8
+        if name == b"fmt " and there >= FMT:
+            block = max(1, struct.unpack_from("<H", data, begin + 12)[0])  # bytes of a sample of every channel
         if name == b"data":
-            if at + 8 + size > len(data):
-                raise FileError(
-                    f"'{path}' is truncated: {len(data) - at - 8:,} of {size:,} bytes of sound are there; copy it again"
-                )
-            return
+            if _placeholder(size, whole=struct.unpack_from("<I", data, 4)[0], there=there):
+                if there % block:
+                    raise FileError(
+                        f"'{path}' is truncated: it was written to a pipe, without its size, and ends within a sample "
+                        f"of {block} bytes; copy it again"
+                    )
+                return data[: at + 4] + struct.pack("<I", there) + data[begin:]
+            if there < size:
+                raise FileError(f"'{path}' is truncated: {there:,} of {size:,} bytes of sound are there; copy it again")
+            return data
         at += 8 + size + size % 2
     raise FileError(f"'{path}' is truncated: it has no sound; copy it again")
+
+
+def _placeholder(size: int, *, whole: int, there: int) -> bool:
+    """Whether the size of the sound is what a program leaves that cannot go back to the header.
+
+    0xFFFFFFFF by FFmpeg; 0x7FFFF000 by SoX; up to 2 GiB, by ALSA's arecord; nothing at all where the size of the whole
+    file is 0 too, which no finished file has.
+
+    Args:
+        size: of the sound, as the header has it.
+        whole: of the file, as the header has it.
+        there: bytes from the beginning of the sound to the end of the file.
+    """
+    return (size > there and (size == 2**32 - 1 or 2**31 - 4096 <= size <= 2**31)) or (size == whole == 0 < there)
+
+
+FMT = 16  # bytes of the shortest description of samples
