@@ -25,7 +25,7 @@ from zoo import GRAPHS, frames, keyword_spotter
 KWS = keyword_spotter()
 BOARDS = [name for name in device.names() if name != device.THIS and ".so" in device.load(name).formats]
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
-IN_NUMPYS_ORDER = {"softmax", "log", "normalize"}  # sums and logarithms that C takes in another order than numpy
+IN_NUMPYS_ORDER = {"softmax", "log"}  # sums and logarithms that C takes in another order than numpy
 
 
 def opened(graph, folder, **options):
