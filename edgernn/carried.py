@@ -23,7 +23,10 @@ PLAIN = ("add", "subtract", "multiply", "scale", "split", "concat")
 """The words of degree one in each value that they read."""
 
 BOUNDS: Mapping[str, Range] = {"sigmoid": Range(0, 1), "tanh": Range(-1, 1), "softmax": Range(0, 1)}
-"""What ends growth -> the bounds of what it makes. Words that stay float, such as `normalize`, end it too."""
+"""Words whose results have bounds -> these bounds."""
+
+ENDS = (*BOUNDS, "normalize")
+"""What ends growth: no result of `normalize` grows with what it reads. Words that stay float end it too."""
 
 CORNERS = 10  # values whose corners are tried: 2 ** 10 vectors
 
@@ -68,7 +71,7 @@ def _grows(words: Collection[Word], state: State, ranges: Mapping[str, Range]) -
     """Whether a state is made of itself with nothing that bounds it between, and may leave its bounds by that."""
     again, path = {state.before}, []
     for word in words:
-        if word.name not in BOUNDS and again & set(word.reads):
+        if word.name not in ENDS and again & set(word.reads):
             again |= set(word.made)
             path.append(word)
     if state.after not in again:

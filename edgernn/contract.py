@@ -14,6 +14,7 @@ from edgernn.checksum import BLANK, KEY
 from edgernn.errors import FileError, UsageError
 from edgernn.file import SUFFIX, digest
 from edgernn.graph import INPUT, OUTPUT, Graph
+from edgernn.reproducible import same_bits
 from edgernn.static import Grid, static
 from edgernn.version import VERSION
 from edgernn.window import Window
@@ -47,6 +48,7 @@ class Contract:
     cpu: str = ""  # the level that compiled code was made for, one of edgernn.cpu.LEVELS
     window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
     grids: Mapping[str, Grid] = field(default_factory=dict)  # of x, y and states that are integers in the artifact
+    same_bits: str = ""  # one of edgernn.reproducible.SAME_BITS: what has them in numpy and compiled code
 
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
@@ -61,11 +63,13 @@ class Contract:
 
 def contract(graph: Graph) -> Contract:
     """The contract of every artifact made from a graph."""
+    plan = static(graph)
     return replace(
         _alike(graph),
         states=dict(graph.states),
         rest={name: tuple(tensor.stored.tolist()) for name, tensor in graph.rest.items()},
-        grids=static(graph).door,
+        grids=plan.door,
+        same_bits=same_bits(plan, graph.precision),
     )
 
 

@@ -1,7 +1,6 @@
 """Files of frames: .npy and .csv, a frame a row, as people have them; and .npz of several sequences."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any

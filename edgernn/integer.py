@@ -1,8 +1,8 @@
 """The words in integers: what each becomes when its values lie on grids, as constants that any target can write down.
 
 Every sum of products is held by 32 bits, which is checked where the constants are made; every word rounds once (but
-sigmoid and tanh of 16 bits, whose table has its own two roundings) and then saturates at the ends of its grid. Nothing
-here is float but the making of the constants, in float64.
+those with a table or a root inside, which have roundings of their own before) and then saturates at the ends of its
+grid. Nothing here is float but the making of the constants, in float64.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from edgernn import fixedpoint
 from edgernn.errors import CalibrationError
 from edgernn.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
+from edgernn.integer_normalize import normalize
+from edgernn.integer_softmax import natural, softmax
 from edgernn.record import Ref, Word
-from edgernn.static import Grid, Static
+from edgernn.static import Grid, Static, saturate
 from edgernn.tensor import Tensor
 
 
@@ -264,6 +266,9 @@ MAKE: Mapping[str, Callable[[Word, Static], Callable[..., Any]]] = {
     "split": split,
     "concat": concat,
     "lookup": lookup,
+    "normalize": normalize,
+    "softmax": softmax,
+    "log": natural,
 }
 """The word -> what makes its integer form from a plan."""
 
@@ -271,11 +276,6 @@ MAKE: Mapping[str, Callable[[Word, Static], Callable[..., Any]]] = {
 def integer(plan: Static) -> Mapping[Ref, Callable[..., Any]]:
     """The integer form of each word that has one, by the first value that it makes."""
     return {word.made[0]: MAKE[word.name](word, plan) for word in plan.trace.words if plan.integer(word)}
-
-
-def saturate(q: Integers, to: Grid) -> Integers:
-    """The integers from zero on a grid, those beyond its ends at its ends."""
-    return np.clip(q + to.zero, to.low, to.high)
 
 
 def _plain(given: Tensor | float) -> Any:

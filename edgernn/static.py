@@ -2,14 +2,15 @@
 
 A value v is kept as the integer q with v = (q - zero) * scale. In 8 bits the grid covers the value's range and 0, and
 zero is where 0 falls; in 16 bits it is symmetric, zero is 0. The rules are those of TFLite, so that its operators can
-follow: sigmoid writes steps of 1/256 from -128 (1/32768 in 16 bits), tanh steps of 1/128 (1/32768); the parts of a
-split lie on the grid of the whole; a state leaves with the grid it enters with. States that can grow, such as an
-LSTM's cell state, and the values they are made of are 16 bits in either scheme (edgernn.carried says which they are).
-`softmax`, `log` and `normalize` stay float, and so do layers without a scheme: values are rounded where they come from
-such a word, and made float again where they go into one.
+follow: sigmoid and softmax write steps of 1/256 from -128 (1/32768 in 16 bits), tanh steps of 1/128 (1/32768); the
+parts of a split lie on the grid of the whole; a state leaves with the grid it enters with. States that can grow, such
+as an LSTM's cell state, and the values they are made of are 16 bits in either scheme (edgernn.carried says which they
+are). `softmax` and `log` are integers where their results go on into other integers or into a state, and stay float
+where only the answer is made of them. Layers without a scheme stay float: values are rounded where they come from such
+a word, and made float again where they go into one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -25,8 +26,14 @@ from edgernn.record import Ref, Word
 from edgernn.tensor import STATIC
 from edgernn.trace import State, Trace, trace
 
-INTEGER = ("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup")
-"""The words that have an integer form."""
+INTEGER = (
+    *("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup"),
+    "normalize",
+)
+"""The words that always have an integer form in a static layer."""
+
+WITHIN = ("softmax", "log")
+"""Those that have one where an integer or a state is made of their results; an answer of theirs is float."""
 
 SILENCE = 1e-30  # a range within it is one of 0 alone
 
@@ -80,6 +87,8 @@ FIXED: Mapping[tuple[str, int], Grid] = {
     ("sigmoid", 16): Grid(2**-15, 0, 16),
     ("tanh", 8): Grid(2**-7, 0, 8),
     ("tanh", 16): Grid(2**-15, 0, 16),
+    ("softmax", 8): Grid(2**-8, -128, 8),
+    ("softmax", 16): Grid(2**-15, 0, 16),
 }
 """The word and the bits of what it makes -> its grid, whatever the range."""
 
@@ -123,6 +132,11 @@ class Static:
         return found | ({OUTPUT: self.grids[y.name]} if y.name in self.whole else {}) | dict(self.states)
 
 
+def saturate(q: NDArray[np.int64], to: Grid) -> NDArray[np.int64]:
+    """Integers counted from the zero of a grid as integers on it, those beyond its ends at its ends."""
+    return np.clip(q + to.zero, to.low, to.high)
+
+
 def static(graph: Graph) -> Static:
     """The plan of a graph; without layers in a static scheme there is nothing in it.
 
@@ -131,7 +145,7 @@ def static(graph: Graph) -> Static:
     """
     steps = trace(graph)
     bits_of = {layer.name: STATIC.get(layer.scheme, 0) for layer in graph.layers}
-    words = [word for word in steps.words if bits_of[word.layer] and _is_integer(word)]
+    words = _computed(steps, {name for name, bits in bits_of.items() if bits})
     whole = {ref.name for word in words for ref in word.made}
     bits = {ref.name: bits_of[word.layer] for word in words for ref in word.made}
     for word in words:
@@ -146,6 +160,20 @@ def static(graph: Graph) -> Static:
     for name in bits.keys() - grids.keys():
         grids[name] = _shared({name}, bits, words, graph)
     return Static(steps, frozenset(whole), grids, {state.name: grids[state.before.name] for state in states})
+
+
+def _computed(steps: Trace, layers: set[str]) -> Sequence[Word]:
+    """The words of these layers that compute with integers, in order."""
+    needed = {state.after for state in steps.states}  # by integers, by states, or by float words before these
+    found: list[Word] = []
+    for word in reversed(steps.words):
+        goes_on = not needed.isdisjoint(word.made)
+        integer = word.layer in layers and (_is_integer(word) or (goes_on and word.name in WITHIN))
+        if integer:
+            found.append(word)
+        if integer or goes_on:
+            needed |= set(word.reads)
+    return found[::-1]
 
 
 def _is_integer(word: Word) -> bool:

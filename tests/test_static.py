@@ -403,10 +403,10 @@ def test_layers_that_are_kept_and_features_stay_float(scheme):
         Layer("out", Dense(t(3, 4), t(3), "softmax")),
     )
     graph = quantized(Graph(layers, 6), scheme, keep=("kept", "square"))
-    assert [layer.name for layer in graph.layers if layer.scheme] == ["gru", "out"]
+    assert [layer.name for layer in graph.layers if layer.scheme] == ["gru", "norm", "out"]
     assert {name for name, tensor in graph.tensors.items() if tensor.scheme} == {"gru.w", "gru.u", "out.w"}
     plan = static(graph)
-    assert {word.layer for word in plan.trace.words if plan.integer(word)} == {"gru", "out"}
+    assert {word.layer for word in plan.trace.words if plan.integer(word)} == {"gru", "norm", "out"}
     assert [word.name for word in plan.trace.words if word.layer == "out" and not plan.integer(word)] == ["softmax"]
     assert set(plan.states) == {"gru.h"}
     y, _ = FixedStepper(graph).run(frames(graph, 8))

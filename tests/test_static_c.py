@@ -12,6 +12,7 @@ import pytest
 
 import edgernn
 from edgernn.cells import (
+    Activation,
     Concat,
     Conv1d,
     Dense,
@@ -63,8 +64,11 @@ EVERY_WORD = Graph(
         Layer("sum", Sum(), ("slice", "lstm")),
         Layer("product", Product(), ("sum", "lstm")),
         Layer("relu", THIN),
+        Layer("norm", LayerNorm(t(70), t(70))),
         Layer("fast", FastGrnn(t(5, 70), t(5, 5), t(5), t(5), t(5), t(5))),
         Layer("mgu", Mgu(t(10, 5), t(5, 5), t(5, 5), t(10))),
+        Layer("p", Activation("softmax")),
+        Layer("log", Activation("log")),
         Layer("out", Dense(t(33, 5), t(33), "sigmoid")),
     ),
     6,
@@ -93,7 +97,7 @@ FLOATS = Graph(
 MIXED = {
     "softmax": (SOFT, ()),
     "float in the middle": (FLOATS, ("lstm",)),
-    "float at the end": (FLOATS, ("out", "join")),
+    "float at the end": (FLOATS, ("out", "join", "norm")),
 }
 every_scheme = pytest.mark.parametrize("scheme", STATIC)
 
@@ -132,10 +136,9 @@ def written(graph, stem, folder):
 
 
 @every_scheme
-@pytest.mark.parametrize("name", WHOLE)
-def test_ten_thousand_random_steps_give_the_bits_of_the_definition(name, scheme, tmp_path):
+def test_ten_thousand_random_steps_give_the_bits_of_the_definition(scheme, tmp_path):
     """Many streams at once in numpy, reset at random; each compiled stream is one of them."""
-    graph = quantized(name, scheme)
+    graph = quantized("every word", scheme)
     program, reference = compiled(graph, tmp_path), FixedStepper(graph)
     streams, steps = 40, 250
     xs = loud(graph, streams, steps)
@@ -163,11 +166,12 @@ STRETCHED = {"float in the middle": 3}
 
 
 @every_scheme
-@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize("name", ["float in the middle", "float at the end"])
 def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_path):
     """Each step from the definition's own state: a last digit of float may turn an integer now and then, no more."""
     graph = quantized(name, scheme)
-    stream, reference = compiled(graph, tmp_path).stream(), FixedStepper(graph)
+    program, reference = compiled(graph, tmp_path), FixedStepper(graph)
+    stream = program.stream()
     states, equal, turned = reference.rest(), [], []
     for x in loud(graph, 300):
         stream.state = states
@@ -176,6 +180,8 @@ def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_
         equal.append(np.abs(found - y).max() < 1e-6)
         scales = {key: reference.plan.states[key].scale if key in reference.plan.states else 1e-5 for key in states}
         turned.append(max(np.abs(state - states[key]).max() / scales[key] for key, state in stream.state.items()))
+    if name == "float at the end":  # its states are integers, or made by float words that have the same bits
+        assert (program.contract.same_bits, max(turned)) == ("states", 0)
     assert np.mean(equal) > 0.98
     assert max(turned) <= 1.001 * STRETCHED.get(name, 1)
     assert np.mean(np.less_equal(turned, 1.001)) > 0.98
@@ -279,7 +285,15 @@ SOFT_FLOAT = {
     "aarch64": ("-target", "aarch64-linux-musl", "-mcpu=generic-neon-fp_armv8"),
 }
 """Processors without floating point: the first calls a function for it, the second refuses to compile it."""
-INTEGER_CALLS = {"memcpy", "memset", "__aeabi_memcpy", "__aeabi_memclr", "__aeabi_memcpy4", "__aeabi_memclr4"}
+INTEGER_CALLS = {
+    "memcpy",
+    "memset",
+    "__aeabi_memcpy",
+    "__aeabi_memclr",
+    "__aeabi_memcpy4",
+    "__aeabi_memclr4",
+    "__aeabi_ldivmod",
+}
 
 
 def needed(folder, target):

@@ -10,7 +10,7 @@ from test_precisions import altered, rows, scaled
 from test_static import STATICS, every_scheme
 
 import edgernn
-from edgernn.cells import Conv1d, LayerNorm
+from edgernn.cells import Conv1d, Standardize
 from edgernn.door import integers, numbers
 from edgernn.errors import ParityError
 from edgernn.graph import Graph, Layer
@@ -22,7 +22,7 @@ from edgernn_export.prove_integers import within
 from zoo import GRAPHS, apart, frames, keyword_spotter, t
 
 KWS = keyword_spotter()
-FLOAT_STATE = Graph((Layer("norm", LayerNorm(t(6), t(6))), Layer("conv", Conv1d(2, t(4, 12)))), 6)
+FLOAT_STATE = Graph((Layer("features", Standardize(t(6), t(6))), Layer("conv", Conv1d(2, t(4, 12)))), 6)
 EVERY = {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float word makes": FLOAT_STATE}
 
 every_file = pytest.mark.parametrize("suffix", [".onnx", ".tflite"])

@@ -22,7 +22,19 @@ from edgernn_export.targets.tflite.integers import IntegerWords
 from edgernn_export.targets.tflite.target import render
 
 KERNELS = ("BUILTIN_REF", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO")
-FEW = ("Gru", "Lstm", "FastGrnn", "Rnn relu", "Mgu", "Embedding", "Concat", "Dense sigmoid", "Conv1d", "Scale")
+FEW = (
+    "Gru",
+    "Lstm",
+    "FastGrnn",
+    "Rnn relu",
+    "Mgu",
+    "Embedding",
+    "Concat",
+    "Dense sigmoid",
+    "Conv1d",
+    "Scale",
+    "LayerNorm",
+)
 """Graphs that say every word that has integers, in 8 and 16 bits and with both in one word."""
 
 

@@ -86,6 +86,16 @@ GRAPHS: dict[str, Graph] = {
     "Slice first": one(Slice(6, 0, 2)),
     **{f"Activation {kind}": one(Activation(kind)) for kind in ("relu", "tanh", "sigmoid", "softmax")},
     "Activation log": Graph((Layer("p", Dense(t(4, 6), None, "softmax")), Layer("log", Activation("log"))), 6),
+    "Activation within": Graph(
+        (
+            Layer("p", Dense(t(4, 6), t(4), "softmax")),
+            Layer("log", Activation("log")),
+            Layer("gru", Gru(t(12, 4), t(12, 4), t(12), t(12))),
+            Layer("again", Activation("softmax")),
+            Layer("out", Dense(t(3, 4), t(3))),
+        ),
+        6,
+    ),
     "Dense then Slice": Graph((Layer("d", Dense(t(40, 6), t(40), "tanh")), Layer("s", Slice(40, 3, 20))), 6),
     "Names that meet": Graph(
         (

@@ -20,6 +20,7 @@ def info(path: str, as_json: bool) -> None:
     from edgernn import disk
     from edgernn.checksum import verify
     from edgernn.contract import WINDOWS
+    from edgernn.reproducible import SAME_BITS
     from edgernn.runtime import backend_of
 
     backend_of(path)
@@ -28,7 +29,8 @@ def info(path: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(said, indent=2))
         return
-    worded = {"window": WINDOWS[said["window"]], "grids": _grids(said["grids"])}
+    worded = {"window": WINDOWS[said["window"]], "same_bits": SAME_BITS[said["same_bits"]]}
+    worded["grids"] = _grids(said["grids"])
     for name, value in said.items():
         if name != "layers":
             click.echo(f"{name:14} {worded.get(name) or _text(value)}")

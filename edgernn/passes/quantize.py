@@ -12,7 +12,7 @@ from edgernn.fixedpoint import MOST
 from edgernn.graph import PRECISIONS, Graph, Layer
 from edgernn.passes.keep import check
 from edgernn.range import Range
-from edgernn.static import INTEGER, Grid, static
+from edgernn.static import INTEGER, WITHIN, Grid, static
 from edgernn.strict import misspelt
 from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Array, Tensor
 
@@ -30,7 +30,8 @@ def quantize(
     Tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers that are in
     a scheme already. The scales, and the biases beside integers, are rounded to 11 bits, so that a file keeps them in
     two bytes each (edgernn.halves). In a static scheme every layer with a word that has an integer form
-    computes with integers, whether it has a matrix or not, and `softmax`, `log` and `normalize` stay float in it.
+    computes with integers, whether it has a matrix or not; `softmax` and `log` do where something else than the answer
+    is made of them.
 
     Args:
         graph: with float weights.
@@ -49,7 +50,7 @@ def quantize(
     layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
     smaller = replace(graph, layers=layers, ranges=graph.ranges if ranges is None else ranges)
     if scheme in STATIC:
-        smaller = with_room(graph, smaller)
+        smaller = with_room(graph, _without_idle(smaller))
     if smaller.layers == graph.layers and graph.precision not in {*PRECISIONS.values(), scheme}:
         raise UsageError(f"no layer is left to quantize as {scheme}: the graph is in {graph.precision} already")
     return smaller
@@ -71,9 +72,18 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     }
     cell = with_tensors(layer.cell, fields)
     taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
-    if scheme not in STATIC or taken or not any(word.name in INTEGER for word in words):
+    if scheme not in STATIC or taken or not any(word.name in (*INTEGER, *WITHIN) for word in words):
         return replace(layer, cell=cell)
     return replace(layer, cell=cell, scheme=scheme)
+
+
+def _without_idle(graph: Graph) -> Graph:
+    """The graph with layers in float whose only words make the answer in float."""
+    plan = static(graph)
+    busy = {word.layer for word in plan.trace.words if plan.integer(word)}
+    busy |= {name for name, each in graph.recorded.items() if any(word.name in INTEGER for word in each.words)}
+    layers = (layer if layer.name in busy else replace(layer, scheme="") for layer in graph.layers)
+    return replace(graph, layers=tuple(layers))
 
 
 def smaller(tensor: Tensor, scheme: str) -> Tensor:

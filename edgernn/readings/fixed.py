@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgernn.errors import UsageError
 from edgernn.graph import INPUT, OUTPUT, Graph
 from edgernn.integer import integer
-from edgernn.readings.numpy import Array, NumpyOps, Stepper
+from edgernn.readings.numpy import Array, SameOps, Stepper
 from edgernn.record import Ref, Word
 from edgernn.static import Static, static
 from edgernn.tensor import STATIC
@@ -22,7 +22,7 @@ from edgernn.trace import replay
 
 
 class FixedOps:
-    """The words on arrays (..., width): int64 where the plan has integers, else float32 as numpy defines them.
+    """The words on arrays (..., width): int64 where the plan has integers, else float32 as compiled code computes it.
 
     What enters a step may be either, wherever it has a grid.
 
@@ -32,7 +32,7 @@ class FixedOps:
     def __init__(self, plan: Static) -> None:
         self.plan = plan
         self._whole = integer(plan)
-        self._float = NumpyOps("float32")
+        self._float = SameOps()
         self._word: Word
 
     def said(self, word: Word) -> None:

@@ -109,7 +109,8 @@ class SameOps(NumpyOps):
     """The words in float32, rounded alike on every machine: for sums whose integers must not fall the other way.
 
     tanh is x times a ratio of polynomials in x squared (c_runtime/squash_f32.h has the same, operation by operation),
-    where numpy's own differs in its last digit from one processor to the next.
+    where numpy's own differs in its last digit from one processor to the next. The sums of a normalization are taken
+    in LANES lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine of float weights are numpy's own.
     """
 
     def __init__(self) -> None:
@@ -130,6 +131,29 @@ class SameOps(NumpyOps):
         half = np.float32(0.5)
         y: Array = half + half * self.tanh(x * half)
         return y
+
+    def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
+        width, one = np.float32(x.shape[-1]), np.float32(1)
+        centred = x - _sum_in_lanes(x) / width
+        y: Array = centred * (one / np.sqrt(_sum_in_lanes(centred * centred) / width + np.float32(eps)))
+        y = y if gain is None else y * self._array(gain)
+        return y if bias is None else y + self._array(bias)
+
+
+LANES = 16
+
+
+def _sum_in_lanes(x: Array) -> Array:
+    """The sum over the last axis, float32 (..., 1): element i in lane i % 16 in order, then halves of lanes added."""
+    blocks = -(-x.shape[-1] // LANES)
+    full = np.zeros((*x.shape[:-1], blocks * LANES), np.float32)
+    full[..., : x.shape[-1]] = x
+    lanes = np.zeros((*x.shape[:-1], LANES), np.float32)
+    for at in range(0, blocks * LANES, LANES):
+        lanes += full[..., at : at + LANES]
+    for half in (8, 4, 2, 1):
+        lanes = lanes[..., :half] + lanes[..., half:]
+    return lanes
 
 
 TANH_END = np.float32(7.9)  # beyond, tanh is within 3e-7 of 1

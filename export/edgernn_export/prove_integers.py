@@ -17,6 +17,7 @@ from edgernn.graph import INPUT, Graph
 from edgernn.readings.fixed import FixedOps, FixedStepper
 from edgernn.readings.numpy import Array, random_frames
 from edgernn.record import Ref, Word
+from edgernn.reproducible import differing
 from edgernn.static import Static
 
 DRAWS = 16
@@ -64,7 +65,7 @@ class IntegerBounds(FixedStepper):
     def __init__(self, graph: Graph, runtime: str) -> None:
         self.slack = SLACK[runtime.split(maxsplit=1)[0]]
         super().__init__(graph, Shaken if self.slack.steps else Crossed)
-        loose = made_in_float(self.plan)
+        loose = differing(self.plan)
         self._turned = {state.name for state in self.trace.states if state.after.name in loose}
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
@@ -104,26 +105,20 @@ class Shaken(FixedOps):
 
 
 class Crossed(FixedOps):
-    """The words, and what float words make moved by up to half a step of the grid that it is rounded to, by chance.
-
-    Its last digits are nobody's promise, and so, rarely, neither is the integer that it becomes.
+    """The words, and what float words make moved by up to half a step of the grid that it is rounded to, by chance:
+    where its last digits may differ (edgernn.reproducible), and so, rarely, the integer that it becomes.
     """
 
     def __init__(self, plan: Static) -> None:
         super().__init__(plan)
         self._random = np.random.default_rng(0)
-        self._loose = made_in_float(plan)
+        self._loose = differing(plan) - plan.whole
 
     def integers(self, ref: Ref, value: Array) -> Integers:
         if ref.name not in self._loose:
             return super().integers(ref, value)
         noise = self._random.uniform(-0.5, 0.5, value.shape) * self.plan.grids[ref.name].scale
         return super().integers(ref, value + noise)
-
-
-def made_in_float(plan: Static) -> set[str]:
-    """The values that float words make, by name."""
-    return {ref.name for word in plan.trace.words if not plan.integer(word) for ref in word.made}
 
 
 def errs(word: Word, plan: Static) -> int:

@@ -27,6 +27,7 @@ EDGERNN_FN void q_store_i16(int16_t *p, q32 a) { *p = (int16_t)a; }
 EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return a + b; }
 EDGERNN_FN q32 q_add(q32 a, q32 b) { return a + b; }
 EDGERNN_FN q32 q_mul(q32 a, q32 b) { return a * b; }
+EDGERNN_FN q32 q_times(q32 a, int32_t b) { return a * b; }
 EDGERNN_FN q32 q_positive(q32 a) { return a > 0 ? a : 0; }
 EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return a < low ? low : a > high ? high : (q32)a; }
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_end(a + zero, -128, 127); }

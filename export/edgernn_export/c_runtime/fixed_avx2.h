@@ -56,6 +56,7 @@ EDGERNN_FN void q_store_i8(int8_t *p, q32 a) {
     const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     _mm_storeu_si128((__m128i *)(void *)p, bytes);
 }
+EDGERNN_FN q32 q_times(q32 a, int32_t b) { return q_mul(a, q_all(b)); }
 EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return q_add(a, q_all(b)); }
 EDGERNN_FN q32 q_positive(q32 a) { return q_most(a, q_all(0)); }
 EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return q_least(q_most(a, q_all(low)), q_all(high)); }

@@ -26,6 +26,7 @@ EDGERNN_FN void q_store_i16(int16_t *p, q32 a) {
 EDGERNN_FN q32 q_plus(q32 a, int32_t b) { return _mm512_add_epi32(a, _mm512_set1_epi32(b)); }
 EDGERNN_FN q32 q_add(q32 a, q32 b) { return _mm512_add_epi32(a, b); }
 EDGERNN_FN q32 q_mul(q32 a, q32 b) { return _mm512_mullo_epi32(a, b); }
+EDGERNN_FN q32 q_times(q32 a, int32_t b) { return _mm512_mullo_epi32(a, _mm512_set1_epi32(b)); }
 EDGERNN_FN q32 q_positive(q32 a) { return _mm512_maskz_max_epi32(0xffff, a, _mm512_setzero_si512()); }
 EDGERNN_FN q64 q_end(q32 a, int32_t low, int32_t high) {
     return _mm512_maskz_min_epi32(0xffff, _mm512_maskz_max_epi32(0xffff, a, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));

@@ -17,14 +17,39 @@ EDGERNN_FN void log_f32(float *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; ++i) y[i] = logf(x[i]);
 }
 
-/* (x - mean) / sqrt(variance + eps) * gain + bias; gain and bias may be NULL. */
+/* Element i is added in lane i % 16, in order, and then halves of the lanes are: edgernn.readings.numpy.SameOps has the
+ * same sums, operation by operation. Lanes behind the last element, up to a whole block, are left out. */
+EDGERNN_FN f32x16 block_f32(const float *x, size_t left) {
+    float part[EDGERNN_LANES] = {0};
+    if (left >= EDGERNN_LANES) return f32_load(x);
+    memcpy(part, x, left * sizeof *x);
+    return f32_load(part);
+}
+EDGERNN_FN float lanes_sum_f32(f32x16 sum) {
+    float lane[EDGERNN_LANES];
+    f32_store(lane, sum);
+    for (size_t half = EDGERNN_LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i) lane[i] += lane[i + half];
+    return lane[0];
+}
+
+/* (x - mean) / sqrt(variance + eps) * gain + bias; gain and bias may be NULL. What y has is the caller's in whole blocks. */
 EDGERNN_FN void normalize_f32(float *y, const float *x, const float *gain, const float *bias, float eps, size_t n) {
-    float mean = 0, square = 0;
-    for (size_t i = 0; i < n; ++i) mean += x[i];
-    mean /= (float)n;
-    for (size_t i = 0; i < n; ++i) square += (x[i] - mean) * (x[i] - mean);
-    const float root = 1.0f / sqrtf(square / (float)n + eps);
-    for (size_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * root * (gain ? gain[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+    f32x16 sum = f32_all(0), squares = sum, mean, root;
+    for (size_t i = 0; i < n; i += EDGERNN_LANES) sum = f32_add(sum, block_f32(x + i, n - i));
+    mean = f32_all(lanes_sum_f32(sum) / (float)n);
+    for (size_t i = 0; i < n; i += EDGERNN_LANES) {
+        f32_store(y + i, f32_sub(f32_load(x + i), mean));
+        const f32x16 centred = block_f32(y + i, n - i);
+        squares = f32_add(squares, f32_mul(centred, centred));
+    }
+    root = f32_all(1.0f / sqrtf(lanes_sum_f32(squares) / (float)n + eps));
+    for (size_t i = 0; i < n; i += EDGERNN_LANES) {
+        f32x16 z = f32_mul(f32_load(y + i), root);
+        if (gain) z = f32_mul(z, f32_load(gain + i));
+        if (bias) z = f32_add(z, f32_load(bias + i));
+        f32_store(y + i, z);
+    }
 }
 
 #endif

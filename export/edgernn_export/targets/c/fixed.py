@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from edgernn import integer
-from edgernn.fixedpoint import Integers, tanh_table
+from edgernn.fixedpoint import Integers, logarithm_table, power_table, tanh_table
 from edgernn.integer import Affine, Curve, Moved, Product, Rows, Scaled, Sum, Table
+from edgernn.integer_normalize import Normalized
+from edgernn.integer_softmax import Logarithm, Softmax
 from edgernn.record import Ref
 from edgernn.static import Grid
 from edgernn.tensor import Tensor
@@ -18,6 +20,9 @@ from edgernn_export.targets.c.page import Page
 
 ARRAYS: Mapping[int, Any] = {8: np.int8, 16: np.int16}
 """Bits -> what an array of such integers is made of."""
+
+HEADERS = {"normalize": "normalize_fixed", "softmax": "softmax_fixed", "log": "softmax_fixed"}
+"""A word that takes a whole vector -> the file of c_runtime that has its kernels."""
 
 ROOM = 4  # entries behind a table, since vectors read more bytes than they need
 
@@ -77,13 +82,11 @@ class FixedWords:
 
     def scale(self, x: Ref, by: Tensor | float, plus: Tensor | float = 0.0) -> Ref:
         del by, plus
-        form, made = self._form(Scaled), self.page.word.made[0]
-        each = ", ".join(
-            f"{self.page.array(f'{made.name}.{role}', _padded(all_of, dtype), f'{made.name}: {role}')} + i"
-            for role, part, dtype in (("by", form.by, np.int32), ("plus", form.plus, np.int64))
-            for all_of in (np.broadcast_to(part, made.width),)
+        form = self._form(Scaled)
+        factors, offsets = self._each(form.by, form.plus)
+        return self._line(
+            f"rescale_plus({self._centred(x, form.x)}, {factors} + i, {offsets} + i, {form.shift})", form.to
         )
-        return self._line(f"rescale_plus({self._centred(x, form.x)}, {each}, {form.shift})", form.to)
 
     def relu(self, x: Ref) -> Ref:
         form = self._form(Moved)
@@ -133,6 +136,29 @@ class FixedWords:
         page.state(f"memcpy({page.names[made.name]}, {source}, {made.width} * sizeof *{name});")
         return made
 
+    def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
+        del gain, bias, eps
+        form = self._form(Normalized)
+        constants = f"{', '.join(self._each(form.gain, form.plus))}, {form.bits}, {form.eps}LL, {form.least}LL"
+        return self._vector("normalize", x, f"{constants}, {form.point}, {form.shift}", form.to)
+
+    def softmax(self, x: Ref) -> Ref:
+        form = self._form(Softmax)
+        table = self._table(power_table().astype(np.int32), "2^-f for f from 0 to 1, in steps of 2^-30")
+        return self._vector("softmax", x, f"{table}, {form.mantissa}, {form.shift}, {form.drop}", form.to)
+
+    def log(self, x: Ref) -> Ref:
+        form = self._form(Logarithm)
+        table = self._table(logarithm_table().astype(np.int32), "log2(1 + f) for f from 0 to 1, in steps of 2^-24")
+        constants = f"{table}, {form.x.zero}, {form.by}, {form.plus}LL, {form.shift}"
+        return self._vector("log", x, constants, form.to)
+
+    def _vector(self, kind: str, x: Ref, constants: str, to: Grid) -> Ref:
+        """A kernel that takes a whole vector and the constants of the word."""
+        kernel, header = f"{kind}_i{self.page.grids[x.name].bits}_to_i{to.bits}", HEADERS[kind]
+        arguments = f"{self.page.names[x.name]}, {constants}, {to.zero}, {x.width}"
+        return self.page.call(kernel, arguments, header)
+
     def integers(self, x: Ref) -> Ref:
         """A float value on its grid."""
         grid = self.page.grids[self.page.word.made[0].name]
@@ -145,6 +171,17 @@ class FixedWords:
 
     def _border(self, x: Ref, grid: Grid) -> str:
         return f"{self.page.names[x.name]}, (double){number(grid.scale)}, {grid.zero}, {x.width}"
+
+    def _each(self, factors: Integers, offsets: Integers) -> tuple[str, str]:
+        """The names of a factor and of an offset for each element that the word makes."""
+        made = self.page.word.made[0]
+        by, plus = (
+            self.page.array(
+                f"{made.name}.{role}", _padded(np.broadcast_to(part, made.width), dtype), f"{made.name}: {role}"
+            )
+            for role, part, dtype in (("by", factors, np.int32), ("plus", offsets, np.int64))
+        )
+        return by, plus
 
     def _form(self, *kinds: type[Any]) -> Any:
         """The integer form of the word, which is one of these."""

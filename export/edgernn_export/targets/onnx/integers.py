@@ -60,6 +60,14 @@ class IntegerWords(OnnxWords):
         self._inside("Split", [numbers, self._shape(*sizes)], [f"{ref.name}.float" for ref in made], axis=1)
         return made
 
+    def log(self, x: Ref) -> Ref:
+        if not self._whole:
+            return super().log(x)
+        positive = f"{self.word.made[0].name}.positive"  # of what is below 0 there is no logarithm
+        self._inside("Relu", [self._name(x)], [positive])
+        self._inside("Log", [positive], [f"{self.word.made[0].name}.exact"])
+        return self._on_its_grid()
+
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         if not self._whole:
             return super().lookup(table, index)
@@ -91,10 +99,13 @@ class IntegerWords(OnnxWords):
     def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
         if not self._whole or self.static.moves(self.word):
             return super()._node(kind, inputs, **attributes)
+        self._inside(kind, inputs, [f"{self.word.made[0].name}.exact"], **attributes)
+        return self._on_its_grid()
+
+    def _on_its_grid(self) -> Ref:
+        """What the word makes, from what it is in float."""
         (made,) = self.word.made
-        exact = f"{made.name}.exact"
-        self._inside(kind, inputs, [exact], **attributes)
-        self._inside("QuantizeLinear", [exact, *self._grid(made)], [self.names[made.name]])
+        self._inside("QuantizeLinear", [f"{made.name}.exact", *self._grid(made)], [self.names[made.name]])
         return made
 
     def _float(self, ref: Ref) -> str:

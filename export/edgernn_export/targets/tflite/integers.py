@@ -2,8 +2,8 @@
 
 An operator reads and makes integers of equal bits. Where the grids of a word differ in that, what it reads in 8 bits is
 made 16, which loses nothing, and what it makes is rounded to 8 again. `scale` has no operator of its own: with one
-number as factor it is a product with a constant; all else goes through float between DEQUANTIZE and QUANTIZE, as do
-words that stay float.
+number as factor it is a product with a constant; all else goes through float between DEQUANTIZE and QUANTIZE, and so do
+`normalize`, `softmax`, `log`, and words that stay float.
 
 Given the same integers, an operator is within a step of its grid from edgernn.readings.fixed on every kernel; tanh and
 sigmoid of 16 bits, which are made from another table, within 3. Kernels do not agree among themselves: LiteRT's
@@ -20,7 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgernn.graph import INPUT
 from edgernn.integer import affine, lookup
 from edgernn.record import Ref, Word
-from edgernn.static import FIXED, Grid, Static
+from edgernn.static import FIXED, WITHIN, Grid, Static
 from edgernn.tensor import Tensor
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan
@@ -53,6 +53,9 @@ LiteRT's delegate fails on some that are beyond, and plain kernels end the proce
 """
 
 MOST_OF_16_BITS = 2.0  # the step of what sigmoid and tanh read: from 2.7 on the kernels' own factor overflows
+
+IN_FLOAT = ("normalize", *WITHIN)
+"""The words that no operator of integers says on both runtimes."""
 
 BIAS = {8: np.int32, 16: np.int64}
 """The bits of what an affine reads -> what its bias is made of."""
@@ -101,6 +104,16 @@ class IntegerWords(TfliteWords):
         kept = self.flat.integers(f"{made.name}.table", rows.shape, self.static.grids[made.name], rows)
         return self._operator("GATHER", [kept, super()._value(index)], schema.GatherOptionsT())
 
+    def log(self, x: Ref) -> Ref:
+        if not self.static.integer(self.word):
+            return super().log(x)
+        positive = self._inner("positive", x.width)  # of what is below 0 there is no logarithm
+        self.flat.operator("RELU", [self._value(x)], [positive])
+        return self._operator("LOG", [positive])
+
+    def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
+        return self._on_its_grid(super().normalize(x, gain, bias, eps))
+
     def hear(self, word: Word) -> None:
         super().hear(word)
         if not self.static.integer(word):
@@ -112,6 +125,8 @@ class IntegerWords(TfliteWords):
 
     def _fits(self, word: Word) -> bool:
         """Whether an operator of integers says the word: its steps are of a size that every runtime takes."""
+        if word.name in IN_FLOAT:
+            return False
         grids = self.static.grids
         to, xs = self._own(word.made[0]).scale, [grids[ref.name].scale for ref in word.reads if ref.name in grids]
         if word.name == "scale":
@@ -134,7 +149,10 @@ class IntegerWords(TfliteWords):
             version = VERSIONS[kind][self._bits]
             if hasattr(options, "potScaleInt16"):
                 options.potScaleInt16 = False  # scales that are no powers of two
-        made = super()._operator(kind, ins, options, version)
+        return self._on_its_grid(super()._operator(kind, ins, options, version))
+
+    def _on_its_grid(self, made: Ref) -> Ref:
+        """What the word makes, rounded where its operators make it in float or on another grid."""
         for ref in self.word.made:
             if ref.name in self.static.whole and self._made(ref) != self._held(ref):
                 self._rounded(self._made(ref), self._held(ref), self.static.grids[ref.name])

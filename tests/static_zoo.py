@@ -1,0 +1,61 @@
+"""Many static graphs as one C program: compiled once, it steps each of them on frames that come from outside."""
+
+import re
+from collections.abc import Sequence
+
+from edgernn.graph import INPUT, OUTPUT, Graph
+from edgernn.tensor import SCHEMES
+from edgernn_export.targets.c.page import KINDS
+from edgernn_export.targets.c.target import write
+from edgernn_export.targets.plan import plan
+
+HEAD = """
+#include <stdio.h>
+#include <string.h>
+static int drive(void *state, void *x, size_t in, void *y, size_t out, void *carried, size_t kept, void (*reset)(void *),
+                 int (*step)(void *, const void *, void *), void (*get)(const void *, void *)) {
+    unsigned steps;
+    unsigned char fresh;
+    if (fread(&steps, sizeof steps, 1, stdin) != 1) return 1;
+    for (; steps; --steps) {
+        if (fread(&fresh, 1, 1, stdin) != 1 || fread(x, 1, in, stdin) != in) return 2;
+        if (fresh) reset(state);
+        if (step(state, x, y)) return 3;
+        get(state, carried);
+        fwrite(y, 1, out, stdout);
+        fwrite(carried, 1, kept, stdout);
+    }
+    return 0;
+}
+"""
+DRIVER = """
+static void {p}_r(void *s) {{ {p}_reset(({p}_state *)s); }}
+static int {p}_s(void *s, const void *x, void *y) {{ return {p}_step(({p}_state *)s, (const {frame} *)x, ({answer} *)y); }}
+static void {p}_g(const void *s, void *c) {{ {p}_get((const {p}_state *)s, ({unit} *)c); }}
+static int {p}_drive(void) {{
+    static {p}_state state;
+    static {frame} x[{inputs}];
+    static {answer} y[{outputs}];
+    static {unit} carried[{P}_CARRIED + 1];
+    {p}_reset(&state);
+    if ({p}_self_test()) return 4;
+    return drive(&state, x, sizeof x, y, sizeof y, carried, sizeof carried - sizeof *carried, {p}_r, {p}_s, {p}_g);
+}}
+"""
+PRIVATE = r"^(?:ALIGNED )?static const \w+ (\w+)\["
+
+
+def program(graphs: Sequence[Graph]) -> str:
+    """The source that steps all graphs in turn; what is private to a graph has its number behind its name."""
+    parts = [HEAD]
+    for i, graph in enumerate(graphs):
+        p, planned = f"m{i}", plan(graph, SCHEMES)
+        _, code = write(planned, p, "{}", include="")
+        for name in set(re.findall(PRIVATE, code, re.MULTILINE)):
+            code = re.sub(rf"\b{name}\b", f"{name}_of_{p}", code)
+        frame, answer = (KINDS[planned.said.dtype(name)] for name in (INPUT, OUTPUT))
+        unit = "uint8_t" if any(name in planned.said.grids for name in graph.states) else "float"
+        sizes = {"inputs": graph.inputs, "outputs": graph.outputs}
+        parts += [code, DRIVER.format(p=p, P=p.upper(), frame=frame, answer=answer, unit=unit, **sizes)]
+    calls = "".join(f"    if (m{i}_drive()) return {i % 200 + 1};\n" for i in range(len(graphs)))
+    return "".join((*parts, f"int main(void) {{\n{calls}    return 0;\n}}\n"))

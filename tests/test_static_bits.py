@@ -1,0 +1,222 @@
+"""Static precisions have the same bits in numpy and in compiled code, on every instruction set: states and answers."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+import pytest
+import test_static
+from hypothesis import example, given, settings, strategies as st
+from static_zoo import program
+from test_static_c import FLOATS, WHOLE, loud
+
+from edgernn.cells import Activation, LayerNorm
+from edgernn.contract import contract
+from edgernn.errors import CalibrationError
+from edgernn.fixedpoint import inverse_root
+from edgernn.graph import INPUT, Graph, Layer
+from edgernn.integer import MAKE
+from edgernn.integer_normalize import WIDEST
+from edgernn.passes.quantize import quantize
+from edgernn.range import Range
+from edgernn.readings.fixed import FixedStepper
+from edgernn.reproducible import differing
+from edgernn.static import Grid, Static, static
+from edgernn.tensor import STATIC, Tensor
+from edgernn.trace import trace
+from ways import WAYS
+from zoo import GRAPHS, one, t
+
+EVERY = (
+    {name: GRAPHS[name] for name in test_static.STATICS}
+    | WHOLE
+    | {"every kind of layer": FLOATS}
+    | {f"LayerNorm of {width}": one(LayerNorm(t(width), t(width), 1e-3), width) for width in (1, 33, 400)}
+)
+STREAMS, STEPS = 5, 24
+SETS = ("gcc x86-64-v3", "gcc x86-64-v4-vnni", "sanitized portable")
+"""Ways that differ in how they write integers; the others write them as the portable one does."""
+
+
+@cache
+def quantized(name, scheme):
+    return test_static.quantized(EVERY[name], scheme)
+
+
+@cache
+def told():
+    """Every graph in every scheme, what its program is given, and (y, states) of each step of the definition."""
+    graphs = {(name, scheme): quantized(name, scheme) for name in EVERY for scheme in STATIC}
+    given, wanted = [], {}
+    for key, graph in graphs.items():
+        stepper, said = FixedStepper(graph), contract(graph)
+        xs = loud(graph, STREAMS, STEPS)
+        xs = said.grids[INPUT].integers(xs) if INPUT in said.grids else xs
+        states = {
+            name: said.grids[name].integers(v) if name in said.grids else v for name, v in stepper.rest(STREAMS).items()
+        }
+        made = []
+        for x in xs.swapaxes(0, 1):
+            y, states = stepper.whole(x, states)
+            made.append((y, *states.values()))
+        kinds = [said.dtype(name) for name in ("y", *said.states)]
+        wanted[key] = [
+            np.stack(all_of, axis=1).astype(kind) for all_of, kind in zip(zip(*made, strict=True), kinds, strict=True)
+        ]
+        given.append(np.uint32(STREAMS * STEPS).tobytes())
+        given += [
+            bytes([step == 0]) + x.tobytes() for stream in xs.astype(said.dtype(INPUT)) for step, x in enumerate(stream)
+        ]
+    return graphs, b"".join(given), wanted
+
+
+@pytest.mark.parametrize("way", [way for way in SETS if way in WAYS])
+def test_compiled_code_has_the_bits_of_numpy(way, tmp_path):
+    """Every cell in both schemes, in one program: each step of several streams, some frames far beyond their ranges.
+
+    An answer that ends in float is as close as its contract says; all else is equal.
+    """
+    graphs, given, wanted = told()
+    quick = replace(WAYS[way], optimize=min("-O1", WAYS[way].optimize))
+    made, at = quick.output(tmp_path, program(list(graphs.values())), given), 0
+    for key, graph in graphs.items():
+        plan, said, results = static(graph), contract(graph), wanted[key]
+        row = np.dtype([(str(i), each.dtype, each.shape[2:]) for i, each in enumerate(results)])
+        rows = np.frombuffer(made, row, STREAMS * STEPS, at).reshape(STREAMS, STEPS)
+        at += rows.nbytes
+        befores = {state.name: state.before for state in plan.trace.states}
+        refs = (plan.trace.y, *(befores[name] for name in said.states))
+        for i, (ref, each) in enumerate(zip(refs, results, strict=True)):
+            if ref.name not in differing(plan):
+                np.testing.assert_array_equal(rows[str(i)], each, err_msg=f"{key}: {ref}")
+            elif said.same_bits == "states":
+                assert np.abs(rows["0"] - each).max() <= 1e-5 * np.abs(each).max(), key
+    assert at == len(made)
+
+
+NOT_ALL = {"LogMel before a net": "", "Dense softmax": "states", "Activation log": "states", "stack": "states"}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_contract_says_where_the_same_bits_end(name):
+    """At a float affine before integers, as features have; and at a softmax or a logarithm that makes the answer."""
+    for scheme in STATIC:
+        assert contract(quantized(name, scheme)).same_bits == NOT_ALL.get(name, "all")
+
+
+# The words, against real numbers and against Python's integers
+
+
+@given(
+    v=st.one_of(st.integers(1, 2**62 - 1), st.integers(0, 61).flatmap(lambda k: st.integers(2**k, 2 ** (k + 1) - 1)))
+)
+@example(v=1)
+@example(v=2**62 - 1)
+def test_the_inverse_root_is_right_to_28_bits(v):
+    (x,), (e,) = inverse_root(np.array([v]))
+    assert abs(Fraction(int(x), 1) ** 2 * v / Fraction(2) ** (90 + 2 * int(e)) - 1) < Fraction(1, 2**27)
+    assert 2**29 - 2 <= x <= 2**30 + 2
+    assert -15 <= e <= 15
+
+
+def form(cell, width, x: Grid, to: Grid):
+    """The integer form of the one word of a cell, from one grid to another."""
+    word = trace(one(cell, width)).words[0]
+    grids = {ref.name: each for ref, each in ((word.reads[0], x), (word.made[0], to))}
+    return MAKE[word.name](word, Static(trace(one(cell, width)), frozenset(grids), grids, {}))
+
+
+def of_normalize(form, q):
+    """The definition in Python's integers, which have no end; each is held against the end that its docstring proves."""
+    n, total, squares = len(q), sum(q), sum(each * each for each in q)
+    spread = n * squares - total * total
+    v = max((spread << form.bits if form.bits >= 0 else spread >> -form.bits) + form.eps, form.least)
+    assert abs(total) < 2**30
+    assert n * squares < 2**62
+    assert 0 < v < 2**62
+    (x,), (e,) = (each.tolist() for each in inverse_root(np.array([v])))
+    made, shift = [], form.point + e
+    assert 1 <= shift <= 40
+    for each, gain, plus in zip(q, form.gain.tolist(), form.plus.tolist(), strict=True):
+        assert abs(n * each - total) < 2**31
+        z = ((n * each - total) * x + 2 ** (shift - 1)) >> shift
+        assert abs(z) <= 2**29
+        assert abs(z * gain) + abs(plus) + 2 ** (form.shift - 1) < 2**63
+        made.append(
+            min(
+                max(((z * gain + plus + 2 ** (form.shift - 1)) >> form.shift) + form.to.zero, form.to.low), form.to.high
+            )
+        )
+    return made
+
+
+def drawn(data, x: Grid, width):
+    """A vector on a grid: anything, one value throughout, one element apart, or as far apart as there is."""
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    q = random.integers(x.low, x.high + 1, width)
+    kind = data.draw(st.sampled_from(("any", "near", "equal", "one apart", "ends")))
+    if kind == "near":
+        return np.clip(q[:1] + random.integers(-2, 3, width), x.low, x.high)
+    if kind in {"equal", "one apart"}:
+        q[:] = q[0]
+        q[-1] = q[0] if kind == "equal" else min(q[0] + 1, x.high)
+    if kind == "ends":
+        q = np.where(random.random(width) < random.random(), x.low, x.high)
+    return q
+
+
+grids = st.builds(
+    lambda bits, zero, size: Grid(float(np.float32(10.0**size)), zero if bits == 8 else 0, bits),
+    st.sampled_from((8, 16)), st.integers(-128, 127), st.floats(-6, 3),
+)  # fmt: skip
+widths = st.one_of(st.integers(1, 80), st.sampled_from((1000, 4096, WIDEST)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), x=grids, to=grids, width=widths, eps=st.sampled_from((1e-12, 1e-5, 1e-3, 1.0, 1e6)))
+def test_a_normalization_of_integers_is_that_of_real_numbers(data, x, to, width, eps):
+    """Within 0.6 steps, and a little more where one step of what is computed inside is many of the result."""
+    random = np.random.default_rng(width)
+    size = data.draw(st.floats(0.01, 30)) * to.reach * to.scale / math.sqrt(width)
+    gain, bias = (Tensor((size * random.standard_normal(width)).astype(np.float32)) for _ in range(2))
+    made, q = form(LayerNorm(gain, bias, eps), width, x, to), drawn(data, x, width)
+    found = made(q)
+    assert found.tolist() == of_normalize(made, q.tolist())
+    centred = (q - q.mean()) * x.scale
+    exact = centred / np.sqrt(np.mean(centred**2) + eps) * gain.dense(np.float64) + bias.dense(np.float64)
+    inside = 2.0**-27 * math.sqrt(width) * np.abs(gain.stored).max() / to.scale
+    assert np.abs(found - np.clip(exact / to.scale + to.zero, to.low, to.high)).max() <= 0.6 + inside
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), x=grids, bits=st.sampled_from((8, 16)), width=st.integers(1, 400))
+def test_a_softmax_of_integers_is_that_of_real_numbers(data, x, bits, width):
+    to = Grid(2.0**-8, -128, 8) if bits == 8 else Grid(2.0**-15, 0, 16)
+    q = drawn(data, x, width)
+    raised = np.exp((q - q.max()) * np.float64(x.scale))
+    exact = raised / raised.sum() / to.scale + to.zero
+    assert np.abs(form(Activation("softmax"), width, x, to)(q) - np.clip(exact, to.low, to.high)).max() <= 0.6
+
+
+@settings(max_examples=30, deadline=None)
+@given(x=grids, to=grids)
+def test_a_logarithm_of_integers_is_that_of_real_numbers(x, to):
+    """And the lowest integer where there is none."""
+    q = np.arange(x.low, x.high + 1)
+    found, real = form(Activation("log"), len(q), x, to)(q), (q - x.zero) * np.float64(x.scale)
+    assert set(found[real <= 0].tolist()) <= {to.low}
+    exact = np.log(real[real > 0]) / to.scale + to.zero
+    assert np.abs(found[real > 0] - np.clip(exact, to.low, to.high)).max(initial=0) <= 0.51 + 3e-6 / to.scale
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"), [(LayerNorm(), "is to be normalized"), (Activation("softmax"), "goes on into integers")]
+)
+def test_a_vector_that_integers_do_not_hold_is_refused(cell, said):
+    layers = (Layer("wide", cell), Layer("tanh", Activation("tanh")))
+    graph = Graph(layers, WIDEST + 1)
+    ranges = dict.fromkeys(graph.values, Range(-1, 1))
+    with pytest.raises(CalibrationError, match=rf"layer 'wide': .* {WIDEST + 1} elements {said}.* keep=\('wide',\)"):
+        FixedStepper(quantize(graph, "static_wi8_ai8", ranges=ranges))
