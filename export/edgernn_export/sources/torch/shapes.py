@@ -54,6 +54,8 @@ def take(
     b: Builder, x: Flowing, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Flowing:
     """aten.slice: a range of features, or of time."""
+    if isinstance(x, Incoming):
+        raise b.refuse("it takes a state apart; take each layer's state as an argument of its own")
     if isinstance(x, Stack) and axis == 0:
         return Stack(x.values[start:stop:step], b.shape)
     if isinstance(x, Stack) and len(x.values) == 1:
