@@ -18,7 +18,6 @@ from edgernn_export.sources.torch.silence import silence
 WHOLE = "edgernn.whole_"
 """What the name of a recurrent operation begins with that was kept whole."""
 
-_PACKING = str(Path("torch/nn/utils/rnn.py"))
 _PATHS = sysconfig.get_paths()
 _PACKAGES = tuple(str(Path(str(torch.__file__)).parents[1] / name) for name in ("torch", "sympy", "numpy"))
 _OURS = str(Path(__file__).parents[2])
@@ -40,7 +39,7 @@ def exported(module: nn.Module, args: tuple[Any, ...]) -> ExportedProgram:
 
 
 def _reason(error: BaseException) -> str:
-    if any(frame.filename.endswith(_PACKING) for frame in traceback.extract_tb(error.__traceback__)):
+    if isinstance(error, _PackedError):
         return (
             "it packs sequences by their lengths, which are values; a stream is one sequence without padding: leave "
             "packing out of the module"
@@ -68,13 +67,20 @@ def _is_users(path: str) -> bool:
     return not (standard or path.startswith(("<", _OURS, *_PACKAGES)))
 
 
+class _PackedError(Exception):
+    """A recurrent layer is given a packed sequence."""
+
+
 class _Whole(TorchFunctionMode):
     """Recurrent layers as one operation each, since torch.export would compute their shapes step by step."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         whole = _WHOLE.get(func)
-        if whole is not None and not kwargs and isinstance(args[3], bool):  # a packed sequence has its weights there
+        packs = getattr(func, "__name__", "") == "_pack_padded_sequence"
+        if packs or (whole is not None and not isinstance(args[3], bool)):  # a packed sequence has its weights there
+            raise _PackedError
+        if whole is not None:
             return whole(*args)
         return func(*args, **(kwargs or {}))
 

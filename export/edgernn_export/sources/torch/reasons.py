@@ -40,6 +40,8 @@ _HINTS = {
     "exp expm1 logsumexp": _RAISED,
     "max min amax amin argmax argmin aminmax topk": _LARGEST,
     "maximum minimum": "no operation compares two values; a + relu(b - a) is the larger, a - relu(a - b) the smaller",
+    "gt lt ge le eq ne where masked_fill": "no operation compares values; relu and clamp are read",
+    "item": "it makes a number of a value, and the forward must not depend on the values in its input",
     "abs": "no operation takes the size of a value; relu(x) + relu(-x) is the same",
     "reciprocal": "it divides by a value of the stream; multiply by a constant or by a gate",
     "sort argsort median mode flip roll": _ORDER,
@@ -70,7 +72,7 @@ def reason(op: str, node: Node, given: Mapping[str, Any]) -> str:
     if op in {"max", "min"} and "other" in given:
         op = f"{op}imum"
     if len(flowing) == 1 or (flowing and op in _REPEATS.split()):
-        found = _of_one(op, flowing[0], given)
+        found = _of_one(op, flowing[0], given, tuple(getattr(node.meta.get("val"), "shape", ())))
         if found:
             return found
     if len(flowing) > 1 and op in _PRODUCTS.split():
@@ -78,7 +80,7 @@ def reason(op: str, node: Node, given: Mapping[str, Any]) -> str:
     return next((text for names, text in _HINTS.items() if op in names.split()), _UNKNOWN)
 
 
-def _of_one(op: str, x: Value, given: Mapping[str, Any]) -> str:
+def _of_one(op: str, x: Value, given: Mapping[str, Any], shape: tuple[int, ...]) -> str:
     """What is said of time when one value of the stream comes in; nothing when time is not the reason."""
     if op in _OVER_AXES.split() and x.time is not None and x.time in _axes(x, given):
         return _RUNNING if op in _RUNS.split() else _WHOLE
@@ -89,7 +91,7 @@ def _of_one(op: str, x: Value, given: Mapping[str, Any]) -> str:
         if x.time is not None and x.time >= 2:
             return "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d"
         return "no operation normalizes some of the features of a frame; use nn.LayerNorm or nn.BatchNorm1d"
-    if op in _REPEATS.split() and x.time is None:
+    if op in _REPEATS.split() and x.time is None and shape[-1:] == x.shape[-1:]:
         return "it makes several frames of one, the last, which all of them would have to wait for"
     if op in _REPEATS.split():
         return "no operation repeats the features of a frame; torch.cat does, or a layer with more inputs"
@@ -113,7 +115,7 @@ def _of_product(op: str, flowing: list[Value], given: Mapping[str, Any]) -> str:
     else:
         within = all(x.time is None or x.time < len(x.shape) - 2 for x in (a, b))
     if within:
-        return "it multiplies matrices of values within a frame; only constant matrices are read, and * between values"
+        return "it sums products of values within a frame; write a sum of products as (a * b).sum(-1)"
     return _ATTENTION
 
 

@@ -180,10 +180,11 @@ def arguments(node: Node, values: Mapping[Node, Any]) -> tuple[tuple[Any, ...], 
 
 
 def named(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by the names of the operation's schema; empty when it has none."""
+    """The arguments by the names of the operation's schema, with its defaults; empty when it has none."""
     schema = getattr(node.target, "_schema", None)
-    names = () if schema is None else (argument.name for argument in schema.arguments)
-    return {**dict(zip(names, args, strict=False)), **kwargs}
+    known = () if schema is None else schema.arguments
+    defaults = {each.name: each.default_value for each in known if each.has_default_value()}
+    return {**defaults, **dict(zip((each.name for each in known), args, strict=False)), **kwargs}
 
 
 def cell_of(module: nn.Module) -> Any:
