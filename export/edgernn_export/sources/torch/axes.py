@@ -24,6 +24,9 @@ MOVES = {
     "unsqueeze",
 }
 
+GETITEM = "<built-in function getitem>"
+"""The operation that takes one of several results."""
+
 Axes = tuple[int | None, ...]
 
 

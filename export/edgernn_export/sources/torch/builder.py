@@ -1,7 +1,7 @@
 """Building: layers as they are found, and the words for what cannot stream."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,26 +11,15 @@ from torch.fx import Node
 from edgernn.errors import UnsupportedError
 from edgernn.graph import INPUT, OUTPUT, Layer
 from edgernn.tensor import Tensor
+from edgernn_export.sources.torch.exported import WHOLE
+from edgernn_export.sources.torch.reasons import reason
 from edgernn_export.sources.torch.tracing import path_of
 from edgernn_export.sources.torch.value import Incoming, Value
-
-_HINTS = {
-    "mean sum max amax min amin argmax var std logsumexp cumsum flip adaptive_avg_pool1d avg_pool1d max_pool1d": (
-        "what needs the whole sequence at once has no value per frame; take the last step instead"
-    ),
-    "matmul bmm einsum scaled_dot_product_attention multi_head_attention_forward baddbmm": (
-        "attention over the whole sequence needs frames that have not arrived; use a recurrent layer"
-    ),
-    "dropout": "pass training=self.training to F.dropout",
-    "copy set index_put": "it keeps state of its own; take the state as an argument and return it",
-    "gelu elu selu mish erf softplus": "use relu, tanh, sigmoid or silu",
-    "group_norm instance_norm": "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d",
-}
 
 
 def op_of(node: Node) -> str:
     """The name of an operation without overload and in-place mark: "relu" for aten.relu_.default."""
-    name = str(node.target).removeprefix("aten.").split(".")[0]
+    name = str(node.target).removeprefix("aten.").removeprefix(WHOLE).split(".")[0]
     return name if name.startswith("_") else name.removesuffix("_")
 
 
@@ -40,12 +29,16 @@ class Builder:
 
     Attributes:
         steps: the frames of the example.
+        batch: whether the example has several axes longer than 1 beside time, as a batch has.
         node: the operation that is being read.
+        given: what it is called with, by the names of its arguments.
         fed: for each state that the caller passes in, the layer and the state that it is.
     """
 
     steps: int
+    batch: bool
     node: Node
+    given: Mapping[str, Any] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
     rest: dict[str, Tensor] = field(default_factory=dict)
     fed: dict[int, tuple[tuple[str, ...], str]] = field(default_factory=dict)
@@ -69,12 +62,9 @@ class Builder:
     def refuse(self, why: str = "") -> UnsupportedError:
         """The error for this operation."""
         op = op_of(self.node)
-        hint = (
-            why
-            or next((text for names, text in _HINTS.items() if op in names.split()), "")
-            or ("there is no cell for it; write it with supported layers, or give the module `edgernn_cell() -> Cell`")
+        return UnsupportedError(
+            f"{self.where} uses '{op}', which cannot stream: {why or reason(op, self.node, self.given)}"
         )
-        return UnsupportedError(f"{self.where} uses '{op}', which cannot stream: {hint}")
 
     def feed(self, incoming: Incoming, layers: tuple[str, ...], state: str) -> None:
         """A state of the caller's goes into these layers, and into no others."""

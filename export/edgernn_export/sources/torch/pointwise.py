@@ -25,7 +25,9 @@ def frame(b: Builder, x: Any) -> Value:
             "side by side, and beside it only states"
         )
     if not isinstance(x, Value):
-        raise b.refuse("it reads a carried state that is not also an output of its layer")
+        raise b.refuse(
+            "it reads a carried state that is not also an output of its layer: an LSTM's cell state; use the hidden one"
+        )
     if x.lead > 0:
         raise b.refuse("it reads a padded sequence; pad directly before the convolution")
     return x
@@ -108,21 +110,6 @@ def power(b: Builder, x: Flowing, exponent: float) -> Value:
         raise b.refuse("only the square can be taken")
     value = frame(b, x)
     return b.then(Product(), value, value)
-
-
-def average(b: Builder, x: Flowing, axes: Any = None, keep: bool = False, dtype: Any = None) -> Value:
-    """mean or sum over all features of a frame: one row of equal weights."""
-    del keep, dtype
-    value = frame(b, x)
-    over = {axis % len(value.shape) for axis in ([axes] if isinstance(axes, int) else axes or range(len(value.shape)))}
-    if value.time in over:
-        raise b.refuse()
-    if any(length > 1 and i not in over for i, length in enumerate(value.shape) if i != value.time):
-        raise b.refuse("it runs over some of the features and not over others; reshape so that it takes them all")
-    share = 1 / value.width if op_of(b.node) == "mean" else 1.0
-    layer = b.add(Dense(Tensor(np.full((1, value.width), share))), [value])
-    time = None if value.time is None else [i for i in range(len(b.shape)) if b.shape[i] == value.length][-1]
-    return Value(layer, b.shape, time, value.lead)
 
 
 def add(b: Builder, x: Operand, y: Operand, alpha: float = 1) -> Value:
@@ -256,8 +243,6 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "glu": gated_linear,
     "pow": power,
     "square": lambda b, x: power(b, x, 2),
-    "mean": average,
-    "sum": average,
     "leaky_relu": leaky_relu,
     "add": add,
     "sub": subtract,

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from edgernn.errors import ParityError
+from edgernn.errors import ParityError, UnsupportedError
 from edgernn.graph import Graph
 from edgernn.readings.numpy import Array, Stepper
+from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.stability import amplified, check_finite
 from edgernn_export.sources.torch.tracing import Traced, double, evaluate
 from edgernn_export.sources.torch.value import Value
 from edgernn_export.sources.torch.walk import Walked
@@ -30,29 +32,53 @@ def prove(traced: Traced, walked: Walked, graph: Graph) -> None:
 
     Raises:
         ParityError: they differ, with the first step and layer that do.
-        UnsupportedError: the module answers on no sequence but one of the example's length, and not at every step.
+        UnsupportedError: the module does not run on such a sequence, its states overflow, or no answer is finite.
     """
-    with double():
-        wanted, found = _stepwise(traced, graph) if walked.x.time is None else _whole(traced, walked, graph)
-    for t, reference in wanted.items():
-        error = _distance(reference, found[t])
-        if error > TOLERANCE:
-            first = _first(traced, walked, graph)
-            raise ParityError(
-                f"the graph differs from the module by {error:.3g} at step {t}, first in {first}; does the module "
-                "depend on the length of a sequence, keep state of its own, or draw random numbers?"
-            )
+    with double(), np.errstate(all="ignore"):  # values that are not finite are looked at below
+        wanted, frames = _stepwise(traced, graph) if walked.x.time is None else _whole(traced, walked, graph)
+        found, states = Stepper(graph).run(frames)
+        if not all(np.isfinite(state).all() for state in states.values()):
+            check_finite(graph, frames)
+        for t, reference in wanted.items():
+            error = _distance(reference, found[t])
+            if error > TOLERANCE:
+                check_finite(graph, frames[: t + 1])
+                raise ParityError(_difference(traced, walked, graph, frames, t, error))
+    if not any(np.isfinite(answer).any() for answer in wanted.values()):
+        raise UnsupportedError(
+            "no answer of the module is finite, neither on noise nor on the example's own frames, so nothing can be "
+            "proved; give an example of real data"
+        )
+
+
+def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, step: int, error: float) -> str:
+    """What is said of a difference at this step."""
+    alone = _distance(*amplified(graph, frames, step))
+    if alone > error / 100:  # the graph rounds as often as the module does
+        return (
+            f"the graph differs from the module by {error:.3g} at step {step}, and by {alone:.3g} from itself when its "
+            "input changes by one part in 1e15: the network amplifies rounding, and no two runtimes can agree on it; "
+            "train it with smaller recurrent weights"
+        )
+    return (
+        f"the graph differs from the module by {error:.3g} at step {step}, first in {_first(traced, walked, graph)}; "
+        "does the module depend on the length of a sequence, keep state of its own, or draw random numbers?"
+    )
 
 
 def _whole(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
-    """The module on a whole sequence, or on beginnings of one when it answers with its last step: step -> answer."""
+    """The module on a whole sequence, or on beginnings of one when it answers with its last step.
+
+    Returns:
+        step -> answer, and the frames.
+    """
     example = walked.x.length
     steps = max(STEPS, 2 * example + 1) + max(0, -walked.output.lead)
     try:
         wanted, xs = _finite_answers(traced, walked, graph, steps)
     except Exception:  # the module's own code may insist on the example's length, as x.view(1, 50, 20) does
         wanted, xs = _finite_answers(traced, walked, graph, example)
-    return wanted, Stepper(graph).run(_frames(xs, walked.x))[0]
+    return wanted, _frames(xs, walked.x)
 
 
 def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensor]:
@@ -69,31 +95,42 @@ def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int
     axis, output, others = walked.x.time, walked.output, _zeros(traced.example[1:])
     assert axis is not None
     if output.time is not None:
-        y = _first_of(traced.module(xs.clone(), *others))
+        y = _first_of(_run(traced, xs, *others))
         frames = _frames(y, output)
         return {j - output.lead: frame for j, frame in enumerate(frames) if 0 <= j - output.lead < steps}
     every = {*range(max(0, -output.lead), min(steps, STEPS)), *range(STEPS, steps, max(1, steps // SPARSE)), steps - 1}
     if steps == walked.x.length:
         every = {steps - 1}
     return {
-        t: _first_of(traced.module(xs.narrow(axis, 0, t + 1).clone(), *others)).numpy().reshape(-1)
+        t: _first_of(_run(traced, xs.narrow(axis, 0, t + 1), *others)).numpy().reshape(-1)
         for t in sorted(every)
         if t >= -output.lead
     }
 
 
+def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
+    """The module on other values than the example's, which it may write into."""
+    try:
+        return traced.module(x.clone(), *others)
+    except Exception as error:  # whatever the user's own code raises
+        raise UnsupportedError(
+            f"{type(traced.module).__name__} does not run on random values of shape {tuple(x.shape)}: "
+            f"{first_line(error)}; the forward must take any sequence like the example"
+        ) from error
+
+
 def _stepwise(traced: Traced, graph: Graph) -> tuple[dict[int, Array], Array]:
-    """A module that is one step: called frame by frame, its states fed back."""
+    """A module that is one step: called frame by frame, its states fed back. Step -> answer, and the frames."""
     frame, *rest = traced.example
     flat, structure = pytree.tree_flatten(_zeros(rest))
     xs = _noise(traced, Value("x", tuple(frame.shape), None), graph, STEPS)
     wanted: dict[int, Array] = {}
     for t, x in enumerate(xs):
-        answer = traced.module(x.clone(), *pytree.tree_unflatten(flat, structure))
+        answer = _run(traced, x, *pytree.tree_unflatten(flat, structure))
         outputs = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
         wanted[t] = outputs[0].numpy().reshape(-1).copy()
         flat = outputs if len(outputs) == len(flat) else outputs[1 : 1 + len(flat)]
-    return wanted, Stepper(graph).run(xs.reshape(STEPS, -1).numpy())[0]
+    return wanted, xs.reshape(STEPS, -1).numpy()
 
 
 def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:

@@ -68,12 +68,12 @@ def sequence(
 ) -> tuple[Flowing, ...]:  # fmt: skip
     """nn.RNN, nn.GRU or nn.LSTM: one layer each of the stack."""
     del biases, dropout, train, batch_first
+    value, kind = _in_time(b, x), KINDS[op_of(b.node)]
     if bidirectional:
         raise b.refuse(
             "its backward direction reads frames that have not arrived; train with bidirectional=False, or convert "
             "each direction as a layer of its own for an edgernn.Window, which takes whole windows and cannot stream"
         )
-    value, kind = _in_time(b, x), KINDS[op_of(b.node)]
     out, final, *_ = (tuple(meta.shape) for meta in b.node.meta["val"])
     each, names = len(weights) // layers, []
     for i in range(layers):
@@ -119,12 +119,18 @@ def _in_time(b: Builder, x: Flowing) -> Value:
     """A value that a recurrent layer may read: the whole sequence, from its first frame on."""
     value, axis = frame(b, x), time_axis(b.node)
     if value.time is None or value.time != axis:
+        where = "after the last step was taken" if value.time is None else f"and time is on axis {value.time}"
         raise b.refuse(
-            f"it runs over axis {axis}, and time is on axis {value.time} of shape {value.shape}: check batch_first, "
-            "or give time_axis= if another axis is time"
+            f"it runs over axis {axis} of shape {value.shape}, {where}: recurrence within a frame has no cell here; "
+            "check batch_first, or give time_axis= if another axis is time"
         )
-    if value.shape[-1] != value.width:
+    if value.shape[-1] != value.width and b.batch:
         raise b.refuse(f"sequences of shape {value.shape} arrive; give one sequence as the example, not a batch")
+    if value.shape[-1] != value.width:
+        raise b.refuse(
+            f"it is shared by {value.width // value.shape[-1]} parts of each frame, as a batch of shape {value.shape}; "
+            "no layer here is: give each part a layer of its own, or all features to one"
+        )
     if value.end > b.steps:
         raise b.refuse(f"it reads {value.end - b.steps} frames ahead; pad the convolution on the left only")
     if value.lead:

@@ -24,6 +24,7 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     op = op_of(b.node)
     if op == "dropout" and args[1]:
         raise b.refuse()
+    _check_cast(b)
     axes = moved(op, x.shape, args, b.shape)
     if op == "select" and args[0] % len(x.shape) != x.time and x.shape[args[0]] > 1:
         start = args[1] % x.shape[args[0]]
@@ -36,6 +37,14 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
         return _last(b, x, args[1])
     return x.at(b.shape, None) if x.time is None else _last(b, x, 0)
+
+
+def _check_cast(b: Builder) -> None:
+    """Refuse a cast that changes values: from numbers with fractions to integers, or to complex numbers."""
+    source: Any = b.node.args[0]
+    before, after = source.meta["val"].dtype, b.node.meta["val"].dtype
+    if (before.is_floating_point and not after.is_floating_point) or after.is_complex:
+        raise b.refuse(f"it makes {after} of {before}; no operation rounds values or makes complex ones")
 
 
 def cut(b: Builder, x: Value, axis: int, start: int, stop: int) -> Value:
@@ -54,6 +63,8 @@ def take(
     b: Builder, x: Flowing, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Flowing:
     """aten.slice: a range of features, or of time."""
+    if isinstance(x, Incoming):
+        raise b.refuse("it takes a state apart; take each layer's state as an argument of its own")
     if isinstance(x, Stack) and axis == 0:
         return Stack(x.values[start:stop:step], b.shape)
     if isinstance(x, Stack) and len(x.values) == 1:
@@ -64,6 +75,11 @@ def take(
     first, last, _ = slice(start, stop).indices(x.shape[axis])
     if axis != x.time:
         return cut(b, x, axis, first, last)
+    if first > x.lead and (start or 0) < 0 and last - first > 1:
+        raise b.refuse(
+            f"it takes the newest {last - first} frames of any sequence, a window that moves; a causal nn.Conv1d looks "
+            "at the newest frames, or take the last step alone"
+        )
     if last - x.lead < min(x.end, b.steps):
         raise b.refuse("it leaves out the newest frames of the sequence; only what padding added can be cut off")
     if last - first == 1 and x.length > 1:
@@ -71,7 +87,7 @@ def take(
     return x.at(b.shape, x.time, x.lead - first)
 
 
-def pieces(b: Builder, x: Flowing, sizes: Any, axis: int = 0) -> tuple[Flowing, ...]:
+def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowing, ...]:
     """chunk, split and unbind on the features; each part in the shape that the trace says."""
     shapes = [tuple(part.shape) for part in b.node.meta["val"]]
     if isinstance(x, Stack) and op_of(b.node) == "unbind":
@@ -91,13 +107,15 @@ def pieces(b: Builder, x: Flowing, sizes: Any, axis: int = 0) -> tuple[Flowing, 
 
 def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", value: float | None = None) -> Flowing:
     """Zeros on the left of time, as before a causal convolution."""
-    if not isinstance(x, Value) or x.time is None or mode not in {"constant", 0} or value:
+    if not isinstance(x, Value) or mode not in {"constant", 0} or value:
         raise b.refuse("only zeros may be padded, before a convolution over time")
     if x.lead < 0:
         raise b.refuse("it pads after a convolution that had no padding of its own; pad before each convolution")
     pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
         raise b.refuse("it pads the features of a frame; widen the layer before it")
+    if x.time is None:
+        return x
     left = pairs.get(x.time, (0, 0))[0]
     return x.at(b.shape, x.time, x.lead + left)
 

@@ -1,7 +1,6 @@
 """Tracing: what a module does with its example, as a list of ATen operations (by torch.export)."""
 
 import copy
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import OutputKind
 from torch.fx import Node
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
@@ -16,6 +17,9 @@ from torch.utils import _pytree as pytree
 from edgernn.cell import dimensions
 from edgernn.errors import UnsupportedError
 from edgernn.graph import Graph, Layer
+from edgernn_export.sources.torch.copying import copied
+from edgernn_export.sources.torch.exported import exported
+from edgernn_export.sources.torch.repeated import run_twice
 
 LEAF = "edgernn::leaf"
 
@@ -27,7 +31,7 @@ class Traced:
     module: nn.Module
     example: tuple[Any, ...]
     nodes: tuple[Node, ...]
-    constants: Mapping[str, Tensor]  # parameters, buffers and literals, by placeholder
+    constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
     inputs: tuple[Node, ...]  # placeholders of the example's tensors
     outputs: tuple[Any, ...]  # nodes, flat
     leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
@@ -85,12 +89,25 @@ def double() -> Iterator[None]:
 
 
 def tensors_of(example: Any) -> tuple[Any, ...]:
-    """The example as the module's arguments, every floating tensor in float64."""
+    """The example as the module's arguments, every floating tensor in float64.
+
+    Raises:
+        UnsupportedError: it holds something else than real tensors with finite values.
+    """
     args = example if isinstance(example, tuple) else (example,)
     leaves = pytree.tree_leaves(args)
     if not args or not isinstance(args[0], Tensor) or not all(isinstance(leaf, Tensor) for leaf in leaves):
-        kinds = ", ".join(type(leaf).__name__ for leaf in (args if isinstance(args, tuple) else (args,)))
-        raise UnsupportedError(f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states")
+        kinds = ", ".join(type(leaf).__name__ for leaf in args)
+        hint = "; leave out an argument that is None" if None in [leaf for leaf in leaves if leaf is None] else ""
+        raise UnsupportedError(
+            f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states{hint}"
+        )
+    for leaf in leaves:
+        if leaf.is_complex() or leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
+            raise UnsupportedError(
+                f"the example has a tensor of {leaf.dtype} on {leaf.device} ({leaf.layout}); expected real numbers, "
+                "dense and with values: give real and imaginary parts side by side as features"
+            )
     if not all(torch.isfinite(leaf).all() for leaf in leaves):
         raise UnsupportedError("the example holds values that are not finite; give a sequence of real data or noise")
     made: tuple[Any, ...] = pytree.tree_map_only(
@@ -110,35 +127,39 @@ def traced(module: nn.Module, example: Any) -> Traced:
     if module.training:
         raise UnsupportedError("the module is in training mode; call module.eval() first")
     args = tensors_of(example)
-    module = _copied(module)
     with double():
-        pairs = _run_twice(copy.deepcopy(module), args)
-        followed, leaves = _with_leaves(module, pairs)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The tensor attributes? self.*assigned during export")
-            try:
-                exported = torch.export.export(followed, args, strict=False)
-            except Exception as error:  # torch.export raises dozens of types, of its own and of Python
-                raise UnsupportedError(
-                    f"torch.export cannot follow {type(module).__name__}: {_first_line(error)}; the forward must not "
-                    "depend on the values in its input: move packing and decisions outside the module"
-                ) from error
-    signature, held = exported.graph_signature, {**exported.state_dict, **exported.constants}
+        module = copied(module)
+        followed, leaves = _with_leaves(module, run_twice(module, args))
+        program = exported(followed, args)
+    return _traced(module, args, program, leaves)
+
+
+def _traced(
+    module: nn.Module, args: tuple[Any, ...], program: ExportedProgram, leaves: Mapping[str, nn.Module]
+) -> Traced:
+    signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
         **signature.inputs_to_parameters,
         **signature.inputs_to_buffers,
         **signature.inputs_to_lifted_tensor_constants,
+        **signature.inputs_to_lifted_custom_objs,
     }
-    nodes = tuple(exported.graph.nodes)
+    nodes = tuple(program.graph.nodes)
+    results = zip(nodes[-1].args[0], signature.output_specs, strict=True)
     return Traced(
         module=module,
         example=args,
         nodes=nodes,
-        constants={name: held[key].detach() for name, key in lifted.items()},
+        constants={name: _value(held[key]) for name, key in lifted.items()},
         inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
-        outputs=tuple(node for node in nodes[-1].args[0] if isinstance(node, Node)),
+        outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
         leaves=leaves,
     )
+
+
+def _value(constant: Any) -> Any:
+    """A copy, since operations in place write into constants too."""
+    return constant.detach().clone() if isinstance(constant, Tensor) else constant
 
 
 def evaluate(node: Node, values: Mapping[Node, Any], leaves: Mapping[str, nn.Module]) -> Any:
@@ -158,6 +179,14 @@ def arguments(node: Node, values: Mapping[Node, Any]) -> tuple[tuple[Any, ...], 
     return args, kwargs
 
 
+def named(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by the names of the operation's schema, with its defaults; empty when it has none."""
+    schema = getattr(node.target, "_schema", None)
+    known = () if schema is None else schema.arguments
+    defaults = {each.name: each.default_value for each in known if each.has_default_value()}
+    return {**defaults, **dict(zip((each.name for each in known), args, strict=False)), **kwargs}
+
+
 def cell_of(module: nn.Module) -> Any:
     """The cell that a leaf says it is."""
     says: Any = module.edgernn_cell
@@ -173,53 +202,6 @@ def path_of(node: Node) -> str:
     """The path of the module whose forward says the operation, such as "encoder.gru"; "" for the model itself."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return str(stack[-1][0]) if stack else ""
-
-
-def _copied(module: nn.Module) -> nn.Module:
-    """A copy in float64 on the CPU; tensors that were computed and kept, as old weight norms do, are copied too."""
-    lazy = (nn.UninitializedParameter, nn.UninitializedBuffer)
-    if any(isinstance(each, lazy) for each in [*module.parameters(), *module.buffers()]):
-        raise UnsupportedError("the module has lazy layers without weights; run it once on the example first")
-    kept = [value for inner in module.modules() for value in vars(inner).values() if isinstance(value, Tensor)]
-    try:
-        return copy.deepcopy(module, {id(value): value.detach().clone() for value in kept}).cpu().double()
-    except Exception as error:  # an attribute of the user's may refuse in any way
-        raise UnsupportedError(
-            f"{type(module).__name__} cannot be copied: {_first_line(error)}; keep what is no weight out of the module"
-        ) from error
-
-
-def _run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
-    """Run the module for real, twice, since no call may depend on an earlier one: leaf -> whether it gives a pair."""
-    pairs: dict[str, bool] = {}
-
-    def watch(path: str, inner: nn.Module) -> Any:
-        return inner.register_forward_hook(lambda *call: pairs.update({path: isinstance(call[2], tuple)}))
-
-    hooks = [watch(path, inner) for path, inner in module.named_modules() if hasattr(inner, "edgernn_cell")]
-    try:
-        first, second = (pytree.tree_leaves(module(*fresh(args))) for _ in range(2))
-    except Exception as error:  # whatever the user's own code raises
-        raise UnsupportedError(
-            f"{type(module).__name__} does not run on the example: {_first_line(error)}; give one sequence, shaped as "
-            "the module takes it, or for a cell its tuple (frame, state)"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for one, two in zip(first, second, strict=True):
-        if isinstance(one, Tensor) and not torch.equal(one.nan_to_num(), two.nan_to_num()):
-            raise UnsupportedError(
-                f"{type(module).__name__} answers twice with different numbers: it keeps state of its own, or draws "
-                "random numbers; take the state as an argument and return it, or leave it to nn.GRU and the like, and "
-                "give F.dropout training=self.training"
-            )
-    return pairs
-
-
-def fresh(args: Any) -> Any:
-    """Copies of tensors, for a module that may write into its input."""
-    return pytree.tree_map_only(Tensor, torch.clone, args)
 
 
 def _with_leaves(module: nn.Module, pairs: Mapping[str, bool]) -> tuple[nn.Module, dict[str, nn.Module]]:
@@ -243,7 +225,3 @@ def _width(path: str, inner: nn.Module) -> int:
     if inputs is None:
         raise UnsupportedError(f"the cell of module '{path}' declares no axis 'inputs'; it cannot be a leaf")
     return Graph((Layer("leaf", cell),), inputs).outputs
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

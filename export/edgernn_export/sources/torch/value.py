@@ -36,6 +36,10 @@ class Value:
         """The same frames in another arrangement."""
         return replace(self, shape=shape, time=time, lead=self.lead if lead is None else lead)
 
+    def of(self, layer: str) -> "Value":
+        """What another layer makes of these frames, at the same steps."""
+        return replace(self, layer=layer)
+
 
 @dataclass(frozen=True)
 class Stack:

@@ -25,16 +25,6 @@ def linear(b: Builder, x: Flowing, w: Any, bias: Given = None) -> Value:
     return b.then(Dense(weight(w), optional(bias)), value)
 
 
-def matmul(b: Builder, x: Any, w: Any) -> Value:
-    """x @ w with a constant matrix (inputs, outputs)."""
-    if isinstance(w, torch.Tensor) or isinstance(x, torch.Tensor):
-        if not isinstance(w, torch.Tensor) or w.dim() != 2:
-            raise b.refuse("only x @ w with a constant matrix (inputs, outputs) on the right can be read")
-    else:
-        raise b.refuse()
-    return linear(b, x, w.T)
-
-
 def conv1d(
     b: Builder,
     x: Flowing,
@@ -138,8 +128,6 @@ def _ungrouped(w: torch.Tensor, groups: int) -> torch.Tensor:
 
 WEIGHTED: dict[str, Callable[..., Any]] = {
     "linear": linear,
-    "matmul": matmul,
-    "mm": matmul,
     "conv1d": conv1d,
     "layer_norm": layer_norm,
     "batch_norm": batch_norm,

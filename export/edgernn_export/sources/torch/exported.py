@@ -1,0 +1,109 @@
+"""torch.export of a module: recurrent layers are kept whole, and a failure says its reason."""
+
+import sysconfig
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.overrides import TorchFunctionMode
+
+from edgernn.errors import UnsupportedError
+from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.silence import silence
+
+WHOLE = "edgernn.whole_"
+"""What the name of a recurrent operation begins with that was kept whole."""
+
+_PATHS = sysconfig.get_paths()
+_PACKAGES = tuple(str(Path(str(torch.__file__)).parents[1] / name) for name in ("torch", "sympy", "numpy"))
+_OURS = str(Path(__file__).parents[2])
+
+
+def exported(module: nn.Module, args: tuple[Any, ...]) -> ExportedProgram:
+    """The module's operations on one example.
+
+    Raises:
+        UnsupportedError: torch.export cannot follow the module, with the line of the module's code and the reason.
+    """
+    with silence(), _Whole():
+        try:
+            return torch.export.export(module, args, strict=False)
+        except Exception as error:  # torch.export raises dozens of types, of its own and of Python
+            raise UnsupportedError(
+                f"torch.export cannot follow {type(module).__name__}{_place(error)}: {_reason(error)}"
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, _PackedError):
+        return (
+            "it packs sequences by their lengths, which are values; a stream is one sequence without padding: leave "
+            "packing out of the module"
+        )
+    said = first_line(error)
+    if "data-dependent" in str(error) or "_local_scalar_dense" in str(error):
+        return (
+            f"{said}; the forward must not depend on the values in its input: move decisions out of the module, and "
+            "checks of values too (validate_args=False in torch.distributions)"
+        )
+    return f"{said}; write this part with other operations, or give its module `edgernn_cell() -> Cell`"
+
+
+def _place(error: BaseException) -> str:
+    """The last line that is the user's own."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if _is_users(frame.filename) and frame.line:
+            return f" at {Path(frame.filename).name}:{frame.lineno} ({frame.line.strip()})"
+    return ""
+
+
+def _is_users(path: str) -> bool:
+    installed = path.startswith((_PATHS["purelib"], _PATHS["platlib"]))
+    standard = path.startswith(_PATHS["stdlib"]) and not installed
+    return not (standard or path.startswith(("<", _OURS, *_PACKAGES)))
+
+
+class _PackedError(Exception):
+    """A recurrent layer is given a packed sequence."""
+
+
+class _Whole(TorchFunctionMode):
+    """Recurrent layers as one operation each, since torch.export would compute their shapes step by step."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        whole = _WHOLE.get(func)
+        packs = getattr(func, "__name__", "") == "_pack_padded_sequence"
+        if packs or (whole is not None and not isinstance(args[3], bool)):  # a packed sequence has its weights there
+            raise _PackedError
+        if whole is not None:
+            return whole(*args)
+        return func(*args, **(kwargs or {}))
+
+
+def _define(name: str) -> Any:
+    """An operation of our own like aten's of this name, which torch.export does not take apart."""
+    compute, own = getattr(torch, name), f"edgernn::whole_{name}"
+    schema = str(getattr(torch.ops.aten, name).input._schema)  # noqa: SLF001 - there is no other way to it
+    torch.library.define(own, schema[schema.index("(") :])
+    torch.library.impl(own, "CPU", compute)
+    torch.library.register_fake(own, _shapes)
+    return getattr(torch.ops.edgernn, f"whole_{name}").default
+
+
+def _shapes(
+    x: Tensor, hx: Tensor | Sequence[Tensor], weights: Any, biases: bool, layers: int, dropout: float, train: bool,
+    bidirectional: bool, batch_first: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Empty answers of a recurrent layer: one for each step, and each final state."""
+    del weights, biases, layers, dropout, train, batch_first
+    states = [hx] if isinstance(hx, Tensor) else hx
+    width = states[0].shape[-1] * (2 if bidirectional else 1)
+    return x.new_empty((*x.shape[:-1], width)), *(torch.empty_like(state) for state in states)
+
+
+_WHOLE = {getattr(torch, name): _define(name) for name in ("gru", "lstm", "rnn_tanh", "rnn_relu")}

@@ -1,0 +1,52 @@
+"""Sums over all features of a frame: mean, sum and variance."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgernn.cells import Dense, Product, Sum
+from edgernn.tensor import Tensor
+from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.pointwise import frame
+from edgernn_export.sources.torch.value import Flowing, Value
+
+
+def average(b: Builder, x: Flowing, axes: Any = None, *_: Any, **__: Any) -> Value:
+    """mean or sum over all features of a frame: one row of equal weights."""
+    value = _whole(b, x, axes)
+    return _summed(b, value, 1 / value.width if op_of(b.node) == "mean" else 1.0)
+
+
+def variance(b: Builder, x: Flowing, *_: Any, **__: Any) -> Value:
+    """var over all features of a frame: the mean of (x - mean)^2, by n - 1 unless a correction is given."""
+    value = _whole(b, x, b.given.get("dim"))
+    correction = b.given.get("correction")
+    less = float(b.given.get("unbiased", True) if correction is None else correction)
+    if value.width <= less:
+        raise b.refuse(f"the variance of {value.width} value with a correction of {less:g} is no number")
+    mean = b.add(Dense(Tensor(np.full((1, value.width), -1 / value.width))), [value])
+    below = b.then(Dense(Tensor(np.ones((value.width, 1)))), value.of(mean), shape=value.shape)
+    centred = b.then(Sum(), value, below, shape=value.shape)
+    return _summed(b, b.then(Product(), centred, centred, shape=value.shape), 1 / (value.width - less))
+
+
+def _whole(b: Builder, x: Flowing, axes: Any) -> Value:
+    """A frame that an operation sums up over all its features."""
+    value = frame(b, x)
+    over = {axis % len(value.shape) for axis in ([axes] if isinstance(axes, int) else axes or range(len(value.shape)))}
+    if value.time in over:
+        raise b.refuse()
+    if any(length > 1 and i not in over for i, length in enumerate(value.shape) if i != value.time):
+        raise b.refuse("it runs over some of the features and not over others; reshape so that it takes them all")
+    return value
+
+
+def _summed(b: Builder, value: Value, share: float) -> Value:
+    layer = b.add(Dense(Tensor(np.full((1, value.width), share))), [value])
+    time = None if value.time is None else [i for i in range(len(b.shape)) if b.shape[i] == value.length][-1]
+    return Value(layer, b.shape, time, value.lead)
+
+
+SUMS: dict[str, Callable[..., Any]] = {"mean": average, "sum": average, "var": variance}
+"""ATen operation -> what it does to the features of a frame."""
