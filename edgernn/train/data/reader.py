@@ -1,5 +1,6 @@
 """Calling a reader by its name with options from a recipe."""
 
+import logging
 import os
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,9 +12,11 @@ from edgernn.strict import misspelt
 from edgernn.train.data import READERS
 from edgernn.train.data.sequences import Data
 
+log = logging.getLogger("edgernn.train")
+
 
 def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Data:
-    """Read a folder or file with one of READERS.
+    """Read a folder or file with one of READERS; the notes of the data are logged as warnings.
 
     Args:
         name: of the reader.
@@ -39,4 +42,6 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
         if each.default is each.empty and each.name not in given:
             raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
     data: Data = reader(path, **given)
+    for note in data.notes:
+        log.warning(note)
     return data
