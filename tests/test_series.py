@@ -337,7 +337,7 @@ def test_a_model_of_other_rows_is_refused(tmp_path):
         watch(program, irregular)
 
 
-def test_a_training_says_what_was_cut_and_no_change_is_foretold_as_within_the_days(tmp_path):
+def test_a_training_says_what_was_cut_and_no_change_is_foretold_as_within_the_days(tmp_path, caplog):
     """Each day climbs by 10 in a step, and falls back over the night."""
     series(tmp_path / "s.csv", nights(20), np.tile(480 + 10 * np.arange(60), 20))
     (tmp_path / "r.toml").write_text(
@@ -347,7 +347,7 @@ def test_a_training_says_what_was_cut_and_no_change_is_foretold_as_within_the_da
         "train", tmp_path / "r.toml", "--data", tmp_path / "s.csv", "--device", "cpu", "--out", tmp_path / "run"
     )
     assert "persistence +1 10 on the test part" in said
-    assert "Note: Gaps in time: 19, 11.08 d in all" in said
+    assert [note[:39] for note in caplog.messages] == ["Gaps in time: 19, 11.08 d in all, where"]
     kept = json.loads((tmp_path / "run/metrics.json").read_text())
     assert kept["notes"][0].startswith("Gaps in time: 19")
     assert "Gaps in time: 19" in (tmp_path / "run/report.html").read_text()

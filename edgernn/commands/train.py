@@ -58,8 +58,6 @@ def train(
         return
     metrics = ", ".join(f"{name} {value:g}" for name, value in result.metrics.items())
     click.echo(f"{loaded.title}: {metrics} on the test part; {result.parameters:,} weights, {result.took_s:.0f} s")
-    for note in dict.fromkeys(result.notes):
-        click.echo(f"Note: {note}")
     click.echo(f"What it came to, and what it costs where, is told in {folder / 'report.html'}")
     if loaded.shape.bidirectional:
         click.echo("It is bidirectional: whole windows only; it cannot stream.")

@@ -114,7 +114,7 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
         round(task.frames / took, 1),
         sum(count(graph).parameters for graph in convert.graphs(model)),
         task.history,
-        (*data.notes, *norms.notes),
+        [*data.notes, *norms.notes],
     )
     if trainer.is_global_zero:
         _write(out, recipe, model, verdict, result)

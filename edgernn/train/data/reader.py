@@ -1,5 +1,6 @@
 """Calling a reader by its name with options from a recipe."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,9 +15,11 @@ from edgernn.train.data import READERS
 from edgernn.train.data.origin import Origin
 from edgernn.train.data.sequences import Data
 
+log = logging.getLogger("edgernn.train")
+
 
 def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Data:
-    """Read a folder or file with one of READERS.
+    """Read a folder or file with one of READERS; the notes of the data are logged as warnings.
 
     Args:
         name: of the reader.
@@ -46,4 +49,6 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
             raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
     with disk.checksums() as checksums:
         data: Data = reader(path, **given)
+    for note in data.notes:
+        log.warning(note)
     return replace(data, origin=Origin.of(path, checksums))
