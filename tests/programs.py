@@ -12,13 +12,13 @@ class Program(nn.Module):
         super().__init__()
         self.names, self.made, self.layers = names, {}, nn.ModuleDict()
         self.gru = nn.GRU(inputs, 6, batch_first=True)
+        self.eval()
         with torch.no_grad():
             self(torch.randn(1, steps, inputs))
-        self.eval()
 
     def layer(self, at, make):
         if str(at) not in self.layers:
-            self.layers[str(at)] = make()
+            self.layers[str(at)] = make().eval()
         return self.layers[str(at)]
 
     def weight(self, at, *shape):
@@ -32,7 +32,7 @@ class Program(nn.Module):
         return self.made[at]
 
     def forward(self, x):
-        y, h = self.gru(x)
+        y, _ = self.gru(x)
         seen = [y]
         for at, name in enumerate(self.names):
             y = OPERATIONS[name](self, at, y, seen)
@@ -56,7 +56,7 @@ def recurrent(kind, **options):
 
 
 def chunked(m, at, y, _):
-    a, b = y.chunk(2, -1)
+    a, b = torch.cat([y, -y], -1).chunk(2, -1)
     return torch.cat([torch.tanh(b), a], -1)
 
 

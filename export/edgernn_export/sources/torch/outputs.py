@@ -45,7 +45,7 @@ def chosen_output(builder: Builder, nodes: Sequence[Node], values: Mapping[Node,
                 "order in which they are passed in"
             )
     beside = range(first + len(builder.fed), len(outputs))
-    answers = [i for i in beside if not (isinstance(outputs[i], Stack | Carried) and _is_returned(nodes[i]))]
+    answers = [i for i in beside if not _is_returned(nodes[i])]
     if answers:
         raise UnsupportedError(
             f"the module has {len(outputs)} outputs; expected one, and beside it only its own states: "
@@ -58,9 +58,8 @@ def chosen_output(builder: Builder, nodes: Sequence[Node], values: Mapping[Node,
 
 def _is_returned(node: Node) -> bool:
     """Whether nn.GRU and the like return this beside their output, as it is."""
-    path = path_of(node)
-    while op_of(node) in SAME or (op_of(node) != GETITEM and node.args and path_of(node) == path):
-        before = node.args[0]
+    while op_of(node) in SAME or (op_of(node) != GETITEM and _inside_recurrent(node)):
+        before = node.args[0] if node.args else None
         if not isinstance(before, Node):
             return False
         node = before
@@ -68,6 +67,12 @@ def _is_returned(node: Node) -> bool:
         return False
     source, place = node.args
     return isinstance(source, Node) and op_of(source) in KINDS and bool(place != 0)
+
+
+def _inside_recurrent(node: Node) -> bool:
+    """Whether the forward of nn.GRU or the like says this operation."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return bool(stack) and "torch.nn.modules.rnn" in str(stack[-1][1])
 
 
 def _named(i: int, node: Node, value: Any) -> str:

@@ -1,5 +1,6 @@
 """The proof of a conversion: module and graph on random sequences, both in float64, at every step."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -111,7 +112,8 @@ def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int
 def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
     """The module on other values than the example's, which it may write into."""
     try:
-        return traced.module(x.clone(), *others)
+        with warnings.catch_warnings(action="ignore"):
+            return traced.module(x.clone(), *others)
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
             f"{type(traced.module).__name__} does not run on random values of shape {tuple(x.shape)}: "

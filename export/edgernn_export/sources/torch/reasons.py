@@ -41,6 +41,7 @@ _HINTS = {
     "max min amax amin argmax argmin aminmax topk": _LARGEST,
     "maximum minimum": "no operation compares two values; a + relu(b - a) is the larger, a - relu(a - b) the smaller",
     "gt lt ge le eq ne where masked_fill": "no operation compares values; relu and clamp are read",
+    "empty_like new_empty": "it makes a tensor to write parts into; make it of its parts: torch.cat, torch.stack",
     "item": "it makes a number of a value, and the forward must not depend on the values in its input",
     "abs": "no operation takes the size of a value; relu(x) + relu(-x) is the same",
     "reciprocal": "it divides by a value of the stream; multiply by a constant or by a gate",

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,8 @@ def run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
 
     hooks = [watch(path, inner) for path, inner in used.named_modules() if hasattr(inner, "edgernn_cell")]
     try:
-        first, second = (pytree.tree_leaves(used(*fresh(args))) for _ in range(2))
+        with warnings.catch_warnings(action="ignore"):  # whoever runs the module hears them
+            first, second = (pytree.tree_leaves(used(*fresh(args))) for _ in range(2))
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
             f"{kind} does not run on the example: {first_line(error)}; give one sequence, shaped as the module takes "
@@ -77,7 +79,7 @@ def fresh(args: Any) -> Any:
 def _why(module: nn.Module, used: nn.Module, args: tuple[Any, ...]) -> str:
     """What the module did between two answers that differ: the module before it ran, and after."""
     before, draws = _python_random(), _Draws()
-    with draws:
+    with draws, warnings.catch_warnings(action="ignore"):
         copy.deepcopy(module)(*fresh(args))
     drawn = [f"'{name}'" for name in draws.names]
     if not drawn and not all(map(_same, before, _python_random())):

@@ -28,8 +28,7 @@ def silence() -> Iterator[None]:
     ours: Any = None if before is None else _Others(before, thread)
     sys.stderr = ours
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         if sys.stderr is ours:  # and not what somebody else put there meanwhile

@@ -1,0 +1,551 @@
+"""Every module is converted as torch computes it, or refused for its true reason; it is never altered, and nothing is printed."""
+
+import io
+import logging
+import random
+import sys
+import threading
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import Phase, assume, given, settings, strategies as st
+from programs import OTHERS, STREAMS, Program, answers
+from torch import nn
+from torch.ao import quantization as ao
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations, parametrize
+from torch.utils import _pytree as pytree
+
+from edgernn.errors import EdgernnError, ParityError, UnsupportedError
+from edgernn.readings.numpy import Stepper
+from edgernn_export import from_torch
+from edgernn_export.sources.torch.exported import exported
+
+I, H, T = 6, 8, 20
+
+
+class Given(nn.Module):
+    """Parts by name, and a forward given as a function of the module and its input."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.does = forward
+        for name, part in parts.items():
+            setattr(self, name, part() if callable(part) and not isinstance(part, nn.Module) else part)
+
+    def forward(self, *args):
+        return self.does(self, *args)
+
+
+def given_by(forward, **parts):
+    return lambda: Given(forward, **parts)
+
+
+def gru(inputs=I, hidden=H, **options):
+    return lambda: nn.GRU(inputs, hidden, batch_first=True, **options)
+
+
+def lstm():
+    return nn.LSTM(I, H, batch_first=True)
+
+
+def example(steps=T):
+    return torch.randn(1, steps, I, generator=torch.Generator().manual_seed(3))
+
+
+def tensors_of(module):
+    """Every tensor of a module, wherever it is kept, by its path."""
+    found = {}
+    for path, inner in module.named_modules():
+        for key, value in vars(inner).items():
+            for i, leaf in enumerate(pytree.tree_leaves(value)):
+                if isinstance(leaf, torch.Tensor):
+                    found[f"{path}.{key}.{i}"] = leaf
+    return found
+
+
+@contextmanager
+def untouched(module):
+    """The module's tensors are the same objects with the same values after, its classes the same, torch as it was."""
+    before, kinds = tensors_of(module), [type(inner) for inner in module.modules()]
+    values = {path: tensor.detach().clone() for path, tensor in before.items() if not tensor.is_meta}
+    shared = torch.get_default_dtype(), torch.get_rng_state(), sys.stderr
+    yield
+    after = tensors_of(module)
+    assert after.keys() == before.keys()
+    for path, tensor in after.items():
+        assert tensor is before[path], path
+        assert path not in values or torch.equal(tensor, values[path]), path
+    assert [type(inner) for inner in module.modules()] == kinds
+    assert torch.get_default_dtype() == shared[0]
+    assert torch.equal(torch.get_rng_state(), shared[1])
+    assert sys.stderr is shared[2]
+
+
+@pytest.fixture
+def silent(capfd):
+    """Nothing is written to stdout or stderr, not even by torch's log, whose handlers keep the stream they began with."""
+    log, torchs = io.StringIO(), logging.getLogger("torch")
+    handler = logging.StreamHandler(log)
+    torchs.addHandler(handler)
+    capfd.readouterr()
+    yield
+    torchs.removeHandler(handler)
+    assert (*capfd.readouterr(), log.getvalue()) == ("", "", "")
+    assert not handler.filters
+
+
+def normed(forward, *names, norm=parametrizations.weight_norm, **parts):
+    """Weights of parts, named as "part.weight", made by a parametrization."""
+
+    def make():
+        module = Given(forward, **parts)
+        for name in names:
+            part, weight = name.split(".")
+            norm(getattr(module, part), weight)
+        return module
+
+    return make
+
+
+class Symmetric(nn.Module):
+    """A parametrization with a tensor that is a plain attribute."""
+
+    def __init__(self):
+        super().__init__()
+        self.half = torch.tensor(0.5)
+
+    def forward(self, w):
+        return (w + w.T) * self.half
+
+
+def symmetric(layer, name):
+    parametrize.register_parametrization(layer, name, Symmetric())
+
+
+def spectral(layer, name):
+    parametrizations.spectral_norm(layer, name, n_power_iterations=3)
+
+
+def older_weight_norm():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.utils.weight_norm(lstm(), "weight_hh_l0")
+
+
+def grouped(x, groups, w):
+    return torch.einsum("btgi,gio->btgo", x.unflatten(-1, (groups, -1)), w).flatten(2)
+
+
+CONVERTED = {
+    "plain tensor": given_by(lambda m, x: m.gru(x - m.mean)[0], gru=gru(), mean=torch.tensor(0.3)),
+    "plain tensors in a list and a dictionary": given_by(
+        lambda m, x: m.gru(x, m.rest[0])[0] * m.by["scale"],
+        gru=gru(), rest=lambda: [torch.randn(1, 1, H)], by=lambda: {"scale": torch.tensor(2.0), "other": 3},
+    ),
+    "plain tensor computed from a weight": given_by(
+        lambda m, x: m.gru(x * m.by)[0], gru=gru(), by=lambda: nn.Parameter(torch.ones(I)) * 2
+    ),
+    "generator for nothing": given_by(lambda m, x: m.gru(x)[0], gru=gru(), random=torch.Generator),
+    "weight norm of an LSTM": normed(lambda m, x: m.lstm(x)[0], "lstm.weight_ih_l0", "lstm.weight_hh_l0", lstm=lstm),
+    "weight norm of a linear layer and a convolution": normed(
+        lambda m, x: m.out(m.conv(F.pad(x.mT, (2, 0))).mT), "out.weight", "conv.weight",
+        out=lambda: nn.Linear(H, 3), conv=lambda: nn.Conv1d(I, H, 3),
+    ),
+    "spectral norm of a GRU": normed(lambda m, x: m.gru(x)[0], "gru.weight_hh_l0", norm=spectral, gru=gru()),
+    "parametrization of one's own": normed(
+        lambda m, x: m.out(m.gru(x)[0]), "out.weight", norm=symmetric, gru=gru(), out=lambda: nn.Linear(H, H)
+    ),
+    "two parametrizations of one weight": normed(
+        lambda m, x: m.out(m.gru(x)[0]), "out.weight", "out.weight", norm=symmetric, gru=gru(), out=lambda: nn.Linear(H, H)
+    ),
+    "weight norm of before": given_by(lambda m, x: m.lstm(x)[0], lstm=older_weight_norm),
+    "grouped einsum": given_by(lambda m, x: grouped(m.gru(x)[0], 4, m.w), gru=gru(), w=lambda: torch.randn(4, 2, 3)),
+    "grouped einsum, letters exchanged": given_by(
+        lambda m, x: m.gru(torch.einsum("gio,tgib->tbog", m.w, x.mT.unflatten(1, (3, 2)).permute(3, 1, 2, 0)).movedim(1, 0).flatten(2))[0],
+        gru=gru(4 * 3), w=lambda: torch.randn(3, 2, 4),
+    ),
+    "einsum of the last step": given_by(
+        lambda m, x: torch.einsum("bi,io->bo", m.gru(x)[0][:, -1], m.w), gru=gru(), w=lambda: torch.randn(H, 3)
+    ),
+    "wide einsum in blocks": given_by(
+        lambda m, x: grouped(m.gru(x)[0], 4, m.w), gru=gru(I, 256), w=lambda: torch.randn(4, 64, 32) / 8
+    ),
+    "products of three axes": given_by(
+        lambda m, x: torch.bmm(m.gru(x)[0].view(-1, 1, H), m.w.expand(x.shape[1], -1, -1)).view(1, -1, 3),
+        gru=gru(), w=lambda: torch.randn(1, H, 3),
+    ),
+    "matrix on the left": given_by(lambda m, x: (m.w @ m.gru(x)[0].mT).mT, gru=gru(), w=lambda: torch.randn(5, H)),
+    "variance": given_by(lambda m, x: m.gru(x * x.var(-1, keepdim=True))[0] + x.var(2).unsqueeze(-1), gru=gru()),
+    "attributes written for a debugger": given_by(
+        lambda m, x: (setattr(m, "seen", x.shape), m.gru(x)[0])[1], gru=gru(), seen=None
+    ),
+    "hidden state detached": given_by(lambda m, x: (m.gru(x)[0], m.gru(x)[1].detach()), gru=gru()),
+}  # fmt: skip
+"""What is converted: name -> how the module is made."""
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_a_module_is_converted_and_left_as_it_was(name, silent):
+    torch.manual_seed(5)
+    module = CONVERTED[name]().eval()
+    with torch.no_grad():
+        before = pytree.tree_leaves(module(example()))[0]
+    with untouched(module):
+        graph = from_torch(module, example())
+    with torch.no_grad():
+        assert torch.equal(pytree.tree_leaves(module(example()))[0], before)
+        answer = pytree.tree_leaves(module(example(50)))[0]
+    wanted = answer[0] if answer.dim() == 3 else answer
+    found = Stepper(graph).run(example(50)[0].numpy())[0]
+    np.testing.assert_allclose(found[-len(wanted) :], wanted, atol=1e-5, rtol=1e-5)
+
+
+def quietly(make):
+    """A module of torch's own quantization, which warns that it is to go."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make()
+
+
+def network():
+    return Given(lambda m, x: m.out(m.lstm(x)[0]), lstm=lstm, out=nn.Linear(H, 2)).eval()
+
+
+def prepared():
+    module = nn.Sequential(nn.Linear(I, H), nn.ReLU()).eval()
+    module.qconfig = ao.get_default_qconfig("fbgemm")
+    return ao.prepare(module)
+
+
+def static():
+    module = prepared()
+    module(example())
+    return ao.convert(module)
+
+
+def qat():
+    module = nn.Sequential(nn.Linear(I, H), nn.ReLU()).train()
+    module.qconfig = ao.get_default_qat_qconfig("fbgemm")
+    return ao.prepare_qat(module).eval()
+
+
+@dataclass
+class Scores:
+    """An answer that is no tensor."""
+
+    scores: torch.Tensor
+
+
+def scaled_weights(layer, by):
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.mul_(by)
+    return layer
+
+
+def counts(m, x):
+    m.calls += 1
+    return m.gru(x)[0] * m.calls
+
+
+def grows(m, x):
+    m.calls += 1
+    return (m.gru(x)[0],) * m.calls
+
+
+def keeps_in_a_buffer(m, x):
+    y = m.gru(x)[0]
+    m.seen.copy_(m.seen + y[0, -1])
+    return y + m.seen
+
+
+def python_random(m, x):
+    return m.gru(x)[0] * random.random()
+
+
+def tires(m, x):
+    m.calls += 1
+    if m.calls > 2:
+        raise RuntimeError("no more")
+    return m.gru(x)[0][:, -1]
+
+
+def seeded(m, x):
+    return m.gru(x + torch.randn(I, generator=torch.Generator().manual_seed(0)))[0]
+
+
+def packed(m, x):
+    sequence = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([x.shape[1]]), batch_first=True)
+    return nn.utils.rnn.pad_packed_sequence(m.gru(sequence)[0], batch_first=True)[0]
+
+
+def written_in_parts(m, x):
+    y = m.gru(x)[0]
+    z = torch.empty(y.shape)
+    z[..., :3], z[..., 3:] = torch.tanh(y[..., :3]), y[..., 3:]
+    return z
+
+
+def written_after_a_view(m, x):
+    y = m.gru(x)[0]
+    last = y[:, -1]
+    y.mul_(2)
+    return last
+
+
+TRUE_REASONS = {
+    "generator": (given_by(seeded, gru=gru()), r"own forward uses 'randn'.*draws random numbers, so no two runs agree"),
+    "generator kept": (
+        given_by(lambda m, x: m.gru(x + torch.randn(I, generator=m.random))[0], gru=gru(), random=torch.Generator),
+        r"draws random numbers \('randn'\)",
+    ),
+    "dropout in use": (given_by(lambda m, x: F.dropout(m.gru(x)[0]), gru=gru()), r"draws random numbers \('bernoulli'\).*training=self.training"),
+    "random of Python": (given_by(python_random, gru=gru()), r"draws random numbers \(random or numpy.random\)"),
+    "sampling": (
+        given_by(lambda m, x: (torch.manual_seed(0), torch.bernoulli(m.gru(x)[0].sigmoid()))[1], gru=gru()),
+        r"uses 'bernoulli'.*draws random numbers.*after the step",
+    ),
+    "counter": (given_by(counts, gru=gru(), calls=0), r"keeps state of its own from call to call, in 'calls'"),
+    "hidden state kept": (
+        given_by(lambda m, x: (y := m.gru(x, m.h), setattr(m, "h", y[1]))[0][0], gru=gru(), h=None), r"state of its own .* in 'h'; take the state as"
+    ),
+    "more and more outputs": (given_by(grows, gru=gru(), calls=0), r"keeps state of its own from call to call, in 'calls'"),
+    "buffer": (given_by(keeps_in_a_buffer, gru=gru(), seen=lambda: nn.Buffer(torch.zeros(H))), r"keeps state of its own from call to call, in 'seen'"),
+    "step of the output beside the scores": (
+        given_by(lambda m, x: (m.out(m.gru(x)[0][:, -1]), m.gru(x)[0][:, -1]), gru=gru(), out=nn.Linear(H, 2)),
+        r"2 outputs; expected one.*: output 2 \(1, 8\) comes from 'select' in the module's own forward, a value of layer 'gru",
+    ),
+    "final state of a layer as an embedding": (
+        given_by(lambda m, x: (m.out(m.gru(x)[0]), m.gru(x)[1][-1:]), gru=gru(num_layers=2), out=nn.Linear(H, 2)),
+        r"output 2 \(1, 1, 8\) comes from 'slice'",
+    ),
+    "two heads": (
+        given_by(lambda m, x: {"a": m.a(m.gru(x)[0]), "b": m.b(m.gru(x)[0]).tanh()}, gru=gru(), a=nn.Linear(H, 2), b=nn.Linear(H, 1)),
+        r"output 2 \(1, 20, 1\) comes from 'tanh'.*join answers of the same step by torch.cat",
+    ),
+    "quantized by torch": (
+        lambda: quietly(lambda: ao.quantize_dynamic(network(), {nn.LSTM, nn.Linear})),
+        r"module 'lstm' \(LSTM\) is quantized by torch.*convert the float model.*edgernn.passes.quantize",
+    ),
+    "quantized by torch with ranges": (lambda: quietly(static), r"module '0' \(Linear\) is quantized by torch"),
+    "prepared for quantization": (lambda: quietly(prepared), r"\(HistogramObserver\) is quantized by torch, or prepared for it"),
+    "trained as quantized": (lambda: quietly(qat), r"module '0' \(Linear\) is quantized by torch, or prepared for it"),
+    "TorchScript": (lambda: quietly(lambda: torch.jit.trace(network(), example())), r"the module is compiled to TorchScript.*convert the nn.Module"),
+    "part in TorchScript": (
+        lambda: Given(lambda m, x: m.inner(x), inner=quietly(lambda: torch.jit.script(network().lstm))), r"module 'inner' is compiled to TorchScript"
+    ),
+    "without values": (lambda: nn.GRU(I, H, batch_first=True, device="meta"), r"weights on the device 'meta'"),
+    "overflow": (
+        lambda: scaled_weights(nn.RNN(I, H, batch_first=True, nonlinearity="relu"), 1e5),
+        r"states overflow on a random sequence.*leave float32 at step \d+, are [\d.]+e\+30\d at step \d+, and leave float64 at step \d+",
+    ),
+    "logarithm of nothing": (given_by(lambda m, x: m.gru(torch.log(x * 0))[0], gru=gru()), r"no finite numbers from step 0 on.*logarithm of zero"),
+    "nothing finite": (given_by(lambda m, x: torch.log(m.gru(x)[0] * 0), gru=gru()), r"no answer of the module is finite"),
+    "chaos": (
+        lambda: scaled_weights(nn.GRU(I, 32, batch_first=True), 30),
+        r"differs from the module by .*, and by .* from itself.*amplifies rounding",
+    ),
+    "decides by values": (
+        given_by(lambda m, x: torch.distributions.Categorical(logits=m.gru(x)[0]).logits, gru=gru()),
+        r"cannot follow Given at test_torch_source.py:\d+ \(.*Categorical.*\): Could not guard on data-dependent.*must not depend on the values",
+    ),
+    "packs": (given_by(packed, gru=gru()), r"cannot follow Given at .*pack_padded_sequence.*: it packs sequences by their lengths"),
+    "leaves torch": (
+        given_by(lambda m, x: torch.from_numpy(m.gru(x)[0].detach().numpy()), gru=gru()), r"cannot follow Given at .*numpy"
+    ),
+    "answers with no tensor": (given_by(lambda m, x: Scores(m.gru(x)[0]), gru=gru()), r"answers with a Scores.*return a tensor"),
+    "tires": (given_by(tires, gru=gru(), calls=0), r"does not run on random values of shape \(1, \d+, 6\): no more"),
+    "deviation": (given_by(lambda m, x: m.gru(x / x.std(-1, keepdim=True))[0], gru=gru()), r"uses 'std'.*no operation takes a square root"),
+    "deviation over time": (given_by(lambda m, x: m.gru(x / x.std(1, keepdim=True))[0], gru=gru()), r"uses 'std'.*needs the whole sequence at once"),
+    "largest feature": (given_by(lambda m, x: m.gru(x - x.amax(-1, True))[0], gru=gru()), r"uses 'amax'.*no operation looks for the largest"),
+    "running sum": (given_by(lambda m, x: m.gru(x.cumsum(1))[0], gru=gru()), r"uses 'cumsum'.*a running result over time is a state"),
+    "einsum over time": (given_by(lambda m, x: torch.einsum("bti,bsi->bts", m.gru(x)[0], m.gru(x)[0]), gru=gru()), r"'einsum'.*attention over the whole"),
+    "einsum of values": (given_by(lambda m, x: torch.einsum("bti,bti->bt", m.gru(x)[0], m.gru(x)[0]), gru=gru()), r"'einsum'.*within a frame; write.*\(a \* b\)"),
+    "einsum that mixes times": (
+        given_by(lambda m, x: torch.einsum("bti,ts->bsi", m.gru(x)[0], m.w), gru=gru(), w=lambda: torch.randn(T, T)), r"'einsum'.*mixes frames of different times"
+    ),
+    "einsum that changes": (
+        given_by(lambda m, x: torch.einsum("bti,ti->bti", m.gru(x)[0], m.w), gru=gru(), w=lambda: torch.randn(T, H)), r"'einsum'.*constant changes over time"
+    ),
+    "parts written": (given_by(written_in_parts, gru=gru()), r"uses 'copy'.*writes into a part of a tensor.*torch.cat"),
+    "view of what is written": (given_by(written_after_a_view, gru=gru()), r"uses 'mul'.*writes into a part of a tensor"),
+    "integers made": (given_by(lambda m, x: m.gru(x.long().float())[0], gru=gru()), r"makes torch.int64 of torch.float64"),
+    "moving window": (given_by(lambda m, x: m.gru(x)[0][:, -3:], gru=gru()), r"takes the newest 3 frames of any sequence"),
+    "pooling": (given_by(lambda m, x: m.gru(F.max_pool1d(x.mT, 2).mT)[0], gru=gru()), r"pools several frames into one"),
+    "layer shared by parts": (
+        given_by(lambda m, x: m.gru(x.view(1, -1, 3, 2).transpose(1, 2).reshape(3, -1, 2))[0].transpose(0, 1).reshape(1, -1, 3 * H), gru=gru(2)),
+        r"shared by 3 parts of each frame",
+    ),
+    "recurrence over features": (
+        given_by(lambda m, x: m.time(m.band(x.reshape(-1, 3, 2))[0].reshape(1, -1, 3 * H))[0], band=gru(2), time=gru(3 * H)),
+        r"'gru' runs over an axis|runs over axis 1 of shape \(20, 3, 2\), and time is on axis 0",
+    ),
+    "repeated end": (given_by(lambda m, x: m.gru(x)[0][:, -1:].repeat(1, T, 1), gru=gru()), r"'repeat'.*several frames of one"),
+    "padded features": (given_by(lambda m, x: F.pad(m.gru(x)[0][:, -1], (1, 1)), gru=gru()), r"pads the features of a frame"),
+}  # fmt: skip
+"""What is refused: name -> how the module is made, and what is said."""
+
+
+@pytest.mark.parametrize("name", TRUE_REASONS)
+def test_what_is_refused_is_told_the_true_reason(name, silent):
+    make, words = TRUE_REASONS[name]
+    torch.manual_seed(5)
+    module = make().eval()
+    with untouched(module), pytest.raises((UnsupportedError, ParityError), match=words):
+        from_torch(module, example(), time_axis=1)
+
+
+def one_frame(m, x, h):
+    y, h = m.gru(x.unsqueeze(1), h)
+    return y[:, 0], h
+
+
+def hand_written(m, x, h):
+    h = torch.tanh(m.w(x) + m.u(h))
+    return h, h
+
+
+def spectrum(m, x):
+    return m.gru(torch.stft(x, 16, 8, return_complex=True).abs().mT)[0]
+
+
+def two_states(m, x, h):
+    y, a = m.gru(x, h[:1])
+    y, b = m.next(y, h[1:])
+    return y, torch.cat([a, b])
+
+
+EXAMPLES = {
+    "frame made a sequence": (
+        given_by(one_frame, gru=gru()), (torch.randn(1, I), torch.zeros(1, 1, H)), r"'gru' runs over an axis that 'unsqueeze' makes"
+    ),
+    "cell by hand": (
+        given_by(hand_written, w=nn.Linear(I, H), u=nn.Linear(H, H)), (torch.randn(1, I), torch.zeros(1, H)),
+        r"the 1 tensors beside the frame \(1, 6\).*written by hand",
+    ),
+    "frames made by a transform": (given_by(spectrum, gru=gru(9)), torch.randn(1, 200), r"'gru' runs over an axis that 'stft' makes"),
+    "states in one tensor": (
+        given_by(two_states, gru=gru(), next=gru(H)), (example(), torch.zeros(2, 1, H)), r"takes a state apart; take each layer's state"
+    ),
+    "complex": (gru(), torch.randn(1, T, I, dtype=torch.complex64), r"a tensor of torch.complex64.*real and imaginary parts side by side"),
+    "without values": (gru(), torch.empty(1, T, I, device="meta"), r"on meta.*with values"),
+    "sparse": (gru(), torch.ones(1, T, I).to_sparse(), r"torch.sparse_coo\); expected real numbers, dense"),
+    "nothing for a state": (given_by(lambda m, x, h=None: m.gru(x, h)[0], gru=gru()), (example(), None), r"leave out an argument that is None"),
+    "state not returned": (given_by(lambda m, x, h: m.out(m.gru(x, h)[0]), gru=gru(), out=nn.Linear(H, 2)), (example(), torch.zeros(1, 1, H)), r"state 0 goes into 'gru' and is not returned"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_that_is_refused_is_told_the_true_reason(name, silent):
+    make, given_example, words = EXAMPLES[name]
+    module = make().eval()
+    with untouched(module), pytest.raises(UnsupportedError, match=words):
+        from_torch(module, given_example)
+
+
+@pytest.mark.parametrize(("width", "groups", "denses"), [(16, 4, 1), (64, 4, 1), (256, 4, 4), (256, 8, 1), (512, 8, 8)])
+def test_a_grouped_product_is_split_where_zeros_cost_more_than_layers(width, groups, denses):
+    module = Given(
+        lambda m, x: grouped(m.rnn(x)[0], groups, m.w),
+        rnn=lambda: nn.RNN(2, width, batch_first=True),
+        w=lambda: torch.randn(groups, width // groups, width // groups),
+    ).eval()
+    kinds = [type(layer.cell).__name__ for layer in from_torch(module, torch.randn(1, 5, 2)).layers]
+    assert kinds.count("Dense") == denses
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_following_a_module_takes_as_long_for_a_long_example(kind):
+    module = kind(2, 3, batch_first=True).eval().double()
+
+    def calls(steps):
+        count = 0
+
+        def profile(_frame, event, _arg):
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(profile)
+        try:
+            exported(module, (torch.randn(1, steps, 2).double(),))
+        finally:
+            sys.setprofile(None)
+        return count
+
+    calls(5)  # what is made once
+    assert calls(500) < 1.1 * calls(20)
+
+
+def test_threads_that_convert_leave_the_process_as_it_was(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    torch.manual_seed(0)
+    modules, graphs = [nn.GRU(I, H, batch_first=True).eval() for _ in range(3)], {}
+    decides, done = TRUE_REASONS["decides by values"][0]().eval(), threading.Event()
+
+    def convert(i):
+        graphs[i] = from_torch(modules[i], example())
+        with pytest.raises(UnsupportedError):
+            from_torch(decides, example())
+
+    def write():
+        while not done.wait(0.001):
+            sys.stderr.write("mine ")
+
+    threads = [threading.Thread(target=convert, args=(i,)) for i in range(3)]
+    other = threading.Thread(target=write)
+    other.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    other.join()
+    assert sys.stderr is written
+    assert torch.get_default_dtype() == torch.float32
+    assert set(written.getvalue().split()) == {"mine"}
+    for i, module in enumerate(modules):
+        with torch.no_grad():
+            wanted = module(example())[0][0].numpy()
+        np.testing.assert_allclose(Stepper(graphs[i]).run(example()[0].numpy())[0], wanted, atol=1e-6)
+
+
+def lists(most):
+    """Operations in a row, of which at most one need not be convertible."""
+    streams = st.lists(st.sampled_from(list(STREAMS)), max_size=most)
+    return st.one_of(
+        streams, st.tuples(streams, st.sampled_from(list(OTHERS)), streams).map(lambda t: [*t[0], t[1], *t[2]])
+    )
+
+
+def converted(module):
+    """The graph, or the words of an error of ours; no other error is expected."""
+    try:
+        return from_torch(module, example(9)), ""
+    except EdgernnError as error:
+        return None, str(error)
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
+@given(names=lists(4), seed=st.integers(0, 2**16))
+def test_any_program_matches_torch_or_is_refused(names, seed):
+    torch.manual_seed(seed)
+    try:
+        module = Program(names, I)
+    except (RuntimeError, IndexError):  # no module of torch either
+        assume(False)
+    with untouched(module):
+        graph, why = converted(module)
+    if graph is None:
+        assert set(names) & {*OTHERS, "last"}, why
+        assert "not known here" not in why
+        return
+    xs = example(16).double()
+    found = Stepper(graph).run(xs[0].numpy())[0]
+    for t, wanted in answers(module.double(), xs).items():
+        np.testing.assert_allclose(found[t], wanted.reshape(-1).numpy(), atol=1e-4, rtol=1e-4)
