@@ -1,6 +1,5 @@
 """Anomalies of a series by a model that foretells it: scores, alarms, and how they compare with what is known."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import disk
+from edgernn import disk, plain_json
 from edgernn.anomaly import Likelihood, Scorer
 from edgernn.detector import Trigger
 from edgernn.errors import FileError, UsageError
@@ -196,7 +195,7 @@ def known_windows(path: str | os.PathLike[str], series: str | os.PathLike[str]) 
         FileError: no such JSON, or the series is not in it.
     """
     try:
-        said = json.loads(disk.read(path))
+        said = plain_json.loads(disk.read(path))
         named = {Path(key).name: windows for key, windows in said.items()}
         wanted = Path(series).name
         if wanted not in named:

@@ -4,12 +4,13 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 from inspect import signature
-from typing import Any
+from typing import Any, get_type_hints
 
 from edgernn.errors import UsageError
 from edgernn.strict import misspelt
 from edgernn.train.data import READERS
 from edgernn.train.data.sequences import Data
+from edgernn.typed import fits
 
 
 def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Data:
@@ -38,5 +39,10 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
     for each in known:
         if each.default is each.empty and each.name not in given:
             raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
+    kinds = get_type_hints(reader)
+    for option, value in given.items():
+        if not fits(kinds[option], value):
+            text = str(kinds[option]).removeprefix("<class '").removesuffix("'>")
+            raise UsageError(f"reader '{name}' has {option} = {value!r}; expected {text.rpartition('.')[2]}")
     data: Data = reader(path, **given)
     return data
