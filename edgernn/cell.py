@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from edgernn.errors import GraphError
@@ -35,6 +36,9 @@ class Join(Protocol):
         """The branches made one."""
 
 
+LARGEST = 1 << 22
+"""The largest whole number among the settings of a cell, and the most elements of a value."""
+
 CELLS: dict[str, type[Any]] = {}
 """Every cell by its name in a file: filled by `@cell`, so a cell is known once its module is imported."""
 
@@ -54,6 +58,7 @@ def cell(cls: C) -> C:
 
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
         made(self, *args, **kwargs)
+        _check_settings(self)
         dimensions(self)
 
     cls.__init__ = checked
@@ -75,6 +80,16 @@ def settings(cell: Any) -> dict[str, Any]:
     """The fields of a cell that are no weights."""
     weights = _axes(type(cell))
     return {field.name: getattr(cell, field.name) for field in fields(cell) if field.name not in weights}
+
+
+def _check_settings(cell: Any) -> None:
+    """Refuse numbers that no cell has, before anything is made of them."""
+    for field in fields(cell):
+        value = getattr(cell, field.name)
+        whole = isinstance(value, int) and field.type is not float
+        if (whole and abs(value) > LARGEST) or (isinstance(value, float) and not isfinite(value)):
+            told = f"at most {LARGEST:,}" if whole else "a finite number"
+            raise GraphError(f"{type(cell).__name__}.{field.name} is {value}; expected {told}")
 
 
 def dimensions(cell: Any) -> dict[str, int]:

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from edgernn import plain_json, typed
 from edgernn.checksum import BLANK, KEY
 from edgernn.errors import FileError, UsageError
 from edgernn.file import SUFFIX, digest
 from edgernn.graph import INPUT, OUTPUT, Graph
+from edgernn.record import WIDEST
 from edgernn.reproducible import same_bits
 from edgernn.static import Grid, static
 from edgernn.version import VERSION
@@ -29,6 +31,8 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 """What a contract says of windows -> what that means."""
 
 TIME = "time"  # an axis of any length
+
+GRIDS = (8, 16)  # bits of their integers
 
 
 @dataclass(frozen=True)
@@ -147,13 +151,42 @@ def read(data: bytes, name: str) -> Contract:
         raise FileError(f"'{name}' is a {SUFFIX} by what is in it; give it that suffix, or export it")
     try:
         fields: dict[str, Any]
-        fields, _ = json.JSONDecoder().raw_decode(data[max(start, 0) :].decode("latin-1"))
+        fields, _ = plain_json.decode(data[max(start, 0) :][: plain_json.LONGEST].decode("latin-1"))
         fields = {key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY}
         fields["labels"] = tuple(fields["labels"])
         fields["rest"] = {key: tuple(values) for key, values in fields["rest"].items()}
-        fields["grids"] = {key: Grid(**said) for key, said in fields["grids"].items()}
-        return Contract(**fields)
+        fields["grids"] = {key: _grid(said) for key, said in fields["grids"].items()}
+        typed.check(Contract, fields)
+        said = Contract(**fields)
+        _check_sense(said)
+        return said
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileError(
             f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: export it again"
         ) from error
+
+
+def _grid(said: Mapping[str, Any]) -> Grid:
+    typed.check(Grid, said)
+    grid = Grid(**said)
+    if not grid.scale > 0 or grid.bits not in GRIDS or not grid.low <= grid.zero <= grid.high:
+        raise ValueError(f"{grid} is no grid")
+    return grid
+
+
+def _check_sense(said: Contract) -> None:
+    """Refuse sizes and names that no graph has."""
+    widths = {"inputs": said.inputs, "outputs": said.outputs, **said.states}
+    for name, width in widths.items():
+        if not 1 <= width <= WIDEST:
+            raise ValueError(f"'{name}' has {width} values")
+    if said.rows < 0 or (said.period_ms is not None and not said.period_ms > 0):
+        raise ValueError(f"{said.rows} rows and a period of {said.period_ms} ms make no sense")
+    if said.labels and len(said.labels) != said.outputs:
+        raise ValueError(f"there are {len(said.labels)} labels for {said.outputs} outputs")
+    for name, state in said.rest.items():
+        if said.states.get(name) != len(state):
+            raise ValueError(f"the rest state '{name}' has {len(state)} values")
+    for name in said.grids:
+        if name not in {INPUT, OUTPUT, *said.states}:
+            raise ValueError(f"a grid of '{name}' has no use")

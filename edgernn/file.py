@@ -19,12 +19,14 @@ from edgernn import (
     cells as _cells,  # noqa: F401  fills CELLS
     disk,
     halves,
+    layout,
+    plain_json,
 )
 from edgernn.cell import CELLS, settings
 from edgernn.checksum import BLANK, KEY, fill, verify
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.factored import joined
-from edgernn.graph import INPUT, PRECISIONS, Graph, Layer
+from edgernn.graph import INPUT, MOST_LAYERS, PRECISIONS, Graph, Layer
 from edgernn.range import Range
 from edgernn.sparse import Sparse, packed, room, unpacked
 from edgernn.tensor import FLOATS, Array, Tensor
@@ -32,13 +34,14 @@ from edgernn.window import ONLY_ONNX, Window
 
 SUFFIX = ".rnn"
 FORMAT = "1"
-DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "uint8": "U8"}
 
 SPENT = 5  # bytes of the header, beside its name, that say that an array is kept in half precision
 
+LARGEST_SPARSE = 1 << 26
+"""Bytes of all matrices that are kept without their blocks of zeros: so a small file is no very large graph."""
+
 _SCALE, _BLOCKS = ".scale", ".blocks"
 _BITS = ".bits"  # of all sparse matrices, one after the other
-_NAMES = {stored: name for name, stored in DTYPES.items()}
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
@@ -85,6 +88,8 @@ def dumps(graph: Graph) -> bytes:
     """The bytes of a graph's `.rnn` file."""
     found = {name: packed(tensor.stored) for name, tensor in graph.tensors.items()}
     thin = {name: each for name, each in found.items() if each is not None}
+    if sum(graph.tensors[name].stored.nbytes for name in thin) > LARGEST_SPARSE:
+        thin = {}
     arrays = {name: tensor.stored for name, tensor in graph.tensors.items() if name not in thin}
     arrays |= {f"{name}{_BLOCKS}": each.blocks for name, each in thin.items()}
     arrays |= {_BITS: np.concatenate([each.bits for each in thin.values()])} if thin else {}
@@ -96,40 +101,27 @@ def dumps(graph: Graph) -> bytes:
         "sparse": {name: each.shape for name, each in thin.items()},
         "widened": _grouped(widened),
     }
-    header: dict[str, Any] = {
-        "__metadata__": {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(said, separators=(",", ":"))}
-    }
-    at = 0
-    for name, array in arrays.items():
-        header[name] = {
-            "dtype": DTYPES[array.dtype.name],
-            "shape": list(array.shape),
-            "data_offsets": [at, at + array.nbytes],
-        }
-        at += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    body = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
-    return fill(len(text).to_bytes(8, "little") + text + body)
+    metadata = {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(said, separators=(",", ":"))}
+    try:
+        return fill(layout.packed(metadata, arrays))
+    except ValueError as error:
+        raise UnsupportedError(f"the graph cannot be saved: {error}; give shorter names") from error
 
 
 def loads(data: bytes, name: str = "data") -> Graph:
     """The graph in the bytes of a `.rnn` file; `name` is what a message calls them."""
     verify(data, name)
-    length = int.from_bytes(data[:8], "little")
-    if data[8:9] != b"{" or 8 + length > len(data):
+    if not layout.is_one(data):
         raise FileError(f"'{name}' is an artifact of edgernn and no {SUFFIX}: give the {SUFFIX} that it was made from")
     try:
-        header = json.loads(data[8 : 8 + length])
-        metadata = header.pop("__metadata__")
+        metadata, arrays = layout.unpacked(data)
         _check_format(metadata["edgernn.format"], name)
-        arrays = {key: _array(entry, data[8 + length :]) for key, entry in header.items()}
-        said = json.loads(metadata["edgernn.graph"])
-        arrays |= {key: arrays[key].astype(dtype) for key, dtype in _each(said["widened"]).items()}
+        said = plain_json.loads(metadata["edgernn.graph"])
+        arrays |= {key: _widened(arrays[key], dtype) for key, dtype in _each(said["widened"]).items()}
         return _build(said, _tensors(_whole(arrays, said["sparse"]), _each(said["schemes"])))
     except FileError:
         raise
-    except (EdgernnError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (EdgernnError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise FileError(f"'{name}' does not hold a valid graph ({error}); export it again") from error
 
 
@@ -179,12 +171,24 @@ def _halvable(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
     return {name: dtype for name, dtype in floats.items() if saved[name] > 0 and halves.held(arrays[name])}
 
 
+def _widened(array: Array, dtype: str) -> Array:
+    """What was kept in half precision, as it was before."""
+    if array.dtype != np.float16 or dtype not in FLOATS:
+        raise ValueError(f"an array of {array.dtype} cannot be widened to '{dtype}'")
+    return array.astype(dtype)
+
+
 def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:
     """The arrays with the blocks of zeros put back."""
     bits = arrays.pop(_BITS, np.empty(0, np.uint8))
-    whole = {}
+    whole, left = {}, LARGEST_SPARSE
     for name, (rows, columns) in shapes.items():
         blocks = arrays.pop(f"{name}{_BLOCKS}")
+        left -= rows * columns * blocks.itemsize
+        if type(rows) is not int or type(columns) is not int or min(rows, columns) < 1 or left < 0:
+            raise ValueError(
+                f"matrix '{name}' is {rows} by {columns}; expected {LARGEST_SPARSE:,} bytes in all at most"
+            )
         taken = room((rows, columns), blocks.dtype)
         whole[name] = unpacked(Sparse(blocks, bits[:taken], (rows, columns)))
         bits = bits[taken:]
@@ -203,14 +207,14 @@ def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Ten
     }
 
 
-def _array(entry: dict[str, Any], body: bytes) -> Array:
-    start, stop = entry["data_offsets"]
-    flat = np.frombuffer(body[start:stop], np.dtype(_NAMES[entry["dtype"]]).newbyteorder("<"))
-    array: Array = flat.reshape(entry["shape"]).astype(_NAMES[entry["dtype"]])
-    return array
-
-
 def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
+    if len(said["layers"]) > MOST_LAYERS:
+        raise ValueError(f"it has {len(said['layers']):,} layers; expected {MOST_LAYERS:,} at most")
+    weights: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        layer, _, field = key.partition(".")
+        if not key.endswith(".rest"):
+            weights.setdefault(layer, {})[field] = tensor
     layers: list[Layer] = []
     for name, entry in said["layers"].items():
         if entry["cell"] not in CELLS:
@@ -218,12 +222,7 @@ def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
                 f"layer '{name}' is a cell '{entry['cell']}', which is not known here; there are "
                 f"{', '.join(sorted(CELLS))}: import the module that defines it first"
             )
-        weights = {
-            key.removeprefix(f"{name}."): tensor
-            for key, tensor in tensors.items()
-            if key.startswith(f"{name}.") and not key.endswith(".rest")
-        }
-        cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights))
+        cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights.get(name, {})))
         layers.append(Layer(name, cell, tuple(entry.get("reads", ())), entry.get("scheme", "")))
     rest = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
     ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}

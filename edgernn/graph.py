@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -13,12 +14,15 @@ from numpy.typing import DTypeLike
 from edgernn.cell import dimensions, tensors, with_tensors
 from edgernn.errors import GraphError
 from edgernn.range import Range
-from edgernn.record import Recording, Ref, record
+from edgernn.record import WIDEST, Recording, Ref, record
 from edgernn.tensor import STATIC, Tensor
 
 INPUT = "x"
 OUTPUT = "y"
 PRECISIONS = {"float32": "fp32", "float64": "fp64"}
+
+MOST_LAYERS = 4096
+MOST_VALUES = 1 << 24  # that a step makes, in all layers together
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -64,9 +68,10 @@ class Graph:
         object.__setattr__(self, "period_ms", None if self.period_ms is None else float(self.period_ms))
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "ranges", MappingProxyType(dict(sorted(self.ranges.items()))))
-        if not self.layers or self.inputs < 1:
+        if not 1 <= len(self.layers) <= MOST_LAYERS or not 1 <= self.inputs <= WIDEST:
             raise GraphError(
-                f"a graph of {len(self.layers)} layers and {self.inputs} inputs arrived; expected at least one of each"
+                f"a graph of {len(self.layers)} layers and {self.inputs} inputs arrived; expected at least one of each "
+                f"and at most {MOST_LAYERS:,} and {WIDEST:,}"
             )
         self.rows  # noqa: B018  checks what reads the input
         for name, tensor in self.rest.items():
@@ -79,13 +84,13 @@ class Graph:
                 )
         if self.labels and len(self.labels) != self.outputs:
             raise GraphError(f"{len(self.labels)} labels for {self.outputs} outputs")
-        if self.period_ms is not None and not self.period_ms > 0:
-            raise GraphError(f"a period of {self.period_ms} ms arrived; expected a number above 0")
+        if self.period_ms is not None and not 0 < self.period_ms < inf:
+            raise GraphError(f"a period of {self.period_ms} ms arrived; expected a finite number above 0")
 
     @cached_property
     def recorded(self) -> Mapping[str, Recording]:
         """What each layer's `step` says, by the layer's name."""
-        known, said = {INPUT: self.inputs}, {}
+        known, said, made = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
             wanted = None if hasattr(layer.cell, "join") else dimensions(layer.cell).get("inputs")
             for name in layer.reads:
@@ -95,6 +100,9 @@ class Graph:
                     )
             said[layer.name] = record(layer.name, layer.cell, [Ref(name, known[name]) for name in layer.reads])
             known[layer.name] = said[layer.name].y.width
+            made += sum(width for word in said[layer.name].words for width in word.widths)
+            if made > MOST_VALUES:
+                raise GraphError(f"up to layer '{layer.name}' a step makes {made:,} values; expected {MOST_VALUES:,}")
         return MappingProxyType(said)
 
     @cached_property
@@ -195,7 +203,7 @@ class Graph:
 
     def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """The layers with `reads` always filled in."""
-        seen, linked = [INPUT], []
+        seen, linked = {INPUT: None}, []  # a dictionary, to ask it quickly and to keep the order
         for layer in layers:
             if not _NAME.fullmatch(layer.name) or layer.name == OUTPUT:
                 raise GraphError(
@@ -203,7 +211,7 @@ class Graph:
                 )
             if layer.name in seen:
                 raise GraphError(f"two layers are called '{layer.name}'; names must differ")
-            reads = tuple(layer.reads) or (seen[-1],)
+            reads = tuple(layer.reads) or (next(reversed(seen)),)
             for name in reads:
                 if name not in seen:
                     raise GraphError(
@@ -216,7 +224,7 @@ class Graph:
                     "reads at least two and any other cell exactly one"
                 )
             linked.append(replace(layer, reads=reads))
-            seen.append(layer.name)
+            seen[layer.name] = None
         return tuple(linked)
 
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgernn.cell import Cell, Join
+from edgernn.cell import LARGEST, Cell, Join
 from edgernn.errors import GraphError
 from edgernn.factored import Factored
 from edgernn.ops import WORDS
 from edgernn.tensor import Tensor
+
+WIDEST = LARGEST
+"""Elements of the widest value."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,8 @@ class Recorder:
         raise GraphError(f"layer '{self.layer}' says '{name}', which is no word; there are {', '.join(WORDS)}, + - *")
 
     def _say(self, name: str, args: tuple[Any, ...], width: int) -> Recorded:
+        if width > WIDEST:
+            raise self._error(name, f"{width:,} values are made; expected {WIDEST:,} at most")
         if any(isinstance(arg, Factored) for arg in args):
             raise self._error(name, "a Factored weight arrives; only affine takes one, expected a Tensor")
         self.words.append(Word(self.layer, self._next(), name, args, (width,)))
@@ -189,6 +194,9 @@ def record(layer: str, cell: Any, xs: Sequence[Ref]) -> Recording:
         return Recording(tuple(recorder.words), y.ref, {}, {})
     one: Cell = cell
     before = {name: Ref(f"{layer}.{name}.in", width) for name, width in one.states.items()}
+    for ref in before.values():
+        if not 1 <= ref.width <= WIDEST:
+            raise GraphError(f"layer '{layer}': state '{ref.name}' has {ref.width:,} values; expected 1 to {WIDEST:,}")
     y, state = one.step(recorder, values[0], tuple(Recorded(ref, recorder) for ref in before.values()))
     widths = tuple(value.ref.width for value in state)
     if widths != tuple(one.states.values()):

@@ -1,12 +1,12 @@
 """TOML that people write: read with the line of whatever is wrong, and a suggestion for what looks misspelt."""
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from edgernn import plain_toml
 from edgernn.errors import FileError
 
 
@@ -30,8 +30,8 @@ class Document:
         stands = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=|\s*\[\s*{re.escape(key)}\s*\]""")
         now, found = "", []
         for number, line in enumerate(self.lines, 1):
-            header = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
-            now = header[1] if header else now
+            header = re.match(r"\s*\[([^\]]*)\]", line)
+            now = header[1].strip() if header else now
             if stands.match(line) and section in {"", now}:
                 return number
             if key in line:
@@ -47,10 +47,10 @@ def parse(data: bytes, path: str) -> Document:
     """
     try:
         text = data.decode()
-        return Document(path, tomllib.loads(text), tuple(text.splitlines()))
+        return Document(path, plain_toml.loads(text), tuple(text.splitlines()))
     except UnicodeDecodeError as error:
         raise FileError(f"'{path}' is no TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise FileError(f"'{path}' is no TOML: {error}") from error
 
 

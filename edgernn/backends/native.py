@@ -22,6 +22,15 @@ Array = NDArray[Any]
 ALIGNMENT = 64  # bytes: a line of the cache
 METH_NOARGS = 4  # of CPython: a function without arguments
 
+FUNCTIONS = tuple(
+    f"edgernn_{name}"
+    for name in ("size", "places", "widths", "reset", "advance", "run", "get", "set", "self_test_at", "in_python")
+)
+"""What every library has; one for Python has more, which `in_python` tells."""
+
+NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers")
+"""And one with integers at its door."""
+
 
 class NativeEngine:
     """A loaded library; its code has no state of its own, so any number of streams and threads may run it."""
@@ -128,6 +137,7 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
     if lacking:
         raise UnsupportedError(f"'{name}' was compiled for {said.cpu}, and needs {lacking}; export it on this machine")
     library = _library(data, name)
+    _check_functions(library, said, name)
     library.edgernn_size.restype = ctypes.c_size_t
     library.edgernn_run.restype = ctypes.c_size_t
     _check_widths(library, said, name)
@@ -146,6 +156,16 @@ def _check_answers(library: ctypes.CDLL, said: Contract, name: str) -> None:
         raise ParityError(
             f"'{name}' fails its own test on this machine: at frame {place[0]} {why}; export it on this machine, and "
             "where that was done, please report the model"
+        )
+
+
+def _check_functions(library: ctypes.CDLL, said: Contract, name: str) -> None:
+    """Refuse a library that is no compiled step: nothing is called before all is there."""
+    turns = {INPUT, OUTPUT} & said.grids.keys()
+    lacking = [each for each in (*FUNCTIONS, *(NUMBERS if turns else ())) if not hasattr(library, each)]
+    if lacking:
+        raise FileError(
+            f"'{name}' is a library, and no compiled step of edgernn: it has no function {lacking[0]}; export it again"
         )
 
 

@@ -13,6 +13,8 @@ from edgernn.errors import GraphError
 from edgernn.ops import Ops, V
 from edgernn.tensor import Tensor
 
+LARGEST_MEL, LARGEST_DFT = 1 << 22, 1 << 24  # elements of the two matrices
+
 
 @cell
 @dataclass(frozen=True)
@@ -51,7 +53,13 @@ class LogMel:
                 f"floor of {self.floor:g} arrived; expected 2 <= hop <= window <= fft, one band at least and a floor "
                 "above 0"
             )
-        if not 0 <= low_hz < high_hz <= half_hz:
+        bins = self._points // 2 + 1
+        if bands * bins > LARGEST_MEL or 2 * bins * window > LARGEST_DFT:
+            raise GraphError(
+                f"{bands:,} bands of an fft of {self._points:,} points over {window:,} samples arrived; expected "
+                f"matrices of {LARGEST_MEL:,} and {LARGEST_DFT:,} elements at most"
+            )
+        if not 0 <= low_hz < high_hz <= half_hz < float("inf"):
             raise GraphError(
                 f"bands from {low_hz:g} to {high_hz:g} Hz arrived; expected 0 <= low_hz < high_hz <= {half_hz:g}, half "
                 "the rate"

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,13 +125,9 @@ def _command(recipe: str, path: str, settings: Sequence[str], trials: Sequence["
 
 def _word(value: Any) -> str:
     """A value as `--set` reads it; a word in quotes only when it would be read as something else."""
-    if not isinstance(value, str):
-        return json.dumps(value)
-    try:
-        tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        return value
-    return json.dumps(value)
+    from edgernn import plain_toml
+
+    return value if isinstance(value, str) and plain_toml.value(value) == value else json.dumps(value)
 
 
 def _json(summary: "Summary", commands: Sequence[str], folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgernn import disk
+from edgernn import disk, plain_json
 from edgernn.errors import FileError
 from edgernn.latency import account
 from edgernn.latency.check import Check
@@ -166,8 +166,8 @@ def read(path: str | os.PathLike[str]) -> list[Entry]:
 
 def _entry(line: bytes, where: str) -> Entry:
     try:
-        said = json.loads(line, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:  # a ValueError too where it is not UTF-8 or a number is too long
+        said = plain_json.loads(line)
+    except ValueError as error:  # also where it is not UTF-8
         merged = " (git could not merge it)" if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>")) else ""
         raise FileError(f"{where}{merged}, is no JSON: {error}; mend the line, or take it out") from error
     if not isinstance(said, dict) or said.keys() != FIELDS.keys():
@@ -179,10 +179,6 @@ def _entry(line: bytes, where: str) -> Entry:
     if wrong is not None:
         raise FileError(f"{where}: '{wrong}' is {json.dumps(said[wrong])[:80]}; mend the line, or take it out")
     return Entry(**said)
-
-
-def _refused(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _text(said: Any) -> bool:

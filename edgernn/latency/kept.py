@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgernn import disk
+from edgernn import disk, plain_json
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget, at, interval
 from edgernn.bursts import dependence
@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str]) -> Baseline | None:
     if not Path(path).exists():
         return None
     try:
-        found = Baseline(**json.loads(disk.read(path)))
+        found = Baseline(**plain_json.loads(disk.read(path)))
     except (ValueError, TypeError) as error:
         raise _none(path, str(error)) from error
     numbers = [found.value, found.low, found.high, found.size]

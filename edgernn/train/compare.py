@@ -1,6 +1,5 @@
 """Cells compared on one recipe: each trained with several seeds, then held side by side with what it costs."""
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgernn import device, disk
+from edgernn import device, disk, plain_json
 from edgernn.cost import frame
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.graph import Graph
@@ -177,7 +176,7 @@ def _timed(models: Mapping[str, Model], window: Array) -> tuple[dict[str, Timed]
 def _said(path: Path, *keys: str) -> dict[str, Any]:
     """The JSON in a file that an earlier comparison or training wrote."""
     try:
-        said: dict[str, Any] = json.loads(disk.read(path))
+        said: dict[str, Any] = plain_json.loads(disk.read(path), finite=False)
         missing = [key for key in keys if key not in said]
     except (ValueError, TypeError) as error:
         raise FileError(f"'{path}' is no JSON: {error}; take it away, and what it tells of is done again") from error

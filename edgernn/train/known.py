@@ -1,6 +1,5 @@
 """What is known of a series: windows in which something was wrong."""
 
-import json
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import disk
+from edgernn import disk, plain_json
 from edgernn.errors import FileError, UsageError
 from edgernn.strict import misspelt
 from edgernn.train.data import times
@@ -74,7 +73,7 @@ def known_windows(path: str | os.PathLike[str], series: str | os.PathLike[str]) 
         FileError: no such JSON, or the series is not in it.
     """
     try:
-        said = json.loads(disk.read(path))
+        said = plain_json.loads(disk.read(path))
         named = {Path(key).name: windows for key, windows in said.items()}
         wanted = Path(series).name
         if wanted not in named:

@@ -20,6 +20,10 @@ from edgernn.window import MERGES
 Draw = Callable[..., Tensor]
 
 
+WIDEST = 1 << 16  # of an embedding or a dense layer
+MOST_WEIGHTS = 1 << 28  # of the recurrent layers: 1 GB
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a network is made of.
@@ -57,6 +61,15 @@ class Shape:
         for name in ("hidden", "layers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected at least 1")
+        for name in ("embedding", "dense"):
+            if not 0 <= getattr(self, name) <= WIDEST:
+                raise UsageError(f"{name} is {getattr(self, name)}; expected 0 to {WIDEST:,}")
+        weights = 8 * self.layers * self.hidden**2  # of LSTM, and nothing has more
+        if weights > MOST_WEIGHTS:
+            raise UsageError(
+                f"{self.layers} layers of {self.hidden:,} units arrived, up to {weights:,} weights; expected "
+                f"{MOST_WEIGHTS:,} at most"
+            )
         for name in ("dropout", "variational"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a part from 0 up to, but not, 1")

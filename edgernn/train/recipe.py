@@ -1,13 +1,12 @@
 """A recipe: the data, the network and the training of one model, as a TOML file that is read strictly."""
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from edgernn import disk
+from edgernn import disk, plain_toml
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.strict import Document, misspelt, parse
 from edgernn.train.batches import Plan
@@ -21,7 +20,15 @@ SECTIONS = ("data", "model", "training")
 AUGMENT, SEARCH = "augment", "search"
 KNOWN = ("title", *SECTIONS, AUGMENT, SEARCH)
 
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list of numbers"}
+LARGEST = 1 << 31
+
+KINDS = {
+    bool: "true or false",
+    int: f"a whole number below {LARGEST}",
+    float: f"a number below {LARGEST}",
+    str: "text",
+    tuple: f"a list of numbers below {LARGEST}",
+}
 
 Bases = Mapping[str, tuple[Any, ...]]
 """A section -> what its keys are fields of, as the recipe has it."""
@@ -105,6 +112,9 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
     options = dict(said["data"])
     if not isinstance(options.get("reader"), str):
         raise document.error('the section [data] names no reader; write reader = "wav" or another', "data")
+    for key, value in options.items():
+        if not all(map(_sensible, value if isinstance(value, list) else [value])):
+            raise document.error(f"'{key}' is {value!r}; expected numbers below {LARGEST}", key, "data")
     training = dict(said["training"])
     plan = {key: training.pop(key) for key in list(training) if key in _kinds(Plan)}
     try:
@@ -143,8 +153,13 @@ def _check_kind(document: Document, section: str, key: str, value: Any, kind: ty
 
 def _fits(value: Any, kind: type[Any]) -> bool:
     if kind is tuple:
-        return isinstance(value, list) and all(type(each) in (int, float) for each in value)
-    return type(value) is kind or (kind is float and type(value) is int)
+        return isinstance(value, list) and all(_fits(each, float) for each in value)
+    return (type(value) is kind or (kind is float and type(value) is int)) and _sensible(value)
+
+
+def _sensible(value: Any) -> bool:
+    """Whether a number is finite, and no larger than any setting has sense; what is no number is."""
+    return type(value) not in {int, float} or abs(value) < LARGEST
 
 
 def _kinds(cls: type[Any]) -> dict[str, type[Any]]:
@@ -193,10 +208,7 @@ def _set(said: dict[str, Any], setting: str) -> str:
     section, dot, key = place.partition(".")
     if not equals or not dot or section not in KNOWN[1:] or not key:
         raise UsageError(f"'{setting}' sets nothing; write section.key=value with a section of {', '.join(KNOWN[1:])}")
-    try:
-        said.setdefault(section, {})[key] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        said[section][key] = value
+    said.setdefault(section, {})[key] = plain_toml.value(value)
     return place
 
 

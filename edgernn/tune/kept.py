@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
-from edgernn import disk, file
+from edgernn import disk, file, plain_json
 from edgernn.errors import FileError
 from edgernn.graph import Graph
 from edgernn.passes.plan import Plan
@@ -101,7 +101,7 @@ class Kept:
 
 def _read(path: Path) -> tuple[str, float]:
     try:
-        said = json.loads(disk.read(path))
+        said = plain_json.loads(disk.read(path), finite=False)
         return str(said["backend"]), float(said["metric"])
     except (ValueError, TypeError, KeyError) as error:
         raise FileError(f"'{path}' tells of no candidate: {error!r}; take it away, and it is judged again") from error

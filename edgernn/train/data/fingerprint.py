@@ -19,12 +19,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgernn import disk
+from edgernn import disk, plain_json
 from edgernn.errors import FileError, UsageError
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.version import VERSION
 
 FILE = "data.json"
+LONGEST = 1 << 30  # characters: a line for each file and sequence
 NAMED = 3  # files or sequences that a message names; the others are counted
 
 
@@ -144,7 +145,7 @@ def check(path: str | os.PathLike[str], now: Fingerprint, what: str, instead: st
     if not Path(path).exists():
         raise FileError(f"there is no '{path}', so nobody knows which data {what} began with; {instead}")
     try:
-        document = json.loads(disk.read(path))
+        document = plain_json.loads(disk.read(path), longest=LONGEST)
     except ValueError as error:
         raise FileError(f"'{path}' is no JSON: {error}; {instead}") from error
     same(Fingerprint.of(document, f"'{path}'"), now, what, instead)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from inspect import signature
-from typing import Any
+from typing import Any, get_type_hints
 
 from edgernn import disk
 from edgernn.errors import UsageError
@@ -14,6 +14,7 @@ from edgernn.strict import misspelt
 from edgernn.train.data import READERS
 from edgernn.train.data.origin import Origin
 from edgernn.train.data.sequences import Data
+from edgernn.typed import fits
 
 log = logging.getLogger("edgernn.train")
 
@@ -47,6 +48,11 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
     for each in known:
         if each.default is each.empty and each.name not in given:
             raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
+    kinds = get_type_hints(reader)
+    for option, value in given.items():
+        if not fits(kinds[option], value):
+            text = str(kinds[option]).removeprefix("<class '").removesuffix("'>")
+            raise UsageError(f"reader '{name}' has {option} = {value!r}; expected {text.rpartition('.')[2]}")
     with disk.checksums() as checksums:
         data: Data = reader(path, **given)
     for note in data.notes:

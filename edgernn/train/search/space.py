@@ -1,6 +1,5 @@
 """What a search may vary: for each setting of a recipe a list of choices, or a range."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,6 +7,7 @@ from math import isinf
 from typing import Any, TypeAlias
 
 from edgernn.errors import UsageError
+from edgernn.plain_toml import value
 from edgernn.strict import misspelt
 
 Choice: TypeAlias = bool | int | float | str
@@ -116,15 +116,7 @@ def given(text: str) -> tuple[str, Any]:
         raise UsageError(f"'{text}' says nothing to search; write section.key=16,32,64 or section.key=1e-3..1e-2:log")
     low, dots, rest = said.partition("..")
     if not dots:
-        return place, [_value(each) for each in said.split(",")]
+        return place, [value(each) for each in said.split(",")]
     high, colon, how = rest.partition(":")
-    extra = {"log": True} if how == "log" else {"step": _value(how)} if colon else {}
-    return place, {"low": _value(low), "high": _value(high), **extra}
-
-
-def _value(text: str) -> Any:
-    """What it is in TOML; else the word itself."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text.strip()
+    extra = {"log": True} if how == "log" else {"step": value(how)} if colon else {}
+    return place, {"low": value(low), "high": value(high), **extra}

@@ -1,0 +1,43 @@
+"""Whether what a file says is of the type that a dataclass declares for it."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+LARGEST = 1 << 53  # whole numbers beyond it are no longer exact in a float64
+
+
+def check(cls: type[Any], said: Mapping[str, Any]) -> None:
+    """Hold values by name against the fields of a dataclass; names that are none of its fields are left alone.
+
+    Raises:
+        ValueError: a value of another type, or a number that is not finite.
+    """
+    for name, kind in get_type_hints(cls).items():
+        if name in said and not fits(kind, said[name]):
+            text = repr(said[name])
+            raise ValueError(f"'{name}' is {text if len(text) < 50 else f'{text[:50]}...'}; expected {_named(kind)}")
+
+
+def fits(kind: Any, value: Any) -> bool:
+    """Whether a value is of a type: one of float, int, str and bool, of tuples and mappings of them, or of any."""
+    if kind is Any:
+        return True
+    if kind in {str, bool, NoneType}:
+        return type(value) is kind
+    if kind is int:
+        return type(value) is int and abs(value) <= LARGEST
+    if kind is float:
+        return (type(value) is float and isfinite(value)) or fits(int, value)
+    if get_origin(kind) in {Union, UnionType}:
+        return any(fits(each, value) for each in get_args(kind))
+    if get_origin(kind) in {tuple, list, Sequence}:
+        return isinstance(value, list | tuple) and all(fits(get_args(kind)[0], each) for each in value)
+    if get_origin(kind) is not None and issubclass(get_origin(kind), Mapping):
+        return isinstance(value, Mapping) and all(fits(get_args(kind)[1], each) for each in value.values())
+    return isinstance(value, kind)
+
+
+def _named(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) and get_origin(kind) is None else str(kind).replace("typing.", "")
