@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 LARGEST = 1 << 53  # whole numbers beyond it are no longer exact in a float64
@@ -17,7 +17,7 @@ def check(cls: type[Any], said: Mapping[str, Any]) -> None:
     for name, kind in get_type_hints(cls).items():
         if name in said and not fits(kind, said[name]):
             text = repr(said[name])
-            raise ValueError(f"'{name}' is {text if len(text) < 50 else f'{text[:50]}...'}; expected {_named(kind)}")
+            raise ValueError(f"'{name}' is {text if len(text) < 50 else f'{text[:50]}...'}; expected {named(kind)}")
 
 
 def fits(kind: Any, value: Any) -> bool:
@@ -39,5 +39,18 @@ def fits(kind: Any, value: Any) -> bool:
     return isinstance(value, kind)
 
 
-def _named(kind: Any) -> str:
-    return kind.__name__ if isinstance(kind, type) and get_origin(kind) is None else str(kind).replace("typing.", "")
+WORDS: Mapping[Any, str] = MappingProxyType(
+    {str: "a text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing"}
+)
+"""A type -> what it is called in a message."""
+
+
+def named(kind: Any) -> str:
+    """A type in the words of a message."""
+    if kind in WORDS:
+        return WORDS[kind]
+    if get_origin(kind) in {Union, UnionType}:
+        return " or ".join(map(named, get_args(kind)))
+    if get_origin(kind) in {tuple, list, Sequence}:
+        return f"a list, each {named(get_args(kind)[0])}"
+    return "a table" if get_origin(kind) is not None else str(getattr(kind, "__name__", kind))

@@ -14,7 +14,7 @@ from edgernn.strict import misspelt
 from edgernn.train.data import READERS
 from edgernn.train.data.origin import Origin
 from edgernn.train.data.sequences import Data
-from edgernn.typed import fits
+from edgernn.typed import fits, named
 
 log = logging.getLogger("edgernn.train")
 
@@ -51,8 +51,7 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
     kinds = get_type_hints(reader)
     for option, value in given.items():
         if not fits(kinds[option], value):
-            text = str(kinds[option]).removeprefix("<class '").removesuffix("'>")
-            raise UsageError(f"reader '{name}' has {option} = {value!r}; expected {text.rpartition('.')[2]}")
+            raise UsageError(f"reader '{name}' has {option} = {value!r}; expected {named(kinds[option])}")
     with disk.checksums() as checksums:
         data: Data = reader(path, **given)
     for note in data.notes:
