@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 import edgernn
 from edgernn import device
+from edgernn.commands.tune import tune as command
 from edgernn.errors import FileError, UsageError
 from edgernn.passes.plan import Plan
 from edgernn.train import compare as comparing, recipe as recipes, run
@@ -28,7 +29,6 @@ from edgernn.train.search.trials import search
 from edgernn.train.trainer import Place
 from edgernn.tune import candidates as making
 from edgernn.tune.judge import by_frames
-from edgernn.tune.taught import by_recipe
 from edgernn.tune.tuning import tune
 from killed import killed
 
@@ -323,8 +323,8 @@ def tuning(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(untrained(recipe, read(recipe.reader, path, recipe.options)), model)
-    judge = by_recipe(edgernn.load(model), recipe, path, CPU, place / "tune")
-    tune(edgernn.load(model), judge, place / "tune", bound=100, board=device.this(), plans=[("units=0.5",)])
+    said = {"settings": (), "metric_drop": 100.0, "name": "this", "prune": ("units=0.5",), "prefer": "bytes"}
+    command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **said)
 
 
 def comparing_cells(_recipe, path, place):
@@ -339,7 +339,7 @@ def searching(_recipe, path, place):
 
 BEGUN = {
     "compress --resume": (compressing, "the training in '.*kept/float' began"),
-    "tune": (tuning, "the tuning in '.*tune' began"),
+    "tune": (tuning, "the tuning in '.*best.tune' began"),
     "compare": (comparing_cells, "the comparison in '.*compare', on '.*data', began"),
     "search": (searching, "study 'r' began"),
 }
