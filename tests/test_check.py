@@ -108,6 +108,7 @@ KNOWN_BAD = {
 @pytest.mark.parametrize("took_ns", [MS, cycle([MS] * 9 + [9 * MS])], ids=["in time", "late"])
 def test_what_is_known_to_be_wrong_gets_no_verdict(reason, took_ns):
     said = found(repeat(took_ns) if took_ns == MS else took_ns, **KNOWN_BAD[reason])
+    assert "sure        by the steps alone, " in text(said)
     assert (said.verdict, list(said.reasons)) == (NO_VERDICT, [reason])
 
 

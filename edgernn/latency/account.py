@@ -47,7 +47,7 @@ def figures(found: Check) -> dict[str, str]:
         "misses": f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row",
         f"p{budget.percentile:g}": _percentile(found) + implied,
         "dependence": f"{said.dependence:.2f} steps are worth one that stands for itself",
-        "sure": sure(said, budget),
+        "sure": ("by the steps alone, " if found.verdict != said.verdict else "") + sure(said, budget),
         "processor": f"{found.share:.2%} of one core",
         "cold start": _cold(found),
         "would pass": would_pass(found),
