@@ -153,10 +153,10 @@ def read(data: bytes, name: str) -> Contract:
         fields: dict[str, Any]
         fields, _ = plain_json.decode(data[max(start, 0) :][: plain_json.LONGEST].decode("latin-1"))
         fields = {key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY}
+        typed.check(Contract, fields)
         fields["labels"] = tuple(fields["labels"])
         fields["rest"] = {key: tuple(values) for key, values in fields["rest"].items()}
         fields["grids"] = {key: _grid(said) for key, said in fields["grids"].items()}
-        typed.check(Contract, fields)
         said = Contract(**fields)
         _check_sense(said)
         return said
@@ -167,7 +167,6 @@ def read(data: bytes, name: str) -> Contract:
 
 
 def _grid(said: Mapping[str, Any]) -> Grid:
-    typed.check(Grid, said)
     grid = Grid(**said)
     if not grid.scale > 0 or grid.bits not in GRIDS or not grid.low <= grid.zero <= grid.high:
         raise ValueError(f"{grid} is no grid")

@@ -1,6 +1,7 @@
 """Whether what a file says is of the type that a dataclass declares for it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from math import isfinite
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -36,6 +37,8 @@ def fits(kind: Any, value: Any) -> bool:
         return isinstance(value, list | tuple) and all(fits(get_args(kind)[0], each) for each in value)
     if get_origin(kind) is not None and issubclass(get_origin(kind), Mapping):
         return isinstance(value, Mapping) and all(fits(get_args(kind)[1], each) for each in value.values())
+    if is_dataclass(kind) and isinstance(value, Mapping):
+        return all(fits(each, value[name]) for name, each in get_type_hints(kind).items() if name in value)
     return isinstance(value, kind)
 
 

@@ -137,7 +137,7 @@ def test_a_wrong_space_on_the_command_line_is_no_mistake_of_the_file(said, words
     assert "line" not in str(found.value)
 
 
-NUMBERS = st.integers(1, 500)
+NUMBERS = st.integers(1, 100)
 DOMAINS = st.fixed_dictionaries(
     {},
     optional={

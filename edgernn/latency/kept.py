@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgernn import disk, plain_json
+from edgernn import disk, plain_json, typed
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget, at, interval
 from edgernn.bursts import dependence
@@ -61,14 +61,14 @@ def read(path: str | os.PathLike[str]) -> Baseline | None:
     if not Path(path).exists():
         return None
     try:
-        found = Baseline(**plain_json.loads(disk.read(path)))
+        said = plain_json.loads(disk.read(path))
+        typed.check(Baseline, dict(said))
+        found = Baseline(**said)
     except (ValueError, TypeError) as error:
         raise _none(path, str(error)) from error
     numbers = [found.value, found.low, found.high, found.size]
-    if found.unit not in TOLERANCES or not all(type(each) in {int, float} and each >= 0 for each in numbers):
+    if found.unit not in TOLERANCES or not all(each >= 0 for each in numbers):
         raise _none(path, f"it holds {found.unit!r} of {numbers}")
-    if not isinstance(found.fingerprint, dict):
-        raise _none(path, f"its fingerprint is {found.fingerprint!r}")
     return found
 
 

@@ -21,7 +21,7 @@ Draw = Callable[..., Tensor]
 
 
 WIDEST = 1 << 16  # of an embedding or a dense layer
-MOST_WEIGHTS = 1 << 28  # of the recurrent layers: 1 GB
+MOST_WEIGHTS = 1 << 30  # of the recurrent layers: 4 GB
 
 
 @dataclass(frozen=True)
