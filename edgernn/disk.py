@@ -1,12 +1,12 @@
 """Reading and writing whole files: a file is there complete, or not at all."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from errno import EISDIR
 from pathlib import Path
 
+from edgernn import interrupt, temporary
 from edgernn.errors import FileError
 
 
@@ -38,48 +38,55 @@ def writable(path: str | os.PathLike[str]) -> None:
         FileError: it cannot.
     """
     try:
-        os.unlink(_temporary(Path(path)))
+        handle, name = _temporary(Path(path))
+        os.unlink(name)
+        os.close(handle)
     except (OSError, ValueError) as error:
         raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
 
 
+@interrupt.deferred()
 def write_all(files: Mapping[str, bytes]) -> None:
     """Write several files, each whole, or none of them: all are on the disk before the first takes its name.
+
+    What a process that was killed left beside them is removed (edgernn.temporary).
 
     Raises:
         FileError: one cannot be written; nothing is left behind.
     """
-    made: dict[str, str] = {}
+    made: dict[str, tuple[int, str]] = {}
     path = ""
     try:
         for path, data in files.items():
             made[path] = _temporary(Path(path))
-            _fill(made[path], data)
+            _fill(made[path][0], data)
         for path in files:
-            os.replace(made[path], path)
+            os.replace(made[path][1], path)
     except BaseException as error:
-        for temporary in made.values():
+        for _, name in made.values():
             with suppress(FileNotFoundError):  # it has its name already
-                os.unlink(temporary)
+                os.unlink(name)
         if isinstance(error, OSError | ValueError):
             raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
         raise
+    finally:
+        for handle, _ in made.values():
+            os.close(handle)
 
 
-def _temporary(target: Path) -> str:
-    """An empty file beside the target, with the permissions that a new file has here."""
+def _temporary(target: Path) -> tuple[int, str]:
+    """An open, empty file beside the target, with the permissions that a new file has here."""
     if target.is_dir():
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
+    handle, name = temporary.file(target.parent)
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(name, 0o666 & ~mask)
-    return name
+    return handle, name
 
 
-def _fill(name: str, data: bytes) -> None:
-    with Path(name).open("wb") as file:
+def _fill(handle: int, data: bytes) -> None:
+    with os.fdopen(handle, "wb", closefd=False) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

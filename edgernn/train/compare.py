@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgernn import device, disk
+from edgernn import device, disk, interrupt
 from edgernn.cost import frame
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.graph import Graph
@@ -74,6 +74,7 @@ def recipes(name: str, cells: Sequence[str], seeds: int, settings: Sequence[str]
     }
 
 
+@interrupt.deferred()
 def compare(
     each: Mapping[tuple[str, int], Recipe],
     path: str | os.PathLike[str],
