@@ -17,7 +17,7 @@ HELD = """
 import os, signal, sys, tempfile
 from pathlib import Path
 from edgernn import temporary
-tempfile.tempdir = sys.argv[1]
+tempfile.tempdir = sys.argv[2]
 kept = temporary.file(Path(sys.argv[1]))
 with temporary.directory() as folder:
     (folder / "step.so").write_bytes(b"half")
@@ -30,10 +30,17 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def everything(place):
+    return names(place), names(Path(tempfile.tempdir))
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+    """A folder to write into, and another one that is the system's for what is temporary."""
+    for name in ("out", "tmp"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "out"
 
 
 def use(place):
@@ -44,26 +51,29 @@ def use(place):
 
 def test_what_a_killed_process_leaves_is_removed_by_the_next_and_what_a_living_one_has_is_not(place):
     owner = subprocess.Popen(
-        [sys.executable, "-c", HELD, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HELD, place, tempfile.tempdir],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    made = sorted(Path(owner.stdout.readline().strip()).name for _ in range(2))
+    file, folder = (Path(owner.stdout.readline().strip()).name for _ in range(2))
     use(place)
-    assert names(place) == sorted([*made, "model.rnn"])
+    assert everything(place) == ([file, "model.rnn"], [folder])
     owner.send_signal(signal.SIGKILL)
     owner.communicate()
-    assert names(place) == sorted([*made, "model.rnn"])
+    assert everything(place) == ([file, "model.rnn"], [folder])
     use(place)
-    assert names(place) == ["model.rnn"]
+    assert everything(place) == (["model.rnn"], [])
 
 
 def test_what_this_process_has_is_let_alone(place):
     handle, name = temporary.file(place)
     with temporary.directory() as folder:
         use(place)
-        assert names(place) == sorted([Path(name).name, folder.name, "model.rnn"])
+        assert everything(place) == ([Path(name).name, "model.rnn"], [folder.name])
     os.close(handle)
     use(place)
-    assert names(place) == ["model.rnn"]
+    assert everything(place) == (["model.rnn"], [])
 
 
 FOREIGN = (
