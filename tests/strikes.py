@@ -197,7 +197,7 @@ def killed(name: str, motor: Path, top: Path, count: int) -> dict[str, object]:
         out = top / str(k)
         out.mkdir()
         strike = Counter(kind, at, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        code = forked(lambda strike=strike, out=out: strike.around(lambda: work(out)), temporary)
+        code = forked(lambda strike=strike, out=out: (strike.around(lambda: work(out)), strike.act()), temporary)
         found["killed"] += code == -signal.SIGKILL
         found["half"] += any("edgernn-" in path.name for path in (*out.rglob("*"), *temporary.iterdir()))
         code = forked(lambda out=out: work(out), temporary)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from weakref import WeakValueDictionary, finalize, ref
 
@@ -24,6 +24,9 @@ from edgernn import child, disk, interrupt, load, save
 from edgernn.errors import FileError
 from edgernn.interrupt import Interrupted, check, deferred, prompt
 from edgernn.latency.worker import Worker
+from edgernn.train import recipe as recipes, run
+from edgernn.train.fit import Task
+from edgernn.train.trainer import Place
 from edgernn_export.translate import export
 from strikes import Counter, interrupted, moments
 from zoo import keyword_spotter
@@ -350,6 +353,30 @@ def motor(tmp_path_factory):
     np.save(folder / "frames.npy", np.random.default_rng(0).standard_normal((64, 20)).astype(np.float32))
     export(load(folder / "run/model.rnn"), folder / "m.onnx")
     return folder
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["handled", "ignored"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_training_ends_at_the_batch_after_a_signal_that_is_not_ignored(
+    name, ignored, motor, tmp_path, monkeypatch, handled
+):
+    """Whatever Lightning does with the signal itself."""
+    if ignored:
+        signal.signal(NUMBERS[name], signal.SIG_IGN)
+    begun, begin = [], Task.on_train_batch_start
+
+    def batch(task, of, index):
+        begun.append(index)
+        if len(begun) == 2:
+            send(NUMBERS[name])
+        begin(task, of, index)
+
+    monkeypatch.setattr(Task, "on_train_batch_start", batch)
+    recipe = recipes.load(motor / "small.toml", ["training.batch=2"])
+    with nullcontext() if ignored else pytest.raises(Interrupted, match=name):
+        run.train(recipe, motor / "motor.npz", tmp_path, place=Place("cpu"))
+    assert begun == ([0, 1, 2, 3, 4] if ignored else [0, 1])
+    assert signal.getsignal(NUMBERS[name]) == (signal.SIG_IGN if ignored else handled)
 
 
 DATA = ("small.toml", "--data", "motor.npz")

@@ -166,12 +166,11 @@ def fit(trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint:
 
     Raises:
         TrainingError: the loss is no number.
-        KeyboardInterrupt: it was interrupted; Interrupted, where a signal did it.
+        KeyboardInterrupt: it was interrupted.
     """
     try:
         trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # what Lightning makes of an interruption
-        interrupt.check()
         raise KeyboardInterrupt from error
 
 
