@@ -1,6 +1,7 @@
 """The command `edgernn`: mounts the verbs, and turns errors into exit codes.
 
-0 is success; 1 a check that failed; 2 a wrong use, option or file; 3 no verdict.
+0 is success; 1 a check that failed; 2 a wrong use, option or file; 3 no verdict; 130 and 143 an end by SIGINT (Ctrl-C)
+and SIGTERM.
 """
 
 import platform
@@ -11,6 +12,7 @@ from importlib import metadata
 
 import click
 
+from edgernn import interrupt
 from edgernn.commands import VERBS
 from edgernn.errors import EdgernnError, ParityError
 from edgernn.version import VERSION
@@ -60,11 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def call(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """Run one command: its exit code, every error told in a line."""
     try:
-        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
+        with interrupt.prompt():
+            code = command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except interrupt.Interrupted as error:
+        click.echo("interrupted", err=True)
+        return error.code
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except click.Abort:  # a KeyboardInterrupt that no signal made
         click.echo("interrupted", err=True)
         return 130
     except EdgernnError as error:

@@ -7,7 +7,6 @@ the old bytes.
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from errno import EINVAL, EISDIR, ELOOP, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
+from edgernn import interrupt, temporary
 from edgernn.errors import FileError
 
 _CHECKSUMS: ContextVar[dict[str, str] | None] = ContextVar("_CHECKSUMS", default=None)
@@ -64,34 +64,42 @@ def writable(path: str | os.PathLike[str]) -> None:
         FileError: it cannot.
     """
     try:
-        os.unlink(_temporary(_target(path)))
+        handle, name = _temporary(_target(path))
+        os.unlink(name)
+        os.close(handle)
     except (OSError, ValueError) as error:
         raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
 
 
+@interrupt.deferred()
 def write_all(files: Mapping[str, bytes]) -> None:
     """Write several files, each whole, or none of them: all are on the disk before the first takes its name.
+
+    What a process that was killed left beside them is removed (edgernn.temporary).
 
     Raises:
         FileError: one cannot be written; nothing is left behind.
     """
-    made: dict[str, str] = {}
+    made: dict[str, tuple[int, str]] = {}
     targets: dict[str, Path] = {}
     path = ""
     try:
         for path, data in files.items():
             targets[path] = _target(path)
             made[path] = _temporary(targets[path])
-            _fill(made[path], data, _mode(targets[path]))
+            _fill(made[path][0], data, _mode(targets[path]))
         for path in files:
-            os.replace(made[path], targets[path])
+            os.replace(made[path][1], targets[path])
     except BaseException as error:
-        for temporary in made.values():
+        for _, name in made.values():
             with suppress(FileNotFoundError):  # it has its name already
-                os.unlink(temporary)
+                os.unlink(name)
         if isinstance(error, OSError | ValueError):
             raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
         raise
+    finally:
+        for handle, _ in made.values():
+            os.close(handle)
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
@@ -111,15 +119,13 @@ def _mode(target: Path) -> int | None:
     return stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
 
 
-def _temporary(target: Path) -> str:
-    """An empty file beside the target: private until it has the target's permissions, or with those of a new file."""
-    name = os.fspath(target.parent / f".{target.name}.{secrets.token_hex(4)}")
-    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if target.exists() else 0o666))
-    return name
+def _temporary(target: Path) -> tuple[int, str]:
+    """An open, empty file beside the target: private until it has the target's permissions, or with a new file's."""
+    return temporary.file(target.parent, 0o600 if target.exists() else 0o666)
 
 
-def _fill(name: str, data: bytes, mode: int | None) -> None:
-    with Path(name).open("wb") as file:
+def _fill(handle: int, data: bytes, mode: int | None) -> None:
+    with os.fdopen(handle, "wb", closefd=False) as file:
         file.write(data)
         file.flush()
         if mode is not None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 import numpy as np
 
+from edgernn import interrupt, temporary
 from edgernn.errors import CompilerError, MissingExtraError, UnsupportedError
 from edgernn.file import dumps
 from edgernn.graph import Graph
@@ -67,6 +66,7 @@ class Race:
     note: str = ""
 
 
+@interrupt.deferred()
 def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) -> tuple[Race, ...]:
     """Time one step of two graphs on each runtime here, all of them in turn.
 
@@ -80,6 +80,7 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) 
     programs: dict[str, tuple[Program, Program]] = {}
     notes: dict[str, str] = {}
     for runtime, suffix in RUNTIMES.items():
+        interrupt.check()
         try:
             programs[runtime] = (program(before, suffix), program(after, suffix))
         except (UnsupportedError, MissingExtraError, CompilerError) as error:
@@ -136,8 +137,8 @@ def program(model: Graph | Window, suffix: str) -> Program:
     Raises:
         EdgernnError: as both say.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder, f"step{suffix}")
+    with temporary.directory() as folder:
+        path = folder / f"step{suffix}"
         export(model, path)
         return open_program(path)
 

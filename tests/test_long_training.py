@@ -1,7 +1,6 @@
 """Trainings that are stopped, resumed, watched and run on; and models that run on far longer than they were trained."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,21 +85,6 @@ def struck(name, epoch, out):
     """The command, which a signal meets in an epoch: in the midst of it, however fast this machine is."""
     code = STRUCK.format(name=name, epoch=epoch)
     return subprocess.run(command("--out", str(out), how=("-c", code)), stderr=subprocess.PIPE, text=True, check=False)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 3])
-def test_a_process_that_is_killed_and_resumed_ends_with_the_same_metrics(after, tmp_path):
-    vowels()
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run(command("--out", str(whole)), check=True, capture_output=True)
-    assert struck("SIGKILL", after, cut).returncode == -signal.SIGKILL
-    assert finished(cut) == after
-    assert not (cut / "model.rnn").exists()
-    subprocess.run(command("--out", str(cut), "--resume"), check=True, capture_output=True)
-    assert (cut / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
-    one, other = (edgernn.load(folder / "model.rnn") for folder in (whole, cut))
-    assert one.tensors == other.tensors
 
 
 def finished(folder):

@@ -459,4 +459,4 @@ def test_an_interruption_leaves_no_half_and_says_how_to_go_on(folder, monkeypatc
     said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)
     assert "What is finished is kept in 'best.tune': the same command goes on." in said
     assert [path.name for path in folder.glob("best*")] == ["best.tune"]
-    assert not list(folder.glob(".best*"))
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]

@@ -18,6 +18,7 @@ def generate(artifact: str, prompt: str, length: int, temperature: float, seed: 
 
     Each symbol is printed as it is drawn. The model is one such as the recipe shakespeare trains, in any format.
     """
+    from edgernn import interrupt
     from edgernn.generate import between, generate as generated, text_symbols
     from edgernn.runtime import open as open_program
 
@@ -31,5 +32,6 @@ def generate(artifact: str, prompt: str, length: int, temperature: float, seed: 
         return
     first = next(drawn, "")
     for part in chain([first], (f"{gap}{symbol}" for symbol in drawn)):
+        interrupt.check()
         click.echo(part, nl=False)  # and flushed
     click.echo()

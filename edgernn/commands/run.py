@@ -54,9 +54,11 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
 
 
 def _results(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
+    from edgernn import interrupt
     from edgernn.errors import FrameError
 
     for t, frame in enumerate(frames):
+        interrupt.check()
         try:
             yield stream.step(frame)
         except FrameError as error:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from edgernn import runtime
+from edgernn.child import end_with_parent
 from edgernn.errors import EdgernnError, FrameError
 from edgernn.frames import frames as read_frames
 from edgernn.latency import arrivals
@@ -123,6 +124,7 @@ VERBS: Mapping[str, Callable[..., Answer]] = MappingProxyType(
 )
 
 if __name__ == "__main__":
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a runtime prints is no answer
     serve(sys.stdin.buffer, answers)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgernn import interrupt
 from edgernn.binomial import NO_VERDICT
 from edgernn.errors import UsageError
 from edgernn.latency.conditions import Moment, moment
@@ -46,6 +47,7 @@ class Found:
     remarks: tuple[str, ...]
 
 
+@interrupt.deferred()
 def compared(
     arms: Arms, tolerances: Mapping[str, float] = TOLERANCES, tell: Callable[[int], None] = lambda _: None
 ) -> Found:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgernn import interrupt
 from edgernn.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget import Budget, Judgement
 from edgernn.device import Device
@@ -217,6 +218,7 @@ def _too_few(said: Judgement, budget: Budget, plan: Plan) -> str:
     )
 
 
+@interrupt.deferred()
 def fresh(plan: Plan, tell: Callable[[int], None]) -> list[Process]:
     """Measure in fresh processes, one after the other; this one only looks at the machine, once in each."""
     found = []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgernn import interrupt
 from edgernn.latency.arrivals import Times
 from edgernn.latency.conditions import Moment, moment
 from edgernn.latency.paced import Run, Sleep, Step, paced, unpaced, warmed
@@ -33,6 +34,7 @@ class Measured:
         return None if before is None or after is None else after - before
 
 
+@interrupt.deferred()
 def measure(
     step: Step,
     frames: Sequence[Any],
@@ -41,7 +43,7 @@ def measure(
     back_to_back: bool = False,
     look: Callable[[], Moment] = moment,
     clock: Clock = time.perf_counter_ns,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = interrupt.sleep,
 ) -> Measured:
     """Measure a step in this process.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgernn import interrupt
 from edgernn.latency.arrivals import Times
 from edgernn.latency.steps import Clock, collector_at_rest, warm_up
 
@@ -55,7 +56,7 @@ def paced(
     frames: Sequence[Any],
     due: Times,
     clock: Clock = time.perf_counter_ns,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = interrupt.sleep,
 ) -> Run:
     """Give each frame to the step when it is due, or as soon after as the step before is done.
 
@@ -70,6 +71,7 @@ def paced(
     with collector_at_rest():
         began = clock() + LEAD_NS
         for i, (at, frame) in enumerate(zip((due + began).tolist(), cycle(frames), strict=False)):
+            interrupt.check()
             left = at - clock() - AHEAD_NS
             if left > 0:
                 sleep(left / 1e9)
@@ -96,6 +98,7 @@ def timed(step: Step, frames: Iterator[Any], steps: int, clock: Clock = time.per
     """What each step takes, back to back; each is given a frame, and no further frame is taken."""
     took = np.empty(steps, np.int64)
     for i, frame in zip(range(steps), frames, strict=False):
+        interrupt.check()
         start = clock()
         step(frame)
         took[i] = clock() - start

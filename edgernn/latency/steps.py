@@ -10,6 +10,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn import interrupt
+
 BLOCK = 100  # steps whose median is one look at the warm-up
 SETTLED = 0.02  # of the median, between two looks
 GIVE_UP_S = 30.0
@@ -32,6 +34,7 @@ class Timing:
     settled: bool  # False when the warm-up was given up
 
 
+@interrupt.deferred()
 def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = time.perf_counter_ns) -> Timing:
     """Warm up, then time each step.
 
@@ -46,6 +49,7 @@ def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = t
     return Timing(steps, _percentile(took, 50), _percentile(took, 99), float(took[-1]), warm, settled)
 
 
+@interrupt.deferred()
 def in_turn(
     steps: Mapping[str, Callable[[], object]],
     rounds: int = ROUNDS,
@@ -102,6 +106,7 @@ def _turn(step: Callable[[], object], count: int, clock: Clock) -> float:
 def _time(step: Callable[[], object], steps: int, clock: Clock) -> NDArray[np.int64]:
     took = np.empty(steps, np.int64)
     for i in range(steps):
+        interrupt.check()
         start = clock()
         step()
         took[i] = clock() - start

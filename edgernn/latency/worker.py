@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Self
 
 import numpy as np
 
-from edgernn import errors
+from edgernn import errors, interrupt
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.latency.arrivals import Times
 from edgernn.version import VERSION
@@ -32,6 +34,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
+                process_group=0,  # a Ctrl-C meets this process alone, which ends that one
             )
         except OSError as error:
             self._said.close()
@@ -75,11 +78,13 @@ class Worker:
         Raises:
             EdgernnError: the same as there.
             UsageError: the process has ended.
+            Interrupted: a signal has arrived (edgernn.interrupt).
         """
         assert self._child.stdout is not None
         self._send(json.dumps({"verb": verb, **given}).encode() + b"\n")
-        if meanwhile and not select.select([self._child.stdout], [], [], after_s)[0]:
+        if meanwhile and not self._answers(after_s):
             meanwhile()
+        self._answers(inf)
         line = self._child.stdout.readline()
         if not line:
             raise self._ended()
@@ -94,6 +99,16 @@ class Worker:
         if "error" in said:
             raise _made(said["error"], said["told"])
         return said, {name: np.frombuffer(data, np.int64) for name, data in held.items()}
+
+    def _answers(self, seconds: float) -> bool:
+        """Whether it answers, or ends, within that time."""
+        assert self._child.stdout is not None
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            with interrupt.waiting():
+                if select.select([self._child.stdout], [], [], min(left, interrupt.LONGEST_WAIT_S))[0]:
+                    return True
+        return False
 
     def _send(self, request: bytes) -> None:
         """Write at once; a process that has ended must not end this one, whose command lets a broken pipe do so."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn import interrupt
 from edgernn.graph import INPUT, Graph
 from edgernn.tensor import DYNAMIC, Tensor
 from edgernn.trace import Trace, replay, trace
@@ -218,6 +219,7 @@ class Stepper:
         states = self.rest(*xs.shape[:-2]) if states is None else states
         ys = []
         for t in range(xs.shape[-2]):
+            interrupt.check()
             y, states = self.step(xs[..., t, :], states)
             ys.append(y)
         return np.stack(ys, axis=-2), states

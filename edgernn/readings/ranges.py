@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgernn import interrupt
 from edgernn.graph import INPUT, Graph
 from edgernn.range import Range
 from edgernn.readings.numpy import Array, NumpyOps, Stepper
@@ -53,6 +54,7 @@ class RangeOps(Stepper):
         """The values of every frame by their names, (sequences that are so long, width)."""
         states = self.rest(len(self._sequences))
         for t in range(len(self._sequences[0])):
+            interrupt.check()
             running = sum(len(sequence) > t for sequence in self._sequences)
             x = np.stack([sequence[t] for sequence in self._sequences[:running]])
             with np.errstate(all="ignore"):  # what is no number is found where ranges are made of it

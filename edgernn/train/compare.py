@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgernn import device, disk, plain_json
+from edgernn import device, disk, interrupt, plain_json
 from edgernn.cost import frame
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.graph import Graph
@@ -74,6 +74,7 @@ def recipes(name: str, cells: Sequence[str], seeds: int, settings: Sequence[str]
     }
 
 
+@interrupt.deferred()
 def compare(
     each: Mapping[tuple[str, int], Recipe],
     path: str | os.PathLike[str],

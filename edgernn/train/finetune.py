@@ -6,12 +6,11 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from edgernn import file
+from edgernn import file, interrupt, temporary
 from edgernn.agreement import agreement
 from edgernn.graph import Graph
 from edgernn.passes.keep import check
@@ -36,6 +35,7 @@ from edgernn.train.trainer import Place, fit, make, quiet
 from edgernn.train.zeros import Zeros
 
 
+@interrupt.deferred()
 def finetune(
     graph: Graph,
     recipe: Recipe,
@@ -86,8 +86,8 @@ def finetune(
         network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
     torch.manual_seed(recipe.training.seed)
     task = run.set_to(network.train(), recipe, kept, validation, teacher)
-    with TemporaryDirectory() as spare, quiet():
-        trainer, _, _ = make(recipe.training, out or Path(spare), place or Place(), zeros)
+    with temporary.directory() as spare, quiet():
+        trainer, _, _ = make(recipe.training, out or spare, place or Place(), zeros)
         fit(trainer, task, None if out is None else run.begin(said, fingerprint(kept, validation), out, resume=True))
     network.cpu().eval()
     return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
@@ -101,6 +101,7 @@ def _said(graph: Graph, recipe: Recipe, lesson: Lesson | None, **options: Any) -
     return written(recipe) + "".join(f"# {name}: {value}\n" for name, value in told.items())
 
 
+@interrupt.deferred()
 def compressed(
     graph: Graph,
     recipe: Recipe,

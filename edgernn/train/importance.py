@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from edgernn import interrupt
 from edgernn.graph import Graph
 from edgernn.passes.units import units
 from edgernn.tensor import Array
@@ -41,6 +42,7 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
     most = 1 + max(int(each.max()) for each in (*found.places.values(), *found.states.values()))
     total, seen = np.zeros(most), 0
     for batch in epoch(part.frames(random), part.targets, recipe.training.plan, random):
+        interrupt.check()
         if seen == batches:
             break
         loss, _ = task.loss(batch)

@@ -16,6 +16,7 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
+from edgernn import interrupt
 from edgernn.graph import Graph
 from edgernn.readings.fixed import stepper
 from edgernn.readings.window import WindowReading
@@ -62,7 +63,10 @@ def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verd
         data: what the part belongs to.
         part: the test part, or one to choose by.
     """
-    given = [answer(frames) for frames in part.frames]
+    given = []
+    for frames in part.frames:
+        interrupt.check()
+        given.append(answer(frames))
     if data.kind == "class":
         return _classes(np.stack([each[-1] for each in given]), np.asarray(part.targets), data.outputs)
     scores, targets = np.concatenate(given), np.concatenate(list(part.targets))

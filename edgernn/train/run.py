@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from edgernn import disk
+from edgernn import disk, interrupt
 from edgernn.errors import UsageError
 from edgernn.readings.count import count
 from edgernn.train import convert
@@ -90,6 +90,7 @@ def train(
     return train_on(read(recipe.reader, path, recipe.options), recipe, out, place=place, resume=resume)
 
 
+@interrupt.deferred()
 def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = None, resume: bool = False) -> Result:
     """The same with data that is there already, whatever the recipe says of a reader."""
     convert.ready(recipe, data)

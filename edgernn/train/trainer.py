@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger
 
+from edgernn import interrupt
 from edgernn.errors import MissingExtraError, UsageError
 from edgernn.strict import misspelt
 from edgernn.train.checkpoint import WholeFile
@@ -76,6 +77,23 @@ class Place:
         return "gpu" if self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()) else "cpu"
 
 
+class Interruptible(Callback):
+    """Ends a training at the next batch after a signal.
+
+    Lightning's own handler of SIGTERM talks to the other processes from inside the handler, and replaces a signal that
+    is ignored: it is not used. A KeyboardInterrupt from a batch makes Lightning end its other processes too.
+    """
+
+    def on_train_start(self, *_: Any) -> None:
+        interrupt.reinstall()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        interrupt.check()
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        interrupt.check()
+
+
 def _csv(out: Path) -> Logger:
     return CSVLogger(out, "log", "")
 
@@ -115,6 +133,7 @@ def make(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch refuses its own matrix products
     norms, spent = GradientNorms(), Spent()
     callbacks: list[Any] = [
+        Interruptible(),
         norms,
         spent,
         *more,

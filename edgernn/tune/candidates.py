@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from edgernn import interrupt
 from edgernn.errors import (
     CalibrationError,
     CompilerError,
@@ -100,6 +101,7 @@ def candidates(
     single, learnt = replace(graph.astype("float32"), ranges={}), Calibration(judge.sequences)
     for texts, asked, among in _trainings(plans, schemes):
         name = " ".join(texts)
+        interrupt.check()
         try:
             small = single if asked == Plan() or judge.teach is None else kept.model(asked, judge.teach)
         except REFUSED as error:
@@ -114,6 +116,7 @@ def candidates(
                 told(len(RUNTIMES))
                 continue
             for runtime in RUNTIMES:
+                interrupt.check()
                 yield _judged(name, scheme, runtime, model, judge, kept, here=here)
                 told(1)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgernn import interrupt
 from edgernn.graph import Graph
 from edgernn.passes.quantize import quantize
 from edgernn.passes.sensitivity import choose, sensitivity
@@ -67,6 +68,7 @@ class Mixed:
         return self.kept is not None and len(self.kept.keep) < len(self.layers)
 
 
+@interrupt.deferred()
 def mixed(
     graph: Graph,
     scheme: str,
@@ -93,6 +95,7 @@ def mixed(
     known: dict[tuple[str, ...], float] = {}
 
     def metric(made: Graph) -> float:
+        interrupt.check()
         names = _changed(graph, made)
         if names not in known:
             known[names] = judge.worth(lambda xs: stepper(made).run(xs)[0])

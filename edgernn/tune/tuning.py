@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from edgernn import cost, device, file
+from edgernn import cost, device, file, interrupt
 from edgernn.device import Device
 from edgernn.errors import UsageError
 from edgernn.graph import Graph
@@ -48,6 +48,7 @@ class Tuned:
     model: Graph
 
 
+@interrupt.deferred()
 def tune(
     graph: Graph,
     judge: Judge,

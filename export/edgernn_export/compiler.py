@@ -3,14 +3,12 @@
 import os
 import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
+from edgernn import child, temporary
 from edgernn.cpu import Level
 from edgernn.errors import CompilerError
 
@@ -79,19 +77,19 @@ def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
 
 
 def _compiled(sources: Mapping[str, str], compiler: Compiler, kind: tuple[str, ...]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary.directory() as folder:
         for name, source in sources.items():
-            Path(folder, name).write_text(source)
+            (folder / name).write_text(source)
         said = (*compiler.command, *OPTIONS, *kind, *compiler.options)
         call = [*said, *(name for name in sources if name.endswith(".c")), "-o", "made", "-lm"]
         around = os.environ | {"HOME": os.path.expanduser("~")}  # where zig keeps its work; a service has none set
         try:
-            done = subprocess.run(call, cwd=folder, env=around, capture_output=True, text=True, check=False)  # noqa: S603  the user's own compiler
+            done = child.run(call, folder, around)
         except OSError as error:
             raise CompilerError(f"the compiler '{call[0]}' cannot be run: {error.strerror}; check $CC") from error
         if done.returncode:
             raise CompilerError(f"{' '.join(said)} failed with code {done.returncode}:\n{_shortened(done.stderr)}")
-        return Path(folder, "made").read_bytes()
+        return (folder / "made").read_bytes()
 
 
 def _shortened(said: str) -> str:

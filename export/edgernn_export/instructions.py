@@ -3,11 +3,9 @@
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from edgernn import cpu
+from edgernn import child, cpu, temporary
 from edgernn.errors import CompilerError, UnsupportedError
 from edgernn.graph import Graph
 from edgernn_export.compiler import Compiler, executable, for_this_machine
@@ -59,14 +57,14 @@ def _drawn(graph: Graph) -> str:
 
 
 def _counted(program: bytes, valgrind: str) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "count")
+    with temporary.directory() as folder:
+        path = folder / "count"
         path.write_bytes(program)
         path.chmod(0o700)
         tool = ["--tool=callgrind", "--toggle-collect=model_advance", "--callgrind-out-file=out"]
         call = [valgrind, "-q", *tool, "./count"]
-        done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
-        found = Path(folder, "out")
+        done = child.run(call, folder)
+        found = folder / "out"
         total = re.search(r"^(?:summary|totals): (\d+)", found.read_text(), re.MULTILINE) if found.exists() else None
     if done.returncode or total is None:
         raise UnsupportedError(f"callgrind could not count (code {done.returncode}): {done.stderr.strip()[-400:]}")
@@ -76,7 +74,8 @@ def _counted(program: bytes, valgrind: str) -> int:
 def _version(compiler: Compiler) -> str:
     call = [*compiler.command, "--version"]
     try:
-        done = subprocess.run(call, capture_output=True, text=True, check=True)  # noqa: S603  the user's own compiler
+        done = child.run(call)
+        done.check_returncode()
     except (OSError, subprocess.CalledProcessError) as error:
         raise CompilerError(f"the compiler '{call[0]}' does not say its version: {error}; check $CC") from error
     return done.stdout.splitlines()[0].strip()

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from edgernn import interrupt
 from edgernn.errors import ParityError
 from edgernn.graph import Graph
 from edgernn.readings.fixed import FixedStepper
@@ -68,6 +69,7 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     stream, states = program.stream(), reference.rest()
     _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
     for t, frame in enumerate(frames):
+        interrupt.check()
         y, after = reference.step(frame, states)
         wanted = {"y": y, **after}
         found = {"y": stream.step(frame), **stream.state}

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgernn import disk
+from edgernn import disk, interrupt
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.graph import Graph
 from edgernn.runtime import BACKENDS, load
@@ -116,6 +116,7 @@ def export(
     disk.write_all(render(graph, name, place(name, runtime, device)))
 
 
+@interrupt.deferred()
 def render(graph: Graph | Window, name: str, where: Place | None = None) -> dict[str, bytes]:
     """The files that `export` would write for this name, proved: path -> bytes; without a place, for the usual one."""
     if not isinstance(graph, Graph | Window):

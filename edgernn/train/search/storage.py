@@ -1,6 +1,7 @@
 """Where a study is kept: a journal in its folder, or any database that SQLAlchemy can reach."""
 
-import time
+import fcntl
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from edgernn import disk
+from edgernn import interrupt
 from edgernn.errors import FileError, MissingExtraError, StorageError, UsageError
 
 Storage: TypeAlias = JournalStorage | RDBStorage
@@ -67,15 +68,35 @@ def opened(where: str | None, out: Path) -> Iterator[Storage]:
         raise StorageError(f"the study at '{_shown(url)}' cannot be reached: {_reason(error, url)}") from error
 
 
+class JournalLock(JournalFileOpenLock):
+    """A lock on the journal itself, which the kernel releases when its holder dies.
+
+    Those of Optuna are files beside it: one that was left by a worker that was killed holds up the others for half a
+    minute, and the name that it is moved to is left for ever.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path, self._handle = path, -1
+
+    def acquire(self) -> bool:
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        os.close(self._handle)
+
+
 def _journal(path: Path) -> JournalStorage:
     """The journal, without the half of a line that a power cut may have left at its end."""
-    lock = JournalFileOpenLock(str(path))
+    lock = JournalLock(path)
     try:
         lock.acquire()
         try:
-            said = path.read_bytes() if path.exists() else b""
+            said = path.read_bytes()
             if not said.endswith(b"\n"):
-                disk.write(path, said[: said.rfind(b"\n") + 1])
+                os.truncate(path, said.rfind(b"\n") + 1)
         finally:
             lock.release()
         return JournalStorage(JournalFileBackend(str(path), lock))
@@ -110,7 +131,7 @@ def _database(url: URL) -> RDBStorage:
         except (IntegrityError, ProgrammingError, StorageInternalError):
             if not left:
                 raise
-            time.sleep(0.25)
+            interrupt.sleep(0.25)
     raise AssertionError
 
 

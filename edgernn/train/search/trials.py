@@ -1,7 +1,6 @@
 """A search for the settings of a recipe: trials that are trained, or known not to fit before they are."""
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +12,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from edgernn import cost, disk
+from edgernn import cost, disk, interrupt
 from edgernn.device import THIS, Device, load
 from edgernn.errors import TrainingError, UnsupportedError, UsageError
 from edgernn.train import convert, run
@@ -121,6 +120,7 @@ class Work:
         return [aims.value(name, figures, score) for name in self.objectives]
 
 
+@interrupt.deferred()
 def search(
     recipe: Recipe,
     path: str | os.PathLike[str],
@@ -178,7 +178,7 @@ def search(
         study = join(kept, name or recipe.name, [*ways.values()], work.agreed, fingerprint(data))
         workers = Workers(study, kept, out)
         while not _turn(work, workers, wanted, told):
-            time.sleep(POLL_S)
+            interrupt.sleep(POLL_S)
         ended = (outcome(number, each, [*ways]) for number, each in sorted(workers.attempts().items()))
         found = tuple(each for each in ended if each is not None)
         summary = Summary(study.study_name, ways, found, best(study))
@@ -200,6 +200,7 @@ def _turn(work: Work, workers: Workers, wanted: int, told: Told | None) -> bool:
     workers.bury()
     attempts = workers.attempts()
     for number in (each for each in range(wanted) if is_open(attempts.get(each, []))):
+        interrupt.check()
         workers.study.sampler = methods.sampler(work.method, work.seed, number)
         with workers.take(number, work.points[number] if work.points else {}) as trial:
             if trial is None:
