@@ -13,6 +13,7 @@ from typing import Any
 from edgernn.errors import FileError, UsageError
 from edgernn.file import SUFFIX, digest
 from edgernn.graph import INPUT, OUTPUT, Graph
+from edgernn.overflow import FINITE, limit
 from edgernn.seal import BLANK, KEY
 from edgernn.static import Grid, static
 from edgernn.version import VERSION
@@ -47,6 +48,7 @@ class Contract:
     cpu: str = ""  # the level that compiled code was made for, one of edgernn.cpu.LEVELS
     window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
     grids: Mapping[str, Grid] = field(default_factory=dict)  # of x, y and states that are integers in the artifact
+    limit: float = FINITE  # the largest magnitude of a number in a frame or a state; what is beyond it is refused
 
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
@@ -86,6 +88,7 @@ def _alike(model: Graph | Window) -> Contract:
         states={},
         period_ms=model.period_ms,
         labels=model.labels,
+        limit=limit(model),
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy import isfinite
 from numpy.typing import NDArray
 
 from edgernn import disk
@@ -17,7 +16,7 @@ from edgernn.contract import Contract
 from edgernn.door import Door, at_rest
 from edgernn.engine import Bound, Engine, WindowEngine
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
-from edgernn.guard import check_window, guarded, holding
+from edgernn.guard import check_window, guarded, holding, unfit
 from edgernn.seal import verify
 from edgernn.watch import Watch
 
@@ -65,9 +64,9 @@ class Program:
         """A new stream at rest.
 
         Args:
-            on_bad_input: what a frame that is not finite, or an index outside the table, does. "raise" refuses it
-                with a FrameError and leaves the state as it was; "hold" takes the last good frame in its place (zeros
-                before any), "zero" takes zeros.
+            on_bad_input: what a frame that is not finite or beyond the contract's limit, or an index outside the table,
+                does. "raise" refuses it with a FrameError and leaves the state as it was; "hold" takes the last good
+                frame in its place (zeros before any), "zero" takes zeros.
             raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
                 contract has, int8 or int16, and nothing is converted.
             watch: counts how long every step takes, and how many take longer than the deadline of a budget:
@@ -109,8 +108,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_answer", "_bound", "_held", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x", "_y",
-        "program", "watch",
+        "_answer", "_bound", "_held", "_limit", "_names", "_on_bad_input", "_rest", "_rows", "_run", "_view", "_x",
+        "_y", "program", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -133,14 +132,14 @@ class Stream:
         self._answer = self._y.copy
         self._run = self._bound.step
         if not self._bound.guards:
-            self._run = guarded(self._run, self._x, said.rows)
+            self._run = guarded(self._run, self._x, said)
         self._held = self._x.copy() if on_bad_input == "hold" else None
         if self._held is not None:
             self._run = holding(self._run, self._x, self._held)
         self.watch = watch if watch is None or isinstance(watch, Watch) else Watch(watch)
         if self.watch is not None:
             self._run = self.watch.watched(self._run)
-        self._rows = said.rows
+        self._rows, self._limit = said.rows, said.limit
         self._names = tuple(said.states.items())
         self._rest = rest
         self.reset()
@@ -157,8 +156,8 @@ class Stream:
             float32 of shape (outputs,).
 
         Raises:
-            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, or outside the table,
-                and on_bad_input is "raise". The state is as it was.
+            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, beyond the limit or
+                outside the table, and on_bad_input is "raise". The state is as it was.
         """
         if out is not None:
             self._check_out(out)
@@ -204,7 +203,7 @@ class Stream:
         """The carried states by name, each a copy, float32 of shape (width,). Give it back to resume bit for bit.
 
         Raises:
-            StateError: on setting, names, shapes or dtypes of another model, or values that are not finite.
+            StateError: on setting, names, shapes or dtypes of another model, or values not finite or beyond the limit.
         """
         return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
 
@@ -221,8 +220,9 @@ class Stream:
         for name, kept in zip(wanted, self._rest, strict=True):
             if given[name].dtype != kept.dtype:
                 raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
-            if not isfinite(given[name]).all():
-                raise StateError(f"state '{name}' is not finite, and would stay so; give one that was saved before")
+            if not (np.abs(given[name]) <= self._limit).all():
+                wrong = unfit(f"state '{name}'", given[name], self._limit)
+                raise StateError(f"{wrong}; give one that was saved before")
         self._bound.write(tuple(given[name] for name in wanted))
 
     def _check_out(self, out: Any) -> None:
@@ -252,11 +252,8 @@ class Stream:
         elif self._rows:
             raise FrameError(f"index {self._x[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
         else:
-            bad = int(isfinite(self._x).argmin())
-            raise FrameError(
-                f"element {bad} of the frame is {self._x[bad]}, and would stay in the carried state; mend the source, "
-                "or choose on_bad_input='hold' or 'zero'"
-            )
+            wrong = unfit("the frame", self._x, self._limit)
+            raise FrameError(f"{wrong}; mend the source, or choose on_bad_input='hold' or 'zero'")
 
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
