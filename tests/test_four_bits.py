@@ -18,7 +18,8 @@ import edgernn
 from edgernn import nibbles
 from edgernn.cells import Dense
 from edgernn.errors import GraphError
-from edgernn.passes.quantize import quantize, smaller
+from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import smaller
 from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper
 from edgernn.tensor import FOUR_BITS, Tensor

@@ -11,7 +11,7 @@ from scipy.special import expit
 from edgernn import nibbles
 from edgernn.fixedpoint import multiplier
 from edgernn.integer import Affine
-from edgernn.passes.quantize import smaller
+from edgernn.passes.rounding import smaller
 from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
 from edgernn.static import Grid
 from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
