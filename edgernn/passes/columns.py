@@ -55,6 +55,12 @@ class Place:
             np.maximum.at(most, labels[labels >= 0], weight[labels >= 0])
         return most
 
+    def apart(self, graph: Graph) -> float:
+        """How many times the largest weight of one column is that of another; columns of zeros do not count."""
+        most = self.largest(graph)
+        read = most[most > 0]
+        return float(read.max() / read.min()) if read.size else 1.0
+
 
 @dataclass(frozen=True, eq=False)
 class Spans:

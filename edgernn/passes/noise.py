@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgernn.cell import tensors
-from edgernn.graph import Graph
+from edgernn.graph import INPUT, Graph
 from edgernn.integer import affine
 from edgernn.passes.columns import Place, Spans
 from edgernn.readings.numpy import Array, NumpyOps
@@ -17,6 +17,8 @@ from edgernn.trace import trace
 
 SAMPLES = 256  # vectors that enter each matrix
 SEQUENCES = 8  # among which real ones are shared out
+USUAL = 0.95  # of the frames, by what their products come to
+TINY = 1e-30
 
 Enters = Mapping[str, Array]
 """The name of a value -> vectors of it, (samples, width)."""
@@ -28,7 +30,8 @@ class Noise:
 
     Attributes:
         layer, field: which it is, as in `Graph.tensors`.
-        snr_db: the variance of its products over that of what they are off by, for all rows; infinite for none.
+        snr_db: how far its products lie from their median, over how far they are off; squared, for all rows of the
+            usual frames, and infinite where nothing is off.
     """
 
     layer: str
@@ -66,9 +69,7 @@ def entering(graph: Graph, sequences: Sequence[Array], at: Place | None, spans: 
         return _seen(graph, sequences, refs)
     random = np.random.default_rng(0)
     if spans is None and at is not None and at.value not in graph.ranges:
-        most = at.largest(graph)
-        reach = 1 / np.where(most > 0, most, most.max() or 1.0)
-        spans = Spans(-reach, reach)
+        spans = _guessed(at.largest(graph))
     return {ref.name: random.uniform(*_ends(graph, ref, at, spans), (SAMPLES, ref.width)) for ref in refs}
 
 
@@ -86,6 +87,10 @@ def _seen(graph: Graph, sequences: Sequence[Array], refs: Sequence[Ref]) -> Ente
 def _ends(graph: Graph, ref: Ref, at: Place | None, spans: Spans | None) -> tuple[Array, Array]:
     """Between what a value that was not seen is drawn, (width,) each."""
     known = graph.ranges.get(ref.name)
+    if known is None and at is None and ref.name == INPUT:
+        readers = [word.args[0] for word in trace(graph).words if word.name == "affine" and ref in word.reads]
+        guess = _guessed(np.max([np.abs(weight.dense(np.float64)).max(axis=0) for weight in readers], axis=0))
+        return guess.low, guess.high
     low, high = (
         np.full(ref.width, -1.0 if known is None else known.low),
         np.full(ref.width, 1.0 if known is None else known.high),
@@ -95,6 +100,12 @@ def _ends(graph: Graph, ref: Ref, at: Place | None, spans: Spans | None) -> tupl
         own = labels >= 0
         low[own], high[own] = spans.low[labels[own]], spans.high[labels[own]]
     return low, high
+
+
+def _guessed(most: Array) -> Spans:
+    """What columns may reach of which only the largest weights are known."""
+    reach = 1 / np.where(most > 0, most, most.max() or 1.0)
+    return Spans(-reach, reach)
 
 
 def _made(word: Word, plan: Static) -> tuple[Callable[[Array], Array], tuple[float, float]]:
@@ -107,7 +118,10 @@ def _made(word: Word, plan: Static) -> tuple[Callable[[Array], Array], tuple[flo
 
 
 def _snr_db(wanted: Array, made: Array) -> float:
-    signal, lost = float(wanted.var(axis=0).sum()), float(np.square(made - wanted).mean(axis=0).sum())
-    if lost == 0 or signal == 0:
+    """Over all frames but the loudest, so that a single one far beyond all others does not hide what they lose."""
+    signal = np.square(wanted - np.median(wanted, axis=0)).sum(axis=1)
+    usual = signal <= np.quantile(signal, USUAL)
+    lost = np.square(made - wanted).sum(axis=1)[usual].mean()
+    if lost == 0 or not signal.any():
         return float("inf")
-    return float(10 * np.log10(signal / lost))
+    return float(10 * np.log10(max(signal[usual].mean(), TINY) / lost))

@@ -27,6 +27,7 @@ WIDER: Mapping[str, str] = MappingProxyType(
 
 ENOUGH_DB = 30.0  # of the matrices that read the input: what has as much is left as it is
 HALF_DB = 3.0  # of noise that is half as large
+APART = 16.0  # times that columns of weights must differ by, to tell by themselves that those of the input do
 
 
 def quantize(
@@ -84,7 +85,7 @@ def prepared(graph: Graph, scheme: str, *, keep: Collection[str] = (), sequences
     if at is None:
         return graph
     known = spans(graph, at, sequences)
-    if known is None and scheme in STATIC:
+    if known is None and (scheme in STATIC or at.apart(graph) < APART):
         return graph
     other = balanced(graph, at, scheme, known)
     layers = {layer for layer, _, _ in at.matrices}
