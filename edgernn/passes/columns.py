@@ -132,7 +132,10 @@ def balanced(graph: Graph, at: Place, scheme: str, spans: Spans | None) -> Graph
             changed[f"{state}.rest"] = Tensor((rest.dense(np.float64) / by).astype(rest.stored.dtype))
     moved = replace(graph, ranges={}).with_tensors(changed)
     made, value = _standing(moved, at, means, scales)
-    return replace(made, ranges=_ranges(graph, at, means, scales, spans, value))
+    if spans is None or not graph.ranges:
+        return replace(made, ranges={name: each for name, each in graph.ranges.items() if name not in at.labels})
+    ends = Spans((spans.low - means) / scales, (spans.high - means) / scales)
+    return replace(made, ranges=_ranges(graph, at, ends, made.rest, value))
 
 
 def _means_and_scales(most: Array, scheme: str, spans: Spans | None, *, shifts: bool) -> tuple[Array, Array]:
@@ -180,20 +183,28 @@ def _standing(graph: Graph, at: Place, means: Array, scales: Array) -> tuple[Gra
     return replace(graph, layers=(*graph.layers[:first], own, *behind)), f"{name}/0"
 
 
-def _ranges(graph: Graph, at: Place, means: Array, scales: Array, spans: Spans | None, value: str) -> dict[str, Range]:
-    """The ranges of the graph, those of values with columns as they are once these are scaled."""
+def _ranges(graph: Graph, at: Place, ends: Spans, rest: Mapping[str, Tensor], value: str) -> dict[str, Range]:
+    """The ranges of the graph, those of values with columns as they are once these are scaled.
+
+    Args:
+        graph: as it was.
+        at: where its columns are.
+        ends: of the columns once they are scaled.
+        rest: the initial states, scaled; a state with columns begins there, or at 0.
+        value: what the scales make.
+    """
     ranges = {name: each for name, each in graph.ranges.items() if name not in at.labels or name == at.value}
-    if spans is None or not graph.ranges:
-        return ranges
-    low, high = (spans.low - means) / scales, (spans.high - means) / scales
+    states = [state for state in graph.states if f"{state}.in" in at.labels]
+    begins = [(rest[state].dense(np.float64) if state in rest else np.zeros(1)) for state in states]
     for name, labels in at.labels.items():
-        if name == at.value:
-            continue
         own = labels[labels >= 0]
-        whole = Range(low[own].min(), high[own].max())
-        ranges[name] = whole | graph.ranges[name] if (labels < 0).any() and name in graph.ranges else whole
-    columns = tuple(zip(low.tolist(), high.tolist(), strict=True))
-    return ranges | {value: Range(low.min(), high.max(), columns)}
+        met = np.concatenate([ends.low[own], ends.high[own], *begins])
+        whole = Range(met.min(), met.max())
+        if name != at.value:
+            partly = (labels < 0).any() and name in graph.ranges
+            ranges[name] = whole | graph.ranges[name] if partly else whole
+    columns = tuple(zip(ends.low.tolist(), ends.high.tolist(), strict=True))
+    return ranges | {value: Range(ends.low.min(), ends.high.max(), columns)}
 
 
 def _behind_features(graph: Graph) -> tuple[str, int]:
