@@ -7,15 +7,19 @@ and SIGTERM.
 import platform
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import metadata
+from typing import Any
 
 import click
 
 from edgernn import interrupt
 from edgernn.commands import VERBS
-from edgernn.errors import EdgernnError, ParityError
+from edgernn.errors import EdgernnError, ParityError, PrecisionWarning
 from edgernn.version import VERSION
+
+_shown = warnings.showwarning
 
 RUNTIMES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "onnx", "torch")
 
@@ -59,10 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(call(cli, arguments, "edgernn"))
 
 
+def _told(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """A warning of edgernn as a line, without the place in its code; any other as Python shows it."""
+    if issubclass(category, PrecisionWarning):
+        click.echo(f"Warning: {message}", err=True)
+    else:
+        _shown(message, category, *place, **more)
+
+
 def call(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """Run one command: its exit code, every error told in a line."""
     try:
-        with interrupt.prompt():
+        with interrupt.prompt(), warnings.catch_warnings():
+            warnings.simplefilter("always", PrecisionWarning)
+            warnings.showwarning = _told
             code = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except interrupt.Interrupted as error:
         click.echo("interrupted", err=True)

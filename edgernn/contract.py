@@ -15,6 +15,7 @@ from edgernn.checksum import BLANK, KEY
 from edgernn.errors import FileError, UsageError
 from edgernn.file import SUFFIX, digest
 from edgernn.graph import INPUT, OUTPUT, Graph
+from edgernn.overflow import FINITE, limit
 from edgernn.record import WIDEST
 from edgernn.reproducible import same_bits
 from edgernn.static import Grid, static
@@ -53,6 +54,7 @@ class Contract:
     window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
     grids: Mapping[str, Grid] = field(default_factory=dict)  # of x, y and states that are integers in the artifact
     same_bits: str = ""  # one of edgernn.reproducible.SAME_BITS: what has them in numpy and compiled code
+    limit: float = FINITE  # the largest magnitude of a number in a frame or a state; what is beyond it is refused
 
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
@@ -94,6 +96,7 @@ def _alike(model: Graph | Window) -> Contract:
         states={},
         period_ms=model.period_ms,
         labels=model.labels,
+        limit=limit(model),
     )
 
 

@@ -48,7 +48,7 @@ class Door:
     def _run(self, xs: Array, ys: Array) -> int:
         """Consecutive frames in one call: how many were done before one that must not enter."""
         if INPUT in self._said.grids:
-            xs = xs[: int(np.append(np.isfinite(xs).all(axis=1), False).argmin())]
+            xs = xs[: int(np.append((np.abs(xs) <= self._said.limit).all(axis=1), False).argmin())]
         results = np.empty((len(xs), self._said.outputs), self._said.dtype(OUTPUT))
         run: Callable[[Array, Array], int] = getattr(self._bound, "run")  # noqa: B009  a Bound need not have it
         done = run(integers(self._said, INPUT, xs), results)

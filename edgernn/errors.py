@@ -13,7 +13,13 @@ EdgernnError
 |-- TrainingError      a loss that is no number
 |-- StorageError       a database that cannot be reached
 `-- MissingExtraError  a package that is not installed; the message has the pip command
+
+PrecisionWarning is no error: a layer that loses much of its signal by being quantized.
 """
+
+
+class PrecisionWarning(UserWarning):
+    """A layer that loses much of its signal by being quantized."""
 
 
 class EdgernnError(Exception):

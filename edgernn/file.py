@@ -132,7 +132,9 @@ def _check_format(found: str, name: str) -> None:
 
 def _describe(graph: Graph) -> dict[str, Any]:
     """The graph without its weights; what goes without saying is left out."""
-    ranges = {name: [each.low, each.high] for name, each in graph.ranges.items()}
+    ranges = {
+        name: [each.low, each.high, *([each.columns] if each.columns else [])] for name, each in graph.ranges.items()
+    }
     names = [layer.name for layer in graph.layers]
     before = dict(zip(names, [INPUT, *names], strict=False))
     return {

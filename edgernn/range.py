@@ -10,16 +10,24 @@ from edgernn.errors import GraphError
 class Range:
     """From low to high, both included.
 
+    Attributes:
+        low, high: of all elements of the value.
+        columns: the same of each element, where it is what the first matrices of a model read; else nothing.
+
     Raises:
         GraphError: an end that is not finite, or low above high.
     """
 
     low: float
     high: float
+    columns: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "columns", tuple((float(low), float(high)) for low, high in self.columns))
+        if not all(isfinite(low) and isfinite(high) and low <= high for low, high in self.columns):
+            raise GraphError("a range with a column that has no finite low <= high arrived")
         if not (isfinite(self.low) and isfinite(self.high) and self.low <= self.high):
             raise GraphError(f"a range from {self.low:g} to {self.high:g} arrived; expected finite, low <= high")
 

@@ -78,9 +78,9 @@ class Program:
         """A new stream at rest.
 
         Args:
-            on_bad_input: what a frame that is not finite, or an index outside the table, does. "raise" refuses it
-                with a FrameError and leaves the state as it was; "hold" takes the last good frame in its place (zeros
-                before any), "zero" takes zeros.
+            on_bad_input: what a frame that is not finite or beyond the contract's limit, or an index outside the table,
+                does. "raise" refuses it with a FrameError and leaves the state as it was; "hold" takes the last good
+                frame in its place (zeros before any), "zero" takes zeros.
             raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
                 contract has, int8 or int16, and nothing is converted.
             watch: counts how long every step takes, and how many take longer than the deadline of a budget:

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
-from numpy import isfinite
 from numpy.typing import NDArray
 
 from edgernn.budget import Budget
 from edgernn.contract import Contract
 from edgernn.engine import Bound
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
-from edgernn.guard import guarded, holding
+from edgernn.guard import guarded, holding, unfit
 from edgernn.watch import Watch
 
 Array = NDArray[Any]
@@ -51,6 +50,7 @@ class Stream:
         "_bound",
         "_busy",
         "_held",
+        "_limit",
         "_names",
         "_on_bad_input",
         "_rest",
@@ -84,14 +84,14 @@ class Stream:
         self._answer = self._y.copy
         self._run = self._bound.step
         if not self._bound.guards:
-            self._run = guarded(self._run, self._x, said.rows)
+            self._run = guarded(self._run, self._x, said)
         self._held = self._x.copy() if on_bad_input == "hold" else None
         if self._held is not None:
             self._run = holding(self._run, self._x, self._held)
         self.watch = watch if watch is None or isinstance(watch, Watch) else Watch(watch)
         if self.watch is not None:
             self._run = self.watch.watched(self._run)
-        self._rows = said.rows
+        self._rows, self._limit = said.rows, said.limit
         self._names = tuple(said.states.items())
         self._rest = rest
         self.reset()
@@ -108,8 +108,8 @@ class Stream:
             float32 of shape (outputs,).
 
         Raises:
-            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, or outside the table,
-                and on_bad_input is "raise". The state is as it was.
+            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, beyond the limit or
+                outside the table, and on_bad_input is "raise". The state is as it was.
             StateError: another thread is using the stream. Nothing of it has changed.
         """
         if self._busy:
@@ -183,7 +183,7 @@ class Stream:
 
         Raises:
             StateError: another thread is using the stream; on setting, names, shapes or dtypes of another model, or
-                values that are not finite.
+                values that are not finite or beyond the limit.
         """
         self._check_alone()
         return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
@@ -202,8 +202,9 @@ class Stream:
         for name, kept in zip(wanted, self._rest, strict=True):
             if given[name].dtype != kept.dtype:
                 raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
-            if not isfinite(given[name]).all():
-                raise StateError(f"state '{name}' is not finite, and would stay so; give one that was saved before")
+            if not (np.abs(given[name]) <= self._limit).all():
+                wrong = unfit(f"state '{name}'", given[name], self._limit)
+                raise StateError(f"{wrong}; give one that was saved before")
         self._bound.write(tuple(given[name] for name in wanted))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -250,8 +251,5 @@ class Stream:
         elif self._rows:
             raise FrameError(f"index {self._x[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
         else:
-            bad = int(isfinite(self._x).argmin())
-            raise FrameError(
-                f"element {bad} of the frame is {self._x[bad]}, and would stay in the carried state; mend the source, "
-                "or choose on_bad_input='hold' or 'zero'"
-            )
+            wrong = unfit("the frame", self._x, self._limit)
+            raise FrameError(f"{wrong}; mend the source, or choose on_bad_input='hold' or 'zero'")

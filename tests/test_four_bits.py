@@ -18,7 +18,8 @@ import edgernn
 from edgernn import nibbles
 from edgernn.cells import Dense
 from edgernn.errors import GraphError
-from edgernn.passes.quantize import quantize, smaller
+from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import rounded, smaller
 from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper
 from edgernn.tensor import FOUR_BITS, Tensor
@@ -46,7 +47,7 @@ def grouped(hidden=96, inputs=160):
     w, u = with_outliers(3 * hidden, inputs), with_outliers(3 * hidden, hidden)
     head = with_outliers(graph.outputs, hidden)
     layers = (replace(gru, cell=replace(gru.cell, w=w, u=u)), replace(out, cell=replace(out.cell, w=head)))
-    return quantize(replace(graph, layers=layers), FOUR_BITS)
+    return rounded(replace(graph, layers=layers), FOUR_BITS)
 
 
 FORMS = {"groups": grouped(), "odd rows": quantize(keyword_spotter(17, 5), FOUR_BITS)}

@@ -15,7 +15,7 @@ from edgernn.graph import Graph, Layer
 from edgernn.integer import MAKE, Affine
 from edgernn.integer_normalize import WIDEST, Normalized
 from edgernn.integer_softmax import Logarithm, Softmax
-from edgernn.passes.quantize import smaller
+from edgernn.passes.rounding import smaller
 from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
 from edgernn.static import Grid, Static
 from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor

@@ -79,7 +79,8 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     if options["recipe"]:
         after, metrics = _trained(start, asked, scheme, learnt, options)
     else:
-        after = quantized(pruned(start, asked, keep=options["keep"]), scheme, learnt, keep=options["keep"])
+        keep = options["keep"]
+        after = quantized(pruned(start, asked, keep=keep), scheme, learnt, keep=keep, warns=True)
     alike = metrics.pop("alike", None)
     if alike is None and learnt.sequences:
         alike = agreement(graph, after, learnt.sequences)

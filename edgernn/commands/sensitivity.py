@@ -52,8 +52,8 @@ def _ready(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
         EdgernnError: as the passes say.
     """
     from edgernn.errors import UsageError
-    from edgernn.passes.quantize import quantize
     from edgernn.passes.ready import ready
+    from edgernn.passes.rounding import rounded
     from edgernn.tensor import STATIC
 
     learnt = calibration(graph, said)
@@ -62,7 +62,7 @@ def _ready(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
             f"{scheme} computes with integers, whose ranges are learnt from real frames; give --calibrate FILE"
         )
     made = ready(replace(graph, ranges={}) if learnt.sequences else graph, scheme, learnt)
-    quantize(made, scheme)  # what cannot be is told before the data are read
+    rounded(made, scheme)  # what cannot be is told before the data are read
     return made
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgernn.errors import CalibrationError, FrameError, UsageError
 from edgernn.graph import Graph
+from edgernn.passes.columns import place, spans
 from edgernn.range import Range
 from edgernn.readings.numpy import Array
 from edgernn.readings.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
@@ -62,7 +63,18 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
         if both:
             shared = both[0] | both[-1]
             ranges |= {ref.name: shared for ref in (state.before, state.after) if ref.name in ranges}
-    return replace(graph, ranges=ranges)
+    return replace(graph, ranges=_with_columns(graph, ranges, kept))
+
+
+def _with_columns(graph: Graph, ranges: dict[str, Range], sequences: Sequence[Array]) -> dict[str, Range]:
+    """The ranges, that of what the first matrices read with one for each column, none beyond the whole."""
+    at = place(graph)
+    if at is None or at.value not in ranges:
+        return ranges
+    whole, found = ranges[at.value], spans(graph, at, sequences)
+    assert found is not None
+    ends = (np.clip(each, whole.low, whole.high) for each in (found.low, found.high))
+    return ranges | {at.value: replace(whole, columns=tuple(zip(*ends, strict=True)))}
 
 
 def checked(graph: Graph, sequences: Sequence[Any]) -> list[Array]:

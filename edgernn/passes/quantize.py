@@ -1,28 +1,42 @@
-"""Quantization: a graph with smaller weights, and the arithmetic that goes with them."""
+"""Quantization: a graph with smaller weights and the arithmetic that goes with them, and what that costs a layer."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from warnings import warn
 
-import numpy as np
-
-from edgernn import halves, nibbles
-from edgernn.cell import tensors, with_tensors
-from edgernn.errors import GraphError, UsageError
-from edgernn.fixedpoint import MOST
-from edgernn.graph import PRECISIONS, Graph, Layer
-from edgernn.passes.keep import check
+from edgernn.errors import PrecisionWarning
+from edgernn.graph import Graph
+from edgernn.passes.columns import balanced, place, spans
+from edgernn.passes.noise import Noise, entering, noise
+from edgernn.passes.rounding import check_asked, rounded
 from edgernn.range import Range
-from edgernn.static import INTEGER, WITHIN, Grid, static
-from edgernn.strict import misspelt
-from edgernn.tensor import DYNAMIC, FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Array, Tensor
+from edgernn.tensor import DYNAMIC, FOUR_BITS, STATIC, Array
 
-LARGEST = 127  # symmetric: -128 is not used
+LEAST_DB: Mapping[str, float] = MappingProxyType({"": 20.0, FOUR_BITS: 14.0})
+"""The scheme, or "" for all others -> the signal of a layer above its own noise, below which a warning tells of it.
 
-PAYS = 0.5  # half of the error is 3 dB; trained GRUs win 1 dB for a tenth more bytes, rows with outliers far more
+Weights of four bits without outliers have 18 to 24 dB and can have no more, which is what is chosen with them; 14 dB
+is twice the noise of that.
+"""
+
+WIDER: Mapping[str, str] = MappingProxyType(
+    {FOUR_BITS: "weight_only_wi8_afp32", DYNAMIC: "weight_only_wi8_afp32", "static_wi8_ai8": "static_wi8_ai16"}
+)
+"""The scheme -> one that loses less."""
+
+ENOUGH_DB = 30.0  # of the matrices that read the input: what has as much is left as it is
+HALF_DB = 3.0  # of noise that is half as large
+APART = 16.0  # times that columns of weights must differ by, to tell by themselves that those of the input do
 
 
 def quantize(
-    graph: Graph, scheme: str = DYNAMIC, *, keep: Collection[str] = (), ranges: Mapping[str, Range] | None = None
+    graph: Graph,
+    scheme: str = DYNAMIC,
+    *,
+    keep: Collection[str] = (),
+    ranges: Mapping[str, Range] | None = None,
+    sequences: Sequence[Array] = (),
 ) -> Graph:
     """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row,
     or per group of a row where that pays (rows_i4).
@@ -31,166 +45,93 @@ def quantize(
     a scheme already. The scales, and the biases beside integers, are rounded to 11 bits, so that a file keeps them in
     two bytes each (edgernn.halves). In a static scheme every layer with a word that has an integer form
     computes with integers, whether it has a matrix or not; `softmax` and `log` do where something else than the answer
-    is made of them.
+    is made of them. Inputs whose columns are of very different scales are brought to one first (`prepared`).
 
     Args:
         graph: with float weights.
         scheme: one of edgernn.tensor.SCHEMES, named as ai-edge-quantizer does.
         keep: names of layers to leave in float.
         ranges: what values reach, for the static schemes; those of the graph, where calibrate put them, if not given.
+        sequences: real ones, (time, inputs) each, by which the noise of each layer is judged; without them it is judged
+            by the ranges, or else by the weights alone.
 
     Raises:
         UsageError: an unknown scheme, a layer to keep that is not there, or a graph that is in another scheme already.
         GraphError: a weight that the scheme cannot hold, naming its layer.
         CalibrationError: a static scheme, and a value without a range.
+
+    Warns:
+        PrecisionWarning: a layer whose own signal to noise is below LEAST_DB.
     """
-    if scheme not in SCHEMES:
-        raise UsageError(f"there is no scheme '{scheme}'; {misspelt(scheme, SCHEMES)}")
-    check(graph, keep)
-    layers = tuple(layer if layer.name in keep else _quantized(graph, layer, scheme) for layer in graph.layers)
-    smaller = replace(graph, layers=layers, ranges=graph.ranges if ranges is None else ranges)
-    if scheme in STATIC:
-        smaller = with_room(graph, _without_idle(smaller))
-    if smaller.layers == graph.layers and graph.precision not in {*PRECISIONS.values(), scheme}:
-        raise UsageError(f"no layer is left to quantize as {scheme}: the graph is in {graph.precision} already")
-    return smaller
+    known = graph if ranges is None else replace(graph, ranges=ranges)
+    single = prepared(known, scheme, keep=keep, sequences=sequences)
+    made = rounded(single, scheme, keep=keep)
+    warn_of_noise(single, made, scheme, keep=keep, sequences=sequences)
+    return made
 
 
-def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
-    if getattr(layer.cell, "EXACT", False):
-        return layer
-    words = graph.recorded[layer.name].words
-    affines = [word for word in words if word.name == "affine" and not word.args[0].scheme]
-    matrices = {word.args[0] for word in affines}
-    biases = {word.args[2] for word in affines if SCHEMES[scheme] in INTEGERS and word.args[2] is not None}
-    try:
-        fields = {name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices}
-    except GraphError as error:
-        raise GraphError(f"layer '{layer.name}': {error}; leave it in float with keep=('{layer.name}',)") from error
-    fields |= {
-        name: Tensor(halves.nearest(each.stored)) for name, each in tensors(layer.cell).items() if each in biases
-    }
-    cell = with_tensors(layer.cell, fields)
-    taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
-    if scheme not in STATIC or taken or not any(word.name in (*INTEGER, *WITHIN) for word in words):
-        return replace(layer, cell=cell)
-    return replace(layer, cell=cell, scheme=scheme)
+def prepared(graph: Graph, scheme: str, *, keep: Collection[str] = (), sequences: Sequence[Array] = ()) -> Graph:
+    """The graph as it is to be rounded: with a scale, and where it helps a mean, for each column of its input, where
+    that halves the noise of the matrices that read it and this is not far below the signal already.
 
-
-def _without_idle(graph: Graph) -> Graph:
-    """The graph with layers in float whose only words make the answer in float."""
-    plan = static(graph)
-    busy = {word.layer for word in plan.trace.words if plan.integer(word)}
-    busy |= {name for name, each in graph.recorded.items() if any(word.name in INTEGER for word in each.words)}
-    layers = (layer if layer.name in busy else replace(layer, scheme="") for layer in graph.layers)
-    return replace(graph, layers=tuple(layers))
-
-
-def smaller(tensor: Tensor, scheme: str) -> Tensor:
-    """A float matrix (rows, inputs) in the form of a scheme.
+    The function stays the same, and a graph that needs nothing as it is. The scales stand in a Standardize, one that is
+    there already or a new layer in front (edgernn.passes.columns).
 
     Raises:
-        GraphError: a weight beyond the largest float16.
+        UsageError, GraphError, CalibrationError: as `quantize` says.
     """
-    return FORMS.get(scheme, rows_i8)(tensor, scheme)
-
-
-def rows_i8(tensor: Tensor, scheme: str, least: Array | float = 0.0) -> Tensor:
-    """(rows, inputs) as int8: each row's largest element becomes 127; a row of zeros has scale 0.
-
-    Args:
-        tensor: floats.
-        scheme: one that is kept in int8.
-        least: the smallest scale that each row may have, float32 (rows,); rows that need less use fewer integers.
-    """
-    return Tensor(*_rounded(tensor.dense(np.float32), LARGEST, least), scheme)
-
-
-def rows_i4(tensor: Tensor, scheme: str) -> Tensor:
-    """(rows, inputs) as integers of four bits: the largest element of each row becomes 7, or that of each group.
-
-    Groups of 32 inputs, each with a scale, take a bit more for every weight. A matrix has them where its rows are of
-    whole groups and the squared error of rounding falls below PAYS of what it is with a scale per row.
-    """
-    weight = tensor.dense(np.float32)
-    whole, scale = _rounded(weight, nibbles.LARGEST)
-    rows, inputs = weight.shape
-    if inputs > GROUP and inputs % GROUP == 0:
-        cut = weight.reshape(-1, GROUP)
-        finer, scales = _rounded(cut, nibbles.LARGEST)
-        if _lost(cut, finer, scales) < PAYS * _lost(weight, whole, scale):
-            whole, scale = finer.reshape(rows, inputs), scales.reshape(rows, -1)
-    return Tensor(nibbles.pack(whole), scale, scheme)
-
-
-def _rounded(weight: Array, largest: int, least: Array | float = 0.0) -> tuple[Array, Array]:
-    """int8 integers, half to even, and the float32 scale of each row."""
-    scale = halves.above(np.maximum(np.abs(weight).max(axis=1, initial=0) / np.float32(largest), np.float32(least)))
-    steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
-    whole = np.clip(np.rint(steps), -largest, largest)  # a row of denormal numbers has no exact scale
-    return whole.astype(np.int8), scale
-
-
-def _lost(weight: Array, whole: Array, scale: Array) -> float:
-    """The squared error of rounding."""
-    return float(np.square(weight.astype(np.float64) - whole * scale[:, None].astype(np.float64)).sum())
-
-
-def with_room(before: Graph, after: Graph) -> Graph:
-    """A static graph whose sums 32 bits hold: rows that would reach further, or a bias that would, take larger steps.
-
-    Args:
-        before: the graph in float.
-        after: the same, its matrices in int8.
-
-    Raises:
-        CalibrationError: a value without a range.
-        GraphError: a matrix with so many columns that no step is large enough.
-    """
-    plan = static(after)
-    least: dict[Tensor, Array] = {}
-    for word in plan.trace.words:
-        if word.name == "affine" and plan.integer(word):
-            weight, ref, bias = word.args
-            needs = _least(weight, plan.grids[ref.name], bias, word.layer)
-            least[weight] = np.maximum(least.get(weight, needs), needs)
-
-    def roomy(was: Layer, now: Layer) -> Layer:
-        old = tensors(was.cell)
-        new = {name: tensor for name, tensor in tensors(now.cell).items() if tensor in least and not old[name].scheme}
-        fields = {name: rows_i8(old[name], tensor.scheme, least[tensor]) for name, tensor in new.items()}
-        return replace(now, cell=with_tensors(now.cell, fields))
-
-    return replace(after, layers=tuple(map(roomy, before.layers, after.layers)))
-
-
-def _least(weight: Tensor, x: Grid, bias: Tensor | None, layer: str) -> Array:
-    """The smallest scale of each row with which no sum leaves 32 bits, float32 (rows,)."""
-    rows, columns = weight.shape
-    room = MOST - 1 - (columns + 1) // 2 * x.reach  # every weight may be rounded up, by half a step
-    if room <= 0:
-        raise GraphError(
-            f"layer '{layer}' has {columns} columns, whose sums 32 bits cannot hold; keep it in float with "
-            f"keep=('{layer}',)"
+    check_asked(graph, scheme, keep)
+    at = place(graph, keep)
+    if at is None:
+        return graph
+    known = spans(graph, at, sequences)
+    if known is None and (scheme in STATIC or at.apart(graph) < APART):
+        return graph
+    other = balanced(graph, at, scheme, known)
+    layers = {layer for layer, _, _ in at.matrices}
+    old, new = (
+        min(
+            each.snr_db
+            for each in _noise(tried, rounded(tried, scheme, keep=keep), keep, sequences)
+            if each.layer in layers
         )
-    added = np.zeros(rows) if bias is None else np.abs(bias.dense(np.float64)) / x.scale
-    most = np.abs(weight.dense(np.float64)).sum(axis=1) * x.reach + added
-    least: Array = (most / room * (1 + 1e-6)).astype(np.float32)
-    return least
+        for tried in (graph, other)
+    )
+    return other if old < ENOUGH_DB and new - old >= HALF_DB else graph
 
 
-def half(tensor: Tensor, scheme: str = "fp16") -> Tensor:
-    """The same numbers rounded to float16, half to even.
+def warn_of_noise(
+    before: Graph, after: Graph, scheme: str, *, keep: Collection[str] = (), sequences: Sequence[Array] = ()
+) -> None:
+    """Warn of each layer whose own noise is too near its signal, with what can be done.
 
-    Raises:
-        GraphError: a weight beyond the largest float16.
+    Args:
+        before: what was rounded, as `prepared` gives it.
+        after: what `rounded` made of it.
+        scheme, keep, sequences: as given to both.
+
+    Warns:
+        PrecisionWarning: once for each such layer, by its worst matrix.
     """
-    weight = tensor.dense(np.float32)
-    most, end = float(np.abs(weight).max(initial=0)), float(np.finfo(np.float16).max)
-    if most > end:
-        raise GraphError(f"a weight of {most:g} arrived, and float16 ends at {end:g}")
-    return Tensor(weight.astype(np.float16), scheme=scheme)
+    worst: dict[str, Noise] = {}
+    for each in _noise(before, after, keep, sequences):
+        if each.layer not in worst or each.snr_db < worst[each.layer].snr_db:
+            worst[each.layer] = each
+    least = LEAST_DB.get(scheme, LEAST_DB[""])
+    known = "" if sequences or before.ranges else ", or give real frames, by which inputs are scaled and this is judged"
+    wider = f", or take {WIDER[scheme]}" if scheme in WIDER else ""
+    for each in worst.values():
+        if each.snr_db < least:
+            warn(
+                f"layer '{each.layer}' has a signal {each.snr_db:.1f} dB above what {scheme} loses in its matrix "
+                f"'{each.field}', and {least:g} are wanted: answers may change; keep it in float with "
+                f"keep=('{each.layer}',) or --keep {each.layer}{wider}{known}",
+                PrecisionWarning,
+                stacklevel=3,
+            )
 
 
-FORMS = {"fp16": half, FOUR_BITS: rows_i4}
-"""Scheme -> what makes the form; rows_i8 makes all others."""
+def _noise(before: Graph, after: Graph, keep: Collection[str], sequences: Sequence[Array]) -> tuple[Noise, ...]:
+    at = place(before, keep)
+    known = None if at is None else spans(before, at, sequences)
+    return noise(before, after, entering(before, sequences, at, known))

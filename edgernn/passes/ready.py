@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from edgernn.errors import UsageError
 from edgernn.graph import Graph
 from edgernn.passes.calibrate import calibrate
-from edgernn.passes.quantize import quantize
+from edgernn.passes.quantize import prepared, warn_of_noise
+from edgernn.passes.rounding import rounded
 from edgernn.readings.numpy import Array
 from edgernn.tensor import STATIC
 
@@ -26,8 +27,8 @@ class Calibration:
     growing: str = "refuse"
 
 
-def ready(graph: Graph, scheme: str, calibration: Calibration) -> Graph:
-    """A float model as `quantize` takes it: with ranges in a static scheme, its own or learnt, and else without any.
+def ready(graph: Graph, scheme: str, calibration: Calibration, *, keep: Collection[str] = ()) -> Graph:
+    """A float model as `rounded` takes it: `prepared`; with ranges in a static scheme, its own or learnt, else none.
 
     Raises:
         UsageError: a static scheme, and neither ranges nor sequences.
@@ -35,21 +36,35 @@ def ready(graph: Graph, scheme: str, calibration: Calibration) -> Graph:
     """
     single = graph.astype("float32")
     if scheme not in STATIC:
-        return replace(single, ranges={})
-    if single.ranges:
-        return single
-    if not calibration.sequences:
+        known = prepared(single, scheme, keep=keep, sequences=calibration.sequences)
+        return replace(known, ranges={})
+    if not single.ranges and not calibration.sequences:
         raise UsageError(
             f"{scheme} computes with integers, whose ranges are learnt from real frames; give --calibrate FILE, or a "
             "recipe with its data: --finetune RECIPE --data PATH"
         )
-    return calibrate(single, calibration.sequences, calibration.method, growing=calibration.growing)
+    if not single.ranges:
+        single = calibrate(single, calibration.sequences, calibration.method, growing=calibration.growing)
+    return prepared(single, scheme, keep=keep, sequences=calibration.sequences)
 
 
-def quantized(graph: Graph, scheme: str | None, calibration: Calibration, *, keep: Collection[str] = ()) -> Graph:
+def quantized(
+    graph: Graph, scheme: str | None, calibration: Calibration, *, keep: Collection[str] = (), warns: bool = False
+) -> Graph:
     """A float model in a scheme, ranges and all; None leaves it as it is.
+
+    Args:
+        graph, scheme, keep: as `quantize` takes them.
+        calibration: what ranges are learnt from, and noise is judged by.
+        warns: whether a layer of much noise is told of: where nothing else says what is lost.
 
     Raises:
         EdgernnError: as `ready` and `quantize` say.
     """
-    return quantize(ready(graph, scheme, calibration), scheme, keep=keep) if scheme else graph
+    if not scheme:
+        return graph
+    known = ready(graph, scheme, calibration, keep=keep)
+    made = rounded(known, scheme, keep=keep)
+    if warns:
+        warn_of_noise(known, made, scheme, keep=keep, sequences=calibration.sequences)
+    return made

@@ -8,7 +8,7 @@ from math import isfinite
 from edgernn.cell import tensors
 from edgernn.errors import UsageError
 from edgernn.graph import Graph, Layer
-from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import rounded
 from edgernn.readings.count import count
 
 Score = Callable[[Graph], float]
@@ -62,7 +62,7 @@ def sensitivity(graph: Graph, scheme: str, score: Score) -> tuple[Loss, ...]:
     names = [layer.name for layer in graph.layers]
     losses = []
     for layer, fewer in saved.items():
-        found = _scored(quantize(graph, scheme, keep=[name for name in names if name != layer]), score)
+        found = _scored(rounded(graph, scheme, keep=[name for name in names if name != layer]), score)
         losses.append(Loss(layer, found, whole - found, fewer))
     return tuple(losses)
 
@@ -102,7 +102,7 @@ def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int 
             return Choice(keep, tuple(trials))
         if len(trials) > tries:
             break
-        smaller = quantize(graph, scheme, keep=keep)
+        smaller = rounded(graph, scheme, keep=keep)
         trials.append(Trial(keep, count(smaller).weight_bytes, _scored(smaller, score)))
         if trials[-1].score >= bound:
             return Choice(keep, tuple(trials))
@@ -115,7 +115,7 @@ def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int 
 
 def _saved(graph: Graph, scheme: str) -> dict[str, int]:
     """Layer that the scheme changes -> the bytes that its weights take less."""
-    pairs = zip(graph.layers, quantize(graph, scheme).layers, strict=True)
+    pairs = zip(graph.layers, rounded(graph, scheme).layers, strict=True)
     saved = {old.name: _layer_bytes(old) - _layer_bytes(new) for old, new in pairs if old.cell != new.cell}
     if not saved:
         raise UsageError(f"no layer is left to quantize as {scheme}: the graph is in {graph.precision} already")

@@ -75,6 +75,15 @@ class RangeOps(Stepper):
                 long.setdefault(name, []).append(float(np.abs(value[:longest]).max()))
         return {name: Seen(float(np.min(lows[name])), float(np.max(highs[name])), _parts(long[name])) for name in lows}
 
+    def ends(self, name: str) -> tuple[Array, Array]:
+        """The smallest and the largest number of each element of a value, (width,) each; of `x` without a step."""
+        if name == INPUT:
+            each = [(sequence.min(axis=0), sequence.max(axis=0)) for sequence in self._sequences]
+        else:
+            each = [(values[name].min(axis=0), values[name].max(axis=0)) for values in self.frames()]
+        lows, highs = zip(*each, strict=True)
+        return np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
+
     def count(self, seen: Mapping[str, Seen]) -> dict[str, Seen]:
         """The same, with counts: a second look at all frames."""
         counts = {name: np.zeros(BINS, np.int64) for name in seen}

@@ -18,6 +18,7 @@ from edgernn.passes.patterns import Pattern
 from edgernn.passes.plan import Plan, cut
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.ready import Calibration, quantized, ready
+from edgernn.passes.rounding import rounded
 from edgernn.train import run
 from edgernn.train.convert import to_graph
 from edgernn.train.core import core, to_calibrate
@@ -155,8 +156,11 @@ def compressed(
     made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # now, so that what cannot be is told
     tuned = small if aware and asked == Plan() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
-        tuned = further(ready(tuned, scheme, learnt), gradual=False, scheme=scheme, out=out and out / "aware")
-    made["after"] = quantized(tuned, scheme, learnt, keep=keep)
+        known = ready(tuned, scheme, learnt, keep=keep)
+        tuned = further(known, gradual=False, scheme=scheme, out=out and out / "aware")
+        made["after"] = rounded(tuned, scheme, keep=keep)  # as it was trained: what is scaled now was not
+    else:
+        made["after"] = quantized(tuned, scheme, learnt, keep=keep)
     worth = {when: judge(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))
     values: dict[str, Any] = {when: metrics[name] for when, metrics in worth.items()}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from edgernn.graph import Graph
-from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import rounded as quantized
 from edgernn.static import static
 from edgernn.tensor import Tensor
 from edgernn.trace import State, replay
@@ -76,7 +76,7 @@ class Replay(nn.Module):
         return nn.ParameterList(each for name, each in self.named.items() if name.partition(".")[0] == layer)
 
     def _quantized(self, graph: Graph) -> Graph:
-        return quantize(graph, self._scheme, keep=self._keep) if self._scheme else graph
+        return quantized(graph, self._scheme, keep=self._keep) if self._scheme else graph
 
     def _weights(self) -> dict[int, torch.Tensor]:
         """What stands for each weight of the trace."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edgernn import interrupt
 from edgernn.graph import Graph
-from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import rounded
 from edgernn.passes.sensitivity import choose, sensitivity
 from edgernn.readings.count import count
 from edgernn.readings.fixed import stepper
@@ -111,7 +111,7 @@ def mixed(
         return Mixed(count(graph).weight_bytes, layers, None)
     choice = choose(graph, scheme, lambda made: -drop(made), -bound)
     keep = tuple(each.layer for each in layers if each.layer in choice.keep)
-    made = graph if len(keep) == len(layers) else quantize(graph, scheme, keep=keep)
+    made = graph if len(keep) == len(layers) else rounded(graph, scheme, keep=keep)
     kept = Chosen(keep, metric(made), drop(made), count(made).weight_bytes, len(choice.trials) - 1)
     return Mixed(count(graph).weight_bytes, layers, kept)
 

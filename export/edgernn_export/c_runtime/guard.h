@@ -8,13 +8,15 @@
 
 #include "blocks.h"
 
-/* Whether every element is finite: no exponent is all ones. */
-EDGERNN_FN int all_finite(const float *x, size_t n) {
+/* Whether every element is finite and of a magnitude of at most `most`: bits without the sign are in the same order. */
+EDGERNN_FN int all_within(const float *x, float most, size_t n) {
+    int32_t end;
     uint32_t bad = 0;
+    memcpy(&end, &most, sizeof end);
     for (size_t i = 0; i < n; ++i) {
         uint32_t bits;
         memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+        bad |= (int32_t)(bits & 0x7fffffffu) > end;
     }
     return !bad;
 }

@@ -10,9 +10,9 @@ from edgernn.contract import write as describe
 from edgernn.device import Device
 from edgernn.errors import UnsupportedError
 from edgernn.graph import INPUT, OUTPUT, Graph
-from edgernn.static import Grid
 from edgernn.tensor import SCHEMES
 from edgernn_export.compiler import Compiler, for_board, for_this_machine, shared_library
+from edgernn_export.targets.c.pack import number
 from edgernn_export.targets.c.target import identifier, template, write
 from edgernn_export.targets.place import Place
 from edgernn_export.targets.plan import Plan, plan
@@ -41,16 +41,17 @@ def _for_python(planned: Plan) -> str:
     steps = [{"name": "step", "kept": "state", "does": "advance"}]
     numbers = ""
     if INPUT in grids or OUTPUT in grids:
-        numbers = template("numbers.c", {"prefix": PREFIX, **_turns(planned.graph, grids)})
+        numbers = template("numbers.c", {"prefix": PREFIX, **_turns(planned)})
         steps.append({"name": "numbers", "kept": "numbers", "does": "advance_numbers"})
     functions = (template("python_step.c", {"prefix": PREFIX, **each}) for each in steps)
     return "".join((numbers, template("python.c", {"prefix": PREFIX}), *functions))
 
 
-def _turns(graph: Graph, grids: Mapping[str, Grid]) -> dict[str, object]:
+def _turns(planned: Plan) -> dict[str, object]:
     """What is done to each element before a step and after it, where x and y are integers."""
-    finite = "if (!(all->x[i] - all->x[i] == 0)) return 1;"
-    before = (finite, f"all->state.x[i] = {PREFIX}_x_of(all->x[i]);") if INPUT in grids else ()
+    graph, grids, most = planned.graph, planned.said.grids, number(planned.said.limit)
+    within = f"if (!(all->x[i] <= {most} && all->x[i] >= -{most})) return 1;"
+    before = (within, f"all->state.x[i] = {PREFIX}_x_of(all->x[i]);") if INPUT in grids else ()
     after = (f"all->y[i] = {PREFIX}_number_of(all->state.y[i]);",) if OUTPUT in grids else ()
     return {
         "inputs": graph.inputs,
@@ -86,6 +87,6 @@ def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
             "machine": cpu.level(level).machine,
             "flags": sorted(cpu.level(level).flags),
             "kind": "i" if rows else "f",
-            "bad": "an index outside the table" if rows else "not finite",
+            "bad": "an index outside the table" if rows else f"not finite, or beyond {planned.said.limit:.3g}",
         },
     )

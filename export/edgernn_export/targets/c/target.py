@@ -20,7 +20,7 @@ from edgernn_export.targets.c.groups import Group, grouped, spread
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out, padded
 from edgernn_export.targets.c.names import Names
-from edgernn_export.targets.c.pack import text
+from edgernn_export.targets.c.pack import number, text
 from edgernn_export.targets.c.page import SCRATCH, Page, kind
 from edgernn_export.targets.c.words import FloatWords
 from edgernn_export.targets.place import Place
@@ -109,14 +109,14 @@ def _bad(page: Page) -> str:
     rows, inputs = page.plan.graph.rows, page.plan.graph.inputs
     if rows:
         return f"x[0] < 0 || x[0] >= {rows}"
-    return f"!all_finite(x, {inputs})" if _frame(page) == "float" else ""
+    return f"!all_within(x, {number(page.plan.said.limit)}, {inputs})" if _frame(page) == "float" else ""
 
 
 def _refusal(page: Page) -> str:
     """What the header says of that."""
     if not _bad(page):
         return "Returns 0."
-    why = "an index outside the table" if page.plan.graph.rows else "not finite"
+    why = "an index outside the table" if page.plan.graph.rows else f"not finite, or beyond {page.plan.said.limit:.3g}"
     return f"Returns 0; or 1 for a frame that must not enter\n * ({why}), and then state and y are as they were."
 
 
