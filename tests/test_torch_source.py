@@ -8,11 +8,13 @@ import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import Phase, assume, given, settings, strategies as st
+from hypothesis.extra.numpy import arrays
 from programs import OTHERS, STREAMS, Program, answers
 from torch import nn
 from torch.ao import quantization as ao
@@ -24,6 +26,7 @@ from edgernn.errors import EdgernnError, ParityError, UnsupportedError
 from edgernn.readings.numpy import Stepper
 from edgernn_export import from_torch
 from edgernn_export.sources.torch.exported import exported
+from edgernn_export.sources.torch.linear import blocks
 
 I, H, T = 6, 8, 20
 
@@ -81,6 +84,8 @@ def untouched(module):
         assert tensor is before[path], path
         assert path not in values or torch.equal(tensor, values[path]), path
     assert [type(inner) for inner in module.modules()] == kinds
+    for inner in filter(parametrize.is_parametrized, module.modules()):
+        assert all(isinstance(getattr(type(inner), name, None), property) for name in inner.parametrizations)
     assert torch.get_default_dtype() == shared[0]
     assert torch.equal(torch.get_rng_state(), shared[1])
     assert sys.stderr is shared[2]
@@ -113,14 +118,14 @@ def normed(forward, *names, norm=parametrizations.weight_norm, **parts):
 
 
 class Symmetric(nn.Module):
-    """A parametrization with a tensor that is a plain attribute."""
+    """A parametrization with a tensor that is a plain attribute, and a number that torch.export cannot follow."""
 
     def __init__(self):
         super().__init__()
         self.half = torch.tensor(0.5)
 
     def forward(self, w):
-        return (w + w.T) * self.half
+        return (w + w.T) * self.half / w.detach().abs().max().item()
 
 
 def symmetric(layer, name):
@@ -457,6 +462,26 @@ def test_a_grouped_product_is_split_where_zeros_cost_more_than_layers(width, gro
     ).eval()
     kinds = [type(layer.cell).__name__ for layer in from_torch(module, torch.randn(1, 5, 2)).layers]
     assert kinds.count("Dense") == denses
+
+
+@given(st.data())
+def test_blocks_and_zeros_make_the_matrix(data):
+    shapes = data.draw(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=4))
+    rows, columns = (sum(part) for part in zip(*shapes, strict=True))
+    entries = st.sampled_from([0.0, 0.0, 1.0, 2.0])
+    matrix = data.draw(arrays(np.float64, (rows, columns), elements=entries))
+    if data.draw(st.booleans()):  # zeros beside the blocks
+        at = np.cumsum([(0, 0), *shapes], axis=0)
+        inside = np.zeros_like(matrix, bool)
+        for (a, b), (c, d) in pairwise(at):
+            inside[a:c, b:d] = True
+        matrix = np.where(inside, matrix + 1, 0.0)
+        assert len(blocks(matrix)) == len(shapes)
+    made = np.zeros_like(matrix)
+    for part in blocks(matrix):
+        assert matrix[part].size
+        made[part] = matrix[part]
+    np.testing.assert_array_equal(made, matrix)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])

@@ -105,18 +105,18 @@ def _time(b: Builder, x: Value, compute: Callable[[torch.Tensor], torch.Tensor])
 
 def _layer(b: Builder, x: Value, matrix: Matrix) -> str:
     """A dense layer; or one for each block beside the diagonal's zeros, where the zeros cost more than the layers."""
-    blocks = _blocks(matrix)
-    saved = matrix.size - sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in blocks)
-    if saved < APART * len(blocks) or len(blocks) == 1:
+    found = blocks(matrix)
+    saved = matrix.size - sum(matrix[part].size for part in found)
+    if saved < APART * len(found) or len(found) == 1:
         return b.add(Dense(Tensor(matrix)), [x])
     parts = []
-    for rows, columns in blocks:
+    for rows, columns in found:
         part = x.of(b.add(Slice(x.width, columns.start, columns.stop), [x]))
         parts.append(x.of(b.add(Dense(Tensor(matrix[rows, columns])), [part])))
     return b.add(Concat(), parts)
 
 
-def _blocks(matrix: Matrix) -> list[tuple[slice, slice]]:
+def blocks(matrix: Matrix) -> list[tuple[slice, slice]]:
     """The rows and columns of the smallest blocks on the diagonal outside of which all is zero."""
     rows, inputs = matrix.shape
     used = [np.flatnonzero(row) for row in matrix]

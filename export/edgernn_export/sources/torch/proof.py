@@ -43,7 +43,6 @@ def prove(traced: Traced, walked: Walked, graph: Graph) -> None:
         for t, reference in wanted.items():
             error = _distance(reference, found[t])
             if error > TOLERANCE:
-                check_finite(graph, frames[: t + 1])
                 raise ParityError(_difference(traced, walked, graph, frames, t, error))
     if not any(np.isfinite(answer).any() for answer in wanted.values()):
         raise UnsupportedError(
