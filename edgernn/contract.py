@@ -54,7 +54,7 @@ class Contract:
     window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
     grids: Mapping[str, Grid] = field(default_factory=dict)  # of x, y and states that are integers in the artifact
     same_bits: str = ""  # one of edgernn.reproducible.SAME_BITS: what has them in numpy and compiled code
-    limit: float = FINITE  # the largest magnitude of a number in a frame or a state; what is beyond it is refused
+    limit: float = FINITE  # the largest magnitude of a number in a frame; what is beyond it is refused
 
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:

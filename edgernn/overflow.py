@@ -1,6 +1,6 @@
-"""What may enter a step: the largest magnitude, of a number in a frame or in a state, with which nothing overflows.
+"""What may enter a step: the largest magnitude of a number in a frame with which nothing overflows.
 
-A magnitude is propagated through the step in float64: no number in a value is larger than that of the value, whatever
+A magnitude, which a state is taken to reach too, is propagated through the step in float64: no number in a value is larger than that of the value, whatever
 the signs and the order of a sum. The largest power of two whose step stays within MOST is the limit of a model, which
 its contract states and every backend refuses to exceed.
 """
@@ -24,6 +24,11 @@ FINITE = float(np.finfo(np.float32).max)
 MOST = 2.0**86
 """Of any value of a step. LiteRT's sigmoid answers NaN above 4.4e26, which is 2 ** 88.5; float32 ends at 2 ** 128, and
 what lies between is room for a state that grows.
+"""
+
+HELD = 2.0**106
+"""Of a state that is given back. Frames at the limit leave at most MOST after a step; a sum over a million such steps
+may be as large as this, and the weights of the next step may still make it four million times larger.
 """
 
 LEAST = 2.0**24

@@ -11,6 +11,7 @@ from edgernn.contract import Contract
 from edgernn.engine import Bound
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.guard import guarded, holding, unfit
+from edgernn.overflow import HELD
 from edgernn.watch import Watch
 
 Array = NDArray[Any]
@@ -183,7 +184,7 @@ class Stream:
 
         Raises:
             StateError: another thread is using the stream; on setting, names, shapes or dtypes of another model, or
-                values that are not finite or beyond the limit.
+                values not finite or too large to step from.
         """
         self._check_alone()
         return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
@@ -202,8 +203,8 @@ class Stream:
         for name, kept in zip(wanted, self._rest, strict=True):
             if given[name].dtype != kept.dtype:
                 raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
-            if not (np.abs(given[name]) <= self._limit).all():
-                wrong = unfit(f"state '{name}'", given[name], self._limit)
+            if not (np.abs(given[name]) <= HELD).all():
+                wrong = unfit(f"state '{name}'", given[name], HELD)
                 raise StateError(f"{wrong}; give one that was saved before")
         self._bound.write(tuple(given[name] for name in wanted))
 
