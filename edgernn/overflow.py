@@ -1,8 +1,8 @@
 """What may enter a step: the largest magnitude of a number in a frame with which nothing overflows.
 
-A magnitude is propagated through the step in float64, and a state is taken to reach that of a frame: no number in a value
-is larger than that of the value, whatever the signs and the order of a sum. The largest power of two whose step stays
-within MOST is the limit of a model, which its contract states and every backend refuses to exceed.
+A magnitude is propagated through the step in float64, and a state is taken to reach that of a frame: no number in a
+value is larger than that of the value, whatever the signs and the order of a sum. The largest power of two whose step
+stays within MOST is the limit of a model, which its contract states and every backend refuses to exceed.
 """
 
 from collections.abc import Callable, Sequence
