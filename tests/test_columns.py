@@ -116,6 +116,17 @@ def test_what_needs_no_scale_stays_as_it_is_and_is_not_warned_of(name, scheme):
     assert quantize(graph, scheme).layers == rounded(graph, scheme).layers
 
 
+@pytest.mark.parametrize("scheme", ["weight_only_wi8_afp32", DYNAMIC])
+def test_behind_a_standardization_small_weights_are_no_sign_of_large_numbers(scheme):
+    """They read what matters little; and what has scales once is given none again without data."""
+    even = Layer("even", Standardize(Tensor(np.zeros(3, np.float32)), Tensor(np.ones(3, np.float32))))
+    graph = Graph((even, *MIXED["Gru"]().layers), 3)
+    assert prepared(graph, scheme) is graph
+    once = prepared(MIXED["Gru"](), scheme)
+    assert len(once.layers) == 2
+    assert prepared(once, scheme) is once
+
+
 def test_a_standardization_takes_the_scales_and_no_layer_is_added():
     graph = calibrate(MIXED["standardized otherwise"](), [XS])
     assert [layer.name for layer in prepared(graph, DYNAMIC).layers] == ["features", "gru"]

@@ -38,6 +38,7 @@ class Place:
         labels: for each value that is made of columns alone or in part, by name, the column of each element.
         matrices: (layer, field, the column that each of its columns reads) of each.
         biases: (layer, field) of what is added to each of them; nothing where one has none, or a state has columns.
+        even: whether a standardization makes the value, so that its columns are of one scale unless data say otherwise.
     """
 
     value: str
@@ -46,6 +47,7 @@ class Place:
     labels: Mapping[str, Labels]
     matrices: tuple[tuple[str, str, Labels], ...]
     biases: tuple[tuple[str, str], ...]
+    even: bool
 
     def largest(self, graph: Graph) -> Array:
         """The largest weight that reads each column."""
@@ -93,7 +95,9 @@ def place(graph: Graph, keep: Collection[str] = ()) -> Place | None:
         biases += [(word.layer, bias)] if bias is not None else []
     carried = any(f"{state}.in" in labels for state in graph.states)
     shifts = len(biases) == len(matrices) and not carried
-    return Place(value, layer, width, labels, tuple(matrices), tuple(biases) if shifts else ()) if matrices else None
+    even = layer != INPUT and isinstance(_layer(graph, layer).cell, Standardize)
+    found = Place(value, layer, width, labels, tuple(matrices), tuple(biases) if shifts else (), even)
+    return found if matrices else None
 
 
 def spans(graph: Graph, at: Place, sequences: Sequence[Array]) -> Spans | None:

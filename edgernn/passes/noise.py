@@ -62,13 +62,13 @@ def entering(graph: Graph, sequences: Sequence[Array], at: Place | None, spans: 
     """What enters the matrices of a float graph: from real sequences, or drawn from what is known without them.
 
     A column of which nothing is known is taken to be as large as the weights that read it are small, and a value
-    without a range to lie between -1 and 1, as states do.
+    without a range to lie between -1 and 1, as states and what is standardized do.
     """
     refs = [word.args[1] for word in trace(graph).words if word.name == "affine"]
     if sequences:
         return _seen(graph, sequences, refs)
     random = np.random.default_rng(0)
-    if spans is None and at is not None and at.value not in graph.ranges:
+    if spans is None and at is not None and not at.even and at.value not in graph.ranges:
         spans = _guessed(at.largest(graph))
     return {ref.name: random.uniform(*_ends(graph, ref, at, spans), (SAMPLES, ref.width)) for ref in refs}
 

@@ -85,7 +85,7 @@ def prepared(graph: Graph, scheme: str, *, keep: Collection[str] = (), sequences
     if at is None:
         return graph
     known = spans(graph, at, sequences)
-    if known is None and (scheme in STATIC or at.apart(graph) < APART):
+    if known is None and (scheme in STATIC or at.even or at.apart(graph) < APART):
         return graph
     other = balanced(graph, at, scheme, known)
     layers = {layer for layer, _, _ in at.matrices}
