@@ -31,8 +31,9 @@ def from_torch(
 ) -> Graph:
     """Convert a trained module and prove that the graph computes the same.
 
-    The module is traced by torch.export on a copy; it is not changed. "Take the last step" means that the graph's
-    answer is valid at every step.
+    The module is traced by torch.export on a copy in float64; it is not changed, and nothing is printed. Parametrized
+    weights, such as weight norms, become the values that they have now. "Take the last step" means that the graph's
+    answer is valid at every step. Conversions in several threads are done one after another.
 
     Args:
         module: in eval mode.
@@ -47,7 +48,9 @@ def from_torch(
 
     Raises:
         UsageError: labels in one text.
-        UnsupportedError: an operation that cannot stream or is not known, with its module and what to do.
+        UnsupportedError: an operation that cannot stream or is not known, with its module and what to do; a module that
+            draws random numbers, keeps state, overflows, is quantized by torch or is compiled to TorchScript; more
+            outputs than one and its states.
         ParityError: module and graph differ by more than 1e-9 in float64, with the first step and layer.
         MissingExtraError: torch is not installed.
     """
