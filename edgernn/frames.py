@@ -40,10 +40,15 @@ def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Array]:
         for line in lines:
             number += 1
             if line.strip():
-                yield np.array([np.dtype(dtype).type(field) for field in line.split(",")], dtype)
+                yield np.array([_number(field, dtype) for field in line.split(",")], dtype)
     except (ValueError, OverflowError) as error:
         at = f"line {number + isinstance(error, UnicodeDecodeError)}"
         raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
+
+
+def _number(text: str, dtype: str) -> Any:
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and refused as such where it is used
+        return np.dtype(dtype).type(text)
 
 
 def sequences(path: str, dtype: str) -> tuple[Array, ...]:
@@ -78,7 +83,8 @@ def _checked(held: Array, name: str, dtype: str) -> Array:
     fits = held.ndim == 2 and np.can_cast(held.dtype, dtype, "same_kind")
     if not fits or (dtype == "int32" and np.any(held != held.astype(dtype))):
         raise FileError(f"{name} holds {held.dtype} of shape {held.shape}; expected {dtype} of shape (time, inputs)")
-    return held.astype(dtype)
+    with np.errstate(over="ignore"):  # as in `_number`
+        return held.astype(dtype)
 
 
 def _csv(path: str, dtype: str) -> Iterator[Array]:

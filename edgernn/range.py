@@ -1,9 +1,10 @@
 """A range: the smallest and the largest number that a value of the step is known to take."""
 
 from dataclasses import dataclass
-from math import isfinite
 
 from edgernn.errors import GraphError
+
+LARGEST = float.fromhex("0x1.fffffep127")  # of float32
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class Range:
     """From low to high, both included.
 
     Raises:
-        GraphError: an end that is not finite, or low above high.
+        GraphError: an end that is not finite in float32, or low above high.
     """
 
     low: float
@@ -20,8 +21,10 @@ class Range:
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
-        if not (isfinite(self.low) and isfinite(self.high) and self.low <= self.high):
-            raise GraphError(f"a range from {self.low:g} to {self.high:g} arrived; expected finite, low <= high")
+        if not -LARGEST <= self.low <= self.high <= LARGEST:
+            raise GraphError(
+                f"a range from {self.low:g} to {self.high:g} arrived; expected finite, low <= high, in float32"
+            )
 
     def __or__(self, other: "Range") -> "Range":
         """The smallest range that holds both."""
