@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from math import isfinite
+from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from edgernn.errors import GraphError
@@ -83,13 +84,17 @@ def settings(cell: Any) -> dict[str, Any]:
 
 
 def _check_settings(cell: Any) -> None:
-    """Refuse numbers that no cell has, before anything is made of them."""
+    """Refuse settings of another kind than is declared, and numbers that no cell has."""
     for field in fields(cell):
         value = getattr(cell, field.name)
-        whole = isinstance(value, int) and field.type is not float
-        if (whole and abs(value) > LARGEST) or (isinstance(value, float) and not isfinite(value)):
-            told = f"at most {LARGEST:,}" if whole else "a finite number"
-            raise GraphError(f"{type(cell).__name__}.{field.name} is {value}; expected {told}")
+        if field.type is int and not (isinstance(value, Integral) and abs(int(value)) <= LARGEST):
+            raise _unfit(cell, field.name, f"a whole number of at most {LARGEST:,}")
+        if field.type is float and not (isinstance(value, Real) and isfinite(value)):
+            raise _unfit(cell, field.name, "a finite number")
+
+
+def _unfit(cell: Any, name: str, wanted: str) -> GraphError:
+    return GraphError(f"{type(cell).__name__}.{name} is {getattr(cell, name)!r}; expected {wanted}")
 
 
 def dimensions(cell: Any) -> dict[str, int]:

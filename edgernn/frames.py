@@ -84,7 +84,8 @@ def _is_number(cell: str) -> bool:
 def _value(cell: str, dtype: str) -> Any:
     if cell == "" and dtype == "float32":
         return np.float32("nan")
-    return np.dtype(dtype).type(cell)
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and refused as such where it is used
+        return np.dtype(dtype).type(cell)
 
 
 def sequences(path: str, dtype: str) -> tuple[Array, ...]:
@@ -121,7 +122,8 @@ def _checked(held: Array, name: str, dtype: str) -> Array:
         raise FileError(f"{name} holds {held.dtype} of shape {held.shape}; expected {dtype} of shape (time, inputs)")
     if not len(held):
         raise FileError(f"{name} holds no frames; expected some, (time, inputs)")
-    return held.astype(dtype)
+    with np.errstate(over="ignore"):  # as in `_value`
+        return held.astype(dtype)
 
 
 def _csv(path: str, dtype: str) -> Iterator[Array]:

@@ -1,9 +1,10 @@
 """A range: the smallest and the largest number that a value of the step is known to take."""
 
 from dataclasses import dataclass
-from math import isfinite
 
 from edgernn.errors import GraphError
+
+LARGEST = float.fromhex("0x1.fffffep127")  # of float32
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Range:
         columns: the same of each element, where it is what the first matrices of a model read; else nothing.
 
     Raises:
-        GraphError: an end that is not finite, or low above high.
+        GraphError: an end that is not finite in float32, or low above high.
     """
 
     low: float
@@ -26,10 +27,12 @@ class Range:
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
         object.__setattr__(self, "columns", tuple((float(low), float(high)) for low, high in self.columns))
-        if not all(isfinite(low) and isfinite(high) and low <= high for low, high in self.columns):
-            raise GraphError("a range with a column that has no finite low <= high arrived")
-        if not (isfinite(self.low) and isfinite(self.high) and self.low <= self.high):
-            raise GraphError(f"a range from {self.low:g} to {self.high:g} arrived; expected finite, low <= high")
+        if not all(-LARGEST <= low <= high <= LARGEST for low, high in self.columns):
+            raise GraphError("a range with a column that has no finite low <= high in float32 arrived")
+        if not -LARGEST <= self.low <= self.high <= LARGEST:
+            raise GraphError(
+                f"a range from {self.low:g} to {self.high:g} arrived; expected finite, low <= high, in float32"
+            )
 
     def __or__(self, other: "Range") -> "Range":
         """The smallest range that holds both."""

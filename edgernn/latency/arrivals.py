@@ -42,7 +42,9 @@ def recorded(path: str | os.PathLike[str]) -> Times:
     times = _npy(data, name) if Path(name).suffix == ".npy" else _text(data, name)
     if times.ndim != 1 or len(times) < 2:
         raise FileError(f"'{name}' holds {times.shape} times; expected (frames,), two at least")
-    bad = np.flatnonzero(~np.isfinite(times) | (np.diff(times, prepend=times[0]) < 0))
+    finite = np.isfinite(times)
+    whole = np.where(finite, times, 0.0)
+    bad = np.flatnonzero(~finite | (np.diff(whole, prepend=whole[0]) < 0))
     if bad.size:
         k = int(bad[0])
         raise FileError(

@@ -109,6 +109,9 @@ def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
     for key in ("title", *SECTIONS):
         if key not in said:
             raise document.error(f"'{key}' is missing; a recipe has title, {', '.join(SECTIONS)}", key)
+    for key in said.keys() - {"title"}:
+        if not isinstance(said[key], dict):
+            raise document.error(f"'{key}' is {said[key]!r}; expected a section [{key}]", key)
     options = dict(said["data"])
     if not isinstance(options.get("reader"), str):
         raise document.error('the section [data] names no reader; write reader = "wav" or another', "data")

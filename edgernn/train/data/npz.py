@@ -52,6 +52,8 @@ def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     for name in arrays:
         if name not in KNOWN:
             raise FileError(f"'{path}' has an array '{name}'; {misspelt(name, KNOWN)}")
+    if arrays.get("labels", np.empty(0)).ndim != 1:
+        raise FileError(f"'{path}': labels are of shape {arrays['labels'].shape}; expected one for each output")
     for name in NEEDED:
         if name not in arrays:
             raise FileError(f"'{path}' has no array '{name}'; expected {', '.join(NEEDED)}")
@@ -60,6 +62,8 @@ def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 def _part(path: str, arrays: dict[str, Array], part: str) -> Sequences:
     x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    if not x.size or not y.ndim:
+        raise FileError(f"'{path}': x_{part} is {x.dtype}{x.shape} and y_{part} {y.dtype}{y.shape}; expected sequences")
     symbols = x.ndim == 2 and x.dtype.kind in "iu"
     if not (symbols or (x.ndim == 3 and x.dtype.kind in "fiu")):
         raise FileError(
@@ -67,6 +71,8 @@ def _part(path: str, arrays: dict[str, Array], part: str) -> Sequences:
             "(sequences, time)"
         )
     lengths = arrays.get(f"length_{part}", np.full(len(x), x.shape[1]))
+    if lengths.dtype.kind not in "iu":
+        raise FileError(f"'{path}': length_{part} is {lengths.dtype}; expected whole numbers")
     if len(y) != len(x) or lengths.shape != (len(x),) or not np.all((lengths >= 1) & (lengths <= x.shape[1])):
         raise FileError(
             f"'{path}': x_{part} has {len(x)} sequences of at most {x.shape[1]} frames, y_{part} has {len(y)}, and "
@@ -82,7 +88,8 @@ def _part(path: str, arrays: dict[str, Array], part: str) -> Sequences:
             "numbers (sequences, time, outputs)"
         )
     whole = y.astype(np.float32 if y.ndim == 3 else np.int64)
-    frames = x[:, :, None].astype(np.int32) if symbols else x.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused as such
+        frames = x[:, :, None].astype(np.int32) if symbols else x.astype(np.float32)
     return Sequences(
         tuple(each[:n] for each, n in zip(frames, lengths, strict=True)),
         whole if y.ndim == 1 else tuple(each[:n] for each, n in zip(whole, lengths, strict=True)),

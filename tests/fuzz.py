@@ -1,0 +1,524 @@
+"""Damaged and hostile files, made with their structure in mind: every one is read, or refused with an EdgernnError.
+
+A file is made from a good one by a seed: a JSON in it is changed as JSON, a table as a table, and the checksum is made
+anew, so that the code behind it is reached. What is no EdgernnError is a fault; so is a warning.
+
+    python tests/fuzz.py rnn --count 100000        # from --seed on; says the seed of every fault
+    python tests/fuzz.py rnn --seed 4711 --count 1  # that one again
+
+Not tried are the runtimes' own parsers: a changed .onnx or .tflite has another contract in it, and the graph as it was.
+"""
+
+import argparse
+import io
+import json
+import resource
+import struct
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+import zipfile
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+import edgernn
+from edgernn import arrays, checksum, device, frames, runtime
+from edgernn.errors import EdgernnError
+from edgernn.file import dumps
+from edgernn.graph import Graph, Layer
+from edgernn.latency import arrivals, kept
+from edgernn.passes.calibrate import calibrate
+from edgernn.passes.quantize import quantize
+from edgernn.train import anomalies, recipe
+from edgernn.train.data import npz
+from edgernn_export.translate import render
+from zoo import GRAPHS, frames as random_frames, keyword_spotter
+
+NUMBERS = (0, 1, -1, 2, 7, 8, 127, 255, 1 << 16, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 53, 1 << 63, -(1 << 63), 10**400)
+FLOATS = (0.0, -0.0, 0.5, -1.5, 1e-320, 1e308, -1e308, 1e39, float("inf"), float("-inf"), float("nan"))
+TEXTS = (
+    "",
+    "x",
+    "y",
+    "gru",
+    "gru.w",
+    "float32",
+    "float64",
+    "F64",
+    "Dense",
+    "LogMel",
+    "ü\u2028\ud800",
+    "\0",
+    "a" * 5000,
+    "../..",
+    "%n",
+)
+VALUES = (*NUMBERS, *FLOATS, *TEXTS, None, True, False, [], {}, [[]], [0], {"": 0}, [1, 2], [-1, 4])
+BYTES = (0, 0xFF, 0x80, 0x7F, 0x22, 0x5B, 0x0A)
+
+
+def changed(value, random: Random):
+    """A JSON value with something in it exchanged, left out, doubled or moved."""
+    at = [(None, None)]
+    found = [value]
+    while found:  # every place in it
+        one = found.pop()
+        if isinstance(one, dict | list):
+            keys = list(one) if isinstance(one, dict) else range(len(one))
+            at.extend((one, key) for key in keys)
+            found.extend(one[key] for key in keys)
+    inside, key = random.choice(at)
+    other = deepcopy(random.choice(VALUES))
+    if inside is None:
+        return other if random.random() < 0.1 else value
+    held, how = inside[key], random.randrange(6)
+    if how == 0:
+        del inside[key]
+    elif how == 1 and type(held) in {int, float} and abs(held) < 1 << 64:
+        inside[key] = held + random.choice((-1, 1, 0.5, held, -2 * held))
+    elif how == 2 and len(at) < 1000:
+        there, what = random.choice(at[1:])
+        inside[key] = deepcopy(there[what])
+    elif how == 3 and isinstance(inside, dict):
+        inside[random.choice((*map(str, inside), *TEXTS))] = deepcopy(held)
+    elif how == 4 and isinstance(held, str) and held:
+        k = random.randrange(len(held))
+        inside[key] = held[:k] + random.choice(TEXTS)[:9] + held[k + random.randrange(3) :]
+    else:
+        inside[key] = other
+    return value
+
+
+def text_of(value, random: Random) -> str:
+    """JSON of a value, perhaps with something that is none."""
+    text = json.dumps(value, separators=(",", ":"))
+    k = random.randrange(len(text) + 1)
+    how = random.randrange(24)
+    if how == 0:
+        return (
+            text[:k]
+            + random.choice(("[" * 5000, '{"a":' * 5000, "1" * 5000, "1e999", "NaN", '"', "\\", ",", "\0"))
+            + text[k:]
+        )
+    if how == 1:
+        return text[:k]
+    if how == 2:
+        name = random.choice([*value] or ["a"]) if isinstance(value, dict) else "a"
+        return text[:1] + f"{json.dumps(str(name))}:0," + text[1:]
+    return text
+
+
+def several(change: Callable, value, random: Random):
+    for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
+        value = change(value, random)
+    return value
+
+
+def flipped(data: bytes, random: Random) -> bytes:
+    """Bytes with some exchanged, doubled or cut off."""
+    held = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 4, 16))):
+        if not held:
+            break
+        k, how = random.randrange(len(held)), random.randrange(8)
+        if how == 0:
+            del held[k : k + random.randrange(1, 9)]
+        elif how == 1:
+            held[k:k] = held[k : k + random.randrange(1, 40)]
+        elif how == 2:
+            del held[k:]
+        elif how < 5:
+            held[k] = random.choice(BYTES)
+        else:
+            held[k] ^= 1 << random.randrange(8)
+    return bytes(held)
+
+
+@cache
+def graphs() -> dict[str, Graph]:
+    """Graphs of every kind of file: plain, quantized, sparse, with symbols, with features."""
+    kws = keyword_spotter()
+    sparse = Graph(
+        (Layer("d", replace(GRAPHS["Dense"].layers[0].cell, w=edgernn.Tensor(np.eye(64, dtype=np.float32)), b=None)),),
+        64,
+    )
+    static = quantize(calibrate(kws, [random_frames(kws, 50)]), "static_wi8_ai8")
+    schemes = {scheme: quantize(kws, scheme) for scheme in ("fp16", "dynamic_wi8_afp32", "weight_only_wi4_afp32")}
+    return {
+        "kws": kws,
+        "sparse": sparse,
+        "static": static,
+        **schemes,
+        **{name: GRAPHS[name] for name in ("Embedding", "LogMel", "Gru rest", "stack")},
+    }
+
+
+@cache
+def made(suffix: str, name: str = "kws") -> bytes:
+    return dumps(graphs()[name]) if suffix == ".rnn" else render(graphs()[name], f"m{suffix}")[f"m{suffix}"]
+
+
+def rnn(random: Random) -> bytes:
+    data = made(".rnn", random.choice([*graphs()]))
+    length = int.from_bytes(data[:8], "little")
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    if random.random() < 0.6:
+        said = json.loads(header["__metadata__"]["edgernn.graph"])
+        header["__metadata__"]["edgernn.graph"] = text_of(several(changed, said, random), random)
+    else:
+        header = several(changed, header, random)
+    if random.random() < 0.2:
+        body = flipped(body, random)
+    text = text_of(header, random).encode("utf-8", "surrogatepass")
+    length = len(text) if random.random() < 0.97 else random.choice(NUMBERS) % (1 << 64)
+    return summed(struct.pack("<Q", length) + text + body)
+
+
+def summed(data: bytes) -> bytes:
+    """The same with a right checksum, where there is a place for one."""
+    at = data.find(f'"{checksum.KEY}":"'.encode())
+    if at < 0:
+        return data
+    at += len(checksum.KEY) + 4
+    try:
+        return checksum.fill(data[:at] + checksum.BLANK.encode() + data[at + 64 :])
+    except EdgernnError:
+        return data
+
+
+def opened(suffix: str) -> Callable[[bytes], object]:
+    def use(data: bytes) -> object:
+        program = runtime.load(data, f"m{suffix}", runtime.BACKENDS[suffix])
+        stream, said = program.stream(), program.contract
+        return stream.step(np.zeros(said.inputs, "int32" if said.rows else "float32"))
+
+    return use
+
+
+def artifact(suffix: str) -> Callable[[Random], bytes]:
+    """An artifact with another contract, as long as the one that it had."""
+
+    def make(random: Random) -> bytes:
+        data = made(suffix)
+        start = data.index(f'{{"{checksum.KEY}":"'.encode())
+        said, end = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
+        if random.random() < 0.5:
+            said["edgernn.labels"] = []  # leaves room
+        text = text_of(several(changed, said, random), random).encode("utf-8", "surrogatepass")
+        return summed(data[:start] + text.ljust(end)[:end] + data[start + end :])
+
+    return make
+
+
+HEADERS = ("descr", "fortran_order", "shape")
+DESCR = (
+    "'<f4'",
+    "'|O'",
+    "'<U4'",
+    "'|V8'",
+    "'<f8'",
+    "'|b1'",
+    "'<c16'",
+    "'<M8[s]'",
+    "[('a', '<f4')]",
+    "'|S0'",
+    "'<U0'",
+    "3",
+    "'x'",
+)
+SHAPES = (
+    "(2, 3)",
+    "()",
+    "(0,)",
+    "(-1,)",
+    "(2,)",
+    "(1000000000000, 3)",
+    "(0, 99999999999999999999)",
+    "2",
+    "(2.0,)",
+    "(True,)",
+    "(" * 200,
+)
+
+
+def npy(random: Random) -> bytes:
+    shape = tuple(random.choice((0, 1, 2, 3, 5)) for _ in range(random.randrange(4)))
+    kind = random.choice(("f4", "f8", ">f4", "i4", "i8", "u1", "b1", "U3", "f2", "c8"))
+    made_ = io.BytesIO()
+    np.save(
+        made_,
+        np.array(random.choice((0, 1, 2)), kind) * np.ones(shape, kind) if kind != "U3" else np.full(shape, "abc"),
+    )
+    data = made_.getvalue()
+    if random.random() < 0.5:
+        said = {"descr": f"'<{kind.lstrip('>')}'", "fortran_order": "False", "shape": str(shape)}
+        said[random.choice(HEADERS)] = random.choice((*DESCR, *SHAPES))
+        text = ("{" + "".join(f"'{key}': {value}, " for key, value in said.items()) + "}").ljust(117) + "\n"
+        start = int.from_bytes(data[8:10], "little") + 10
+        data = (
+            b"\x93NUMPY"
+            + random.choice((b"\1\0", b"\1\0", b"\2\0", b"\3\0"))
+            + struct.pack("<H", len(text))
+            + text.encode()
+            + data[start:]
+        )
+    return flipped(data, random) if random.random() < 0.3 else data
+
+
+GOOD_ARRAYS = {
+    "x_train": np.ones((3, 4, 2), np.float32), "y_train": np.array([0, 1, 1]), "length_train": np.array([4, 3, 1]),
+    "x_test": np.zeros((2, 4, 2), np.float32), "y_test": np.array([0, 1]), "labels": np.array(["a", "b"]),
+}  # fmt: skip
+
+
+def archive(random: Random) -> bytes:
+    held, whole = dict(GOOD_ARRAYS), io.BytesIO()
+    with (
+        warnings.catch_warnings(),
+        zipfile.ZipFile(whole, "w", random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as file,
+    ):
+        warnings.simplefilter("ignore")  # of two names
+        for name, array in held.items():
+            one = io.BytesIO()
+            np.save(one, array)
+            data = npy(random) if random.random() < 0.2 else one.getvalue()
+            if random.random() < 0.95:
+                file.writestr(f"{random.choice(list(held)) if random.random() < 0.05 else name}.npy", data)
+    data = whole.getvalue()
+    if random.random() < 0.4:  # a field of the directory
+        at = data.find(b"PK\1\2", random.randrange(len(data)))
+        k = max(at, 0) + random.randrange(4, 46)
+        data = data[:k] + bytes([random.choice(BYTES)]) + data[k + 1 :]
+    return flipped(data, random) if random.random() < 0.2 else data
+
+
+FIELDS = (
+    "1",
+    "-2.5",
+    "",
+    " ",
+    "nan",
+    "inf",
+    "1e999",
+    "x",
+    "1_0",
+    "0x10",
+    "1" * 400,
+    "\u0661",
+    "'",
+    '"1,2"',
+    "1e-400",
+    "+3",
+    "--1",
+    "1 2",
+)
+
+
+def table(random: Random) -> bytes:
+    width = random.choice((1, 3, 3, 3, 40))
+    rows = [[str(random.randrange(-9, 9)) for _ in range(width)] for _ in range(random.randrange(6))]
+    for _ in range(random.randrange(4)):
+        if rows:
+            row = random.choice(rows)
+            row[random.randrange(len(row)) if row else 0 :][:1] = [random.choice(FIELDS)]
+            if random.random() < 0.5 and row:
+                row[random.randrange(len(row))] = random.choice(FIELDS)
+    end = random.choice(("\n", "\r\n", "\r", "\n\n", "\u2028"))
+    text = random.choice(("", "\ufeff", "a,b,c\n")) + end.join(
+        random.choice((",", ",", ",", ";", ", ")).join(row) for row in rows
+    )
+    data = text.encode(random.choice(("utf-8", "utf-8", "utf-16", "utf-8-sig")))
+    return flipped(data, random) if random.random() < 0.3 else data
+
+
+TOML_VALUES = (
+    "inf", "-inf", "nan", "0", "-1", "1e308", "99999999999", "1" * 5000, "0x" + "f" * 100, '""', '"x"', "true", "[]", "{}", "[[]]",
+    "[1, inf]", '{ value = 1, source = "a" }', "1979-05-27T07:32:00Z", "[" * 5000, "'''a", '"\\ud800"', "{ a." + ".a" * 50 + " = 1 }",
+    "[1, 2]", '["a"]', "{ low = 1, high = 8 }", "{ low = 1, high = inf }", "0.5", "2147483648",
+)  # fmt: skip
+
+
+def toml(random: Random, texts: list[str]) -> bytes:
+    lines = random.choice(texts).splitlines()
+    for _ in range(random.choice((1, 1, 1, 2, 4))):
+        k, how = random.randrange(len(lines)), random.randrange(8)
+        key, equals, _ = lines[k].partition("=")
+        if how < 4 and equals:
+            lines[k] = f"{key}= {random.choice(TOML_VALUES)}"
+        elif how == 4:
+            lines.insert(k, random.choice(lines))
+        elif how == 5:
+            lines[k] = random.choice(
+                ("[data]", "[[data]]", "[model]", "[processor]", "[a.b]", "[" + "a." * 99 + "a]", "x = 1", "[search]")
+            )
+        elif how == 6 and len(lines) > 1:
+            del lines[k]
+        else:
+            lines[k] = flipped(lines[k].encode(), random).decode("utf-8", "replace")
+    data = "\n".join(lines).encode("utf-8", "surrogatepass")
+    return flipped(data, random) if random.random() < 0.1 else data
+
+
+SEARCH = '\n[search]\n"model.hidden" = [16, 32]\n"training.rate" = { low = 0.001, high = 0.01, log = true }\n'
+
+
+@cache
+def recipes() -> list[str]:
+    texts = [path.read_text() for path in sorted(recipe.FOLDER.glob("*.toml"))]
+    return [*texts, *(text + SEARCH for text in texts if "[search]" not in text)]
+
+
+@cache
+def boards() -> list[str]:
+    return [path.read_text() for path in device._profiles().values()]
+
+
+@cache
+def tone() -> bytes:
+    import soundfile
+
+    made_ = io.BytesIO()
+    soundfile.write(made_, np.sin(np.arange(400) / 5).astype(np.float32), 8000, format="WAV", subtype="PCM_16")
+    return made_.getvalue()
+
+
+def sound(random: Random) -> bytes:
+    data = bytearray(tone())
+    for _ in range(random.choice((1, 1, 2, 3))):
+        at, size = random.choice(((4, 4), (16, 4), (20, 2), (22, 2), (24, 4), (28, 4), (32, 2), (34, 2), (40, 4)))
+        data[at : at + size] = (
+            random.choice((0, 1, 2, 3, 8, 16, 24, 32, 0xFFFE, 0xFFFF, 44, 800, 1 << 31, 0xFFFFFFFF)) % (1 << 8 * size)
+        ).to_bytes(size, "little")
+    return flipped(bytes(data), random) if random.random() < 0.5 else bytes(data)
+
+
+def jsons(random: Random) -> bytes:
+    value = random.choice(
+        (
+            {
+                "unit": "us",
+                "value": 2.5,
+                "low": 2.0,
+                "high": 3.0,
+                "size": 900,
+                "fingerprint": {"machine": "x", "cores": [1, 2]},
+            },
+            {"data/f.csv": [["2014-11-01 00:00:00", "2014-11-02 00:00:00.000000"]], "g.csv": []},
+        )
+    )
+    text = text_of(several(changed, json.loads(json.dumps(value)), random), random)
+    return text.encode("utf-8", "surrogatepass")
+
+
+@cache
+def folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+
+def at(name: str, *uses: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """Several uses of a file of this name."""
+
+    def use(data: bytes) -> None:
+        path = folder() / name
+        path.write_bytes(data)
+        refused = []
+        for each in uses:
+            try:
+                each(path)
+            except EdgernnError as error:
+                refused.append(error)
+        if len(refused) == len(uses):
+            raise refused[0]
+
+    return use
+
+
+def _samples(path: Path) -> object:
+    from edgernn.train.data import wav
+
+    return wav.samples(path)
+
+
+KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = {
+    "rnn": (rnn, opened(".rnn")),
+    "onnx": (artifact(".onnx"), opened(".onnx")),
+    "tflite": (artifact(".tflite"), opened(".tflite")),
+    "so": (artifact(".so"), opened(".so")),
+    "npz": (archive, at("a.npz", npz.read, lambda path: frames.sequences(str(path), "float32"))),
+    "npy": (
+        npy,
+        at(
+            "a.npy",
+            arrivals.recorded,
+            lambda path: list(frames.frames(str(path), "float32")),
+            lambda path: arrays.load_npy(path.read_bytes(), "a"),
+        ),
+    ),
+    "csv": (
+        table,
+        at(
+            "a.csv",
+            *(lambda path, kind=kind: list(frames.frames(str(path), kind)) for kind in ("float32", "int32")),
+            arrivals.recorded,
+        ),
+    ),
+    "recipe": (lambda random: toml(random, recipes()), at("r.toml", recipe.load)),
+    "device": (lambda random: toml(random, boards()), at("d.toml", device.load)),
+    "wav": (sound, at("a.wav", _samples)),
+    "json": (jsons, at("b.json", kept.read, lambda path: anomalies.known_windows(path, "f.csv"))),
+}
+"""Kind -> what makes one from a seed, and what reads it."""
+
+
+def once(kind: str, seed: int) -> bool:
+    """Read the file of a seed; whether it was refused as it should be, and not read.
+
+    Raises:
+        Whatever is no EdgernnError.
+    """
+    make, use = KINDS[kind]
+    data = make(Random(seed))
+    try:
+        use(data)
+    except EdgernnError:
+        return True
+    return False
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kind", choices=[*KINDS])
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    warnings.simplefilter("error")
+    once(asked.kind, asked.seed)  # loads whatever it needs
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    refused, faults, longest = 0, 0, (0.0, 0)
+    begun = time.process_time()
+    for seed in range(asked.seed, asked.seed + asked.count):
+        start = time.process_time()
+        try:
+            refused += once(asked.kind, seed)
+        except Exception:
+            faults += 1
+            if faults <= 20:
+                print(f"{asked.kind}, seed {seed}:\n{traceback.format_exc()}", flush=True)
+        longest = max(longest, (time.process_time() - start, seed))
+    print(
+        f"{asked.kind}: {asked.count:,} files, {refused:,} refused, {faults:,} faults, {time.process_time() - begun:.0f} s; "
+        f"the longest took {longest[0]:.2f} s (seed {longest[1]})"
+    )
+    return min(faults, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
