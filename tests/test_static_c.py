@@ -285,7 +285,15 @@ SOFT_FLOAT = {
     "aarch64": ("-target", "aarch64-linux-musl", "-mcpu=generic-neon-fp_armv8"),
 }
 """Processors without floating point: the first calls a function for it, the second refuses to compile it."""
-INTEGER_CALLS = {"memcpy", "memset", "__aeabi_memcpy", "__aeabi_memclr", "__aeabi_memcpy4", "__aeabi_memclr4"}
+INTEGER_CALLS = {
+    "memcpy",
+    "memset",
+    "__aeabi_memcpy",
+    "__aeabi_memclr",
+    "__aeabi_memcpy4",
+    "__aeabi_memclr4",
+    "__aeabi_ldivmod",
+}
 
 
 def needed(folder, target):
