@@ -131,9 +131,22 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
     library.edgernn_size.restype = ctypes.c_size_t
     library.edgernn_run.restype = ctypes.c_size_t
     _check_widths(library, said, name)
-    if library.edgernn_self_test():
-        raise ParityError(f"'{name}' computes something else here than where it was written; export it on this machine")
+    _check_answers(library, said, name)
     return NativeEngine(library, said)
+
+
+def _check_answers(library: ctypes.CDLL, said: Contract, name: str) -> None:
+    """Run the library's own test: frames with the answers that numpy gave where it was written."""
+    place, values = (ctypes.c_size_t * 2)(), np.zeros(3, said.dtype(OUTPUT))
+    failed = library.edgernn_self_test_at(place, _pointer(values))
+    if failed:
+        found, wanted, most = (float(value) for value in values)
+        what = f"y[{place[1]}] is {found:.9g}, and {wanted:.9g} was expected: they are {abs(found - wanted):.3g} apart"
+        why = f"{what}, and may be {most:.3g}" if failed > 1 else "a frame of the test is refused"
+        raise ParityError(
+            f"'{name}' fails its own test on this machine: at frame {place[0]} {why}; export it on this machine, and "
+            "where that was done, please report the model"
+        )
 
 
 def _check_widths(library: ctypes.CDLL, said: Contract, name: str) -> None:

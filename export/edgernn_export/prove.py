@@ -9,17 +9,16 @@ import numpy as np
 from edgernn.errors import ParityError
 from edgernn.graph import Graph
 from edgernn.readings.fixed import FixedStepper
-from edgernn.readings.numpy import Array, NumpyOps, Stepper, random_frames
+from edgernn.readings.numpy import Array, Stepper, random_frames
 from edgernn.readings.window import WindowReading
 from edgernn.runtime import Program
-from edgernn.tensor import DYNAMIC, Tensor
+from edgernn.tensor import DYNAMIC
 from edgernn.window import Window
 from edgernn_export.prove_integers import IntegerBounds, within
+from edgernn_export.shaken import DRAWS, Shaken
 
 STEPS = 32
 LENGTHS = (STEPS, 1, 2, 7)  # of windows
-DRAWS = 32
-LAST_DIGIT = 2.0**-23  # of float32, as a part of a number
 
 
 @dataclass(frozen=True)
@@ -122,9 +121,8 @@ def _bound(tolerance: Tolerance, reference: Array, tries: Array) -> float:
 class Bounds(Stepper):
     """How far a runtime may be from float32 numpy in a step: by size, and by what the arithmetic itself loses there.
 
-    The step is computed in float64 without any rounding, and again DRAWS times, what each affine and scale reads moved
-    by chance, by up to half a last digit of float32, and where it is rounded to integers by up to half a step of its
-    scale: as if it had been rounded in some other way. So whatever follows, and amplifies or hides what was lost there,
+    The step is computed in float64 without any rounding, and again DRAWS times, moved by chance wherever a runtime
+    rounds: edgernn_export.shaken. So whatever follows, and amplifies or hides what was lost there,
     has its say; and a value that happens to be rounded well in the reference is no reason to expect the same luck of a
     runtime.
 
@@ -145,31 +143,6 @@ class Bounds(Stepper):
 
     def _repeated(self, x: Array) -> Array:
         return np.broadcast_to(x, (1 + DRAWS, *x.shape))
-
-
-class Shaken(NumpyOps):
-    """The words in float64 on a batch: the first row exact, the others with noise where a runtime would round."""
-
-    def __init__(self) -> None:
-        super().__init__("float64")
-        self._random = np.random.default_rng(0)
-
-    def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
-        return super().affine(weight, self._moved(x, x * LAST_DIGIT), bias)
-
-    def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
-        return super().scale(self._moved(x, x * LAST_DIGIT), by, plus)
-
-    def _dynamic(self, weight: Tensor, x: Array) -> Array:
-        y: Array = self._moved(x, np.abs(x).max(axis=-1, keepdims=True) / 127) @ self._array(weight).T
-        return y
-
-    def _moved(self, x: Array, step: Array) -> Array:
-        """By up to half a step, but for the first row."""
-        noise = self._random.uniform(-0.5, 0.5, x.shape)
-        noise[0] = 0
-        moved: Array = x + step * noise
-        return moved
 
 
 def _frames(exact: Bounds, steps: int) -> Array:

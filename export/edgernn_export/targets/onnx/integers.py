@@ -66,7 +66,7 @@ class IntegerWords(OnnxWords):
         positive = f"{self.word.made[0].name}.positive"  # of what is below 0 there is no logarithm
         self._inside("Relu", [self._name(x)], [positive])
         self._inside("Log", [positive], [f"{self.word.made[0].name}.exact"])
-        return self._rounded()
+        return self._on_its_grid()
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         if not self._whole:
@@ -100,9 +100,9 @@ class IntegerWords(OnnxWords):
         if not self._whole or self.static.moves(self.word):
             return super()._node(kind, inputs, **attributes)
         self._inside(kind, inputs, [f"{self.word.made[0].name}.exact"], **attributes)
-        return self._rounded()
+        return self._on_its_grid()
 
-    def _rounded(self) -> Ref:
+    def _on_its_grid(self) -> Ref:
         """What the word makes, from what it is in float."""
         (made,) = self.word.made
         self._inside("QuantizeLinear", [f"{made.name}.exact", *self._grid(made)], [self.names[made.name]])

@@ -67,7 +67,8 @@ static const $frame golden_x[] = $golden_x;
 
 static const $answer golden_y[] = $golden_y;
 
-int ${prefix}_self_test(void) {
+int ${prefix}_self_test_at(size_t place[2], $answer values[3]) {
+    const $answer most = $golden_error;
     ${prefix}_state state;
     $answer y[$outputs];
     ${prefix}_reset(&state);
@@ -75,9 +76,17 @@ int ${prefix}_self_test(void) {
         if (${prefix}_step(&state, golden_x + t * $inputs, y)) return 1;
         for (size_t i = 0; i < $outputs; ++i) {
             const $answer wanted = golden_y[t * $outputs + i];
-            if ($golden_differs) return 1;
+            place[0] = t, place[1] = i;
+            values[0] = y[i], values[1] = wanted, values[2] = most;
+            if ($golden_differs) return 2;
         }
     }
     return 0;
+}
+
+int ${prefix}_self_test(void) {
+    size_t place[2];
+    $answer values[3];
+    return ${prefix}_self_test_at(place, values);
 }
 #endif
