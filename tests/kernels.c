@@ -6,9 +6,12 @@
 #include "affine_float.h"
 #include "affine_i8.h"
 #include "affine_w4.h"
+#include "normalize_fixed.h"
+#include "softmax_fixed.h"
 #include "squash_f32.h"
+#include "whole_f32.h"
 
-enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256 };
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256, VECTOR = 1024 };
 
 static void *get(size_t bytes) {
     void *const data = malloc(bytes ? bytes : 1); /* no byte to spare, so that a sanitizer sees each one too many */
@@ -46,9 +49,48 @@ static void fixed(size_t blocks, size_t inputs, uint64_t said, int zero, int spa
     } else {
         CALL(affine_i16_to_i16, int16_t, int16_t, plain);
     }
+#undef CALL
     fwrite(y, made, 16 * blocks, stdout);
     free(x), free(w), free(plain), free(less), free(mantissa), free(shift), free(y);
     free(index), free(starts), free(order);
+}
+
+/* A word of a whole vector of n elements in integers: 0 normalizes, 1 is softmax, 2 is the logarithm, 3 normalizes
+ * floats. `bits` as in `fixed`. */
+static void vector(uint64_t word, size_t n, uint64_t bits) {
+    int64_t c[8];
+    const size_t room = (n + 15) / 16 * 16, read = (size_t)bits % 100 / 8, made = (size_t)bits / 800;
+    if (word == 3) {
+        float *const x = (float *)get(4 * room), *const each = (float *)get(8 * room), *const y = (float *)malloc(4 * room);
+        normalize_f32(y, x, each, each + room, 1e-5f, n);
+        fwrite(y, 4, n, stdout);
+        free(x), free(each), free(y);
+        return;
+    }
+    if (fread(c, sizeof c, 1, stdin) != 1) exit(2);
+    void *const x = get(read * room), *const y = malloc(made * room);
+    const size_t entries = word ? 257 : room;
+    int32_t *const by = (int32_t *)get(4 * entries);
+    int64_t *const plus = (int64_t *)get(word ? 0 : 8 * room);
+#define ARGUMENTS(to, from) (to *)y, (const from *)x, by
+#define CALL(name, to, from)                                                                                           \
+    if (word == 0)                                                                                                     \
+        normalize_##name(ARGUMENTS(to, from), plus, (int)c[0], c[1], c[2], (int)c[3], (int)c[4], (int)c[7], n);        \
+    else if (word == 1)                                                                                                \
+        softmax_##name(ARGUMENTS(to, from), (int32_t)c[0], (int)c[1], (int)c[2], (int)c[7], n);                        \
+    else                                                                                                               \
+        log_##name(ARGUMENTS(to, from), (int)c[0], (int32_t)c[1], c[2], (int)c[3], (int)c[7], n)
+    if (bits == 808) {
+        CALL(i8_to_i8, int8_t, int8_t);
+    } else if (bits == 1608) {
+        CALL(i8_to_i16, int16_t, int8_t);
+    } else if (bits == 816) {
+        CALL(i16_to_i8, int8_t, int16_t);
+    } else {
+        CALL(i16_to_i16, int16_t, int16_t);
+    }
+    fwrite(y, made, n, stdout);
+    free(x), free(y), free(by), free(plus);
 }
 
 int main(void) {
@@ -56,6 +98,10 @@ int main(void) {
     while (fread(n, sizeof n, 1, stdin) == 1) {
         const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
+        if (n[0] >= VECTOR) {
+            vector(n[0] - VECTOR, inputs, n[3]);
+            continue;
+        }
         if (n[0] >= FIXED) {
             fixed(blocks, inputs, n[3], (int)((n[0] - FIXED) % 256) - 128, n[0] >= FIXED_SPARSE);
             continue;

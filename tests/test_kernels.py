@@ -1,6 +1,6 @@
 """The kernels of c_runtime, one by one, on every compiler, instruction set and processor that there is here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,17 @@ from hypothesis import assume, given, settings, strategies as st
 from scipy.special import expit
 
 from edgernn import nibbles
-from edgernn.fixedpoint import multiplier
-from edgernn.integer import Affine
+from edgernn.cells import Activation, LayerNorm
+from edgernn.fixedpoint import logarithm_table, multiplier, power_table
+from edgernn.graph import Graph, Layer
+from edgernn.integer import MAKE, Affine
+from edgernn.integer_normalize import WIDEST, Normalized
+from edgernn.integer_softmax import Logarithm, Softmax
 from edgernn.passes.quantize import smaller
 from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
-from edgernn.static import Grid
+from edgernn.static import Grid, Static
 from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
+from edgernn.trace import trace
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import (
     SPARSE_AT_MOST,
@@ -30,7 +35,7 @@ from edgernn_export.targets.c.pack import (
 from ways import EVERY_WAY, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
-FIXED_SPARSE = FIXED + 256
+FIXED_SPARSE, VECTOR = FIXED + 256, 1024
 GRIDS = [Grid(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
 random = np.random.default_rng(0)
@@ -205,6 +210,65 @@ def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way
         np.testing.assert_array_equal(found[:rows], case.wanted)
         at += found.nbytes
     assert at == len(said)
+
+
+def whole_vector(cell, width, x: Grid, to: Grid, q) -> Case:
+    """A word of a whole vector in integers, and what its definition makes of the same."""
+    steps = trace(Graph((Layer("one", cell),), width))
+    grids = {steps.x.name: x, steps.y.name: to}
+    made = MAKE[steps.words[0].name](steps.words[0], Static(steps, frozenset(grids), grids, {}))
+    words = {
+        Normalized: (0, lambda f: (f.bits, f.eps, f.least, f.point, f.shift), lambda f: f.gain),
+        Softmax: (1, lambda f: (f.mantissa, f.shift, f.drop), lambda _: power_table()),
+        Logarithm: (2, lambda f: (f.x.zero, f.by, f.plus, f.shift), lambda _: logarithm_table()),
+    }
+    word, constants, by = words[type(made)]
+    said = head(VECTOR + word, 0, width, 100 * to.bits + x.bits)
+    said += np.array([*constants(made), *[0] * 7], np.int64)[:7].tobytes() + np.int64(to.zero).tobytes()
+    said += np.pad(q, (0, -width % 16), constant_values=x.high).astype(f"int{x.bits}").tobytes()
+    fill = (0, -width % 16 if word == 0 else 0)
+    said += np.pad(by(made), fill).astype(np.int32).tobytes()
+    said += np.pad(made.plus, fill).astype(np.int64).tobytes() if word == 0 else b""
+    return Case(said, made(q).astype(f"int{to.bits}"))
+
+
+def test_whole_vectors_of_integers_are_those_of_the_definition_on_every_instruction_set(way, program):
+    """As long as they may be, of one value throughout, and of the two ends; the logarithm of all that there is."""
+    cases = []
+    for x in GRIDS:
+        every = np.arange(x.low, x.high + 1)
+        for to in GRIDS:
+            cases.append(
+                whole_vector(Activation("log"), len(every), replace(x, scale=0.01), replace(to, scale=0.1), every)
+            )
+            for width in (1, 2, 16, 31, WIDEST):
+                gain, bias = (Tensor(random.standard_normal(width).astype(np.float32)) for _ in range(2))
+                same, ends = (np.resize([x.low, end], width) for end in (x.low, x.high))
+                for q in (random.integers(x.low, x.high + 1, width), same, ends):
+                    for scale, eps in ((1e-3, 1e-5), (30.0, 1e-12), (1e-8, 1.0)):
+                        reach = 3 / to.reach * (1 if width < WIDEST else 10)
+                        grids = replace(x, scale=scale), replace(to, scale=reach)
+                        cases.append(whole_vector(LayerNorm(gain, bias, eps), width, *grids, q))
+                    probabilities = Grid(2.0**-8, to.zero, 8) if to.bits == 8 else Grid(2.0**-15, 0, 16)
+                    cases.append(whole_vector(Activation("softmax"), width, replace(x, scale=0.1), probabilities, q))
+    said, at = answers(way, program, cases), 0
+    for case in cases:
+        np.testing.assert_array_equal(np.frombuffer(said, case.wanted.dtype, len(case.wanted), at), case.wanted)
+        at += case.wanted.nbytes
+    assert at == len(said)
+
+
+def test_a_normalization_of_floats_has_the_bits_of_numpy_on_every_instruction_set(way, program):
+    cases = []
+    for width in (1, 5, 16, 17, 64, 1000):
+        for size in (1e-4, 1.0, 1e4):
+            x, gain, bias = (random.standard_normal(width).astype(np.float32) for _ in range(3))
+            x = x * np.float32(size) + np.float32(size)
+            said = b"".join(np.pad(part, (0, -width % 16), constant_values=7).tobytes() for part in (x, gain, bias))
+            wanted = SameOps().normalize(x, Tensor(gain), Tensor(bias), 1e-5)
+            cases.append(Case(head(VECTOR + 3, 0, width) + said, wanted))
+    found = np.frombuffer(answers(way, program, cases), np.float32)
+    np.testing.assert_array_equal(found, np.concatenate([case.wanted for case in cases]))
 
 
 @pytest.mark.parametrize("kind", [FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32])

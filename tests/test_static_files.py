@@ -22,7 +22,9 @@ from edgernn_export.prove_integers import within
 from zoo import GRAPHS, apart, frames, keyword_spotter, t
 
 KWS = keyword_spotter()
-FLOAT_STATE = Graph((Layer("features", Standardize(t(6), t(6))), Layer("conv", Conv1d(2, t(4, 12)))), 6)
+FLOAT_STATE = Graph(
+    (Layer("features", Standardize(t(6), Tensor(np.full(6, 2.0, np.float32)))), Layer("conv", Conv1d(2, t(4, 12)))), 6
+)
 EVERY = {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float word makes": FLOAT_STATE}
 
 every_file = pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
