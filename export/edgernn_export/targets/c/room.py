@@ -25,8 +25,9 @@ FIXED = ("affine_i8_to_i8", "affine_i16_to_i8", "affine_i16_to_i16")
 FIXED_SPARSE = ("affine_i8_to_i8_sparse", "affine_i16_to_i8_sparse", "affine_i16_to_i16_sparse")
 CURVES = ("tanh_fixed",)
 VALUES = ("to_i8", "to_i16", "q_table_i8", "q_table_i16")  # one for each that a loop of integers makes
+NORMALS = ("normalize_i8_to_i8", "normalize_i8_to_i16", "normalize_i16_to_i8", "normalize_i16_to_i16")
 BORDERS = ("i8_of_f32", "i16_of_f32", "f32_of_i8_on", "f32_of_i16_on")
-MEASURED = frozenset((*KERNELS, *SPARSE, *WHOLE, *FIXED, *FIXED_SPARSE, *CURVES, *BORDERS))
+MEASURED = frozenset((*KERNELS, *SPARSE, *WHOLE, *FIXED, *FIXED_SPARSE, *CURVES, *NORMALS, *BORDERS))
 LINES = ("f32_", "q_", "to_i", "rescale")  # how the names begin of which a line of a loop is made
 
 FIELDS = r"^ +(\w+) (\w+)\[(\d+)\];"
@@ -140,6 +141,7 @@ class Source:
             "fixed_affines": fixed,
             "values": values,
             "curves": self._count(CURVES),
+            "normals": self._count(NORMALS),
             "borders": self._count(BORDERS),
         }
 
