@@ -253,7 +253,9 @@ def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
 
 def test_info_says_what_the_integers_at_the_door_stand_for(folder):
     edgernn.save(quantize(calibrate(KWS, [frames(KWS, 50)], growing="accept"), "static_wi8_ai8"), "whole.rnn")
-    line = next(line for line in edge("info", "whole.rnn").splitlines() if line.startswith("grids"))
+    lines = edge("info", "whole.rnn").splitlines()
+    assert "same_bits      answers and states, in numpy and compiled code" in lines
+    line = next(line for line in lines if line.startswith("grids"))
     grids = json.loads(edge("info", "whole.rnn", "--json"))["grids"]
     found = dict(each.split(" = ") for each in line.removeprefix("grids").strip().split(", "))
     assert found.keys() == grids.keys()
