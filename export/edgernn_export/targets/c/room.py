@@ -40,28 +40,26 @@ SELF_TEST = "#ifndef EDGERNN_NO_SELF_TEST\nstatic"
 CODE: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "armv6-m": {
-            "always": 664, "affine_f32": 712, "affine_f16": 3100, "affine_w8": 1124, "affine_w4": 8316,
-            "affine_i8": 4876, "affines": 2040, "squash": 1848, "squashes": 1032, "looped": 160, "copies": 16,
-            "fixed": 708, "fixed_kernels": 2440, "fixed_sparse": 500, "values": 144, "curves": 72, "normals": 564,
-            "borders": 720,
+            "always": 556, "affine_f32": 268, "affine_f16": 2656, "affine_w8": 680, "affine_w4": 7872,
+            "affine_i8": 3096, "sparse": 1600, "affines": 2168, "squash": 1972, "squashes": 980, "looped": 160,
+            "copies": 120, "fixed": 732, "fixed_kernels": 2440, "fixed_sparse": 268, "values": 120, "curves": 72,
+            "normals": 564, "borders": 640,
         },
         "armv7e-m+fp": {
-            "always": 872, "affine_f32": 732, "affine_f16": 6028, "affine_w8": 1444, "affine_w4": 4424,
-            "affine_i8": 2804, "affines": 2504, "squash": 1760, "squashes": 812, "looped": 252, "copies": 12,
-            "fixed": 1324, "fixed_kernels": 1520, "fixed_sparse": 500, "values": 152, "curves": 36, "normals": 228,
-            "borders": 620,
+            "always": 704, "affine_f16": 5296, "affine_w8": 712, "affine_w4": 3644, "affine_i8": 1360, "affines": 2732,
+            "squash": 1820, "squashes": 752, "looped": 252, "copies": 180, "fixed": 1360, "fixed_kernels": 1520,
+            "values": 116, "curves": 36, "normals": 228, "borders": 616,
         },
         "armv7e-m+fp.dp": {
-            "always": 844, "affine_f32": 836, "affine_f16": 5776, "affine_w8": 1704, "affine_w4": 4400,
-            "affine_i8": 3144, "affines": 2280, "squash": 900, "squashes": 876, "looped": 196, "copies": 12,
-            "fixed": 1028, "fixed_kernels": 1916, "fixed_sparse": 604, "values": 148, "curves": 28, "normals": 208,
+            "always": 716, "affine_f32": 264, "affine_f16": 5208, "affine_w8": 1132, "affine_w4": 3832,
+            "affine_i8": 2000, "sparse": 60, "affines": 2472, "squash": 964, "squashes": 812, "looped": 196,
+            "copies": 140, "fixed": 1056, "fixed_kernels": 1916, "values": 120, "curves": 28, "normals": 208,
             "borders": 604,
         },
         "armv8-m.main+dsp+fp": {
-            "always": 836, "affine_f32": 776, "affine_f16": 5836, "affine_w8": 1488, "affine_w4": 4468,
-            "affine_i8": 2656, "affines": 2492, "squash": 1736, "squashes": 804, "looped": 284, "copies": 12,
-            "fixed": 1356, "fixed_kernels": 1520, "fixed_sparse": 496, "values": 152, "curves": 36, "normals": 260,
-            "borders": 600,
+            "always": 660, "affine_f16": 5060, "affine_w8": 712, "affine_w4": 3644, "affine_i8": 1164, "affines": 2736,
+            "squash": 1800, "squashes": 740, "looped": 284, "copies": 192, "fixed": 1396, "fixed_kernels": 1520,
+            "values": 112, "curves": 36, "normals": 260, "borders": 600,
         },
     }
 )  # fmt: skip
