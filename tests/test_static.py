@@ -105,7 +105,7 @@ def test_what_is_no_number_is_never_an_arbitrary_integer():
 
 # Words
 
-LSB = {"affine": 0.51, "sigmoid": 2.2, "tanh": 2.2}
+LSB = {"affine": 0.51, "sigmoid": 2.2, "tanh": 2.2, "normalize": 0.6, "softmax": 0.6, "log": 0.6}
 """The word -> how far its integer may be from its own exact result, in steps of its grid; 0.501 for all others."""
 
 
