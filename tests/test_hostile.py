@@ -348,15 +348,15 @@ def test_an_absurd_setting_is_refused_by_its_name(setting, tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "kind"),
     [
-        ("hop", 80.5, "int"),
-        ("hop", "80", "int"),
-        ("floor", inf, "float"),
-        ("pattern", 3, "str"),
-        ("test_indices", [0.5], "int"),
+        ("hop", 80.5, "a whole number"),
+        ("hop", "80", "a whole number"),
+        ("floor", inf, "a number"),
+        ("pattern", 3, "a text"),
+        ("test_indices", [0.5], "a list, each a whole number"),
     ],
 )
 def test_an_option_of_another_kind_is_refused_by_its_name(option, value, kind, tmp_path):
-    with pytest.raises(UsageError, match=rf"reader 'wav' has {option} = .*; expected .*{kind}"):
+    with pytest.raises(UsageError, match=rf"reader 'wav' has {option} = .*; expected {kind}"):
         reader.read("wav", tmp_path, {"window": 200, "hop": 80, "bands": 20, option: value})
 
 

@@ -26,6 +26,7 @@ from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper
 from edgernn.sparse import ROWS, packed, unpacked
 from edgernn.tensor import Tensor
+from edgernn.trace import trace
 from edgernn_export import from_torch
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
@@ -37,7 +38,8 @@ def headed(graph: Graph) -> Graph:
 
 HEADED = {name: headed(graph) for name, graph in GRAPHS.items()}
 RECURRENT = [name for name, graph in HEADED.items() if families(graph)]
-NORMALIZED = ["LayerNormGru", "LayerNormLstm", "stack"]  # the mean of what is left is another
+WHOLE = {"normalize", "softmax"}  # the mean, or the sum, of what is left is another
+NORMALIZED = [name for name in RECURRENT if WHOLE & {word.name for word in trace(HEADED[name]).words}]
 PLAIN = [name for name in RECURRENT if name not in NORMALIZED]
 
 

@@ -9,6 +9,7 @@ from edgernn.cells import Dense, Embedding, Gru, Standardize
 from edgernn.errors import GraphError, UsageError
 from edgernn.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import rounded
 from edgernn.readings.count import count
 from edgernn.readings.numpy import Stepper, quantize_dynamic
 from edgernn.tensor import DYNAMIC, Tensor
@@ -117,5 +118,5 @@ def test_wrong_uses_are_refused():
     )
 )
 def test_a_matrix_is_rounded_to_half_a_step_of_its_row(weight):
-    tensor = quantize(Graph((Layer("d", Dense(Tensor(weight))),), weight.shape[1])).layers[0].cell.w
+    tensor = rounded(Graph((Layer("d", Dense(Tensor(weight))),), weight.shape[1]), DYNAMIC).layers[0].cell.w
     assert (np.abs(tensor.dense() - weight) <= tensor.scale[:, None] * 0.5001 + 1e-37).all()

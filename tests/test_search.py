@@ -394,9 +394,9 @@ def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
 
 
 def test_a_trial_whose_loss_is_no_number_has_failed_and_the_next_begins(data, tmp_path):
-    recipe = vowels(data, ["model.hidden=4", "training.rate=1e30,0.01", "model.dropout=0.0"], "training.clip=0.0")
+    recipe = vowels(data, ["model.hidden=4", "training.rate=2e9,0.01", "model.dropout=0.0"], "training.clip=0.0")
     found = search(recipe, data / "japanese_vowels", tmp_path, method="grid", place=Place("cpu"))
-    assert {each.settings["training.rate"]: each.state for each in found.trials} == {1e30: "failed", 0.01: "done"}
+    assert {each.settings["training.rate"]: each.state for each in found.trials} == {2e9: "failed", 0.01: "done"}
     failed = next(each for each in found.trials if each.state == "failed")
     assert "the loss of batch" in failed.reason
     assert found.trials[found.best[0]].settings["training.rate"] == 0.01

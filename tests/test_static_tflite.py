@@ -1,5 +1,7 @@
 """Static precisions in TFLite: each operator alone against the integer definition, and what stands in the file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -8,7 +10,7 @@ from test_static import every_scheme
 from test_static_files import EVERY, quantized
 
 from edgernn.errors import CalibrationError
-from edgernn.passes.quantize import quantize
+from edgernn.passes.rounding import rounded
 from edgernn.range import Range
 from edgernn.readings.fixed import FixedOps, FixedStepper
 from edgernn.static import INTEGER, static
@@ -149,7 +151,7 @@ def test_ranges_that_no_operator_takes_never_end_the_process(scheme, tmp_path):
             v: Range(r.low * f, r.high * f) for (v, r), f in zip(graph.ranges.items(), factors.tolist(), strict=True)
         }
         try:
-            graph = quantize(EVERY[name], scheme, ranges=ranges)
+            graph = rounded(replace(EVERY[name], ranges=ranges), scheme)
             FixedStepper(graph)
         except CalibrationError:
             continue

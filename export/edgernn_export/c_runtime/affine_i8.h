@@ -44,7 +44,7 @@ EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, co
     dots e = dot_zero(), f = e, g = e, h = e;
     for (size_t twos = groups / 2; twos; --twos, w += 512, q += 8) {
         const dot_four first = dot_read(q), second = dot_read(q + 4);
-        for (int k = 0; k < 512; k += 64) EDGERNN_AHEAD(w + 2048 + k);
+        for (int k = 0; k < 512; k += 64) EDGERNN_AHEAD(w, 2048 + k);
         a = dot_i8(a, w, first);
         b = dot_i8(b, w + 64, first);
         c = dot_i8(c, w + 128, first);
@@ -92,7 +92,7 @@ EDGERNN_FN void affine_i8_sparse(float *y, const int8_t *w, const uint16_t *inde
         dots a = dot_begin(sums + at[0]), b = dot_begin(sums + at[1]);
         dots c = dot_begin(sums + at[2]), d = dot_begin(sums + at[3]);
         for (size_t groups = (starts[1] - starts[0]) / 4; groups; --groups, w += 256, index += 4) {
-            for (int k = 0; k < 256; k += 64) EDGERNN_AHEAD(w + 2048 + k);
+            for (int k = 0; k < 256; k += 64) EDGERNN_AHEAD(w, 2048 + k);
             a = dot_i8(a, w, dot_read(q + 4 * (size_t)index[0]));
             b = dot_i8(b, w + 64, dot_read(q + 4 * (size_t)index[1]));
             c = dot_i8(c, w + 128, dot_read(q + 4 * (size_t)index[2]));

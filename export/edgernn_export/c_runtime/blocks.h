@@ -24,11 +24,12 @@
 #define EDGERNN_FN static inline
 #endif
 
-/* asks for memory that is needed soon; weights are read once a step, in order, and often from beyond the first cache */
+/* asks for memory that is needed soon; weights are read once a step, in order, and often from beyond the first cache. The
+ * address is a number and no pointer, since it may lie behind the last weight. */
 #if defined(__GNUC__)
-#define EDGERNN_AHEAD(p) __builtin_prefetch((p))
+#define EDGERNN_AHEAD(p, bytes) __builtin_prefetch((const void *)((uintptr_t)(p) + (uintptr_t)(bytes)))
 #else
-#define EDGERNN_AHEAD(p) ((void)(p))
+#define EDGERNN_AHEAD(p, bytes) ((void)(p))
 #endif
 
 #if defined(EDGERNN_PORTABLE) /* on request */
