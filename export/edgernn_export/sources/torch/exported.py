@@ -35,7 +35,7 @@ def exported(module: nn.Module, args: tuple[Any, ...]) -> ExportedProgram:
         except Exception as error:  # torch.export raises dozens of types, of its own and of Python
             raise UnsupportedError(
                 f"torch.export cannot follow {type(module).__name__}{_place(error)}: {_reason(error)}"
-            ) from error
+            ) from None  # its traceback is hundreds of lines of torch's own; it stays in __context__
 
 
 def _reason(error: BaseException) -> str:
