@@ -163,6 +163,24 @@ def test_a_hostile_graph_is_refused_with_little(case):
     refused(lambda: loads(data, "m.rnn"), FileError, r"m\.rnn'")
 
 
+REASONS = {
+    "2 GB of another dtype": r"takes 2,147,483,648 bytes; its offsets are 0 and 1,920",
+    "a shape of two -1": r"has the shape \[-48, -10\]; expected at most 3 lengths",
+    "negative offsets": r"has the offsets \[-4, 1916\]; expected a start and an end",
+    "overlapping offsets": r"begins at byte 0; the one before it ends at 1,920",
+    "a name twice": "the name 'gru.w' stands twice in one object",
+    "an infinite period": "Infinity is no number of JSON",
+    "zeros of 256 MB": "is 8192 by 8192; expected 67,108,864 bytes in all",
+    "wide layers, many": r"up to layer 'a\d' a step makes .* values; expected 16,777,216",
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_the_reason_of_a_refusal_is_the_true_one(case):
+    with pytest.raises(FileError, match=REASONS[case]):
+        loads(RNN[case](), "m.rnn")
+
+
 @pytest.mark.parametrize("case", RNN)
 def test_what_safetensors_refuses_in_a_header_is_refused_here(case):
     """Its own library is the oracle: nothing opens here that it does not open."""
