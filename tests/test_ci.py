@@ -22,11 +22,11 @@ from test_regress import Machine
 
 import edgernn
 from edge import called, edge
-from edgernn.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cli import cli
 from edgernn.errors import FileError
 from edgernn.latency import history
-from edgernn.latency.arms import Arms, Found
+from edgernn.latency.ab import Arms, Found
 from edgernn.latency.history import Entry, append, read, ready
 from edgernn.latency.junit import junit
 from edgernn.latency.markdown import markdown

@@ -150,7 +150,7 @@ def test_every_error_has_one_root():
 
 
 def test_a_suffix_stands_in_one_table_each():
-    from edgernn.runtime import BACKENDS
+    from edgernn.runtime.program import BACKENDS
     from edgernn_export.targets import TARGETS
 
     for table, folder in ((BACKENDS, "edgernn/backends"), (TARGETS, "export/edgernn_export/targets")):

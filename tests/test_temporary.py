@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgernn import disk, temporary
+from edgernn.files import atomic, temporary
 
 HELD = """
 import os, signal, sys, tempfile
@@ -44,7 +44,7 @@ def place(tmp_path, monkeypatch):
 
 
 def use(place):
-    disk.write(place / "model.rnn", b"whole")
+    atomic.write(place / "model.rnn", b"whole")
     with temporary.directory() as folder:
         (folder / "step.so").write_bytes(b"whole")
 

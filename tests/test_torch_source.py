@@ -23,7 +23,7 @@ from torch.nn.utils import parametrizations, parametrize
 from torch.utils import _pytree as pytree
 
 from edgernn.errors import EdgernnError, ParityError, UnsupportedError
-from edgernn.readings.numpy import Stepper
+from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_torch
 from edgernn_export.sources.torch.exported import exported
 from edgernn_export.sources.torch.linear import blocks

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.cell import cell
 from edgernn.errors import GraphError
-from edgernn.ops import Ops, V
-from edgernn.tensor import Tensor
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
+from edgernn.model.tensor import Tensor
 
 LARGEST_MEL, LARGEST_DFT = 1 << 22, 1 << 24  # elements of the two matrices
 
