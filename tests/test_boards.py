@@ -397,8 +397,8 @@ def test_this_machine_is_probed_as_the_system_says():
 def test_probing_imports_no_runtime():
     code = """
 import sys
-from edgernn import device
-device.this()
+from edgernn.device import board
+board.this()
 print([m for m in sys.modules if m.partition('.')[0] in {'numpy', 'onnxruntime', 'ai_edge_litert', 'tflite_runtime'}])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -324,7 +324,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 TWICE = """
 import os, signal, sys
-from edgernn import interrupt
+from edgernn.process import interrupt
 from edgernn.cli import call
 import click
 signal.signal(signal.SIGINT, signal.default_int_handler)

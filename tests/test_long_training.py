@@ -64,7 +64,7 @@ def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_st
 STRUCK = """
 import os, signal, sys
 from edgernn.cli import main
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in the background
 on = Task.on_train_batch_start
 def batch(task, *said):
@@ -107,8 +107,8 @@ import resource, signal, sys
 from pathlib import Path
 from edgernn.errors import FileError
 from edgernn.train import recipe, run
-from edgernn.train.fit import Task
-from edgernn.train.trainer import Place
+from edgernn.train.loop.task import Task
+from edgernn.train.loop.trainer import Place
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 end = Task.on_train_epoch_end
 def filled(task):

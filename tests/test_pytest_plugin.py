@@ -25,7 +25,7 @@ CONFTEST = """
 from functools import partial
 import pytest
 from edgernn.latency.conditions import Moment
-from edgernn.latency.measured import measure
+from edgernn.latency.measurement import measure
 
 class Clock:
     now = 0

@@ -455,7 +455,7 @@ MET = """
 import os, time
 from pathlib import Path
 from edgernn.train.data.fingerprint import Fingerprint
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 on, place = Task.on_train_batch_start, Path({place!r})
 def batch(task, *said):
     (place / str(os.getpid())).touch()
@@ -468,7 +468,7 @@ Task.on_train_batch_start = batch
 KILLED = """
 import os, signal
 from edgernn.train.data.fingerprint import Fingerprint
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 on = Task.on_train_batch_start
 def batch(task, *said):
     if task.current_epoch == 1:

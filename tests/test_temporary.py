@@ -16,7 +16,7 @@ from edgernn.files import atomic, temporary
 HELD = """
 import os, signal, sys, tempfile
 from pathlib import Path
-from edgernn import temporary
+from edgernn.files import temporary
 tempfile.tempdir = sys.argv[2]
 kept = temporary.file(Path(sys.argv[1]))
 with temporary.directory() as folder:

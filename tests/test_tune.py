@@ -27,7 +27,7 @@ from edgernn.train.data.reader import read
 from edgernn.train.evaluate.judge import answers as as_judged, judge as judged
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Place
-from edgernn.tune import candidates as making, kept as keeping, tuning
+from edgernn.tune import cache as keeping, candidates as making, tuning
 from edgernn.tune.by_recipe import by_recipe
 from edgernn.tune.candidates import LeftOut, many
 from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
