@@ -29,6 +29,7 @@ from edgernn.passes.prune_weights import masks, prune_weights
 from edgernn.passes.pruning import Plan, plan
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
+from edgernn.train.compare import race as races
 from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.importance import taylor
 from edgernn.train.compress.restore import restore
@@ -39,7 +40,6 @@ from edgernn.train.loop.schedules import GRADUAL, cubic
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Place
 from edgernn.train.network.models import KINDS, Network, Shape
-from edgernn.train.compare import race as races
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import place

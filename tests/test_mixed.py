@@ -17,9 +17,9 @@ from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
+from edgernn.train.compare import race as races
 from edgernn.train.data.reader import read
 from edgernn.train.evaluate.judge import answers, judge as judged
-from edgernn.train.compare import race as races
 from edgernn.tune.judge import by_frames
 from edgernn.tune.mixed import mixed
 from motors import trained

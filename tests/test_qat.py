@@ -31,6 +31,7 @@ from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.pruning import Plan
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
+from edgernn.train.compare import race as races
 from edgernn.train.compress.finetune import compressed, finetune
 from edgernn.train.compress.restore import matrices, restore
 from edgernn.train.compress.zeros import Zeros
@@ -47,7 +48,6 @@ from edgernn.train.motor import record
 from edgernn.train.network.fake_quant import FakeOps, rounded, rounded_alone, straight
 from edgernn.train.network.graph_network import Replay
 from edgernn.train.network.models import KINDS, Network, Shape
-from edgernn.train.compare import race as races
 from motors import trained
 from zoo import GRAPHS, frames, keyword_spotter, t
 

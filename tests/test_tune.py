@@ -23,6 +23,7 @@ from edgernn.model.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
+from edgernn.train.compare.race import RUNTIMES
 from edgernn.train.data.reader import read
 from edgernn.train.evaluate.judge import answers as as_judged, judge as judged
 from edgernn.train.loop.task import Task
@@ -32,7 +33,6 @@ from edgernn.tune.by_recipe import by_recipe
 from edgernn.tune.candidates import LeftOut, many
 from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
 from edgernn.tune.judge import by_frames
-from edgernn.train.compare.race import RUNTIMES
 from edgernn.tune.tuning import files, is_here, tune
 from edgernn_export.translate import export, render
 from motors import trained

@@ -21,10 +21,10 @@ from edgernn.passes.prepare import Calibration, quantized
 from edgernn.passes.pruning import Plan, plan
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program
+from edgernn.train.compare.race import RUNTIMES
 from edgernn.tune.cache import Kept
 from edgernn.tune.choice import Candidate, lost
 from edgernn.tune.judge import Judge
-from edgernn.train.compare.race import RUNTIMES
 
 FLOAT = "fp32"
 PRECISIONS = (FLOAT, *SCHEMES)

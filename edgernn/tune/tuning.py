@@ -16,11 +16,11 @@ from edgernn.latency.steps import Clock, in_turn
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Plan, plan
 from edgernn.process import interrupt
+from edgernn.train.compare.race import RUNTIMES, step
 from edgernn.tune.cache import Kept
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates
 from edgernn.tune.choice import PREFERENCES, Candidate, allowed, front, winner
 from edgernn.tune.judge import Judge
-from edgernn.train.compare.race import RUNTIMES, step
 from edgernn_export.translate import render
 
 

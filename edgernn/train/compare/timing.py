@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from edgernn.latency.steps import ROUNDS, TURN, in_turn
 from edgernn.model.window import Window
-from edgernn.train.convert import Model
 from edgernn.train.compare.race import program
+from edgernn.train.convert import Model
 
 Array = NDArray[Any]
 
