@@ -37,7 +37,7 @@ from edgernn.graph import Graph, Layer
 from edgernn.latency import arrivals, kept
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.train import anomalies, recipe
+from edgernn.train import known, recipe
 from edgernn.train.data import npz
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames as random_frames, keyword_spotter
@@ -473,7 +473,7 @@ KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = 
     "recipe": (lambda random: toml(random, recipes()), at("r.toml", recipe.load)),
     "device": (lambda random: toml(random, boards()), at("d.toml", device.load)),
     "wav": (sound, at("a.wav", _samples)),
-    "json": (jsons, at("b.json", kept.read, lambda path: anomalies.known_windows(path, "f.csv"))),
+    "json": (jsons, at("b.json", kept.read, lambda path: known.known_windows(path, "f.csv"))),
 }
 """Kind -> what makes one from a seed, and what reads it."""
 
