@@ -42,7 +42,7 @@ from edgernn.passes.quantize import quantize
 from edgernn.runtime import program as programs
 from edgernn.train import recipe
 from edgernn.train.data import npz
-from edgernn.train.evaluate import anomalies
+from edgernn.train.evaluate import known
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames as random_frames, keyword_spotter
 
@@ -477,7 +477,7 @@ KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = 
     "recipe": (lambda random: toml(random, recipes()), at("r.toml", recipe.load)),
     "device": (lambda random: toml(random, boards()), at("d.toml", board.load)),
     "wav": (sound, at("a.wav", _samples)),
-    "json": (jsons, at("b.json", baseline.read, lambda path: anomalies.known_windows(path, "f.csv"))),
+    "json": (jsons, at("b.json", baseline.read, lambda path: known.known_windows(path, "f.csv"))),
 }
 """Kind -> what makes one from a seed, and what reads it."""
 
