@@ -230,8 +230,9 @@ def main(what: str, folder: str, count: str) -> None:
     from edgernn.train.loop.task import Task
     from edgernn.train.loop.trainer import Place
 
-    top, torch_threads = Path(folder), 1
-    torch.set_num_threads(torch_threads)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in the background
+    torch.set_num_threads(1)
+    top = Path(folder)
     motor = top / "motor"
     motor.mkdir()
     size = {"hidden": 4, "epochs": 2, "batch": 5, "rate": 0.01}
@@ -259,7 +260,7 @@ def main(what: str, folder: str, count: str) -> None:
     found = []
     for k, (kind, at) in enumerate(moments(counter.seen, ("any", "callback"), int(count), seed=2)):
         late.append(0)
-        found.append(interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k % 2]))
+        found.append(interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k // 2 % 2]))
     came = {each: found.count(each) for each in sorted(set(found))}
     print(json.dumps({"seen": counter.seen, "found": came, "late": max(late)}))
 
