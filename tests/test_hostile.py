@@ -156,6 +156,12 @@ RNN = {
     "zeros of 256 MB": lambda: sparse([1 << 13, 1 << 13]),
     "half a sparse matrix": lambda: sparse([0.5, 64]),
     "a sparse matrix of -1": lambda: sparse([-1, -1]),
+    "a sparse matrix of lists": lambda: sparse([[0] * 99, 1 << 50]),
+    "a rate near nothing": lambda: cell_of("LogMel", inputs=80, rate_hz=1e-320, window=200, bands=20),
+    "a prior beyond float32": lambda: cell_of("RunningMean", inputs=10, prior=1e300, limit=1e300),
+    "an eps near nothing": lambda: with_graph(
+        lambda said: said.update(inputs=10, layers={"a": {"cell": "LayerNorm", "settings": {"eps": 1e-320}}})
+    ),
 }
 
 

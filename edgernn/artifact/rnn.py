@@ -183,8 +183,9 @@ def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, 
     whole, left = {}, LARGEST_SPARSE
     for name, (rows, columns) in shapes.items():
         blocks = arrays.pop(f"{name}{_BLOCKS}")
-        left -= rows * columns * blocks.itemsize
-        if type(rows) is not int or type(columns) is not int or min(rows, columns) < 1 or left < 0:
+        whole_numbers = type(rows) is int and type(columns) is int and min(rows, columns) >= 1
+        left -= rows * columns * blocks.itemsize if whole_numbers else LARGEST_SPARSE
+        if not whole_numbers or left < 0:
             raise ValueError(
                 f"matrix '{name}' is {rows} by {columns}; expected {LARGEST_SPARSE:,} bytes in all at most"
             )

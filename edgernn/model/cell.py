@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from math import isfinite
 from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from edgernn.errors import GraphError
 from edgernn.model.factored import Factored, joined, parted
 from edgernn.model.ops import Ops, V
+from edgernn.model.range import LARGEST as FINITE
 from edgernn.model.tensor import Tensor
 
 
@@ -86,11 +86,11 @@ def settings(cell: Any) -> dict[str, Any]:
 def _check_settings(cell: Any) -> None:
     """Refuse settings of another kind than is declared, and numbers that no cell has."""
     for field in fields(cell):
-        value = getattr(cell, field.name)
+        value, real = getattr(cell, field.name), isinstance(getattr(cell, field.name), Real)
         if field.type is int and not (isinstance(value, Integral) and abs(int(value)) <= LARGEST):
             raise _unfit(cell, field.name, f"a whole number of at most {LARGEST:,}")
-        if field.type is float and not (isinstance(value, Real) and isfinite(value)):
-            raise _unfit(cell, field.name, "a finite number")
+        if field.type is float and not (real and -FINITE <= value <= FINITE):
+            raise _unfit(cell, field.name, "a number that is finite in float32")
 
 
 def _unfit(cell: Any, name: str, wanted: str) -> GraphError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from edgernn.errors import GraphError
@@ -9,6 +10,8 @@ from edgernn.model.cell import LARGEST, Cell, Join
 from edgernn.model.factored import Factored
 from edgernn.model.ops import WORDS
 from edgernn.model.tensor import Tensor
+
+SMALLEST = 2.0**-149  # above 0 in float32
 
 WIDEST = LARGEST
 """Elements of the widest value."""
@@ -119,6 +122,10 @@ class Recorder:
         return self._say("lookup", (table, index.ref), table.shape[1])
 
     def normalize(self, x: Recorded, gain: Tensor | None, bias: Tensor | None, eps: float) -> Recorded:
+        if not SMALLEST <= eps < inf:
+            raise self._error(
+                "normalize", f"eps is {eps}; expected a finite number above 0, so that nothing is divided by 0"
+            )
         self._elements("normalize", gain, x.ref.width)
         self._elements("normalize", bias, x.ref.width)
         return self._say("normalize", (x.ref, gain, bias, eps), x.ref.width)
