@@ -129,7 +129,7 @@ def elsewhere(name: str, seed: int, data: Path) -> dict[str, Any]:
 def train(name: str, seed: int, data: Path) -> dict[str, Any]:
     """A training with its figures and those of its artifacts; a finished one of the same recipe is read."""
     from edgernn.train import recipe, run
-    from edgernn.train.trainer import Place
+    from edgernn.train.loop.trainer import Place
 
     goal, out = GOALS[name], CACHE / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
     said = recipe.load(goal.recipe, [*goal.settings, f"training.seed={seed}"])
@@ -160,7 +160,7 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
     import edgernn
     from edgernn.train.data.features import features
     from edgernn.train.data.reader import read
-    from edgernn.train.models import Network
+    from edgernn.train.network.models import Network
     from edgernn_export import export
 
     data = read(said.reader, path, said.options)

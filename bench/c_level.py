@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from edgernn import cpu
 from edgernn.cells import Dense, Gru, Lstm
-from edgernn.cost import estimate
-from edgernn.device import this
-from edgernn.graph import Graph, Layer
+from edgernn.device import isa
+from edgernn.device.board import this
+from edgernn.interpreters.count import count
+from edgernn.latency.estimate import estimate
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import count
-from edgernn.tensor import Tensor
 from edgernn_export import export
 from machine import INPUTS, OUTPUTS, machine
 
@@ -111,7 +111,7 @@ def graph(cell: str, hidden: int, sparsity: float = 0.0) -> Graph:
 
 def built(cell: str, hidden: int, forms: dict[str, Graph], folder: Path) -> Path:
     """The harness with all contenders."""
-    options = cpu.level(cpu.best()).options
+    options = isa.level(isa.best()).options
     sizes = [f"-D{name.upper()}_WEIGHT_BYTES={count(form).weight_bytes}" for name, form in forms.items()]
     for kind, fast in (("plain", ()), ("fast", FAST)):
         size = [f"-DHIDDEN={hidden}", f"-DKIND={kind}", *(["-DLSTM"] if cell == "lstm" else [])]
@@ -126,10 +126,10 @@ def built(cell: str, hidden: int, forms: dict[str, Graph], folder: Path) -> Path
 
 def instructions(form: Graph, folder: Path) -> int | None:
     """Of one step, counted; None where valgrind is not installed or this machine has not the level."""
-    if shutil.which("valgrind") is None or cpu.missing(COUNTED_LEVEL):
+    if shutil.which("valgrind") is None or isa.missing(COUNTED_LEVEL):
         return None
     export(form, folder / "model.c")
-    options = [*cpu.LEVELS[COUNTED_LEVEL].options, f"-I{folder}"]
+    options = [*isa.LEVELS[COUNTED_LEVEL].options, f"-I{folder}"]
     run("gcc", "-std=c99", "-O3", *options, HERE / "c/count.c", folder / "model.c", "-o", folder / "count", "-lm")
     tool = ["--tool=callgrind", "--toggle-collect=model_step", f"--callgrind-out-file={folder / 'out'}"]
     run("valgrind", "-q", *tool, folder / "count", str(COUNTED_STEPS))

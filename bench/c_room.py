@@ -2,7 +2,7 @@
 
 Writes results/c_room.json: for each graph, precision and instruction set the bytes of code, and the stack. Prints, for
 each instruction set, the smallest weights of the traits that no measured object exceeds: the tables of
-edgernn_export.targets.c.room.
+edgernn_export.targets.c.footprint.
 """
 
 import json
@@ -20,14 +20,14 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from edgernn.cells import Dense, Lstm  # noqa: E402
-from edgernn.cpu import MICROCONTROLLERS  # noqa: E402
-from edgernn.graph import Graph, Layer  # noqa: E402
+from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
+from edgernn.model.graph import Graph, Layer  # noqa: E402
+from edgernn.model.tensor import STATIC  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
-from edgernn.tensor import STATIC  # noqa: E402
-from edgernn_export.targets.c.room import read  # noqa: E402
+from edgernn_export.targets.c.footprint import read  # noqa: E402
 from edgernn_export.targets.c.target import render  # noqa: E402
-from edgernn_export.targets.place import NATIVE, Place  # noqa: E402
+from edgernn_export.targets.destination import NATIVE, Place  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
 RESULTS = HERE / "results/c_room.json"

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from edgernn.commands.compare import text
-from edgernn.train.compare import RESULT, compare, named, recipes
+from edgernn.train.compare.cells import RESULT, compare, named, recipes
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/cells.json"

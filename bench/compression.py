@@ -19,11 +19,11 @@ import numpy as np
 import edgernn
 from edgernn.cells import Dense, Gru
 from edgernn.errors import EdgernnError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.numpy import random_frames
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import random_frames
-from edgernn.tensor import SCHEMES, STATIC, Tensor
 from edgernn_export import export
 from machine import machine
 from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, judged, model, trained
@@ -70,7 +70,9 @@ def precisions(data: Path) -> dict[str, Any]:
         exact = answers(graph, ".rnn", "", sys.executable, digits(data))
         for scheme, form in forms.items():
             smaller = form(graph, digits(data))
-            entry = found.setdefault(scheme or "fp32", {"bytes": len(edgernn.file.dumps(smaller)), "runtimes": {}})
+            entry = found.setdefault(
+                scheme or "fp32", {"bytes": len(edgernn.artifact.rnn.dumps(smaller)), "runtimes": {}}
+            )
             for runtime, (suffix, name, python) in RUNTIMES.items():
                 scores = answers(smaller, suffix, name, python, digits(data))
                 entry["runtimes"].setdefault(runtime, []).append(compared(scores, exact, digits(data).wanted))
@@ -144,7 +146,7 @@ def blocks(data: Path) -> dict[str, Any]:
     how = ("--prune", "blocks=0.8", "--quantize", "dynamic_wi8_afp32", "--teacher")
     rows = [compressed(128, seed, data, "blocks", (*how, model(128, seed)), ("training.epochs=60",)) for seed in SEEDS]
     for row, seed in zip(rows, SEEDS, strict=True):
-        row["bytes_int8"] = len(edgernn.file.dumps(quantize(trained(128, seed, data))))
+        row["bytes_int8"] = len(edgernn.artifact.rnn.dumps(quantize(trained(128, seed, data))))
     smaller = {
         "than_fp32": round(mean(row["bytes_before"] / row["bytes"] for row in rows), 2),
         "than_int8": round(mean(row["bytes_int8"] / row["bytes"] for row in rows), 2),

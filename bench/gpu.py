@@ -21,9 +21,9 @@ from edgernn.train import recipe as recipes, run
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
 from edgernn.train.environment import environment
-from edgernn.train.models import Network
+from edgernn.train.loop.trainer import Place, fit, make, quiet
+from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
-from edgernn.train.trainer import Place, fit, make, quiet
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/gpu.json"

@@ -12,14 +12,14 @@ from statistics import mean
 from typing import Any
 
 import edgernn
-from edgernn.detector import Keyword
-from edgernn.runtime import Program
+from edgernn.postprocess.keyword import Keyword
+from edgernn.runtime.program import Program
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.folder import named
 from edgernn.train.data.wav import samples
 from edgernn.train.environment import environment
-from edgernn.train.spotting import Point, Recording, Scene, chosen, curve, detected, heard, judged, mixed
-from edgernn.train.trainer import Place
+from edgernn.train.evaluate.spotting import Point, Recording, Scene, chosen, curve, detected, heard, judged, mixed
+from edgernn.train.loop.trainer import Place
 from edgernn_export import export
 
 ROOT = Path(__file__).parent.parent

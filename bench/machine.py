@@ -5,7 +5,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edgernn import cpu
+from edgernn.device import isa
 
 INPUTS, OUTPUTS = 40, 12
 PACKAGES = ("edgernn", "numpy", "torch", "onnxruntime", "ai-edge-litert")
@@ -17,7 +17,7 @@ def machine() -> dict[str, Any]:
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
     return {
         "cpu": model,
-        "level": cpu.best(),
+        "level": isa.best(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "inputs": INPUTS,

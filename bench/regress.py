@@ -17,10 +17,10 @@ import numpy as np
 import edgernn
 from edgernn import Graph, Layer, Tensor
 from edgernn.cells import Concat, Dense, Gru
-from edgernn.latency.arms import Arms, compared
+from edgernn.interpreters.numpy import random_frames
+from edgernn.latency.ab import Arms, compared
 from edgernn.latency.regress import BLOCK_US, FRESH, PAIRS, REGRESSED
 from edgernn.latency.steps import in_turn
-from edgernn.readings.numpy import random_frames
 from edgernn_export import export
 from machine import INPUTS, OUTPUTS, machine
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import edgernn
-from edgernn.file import dumps
-from edgernn.graph import Graph
+from edgernn.artifact.rnn import dumps
+from edgernn.interpreters.count import count
+from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import calibrate
-from edgernn.readings.count import count
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache/compression"
@@ -96,7 +96,7 @@ def once(folder: Path, command: Iterable[str | Path], result: Path) -> str:
 
 def judged(graph: Graph, data: Path) -> float:
     """Accuracy of the test part."""
-    from edgernn.train.judge import answers as scores, judge
+    from edgernn.train.evaluate.judge import answers as scores, judge
 
     said = digits(data)
     return judge(scores(graph), said.data, said.data.test).metrics["accuracy"]

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 
 import edgernn
+from edgernn.interpreters.numpy import random_frames
 from edgernn.latency.steps import in_turn
-from edgernn.readings.numpy import random_frames
 
 
 def step(path):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.binomial import FAIL, PASS
-from edgernn.budget import Budget, decide
-from edgernn.bursts import BLOCKS, FEW, cluster_size, dispersion
+from edgernn.budget.binomial import FAIL, PASS
+from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dispersion
+from edgernn.budget.verdict import Budget, decide
 
 RESULTS = Path(__file__).parent / "results/verdicts.json"
 SHAPES = ((1, 1.0), (2, 1.0), (5, 1.0), (9, 1.0), (10, 1.0), (20, 1.0), (18, 0.5), (30, 0.3), (100, 0.1))
@@ -77,7 +77,7 @@ def in_a_row(late: NDArray[np.int64]) -> float:
 
 
 def dependence(late: NDArray[np.int64], steps: int) -> float:
-    """As edgernn.bursts.dependence, from the steps that missed."""
+    """As edgernn.budget.bursts.dependence, from the steps that missed."""
     if len(late) < FEW:
         return cluster_size(late.tolist(), steps)
     length = steps // BLOCKS

@@ -4,34 +4,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgernn.budget import Budget as Budget
+    from edgernn.artifact.rnn import load as load, save as save
+    from edgernn.budget.monitor import Watch as Watch
+    from edgernn.budget.verdict import Budget as Budget
     from edgernn.errors import EdgernnError as EdgernnError
-    from edgernn.file import load as load, save as save
-    from edgernn.graph import Graph as Graph, Layer as Layer
-    from edgernn.runtime import Program as Program, open as open  # noqa: A004  edgernn.open is the verb
-    from edgernn.stream import Stream as Stream
-    from edgernn.tensor import Tensor as Tensor
-    from edgernn.watch import Watch as Watch
-    from edgernn.window import Stage as Stage, Window as Window
+    from edgernn.model.graph import Graph as Graph, Layer as Layer
+    from edgernn.model.tensor import Tensor as Tensor
+    from edgernn.model.window import Stage as Stage, Window as Window
+    from edgernn.runtime.program import Program as Program, open as open  # noqa: A004  edgernn.open is the verb
+    from edgernn.runtime.stream import Stream as Stream
 
     __version__: str
 
 # Name -> (module, name there), read when it is first asked for: so `import edgernn` costs nothing.
 _DOOR = {
-    "Budget": ("edgernn.budget", "Budget"),
+    "Budget": ("edgernn.budget.verdict", "Budget"),
     "EdgernnError": ("edgernn.errors", "EdgernnError"),
-    "Graph": ("edgernn.graph", "Graph"),
-    "Layer": ("edgernn.graph", "Layer"),
-    "Program": ("edgernn.runtime", "Program"),
-    "Stage": ("edgernn.window", "Stage"),
-    "Stream": ("edgernn.stream", "Stream"),
-    "Tensor": ("edgernn.tensor", "Tensor"),
-    "Watch": ("edgernn.watch", "Watch"),
-    "Window": ("edgernn.window", "Window"),
+    "Graph": ("edgernn.model.graph", "Graph"),
+    "Layer": ("edgernn.model.graph", "Layer"),
+    "Program": ("edgernn.runtime.program", "Program"),
+    "Stage": ("edgernn.model.window", "Stage"),
+    "Stream": ("edgernn.runtime.stream", "Stream"),
+    "Tensor": ("edgernn.model.tensor", "Tensor"),
+    "Watch": ("edgernn.budget.monitor", "Watch"),
+    "Window": ("edgernn.model.window", "Window"),
     "__version__": ("edgernn.version", "VERSION"),
-    "load": ("edgernn.file", "load"),
-    "open": ("edgernn.runtime", "open"),
-    "save": ("edgernn.file", "save"),
+    "load": ("edgernn.artifact.rnn", "load"),
+    "open": ("edgernn.runtime.program", "open"),
+    "save": ("edgernn.artifact.rnn", "save"),
 }
 
 __all__ = [  # noqa: PLE0604  the door's table is the list

@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from edgernn import interrupt
 from edgernn.commands import VERBS
 from edgernn.errors import EdgernnError, ParityError, PrecisionWarning
+from edgernn.process import interrupt
 from edgernn.version import VERSION
 
 _shown = warnings.showwarning

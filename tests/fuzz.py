@@ -30,15 +30,19 @@ from random import Random
 import numpy as np
 
 import edgernn
-from edgernn import arrays, checksum, device, frames, runtime
+from edgernn.artifact import checksum
+from edgernn.artifact.rnn import dumps
+from edgernn.device import board
 from edgernn.errors import EdgernnError
-from edgernn.file import dumps
-from edgernn.graph import Graph, Layer
-from edgernn.latency import arrivals, kept
+from edgernn.files import arrays, frames
+from edgernn.latency import arrivals, baseline
+from edgernn.model.graph import Graph, Layer
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.train import known, recipe
+from edgernn.runtime import program as programs
+from edgernn.train import recipe
 from edgernn.train.data import npz
+from edgernn.train.evaluate import known
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames as random_frames, keyword_spotter
 
@@ -196,7 +200,7 @@ def summed(data: bytes) -> bytes:
 
 def opened(suffix: str) -> Callable[[bytes], object]:
     def use(data: bytes) -> object:
-        program = runtime.load(data, f"m{suffix}", runtime.BACKENDS[suffix])
+        program = programs.load(data, f"m{suffix}", programs.BACKENDS[suffix])
         stream, said = program.stream(), program.contract
         return stream.step(np.zeros(said.inputs, "int32" if said.rows else "float32"))
 
@@ -378,7 +382,7 @@ def recipes() -> list[str]:
 
 @cache
 def boards() -> list[str]:
-    return [path.read_text() for path in device._profiles().values()]
+    return [path.read_text() for path in board._profiles().values()]
 
 
 @cache
@@ -471,9 +475,9 @@ KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = 
         ),
     ),
     "recipe": (lambda random: toml(random, recipes()), at("r.toml", recipe.load)),
-    "device": (lambda random: toml(random, boards()), at("d.toml", device.load)),
+    "device": (lambda random: toml(random, boards()), at("d.toml", board.load)),
     "wav": (sound, at("a.wav", _samples)),
-    "json": (jsons, at("b.json", kept.read, lambda path: known.known_windows(path, "f.csv"))),
+    "json": (jsons, at("b.json", baseline.read, lambda path: known.known_windows(path, "f.csv"))),
 }
 """Kind -> what makes one from a seed, and what reads it."""
 

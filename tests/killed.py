@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from edgernn.train import recipe as recipes, run
+from edgernn.train.loop.trainer import Place
 from edgernn.train.motor import record, saved
-from edgernn.train.trainer import Place
 
 RECIPE = """
 title = "A small motor"

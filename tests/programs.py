@@ -218,7 +218,6 @@ OTHERS = {
     "cube": lambda m, at, y, _: y**3,
     "root": lambda m, at, y, _: (y * y) ** 0.5,
     "part of the mean": lambda m, at, y, _: torch.cat([y, y], -1).unflatten(-1, (2, -1)).mean(-1),
-    "in half": lambda m, at, y, _: y.half().float(),
     "to long": lambda m, at, y, _: y.long().float(),
     "to numpy": lambda m, at, y, _: torch.from_numpy(y.detach().numpy()),
     "as tensor": lambda m, at, y, _: torch.tensor(y.tolist()),
@@ -228,10 +227,11 @@ OTHERS = {
 OPERATIONS = STREAMS | OTHERS
 
 
-def answers(module, xs):
-    """What the module answers at each step: directly, or with its last step of every beginning; None where it fails."""
+def answers(module, xs, width):
+    """What the module answers, of this width: at each step; or, where it has fewer answers, at the ends of two sequences."""
     with torch.no_grad():
         whole = module(xs.clone())
         if whole.dim() == 3 and whole.shape[1] == xs.shape[1]:
             return dict(enumerate(whole[0]))
-        return {t: module(xs[:, : t + 1].clone()).reshape(-1) for t in (xs.shape[1] // 2, xs.shape[1] - 1)}
+        ends = xs.shape[1] // 2, xs.shape[1] - 1
+        return {t: module(xs[:, : t + 1].clone()).reshape(-1, width)[-1] for t in ends}

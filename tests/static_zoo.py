@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from edgernn.graph import INPUT, OUTPUT, Graph
-from edgernn.tensor import SCHEMES
-from edgernn_export.targets.c.page import KINDS
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.model.tensor import SCHEMES
+from edgernn_export.targets.c.emitter import KINDS
 from edgernn_export.targets.c.target import write
-from edgernn_export.targets.plan import plan
+from edgernn_export.targets.naming import plan
 
 HEAD = """
 #include <stdio.h>

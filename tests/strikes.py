@@ -70,7 +70,7 @@ def moments(seen: dict[str, int], kinds: tuple[str, ...], count: int, seed: int)
 
 def interrupted(work: Callable[[], object], kind: str, at: int, number: int) -> str:
     """What a signal at a moment of a work does: "raised" or "lost"."""
-    from edgernn import interrupt
+    from edgernn.process import interrupt
 
     counter = Counter(kind, at, lambda: os.kill(os.getpid(), number))
     try:
@@ -90,13 +90,15 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
     """A verb -> what it does in a folder; begun again there, it goes on."""
     from itertools import count
 
-    from edgernn import disk, file, load
+    from edgernn import load
+    from edgernn.artifact import rnn
     from edgernn.cli import call, cli
-    from edgernn.device import load as board
+    from edgernn.device.board import load as board
+    from edgernn.files import atomic
     from edgernn.train import recipe as recipes
-    from edgernn.train.trainer import Place
+    from edgernn.train.loop.trainer import Place
     from edgernn.tune import candidates, tuning
-    from edgernn.tune.taught import by_recipe
+    from edgernn.tune.by_recipe import by_recipe
 
     given = [motor / "small.toml", "--data", motor / "motor.npz"]
     model = motor / "run/model.rnn"
@@ -113,7 +115,7 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
         judge = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Place("cpu"))
         options = {"bound": 100, "board": board("this"), "plans": [(), ("units=0.5",)], "schemes": ("fp32", "fp16")}
         found = tuning.tune(load(model), judge, out / "best.tune", **options, clock=count(step=1000).__next__)
-        disk.write(out / "best.rnn", file.dumps(found.model))
+        atomic.write(out / "best.rnn", rnn.dumps(found.model))
 
     def search(out: Path) -> None:
         space = ["--space", "model.hidden=3,4", "--method", "grid"]
@@ -220,15 +222,17 @@ def main(what: str, folder: str, count: str) -> None:
     import torch
 
     import motors
-    from edgernn import interrupt, load
+    from edgernn import load
+    from edgernn.process import interrupt
     from edgernn.train import recipe as recipes
+    from edgernn.train.compress.finetune import finetune
     from edgernn.train.data.reader import read
-    from edgernn.train.finetune import finetune
-    from edgernn.train.fit import Task
-    from edgernn.train.trainer import Place
+    from edgernn.train.loop.task import Task
+    from edgernn.train.loop.trainer import Place
 
-    top, torch_threads = Path(folder), 1
-    torch.set_num_threads(torch_threads)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in the background
+    torch.set_num_threads(1)
+    top = Path(folder)
     motor = top / "motor"
     motor.mkdir()
     size = {"hidden": 4, "epochs": 2, "batch": 5, "rate": 0.01}
@@ -256,7 +260,7 @@ def main(what: str, folder: str, count: str) -> None:
     found = []
     for k, (kind, at) in enumerate(moments(counter.seen, ("any", "callback"), int(count), seed=2)):
         late.append(0)
-        found.append(interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k % 2]))
+        found.append(interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k // 2 % 2]))
     came = {each: found.count(each) for each in sorted(set(found))}
     print(json.dumps({"seen": counter.seen, "found": came, "late": max(late)}))
 

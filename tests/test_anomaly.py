@@ -10,16 +10,16 @@ from scipy.stats import norm
 
 import edgernn
 from edge import called
-from edgernn.anomaly import Likelihood, Scorer
 from edgernn.cells import Scale, Slice
-from edgernn.detector import Trigger
 from edgernn.errors import FileError, FrameError, StateError, UsageError
-from edgernn.graph import Graph, Layer
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.postprocess.anomaly import Likelihood, Scorer
+from edgernn.postprocess.keyword import Trigger
+from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
-from edgernn.train.anomalies import Rule, alarms, chosen, scored, watch
-from edgernn.train.known import known_windows
+from edgernn.train.evaluate.anomalies import Rule, alarms, chosen, scored, watch
+from edgernn.train.evaluate.known import known_windows
 from edgernn_export import export
 from zoo import keyword_spotter
 

@@ -12,17 +12,18 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import checksum, contract, disk
+from edgernn.artifact import checksum, manifest
+from edgernn.artifact.rnn import digest
 from edgernn.cells import Activation, Dense
 from edgernn.errors import FileError, MissingExtraError, ParityError, UnsupportedError, UsageError
-from edgernn.file import digest
-from edgernn.graph import Graph, Layer
+from edgernn.files import atomic
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, translate
 from edgernn_export.targets import TARGETS
-from edgernn_export.targets.plan import plan
+from edgernn_export.targets.naming import plan
 from zoo import GRAPHS, keyword_spotter
 
 SUFFIXES = sorted(set(TARGETS) & set(BACKENDS))
@@ -58,16 +59,16 @@ def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
 
 
 def test_an_artifact_says_what_it_was_made_from(suffix):
-    said = contract.read(DATA[suffix], "kws")
+    said = manifest.read(DATA[suffix], "kws")
     assert said.graph == digest(KWS)
     assert said.version == edgernn.__version__
     assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
-    assert replace(said, cpu="") == contract.contract(KWS)
+    assert replace(said, cpu="") == manifest.contract(KWS)
 
 
 def test_a_rest_state_travels_exactly(suffix):
     graph = GRAPHS["Gru rest"]
-    said = contract.read(render(graph, f"m{suffix}"), "m")
+    said = manifest.read(render(graph, f"m{suffix}"), "m")
     np.testing.assert_array_equal(np.float32(said.rest["layer.h"]), graph.rest["layer.h"].stored)
 
 
@@ -169,11 +170,11 @@ def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
 
 def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
     """The proof runs on what was written: break a word of the target and see."""
-    from edgernn_export.targets.c.words import FloatWords
+    from edgernn_export.targets.c.float_ops import FloatWords
     from edgernn_export.targets.onnx.words import OnnxWords
     from edgernn_export.targets.tflite.words import TfliteWords
 
-    disk.write(tmp_path / f"m{suffix}", b"old")
+    atomic.write(tmp_path / f"m{suffix}", b"old")
     for words in (FloatWords, OnnxWords, TfliteWords):
         monkeypatch.setattr(words, "subtract", words.add)
     with pytest.raises(ParityError, match=r"differs from numpy at step 0|fails its own test"):
@@ -182,9 +183,9 @@ def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, mo
 
 
 MISSING = {
-    ".onnx": ("edgernn.backends.onnxruntime", ["onnxruntime"], r"'onnxruntime', which is not installed: pip install 'edgernn\[ort\]'"),
+    ".onnx": ("edgernn.runtime.backends.onnxruntime", ["onnxruntime"], r"'onnxruntime', which is not installed: pip install 'edgernn\[ort\]'"),
     ".tflite": (
-        "edgernn.backends.tflite",
+        "edgernn.runtime.backends.tflite",
         ["ai_edge_litert.interpreter", "tflite_runtime.interpreter"],
         r"'ai-edge-litert', which is not installed: pip install 'edgernn\[litert\]'",
     ),
@@ -258,11 +259,11 @@ def test_a_model_of_large_numbers_is_proved_in_their_measure(suffix, tmp_path):
 
 
 def test_a_float64_graph_is_written_in_float32(suffix):
-    assert contract.read(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
+    assert manifest.read(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
 
 
 def test_telemetry_is_off_without_being_asked():
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
-    code = "import os, edgernn.backends.onnxruntime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    code = "import os, edgernn.runtime.backends.onnxruntime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

@@ -17,16 +17,16 @@ import edgernn
 from edge import edge
 from edgernn.cells import LogMel, Standardize
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
-from edgernn.readings.window import WindowReading
-from edgernn.tensor import Tensor
+from edgernn.interpreters.window import WindowReading
+from edgernn.model.tensor import Tensor
+from edgernn.model.window import MERGES
 from edgernn.train import recipe as recipes, run, window
-from edgernn.train.batches import Plan, padded
-from edgernn.train.bidirectional import Bidirectional, Direction, pooled, turned
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.fit import Task, Training
-from edgernn.train.models import KINDS, Network, Shape
-from edgernn.train.trainer import Place
-from edgernn.window import MERGES
+from edgernn.train.loop.batches import Plan, padded
+from edgernn.train.loop.task import Task, Training
+from edgernn.train.loop.trainer import Place
+from edgernn.train.network.bidirectional import Bidirectional, Direction, pooled, turned
+from edgernn.train.network.models import KINDS, Network, Shape
 from edgernn_export import export, from_torch
 
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=5)

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from edge import edge
-from edgernn import cpu, device, probe, profile, survey
+from edgernn.device import board as boards, isa, probe, profile, survey
+from edgernn.device.profile import COMPUTER, FIGURES, MICROCONTROLLER
+from edgernn.device.rates import USES, Use
 from edgernn.errors import FileError, UnsupportedError, UsageError
-from edgernn.profile import COMPUTER, FIGURES, MICROCONTROLLER
-from edgernn.strict import closest
-from edgernn.uses import USES, Use
+from edgernn.files.toml import closest
 
 ROOT = Path(__file__).parent.parent
 BOARDS = sorted(path.stem for path in (ROOT / "devices").glob("*.toml"))
@@ -65,13 +65,13 @@ def test_the_boards_are_those_that_the_issue_names():
     computers += " jetson-orin-nano coral-dev-board gateway-x86-64-v3"
     microcontrollers = "stm32f407 stm32h743 nrf52840 rp2040 rp2350 esp32s3"
     assert {*computers.split()} | {*microcontrollers.split()} == {*BOARDS}
-    assert [name for name in BOARDS if device.load(name).microcontroller] == sorted(microcontrollers.split())
-    assert device.names() == (*BOARDS, "this")
+    assert [name for name in BOARDS if boards.load(name).microcontroller] == sorted(microcontrollers.split())
+    assert boards.names() == (*BOARDS, "this")
 
 
 def test_no_two_sections_have_a_figure_of_one_name():
     assert len(KEYS) == len(set(KEYS))
-    fields = set(device.Device.__dataclass_fields__)
+    fields = set(boards.Device.__dataclass_fields__)
     assert set(KEYS) - set(FIGURES["runtimes"]) == fields - {"name", "title", "wheels", "uses", "figures", "sources"}
 
 
@@ -85,9 +85,9 @@ def test_a_shipped_profile_states_every_figure_and_cites_an_address(name):
     )
 
 
-@pytest.mark.parametrize("name", device.names())
+@pytest.mark.parametrize("name", boards.names())
 def test_a_device_says_what_its_figures_say(name):
-    board = device.load(name)
+    board = boards.load(name)
     for key in KEYS:
         value = board.wheels[key] if key in FIGURES["runtimes"] else getattr(board, key)
         figure = board.figures.get(key)
@@ -97,10 +97,10 @@ def test_a_device_says_what_its_figures_say(name):
     assert board.title
 
 
-@pytest.mark.parametrize("name", device.names())
+@pytest.mark.parametrize("name", boards.names())
 def test_a_format_runs_exactly_where_its_runtime_is(name):
-    board = device.load(name)
-    for suffix, packages in device.RUNTIMES.items():
+    board = boards.load(name)
+    for suffix, packages in boards.RUNTIMES.items():
         if any(board.wheels[package] for package in packages):
             assert suffix in board.formats
             assert board.wheels[board.runtime(suffix)]
@@ -112,7 +112,7 @@ def test_a_format_runs_exactly_where_its_runtime_is(name):
         assert board.runtime(suffix) == ""
 
 
-@pytest.mark.parametrize("name", [name for name in BOARDS if not device.load(name).microcontroller])
+@pytest.mark.parametrize("name", [name for name in BOARDS if not boards.load(name).microcontroller])
 def test_a_profile_that_is_written_is_read_again(name):
     said = profile.read((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
     assert profile.read(profile.write(said), name) == said
@@ -128,7 +128,7 @@ def test_any_words_of_a_profile_are_written_so_that_they_are_read(text, period):
 @pytest.mark.parametrize("name", BOARDS)
 def test_a_board_fits_together(name):
     """What no single figure shows: caches grow outwards, and wheels are those of PyPI on the day of writing."""
-    board = device.load(name)
+    board = boards.load(name)
     if board.microcontroller:
         assert board.formats == (".c",)
         assert (board.fpu == "none") == ("fp" not in board.isa and board.isa != "xtensa-lx7")
@@ -137,7 +137,7 @@ def test_a_board_fits_together(name):
     sizes = [size for size in (board.l1d_kib, board.l2_kib, board.l3_kib) if size]
     assert sizes == sorted(sizes)
     narrow = name in {"raspberrypi4-32bit", "beaglebone-black"}
-    assert board.triple.split("-")[0] == ("arm" if narrow else cpu.LEVELS[board.level].machine)
+    assert board.triple.split("-")[0] == ("arm" if narrow else isa.LEVELS[board.level].machine)
     assert not (board.python == "3.13" and board.wheels["tflite-runtime"])  # its last wheels are for 3.11
     every = (".so", ".c", ".onnx", ".tflite", ".rnn")
     assert board.formats == {"raspberrypi4-32bit": every[:2], "beaglebone-black": (".c", ".tflite")}.get(name, every)
@@ -145,14 +145,14 @@ def test_a_board_fits_together(name):
 
 def test_the_message_of_a_missing_runtime_names_what_runs():
     with pytest.raises(UnsupportedError) as found:
-        device.load("raspberrypi4-32bit").runtime(".onnx")
+        boards.load("raspberrypi4-32bit").runtime(".onnx")
     assert str(found.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
-    bare = device.Device("x", "X", wheels={"ai-edge-litert": False, "tflite-runtime": True})
+    bare = boards.Device("x", "X", wheels={"ai-edge-litert": False, "tflite-runtime": True})
     assert (bare.formats, bare.runtime(".tflite")) == ((".c", ".tflite"), "tflite-runtime")
     with pytest.raises(UnsupportedError, match=r"'x' has no known target for a compiler; it can run \.c, \.tflite"):
         bare.runtime(".so")
     with pytest.raises(UnsupportedError, match="'this' has no onnxruntime installed"):
-        device.Device("this", "X").runtime(".onnx")
+        boards.Device("this", "X").runtime(".onnx")
     with pytest.raises(UsageError, match=r"no artifact ends in '.h5'; there are .so, .c, .onnx, .tflite, .rnn"):
         bare.runtime(".h5")
 
@@ -160,17 +160,17 @@ def test_the_message_of_a_missing_runtime_names_what_runs():
 @pytest.mark.parametrize("name", ["raspberypi4", "raspberrypi4.tom", "", "THIS", "../devices/raspberrypi4"])
 def test_a_misspelt_board_is_answered_with_all_of_them(name):
     with pytest.raises(UsageError) as found:
-        device.load(name)
+        boards.load(name)
     assert f"no board '{name}'; " in str(found.value)
     assert "there are beaglebone-black, coral-dev-board, " in str(found.value)
     assert ("did you mean 'raspberrypi4'? " in str(found.value)) == ("4" in name)
 
 
-@pytest.mark.parametrize("name", [*BOARDS, *cpu.LEVELS])
+@pytest.mark.parametrize("name", [*BOARDS, *isa.LEVELS])
 @pytest.mark.parametrize("change", ["digit", "no digit", "one more", "swapped", "letter"])
 def test_no_other_product_is_suggested_in_the_place_of_one(name, change):
     """Another digit is another product, often of another architecture; letters and swapped digits are typing errors."""
-    known = BOARDS if name in BOARDS else [*cpu.LEVELS]
+    known = BOARDS if name in BOARDS else [*isa.LEVELS]
     at = re.search(r"\d+", name).start() if re.search(r"\d", name) else 0
     given = {
         "digit": name[:at] + str((int(name[at]) + 1) % 10 if name[at].isdigit() else 9) + name[at + 1 :],
@@ -201,23 +201,23 @@ def test_armv6_is_said_to_be_none_of_the_boards(name):
     with pytest.raises(
         UnsupportedError, match=r"is ARMv6, for which there is no profile .* write the model as \.c"
     ) as said:
-        device.load(name)
+        boards.load(name)
     assert "zero2w" not in str(said.value)
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_no_board_of_ours_is_taken_for_armv6(name):
-    assert not device.ARMV6.fullmatch(re.sub(r"[^a-z0-9]", "", name))
+    assert not boards.ARMV6.fullmatch(re.sub(r"[^a-z0-9]", "", name))
 
 
 def test_a_profile_of_ones_own_is_given_by_its_path(tmp_path):
-    assert ".so" not in device.load(written(tmp_path, GOOD)).formats  # nothing says for which processor
-    board = device.load(written(tmp_path, GOOD.replace("triple", f"{CPU}\ntriple")))
+    assert ".so" not in boards.load(written(tmp_path, GOOD)).formats  # nothing says for which processor
+    board = boards.load(written(tmp_path, GOOD.replace("triple", f"{CPU}\ntriple")))
     assert (board.name, board.title, board.cores, board.l1d_kib, board.l2_kib) == ("x", "A board", 4, None, None)
     assert (board.shared, board.wheels["numpy"], board.wheels["ai-edge-litert"]) == (("l2",), True, None)
     assert board.formats == (".so", ".c", ".rnn")
     with pytest.raises(FileError, match=r"none.toml' cannot be read"):
-        device.load(tmp_path / "none.toml")
+        boards.load(tmp_path / "none.toml")
 
 
 CPU = 'cpu = { value = "cortex_a53", source = "page" }'
@@ -229,7 +229,7 @@ def test_a_processor_with_more_than_its_level_is_refused(tmp_path):
     with pytest.raises(
         FileError, match=r"line 20: 'cpu' is 'cortex_a76', which may have more than level 'aarch64'; did"
     ):
-        device.load(path)
+        boards.load(path)
 
 
 WRONG = {  # name -> what is replaced, with what, the line, and words of the message
@@ -290,7 +290,7 @@ def test_a_wrong_profile_is_refused_with_its_line(name, tmp_path):
     assert GOOD.count(old) >= 1
     path = written(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(FileError) as found:
-        device.load(path)
+        boards.load(path)
     said = str(found.value)
     assert said.startswith(f"'{path}'")
     assert words in said
@@ -300,26 +300,26 @@ def test_a_wrong_profile_is_refused_with_its_line(name, tmp_path):
 def test_a_section_that_is_no_table_is_refused(tmp_path):
     path = written(tmp_path, 'title = "A"\nprocessor = 3\n')
     with pytest.raises(FileError, match=r"line 2: 'processor' is no table; expected \[processor\]"):
-        device.load(path)
+        boards.load(path)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "x.toml").write_bytes(b'title = "\xff"')
     with pytest.raises(FileError, match="is no TOML: byte 9 is not UTF-8"):
-        device.load(tmp_path / "x.toml")
+        boards.load(tmp_path / "x.toml")
 
 
 def test_a_line_is_found_in_whatever_way_toml_is_written(tmp_path):
     path = written(tmp_path, 'title = "A"\n\nprocessor = { coers = "unknown" }\n')
     with pytest.raises(FileError, match=r"line 3: there is no figure 'coers'"):
-        device.load(path)
+        boards.load(path)
     path = written(tmp_path, 'title = "A"\n"processor"."coers" = "unknown"\n')
     with pytest.raises(FileError, match=r"line 2: there is no figure 'coers'"):
-        device.load(path)
+        boards.load(path)
 
 
 def test_a_profile_adds_uses_and_says_otherwise(tmp_path):
-    board = device.load(written(tmp_path, GOOD + "\n[budgets.grid]\nperiod_us = 20_000\npercentile = 99.9\n"))
+    board = boards.load(written(tmp_path, GOOD + "\n[budgets.grid]\nperiod_us = 20_000\npercentile = 99.9\n"))
     assert board.uses == {**USES, "audio": Use(16000, 12000, 99), "grid": Use(20000, 20000, 99.9)}
     with pytest.raises(
         UsageError, match="'x' has no use 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
@@ -327,15 +327,15 @@ def test_a_profile_adds_uses_and_says_otherwise(tmp_path):
         board.use("aduio")
 
 
-@pytest.mark.parametrize("name", device.names())
+@pytest.mark.parametrize("name", boards.names())
 def test_every_device_has_the_named_uses(name):
-    periods = {use: device.load(name).use(use).period_us for use in ("audio", "control", "sample")}
+    periods = {use: boards.load(name).use(use).period_us for use in ("audio", "control", "sample")}
     assert periods == {"audio": 10_000, "control": 1_000, "sample": pytest.approx(22.6757, abs=1e-4)}
     assert all(f" {use}: a step every " in edge("devices", name) for use in periods)
 
 
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from([*cpu.LEVELS, "unknown", "3.13"]),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from([*isa.LEVELS, "unknown", "3.13"]),
     st.lists(st.sampled_from(["l1d", "l2", "l3", "L4"])), st.dictionaries(st.text(), st.integers(), max_size=2),
 )  # fmt: skip
 
@@ -379,10 +379,10 @@ def test_any_line_of_a_profile_that_is_spoilt_is_refused_or_harmless(data):
 
 
 def test_this_machine_is_probed_as_the_system_says():
-    board = device.this()
+    board = boards.this()
     assert board.cores == len(os.sched_getaffinity(0))
     assert board.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert board.level == cpu.best()
+    assert board.level == isa.best()
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     assert abs(board.ram_mib - pages) <= 1
     size = subprocess.run(["getconf", "LEVEL1_DCACHE_SIZE"], capture_output=True, text=True, check=False).stdout.strip()
@@ -397,8 +397,8 @@ def test_this_machine_is_probed_as_the_system_says():
 def test_probing_imports_no_runtime():
     code = """
 import sys
-from edgernn import device
-device.this()
+from edgernn.device import board
+board.this()
 print([m for m in sys.modules if m.partition('.')[0] in {'numpy', 'onnxruntime', 'ai_edge_litert', 'tflite_runtime'}])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -417,13 +417,13 @@ def test_the_bandwidth_is_the_bytes_of_the_fastest_pass():
 def test_this_machine_writes_a_profile_that_loads(tmp_path):
     path = tmp_path / "here.toml"
     assert str(path) in edge("probe", "-o", path)
-    board, this = device.load(path), device.this()
+    board, this = boards.load(path), boards.this()
     assert board.mb_per_s > 0
     for key in set(COMPUTER) - {"mb_per_s", "cpu", "clock_mhz", *FIGURES["runtimes"]}:
         assert getattr(board, key) == getattr(this, key), key
     assert board.wheels == this.wheels
     assert board.formats == this.formats
-    assert this.level not in cpu.LEVELS or board.cpu in cpu.LEVELS[this.level].cpus
+    assert this.level not in isa.LEVELS or board.cpu in isa.LEVELS[this.level].cpus
     written_once = path.read_bytes()
     assert "is there; choose another name, or --force" in edge("probe", "-o", path, code=2)
     assert path.read_bytes() == written_once
@@ -455,8 +455,8 @@ def cache(index, level, kind, size, cores):
 
 
 def test_what_cannot_be_read_is_unknown(machine, monkeypatch):
-    monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
-    board = device.this()
+    monkeypatch.setattr(isa, "here", lambda: ("riscv64", frozenset()))
+    board = boards.this()
     for key in ("core", "clock_mhz", "level", "l1d_kib", "l2_kib", "l3_kib", "shared", "ram_mib", "triple", "cpu"):
         assert getattr(board, key) is None, key
     assert ".so" not in board.formats
@@ -465,22 +465,22 @@ def test_what_cannot_be_read_is_unknown(machine, monkeypatch):
 
 def test_the_clock_is_the_highest_that_cpufreq_allows(machine):
     machine(cpuinfo="processor\t: 0\nmodel name\t: A core\ncpu MHz\t\t: 2596.122\n")
-    assert (device.this().clock_mhz, device.this().core) == (2596, "A core")
+    assert (boards.this().clock_mhz, boards.this().core) == (2596, "A core")
     machine(cpu0__cpufreq__cpuinfo_max_freq="1800000\n", cpu0__cpufreq__scaling_governor="ondemand\n")
-    assert (device.this().clock_mhz, device.this().governor) == (1800, "ondemand")
+    assert (boards.this().clock_mhz, boards.this().governor) == (1800, "ondemand")
     machine(cpu0__cpufreq__cpuinfo_max_freq="<unsupported>\n")
-    assert device.this().clock_mhz is None
+    assert boards.this().clock_mhz is None
 
 
 def test_caches_for_data_are_found_and_instructions_passed_over(machine):
     machine(**cache(0, 1, "Data", "32K", "0"), **cache(1, 1, "Instruction", "48K", "0"))
-    board = device.this()
+    board = boards.this()
     assert (board.l1d_kib, board.l2_kib, board.l3_kib, board.shared) == (32, None, None, ())
     machine(**cache(2, 2, "Unified", "1024K", "0-3"))
-    board = device.this()
+    board = boards.this()
     assert (board.l1d_kib, board.l2_kib, board.l3_kib, board.shared) == (32, 1024, 0, ("l2",))
     machine(**cache(3, 3, "Unified", "2048K", "0,1"))
-    board = device.this()
+    board = boards.this()
     assert (board.l3_kib, board.shared) == (2048, ("l2", "l3"))
 
 
@@ -500,32 +500,32 @@ def test_caches_for_data_are_found_and_instructions_passed_over(machine):
 )
 def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, wanted, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine_name)
-    monkeypatch.setattr(cpu, "here", lambda: cpu.seen(machine_name, frozenset(flags), pointer_bytes))
-    assert cpu.best() == wanted
+    monkeypatch.setattr(isa, "here", lambda: isa.seen(machine_name, frozenset(flags), pointer_bytes))
+    assert isa.best() == wanted
 
 
 @pytest.mark.parametrize(
     ("library", "wanted"), [(("glibc", "2.36"), "arm-linux-gnueabihf.2.36"), (("", ""), None), (("musl", "1.2"), None)]
 )
 def test_the_triple_has_the_c_library_that_is_here(library, wanted, monkeypatch):
-    monkeypatch.setattr(cpu, "here", lambda: ("armv7l", frozenset()))
+    monkeypatch.setattr(isa, "here", lambda: ("armv7l", frozenset()))
     monkeypatch.setattr(platform, "libc_ver", lambda: library)
-    assert device.this().triple == wanted
-    assert device.this().cpu == ("native" if wanted else None)
+    assert boards.this().triple == wanted
+    assert boards.this().cpu == ("native" if wanted else None)
 
 
 def test_the_command_lists_all_boards():
     table = edge("devices").splitlines()
-    assert [line.split()[0] for line in table] == ["name", *device.names()]
+    assert [line.split()[0] for line in table] == ["name", *boards.names()]
     listed = json.loads(edge("devices", "--json"))
-    assert [row["name"] for row in listed] == [*device.names()]
+    assert [row["name"] for row in listed] == [*boards.names()]
     assert listed[3]["formats"] == [".so", ".c", ".onnx", ".tflite", ".rnn"]
 
 
-@pytest.mark.parametrize("name", device.names())
+@pytest.mark.parametrize("name", boards.names())
 def test_the_command_shows_every_figure_with_its_source(name):
     text, said = edge("devices", name), json.loads(edge("devices", name, "--json"))
-    board = device.load(name)
+    board = boards.load(name)
     assert list(said["figures"]) == list(MICROCONTROLLER if board.microcontroller else COMPUTER)
     for key in said["figures"]:
         assert f"\n{key} " in text

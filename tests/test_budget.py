@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import cluster, stats
 
-from edgernn.binomial import FAIL, NO_VERDICT, PASS, above, allowed, below, needed, rank, refused, verdict
-from edgernn.budget import Budget, at, by_chance, chances, decide, judge, microseconds, more, passing
-from edgernn.bursts import BLOCKS, FEW, cluster_size, dependence, dispersion, in_a_row
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS, above, allowed, below, needed, rank, refused, verdict
+from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dependence, dispersion, in_a_row
+from edgernn.budget.verdict import Budget, at, by_chance, chances, decide, judge, microseconds, more, passing
 from edgernn.errors import UsageError
 from edgernn.latency.responses import Responses
 
@@ -314,5 +314,5 @@ def test_a_rate_of_nothing_is_refused():
 
 
 def test_a_budget_needs_the_standard_library_alone():
-    code = "import sys, edgernn.budget; print('numpy' in sys.modules)"
+    code = "import sys, edgernn.budget.verdict; print('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

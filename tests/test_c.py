@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from edgernn.cells import Dense
+from edgernn.interpreters.numpy import NumpyOps, Stepper
+from edgernn.model.tensor import DYNAMIC
+from edgernn.model.trace import replay, trace
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import NumpyOps, Stepper
-from edgernn.tensor import DYNAMIC
-from edgernn.trace import replay, trace
 from edgernn_export import export
-from edgernn_export.targets.c.groups import grouped, spread
+from edgernn_export.targets.c.fusion import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.targets.naming import WEIGHTS
 from edgernn_export.translate import render
 from ways import EVERY_WAY, WAYS, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t

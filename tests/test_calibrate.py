@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import edgernn
+from edgernn.artifact.rnn import digest, dumps, loads
 from edgernn.cells import Activation, Dense, Gru, Lstm
 from edgernn.errors import CalibrationError, FileError, FrameError, GraphError, UsageError
-from edgernn.file import digest, dumps, loads
-from edgernn.graph import Graph, Layer
+from edgernn.integer.plan import grid
+from edgernn.interpreters.numpy import Stepper
+from edgernn.interpreters.ranges import Seen, mse
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.range import Range
+from edgernn.model.tensor import Tensor
 from edgernn.passes.calibrate import METHODS, calibrate
-from edgernn.range import Range
-from edgernn.readings.numpy import Stepper
-from edgernn.readings.ranges import Seen, mse
-from edgernn.static import grid
-from edgernn.tensor import Tensor
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 KWS = keyword_spotter()

@@ -9,7 +9,6 @@ from scipy.special import expit, softmax
 from torch.nn import functional as F
 
 import spoken
-from edgernn.cell import dimensions
 from edgernn.cells import (
     Activation,
     Concat,
@@ -26,12 +25,13 @@ from edgernn.cells import (
 )
 from edgernn.cells.logmel import LogMel, triangles
 from edgernn.errors import GraphError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import NumpyOps, Stepper
+from edgernn.model.cell import dimensions
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.record import Ref, record
+from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import count
-from edgernn.readings.numpy import NumpyOps, Stepper
-from edgernn.record import Ref, record
-from edgernn.tensor import Tensor
 from zoo import keyword_spotter, one
 
 random = np.random.default_rng(11)

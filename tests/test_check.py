@@ -13,19 +13,19 @@ from test_paced import MS, Clock
 
 import edgernn
 from edge import edge
-from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget import Budget
-from edgernn.device import load
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.budget.verdict import Budget
+from edgernn.device.board import load
 from edgernn.errors import FileError, FrameError, UnsupportedError, UsageError
-from edgernn.latency.account import as_json, text
 from edgernn.latency.arrivals import regular
 from edgernn.latency.check import CODES, Plan, Process, check, fresh, judged
 from edgernn.latency.conditions import Moment
-from edgernn.latency.measured import measure
-from edgernn.latency.terms import terms
+from edgernn.latency.measurement import measure
+from edgernn.latency.resolve import terms
+from edgernn.latency.summary import as_json, text
 from edgernn.latency.worker import Worker
+from edgernn.model.window import Stage, Window
 from edgernn.pages.latency import page
-from edgernn.window import Stage, Window
 from edgernn_export import export
 from page import Page
 from zoo import GRAPHS, frames, keyword_spotter

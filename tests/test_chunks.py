@@ -7,13 +7,13 @@ from hypothesis import given, settings, strategies as st
 from torch.nn import functional as F
 
 from edgernn.passes.patterns import Magnitude
-from edgernn.train.batches import Plan, epoch
+from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.fit import Part, Task, Training
-from edgernn.train.models import Network, Shape
-from edgernn.train.trainer import Place, fit, make, quiet
-from edgernn.train.zeros import Zeros
+from edgernn.train.loop.batches import Plan, epoch
+from edgernn.train.loop.task import Part, Task, Training
+from edgernn.train.loop.trainer import Place, fit, make, quiet
+from edgernn.train.network.models import Network, Shape
 
 INPUTS, OUTPUTS = 2, 3
 

@@ -22,11 +22,11 @@ from test_regress import Machine
 
 import edgernn
 from edge import called, edge
-from edgernn.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cli import cli
 from edgernn.errors import FileError
 from edgernn.latency import history
-from edgernn.latency.arms import Arms, Found
+from edgernn.latency.ab import Arms, Found
 from edgernn.latency.history import Entry, append, read, ready
 from edgernn.latency.junit import junit
 from edgernn.latency.markdown import markdown
@@ -270,7 +270,7 @@ def refusal(path):
 
 def test_lines_of_many_at_once_are_all_there_and_whole(tmp_path):
     path = tmp_path / "h.jsonl"
-    code = "import sys; from edgernn import disk\nfor _ in range(50): disk.append(sys.argv[1], sys.argv[2].encode() * 9000)"
+    code = "import sys; from edgernn.files import atomic\nfor _ in range(50): atomic.append(sys.argv[1], sys.argv[2].encode() * 9000)"
     many = [subprocess.Popen([sys.executable, "-c", code, path, letter]) for letter in "abc"]
     assert [each.wait() for each in many] == [0, 0, 0]
     lines = path.read_text().split("\n")
@@ -284,12 +284,12 @@ def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path):
     path.write_text("first\n")
     code = """
 import resource, signal, sys
-from edgernn import disk
+from edgernn.files import atomic
 from edgernn.errors import FileError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    disk.append(sys.argv[1], b"x" * 200)
+    atomic.append(sys.argv[1], b"x" * 200)
 except FileError as error:
     print(error)
 """

@@ -10,17 +10,17 @@ import edgernn
 from edgernn.cells import Concat, Conv1d, Dense, Gru, Lstm, Mgu, Standardize, Sum
 from edgernn.cli import call, cli
 from edgernn.errors import GraphError, PrecisionWarning
-from edgernn.graph import INPUT, Graph, Layer
+from edgernn.interpreters.integer import stepper
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.range import Range
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.columns import Spans, balanced, place, spans
 from edgernn.passes.noise import noise
+from edgernn.passes.prepare import Calibration, quantized
 from edgernn.passes.quantize import prepared, quantize
-from edgernn.passes.ready import Calibration, quantized
 from edgernn.passes.rounding import rounded
-from edgernn.range import Range
-from edgernn.readings.fixed import stepper
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 

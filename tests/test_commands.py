@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 
 import edgernn
 from edge import edge
-from edgernn import disk
-from edgernn.file import digest
+from edgernn.artifact.rnn import digest
+from edgernn.files import atomic
+from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import DYNAMIC
 from edgernn_export import export
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
@@ -204,14 +204,14 @@ def test_one_wrong_name_stops_all_files(folder):
 
 
 BAD_WEIGHTS = {
-    "text": (lambda: disk.write("w.pt", b"hello"), "w.pt", "holds no state dict of tensors"),
+    "text": (lambda: atomic.write("w.pt", b"hello"), "w.pt", "holds no state dict of tensors"),
     "code": (lambda: torch.save(print, "w.pt"), "w.pt", "holds no state dict of tensors"),
     "other": (
         lambda: torch.save(torch.nn.Linear(2, 2).state_dict(), "w.pt"),
         "w.pt",
         "does not fit Net: Error(s) in loading",
     ),
-    "tensors": (lambda: disk.write("w.safetensors", b"hello"), "w.safetensors", "holds no state dict of tensors"),
+    "tensors": (lambda: atomic.write("w.safetensors", b"hello"), "w.safetensors", "holds no state dict of tensors"),
 }
 
 
@@ -314,7 +314,7 @@ def test_symbols_beyond_the_integer_are_refused(folder):
 
 def test_what_is_no_number_is_null_in_json(folder):
     from edgernn.cells import Activation
-    from edgernn.graph import Graph, Layer
+    from edgernn.model.graph import Graph, Layer
 
     edgernn.save(Graph((Layer("relu", Activation("relu")), Layer("log", Activation("log"))), 1), "log.rnn")
     (folder / "x.csv").write_text("-1\n1\n")

@@ -16,14 +16,15 @@ from click.testing import CliRunner
 from hypothesis import given, strategies as st
 
 import edgernn
-from edgernn import device
 from edgernn.cli import cli
-from edgernn.cost import frame
+from edgernn.device import board
 from edgernn.errors import FileError, TrainingError, UsageError
-from edgernn.train import compare as comparing, recipe
-from edgernn.train.comparison import Comparison, page, remarks, row as one_row, table
-from edgernn.train.contest import Contender, Timed, contest, ratios
-from edgernn.train.fit import Task
+from edgernn.latency.estimate import frame
+from edgernn.train import recipe
+from edgernn.train.compare import cells as comparing
+from edgernn.train.compare.table import Comparison, page, remarks, row as one_row, table
+from edgernn.train.compare.timing import Contender, Timed, contest, ratios
+from edgernn.train.loop.task import Task
 from edgernn.train.recipe import written
 from page import Page
 from zoo import GRAPHS
@@ -127,9 +128,9 @@ def test_the_rows_are_what_was_trained(made):
 
 
 def edgernn_estimate(graph):
-    from edgernn.cost import estimate
+    from edgernn.latency.estimate import estimate
 
-    return estimate(graph, device.load(BOARD)).step_us
+    return estimate(graph, board.load(BOARD)).step_us
 
 
 def test_the_files_say_the_same_as_the_table(made):
@@ -265,7 +266,7 @@ def test_equal_seeds_have_no_range_and_are_drawn(value):
     """A mean that rounds to beyond its own values cannot be drawn."""
     graph = GRAPHS["Gru"]
     trained = [{"metrics": {"accuracy": value}, "cpu_s": 1.0}] * 3
-    one = one_row("gru", True, "accuracy", trained, frame([graph], device.load(BOARD)), Timed(1.0, 1.0))
+    one = one_row("gru", True, "accuracy", trained, frame([graph], board.load(BOARD)), Timed(1.0, 1.0))
     assert (one.least, one.mean, one.most) == (value, value, value)
     made = Comparison("r", "t", "d", (0, 1, 2), "accuracy", BOARD, "", "", (one,), {})
     assert Page(page(made)).drawn

@@ -13,36 +13,36 @@ from torch import nn
 
 import edgernn
 from edge import edge
-from edgernn import versus as races
+from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Activation, Dense
 from edgernn.commands.compress import _advice
 from edgernn.errors import GraphError, MissingExtraError, UsageError
-from edgernn.file import dumps, load
-from edgernn.graph import Layer
+from edgernn.interpreters.numpy import Stepper
 from edgernn.latency.steps import in_turn
+from edgernn.model.graph import Layer
+from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
-from edgernn.passes.plan import Plan, plan
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
+from edgernn.passes.pruning import Plan, plan
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import SCHEMES, STATIC, Tensor
 from edgernn.train import recipe as recipes
+from edgernn.train.compare import race as races
+from edgernn.train.compress.finetune import finetune
+from edgernn.train.compress.importance import taylor
+from edgernn.train.compress.restore import restore
 from edgernn.train.convert import to_graph
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.finetune import finetune
-from edgernn.train.fit import Task
-from edgernn.train.importance import taylor
-from edgernn.train.models import KINDS, Network, Shape
-from edgernn.train.restore import restore
-from edgernn.train.schedules import GRADUAL, cubic
-from edgernn.train.trainer import Place
+from edgernn.train.loop.schedules import GRADUAL, cubic
+from edgernn.train.loop.task import Task
+from edgernn.train.loop.trainer import Place
+from edgernn.train.network.models import KINDS, Network, Shape
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.place import place
+from edgernn_export.targets.destination import place
 from edgernn_export.translate import export
 from motors import trained
 from zoo import frames, keyword_spotter, t

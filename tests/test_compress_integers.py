@@ -8,17 +8,17 @@ from test_compress import motor  # noqa: F401  a fixture
 
 import edgernn
 from edge import edge
-from edgernn import versus as races
-from edgernn.agreement import Agreement, agreement
+from edgernn.artifact.rnn import load
 from edgernn.cells import Dense, Rnn
-from edgernn.file import load
-from edgernn.frames import sequences
-from edgernn.graph import Graph, Layer
+from edgernn.files.frames import sequences
+from edgernn.interpreters.integer import stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import STATIC, Tensor
+from edgernn.passes.agreement import Agreement, agreement
 from edgernn.passes.calibrate import METHODS, calibrate
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.quantize import quantize
-from edgernn.readings.fixed import stepper
-from edgernn.tensor import STATIC, Tensor
+from edgernn.train.compare import race as races
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 KWS = keyword_spotter()

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from edgernn import cpu
-from edgernn.binomial import FAIL, PASS
-from edgernn.device import load, names
+from edgernn.budget.binomial import FAIL, PASS
+from edgernn.device import isa
+from edgernn.device.board import load, names
 from edgernn.latency.conditions import PI, Moment, fingerprint, machine, moment
 from edgernn.latency.fitness import REASONS, Evidence, remarks, stands, unfit
 
@@ -166,7 +166,7 @@ def test_a_verdict_stands_only_against_what_it_cannot_come_from(reason, certific
 def test_the_budget_of_a_board_is_judged_on_such_a_board_alone(name):
     board = load(name)
     found = unfit(replace(FIT, device=board))
-    elsewhere = name != "this" and board.level is not None and cpu.missing(board.level) != ""
+    elsewhere = name != "this" and board.level is not None and isa.missing(board.level) != ""
     assert ("elsewhere" in found) == elsewhere
     assert not elsewhere or f"this is not '{name}'" in found["elsewhere"]
 

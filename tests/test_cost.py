@@ -11,17 +11,17 @@ from torch import nn
 
 import edgernn
 from edge import edge
-from edgernn import cpu, device
 from edgernn.cells import Dense, Embedding, Gru
-from edgernn.cost import GUARD, OPERATIONS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate
-from edgernn.device import Device
-from edgernn.graph import Graph, Layer
-from edgernn.ops import WORDS
+from edgernn.device import board as boards, isa
+from edgernn.device.board import Device
+from edgernn.latency.estimate import GUARD, OPERATIONS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.ops import WORDS
+from edgernn.model.range import Range
+from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.range import Range
-from edgernn.tensor import DYNAMIC, Tensor
 from edgernn_export import from_torch
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, keyword_spotter, one
 
 KWS = keyword_spotter()
@@ -57,7 +57,7 @@ def matrix(outputs, inputs):
 
 
 def test_every_level_and_every_word_has_its_line():
-    assert set(RATES) == set(cpu.LEVELS)
+    assert set(RATES) == set(isa.LEVELS)
     assert {*OPERATIONS, "affine"} == set(WORDS)
 
 
@@ -81,9 +81,9 @@ def test_counts_are_those_of_the_torch_module(kind, inputs, hidden, outputs):
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-@pytest.mark.parametrize("board", device.names())
+@pytest.mark.parametrize("board", boards.names())
 def test_every_graph_has_a_time_or_a_reason_on_every_board(name, board):
-    found = estimate(GRAPHS[name], device.load(board))
+    found = estimate(GRAPHS[name], boards.load(board))
     assert (found.step_us is None) == bool(found.unknown) == (not found.assumptions) == (not found.parts_us)
     if found.step_us is not None:
         assert found.step_us == pytest.approx(sum(found.parts_us.values()))
@@ -91,7 +91,7 @@ def test_every_graph_has_a_time_or_a_reason_on_every_board(name, board):
         assert found.step_us > 0
 
 
-@pytest.mark.parametrize("level", cpu.LEVELS)
+@pytest.mark.parametrize("level", isa.LEVELS)
 def test_an_affine_in_cache_takes_its_arithmetic_or_its_reading(level):
     rate, board = RATES[level], replace(BOARD, level=level)
     small, large = estimate(matrix(32, 64), board), estimate(matrix(128, 256), board)  # 8 KiB and 128 KiB
@@ -126,7 +126,7 @@ def test_elementwise_words_and_overhead_are_counted_by_hand():
     assert found.parts_us["overhead"] == pytest.approx((STEP_CYCLES + 2 * WORD_CYCLES) / 1000)
 
 
-@pytest.mark.parametrize("level", cpu.LEVELS)
+@pytest.mark.parametrize("level", isa.LEVELS)
 def test_int8_affines_compute_in_int8_and_round_each_input_once(level):
     board = replace(BOARD, level=level)
     graph = Graph((Layer("gru", Gru(zeros(96, 40), zeros(96, 32))),), 40)
@@ -156,13 +156,13 @@ def test_a_step_of_integers_is_not_predicted_as_one_of_floats():
     assert found.cost.weight_bytes < estimate(KWS, BOARD).cost.weight_bytes
 
 
-@pytest.mark.parametrize("board", [name for name in device.names() if name != "this" and device.load(name).level])
+@pytest.mark.parametrize("board", [name for name in boards.names() if name != "this" and boards.load(name).level])
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_a_larger_model_takes_longer_and_int8_does_not(board, kind):
     times = []
     for hidden in (32, 64, 128):
         graph = from_torch(Net(kind, 40, hidden, 12).eval(), torch.zeros(1, 4, 40)).astype("float32")
-        plain, quantized = (estimate(each, device.load(board)) for each in (graph, quantize(graph)))
+        plain, quantized = (estimate(each, boards.load(board)) for each in (graph, quantize(graph)))
         assert quantized.parts_us["affine"] < plain.parts_us["affine"]
         times.append(plain.step_us)
     assert times == sorted(times)
@@ -221,9 +221,9 @@ def model(tmp_path):
     return tmp_path / "kws.rnn"
 
 
-@pytest.mark.parametrize("board", device.names())
+@pytest.mark.parametrize("board", boards.names())
 def test_the_command_says_what_the_function_says(model, board):
-    found = estimate(KWS, device.load(board))
+    found = estimate(KWS, boards.load(board))
     said = json.loads(edge("estimate", model, "--device", board, "--json"))
     assert (said["step_us"], said["device"], said["held_in"]) == (found.step_us, board, found.held_in)
     assert said["cost"]["macs"] == 3 * 16 * 26 + 64

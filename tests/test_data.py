@@ -18,13 +18,13 @@ from pyarrow import parquet
 
 import edgernn
 import spoken
-from edgernn.cell import tensors
 from edgernn.cells import LogMel, Slice, Standardize
 from edgernn.errors import EdgernnError, FileError, FrameError, MissingExtraError, UsageError
-from edgernn.graph import Graph, Layer
-from edgernn.readings.numpy import Stepper
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.cell import tensors
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.runtime.program import BACKENDS
 from edgernn.train.data import READERS, augment
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.csv import starts

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.special import softmax
 
-from edgernn.detector import Detector, Keyword, Trigger, probability
 from edgernn.errors import FrameError, UsageError
+from edgernn.postprocess.keyword import Detector, Keyword, Trigger, probability
 
 
 @settings(max_examples=60, deadline=None)

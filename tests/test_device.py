@@ -10,12 +10,12 @@ import pytest
 from test_door import quantized
 
 import edgernn
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.tensor import DYNAMIC, STATIC
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC, STATIC
 from edgernn_export import export
-from edgernn_export.prove import sides
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.proof.floats import sides
+from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, frames
 
 ROOT = Path(__file__).parent.parent

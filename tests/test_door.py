@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import contract
+from edgernn.artifact import manifest
 from edgernn.cells import Dense, Gru, Standardize
-from edgernn.door import Door, integers, numbers
 from edgernn.errors import FrameError, StateError, UnsupportedError
-from edgernn.graph import Graph, Layer
+from edgernn.integer.plan import static
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.readings.fixed import FixedStepper
-from edgernn.static import static
-from edgernn.tensor import STATIC, Tensor
+from edgernn.runtime.float_io import Door, integers, numbers
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 KWS = keyword_spotter()
@@ -67,7 +67,7 @@ def test_the_raw_stream_is_the_float_stream(name, scheme, tmp_path):
 @every_scheme
 def test_what_no_integer_word_makes_or_reads_alone_stays_float(name, scheme):
     graph = quantized(name, scheme)
-    plan, said = static(graph), contract.contract(graph)
+    plan, said = static(graph), manifest.contract(graph)
     assert {state: said.grids.get(state) for state in plan.states} == plan.states
     readers = [plan.integer(word) for word in plan.trace.words if plan.trace.x in word.reads]
     assert ("x" in said.grids) == (all(readers) and not graph.rows)
@@ -80,7 +80,7 @@ def test_what_no_integer_word_makes_or_reads_alone_stays_float(name, scheme):
 def test_every_state_comes_back_exactly(data, scheme, name):
     """Any integers at all, as float32 to whoever keeps them and back; and a float off its grid is rounded to it."""
     graph = quantized(name, scheme)
-    said = contract.contract(graph)
+    said = manifest.contract(graph)
     for state, width in said.states.items():
         grid = said.grids[state]
         q = np.array(data.draw(st.lists(st.integers(grid.low, grid.high), min_size=width, max_size=width)))
@@ -117,7 +117,7 @@ FRAMES = st.lists(
 @given(xs=FRAMES, scheme=st.sampled_from(list(STATIC)), bad=st.none() | st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_a_frame_is_rounded_as_a_grid_rounds(xs, scheme, bad):
     """Alone and in a block, which ends before the first frame that must not enter."""
-    said = contract.contract(quantized("Scale", scheme))
+    said = manifest.contract(quantized("Scale", scheme))
     door, xs = Door(Echo(said), said), np.array(xs, np.float32)
     if bad is not None:
         xs[-1, 3] = bad
@@ -189,9 +189,9 @@ def test_where_there_are_no_integers_raw_is_refused(graph, tmp_path):
 @every_scheme
 def test_the_contract_travels_with_its_grids(scheme):
     graph = quantized("kws", scheme)
-    said = contract.contract(graph)
-    assert contract.read(contract.write(said).encode(), "m") == said
+    said = manifest.contract(graph)
+    assert manifest.read(manifest.write(said).encode(), "m") == said
     kind = f"int{STATIC[scheme]}"
-    assert contract.step_signature(said) == {
+    assert manifest.step_signature(said) == {
         "x": ((1, 10), kind), "gru.h.in": ((1, 16), kind), "y": ((1, 4), kind), "gru.h.out": ((1, 16), kind),
     }  # fmt: skip

@@ -8,20 +8,20 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch.nn import functional as F
 
-from edgernn.cell import dimensions
+from edgernn.artifact.rnn import dumps, loads
 from edgernn.cells import Dense, Embedding, Gru
 from edgernn.errors import GraphError, UsageError
-from edgernn.factored import Factored
-from edgernn.file import dumps, loads
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.cell import dimensions
+from edgernn.model.factored import Factored
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.factorize import factorize, ranks
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import count
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import SCHEMES, STATIC, Tensor
-from edgernn.train.recurrent import Recurrent
+from edgernn.train.network.recurrent import Recurrent
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 KWS = keyword_spotter()

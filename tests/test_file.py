@@ -10,10 +10,11 @@ import safetensors.numpy
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import checksum, disk
+from edgernn.artifact import checksum
+from edgernn.artifact.rnn import digest, dumps, loads
 from edgernn.errors import FileError, UsageError
-from edgernn.file import digest, dumps, loads
-from edgernn.graph import Graph, Layer
+from edgernn.files import atomic
+from edgernn.model.graph import Graph, Layer
 from edgernn.passes.quantize import quantize
 from zoo import GRAPHS, keyword_spotter, t
 
@@ -144,7 +145,7 @@ def test_a_path_that_is_none_is_said():
     with pytest.raises(FileError, match=r"null (byte|character)"):
         edgernn.load("a\0b.rnn")
     with pytest.raises(FileError, match=r"null (byte|character)"):
-        disk.write("a\0b.rnn", b"")
+        atomic.write("a\0b.rnn", b"")
 
 
 def test_a_graph_is_saved_as_rnn_and_nothing_else_is(tmp_path):
@@ -157,31 +158,31 @@ def test_a_graph_is_saved_as_rnn_and_nothing_else_is(tmp_path):
 def test_several_files_are_written_or_none(tmp_path):
     files = {str(tmp_path / "a"): b"1", str(tmp_path / "missing/b"): b"2"}
     with pytest.raises(FileError, match="missing/b' cannot be written"):
-        disk.write_all(files)
+        atomic.write_all(files)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    disk.write(tmp_path / "m", b"old")
+    atomic.write(tmp_path / "m", b"old")
 
     def stop(_handle):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", stop)
     with pytest.raises(KeyboardInterrupt):
-        disk.write(tmp_path / "m", b"new")
+        atomic.write(tmp_path / "m", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m", b"old")]
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
-    disk.write(tmp_path / "m", b"old")
+    atomic.write(tmp_path / "m", b"old")
 
     def full(_handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FileError, match="No space left on device; check the path and the disk"):
-        disk.write(tmp_path / "m", b"new")
+        atomic.write(tmp_path / "m", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m", b"old")]
 
 
@@ -192,7 +193,7 @@ def test_a_file_that_is_written_over_keeps_its_permissions(mode, mask, tmp_path)
     (tmp_path / "m").chmod(mode)
     before = os.umask(mask)
     try:
-        disk.write(tmp_path / "m", b"new")
+        atomic.write(tmp_path / "m", b"new")
     finally:
         os.umask(before)
     assert ((tmp_path / "m").stat().st_mode & 0o777, (tmp_path / "m").read_bytes()) == (mode, b"new")
@@ -209,7 +210,7 @@ def test_what_is_private_is_so_while_it_is_written(tmp_path, monkeypatch):
         return handle
 
     monkeypatch.setattr(os, "open", look)
-    disk.write(tmp_path / "m", b"new")
+    atomic.write(tmp_path / "m", b"new")
     assert seen
     assert not any(seen)
 
@@ -227,7 +228,7 @@ def test_a_link_is_followed_and_stays_one(case, tmp_path):
     """As open(path, "wb") does it: the oracle is a copy of the folder written by that."""
     end, there = LINKS[case]
     found = {}
-    for way, write in {"disk": disk.write, "open": lambda path, data: path.write_bytes(data)}.items():
+    for way, write in {"disk": atomic.write, "open": lambda path, data: path.write_bytes(data)}.items():
         folder = tmp_path / way
         (folder / "data").mkdir(parents=True)
         (folder / "linked").symlink_to("data")
@@ -249,7 +250,7 @@ def test_a_link_is_followed_and_stays_one(case, tmp_path):
 def test_what_is_no_file_is_not_replaced(make, tmp_path):
     make(tmp_path / "m")
     before = os.lstat(tmp_path / "m")
-    for write in (disk.writable, lambda path: disk.write(path, b"")):
+    for write in (atomic.writable, lambda path: atomic.write(path, b"")):
         with pytest.raises(FileError, match=r"cannot be written: (it is a device, a pipe|Too many levels of symbolic)"):
             write(tmp_path / "m")
     assert os.lstat(tmp_path / "m") == before
@@ -260,8 +261,8 @@ def test_writing_never_touches_the_mask_of_the_process(tmp_path, monkeypatch):
     before = os.umask(0o027)
     monkeypatch.setattr(os, "umask", None)
     try:
-        disk.write(tmp_path / "m", b"")
-        disk.writable(tmp_path / "m")
+        atomic.write(tmp_path / "m", b"")
+        atomic.writable(tmp_path / "m")
     finally:
         monkeypatch.undo()
         os.umask(before)

@@ -15,18 +15,19 @@ import torch
 from pyarrow import parquet
 
 import edgernn
-from edgernn import device
 from edgernn.commands.tune import tune as command
+from edgernn.device import board
 from edgernn.errors import FileError, UsageError
-from edgernn.passes.plan import Plan
-from edgernn.train import compare as comparing, recipe as recipes, run
+from edgernn.passes.pruning import Plan
+from edgernn.train import recipe as recipes, run
+from edgernn.train.compare import cells as comparing
+from edgernn.train.compress.finetune import compressed
 from edgernn.train.convert import untrained
 from edgernn.train.data import READERS
 from edgernn.train.data.fingerprint import FILE, difference, fingerprint
 from edgernn.train.data.reader import read
-from edgernn.train.finetune import compressed
+from edgernn.train.loop.trainer import Place
 from edgernn.train.search.trials import search
-from edgernn.train.trainer import Place
 from edgernn.tune import candidates as making
 from edgernn.tune.judge import by_frames
 from edgernn.tune.tuning import tune
@@ -372,6 +373,6 @@ def test_frames_that_judge_a_tuning_are_the_same(tmp_path, monkeypatch):
             with pytest.raises(
                 UsageError, match=r"began with other data: 1 file was added: 1\.npy, 1 file was removed"
             ):
-                tune(graph, judge, tmp_path / "tune", bound=100, board=device.this(), schemes=("fp32",))
+                tune(graph, judge, tmp_path / "tune", bound=100, board=board.this(), schemes=("fp32",))
         else:
-            tune(graph, judge, tmp_path / "tune", bound=100, board=device.this(), schemes=("fp32",))
+            tune(graph, judge, tmp_path / "tune", bound=100, board=board.this(), schemes=("fp32",))

@@ -15,15 +15,15 @@ from test_parity import FREE_RUNNING, written
 from test_precisions import every_place, render
 
 import edgernn
-from edgernn import nibbles
 from edgernn.cells import Dense
 from edgernn.errors import GraphError
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model import int4
+from edgernn.model.tensor import FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.passes.rounding import rounded, smaller
-from edgernn.readings.count import count
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import FOUR_BITS, Tensor
-from edgernn_export.prove import prove
+from edgernn_export.proof.floats import prove
 from zoo import frames, keyword_spotter, one
 
 WHOLE = hnp.arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 40)), elements=st.integers(-7, 7))
@@ -55,10 +55,10 @@ FORMS = {"groups": grouped(), "odd rows": quantize(keyword_spotter(17, 5), FOUR_
 
 @given(whole=WHOLE)
 def test_two_integers_in_a_byte_come_out_again(whole):
-    packed = nibbles.pack(whole)
+    packed = int4.pack(whole)
     assert packed.dtype == np.uint8
     assert packed.shape == (len(whole), -(-whole.shape[1] // 2))
-    np.testing.assert_array_equal(nibbles.unpack(packed), whole)
+    np.testing.assert_array_equal(int4.unpack(packed), whole)
 
 
 @settings(deadline=None)
@@ -68,7 +68,7 @@ def test_they_stand_as_in_onnx(whole):
     flat = whole.reshape(1, -1)
     stored = onnx.helper.make_tensor("w", onnx.TensorProto.INT4, flat.shape, flat.reshape(-1))
     wanted = np.frombuffer(stored.raw_data or bytes(stored.int32_data), np.uint8)
-    packed = nibbles.pack(flat)[0]
+    packed = int4.pack(flat)[0]
     packed[-1] &= 15 if flat.size % 2 else 255
     np.testing.assert_array_equal(packed, wanted)
 
@@ -113,7 +113,7 @@ def test_groups_are_taken_where_they_halve_the_error():
 
 def test_equal_tensors_are_those_with_equal_weights_and_scales():
     tensor = smaller(with_outliers(5, 96), FOUR_BITS)
-    assert tensor == Tensor(nibbles.pack(tensor.whole), tensor.scale, FOUR_BITS)
+    assert tensor == Tensor(int4.pack(tensor.whole), tensor.scale, FOUR_BITS)
     other = tensor.stored.copy()
     other[2, 3] ^= 0x10
     assert tensor != Tensor(other, tensor.scale, FOUR_BITS)

@@ -12,9 +12,9 @@ import edgernn
 from edge import called, edge
 from edgernn.cells import Scale
 from edgernn.errors import FileError
-from edgernn.frames import frames, parsed, sequences
-from edgernn.graph import Graph, Layer
-from edgernn.tensor import Tensor
+from edgernn.files.frames import frames, parsed, sequences
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
 from edgernn.train.data import table
 from edgernn_export import export
 from zoo import GRAPHS

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from edgernn.cells import Conv1d, Dense, Gru, Scale
 from edgernn.errors import MissingExtraError, ParityError, UnsupportedError, UsageError
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import Tensor
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.tensor import Tensor
 from edgernn_export import from_torch
 
 I, H, T = 6, 8, 20

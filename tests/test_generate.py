@@ -14,11 +14,11 @@ import edgernn
 from edge import called
 from edgernn.cells import Dense, Embedding, Gru
 from edgernn.errors import StateError, UsageError
-from edgernn.generate import UNKNOWN, between, draw, generate, text_symbols
-from edgernn.graph import Graph, Layer
-from edgernn.readings.numpy import Stepper
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.postprocess.text import UNKNOWN, between, draw, generate, text_symbols
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS, keyword_spotter, t
 

@@ -7,12 +7,12 @@ import torch
 import edgernn
 from edgernn.passes.patterns import Blocks
 from edgernn.train import recipe as recipes, run
+from edgernn.train.compress.finetune import finetune
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.finetune import finetune
-from edgernn.train.models import KINDS
-from edgernn.train.teacher import Lesson
-from edgernn.train.trainer import Place
+from edgernn.train.loop.distillation import Lesson
+from edgernn.train.loop.trainer import Place
+from edgernn.train.network.models import KINDS
 from killed import killed
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")

@@ -7,12 +7,12 @@ from typing import Annotated
 import numpy as np
 import pytest
 
-from edgernn.cell import CELLS, cell
 from edgernn.cells import Activation, Conv1d, Dense, Embedding, Gru, LayerNorm, Lstm, Rnn, Slice, Standardize, Sum
 from edgernn.errors import GraphError
-from edgernn.graph import Graph, Layer
-from edgernn.record import Ref, record
-from edgernn.tensor import Tensor
+from edgernn.model.cell import CELLS, cell
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.record import Ref, record
+from edgernn.model.tensor import Tensor
 from zoo import GRAPHS, one, t
 
 GRU = Gru(t(12, 6), t(12, 4))

@@ -7,11 +7,11 @@ from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import floats, integers
 from safetensors.numpy import load
 
-from edgernn import halves
+from edgernn.artifact.rnn import dumps, loads
 from edgernn.cells import Gru
-from edgernn.file import dumps, loads
+from edgernn.model import float16
+from edgernn.model.tensor import DYNAMIC, INTEGERS, SCHEMES, STATIC
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import DYNAMIC, INTEGERS, SCHEMES, STATIC
 from zoo import one, t
 
 ANY = arrays(np.float32, integers(1, 20), elements=floats(-(2.0**20), 2.0**20, width=32))
@@ -21,33 +21,33 @@ POSITIVE = arrays(np.float32, integers(1, 20), elements=floats(0, 2.0**20, width
 
 @given(ANY)
 def test_the_nearest_is_close_and_held_or_nothing_is_changed(x):
-    near = halves.nearest(x)
+    near = float16.nearest(x)
     assert near.dtype == x.dtype
     if near is not x:
-        assert halves.held(near)
+        assert float16.held(near)
         assert (np.abs(near.astype(np.float64) - x) <= np.abs(x).max(initial=0) * 2.0**-11).all()
 
 
 @given(POSITIVE)
 def test_what_is_above_is_not_below(x):
-    up = halves.above(x)
+    up = float16.above(x)
     assert (up >= x).all()
     assert (up <= x * (1 + 2.0**-10)).all()
-    assert up is x or halves.held(up)
+    assert up is x or float16.held(up)
 
 
 @pytest.mark.parametrize("x", [[1e-6, 1.0], [1.0, 7e4], [65503.9, 1.0]])
 def test_what_half_precision_has_fewer_bits_for_stays(x):
     x = np.array(x, np.float32)
-    assert halves.above(x) is x or halves.held(halves.above(x))
-    assert (halves.above(x) >= x).all()
-    assert np.isfinite(halves.above(x)).all()
+    assert float16.above(x) is x or float16.held(float16.above(x))
+    assert (float16.above(x) >= x).all()
+    assert np.isfinite(float16.above(x)).all()
 
 
 def test_numbers_beyond_half_precision_are_not_held():
-    assert not halves.held(np.array([1e6], np.float32))
-    assert not halves.held(np.array([1 / 3], np.float32))
-    assert halves.held(np.zeros(3, np.float32))
+    assert not float16.held(np.array([1e6], np.float32))
+    assert not float16.held(np.array([1 / 3], np.float32))
+    assert float16.held(np.zeros(3, np.float32))
 
 
 @pytest.mark.parametrize("scheme", [each for each in SCHEMES if SCHEMES[each] in INTEGERS and each not in STATIC])
@@ -71,8 +71,8 @@ def test_a_bias_beside_integers_has_11_bits_and_beside_floats_all():
     assert biases
     smaller = quantize(GRAPH, DYNAMIC)
     for name in biases:
-        assert not halves.held(GRAPH.tensors[name].stored)
-        assert halves.held(smaller.tensors[name].stored)
+        assert not float16.held(GRAPH.tensors[name].stored)
+        assert float16.held(smaller.tensors[name].stored)
         np.testing.assert_allclose(
             smaller.tensors[name].stored, GRAPH.tensors[name].stored, rtol=2.0**-11, atol=2.0**-25
         )

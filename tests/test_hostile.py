@@ -15,12 +15,14 @@ import safetensors
 import safetensors.numpy
 
 import edgernn
-from edgernn import arrays, checksum, contract, frames, layout, plain_json, plain_toml, profile
+from edgernn.artifact import checksum, layout, manifest
+from edgernn.artifact.rnn import dumps, loads
 from edgernn.cells import LogMel, RunningMean
+from edgernn.device import profile
 from edgernn.errors import EdgernnError, FileError, GraphError, UsageError
-from edgernn.file import dumps, loads
-from edgernn.graph import MOST_LAYERS, Graph, Layer
-from edgernn.latency import arrivals, kept
+from edgernn.files import arrays, frames, plain_json, plain_toml
+from edgernn.latency import arrivals, baseline
+from edgernn.model.graph import MOST_LAYERS, Graph, Layer
 from edgernn.train import recipe
 from edgernn.train.data import npz, reader
 from zoo import GRAPHS, keyword_spotter
@@ -154,6 +156,12 @@ RNN = {
     "zeros of 256 MB": lambda: sparse([1 << 13, 1 << 13]),
     "half a sparse matrix": lambda: sparse([0.5, 64]),
     "a sparse matrix of -1": lambda: sparse([-1, -1]),
+    "a sparse matrix of lists": lambda: sparse([[0] * 99, 1 << 50]),
+    "a rate near nothing": lambda: cell_of("LogMel", inputs=80, rate_hz=1e-320, window=200, bands=20),
+    "a prior beyond float32": lambda: cell_of("RunningMean", inputs=10, prior=1e300, limit=1e300),
+    "an eps near nothing": lambda: with_graph(
+        lambda said: said.update(inputs=10, layers={"a": {"cell": "LayerNorm", "settings": {"eps": 1e-320}}})
+    ),
 }
 
 
@@ -415,30 +423,30 @@ SAID = {
     "a grid with more": {"grids": {"x": {"scale": 1.0, "zero": 0, "bits": 8, "more": 1}}},
     "one field more": {"more": 1},
 }
-GOOD = contract.contract(keyword_spotter())
+GOOD = manifest.contract(keyword_spotter())
 
 
 @pytest.mark.parametrize("case", SAID)
 def test_a_contract_that_makes_no_sense_is_refused(case):
-    said = json.loads(contract.write(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
+    said = json.loads(manifest.write(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
     data = b"\x7fELF" + json.dumps(said, separators=(",", ":")).encode() + b"\xff" * 100
-    assert contract.read(b"\x7fELF" + contract.write(GOOD).encode(), "m") == GOOD
-    refused(lambda: contract.read(data, "m.so"), FileError, r"'m\.so' was written by another version of edgernn")
+    assert manifest.read(b"\x7fELF" + manifest.write(GOOD).encode(), "m") == GOOD
+    refused(lambda: manifest.read(data, "m.so"), FileError, r"'m\.so' was written by another version of edgernn")
 
 
 def test_a_contract_nested_deep_or_behind_much_is_read_with_little():
-    data = b"\x7fELF" + contract.write(GOOD).encode()[:-1] + b',"a":' + b"[" * 10**6
-    refused(lambda: contract.read(data, "m.so"), FileError, "nested more than")
-    behind = contract.write(GOOD).encode() + bytes(EXTRA)
+    data = b"\x7fELF" + manifest.write(GOOD).encode()[:-1] + b',"a":' + b"[" * 10**6
+    refused(lambda: manifest.read(data, "m.so"), FileError, "nested more than")
+    behind = manifest.write(GOOD).encode() + bytes(EXTRA)
     tracemalloc.start()
-    assert contract.read(behind, "m") == GOOD
+    assert manifest.read(behind, "m") == GOOD
     assert tracemalloc.get_traced_memory()[1] < EXTRA
     tracemalloc.stop()
 
 
 def test_a_library_without_our_functions_is_no_file_of_ours(tmp_path):
     """It has a contract and a right checksum, and is a library that the system loads."""
-    said = contract.write(replace(GOOD, cpu=edgernn.cpu.best()))
+    said = manifest.write(replace(GOOD, cpu=edgernn.device.isa.best()))
     text = said.replace("\\", "\\\\").replace('"', '\\"')
     (tmp_path / "m.c").write_text(f'const char about[] = "{text}"; unsigned long edgernn_size(void) {{ return 64; }}')
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "m.so", tmp_path / "m.c"], check=True)
@@ -463,7 +471,7 @@ BASELINES = {
 @pytest.mark.parametrize("case", BASELINES)
 def test_a_hostile_baseline_is_refused_with_little(case, tmp_path):
     (tmp_path / "b.json").write_text(BASELINES[case])
-    refused(lambda: kept.read(tmp_path / "b.json"), FileError, r"b\.json' is no baseline: ")
+    refused(lambda: baseline.read(tmp_path / "b.json"), FileError, r"b\.json' is no baseline: ")
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,15 @@ import torch
 
 import motors
 from edge import called
-from edgernn import child, disk, interrupt, load, save
+from edgernn import load, save
 from edgernn.errors import FileError
-from edgernn.interrupt import Interrupted, check, deferred, prompt
+from edgernn.files import atomic
 from edgernn.latency.worker import Worker
+from edgernn.process import child, interrupt
+from edgernn.process.interrupt import Interrupted, check, deferred, prompt
 from edgernn.train import recipe as recipes, run
-from edgernn.train.fit import Task
-from edgernn.train.trainer import Place
+from edgernn.train.loop.task import Task
+from edgernn.train.loop.trainer import Place
 from edgernn_export.translate import export
 from strikes import Counter, interrupted, moments
 from zoo import keyword_spotter
@@ -90,7 +92,7 @@ def busy(saved):
             saved({"a": torch.zeros(3), "b": [torch.ones(2)]})
             interrupt.sleep(1e-5)
         if k % 10 == 0:
-            disk.write(Path(tempfile.gettempdir()) / "busy", b"data")
+            atomic.write(Path(tempfile.gettempdir()) / "busy", b"data")
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -162,7 +164,7 @@ def test_the_end_of_each_block_raises_what_no_check_has_raised():
 def test_an_error_that_a_signal_brings_about_is_its_cause():
     """Such as that of a compiler, which the same Ctrl-C has ended."""
     with pytest.raises(Interrupted) as raised:
-        inside(deferred, send, lambda: disk.read("missing"))
+        inside(deferred, send, lambda: atomic.read("missing"))
     assert isinstance(raised.value.__cause__, FileError)
 
 
@@ -322,7 +324,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 TWICE = """
 import os, signal, sys
-from edgernn import interrupt
+from edgernn.process import interrupt
 from edgernn.cli import call
 import click
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -419,7 +421,7 @@ def test_every_long_verb_looks_for_signals_and_leaves_by_their_code(name, motor,
 
 def test_the_command_leaves_an_ignored_signal_ignored(motor, monkeypatch):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    read = disk.read
-    monkeypatch.setattr(disk, "read", lambda path: (send(), read(path))[1])
+    read = atomic.read
+    monkeypatch.setattr(atomic, "read", lambda path: (send(), read(path))[1])
     assert called("info", motor / "m.onnx")[0] == 0
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN

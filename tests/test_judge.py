@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.special import log_softmax
 
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.judge import METRICS, judge
+from edgernn.train.evaluate.judge import METRICS, judge
 
 random = np.random.default_rng(3)
 

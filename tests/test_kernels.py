@@ -8,18 +8,18 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from scipy.special import expit
 
-from edgernn import nibbles
 from edgernn.cells import Activation, LayerNorm
-from edgernn.fixedpoint import logarithm_table, multiplier, power_table
-from edgernn.graph import Graph, Layer
-from edgernn.integer import MAKE, Affine
-from edgernn.integer_normalize import WIDEST, Normalized
-from edgernn.integer_softmax import Logarithm, Softmax
+from edgernn.integer.fixedpoint import logarithm_table, multiplier, power_table
+from edgernn.integer.forms import MAKE, Affine
+from edgernn.integer.normalize import WIDEST, Normalized
+from edgernn.integer.plan import Grid, Static
+from edgernn.integer.softmax import Logarithm, Softmax
+from edgernn.interpreters.numpy import NumpyOps, SameOps, quantize_dynamic
+from edgernn.model import int4
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
+from edgernn.model.trace import trace
 from edgernn.passes.rounding import smaller
-from edgernn.readings.numpy import NumpyOps, SameOps, quantize_dynamic
-from edgernn.static import Grid, Static
-from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn.trace import trace
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import (
     SPARSE_AT_MOST,
@@ -299,7 +299,7 @@ def test_four_bits_have_a_scale_for_each_group_of_inputs(way, program):
         whole = random.integers(-7, 8, (rows, inputs)).astype(np.int8)
         whole[0] = np.arange(inputs) % 15 - 7
         scale = random.uniform(0.1, 1, (rows, inputs // 32)) * 1e3 ** -np.arange(inputs // 32.0)
-        weight = Tensor(nibbles.pack(whole), scale, FOUR_BITS)
+        weight = Tensor(int4.pack(whole), scale, FOUR_BITS)
         for group in range(inputs // 32):  # one group of x at a time, so that none hides behind a larger one
             x = np.where(np.arange(inputs) // 32 == group, random.standard_normal(inputs), 0).astype(np.float32)
             cases.append(affine(FOUR, weight, x * np.float32(1e3**group), np.zeros(rows, np.float32)))

@@ -12,19 +12,19 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn.errors import FileError, UsageError
-from edgernn.readings.numpy import Stepper
+from edgernn.interpreters.numpy import Stepper
 from edgernn.train import recipe as recipes, run
-from edgernn.train.batches import Plan
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
-from edgernn.train.fit import Part, Task, Training
-from edgernn.train.gradients import EXPLODED
-from edgernn.train.models import Network, Shape
-from edgernn.train.schedules import OPTIMIZERS
-from edgernn.train.trainer import Place, make, quiet
+from edgernn.train.loop.batches import Plan
+from edgernn.train.loop.gradients import EXPLODED
+from edgernn.train.loop.schedules import OPTIMIZERS
+from edgernn.train.loop.task import Part, Task, Training
+from edgernn.train.loop.trainer import Place, make, quiet
+from edgernn.train.network.models import Network, Shape
 
 SHARED = Path(__file__).parent.parent.parent / "shared/data"
 VOWELS, DIGITS = SHARED / "japanese_vowels", SHARED / "fsdd/recordings"
@@ -64,7 +64,7 @@ def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_st
 STRUCK = """
 import os, signal, sys
 from edgernn.cli import main
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in the background
 on = Task.on_train_batch_start
 def batch(task, *said):
@@ -107,8 +107,8 @@ import resource, signal, sys
 from pathlib import Path
 from edgernn.errors import FileError
 from edgernn.train import recipe, run
-from edgernn.train.fit import Task
-from edgernn.train.trainer import Place
+from edgernn.train.loop.task import Task
+from edgernn.train.loop.trainer import Place
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 end = Task.on_train_epoch_end
 def filled(task):

@@ -10,16 +10,16 @@ import pytest
 
 import edgernn
 from edge import called, edge
-from edgernn import versus as races
-from edgernn.file import load
+from edgernn.artifact.rnn import load
+from edgernn.interpreters.count import count
+from edgernn.interpreters.integer import stepper
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import count
-from edgernn.readings.fixed import stepper
-from edgernn.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.train import recipe as recipes
+from edgernn.train.compare import race as races
 from edgernn.train.data.reader import read
-from edgernn.train.judge import answers, judge as judged
+from edgernn.train.evaluate.judge import answers, judge as judged
 from edgernn.tune.judge import by_frames
 from edgernn.tune.mixed import mixed
 from motors import trained

@@ -10,29 +10,30 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import checksum, cpu, device
+from edgernn.artifact import checksum
+from edgernn.artifact.manifest import read
 from edgernn.cells import Dense, Gru
-from edgernn.contract import read
+from edgernn.device import board as boards, isa
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.integer.plan import static
+from edgernn.interpreters.numpy import SameOps, Stepper, random_frames
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC, SCHEMES, Tensor
+from edgernn.model.trace import trace
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import SameOps, Stepper, random_frames
-from edgernn.static import static
-from edgernn.tensor import DYNAMIC, SCHEMES, Tensor
-from edgernn.trace import trace
-from edgernn_export import compiler, export
-from edgernn_export.prove import Bounds
-from edgernn_export.targets.c import library
-from edgernn_export.targets.c.golden import STEPS, golden
-from edgernn_export.targets.place import place
-from edgernn_export.targets.plan import plan
+from edgernn_export import export
+from edgernn_export.proof.floats import Bounds
+from edgernn_export.targets.c import compiler, library
+from edgernn_export.targets.c.selftest import STEPS, golden
+from edgernn_export.targets.destination import place
+from edgernn_export.targets.naming import plan
 from edgernn_export.translate import render
 from ways import needs
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
-BOARDS = [name for name in device.names() if name != device.THIS and ".so" in device.load(name).formats]
+BOARDS = [name for name in boards.names() if name != boards.THIS and ".so" in boards.load(name).formats]
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
 IN_NUMPYS_ORDER = {"softmax", "log"}  # sums and logarithms that C takes in another order than numpy
 
@@ -95,15 +96,15 @@ def test_int8_gives_the_bits_of_numpy_for_a_hundred_thousand_steps(tmp_path):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_library_is_compiled_for_a_board(board, tmp_path):
-    profile = device.load(board)
+    profile = boards.load(board)
     first = render_for(KWS, board)
     assert first == render_for(KWS, board)
     data = first["m.so"]
-    level = cpu.LEVELS[profile.level]
+    level = isa.LEVELS[profile.level]
     assert read(data, "m.so").cpu == profile.level
     assert int.from_bytes(data[18:20], "little") == ELF_MACHINES[level.machine]
     (tmp_path / "m.so").write_bytes(data)
-    if cpu.missing(profile.level):
+    if isa.missing(profile.level):
         with pytest.raises(UnsupportedError, match=rf"'.*m.so' was compiled for {profile.level}, and needs a "):
             edgernn.open(tmp_path / "m.so")
     else:
@@ -130,7 +131,7 @@ def test_the_same_graph_and_compiler_give_the_same_bytes():
 def test_without_a_system_compiler_zig_is_taken(tmp_path, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "ziglang" in compiler.for_this_machine(cpu.LEVELS[cpu.best()]).command
+    assert "ziglang" in compiler.for_this_machine(isa.LEVELS[isa.best()]).command
     xs = frames(KWS, 20)
     found = opened(quantize(KWS), tmp_path).stream().run(xs)
     np.testing.assert_array_equal(found, Stepper(quantize(KWS), "float32").run(xs)[0])
@@ -317,7 +318,7 @@ def test_the_loader_refuses_another_library(tmp_path):
 
 def test_the_loader_refuses_another_processor(tmp_path):
     export(KWS, tmp_path / "m.so", device="raspberrypi4")
-    if cpu.missing("aarch64"):
+    if isa.missing("aarch64"):
         assert "was compiled for aarch64; this is" in bare(tmp_path, "m_stream.py").stderr
 
 
@@ -354,20 +355,20 @@ def test_a_block_stops_at_the_frame_that_is_refused(tmp_path):
 
 def test_a_library_for_another_processor_is_refused_by_name(tmp_path, monkeypatch):
     export(KWS, tmp_path / "m.so")
-    machine, flags = cpu.here()
-    monkeypatch.setattr(cpu, "here", lambda: (machine, flags - {"fma"}))
+    machine, flags = isa.here()
+    monkeypatch.setattr(isa, "here", lambda: (machine, flags - {"fma"}))
     with pytest.raises(
         UnsupportedError, match=r"m.so' was compiled for x86-64-v\d.*needs a processor with fma; export it"
     ):
         edgernn.open(tmp_path / "m.so")
-    monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
+    monkeypatch.setattr(isa, "here", lambda: ("riscv64", frozenset()))
     with pytest.raises(UnsupportedError, match=r"needs a machine of kind x86_64; this is riscv64"):
         edgernn.open(tmp_path / "m.so")
 
 
 def test_a_machine_without_a_level_compiles_for_its_own_kind(tmp_path, monkeypatch):
     """As on a RISC-V board: no options, portable C, and the library says which kind of machine it is for."""
-    monkeypatch.setattr(cpu, "here", lambda: ("riscv64", frozenset()))
+    monkeypatch.setattr(isa, "here", lambda: ("riscv64", frozenset()))
     export(KWS, tmp_path / "m.c")
     xs = frames(KWS, 5)
     np.testing.assert_allclose(opened(KWS, tmp_path).stream().run(xs), Stepper(KWS).run(xs)[0], atol=2e-6)
@@ -406,7 +407,7 @@ def test_any_altered_byte_of_a_library_is_found_before_it_is_loaded(at):
 
 def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path, monkeypatch):
     """As in an interpreter that does not show its own symbols: the same answers, by the slower way."""
-    from edgernn.backends import native
+    from edgernn.runtime.backends import native
 
     xs = frames(KWS, 5)
     program = opened(KWS, tmp_path)

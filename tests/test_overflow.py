@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgernn import overflow
+from edgernn.artifact.manifest import contract, whole
 from edgernn.cells import Dense, Gru, Product, Slice
-from edgernn.contract import contract, whole
-from edgernn.graph import Graph, Layer
-from edgernn.overflow import FINITE, LEAST, MOST, limit
+from edgernn.integer import overflow
+from edgernn.integer.overflow import FINITE, LEAST, MOST, limit
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.model.window import Stage, Window
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import Tensor
-from edgernn.window import Stage, Window
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 NUMBERS = sorted(name for name, graph in GRAPHS.items() if not graph.rows)
@@ -92,6 +92,6 @@ def test_weights_bring_the_limit_down_with_them():
 
 
 def test_every_operation_has_a_magnitude():
-    from edgernn.ops import WORDS
+    from edgernn.model.ops import WORDS
 
     assert set(WORDS) <= set(dir(overflow.MagnitudeOps))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from edgernn.budget import Budget, judge
+from edgernn.budget.verdict import Budget, judge
 from edgernn.errors import FileError, UsageError
 from edgernn.latency.arrivals import recorded, regular
 from edgernn.latency.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, timed, unpaced, warmed

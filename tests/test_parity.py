@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 import edgernn
-from edgernn.cell import CELLS, cell
 from edgernn.cells import Dense, Scale
 from edgernn.errors import ParityError
-from edgernn.factored import Factored
-from edgernn.graph import Graph, Layer
-from edgernn.ops import WORDS
-from edgernn.readings.numpy import NumpyOps, Stepper, random_frames
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
-from edgernn.trace import trace
+from edgernn.interpreters.numpy import NumpyOps, Stepper, random_frames
+from edgernn.model.cell import CELLS, cell
+from edgernn.model.factored import Factored
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.ops import WORDS
+from edgernn.model.tensor import Tensor
+from edgernn.model.trace import trace
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
-from edgernn_export.prove import prove
+from edgernn_export.proof.floats import prove
 from edgernn_export.targets import PROVED_BY, TARGETS
 from zoo import GRAPHS, frames, keyword_spotter, t
 

@@ -16,17 +16,17 @@ from test_parity import FREE_RUNNING, Broken, forgets, written
 
 import edgernn
 from edgernn.cells import Activation, Dense
-from edgernn.device import RUNTIMES
+from edgernn.device.board import RUNTIMES
 from edgernn.errors import ParityError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import Stepper
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, translate
-from edgernn_export.prove import ROUNDED, prove
-from edgernn_export.targets.place import NATIVE, Place, place
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.proof.floats import ROUNDED, prove
+from edgernn_export.targets.destination import NATIVE, Place, place
+from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, frames, keyword_spotter
 
 STEPS = 64

@@ -12,21 +12,21 @@ from hypothesis import example, given, settings, strategies as st
 from torch import nn
 
 import edgernn
-from edgernn import checksum
+from edgernn.artifact import checksum
+from edgernn.artifact.rnn import dumps, loads
 from edgernn.cells import Dense, Gru, Lstm, Rnn, Slice, Sum
 from edgernn.errors import FileError, GraphError, UsageError
-from edgernn.file import dumps, loads
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.blocks import ROWS, packed, unpacked
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.model.trace import trace
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import families, magnitudes, prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
 from edgernn.passes.quantize import quantize
 from edgernn.passes.units import units
-from edgernn.readings.count import count
-from edgernn.readings.numpy import Stepper
-from edgernn.sparse import ROWS, packed, unpacked
-from edgernn.tensor import Tensor
-from edgernn.trace import trace
 from edgernn_export import from_torch
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 

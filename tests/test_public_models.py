@@ -9,9 +9,9 @@ from torch import nn
 
 import edgernn
 from edgernn.cells import Dense, Gru
-from edgernn.graph import Graph, Layer
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, from_torch
 
 ERROR = 1e-5

@@ -8,14 +8,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.cpu import missing
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.device.isa import missing
 from edgernn.errors import FileError, UsageError
-from edgernn.gate import asked
+from edgernn.interpreters import count as cost
 from edgernn.latency import history
-from edgernn.latency.kept import INSTRUCTIONS, US, Baseline, against, of_times, read
-from edgernn.readings import count as cost
-from edgernn_export.instructions import count
+from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline, against, of_times, read
+from edgernn.testing.gate import asked
+from edgernn_export.targets.c.instructions import count
 from zoo import GRAPHS, keyword_spotter
 
 pytest_plugins = ["pytester"]
@@ -25,7 +25,7 @@ CONFTEST = """
 from functools import partial
 import pytest
 from edgernn.latency.conditions import Moment
-from edgernn.latency.measured import measure
+from edgernn.latency.measurement import measure
 
 class Clock:
     now = 0
@@ -72,7 +72,7 @@ def test_model(edgernn_latency):
 """
 
 BUDGET = 'period="10ms", deadline="8ms", percentile=90'  # 290 steps are the fewest that can pass
-PLUGIN = ("-p", "no:edgernn", "-p", "edgernn.pytest_plugin", "-W", "error", "--strict-markers")  # once, not twice
+PLUGIN = ("-p", "no:edgernn", "-p", "edgernn.testing.plugin", "-W", "error", "--strict-markers")  # once, not twice
 ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
@@ -323,8 +323,8 @@ def test_a_suite_that_does_not_use_it_loads_nothing_but_the_plugin():
     code = """
 import sys, pytest
 before = set(sys.modules)
-import edgernn.pytest_plugin
+import edgernn.testing.plugin
 print(sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['edgernn', 'edgernn.pytest_plugin']\n"
+    assert done.stdout == "['edgernn', 'edgernn.testing.plugin']\n"

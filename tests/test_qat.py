@@ -14,40 +14,40 @@ from scipy.special import log_softmax, rel_entr
 
 import edgernn
 from edge import edge
-from edgernn import versus as races
+from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Standardize
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.file import dumps, load
-from edgernn.graph import INPUT, Graph
+from edgernn.integer.plan import Grid, grid, static
+from edgernn.interpreters.integer import FixedStepper, stepper
+from edgernn.interpreters.numpy import Stepper, quantize_dynamic
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.range import Range
+from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.trace import replay
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
-from edgernn.passes.plan import Plan
+from edgernn.passes.prepare import Calibration, ready as with_ranges
 from edgernn.passes.prune_weights import prune_weights
+from edgernn.passes.pruning import Plan
 from edgernn.passes.quantize import quantize
-from edgernn.passes.ready import Calibration, ready as with_ranges
-from edgernn.range import Range
-from edgernn.readings.fixed import FixedStepper, stepper
-from edgernn.readings.numpy import Stepper, quantize_dynamic
-from edgernn.static import Grid, grid, static
-from edgernn.tensor import STATIC, Tensor
-from edgernn.trace import replay
 from edgernn.train import recipe as recipes
-from edgernn.train.batches import padded
+from edgernn.train.compare import race as races
+from edgernn.train.compress.finetune import compressed, finetune
+from edgernn.train.compress.restore import matrices, restore
+from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
-from edgernn.train.core import core, to_calibrate
+from edgernn.train.data.core import core, to_calibrate
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.fake import FakeOps, rounded, rounded_alone, straight
-from edgernn.train.finetune import compressed, finetune
-from edgernn.train.fit import Part, Task, Training
-from edgernn.train.judge import answers
-from edgernn.train.models import KINDS, Network, Shape
+from edgernn.train.evaluate.judge import answers
+from edgernn.train.loop.batches import padded
+from edgernn.train.loop.distillation import Lesson, Teacher
+from edgernn.train.loop.task import Part, Task, Training
+from edgernn.train.loop.trainer import Place
 from edgernn.train.motor import record
-from edgernn.train.replay import Replay
-from edgernn.train.restore import matrices, restore
-from edgernn.train.teacher import Lesson, Teacher
-from edgernn.train.trainer import Place
-from edgernn.train.zeros import Zeros
+from edgernn.train.network.fake_quant import FakeOps, rounded, rounded_alone, straight
+from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.models import KINDS, Network, Shape
 from motors import trained
 from zoo import GRAPHS, frames, keyword_spotter, t
 
@@ -592,7 +592,7 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
         calls.append((options.get("scheme", ""), options.get("gradual", True), options["lesson"]))
         return graph
 
-    monkeypatch.setattr("edgernn.train.finetune.finetune", told)
+    monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
     lesson = Lesson(graph)
     for asked in (Plan(), Plan(0.5)):
         compressed(graph, recipe, folder / "motor.npz", asked, "fp16", aware=True, lesson=lesson)

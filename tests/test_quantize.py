@@ -7,12 +7,12 @@ from hypothesis.extra import numpy as hnp
 
 from edgernn.cells import Dense, Embedding, Gru, Standardize
 from edgernn.errors import GraphError, UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import Stepper, quantize_dynamic
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.passes.rounding import rounded
-from edgernn.readings.count import count
-from edgernn.readings.numpy import Stepper, quantize_dynamic
-from edgernn.tensor import DYNAMIC, Tensor
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 VECTORS = hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e6, 1e6, width=32))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgernn.cell import CELLS
 from edgernn.cli import call, cli
+from edgernn.model.cell import CELLS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -11,8 +11,8 @@ from test_sentiment import corpus
 import edgernn
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.reader import read
+from edgernn.train.loop.trainer import Place
 from edgernn.train.motor import record, saved
-from edgernn.train.trainer import Place
 from edgernn_export import export
 
 pytestmark = pytest.mark.slow

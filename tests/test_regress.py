@@ -11,10 +11,10 @@ from scipy import stats
 
 import edgernn
 from edge import called
-from edgernn.binomial import NO_VERDICT
+from edgernn.budget.binomial import NO_VERDICT
 from edgernn.errors import UsageError
 from edgernn.latency import regress as module
-from edgernn.latency.arms import Arms, Found, text
+from edgernn.latency.ab import Arms, Found, text
 from edgernn.latency.regress import (
     BLOCK_US,
     CODES,

@@ -12,19 +12,20 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import cost, device
 from edgernn.cells import Dense, Gru
+from edgernn.device import board as boards
 from edgernn.errors import EdgernnError
-from edgernn.graph import Graph, Layer
+from edgernn.latency import estimate
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.model.window import Stage, Window
 from edgernn.pages.drawing import plain
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import Tensor
 from edgernn.train import recipe as recipes, run
-from edgernn.train.judge import Verdict
+from edgernn.train.evaluate.judge import Verdict
+from edgernn.train.loop.trainer import Place
 from edgernn.train.pages import curves, figures
 from edgernn.train.pages.report import _step, report
-from edgernn.train.trainer import Place
-from edgernn.window import Stage, Window
 from page import Page
 
 HOSTILE = (
@@ -39,7 +40,7 @@ HOSTILE = (
     "x" * 90,
 )
 CPU = Place("cpu")
-RATED = [name for name in device.names() if device.load(name).level]
+RATED = [name for name in boards.names() if boards.load(name).level]
 RECIPE = recipes.load("spoken-digits", ['data.pattern="<b>{label}</b>_{group}"'])
 HISTORY = [{"loss": 2.0, "test_loss": 2.5, "test_accuracy": 0.5}, {"loss": 1.0, "gradient_norm": 0.1}]
 ENVIRONMENT = {"machine": "<i>x86</i>", "versions": {"numpy": "2.0"}}
@@ -130,12 +131,12 @@ def test_every_device_shows_its_estimate_and_the_share_of_a_period():
     assert [row[0].split(" | ")[0] for row in table[1:]] == RATED
     for name, *cells in table[1:]:
         for cell, form in zip(cells, FORMS.values(), strict=True):
-            found = cost.estimate(form(graph), device.load(name.split(" | ")[0]))
+            found = estimate.estimate(form(graph), boards.load(name.split(" | ")[0]))
             assert cell == f"{found.step_us:.3g} | {found.step_us / 10:.1%} of a period"
 
 
 def test_a_board_that_knows_too_little_says_why():
-    board = replace(device.load("raspberrypi4"), clock_mhz=None)
+    board = replace(boards.load("raspberrypi4"), clock_mhz=None)
     assert _step([network(3)], board, None) == ("unknown", "clock_mhz of board 'raspberrypi4' is unknown")
 
 

@@ -13,22 +13,22 @@ import pytest
 
 import edgernn
 from edge import edge
-from edgernn import device
 from edgernn.cells import Conv1d, Dense, Gru, Lstm, Mgu, Scale
-from edgernn.cpu import MICROCONTROLLERS
-from edgernn.graph import Graph, Layer
+from edgernn.device import board as boards
+from edgernn.device.isa import MICROCONTROLLERS
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import STATIC
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import STATIC
-from edgernn_export.targets.c.room import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
+from edgernn_export.targets.c.footprint import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.place import NATIVE, Place
+from edgernn_export.targets.destination import NATIVE, Place
 from ways import needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
 BENCH = Path(__file__).parent.parent / "bench"
 MEASURED = json.loads((BENCH / "results/c_room.json").read_text())
-CHIPS = [name for name in device.names() if device.load(name).microcontroller]
+CHIPS = [name for name in boards.names() if boards.load(name).microcontroller]
 
 
 def whole(graph, scheme):
@@ -126,7 +126,7 @@ def test_a_model_that_was_not_measured_stays_below(isa):
     lstm, sparse = Graph(layers, 13), block_sparse(keyword_spotter(48, 13), 4)
     static = [whole(each, scheme) for each in (lstm, sparse, UNLIKE) for scheme in STATIC]
     for graph in (lstm, quantize(lstm), TWO, quantize(TWO, "weight_only_wi4_afp32"), *static):
-        chip = device.load(next(name for name in CHIPS if device.load(name).isa == isa))
+        chip = boards.load(next(name for name in CHIPS if boards.load(name).isa == isa))
         with tempfile.TemporaryDirectory() as folder:
             code, stack, _ = bench.compiled(graph, isa, folder)
         found = room(graph, chip)
@@ -136,7 +136,7 @@ def test_a_model_that_was_not_measured_stays_below(isa):
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_it_fits_or_not_by_the_sums(chip):
-    board = device.load(chip)
+    board = boards.load(chip)
     kws = keyword_spotter()
     for graph in (kws, quantize(keyword_spotter(64, 20)), *(whole(kws, scheme) for scheme in STATIC)):
         found = room(graph, board)
@@ -166,7 +166,7 @@ def test_the_command_says_what_fits_and_what_does_not(tmp_path):
     edgernn.save(keyword_spotter(), tmp_path / "m.rnn")
     (tmp_path / "small.toml").write_text(SMALL.format(flash=64, isa="armv6-m"))
     (tmp_path / "odd.toml").write_text(SMALL.format(flash=4, isa="xtensa-lx7"))
-    found = room(keyword_spotter(), device.load(tmp_path / "small.toml"))
+    found = room(keyword_spotter(), boards.load(tmp_path / "small.toml"))
     text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml")
     assert f"flash      fits: {found.flash:,} of 65,536 bytes (weights 6,464, contract " in text
     assert f"RAM        does not fit: {found.ram:,} of 1,024 bytes (states 64, scratch 592, stack " in text

@@ -22,17 +22,18 @@ from optuna.trial import TrialState, create_trial
 
 import edgernn
 from edge import edge
-from edgernn import cost, device
+from edgernn.device import board as boards
 from edgernn.errors import FileError, StorageError, UnsupportedError, UsageError
-from edgernn.train import recipe as recipes, run
+from edgernn.latency import estimate
+from edgernn.train import recipe as recipes, run, space
 from edgernn.train.data.fingerprint import Fingerprint
-from edgernn.train.fit import Task
-from edgernn.train.search import methods, objectives as aims, space, storage
+from edgernn.train.loop.task import Task
+from edgernn.train.loop.trainer import Place
+from edgernn.train.search import methods, objectives as aims, storage
 from edgernn.train.search.objectives import Limits
 from edgernn.train.search.study import best, join
 from edgernn.train.search.trials import Work, search
 from edgernn.train.search.workers import NUMBER
-from edgernn.train.trainer import Place
 
 RECIPE = """title = "t"
 
@@ -377,14 +378,14 @@ def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
     said = {"method": "grid", "device": "raspberrypi4", "place": Place("cpu")}
     found = search(recipe, data / "japanese_vowels", tmp_path, objectives=objectives, limits=limits, **said)
     assert Counter(each.state for each in found.trials) == {"done": 4, "infeasible": 4}
-    board = device.load("raspberrypi4")
+    board = boards.load("raspberrypi4")
     for each in found.trials:
         folder = tmp_path / f"trial-{each.number}"
         assert folder.exists() == (each.state == "done")
         over = [name for name in ("latency_us", "flash_kib", "ram_kib") if each.figures[name] > getattr(limits, name)]
         assert bool(over) == (each.state == "infeasible")
         if each.state == "done":  # the figures before the training are those of the model after it
-            cost_of = cost.estimate(edgernn.load(folder / "model.rnn"), board)
+            cost_of = estimate.estimate(edgernn.load(folder / "model.rnn"), board)
             flash, ram = cost_of.cost.weight_bytes, cost_of.cost.state_bytes + cost_of.cost.scratch_bytes
             assert each.values["latency"] == each.figures["latency_us"] == cost_of.step_us
             assert (each.values["flash"] * 1024, each.values["ram"] * 1024) == (flash, ram)
@@ -454,7 +455,7 @@ MET = """
 import os, time
 from pathlib import Path
 from edgernn.train.data.fingerprint import Fingerprint
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 on, place = Task.on_train_batch_start, Path({place!r})
 def batch(task, *said):
     (place / str(os.getpid())).touch()
@@ -467,7 +468,7 @@ Task.on_train_batch_start = batch
 KILLED = """
 import os, signal
 from edgernn.train.data.fingerprint import Fingerprint
-from edgernn.train.fit import Task
+from edgernn.train.loop.task import Task
 on = Task.on_train_batch_start
 def batch(task, *said):
     if task.current_epoch == 1:

@@ -8,13 +8,13 @@ from hypothesis import given, settings, strategies as st
 
 from edgernn.cells import Dense, Standardize
 from edgernn.errors import UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.passes.sensitivity import choose, sensitivity
-from edgernn.readings.count import count
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import FOUR_BITS, Tensor
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.targets.naming import WEIGHTS
 from zoo import frames, keyword_spotter, t
 
 WIDTHS = (6, 20, 9, 20, 3)

@@ -7,7 +7,7 @@ import pytest
 
 import edgernn
 from edge import edge
-from edgernn.generate import text_symbols
+from edgernn.postprocess.text import text_symbols
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.reader import read
 

@@ -13,14 +13,14 @@ from pyarrow import parquet
 
 import edgernn
 from edge import edge
-from edgernn.anomaly import Likelihood
 from edgernn.cells import Difference
 from edgernn.errors import EdgernnError, FileError, UsageError
-from edgernn.graph import Graph, Layer
-from edgernn.tensor import Tensor
-from edgernn.train.anomalies import Rule, scored, watch
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.postprocess.anomaly import Likelihood
 from edgernn.train.data import sampling
 from edgernn.train.data.reader import read
+from edgernn.train.evaluate.anomalies import Rule, scored, watch
 
 BEGIN = datetime.fromisoformat("2024-01-01 00:00")
 MANY = settings(max_examples=40, deadline=None)

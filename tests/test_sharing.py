@@ -15,8 +15,8 @@ import edgernn
 from edgernn import Budget, Stage, Watch, Window
 from edgernn.cells import RunningMean
 from edgernn.errors import FrameError, StateError, UnsupportedError
-from edgernn.graph import Graph, Layer
-from edgernn.runtime import BACKENDS
+from edgernn.model.graph import Graph, Layer
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS
 

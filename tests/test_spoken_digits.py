@@ -10,18 +10,18 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 import edgernn
 import spoken
-from edgernn.backends import tflite
-from edgernn.device import RUNTIMES
-from edgernn.graph import Graph
+from edgernn.device.board import RUNTIMES
+from edgernn.integer.plan import static
+from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import METHODS, calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.runtime import BACKENDS
-from edgernn.static import static
+from edgernn.runtime.backends import tflite
+from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.models import Network
-from edgernn.train.trainer import Place
+from edgernn.train.loop.trainer import Place
+from edgernn.train.network.models import Network
 from edgernn_export import export
 
 ACCURACY, LOGIT_ERROR, PARAMETERS = 0.97, 1e-4, 20_000

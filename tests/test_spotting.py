@@ -7,15 +7,15 @@ from scipy.signal import welch
 
 import edgernn
 from edgernn.cells import Dense, LogMagnitude
-from edgernn.detector import Keyword, Trigger
 from edgernn.errors import UsageError
-from edgernn.graph import Graph, Layer
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.postprocess.keyword import Keyword, Trigger
+from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.background import SILENCE, drawn, noise
 from edgernn.train.data.wav import samples
-from edgernn.train.spotting import (
+from edgernn.train.evaluate.spotting import (
     THRESHOLDS,
     Outcome,
     Point,

@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import fixedpoint
 from edgernn.cells import Activation, Dense, Gru, LayerNorm, Standardize
 from edgernn.errors import CalibrationError, GraphError, UsageError
-from edgernn.fixedpoint import multiplier, rescale, together
-from edgernn.graph import Graph, Layer
-from edgernn.integer import MAKE
+from edgernn.integer import fixedpoint
+from edgernn.integer.fixedpoint import multiplier, rescale, together
+from edgernn.integer.forms import MAKE
+from edgernn.integer.plan import Grid, grid, static
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.numpy import NumpyOps, Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.range import Range
+from edgernn.model.record import Ref
+from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.trace import replay
 from edgernn.passes import rounding
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.range import Range
-from edgernn.readings.fixed import FixedStepper
-from edgernn.readings.numpy import NumpyOps, Stepper
-from edgernn.record import Ref
-from edgernn.static import Grid, grid, static
-from edgernn.tensor import STATIC, Tensor
-from edgernn.trace import replay
 from zoo import GRAPHS, apart, frames, keyword_spotter, one, t
 
 STEPS = 48

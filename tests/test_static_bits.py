@@ -12,20 +12,20 @@ from hypothesis import example, given, settings, strategies as st
 from static_zoo import program
 from test_static_c import FLOATS, WHOLE, loud
 
+from edgernn.artifact.manifest import contract
 from edgernn.cells import Activation, LayerNorm
-from edgernn.contract import contract
 from edgernn.errors import CalibrationError
-from edgernn.fixedpoint import inverse_root
-from edgernn.graph import INPUT, Graph, Layer
-from edgernn.integer import MAKE
-from edgernn.integer_normalize import WIDEST
+from edgernn.integer.fixedpoint import inverse_root
+from edgernn.integer.forms import MAKE
+from edgernn.integer.normalize import WIDEST
+from edgernn.integer.plan import Grid, Static, static
+from edgernn.integer.reproducible import differing
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.range import Range
+from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.trace import trace
 from edgernn.passes.quantize import quantize
-from edgernn.range import Range
-from edgernn.readings.fixed import FixedStepper
-from edgernn.reproducible import differing
-from edgernn.static import Grid, Static, static
-from edgernn.tensor import STATIC, Tensor
-from edgernn.trace import trace
 from ways import WAYS
 from zoo import GRAPHS, one, t
 

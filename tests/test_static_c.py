@@ -28,23 +28,23 @@ from edgernn.cells import (
     Sum,
 )
 from edgernn.errors import FrameError, ParityError
-from edgernn.graph import INPUT, OUTPUT, Graph, Layer
+from edgernn.integer.plan import static
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.numpy import NumpyOps
+from edgernn.model.graph import INPUT, OUTPUT, Graph, Layer
+from edgernn.model.range import Range
+from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.trace import replay, trace
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.range import Range
-from edgernn.readings.fixed import FixedStepper
-from edgernn.readings.numpy import NumpyOps
-from edgernn.static import static
-from edgernn.tensor import STATIC, Tensor
-from edgernn.trace import replay, trace
 from edgernn_export import export
-from edgernn_export.prove import prove
-from edgernn_export.targets.c.borders import bordered
-from edgernn_export.targets.c.groups import grouped, spread
+from edgernn_export.proof.floats import prove
+from edgernn_export.targets.c.casts import bordered
+from edgernn_export.targets.c.emitter import kind
+from edgernn_export.targets.c.fusion import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
-from edgernn_export.targets.c.page import kind
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.place import place
+from edgernn_export.targets.destination import place
 from ways import EVERY_WAY, WAYS, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 

@@ -11,14 +11,14 @@ from test_static import STATICS, every_scheme
 
 import edgernn
 from edgernn.cells import Conv1d, Standardize
-from edgernn.door import integers, numbers
 from edgernn.errors import ParityError
-from edgernn.graph import Graph, Layer
-from edgernn.readings.fixed import FixedStepper
-from edgernn.tensor import STATIC, Tensor
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import STATIC, Tensor
+from edgernn.runtime.float_io import integers, numbers
 from edgernn_export import export
-from edgernn_export.prove import prove
-from edgernn_export.prove_integers import within
+from edgernn_export.proof.floats import prove
+from edgernn_export.proof.integers import within
 from zoo import GRAPHS, apart, frames, keyword_spotter, t
 
 KWS = keyword_spotter()

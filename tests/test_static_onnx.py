@@ -12,22 +12,22 @@ from onnx.reference import ReferenceEvaluator
 from test_static import every_scheme
 from test_static_files import EVERY, KWS, quantized
 
-from edgernn.backends.onnxruntime import CONFIG
 from edgernn.cells import Gru
-from edgernn.door import integers
 from edgernn.errors import UnsupportedError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC, SCHEMES, STATIC
+from edgernn.model.window import Stage, Window
 from edgernn.passes.quantize import quantize
-from edgernn.readings.fixed import FixedStepper
-from edgernn.tensor import DYNAMIC, SCHEMES, STATIC
-from edgernn.window import Stage, Window
+from edgernn.runtime.backends.onnxruntime import CONFIG
+from edgernn.runtime.float_io import integers
 from edgernn_export import export
-from edgernn_export.prove_integers import errs
+from edgernn_export.proof.integers import errs
+from edgernn_export.targets.destination import place
+from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.integers import DTYPES
 from edgernn_export.targets.onnx.step import TYPES, step
 from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, serialized
-from edgernn_export.targets.place import place
-from edgernn_export.targets.plan import plan
 from zoo import frames, t
 
 OPTIONS = {"as edgernn opens it": CONFIG, "as it comes": {}}

@@ -10,15 +10,15 @@ from test_static import every_scheme
 from test_static_files import EVERY, quantized
 
 from edgernn.errors import CalibrationError
+from edgernn.integer.plan import INTEGER, static
+from edgernn.interpreters.integer import FixedOps, FixedStepper
+from edgernn.model.range import Range
+from edgernn.model.tensor import SCHEMES
+from edgernn.model.trace import replay
 from edgernn.passes.rounding import rounded
-from edgernn.range import Range
-from edgernn.readings.fixed import FixedOps, FixedStepper
-from edgernn.static import INTEGER, static
-from edgernn.tensor import SCHEMES
-from edgernn.trace import replay
 from edgernn_export import export
-from edgernn_export.targets.place import place
-from edgernn_export.targets.plan import plan
+from edgernn_export.targets.destination import place
+from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import IntegerWords
 from edgernn_export.targets.tflite.target import render

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn.backends import onnxruntime as ort_backend, tflite as tflite_backend
 from edgernn.cells import Rnn
 from edgernn.errors import FrameError, StateError, UsageError
-from edgernn.graph import Graph, Layer
-from edgernn.runtime import BACKENDS
-from edgernn.tensor import Tensor
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
+from edgernn.runtime.backends import onnxruntime as ort_backend, tflite as tflite_backend
+from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter, t
 

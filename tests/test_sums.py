@@ -7,13 +7,13 @@ import onnx
 import pytest
 
 from edgernn.cells import Gru
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import DYNAMIC, FOUR_BITS
 from edgernn_export import translate
+from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.sums import late, summed
-from edgernn_export.targets.plan import plan
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 KWS = keyword_spotter()

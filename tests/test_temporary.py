@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edgernn import disk, temporary
+from edgernn.files import atomic, temporary
 
 HELD = """
 import os, signal, sys, tempfile
 from pathlib import Path
-from edgernn import temporary
+from edgernn.files import temporary
 tempfile.tempdir = sys.argv[2]
 kept = temporary.file(Path(sys.argv[1]))
 with temporary.directory() as folder:
@@ -44,7 +44,7 @@ def place(tmp_path, monkeypatch):
 
 
 def use(place):
-    disk.write(place / "model.rnn", b"whole")
+    atomic.write(place / "model.rnn", b"whole")
     with temporary.directory() as folder:
         (folder / "step.so").write_bytes(b"whole")
 

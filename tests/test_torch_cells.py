@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 import edgernn
 from edgernn.cells import FastGrnn, LayerNormGru, LayerNormLstm, Mgu
-from edgernn.graph import Graph, Layer
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import Tensor
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
 from edgernn_export import export, from_torch
 
 STEPS, INPUTS, HIDDEN = 40, 5, 7

@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import given, settings, strategies as st
 
 from edgernn.cells import Activation, Dense
-from edgernn.graph import Graph, Layer
-from edgernn.readings.count import count
-from edgernn.readings.numpy import NumpyOps, Stepper
-from edgernn.record import Ref
-from edgernn.trace import trace
+from edgernn.interpreters.count import count
+from edgernn.interpreters.numpy import NumpyOps, Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.record import Ref
+from edgernn.model.trace import trace
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 

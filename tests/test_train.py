@@ -11,15 +11,15 @@ from torch import nn
 import edgernn
 from edgernn.cells import Gru, Lstm, Rnn
 from edgernn.errors import FileError, TrainingError, UsageError
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import Tensor
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.tensor import Tensor
 from edgernn.train import recipe as recipes, run
-from edgernn.train.batches import Plan, epoch
-from edgernn.train.fit import Task, Training
-from edgernn.train.models import KINDS, Network, Shape
-from edgernn.train.recurrent import Recurrent, Stateless
-from edgernn.train.schedules import SCHEDULES
-from edgernn.train.trainer import Place
+from edgernn.train.loop.batches import Plan, epoch
+from edgernn.train.loop.schedules import SCHEDULES
+from edgernn.train.loop.task import Task, Training
+from edgernn.train.loop.trainer import Place
+from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.network.recurrent import Recurrent, Stateless
 from edgernn_export import from_torch
 from killed import killed
 from zoo import GRAPHS, frames

@@ -11,28 +11,29 @@ from hypothesis import given, strategies as st
 
 import edgernn
 from edge import edge
-from edgernn import cost, device
+from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Dense
 from edgernn.commands.tune import _text
+from edgernn.device import board
 from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
-from edgernn.file import dumps, load
-from edgernn.graph import Graph
+from edgernn.latency import estimate
 from edgernn.latency.steps import BLOCK, ROUNDS, TURN
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.train import recipe as recipes
+from edgernn.train.compare.race import RUNTIMES
 from edgernn.train.data.reader import read
-from edgernn.train.fit import Task
-from edgernn.train.judge import answers as as_judged, judge as judged
-from edgernn.train.trainer import Place
-from edgernn.tune import candidates as making, kept as keeping, tuning
+from edgernn.train.evaluate.judge import answers as as_judged, judge as judged
+from edgernn.train.loop.task import Task
+from edgernn.train.loop.trainer import Place
+from edgernn.tune import cache as keeping, candidates as making, tuning
+from edgernn.tune.by_recipe import by_recipe
 from edgernn.tune.candidates import LeftOut, many
 from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
 from edgernn.tune.judge import by_frames
-from edgernn.tune.taught import by_recipe
 from edgernn.tune.tuning import files, is_here, tune
-from edgernn.versus import RUNTIMES
 from edgernn_export.translate import export, render
 from motors import trained
 from zoo import frames, keyword_spotter, one, t
@@ -43,8 +44,8 @@ KWS = KWS.with_tensors(
     {name: Tensor(_random.standard_normal(each.shape) / np.sqrt(each.shape[-1])) for name, each in KWS.tensors.items()}
 ).astype("float32")
 FRAMES = frames(KWS, 200)
-HERE = replace(device.load("raspberrypi4"), name="this")
-BOARD = device.load("raspberrypi4")
+HERE = replace(board.load("raspberrypi4"), name="this")
+BOARD = board.load("raspberrypi4")
 NUMBERS = st.integers(1, 4)
 
 candidates = st.lists(
@@ -269,7 +270,7 @@ def test_another_board_is_estimated_and_never_measured(told):
     for each in found.candidates:
         graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
         assert each.runtime == "compiled"
-        assert each.step_us == pytest.approx(cost.estimate(graph, BOARD).step_us, abs=1e-3)
+        assert each.step_us == pytest.approx(estimate.estimate(graph, BOARD).step_us, abs=1e-3)
     assert {each.runtime: each.why for each in found.left_out} == dict.fromkeys(
         ("ONNX Runtime", "LiteRT"), "no estimate"
     )
@@ -284,7 +285,7 @@ def test_another_board_is_estimated_and_never_measured(told):
 
 
 def test_a_board_of_this_kind_is_this_machine():
-    this = device.this()
+    this = board.this()
     assert is_here(this)
     assert is_here(replace(this, name="another", core=this.core or "core")) == (this.core is not None)
     assert not is_here(BOARD)

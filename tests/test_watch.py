@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn import Budget, Watch
+from edgernn.budget.monitor import CELLS, RESOLUTION, Miss, cell, highest
 from edgernn.errors import FrameError, UsageError
-from edgernn.watch import CELLS, RESOLUTION, Miss, cell, highest
 from edgernn_export import export
 from zoo import keyword_spotter
 

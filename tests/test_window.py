@@ -12,18 +12,19 @@ from onnx import TensorProto, helper, numpy_helper
 
 import edgernn
 from edge import edge
-from edgernn import Stage, Window, checksum, contract
+from edgernn import Stage, Window
+from edgernn.artifact import checksum, manifest
+from edgernn.artifact.rnn import digest
 from edgernn.cells import Activation, Concat, Dense, Embedding, Gru, Lstm, Rnn
 from edgernn.errors import FileError, FrameError, GraphError, ParityError, UnsupportedError
-from edgernn.file import digest
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.numpy import Stepper, random_frames
+from edgernn.interpreters.window import WindowReading
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.quantize import quantize
-from edgernn.readings.numpy import Stepper, random_frames
-from edgernn.readings.window import WindowReading
-from edgernn.tensor import DYNAMIC
 from edgernn_export import export, translate
-from edgernn_export.prove import LENGTHS, prove_window
-from edgernn_export.targets.plan import WEIGHTS
+from edgernn_export.proof.floats import LENGTHS, prove_window
+from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, keyword_spotter, one, t
 
 AGREE = 2e-5  # float32 against float64 over a window, values near 1
@@ -99,8 +100,8 @@ def test_a_window_is_two_graphs_run_from_either_end(steps, seed, merge):
     np.testing.assert_allclose(pooled, wanted.mean(0, keepdims=True), atol=1e-12)
 
 
-PROGRAM = edgernn.runtime.load(
-    translate.render(WINDOWS["two stages"], "m.onnx")["m.onnx"], "m.onnx", "edgernn.backends.onnxruntime"
+PROGRAM = edgernn.runtime.program.load(
+    translate.render(WINDOWS["two stages"], "m.onnx")["m.onnx"], "m.onnx", "edgernn.runtime.backends.onnxruntime"
 )
 
 
@@ -189,7 +190,7 @@ def test_the_same_window_gives_the_same_bytes():
 def test_a_file_says_what_it_was_made_from(tmp_path):
     window = WINDOWS["pooled"]
     said = written(window, tmp_path / "m.onnx").contract
-    assert said == contract.whole(window)
+    assert said == manifest.whole(window)
     assert (said.window, said.states, said.labels, said.period_ms) == ("pooled", {}, window.labels, 10.0)
     others = (
         replace(window, pooled=False),

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from edgernn import cpu
+from edgernn.device import isa
 from edgernn_export import export
 
 RUNTIME = Path(export.__code__.co_filename).parent / "c_runtime"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-ffp-contract=off")
-HERE = [name for name in cpu.LEVELS if not cpu.missing(name)]
+HERE = [name for name in isa.LEVELS if not isa.missing(name)]
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ BOARDS = {
 
 
 def _native(kind: str, level: str) -> Way | str:
-    if cpu.missing(level):
+    if isa.missing(level):
         return f"this processor is no {level}"
-    return _installed(COMPILERS[kind], *cpu.LEVELS[level].options)
+    return _installed(COMPILERS[kind], *isa.LEVELS[level].options)
 
 
 def _installed(command: tuple[str, ...], *options: str, optimize: str = "-O2") -> Way | str:
@@ -77,13 +77,13 @@ def _emulated(level: str) -> Way | str:
     found = shutil.which(f"{emulator}-static") or shutil.which(emulator)
     if not found or not find_spec("ziglang"):
         return f"{emulator if not found else 'ziglang'} is not installed"
-    zig = (sys.executable, "-m", "ziglang", "cc", "-std=c99", "-target", triple, f"-mcpu={cpu.LEVELS[level].zig}")
+    zig = (sys.executable, "-m", "ziglang", "cc", "-std=c99", "-target", triple, f"-mcpu={isa.LEVELS[level].zig}")
     return Way(zig, (found, "-cpu", "max"))
 
 
-BEST = cpu.LEVELS[HERE[0]].options
+BEST = isa.LEVELS[HERE[0]].options
 FOUND: dict[str, Way | str] = {
-    **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in cpu.LEVELS if level not in BOARDS},
+    **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
     "gcc -O3": _installed(COMPILERS["gcc"], *BEST, optimize="-O3"),
     "portable": _installed(COMPILERS["gcc"], "-DEDGERNN_PORTABLE"),
     "sanitized": _installed(SANITIZED, *BEST, optimize="-O1"),

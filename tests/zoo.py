@@ -26,9 +26,9 @@ from edgernn.cells import (
     Standardize,
     Sum,
 )
-from edgernn.factored import Factored
-from edgernn.graph import Graph, Layer
-from edgernn.tensor import Tensor
+from edgernn.model.factored import Factored
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
 
 _random = np.random.default_rng(7)
 

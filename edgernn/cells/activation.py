@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgernn.cell import cell
 from edgernn.errors import GraphError
-from edgernn.ops import Ops, V
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
 
 KINDS = ("relu", "tanh", "sigmoid", "softmax", "log")
 

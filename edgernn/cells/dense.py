@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from edgernn.cell import cell
 from edgernn.errors import GraphError
-from edgernn.ops import ACTIVATIONS, Ops, V, activate
-from edgernn.tensor import Tensor
+from edgernn.model.cell import cell
+from edgernn.model.ops import ACTIVATIONS, Ops, V, activate
+from edgernn.model.tensor import Tensor
 
 
 @cell
 @dataclass(frozen=True)
 class Dense:
-    """activation(w x + b), as `torch.nn.Linear` followed by one of edgernn.ops.ACTIVATIONS.
+    """activation(w x + b), as `torch.nn.Linear` followed by one of edgernn.model.ops.ACTIVATIONS.
 
     F. Rosenblatt, "The perceptron" (Psychological Review 65, 1958); softmax by J. Bridle (1990).
     """

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add, mul
 
-from edgernn.cell import cell
-from edgernn.ops import Ops, V
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
 
 
 @cell

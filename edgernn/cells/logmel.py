@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.cell import cell
 from edgernn.errors import GraphError
-from edgernn.ops import Ops, V
-from edgernn.tensor import Tensor
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
+from edgernn.model.tensor import Tensor
 
 LARGEST_MEL, LARGEST_DFT = 1 << 22, 1 << 24  # elements of the two matrices
 
@@ -116,6 +116,10 @@ def triangles(bins_hz: NDArray[Any], bands: int, low_hz: float, high_hz: float) 
     """How much of each bin each band hears: (bands, bins); a band rises from the centre of the one before it."""
     low, high = (2595 * np.log10(1 + np.array([low_hz, high_hz]) / 700)).tolist()
     edges_hz = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
+    if not (np.diff(edges_hz) > 0).all():
+        raise GraphError(
+            f"{bands} bands from {low_hz:g} to {high_hz:g} Hz have no width; ask for fewer, or for a wider range"
+        )
     first, centre, last = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     heard: NDArray[Any] = np.maximum(
         0, np.minimum((bins_hz - first) / (centre - first), (last - bins_hz) / (last - centre))

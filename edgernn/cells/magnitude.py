@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgernn.cell import cell
 from edgernn.errors import GraphError
-from edgernn.ops import Ops, V
-from edgernn.tensor import Tensor
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
+from edgernn.model.tensor import Tensor
 
 
 @cell

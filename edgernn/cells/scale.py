@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from edgernn.cell import cell
-from edgernn.ops import Ops, V
-from edgernn.tensor import Tensor
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
+from edgernn.model.tensor import Tensor
 
 
 @cell

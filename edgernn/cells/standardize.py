@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from edgernn.cell import cell
 from edgernn.errors import GraphError
-from edgernn.ops import Ops, V
-from edgernn.tensor import Tensor
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
+from edgernn.model.tensor import Tensor
 
 
 @cell

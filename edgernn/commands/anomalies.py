@@ -36,9 +36,9 @@ def anomalies(
     the anomaly likelihood, from 0 to 1; the threshold is the lowest that keeps to the false alarms a week in the part
     before the test part. Weeks and hours are those of the timestamps; after a gap the model begins anew.
     """
-    from edgernn.runtime import open as open_program
-    from edgernn.train.anomalies import Rule, watch
-    from edgernn.train.known import known_windows
+    from edgernn.runtime.program import open as open_program
+    from edgernn.train.evaluate.anomalies import Rule, watch
+    from edgernn.train.evaluate.known import known_windows
 
     program = open_program(model)
     known = known_windows(windows, path) if windows else []

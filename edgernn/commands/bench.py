@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.graph import Graph
-    from edgernn.runtime import Program
+    from edgernn.model.graph import Graph
+    from edgernn.runtime.program import Program
 
 
 @click.command(no_args_is_help=True)
@@ -26,9 +26,9 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
     A short look, not a claim: the machine's other work is in it. The error is the largest difference of an output from
     numpy in float64 over 200 steps of the same random frames.
     """
+    from edgernn.artifact.rnn import load
     from edgernn.errors import UnsupportedError
-    from edgernn.file import load
-    from edgernn.runtime import open as open_program
+    from edgernn.runtime.program import open as open_program
 
     graph = None if reference is None else load(reference)
     programs = [open_program(path) for path in artifacts]
@@ -54,8 +54,8 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
 
 
 def _row(program: "Program", graph: "Graph | None", steps: int) -> dict[str, Any]:
+    from edgernn.interpreters.numpy import random_frames
     from edgernn.latency.steps import back_to_back
-    from edgernn.readings.numpy import random_frames
 
     frame = random_frames(program.contract.inputs, program.contract.rows, 1)[0]
     stream = program.stream()
@@ -73,9 +73,9 @@ def _row(program: "Program", graph: "Graph | None", steps: int) -> dict[str, Any
 def _error(program: "Program", graph: "Graph") -> float:
     import numpy as np
 
+    from edgernn.artifact.rnn import digest
     from edgernn.errors import UsageError
-    from edgernn.file import digest
-    from edgernn.readings.numpy import Stepper, random_frames
+    from edgernn.interpreters.numpy import Stepper, random_frames
 
     if program.contract.graph != digest(graph):
         raise UsageError(f"'{program.name}' was not exported from the reference; give the .rnn that it came from")

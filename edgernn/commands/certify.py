@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from edgernn.commands.budgeting import WRITES, budgeted, planned, tell
+from edgernn.commands.options.budget import WRITES, budgeted, planned, tell
 
 
 @click.command(no_args_is_help=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgernn.train.comparison import Comparison
+    from edgernn.train.compare.table import Comparison
 
 
 @click.command(no_args_is_help=True)
@@ -42,9 +42,9 @@ def compare(
     from edgernn.extras import needed
 
     with needed("a comparison"):
-        from edgernn.train import compare as comparing
+        from edgernn.train.compare import cells as comparing
+        from edgernn.train.loop.trainer import Place
         from edgernn.train.recipe import load
-        from edgernn.train.trainer import Place
     each = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
     folder = Path(out) if out is not None else Path("runs") / f"compare-{load(recipe).name}"
     tell = functools.partial(click.echo, err=True)
@@ -58,7 +58,7 @@ def compare(
 
 def text(made: "Comparison") -> str:
     """The table as it is printed, and what must be known to read it."""
-    from edgernn.train.comparison import remarks, table
+    from edgernn.train.compare.table import remarks, table
 
     head, rows = table(made)
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.calibrating import calibrated, calibration, check
+from edgernn.commands.options.calibration import calibrated, calibration, check
 
 if TYPE_CHECKING:
-    from edgernn.agreement import Agreement
-    from edgernn.graph import Graph
-    from edgernn.passes.plan import Plan
-    from edgernn.passes.ready import Calibration
-    from edgernn.versus import Race, Size
+    from edgernn.model.graph import Graph
+    from edgernn.passes.agreement import Agreement
+    from edgernn.passes.prepare import Calibration
+    from edgernn.passes.pruning import Plan
+    from edgernn.train.compare.race import Race, Size
 
 NOTES = {
     "parameters": "",
@@ -61,18 +61,19 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     of the test part is said: before, after the cut, and at the end. With real frames, of that part or of FILE, also at
     how many the answer changed. Nothing is claimed that was not measured.
     """
-    from edgernn import disk, file
-    from edgernn.agreement import agreement
+    from edgernn.artifact import rnn
     from edgernn.errors import UsageError
-    from edgernn.passes.plan import plan, pruned
-    from edgernn.passes.ready import quantized
-    from edgernn.versus import advice, size, versus
+    from edgernn.files import atomic
+    from edgernn.passes.agreement import agreement
+    from edgernn.passes.prepare import quantized
+    from edgernn.passes.pruning import plan, pruned
+    from edgernn.train.compare.race import advice, size, versus
 
-    if Path(out).suffix != file.SUFFIX:
-        raise UsageError(f"a model is written as {file.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
+    if Path(out).suffix != rnn.SUFFIX:
+        raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
     _check(prune, scheme, options)
-    graph = file.load(model)
-    disk.writable(out)
+    graph = rnn.load(model)
+    atomic.writable(out)
     asked, learnt = plan(prune, scheme or ""), calibration(graph, options)
     metrics: dict[str, Any] = {}
     start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
@@ -86,7 +87,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
         alike = agreement(graph, after, learnt.sequences)
     sizes, races = (size(graph), size(after)), versus(graph, after)
     said = _advice(advice(races), metrics)
-    disk.write(out, file.dumps(after))
+    atomic.write(out, rnn.dumps(after))
     if as_json:
         steps, (old, new) = [asdict(race) for race in races], map(asdict, sizes)
         told = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": said}
@@ -129,15 +130,15 @@ def _trained(
     graph: "Graph", asked: "Plan", scheme: str | None, learnt: "Calibration", options: dict[str, Any]
 ) -> tuple["Graph", dict[str, Any]]:
     """The model pruned, trained further and quantized; and what it was worth on the way."""
-    from edgernn import file
+    from edgernn.artifact import rnn
     from edgernn.extras import needed
 
     with needed("fine-tuning"):
-        from edgernn.train.finetune import compressed
+        from edgernn.train.compress.finetune import compressed
+        from edgernn.train.loop.distillation import Lesson
         from edgernn.train.recipe import load
-        from edgernn.train.teacher import Lesson
     given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
-    lesson = None if options["teacher"] is None else Lesson(file.load(options["teacher"]), **given)
+    lesson = None if options["teacher"] is None else Lesson(rnn.load(options["teacher"]), **given)
     recipe = load(options["recipe"], options["settings"])
     folder = options["resume"]
     try:

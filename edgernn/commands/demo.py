@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.graph import Graph
-    from edgernn.runtime import Program
+    from edgernn.model.graph import Graph
+    from edgernn.runtime.program import Program
     from edgernn.train.motor import Recordings
 
 SECONDS, TRAIN, HELD_OUT = 1.0, 500, 100
@@ -24,16 +24,17 @@ def demo(folder: str, as_json: bool) -> None:
 
     The vibration of five conditions is made by formulas, not measured. It takes less than two minutes on two cores.
     """
-    from edgernn import disk, file
+    from edgernn.artifact import rnn
     from edgernn.errors import MissingExtraError
-    from edgernn.runtime import open as open_program
+    from edgernn.files import atomic
+    from edgernn.runtime.program import open as open_program
     from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record, saved
     from edgernn_export.translate import export
 
     if find_spec("torch") is None:
         raise MissingExtraError("torch", "host", "the demo")
     talk = (lambda _: None) if as_json else click.echo
-    disk.make_folder(folder)
+    atomic.make_folder(folder)
     talk(
         f"A motor in {len(CONDITIONS)} conditions ({', '.join(CONDITIONS)}): synthetic vibration at {RATE_HZ} Hz, "
         f"a frame of {FRAME} samples every {PERIOD_MS:g} ms, {TRAIN} recordings to train on and {HELD_OUT} held out."
@@ -41,9 +42,9 @@ def demo(folder: str, as_json: bool) -> None:
     held_out = record(HELD_OUT, SECONDS, seed=1)
     paths = [str(Path(folder) / f"motor{suffix}") for suffix in (".rnn", ".onnx", ".tflite")]
     data = str(Path(folder) / "motor.npz")
-    disk.write(data, saved(record(TRAIN, SECONDS, seed=0), held_out))
+    atomic.write(data, saved(record(TRAIN, SECONDS, seed=0), held_out))
     graph = _train(data, Path(folder) / "run", talk)
-    file.save(graph, paths[0])
+    rnn.save(graph, paths[0])
     for path in paths[1:]:
         export(graph, path)
     talk(f"Exported {', '.join(paths)}, each proved against numpy. Streaming {HELD_OUT} recordings frame by frame:\n")
@@ -66,9 +67,9 @@ def demo(folder: str, as_json: bool) -> None:
 
 def _train(data: str, out: Path, talk: Callable[[str], None]) -> "Graph":
     """The recipe `motor`, as `edgernn train motor --data` trains it."""
-    from edgernn.file import load
+    from edgernn.artifact.rnn import load
     from edgernn.train import recipe, run
-    from edgernn.train.trainer import Place, watched_by_a_person
+    from edgernn.train.loop.trainer import Place, watched_by_a_person
 
     said = recipe.load("motor")
     talk(f"Training a {said.shape.cell.upper()} of {said.shape.hidden} units for {said.training.epochs} epochs.")
@@ -80,8 +81,8 @@ def _row(program: "Program", graph: "Graph", held_out: "Recordings") -> dict[str
     """Accuracy after the last frame of each recording, error, size and time of one runtime."""
     import numpy as np
 
+    from edgernn.interpreters.numpy import Stepper
     from edgernn.latency.steps import back_to_back
-    from edgernn.readings.numpy import Stepper
 
     wanted = Stepper(graph).run(held_out.frames)[0]
     stream = program.stream()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.device import Device
-    from edgernn.uses import Use
+    from edgernn.device.board import Device
+    from edgernn.device.rates import Use
 
 
 @click.command()
@@ -18,7 +18,7 @@ def devices(name: str | None, as_json: bool) -> None:
 
     NAME is one of the list, "this" for this machine, or a file that ends in .toml.
     """
-    from edgernn.device import load, names
+    from edgernn.device.board import load, names
 
     if name is None:
         listed = [load(each) for each in names()]
@@ -55,7 +55,7 @@ def _details(device: "Device") -> dict[str, Any]:
 
 def _figures(device: "Device") -> dict[str, Any]:
     """Every figure that such a profile may have, with its value and its source; None where it is unknown."""
-    from edgernn.profile import COMPUTER, MICROCONTROLLER
+    from edgernn.device.profile import COMPUTER, MICROCONTROLLER
 
     found = {key: device.figures.get(key) for key in (MICROCONTROLLER if device.microcontroller else COMPUTER)}
     return {key: figure and {"value": figure.value, "source": figure.source} for key, figure in found.items()}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.cost import Estimate
-    from edgernn.device import Device
-    from edgernn.graph import Graph
-    from edgernn_export.targets.c.room import Room
+    from edgernn.device.board import Device
+    from edgernn.latency.estimate import Estimate
+    from edgernn.model.graph import Graph
+    from edgernn_export.targets.c.footprint import Room
 
 
 @click.command(no_args_is_help=True)
@@ -27,16 +27,16 @@ def estimate(model: str, name: str, as_json: bool) -> None:
 
     For a microcontroller it is said whether the step in C fits: its arrays are exact, its code and stack predicted.
     """
-    from edgernn import cost
-    from edgernn.device import load
+    from edgernn.artifact.rnn import load as load_graph
+    from edgernn.device.board import load
     from edgernn.errors import UsageError
-    from edgernn.file import load as load_graph
+    from edgernn.latency import estimate as estimates
 
     if Path(model).suffix != ".rnn":
         raise UsageError(f"'{model}' cannot be counted: give the .rnn file that it was exported from")
     device = load(name)
     graph = load_graph(model)
-    found = cost.estimate(graph, device)
+    found = estimates.estimate(graph, device)
     taken = _room(graph, device) if device.microcontroller else None
     if as_json:
         told = {"model": model, **asdict(found), "formats": device.formats}
@@ -46,7 +46,7 @@ def estimate(model: str, name: str, as_json: bool) -> None:
 
 
 def _room(graph: "Graph", device: "Device") -> "Room":
-    from edgernn_export.targets.c.room import room
+    from edgernn_export.targets.c.footprint import room
 
     return room(graph, device)
 

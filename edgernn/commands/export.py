@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.graph import Graph
+    from edgernn.model.graph import Graph
 
 
 @click.command(no_args_is_help=True)
@@ -50,9 +50,10 @@ def export(
     pair of the module and an example input; without a pair, give --example. Nothing is written unless every file is
     proved. A .so is compiled for the processor of this machine, or of the board that --device names.
     """
-    from edgernn import disk, file
+    from edgernn.artifact import rnn
     from edgernn.errors import UsageError
-    from edgernn_export.targets.place import place
+    from edgernn.files import atomic
+    from edgernn_export.targets.destination import place
     from edgernn_export.translate import render, target_of
 
     for path in out:
@@ -62,14 +63,14 @@ def export(
     graph = _quantized(_graph(model, options), precision, keep)
     made: dict[str, bytes] = {}
     for path, where in places.items():
-        more = {path: file.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, where)
+        more = {path: rnn.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, where)
         for both in made.keys() & more.keys():
             raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
         made |= more
-    disk.write_all(made)
+    atomic.write_all(made)
     sizes = {path: len(data) for path, data in made.items()}
     if as_json:
-        click.echo(json.dumps({"graph": file.digest(graph), "precision": graph.precision, "files": sizes}))
+        click.echo(json.dumps({"graph": rnn.digest(graph), "precision": graph.precision, "files": sizes}))
     else:
         for path, size in sizes.items():
             click.echo(f"{path}  {size:,} bytes")
@@ -90,8 +91,8 @@ def _quantized(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> 
 
 
 def _graph(model: str, options: dict[str, Any]) -> "Graph":
+    from edgernn.artifact.rnn import load
     from edgernn.errors import UsageError
-    from edgernn.file import load
 
     if ":" in model:
         return _from_factory(model, **options)

@@ -18,9 +18,9 @@ def generate(artifact: str, prompt: str, length: int, temperature: float, seed: 
 
     Each symbol is printed as it is drawn. The model is one such as the recipe shakespeare trains, in any format.
     """
-    from edgernn import interrupt
-    from edgernn.generate import between, generate as generated, text_symbols
-    from edgernn.runtime import open as open_program
+    from edgernn.postprocess.text import between, generate as generated, text_symbols
+    from edgernn.process import interrupt
+    from edgernn.runtime.program import open as open_program
 
     program = open_program(artifact)
     symbols = text_symbols(program.contract, artifact)

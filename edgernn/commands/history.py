@@ -19,9 +19,9 @@ def history(history: str, output: str | None, last: int, as_json: bool) -> None:
     from dataclasses import asdict
     from pathlib import Path
 
-    from edgernn import disk
     from edgernn.errors import FileError
     from edgernn.extras import needed
+    from edgernn.files import atomic
     from edgernn.latency.history import read, table
 
     entries = read(history)
@@ -30,5 +30,5 @@ def history(history: str, output: str | None, last: int, as_json: bool) -> None:
     if output is not None:
         with needed("--output"):
             from edgernn.pages.history import page
-        disk.write(output, page(entries, Path(history).name).encode())
+        atomic.write(output, page(entries, Path(history).name).encode())
     click.echo(json.dumps([asdict(each) for each in entries], indent=2) if as_json else table(entries[-last:]))

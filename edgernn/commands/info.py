@@ -17,14 +17,14 @@ def info(path: str, as_json: bool) -> None:
     The sha256 is the checksum in the file: the hash of the file with the checksum itself blank, so
     sha256sum says another.
     """
-    from edgernn import disk
-    from edgernn.checksum import verify
-    from edgernn.contract import WINDOWS
-    from edgernn.reproducible import SAME_BITS
-    from edgernn.runtime import backend_of
+    from edgernn.artifact.checksum import verify
+    from edgernn.artifact.manifest import WINDOWS
+    from edgernn.files import atomic
+    from edgernn.integer.reproducible import SAME_BITS
+    from edgernn.runtime.program import backend_of
 
     backend_of(path)
-    data = disk.read(path)
+    data = atomic.read(path)
     said: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_contract(data, path)}
     if as_json:
         click.echo(json.dumps(said, indent=2))
@@ -41,9 +41,9 @@ def info(path: str, as_json: bool) -> None:
 
 
 def _contract(data: bytes, path: str) -> dict[str, Any]:
-    from edgernn.contract import contract, read
-    from edgernn.file import loads
-    from edgernn.readings.count import count
+    from edgernn.artifact.manifest import contract, read
+    from edgernn.artifact.rnn import loads
+    from edgernn.interpreters.count import count
 
     if Path(path).suffix != ".rnn":
         return asdict(read(data, path))

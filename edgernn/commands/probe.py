@@ -14,18 +14,18 @@ def probe(output: str, force: bool) -> None:
     """
     from pathlib import Path
 
-    from edgernn import disk
-    from edgernn.device import THIS, load
+    from edgernn.device.board import THIS, load
+    from edgernn.device.profile import write
+    from edgernn.device.survey import survey
     from edgernn.errors import UsageError
-    from edgernn.profile import write
-    from edgernn.survey import survey
+    from edgernn.files import atomic
 
     path = Path(output)
     if path.suffix != ".toml" or path.stem == THIS:
         raise UsageError(f"'{output}' cannot be a profile; give a name such as 'my-board.toml'")
     if path.exists() and not force:
         raise UsageError(f"'{output}' is there; choose another name, or --force to write over it")
-    disk.write(path, write(survey()))
+    atomic.write(path, write(survey()))
     found = load(path)
     unknown = [name for name in ("level", "clock_mhz", "l1d_kib", "governor") if getattr(found, name) is None]
     click.echo(f"{output}: {found.title}, {found.mb_per_s:,} MB/s; runs {' '.join(found.formats)}")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from edgernn.commands.reporting import ready, reported, reports
+from edgernn.commands.options.reporting import ready, reported, reports
 
 ABOVE = click.FloatRange(0, min_open=True)
 
@@ -42,8 +42,8 @@ def regress(
     fit and there is no verdict. With --base-python one artifact tells whether an upgrade of its runtime is slower. The
     exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
     """
-    from edgernn import disk
-    from edgernn.latency.arms import Arms, as_json as everything, compared, text
+    from edgernn.files import atomic
+    from edgernn.latency.ab import Arms, as_json as everything, compared, text
     from edgernn.latency.regress import CODES
     from edgernn.latency.result import of_comparison
 
@@ -53,5 +53,5 @@ def regress(
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
     found = compared(arms, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
     click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
-    disk.write_all(reports(of_comparison(found, time.monotonic() - began), when, junit, markdown))
+    atomic.write_all(reports(of_comparison(found, time.monotonic() - began), when, junit, markdown))
     click.get_current_context().exit(CODES[found.regression.verdict])

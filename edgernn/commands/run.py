@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.runtime import Program
-    from edgernn.stream import Stream
+    from edgernn.runtime.program import Program
+    from edgernn.runtime.stream import Stream
 
 
 @click.command(no_args_is_help=True)
@@ -33,7 +33,7 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
     then answers.
     """
     from edgernn.errors import UsageError
-    from edgernn.runtime import open as open_program
+    from edgernn.runtime.program import open as open_program
 
     if output is not None and Path(output).suffix not in {".npy", ".csv"}:
         raise UsageError(f"no results can be written to '{output}'; there are .npy and .csv")
@@ -54,8 +54,8 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
 
 
 def _results(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
-    from edgernn import interrupt
     from edgernn.errors import FrameError
+    from edgernn.process import interrupt
 
     for t, frame in enumerate(frames):
         interrupt.check()
@@ -85,7 +85,7 @@ def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iter
 
 def _frames(source: str, program: "Program") -> Iterator[Any]:
     """The frames of a file or of a pipe, in the dtype that the model reads."""
-    from edgernn.frames import frames, parsed
+    from edgernn.files.frames import frames, parsed
 
     dtype = "int32" if program.contract.rows else "float32"
     return parsed(sys.stdin, "the pipe", dtype) if source == "-" else frames(source, dtype)
@@ -96,14 +96,14 @@ def _save(output: str, rows: list[Any], program: "Program") -> None:
 
     import numpy as np
 
-    from edgernn import disk
+    from edgernn.files import atomic
 
     if Path(output).suffix == ".csv":
-        disk.write(output, "".join(f"{_line(row)}\n" for row in rows).encode())
+        atomic.write(output, "".join(f"{_line(row)}\n" for row in rows).encode())
         return
     held = io.BytesIO()
     np.save(held, np.array(rows, np.float32).reshape(len(rows), program.contract.outputs))
-    disk.write(output, held.getvalue())
+    atomic.write(output, held.getvalue())
 
 
 def _line(row: Any) -> str:

@@ -51,10 +51,10 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
     from edgernn.extras import needed
 
     with needed("searching"):
+        from edgernn.train.loop.trainer import Place
         from edgernn.train.recipe import load
         from edgernn.train.search import trials as worker
         from edgernn.train.search.objectives import Limits
-        from edgernn.train.trainer import Place
     loaded = load(recipe, said["settings"], said["spaces"])
     limits = Limits(said["max_latency_us"], said["max_flash_kib"], said["max_ram_kib"])
     folder = Path(out) if out is not None else Path("runs") / f"{loaded.name}-search"
@@ -125,7 +125,7 @@ def _command(recipe: str, path: str, settings: Sequence[str], trials: Sequence["
 
 def _word(value: Any) -> str:
     """A value as `--set` reads it; a word in quotes only when it would be read as something else."""
-    from edgernn import plain_toml
+    from edgernn.files import plain_toml
 
     return value if isinstance(value, str) and plain_toml.value(value) == value else json.dumps(value)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.calibrating import calibrated, calibration, check
-from edgernn.commands.judging import find_judge, judged
+from edgernn.commands.options.calibration import calibrated, calibration, check
+from edgernn.commands.options.judge import find_judge, judged
 
 if TYPE_CHECKING:
-    from edgernn.graph import Graph
+    from edgernn.model.graph import Graph
     from edgernn.tune.judge import Judge
     from edgernn.tune.mixed import Mixed
 
@@ -32,11 +32,11 @@ def sensitivity(model: str, scheme: str, bound: float | None, as_json: bool, **s
     model does. With --metric-drop the smallest is sought that loses no more, and the `edgernn compress` that makes it
     is told. Nothing is written, and nothing is trained.
     """
-    from edgernn import file
+    from edgernn.artifact import rnn
     from edgernn.tune.mixed import mixed
 
     check(scheme, said)
-    graph = file.load(model)
+    graph = rnn.load(model)
     ready = _ready(graph, scheme, said)
     judge = find_judge(graph, said["path"], said["recipe"], said["settings"])
     found = mixed(ready, scheme, judge, bound, told=partial(click.echo, err=True))
@@ -52,9 +52,9 @@ def _ready(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
         EdgernnError: as the passes say.
     """
     from edgernn.errors import UsageError
-    from edgernn.passes.ready import ready
+    from edgernn.model.tensor import STATIC
+    from edgernn.passes.prepare import ready
     from edgernn.passes.rounding import rounded
-    from edgernn.tensor import STATIC
 
     learnt = calibration(graph, said)
     if scheme in STATIC and not learnt.sequences and not graph.ranges:

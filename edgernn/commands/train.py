@@ -42,8 +42,8 @@ def train(
 
     with needed("training"):
         from edgernn.train import run
+        from edgernn.train.loop.trainer import Place, watched_by_a_person
         from edgernn.train.recipe import load
-        from edgernn.train.trainer import Place, watched_by_a_person
         from edgernn.train.window import FILE
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name

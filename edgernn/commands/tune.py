@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.judging import find_judge, judged
+from edgernn.commands.options.judge import find_judge, judged
 
 if TYPE_CHECKING:
     from edgernn.tune.tuning import Tuned
@@ -45,17 +45,19 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     another board they are estimates, and said to be. What is finished is kept in NAME.tune, of a fine-tuning the last
     epoch, and the same command goes on from there.
     """
-    from edgernn import device, disk, file
+    from edgernn.artifact import rnn
+    from edgernn.device import board as boards
     from edgernn.errors import UsageError
+    from edgernn.files import atomic
     from edgernn.tune import tuning
     from edgernn.tune.candidates import many
 
-    if Path(out).suffix not in {"", file.SUFFIX}:
+    if Path(out).suffix not in {"", rnn.SUFFIX}:
         raise UsageError(f"'{out}' has a suffix, and the winner decides that; give a name without one")
-    out = out.removesuffix(file.SUFFIX)
+    out = out.removesuffix(rnn.SUFFIX)
     if said["recipe"] is None and said["prune"]:
         raise UsageError("--prune goes with a recipe, which trains what is left; give --recipe RECIPE")
-    board, graph = device.load(said["name"]), file.load(model)
+    board, graph = boards.load(said["name"]), rnn.load(model)
     plans = [tuple(each.split(",")) for each in said["prune"] or PLANS] if said["recipe"] else []
     folder = Path(f"{out}.tune")
     judge = find_judge(graph, path, said["recipe"], said["settings"], folder)
@@ -75,7 +77,7 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
         click.echo(f"\nWhat is finished is kept in '{folder}': the same command goes on.", err=True)
         raise
     written = tuning.files(found, out)
-    disk.write_all(written)
+    atomic.write_all(written)
     click.echo(json.dumps(_json(found, written), indent=2) if as_json else _text(found, written))
 
 

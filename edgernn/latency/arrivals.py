@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import disk
-from edgernn.arrays import load_npy
 from edgernn.errors import FileError, UsageError
+from edgernn.files import atomic
+from edgernn.files.arrays import load_npy
 
 Times = NDArray[np.int64]
 
@@ -38,7 +38,7 @@ def recorded(path: str | os.PathLike[str]) -> Times:
         FileError: it cannot be read, holds fewer than two times, one that is no number, or one that goes back.
     """
     name = os.fspath(path)
-    data = disk.read(path)
+    data = atomic.read(path)
     times = _npy(data, name) if Path(name).suffix == ".npy" else _text(data, name)
     if times.ndim != 1 or len(times) < 2:
         raise FileError(f"'{name}' holds {times.shape} times; expected (frames,), two at least")

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from edgernn import interrupt
-from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget import Budget, Judgement
-from edgernn.device import Device
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.budget.verdict import Budget, Judgement
+from edgernn.device.board import Device
 from edgernn.errors import UsageError
 from edgernn.latency import arrivals
 from edgernn.latency.conditions import Moment, moment
 from edgernn.latency.fitness import STANDS, Evidence, remarks, stands, unfit
-from edgernn.latency.measured import Measured
+from edgernn.latency.measurement import Measured
 from edgernn.latency.paced import Run
 from edgernn.latency.responses import Array, Responses
 from edgernn.latency.worker import Worker
+from edgernn.process import interrupt
 
 SHORT_S = 30.0
 CERTIFIED_S, CERTIFIED_PROCESSES = 600.0, 5
@@ -40,7 +40,7 @@ class Plan:
         processes: fresh ones, one after the other, that share the time.
         back_to_back: whether nothing waits, and the responses are implied.
         trace: a file of arrivals, as edgernn.latency.arrivals.recorded reads it; else a frame each period.
-        frames: a file of frames, as edgernn.frames reads it; else random ones.
+        frames: a file of frames, as edgernn.files.frames reads it; else random ones.
         threads, seed: of the runtime, and of random frames.
         device: whose budget it is; None where it was stated.
         certificate: whether its figures are to be published, which asks more of the machine.
@@ -83,7 +83,7 @@ class Plan:
 class Process:
     """What one process found."""
 
-    opened: Mapping[str, Any]  # as edgernn.latency.arm answers "open"
+    opened: Mapping[str, Any]  # as edgernn.latency.runner answers "open"
     measured: Measured
 
 
@@ -98,7 +98,7 @@ class Check:
         as_found: whether something of the machine was not known, or not as it should be, so that the verdict is of this
             machine as it was found.
         judged: what the steps say, whether or not the machine was fit.
-        passing: as edgernn.budget.passing.
+        passing: as edgernn.budget.verdict.passing.
     """
 
     plan: Plan

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgernn import cpu
+from edgernn.device import isa
 from edgernn.version import VERSION
 
 ROOT = Path("/")
@@ -91,7 +91,7 @@ def machine(root: Path = ROOT) -> Machine:
     model = _or_none(lambda: re.search(r"^model name\s*:\s*(\S.*)$", _text(root / "proc/cpuinfo"), re.MULTILINE))
     return Machine(
         cpu=model and model[1],
-        level=cpu.best(),
+        level=isa.best(),
         kernel=_or_none(lambda: _text(root / "proc/sys/kernel/osrelease")),
         clock_source=_or_none(lambda: _text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource")),
         timer_ns=time.get_clock_info("perf_counter").resolution * 1e9,

@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edgernn import cpu
-from edgernn.binomial import FAIL, PASS
-from edgernn.device import THIS, Device
+from edgernn.budget.binomial import FAIL, PASS
+from edgernn.device import isa
+from edgernn.device.board import THIS, Device
 from edgernn.latency.conditions import Moment
 
 NOW = 0b1111  # bits of a Raspberry Pi: too low a voltage, a clock that is capped, throttled, too warm
@@ -116,7 +116,7 @@ def _elsewhere(said: Evidence) -> str:
     board = said.device
     if board is None or board.name == THIS or board.level is None:
         return ""
-    lacks = cpu.missing(board.level)
+    lacks = isa.missing(board.level)
     return (
         f"this is not '{board.name}', which needs {lacks}: measure there, or state the budget without a device"
         if lacks

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edgernn import disk, plain_json
 from edgernn.errors import FileError
-from edgernn.latency import account
+from edgernn.files import atomic, plain_json
+from edgernn.latency import summary
 from edgernn.latency.check import Check
 from edgernn.latency.result import PASSED
 
@@ -61,7 +61,7 @@ class Entry:
 
 def of_check(found: Check, command: str) -> Entry:
     """The line of a check or certificate that has just ended."""
-    said, budget = account.as_json(found), found.plan.budget
+    said, budget = summary.as_json(found), found.plan.budget
     response = {f"response {name}": us for name, us in said["us"]["response"].items()}
     response |= {f"response p{budget.percentile:g}": found.judged.value_us}
     path = found.plan.artifact
@@ -140,7 +140,7 @@ def ready(path: str | os.PathLike[str]) -> None:
     Raises:
         FileError: the file holds something else, or cannot be written.
     """
-    disk.appendable(path)
+    atomic.appendable(path)
     if os.path.exists(path):
         read(path)
 
@@ -151,7 +151,7 @@ def append(path: str | os.PathLike[str], entry: Entry) -> None:
     Raises:
         FileError: it cannot be written; the file is as it was.
     """
-    disk.append(path, json.dumps(asdict(entry), allow_nan=False).encode())
+    atomic.append(path, json.dumps(asdict(entry), allow_nan=False).encode())
 
 
 def read(path: str | os.PathLike[str]) -> list[Entry]:
@@ -160,7 +160,7 @@ def read(path: str | os.PathLike[str]) -> list[Entry]:
     Raises:
         FileError: it cannot be read, or a line is no line of a history; its number is said.
     """
-    lines = disk.read(path).split(b"\n")
+    lines = atomic.read(path).split(b"\n")
     return [_entry(line, f"'{os.fspath(path)}', line {k}") for k, line in enumerate(lines, 1) if line.strip()]
 
 

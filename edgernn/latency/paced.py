@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edgernn import interrupt
 from edgernn.latency.arrivals import Times
 from edgernn.latency.steps import Clock, collector_at_rest, warm_up
+from edgernn.process import interrupt
 
 AHEAD_NS = 200_000  # before a frame the sleep ends, and the rest is spun; where frames come faster nothing sleeps
 LEAD_NS = 1_000_000  # from the call to the first frame

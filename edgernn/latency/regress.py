@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edgernn.binomial import NO_VERDICT, rank
-from edgernn.budget import at
+from edgernn.budget.binomial import NO_VERDICT, rank
+from edgernn.budget.verdict import at
 from edgernn.errors import UsageError
 from edgernn.latency.arrivals import Times
 

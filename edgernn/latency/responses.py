@@ -1,4 +1,4 @@
-"""The responses of a long run in an array: judged as edgernn.budget judges a list, for millions of steps."""
+"""The responses of a long run in an array: judged as edgernn.budget.verdict judges a list, for millions of steps."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.budget import Budget, Judgement, judgement, passing
-from edgernn.bursts import BLOCKS, FEW, cluster_size, dispersion
+from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dispersion
+from edgernn.budget.verdict import Budget, Judgement, judgement, passing
 
 Array = NDArray[np.float64]
 
@@ -24,12 +24,12 @@ class Responses:
         return np.sort(self.us)
 
     def judge(self, budget: Budget) -> Judgement:
-        """As edgernn.budget.judge."""
+        """As edgernn.budget.verdict.judge."""
         late = self.us > budget.deadline_us
         return judgement(self.ordered, int(late.sum()), _in_a_row(late), _dependence(late), budget)  # type: ignore[arg-type]
 
     def passing(self, budget: Budget) -> tuple[float | None, float | None]:
-        """As edgernn.budget.passing."""
+        """As edgernn.budget.verdict.passing."""
         return passing(self.ordered, budget, self.judge)  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def _in_a_row(late: NDArray[np.bool_]) -> int:
 
 
 def _dependence(late: NDArray[np.bool_]) -> float:
-    """As edgernn.bursts.dependence."""
+    """As edgernn.budget.bursts.dependence."""
     positions = np.flatnonzero(late)
     if len(positions) < FEW:
         return cluster_size(positions.tolist(), len(late))

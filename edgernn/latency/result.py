@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgernn.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.latency import account
-from edgernn.latency.arms import Found, text
+from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
+from edgernn.latency import summary
+from edgernn.latency.ab import Found, text
 from edgernn.latency.check import Check
 from edgernn.latency.regress import OK, REGRESSED
 
@@ -55,20 +55,20 @@ class Result:
 
 def of_check(found: Check, command: str, seconds: float) -> Result:
     """The result of `edgernn check` or `edgernn certify`."""
-    head, rows = account.table(found)
+    head, rows = summary.table(found)
     return Result(
         command,
         Path(found.plan.artifact).name,
-        account.asked(found.plan.budget),
+        summary.asked(found.plan.budget),
         found.verdict,
-        account.sentence(found),
-        tuple(found.reasons.values()) or ((account.failure(found),) if found.verdict == FAIL else ()),
+        summary.sentence(found),
+        tuple(found.reasons.values()) or ((summary.failure(found),) if found.verdict == FAIL else ()),
         found.remarks,
         head,
         rows,
         seconds,
-        account.text(found),
-        account.figures(found),
+        summary.text(found),
+        summary.figures(found),
     )
 
 

@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import interrupt
+from edgernn.process import interrupt
 
 BLOCK = 100  # steps whose median is one look at the warm-up
 SETTLED = 0.02  # of the median, between two looks

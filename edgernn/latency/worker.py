@@ -14,23 +14,24 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgernn import errors, interrupt
+from edgernn import errors
 from edgernn.errors import EdgernnError, UsageError
 from edgernn.latency.arrivals import Times
+from edgernn.process import interrupt
 from edgernn.version import VERSION
 
 LINES = 3  # of what a process said before it ended
 
 
 class Worker:
-    """One process of `edgernn.latency.arm`; as a context it ends with it."""
+    """One process of `edgernn.latency.runner`; as a context it ends with it."""
 
     def __init__(self, python: str | os.PathLike[str] = sys.executable) -> None:
         self.python = os.fspath(python)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the process
         try:
             self._child = subprocess.Popen(  # noqa: S603
-                [self.python, "-P", "-m", "edgernn.latency.arm"],
+                [self.python, "-P", "-m", "edgernn.latency.runner"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
@@ -70,7 +71,7 @@ class Worker:
         """One request and its answer: what it says, and its arrays.
 
         Args:
-            verb: one of edgernn.latency.arm.VERBS.
+            verb: one of edgernn.latency.runner.VERBS.
             meanwhile: called once, unless the answer is there before `after_s` seconds.
             after_s: when.
             given: the verb's arguments.
@@ -78,7 +79,7 @@ class Worker:
         Raises:
             EdgernnError: the same as there.
             UsageError: the process has ended.
-            Interrupted: a signal has arrived (edgernn.interrupt).
+            Interrupted: a signal has arrived (edgernn.process.interrupt).
         """
         assert self._child.stdout is not None
         self._send(json.dumps({"verb": verb, **given}).encode() + b"\n")

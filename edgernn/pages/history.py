@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from edgernn.binomial import FAIL, NO_VERDICT
+from edgernn.budget.binomial import FAIL, NO_VERDICT
 from edgernn.latency.history import Entry, gate, middle
 from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, plain, svg
 from edgernn.pages.page import Row, fill, flat, number, row

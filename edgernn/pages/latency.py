@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
-from edgernn.latency.account import as_json, asked, mode, table, text, would_pass
 from edgernn.latency.check import Check
+from edgernn.latency.summary import as_json, asked, mode, table, text, would_pass
 from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, svg
 from edgernn.pages.page import facts, fill, row
 

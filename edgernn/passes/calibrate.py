@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from edgernn.errors import CalibrationError, FrameError, UsageError
-from edgernn.graph import Graph
+from edgernn.files.toml import misspelt
+from edgernn.interpreters.numpy import Array
+from edgernn.interpreters.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
+from edgernn.model.graph import Graph
+from edgernn.model.range import Range
 from edgernn.passes.columns import place, spans
-from edgernn.range import Range
-from edgernn.readings.numpy import Array
-from edgernn.readings.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
-from edgernn.strict import misspelt
 
 METHODS: Mapping[str, Callable[[Seen], Range]] = MappingProxyType(
     {"min-max": min_max, "percentile": percentile, "mse": mse}

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.cell import tensors
 from edgernn.cells.standardize import Standardize
-from edgernn.graph import INPUT, Graph, Layer
-from edgernn.range import Range
-from edgernn.readings.ranges import RangeOps
-from edgernn.record import Ref, Word
-from edgernn.tensor import DYNAMIC, STATIC, Array, Tensor
+from edgernn.interpreters.ranges import RangeOps
+from edgernn.model.cell import tensors
+from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.range import Range
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import DYNAMIC, STATIC, Array, Tensor
 
 LAYER = "columns"  # the name of a layer that is put in
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgernn.cell import tensors
 from edgernn.errors import GraphError, UsageError
-from edgernn.factored import Factored
-from edgernn.graph import PRECISIONS, Graph, Layer
+from edgernn.files.toml import misspelt
+from edgernn.model.cell import tensors
+from edgernn.model.factored import Factored
+from edgernn.model.graph import PRECISIONS, Graph, Layer
+from edgernn.model.tensor import Array, Tensor
 from edgernn.passes import keep as keeping
-from edgernn.strict import misspelt
-from edgernn.tensor import Array, Tensor
 
 NOISE = 1e-12  # of the energy: less than what rounding to float32 leaves in a matrix of lower rank
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from edgernn.errors import UsageError
-from edgernn.graph import Graph
-from edgernn.strict import misspelt
+from edgernn.files.toml import misspelt
+from edgernn.model.graph import Graph
 
 
 def check(graph: Graph, keep: Collection[str]) -> None:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.cell import tensors
-from edgernn.graph import INPUT, Graph
-from edgernn.integer import affine
+from edgernn.integer.forms import affine
+from edgernn.integer.plan import Static, static
+from edgernn.interpreters.numpy import Array, NumpyOps
+from edgernn.interpreters.ranges import RangeOps
+from edgernn.model.cell import tensors
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.record import Ref, Word
+from edgernn.model.trace import trace
 from edgernn.passes.columns import Place, Spans
-from edgernn.readings.numpy import Array, NumpyOps
-from edgernn.readings.ranges import RangeOps
-from edgernn.record import Ref, Word
-from edgernn.static import Static, static
-from edgernn.trace import trace
 
 SAMPLES = 256  # vectors that enter each matrix
 SEQUENCES = 8  # among which real ones are shared out

@@ -7,8 +7,8 @@ from typing import Protocol, Self
 import numpy as np
 
 from edgernn.errors import GraphError
-from edgernn.sparse import ROWS
-from edgernn.tensor import Array
+from edgernn.model.blocks import ROWS
+from edgernn.model.tensor import Array
 
 REACH = 0.05  # how far the part that whole blocks come to may be from the part that is asked for
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgernn.errors import GraphError, UsageError
-from edgernn.graph import Graph
+from edgernn.files.toml import misspelt
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import Array, Tensor
 from edgernn.passes import keep as keeping
 from edgernn.passes.units import Units, units
-from edgernn.strict import misspelt
-from edgernn.tensor import Array, Tensor
 
 Scores = Mapping[str, ArrayLike]
 """A state of `families` -> how much each of its elements is worth; the least go first."""

@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from edgernn.cell import tensors
 from edgernn.errors import UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.files.toml import misspelt
+from edgernn.model.cell import tensors
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Array, Tensor
 from edgernn.passes import keep as keeping
 from edgernn.passes.patterns import Blocks, Matrix, Pattern
 from edgernn.passes.units import Units, units
-from edgernn.strict import misspelt
-from edgernn.tensor import Array, Tensor
 
 
 def prune_weights(graph: Graph, pattern: Pattern, *, keep: Collection[str] = ()) -> Graph:

@@ -6,12 +6,12 @@ from types import MappingProxyType
 from warnings import warn
 
 from edgernn.errors import PrecisionWarning
-from edgernn.graph import Graph
+from edgernn.model.graph import Graph
+from edgernn.model.range import Range
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Array
 from edgernn.passes.columns import balanced, place, spans
 from edgernn.passes.noise import Noise, entering, noise
 from edgernn.passes.rounding import check_asked, rounded
-from edgernn.range import Range
-from edgernn.tensor import DYNAMIC, FOUR_BITS, STATIC, Array
 
 LEAST_DB: Mapping[str, float] = MappingProxyType({"": 20.0, FOUR_BITS: 14.0})
 """The scheme, or "" for all others -> the signal of a layer above its own noise, below which a warning tells of it.
@@ -43,13 +43,13 @@ def quantize(
 
     Tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers that are in
     a scheme already. The scales, and the biases beside integers, are rounded to 11 bits, so that a file keeps them in
-    two bytes each (edgernn.halves). In a static scheme every layer with a word that has an integer form
+    two bytes each (edgernn.model.float16). In a static scheme every layer with a word that has an integer form
     computes with integers, whether it has a matrix or not; `softmax` and `log` do where something else than the answer
     is made of them. Inputs whose columns are of very different scales are brought to one first (`prepared`).
 
     Args:
         graph: with float weights.
-        scheme: one of edgernn.tensor.SCHEMES, named as ai-edge-quantizer does.
+        scheme: one of edgernn.model.tensor.SCHEMES, named as ai-edge-quantizer does.
         keep: names of layers to leave in float.
         ranges: what values reach, for the static schemes; those of the graph, where calibrate put them, if not given.
         sequences: real ones, (time, inputs) each, by which the noise of each layer is judged; without them it is judged

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgernn import halves, nibbles
-from edgernn.cell import tensors, with_tensors
 from edgernn.errors import GraphError, UsageError
-from edgernn.fixedpoint import MOST
-from edgernn.graph import PRECISIONS, Graph, Layer
+from edgernn.files.toml import misspelt
+from edgernn.integer.fixedpoint import MOST
+from edgernn.integer.plan import INTEGER, WITHIN, Grid, static
+from edgernn.model import float16, int4
+from edgernn.model.cell import tensors, with_tensors
+from edgernn.model.graph import PRECISIONS, Graph, Layer
+from edgernn.model.tensor import FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Array, Tensor
 from edgernn.passes.keep import check
-from edgernn.static import INTEGER, WITHIN, Grid, static
-from edgernn.strict import misspelt
-from edgernn.tensor import FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Array, Tensor
 
 LARGEST = 127  # symmetric: -128 is not used
 
@@ -60,7 +60,7 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     except GraphError as error:
         raise GraphError(f"layer '{layer.name}': {error}; leave it in float with keep=('{layer.name}',)") from error
     fields |= {
-        name: Tensor(halves.nearest(each.stored)) for name, each in tensors(layer.cell).items() if each in biases
+        name: Tensor(float16.nearest(each.stored)) for name, each in tensors(layer.cell).items() if each in biases
     }
     cell = with_tensors(layer.cell, fields)
     taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
@@ -105,19 +105,19 @@ def rows_i4(tensor: Tensor, scheme: str) -> Tensor:
     whole groups and the squared error of rounding falls below PAYS of what it is with a scale per row.
     """
     weight = tensor.dense(np.float32)
-    whole, scale = _rounded(weight, nibbles.LARGEST)
+    whole, scale = _rounded(weight, int4.LARGEST)
     rows, inputs = weight.shape
     if inputs > GROUP and inputs % GROUP == 0:
         cut = weight.reshape(-1, GROUP)
-        finer, scales = _rounded(cut, nibbles.LARGEST)
+        finer, scales = _rounded(cut, int4.LARGEST)
         if _lost(cut, finer, scales) < PAYS * _lost(weight, whole, scale):
             whole, scale = finer.reshape(rows, inputs), scales.reshape(rows, -1)
-    return Tensor(nibbles.pack(whole), scale, scheme)
+    return Tensor(int4.pack(whole), scale, scheme)
 
 
 def _rounded(weight: Array, largest: int, least: Array | float = 0.0) -> tuple[Array, Array]:
     """int8 integers, half to even, and the float32 scale of each row."""
-    scale = halves.above(np.maximum(np.abs(weight).max(axis=1, initial=0) / np.float32(largest), np.float32(least)))
+    scale = float16.above(np.maximum(np.abs(weight).max(axis=1, initial=0) / np.float32(largest), np.float32(least)))
     steps = np.divide(weight, scale[:, None], out=np.zeros_like(weight), where=scale[:, None] > 0)
     whole = np.clip(np.rint(steps), -largest, largest)  # a row of denormal numbers has no exact scale
     return whole.astype(np.int8), scale

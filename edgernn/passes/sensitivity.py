@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
 
-from edgernn.cell import tensors
 from edgernn.errors import UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.interpreters.count import count
+from edgernn.model.cell import tensors
+from edgernn.model.graph import Graph, Layer
 from edgernn.passes.rounding import rounded
-from edgernn.readings.count import count
 
 Score = Callable[[Graph], float]
 """What a graph is worth, such as its accuracy on data that chose no weight: larger is better."""
@@ -75,7 +75,7 @@ def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int 
 
     Args:
         graph: with float weights, or some layers in another scheme already.
-        scheme: one of edgernn.tensor.SCHEMES.
+        scheme: one of edgernn.model.tensor.SCHEMES.
         score: called once for each graph that is tried, at most for all 2 ** layers.
         bound: the least score that will do.
         tries: how many quantized graphs to score at most.

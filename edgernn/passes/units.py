@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.cell import settings, tensors
-from edgernn.graph import INPUT, Graph, Layer
-from edgernn.record import Word
-from edgernn.tensor import Array, Tensor
+from edgernn.model.cell import settings, tensors
+from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.record import Word
+from edgernn.model.tensor import Array, Tensor
 
 Place = tuple[str, int]
 """An axis of a weight or of a rest state: its name in `Graph.tensors`, and 0 or 1."""

@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from edgernn import file
-from edgernn.graph import INPUT, Graph, Layer
+from edgernn.artifact import rnn
+from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.window import Window
 from edgernn.train import window
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data
-from edgernn.train.models import Network
+from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
-from edgernn.window import Window
 from edgernn_export.translate import from_torch, render
 
 Model = Graph | Window
@@ -48,7 +48,7 @@ def graphs(model: Model) -> tuple[Graph, ...]:
 
 def rendered(model: Model) -> dict[str, bytes]:
     """The file that keeps a model, one of FILES: name -> bytes."""
-    return render(model, FILES[1]) if isinstance(model, Window) else {FILES[0]: file.dumps(model)}
+    return render(model, FILES[1]) if isinstance(model, Window) else {FILES[0]: rnn.dumps(model)}
 
 
 def to_graph(network: Network, data: Data) -> Graph:

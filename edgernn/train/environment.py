@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from edgernn.probe import probe
+from edgernn.device.probe import probe
 
 PACKAGES = ("edgernn", "numpy", "torch", "lightning", "torchmetrics")
 

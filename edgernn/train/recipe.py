@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from edgernn import disk, plain_toml
 from edgernn.errors import EdgernnError, UsageError
-from edgernn.strict import Document, misspelt, parse
-from edgernn.train.batches import Plan
+from edgernn.files import atomic, plain_toml
+from edgernn.files.toml import Document, misspelt, parse
+from edgernn.train import space
 from edgernn.train.data.augment import Augmentation
-from edgernn.train.fit import Training
-from edgernn.train.models import Shape
-from edgernn.train.search import space
+from edgernn.train.loop.batches import Plan
+from edgernn.train.loop.task import Training
+from edgernn.train.network.models import Shape
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")
@@ -82,7 +82,7 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
     path = Path(given) if given.endswith(".toml") else FOLDER / f"{given}.toml"
     if not given.endswith(".toml") and given not in names():
         raise UsageError(f"there is no recipe '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
-    document = parse(disk.read(path), str(path))
+    document = parse(atomic.read(path), str(path))
     said = {key: dict(value) if isinstance(value, dict) else value for key, value in document.said.items()}
     document = replace(document, instead=frozenset(_set(said, setting) for setting in settings))
     for each in spaces:

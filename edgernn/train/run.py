@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from edgernn import disk, interrupt
 from edgernn.errors import UsageError
-from edgernn.readings.count import count
+from edgernn.files import atomic
+from edgernn.interpreters.count import count
+from edgernn.process import interrupt
 from edgernn.train import convert
 from edgernn.train.convert import Model
 from edgernn.train.data.augment import Augmentation
@@ -23,17 +24,17 @@ from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
-from edgernn.train.fit import Part, Task
-from edgernn.train.judge import Verdict, answers, judge
-from edgernn.train.models import Network
+from edgernn.train.evaluate.judge import Verdict, answers, judge
+from edgernn.train.loop.distillation import Teacher
+from edgernn.train.loop.task import Part, Task
+from edgernn.train.loop.trainer import CHECKPOINT, Place, fit, make, quiet
+from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.models import Network
 from edgernn.train.pages import curves
 
 # Here and not when it is written, so that a package which is missing is told before the training and not after it.
 from edgernn.train.pages.report import report
 from edgernn.train.recipe import Recipe, written
-from edgernn.train.replay import Replay
-from edgernn.train.teacher import Teacher
-from edgernn.train.trainer import CHECKPOINT, Place, fit, make, quiet
 
 MADE = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
 """What a training leaves in its folder, beside its recipe and the fingerprint of its data."""
@@ -178,18 +179,18 @@ def begin(said: str, data: Fingerprint, out: Path, resume: bool) -> Path | None:
     """
     kept = out / "recipe.toml"
     if resume and (out / CHECKPOINT).exists():
-        if disk.read(kept) != said.encode():
+        if atomic.read(kept) != said.encode():
             raise UsageError(
                 f"'{kept}' is not the recipe that this training began with; give the same settings, or train anew "
                 "without --resume"
             )
         check(out / FILE, data, f"the training in '{out}'", ANEW)
         return out / CHECKPOINT
-    disk.make_folder(out)
+    atomic.make_folder(out)
     for name in MADE:
         with suppress(FileNotFoundError):
             os.unlink(out / name)
-    disk.write_all({str(kept): said.encode(), str(out / FILE): dumps(data)})
+    atomic.write_all({str(kept): said.encode(), str(out / FILE): dumps(data)})
     return None
 
 
@@ -197,7 +198,7 @@ def _write(out: Path, recipe: Recipe, model: Model, verdict: Verdict, result: Re
     """All that a finished training leaves, or none of it."""
     about = environment() | {"cpu_s": result.cpu_s}
     page = report(recipe, model, verdict, result.history, about, result.notes)
-    disk.write_all(
+    atomic.write_all(
         {
             **{str(out / name): data for name, data in convert.rendered(model).items()},
             str(out / "metrics.json"): _json(

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from edgernn.errors import UsageError
-from edgernn.graph import Graph
-from edgernn.runtime import BACKENDS
-from edgernn.train.bidirectional import Bidirectional
+from edgernn.model.graph import Graph
+from edgernn.model.window import Stage, Window
+from edgernn.runtime.program import BACKENDS
 from edgernn.train.data.sequences import Data
-from edgernn.train.models import Network
+from edgernn.train.network.bidirectional import Bidirectional
+from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
-from edgernn.window import Stage, Window
 from edgernn_export.targets import WINDOWS
 from edgernn_export.translate import from_torch
 

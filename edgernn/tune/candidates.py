@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from edgernn import interrupt
 from edgernn.errors import (
     CalibrationError,
     CompilerError,
@@ -16,22 +15,23 @@ from edgernn.errors import (
     UnsupportedError,
     UsageError,
 )
-from edgernn.graph import Graph
-from edgernn.passes.plan import Plan, plan
-from edgernn.passes.ready import Calibration, quantized
-from edgernn.runtime import Program
-from edgernn.tensor import SCHEMES
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import SCHEMES
+from edgernn.passes.prepare import Calibration, quantized
+from edgernn.passes.pruning import Plan, plan
+from edgernn.process import interrupt
+from edgernn.runtime.program import Program
+from edgernn.train.compare.race import RUNTIMES
+from edgernn.tune.cache import Kept
 from edgernn.tune.choice import Candidate, lost
 from edgernn.tune.judge import Judge
-from edgernn.tune.kept import Kept
-from edgernn.versus import RUNTIMES
 
 FLOAT = "fp32"
 PRECISIONS = (FLOAT, *SCHEMES)
 COMPILED = "compiled"
 
 Texts = tuple[str, ...]
-"""What is pruned, as `edgernn.passes.plan` reads it; () for nothing."""
+"""What is pruned, as `edgernn.passes.pruning` reads it; () for nothing."""
 
 WHY: Mapping[type[EdgernnError], str] = MappingProxyType(
     {

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn.artifact.rnn import digest
 from edgernn.errors import FrameError, UsageError
-from edgernn.file import digest
-from edgernn.graph import Graph
+from edgernn.interpreters.integer import stepper
+from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import FRAMES, checked
-from edgernn.passes.plan import Plan
-from edgernn.readings.fixed import stepper
+from edgernn.passes.pruning import Plan
 from edgernn.train.data.fingerprint import Fingerprint, versions
 
 Array = NDArray[Any]

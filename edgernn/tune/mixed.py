@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgernn import interrupt
-from edgernn.graph import Graph
+from edgernn.interpreters.count import count
+from edgernn.interpreters.integer import stepper
+from edgernn.model.graph import Graph
 from edgernn.passes.rounding import rounded
 from edgernn.passes.sensitivity import choose, sensitivity
-from edgernn.readings.count import count
-from edgernn.readings.fixed import stepper
+from edgernn.process import interrupt
 from edgernn.tune.choice import allowed, lost
 from edgernn.tune.judge import Judge
 
@@ -80,8 +80,8 @@ def mixed(
     """Judge a model with each layer quantized alone, and with a bound as few kept in float as it takes.
 
     Args:
-        graph: ready for the scheme, as edgernn.passes.ready makes it.
-        scheme: one of edgernn.tensor.SCHEMES.
+        graph: ready for the scheme, as edgernn.passes.prepare makes it.
+        scheme: one of edgernn.model.tensor.SCHEMES.
         judge: says what a model is worth, computed as numpy defines it in its own precision.
         bound: the largest drop that will do, in points as `choice.lost` counts; None to choose nothing.
         told: hears of every model that was judged.

@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from edgernn import cost, device, file, interrupt
-from edgernn.device import Device
+from edgernn.artifact import rnn
+from edgernn.device import board as boards
+from edgernn.device.board import Device
 from edgernn.errors import UsageError
-from edgernn.graph import Graph
+from edgernn.files.toml import misspelt
+from edgernn.latency import estimate
 from edgernn.latency.steps import Clock, in_turn
-from edgernn.passes.plan import Plan, plan
-from edgernn.strict import misspelt
+from edgernn.model.graph import Graph
+from edgernn.passes.pruning import Plan, plan
+from edgernn.process import interrupt
+from edgernn.train.compare.race import RUNTIMES, step
+from edgernn.tune.cache import Kept
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates
 from edgernn.tune.choice import PREFERENCES, Candidate, allowed, front, winner
 from edgernn.tune.judge import Judge
-from edgernn.tune.kept import Kept
-from edgernn.versus import RUNTIMES, step
 from edgernn_export.translate import render
 
 
@@ -70,8 +73,8 @@ def tune(
         folder: where finished candidates are kept, and the checkpoint of a fine-tuning; called again with it, what is
             there is not done again.
         bound: the largest drop that will do, in points as `choice.lost` counts.
-        board: where it will run. This machine's steps are measured; those of another board are edgernn.cost's estimate
-            of the compiled step, or unknown.
+        board: where it will run. This machine's steps are measured; those of another board are
+            edgernn.latency.estimate's estimate of the compiled step, or unknown.
         prefer: one of PREFERENCES.
         plans: what to prune.
         schemes: some of PRECISIONS.
@@ -108,15 +111,15 @@ def tune(
 
 def is_here(board: Device) -> bool:
     """Whether a board is this machine, or of its kind: the same core of the same level."""
-    if board.name == device.THIS:
+    if board.name == boards.THIS:
         return True
-    this = device.this()
+    this = boards.this()
     return board.core is not None and (board.core, board.level) == (this.core, this.level)
 
 
 def files(tuned: Tuned, out: str) -> dict[str, bytes]:
     """The winner's files, path -> bytes: OUT.rnn, and where steps were measured the artifact that won."""
-    made = {f"{out}{file.SUFFIX}": file.dumps(tuned.model)}
+    made = {f"{out}{rnn.SUFFIX}": rnn.dumps(tuned.model)}
     return made | (render(tuned.model, f"{out}{RUNTIMES[tuned.best.runtime]}") if tuned.measured else {})
 
 
@@ -150,10 +153,10 @@ def _measured(found: Sequence[Found], clock: Clock) -> list[Found | LeftOut]:
 
 
 def _estimated(found: Sequence[Found], board: Device) -> list[Found | LeftOut]:
-    """With what edgernn.cost predicts for a board, where it can."""
+    """With what edgernn.latency.estimate predicts for a board, where it can."""
     timed: list[Found | LeftOut] = []
     for each in found:
-        said, one = cost.estimate(each.graph, board), each.candidate
+        said, one = estimate.estimate(each.graph, board), each.candidate
         if said.step_us is None:
             timed.append(LeftOut(one.plan, one.scheme, one.runtime, "no estimate", said.unknown))
         else:

@@ -7,14 +7,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgernn import disk, interrupt
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
-from edgernn.graph import Graph
-from edgernn.runtime import BACKENDS, load
-from edgernn.window import ONLY_ONNX, Window
-from edgernn_export.prove import prove, prove_window
+from edgernn.files import atomic
+from edgernn.model.graph import Graph
+from edgernn.model.window import ONLY_ONNX, Window
+from edgernn.process import interrupt
+from edgernn.runtime.program import BACKENDS, load
+from edgernn_export.proof.floats import prove, prove_window
 from edgernn_export.targets import PROVED_BY, TARGETS, WINDOWS
-from edgernn_export.targets.place import Place, place
+from edgernn_export.targets.destination import Place, place
 
 if TYPE_CHECKING:
     import torch
@@ -101,8 +102,9 @@ def export(
             whole windows, which only `.onnx` can be.
         path: the suffix picks the target: `.onnx`, `.tflite`, `.so`, which also writes a loader for boards without
             numpy beside it, or `.c`, which also writes the `.h`.
-        device: the board that will run it, as edgernn.device.load takes it. A `.so` is compiled for its processor; what
-            is proved then is the same code compiled for this machine, and the library tests itself where it is loaded.
+        device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for its
+            processor; what is proved then is the same code compiled for this machine, and the library tests itself
+            where it is loaded.
         runtime: the package that will run it, where a format has several: "ai-edge-litert" (when nothing is said) or
             "tflite-runtime" for `.tflite`.
 
@@ -116,7 +118,7 @@ def export(
     """
     name = os.fspath(path)
     target_of(name, graph)
-    disk.write_all(render(graph, name, place(name, runtime, device)))
+    atomic.write_all(render(graph, name, place(name, runtime, device)))
 
 
 @interrupt.deferred()

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.cells import Standardize
-from edgernn.graph import Graph, Layer
-from edgernn.readings.numpy import Stepper
-from edgernn.tensor import Tensor
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph, Layer
+from edgernn.model.tensor import Tensor
 
 Array = NDArray[Any]
 

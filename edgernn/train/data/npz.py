@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import disk
-from edgernn.arrays import load_npz
 from edgernn.errors import FileError
-from edgernn.strict import misspelt
+from edgernn.files import atomic
+from edgernn.files.arrays import load_npz
+from edgernn.files.toml import misspelt
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
 
@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str], *, standardize: bool = True, period_ms: f
 
 
 def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    arrays = load_npz(disk.read(path), os.fspath(path))
+    arrays = load_npz(atomic.read(path), os.fspath(path))
     for name in arrays:
         if name not in KNOWN:
             raise FileError(f"'{path}' has an array '{name}'; {misspelt(name, KNOWN)}")

@@ -4,8 +4,8 @@ import io
 import os
 from typing import Any
 
-from edgernn import disk
 from edgernn.errors import FileError, MissingExtraError
+from edgernn.files import atomic
 
 try:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -20,7 +20,7 @@ def columns(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], tuple[list[A
     Raises:
         FileError: the file is missing, truncated or of another kind.
     """
-    data = disk.read(path)
+    data = atomic.read(path)
     try:
         table = parquet.read_table(io.BytesIO(data))
     except (pa.ArrowException, OSError) as error:

@@ -8,13 +8,13 @@ from importlib import import_module
 from inspect import signature
 from typing import Any, get_type_hints
 
-from edgernn import disk
 from edgernn.errors import UsageError
-from edgernn.strict import misspelt
+from edgernn.files import atomic
+from edgernn.files.toml import misspelt
+from edgernn.files.typed import fits, named
 from edgernn.train.data import READERS
 from edgernn.train.data.origin import Origin
 from edgernn.train.data.sequences import Data
-from edgernn.typed import fits, named
 
 log = logging.getLogger("edgernn.train")
 
@@ -52,7 +52,7 @@ def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | N
     for option, value in given.items():
         if not fits(kinds[option], value):
             raise UsageError(f"reader '{name}' has {option} = {value!r}; expected {named(kinds[option])}")
-    with disk.checksums() as checksums:
+    with atomic.checksums() as checksums:
         data: Data = reader(path, **given)
     for note in data.notes:
         log.warning(note)

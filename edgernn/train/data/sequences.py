@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgernn.cells import Concat, Scale, Slice, Sum
 from edgernn.errors import FrameError, UsageError
-from edgernn.graph import INPUT, Graph, Layer
-from edgernn.tensor import Tensor
+from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.tensor import Tensor
 from edgernn.train.data.origin import Origin
 
 Array = NDArray[Any]

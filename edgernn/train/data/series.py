@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgernn.cells import Difference, Standardize
 from edgernn.errors import UsageError
-from edgernn.tensor import Tensor
+from edgernn.model.tensor import Tensor
 from edgernn.train.data import sampling, table, times
 from edgernn.train.data.features import statistics
 from edgernn.train.data.sampling import Sampling

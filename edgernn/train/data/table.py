@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import disk
 from edgernn.errors import FileError, UsageError
-from edgernn.strict import misspelt
+from edgernn.files import atomic
+from edgernn.files.toml import misspelt
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -141,7 +141,7 @@ def text(path: str | os.PathLike[str]) -> str:
     Raises:
         FileError: it cannot be read, or is no UTF-8; with the line.
     """
-    data = disk.read(path)
+    data = atomic.read(path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import FileError, UsageError
-from edgernn.generate import UNKNOWN
-from edgernn.strict import misspelt
+from edgernn.files.toml import misspelt
+from edgernn.postprocess.text import UNKNOWN
 from edgernn.train.data import table
 from edgernn.train.data.folder import files
 from edgernn.train.data.sequences import Data, Sequences, numbered

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgernn.cells import LogMel
 from edgernn.errors import UsageError
-from edgernn.graph import Graph, Layer
+from edgernn.model.graph import Graph, Layer
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import disk
 from edgernn.cells import LogMel
 from edgernn.cells.running import RunningMean
 from edgernn.errors import FileError, MissingExtraError, UsageError
+from edgernn.files import atomic
 from edgernn.train.data.background import SILENCE, check_levels, drawn
 from edgernn.train.data.features import in_hops, standardized
 from edgernn.train.data.folder import named
@@ -115,7 +115,7 @@ def samples(path: str | os.PathLike[str]) -> tuple[Array, int]:
     Raises:
         FileError: it is missing, truncated, no WAV file, or has several channels.
     """
-    data = _whole(disk.read(path), path)
+    data = _whole(atomic.read(path), path)
     try:
         found, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:

@@ -9,19 +9,19 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from edgernn import device
-from edgernn.cost import frame
-from edgernn.graph import Graph
+from edgernn.device import board as boards
+from edgernn.interpreters.count import Cost, total
+from edgernn.latency.estimate import frame
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import DYNAMIC
+from edgernn.model.window import Window
 from edgernn.pages.drawing import plain
 from edgernn.pages.page import Cell, Row, facts, fill, kib, number, row
 from edgernn.passes.quantize import quantize
-from edgernn.readings.count import Cost, total
-from edgernn.tensor import DYNAMIC
 from edgernn.train.convert import Model, graphs
-from edgernn.train.judge import Verdict
+from edgernn.train.evaluate.judge import Verdict
 from edgernn.train.pages import curves, figures
 from edgernn.train.recipe import Recipe, written
-from edgernn.window import Window
 
 Array = NDArray[Any]
 
@@ -163,12 +163,12 @@ def _sizes(costs: Mapping[str, Cost]) -> Table:
 
 def _steps(forms: Mapping[str, Sequence[Graph]], period_ms: float | None) -> Table:
     """A row for each device whose rates are known, a column for each precision."""
-    boards = [board for board in map(device.load, device.names()) if board.level]
-    rows = [((each.name, each.title), *(_step(form, each, period_ms) for form in forms.values())) for each in boards]
+    known = [board for board in map(boards.load, boards.names()) if board.level]
+    rows = [((each.name, each.title), *(_step(form, each, period_ms) for form in forms.values())) for each in known]
     return Table(("device", *(f"{name}, µs" for name in forms)), tuple(rows))
 
 
-def _step(form: Sequence[Graph], board: device.Device, period_ms: float | None) -> Cell:
+def _step(form: Sequence[Graph], board: boards.Device, period_ms: float | None) -> Cell:
     """The predicted step and its share of a period, or why there is none."""
     found = frame(form, board)
     if found.step_us is None:

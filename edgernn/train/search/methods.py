@@ -10,8 +10,8 @@ from optuna import Trial
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from edgernn.errors import UsageError
-from edgernn.strict import misspelt
-from edgernn.train.search.space import Choices, Space
+from edgernn.files.toml import misspelt
+from edgernn.train.space import Choices, Space
 
 GRID = "grid"
 

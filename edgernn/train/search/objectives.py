@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from edgernn.cost import KIB, Estimate
 from edgernn.errors import UnsupportedError, UsageError
-from edgernn.strict import misspelt
-from edgernn.train.judge import METRICS
+from edgernn.files.toml import misspelt
+from edgernn.latency.estimate import KIB, Estimate
+from edgernn.train.evaluate.judge import METRICS
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 
@@ -18,7 +18,8 @@ class Figures:
     """What one step takes on a board.
 
     Attributes:
-        latency_us: as `edgernn.cost.estimate` predicts it; None when the board's profile does not know enough.
+        latency_us: as `edgernn.latency.estimate.estimate` predicts it; None when the board's profile does not know
+            enough.
         flash_kib: of weights.
         ram_kib: of state and scratch.
         unknown: why there is no latency; "" when there is one.

@@ -22,8 +22,8 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from edgernn import interrupt
 from edgernn.errors import FileError, MissingExtraError, StorageError, UsageError
+from edgernn.process import interrupt
 
 Storage: TypeAlias = JournalStorage | RDBStorage
 

@@ -12,20 +12,22 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from edgernn import cost, disk, interrupt
-from edgernn.device import THIS, Device, load
+from edgernn.device.board import THIS, Device, load
 from edgernn.errors import TrainingError, UnsupportedError, UsageError
+from edgernn.files import atomic
+from edgernn.latency import estimate
+from edgernn.process import interrupt
 from edgernn.train import convert, run
 from edgernn.train.data.fingerprint import fingerprint
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
+from edgernn.train.loop.trainer import Place
 from edgernn.train.recipe import Recipe, changed, written
 from edgernn.train.search import methods, objectives as aims
 from edgernn.train.search.objectives import METRIC, Figures, Limits
 from edgernn.train.search.storage import opened
 from edgernn.train.search.study import Outcome, Summary, best, join, nearest, note, outcome
 from edgernn.train.search.workers import REASON, STOPPED, Workers, is_open, is_over
-from edgernn.train.trainer import Place
 
 TRIALS = 20
 VALIDATION = 0.2  # of the training part, where the recipe holds none out
@@ -85,7 +87,7 @@ class Work:
         Raises:
             UnsupportedError: a figure is asked for that cannot be known.
         """
-        found = aims.figures(cost.frame(convert.graphs(convert.untrained(recipe, data)), self.board))
+        found = aims.figures(estimate.frame(convert.graphs(convert.untrained(recipe, data)), self.board))
         aims.known(found, self.objectives, self.limits)
         return found
 
@@ -114,7 +116,7 @@ class Work:
             return None
         folder = self.out / f"trial-{number}"
         begun = folder / "recipe.toml"
-        resume = begun.exists() and disk.read(begun) == written(recipe).encode()
+        resume = begun.exists() and atomic.read(begun) == written(recipe).encode()
         result = run.train_on(data, recipe, folder, place=self.place, resume=resume)
         score = aims.metric(data.kind, result.validation)
         return [aims.value(name, figures, score) for name in self.objectives]
@@ -151,7 +153,7 @@ def search(
         method: one of methods.METHODS.
         objectives: of objectives.OBJECTIVES, one or several.
         limits: of what one step may take on the board.
-        device: the board, as `edgernn.device.load` takes it.
+        device: the board, as `edgernn.device.board.load` takes it.
         storage: the URL of a database; a journal in `out` unless given.
         name: of the study; that of the recipe unless given.
         seed: of what the method draws.
@@ -173,7 +175,7 @@ def search(
     work.figures(work.recipe, data)  # what cannot be known is told before anything is trained
     wanted = min(trials or len(work.points), len(work.points)) if work.points else trials or TRIALS
     ways = aims.ways(objectives, data.kind)
-    disk.make_folder(out)
+    atomic.make_folder(out)
     with opened(storage, out) as kept:
         study = join(kept, name or recipe.name, [*ways.values()], work.agreed, fingerprint(data))
         workers = Workers(study, kept, out)

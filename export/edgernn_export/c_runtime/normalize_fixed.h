@@ -1,4 +1,4 @@
-/* Normalization in integers: what edgernn/integer_normalize.py defines, where the bounds of every product are. */
+/* Normalization in integers: what edgernn/integer/normalize.py defines, where the bounds of every product are. */
 #ifndef EDGERNN_NORMALIZE_FIXED_H
 #define EDGERNN_NORMALIZE_FIXED_H
 

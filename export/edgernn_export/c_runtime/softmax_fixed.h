@@ -1,4 +1,4 @@
-/* Softmax and logarithm in integers: what edgernn/integer_softmax.py defines, where the bounds of every product are. */
+/* Softmax and logarithm in integers: what edgernn/integer/softmax.py defines, where the bounds of every product are. */
 #ifndef EDGERNN_SOFTMAX_FIXED_H
 #define EDGERNN_SOFTMAX_FIXED_H
 

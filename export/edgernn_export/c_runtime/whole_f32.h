@@ -17,7 +17,7 @@ EDGERNN_FN void log_f32(float *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; ++i) y[i] = logf(x[i]);
 }
 
-/* Element i is added in lane i % 16, in order, and then halves of the lanes are: edgernn.readings.numpy.SameOps has the
+/* Element i is added in lane i % 16, in order, and then halves of the lanes are: edgernn.interpreters.numpy.SameOps has the
  * same sums, operation by operation. Lanes behind the last element, up to a whole block, are left out. */
 EDGERNN_FN f32x16 block_f32(const float *x, size_t left) {
     float part[EDGERNN_LANES] = {0};

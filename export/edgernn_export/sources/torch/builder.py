@@ -9,8 +9,8 @@ import torch
 from torch.fx import Node
 
 from edgernn.errors import UnsupportedError
-from edgernn.graph import INPUT, OUTPUT, Layer
-from edgernn.tensor import Tensor
+from edgernn.model.graph import INPUT, OUTPUT, Layer
+from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.exported import WHOLE
 from edgernn_export.sources.torch.reasons import reason
 from edgernn_export.sources.torch.tracing import path_of

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgernn.cell import tensors
 from edgernn.cells import Conv1d, Dense, Scale
-from edgernn.graph import Layer
-from edgernn.tensor import Tensor
+from edgernn.model.cell import tensors
+from edgernn.model.graph import Layer
+from edgernn.model.tensor import Tensor
 
 
 def needed(layers: Sequence[Layer], last: str) -> list[Layer]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgernn.cells import Concat, Dense, Slice
-from edgernn.tensor import Tensor
+from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.tracing import double

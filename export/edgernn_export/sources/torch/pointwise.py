@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from edgernn.cells import Activation, Concat, Dense, Product, Scale, Slice, Sum
-from edgernn.tensor import Tensor
+from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder, op_of, weight
 from edgernn_export.sources.torch.value import Flowing, Incoming, Stack, Value
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from edgernn.errors import ParityError, UnsupportedError
-from edgernn.graph import Graph
-from edgernn.readings.numpy import Array, Stepper
+from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.stability import amplified, check_finite
 from edgernn_export.sources.torch.tracing import Traced, double, evaluate

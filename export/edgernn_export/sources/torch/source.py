@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edgernn.graph import Graph
+from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.fold import folded, needed
 from edgernn_export.sources.torch.proof import prove
 from edgernn_export.sources.torch.time_axis import time_of

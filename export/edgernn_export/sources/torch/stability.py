@@ -3,8 +3,8 @@
 import numpy as np
 
 from edgernn.errors import UnsupportedError
-from edgernn.graph import Graph
-from edgernn.readings.numpy import Array, Stepper
+from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.model.graph import Graph
 
 LARGEST = float(np.finfo(np.float32).max)
 ROUNDING = 1e-15  # of a value: what float64 may lose in one operation

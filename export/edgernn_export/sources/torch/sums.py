@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.cells import Dense, Product, Sum
-from edgernn.tensor import Tensor
+from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder, op_of
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Flowing, Value

@@ -14,9 +14,9 @@ from torch.fx import Node
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from edgernn.cell import dimensions
 from edgernn.errors import UnsupportedError
-from edgernn.graph import Graph, Layer
+from edgernn.model.cell import dimensions
+from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
 from edgernn_export.sources.torch.repeated import run_twice

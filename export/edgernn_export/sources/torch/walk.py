@@ -9,8 +9,8 @@ from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from edgernn.errors import EdgernnError
-from edgernn.graph import Layer
-from edgernn.tensor import Tensor
+from edgernn.model.graph import Layer
+from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, op_of
 from edgernn_export.sources.torch.copying import first_line

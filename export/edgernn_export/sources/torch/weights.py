@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edgernn import disk
 from edgernn.errors import FileError, MissingExtraError, UsageError
+from edgernn.files import atomic
 
 
 def load_weights(module: nn.Module, path: str) -> None:
@@ -14,7 +14,7 @@ def load_weights(module: nn.Module, path: str) -> None:
     suffix = Path(path).suffix
     if suffix not in _READERS:
         raise UsageError(f"no weights can be read from '{path}'; there are {', '.join(sorted(_READERS))}")
-    disk.read(path)  # a missing file is told the same way everywhere
+    atomic.read(path)  # a missing file is told the same way everywhere
     try:
         state = _READERS[suffix](path)
     except MissingExtraError:

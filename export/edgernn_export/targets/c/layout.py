@@ -6,8 +6,8 @@ There is a scratch for each kind of value, so that float and integers never shar
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgernn.trace import Trace
-from edgernn_export.targets.c.groups import Group
+from edgernn.model.trace import Trace
+from edgernn_export.targets.c.fusion import Group
 
 LANES = 16
 FLOAT = "float"  # the kind of value that needs no saying

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
-from edgernn import cpu
-from edgernn.checksum import fill
-from edgernn.contract import write as describe
-from edgernn.device import Device
+from edgernn.artifact.checksum import fill
+from edgernn.artifact.manifest import write as describe
+from edgernn.device import isa
+from edgernn.device.board import Device
 from edgernn.errors import UnsupportedError
-from edgernn.graph import INPUT, OUTPUT, Graph
-from edgernn.tensor import SCHEMES
-from edgernn_export.compiler import Compiler, for_board, for_this_machine, shared_library
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.model.tensor import SCHEMES
+from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_machine, shared_library
 from edgernn_export.targets.c.pack import number
 from edgernn_export.targets.c.target import identifier, template, write
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import Plan, plan
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import Plan, plan
 
 PREFIX = "edgernn"  # of the functions in every library, so that a loader knows them
 LOADER = "_stream"  # not the library's own stem: Python would import the library in place of the loader
@@ -64,8 +64,8 @@ def _turns(planned: Plan) -> dict[str, object]:
 def _compiler(device: Device | None) -> tuple[str, Compiler]:
     """The level that the code is for, and what compiles it."""
     if device is None:
-        level = cpu.best()
-        return level, for_this_machine(cpu.level(level))
+        level = isa.best()
+        return level, for_this_machine(isa.level(level))
     if device.level is None or device.triple is None or device.cpu is None:
         raise UnsupportedError(
             f"level, triple or cpu of board '{device.name}' is unknown; export the .c file and compile it there"
@@ -84,8 +84,8 @@ def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
             "inputs": planned.graph.inputs,
             "outputs": planned.graph.outputs,
             "sha256": sha256(library).hexdigest(),
-            "machine": cpu.level(level).machine,
-            "flags": sorted(cpu.level(level).flags),
+            "machine": isa.level(level).machine,
+            "flags": sorted(isa.level(level).flags),
             "kind": "i" if rows else "f",
             "bad": "an index outside the table" if rows else f"not finite, or beyond {planned.said.limit:.3g}",
         },

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.readings.numpy import Array
-from edgernn.tensor import DYNAMIC, STATIC, Tensor
+from edgernn.interpreters.numpy import Array
+from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 from edgernn_export.targets.c.layout import LANES, padded
 
 PER_LINE = 8

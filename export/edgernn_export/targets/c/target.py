@@ -7,24 +7,24 @@ from string import Template
 
 import numpy as np
 
-from edgernn.graph import Graph
-from edgernn.integer import integer
-from edgernn.static import Static, static
-from edgernn.tensor import SCHEMES
+from edgernn.integer.forms import integer
+from edgernn.integer.plan import Static, static
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.c.borders import INTEGERS, MOVED, NUMBERS, bordered
-from edgernn_export.targets.c.door import door, fields, moves
-from edgernn_export.targets.c.fixed import FixedWords
-from edgernn_export.targets.c.golden import golden
-from edgernn_export.targets.c.groups import Group, grouped, spread
+from edgernn_export.targets.c.casts import INTEGERS, MOVED, NUMBERS, bordered
+from edgernn_export.targets.c.emitter import SCRATCH, Page, kind
+from edgernn_export.targets.c.float_ops import FloatWords
+from edgernn_export.targets.c.fusion import Group, grouped, spread
+from edgernn_export.targets.c.identifiers import Names
+from edgernn_export.targets.c.integer_ops import FixedWords
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out, padded
-from edgernn_export.targets.c.names import Names
 from edgernn_export.targets.c.pack import number, text
-from edgernn_export.targets.c.page import SCRATCH, Page, kind
-from edgernn_export.targets.c.words import FloatWords
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import Plan, plan
+from edgernn_export.targets.c.selftest import golden
+from edgernn_export.targets.c.state import door, fields, moves
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import Plan, plan
 
 LONGEST_STRING = 4095
 

@@ -1,8 +1,8 @@
 """The words of static layers as ONNX says integers: float nodes between DequantizeLinear and QuantizeLinear.
 
 A runtime takes such a group for one kernel of integers where it has one, and computes it as it stands where not. Either
-way each word is within a step or two of its grid from edgernn.readings.fixed, given the same integers; it is not the
-same bit for bit, since QuantizeLinear rounds halves to even and the definition rounds them up.
+way each word is within a step or two of its grid from edgernn.interpreters.integer, given the same integers; it is not
+the same bit for bit, since QuantizeLinear rounds halves to even and the definition rounds them up.
 
 A split whose parts are only computed with cuts what its integers stand for, and not them: one node makes all parts
 float.
@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.graph import INPUT
-from edgernn.integer import affine, lookup
-from edgernn.record import Ref
-from edgernn.static import Grid, Static
-from edgernn.tensor import Tensor
+from edgernn.integer.forms import affine, lookup
+from edgernn.integer.plan import Grid, Static
+from edgernn.model.graph import INPUT
+from edgernn.model.record import Ref
+from edgernn.model.tensor import Tensor
+from edgernn_export.targets.naming import Plan
 from edgernn_export.targets.onnx.words import OnnxWords
-from edgernn_export.targets.plan import Plan
 
 DTYPES: Mapping[int, str] = {8: "int8", 16: "int16"}
 """The bits of a grid -> what holds its integers."""

@@ -5,14 +5,14 @@ from dataclasses import replace
 import onnx
 from onnx import helper
 
-from edgernn.contract import Signature, signature
-from edgernn.graph import INPUT
-from edgernn.static import static
-from edgernn.trace import replay
+from edgernn.artifact.manifest import Signature, signature
+from edgernn.integer.plan import static
+from edgernn.model.graph import INPUT
+from edgernn.model.trace import replay
+from edgernn_export.targets.naming import Plan
 from edgernn_export.targets.onnx.integers import IntegerWords
 from edgernn_export.targets.onnx.sums import late, summed
 from edgernn_export.targets.onnx.words import OnnxWords
-from edgernn_export.targets.plan import Plan
 
 TYPES = {
     "float32": onnx.TensorProto.FLOAT,

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgernn.record import Word
-from edgernn.tensor import DYNAMIC, STATIC, Tensor
-from edgernn.trace import Trace
+from edgernn.model.record import Word
+from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
+from edgernn.model.trace import Trace
 
 
 def summed(steps: Trace) -> Trace:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import onnx
 from onnx import helper
 
-from edgernn.checksum import fill
-from edgernn.graph import Graph
-from edgernn.tensor import SCHEMES
+from edgernn.artifact.checksum import fill
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.step import step
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import plan
 
 OPSET, OPSET_OF_16_BITS = 17, 21
 IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}

@@ -6,14 +6,14 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
-from edgernn.contract import signature, whole, write
-from edgernn.graph import INPUT, OUTPUT, Graph
-from edgernn.readings.numpy import Array, Stepper
-from edgernn.window import Stage, Window
+from edgernn.artifact.manifest import signature, whole, write
+from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.model.window import Stage, Window
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.step import infos, step
 from edgernn_export.targets.onnx.target import serialized
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import plan
 
 BATCH = 1  # the axis beside time: the words take a batch of one
 

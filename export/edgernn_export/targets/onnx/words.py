@@ -8,9 +8,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgernn.record import Ref, Word
-from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn_export.targets.plan import Plan
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
+from edgernn_export.targets.naming import Plan
 
 Array = NDArray[Any]
 

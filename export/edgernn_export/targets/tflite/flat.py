@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn import nibbles
 from edgernn.errors import MissingExtraError
-from edgernn.static import Grid
+from edgernn.integer.plan import Grid
+from edgernn.model import int4
 
 try:
     import flatbuffers
@@ -129,7 +129,7 @@ def _bytes(data: Array, dtype: str) -> bytes:
     """As a buffer holds them; integers of four bits stand two in a byte, one row running on into the next."""
     if dtype != "int4":
         return np.ascontiguousarray(data, dtype).tobytes()
-    return nibbles.pack(np.append(data, np.zeros(data.size % 2, np.int8))[None]).tobytes()
+    return int4.pack(np.append(data, np.zeros(data.size % 2, np.int8))[None]).tobytes()
 
 
 def _opcode(code: int, version: int) -> Any:

@@ -5,9 +5,10 @@ made 16, which loses nothing, and what it makes is rounded to 8 again. `scale` h
 number as factor it is a product with a constant; all else goes through float between DEQUANTIZE and QUANTIZE, and so do
 `normalize`, `softmax`, `log`, and words that stay float.
 
-Given the same integers, an operator is within a step of its grid from edgernn.readings.fixed on every kernel; tanh and
-sigmoid of 16 bits, which are made from another table, within 3. Kernels do not agree among themselves: LiteRT's
-delegate rounds once, as the definition does, its plain kernels and those of tflite-runtime twice here and there.
+Given the same integers, an operator is within a step of its grid from edgernn.interpreters.integer on every kernel;
+tanh and sigmoid of 16 bits, which are made from another table, within 3. Kernels do not agree among themselves:
+LiteRT's delegate rounds once, as the definition does, its plain kernels and those of tflite-runtime twice here and
+there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +18,13 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgernn.graph import INPUT
-from edgernn.integer import affine, lookup
-from edgernn.record import Ref, Word
-from edgernn.static import FIXED, WITHIN, Grid, Static
-from edgernn.tensor import Tensor
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import Plan
+from edgernn.integer.forms import affine, lookup
+from edgernn.integer.plan import FIXED, WITHIN, Grid, Static
+from edgernn.model.graph import INPUT
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import Tensor
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import Plan
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
 from edgernn_export.targets.tflite.words import TfliteWords
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from edgernn.checksum import fill
-from edgernn.contract import step_signature
-from edgernn.graph import Graph
-from edgernn.static import static
-from edgernn.tensor import SCHEMES
-from edgernn.trace import replay
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import plan
+from edgernn.artifact.checksum import fill
+from edgernn.artifact.manifest import step_signature
+from edgernn.integer.plan import static
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import SCHEMES
+from edgernn.model.trace import replay
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import IntegerWords
 from edgernn_export.targets.tflite.words import TfliteWords

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgernn.record import Ref, Word
-from edgernn.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn_export.targets.place import Place
-from edgernn_export.targets.plan import Plan
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
+from edgernn_export.targets.destination import Place
+from edgernn_export.targets.naming import Plan
 from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
 
 AXIS = 1  # of the values, which are (1, width)

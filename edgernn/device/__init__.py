@@ -1,0 +1,1 @@
+"""Devices: board profiles, instruction sets, and what this machine is."""

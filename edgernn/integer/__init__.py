@@ -1,0 +1,1 @@
+"""Integers: quantization parameters, integer operations, and what may overflow."""

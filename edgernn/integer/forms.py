@@ -1,0 +1,284 @@
+"""The words in integers: what each becomes when its values lie on grids, as constants that any target can write down.
+
+Every sum of products is held by 32 bits, which is checked where the constants are made; every word rounds once (but
+those with a table or a root inside, which have roundings of their own before) and then saturates at the ends of its
+grid. Nothing here is float but the making of the constants, in float64.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import log2
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.errors import CalibrationError
+from edgernn.integer import fixedpoint
+from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
+from edgernn.integer.normalize import normalize
+from edgernn.integer.plan import Grid, Static, saturate
+from edgernn.integer.softmax import natural, softmax
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """q = to.zero + rescale(weight @ x + bias): a multiplier for each row."""
+
+    weight: Integers  # (rows, inputs), 8 bits
+    bias: Integers  # (rows,), 32 bits: in steps of x times those of the row, less x.zero times the row's sum
+    mantissa: Integers  # (rows,)
+    shift: Integers  # (rows,)
+    to: Grid
+
+    def __call__(self, x: Integers) -> Integers:
+        sums = (x.astype(np.float64) @ self._columns).astype(np.int64) + self.bias
+        return saturate(rescale(sums, self.mantissa, self.shift), self.to)
+
+    @cached_property
+    def _columns(self) -> NDArray[np.float64]:
+        """The weights (inputs, rows) in float64, which holds these sums exactly and has a fast product."""
+        return self.weight.T.astype(np.float64)
+
+
+def affine(word: Word, plan: Static) -> Affine:
+    """The integers of `weight @ x + bias`.
+
+    Raises:
+        CalibrationError: sums that 32 bits may not hold.
+    """
+    weight, ref, bias = word.args
+    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    assert weight.scale is not None
+    step = weight.scale.astype(np.float64) * x.scale
+    added = np.zeros(len(step)) if bias is None else bias.dense(np.float64)
+    inverse = np.divide(1.0, step, out=np.zeros_like(step), where=step > 0)
+    whole = np.rint(added * inverse)
+    w = weight.stored.astype(np.int64)
+    most = np.abs(w).sum(axis=1) * x.reach + np.abs(whole)
+    if most.max() > MOST or (added[step == 0] != 0).any():
+        raise CalibrationError(
+            f"layer '{word.layer}': the sums of an affine may reach {most.max():.3g}, and 32 bits end at {MOST}; "
+            "quantize the float graph again with these ranges"
+        )
+    mantissa, shift = multiplier(step / to.scale)
+    return Affine(w, whole.astype(np.int64) - x.zero * w.sum(axis=1), mantissa, shift, to)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """q = to.zero + ((a - a.zero) * by_a + (b - b.zero) * by_b) / 2 ** shift, the products added in 64 bits."""
+
+    a: Grid
+    b: Grid
+    by_a: int
+    by_b: int  # below 0 in a difference
+    shift: int
+    to: Grid
+
+    def __call__(self, a: Integers, b: Integers) -> Integers:
+        return saturate(halve((a - self.a.zero) * self.by_a + (b - self.b.zero) * self.by_b, self.shift), self.to)
+
+
+def add(word: Word, plan: Static) -> Sum:
+    """The integers of `a + b`, and of `a - b`."""
+    a, b = (plan.grids[ref.name] for ref in word.reads)
+    to = plan.grids[word.made[0].name]
+    sign = -1 if word.name == "subtract" else 1
+    (by_a, by_b), _, shift = together(np.array([a.scale, sign * b.scale]) / to.scale)
+    return Sum(a, b, int(by_a), int(by_b), shift, to)
+
+
+@dataclass(frozen=True)
+class Product:
+    """q = to.zero + rescale((a - a.zero) * (b - b.zero))."""
+
+    a: Grid
+    b: Grid
+    mantissa: int
+    shift: int
+    to: Grid
+
+    def __call__(self, a: Integers, b: Integers) -> Integers:
+        return saturate(rescale((a - self.a.zero) * (b - self.b.zero), self.mantissa, self.shift), self.to)
+
+
+def multiply(word: Word, plan: Static) -> Product:
+    """The integers of `a * b`."""
+    a, b = (plan.grids[ref.name] for ref in word.reads)
+    to = plan.grids[word.made[0].name]
+    mantissa, shift = multiplier(a.scale * b.scale / to.scale)
+    return Product(a, b, int(mantissa), int(shift), to)
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """q = to.zero + ((x - x.zero) * by + plus) / 2 ** shift, element by element, in 64 bits."""
+
+    x: Grid
+    by: Integers  # () or (width,), 32 bits
+    plus: Integers  # () or (width,), 64 bits
+    shift: int
+    to: Grid
+
+    def __call__(self, x: Integers) -> Integers:
+        return saturate(halve((x - self.x.zero) * self.by + self.plus, self.shift), self.to)
+
+
+def scale(word: Word, plan: Static) -> Scaled:
+    """The integers of `by * x + plus`."""
+    ref, by, plus = word.args
+    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    factors, offsets, shift = together(_plain(by) * x.scale / to.scale, _plain(plus) / to.scale)
+    return Scaled(x, factors, offsets, shift, to)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """q = to.zero + rescale(x - x.zero): the same value on another grid; for relu what is below 0 becomes 0 first."""
+
+    x: Grid
+    mantissa: int
+    shift: int
+    to: Grid
+    relu: bool = False
+
+    def __call__(self, x: Integers) -> Integers:
+        if not self.relu and self.x == self.to:
+            return x
+        centred = x - self.x.zero
+        return saturate(rescale(np.maximum(centred, 0) if self.relu else centred, self.mantissa, self.shift), self.to)
+
+
+def moved(x: Grid, to: Grid, *, relu: bool = False) -> Moved:
+    """The constants that take a value from one grid to another."""
+    mantissa, shift = multiplier(x.scale / to.scale)
+    return Moved(x, int(mantissa), int(shift), to, relu)
+
+
+def relu(word: Word, plan: Static) -> Moved:
+    """The integers of `max(x, 0)`."""
+    return moved(plan.grids[word.reads[0].name], plan.grids[word.made[0].name], relu=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """q = entries[x - lowest]: an entry for each integer that may arrive."""
+
+    entries: Integers
+    lowest: int = 0
+
+    def __call__(self, x: Integers) -> Integers:
+        y: Integers = self.entries[x - self.lowest]
+        return y
+
+
+@dataclass(frozen=True)
+class Curve:
+    """tanh of 16 bits from the table of edgernn.integer.fixedpoint, and sigmoid(x) = (1 + tanh(x / 2)) / 2 from the
+    same.
+    """
+
+    x: Grid
+    mantissa: int  # from steps of x to positions in the table
+    shift: int
+    plus: int  # ONE for sigmoid, 0 for tanh
+    drop: int  # bits that the result has less than the curve, or 0
+    to: Grid
+
+    def __call__(self, x: Integers) -> Integers:
+        t = fixedpoint.tanh(rescale(x - self.x.zero, self.mantissa, self.shift)) + self.plus
+        return saturate(halve(t, self.drop) if self.drop else t, self.to)
+
+
+def squash(word: Word, plan: Static) -> Table | Curve:
+    """The integers of sigmoid and tanh: a table of 256 entries, rounded once, when x has 8 bits."""
+    x, to = plan.grids[word.reads[0].name], plan.grids[word.made[0].name]
+    if x.bits == 8:
+        real = np.arange(x.low, x.high + 1, dtype=np.float64)
+        real = (real - x.zero) * x.scale
+        exact = np.tanh(real) if word.name == "tanh" else 0.5 * np.tanh(0.5 * real) + 0.5
+        return Table(to.integers(exact), x.low)
+    half, plus = (0.5, ONE) if word.name == "sigmoid" else (1.0, 0)
+    mantissa, shift = multiplier(half * x.scale * (1 << POSITION))
+    drop = round(log2(to.scale * (ONE + plus)))
+    return Curve(x, int(mantissa), int(shift), plus, drop, to)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The values side by side, each moved to the grid of the whole."""
+
+    each: tuple[Moved, ...]
+
+    def __call__(self, *xs: Integers) -> Integers:
+        return np.concatenate([move(x) for move, x in zip(self.each, xs, strict=True)], axis=-1)
+
+
+def concat(word: Word, plan: Static) -> Joined:
+    """The integers of values side by side."""
+    to = plan.grids[word.made[0].name]
+    return Joined(tuple(moved(plan.grids[ref.name], to) for ref in word.reads))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The parts of a value, on its own grid."""
+
+    ends: tuple[int, ...]
+
+    def __call__(self, x: Integers) -> list[Integers]:
+        return np.split(x, self.ends, axis=-1)
+
+
+def split(word: Word, _plan: Static) -> Cut:
+    """The integers of a value's parts."""
+    return Cut(tuple(np.cumsum(word.widths)[:-1].tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """q = table[index]."""
+
+    table: Integers  # (rows, width)
+
+    def __call__(self, index: Integers) -> Integers:
+        rows: Integers = self.table[index[..., 0]]
+        return rows
+
+
+def lookup(word: Word, plan: Static) -> Rows:
+    """The integers of a table, rounded once beforehand."""
+    table: Tensor = word.args[0]
+    return Rows(plan.grids[word.made[0].name].integers(table.dense(np.float64)))
+
+
+MAKE: Mapping[str, Callable[[Word, Static], Callable[..., Any]]] = {
+    "affine": affine,
+    "add": add,
+    "subtract": add,
+    "multiply": multiply,
+    "scale": scale,
+    "sigmoid": squash,
+    "tanh": squash,
+    "relu": relu,
+    "split": split,
+    "concat": concat,
+    "lookup": lookup,
+    "normalize": normalize,
+    "softmax": softmax,
+    "log": natural,
+}
+"""The word -> what makes its integer form from a plan."""
+
+
+def integer(plan: Static) -> Mapping[Ref, Callable[..., Any]]:
+    """The integer form of each word that has one, by the first value that it makes."""
+    return {word.made[0]: MAKE[word.name](word, plan) for word in plan.trace.words if plan.integer(word)}
+
+
+def _plain(given: Tensor | float) -> Any:
+    return given.dense(np.float64) if isinstance(given, Tensor) else np.float64(given)

@@ -1,0 +1,92 @@
+"""`softmax` and `log` in integers, for where integers or states are made of them: powers and logarithms of 2."""
+
+from dataclasses import dataclass
+from math import e, log, log2
+
+import numpy as np
+
+from edgernn.errors import CalibrationError
+from edgernn.integer.fixedpoint import (
+    LOG_POINT,
+    POWER_POINT,
+    Integers,
+    halve,
+    logarithm,
+    multiplier,
+    power,
+    rescale,
+    together,
+)
+from edgernn.integer.plan import Grid, Static, saturate
+from edgernn.model.record import Word
+
+WIDEST = 1 << 14  # elements of a vector; beyond, the sum of its powers may be 2 ** 45 and the share of one lose bits
+TOP = 60  # a share is a product with 2 ** TOP / sum
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """q = to.zero + share, where share = 2 ** -t / sum(2 ** -t) and t = (largest - q) * x.scale * log2(e).
+
+    The powers are integers of 31 bits (edgernn.integer.fixedpoint.power), of which the largest is 2 ** 30; so their sum
+    is from 2 ** 30 to 2 ** 44, 2 ** 60 // sum is one division of 64 bits and at most 2 ** 30, and a power times that is
+    below 2 ** 61. What the division drops moves a share by less than 2 ** -30. Beside the last rounding, of half a
+    step, the result is off by less than 0.1 steps of 2 ** -15, the smallest that the grid of a softmax has.
+    """
+
+    mantissa: int  # from steps of x to positions of `power`
+    shift: int
+    drop: int  # TOP less the bits after the point in the result
+    to: Grid
+
+    def __call__(self, q: Integers) -> Integers:
+        t = rescale(q.max(axis=-1, keepdims=True) - q, self.mantissa, self.shift)
+        powers = power(t)
+        inverse = (np.int64(1) << TOP) // powers.sum(axis=-1, keepdims=True)
+        return saturate(halve(powers * inverse, self.drop), self.to)
+
+
+def softmax(word: Word, plan: Static) -> Softmax:
+    """The integers of `exp(x) / sum(exp(x))`.
+
+    Raises:
+        CalibrationError: a vector of more than WIDEST elements.
+    """
+    (ref,) = word.reads
+    if ref.width > WIDEST:
+        raise CalibrationError(
+            f"layer '{word.layer}': the softmax of {ref.width} elements goes on into integers, which hold at most "
+            f"{WIDEST}; keep the layer in float with keep=('{word.layer}',)"
+        )
+    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    factor = min(x.scale * log2(e) * (1 << POWER_POINT), 2.0**24)  # from 2 ** 23 on, one step of x is all that there is
+    mantissa, shift = multiplier(factor)
+    return Softmax(int(mantissa), int(shift), TOP + round(log2(to.scale)), to)
+
+
+@dataclass(frozen=True)
+class Logarithm:
+    """q = to.zero + (log2(x - x.zero) * by + plus) / 2 ** shift; the lowest integer where x - x.zero is not above 0.
+
+    The logarithm of 2 has 24 bits after the point and at most 29 in all (edgernn.integer.fixedpoint.logarithm); `plus`
+    holds the logarithm of the scale of x. Beside the last rounding, of half a step, the result is off by less than
+    3e-6.
+    """
+
+    x: Grid
+    by: int  # 31 bits
+    plus: int  # 61 bits
+    shift: int
+    to: Grid
+
+    def __call__(self, q: Integers) -> Integers:
+        centred = q - self.x.zero
+        y = saturate(halve(logarithm(np.maximum(centred, 1)) * self.by + self.plus, self.shift), self.to)
+        return np.where(centred > 0, y, self.to.low)
+
+
+def natural(word: Word, plan: Static) -> Logarithm:
+    """The integers of the natural logarithm."""
+    x, to = plan.grids[word.reads[0].name], plan.grids[word.made[0].name]
+    by, plus, shift = together(log(2) / (1 << LOG_POINT) / to.scale, log(x.scale) / to.scale)
+    return Logarithm(x, int(by), int(plus), shift, to)

@@ -1,0 +1,130 @@
+"""Static graphs in integers: the definition that compiled code, TFLite and ONNX are judged by.
+
+Frames, results and states are float at the borders, and integers inside; edgernn.integer.plan says where the borders
+are, edgernn.integer.forms what each word does. The same graph gives the same integers on every machine. What an
+artifact has as integers at its door, `FixedStepper.whole` takes and gives as such.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.errors import UsageError
+from edgernn.integer.forms import integer
+from edgernn.integer.plan import Static, static
+from edgernn.interpreters.numpy import Array, SameOps, Stepper
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import STATIC
+from edgernn.model.trace import replay
+
+
+class FixedOps:
+    """The words on arrays (..., width): int64 where the plan has integers, else float32 as compiled code computes it.
+
+    What enters a step may be either, wherever it has a grid.
+
+    `said` must be told of each word before it is said, as edgernn.model.trace.replay does.
+    """
+
+    def __init__(self, plan: Static) -> None:
+        self.plan = plan
+        self._whole = integer(plan)
+        self._float = SameOps()
+        self._word: Word
+
+    def said(self, word: Word) -> None:
+        """The word that comes next."""
+        self._word = word
+
+    def _say(self, *args: Any) -> Any:
+        word = self._word
+        whole = self._whole.get(word.made[0])
+        given = zip(word.args, args, strict=False)
+        if whole is not None:
+            return whole(*(self.integers(arg, value) for arg, value in given if isinstance(arg, Ref)))
+        return getattr(self._float, word.name)(
+            *(self.numbers(arg, value) if isinstance(arg, Ref) else value for arg, value in given)
+        )
+
+    affine = add = subtract = multiply = scale = sigmoid = tanh = relu = softmax = log = _say
+    split = concat = lookup = normalize = _say
+
+    def integers(self, ref: Ref, value: Array) -> NDArray[np.int64]:
+        """A value as integers, rounded to its grid where it is float; an index is an integer already."""
+        return value if value.dtype.kind == "i" else self.plan.grids[ref.name].integers(value)
+
+    def numbers(self, ref: Ref, value: Array) -> Array:
+        """A value as float32; an index stays one."""
+        whole = value.dtype.kind == "i" and ref.name in self.plan.grids
+        return self.plan.grids[ref.name].numbers(value) if whole else value
+
+
+class FixedStepper(Stepper):
+    """A static graph that computes: float32 frames in, float32 results out, states carried by whoever calls.
+
+    States are float32 that lie on their grids, so nothing is lost when they are kept and given back; what is given
+    off the grid is rounded to it by the step that reads it.
+
+    Args:
+        graph: with layers in a static scheme.
+        words: what says them, where it is not the definition.
+
+    Raises:
+        UsageError: no layer is in a static scheme.
+        CalibrationError: a value has no range, or one that its word cannot work with.
+    """
+
+    def __init__(self, graph: Graph, words: Callable[[Static], FixedOps] = FixedOps) -> None:
+        if not any(layer.scheme for layer in graph.layers):
+            raise UsageError(
+                f"no layer computes with integers: the graph is in {graph.precision}; quantize it in one of "
+                f"{', '.join(STATIC)}"
+            )
+        super().__init__(graph.astype("float32"), "float32")
+        self.plan: Static = static(self.graph)
+        self._words = words(self.plan)
+
+    def rest(self, *batch: int) -> dict[str, Array]:
+        """The initial states by name, each of shape (*batch, width), on their grids."""
+        return {name: self._rounded(name, state) for name, state in super().rest(*batch).items()}
+
+    def integers(self, states: dict[str, Array]) -> dict[str, NDArray[np.int64]]:
+        """The states that are carried as integers, by name, as those integers."""
+        return {name: grid.integers(states[name]) for name, grid in self.plan.states.items()}
+
+    def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
+        """Every value of one step by its name: int64 on its grid where the plan has it whole, else float32."""
+        start = {INPUT: x if x.dtype.kind == "i" else np.asarray(x, np.float32)}
+        start |= {state.before.name: states[state.name] for state in self.trace.states}
+        return replay(self.trace.words, self._words, start, self._words.said)
+
+    def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """One frame: (x, states before) -> (y, states after)."""
+        values, steps = self.values(x, states), self.trace
+        after = {state.name: self._words.numbers(state.after, values[state.after.name]) for state in steps.states}
+        y = self._words.numbers(steps.y, values[steps.y.name])
+        return y, {name: self._rounded(name, state) for name, state in after.items()}
+
+    def whole(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """The same where `plan.door` has integers: int64 on its grids for x, y and states, float32 for the others."""
+        values, steps, words = self.values(x, states), self.trace, self._words
+        y = (words.integers if OUTPUT in self.plan.door else words.numbers)(steps.y, values[steps.y.name])
+        return y, {
+            state.name: (words.integers if state.name in self.plan.door else words.numbers)(
+                state.after, values[state.after.name]
+            )
+            for state in steps.states
+        }
+
+    def _rounded(self, name: str, state: Array) -> Array:
+        grid = self.plan.states.get(name)
+        return state if grid is None else grid.numbers(grid.integers(state))
+
+
+def stepper(graph: Graph) -> Stepper:
+    """What computes a graph in its own precision: in integers where it has layers of a static scheme, else float32."""
+    single = graph.astype("float32")
+    return FixedStepper(single) if any(layer.scheme for layer in graph.layers) else Stepper(single, "float32")

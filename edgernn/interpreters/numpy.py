@@ -1,0 +1,233 @@
+"""The definition: the words computed by numpy, against which every other reading is judged."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.tensor import DYNAMIC, Tensor
+from edgernn.model.trace import Trace, replay, trace
+from edgernn.process import interrupt
+
+Array = NDArray[Any]
+
+
+class NumpyOps:
+    """Each word on arrays of shape (..., width), in float64 or float32."""
+
+    def __init__(self, dtype: str = "float64") -> None:
+        self.dtype = np.dtype(dtype)
+        self._cast: dict[int, tuple[Tensor, Array]] = {}
+
+    def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
+        y: Array = self._dynamic(weight, x) if weight.scheme == DYNAMIC else x @ self._array(weight).T
+        return y if bias is None else y + self._array(bias)
+
+    def add(self, a: Array, b: Array) -> Array:
+        total: Array = a + b
+        return total
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        rest: Array = a - b
+        return rest
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        product: Array = a * b
+        return product
+
+    def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
+        y: Array = x * self._factor(by) + self._factor(plus)
+        return y
+
+    def sigmoid(self, x: Array) -> Array:
+        # (1 + tanh(x / 2)) / 2 is the same and never overflows
+        half = self.dtype.type(0.5)
+        y: Array = half * np.tanh(half * x) + half
+        return y
+
+    def tanh(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def relu(self, x: Array) -> Array:
+        y: Array = np.maximum(x, self.dtype.type(0))
+        return y
+
+    def softmax(self, x: Array) -> Array:
+        raised = np.exp(x - x.max(axis=-1, keepdims=True))
+        y: Array = raised / raised.sum(axis=-1, keepdims=True)
+        return y
+
+    def log(self, x: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):  # log(0) is -inf in every target
+            return np.log(x)
+
+    def split(self, x: Array, sizes: int | Sequence[int]) -> tuple[Array, ...]:
+        if isinstance(sizes, int):
+            return tuple(np.split(x, sizes, axis=-1))
+        return tuple(np.split(x, np.cumsum(sizes[:-1]), axis=-1))
+
+    def concat(self, *xs: Array) -> Array:
+        return np.concatenate(xs, axis=-1)
+
+    def lookup(self, table: Tensor, index: Array) -> Array:
+        rows: Array = self._array(table)[index[..., 0]]
+        return rows
+
+    def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        y: Array = centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + self.dtype.type(eps))
+        y = y if gain is None else y * self._array(gain)
+        return y if bias is None else y + self._array(bias)
+
+    def _dynamic(self, weight: Tensor, x: Array) -> Array:
+        """int8 weights and activations: integer sums, and one product with both scales."""
+        assert weight.scale is not None
+        q, step = quantize_dynamic(x)
+        # float64 holds these sums exactly, and has a fast product
+        sums = q.astype(np.float64) @ self._integers(weight).T
+        y: Array = sums.astype(self.dtype) * (step * weight.scale).astype(self.dtype)
+        return y
+
+    def _integers(self, tensor: Tensor) -> Array:
+        kept = self._cast.get(id(tensor))
+        if kept is None:
+            kept = self._cast[id(tensor)] = (tensor, tensor.stored.astype(np.float64))
+        return kept[1]
+
+    def _array(self, tensor: Tensor) -> Array:
+        kept = self._cast.get(id(tensor))
+        if kept is None:
+            kept = self._cast[id(tensor)] = (tensor, tensor.dense(self.dtype))
+        return kept[1]
+
+    def _factor(self, given: Tensor | float) -> Any:
+        return self._array(given) if isinstance(given, Tensor) else self.dtype.type(given)
+
+
+class SameOps(NumpyOps):
+    """The words in float32, rounded alike on every machine: for sums whose integers must not fall the other way.
+
+    tanh is x times a ratio of polynomials in x squared (c_runtime/squash_f32.h has the same, operation by operation),
+    where numpy's own differs in its last digit from one processor to the next. The sums of a normalization are taken
+    in LANES lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine of float weights are numpy's own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("float32")
+
+    def tanh(self, x: Array) -> Array:
+        a = np.clip(x, -TANH_END, TANH_END)
+        s = a * a
+        s2 = s * s
+        p0, p1, p2, p3 = TANH_ODD
+        q0, q1, q2, q3, q4 = TANH_EVEN
+        p = (p0 + p1 * s) + s2 * (p2 + p3 * s)
+        q = (q0 + q1 * s) + s2 * ((q2 + q3 * s) + q4 * s2)
+        y: Array = a * p / q
+        return y
+
+    def sigmoid(self, x: Array) -> Array:
+        half = np.float32(0.5)
+        y: Array = half + half * self.tanh(x * half)
+        return y
+
+    def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
+        width, one = np.float32(x.shape[-1]), np.float32(1)
+        centred = x - _sum_in_lanes(x) / width
+        y: Array = centred * (one / np.sqrt(_sum_in_lanes(centred * centred) / width + np.float32(eps)))
+        y = y if gain is None else y * self._array(gain)
+        return y if bias is None else y + self._array(bias)
+
+
+LANES = 16
+
+
+def _sum_in_lanes(x: Array) -> Array:
+    """The sum over the last axis, float32 (..., 1): element i in lane i % 16 in order, then halves of lanes added."""
+    blocks = -(-x.shape[-1] // LANES)
+    full = np.zeros((*x.shape[:-1], blocks * LANES), np.float32)
+    full[..., : x.shape[-1]] = x
+    lanes = np.zeros((*x.shape[:-1], LANES), np.float32)
+    for at in range(0, blocks * LANES, LANES):
+        lanes += full[..., at : at + LANES]
+    for half in (8, 4, 2, 1):
+        lanes = lanes[..., :half] + lanes[..., half:]
+    return lanes
+
+
+TANH_END = np.float32(7.9)  # beyond, tanh is within 3e-7 of 1
+TANH_ODD = tuple(map(np.float32, (0.999999225, 0.129182786, 0.00294404267, 1.13712413e-05)))
+TANH_EVEN = tuple(map(np.float32, (1.0, 0.462513536, 0.0237845592, 0.000237793662, 2.44420306e-07)))
+"""The ratio of these degrees with the smallest largest error, in powers of x squared from the lowest."""
+
+
+SILENCE = np.float32(1e-30)  # a vector below it is zeros: 127 / 1e-37 would be infinite
+
+
+def quantize_dynamic(x: Array) -> tuple[Array, Array]:
+    """Vectors on the last axis to int8, symmetric, one scale each: (integers, the value of one step, float32 (..., 1)).
+
+    In float32, half to even, whatever the dtype of x: so the integers are those of compiled code. Zeros stay zeros, and
+    so do vectors below SILENCE.
+    """
+    single = x.astype(np.float32)
+    most = np.abs(single).max(axis=-1, keepdims=True)
+    most = np.where(most > SILENCE, most, np.float32(0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(most > 0, np.float32(127) / most, np.float32(0))
+        q: Array = np.nan_to_num(np.rint(single * inverse)).astype(np.int8)  # infinite: the step is, and so the sum
+    return q, most / np.float32(127)
+
+
+class Stepper:
+    """A graph that computes: frames in, results out, states carried by whoever calls.
+
+    Args:
+        graph: what to compute.
+        dtype: "float64" or "float32", for every value inside.
+        ops: what says the words, where it is not the definition.
+    """
+
+    def __init__(self, graph: Graph, dtype: str = "float64", ops: NumpyOps | None = None) -> None:
+        self.graph = graph
+        self.trace: Trace = trace(graph)
+        self.dtype = np.dtype(dtype)
+        self._ops = ops or (SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype))
+
+    def rest(self, *batch: int) -> dict[str, Array]:
+        """The initial states by name, each of shape (*batch, width)."""
+        states = {name: np.zeros((*batch, width), self.dtype) for name, width in self.graph.states.items()}
+        for name, tensor in self.graph.rest.items():
+            states[name][...] = tensor.stored
+        return states
+
+    def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
+        """Every value of one step by its name in the trace; x is (..., inputs), a state (..., width)."""
+        start = {INPUT: x if self.graph.rows else np.asarray(x, self.dtype)}
+        start |= {state.before.name: states[state.name] for state in self.trace.states}
+        return replay(self.trace.words, self._ops, start)
+
+    def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """One frame: (x, states before) -> (y, states after)."""
+        values = self.values(x, states)
+        return values[self.trace.y.name], {state.name: values[state.after.name] for state in self.trace.states}
+
+    def run(self, xs: Array, states: dict[str, Array] | None = None) -> tuple[Array, dict[str, Array]]:
+        """A sequence (..., time, inputs) from rest or from `states` -> ((..., time, outputs), states after)."""
+        states = self.rest(*xs.shape[:-2]) if states is None else states
+        ys = []
+        for t in range(xs.shape[-2]):
+            interrupt.check()
+            y, states = self.step(xs[..., t, :], states)
+            ys.append(y)
+        return np.stack(ys, axis=-2), states
+
+
+def random_frames(inputs: int, rows: int, steps: int, seed: int = 0) -> Array:
+    """Frames (steps, inputs) for a trial: standard normal float32, or int32 symbols of a table with this many rows."""
+    random = np.random.default_rng(seed)
+    if rows:
+        return random.integers(0, rows, (steps, inputs)).astype(np.int32)
+    return random.standard_normal((steps, inputs)).astype(np.float32)

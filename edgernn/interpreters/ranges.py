@@ -1,0 +1,142 @@
+"""Ranges: what every value of the step reaches over real sequences, each from rest and with its state carried on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgernn.interpreters.numpy import Array, NumpyOps, Stepper
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.range import Range
+from edgernn.process import interrupt
+
+BINS = 2048  # of the counts of a value's magnitudes between its smallest and its largest
+PARTS, LEAST = 8, 64  # a run of at least 64 frames is looked at in 8 parts, to see whether a value keeps growing
+GROWN = 1.25  # times that the largest magnitude in the last part is that in the middle
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One value over all frames.
+
+    Attributes:
+        low, high: its smallest and its largest number.
+        reach: its largest magnitude in each part of the longest runs, from the first to the last; nothing when they
+            are too short to tell.
+        counts: how often it fell into each of BINS equal intervals from low to high; nothing unless asked for.
+    """
+
+    low: float
+    high: float
+    reach: tuple[float, ...] = ()
+    counts: Array | None = None
+
+    @property
+    def grows(self) -> bool:
+        """Whether it reached further in each part than ever before, and at last far beyond the middle."""
+        rises = all(after > before for before, after in zip(self.reach, self.reach[1:], strict=False))
+        return bool(self.reach) and rises and self.reach[-1] > GROWN * self.reach[PARTS // 2 - 1]
+
+
+class RangeOps(Stepper):
+    """A graph that computes in float32 and shows all that it makes: many sequences at once, the longest first.
+
+    Args:
+        graph: in float.
+        sequences: arrays (time, inputs), of any lengths.
+    """
+
+    def __init__(self, graph: Graph, sequences: Sequence[Array]) -> None:
+        super().__init__(graph, "float32", NumpyOps("float32"))
+        self._sequences = sorted(sequences, key=len, reverse=True)
+
+    def frames(self) -> Iterator[Mapping[str, Array]]:
+        """The values of every frame by their names, (sequences that are so long, width)."""
+        states = self.rest(len(self._sequences))
+        for t in range(len(self._sequences[0])):
+            interrupt.check()
+            running = sum(len(sequence) > t for sequence in self._sequences)
+            x = np.stack([sequence[t] for sequence in self._sequences[:running]])
+            with np.errstate(all="ignore"):  # what is no number is found where ranges are made of it
+                values = self.values(x, {name: state[:running] for name, state in states.items()})
+            states = {state.name: values[state.after.name] for state in self.trace.states}
+            yield values
+
+    def see(self) -> dict[str, Seen]:
+        """The smallest and the largest number of each value, and how far it reached as time went on."""
+        lows: dict[str, list[float]] = {}
+        highs: dict[str, list[float]] = {}
+        long: dict[str, list[float]] = {}
+        longest = sum(2 * len(sequence) > len(self._sequences[0]) for sequence in self._sequences)
+        for values in self.frames():
+            for name, value in self._numbers(values):
+                lows.setdefault(name, []).append(float(value.min()))
+                highs.setdefault(name, []).append(float(value.max()))
+                long.setdefault(name, []).append(float(np.abs(value[:longest]).max()))
+        return {name: Seen(float(np.min(lows[name])), float(np.max(highs[name])), _parts(long[name])) for name in lows}
+
+    def ends(self, name: str) -> tuple[Array, Array]:
+        """The smallest and the largest number of each element of a value, (width,) each; of `x` without a step."""
+        if name == INPUT:
+            each = [(sequence.min(axis=0), sequence.max(axis=0)) for sequence in self._sequences]
+        else:
+            each = [(values[name].min(axis=0), values[name].max(axis=0)) for values in self.frames()]
+        lows, highs = zip(*each, strict=True)
+        return np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
+
+    def count(self, seen: Mapping[str, Seen]) -> dict[str, Seen]:
+        """The same, with counts: a second look at all frames."""
+        counts = {name: np.zeros(BINS, np.int64) for name in seen}
+        for values in self.frames():
+            for name, value in self._numbers(values):
+                each = seen[name]
+                if each.high > each.low and np.isfinite([each.low, each.high]).all():
+                    counts[name] += np.histogram(value, BINS, (each.low, each.high))[0]
+        return {name: Seen(each.low, each.high, each.reach, counts[name]) for name, each in seen.items()}
+
+    def _numbers(self, values: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+        return ((name, value) for name, value in values.items() if not (name == INPUT and self.graph.rows))
+
+
+def _parts(reach: Sequence[float]) -> tuple[float, ...]:
+    """The largest of each of the equal parts of a run; nothing for a short one."""
+    if len(reach) < LEAST:
+        return ()
+    return tuple(float(np.max(part)) for part in np.array_split(np.array(reach), PARTS))
+
+
+def min_max(seen: Seen) -> Range:
+    """All that was seen."""
+    return Range(seen.low, seen.high)
+
+
+def percentile(seen: Seen, outside: float = 1e-4) -> Range:
+    """All but one in ten thousand at either end."""
+    if seen.counts is None or not seen.counts.any():
+        return min_max(seen)
+    edges = np.linspace(seen.low, seen.high, BINS + 1)
+    below = np.cumsum(seen.counts) / seen.counts.sum()
+    first, last = np.searchsorted(below, [outside, 1 - outside])
+    return Range(edges[first], edges[min(last + 1, BINS)])
+
+
+def mse(seen: Seen, steps: int = 255) -> Range:
+    """The range whose grid of 8 bits has the least mean squared error: rounding within it, saturation beyond it.
+
+    Both ends are drawn in together, to the same share of what was seen; a clip that costs more than it gains is not
+    made. The criterion is that of W. Sung et al., "Resiliency of deep neural networks under quantization"
+    (arXiv:1511.06488).
+    """
+    if seen.counts is None or not seen.counts.any():
+        return min_max(seen)
+    edges = np.linspace(seen.low, seen.high, BINS + 1)
+    middle = (edges[1:] + edges[:-1]) / 2
+
+    def loss(share: float) -> float:
+        low, high = min(share * seen.low, 0.0), max(share * seen.high, 0.0)
+        beyond = middle - np.clip(middle, low, high)
+        rounding = ((high - low) / steps) ** 2 / 12
+        return float(np.sum(seen.counts * np.where(beyond == 0, rounding, np.square(beyond))))
+
+    best = min(np.linspace(1.0, 0.2, 81), key=loss)
+    return Range(best * seen.low, best * seen.high)

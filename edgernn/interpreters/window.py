@@ -1,0 +1,34 @@
+"""The definition for whole windows: each stage's graphs stepped by numpy over time and over time reversed."""
+
+import numpy as np
+
+from edgernn.interpreters.numpy import Array, NumpyOps, Stepper
+from edgernn.model.window import Window
+
+
+class WindowReading:
+    """A window model that computes.
+
+    Args:
+        window: what to compute.
+        dtype: "float64" or "float32", for every value inside.
+        ops: what says the words, where it is not the definition.
+    """
+
+    def __init__(self, window: Window, dtype: str = "float64", ops: NumpyOps | None = None) -> None:
+        self.window = window
+        self.dtype = np.dtype(dtype)
+        self._stages = [
+            (stage.merge, [Stepper(graph, dtype, ops) for graph in stage.graphs]) for stage in window.stages
+        ]
+
+    def run(self, xs: Array) -> Array:
+        """A window (..., time, inputs), of at least one frame -> (..., time, outputs), or (..., 1, outputs) pooled."""
+        for merge, (forward, *backward) in self._stages:
+            ys = [forward.run(xs)[0], *(_reversed(each.run(_reversed(xs))[0]) for each in backward)]
+            xs = self.dtype.type(0.5) * (ys[0] + ys[1]) if merge == "mean" and backward else np.concatenate(ys, axis=-1)
+        return xs.mean(axis=-2, keepdims=True) if self.window.pooled else xs
+
+
+def _reversed(xs: Array) -> Array:
+    return xs[..., ::-1, :]

@@ -1,0 +1,155 @@
+"""The step as a list of words: what every target, backend and pass replays."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+from edgernn.errors import UnsupportedError
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.record import Ref, Word
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class State:
+    """A carried state: the value before the step, and the one that becomes it after the step."""
+
+    name: str
+    before: Ref
+    after: Ref
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One step: words in the order in which they run, from `x` and the states before to `y` and those after."""
+
+    words: tuple[Word, ...]
+    x: Ref
+    y: Ref
+    states: tuple[State, ...]
+
+    @property
+    def results(self) -> tuple[Ref, ...]:
+        """The values that outlive the step: `y`, then each state after it."""
+        return (self.y, *(state.after for state in self.states))
+
+    @cached_property
+    def last_use(self) -> Mapping[str, int]:
+        """The index of the word after which a value is no longer needed; results are needed for ever."""
+        used = {ref.name: i for i, word in enumerate(self.words) for ref in word.reads}
+        return used | {ref.name: len(self.words) for ref in self.results}
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.words))
+
+
+def trace(graph: Graph) -> Trace:
+    """The words of one step, without what is said twice or for nothing.
+
+    Equal words are merged, parts of a concatenation are taken from where they came, words that change nothing
+    are passed over, and words that nobody reads are dropped.
+    """
+    known: dict[str, Ref] = {}
+    written: dict[tuple[Any, ...], Word] = {}
+    states = []
+    for layer in graph.layers:
+        said = graph.recorded[layer.name]
+        for word in said.words:
+            _rewrite(replace(word, args=_resolved(word.args, known)), known, written)
+        known[layer.name] = _find(said.y, known)
+        for name, before in said.before.items():
+            states.append((f"{layer.name}.{name}", before, said.after[name]))
+    return without_idle(
+        Trace(
+            words=tuple(written.values()),
+            x=Ref(INPUT, graph.inputs),
+            y=known[graph.layers[-1].name],
+            states=tuple(State(name, before, _find(after, known)) for name, before, after in states),
+        )
+    )
+
+
+def replay(
+    words: Iterable[Word], ops: Any, values: dict[str, T], said: Callable[[Word], None] | None = None
+) -> dict[str, T]:
+    """Say each word to `ops`, a reading with a method for each of edgernn.model.ops.WORDS.
+
+    Args:
+        words: those of a trace, or some of them.
+        ops: its methods take the reading's own values where the word has a Ref.
+        values: `x` and the states before, by name; what is made is added to it.
+        said: called with each word before it is said.
+
+    Returns:
+        `values`.
+
+    Raises:
+        UnsupportedError: the reading has no method for a word.
+    """
+    for word in words:
+        if said is not None:
+            said(word)
+        say = getattr(ops, word.name, None)
+        if say is None:
+            raise UnsupportedError(
+                f"layer '{word.layer}' says '{word.name}', which {type(ops).__name__} cannot; write it in other words"
+            )
+        made = say(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in word.args])
+        for ref, value in zip(word.made, made if word.name == "split" else (made,), strict=True):
+            values[ref.name] = value
+    return values
+
+
+def _rewrite(word: Word, known: dict[str, Ref], written: dict[tuple[Any, ...], Word]) -> None:
+    """Write the word down, unless its values exist already: then remember where."""
+    key = (word.name, *word.args)
+    same = _passed_on(word, written) or (written[key].made if key in written else None)
+    if same is None:
+        written[key] = word
+    else:
+        known.update({made.name: old for made, old in zip(word.made, same, strict=True)})
+
+
+def _passed_on(word: Word, written: dict[tuple[Any, ...], Word]) -> tuple[Ref, ...] | None:
+    """The values that a word only passes on, when it changes nothing."""
+    if word.name == "scale" and word.args[1:] == (1.0, 0.0):
+        return word.reads
+    if word.name == "concat" and len(word.args) == 1:
+        return word.reads
+    if word.name == "concat":
+        for other in written.values():
+            if other.name == "split" and other.made == word.args:
+                return other.reads
+    if word.name == "split" and len(word.widths) == 1:
+        return word.reads
+    if word.name == "split":
+        for other in written.values():
+            if other.name == "concat" and other.made == word.reads:
+                return _parts(other.reads, word.widths)
+    return None
+
+
+def _parts(pieces: tuple[Ref, ...], widths: tuple[int, ...]) -> tuple[Ref, ...] | None:
+    """The concatenated pieces themselves, when a split cuts exactly where they meet."""
+    return pieces if tuple(piece.width for piece in pieces) == widths else None
+
+
+def _find(ref: Ref, known: Mapping[str, Ref]) -> Ref:
+    return known.get(ref.name, ref)
+
+
+def _resolved(args: tuple[Any, ...], known: Mapping[str, Ref]) -> tuple[Any, ...]:
+    return tuple(_find(arg, known) if isinstance(arg, Ref) else arg for arg in args)
+
+
+def without_idle(full: Trace) -> Trace:
+    """The trace without the words that lead to no result."""
+    wanted = {ref.name for ref in full.results}
+    kept: list[Word] = []
+    for word in reversed(full.words):
+        if wanted & {ref.name for ref in word.made}:
+            kept.append(word)
+            wanted |= {ref.name for ref in word.reads}
+    return replace(full, words=tuple(reversed(kept)))

@@ -1,0 +1,1 @@
+"""Running an artifact: programs, streams, guards and backends."""

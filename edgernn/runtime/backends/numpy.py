@@ -1,0 +1,81 @@
+"""The definition as a backend: a `.rnn` file stepped by numpy, in float32 or integers, with nothing else installed."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.artifact.manifest import Contract, contract
+from edgernn.artifact.rnn import loads
+from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+
+Array = NDArray[Any]
+
+
+class NumpyEngine:
+    """A graph and its contract."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.backend = f"numpy {np.__version__}"
+        self.contract: Contract = contract(graph)
+        self.graph = graph
+
+    def bind(self) -> "NumpyBound | FixedBound":
+        """A new carried state."""
+        static = any(layer.scheme for layer in self.graph.layers)
+        return FixedBound(self.graph, self.contract) if static else NumpyBound(self.graph)
+
+
+class NumpyBound:
+    """One carried state as a dictionary of arrays."""
+
+    guards = False
+
+    def __init__(self, graph: Graph) -> None:
+        self._stepper = Stepper(graph, "float32")
+        self._states = self._stepper.rest()
+        self.x: Array = np.zeros(graph.inputs, np.int32 if graph.rows else np.float32)
+        self.y: Array = np.zeros(graph.outputs, np.float32)
+
+    def step(self) -> None:
+        self.y[:], self._states = self._stepper.step(self.x.copy(), self._states)
+
+    def read(self) -> tuple[Array, ...]:
+        return tuple(self._states.values())
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        self._states = {name: array.copy() for name, array in zip(self._states, states, strict=True)}
+
+
+class FixedBound:
+    """One carried state of a static graph: integers wherever the contract has a grid."""
+
+    guards = False
+
+    def __init__(self, graph: Graph, said: Contract) -> None:
+        self._stepper, self._said = FixedStepper(graph), said
+        self._states: dict[str, Array] = {}
+        self.x: Array = np.zeros(said.inputs, said.dtype(INPUT))
+        self.y: Array = np.zeros(said.outputs, said.dtype(OUTPUT))
+        self.write(tuple(np.zeros(width, said.dtype(name)) for name, width in said.states.items()))
+
+    def step(self) -> None:
+        self.y[:], self._states = self._stepper.whole(_roomy(self.x), self._states)
+
+    def read(self) -> tuple[Array, ...]:
+        return tuple(state.astype(self._said.dtype(name)) for name, state in self._states.items())
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        self._states = {name: _roomy(state) for name, state in zip(self._said.states, states, strict=True)}
+
+
+def _roomy(x: Array) -> Array:
+    """A copy; of integers one with room to compute in."""
+    return x.astype(np.int64 if x.dtype.kind == "i" else x.dtype)
+
+
+def load(data: bytes, name: str, threads: int) -> NumpyEngine:  # noqa: ARG001  numpy decides its own threads
+    """The graph in a `.rnn` file."""
+    return NumpyEngine(loads(data, name).astype(np.float32))

@@ -1,0 +1,138 @@
+"""ONNX Runtime as a backend: `.onnx` files, with two sets of state buffers that take turns."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.artifact.manifest import Contract, check, read
+from edgernn.errors import FileError, MissingExtraError
+from edgernn.model.graph import INPUT, OUTPUT
+
+# The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingExtraError("onnxruntime", "ort", "an .onnx file") from error
+
+Array = NDArray[Any]
+
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+}
+
+CONFIG = {
+    "session.intra_op.allow_spinning": "0",
+    # What stands between DequantizeLinear and QuantizeLinear is computed in float, and weights become float once. Its
+    # own kernel of int8 by int8 takes longer than that on x86-64, and weights left as they are, at every step.
+    "session.disable_quant_qdq": "1",
+}
+"""Settings of every session."""
+
+
+class OrtEngine:
+    """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.contract = said
+        self.session = session
+
+    def bind(self) -> "OrtBound":
+        """A new carried state."""
+        return OrtBound(self.session, self.contract)
+
+
+class OrtWindow:
+    """One session over whole windows, of any length."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.contract = said
+        self._session = session
+
+    def run(self, frames: Array) -> Array:
+        """(time, inputs) -> (time, outputs), or (1, outputs)."""
+        (answers,) = self._session.run(["y"], {"x": frames})
+        return np.asarray(answers)
+
+
+class OrtBound:
+    """Fixed buffers: on each step the states are read from one set and written to the other."""
+
+    guards = False
+
+    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+        self.x: Array = np.zeros(said.inputs, said.dtype(INPUT))
+        self.y: Array = np.zeros(said.outputs, said.dtype(OUTPUT))
+        self._sets = tuple([np.zeros(width, said.dtype(name)) for name, width in said.states.items()] for _ in range(2))
+        self._turn = 0
+        self._session = session
+        bindings = [self._bind(said, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
+        self._runs = tuple(_call(session, binding) for binding in bindings)
+
+    def step(self) -> None:
+        self._runs[self._turn]()
+        self._turn = 1 - self._turn
+
+    def read(self) -> tuple[Array, ...]:
+        return tuple(self._sets[self._turn])
+
+    def write(self, states: tuple[Array, ...]) -> None:
+        for held, given in zip(self._sets[self._turn], states, strict=True):
+            held[:] = given
+
+    def _bind(self, said: Contract, before: list[Array], after: list[Array]) -> Any:
+        binding = self._session.io_binding()
+        ins = dict(zip((f"{name}.in" for name in said.states), before, strict=True))
+        outs = dict(zip((f"{name}.out" for name in said.states), after, strict=True))
+        for name, array in {"x": self.x, **ins}.items():
+            shape = array.shape if name == "x" and said.rows else (1, *array.shape)
+            binding.bind_input(name, "cpu", 0, array.dtype, shape, array.ctypes.data)
+        for name, array in {"y": self.y, **outs}.items():
+            binding.bind_output(name, "cpu", 0, array.dtype, (1, *array.shape), array.ctypes.data)
+        return binding
+
+
+def _call(session: onnxruntime.InferenceSession, binding: Any) -> Callable[[], None]:
+    """What runs a binding, without RunOptions: looking into them costs four times the step.
+
+    The package's own method asks of every call whether a GPU records it, which takes half a microsecond. What that
+    method calls in the end is called here, or the method itself by a package that has built it otherwise.
+    """
+    try:
+        return partial(session._sess.run_with_iobinding, binding._iobinding, None)  # noqa: SLF001
+    except AttributeError:
+        return partial(session.run_with_iobinding, binding)
+
+
+def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
+    """A session over the bytes of a verified `.onnx` file.
+
+    Raises:
+        FileError: the runtime refuses it, or finds other names, shapes or types than the file says of itself.
+    """
+    said = read(data, name)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    for key, value in CONFIG.items():
+        options.add_session_config_entry(key, value)
+    if not said.window:  # to free the values of a step one by one takes a seventh of it, and they are small
+        options.enable_mem_reuse = options.enable_cpu_mem_arena = False
+    # "session.set_denormal_as_zero" stays off: it acts on the thread that makes the first session, and leaves the
+    # caller's own arithmetic in flush-to-zero for the rest of the process.
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own exceptions share no base but this
+        raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
+    nodes = (*session.get_inputs(), *session.get_outputs())
+    check(name, said, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes})
+    return OrtWindow(session, said) if said.window else OrtEngine(session, said)

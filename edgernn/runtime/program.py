@@ -1,0 +1,165 @@
+"""Opening an artifact: an immutable Program, which makes a Stream for each carried state."""
+
+import os
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.artifact.checksum import verify
+from edgernn.artifact.manifest import Contract
+from edgernn.budget.monitor import Watch
+from edgernn.budget.verdict import Budget
+from edgernn.errors import UnsupportedError, UsageError
+from edgernn.files import atomic
+from edgernn.runtime.backend import Engine, WindowEngine
+from edgernn.runtime.float_io import Door, at_rest
+from edgernn.runtime.guard import check_window
+from edgernn.runtime.stream import OnBadInput, Stream
+
+Array = NDArray[Any]
+
+BACKENDS = {
+    ".onnx": "edgernn.runtime.backends.onnxruntime",
+    ".rnn": "edgernn.runtime.backends.numpy",
+    ".so": "edgernn.runtime.backends.native",
+    ".tflite": "edgernn.runtime.backends.tflite",
+}
+"""The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A verified artifact, ready to run: immutable, and shared by any number of streams.
+
+    It is pickled as the bytes of its file, for `multiprocessing`; unpickling opens them anew, and so runs a `.so`.
+
+    Attributes:
+        name: of the file.
+        sha256: the checksum in it.
+        data: all of its bytes.
+        engine: its runtime.
+        module: the backend, one of BACKENDS.
+        threads: how many the runtime may use for a step.
+    """
+
+    name: str
+    sha256: str
+    data: bytes = field(repr=False, compare=False)
+    engine: Engine | WindowEngine = field(compare=False)
+    module: str = ""
+    threads: int = 1
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return len(self.data)
+
+    @property
+    def contract(self) -> Contract:
+        """What it reads, carries and answers."""
+        return self.engine.contract
+
+    @property
+    def backend(self) -> str:
+        """The runtime that steps it, with its version."""
+        return self.engine.backend
+
+    def stream(
+        self,
+        *,
+        on_bad_input: OnBadInput = "raise",
+        raw: bool = False,
+        watch: Watch | Budget | None = None,
+    ) -> Stream:
+        """A new stream at rest.
+
+        Args:
+            on_bad_input: what a frame that is not finite or beyond the contract's limit, or an index outside the table,
+                does. "raise" refuses it with a FrameError and leaves the state as it was; "hold" takes the last good
+                frame in its place (zeros before any), "zero" takes zeros.
+            raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
+                contract has, int8 or int16, and nothing is converted.
+            watch: counts how long every step takes, and how many take longer than the deadline of a budget:
+                `stream.watch.snapshot()`. A block of frames is then run step by step.
+
+        Raises:
+            UnsupportedError: the model reads whole windows, or raw=True and it has no integers at its door.
+        """
+        if isinstance(self.engine, WindowEngine):
+            raise UnsupportedError(
+                f"'{self.name}' reads every window in both directions and cannot stream; give it a whole window with "
+                "program.run(frames), or train a model in one direction"
+            )
+        said, bound = self.contract, self.engine.bind()
+        if raw and not said.grids:
+            raise UnsupportedError(
+                f"raw=True, but '{self.name}' is {said.precision} and neither reads, carries nor answers integers; "
+                "leave raw away, or write the model in a static precision"
+            )
+        outside = Door(bound, said) if said.grids and not raw else bound
+        return Stream(self, outside, on_bad_input, at_rest(said, raw=raw), watch)
+
+    def run(self, frames: Array) -> Array:
+        """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
+
+        Raises:
+            FrameError: a frame that must not enter; a window must also have one at least.
+        """
+        if not isinstance(self.engine, WindowEngine):
+            return self.stream().run(frames)
+        check_window(frames, self.contract)
+        return self.engine.run(np.ascontiguousarray(frames))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self.data, self.name, self.module, self.threads)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+
+def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
+    """Open an artifact: read it once, verify its checksum, and give the same bytes to the runtime of its suffix.
+
+    Args:
+        path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
+        threads: how many threads the runtime may use for a step; one is fastest for small models, and compiled code
+            and numpy use no more.
+
+    Raises:
+        UsageError: no backend opens this suffix.
+        FileError: the file is missing, truncated, altered or not written by edgernn.
+        MissingExtraError: the runtime is not installed.
+        UnsupportedError: compiled code for another processor.
+        ParityError: compiled code that computes something else here than where it was written.
+    """
+    name = os.fspath(path)
+    backend = backend_of(name)
+    if not isinstance(threads, int) or threads < 1:
+        raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
+    return load(atomic.read(path), name, backend, threads)
+
+
+def backend_of(name: str) -> str:
+    """The module that runs files of this suffix.
+
+    Raises:
+        UsageError: there is none.
+    """
+    suffix = Path(name).suffix
+    if suffix not in BACKENDS:
+        raise UsageError(f"no backend opens '{name}'; there are {', '.join(sorted(BACKENDS))}")
+    return BACKENDS[suffix]
+
+
+def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
+    """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
+    sha256 = verify(data, name)
+    engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
+    return Program(name, sha256, data, engine, backend, threads)

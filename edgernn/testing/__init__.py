@@ -1,0 +1,1 @@
+"""The pytest plugin: latency budgets and baselines as tests."""

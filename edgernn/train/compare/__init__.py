@@ -1,0 +1,1 @@
+"""Comparing cells: one table of accuracy and time."""

@@ -1,0 +1,1 @@
+"""Training a smaller model: what is unimportant, fine-tuning, and a graph as a network again."""

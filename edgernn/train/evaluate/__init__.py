@@ -1,0 +1,1 @@
+"""Evaluating a model on a test part or a stream."""

@@ -1,0 +1,1 @@
+"""Networks of torch that compute what is exported."""

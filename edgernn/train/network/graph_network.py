@@ -1,0 +1,101 @@
+"""A graph as a network of torch: its trace said on tensors at every step, its weights parameters."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgernn.integer.plan import static
+from edgernn.model.graph import Graph
+from edgernn.model.tensor import Tensor
+from edgernn.model.trace import State, replay
+from edgernn.passes.rounding import rounded as quantized
+from edgernn.train.network.fake_quant import FakeOps, rounded, straight
+from edgernn.train.network.models import Shape
+
+
+class Replay(nn.Module):
+    """Trained as what it will be once it is quantized; without a scheme, as the float that it is.
+
+    Weights are rounded by `quantize` itself, anew at every call: their scales are those of the moment. The grids of the
+    static schemes come from the graph's ranges and stay as they are. Nothing is dropped: ranges are those of use.
+
+    Args:
+        graph: in float; with ranges, for a static scheme.
+        shape: of the network that it stands for.
+        scheme: that it is to be quantized in; "" for none.
+        keep: layers that stay float.
+
+    Raises:
+        UsageError, GraphError, CalibrationError: what `quantize` refuses.
+    """
+
+    def __init__(self, graph: Graph, shape: Shape | None = None, scheme: str = "", keep: Collection[str] = ()) -> None:
+        super().__init__()
+        self.shape = shape or Shape()
+        self._graph, self._scheme, self._keep = graph.astype("float32"), scheme, keep
+        self._small = self._quantized(self._graph)
+        self._plan = static(self._small)
+        self.named: Mapping[str, nn.Parameter] = {
+            name: nn.Parameter(torch.from_numpy(tensor.stored.copy())) for name, tensor in self._graph.tensors.items()
+        }
+        self._parts = nn.ModuleDict({f"of {layer.name}": self._part(layer.name) for layer in graph.layers})
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The parameters of each layer that carries states."""
+        names = dict.fromkeys(name.partition(".")[0] for name in self._graph.states)
+        return [self._parts[f"of {name}"] for name in names]
+
+    @property
+    def head(self) -> nn.Module:
+        """The parameters of the last layer."""
+        return self._parts[f"of {self._graph.layers[-1].name}"]
+
+    def run(
+        self, x: torch.Tensor, states: list[torch.Tensor] | None = None, _lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), and the states after, in order."""
+        steps, answers = self._plan.trace, []
+        ops = FakeOps(self._plan, self._weights())
+        carried = [self._rest(state, x) for state in steps.states] if states is None else states
+        for frame in (x[..., None] if self._graph.rows else x).unbind(1):
+            pairs = zip(steps.states, carried, strict=True)
+            before = {state.before.name: self._rounded(state, value) for state, value in pairs}
+            values = replay(steps.words, ops, {steps.x.name: frame, **before}, ops.said)
+            answers.append(values[steps.y.name])
+            carried = [values[state.after.name] for state in steps.states]
+        return torch.stack(answers, 1), carried
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights as they are now, in float, by their names in the graph."""
+        return {name: Tensor(each.detach().cpu().numpy()) for name, each in self.named.items()}
+
+    def _part(self, layer: str) -> nn.ParameterList:
+        return nn.ParameterList(each for name, each in self.named.items() if name.partition(".")[0] == layer)
+
+    def _quantized(self, graph: Graph) -> Graph:
+        return quantized(graph, self._scheme, keep=self._keep) if self._scheme else graph
+
+    def _weights(self) -> dict[int, torch.Tensor]:
+        """What stands for each weight of the trace."""
+        if not self._scheme:
+            return {id(tensor): self.named[name] for name, tensor in self._small.tensors.items()}
+        small = self._quantized(self._graph.with_tensors(self.tensors())).tensors
+        return {id(tensor): _stands(self.named[name], small[name]) for name, tensor in self._small.tensors.items()}
+
+    def _rest(self, state: State, x: torch.Tensor) -> torch.Tensor:
+        learned = self.named.get(f"{state.name}.rest")
+        if learned is None:
+            return torch.zeros(len(x), state.before.width, device=x.device)
+        return learned.expand(len(x), -1)
+
+    def _rounded(self, state: State, value: torch.Tensor) -> torch.Tensor:
+        grid = self._plan.states.get(state.name)
+        return value if grid is None else rounded(value, grid)
+
+
+def _stands(weight: nn.Parameter, small: Tensor) -> torch.Tensor:
+    """A weight as it is once quantized, with the gradient of itself."""
+    return straight(weight, torch.from_numpy(np.array(small.dense(np.float32))).to(weight))

@@ -1,0 +1,76 @@
+"""TorchOps: the words on torch tensors, so that a cell is trained by the formula with which it is exported."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.nn import functional as F
+
+from edgernn.model.factored import Factored
+from edgernn.model.tensor import Tensor
+
+
+class TorchOps:
+    """Each word on tensors of shape (..., width), with gradients.
+
+    Args:
+        weights: the `id` of a cell's Tensor -> the parameter that stands for it. Weights that are not among them are
+            constants.
+    """
+
+    def __init__(self, weights: Mapping[int, torch.Tensor]) -> None:
+        self._weights = weights
+
+    def affine(self, weight: Tensor | Factored, x: torch.Tensor, bias: Tensor | None = None) -> torch.Tensor:
+        if isinstance(weight, Factored):
+            return self.affine(weight.left, self.affine(weight.right, x), bias)
+        return F.linear(x, self._of(weight, x), None if bias is None else self._of(bias, x))
+
+    def add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+    def subtract(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a - b
+
+    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * b
+
+    def scale(self, x: torch.Tensor, by: Tensor | float, plus: Tensor | float = 0.0) -> torch.Tensor:
+        return x * self._factor(by, x) + self._factor(plus, x)
+
+    def sigmoid(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(x)
+
+    def tanh(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x)
+
+    def relu(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x)
+
+    def softmax(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(x, -1)
+
+    def log(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.log(x)
+
+    def split(self, x: torch.Tensor, sizes: int | Sequence[int]) -> tuple[torch.Tensor, ...]:
+        return x.chunk(sizes, -1) if isinstance(sizes, int) else torch.split(x, list(sizes), -1)
+
+    def concat(self, *xs: torch.Tensor) -> torch.Tensor:
+        return torch.cat(xs, -1)
+
+    def lookup(self, table: Tensor, index: torch.Tensor) -> torch.Tensor:
+        return F.embedding(index[..., 0].long(), self._of(table))
+
+    def normalize(self, x: torch.Tensor, gain: Tensor | None, bias: Tensor | None, eps: float) -> torch.Tensor:
+        factors = [None if part is None else self._of(part, x) for part in (gain, bias)]
+        return F.layer_norm(x, x.shape[-1:], factors[0], factors[1], eps)
+
+    def _of(self, tensor: Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
+        found = self._weights.get(id(tensor))
+        if found is not None:
+            return found
+        dense = torch.from_numpy(tensor.dense().copy())
+        return dense if like is None else dense.to(like)
+
+    def _factor(self, given: Tensor | float, x: torch.Tensor) -> torch.Tensor | float:
+        return self._of(given, x) if isinstance(given, Tensor) else given

@@ -1,0 +1,46 @@
+"""What the arithmetic itself may lose: the definition in float64, moved by chance wherever a runtime rounds."""
+
+import numpy as np
+
+from edgernn.interpreters.numpy import Array, NumpyOps
+from edgernn.model.tensor import Tensor
+
+DRAWS = 32
+LAST_DIGIT = 2.0**-23  # of float32, as a part of a number
+CURVE = 2.0**-21  # how far the sigmoids and tangents of two runtimes are apart; those of compiled code end at 1 - 3e-7
+
+
+class Shaken(NumpyOps):
+    """The words in float64 on a batch: the first row exact, the others with noise where a runtime would round.
+
+    What an affine and a scale read is moved by up to half a last digit of float32, or half a step of its scale where it
+    is rounded to integers. What sigmoid and tanh make is moved by up to half of CURVE, which weights of 1e4 and more
+    behind them make visible: two of them that are equal in numpy, and cancel, need not be equal elsewhere.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("float64")
+        self._random = np.random.default_rng(0)
+
+    def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
+        return super().affine(weight, self._moved(x, x * LAST_DIGIT), bias)
+
+    def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
+        return super().scale(self._moved(x, x * LAST_DIGIT), by, plus)
+
+    def sigmoid(self, x: Array) -> Array:
+        return self._moved(super().sigmoid(x), np.float64(CURVE))
+
+    def tanh(self, x: Array) -> Array:
+        return self._moved(super().tanh(x), np.float64(CURVE))
+
+    def _dynamic(self, weight: Tensor, x: Array) -> Array:
+        y: Array = self._moved(x, np.abs(x).max(axis=-1, keepdims=True) / 127) @ self._array(weight).T
+        return y
+
+    def _moved(self, x: Array, step: Array | np.float64) -> Array:
+        """By up to half a step, but for the first row."""
+        noise = self._random.uniform(-0.5, 0.5, x.shape)
+        noise[0] = 0
+        moved: Array = x + step * noise
+        return moved

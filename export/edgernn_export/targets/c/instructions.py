@@ -1,0 +1,83 @@
+"""Instructions of a step in C, counted by callgrind: the same on every run, so that a shared machine can judge them."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from edgernn.device import isa
+from edgernn.errors import CompilerError, UnsupportedError
+from edgernn.files import temporary
+from edgernn.model.graph import Graph
+from edgernn.process import child
+from edgernn_export.targets.c.compiler import Compiler, executable, for_this_machine
+from edgernn_export.targets.c.target import render, template
+from edgernn_export.targets.destination import NATIVE, Place
+
+LEVEL = "x86-64-v3"  # callgrind knows no instruction of later ones
+STEPS = 50
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a step of a graph came to.
+
+    Attributes:
+        instructions: of one step, on the average.
+        made_by: the first line of what the compiler says of its version; another one makes another program.
+    """
+
+    instructions: float
+    made_by: str
+
+
+def count(graph: Graph) -> Count:
+    """Compile the step of a graph for LEVEL, and count.
+
+    Raises:
+        UnsupportedError: valgrind is not here, or this machine runs no such code.
+        CompilerError: there is no compiler, or it fails.
+    """
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise UnsupportedError("instructions are counted by valgrind, which is not here: install it")
+    lacks = isa.missing(LEVEL)
+    if lacks:
+        raise UnsupportedError(f"instructions are counted on {LEVEL}, which needs {lacks}")
+    compiler = for_this_machine(isa.level(LEVEL))
+    sources = {name: data.decode() for name, data in render(graph, "model", Place(NATIVE)).items()}
+    sources["count.c"] = template("count.c", {"steps": STEPS, "drawn": _drawn(graph)})
+    return Count(_counted(executable(sources, compiler), valgrind) / STEPS, _version(compiler))
+
+
+def _drawn(graph: Graph) -> str:
+    """A random number of a frame, in C: a symbol, an integer of 8 bits, or a float."""
+    if graph.rows:
+        return f"(int32_t)((random >> 8) % {graph.rows}u)"
+    whole = any(layer.scheme for layer in graph.layers)
+    return "(int8_t)((int)(random >> 24) - 128)" if whole else "(float)(random >> 8) / 16777216.0f - 0.5f"
+
+
+def _counted(program: bytes, valgrind: str) -> int:
+    with temporary.directory() as folder:
+        path = folder / "count"
+        path.write_bytes(program)
+        path.chmod(0o700)
+        tool = ["--tool=callgrind", "--toggle-collect=model_advance", "--callgrind-out-file=out"]
+        call = [valgrind, "-q", *tool, "./count"]
+        done = child.run(call, folder)
+        found = folder / "out"
+        total = re.search(r"^(?:summary|totals): (\d+)", found.read_text(), re.MULTILINE) if found.exists() else None
+    if done.returncode or total is None:
+        raise UnsupportedError(f"callgrind could not count (code {done.returncode}): {done.stderr.strip()[-400:]}")
+    return int(total[1])
+
+
+def _version(compiler: Compiler) -> str:
+    call = [*compiler.command, "--version"]
+    try:
+        done = child.run(call)
+        done.check_returncode()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CompilerError(f"the compiler '{call[0]}' does not say its version: {error}; check $CC") from error
+    return done.stdout.splitlines()[0].strip()

@@ -1,0 +1,89 @@
+"""What every target needs before it writes: which value gets which name in the artifact."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from edgernn.artifact.manifest import Contract, contract, write
+from edgernn.errors import UnsupportedError
+from edgernn.model.graph import OUTPUT, Graph
+from edgernn.model.record import Ref, Word
+from edgernn.model.tensor import SCHEMES, STATIC, Tensor
+from edgernn.model.trace import Trace, trace
+
+WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
+"""The schemes that every target can express: those whose values are float."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graph, ready to be written in a format."""
+
+    graph: Graph
+    trace: Trace
+
+    @cached_property
+    def said(self) -> Contract:
+        """What the artifact says of itself."""
+        return contract(self.graph)
+
+    @property
+    def contract(self) -> str:
+        """The block of JSON that the artifact carries."""
+        return write(self.said)
+
+    @property
+    def ins(self) -> tuple[Ref, ...]:
+        """`x`, then each state before the step."""
+        return (self.trace.x, *(state.before for state in self.trace.states))
+
+    @cached_property
+    def outs(self) -> Mapping[str, Ref]:
+        """The artifact's outputs by name -> the value of the trace: `y`, then each state after the step."""
+        return {OUTPUT: self.trace.y, **{f"{state.name}.out": state.after for state in self.trace.states}}
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Value of the trace -> its name in the artifact: an output takes its own name where it is made."""
+        made = {ref.name for word in self.trace.words for ref in word.made}
+        names = {ref.name: ref.name for ref in self.ins}
+        for output, ref in self.outs.items():
+            if ref.name in made:
+                names.setdefault(ref.name, output)
+        return {name: name for name in made} | names
+
+    @property
+    def copies(self) -> Mapping[str, str]:
+        """Output -> name, for outputs that repeat another output or pass an input on."""
+        return {output: self.names[ref.name] for output, ref in self.outs.items() if self.names[ref.name] != output}
+
+    @cached_property
+    def _weights(self) -> Mapping[Tensor, str]:
+        return {tensor: name for name, tensor in self.graph.tensors.items()}
+
+    def weight(self, tensor: Tensor, word: Word) -> str:
+        """The name of a weight: as in the `.rnn` file, or after the word that derives it."""
+        place = [arg for arg in word.args if isinstance(arg, Tensor)].index(tensor)
+        return self._weights.get(tensor, f"{word.layer}/{word.k}.{place}")
+
+
+def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> Plan:
+    """Trace a graph in float32 and name its values.
+
+    Args:
+        graph: what to write.
+        schemes: those of quantized weights and layers that the target can express.
+
+    Raises:
+        UnsupportedError: a layer is quantized in another scheme.
+    """
+    single = graph.astype("float32")
+    said = [(layer.name, layer.scheme) for layer in single.layers]
+    said += [(name.split(".")[0], tensor.scheme) for name, tensor in single.tensors.items()]
+    for layer, scheme in said:
+        if scheme and scheme not in schemes:
+            raise UnsupportedError(
+                f"layer '{layer}' is quantized as {scheme}, which this target cannot express; "
+                f"there are {', '.join(schemes)}, or leave the layer in float with keep="
+            )
+    return Plan(single, trace(single))
