@@ -327,4 +327,4 @@ import edgernn.testing.plugin
 print(sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['edgernn', 'edgernn.testing.plugin']\n"
+    assert done.stdout == "['edgernn', 'edgernn.testing', 'edgernn.testing.plugin']\n"
