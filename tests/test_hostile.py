@@ -416,6 +416,8 @@ SAID = {
     "a label too many": {"labels": ["a"] * 5},
     "a period of 0": {"period_ms": 0},
     "rows below 0": {"rows": -1},
+    "a limit beyond float32": {"limit": 1e300},
+    "a limit of 0": {"limit": 0.0},
     "a window of its own": {"window": "all"},
     "a grid of 7 bits": {"grids": {"x": {"scale": 1.0, "zero": 0, "bits": 7}}},
     "a grid of scale 0": {"grids": {"x": {"scale": 0.0, "zero": 0, "bits": 8}}},

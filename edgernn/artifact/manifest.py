@@ -57,6 +57,8 @@ class Contract:
     limit: float = FINITE  # the largest magnitude of a number in a frame; what is beyond it is refused
 
     def __post_init__(self) -> None:
+        if not 0 < self.limit <= FINITE:
+            raise UsageError(f"limit is {self.limit!r}; expected a number above 0 that float32 holds")
         if self.window not in WINDOWS:
             raise UsageError(f"window is '{self.window}'; there are {', '.join(map(repr, WINDOWS))}")
 
