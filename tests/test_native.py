@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 import edgernn
 from edgernn.artifact import checksum
 from edgernn.artifact.manifest import read
-from edgernn.cells import Dense, Gru
+from edgernn.cells import Conv1d, Dense, Gru, Standardize
 from edgernn.device import board as boards, isa
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
 from edgernn.integer.plan import static
@@ -279,6 +279,45 @@ def test_the_loader_needs_nothing_but_python(scheme, tmp_path):
     np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines()).astype(np.float32), wanted)
     piped = bare(tmp_path, "my_model_stream.py", said=lines)
     np.testing.assert_array_equal(np.loadtxt(piped.stdout.splitlines(), delimiter=",").astype(np.float32), wanted)
+
+
+GIVEN_BACK = """
+import sys
+from m_stream import Stream
+stream, limit = Stream(), float(sys.argv[1])
+for sign in (1, -1, 1):
+    stream.step([sign * limit] * stream.inputs)
+saved = stream.state
+assert max(map(abs, saved["conv.past"])) > limit
+stream.state = saved
+assert stream.state == saved
+for far in (float("nan"), 1e33):
+    try:
+        stream.state = {"conv.past": [far] * len(saved["conv.past"])}
+    except ValueError:
+        continue
+    raise AssertionError(far)
+"""
+
+
+def test_a_state_that_frames_at_the_limit_lead_to_is_taken_back(tmp_path):
+    """What is carried may be larger than a frame: it is divided by a deviation below 1 first."""
+    width = 6
+    layers = (
+        Layer("scaled", Standardize(Tensor(np.zeros(width, np.float32)), Tensor(np.full(width, 0.1, np.float32)))),
+        Layer("conv", Conv1d(3, Tensor(np.ones((4, 3 * width), np.float32)))),
+    )
+    export(Graph(layers, width), tmp_path / "m.so")
+    program = edgernn.open(tmp_path / "m.so")
+    limit = program.contract.limit
+    done = bare(tmp_path, "-c", GIVEN_BACK, repr(limit))
+    assert done.returncode == 0, done.stderr
+    stream = program.stream()
+    stream.run(np.full((3, width), limit, np.float32))
+    saved = stream.state
+    assert saved["conv.past"].max() > limit
+    stream.state = saved
+    np.testing.assert_array_equal(stream.state["conv.past"], saved["conv.past"])
 
 
 def test_the_loader_takes_symbols_for_an_embedding(tmp_path):

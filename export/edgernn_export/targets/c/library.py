@@ -9,6 +9,7 @@ from edgernn.artifact.manifest import write as describe
 from edgernn.device import isa
 from edgernn.device.board import Device
 from edgernn.errors import UnsupportedError
+from edgernn.integer.overflow import HELD
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_machine, shared_library
@@ -87,6 +88,7 @@ def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
             "machine": isa.level(level).machine,
             "flags": sorted(isa.level(level).flags),
             "kind": "i" if rows else "f",
+            "held": HELD,
             "bad": "an index outside the table" if rows else f"not finite, or beyond {planned.said.limit:.3g}",
         },
     )

@@ -73,10 +73,11 @@ int ${prefix}_self_test_at(size_t place[2], $answer values[3]) {
     $answer y[$outputs];
     ${prefix}_reset(&state);
     for (size_t t = 0; t != $golden_steps; ++t) {
+        place[0] = t, place[1] = 0;
         if (${prefix}_step(&state, golden_x + t * $inputs, y)) return 1;
         for (size_t i = 0; i < $outputs; ++i) {
             const $answer wanted = golden_y[t * $outputs + i];
-            place[0] = t, place[1] = i;
+            place[1] = i;
             values[0] = y[i], values[1] = wanted, values[2] = most;
             if ($golden_differs) return 2;
         }

@@ -44,8 +44,9 @@ const char *${prefix}_about(void);
 void ${prefix}_widths(size_t widths[3]);
 
 #ifndef EDGERNN_NO_SELF_TEST
-/* 0 when this build computes what the exporter computed; 1 when it refuses a frame of the test; 2 when an answer differs,
- * and then place is the frame and the element, and values are what it is, what it should be, and how far it may be. */
+/* 0 when this build computes what the exporter computed; 1 when it refuses a frame of the test, and place[0] is which; 2
+ * when an answer differs, and then place is the frame and the element, and values are what it is, what it should be, and
+ * how far it may be. */
 int ${prefix}_self_test(void);
 int ${prefix}_self_test_at(size_t place[2], $answer values[3]);
 #endif
