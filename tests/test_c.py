@@ -49,18 +49,18 @@ MODELS = (*CLEAN, *PRECISIONS)
 
 @cache
 def written(name):
-    """The .c and .h of a graph: written and proved once for all ways to compile them."""
-    return render((GRAPHS | PRECISIONS | MANY)[name], "model.c")
+    """The .c and .h of a model, named by its number: written and proved once for all ways to compile them."""
+    return render((GRAPHS | PRECISIONS | MANY)[name], f"m{MODELS.index(name)}.c")
 
 
 STREAM = """
-static int stream$i(void) {
-    static m$i_state state;
-    float x[M$i_INPUTS], y[M$i_OUTPUTS];
-    m$i_reset(&state);
-    while (fread(x, sizeof *x, M$i_INPUTS, stdin) == M$i_INPUTS) {
-        if (m$i_step(&state, x, y)) return 3;
-        fwrite(y, sizeof *y, M$i_OUTPUTS, stdout);
+static int stream${i}(void) {
+    static m${i}_state state;
+    float x[M${i}_INPUTS], y[M${i}_OUTPUTS];
+    m${i}_reset(&state);
+    while (fread(x, sizeof *x, M${i}_INPUTS, stdin) == M${i}_INPUTS) {
+        if (m${i}_step(&state, x, y)) return 3;
+        fwrite(y, sizeof *y, M${i}_OUTPUTS, stdout);
     }
     return 0;
 }
@@ -69,10 +69,8 @@ TESTED = tuple(i for i, name in enumerate(MODELS) if name in CLEAN)
 STREAMED = tuple(i for i, name in enumerate(MODELS) if name in PRECISIONS)
 MAIN = "\n".join(
     [
-        "#include <stdio.h>",
         "int main(int count, char **words) {",
-        "    (void)count;",
-        "    switch (100 * (words[1][0] - '0') + 10 * (words[1][1] - '0') + words[1][2] - '0') {",
+        "    switch (count > 1 ? atoi(words[1]) : -1) {",
         *(f"    case {i}: return m{i}_self_test();" for i in TESTED),
         *(f"    case {i}: return stream{i}();" for i in STREAMED),
         "    default: return 9;",
@@ -84,16 +82,11 @@ MAIN = "\n".join(
 
 def included(i):
     """Model i as part of one translation unit; the names that its file keeps to itself get its number."""
-    code = written_as(i)[f"m{i}.c"].decode()
+    code = written(MODELS[i])[f"m{i}.c"].decode()
     own = sorted(set(re.findall(r"^(?:ALIGNED )?static const [a-z0-9_ ]+?\b(\w+)\[", code, re.MULTILINE)))
     renamed = [f"#define {name} {name}_of_{i}" for name in own]
-    stream = Template(STREAM.replace("$i", "${i}")).substitute(i=i) if i in STREAMED else ""
+    stream = Template(STREAM).substitute(i=i) if i in STREAMED else ""
     return "\n".join([*renamed, f'#include "m{i}.c"', *(f"#undef {name}" for name in own), stream])
-
-
-@cache
-def written_as(i):
-    return render((GRAPHS | PRECISIONS | MANY)[MODELS[i]], f"m{i}.c")
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +96,19 @@ def program(tmp_path_factory):
     @cache
     def made(way):
         folder = tmp_path_factory.mktemp("program")
-        for i in range(len(MODELS)):
-            for file, data in written_as(i).items():
+        for name in MODELS:
+            for file, data in written(name).items():
                 (folder / file).write_bytes(data)
-        (folder / "main.c").write_text("\n".join(["#include <stdio.h>", *map(included, range(len(MODELS))), MAIN, ""]))
+        (folder / "main.c").write_text(
+            "\n".join(["#include <stdio.h>", "#include <stdlib.h>", *map(included, range(len(MODELS))), MAIN, ""])
+        )
         return WAYS[way].build(folder, "main.c")
 
     return made
 
 
 def ran(program, way, name, data=b""):
-    return WAYS[way].run(program(way), data, f"{MODELS.index(name):03}")
+    return WAYS[way].run(program(way), data, str(MODELS.index(name)))
 
 
 @pytest.mark.parametrize("way", EVERY_WAY)
@@ -137,7 +132,7 @@ def test_a_program_in_c_streams_as_numpy_does(precision, way, program):
 
 @pytest.mark.parametrize(("precision", "kernel"), list(zip(PRECISIONS, KERNELS, strict=True)))
 def test_each_precision_has_its_kernel(precision, kernel):
-    code = written(precision)["model.c"].decode()
+    code = written(precision)[f"m{MODELS.index(precision)}.c"].decode()
     assert f"    {kernel}(gru_4, " in code
 
 
@@ -154,7 +149,7 @@ def test_a_step_asks_the_system_for_nothing(name, tmp_path):
     """The symbols that the code needs from outside: memory moves and libm, no malloc and no system call."""
     for file, data in written(name).items():
         (tmp_path / file).write_bytes(data)
-    subprocess.run(["gcc", "-O2", "-c", "model.c"], cwd=tmp_path, check=True)
+    subprocess.run(["gcc", "-O2", "-c", f"m{MODELS.index(name)}.c", "-o", "model.o"], cwd=tmp_path, check=True)
     symbols = subprocess.run(["nm", "-u", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert set(symbols.split()) - {"U"} <= {
         "memcpy",
