@@ -68,8 +68,8 @@ lint: env
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/c_level.py
-	$(HOST)/bin/python bench/c_room.py
-	$(HOST)/bin/python bench/watch.py
+	$(HOST)/bin/python bench/c_footprint.py
+	$(HOST)/bin/python bench/monitor.py
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py
 	$(HOST)/bin/python bench/readme.py

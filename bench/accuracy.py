@@ -164,7 +164,7 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
     from edgernn_export import export
 
     data = read(said.reader, path, said.options)
-    network = Network(said.shape, data.width, data.outputs, data.rows)
+    network = Network(said.shape, data.width, data.outputs, data.vocabulary_size)
     weights = torch.load(out / "last.ckpt", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})
     taken, frames = 0, []
@@ -174,7 +174,9 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
     read_by_network = features(data.features, frames)
     with torch.no_grad():
         scores = [
-            network.eval()(torch.from_numpy(each[:, 0].astype(np.int64) if data.rows else each)[None])[0].numpy()
+            network.eval()(torch.from_numpy(each[:, 0].astype(np.int64) if data.vocabulary_size else each)[None])[
+                0
+            ].numpy()
             for each in read_by_network
         ]
     wanted = [data.unscaled(each, raw) for each, raw in zip(scores, frames, strict=True)]

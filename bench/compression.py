@@ -26,7 +26,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
 from machine import machine
-from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, judged, model, trained
+from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, evaluated, model, trained
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/compression.json"
@@ -137,7 +137,7 @@ def units(data: Path) -> dict[str, Any]:
     """GRU-64 with half of its units removed and trained further, beside GRU-32 trained from nothing."""
     how = ("--prune", "units=0.5", "--importance", "taylor")
     rows = [compressed(64, seed, data, "units", how, ("training.rate=4e-3", "training.epochs=40")) for seed in SEEDS]
-    scratch = [judged(trained(32, seed, data), data) for seed in SEEDS]
+    scratch = [evaluated(trained(32, seed, data), data) for seed in SEEDS]
     return {"rows": rows, **means(rows), "from_scratch": round(mean(scratch), 4)}
 
 
@@ -203,7 +203,7 @@ def random_graph(hidden: int) -> Graph:
 
 def forms(graph: Graph) -> dict[str, Graph]:
     """A graph in every precision."""
-    known = calibrate(graph, [random_frames(graph.inputs, graph.rows, 512)])
+    known = calibrate(graph, [random_frames(graph.inputs, graph.vocabulary_size, 512)])
     return {"fp32": graph} | {scheme: quantize(known, scheme) for scheme in SCHEMES}
 
 
@@ -221,7 +221,7 @@ def raced(runtime: str, graphs: dict[str, Graph], base: str, *how: str) -> dict[
                 paths[form] = path
             except EdgernnError as error:
                 refused[form] = f"{type(error).__name__}: {error}"
-        rounds = json.loads(elsewhere(python, HERE / "turns.py", *how, *paths.values()))
+        rounds = json.loads(elsewhere(python, HERE / "interleaved.py", *how, *paths.values()))
     took = {form: [each[str(path)] for each in rounds] for form, path in paths.items()}
     return {
         "us": {form: round(median(each), 3) for form, each in took.items()},

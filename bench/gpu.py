@@ -129,7 +129,7 @@ def trained(place: str, data: Data) -> dict[str, Any]:
 def task_of(said: Recipe, data: Data) -> Any:
     """A new network with what it is trained for."""
     torch.manual_seed(0)
-    return run.set_to(Network(said.shape, data.width, data.outputs, data.rows), said, data, None)
+    return run.set_to(Network(said.shape, data.width, data.outputs, data.vocabulary_size), said, data, None)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from edgernn.train import recipe as recipes, run
 from edgernn.train.data.folder import named
 from edgernn.train.data.wav import samples
 from edgernn.train.environment import environment
-from edgernn.train.evaluate.spotting import Point, Recording, Scene, chosen, curve, detected, heard, judged, mixed
+from edgernn.train.evaluate.spotting import Point, Recording, Scene, chosen, curve, detected, evaluated, heard, mixed
 from edgernn.train.loop.trainer import Place
 from edgernn_export import export
 
@@ -67,7 +67,7 @@ def main() -> None:
 def of_seed(seed: int, recordings: dict[str, Recording], options: argparse.Namespace) -> dict[str, Any]:
     """Every word by one trained model, and the curve of the word that is asked for."""
     program = opened(options.data, seed)
-    words = [label for label in program.contract.labels if label.isalnum()]
+    words = [label for label in program.manifest.labels if label.isalnum()]
     found = {word: spotted(program, recordings, word, options.most) for word in words}
     row = found[options.word][0]
     row["test"] = as_on_a_device(program, recordings["test"], options.word, row)
@@ -115,8 +115,8 @@ def spotted(
 
 def as_on_a_device(program: Program, made: Recording, word: str, row: dict[str, Any]) -> dict[str, Any]:
     """The figures of one word by a detector that steps through a recording, as a device does it."""
-    keyword = Keyword(program.contract.labels.index(word), row["window"], row["threshold"], round(REST_S * 100))
-    outcome = judged(detected(program, made, keyword), made, word, LATE_S)
+    keyword = Keyword(program.manifest.labels.index(word), row["window"], row["threshold"], round(REST_S * 100))
+    outcome = evaluated(detected(program, made, keyword), made, word, LATE_S)
     return figures(Point(row["window"], row["threshold"], outcome))
 
 

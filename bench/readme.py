@@ -242,7 +242,7 @@ def _pruned(said: Any, steps: Any, runtimes: list[str]) -> list[str]:
 def budgets() -> str:
     """How far a verdict on latency can be trusted, and what a watch costs."""
     regress = json.loads((ROOT / "bench/results/regress.json").read_text())
-    watch = json.loads((ROOT / "bench/results/watch.json").read_text())
+    watch = json.loads((ROOT / "bench/results/monitor.json").read_text())
     same, slower = (regress["rows"][kind] for kind in ("identical", "slower"))
     ten, twenty = wrong(3000, 10), wrong(6000, 20)
     return (

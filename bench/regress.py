@@ -18,7 +18,7 @@ import edgernn
 from edgernn import Graph, Layer, Tensor
 from edgernn.cells import Concat, Dense, Gru
 from edgernn.interpreters.numpy import random_frames
-from edgernn.latency.ab import Arms, compared
+from edgernn.latency.ab import ABTest, compared
 from edgernn.latency.regress import BLOCK_US, FRESH, PAIRS, REGRESSED
 from edgernn.latency.steps import in_turn
 from edgernn_export import export
@@ -115,7 +115,7 @@ def slowdown(folder: Path, extra: int, suffix: str) -> float:
 def run(base: Path, candidate: Path, seed: int) -> dict[str, Any]:
     """One comparison, as the command makes it."""
     began = time.perf_counter()
-    said = compared(Arms(str(base), str(candidate), seed=seed)).regression
+    said = compared(ABTest(str(base), str(candidate), seed=seed)).regression
     rows = [
         {
             "metric": each.metric,

@@ -94,12 +94,12 @@ def once(folder: Path, command: Iterable[str | Path], result: Path) -> str:
     return result.read_text() if result.suffix == ".json" else ""
 
 
-def judged(graph: Graph, data: Path) -> float:
+def evaluated(graph: Graph, data: Path) -> float:
     """Accuracy of the test part."""
-    from edgernn.train.evaluate.judge import answers as scores, judge
+    from edgernn.train.evaluate.metrics import answers as scores, evaluate
 
     said = digits(data)
-    return judge(scores(graph), said.data, said.data.test).metrics["accuracy"]
+    return evaluate(scores(graph), said.data, said.data.test).metrics["accuracy"]
 
 
 def sets(settings: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgernn.artifact.rnn import load as load, save as save
-    from edgernn.budget.monitor import Watch as Watch
+    from edgernn.budget.monitor import Monitor as Monitor
     from edgernn.budget.verdict import Budget as Budget
     from edgernn.errors import EdgernnError as EdgernnError
     from edgernn.model.graph import Graph as Graph, Layer as Layer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     __version__: str
 
 # Name -> (module, name there), read when it is first asked for: so `import edgernn` costs nothing.
-_DOOR = {
+_PUBLIC = {
     "Budget": ("edgernn.budget.verdict", "Budget"),
     "EdgernnError": ("edgernn.errors", "EdgernnError"),
     "Graph": ("edgernn.model.graph", "Graph"),
@@ -26,7 +26,7 @@ _DOOR = {
     "Stage": ("edgernn.model.window", "Stage"),
     "Stream": ("edgernn.runtime.stream", "Stream"),
     "Tensor": ("edgernn.model.tensor", "Tensor"),
-    "Watch": ("edgernn.budget.monitor", "Watch"),
+    "Monitor": ("edgernn.budget.monitor", "Monitor"),
     "Window": ("edgernn.model.window", "Window"),
     "__version__": ("edgernn.version", "VERSION"),
     "load": ("edgernn.artifact.rnn", "load"),
@@ -35,18 +35,18 @@ _DOOR = {
 }
 
 __all__ = [  # noqa: PLE0604  the door's table is the list
-    *_DOOR
+    *_PUBLIC
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _DOOR:
-        raise AttributeError(f"module 'edgernn' has no attribute '{name}'; there are {', '.join(sorted(_DOOR))}")
-    module, there = _DOOR[name]
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'edgernn' has no attribute '{name}'; there are {', '.join(sorted(_PUBLIC))}")
+    module, there = _PUBLIC[name]
     found = getattr(import_module(module), there)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted(_DOOR)
+    return sorted(_PUBLIC)

@@ -199,12 +199,12 @@ def summed(data: bytes) -> bytes:
 
 
 def opened(suffix: str) -> Callable[[bytes], object]:
-    def use(data: bytes) -> object:
+    def rate(data: bytes) -> object:
         program = programs.load(data, f"m{suffix}", programs.BACKENDS[suffix])
-        stream, said = program.stream(), program.contract
-        return stream.step(np.zeros(said.inputs, "int32" if said.rows else "float32"))
+        stream, said = program.stream(), program.manifest
+        return stream.step(np.zeros(said.inputs, "int32" if said.vocabulary_size else "float32"))
 
-    return use
+    return rate
 
 
 def artifact(suffix: str) -> Callable[[Random], bytes]:
@@ -427,22 +427,22 @@ def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
-def at(name: str, *uses: Callable[[Path], object]) -> Callable[[bytes], object]:
+def at(name: str, *rates: Callable[[Path], object]) -> Callable[[bytes], object]:
     """Several uses of a file of this name."""
 
-    def use(data: bytes) -> None:
+    def rate(data: bytes) -> None:
         path = folder() / name
         path.write_bytes(data)
         refused = []
-        for each in uses:
+        for each in rates:
             try:
                 each(path)
             except EdgernnError as error:
                 refused.append(error)
-        if len(refused) == len(uses):
+        if len(refused) == len(rates):
             raise refused[0]
 
-    return use
+    return rate
 
 
 def _samples(path: Path) -> object:
@@ -488,10 +488,10 @@ def once(kind: str, seed: int) -> bool:
     Raises:
         Whatever is no EdgernnError.
     """
-    make, use = KINDS[kind]
+    make, rate = KINDS[kind]
     data = make(Random(seed))
     try:
-        use(data)
+        rate(data)
     except EdgernnError:
         return True
     return False

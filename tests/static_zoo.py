@@ -53,8 +53,8 @@ def program(graphs: Sequence[Graph]) -> str:
         _, code = write(planned, p, "{}", include="")
         for name in set(re.findall(PRIVATE, code, re.MULTILINE)):
             code = re.sub(rf"\b{name}\b", f"{name}_of_{p}", code)
-        frame, answer = (KINDS[planned.said.dtype(name)] for name in (INPUT, OUTPUT))
-        unit = "uint8_t" if any(name in planned.said.grids for name in graph.states) else "float"
+        frame, answer = (KINDS[planned.manifest.dtype(name)] for name in (INPUT, OUTPUT))
+        unit = "uint8_t" if any(name in planned.manifest.quantization for name in graph.states) else "float"
         sizes = {"inputs": graph.inputs, "outputs": graph.outputs}
         parts += [code, DRIVER.format(p=p, P=p.upper(), frame=frame, answer=answer, unit=unit, **sizes)]
     calls = "".join(f"    if (m{i}_drive()) return {i % 200 + 1};\n" for i in range(len(graphs)))

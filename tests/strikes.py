@@ -112,9 +112,9 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
 
     def tune(out: Path) -> None:
         candidates.RUNTIMES = {"LiteRT": ".tflite"}
-        judge = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Place("cpu"))
+        evaluator = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Place("cpu"))
         options = {"bound": 100, "board": board("this"), "plans": [(), ("units=0.5",)], "schemes": ("fp32", "fp16")}
-        found = tuning.tune(load(model), judge, out / "best.tune", **options, clock=count(step=1000).__next__)
+        found = tuning.tune(load(model), evaluator, out / "best.tune", **options, clock=count(step=1000).__next__)
         atomic.write(out / "best.rnn", rnn.dumps(found.model))
 
     def search(out: Path) -> None:

@@ -63,13 +63,13 @@ def test_an_artifact_says_what_it_was_made_from(suffix):
     assert said.graph == digest(KWS)
     assert said.version == edgernn.__version__
     assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
-    assert replace(said, cpu="") == manifest.contract(KWS)
+    assert replace(said, cpu="") == manifest.graph_manifest(KWS)
 
 
 def test_a_rest_state_travels_exactly(suffix):
     graph = GRAPHS["Gru rest"]
     said = manifest.read(render(graph, f"m{suffix}"), "m")
-    np.testing.assert_array_equal(np.float32(said.rest["layer.h"]), graph.rest["layer.h"].stored)
+    np.testing.assert_array_equal(np.float32(said.initial_state["layer.h"]), graph.initial_state["layer.h"].stored)
 
 
 def test_other_programs_find_the_metadata():
@@ -170,12 +170,12 @@ def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
 
 def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
     """The proof runs on what was written: break a word of the target and see."""
-    from edgernn_export.targets.c.float_ops import FloatWords
-    from edgernn_export.targets.onnx.words import OnnxWords
-    from edgernn_export.targets.tflite.words import TfliteWords
+    from edgernn_export.targets.c.float_ops import CFloatOps
+    from edgernn_export.targets.onnx.operations import OnnxOps
+    from edgernn_export.targets.tflite.operations import TfliteOps
 
     atomic.write(tmp_path / f"m{suffix}", b"old")
-    for words in (FloatWords, OnnxWords, TfliteWords):
+    for words in (CFloatOps, OnnxOps, TfliteOps):
         monkeypatch.setattr(words, "subtract", words.add)
     with pytest.raises(ParityError, match=r"differs from numpy at step 0|fails its own test"):
         export(KWS, tmp_path / f"m{suffix}")
@@ -209,7 +209,7 @@ MISSING_WRITERS = {
         [
             "edgernn_export.targets.tflite.target",
             "edgernn_export.targets.tflite.flat",
-            "edgernn_export.targets.tflite.words",
+            "edgernn_export.targets.tflite.operations",
         ],
         ["flatbuffers", "ai_edge_litert"],
     ),

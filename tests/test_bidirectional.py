@@ -115,7 +115,7 @@ SHAPES = {
 
 def network(shape: Shape, data: Data) -> Network:
     torch.manual_seed(1)
-    found = Network(shape, data.width, data.outputs, data.rows).eval()
+    found = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
     for rest in (p for n, p in found.named_parameters() if ".rest." in n):
         nn.init.normal_(rest)
     return found
@@ -289,7 +289,7 @@ def test_values_at_every_step_are_trained_in_both_directions(tmp_path):
     )
     # chance alone has 1.0; the last of about nine answers stands behind the end, and is not to be known
     assert result.metrics["rmse ahead"] < 0.7 < result.metrics["persistence ahead"]
-    assert edgernn.open(tmp_path / "run/model.onnx").contract.window == "steps"
+    assert edgernn.open(tmp_path / "run/model.onnx").manifest.window == "steps"
 
 
 def test_a_missing_writer_is_known_before_the_training(monkeypatch, tmp_path):
@@ -318,7 +318,7 @@ def test_a_short_training_learns_and_ends_in_a_window(tmp_path):
     assert "model.onnx" in files
     assert "model.rnn" not in files
     program = edgernn.open(tmp_path / "run/model.onnx")
-    assert program.contract.window == "pooled"
+    assert program.manifest.window == "pooled"
     data = run.read(recipe.reader, VOWELS, recipe.options)
     right = [program.run(x).argmax() == y for x, y in zip(data.test.frames, data.test.targets, strict=True)]
     assert round(float(np.mean(right)), 4) == result.metrics["accuracy"]

@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 from edge import edge
 from edgernn.device import board as boards, isa, probe, profile, survey
 from edgernn.device.profile import COMPUTER, FIGURES, MICROCONTROLLER
-from edgernn.device.rates import USES, Use
+from edgernn.device.rates import RATES, StepRate
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.files.toml import closest
 
@@ -72,7 +72,7 @@ def test_the_boards_are_those_that_the_issue_names():
 def test_no_two_sections_have_a_figure_of_one_name():
     assert len(KEYS) == len(set(KEYS))
     fields = set(boards.Device.__dataclass_fields__)
-    assert set(KEYS) - set(FIGURES["runtimes"]) == fields - {"name", "title", "wheels", "uses", "figures", "sources"}
+    assert set(KEYS) - set(FIGURES["runtimes"]) == fields - {"name", "title", "wheels", "rates", "figures", "sources"}
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -121,7 +121,7 @@ def test_a_profile_that_is_written_is_read_again(name):
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip), period=st.floats(1e-3, 1e9))
 def test_any_words_of_a_profile_are_written_so_that_they_are_read(text, period):
-    said = profile.Profile(text, {"cores": profile.Figure(2, text)}, {text: text}, {text: Use(period, period / 2)})
+    said = profile.Profile(text, {"cores": profile.Figure(2, text)}, {text: text}, {text: StepRate(period, period / 2)})
     assert profile.read(profile.write(said), "x") == said
 
 
@@ -320,18 +320,18 @@ def test_a_line_is_found_in_whatever_way_toml_is_written(tmp_path):
 
 def test_a_profile_adds_uses_and_says_otherwise(tmp_path):
     board = boards.load(written(tmp_path, GOOD + "\n[budgets.grid]\nperiod_us = 20_000\npercentile = 99.9\n"))
-    assert board.uses == {**USES, "audio": Use(16000, 12000, 99), "grid": Use(20000, 20000, 99.9)}
+    assert board.rates == {**RATES, "audio": StepRate(16000, 12000, 99), "grid": StepRate(20000, 20000, 99.9)}
     with pytest.raises(
         UsageError, match="'x' has no use 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
     ):
-        board.use("aduio")
+        board.rate("aduio")
 
 
 @pytest.mark.parametrize("name", boards.names())
 def test_every_device_has_the_named_uses(name):
-    periods = {use: boards.load(name).use(use).period_us for use in ("audio", "control", "sample")}
+    periods = {rate: boards.load(name).rate(rate).period_us for rate in ("audio", "control", "sample")}
     assert periods == {"audio": 10_000, "control": 1_000, "sample": pytest.approx(22.6757, abs=1e-4)}
-    assert all(f" {use}: a step every " in edge("devices", name) for use in periods)
+    assert all(f" {rate}: a step every " in edge("devices", name) for rate in periods)
 
 
 VALUES = st.one_of(

@@ -11,7 +11,7 @@ from scipy import cluster, stats
 
 from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS, above, allowed, below, needed, rank, refused, verdict
 from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dependence, dispersion, in_a_row
-from edgernn.budget.verdict import Budget, at, by_chance, chances, decide, judge, microseconds, more, passing
+from edgernn.budget.verdict import Budget, at, by_chance, chances, decide, evaluate, microseconds, more, passing
 from edgernn.errors import UsageError
 from edgernn.latency.responses import Responses
 
@@ -113,22 +113,22 @@ def test_a_verdict_at_the_limit_is_wrong_as_seldom_as_it_says(steps, burst, insi
     assert said.count(FAIL) <= 0.05 * len(said)
     assert burst == 1 or without > 4 * at_most  # so the correction is what holds it
     some = [*range(40), *[i for i, each in enumerate(responses) if 0 < (each > 8000).sum() < FEW][:20]]
-    assert [judge(responses[i].tolist(), BUDGET).verdict for i in some] == [said[i] for i in some]
+    assert [evaluate(responses[i].tolist(), BUDGET).verdict for i in some] == [said[i] for i in some]
 
 
 def test_a_run_well_in_time_passes_and_one_well_beyond_fails():
     good, bad = [1000.0] * 3000, ([1000.0] * 19 + [9000.0]) * 150
-    assert judge(good, BUDGET).verdict == PASS
-    assert judge(bad, BUDGET).verdict == FAIL
+    assert evaluate(good, BUDGET).verdict == PASS
+    assert evaluate(bad, BUDGET).verdict == FAIL
 
 
 @pytest.mark.parametrize(("percentile", "fewest"), [(90, 290), (95, 590), (99, 2990), (99.9, 29_950)])
 def test_a_clean_run_passes_from_ten_times_the_fewest_steps_on(percentile, fewest):
     budget = Budget(1000, percentile=percentile)
     assert budget.steps == fewest
-    short = judge([1.0] * (fewest - 1), budget)
+    short = evaluate([1.0] * (fewest - 1), budget)
     assert (short.verdict, short.more) == (NO_VERDICT, 1)
-    assert judge([1.0] * fewest, budget).verdict == PASS
+    assert evaluate([1.0] * fewest, budget).verdict == PASS
 
 
 @given(st.integers(100, 8000), st.integers(0, 60), st.floats(1, 6))
@@ -146,7 +146,7 @@ def test_the_interval_of_the_percentile_matches_the_verdict(n, seed, spread_of_t
     responses.sort()
     for deadline in np.quantile(responses, [0.9, 0.98, 0.99, 0.995, 1]):
         budget = Budget(1e9, float(deadline))
-        said = judge(responses.tolist(), budget)
+        said = evaluate(responses.tolist(), budget)
         verdict_now = decide(n, said.misses, said.dependence, budget)
         in_time = said.high_us is not None and said.high_us <= deadline
         assert (verdict_now == PASS) == (in_time and n >= budget.steps)
@@ -157,7 +157,7 @@ def test_the_interval_holds_the_truth():
     random, inside = np.random.default_rng(2), 0
     truth = stats.expon.ppf(0.99)
     for _ in range(300):
-        said = judge((100 * random.exponential(size=3000)).tolist(), BUDGET)
+        said = evaluate((100 * random.exponential(size=3000)).tolist(), BUDGET)
         inside += said.low_us <= 100 * truth <= said.high_us
     assert inside >= 0.9 * 300  # 5 % may lie on either side
 
@@ -194,14 +194,14 @@ def test_a_few_misses_of_60000_pass(missed, said):
     responses = np.full(60_000, 1000.0)
     responses[list(missed)] = 9000
     responses[40_000:40_900] = 2000  # a slow period in which nothing is late says nothing of misses
-    assert Responses(responses).judge(BUDGET).verdict == said
+    assert Responses(responses).evaluate(BUDGET).verdict == said
 
 
 def test_a_burst_counts_against_a_pass_that_the_same_misses_spread_out_earn():
     spread_out, together = np.full(3000, 1000.0), np.full(3000, 1000.0)
     spread_out[::200] = 9000
     together[500:515] = 9000
-    good, bad = judge(spread_out.tolist(), BUDGET), judge(together.tolist(), BUDGET)
+    good, bad = evaluate(spread_out.tolist(), BUDGET), evaluate(together.tolist(), BUDGET)
     assert (good.verdict, good.misses, good.longest) == (PASS, 15, 1)
     assert (bad.verdict, bad.misses, bad.longest) == (NO_VERDICT, 15, 15)
     assert bad.dependence > 10
@@ -217,10 +217,10 @@ def test_how_sure_a_verdict_is_decides_it(n, k, factor, percentile):
 
 
 def test_a_clean_run_is_no_surer_than_bursts_of_ten_let_it_be():
-    clean, one = judge([1000.0] * 3000, BUDGET), judge([9000.0] + [1000.0] * 2999, BUDGET)
+    clean, one = evaluate([1000.0] * 3000, BUDGET), evaluate([9000.0] + [1000.0] * 2999, BUDGET)
     assert by_chance(clean, BUDGET) == pytest.approx(0.99**300)
     assert by_chance(one, BUDGET) == pytest.approx(stats.binom.cdf(1, 3000, 0.01))
-    late = judge([9000.0] * 6000, BUDGET)
+    late = evaluate([9000.0] * 6000, BUDGET)
     assert late.verdict == FAIL
     assert by_chance(late, BUDGET) < 1e-300
 
@@ -241,19 +241,21 @@ def test_an_array_is_judged_as_a_list(n, seed, stall, deadline):
     responses = np.random.default_rng(seed).lognormal(7, 0.5, n).round(-1)
     responses[n // 3 : n // 3 + stall] += 5000
     budget = Budget(10_000, deadline)
-    assert Responses(responses).judge(budget) == judge(responses.tolist(), budget)
+    assert Responses(responses).evaluate(budget) == evaluate(responses.tolist(), budget)
 
 
 def test_what_would_pass_passes():
     responses = np.random.default_rng(4).exponential(1500, 4000)
     budget = Budget(10_000, 5000)
-    said = judge(responses.tolist(), budget)
-    deadline, percentile = passing(sorted(responses.tolist()), budget, lambda other: judge(responses.tolist(), other))
+    said = evaluate(responses.tolist(), budget)
+    deadline, percentile = passing(
+        sorted(responses.tolist()), budget, lambda other: evaluate(responses.tolist(), other)
+    )
     next_less = float(max(responses[responses < deadline]))
     assert said.verdict == FAIL
-    assert judge(responses.tolist(), Budget(10_000, deadline)).verdict == PASS
-    assert judge(responses.tolist(), Budget(10_000, next_less)).verdict != PASS
-    assert (percentile, judge(responses.tolist(), Budget(10_000, 5000, percentile)).verdict) == (95.0, PASS)
+    assert evaluate(responses.tolist(), Budget(10_000, deadline)).verdict == PASS
+    assert evaluate(responses.tolist(), Budget(10_000, next_less)).verdict != PASS
+    assert (percentile, evaluate(responses.tolist(), Budget(10_000, 5000, percentile)).verdict) == (95.0, PASS)
     assert Responses(np.ones(49)).passing(budget) == (None, None)
 
 
@@ -283,7 +285,7 @@ def test_a_budget_that_cannot_be_is_refused(said, meant):
 
 def test_no_steps_are_no_run():
     with pytest.raises(UsageError, match="no step was measured"):
-        judge([], BUDGET)
+        evaluate([], BUDGET)
 
 
 @pytest.mark.parametrize(

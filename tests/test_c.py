@@ -178,14 +178,14 @@ def test_values_that_live_at_once_never_share_a_place(name):
     layout = lay_out(steps, groups)
     needed: dict[str, int] = {}
     for i, group in enumerate(groups):
-        for word in group.words:
-            for ref in word.reads:
+        for op in group.operations:
+            for ref in op.inputs:
                 needed[layout.root(ref.name)[0]] = i
     needed |= {layout.root(ref.name)[0]: len(groups) for ref in steps.results}
     alive: dict[str, tuple[int, int]] = {}
     for i, group in enumerate(groups):
         alive = {key: place for key, place in alive.items() if needed[key] >= i}
-        for made in group.stored if group.words[0].name != "split" else ():
+        for made in group.stored if group.operations[0].name != "split" else ():
             start = layout.offsets[made.name]
             stop = start + made.width
             assert all(stop <= a or start >= b for a, b in alive.values())
@@ -198,13 +198,13 @@ def test_grouping_and_spreading_change_no_value(name):
     """The words in groups, run by numpy, against the words as they were."""
     graph = GRAPHS[name]
     steps = spread(trace(graph))
-    words = [word for group in grouped(steps) for word in group.words]
-    assert len(words) == len(steps.words)
+    words = [op for group in grouped(steps) for op in group.operations]
+    assert len(words) == len(steps.operations)
     for x in frames(graph, 3):
         stepper = Stepper(graph)
-        states = stepper.rest()
+        states = stepper.initial_state()
         wanted = stepper.values(x, states)
-        start = {"x": x if graph.rows else x.astype(float)}
+        start = {"x": x if graph.vocabulary_size else x.astype(float)}
         start |= {state.before.name: states[state.name] for state in stepper.trace.states}
         found = replay(words, NumpyOps(), start)
         for ref in steps.results:

@@ -9,7 +9,7 @@ import edgernn
 from edgernn.artifact.rnn import digest, dumps, loads
 from edgernn.cells import Activation, Dense, Gru, Lstm
 from edgernn.errors import CalibrationError, FileError, FrameError, GraphError, UsageError
-from edgernn.integer.plan import grid
+from edgernn.integer.plan import qparams
 from edgernn.interpreters.numpy import Stepper
 from edgernn.interpreters.ranges import Seen, mse
 from edgernn.model.graph import Graph, Layer
@@ -26,7 +26,7 @@ def seen_by_definition(graph, sequences):
     """Every number of every value, one sequence and one frame after the other, in float64."""
     stepper, seen = Stepper(graph), {}
     for sequence in sequences:
-        states = stepper.rest()
+        states = stepper.initial_state()
         for x in sequence:
             values = stepper.values(x, states)
             _, states = stepper.step(x, states)
@@ -42,7 +42,7 @@ def test_a_range_is_the_smallest_and_the_largest_that_the_definition_makes(name)
     numbers, ranges = seen_by_definition(graph, sequences), calibrate(graph, sequences).ranges
     shared = {ref.name for state in Stepper(graph).trace.states for ref in (state.before, state.after)}
     for value, each in numbers.items():
-        if value == "x" and graph.rows:
+        if value == "x" and graph.vocabulary_size:
             assert value not in ranges
         elif value not in shared:
             np.testing.assert_allclose([ranges[value].low, ranges[value].high], [each.min(), each.max()], atol=1e-5)
@@ -75,7 +75,7 @@ def test_a_method_that_clips_rounds_better_what_is_rarely_loud(method, share):
     xs = np.concatenate(sequences)
 
     def median_error(seen):
-        made = grid(seen, 8)
+        made = qparams(seen, 8)
         return float(np.median(np.abs(made.numbers(made.integers(xs)) - xs)))
 
     plain, clipped = (calibrate(graph, sequences, each).ranges["x"] for each in ("min-max", method))
@@ -89,7 +89,7 @@ def test_mse_is_the_best_of_all_shares():
     counts, _ = np.histogram(xs, 2048, (xs.min(), xs.max()))
 
     def error(seen):
-        made = grid(seen, 8)
+        made = qparams(seen, 8)
         return float(np.mean((made.numbers(made.integers(xs)) - xs) ** 2))
 
     whole = Range(xs.min(), xs.max())
@@ -186,7 +186,7 @@ def test_ranges_travel_with_the_graph(tmp_path):
     assert ready.ranges.keys() == {
         "x",
         *Stepper(KWS).trace.last_use,
-        *(ref.name for word in Stepper(KWS).trace.words for ref in word.made),
+        *(ref.name for op in Stepper(KWS).trace.operations for ref in op.outputs),
     }
     edgernn.save(ready, tmp_path / "m.rnn")
     assert edgernn.load(tmp_path / "m.rnn") == ready != KWS

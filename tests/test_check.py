@@ -18,10 +18,10 @@ from edgernn.budget.verdict import Budget
 from edgernn.device.board import load
 from edgernn.errors import FileError, FrameError, UnsupportedError, UsageError
 from edgernn.latency.arrivals import regular
-from edgernn.latency.check import CODES, Plan, Process, check, fresh, judged
+from edgernn.latency.check import CODES, CheckPlan, Process, check, evaluated, fresh
 from edgernn.latency.conditions import Moment
 from edgernn.latency.measurement import measure
-from edgernn.latency.resolve import terms
+from edgernn.latency.resolve import resolve_budget
 from edgernn.latency.summary import as_json, text
 from edgernn.latency.worker import Worker
 from edgernn.model.window import Stage, Window
@@ -51,7 +51,7 @@ OPENED = {
         "packages": {"numpy": "2.0"},
     },
 }
-GOOD = Plan("m.rnn", Budget(10_000, 8_000))
+GOOD = CheckPlan("m.rnn", Budget(10_000, 8_000))
 
 
 def on_a_clock(took_ns, clocks=Clock, **changed):
@@ -85,8 +85,8 @@ def found(took_ns=repeat(MS), plan=GOOD, **changed):  # noqa: B008  it never end
 
 def test_steps_in_time_on_a_fit_machine_pass():
     said = found()
-    assert (said.verdict, said.reasons, said.judged.misses) == (PASS, {}, 0)
-    assert said.judged.steps == 3000
+    assert (said.verdict, said.reasons, said.evaluated.misses) == (PASS, {}, 0)
+    assert said.evaluated.steps == 3000
     assert said.share == pytest.approx(0.1, rel=0.01)
     assert said.span_s == pytest.approx(29.991, rel=1e-3)
     assert not said.publishable
@@ -218,10 +218,10 @@ def test_a_certificate_is_long_paced_and_of_fresh_processes():
         on_a_clock(repeat(MS))(replace(plan, seconds=120, processes=1, back_to_back=each), lambda _: None)
         for each in (False, True)
     )
-    said = judged(plan, one * 5)
-    assert (said.verdict, said.judged.steps, said.publishable) == (PASS, 6000, True)
+    said = evaluated(plan, one * 5)
+    assert (said.verdict, said.evaluated.steps, said.publishable) == (PASS, 6000, True)
     assert "may be published" not in text(said)
-    for other in (judged(plan, one * 4), judged(replace(plan, back_to_back=True), back_to_back * 5)):
+    for other in (evaluated(plan, one * 4), evaluated(replace(plan, back_to_back=True), back_to_back * 5)):
         assert (other.verdict, other.publishable, as_json(other)["publishable"]) == (PASS, False, False)
         assert "may be published" in text(other)
 
@@ -263,7 +263,7 @@ def test_the_page_stands_alone_and_says_what_was_found(took_ns, seconds):
     assert len(shown.drawn) == 3
     assert f"{said.verdict}: <b>.rnn" in shown.text
     assert any("deadline" in each for each in shown.drawn)
-    assert ("misses" in " ".join(shown.drawn[2])) == (said.judged.misses > 0)
+    assert ("misses" in " ".join(shown.drawn[2])) == (said.evaluated.misses > 0)
     assert shown.pre.strip() == text(said).strip()
     assert "None" not in shown.text  # what is not known is said otherwise
 
@@ -281,15 +281,19 @@ def test_the_page_stands_alone_and_says_what_was_found(took_ns, seconds):
     ],
 )
 def test_a_budget_is_what_is_stated_or_the_use_or_the_models_own(said, budget):
-    assert terms(**said) == budget
+    assert resolve_budget(**said) == budget
 
 
 def test_a_device_says_otherwise_of_a_use_of_the_models_period():
     board = load("raspberrypi4")
     board = replace(
-        board, uses={**board.uses, "audio": replace(board.uses["audio"], deadline_us=8000.0, percentile=99.9)}
+        board, rates={**board.rates, "audio": replace(board.rates["audio"], deadline_us=8000.0, percentile=99.9)}
     )
-    assert terms(device=board, own_period_us=10_000.0) == terms(device=board, use="audio") == Budget(10_000, 8000, 99.9)
+    assert (
+        resolve_budget(device=board, own_period_us=10_000.0)
+        == resolve_budget(device=board, rate="audio")
+        == Budget(10_000, 8000, 99.9)
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,7 +308,7 @@ def test_a_device_says_otherwise_of_a_use_of_the_models_period():
 )
 def test_terms_that_cannot_be_are_refused(said, meant):
     with pytest.raises(UsageError, match=meant):
-        terms(**said)
+        resolve_budget(**said)
 
 
 @pytest.mark.parametrize(("changed", "meant"), [({"seconds": 0}, "0 seconds"), ({"processes": 0}, "0 processes")])
@@ -321,11 +325,11 @@ def model(tmp_path_factory):
 
 
 def test_fresh_processes_measure_every_step(model):
-    plan = Plan(model, Budget(500), seconds=0.1, processes=2)
+    plan = CheckPlan(model, Budget(500), seconds=0.1, processes=2)
     seen = []
     said = check(plan, fresh, seen.append)
     assert seen == [0, 1]
-    assert said.judged.steps == 200
+    assert said.evaluated.steps == 200
     for each in said.processes:
         run = each.measured.run
         assert run.due.tolist() == regular(100, 500).tolist()
@@ -340,7 +344,7 @@ def test_fresh_processes_measure_every_step(model):
 
 def test_recorded_arrivals_set_the_schedule(model, tmp_path):
     (tmp_path / "t.csv").write_text("0 1 1 4")
-    plan = Plan(model, Budget(1000), trace=str(tmp_path / "t.csv"), back_to_back=True)
+    plan = CheckPlan(model, Budget(1000), trace=str(tmp_path / "t.csv"), back_to_back=True)
     (each,) = fresh(plan, lambda _: None)
     assert each.measured.run.due.tolist() == [0, MS, MS, 4 * MS]
     assert each.measured.run.implied
@@ -467,5 +471,5 @@ def test_whole_windows_have_no_step_to_check(tmp_path):
 def test_symbols_are_given_to_a_model_that_reads_them(tmp_path):
     edgernn.save(GRAPHS["Embedding"], tmp_path / "e.rnn")
     with Worker() as worker:
-        assert worker.open(str(tmp_path / "e.rnn"))["rows"] == 9
+        assert worker.open(str(tmp_path / "e.rnn"))["vocabulary_size"] == 9
         assert len(worker.ask("block", steps=5)[1]["took"]) == 5

@@ -26,7 +26,7 @@ from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cli import cli
 from edgernn.errors import FileError
 from edgernn.latency import history
-from edgernn.latency.ab import Arms, Found
+from edgernn.latency.ab import ABTest, Found
 from edgernn.latency.history import Entry, append, read, ready
 from edgernn.latency.junit import junit
 from edgernn.latency.markdown import markdown
@@ -42,7 +42,7 @@ OPENED = {name: {"backend": "a runtime", "machine": {"python": "3.11.7"}} for na
 
 
 def compared(**how):
-    return Found(Arms("a.rnn", "b.rnn"), regress(Machine(**how).arms), OPENED, (), ("a remark",))
+    return Found(ABTest("a.rnn", "b.rnn"), regress(Machine(**how).ab), OPENED, (), ("a remark",))
 
 
 RESULTS = {

@@ -183,7 +183,7 @@ def test_calibrating_finds_the_ends_of_every_column_and_a_file_keeps_them(tmp_pa
 def test_columns_behind_features_are_those_that_the_features_make():
     graph, xs = GRAPHS["LogMel before a net"], frames(GRAPHS["LogMel before a net"], 40)
     at = place(graph)
-    values, states = [], Stepper(graph, "float32").rest()
+    values, states = [], Stepper(graph, "float32").initial_state()
     for x in xs:
         values.append(Stepper(graph, "float32").values(x, states)[at.value])
         _, states = Stepper(graph, "float32").step(x, states)

@@ -255,14 +255,14 @@ def test_info_says_what_the_integers_at_the_door_stand_for(folder):
     edgernn.save(quantize(calibrate(KWS, [frames(KWS, 50)], growing="accept"), "static_wi8_ai8"), "whole.rnn")
     lines = edge("info", "whole.rnn").splitlines()
     assert "same_bits      answers and states, in numpy and compiled code" in lines
-    line = next(line for line in lines if line.startswith("grids"))
-    grids = json.loads(edge("info", "whole.rnn", "--json"))["grids"]
-    found = dict(each.split(" = ") for each in line.removeprefix("grids").strip().split(", "))
-    assert found.keys() == grids.keys()
-    for name, grid in grids.items():
+    line = next(line for line in lines if line.startswith("quantization"))
+    quantization = json.loads(edge("info", "whole.rnn", "--json"))["quantization"]
+    found = dict(each.split(" = ") for each in line.removeprefix("quantization").strip().split(", "))
+    assert found.keys() == quantization.keys()
+    for name, qparams in quantization.items():
         for whole in (-100, 7):
-            said = found[name].replace(f"int{grid['bits']}", str(whole))
-            assert eval(said) == pytest.approx((whole - grid["zero"]) * grid["scale"], rel=1e-6)
+            said = found[name].replace(f"int{qparams['bits']}", str(whole))
+            assert eval(said) == pytest.approx((whole - qparams["zero"]) * qparams["scale"], rel=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
@@ -427,9 +427,9 @@ def test_a_typo_is_answered(folder):
 
 
 def test_a_model_that_differs_is_code_one(folder, monkeypatch):
-    from edgernn_export.targets.onnx.words import OnnxWords
+    from edgernn_export.targets.onnx.operations import OnnxOps
 
-    monkeypatch.setattr(OnnxWords, "subtract", OnnxWords.add)
+    monkeypatch.setattr(OnnxOps, "subtract", OnnxOps.add)
     assert "differs from numpy at step 0" in edge("export", "kws.rnn", "bad.onnx", code=1)
     assert not (folder / "bad.onnx").exists()
 

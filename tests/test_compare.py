@@ -23,7 +23,7 @@ from edgernn.latency.estimate import frame
 from edgernn.train import recipe
 from edgernn.train.compare import cells as comparing
 from edgernn.train.compare.table import Comparison, page, remarks, row as one_row, table
-from edgernn.train.compare.timing import Contender, Timed, contest, ratios
+from edgernn.train.compare.timing import Contender, Timed, ratios, time_interleaved
 from edgernn.train.loop.task import Task
 from edgernn.train.recipe import written
 from page import Page
@@ -117,7 +117,7 @@ def test_the_rows_are_what_was_trained(made):
         assert row.measured_us > 0
         assert row.streams == (row.cell != "birnn")
         if not row.streams:
-            assert all(edgernn.open(run / "model.onnx").contract.window for run in runs)
+            assert all(edgernn.open(run / "model.onnx").manifest.window for run in runs)
             assert row.predicted_us > found.rows[0].predicted_us
             continue
         graphs = [edgernn.load(run / "model.rnn") for run in runs]
@@ -166,7 +166,7 @@ def test_the_files_say_the_same_as_the_table(made):
 def test_a_finished_comparison_trains_nothing_and_says_the_same(copied, vowels):
     found, folder = copied
     before, heard = trainings(folder), []
-    again = compared(vowels, folder, told=heard.append)
+    again = compared(vowels, folder, progress=heard.append)
     assert trainings(folder) == before
     assert len(before) == 2 * len(CELLS) * SEEDS
     assert len(heard) == len(CELLS) * SEEDS
@@ -283,7 +283,9 @@ def test_contenders_are_timed_in_turn_and_the_fastest_is_one():
 
         return run
 
-    found = contest({"slow": Contender(step("slow", 2000)), "fast": Contender(step("fast", 0))}, rounds=3, count=50)
+    found = time_interleaved(
+        {"slow": Contender(step("slow", 2000)), "fast": Contender(step("fast", 0))}, rounds=3, count=50
+    )
     assert found["fast"].ratio == 1
     assert isinstance(found["slow"], Timed)
     turns = [name for k, name in enumerate(order) if not k or order[k - 1] != name]

@@ -64,7 +64,7 @@ def test_agreement_is_what_two_streams_say_frame_by_frame(name):
     for each, answers in ((graph, wanted), (smaller, found)):
         for xs in runs:
             steps = stepper(each)
-            states = steps.rest()
+            states = steps.initial_state()
             for x in xs:
                 y, states = steps.step(x, states)
                 answers.append(y.astype(np.float64))

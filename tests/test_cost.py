@@ -14,9 +14,9 @@ from edge import edge
 from edgernn.cells import Dense, Embedding, Gru
 from edgernn.device import board as boards, isa
 from edgernn.device.board import Device
-from edgernn.latency.estimate import GUARD, OPERATIONS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate
+from edgernn.latency.estimate import GUARD, OP_COSTS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.ops import WORDS
+from edgernn.model.ops import OPERATIONS
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.passes.quantize import quantize
@@ -58,7 +58,7 @@ def matrix(outputs, inputs):
 
 def test_every_level_and_every_word_has_its_line():
     assert set(RATES) == set(isa.LEVELS)
-    assert {*OPERATIONS, "affine"} == set(WORDS)
+    assert {*OP_COSTS, "affine"} == set(OPERATIONS)
 
 
 @settings(max_examples=25, deadline=None)
@@ -120,8 +120,8 @@ def test_an_affine_in_memory_takes_its_bytes_over_the_bandwidth():
 def test_elementwise_words_and_overhead_are_counted_by_hand():
     """tanh(W x) of 20 values from 8: five vectors of four lanes."""
     found = estimate(one(Dense(zeros(20, 8), None, "tanh"), 8), BOARD)
-    operations, divisions = OPERATIONS["tanh"]
-    cycles = 5 * (operations + divisions * RATES["aarch64"].division) + 2 * GUARD
+    arithmetic, divisions = OP_COSTS["tanh"]
+    cycles = 5 * (arithmetic + divisions * RATES["aarch64"].division) + 2 * GUARD
     assert found.parts_us["elementwise"] == pytest.approx(cycles / 1000)
     assert found.parts_us["overhead"] == pytest.approx((STEP_CYCLES + 2 * WORD_CYCLES) / 1000)
 

@@ -264,7 +264,7 @@ def test_a_series_is_asked_in_scores_and_answered_in_its_units(difference, horiz
 
 def _reading(layers, name):
     """Layers that read the model's frame, reading a layer of this name in its place."""
-    return tuple(replace(each, reads=tuple(name if read == "x" else read for read in each.reads)) for each in layers)
+    return tuple(replace(each, inputs=tuple(name if read == "x" else read for read in each.inputs)) for each in layers)
 
 
 def test_a_difference_shows_the_last_change_in_its_own_deviation(tmp_path):
@@ -339,7 +339,7 @@ def test_sktimes_format_and_prepared_arrays_are_the_same_data(tmp_path):
 def test_prepared_arrays_say_by_their_shape_what_is_asked(x, y, kind, rows, outputs, tmp_path):
     np.savez(tmp_path / "p.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     found = read("npz", tmp_path / "p.npz")
-    assert (found.kind, found.rows, found.outputs, len(found.train)) == (kind, rows, outputs, 3)
+    assert (found.kind, found.vocabulary_size, found.outputs, len(found.train)) == (kind, rows, outputs, 3)
 
 
 @given(n=st.integers(0, 200), rows=st.integers(1, 60), stride=st.integers(1, 60))
@@ -433,7 +433,7 @@ def test_features_do_not_depend_on_what_is_beside_them():
     clips = [random.standard_normal((n, 80)).astype(np.float32) for n in (3, 50, 7, 12)]
     sequences = Sequences(tuple(clips), np.array([0, 1, 0, 1]), tuple("abcd"))
     found = Data(sequences, sequences, "class", 80, 2, exact=(("mel", LogMel(80, 8000, 200, 20)),))
-    assert (found.width, found.rows) == (20, 0)
+    assert (found.width, found.vocabulary_size) == (20, 0)
     together = features(found.features, clips)
     for clip, wanted in zip(clips, together, strict=True):
         np.testing.assert_allclose(features(found.features, [clip])[0], wanted, atol=1e-4)

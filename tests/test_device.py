@@ -75,7 +75,7 @@ def smaller(goldens):
 def step_by_step(graph, xs, runtime):
     """For each step: the states before it, every result, and how far from that the runtime may be."""
     reference, bounds, _ = sides(graph, runtime, len(xs))
-    states, rows = reference.rest(), []
+    states, rows = reference.initial_state(), []
     for x in xs:
         y, after = reference.step(x, states)
         wanted = {"y": y, **after}

@@ -30,7 +30,7 @@ LOW = factorize(KWS, 0.6)
 
 def of_rank_one(graph: Graph) -> Graph:
     """The same graph with matrices of rank one for all of its affines."""
-    read = {word.args[0] for said in graph.recorded.values() for word in said.words if word.name == "affine"}
+    read = {op.args[0] for said in graph.layer_traces.values() for op in said.operations if op.name == "affine"}
     exact = tuple(f"{layer.name}." for layer in graph.layers if getattr(layer.cell, "EXACT", False))
     flat = {
         name: Tensor((tensor.stored.mean(1, keepdims=True) * tensor.stored[:1]).astype(np.float32))

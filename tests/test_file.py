@@ -20,10 +20,10 @@ from zoo import GRAPHS, keyword_spotter, t
 
 
 def same(a: Graph, b: Graph) -> bool:
-    return (a.layers, a.inputs, dict(a.rest), a.period_ms, a.labels) == (
+    return (a.layers, a.inputs, dict(a.initial_state), a.period_ms, a.labels) == (
         b.layers,
         b.inputs,
-        dict(b.rest),
+        dict(b.initial_state),
         b.period_ms,
         b.labels,
     )
@@ -300,8 +300,8 @@ def test_a_graph_has_one_name_in_every_precision(tmp_path):
     graph = keyword_spotter()
     edgernn.save(graph.astype("float64"), tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
-    assert program.contract.graph == digest(graph) == digest(graph.astype("float64"))
-    assert program.contract.precision == "fp32"
+    assert program.manifest.graph == digest(graph) == digest(graph.astype("float64"))
+    assert program.manifest.precision == "fp32"
     assert program.stream().step(np.zeros(10, np.float32)).dtype == np.float32
 
 

@@ -29,7 +29,7 @@ from edgernn.train.data.reader import read
 from edgernn.train.loop.trainer import Place
 from edgernn.train.search.trials import search
 from edgernn.tune import candidates as making
-from edgernn.tune.judge import by_frames
+from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import tune
 from killed import killed
 
@@ -368,11 +368,11 @@ def test_frames_that_judge_a_tuning_are_the_same(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     for k in range(2):
         frames = random.standard_normal((80, graph.inputs)).astype(np.float32)
-        judge = by_frames(graph, frames, f"folder/{k}.npy")
+        evaluator = by_frames(graph, frames, f"folder/{k}.npy")
         if k:
             with pytest.raises(
                 UsageError, match=r"began with other data: 1 file was added: 1\.npy, 1 file was removed"
             ):
-                tune(graph, judge, tmp_path / "tune", bound=100, board=board.this(), schemes=("fp32",))
+                tune(graph, evaluator, tmp_path / "tune", bound=100, board=board.this(), schemes=("fp32",))
         else:
-            tune(graph, judge, tmp_path / "tune", bound=100, board=board.this(), schemes=("fp32",))
+            tune(graph, evaluator, tmp_path / "tune", bound=100, board=board.this(), schemes=("fp32",))

@@ -183,11 +183,11 @@ def test_rows_of_any_length(inputs, suffix, runtime, tmp_path):
 
 @pytest.mark.parametrize("graph", FORMS.values(), ids=FORMS)
 def test_the_onnx_standard_itself_unpacks_the_same(graph):
-    judge = ReferenceEvaluator(onnx.load_from_string(render(graph, ".onnx")))
+    evaluate = ReferenceEvaluator(onnx.load_from_string(render(graph, ".onnx")))
     xs = frames(graph, 8)
     state = np.zeros((1, graph.states["gru.h"]), np.float32)
     for x, wanted in zip(xs, Stepper(graph).run(xs)[0], strict=True):
-        y, state = judge.run(["y", "gru.h.out"], {"x": x[None], "gru.h.in": state})
+        y, state = evaluate.run(["y", "gru.h.out"], {"x": x[None], "gru.h.in": state})
         np.testing.assert_allclose(y[0], wanted, atol=FREE_RUNNING)
 
 

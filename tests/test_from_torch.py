@@ -240,7 +240,7 @@ def test_symbols_become_an_embedding():
         lambda m, x: m.out(m.gru(m.table(x))[0]), table=nn.Embedding(11, 4), gru=gru(4), out=nn.Linear(H, 11)
     ).eval()
     graph = from_torch(module, torch.zeros(1, 5, dtype=torch.long))
-    assert (graph.rows, graph.inputs) == (11, 1)
+    assert (graph.vocabulary_size, graph.inputs) == (11, 1)
     text = torch.randint(11, (1, 30))
     with torch.no_grad():
         np.testing.assert_allclose(Stepper(graph).run(text[0, :, None].numpy())[0], module(text)[0].numpy(), atol=1e-5)
@@ -520,7 +520,7 @@ def test_zeros_as_an_example_prove_as_much():
 
 def test_a_rest_of_zeros_is_no_rest():
     module = Wrapped(lambda m, x: m.gru(x, torch.zeros(1, 1, H))[0], gru=gru()).eval()
-    assert not from_torch(module, example()).rest
+    assert not from_torch(module, example()).initial_state
 
 
 def test_what_is_kept_with_the_model_is_kept():

@@ -76,7 +76,7 @@ def test_whatever_the_scores_something_possible_is_drawn(scores, temperature, se
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_a_text_is_that_of_a_loop_written_by_hand(temperature, tmp_path):
     stepper, random = Stepper(CARRIED, "float32"), np.random.default_rng(7)
-    states, wanted = stepper.rest(), []
+    states, wanted = stepper.initial_state(), []
     y, states = stepper.step(np.array([SYMBOLS.index("b")], np.int32), states)
     y, states = stepper.step(np.array([SYMBOLS.index("a")], np.int32), states)
     for _ in range(60):
@@ -154,7 +154,7 @@ def test_tokens_are_told_from_characters(labels, gap):
 
 @pytest.mark.parametrize("graph", [keyword_spotter(), GRAPHS["Embedding"], model()], ids=["frames", "classes", "text"])
 def test_only_a_model_of_text_goes_on_with_one(graph, tmp_path):
-    said = opened(graph, tmp_path / "m.rnn").contract
+    said = opened(graph, tmp_path / "m.rnn").manifest
     if said.labels == SYMBOLS:
         assert text_symbols(said, "m.rnn") == SYMBOLS
         return

@@ -39,11 +39,11 @@ WRONG_GRAPHS = {
     "number labels": (lambda: one(GRU, labels=(0, 1, 2, 3)), r"expected a number and strings"),
     "float inputs": (lambda: one(GRU, 6.0), r"inputs=6.0"),
     "text period": (lambda: one(GRU, period_ms="10"), r"period_ms='10'"),
-    "array rest": (lambda: one(GRU, rest={"layer.h": np.zeros(4)}), r"a rest state is no Tensor"),
+    "array rest": (lambda: one(GRU, initial_state={"layer.h": np.zeros(4)}), r"a rest state is no Tensor"),
     "labels": (lambda: one(GRU, labels=("a",)), r"1 labels for 4 outputs"),
     "period": (lambda: one(GRU, period_ms=0.0), r"a period of 0.0 ms"),
-    "rest name": (lambda: one(GRU, rest={"layer.c": t(4)}), r"rest state 'layer.c'.*there are \{'layer.h': 4\}"),
-    "rest width": (lambda: one(GRU, rest={"layer.h": t(5)}), r"has shape \(5,\)"),
+    "rest name": (lambda: one(GRU, initial_state={"layer.c": t(4)}), r"rest state 'layer.c'.*there are \{'layer.h': 4\}"),
+    "rest width": (lambda: one(GRU, initial_state={"layer.h": t(5)}), r"has shape \(5,\)"),
     "late embedding": (lambda: Graph((Layer("gru", GRU), Layer("e", Embedding(t(3, 2)))), 6), r"word 0 \(lookup\): it reads 1 values, but 4"),
     "embedding of a value": (lambda: Graph((Layer("d", Dense(t(1, 6))), Layer("e", Embedding(t(3, 2)))), 6), r"must read the graph's input 'x'"),
     "embedding beside": (lambda: Graph((Layer("e", Embedding(t(3, 1))), Layer("d", Activation("relu"), ("x",)), Layer("s", Sum(), ("e", "d"))), 1), r"nothing but tables"),
@@ -152,7 +152,7 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_the_smallest_table_bounds_the_symbols():
     layers = (Layer("a", Embedding(t(9, 2))), Layer("b", Embedding(t(5, 2)), ("x",)), Layer("sum", Sum(), ("a", "b")))
-    assert Graph(layers, 1).rows == 5
+    assert Graph(layers, 1).vocabulary_size == 5
 
 
 def test_weights_of_two_precisions_have_no_name():

@@ -408,24 +408,24 @@ SAID = {
     "a state of -1": {"states": {"gru.h": -1}},
     "a state of 2^40": {"states": {"gru.h": 1 << 40}},
     "states in a list": {"states": [16]},
-    "a rest state of another width": {"rest": {"gru.h": [1.0]}},
-    "a rest state of nothing": {"rest": {"other": [1.0] * 16}},
-    "a rest state of text": {"rest": {"gru.h": ["a"] * 16}},
+    "a rest state of another width": {"initial_state": {"gru.h": [1.0]}},
+    "a rest state of nothing": {"initial_state": {"other": [1.0] * 16}},
+    "a rest state of text": {"initial_state": {"gru.h": ["a"] * 16}},
     "labels in one text": {"labels": "abcd"},
     "labels of numbers": {"labels": [1, 2, 3, 4]},
     "a label too many": {"labels": ["a"] * 5},
     "a period of 0": {"period_ms": 0},
-    "rows below 0": {"rows": -1},
+    "rows below 0": {"vocabulary_size": -1},
     "a limit beyond float32": {"limit": 1e300},
     "a limit of 0": {"limit": 0.0},
     "a window of its own": {"window": "all"},
-    "a grid of 7 bits": {"grids": {"x": {"scale": 1.0, "zero": 0, "bits": 7}}},
-    "a grid of scale 0": {"grids": {"x": {"scale": 0.0, "zero": 0, "bits": 8}}},
-    "a grid of nothing": {"grids": {"z": {"scale": 1.0, "zero": 0, "bits": 8}}},
-    "a grid with more": {"grids": {"x": {"scale": 1.0, "zero": 0, "bits": 8, "more": 1}}},
+    "a grid of 7 bits": {"quantization": {"x": {"scale": 1.0, "zero": 0, "bits": 7}}},
+    "a grid of scale 0": {"quantization": {"x": {"scale": 0.0, "zero": 0, "bits": 8}}},
+    "a grid of nothing": {"quantization": {"z": {"scale": 1.0, "zero": 0, "bits": 8}}},
+    "a grid with more": {"quantization": {"x": {"scale": 1.0, "zero": 0, "bits": 8, "more": 1}}},
     "one field more": {"more": 1},
 }
-GOOD = manifest.contract(keyword_spotter())
+GOOD = manifest.graph_manifest(keyword_spotter())
 
 
 @pytest.mark.parametrize("case", SAID)

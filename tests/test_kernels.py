@@ -12,7 +12,7 @@ from edgernn.cells import Activation, LayerNorm
 from edgernn.integer.fixedpoint import logarithm_table, multiplier, power_table
 from edgernn.integer.forms import MAKE, Affine
 from edgernn.integer.normalize import WIDEST, Normalized
-from edgernn.integer.plan import Grid, Static
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.interpreters.numpy import NumpyOps, SameOps, quantize_dynamic
 from edgernn.model import int4
@@ -36,7 +36,7 @@ from ways import EVERY_WAY, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
 FIXED_SPARSE, VECTOR = FIXED + 256, 1024
-GRIDS = [Grid(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
+GRIDS = [QuantizationParameters(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
 random = np.random.default_rng(0)
 
@@ -93,7 +93,9 @@ def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
     return Case(said, full)
 
 
-def fixed(rows, inputs, x: Grid, to: Grid, loud, sign=0, stays=None, draw=random) -> Case:
+def fixed(
+    rows, inputs, x: QuantizationParameters, to: QuantizationParameters, loud, sign=0, stays=None, draw=random
+) -> Case:
     """An affine of integers, and what its definition makes of the same; `sign` fills it with the largest there are.
 
     With `stays`, bool (rows, inputs), the kernel is the sparse one.
@@ -212,23 +214,25 @@ def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way
     assert at == len(said)
 
 
-def whole_vector(cell, width, x: Grid, to: Grid, q) -> Case:
+def whole_vector(cell, width, x: QuantizationParameters, to: QuantizationParameters, q) -> Case:
     """A word of a whole vector in integers, and what its definition makes of the same."""
     steps = trace(Graph((Layer("one", cell),), width))
-    grids = {steps.x.name: x, steps.y.name: to}
-    made = MAKE[steps.words[0].name](steps.words[0], Static(steps, frozenset(grids), grids, {}))
+    quantization = {steps.x.name: x, steps.y.name: to}
+    made = MAKE[steps.operations[0].name](
+        steps.operations[0], IntegerPlan(steps, frozenset(quantization), quantization, {})
+    )
     words = {
         Normalized: (0, lambda f: (f.bits, f.eps, f.least, f.point, f.shift), lambda f: f.gain),
         Softmax: (1, lambda f: (f.mantissa, f.shift, f.drop), lambda _: power_table()),
         Logarithm: (2, lambda f: (f.x.zero, f.by, f.plus, f.shift), lambda _: logarithm_table()),
     }
-    word, constants, by = words[type(made)]
-    said = head(VECTOR + word, 0, width, 100 * to.bits + x.bits)
+    op, constants, by = words[type(made)]
+    said = head(VECTOR + op, 0, width, 100 * to.bits + x.bits)
     said += np.array([*constants(made), *[0] * 7], np.int64)[:7].tobytes() + np.int64(to.zero).tobytes()
     said += np.pad(q, (0, -width % 16), constant_values=x.high).astype(f"int{x.bits}").tobytes()
-    fill = (0, -width % 16 if word == 0 else 0)
+    fill = (0, -width % 16 if op == 0 else 0)
     said += np.pad(by(made), fill).astype(np.int32).tobytes()
-    said += np.pad(made.plus, fill).astype(np.int64).tobytes() if word == 0 else b""
+    said += np.pad(made.plus, fill).astype(np.int64).tobytes() if op == 0 else b""
     return Case(said, made(q).astype(f"int{to.bits}"))
 
 
@@ -247,9 +251,13 @@ def test_whole_vectors_of_integers_are_those_of_the_definition_on_every_instruct
                 for q in (random.integers(x.low, x.high + 1, width), same, ends):
                     for scale, eps in ((1e-3, 1e-5), (30.0, 1e-12), (1e-8, 1.0)):
                         reach = 3 / to.reach * (1 if width < WIDEST else 10)
-                        grids = replace(x, scale=scale), replace(to, scale=reach)
-                        cases.append(whole_vector(LayerNorm(gain, bias, eps), width, *grids, q))
-                    probabilities = Grid(2.0**-8, to.zero, 8) if to.bits == 8 else Grid(2.0**-15, 0, 16)
+                        quantization = replace(x, scale=scale), replace(to, scale=reach)
+                        cases.append(whole_vector(LayerNorm(gain, bias, eps), width, *quantization, q))
+                    probabilities = (
+                        QuantizationParameters(2.0**-8, to.zero, 8)
+                        if to.bits == 8
+                        else QuantizationParameters(2.0**-15, 0, 16)
+                    )
                     cases.append(whole_vector(Activation("softmax"), width, replace(x, scale=0.1), probabilities, q))
     said, at = answers(way, program, cases), 0
     for case in cases:

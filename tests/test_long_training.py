@@ -48,7 +48,7 @@ def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_st
     data = read("ts", VOWELS)
     assert data.test.steps > 300 * np.mean([len(frames) for frames in data.train.frames])
     stepper = Stepper(edgernn.load(tmp_path / "model.rnn"), "float32")
-    states, right = stepper.rest(), []
+    states, right = stepper.initial_state(), []
     for i in np.random.default_rng(0).permutation(len(data.test)):
         answers, states = stepper.run(data.test.frames[i], states)
         right.append(answers[-1].argmax() == data.test.targets[i])

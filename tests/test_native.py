@@ -25,7 +25,7 @@ from edgernn.passes.quantize import quantize
 from edgernn_export import export
 from edgernn_export.proof.floats import Bounds
 from edgernn_export.targets.c import compiler, library
-from edgernn_export.targets.c.selftest import STEPS, golden
+from edgernn_export.targets.c.selftest import STEPS, self_test
 from edgernn_export.targets.destination import place
 from edgernn_export.targets.naming import plan
 from edgernn_export.translate import render
@@ -47,7 +47,7 @@ def opened(graph, folder, **options):
 def test_each_float_step_is_within_two_millionths_of_numpy(name, tmp_path):
     graph = GRAPHS[name]
     reference, stream = Stepper(graph, "float32"), opened(graph, tmp_path).stream()
-    states = reference.rest()
+    states = reference.initial_state()
     for x in frames(graph, 64):
         stream.state = states
         y = stream.step(x)
@@ -64,7 +64,7 @@ def test_int8_running_free_gives_the_bits_of_numpy(name, tmp_path):
     wanted, states = Stepper(graph, "float32").run(xs)
     stream = opened(graph, tmp_path).stream()
     found = stream.run(xs)
-    if IN_NUMPYS_ORDER & {word.name for word in trace(graph).words} or graph.precision != DYNAMIC:
+    if IN_NUMPYS_ORDER & {op.name for op in trace(graph).operations} or graph.precision != DYNAMIC:
         np.testing.assert_allclose(found, wanted, atol=2e-3)
         assert np.mean(found.argmax(-1) == wanted.argmax(-1)) >= 0.999
         return
@@ -172,8 +172,8 @@ def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkey
     """A golden answer is altered in the code before it is compiled: as if the machine computed something else."""
     from edgernn_export.targets.c import target
 
-    golden, other = target.golden, target.text(np.full(16, 0.25, np.float32))
-    monkeypatch.setattr(target, "golden", lambda *given: golden(*given) | {"golden_y": other})
+    self_test, other = target.self_test, target.text(np.full(16, 0.25, np.float32))
+    monkeypatch.setattr(target, "golden", lambda *given: self_test(*given) | {"golden_y": other})
     (first, *_), _ = Stepper(KWS, "float32").run(np.abs(random_frames(KWS.inputs, 0, STEPS, seed=1)))
     shown = f"{first[0]:.9g}"[:6]
     at = rf"at frame 0 y\[0\] is {shown}\d*, and 0.25 was expected: they are {abs(first[0] - 0.25):.2g}\d* apart"
@@ -202,9 +202,9 @@ def test_large_weights_are_given_room_for_where_a_curve_ends(seed):
     """In compiled code tanh ends at 1 - 3e-7; two that cancel in numpy leave 5.7e4 times that."""
     graph, xs = large(seed), np.abs(random_frames(3, 0, STEPS, seed=1))
     reference, compiled = Stepper(graph, "float32"), Stepper(graph, "float32", SameOps())
-    room = float(golden(plan(graph, SCHEMES), static(graph))["golden_error"].removesuffix("f"))
+    room = float(self_test(plan(graph, SCHEMES), static(graph))["golden_error"].removesuffix("f"))
     assert np.abs(compiled.run(xs)[0] - reference.run(xs)[0]).max() <= room
-    bounds, states = Bounds(graph, "native"), reference.rest()
+    bounds, states = Bounds(graph, "native"), reference.initial_state()
     for x in xs:
         wanted, after = reference.step(x, states)
         found, _ = compiled.step(x, states)
@@ -309,7 +309,7 @@ def test_a_state_that_frames_at_the_limit_lead_to_is_taken_back(tmp_path):
     )
     export(Graph(layers, width), tmp_path / "m.so")
     program = edgernn.open(tmp_path / "m.so")
-    limit = program.contract.limit
+    limit = program.manifest.limit
     done = bare(tmp_path, "-c", GIVEN_BACK, repr(limit))
     assert done.returncode == 0, done.stderr
     stream = program.stream()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgernn.artifact.manifest import contract, whole
+from edgernn.artifact.manifest import graph_manifest, window_manifest
 from edgernn.cells import Dense, Gru, Product, Slice
 from edgernn.integer import overflow
 from edgernn.integer.overflow import FINITE, LEAST, MOST, limit
@@ -17,7 +17,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
-NUMBERS = sorted(name for name, graph in GRAPHS.items() if not graph.rows)
+NUMBERS = sorted(name for name, graph in GRAPHS.items() if not graph.vocabulary_size)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -26,7 +26,7 @@ def test_no_value_of_a_step_exceeds_what_the_limit_promises(name):
     graph = GRAPHS[name]
     most = limit(graph)
     if most == FINITE:
-        assert "affine" not in {word.name for said in graph.recorded.values() for word in said.words}
+        assert "affine" not in {op.name for said in graph.layer_traces.values() for op in said.operations}
         return
     random, stepper = np.random.default_rng(0), Stepper(graph)
     states = {name: most * random.choice([-1.0, 1.0], (8, width)) for name, width in graph.states.items()}
@@ -77,12 +77,12 @@ def test_a_window_has_the_limit_of_what_reads_it(merge):
     squares = Graph((Layer("d", Dense(t(3, 6))), Layer("p", Product(), ("d", "d"))), 6)
     window = Window((Stage(squares, squares, merge), Stage(one(Dense(t(2, 6 if merge == "concat" else 3)), 6 if merge == "concat" else 3))))  # fmt: skip
     assert LEAST < limit(window) <= limit(squares)
-    assert whole(window).limit == limit(window)
+    assert window_manifest(window).limit == limit(window)
 
 
 def test_a_contract_states_the_limit():
     graph = keyword_spotter()
-    assert contract(graph).limit == limit(graph)
+    assert graph_manifest(graph).limit == limit(graph)
 
 
 def test_weights_bring_the_limit_down_with_them():
@@ -92,6 +92,6 @@ def test_weights_bring_the_limit_down_with_them():
 
 
 def test_every_operation_has_a_magnitude():
-    from edgernn.model.ops import WORDS
+    from edgernn.model.ops import OPERATIONS
 
-    assert set(WORDS) <= set(dir(overflow.MagnitudeOps))
+    assert set(OPERATIONS) <= set(dir(overflow.MagnitudeOps))

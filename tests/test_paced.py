@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from edgernn.budget.verdict import Budget, judge
+from edgernn.budget.verdict import Budget, evaluate
 from edgernn.errors import FileError, UsageError
 from edgernn.latency.arrivals import recorded, regular
 from edgernn.latency.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, timed, unpaced, warmed
@@ -46,8 +46,8 @@ def test_a_stall_of_100_ms_makes_the_10_late_answers_that_it_causes(otherwise_ms
     late = np.flatnonzero(run.response > 10 * MS)
     assert late.tolist() == list(range(20, 30))
     assert np.sum(run.service > 10 * MS) == 1  # all that a tool sees which times each step by itself
-    judged = judge((run.response / 1000).tolist(), Budget(10_000))
-    assert (judged.misses, judged.longest) == (10, 10)
+    evaluated = evaluate((run.response / 1000).tolist(), Budget(10_000))
+    assert (evaluated.misses, evaluated.longest) == (10, 10)
 
 
 @pytest.mark.parametrize("otherwise_ms", [0.01, 0.5, 0.99])

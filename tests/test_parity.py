@@ -14,7 +14,7 @@ from edgernn.interpreters.numpy import NumpyOps, Stepper, random_frames
 from edgernn.model.cell import CELLS, cell
 from edgernn.model.factored import Factored
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.ops import WORDS
+from edgernn.model.ops import OPERATIONS
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import trace
 from edgernn.runtime.program import BACKENDS
@@ -56,7 +56,7 @@ def test_every_cell_is_in_the_matrix():
 
 
 def test_every_word_is_in_the_matrix():
-    assert {word.name for graph in GRAPHS.values() for word in trace(graph).words} == set(WORDS)
+    assert {op.name for graph in GRAPHS.values() for op in trace(graph).operations} == set(OPERATIONS)
 
 
 def test_every_target_has_a_backend():
@@ -112,17 +112,17 @@ def test_replaying_the_trace_is_running_the_cells(name):
     """The trace leaves words out and merges others; running each cell's step on arrays does not."""
     graph = GRAPHS[name]
     ops, values = WithFactors("float64"), {}
-    states = Stepper(graph).rest()
+    states = Stepper(graph).initial_state()
     for x in frames(graph, 5):
-        values["x"] = x if graph.rows else x.astype(np.float64)
+        values["x"] = x if graph.vocabulary_size else x.astype(np.float64)
         before = dict(states)
         for layer in graph.layers:
-            reads = [values[read] for read in layer.reads]
+            inputs = [values[read] for read in layer.inputs]
             if hasattr(layer.cell, "join"):
-                values[layer.name] = layer.cell.join(ops, *reads)
+                values[layer.name] = layer.cell.join(ops, *inputs)
                 continue
             names = [f"{layer.name}.{state}" for state in layer.cell.states]
-            values[layer.name], after = layer.cell.step(ops, reads[0], tuple(states[key] for key in names))
+            values[layer.name], after = layer.cell.step(ops, inputs[0], tuple(states[key] for key in names))
             states |= dict(zip(names, after, strict=True))
         y, replayed = Stepper(graph).step(x, before)
         np.testing.assert_array_equal(y, values[graph.layers[-1].name])
@@ -152,7 +152,7 @@ def test_an_answer_near_nothing_that_is_left_of_large_terms_is_kept(suffix, tmp_
     """Of ten thousand less ten thousand the last digits remain, and each runtime has its own."""
     gru, _ = keyword_spotter().layers
     graph = Graph((gru, Layer("out", Dense(t(1, 16)))), keyword_spotter().inputs)
-    answers, _ = Stepper(graph).run(random_frames(graph.inputs, graph.rows, 32))
+    answers, _ = Stepper(graph).run(random_frames(graph.inputs, graph.vocabulary_size, 32))
     for y in answers:
         scale = Scale(Tensor(np.full(1, 1e4, np.float32)), Tensor((-1e4 * y).astype(np.float32)))
         export(Graph((*graph.layers, Layer("unscaled", scale)), graph.inputs), tmp_path / f"m{suffix}")
@@ -202,7 +202,7 @@ def test_the_proof_sees_every_kind_of_harm(harm, where, tmp_path):
     program = edgernn.open(tmp_path / "m.rnn")
 
     class Engine:
-        backend, contract = "broken", program.contract
+        backend, manifest = "broken", program.manifest
 
         def bind(self):
             return Broken(program.engine.bind(), harm)
@@ -218,7 +218,7 @@ def test_the_proof_looks_at_many_steps(tmp_path):
     program, steps = edgernn.open(tmp_path / "m.rnn"), []
 
     class Engine:
-        backend, contract = "late", program.contract
+        backend, manifest = "late", program.manifest
 
         def bind(self):
             return Broken(
@@ -233,6 +233,6 @@ def test_a_state_that_is_not_carried_is_found(tmp_path):
     graph = keyword_spotter()
     edgernn.save(graph, tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
-    other = Graph(graph.layers, graph.inputs, rest={"gru.h": t(16)})
+    other = Graph(graph.layers, graph.inputs, initial_state={"gru.h": t(16)})
     with pytest.raises(ParityError, match=r"at step 0 in 'gru.h'"):
         prove(other, program)

@@ -50,7 +50,7 @@ def test_target_replays_the_reference(name, scheme, suffix, runtime, tmp_path):
     """Exactly where only weights are smaller; step by step, by the proof, where a runtime rounds in its own way."""
     graph = quantize(GRAPHS[name], scheme)
     program = written(graph, tmp_path / f"m{suffix}", runtime)
-    assert program.contract.precision == graph.precision == scheme
+    assert program.manifest.precision == graph.precision == scheme
     xs = frames(graph, STEPS)
     wanted, states = Stepper(graph).run(xs)
     stream = program.stream()
@@ -90,9 +90,9 @@ def gru_steps(graph, runs=16):
 def test_the_onnx_standard_itself_computes_the_same():
     """The file in the standard's own reference implementation, which has no kernels to share a mistake with."""
     data = render(INT8, ".onnx")
-    judge, session = ReferenceEvaluator(onnx.load_from_string(data)), onnxruntime.InferenceSession(data)
+    evaluate, session = ReferenceEvaluator(onnx.load_from_string(data)), onnxruntime.InferenceSession(data)
     for given, _ in gru_steps(INT8):
-        for found, wanted in zip(session.run(None, given), judge.run(None, given), strict=True):
+        for found, wanted in zip(session.run(None, given), evaluate.run(None, given), strict=True):
             np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
@@ -191,7 +191,7 @@ def test_the_proof_catches_a_state_that_is_not_fed_back(suffix, runtime, tmp_pat
     program = written(INT8, tmp_path / f"m{suffix}", runtime)
 
     class Engine:
-        backend, contract = program.backend, program.contract
+        backend, manifest = program.backend, program.manifest
 
         def bind(self):
             return Broken(program.engine.bind(), forgets)

@@ -39,7 +39,7 @@ def headed(graph: Graph) -> Graph:
 HEADED = {name: headed(graph) for name, graph in GRAPHS.items()}
 RECURRENT = [name for name, graph in HEADED.items() if families(graph)]
 WHOLE = {"normalize", "softmax"}  # the mean, or the sum, of what is left is another
-NORMALIZED = [name for name in RECURRENT if WHOLE & {word.name for word in trace(HEADED[name]).words}]
+NORMALIZED = [name for name in RECURRENT if WHOLE & {op.name for op in trace(HEADED[name]).operations}]
 PLAIN = [name for name in RECURRENT if name not in NORMALIZED]
 
 
@@ -150,7 +150,9 @@ def test_summed_layers_lose_the_same_units():
 def test_the_initial_state_loses_its_units():
     graph = headed(GRAPHS["Gru rest"])
     smaller = prune_units(graph, 0.4, importance={"layer.h": [5, 0, 3, 0, 4]})
-    np.testing.assert_array_equal(smaller.rest["layer.h"].stored, graph.rest["layer.h"].stored[[0, 2, 4]])
+    np.testing.assert_array_equal(
+        smaller.initial_state["layer.h"].stored, graph.initial_state["layer.h"].stored[[0, 2, 4]]
+    )
 
 
 def test_a_quantized_graph_keeps_its_integers():
@@ -264,8 +266,8 @@ def test_of_every_few_neighbours_some_stay(rows, width, shape):
 def test_every_cell_can_have_zeros(name, pattern):
     graph = GRAPHS[name]
     exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
-    words = [word for said in graph.recorded.values() for word in said.words if word.layer not in exact]
-    if "affine" not in {word.name for word in words}:
+    operations = [op for said in graph.layer_traces.values() for op in said.operations if op.layer not in exact]
+    if "affine" not in {op.name for op in operations}:
         with pytest.raises(UsageError, match="no layer is left to prune"):
             masks(graph, pattern)
         return

@@ -17,8 +17,8 @@ from edge import edge
 from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Standardize
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.integer.plan import Grid, grid, static
-from edgernn.interpreters.integer import FixedStepper, stepper
+from edgernn.integer.plan import QuantizationParameters, qparams, static
+from edgernn.interpreters.integer import IntegerStepper, stepper
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.range import Range
@@ -26,7 +26,7 @@ from edgernn.model.tensor import STATIC, Tensor
 from edgernn.model.trace import replay
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
-from edgernn.passes.prepare import Calibration, ready as with_ranges
+from edgernn.passes.prepare import Calibration, prepare as with_ranges
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.pruning import Plan
 from edgernn.passes.quantize import quantize
@@ -36,10 +36,10 @@ from edgernn.train.compress.finetune import compressed, finetune
 from edgernn.train.compress.restore import matrices, restore
 from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
-from edgernn.train.data.core import core, to_calibrate
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.evaluate.judge import answers
+from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
+from edgernn.train.evaluate.metrics import answers
 from edgernn.train.loop.batches import padded
 from edgernn.train.loop.distillation import Lesson, Teacher
 from edgernn.train.loop.task import Part, Task, Training
@@ -79,7 +79,7 @@ def ready(graph: Graph) -> Graph:
 def batch_of(graph: Graph) -> torch.Tensor:
     """One sequence as the network reads it."""
     xs = frames(graph, STEPS)
-    return torch.from_numpy(xs[:, 0].astype(np.int64) if graph.rows else xs)[None]
+    return torch.from_numpy(xs[:, 0].astype(np.int64) if graph.vocabulary_size else xs)[None]
 
 
 def run_of(network: Replay, graph: Graph) -> np.ndarray:
@@ -98,7 +98,7 @@ def run_of(network: Replay, graph: Graph) -> np.ndarray:
     bits=st.sampled_from((8, 16)),
 )
 def test_a_rounding_is_that_of_the_grid_and_has_no_gradient_beyond_it(xs, low, high, bits):
-    made = grid(Range(low, high), bits)
+    made = qparams(Range(low, high), bits)
     x = torch.tensor(xs, requires_grad=True)
     found = rounded(x, made)
     found.sum().backward()
@@ -167,19 +167,19 @@ def test_weights_are_those_of_the_quantized_graph(name, scheme):
 def test_every_word_makes_the_integers_of_the_definition(name, scheme):
     """Given the same integers: 997 of 1000 are equal, or all but one, and others one apart; curves whose table errs are 3."""
     graph = ready(GRAPHS[name])
-    definition, network = FixedStepper(quantize(graph, scheme)), Replay(graph, scheme=scheme)
-    plan, ops, states = network._plan, FakeOps(network._plan, network._weights()), definition.rest()
-    assert plan.grids == definition.plan.grids
+    definition, network = IntegerStepper(quantize(graph, scheme)), Replay(graph, scheme=scheme)
+    plan, ops, states = network._plan, FakeOps(network._plan, network._weights()), definition.initial_state()
+    assert plan.quantization == definition.plan.quantization
     apart: list[np.ndarray] = []
     for x in frames(graph, 16, seed=9):
         values = definition.values(x, states)
         _, states = definition.step(x, states)
-        for word in filter(plan.integer, plan.trace.words):
-            given = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in word.reads}
-            made = replay([word], ops, given, ops.said)
-            for ref in word.made:
-                q = plan.grids[ref.name].integers(made[ref.name].detach().numpy())
-                if word.name in {"sigmoid", "tanh"} and plan.grids[ref.name].bits == 16:
+        for op in filter(plan.integer, plan.trace.operations):
+            given = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in op.inputs}
+            made = replay([op], ops, given, ops.said)
+            for ref in op.outputs:
+                q = plan.quantization[ref.name].integers(made[ref.name].detach().numpy())
+                if op.name in {"sigmoid", "tanh"} and plan.quantization[ref.name].bits == 16:
                     assert np.abs(q - values[ref.name]).max() <= 3
                 else:
                     apart.append(np.abs(q - values[ref.name]))
@@ -190,7 +190,7 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
 
 def number(plan, name, values):
     """A value of the definition as float32; an index stays one."""
-    return plan.grids[name].numbers(values[name]) if name in plan.whole else np.asarray(values[name])
+    return plan.quantization[name].numbers(values[name]) if name in plan.whole else np.asarray(values[name])
 
 
 @every_graph
@@ -198,7 +198,7 @@ def number(plan, name, values):
 def test_a_whole_run_stays_with_the_definition(name, scheme):
     """In 8 bits 97 of 100 results are the same integers; in 16 they stay within a thousandth of what they reach."""
     graph = ready(GRAPHS[name])
-    xs, definition = frames(graph, STEPS), FixedStepper(quantize(graph, scheme))
+    xs, definition = frames(graph, STEPS), IntegerStepper(quantize(graph, scheme))
     found, wanted = run_of(Replay(graph, scheme=scheme), graph), definition.run(xs)[0]
     apart, reach = np.abs(found - wanted), np.abs(wanted).max()
     if scheme == "static_wi8_ai8":  # a cell state keeps an integer that was turned; the stack ends in a float softmax
@@ -245,8 +245,11 @@ def test_where_grids_are_fine_and_wide_the_gradient_is_that_of_float(name):
     graph = ready(GRAPHS[name])
     network, float_one = Replay(graph, scheme="static_wi8_ai8"), Replay(graph)
     plan = network._plan
-    fine = {key: Grid(each.scale * 2.0 ** (each.bits - 21), 0, 24) for key, each in plan.grids.items()}
-    network._plan = replace(plan, grids=fine, states={key: fine[f"{key}.in"] for key in plan.states})
+    fine = {
+        key: QuantizationParameters(each.scale * 2.0 ** (each.bits - 21), 0, 24)
+        for key, each in plan.quantization.items()
+    }
+    network._plan = replace(plan, quantization=fine, states={key: fine[f"{key}.in"] for key in plan.states})
     network._weights = lambda: {id(each): network.named[key] for key, each in network._small.tensors.items()}
     for each in (network, float_one):
         torch.square(each.run(batch_of(graph))[0]).sum().backward()
@@ -288,12 +291,12 @@ def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
     data = series_data(relative)
     torch.manual_seed(1)
     whole = calibrated(to_graph(Network(Shape("lstm", 6), data.width, data.outputs).eval(), data), data)
-    inner = core(whole, data)
+    inner = trainable_subgraph(whole, data)
     assert [layer.name for layer in inner.layers] == ["layers_0", "head"]
     small, small_whole = quantize(inner, scheme), quantize(whole, scheme)
-    plan, plan_whole, enters = static(small), static(small_whole), whole.recorded["standardize"].y.name
-    for name, made in plan.grids.items():
-        assert made == plan_whole.grids[enters if name == INPUT else name], name
+    plan, plan_whole, enters = static(small), static(small_whole), whole.layer_traces["standardize"].y.name
+    for name, made in plan.quantization.items():
+        assert made == plan_whole.quantization[enters if name == INPUT else name], name
     for name, tensor in small.tensors.items():
         assert tensor == small_whole.tensors[name]
 
@@ -304,7 +307,7 @@ def test_a_replay_of_the_core_is_the_network_that_was_trained(kind):
     data = series_data(relative=True)
     torch.manual_seed(3)
     network = Network(Shape(kind, 5, layers=2, norm=True, residual=True), data.width, data.outputs).eval()
-    mine = Replay(core(to_graph(network, data), data))
+    mine = Replay(trainable_subgraph(to_graph(network, data), data))
     x = torch.randn(2, 9, data.width)
     torch.testing.assert_close(mine.run(x)[0], network(x), atol=1e-5, rtol=1e-4)
     torch.square(mine.run(x)[0]).sum().backward()
@@ -320,11 +323,11 @@ def test_a_model_of_other_data_has_no_core():
     data = series_data(relative=False)
     graph = to_graph(Network(Shape("gru", 4), data.width, data.outputs).eval(), data)
     with pytest.raises(UsageError, match="has a Standardize 'standardize' where this data asks for the Standardize"):
-        core(graph.with_tensors({"standardize.mean": t(3)}), data)
+        trainable_subgraph(graph.with_tensors({"standardize.mean": t(3)}), data)
     with pytest.raises(UsageError, match="has a Dense 'head' where this data asks for the Scale 'unscaled'"):
-        core(Graph(graph.layers[:-1], 3), data)
+        trainable_subgraph(Graph(graph.layers[:-1], 3), data)
     with pytest.raises(UsageError, match="has 1 layers, all of them cells of this data"):
-        core(Graph(graph.layers[:1], 3), replace(data, mean=None, deviation=None))
+        trainable_subgraph(Graph(graph.layers[:1], 3), replace(data, mean=None, deviation=None))
 
 
 def calibrated(graph, data):
@@ -458,9 +461,9 @@ def test_a_static_model_is_judged_by_its_integers(known):
     graph, _, data = known
     small = quantize(calibrated(graph, data), "static_wi8_ai8")
     xs = data.test.frames[0]
-    np.testing.assert_array_equal(answers(small)(xs), FixedStepper(small).run(xs)[0])
-    assert isinstance(stepper(small), FixedStepper)
-    assert not isinstance(stepper(graph), FixedStepper)
+    np.testing.assert_array_equal(answers(small)(xs), IntegerStepper(small).run(xs)[0])
+    assert isinstance(stepper(small), IntegerStepper)
+    assert not isinstance(stepper(graph), IntegerStepper)
 
 
 # Teachers

@@ -14,7 +14,7 @@ from edge import called
 from edgernn.budget.binomial import NO_VERDICT
 from edgernn.errors import UsageError
 from edgernn.latency import regress as module
-from edgernn.latency.ab import Arms, Found, text
+from edgernn.latency.ab import ABTest, Found, text
 from edgernn.latency.regress import (
     BLOCK_US,
     CODES,
@@ -39,7 +39,7 @@ class Machine:
         self.order, self.opened, self.pace, self.sizes = [], 0, 1.0, []
 
     @contextmanager
-    def arms(self):
+    def ab(self):
         self.opened += 1
         layout = {name: np.exp(self.layout * self.random.standard_normal()) for name in ORDER}
         yield {name: lambda steps, name=name: self.block(name, steps, layout[name]) for name in ORDER}
@@ -54,7 +54,7 @@ class Machine:
 
 
 def found(**how):
-    return regress(Machine(**how).arms)
+    return regress(Machine(**how).ab)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_of_40_runs_what_is_slower_is_flagged_and_what_is_not_never(how, verdict
 
 def test_drift_would_flag_what_did_not_take_turns():
     machine = Machine(drift=0.01, noise=0.001, layout=0.0)
-    with machine.arms() as blocks:
+    with machine.ab() as blocks:
         base, candidate = ([np.median(blocks[name](200)) for _ in range(20)] for name in ("base", "candidate"))
     assert np.median(np.log(np.array(candidate) / base)) > np.log(1.05)
     assert found(drift=0.01, noise=0.001, layout=0.0).verdict == OK
@@ -84,7 +84,7 @@ def test_drift_would_flag_what_did_not_take_turns():
 
 def test_pairs_stand_abba_and_every_arm_is_opened_again():
     machine = Machine()
-    said = regress(machine.arms)
+    said = regress(machine.ab)
     order = machine.order[2:]  # the first two tell how many steps make a block
     rounds = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
     assert len(rounds) == said.pairs
@@ -99,7 +99,7 @@ def test_a_block_of_the_slower_is_as_long_as_a_block_should_be(slow):
     """And not as many steps as the other one would take in that time, which may be fifty times as long."""
     paces = dict.fromkeys(ORDER, 0.002) | {slow: 0.1} | ({"again": 0.1} if slow == "base" else {})
     machine = Machine(noise=0.0, layout=0.0, **paces)
-    said = regress(machine.arms)
+    said = regress(machine.ab)
     slower = next(each.base_us if slow == "base" else each.candidate_us for each in said.compared)
     assert said.steps * slower == pytest.approx(BLOCK_US, rel=0.1)
 
@@ -125,16 +125,16 @@ def test_the_tail_alone_can_be_slower():
                 took[::12] *= 2
             return took
 
-    said = regress(Tailed().arms)
+    said = regress(Tailed().ab)
     assert said.verdict == REGRESSED
     assert {each.metric: each.verdict for each in said.compared} == {"median": OK, "p95": REGRESSED}
 
 
 def test_tolerances_are_borne():
-    assert regress(Machine(candidate=1.3).arms, {"median": 0.5, "p95": 0.6}).verdict == OK
+    assert regress(Machine(candidate=1.3).ab, {"median": 0.5, "p95": 0.6}).verdict == OK
     for tolerance in (0.0, -0.1, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="the tolerance of the p95 is"):
-            regress(Machine().arms, {**TOLERANCES, "p95": tolerance})
+            regress(Machine().ab, {**TOLERANCES, "p95": tolerance})
 
 
 @pytest.mark.parametrize("pairs", [20, 30, 40, 80])
@@ -179,14 +179,14 @@ def test_processes_take_turns_and_all_is_told(folder):
 def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
     opened = {name: {"backend": f"runtime of {name}", "machine": {"python": "3.11.7"}} for name in ORDER}
     found = Found(
-        Arms("a.rnn", "b.rnn"), regress(Machine(candidate=1.2).arms), opened, (), ("the governor cannot be read",)
+        ABTest("a.rnn", "b.rnn"), regress(Machine(candidate=1.2).ab), opened, (), ("the governor cannot be read",)
     )
     lines = text(found).splitlines()
     assert lines[0] == "REGRESSED: 20 pairs of blocks of 200 steps, back to back"
     assert "candidate  b.rnn on runtime of candidate, Python 3.11.7" in lines
     assert lines[-1] == "the governor cannot be read"
     assert len(lines) < 24
-    unfit = replace(found, regression=regress(Machine(again=1.2).arms))
+    unfit = replace(found, regression=regress(Machine(again=1.2).ab))
     assert text(unfit).splitlines()[1].startswith("  the machine is unfit for the median")
 
 

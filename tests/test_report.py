@@ -22,7 +22,7 @@ from edgernn.model.window import Stage, Window
 from edgernn.pages.drawing import plain
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes, run
-from edgernn.train.evaluate.judge import Verdict
+from edgernn.train.evaluate.metrics import Evaluation
 from edgernn.train.loop.trainer import Place
 from edgernn.train.pages import curves, figures
 from edgernn.train.pages.report import _step, report
@@ -57,11 +57,11 @@ def network(outputs, labels=(), period_ms=None):
 def test_a_model_of_whole_windows_says_that_it_cannot_stream():
     graph = network(3)
     both = Window((Stage(graph, graph, "mean"),))
-    found = page(Verdict({"accuracy": 1.0}, counts(3)), both)
+    found = page(Evaluation({"accuracy": 1.0}, counts(3)), both)
     assert found.stands_alone()
     assert "it reads both ways, and cannot stream" in found.text
     assert "edgernn estimate" not in found.text
-    assert "cannot stream" not in page(Verdict({"accuracy": 1.0}, counts(3)), graph).text
+    assert "cannot stream" not in page(Evaluation({"accuracy": 1.0}, counts(3)), graph).text
 
 
 def page(verdict, graph, notes=()):
@@ -126,7 +126,7 @@ def test_a_training_writes_its_curves_and_its_environment(trained):
 
 def test_every_device_shows_its_estimate_and_the_share_of_a_period():
     graph = network(3, period_ms=0.01)
-    table = page(Verdict({"accuracy": 1.0}, counts(3)), graph).tables[2]
+    table = page(Evaluation({"accuracy": 1.0}, counts(3)), graph).tables[2]
     assert table[0] == ["device", *(f"{name}, µs" for name in FORMS)]
     assert [row[0].split(" | ")[0] for row in table[1:]] == RATED
     for name, *cells in table[1:]:
@@ -142,7 +142,7 @@ def test_a_board_that_knows_too_little_says_why():
 
 def test_the_sizes_are_those_of_each_precision():
     graph = network(3)
-    table = page(Verdict({"accuracy": 1.0}, counts(3)), graph).tables[1]
+    table = page(Evaluation({"accuracy": 1.0}, counts(3)), graph).tables[1]
     for (name, parameters, macs, *sizes), form in zip(table[1:], FORMS.values(), strict=True):
         bare = sum(tensor.nbytes for tensor in form(graph).tensors.values())
         assert name in FORMS
@@ -162,7 +162,7 @@ def test_feature_cells_are_told_apart(trained):
 def test_the_matrix_and_its_recalls_are_the_counts():
     matrix = counts(6)
     matrix[4] = 0
-    found = page(Verdict({"accuracy": 0.5}, matrix), network(6))
+    found = page(Evaluation({"accuracy": 0.5}, matrix), network(6))
     table = found.tables[0][1:]
     for k, (name, recall, asked, taken) in enumerate(table):
         total = sum(int(each) for each in matrix[k])
@@ -175,7 +175,7 @@ def test_the_matrix_and_its_recalls_are_the_counts():
 
 
 def test_any_name_is_shown_as_it_is():
-    found = page(Verdict({"<b>rmse</b>": 0.5}, counts(len(HOSTILE))), network(len(HOSTILE), HOSTILE), HOSTILE[:1])
+    found = page(Evaluation({"<b>rmse</b>": 0.5}, counts(len(HOSTILE))), network(len(HOSTILE), HOSTILE), HOSTILE[:1])
     assert found.stands_alone()
     assert [row[0] for row in found.tables[0][1:]] == [plain(name) for name in HOSTILE]
     shown = [plain(name, figures.LONGEST) for name in HOSTILE]
@@ -190,7 +190,7 @@ def test_any_name_is_shown_as_it_is():
 def test_many_classes_stay_readable(classes):
     names = tuple(f"class-{k}" for k in range(classes))
     matrix = counts(classes)
-    found = page(Verdict({"accuracy": 0.1}, matrix), network(classes, names))
+    found = page(Evaluation({"accuracy": 0.1}, matrix), network(classes, names))
     assert not [text for text in found.drawn[0] if text in names]
     recalls = {name: matrix[k, k] / matrix[k].sum() for k, name in enumerate(names)}
     worst = [row[0] for row in found.tables[0][1:]]
@@ -203,14 +203,14 @@ def test_a_forecast_of_many_outputs_shows_some_of_them():
     truth = np.random.default_rng(0).standard_normal((500, 24)).astype(np.float32)
     names = tuple(f"+{k}" for k in range(24))
     metrics = {f"rmse {name}": 1.0 for name in names}
-    found = page(Verdict(metrics, series=(truth, truth + 1, truth - 1)), network(24, names))
+    found = page(Evaluation(metrics, series=(truth, truth + 1, truth - 1)), network(24, names))
     assert [name for texts in found.drawn[:3] for name in texts if name in names] == ["+0", "+12", "+23"]
     assert "The last 300 of 500 steps" in found.text
     assert all(name in found.text for name in metrics)
 
 
 def test_the_same_training_gives_the_same_page():
-    verdict = Verdict({"accuracy": 0.5}, counts(4))
+    verdict = Evaluation({"accuracy": 0.5}, counts(4))
     assert page(verdict, network(4)).html == page(verdict, network(4)).html
 
 

@@ -159,7 +159,7 @@ def test_a_recipe_with_a_space_is_written_back_whole(said, tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     (folder / "r.toml").write_text(RECIPE.partition("[search]")[0])
     plain = recipes.load(folder / "r.toml")
-    loaded = recipes._recipe("r", recipes.parse(b"", "r"), {**plain.said, "search": said})
+    loaded = recipes._recipe("r", recipes.parse(b"", "r"), {**plain.values, "search": said})
     (folder / "r.toml").write_text(recipes.written(loaded))
     again = recipes.load(folder / "r.toml")
     assert again == loaded
@@ -251,7 +251,7 @@ def test_a_seed_makes_the_same_trials_however_often_the_search_is_interrupted(
         with pytest.raises(KeyboardInterrupt):
             search(recipe, data / "japanese_vowels", tmp_path / "pieces", **said)
     told = []
-    pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", told=told.append, **said)
+    pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", progress=told.append, **said)
     assert trials(pieces) == trials(whole)
     assert pieces.best == whole.best
     assert len({str(each.settings) for each in whole.trials}) == 18

@@ -48,9 +48,9 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
     result = run.train(loaded, path, tmp_path / "run")
     assert result.metrics["accuracy"] >= 0.97
     program = edgernn.open(tmp_path / "run/model.rnn")
-    assert program.contract.labels == ("complains", "praises")
+    assert program.manifest.labels == ("complains", "praises")
     with pytest.raises(edgernn.EdgernnError, match="is no text model"):
-        text_symbols(program.contract, "model.rnn")
+        text_symbols(program.manifest, "model.rnn")
 
 
 def test_the_verb_trains_on_sentences(tmp_path):

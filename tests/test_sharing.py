@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import edgernn
-from edgernn import Budget, Stage, Watch, Window
+from edgernn import Budget, Monitor, Stage, Window
 from edgernn.cells import RunningMean
 from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.model.graph import Graph, Layer
@@ -33,7 +33,7 @@ def program(request, tmp_path_factory):
     return edgernn.open(path, threads=2)
 
 
-USES = {
+RATES = {
     "step": lambda stream: stream.step(X),
     "run": lambda stream: stream.run(X[None]),
     "reset": lambda stream: stream.reset(),
@@ -42,7 +42,7 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("use", RATES)
 @pytest.mark.parametrize("long", ["step", "run"])
 def test_a_stream_in_use_is_refused_to_another_thread(program, use, long):
     inside, leave = threading.Event(), threading.Event()
@@ -52,14 +52,14 @@ def test_a_stream_in_use_is_refused_to_another_thread(program, use, long):
         assert leave.wait(60)
         return 0
 
-    stream, alone = program.stream(watch=Watch(BUDGET, clock=clock)), program.stream()
+    stream, alone = program.stream(monitor=Monitor(BUDGET, clock=clock)), program.stream()
     wanted = [alone.step(X), alone.step(X)]
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(USES[long], stream)
+        answer = pool.submit(RATES[long], stream)
         try:
             assert inside.wait(60)
             with pytest.raises(StateError, match=r"is being used by another thread.* one thread at a time"):
-                USES[use](stream)
+                RATES[use](stream)
         finally:
             leave.set()
         np.testing.assert_array_equal(answer.result().ravel(), wanted[0])
@@ -95,7 +95,7 @@ def test_a_stream_is_free_again_after_whatever_went_wrong(program):
         raise KeyboardInterrupt
 
     ticks = iter(range(0, 10**9, 200_000))
-    stream = program.stream(watch=Watch(BUDGET, told, clock=lambda: next(ticks)))
+    stream = program.stream(monitor=Monitor(BUDGET, told, clock=lambda: next(ticks)))
     for wrong, error in (
         (lambda: stream.step(np.full(6, np.nan, np.float32)), FrameError),
         (lambda: stream.step(X[:3]), FrameError),
@@ -120,7 +120,7 @@ def test_a_hook_may_look_at_the_state_and_reset_it_and_may_not_step(program):
         stream.reset()
 
     ticks = iter(range(0, 10**9, 200_000))
-    stream = program.stream(watch=Watch(BUDGET, told, clock=lambda: next(ticks)))
+    stream = program.stream(monitor=Monitor(BUDGET, told, clock=lambda: next(ticks)))
     np.testing.assert_array_equal(stream.step(X), program.stream().step(X))
     np.testing.assert_array_equal(stream.step(X), program.stream().step(X))
     assert seen == [1, 1]
@@ -130,9 +130,9 @@ def test_a_hook_may_look_at_the_state_and_reset_it_and_may_not_step(program):
 def test_a_program_is_pickled_as_the_bytes_of_its_file(program, protocol):
     data = pickle.dumps(program, protocol)
     again = pickle.loads(data)
-    assert (again, again.contract, again.backend, again.size) == (
+    assert (again, again.manifest, again.backend, again.size) == (
         program,
-        program.contract,
+        program.manifest,
         program.backend,
         program.size,
     )
@@ -157,7 +157,7 @@ def test_a_program_of_windows_is_pickled_too(tmp_path):
     both = Window((Stage(GRAPHS["Gru"], GRAPHS["Gru"]),), pooled=True)
     export(both, tmp_path / "m.onnx")
     program = edgernn.open(tmp_path / "m.onnx")
-    xs = np.ones((5, program.contract.inputs), np.float32)
+    xs = np.ones((5, program.manifest.inputs), np.float32)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(program)).run(xs), program.run(xs))
 
 

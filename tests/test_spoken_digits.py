@@ -173,7 +173,7 @@ def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
 
 
 @dataclass(frozen=True)
-class Kept:
+class TuneCache:
     """What integers must keep of float."""
 
     changed: int  # answers of the 300
@@ -183,8 +183,8 @@ class Kept:
 
 
 INTEGERS = {
-    "static_wi8_ai16": Kept(changed=2, change=0.007, equal=0.995, snr_db=38),
-    "static_wi8_ai8": Kept(changed=5, change=0.010, equal=0.97, snr_db=25),
+    "static_wi8_ai16": TuneCache(changed=2, change=0.007, equal=0.995, snr_db=38),
+    "static_wi8_ai8": TuneCache(changed=5, change=0.010, equal=0.97, snr_db=25),
 }
 
 
@@ -221,7 +221,7 @@ def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, m
     smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
     exact, defined = (heard(each, tmp_path / "whole.rnn", None, test) for each in (graph, smaller))
     np.testing.assert_array_equal(heard(smaller, tmp_path / "whole.so", None, test).scores, defined.scores)
-    step = static(smaller).door["y"].scale
+    step = static(smaller).float_io["y"].scale
     for suffix, runtimes in RUNS_INTEGERS.items():
         for runtime in runtimes:
             if suffix == ".tflite":

@@ -25,8 +25,8 @@ from edgernn.train.evaluate.spotting import (
     chosen,
     curve,
     detected,
+    evaluated,
     heard,
-    judged,
     mixed,
     rises,
     smoothed,
@@ -109,7 +109,7 @@ JUDGED = {
 def test_an_alarm_is_right_from_the_word_until_a_little_after(name):
     times, wanted = JUDGED[name]
     made = Recording(np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, TRUTH)
-    found = judged(times, made, "yes", late_s=0.5)
+    found = evaluated(times, made, "yes", late_s=0.5)
     assert (found.said, found.missed, found.false) == wanted
     assert found.false_an_hour == pytest.approx(wanted[2] * 450)
     assert found.miss_rate == wanted[1] / 2
@@ -117,8 +117,8 @@ def test_an_alarm_is_right_from_the_word_until_a_little_after(name):
 
 def test_one_alarm_does_not_answer_two_words():
     made = Recording(np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, (Spoken("yes", 1.0, 1.5), Spoken("yes", 1.7, 2.2)))
-    assert judged([1.8], made, "yes", late_s=0.5).missed == 1
-    assert judged([1.8, 2.3], made, "yes", late_s=0.5).missed == 0
+    assert evaluated([1.8], made, "yes", late_s=0.5).missed == 1
+    assert evaluated([1.8, 2.3], made, "yes", late_s=0.5).missed == 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,7 +158,7 @@ def test_the_curve_counts_what_a_device_raises(suffix, tmp_path):
     assert [each.threshold for each in points] == list(THRESHOLDS)
     for point in points[::23]:
         keyword = Keyword(0, 8, point.threshold, refractory=50)
-        assert judged(detected(program, made, keyword), made, "loud", late_s=0.3) == point.outcome
+        assert evaluated(detected(program, made, keyword), made, "loud", late_s=0.3) == point.outcome
     best = chosen(points, 0.0)
     assert (best.outcome.said, best.outcome.missed) == (6, 0)
 
@@ -171,7 +171,7 @@ def test_a_setting_chosen_on_one_recording_holds_on_another(tmp_path):
     share = heard(program, first, "loud")
     best = chosen((point for window in (1, 4, 8) for point in curve(share, first, "loud", window, 0.5, 0.3)), 0.0)
     keyword = Keyword(0, best.window, best.threshold, 50)
-    outcome = judged(detected(program, second, keyword), second, "loud", 0.3)
+    outcome = evaluated(detected(program, second, keyword), second, "loud", 0.3)
     assert (outcome.said, outcome.missed, outcome.false) == (6, 0, 0)
 
 

@@ -14,8 +14,8 @@ from edgernn.errors import CalibrationError, GraphError, UsageError
 from edgernn.integer import fixedpoint
 from edgernn.integer.fixedpoint import multiplier, rescale, together
 from edgernn.integer.forms import MAKE
-from edgernn.integer.plan import Grid, grid, static
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.integer.plan import QuantizationParameters, qparams, static
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.range import Range
@@ -91,7 +91,7 @@ def test_the_curve_is_tanh_at_every_position():
 @given(low=st.floats(-1e6, 1e6), high=st.floats(-1e6, 1e6), bits=st.sampled_from((8, 16)))
 def test_a_grid_holds_its_range_and_every_integer_comes_back(low, high, bits):
     seen = Range(min(low, high), max(low, high))
-    made = grid(seen, bits)
+    made = qparams(seen, bits)
     q = np.arange(made.low, made.high + 1)
     np.testing.assert_array_equal(made.integers(made.numbers(q)), q)
     assert made.integers(np.zeros(1)) == made.zero
@@ -100,7 +100,7 @@ def test_a_grid_holds_its_range_and_every_integer_comes_back(low, high, bits):
 
 
 def test_what_is_no_number_is_never_an_arbitrary_integer():
-    made = grid(Range(-1, 3), 8)
+    made = qparams(Range(-1, 3), 8)
     assert made.integers(np.array([np.nan, np.inf, -np.inf, 1e300])).tolist() == [made.zero, 127, -128, 127]
 
 
@@ -110,15 +110,15 @@ LSB = {"affine": 0.51, "sigmoid": 2.2, "tanh": 2.2, "normalize": 0.6, "softmax":
 """The word -> how far its integer may be from its own exact result, in steps of its grid; 0.501 for all others."""
 
 
-def exact_inputs(plan, word, values):
+def exact_inputs(plan, op, values):
     def real(ref):
-        made = plan.grids.get(ref.name)
+        made = plan.quantization.get(ref.name)
         if made is None:
             return values[ref.name]
         q = values[ref.name] if ref.name in plan.whole else made.integers(values[ref.name])
         return (q - made.zero) * np.float64(made.scale)
 
-    return {ref.name: real(ref) for ref in word.reads}
+    return {ref.name: real(ref) for ref in op.inputs}
 
 
 @every_static
@@ -127,18 +127,18 @@ def exact_inputs(plan, word, values):
 def test_a_word_is_within_its_lsb_of_float_and_saturates(name, scheme, loudness):
     """Given its own integers, against float64; where that leaves the grid, the end of the grid and nothing else."""
     graph = GRAPHS[name]
-    stepper, definition = FixedStepper(quantized(graph, scheme)), NumpyOps("float64")
-    plan, states, checked = stepper.plan, stepper.rest(), 0
+    stepper, definition = IntegerStepper(quantized(graph, scheme)), NumpyOps("float64")
+    plan, states, checked = stepper.plan, stepper.initial_state(), 0
     for x in frames(graph, 16, seed=9):
-        loud = x if graph.rows else x * np.float32(loudness)
+        loud = x if graph.vocabulary_size else x * np.float32(loudness)
         values = stepper.values(loud, states)
         _, states = stepper.step(loud, states)
-        for word in filter(plan.integer, plan.trace.words):
-            wanted = replay([word], definition, exact_inputs(plan, word, values))
-            for ref in word.made:
-                made = plan.grids[ref.name]
+        for op in filter(plan.integer, plan.trace.operations):
+            wanted = replay([op], definition, exact_inputs(plan, op, values))
+            for ref in op.outputs:
+                made = plan.quantization[ref.name]
                 exact = np.clip(wanted[ref.name] / made.scale + made.zero, made.low, made.high)
-                assert np.abs(values[ref.name] - exact).max() <= LSB.get(word.name, 0.501), word
+                assert np.abs(values[ref.name] - exact).max() <= LSB.get(op.name, 0.501), op
                 checked += 1
     assert checked
 
@@ -147,7 +147,7 @@ def test_a_word_is_within_its_lsb_of_float_and_saturates(name, scheme, loudness)
 @every_scheme
 def test_answers_stay_close_to_float(name, scheme):
     graph, xs = GRAPHS[name], frames(GRAPHS[name], 64)
-    wanted, found = Stepper(graph).run(xs)[0], FixedStepper(quantized(graph, scheme)).run(xs)[0]
+    wanted, found = Stepper(graph).run(xs)[0], IntegerStepper(quantized(graph, scheme)).run(xs)[0]
     if name == "Activation log":
         wanted, found = np.exp(wanted), np.exp(found)
     bound = {8: 0.04, 16: 0.015}[STATIC[scheme]]
@@ -159,10 +159,10 @@ def rounded(x, mantissa, shift, to):
     return min(max(q, to.low), to.high)
 
 
-def of_affine(word, plan, form, xs):
+def of_affine(op, plan, form, xs):
     """From the weights as they are stored and the bias as it is, without the zero that `Affine` folds into it."""
-    weight, ref, bias = word.args
-    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    weight, ref, bias = op.args
+    x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     made = []
     for r, row in enumerate(weight.stored.tolist()):
         step = Fraction(float(weight.scale[r])) * Fraction(x.scale)
@@ -173,14 +173,14 @@ def of_affine(word, plan, form, xs):
     return made
 
 
-def of_sum(word, plan, form, xs):
-    a, b = (plan.grids[ref.name] for ref in word.reads)
+def of_sum(op, plan, form, xs):
+    a, b = (plan.quantization[ref.name] for ref in op.inputs)
     pairs = zip(xs[0].tolist(), xs[1].tolist(), strict=True)
     return [rounded((p - a.zero) * form.by_a + (q - b.zero) * form.by_b, 1, form.shift, form.to) for p, q in pairs]
 
 
-def of_product(word, plan, form, xs):
-    a, b = (plan.grids[ref.name] for ref in word.reads)
+def of_product(op, plan, form, xs):
+    a, b = (plan.quantization[ref.name] for ref in op.inputs)
     pairs = zip(xs[0].tolist(), xs[1].tolist(), strict=True)
     return [rounded((p - a.zero) * (q - b.zero), form.mantissa, form.shift, form.to) for p, q in pairs]
 
@@ -192,14 +192,14 @@ PYTHON = {"affine": of_affine, "add": of_sum, "subtract": of_sum, "multiply": of
 @pytest.mark.parametrize("name", ["Gru", "Lstm", "Lstm projected", "Mgu", "Rnn relu", "stack"])
 def test_a_word_is_exactly_what_pythons_integers_say(name, scheme):
     plan, random, said = static(quantized(GRAPHS[name], scheme)), np.random.default_rng(2), set()
-    for word in filter(plan.integer, plan.trace.words):
-        if word.name in PYTHON:
-            form = MAKE[word.name](word, plan)
+    for op in filter(plan.integer, plan.trace.operations):
+        if op.name in PYTHON:
+            form = MAKE[op.name](op, plan)
             for _ in range(8):
-                sides = [plan.grids[ref.name] for ref in word.reads]
-                xs = [random.integers(s.low, s.high + 1, r.width) for s, r in zip(sides, word.reads, strict=True)]
-                assert form(*xs).tolist() == PYTHON[word.name](word, plan, form, xs), word
-            said.add(word.name)
+                sides = [plan.quantization[ref.name] for ref in op.inputs]
+                xs = [random.integers(s.low, s.high + 1, r.width) for s, r in zip(sides, op.inputs, strict=True)]
+                assert form(*xs).tolist() == PYTHON[op.name](op, plan, form, xs), op
+            said.add(op.name)
     assert {"affine", "add"} <= said
 
 
@@ -213,9 +213,9 @@ def test_an_affine_never_leaves_32_bits():
     graph = one(Dense(Tensor(weight), Tensor(bias)), inputs=4000)
     xs = [np.random.default_rng(i).uniform(-1, 1, (20, 4000)).astype(np.float32) for i in range(2)]
     smaller = quantize(calibrate(graph, [*xs, np.full((20, 4000), 1.0, np.float32)]), "static_wi8_ai16")
-    form = MAKE["affine"](static(smaller).trace.words[0], static(smaller))
+    form = MAKE["affine"](static(smaller).trace.operations[0], static(smaller))
     assert (np.abs(form.weight).sum(axis=1) * 32768 + np.abs(form.bias)).max() < 2**31
-    y, _ = FixedStepper(smaller).run(np.concatenate([np.ones((1, 4000), np.float32), xs[0]]))
+    y, _ = IntegerStepper(smaller).run(np.concatenate([np.ones((1, 4000), np.float32), xs[0]]))
     np.testing.assert_allclose(y[0], [loudest, 100, -7], rtol=2e-3, atol=0.2)
 
 
@@ -227,7 +227,7 @@ def test_what_was_made_for_another_range_is_refused():
     with pytest.raises(
         CalibrationError, match=r"layer 'layer': the sums of an affine may reach .* quantize the float graph again"
     ):
-        FixedStepper(tight)
+        IntegerStepper(tight)
 
 
 def test_a_matrix_that_no_step_can_make_fit_is_refused():
@@ -337,8 +337,8 @@ def test_what_an_lstm_adds_to_its_cell_state_is_16_bits_too():
     graph = quantized(GRAPHS["Lstm"], "static_wi8_ai8")
     plan = static(graph)
     by_name = {}
-    for word in plan.trace.words:
-        by_name.setdefault(word.name, []).append([plan.grids[ref.name].bits for ref in word.made])
+    for op in plan.trace.operations:
+        by_name.setdefault(op.name, []).append([plan.quantization[ref.name].bits for ref in op.outputs])
     assert by_name["multiply"] == [[16], [16], [8]]  # f * c, i * g, o * tanh(c)
     assert by_name["sigmoid"] == [[16], [16], [8]]
     assert by_name["affine"] == [[8], [8]]
@@ -357,7 +357,11 @@ def test_a_state_leaves_with_the_grid_it_enters_with(name, scheme):
         plan = static(replace(graph, ranges=ranges))
         for state in plan.trace.states:
             if state.name in plan.states:
-                assert plan.grids[state.before.name] == plan.grids[state.after.name] == plan.states[state.name]
+                assert (
+                    plan.quantization[state.before.name]
+                    == plan.quantization[state.after.name]
+                    == plan.states[state.name]
+                )
 
 
 @every_static
@@ -366,14 +370,14 @@ def test_a_state_comes_back_exactly(name, scheme, tmp_path):
     graph = quantized(GRAPHS[name], scheme)
     edgernn.save(graph, tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
-    assert program.contract.precision == scheme
+    assert program.manifest.precision == scheme
     xs = frames(graph, 24, seed=5)
     through, first, second = (program.stream() for _ in range(3))
     wanted = through.run(xs)
     first.run(xs[:11])
     second.state = first.state
     np.testing.assert_array_equal(second.run(xs[11:]), wanted[11:])
-    stepper = FixedStepper(graph)
+    stepper = IntegerStepper(graph)
     for state, q in stepper.integers(second.state).items():
         np.testing.assert_array_equal(stepper.plan.states[state].numbers(q), second.state[state])
 
@@ -383,12 +387,12 @@ def test_a_state_comes_back_exactly(name, scheme, tmp_path):
 def test_sequences_side_by_side_give_the_same_integers(name, scheme):
     graph = quantized(GRAPHS[name], scheme)
     xs = np.stack(sequences(graph, 3, 12))
-    beside, states = FixedStepper(graph).run(xs)
+    beside, states = IntegerStepper(graph).run(xs)
     for i, each in enumerate(xs):
-        alone, ends = FixedStepper(graph).run(each)
+        alone, ends = IntegerStepper(graph).run(each)
         np.testing.assert_allclose(beside[i], alone, rtol=1e-6, atol=1e-6)  # but for softmax, exact
-        for state, q in FixedStepper(graph).integers(ends).items():
-            np.testing.assert_array_equal(FixedStepper(graph).integers(states)[state][i], q)
+        for state, q in IntegerStepper(graph).integers(ends).items():
+            np.testing.assert_array_equal(IntegerStepper(graph).integers(states)[state][i], q)
 
 
 # Borders
@@ -408,10 +412,10 @@ def test_layers_that_are_kept_and_features_stay_float(scheme):
     assert [layer.name for layer in graph.layers if layer.scheme] == ["gru", "norm", "out"]
     assert {name for name, tensor in graph.tensors.items() if tensor.scheme} == {"gru.w", "gru.u", "out.w"}
     plan = static(graph)
-    assert {word.layer for word in plan.trace.words if plan.integer(word)} == {"gru", "norm", "out"}
-    assert [word.name for word in plan.trace.words if word.layer == "out" and not plan.integer(word)] == ["softmax"]
+    assert {op.layer for op in plan.trace.operations if plan.integer(op)} == {"gru", "norm", "out"}
+    assert [op.name for op in plan.trace.operations if op.layer == "out" and not plan.integer(op)] == ["softmax"]
     assert set(plan.states) == {"gru.h"}
-    y, _ = FixedStepper(graph).run(frames(graph, 8))
+    y, _ = IntegerStepper(graph).run(frames(graph, 8))
     np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-6)
     wanted, _ = Stepper(Graph(layers, 6)).run(frames(graph, 8))
     np.testing.assert_allclose(y, wanted, atol=0.03)
@@ -421,9 +425,9 @@ def test_two_static_schemes_meet_in_one_graph():
     graph = quantize(quantized(KWS, "static_wi8_ai8", keep=("out",)), "static_wi8_ai16")
     assert graph.precision == "static_wi8_ai16+static_wi8_ai8"
     plan = static(graph)
-    assert (plan.grids["gru.h.in"].bits, plan.grids[plan.trace.y.name].bits) == (8, 16)
+    assert (plan.quantization["gru.h.in"].bits, plan.quantization[plan.trace.y.name].bits) == (8, 16)
     xs = frames(graph, 32)
-    np.testing.assert_allclose(FixedStepper(graph).run(xs)[0], Stepper(KWS).run(xs)[0], atol=0.15)
+    np.testing.assert_allclose(IntegerStepper(graph).run(xs)[0], Stepper(KWS).run(xs)[0], atol=0.15)
 
 
 def test_what_is_not_calibrated_is_refused():
@@ -432,7 +436,7 @@ def test_what_is_not_calibrated_is_refused():
     ):
         quantize(KWS, "static_wi8_ai8", ranges={name: Range(-1, 1) for name in KWS.values if name != "gru.h.in"})
     with pytest.raises(UsageError, match="no layer computes with integers: the graph is in fp32"):
-        FixedStepper(KWS)
+        IntegerStepper(KWS)
 
 
 def test_ranges_may_be_given_beside_the_graph():
@@ -442,17 +446,22 @@ def test_ranges_may_be_given_beside_the_graph():
 
 def test_grids_are_those_of_tflite():
     plan = static(quantized(GRAPHS["Gru"], "static_wi8_ai8"))
-    found = {word.name: plan.grids[word.made[0].name] for word in plan.trace.words}
-    assert found["sigmoid"] == Grid(1 / 256, -128, 8)
-    assert found["tanh"] == Grid(1 / 128, 0, 8)
+    found = {op.name: plan.quantization[op.outputs[0].name] for op in plan.trace.operations}
+    assert found["sigmoid"] == QuantizationParameters(1 / 256, -128, 8)
+    assert found["tanh"] == QuantizationParameters(1 / 128, 0, 8)
     wide = static(quantized(GRAPHS["Gru"], "static_wi8_ai16"))
-    assert {made.zero for made in wide.grids.values()} == {0}
+    assert {made.zero for made in wide.quantization.values()} == {0}
     assert {
-        wide.grids[ref.name].scale for word in wide.trace.words if word.name in {"sigmoid", "tanh"} for ref in word.made
+        wide.quantization[ref.name].scale
+        for op in wide.trace.operations
+        if op.name in {"sigmoid", "tanh"}
+        for ref in op.outputs
     } == {1 / 32768}
     for each in (plan, wide):
-        for word in each.trace.words:
-            if word.name == "split":
-                assert len({each.grids[ref.name] for ref in (*word.reads, *word.made) if isinstance(ref, Ref)}) == 1
+        for op in each.trace.operations:
+            if op.name == "split":
+                assert (
+                    len({each.quantization[ref.name] for ref in (*op.inputs, *op.outputs) if isinstance(ref, Ref)}) == 1
+                )
         (state,) = each.trace.states
-        assert each.grids[state.before.name] == each.grids[state.after.name]
+        assert each.quantization[state.before.name] == each.quantization[state.after.name]

@@ -12,15 +12,15 @@ from hypothesis import example, given, settings, strategies as st
 from static_zoo import program
 from test_static_c import FLOATS, WHOLE, loud
 
-from edgernn.artifact.manifest import contract
+from edgernn.artifact.manifest import graph_manifest
 from edgernn.cells import Activation, LayerNorm
 from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import inverse_root
 from edgernn.integer.forms import MAKE
 from edgernn.integer.normalize import WIDEST
-from edgernn.integer.plan import Grid, Static, static
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters, static
 from edgernn.integer.reproducible import differing
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
@@ -51,11 +51,12 @@ def told():
     graphs = {(name, scheme): quantized(name, scheme) for name in EVERY for scheme in STATIC}
     given, wanted = [], {}
     for key, graph in graphs.items():
-        stepper, said = FixedStepper(graph), contract(graph)
+        stepper, said = IntegerStepper(graph), graph_manifest(graph)
         xs = loud(graph, STREAMS, STEPS)
-        xs = said.grids[INPUT].integers(xs) if INPUT in said.grids else xs
+        xs = said.quantization[INPUT].integers(xs) if INPUT in said.quantization else xs
         states = {
-            name: said.grids[name].integers(v) if name in said.grids else v for name, v in stepper.rest(STREAMS).items()
+            name: said.quantization[name].integers(v) if name in said.quantization else v
+            for name, v in stepper.initial_state(STREAMS).items()
         }
         made = []
         for x in xs.swapaxes(0, 1):
@@ -82,7 +83,7 @@ def test_compiled_code_has_the_bits_of_numpy(way, tmp_path):
     quick = replace(WAYS[way], optimize=min("-O1", WAYS[way].optimize))
     made, at = quick.output(tmp_path, program(list(graphs.values())), given), 0
     for key, graph in graphs.items():
-        plan, said, results = static(graph), contract(graph), wanted[key]
+        plan, said, results = static(graph), graph_manifest(graph), wanted[key]
         row = np.dtype([(str(i), each.dtype, each.shape[2:]) for i, each in enumerate(results)])
         rows = np.frombuffer(made, row, STREAMS * STEPS, at).reshape(STREAMS, STEPS)
         at += rows.nbytes
@@ -103,7 +104,7 @@ NOT_ALL = {"LogMel before a net": "", "Dense softmax": "states", "Activation log
 def test_a_contract_says_where_the_same_bits_end(name):
     """At a float affine before integers, as features have; and at a softmax or a logarithm that makes the answer."""
     for scheme in STATIC:
-        assert contract(quantized(name, scheme)).same_bits == NOT_ALL.get(name, "all")
+        assert graph_manifest(quantized(name, scheme)).same_bits == NOT_ALL.get(name, "all")
 
 
 # The words, against real numbers and against Python's integers
@@ -121,11 +122,11 @@ def test_the_inverse_root_is_right_to_28_bits(v):
     assert -15 <= e <= 15
 
 
-def form(cell, width, x: Grid, to: Grid):
+def form(cell, width, x: QuantizationParameters, to: QuantizationParameters):
     """The integer form of the one word of a cell, from one grid to another."""
-    word = trace(one(cell, width)).words[0]
-    grids = {ref.name: each for ref, each in ((word.reads[0], x), (word.made[0], to))}
-    return MAKE[word.name](word, Static(trace(one(cell, width)), frozenset(grids), grids, {}))
+    op = trace(one(cell, width)).operations[0]
+    quantization = {ref.name: each for ref, each in ((op.inputs[0], x), (op.outputs[0], to))}
+    return MAKE[op.name](op, IntegerPlan(trace(one(cell, width)), frozenset(quantization), quantization, {}))
 
 
 def of_normalize(form, q):
@@ -152,7 +153,7 @@ def of_normalize(form, q):
     return made
 
 
-def drawn(data, x: Grid, width):
+def drawn(data, x: QuantizationParameters, width):
     """A vector on a grid: anything, one value throughout, one element apart, or as far apart as there is."""
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     q = random.integers(x.low, x.high + 1, width)
@@ -167,15 +168,17 @@ def drawn(data, x: Grid, width):
     return q
 
 
-grids = st.builds(
-    lambda bits, zero, size: Grid(float(np.float32(10.0**size)), zero if bits == 8 else 0, bits),
+quantization = st.builds(
+    lambda bits, zero, size: QuantizationParameters(float(np.float32(10.0**size)), zero if bits == 8 else 0, bits),
     st.sampled_from((8, 16)), st.integers(-128, 127), st.floats(-6, 3),
 )  # fmt: skip
 widths = st.one_of(st.integers(1, 80), st.sampled_from((1000, 4096, WIDEST)))
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), x=grids, to=grids, width=widths, eps=st.sampled_from((1e-12, 1e-5, 1e-3, 1.0, 1e6)))
+@given(
+    data=st.data(), x=quantization, to=quantization, width=widths, eps=st.sampled_from((1e-12, 1e-5, 1e-3, 1.0, 1e6))
+)
 def test_a_normalization_of_integers_is_that_of_real_numbers(data, x, to, width, eps):
     """Within 0.6 steps, and a little more where one step of what is computed inside is many of the result."""
     random = np.random.default_rng(width)
@@ -191,9 +194,9 @@ def test_a_normalization_of_integers_is_that_of_real_numbers(data, x, to, width,
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), x=grids, bits=st.sampled_from((8, 16)), width=st.integers(1, 400))
+@given(data=st.data(), x=quantization, bits=st.sampled_from((8, 16)), width=st.integers(1, 400))
 def test_a_softmax_of_integers_is_that_of_real_numbers(data, x, bits, width):
-    to = Grid(2.0**-8, -128, 8) if bits == 8 else Grid(2.0**-15, 0, 16)
+    to = QuantizationParameters(2.0**-8, -128, 8) if bits == 8 else QuantizationParameters(2.0**-15, 0, 16)
     q = drawn(data, x, width)
     raised = np.exp((q - q.max()) * np.float64(x.scale))
     exact = raised / raised.sum() / to.scale + to.zero
@@ -201,7 +204,7 @@ def test_a_softmax_of_integers_is_that_of_real_numbers(data, x, bits, width):
 
 
 @settings(max_examples=30, deadline=None)
-@given(x=grids, to=grids)
+@given(x=quantization, to=quantization)
 def test_a_logarithm_of_integers_is_that_of_real_numbers(x, to):
     """And the lowest integer where there is none."""
     q = np.arange(x.low, x.high + 1)
@@ -219,4 +222,4 @@ def test_a_vector_that_integers_do_not_hold_is_refused(cell, said):
     graph = Graph(layers, WIDEST + 1)
     ranges = dict.fromkeys(graph.values, Range(-1, 1))
     with pytest.raises(CalibrationError, match=rf"layer 'wide': .* {WIDEST + 1} elements {said}.* keep=\('wide',\)"):
-        FixedStepper(quantize(graph, "static_wi8_ai8", ranges=ranges))
+        IntegerStepper(quantize(graph, "static_wi8_ai8", ranges=ranges))

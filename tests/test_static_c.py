@@ -29,7 +29,7 @@ from edgernn.cells import (
 )
 from edgernn.errors import FrameError, ParityError
 from edgernn.integer.plan import static
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps
 from edgernn.model.graph import INPUT, OUTPUT, Graph, Layer
 from edgernn.model.range import Range
@@ -119,8 +119,8 @@ def halving(name, scheme):
 def loud(graph, *shape, seed=3):
     """Random frames of which a few are far beyond their ranges."""
     random = np.random.default_rng(seed)
-    if graph.rows:
-        return random.integers(0, graph.rows, (*shape, 1)).astype(np.int32)
+    if graph.vocabulary_size:
+        return random.integers(0, graph.vocabulary_size, (*shape, 1)).astype(np.int32)
     size = np.where(random.random((*shape, 1)) < 0.02, 100, 1)
     return (size * random.standard_normal((*shape, graph.inputs))).astype(np.float32)
 
@@ -139,11 +139,11 @@ def written(graph, stem, folder):
 def test_ten_thousand_random_steps_give_the_bits_of_the_definition(scheme, tmp_path):
     """Many streams at once in numpy, reset at random; each compiled stream is one of them."""
     graph = quantized("every word", scheme)
-    program, reference = compiled(graph, tmp_path), FixedStepper(graph)
+    program, reference = compiled(graph, tmp_path), IntegerStepper(graph)
     streams, steps = 40, 250
     xs = loud(graph, streams, steps)
     resets = np.random.default_rng(1).random((streams, steps)) < 0.02
-    rest = reference.rest(streams)
+    rest = reference.initial_state(streams)
     states, wanted = rest, []
     for x, reset in zip(xs.swapaxes(0, 1), resets.T, strict=True):
         states = {key: np.where(reset[:, None], rest[key], state) for key, state in states.items()}
@@ -170,9 +170,9 @@ STRETCHED = {"float in the middle": 3}
 def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_path):
     """Each step from the definition's own state: a last digit of float may turn an integer now and then, no more."""
     graph = quantized(name, scheme)
-    program, reference = compiled(graph, tmp_path), FixedStepper(graph)
+    program, reference = compiled(graph, tmp_path), IntegerStepper(graph)
     stream = program.stream()
-    states, equal, turned = reference.rest(), [], []
+    states, equal, turned = reference.initial_state(), [], []
     for x in loud(graph, 300):
         stream.state = states
         found = stream.step(x)
@@ -181,7 +181,7 @@ def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_
         scales = {key: reference.plan.states[key].scale if key in reference.plan.states else 1e-5 for key in states}
         turned.append(max(np.abs(state - states[key]).max() / scales[key] for key, state in stream.state.items()))
     if name == "float at the end":  # its states are integers, or made by float words that have the same bits
-        assert (program.contract.same_bits, max(turned)) == ("states", 0)
+        assert (program.manifest.same_bits, max(turned)) == ("states", 0)
     assert np.mean(equal) > 0.98
     assert max(turned) <= 1.001 * STRETCHED.get(name, 1)
     assert np.mean(np.less_equal(turned, 1.001)) > 0.98
@@ -190,17 +190,17 @@ def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_
 @every_scheme
 def test_a_raw_stream_takes_and_gives_the_integers_themselves(scheme, tmp_path):
     graph = quantized("every word", scheme)
-    program, reference = compiled(graph, tmp_path), FixedStepper(graph)
-    said, raw, stream = program.contract, program.stream(raw=True), program.stream()
-    xs = said.grids[INPUT].integers(loud(graph, 50)).astype(said.dtype(INPUT))
-    states = {key: said.grids[key].integers(state) for key, state in reference.rest().items()}
+    program, reference = compiled(graph, tmp_path), IntegerStepper(graph)
+    said, raw, stream = program.manifest, program.stream(raw=True), program.stream()
+    xs = said.quantization[INPUT].integers(loud(graph, 50)).astype(said.dtype(INPUT))
+    states = {key: said.quantization[key].integers(state) for key, state in reference.initial_state().items()}
     for x in xs:
         y, states = reference.whole(x.astype(np.int64), states)
         found = raw.step(x)
         assert found.dtype == said.dtype(OUTPUT)
         np.testing.assert_array_equal(found, y)
         np.testing.assert_array_equal(
-            stream.step(said.grids[INPUT].numbers(x.astype(np.int64))), said.grids[OUTPUT].numbers(y)
+            stream.step(said.quantization[INPUT].numbers(x.astype(np.int64))), said.quantization[OUTPUT].numbers(y)
         )
     assert {key: state.dtype.name for key, state in raw.state.items()} == {key: said.dtype(key) for key in states}
     for key, state in raw.state.items():
@@ -218,7 +218,7 @@ def test_a_frame_that_must_not_enter_does_not_in_integers_either(name, tmp_path)
     program = compiled(graph, tmp_path)
     edgernn.save(graph, tmp_path / "m.rnn")
     xs = loud(graph, 12)
-    xs[[0, 5, 6], -1] = 1000 if graph.rows else np.nan
+    xs[[0, 5, 6], -1] = 1000 if graph.vocabulary_size else np.nan
     for choice in ("hold", "zero"):
         stream, other = (each.stream(on_bad_input=choice) for each in (program, edgernn.open(tmp_path / "m.rnn")))
         for x in xs:
@@ -268,12 +268,12 @@ def test_every_processor_computes_the_same_integers(way, tmp_path):
         graph = halving("every word", scheme)
         written(graph, stem, tmp_path)
         assert f"affine_i{STATIC[scheme]}_to_i{STATIC[scheme]}_sparse(" in (tmp_path / f"{stem}.c").read_text()
-        reference, xs = FixedStepper(graph), loud(graph, 200)
-        door = reference.plan.door
-        kinds = f"int{door[INPUT].bits}", f"int{door[OUTPUT].bits}"
+        reference, xs = IntegerStepper(graph), loud(graph, 200)
+        float_io = reference.plan.float_io
+        kinds = f"int{float_io[INPUT].bits}", f"int{float_io[OUTPUT].bits}"
         ys = reference.run(xs)[0]
-        said.append(door[INPUT].integers(xs).astype(kinds[0]))
-        wanted.append(door[OUTPUT].integers(ys).astype(kinds[1]))
+        said.append(float_io[INPUT].integers(xs).astype(kinds[0]))
+        wanted.append(float_io[OUTPUT].integers(ys).astype(kinds[1]))
     data = b"".join(x8.tobytes() + x16.tobytes() for x8, x16 in zip(*said, strict=True))
     done = WAYS[way].run(WAYS[way].build(tmp_path, "main.c", "a8.c", "a16.c"), data)
     assert done.returncode == 0, done.stderr[:2000]
@@ -346,21 +346,21 @@ int main(void) {
 def test_the_header_turns_numbers_into_integers_as_the_definition_does(tmp_path):
     graph = quantized("gru", "static_wi8_ai8")
     written(graph, "m", tmp_path)
-    door = static(graph).door
+    float_io = static(graph).float_io
     q = np.arange(-140, 140)
-    halves = (q + 0.5 - door[INPUT].zero) * door[INPUT].scale
+    halves = (q + 0.5 - float_io[INPUT].zero) * float_io[INPUT].scale
     odd = [np.nan, np.inf, -np.inf, 3e38, 1e-42]
     x = np.concatenate([halves, np.nextafter(halves, 1e9), np.linspace(-9, 9, 999), odd]).astype(np.float32)
     (tmp_path / "main.c").write_text(TURNS)
     program = WAYS["sanitized"].build(tmp_path, "main.c", "m.c")
     said = np.frombuffer(WAYS["sanitized"].run(program, x.tobytes()).stdout, np.dtype([("q", "i1"), ("y", "<f4")]))
-    np.testing.assert_array_equal(said["q"], door[INPUT].integers(x))
-    np.testing.assert_array_equal(said["y"], door[OUTPUT].numbers(said["q"].astype(np.int64)))
+    np.testing.assert_array_equal(said["q"], float_io[INPUT].integers(x))
+    np.testing.assert_array_equal(said["y"], float_io[OUTPUT].numbers(said["q"].astype(np.int64)))
     header = (tmp_path / "m.h").read_text()
-    for name, grid in (("M_X", door[INPUT]), ("M_Y", door[OUTPUT]), ("M_gru_h", door["gru.h"])):
+    for name, qparams in (("M_X", float_io[INPUT]), ("M_Y", float_io[OUTPUT]), ("M_gru_h", float_io["gru.h"])):
         (scale,) = re.findall(rf"#define {name}_SCALE (\S+)f\n", header)
-        assert np.float32(scale) == np.float32(grid.scale)
-        assert f"#define {name}_ZERO ({grid.zero})\n" in header
+        assert np.float32(scale) == np.float32(qparams.scale)
+        assert f"#define {name}_ZERO ({qparams.zero})\n" in header
 
 
 @every_scheme
@@ -380,30 +380,40 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
     graph = quantized(name, scheme)
     plan, steps = static(graph), trace(graph)
     step = bordered(spread(steps, plan.whole), plan)
-    for word in step.trace.words:
-        if word.name not in ("lookup", "integers", "numbers"):
-            kinds = {ref.name in step.grids for ref in (*word.reads, *word.made)}
-            assert len(kinds) == 1, str(word)
+    for op in step.trace.operations:
+        if op.name not in ("lookup", "integers", "numbers"):
+            kinds = {ref.name in step.quantization for ref in (*op.inputs, *op.outputs)}
+            assert len(kinds) == 1, str(op)
     for state in step.trace.states:
-        assert (state.before.name in step.grids) == (state.after.name in step.grids) == (state.name in plan.states)
-    assert (step.trace.y.name in step.grids) == (OUTPUT in plan.door)
+        assert (
+            (state.before.name in step.quantization)
+            == (state.after.name in step.quantization)
+            == (state.name in plan.states)
+        )
+    assert (step.trace.y.name in step.quantization) == (OUTPUT in plan.float_io)
     ops = NumpyOps()
     ops.integers = ops.numbers = ops.moved = lambda x: x
     start = {ref.name: np.full(ref.width, 0.3) for ref in (steps.x, *(state.before for state in steps.states))}
-    start |= {INPUT: np.array([2])} if graph.rows else {}
-    found = replay(step.trace.words, ops, dict(start))
-    wanted = replay(steps.words, NumpyOps(), dict(start))
+    start |= {INPUT: np.array([2])} if graph.vocabulary_size else {}
+    found = replay(step.trace.operations, ops, dict(start))
+    wanted = replay(steps.operations, NumpyOps(), dict(start))
     for mine, other in zip(step.trace.results, steps.results, strict=True):
         np.testing.assert_array_equal(found[mine.name], wanted[other.name])
     groups = grouped(step.trace)
-    layout = lay_out(step.trace, groups, {key: kind(grid) for key, grid in step.grids.items()})
-    last = {layout.root(ref.name)[0]: i for i, group in enumerate(groups) for word in group.words for ref in word.reads}
+    layout = lay_out(step.trace, groups, {key: kind(qparams) for key, qparams in step.quantization.items()})
+    last = {
+        layout.root(ref.name)[0]: i for i, group in enumerate(groups) for op in group.operations for ref in op.inputs
+    }
     last |= {layout.root(ref.name)[0]: len(groups) for ref in step.trace.results}
     alive = {}
     for i, group in enumerate(groups):
         alive = {key: spot for key, spot in alive.items() if last[key] >= i}
-        for made in group.stored if group.words[0].name != "split" else ():
-            spot = (kind(step.grids.get(made.name)), layout.offsets[made.name], layout.offsets[made.name] + made.width)
+        for made in group.stored if group.operations[0].name != "split" else ():
+            spot = (
+                kind(step.quantization.get(made.name)),
+                layout.offsets[made.name],
+                layout.offsets[made.name] + made.width,
+            )
             assert all(spot[0] != other or spot[2] <= a or spot[1] >= b for other, a, b in alive.values())
             alive[made.name] = spot
 
@@ -414,7 +424,7 @@ def test_an_integer_that_differs_is_found(tmp_path):
     program = compiled(graph, tmp_path)
     prove(graph, program)
     out = graph.layers[-1]
-    more = Tensor(out.cell.b.stored + np.float32(static(graph).door[OUTPUT].scale))
+    more = Tensor(out.cell.b.stored + np.float32(static(graph).float_io[OUTPUT].scale))
     other = replace(graph, layers=(*graph.layers[:-1], replace(out, cell=replace(out.cell, b=more))))
     with pytest.raises(
         ParityError, match=r"on native .* differs from numpy at step 0 in 'y' by .*; expected at most 0:"

@@ -12,7 +12,7 @@ from test_static import STATICS, every_scheme
 import edgernn
 from edgernn.cells import Conv1d, Standardize
 from edgernn.errors import ParityError
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.runtime.float_io import integers, numbers
@@ -47,9 +47,9 @@ def test_a_step_is_the_definition_within_its_slack(name, scheme, suffix, tmp_pat
     """What `export` proves before it keeps a file; and then a stream that runs freely does not drift."""
     graph = quantized(name, scheme)
     program = exported(graph, tmp_path / f"m{suffix}")
-    assert program.contract.precision == scheme
+    assert program.manifest.precision == scheme
     xs = within(graph, 24)
-    wanted, states = FixedStepper(graph).run(xs)
+    wanted, states = IntegerStepper(graph).run(xs)
     stream = program.stream()
     found = stream.run(xs)
     size = max(1.0, float(np.abs(wanted).max()))
@@ -61,7 +61,7 @@ def test_a_step_is_the_definition_within_its_slack(name, scheme, suffix, tmp_pat
 def test_integers_stand_at_the_door(suffix, tmp_path):
     """A raw stream takes, carries and gives the file's own integers; the usual one says the same in float."""
     program = exported(quantized("Lstm", "static_wi8_ai8"), tmp_path / f"m{suffix}")
-    raw, usual, said = program.stream(raw=True), program.stream(), program.contract
+    raw, usual, said = program.stream(raw=True), program.stream(), program.manifest
     for x in frames(GRAPHS["Lstm"], 8):
         q, y = raw.step(integers(said, "x", x)), usual.step(x)
         assert q.dtype == np.int8

@@ -14,7 +14,7 @@ from test_static_files import EVERY, KWS, quantized
 
 from edgernn.cells import Gru
 from edgernn.errors import UnsupportedError
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, STATIC
 from edgernn.model.window import Stage, Window
@@ -58,16 +58,16 @@ def cut(planned, static):
     there = {name for node in graph.node for name in node.output}
     made = {
         planned.names[ref.name]: ref
-        for word in filter(static.integer, static.trace.words)
-        for ref in word.made
-        if word.name != "split" or planned.names[ref.name] in there
+        for op in filter(static.integer, static.trace.operations)
+        for ref in op.outputs
+        if op.name != "split" or planned.names[ref.name] in there
     }
     for node in graph.node:
         node.output[:] = [f"{name}.made" if name in made else name for name in node.output]
     read = {name for node in graph.node for name in node.input}
 
     def info(name, ref):
-        return helper.make_tensor_value_info(name, TYPES[DTYPES[static.grids[ref.name].bits]], [1, ref.width])
+        return helper.make_tensor_value_info(name, TYPES[DTYPES[static.quantization[ref.name].bits]], [1, ref.width])
 
     ins = [given for given in graph.input if given.name in read] + [
         info(name, made[name]) for name in made if name in read
@@ -81,16 +81,16 @@ def cut(planned, static):
 def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
     """Each given the definition's own integers, also where it saturates; in float between them, and by other kernels."""
     graph = quantized(name, scheme)
-    stepper, planned = FixedStepper(graph), plan(graph, tuple(SCHEMES))
-    static, said, states = stepper.plan, planned.said, stepper.rest()
-    data = serialized(cut(planned, static), planned.contract)
+    stepper, planned = IntegerStepper(graph), plan(graph, tuple(SCHEMES))
+    static, said, states = stepper.plan, planned.manifest, stepper.initial_state()
+    data = serialized(cut(planned, static), planned.manifest)
     sessions = [session(data, options) for options in OPTIONS.values()]
     asked = {given.name for given in sessions[0].get_inputs()}
-    for x in frames(graph, 6, seed=9) * (1 if graph.rows else 2):
+    for x in frames(graph, 6, seed=9) * (1 if graph.vocabulary_size else 2):
         values = stepper.values(x, states)
-        given = {"x": integers(said, "x", x)[None] if graph.rows == 0 else x}
+        given = {"x": integers(said, "x", x)[None] if graph.vocabulary_size == 0 else x}
         given |= {f"{state}.in": integers(said, state, states[state])[None] for state in said.states}
-        given |= {planned.names[v]: values[v].astype(DTYPES[static.grids[v].bits])[None] for v in static.whole}
+        given |= {planned.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.whole}
         for each in sessions:
             found = dict(
                 zip(
@@ -99,12 +99,12 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
                     strict=True,
                 )
             )
-            for word in filter(static.integer, static.trace.words):
-                for ref in word.made:
-                    if word.name == "split" and f"{planned.names[ref.name]}.made" not in found:
+            for op in filter(static.integer, static.trace.operations):
+                for ref in op.outputs:
+                    if op.name == "split" and f"{planned.names[ref.name]}.made" not in found:
                         continue
                     off = np.abs(found[f"{planned.names[ref.name]}.made"][0] - values[ref.name])
-                    assert off.max() <= errs(word, static), word
+                    assert off.max() <= errs(op, static), op
         _, states = stepper.step(x, states)
 
 
@@ -119,13 +119,13 @@ def test_the_onnx_standard_itself_computes_the_same(name, scheme):
     data, random = render(graph, "m", place("m.onnx"))["m.onnx"], np.random.default_rng(3)
     model = onnx.load_from_string(data)
     model.opset_import[0].version = OPSET_OF_16_BITS  # it has no older form of the operators, which mean the same
-    judge, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
+    evaluate, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
     said = plan(graph, tuple(SCHEMES)).said
     for x in frames(graph, 8):
-        given = {"x": x if graph.rows else integers(said, "x", x)[None]}
+        given = {"x": x if graph.vocabulary_size else integers(said, "x", x)[None]}
         for state, width in said.states.items():
             given[f"{state}.in"] = integers(said, state, random.uniform(-1, 1, (1, width)).astype(np.float32))
-        for found, wanted in zip(runs.run(None, given), judge.run(None, given), strict=True):
+        for found, wanted in zip(runs.run(None, given), evaluate.run(None, given), strict=True):
             assert np.abs(found.astype(float) - wanted).max() <= 2
             equal.append(np.mean(found == wanted))
     assert np.mean(equal) > 0.96  # two floats of 24 bits turn one integer of 16 in some hundred, at each word
@@ -170,19 +170,19 @@ def test_onnx_runtime_has_kernels_of_integers_for_some_words(tmp_path):
 def test_parts_become_float_once_as_a_whole(tmp_path):
     """Of each split in a GRU, whose parts are all computed with; a node for each part would take longer than its work."""
     graph = quantized("kws", "static_wi8_ai8")
-    trace, left = FixedStepper(graph).trace, kinds(graph, OPTIONS["as edgernn opens it"], tmp_path)
-    parts = {ref.name for word in trace.words if word.name == "split" for ref in word.made}
-    read = {ref.name for word in trace.words for ref in word.reads if word.name != "split"}
-    assert left["DequantizeLinear"] == len(read - parts) + sum(word.name == "split" for word in trace.words)
+    trace, left = IntegerStepper(graph).trace, kinds(graph, OPTIONS["as edgernn opens it"], tmp_path)
+    parts = {ref.name for op in trace.operations if op.name == "split" for ref in op.outputs}
+    read = {ref.name for op in trace.operations for ref in op.inputs if op.name != "split"}
+    assert left["DequantizeLinear"] == len(read - parts) + sum(op.name == "split" for op in trace.operations)
 
 
 def test_weights_become_float_once_and_not_at_every_step(tmp_path):
     graph = quantized("kws", "static_wi8_ai8")
-    affines = [word for word in FixedStepper(graph).trace.words if word.name == "affine"]
+    affines = [op for op in IntegerStepper(graph).trace.operations if op.name == "affine"]
     written = onnx.load_from_string(render(graph, "m", place("m.onnx"))["m.onnx"]).graph.node
     all_of_them = sum(node.op_type == "DequantizeLinear" for node in written)
     left = kinds(graph, OPTIONS["as edgernn opens it"], tmp_path)["DequantizeLinear"]
-    assert all_of_them - left == sum(1 + (word.args[2] is not None) for word in affines)
+    assert all_of_them - left == sum(1 + (op.args[2] is not None) for op in affines)
 
 
 @every_scheme

@@ -11,7 +11,7 @@ from test_static_files import EVERY, quantized
 
 from edgernn.errors import CalibrationError
 from edgernn.integer.plan import INTEGER, static
-from edgernn.interpreters.integer import FixedOps, FixedStepper
+from edgernn.interpreters.integer import IntegerOps, IntegerStepper
 from edgernn.model.range import Range
 from edgernn.model.tensor import SCHEMES
 from edgernn.model.trace import replay
@@ -20,7 +20,7 @@ from edgernn_export import export
 from edgernn_export.targets.destination import place
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
-from edgernn_export.targets.tflite.integers import IntegerWords
+from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.target import render
 
 KERNELS = ("BUILTIN_REF", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO")
@@ -55,28 +55,32 @@ def interpreter(data, kernels):
 # Words
 
 
-def alone(word, planned, plan_of_integers):
+def alone(op, planned, plan_of_integers):
     """A model of one word, from the integers that it reads to those that it makes."""
     flat = Flat()
-    words = IntegerWords(planned, flat, place("m.tflite"), plan_of_integers)
-    words.names = {name: name for name in words.names}
-    words.held |= {ref.name for ref in word.reads if ref.name in plan_of_integers.grids}
-    ins = dict.fromkeys(ref.name for ref in word.reads)
-    for ref in word.reads:
-        kind = f"int{plan_of_integers.grids[ref.name].bits}" if ref.name in plan_of_integers.grids else "int32"
-        words.enter(ref, (1,) if kind == "int32" else (1, ref.width), kind)
-    replay([word], words, {ref.name: ref for ref in word.reads}, words.hear)
-    return flat.finish(list(ins), [ref.name for ref in word.made], {})
+    operations = TfliteIntegerOps(planned, flat, place("m.tflite"), plan_of_integers)
+    operations.names = {name: name for name in operations.names}
+    operations.held |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
+    ins = dict.fromkeys(ref.name for ref in op.inputs)
+    for ref in op.inputs:
+        kind = (
+            f"int{plan_of_integers.quantization[ref.name].bits}"
+            if ref.name in plan_of_integers.quantization
+            else "int32"
+        )
+        operations.enter(ref, (1,) if kind == "int32" else (1, ref.width), kind)
+    replay([op], operations, {ref.name: ref for ref in op.inputs}, operations.hear)
+    return flat.finish(list(ins), [ref.name for ref in op.outputs], {})
 
 
-def inputs(word, plan_of_integers, random):
+def inputs(op, plan_of_integers, random):
     """Random integers for a word, over the whole of their grids."""
-    grids = plan_of_integers.grids
+    quantization = plan_of_integers.quantization
     return {
-        ref.name: random.integers(grids[ref.name].low, grids[ref.name].high + 1, ref.width)
-        if ref.name in grids
+        ref.name: random.integers(quantization[ref.name].low, quantization[ref.name].high + 1, ref.width)
+        if ref.name in quantization
         else random.integers(0, 9, 1)
-        for ref in word.reads
+        for ref in op.inputs
     }
 
 
@@ -88,20 +92,23 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
     for name in FEW:
         planned = plan(quantized(name, scheme), tuple(SCHEMES))
         whole = static(planned.graph)
-        for word in filter(whole.integer, planned.trace.words):
-            runs, ops = interpreter(alone(word, planned, whole), kernels).get_signature_runner("step"), FixedOps(whole)
-            bits = whole.grids[word.made[0].name].bits
+        for op in filter(whole.integer, planned.trace.operations):
+            runs, ops = interpreter(alone(op, planned, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
+            bits = whole.quantization[op.outputs[0].name].bits
             for _ in range(6):
-                given = inputs(word, whole, random)
-                wanted = replay([word], ops, dict(given), ops.said)
-                kinds = {v: f"int{whole.grids[v].bits}" if v in whole.grids else "int32" for v in given}
+                given = inputs(op, whole, random)
+                wanted = replay([op], ops, dict(given), ops.said)
+                kinds = {v: f"int{whole.quantization[v].bits}" if v in whole.quantization else "int32" for v in given}
                 found = runs(
-                    **{v: q.astype(kinds[v]).reshape((1, -1) if v in whole.grids else -1) for v, q in given.items()}
+                    **{
+                        v: q.astype(kinds[v]).reshape((1, -1) if v in whole.quantization else -1)
+                        for v, q in given.items()
+                    }
                 )
-                for ref in word.made:
+                for ref in op.outputs:
                     off = np.abs(found[ref.name][0].astype(int) - wanted[ref.name]).max()
-                    assert off <= (3 if word.name in {"sigmoid", "tanh"} and bits == 16 else 1), word
-            said.add(word.name)
+                    assert off <= (3 if op.name in {"sigmoid", "tanh"} and bits == 16 else 1), op
+            said.add(op.name)
     assert said == set(INTEGER)
 
 
@@ -114,8 +121,8 @@ def test_the_file_itself_says_its_grids(scheme):
     graph = quantized("Lstm", scheme)
     told, said = interpreter(rendered(graph), "AUTO"), plan(graph, tuple(SCHEMES)).said
     for detail in (*told.get_input_details(), *told.get_output_details()):
-        grid = said.grids[detail["name"].removesuffix(".in").removesuffix(".out")]
-        assert detail["quantization"] == (grid.scale, grid.zero)
+        qparams = said.quantization[detail["name"].removesuffix(".in").removesuffix(".out")]
+        assert detail["quantization"] == (qparams.scale, qparams.zero)
 
 
 VERSIONS = {
@@ -152,7 +159,7 @@ def test_ranges_that_no_operator_takes_never_end_the_process(scheme, tmp_path):
         }
         try:
             graph = rounded(replace(EVERY[name], ranges=ranges), scheme)
-            FixedStepper(graph)
+            IntegerStepper(graph)
         except CalibrationError:
             continue
         export(graph, tmp_path / "m.tflite")

@@ -69,9 +69,9 @@ def test_reset_is_a_fresh_start(program):
 def test_reset_restores_the_learned_rest(programs, suffix):
     graph = GRAPHS["Gru rest"]
     stream = programs["rest", suffix].stream()
-    np.testing.assert_array_equal(stream.state["layer.h"], graph.rest["layer.h"].stored)
+    np.testing.assert_array_equal(stream.state["layer.h"], graph.initial_state["layer.h"].stored)
     stream.run(frames(graph, 3))
-    np.testing.assert_array_equal(stream.reset().state["layer.h"], graph.rest["layer.h"].stored)
+    np.testing.assert_array_equal(stream.reset().state["layer.h"], graph.initial_state["layer.h"].stored)
 
 
 def test_the_state_is_a_copy(program):
@@ -168,7 +168,7 @@ def test_holding_before_any_frame_takes_zeros(program):
 def test_frames_up_to_the_limit_enter_and_what_they_leave_is_finite(programs, suffix, name):
     """Sums of them would overflow float32 beyond it, and LiteRT's sigmoid be NaN, which a state would keep for ever."""
     program = programs[name, suffix]
-    limit, inputs = np.float32(program.contract.limit), program.contract.inputs
+    limit, inputs = np.float32(program.manifest.limit), program.manifest.inputs
     stream, signs = program.stream(), np.random.default_rng(0).choice(np.float32([-1, 1]), (20, inputs))
     answers = stream.run(signs * limit)
     assert np.isfinite(answers).all()
@@ -183,8 +183,8 @@ def test_frames_up_to_the_limit_enter_and_what_they_leave_is_finite(programs, su
 @pytest.mark.parametrize("name", ["kws", "stack"])
 def test_the_first_number_beyond_the_limit_is_refused_alike(programs, suffix, name):
     program = programs[name, suffix]
-    beyond = np.nextafter(np.float32(program.contract.limit), np.float32(np.inf))
-    good, bad = np.zeros(program.contract.inputs, np.float32), np.zeros(program.contract.inputs, np.float32)
+    beyond = np.nextafter(np.float32(program.manifest.limit), np.float32(np.inf))
+    good, bad = np.zeros(program.manifest.inputs, np.float32), np.zeros(program.manifest.inputs, np.float32)
     bad[1] = -beyond
     stream = program.stream()
     stream.step(good)
@@ -213,7 +213,7 @@ def test_opening_a_program_leaves_arithmetic_as_it_was(program):
 def test_exactly_the_frames_beyond_the_limit_are_refused(programs, values):
     frame = np.array(values, np.float32)
     stream = programs["kws", ".tflite"].stream()
-    if (np.abs(frame) <= programs["kws", ".tflite"].contract.limit).all():
+    if (np.abs(frame) <= programs["kws", ".tflite"].manifest.limit).all():
         stream.step(frame)
     else:
         with pytest.raises(FrameError):
@@ -354,14 +354,14 @@ def test_a_program_outlives_the_file_that_it_came_from(tmp_path):
 
 
 def test_a_program_says_what_it_is(program, suffix):
-    contract = program.contract
-    assert (contract.inputs, contract.outputs, dict(contract.states), contract.precision) == (
+    manifest = program.manifest
+    assert (manifest.inputs, manifest.outputs, dict(manifest.states), manifest.precision) == (
         10,
         4,
         {"gru.h": 16},
         "fp32",
     )
-    assert (contract.labels, contract.period_ms, contract.rows) == (KWS.labels, 10.0, 0)
+    assert (manifest.labels, manifest.period_ms, manifest.vocabulary_size) == (KWS.labels, 10.0, 0)
     assert (
         program.backend.split()[0]
         in {".rnn": "numpy", ".onnx": "onnxruntime", ".so": "native", ".tflite": "ai-edge-litert"}[suffix]
@@ -369,7 +369,7 @@ def test_a_program_says_what_it_is(program, suffix):
 
 
 def test_names_of_any_language_survive(programs, suffix):
-    assert programs["stack", suffix].contract.labels == GRAPHS["stack"].labels
+    assert programs["stack", suffix].manifest.labels == GRAPHS["stack"].labels
 
 
 def test_an_unstable_model_runs_as_far_as_numbers_go(tmp_path):
@@ -379,7 +379,7 @@ def test_an_unstable_model_runs_as_far_as_numbers_go(tmp_path):
     stream = edgernn.open(tmp_path / "m.rnn").stream()
     answers = stream.run(np.ones((100, 6), np.float32))
     assert np.isfinite(answers).all()
-    assert answers.max() > edgernn.open(tmp_path / "m.rnn").contract.limit
+    assert answers.max() > edgernn.open(tmp_path / "m.rnn").manifest.limit
 
 
 def test_a_package_without_the_inner_call_is_called_by_its_own_method():

@@ -45,9 +45,9 @@ WAIT = [("kws", 2), ("of what is read", 2), ("of what is carried", 3), ("no bias
 @pytest.mark.parametrize(("name", "gates"), WAIT)
 def test_the_parts_of_a_gru_wait_for_their_sums(name, gates):
     steps = summed(plan(EVERY[name]).trace)
-    sums = [word for word in steps.words if word.name == "add" and {ref.name for ref in word.reads} & late(steps)]
+    sums = [op for op in steps.operations if op.name == "add" and {ref.name for ref in op.inputs} & late(steps)]
     assert len(sums) == len(late(steps)) == gates
-    assert not [word for word in steps.words if word.name == "split"]
+    assert not [op for op in steps.operations if op.name == "split"]
 
 
 def test_a_gru_is_seven_products_and_no_split():
@@ -60,6 +60,6 @@ def test_a_gru_is_seven_products_and_no_split():
 
 def test_what_is_quantized_at_every_step_stays_whole():
     """To cut it would round its input as often as there are parts."""
-    words = plan(quantize(KWS)).trace
-    assert summed(words) == words
-    assert not late(words)
+    operations = plan(quantize(KWS)).trace
+    assert summed(operations) == operations
+    assert not late(operations)

@@ -149,8 +149,8 @@ def grouped(x, groups, w):
 CONVERTED = {
     "plain tensor": given_by(lambda m, x: m.gru(x - m.mean)[0], gru=gru(), mean=torch.tensor(0.3)),
     "plain tensors in a list and a dictionary": given_by(
-        lambda m, x: m.gru(x, m.rest[0])[0] * m.by["scale"],
-        gru=gru(), rest=lambda: [torch.randn(1, 1, H)], by=lambda: {"scale": torch.tensor(2.0), "other": 3},
+        lambda m, x: m.gru(x, m.initial_state[0])[0] * m.by["scale"],
+        gru=gru(), initial_state=lambda: [torch.randn(1, 1, H)], by=lambda: {"scale": torch.tensor(2.0), "other": 3},
     ),
     "plain tensor computed from a weight": given_by(
         lambda m, x: m.gru(x * m.by)[0], gru=gru(), by=lambda: nn.Parameter(torch.ones(I)) * 2

@@ -26,26 +26,26 @@ class Says:
         return self.does(ops, x), state
 
 
-def words(does, inputs=6):
-    return [word.name for word in trace(Graph((Layer("l", Says(does)),), inputs)).words]
+def operations(does, inputs=6):
+    return [op.name for op in trace(Graph((Layer("l", Says(does)),), inputs)).operations]
 
 
 def test_equal_words_merge():
-    assert words(lambda ops, x: ops.tanh(x) + ops.tanh(x)) == ["tanh", "add"]
+    assert operations(lambda ops, x: ops.tanh(x) + ops.tanh(x)) == ["tanh", "add"]
     shared = Dense(t(4, 6))
     graph = Graph((Layer("a", shared), Layer("b", shared, ("x",)), Layer("c", Activation("relu"), ("b",))), 6)
-    assert [word.name for word in trace(graph).words] == ["affine", "relu"]
+    assert [op.name for op in trace(graph).operations] == ["affine", "relu"]
 
 
 def test_parts_of_a_concatenation_are_taken_from_where_they_came():
-    assert words(lambda ops, x: ops.split(ops.concat(ops.tanh(x), ops.relu(x)), 2)[1]) == ["relu"]
-    assert words(lambda ops, x: ops.concat(*ops.split(x, 3))) == []
-    assert "split" in words(lambda ops, x: ops.split(ops.concat(ops.tanh(x), x), (4, 8))[0])
+    assert operations(lambda ops, x: ops.split(ops.concat(ops.tanh(x), ops.relu(x)), 2)[1]) == ["relu"]
+    assert operations(lambda ops, x: ops.concat(*ops.split(x, 3))) == []
+    assert "split" in operations(lambda ops, x: ops.split(ops.concat(ops.tanh(x), x), (4, 8))[0])
 
 
 def test_words_that_change_nothing_are_passed_over():
-    assert words(lambda ops, x: ops.scale(ops.concat(x), 1.0, 0.0)) == []
-    assert words(lambda ops, x: ops.split(x, 1)[0]) == []
+    assert operations(lambda ops, x: ops.scale(ops.concat(x), 1.0, 0.0)) == []
+    assert operations(lambda ops, x: ops.split(x, 1)[0]) == []
 
 
 def test_what_nobody_reads_is_dropped():
@@ -53,21 +53,21 @@ def test_what_nobody_reads_is_dropped():
         ops.sigmoid(x)
         return ops.relu(x)
 
-    assert words(does) == ["relu"]
+    assert operations(does) == ["relu"]
 
 
 def test_names_are_those_of_layer_and_place():
     steps = trace(keyword_spotter())
     assert steps.y == Ref("out/0", 4)
     assert [(s.name, s.before.name, s.after.name) for s in steps.states] == [("gru.h", "gru.h.in", "gru/17")]
-    assert str(steps.words[-1]).startswith("out/0 = affine(Tensor(float32[4, 16]), gru/17, Tensor")
+    assert str(steps.operations[-1]).startswith("out/0 = affine(Tensor(float32[4, 16]), gru/17, Tensor")
 
 
 def test_a_value_is_last_used_where_its_buffer_can_go():
     steps = trace(keyword_spotter())
-    for i, word in enumerate(steps.words):
-        assert all(steps.last_use[ref.name] >= i for ref in word.reads)
-    assert steps.last_use["gru/17"] == len(steps.words)
+    for i, op in enumerate(steps.operations):
+        assert all(steps.last_use[ref.name] >= i for ref in op.inputs)
+    assert steps.last_use["gru/17"] == len(steps.operations)
     assert steps.last_use["x"] == 0
 
 
@@ -104,7 +104,7 @@ def interpret(program, ops, x):
 def test_any_program_replays_as_it_was_said(program):
     graph = Graph((Layer("l", Says(lambda ops, x: interpret(program, ops, x))),), 4)
     x = frames(graph, 1)[0].astype(np.float64)
-    assert len(trace(graph).words) <= len(graph.recorded["l"].words)
+    assert len(trace(graph).operations) <= len(graph.layer_traces["l"].operations)
     np.testing.assert_allclose(Stepper(graph).step(x, {})[0], interpret(program, NumpyOps(), x), atol=1e-12)
 
 
@@ -128,4 +128,4 @@ def test_scratch_is_the_most_alive_at_once():
 
 def test_equal_graphs_have_equal_traces():
     for graph in GRAPHS.values():
-        assert trace(graph) == trace(Graph(graph.layers, graph.inputs, graph.rest))
+        assert trace(graph) == trace(Graph(graph.layers, graph.inputs, graph.initial_state))

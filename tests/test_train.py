@@ -26,7 +26,7 @@ from zoo import GRAPHS, frames
 
 CPU = Place("cpu")
 VOWELS = Path(__file__).parent.parent.parent / "shared/data/japanese_vowels"
-ONE_CELL = [name for name, graph in GRAPHS.items() if len(graph.layers) == 1 and not graph.rest]
+ONE_CELL = [name for name, graph in GRAPHS.items() if len(graph.layers) == 1 and not graph.initial_state]
 
 
 @pytest.mark.parametrize("name", ONE_CELL)
@@ -86,7 +86,7 @@ def test_symbols_go_through_a_table():
     network = Network(Shape(embedding=4, hidden=6), 1, 7, rows=7).eval()
     x = torch.randint(0, 7, (1, 12))
     graph = from_torch(network, x)
-    assert graph.rows == 7
+    assert graph.vocabulary_size == 7
     found = Stepper(graph).run(x[0, :, None].numpy().astype(np.int32))[0]
     np.testing.assert_allclose(found, network(x)[0].detach().numpy(), atol=1e-5)
 

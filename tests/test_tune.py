@@ -25,14 +25,14 @@ from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare.race import RUNTIMES
 from edgernn.train.data.reader import read
-from edgernn.train.evaluate.judge import answers as as_judged, judge as judged
+from edgernn.train.evaluate.metrics import answers as as_judged, evaluate as evaluated
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Place
 from edgernn.tune import cache as keeping, candidates as making, tuning
 from edgernn.tune.by_recipe import by_recipe
 from edgernn.tune.candidates import LeftOut, many
 from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
-from edgernn.tune.judge import by_frames
+from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import files, is_here, tune
 from edgernn_export.translate import export, render
 from motors import trained
@@ -115,9 +115,9 @@ def test_points_are_hundredths(case):
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """All of a small model in three precisions on every runtime: (what came of it, folder, judge)."""
-    folder, judge = tmp_path_factory.mktemp("tune"), by_frames(KWS, FRAMES, "frames")
-    found = tune(KWS, judge, folder, bound=100, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=clock())
-    return found, folder, judge
+    folder, evaluator = tmp_path_factory.mktemp("tune"), by_frames(KWS, FRAMES, "frames")
+    found = tune(KWS, evaluator, folder, bound=100, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=clock())
+    return found, folder, evaluator
 
 
 def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
@@ -141,16 +141,16 @@ def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
 
 def test_ranges_are_learnt_from_what_judges_whatever_the_model_brings(tmp_path):
     given = calibrate(KWS, [10 * FRAMES])
-    judge, schemes = by_frames(given, FRAMES, "frames"), ("static_wi8_ai8",)
-    found = tune(given, judge, tmp_path, bound=100, board=HERE, schemes=schemes, clock=clock())
+    evaluator, schemes = by_frames(given, FRAMES, "frames"), ("static_wi8_ai8",)
+    found = tune(given, evaluator, tmp_path, bound=100, board=HERE, schemes=schemes, clock=clock())
     learnt = calibrate(KWS, [FRAMES[:100]])
     assert given.ranges != learnt.ranges
     assert found.model == quantize(learnt, *schemes)
 
 
 def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_path):
-    _, folder, judge = told
-    last = replace(judge, worth=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
+    _, folder, evaluator = told
+    last = replace(evaluator, worth=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
     found = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
     said = {each.runtime: each.metric for each in found.candidates}
     assert said["compiled"] != said["LiteRT"]  # which rounds in its own way
@@ -176,11 +176,11 @@ def test_the_winner_is_what_is_written(told, tmp_path):
 
 
 def test_what_is_beyond_the_bound_is_left_out_and_never_timed(told):
-    whole, folder, judge = told
+    whole, folder, evaluator = told
     bound = sorted(each.drop for each in whole.candidates)[4]
     ticks = count()
     found = tune(
-        KWS, judge, folder, bound=bound, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=lambda: next(ticks)
+        KWS, evaluator, folder, bound=bound, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=lambda: next(ticks)
     )
     assert set(map(_what, found.candidates)) == {_what(each) for each in whole.candidates if each.drop <= bound}
     assert set(map(_what, found.left_out)) == {_what(each) for each in whole.candidates if each.drop > bound}
@@ -193,15 +193,15 @@ def _what(each: Candidate | LeftOut) -> tuple[str, str, str]:
 
 
 def test_nobody_within_the_bound_is_an_error_that_says_who_came_how_near(told):
-    _, folder, judge = told
+    _, folder, evaluator = told
     with pytest.raises(
         UsageError, match=rf"loses at most 0 points; allow more.*{FOUR_BITS} compiled: equal answers 0\."
     ):
-        tune(KWS, judge, folder, bound=0, board=HERE, schemes=(FOUR_BITS,), clock=clock())
+        tune(KWS, evaluator, folder, bound=0, board=HERE, schemes=(FOUR_BITS,), clock=clock())
 
 
 def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
-    _, _, judge = told
+    _, _, evaluator = told
     large = KWS.with_tensors(
         {"out.b": Tensor(KWS.tensors["out.b"].stored), "out.w": Tensor(np.full((4, 8), 1e5, "f4"))}
     )
@@ -215,7 +215,14 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
     monkeypatch.setattr(making, "RUNTIMES", {"ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
     heard = []
     found = tune(
-        large, judge, tmp_path, bound=100, board=HERE, schemes=("fp32", "fp16"), clock=clock(), told=heard.append
+        large,
+        evaluator,
+        tmp_path,
+        bound=100,
+        board=HERE,
+        schemes=("fp32", "fp16"),
+        clock=clock(),
+        progress=heard.append,
     )
     assert [_what(each) for each in found.candidates] == [("", "fp32", "ONNX Runtime")]
     reasons = {_what(each): (each.why, each.note) for each in found.left_out}
@@ -231,9 +238,9 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     asked = []
     plain = by_frames(KWS, FRAMES, "frames")
-    judge = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
+    evaluator = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
     options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC)}
-    whole = tune(KWS, judge, tmp_path / "whole", **options, clock=clock())
+    whole = tune(KWS, evaluator, tmp_path / "whole", **options, clock=clock())
     assert len(asked) == 4
     asked.clear()
 
@@ -242,8 +249,8 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(KWS, judge, tmp_path / "broken", **options, clock=clock(), told=interrupted)
-    again = tune(KWS, judge, tmp_path / "broken", **options, clock=clock())
+        tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock(), progress=interrupted)
+    again = tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock())
     assert len(asked) == 4  # each was judged once
     assert (again.candidates, again.front, again.best) == (whole.candidates, whole.front, whole.best)
     names = [sorted(path.name for path in (tmp_path / each).iterdir()) for each in ("whole", "broken")]
@@ -255,17 +262,17 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
 
 def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
-    judge = by_frames(KWS, FRAMES, "frames")
-    tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
+    evaluator = by_frames(KWS, FRAMES, "frames")
+    tune(KWS, evaluator, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
     (said,) = tmp_path.glob("*.tflite.json")
     said.write_text("{}")
     with pytest.raises(FileError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
-        tune(KWS, judge, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
+        tune(KWS, evaluator, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
 
 
 def test_another_board_is_estimated_and_never_measured(told):
-    _, folder, judge = told
-    found = tune(KWS, judge, folder, bound=100, board=BOARD, schemes=("fp32", DYNAMIC), clock=None)
+    _, folder, evaluator = told
+    found = tune(KWS, evaluator, folder, bound=100, board=BOARD, schemes=("fp32", DYNAMIC), clock=None)
     assert not found.measured
     for each in found.candidates:
         graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
@@ -281,7 +288,7 @@ def test_another_board_is_estimated_and_never_measured(told):
     assert "us are estimated for 'raspberrypi4', not measured" in said
     assert "`edgernn export best.rnn NAME.so --device raspberrypi4` writes what runs there" in said
     with pytest.raises(UsageError, match="clock_mhz of board 'unknown' is unknown"):
-        tune(KWS, judge, folder, bound=9, board=replace(BOARD, name="unknown", clock_mhz=None), schemes=("fp32",))
+        tune(KWS, evaluator, folder, bound=9, board=replace(BOARD, name="unknown", clock_mhz=None), schemes=("fp32",))
 
 
 def test_a_board_of_this_kind_is_this_machine():
@@ -338,21 +345,21 @@ def motor(tmp_path_factory):
 def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     recipe, graph = recipes.load(motor / "small.toml"), load(motor / "run/model.rnn")
-    judge = by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
+    evaluator = by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
     data = read(recipe.reader, motor / "motor.npz", recipe.options)
-    assert judge.before == judged(as_judged(graph), data, data.test).metrics["accuracy"]
+    assert evaluator.before == evaluated(as_judged(graph), data, data.test).metrics["accuracy"]
     plans = [(), ("units=0.5",), ("blocks=0.96",)]
-    found = tune(graph, judge, tmp_path, bound=100, board=HERE, plans=plans, schemes=("fp32",), clock=clock())
+    found = tune(graph, evaluator, tmp_path, bound=100, board=HERE, plans=plans, schemes=("fp32",), clock=clock())
     whole, half = (next(each for each in found.candidates if each.plan == plan) for plan in ("", "units=0.5"))
     assert whole.drop == 0
     assert half.bytes < whole.bytes
     (path,) = tmp_path.glob("*.rnn")
     small = load(path)
     assert small.states["layers_0.h"] == 4
-    assert half.metric == pytest.approx(judged(as_judged(small), data, data.test).metrics["accuracy"])
+    assert half.metric == pytest.approx(evaluated(as_judged(small), data, data.test).metrics["accuracy"])
     (gone,) = found.left_out
     assert (gone.plan, gone.why) == ("blocks=0.96", "cannot be expressed")
-    again = replace(judge, teach=lambda *_: pytest.fail("trained twice"))
+    again = replace(evaluator, teach=lambda *_: pytest.fail("trained twice"))
     assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == found.model
     with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data 3"):
         by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
@@ -362,15 +369,15 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     graph, recipe = load(motor / "run/model.rnn"), recipes.load(motor / "small.toml", ["training.epochs=3"])
 
-    def judge(graph=graph, recipe=recipe):
+    def evaluator(graph=graph, recipe=recipe):
         return by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
 
-    def tuned(judge, folder, plans=("units=0.5", "magnitude=0.5"), graph=graph):
+    def tuned(evaluator, folder, plans=("units=0.5", "magnitude=0.5"), graph=graph):
         each, folder = [(plan,) for plan in plans], tmp_path / folder
-        found = tune(graph, judge, folder, bound=100, board=HERE, plans=each, schemes=("fp32",), clock=clock())
+        found = tune(graph, evaluator, folder, bound=100, board=HERE, plans=each, schemes=("fp32",), clock=clock())
         return found, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
-    own = judge()
+    own = evaluator()
     whole, files = tuned(own, "whole")
     begun, begin = count(), Task.on_train_batch_start
 
@@ -391,7 +398,7 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
     bent = graph.with_tensors({"head.b": Tensor(graph.tensors["head.b"].stored + np.float32(0.5))})
     for other in ({"recipe": recipes.changed(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
         seen.clear()
-        tuned(judge(**other), "broken", ["magnitude=0.5"], other.get("graph", graph))
+        tuned(evaluator(**other), "broken", ["magnitude=0.5"], other.get("graph", graph))
         assert seen == [0, 1, 2]  # what is there is not taken, and stays
         assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
     seen.clear()

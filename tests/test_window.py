@@ -57,7 +57,9 @@ WINDOWS: dict[str, Window] = {
     "features": Window((Stage(GRAPHS["LogMel"]), Stage(gru(4, 5), gru(4, 5))), pooled=True),
     "symbols": Window((Stage(table(9, 5)), Stage(gru(5, 4), gru(5, 4)), Stage(head(8)))),
     "symbols of different tables": Window((Stage(table(9, 5), table(7, 3)),), pooled=True),
-    "learned rest": Window((Stage(gru(6, 4, rest={"gru.h": t(4)}), gru(6, 4, rest={"gru.h": t(4)})),)),
+    "learned rest": Window(
+        (Stage(gru(6, 4, initial_state={"gru.h": t(4)}), gru(6, 4, initial_state={"gru.h": t(4)})),)
+    ),
     "what passes through": Window(
         (Stage(Graph((Layer("r", Rnn(t(6, 6), t(6, 6))), Layer("both", Concat(), ("x", "r", "r"))), 6), gru(6, 2)),)
     ),
@@ -70,7 +72,7 @@ def written(window: Window, path) -> edgernn.Program:
 
 
 def frames(window: Window, steps: int, seed: int = 3) -> np.ndarray:
-    found = random_frames(window.inputs, window.rows, steps, seed)
+    found = random_frames(window.inputs, window.vocabulary_size, steps, seed)
     return found if np.isfinite(WindowReading(window).run(found)).all() else np.abs(found)
 
 
@@ -159,7 +161,7 @@ def test_every_precision_of_a_step_is_one_of_a_window(name, scheme, tmp_path):
     window = WINDOWS[name].each(lambda graph: quantize(graph, scheme))
     assert window.precision == scheme
     program = written(window, tmp_path / "m.onnx")
-    assert program.contract.precision == scheme
+    assert program.manifest.precision == scheme
     xs = frames(window, 20)
     off = np.abs(program.run(xs) - WindowReading(window).run(xs)).max()
     assert off < (0.05 if scheme == DYNAMIC else AGREE)
@@ -189,8 +191,8 @@ def test_the_same_window_gives_the_same_bytes():
 
 def test_a_file_says_what_it_was_made_from(tmp_path):
     window = WINDOWS["pooled"]
-    said = written(window, tmp_path / "m.onnx").contract
-    assert said == manifest.whole(window)
+    said = written(window, tmp_path / "m.onnx").manifest
+    assert said == manifest.window_manifest(window)
     assert (said.window, said.states, said.labels, said.period_ms) == ("pooled", {}, window.labels, 10.0)
     others = (
         replace(window, pooled=False),
@@ -220,7 +222,12 @@ MISMATCHED = {
     ),
     "many, says one": (WINDOWS["two stages"], '"steps"', '"pooled"', r"has y: \(\('time', 3\), .*have y: \(\(1, 3\)"),
     "another width": (WINDOWS["pooled"], '.inputs":6', '.inputs":7', r"has x: \(\('time', 6\).*\('time', 7\)"),
-    "numbers, says symbols": (WINDOWS["pooled"], '.rows":0', '.rows":9', r"has x: .*'float32'\); it .*'int32'"),
+    "numbers, says symbols": (
+        WINDOWS["pooled"],
+        '.vocabulary_size":0',
+        '.vocabulary_size":9',
+        r"has x: .*'float32'\); it .*'int32'",
+    ),
     "a window, says a step": (
         WINDOWS["pooled"],
         '"pooled"',
@@ -374,7 +381,7 @@ class Harmed:
     backend = "onnxruntime 0"
 
     def __init__(self, program, harm):
-        self.contract, self._program, self._harm = program.contract, program, harm
+        self.manifest, self._program, self._harm = program.manifest, program, harm
 
     def run(self, xs):
         return self._harm(self._program.run(xs).copy(), xs)
@@ -402,9 +409,9 @@ def test_the_proof_sees_every_kind_of_harm(case):
 
 
 def test_a_target_that_writes_something_else_leaves_no_file(tmp_path, monkeypatch):
-    from edgernn_export.targets.onnx.words import OnnxWords
+    from edgernn_export.targets.onnx.operations import OnnxOps
 
-    monkeypatch.setattr(OnnxWords, "subtract", OnnxWords.add)
+    monkeypatch.setattr(OnnxOps, "subtract", OnnxOps.add)
     with pytest.raises(ParityError, match="differs from numpy in a window of 32 in 'y'"):
         export(WINDOWS["pooled"], tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -79,7 +79,7 @@ GRAPHS: dict[str, Graph] = {
     "Rnn relu": one(Rnn(t(5, 6), t(5, 5), None, "relu")),
     "Gru": one(Gru(t(15, 6), t(15, 5), t(15), t(15))),
     "Gru no bias": one(Gru(t(15, 6), t(15, 5))),
-    "Gru rest": one(Gru(t(15, 6), t(15, 5)), rest={"layer.h": t(5)}),
+    "Gru rest": one(Gru(t(15, 6), t(15, 5)), initial_state={"layer.h": t(5)}),
     "Lstm": one(Lstm(t(20, 6), t(20, 5), t(20))),
     "Lstm no bias": one(Lstm(t(20, 6), t(20, 5))),
     "Lstm projected": one(Lstm(t(20, 6), t(20, 3), t(20), t(3, 5))),
@@ -184,8 +184,8 @@ def block_sparse(graph: Graph, columns: int, kept: float = 0.2) -> Graph:
 def frames(graph: Graph, steps: int, seed: int = 3) -> np.ndarray:
     """Random frames for a graph."""
     random = np.random.default_rng(seed)
-    if graph.rows:
-        return random.integers(0, graph.rows, (steps, 1)).astype(np.int32)
+    if graph.vocabulary_size:
+        return random.integers(0, graph.vocabulary_size, (steps, 1)).astype(np.int32)
     return random.standard_normal((steps, graph.inputs)).astype(np.float32)
 
 

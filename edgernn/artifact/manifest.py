@@ -15,7 +15,7 @@ from edgernn.artifact.rnn import SUFFIX, digest
 from edgernn.errors import FileError, UsageError
 from edgernn.files import plain_json, typed
 from edgernn.integer.overflow import FINITE, limit
-from edgernn.integer.plan import Grid, static
+from edgernn.integer.plan import QuantizationParameters, static
 from edgernn.integer.reproducible import same_bits
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.record import WIDEST
@@ -33,11 +33,11 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 
 TIME = "time"  # an axis of any length
 
-GRIDS = (8, 16)  # bits of their integers
+QUANTIZED_BITS = (8, 16)  # bits of their integers
 
 
 @dataclass(frozen=True)
-class Contract:
+class Manifest:
     """What a program reads, carries and answers, in elements of float32 where `dtype` says nothing else."""
 
     graph: str  # SHA-256 of the .rnn file that it was written from
@@ -45,14 +45,16 @@ class Contract:
     precision: str
     inputs: int
     outputs: int
-    rows: int  # symbols that x may be, or 0
+    vocabulary_size: int  # symbols that x may be, or 0
     states: Mapping[str, int]  # name -> width
-    rest: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # states that do not start at zero
+    initial_state: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # states that do not start at zero
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
     cpu: str = ""  # the level that compiled code was made for, one of edgernn.device.isa.LEVELS
     window: str = ""  # one of WINDOWS: whether it reads whole windows, and then what it answers
-    grids: Mapping[str, Grid] = field(default_factory=dict)  # of x, y and states that are integers in the artifact
+    quantization: Mapping[str, QuantizationParameters] = field(
+        default_factory=dict
+    )  # of x, y and states that are integers in the artifact
     same_bits: str = ""  # one of edgernn.integer.reproducible.SAME_BITS: what has them in numpy and compiled code
     limit: float = FINITE  # the largest magnitude of a number in a frame; what is beyond it is refused
 
@@ -64,37 +66,37 @@ class Contract:
 
     def dtype(self, name: str) -> str:
         """What `x`, `y` or a state is made of in the artifact: integers on a grid, symbols of int32, or float32."""
-        if name in self.grids:
-            return f"int{self.grids[name].bits}"
-        return "int32" if name == INPUT and self.rows else "float32"
+        if name in self.quantization:
+            return f"int{self.quantization[name].bits}"
+        return "int32" if name == INPUT and self.vocabulary_size else "float32"
 
 
-def contract(graph: Graph) -> Contract:
+def graph_manifest(graph: Graph) -> Manifest:
     """The contract of every artifact made from a graph."""
     plan = static(graph)
     return replace(
         _alike(graph),
         states=dict(graph.states),
-        rest={name: tuple(tensor.stored.tolist()) for name, tensor in graph.rest.items()},
-        grids=plan.door,
+        initial_state={name: tuple(tensor.stored.tolist()) for name, tensor in graph.initial_state.items()},
+        quantization=plan.float_io,
         same_bits=same_bits(plan, graph.precision),
     )
 
 
-def whole(window: Window) -> Contract:
+def window_manifest(window: Window) -> Manifest:
     """The contract of every artifact made from a window; it carries nothing from one window to the next."""
     return replace(_alike(window), window="pooled" if window.pooled else "steps")
 
 
-def _alike(model: Graph | Window) -> Contract:
+def _alike(model: Graph | Window) -> Manifest:
     """What the contracts of both say, with no states."""
-    return Contract(
+    return Manifest(
         graph=digest(model),
         version=VERSION,
         precision=model.precision,
         inputs=model.inputs,
         outputs=model.outputs,
-        rows=model.rows,
+        vocabulary_size=model.vocabulary_size,
         states={},
         period_ms=model.period_ms,
         labels=model.labels,
@@ -105,32 +107,32 @@ def _alike(model: Graph | Window) -> Contract:
 Signature = Mapping[str, tuple[tuple[int | str, ...], str]]
 
 
-def signature(said: Contract) -> Signature:
+def signature(manifest: Manifest) -> Signature:
     """Name -> (shape, dtype) of every input and output of an artifact; in a window the first axis is time."""
-    if not said.window:
-        return step_signature(said)
-    answers = 1 if said.window == "pooled" else TIME
+    if not manifest.window:
+        return step_signature(manifest)
+    answers = 1 if manifest.window == "pooled" else TIME
     return {
-        "x": ((TIME, said.inputs), "int32" if said.rows else "float32"),
-        "y": ((answers, said.outputs), "float32"),
+        "x": ((TIME, manifest.inputs), "int32" if manifest.vocabulary_size else "float32"),
+        "y": ((answers, manifest.outputs), "float32"),
     }
 
 
-def step_signature(said: Contract) -> Mapping[str, tuple[tuple[int, ...], str]]:
+def step_signature(manifest: Manifest) -> Mapping[str, tuple[tuple[int, ...], str]]:
     """The same of an artifact of one step; the first axis is a batch of one."""
-    x = ((1,) if said.rows else (1, said.inputs), said.dtype(INPUT))
-    ins = {f"{name}.in": ((1, width), said.dtype(name)) for name, width in said.states.items()}
-    outs = {f"{name}.out": ((1, width), said.dtype(name)) for name, width in said.states.items()}
-    return {INPUT: x, **ins, OUTPUT: ((1, said.outputs), said.dtype(OUTPUT)), **outs}
+    x = ((1,) if manifest.vocabulary_size else (1, manifest.inputs), manifest.dtype(INPUT))
+    ins = {f"{name}.in": ((1, width), manifest.dtype(name)) for name, width in manifest.states.items()}
+    outs = {f"{name}.out": ((1, width), manifest.dtype(name)) for name, width in manifest.states.items()}
+    return {INPUT: x, **ins, OUTPUT: ((1, manifest.outputs), manifest.dtype(OUTPUT)), **outs}
 
 
-def check(name: str, said: Contract, found: Signature) -> None:
+def check(name: str, manifest: Manifest, found: Signature) -> None:
     """Hold what a runtime found in an artifact against what the artifact says of itself.
 
     Raises:
         FileError: a name, shape or dtype differs; so a state that is never fed back cannot be.
     """
-    wanted = signature(said)
+    wanted = signature(manifest)
     if found != wanted:
         differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         raise FileError(
@@ -139,13 +141,13 @@ def check(name: str, said: Contract, found: Signature) -> None:
         )
 
 
-def write(said: Contract) -> str:
+def write(manifest: Manifest) -> str:
     """The block of JSON for an artifact, its checksum still blank."""
-    fields = {f"edgernn.{name}": value for name, value in asdict(said).items()}
+    fields = {f"edgernn.{name}": value for name, value in asdict(manifest).items()}
     return json.dumps({KEY: BLANK, **fields}, separators=(",", ":"))
 
 
-def read(data: bytes, name: str) -> Contract:
+def read(data: bytes, name: str) -> Manifest:
     """The contract in a verified artifact.
 
     Raises:
@@ -158,39 +160,39 @@ def read(data: bytes, name: str) -> Contract:
         fields: dict[str, Any]
         fields, _ = plain_json.decode(data[max(start, 0) :][: plain_json.LONGEST].decode("latin-1"))
         fields = {key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY}
-        typed.check(Contract, fields)
+        typed.check(Manifest, fields)
         fields["labels"] = tuple(fields["labels"])
-        fields["rest"] = {key: tuple(values) for key, values in fields["rest"].items()}
-        fields["grids"] = {key: _grid(said) for key, said in fields["grids"].items()}
-        said = Contract(**fields)
-        _check_sense(said)
-        return said
+        fields["initial_state"] = {key: tuple(values) for key, values in fields["initial_state"].items()}
+        fields["quantization"] = {key: _qparams(entry) for key, entry in fields["quantization"].items()}
+        manifest = Manifest(**fields)
+        _check_sense(manifest)
+        return manifest
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileError(
             f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: export it again"
         ) from error
 
 
-def _grid(said: Mapping[str, Any]) -> Grid:
-    grid = Grid(**said)
-    if not grid.scale > 0 or grid.bits not in GRIDS or not grid.low <= grid.zero <= grid.high:
-        raise ValueError(f"{grid} is no grid")
-    return grid
+def _qparams(manifest: Mapping[str, Any]) -> QuantizationParameters:
+    qparams = QuantizationParameters(**manifest)
+    if not qparams.scale > 0 or qparams.bits not in QUANTIZED_BITS or not qparams.low <= qparams.zero <= qparams.high:
+        raise ValueError(f"{qparams} is no grid")
+    return qparams
 
 
-def _check_sense(said: Contract) -> None:
+def _check_sense(manifest: Manifest) -> None:
     """Refuse sizes and names that no graph has."""
-    widths = {"inputs": said.inputs, "outputs": said.outputs, **said.states}
+    widths = {"inputs": manifest.inputs, "outputs": manifest.outputs, **manifest.states}
     for name, width in widths.items():
         if not 1 <= width <= WIDEST:
             raise ValueError(f"'{name}' has {width} values")
-    if said.rows < 0 or (said.period_ms is not None and not said.period_ms > 0):
-        raise ValueError(f"{said.rows} rows and a period of {said.period_ms} ms make no sense")
-    if said.labels and len(said.labels) != said.outputs:
-        raise ValueError(f"there are {len(said.labels)} labels for {said.outputs} outputs")
-    for name, state in said.rest.items():
-        if said.states.get(name) != len(state):
+    if manifest.vocabulary_size < 0 or (manifest.period_ms is not None and not manifest.period_ms > 0):
+        raise ValueError(f"{manifest.vocabulary_size} rows and a period of {manifest.period_ms} ms make no sense")
+    if manifest.labels and len(manifest.labels) != manifest.outputs:
+        raise ValueError(f"there are {len(manifest.labels)} labels for {manifest.outputs} outputs")
+    for name, state in manifest.initial_state.items():
+        if manifest.states.get(name) != len(state):
             raise ValueError(f"the rest state '{name}' has {len(state)} values")
-    for name in said.grids:
-        if name not in {INPUT, OUTPUT, *said.states}:
+    for name in manifest.quantization:
+        if name not in {INPUT, OUTPUT, *manifest.states}:
             raise ValueError(f"a grid of '{name}' has no use")

@@ -142,7 +142,7 @@ def _describe(graph: Graph) -> dict[str, Any]:
         "layers": {
             layer.name: {
                 "cell": type(layer.cell).__name__,
-                **({} if layer.reads == (before[layer.name],) else {"reads": layer.reads}),
+                **({} if layer.inputs == (before[layer.name],) else {"inputs": layer.inputs}),
                 **({"settings": settings(layer.cell)} if settings(layer.cell) else {}),
                 **({"scheme": layer.scheme} if layer.scheme else {}),
             }
@@ -223,7 +223,7 @@ def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
                 f"{', '.join(sorted(CELLS))}: import the module that defines it first"
             )
         cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights.get(name, {})))
-        layers.append(Layer(name, cell, tuple(entry.get("reads", ())), entry.get("scheme", "")))
-    rest = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
+        layers.append(Layer(name, cell, tuple(entry.get("inputs", ())), entry.get("scheme", "")))
+    initial_state = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
     ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}
-    return Graph(tuple(layers), said["inputs"], rest, said["period_ms"], tuple(said["labels"]), ranges)
+    return Graph(tuple(layers), said["inputs"], initial_state, said["period_ms"], tuple(said["labels"]), ranges)

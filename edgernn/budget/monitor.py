@@ -46,7 +46,7 @@ def highest(k: int) -> int:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a watch has seen, at one moment.
+    """What a monitor has seen, at one moment.
 
     Attributes:
         budget: what it watches for; service times are held against the deadline, for it does not know when frames came.
@@ -86,7 +86,7 @@ class Snapshot:
         """Both together, as of two streams, or of one before and after a restart.
 
         Raises:
-            UsageError: they watch for different budgets.
+            UsageError: they count for different budgets.
         """
         if self.budget != other.budget:
             raise UsageError(f"snapshots of {self.budget} and of {other.budget} cannot be merged")
@@ -96,8 +96,8 @@ class Snapshot:
         return Snapshot(self.budget, counts, self.misses + other.misses, longest, worst)
 
 
-class Watch:
-    """Counts every step of a stream: `program.stream(watch=Watch(budget))`, then `watch.snapshot()` at any time.
+class Monitor:
+    """Counts every step of a stream: `program.stream(monitor=Monitor(budget))`, then `monitor.snapshot()` at any time.
 
     Args:
         budget: a step that takes longer than its deadline is a miss.
@@ -113,7 +113,7 @@ class Watch:
         self, budget: Budget, hook: Hook | None = None, burst: int = 1, clock: Clock = time.perf_counter_ns
     ) -> None:
         if not isinstance(budget, Budget):
-            raise UsageError(f"a {type(budget).__name__} arrived to watch for; expected a Budget")
+            raise UsageError(f"a {type(budget).__name__} arrived to monitor; expected a Budget")
         if type(burst) is not int or burst < 1:
             raise UsageError(f"burst is {burst!r}; expected a whole number of at least 1")
         self.budget = budget

@@ -76,7 +76,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """What a run says of a budget.
 
     Attributes:
@@ -105,7 +105,7 @@ class Judgement:
     more: int = 0
 
 
-def judge(responses_us: Sequence[float], budget: Budget) -> Judgement:
+def evaluate(responses_us: Sequence[float], budget: Budget) -> Evaluation:
     """Hold the responses of a run, in the order of its steps, against a budget.
 
     Raises:
@@ -118,11 +118,11 @@ def judge(responses_us: Sequence[float], budget: Budget) -> Judgement:
     return judgement(ordered, sum(late), in_a_row(late), dependence(late), budget)
 
 
-def judgement(ordered: Sequence[float], misses: int, longest: int, factor: float, budget: Budget) -> Judgement:
+def judgement(ordered: Sequence[float], misses: int, longest: int, factor: float, budget: Budget) -> Evaluation:
     """What the responses of a run say, given in their order of size, with what their order in time came to."""
     n = len(ordered)
     said = decide(n, misses, factor, budget)
-    return Judgement(
+    return Evaluation(
         said,
         n,
         misses,
@@ -159,7 +159,7 @@ def chances(n: int, k: int, factor: float, budget: Budget) -> tuple[float, float
     return below(_up(k / factor), _down(n / factor), q), above(_down(k / factor), _up(n / factor), q)
 
 
-def by_chance(said: Judgement, budget: Budget) -> float:
+def by_chance(said: Evaluation, budget: Budget) -> float:
     """How probable the misses would be by chance alone if the verdict, PASS or FAIL, were just wrong.
 
     A run without a miss knows nothing of bursts; they are taken to be of CLEAN steps.
@@ -197,7 +197,7 @@ def interval(ordered: Sequence[float], factor: float, budget: Budget) -> tuple[f
 
 
 def passing(
-    ordered: Sequence[float], budget: Budget, judged: Callable[[Budget], Judgement]
+    ordered: Sequence[float], budget: Budget, evaluated: Callable[[Budget], Evaluation]
 ) -> tuple[float | None, float | None]:
     """What a run would have passed: (a deadline at its percentile, the highest of PERCENTILES at its deadline).
 
@@ -213,10 +213,10 @@ def passing(
 
     def passes(misses: int) -> bool:
         deadline = ordered[n - 1 - misses]
-        return 0 < deadline <= budget.period_us and judged(replace(budget, deadline_us=deadline)).verdict == PASS
+        return 0 < deadline <= budget.period_us and evaluated(replace(budget, deadline_us=deadline)).verdict == PASS
 
     found = last(allowed(n, budget.p, budget.confidence), passes) if n >= budget.steps else -1
-    said = judged(budget)
+    said = evaluated(budget)
     reached = [
         each
         for each in PERCENTILES

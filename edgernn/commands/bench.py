@@ -33,7 +33,7 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
     graph = None if reference is None else load(reference)
     programs = [open_program(path) for path in artifacts]
     for program in programs:
-        if program.contract.window:
+        if program.manifest.window:
             raise UnsupportedError(
                 f"'{program.name}' reads whole windows in both directions, and so has no step to time; bench takes "
                 "models that stream"
@@ -57,7 +57,7 @@ def _row(program: "Program", graph: "Graph | None", steps: int) -> dict[str, Any
     from edgernn.interpreters.numpy import random_frames
     from edgernn.latency.steps import back_to_back
 
-    frame = random_frames(program.contract.inputs, program.contract.rows, 1)[0]
+    frame = random_frames(program.manifest.inputs, program.manifest.vocabulary_size, 1)[0]
     stream = program.stream()
     timing = back_to_back(lambda: stream.step(frame), steps)
     error = None if graph is None else _error(program, graph)
@@ -77,7 +77,7 @@ def _error(program: "Program", graph: "Graph") -> float:
     from edgernn.errors import UsageError
     from edgernn.interpreters.numpy import Stepper, random_frames
 
-    if program.contract.graph != digest(graph):
+    if program.manifest.graph != digest(graph):
         raise UsageError(f"'{program.name}' was not exported from the reference; give the .rnn that it came from")
-    frames = random_frames(graph.inputs, graph.rows, 200)
+    frames = random_frames(graph.inputs, graph.vocabulary_size, 200)
     return float(np.abs(program.stream().run(frames) - Stepper(graph).run(frames)[0]).max())

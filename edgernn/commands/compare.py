@@ -48,7 +48,7 @@ def compare(
     each = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
     folder = Path(out) if out is not None else Path("runs") / f"compare-{load(recipe).name}"
     tell = functools.partial(click.echo, err=True)
-    made = comparing.compare(each, path, folder, board=board, place=Place(train_on), told=tell)
+    made = comparing.compare(each, path, folder, board=board, place=Place(train_on), progress=tell)
     if as_json:
         click.echo(json.dumps(asdict(made), indent=2))
         return

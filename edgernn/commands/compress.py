@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgernn.model.graph import Graph
     from edgernn.passes.agreement import Agreement
     from edgernn.passes.prepare import Calibration
-    from edgernn.passes.pruning import Plan
+    from edgernn.passes.pruning import Pruning
     from edgernn.train.compare.race import Race, Size
 
 NOTES = {
@@ -127,7 +127,7 @@ def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) 
 
 
 def _trained(
-    graph: "Graph", asked: "Plan", scheme: str | None, learnt: "Calibration", options: dict[str, Any]
+    graph: "Graph", asked: "Pruning", scheme: str | None, learnt: "Calibration", options: dict[str, Any]
 ) -> tuple["Graph", dict[str, Any]]:
     """The model pruned, trained further and quantized; and what it was worth on the way."""
     from edgernn.artifact import rnn
@@ -192,7 +192,7 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
     return [*rows, ("precision", before.precision, after.precision, "", "")]
 
 
-def _ranks(after: "Graph", asked: "Plan") -> list[tuple[str, ...]]:
+def _ranks(after: "Graph", asked: "Pruning") -> list[tuple[str, ...]]:
     """Which matrices became two, when that was asked."""
     if asked.energy == 1:
         return []

@@ -7,7 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from edgernn.device.board import Device
-    from edgernn.device.rates import Use
+    from edgernn.device.rates import StepRate
 
 
 @click.command()
@@ -49,8 +49,8 @@ def _or_unknown(value: int | None, width: int) -> str:
 def _details(device: "Device") -> dict[str, Any]:
     from dataclasses import asdict
 
-    uses = {name: asdict(use) for name, use in device.uses.items()}
-    return {"figures": _figures(device), "uses": uses, "sources": dict(device.sources)}
+    rates = {name: asdict(rate) for name, rate in device.rates.items()}
+    return {"figures": _figures(device), "rates": rates, "sources": dict(device.sources)}
 
 
 def _figures(device: "Device") -> dict[str, Any]:
@@ -65,13 +65,13 @@ def _text(device: "Device") -> str:
     lines = [f"{device.name}: {device.title}", f"{'runs':16} {' '.join(device.formats)}", ""]
     for key, said in _figures(device).items():
         lines.append(f"{key:16} {_value(said['value']):26} {said['source']}" if said else f"{key:16} unknown")
-    uses = [f"{'use':16} {name}: {_use(use)}" for name, use in device.uses.items()]
-    return "\n".join([*lines, "", *uses, "", *(f"{name}: {said}" for name, said in device.sources.items())])
+    rates = [f"{'use':16} {name}: {_rate(rate)}" for name, rate in device.rates.items()]
+    return "\n".join([*lines, "", *rates, "", *(f"{name}: {said}" for name, said in device.sources.items())])
 
 
-def _use(use: "Use") -> str:
-    period, deadline = (f"{round(us, 2):,.9g} us" for us in (use.period_us, use.deadline_us))
-    return f"a step every {period}, and {use.percentile:g} % of them done within {deadline}"
+def _rate(rate: "StepRate") -> str:
+    period, deadline = (f"{round(us, 2):,.9g} us" for us in (rate.period_us, rate.deadline_us))
+    return f"a step every {period}, and {rate.percentile:g} % of them done within {deadline}"
 
 
 def _value(value: Any) -> str:

@@ -59,7 +59,7 @@ def _fitting(taken: "Room") -> dict[str, Any]:
 def _flash_and_ram(taken: "Room") -> list[str]:
     """Lines of what the step in C takes, exactly where that is known, and whether it fits."""
     code, stack = (f"{part:,} predicted" if part is not None else "unknown" for part in (taken.code, taken.stack))
-    flash = f"weights {taken.weights:,}, contract {taken.contract:,}, code {code}"
+    flash = f"weights {taken.weights:,}, contract {taken.manifest:,}, code {code}"
     ram = f"states {taken.carried:,}, scratch {taken.scratch:,}, stack {stack}"
     lines = ["", _fit("flash", taken.flash, taken.flash_room, taken.flash_fits, flash)]
     lines.append(_fit("RAM", taken.ram, taken.ram_room, taken.ram_fits, ram))

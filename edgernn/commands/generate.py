@@ -23,7 +23,7 @@ def generate(artifact: str, prompt: str, length: int, temperature: float, seed: 
     from edgernn.runtime.program import open as open_program
 
     program = open_program(artifact)
-    symbols = text_symbols(program.contract, artifact)
+    symbols = text_symbols(program.manifest, artifact)
     gap = between(symbols)
     said = prompt.split() if gap else prompt
     drawn = generated(program.stream(), symbols, said, length, temperature, seed)

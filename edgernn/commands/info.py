@@ -25,23 +25,23 @@ def info(path: str, as_json: bool) -> None:
 
     backend_of(path)
     data = atomic.read(path)
-    said: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_contract(data, path)}
+    said: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_manifest(data, path)}
     if as_json:
         click.echo(json.dumps(said, indent=2))
         return
     worded = {"window": WINDOWS[said["window"]], "same_bits": SAME_BITS[said["same_bits"]]}
-    worded["grids"] = _grids(said["grids"])
+    worded["quantization"] = _quantization(said["quantization"])
     for name, value in said.items():
         if name != "layers":
             click.echo(f"{name:14} {worded.get(name) or _text(value)}")
     for layer in said.get("layers", ()):
         click.echo(
-            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  reads {', '.join(layer['reads'])}"
+            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  reads {', '.join(layer['inputs'])}"
         )
 
 
-def _contract(data: bytes, path: str) -> dict[str, Any]:
-    from edgernn.artifact.manifest import contract, read
+def _manifest(data: bytes, path: str) -> dict[str, Any]:
+    from edgernn.artifact.manifest import graph_manifest, read
     from edgernn.artifact.rnn import loads
     from edgernn.interpreters.count import count
 
@@ -52,17 +52,17 @@ def _contract(data: bytes, path: str) -> dict[str, Any]:
         {
             "name": layer.name,
             "cell": type(layer.cell).__name__,
-            "outputs": graph.recorded[layer.name].y.width,
-            "reads": layer.reads,
+            "outputs": graph.layer_traces[layer.name].y.width,
+            "inputs": layer.inputs,
         }
         for layer in graph.layers
     ]
-    return {**asdict(contract(graph)), **asdict(count(graph)), "layers": layers}
+    return {**asdict(graph_manifest(graph)), **asdict(count(graph)), "layers": layers}
 
 
-def _grids(grids: dict[str, Any]) -> str:
+def _quantization(quantization: dict[str, Any]) -> str:
     """What the integers at an artifact's door stand for."""
-    each = (f"{name} = (int{one['bits']} - {one['zero']}) * {one['scale']:.7g}" for name, one in grids.items())
+    each = (f"{name} = (int{one['bits']} - {one['zero']}) * {one['scale']:.7g}" for name, one in quantization.items())
     return ", ".join(each).replace("- -", "+ ")
 
 

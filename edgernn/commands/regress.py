@@ -43,15 +43,15 @@ def regress(
     exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
     """
     from edgernn.files import atomic
-    from edgernn.latency.ab import Arms, as_json as everything, compared, text
+    from edgernn.latency.ab import ABTest, as_json as everything, compared, text
     from edgernn.latency.regress import CODES
     from edgernn.latency.result import of_comparison
 
     ready(junit, markdown)
     began, when = time.monotonic(), datetime.now(UTC)
-    arms = Arms(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
+    ab = ABTest(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
-    found = compared(arms, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
+    found = compared(ab, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
     click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
     atomic.write_all(reports(of_comparison(found, time.monotonic() - began), when, junit, markdown))
     click.get_current_context().exit(CODES[found.regression.verdict])

@@ -39,7 +39,7 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
         raise UsageError(f"no results can be written to '{output}'; there are .npy and .csv")
     program = open_program(artifact)
     frames = _frames(source, program)
-    if program.contract.window:
+    if program.manifest.window:
         results = _whole(program, frames, on_bad_input)
     else:
         results = _results(program.stream(on_bad_input=on_bad_input), frames)
@@ -47,7 +47,7 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
         _save(output, list(results), program)
     elif as_json:
         rows = [[value if isfinite(value) else None for value in row.tolist()] for row in results]
-        click.echo(json.dumps({"backend": program.backend, "labels": program.contract.labels, "outputs": rows}))
+        click.echo(json.dumps({"backend": program.backend, "labels": program.manifest.labels, "outputs": rows}))
     else:
         for row in results:
             click.echo(_line(row))
@@ -77,17 +77,17 @@ def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iter
         )
     held = list(frames)
     for t, frame in enumerate(held):
-        if frame.shape != (program.contract.inputs,):
-            raise FrameError(f"frame {t} has {frame.size} values; expected {program.contract.inputs}")
-    dtype = "int32" if program.contract.rows else "float32"
-    return iter(program.run(np.array(held, dtype).reshape(len(held), program.contract.inputs)))
+        if frame.shape != (program.manifest.inputs,):
+            raise FrameError(f"frame {t} has {frame.size} values; expected {program.manifest.inputs}")
+    dtype = "int32" if program.manifest.vocabulary_size else "float32"
+    return iter(program.run(np.array(held, dtype).reshape(len(held), program.manifest.inputs)))
 
 
 def _frames(source: str, program: "Program") -> Iterator[Any]:
     """The frames of a file or of a pipe, in the dtype that the model reads."""
     from edgernn.files.frames import frames, parsed
 
-    dtype = "int32" if program.contract.rows else "float32"
+    dtype = "int32" if program.manifest.vocabulary_size else "float32"
     return parsed(sys.stdin, "the pipe", dtype) if source == "-" else frames(source, dtype)
 
 
@@ -102,7 +102,7 @@ def _save(output: str, rows: list[Any], program: "Program") -> None:
         atomic.write(output, "".join(f"{_line(row)}\n" for row in rows).encode())
         return
     held = io.BytesIO()
-    np.save(held, np.array(rows, np.float32).reshape(len(rows), program.contract.outputs))
+    np.save(held, np.array(rows, np.float32).reshape(len(rows), program.manifest.outputs))
     atomic.write(output, held.getvalue())
 
 

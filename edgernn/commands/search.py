@@ -61,7 +61,14 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
     objectives = said["objective"].split(",")
     named = {key: said[key] for key in ("trials", "method", "device", "storage", "name", "seed")}
     summary = worker.search(
-        loaded, path, folder, objectives=objectives, limits=limits, place=Place(said["train_on"]), told=_tell, **named
+        loaded,
+        path,
+        folder,
+        objectives=objectives,
+        limits=limits,
+        place=Place(said["train_on"]),
+        progress=_tell,
+        **named,
     )
     commands = [_command(recipe, path, said["settings"], summary.trials, number) for number in summary.best]
     if as_json:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgernn.commands.options.calibration import calibrated, calibration, check
-from edgernn.commands.options.judge import find_judge, judged
+from edgernn.commands.options.evaluation import evaluated, find_evaluator
 
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
-    from edgernn.tune.judge import Judge
+    from edgernn.tune.evaluate import Evaluator
     from edgernn.tune.mixed import Mixed
 
 
 @click.command(no_args_is_help=True)
 @click.argument("model", metavar="MODEL.rnn")
 @click.option("--quantize", "scheme", required=True, metavar="SCHEME", help="As `edgernn compress` takes it.")
-@judged
+@evaluated
 @click.option("--metric-drop", "bound", type=float, metavar="POINTS", help="Choose too: what may be lost, of 100.")
 @calibrated
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -37,14 +37,14 @@ def sensitivity(model: str, scheme: str, bound: float | None, as_json: bool, **s
 
     check(scheme, said)
     graph = rnn.load(model)
-    ready = _ready(graph, scheme, said)
-    judge = find_judge(graph, said["path"], said["recipe"], said["settings"])
-    found = mixed(ready, scheme, judge, bound, told=partial(click.echo, err=True))
+    ready = _prepare(graph, scheme, said)
+    evaluator = find_evaluator(graph, said["path"], said["recipe"], said["settings"])
+    found = mixed(ready, scheme, evaluator, bound, progress=partial(click.echo, err=True))
     command = _command(model, scheme, found, said) if found.smaller else None
-    click.echo(_json(found, judge, bound, command) if as_json else _text(found, judge, bound, command))
+    click.echo(_json(found, evaluator, bound, command) if as_json else _text(found, evaluator, bound, command))
 
 
-def _ready(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
+def _prepare(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
     """The model as it is before it is quantized, with the ranges that `edgernn compress` would give it.
 
     Raises:
@@ -53,7 +53,7 @@ def _ready(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
     """
     from edgernn.errors import UsageError
     from edgernn.model.tensor import STATIC
-    from edgernn.passes.prepare import ready
+    from edgernn.passes.prepare import prepare
     from edgernn.passes.rounding import rounded
 
     learnt = calibration(graph, said)
@@ -61,7 +61,7 @@ def _ready(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
         raise UsageError(
             f"{scheme} computes with integers, whose ranges are learnt from real frames; give --calibrate FILE"
         )
-    made = ready(replace(graph, ranges={}) if learnt.sequences else graph, scheme, learnt)
+    made = prepare(replace(graph, ranges={}) if learnt.sequences else graph, scheme, learnt)
     rounded(made, scheme)  # what cannot be is told before the data are read
     return made
 
@@ -77,14 +77,14 @@ def _command(model: str, scheme: str, found: "Mixed", said: dict[str, Any]) -> l
     return ["edgernn", "compress", model, str(out), "--quantize", scheme, *keep, *shown, *method, *growing]
 
 
-def _text(found: "Mixed", judge: "Judge", bound: float | None, command: list[str] | None) -> str:
-    rows = [("layer", judge.metric, "points lost", "bytes saved")]
+def _text(found: "Mixed", evaluator: "Evaluator", bound: float | None, command: list[str] | None) -> str:
+    rows = [("layer", evaluator.metric, "points lost", "bytes saved")]
     rows += [(each.layer, f"{each.metric:.4g}", f"{each.drop:.2f}", f"{each.saved_bytes:,}") for each in found.layers]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, "<>>>", widths, strict=True)) for row in rows]
     lines += [
         "",
-        f"{judge.metric} is of {judge.data}, {judge.before:.4g} for the model as it is",
+        f"{evaluator.metric} is of {evaluator.data}, {evaluator.before:.4g} for the model as it is",
         f"bytes are of weights, {found.weight_bytes:,} of the model as it is",
     ]
     if found.kept is None:
@@ -95,15 +95,20 @@ def _text(found: "Mixed", judge: "Judge", bound: float | None, command: list[str
     kept = found.kept
     lines.append(
         f"the smallest that loses at most {bound:g} points keeps {', '.join(kept.keep) or 'no layer'}: "
-        f"{judge.metric} {kept.metric:.4g}, {kept.drop:.2f} points lost, {kept.weight_bytes:,} bytes"
+        f"{evaluator.metric} {kept.metric:.4g}, {kept.drop:.2f} points lost, {kept.weight_bytes:,} bytes"
     )
-    lines.append(f"it was chosen by this {judge.metric}, which flatters; this makes it:")
+    lines.append(f"it was chosen by this {evaluator.metric}, which flatters; this makes it:")
     return "\n".join([*lines, "", shlex.join(command)])
 
 
-def _json(found: "Mixed", judge: "Judge", bound: float | None, command: list[str] | None) -> str:
+def _json(found: "Mixed", evaluator: "Evaluator", bound: float | None, command: list[str] | None) -> str:
     told = {
-        "metric": {"name": judge.metric, "better": judge.better, "of": judge.data, "before": judge.before},
+        "metric": {
+            "name": evaluator.metric,
+            "better": evaluator.better,
+            "of": evaluator.data,
+            "before": evaluator.before,
+        },
         **asdict(found),
         "bound": bound,
         "command": command,

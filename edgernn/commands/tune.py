@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.options.judge import find_judge, judged
+from edgernn.commands.options.evaluation import evaluated, find_evaluator
 
 if TYPE_CHECKING:
     from edgernn.tune.tuning import Tuned
@@ -22,7 +22,7 @@ TRAINED = "what was pruned was trained further, as the recipe says, and the mode
 
 @click.command(no_args_is_help=True)
 @click.argument("model", metavar="MODEL.rnn")
-@judged
+@evaluated
 @click.option(
     "--metric-drop", type=float, default=0.5, show_default=True, metavar="POINTS", help="What may be lost, of 100."
 )
@@ -60,18 +60,18 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     board, graph = boards.load(said["name"]), rnn.load(model)
     plans = [tuple(each.split(",")) for each in said["prune"] or PLANS] if said["recipe"] else []
     folder = Path(f"{out}.tune")
-    judge = find_judge(graph, path, said["recipe"], said["settings"], folder)
+    evaluator = find_evaluator(graph, path, said["recipe"], said["settings"], folder)
     try:
         with click.progressbar(length=many([(), *plans]), label="candidates", file=sys.stderr) as bar:
             found = tuning.tune(
                 graph,
-                judge,
+                evaluator,
                 folder,
                 bound=said["metric_drop"],
                 board=board,
                 prefer=said["prefer"],
                 plans=[(), *plans],
-                told=bar.update,
+                progress=bar.update,
             )
     except KeyboardInterrupt:
         click.echo(f"\nWhat is finished is kept in '{folder}': the same command goes on.", err=True)
@@ -82,13 +82,14 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
 
 
 def _text(found: "Tuned", written: dict[str, bytes]) -> str:
-    judge = found.judge
+    evaluator = found.evaluator
     how = "measured on this machine, all in turn" if found.measured else f"estimated for '{found.board}', not measured"
     lines = [
         *_table(found),
         "",
-        f"* none is better in all of bytes, us and {judge.metric}; > the winner",
-        f"{judge.metric} is of {judge.data}, {judge.before:.4g} for the model; it chose the winner, so it flatters",
+        f"* none is better in all of bytes, us and {evaluator.metric}; > the winner",
+        f"{evaluator.metric} is of {evaluator.data}, {evaluator.before:.4g} for the model",
+        f"the winner was chosen by this {evaluator.metric}, which flatters it",
         f"us are {how}; bytes are those of the artifact",
         *([TRAINED] if any(each.plan for each in found.candidates) else []),
         *_left_out(found),
@@ -103,7 +104,7 @@ def _text(found: "Tuned", written: dict[str, bytes]) -> str:
 def _table(found: "Tuned") -> list[str]:
     """A row for each candidate, the figures to the right."""
     us = "us" if found.measured else "us, estimate"
-    rows = [("", "pruned", "precision", "runtime", found.judge.metric, "points lost", "bytes", us)]
+    rows = [("", "pruned", "precision", "runtime", found.evaluator.metric, "points lost", "bytes", us)]
     for each in found.candidates:
         mark = f"{'>' * (each == found.best)}{'*' * (each in found.front)}"
         figures = (f"{each.metric:.4g}", f"{each.drop:.2f}", f"{each.bytes:,}", f"{each.step_us:.2f}")
@@ -123,12 +124,17 @@ def _left_out(found: "Tuned") -> list[str]:
 
 
 def _json(found: "Tuned", written: dict[str, bytes]) -> dict[str, Any]:
-    judge = found.judge
+    evaluator = found.evaluator
     return {
         "files": list(written),
         "device": found.board,
         "steps": "measured" if found.measured else "estimated",
-        "metric": {"name": judge.metric, "better": judge.better, "of": judge.data, "before": judge.before},
+        "metric": {
+            "name": evaluator.metric,
+            "better": evaluator.better,
+            "of": evaluator.data,
+            "before": evaluator.before,
+        },
         "bound": found.bound,
         "winner": asdict(found.best),
         "candidates": [asdict(each) | {"front": each in found.front} for each in found.candidates],

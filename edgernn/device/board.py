@@ -10,7 +10,7 @@ from typing import Any
 
 from edgernn.device.probe import probe
 from edgernn.device.profile import FIGURES, Figure, Profile, read
-from edgernn.device.rates import USES, Use
+from edgernn.device.rates import RATES, StepRate
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.files.toml import misspelt
@@ -81,7 +81,7 @@ class Device:
     fpu: str | None = None
     dsp: bool | None = None
     isa: str | None = None
-    uses: Mapping[str, Use] = field(default_factory=lambda: USES)
+    rates: Mapping[str, StepRate] = field(default_factory=lambda: RATES)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,15 +96,15 @@ class Device:
         compiled = COMPILED if self.triple and self.cpu and self.level else (".c",)
         return (*compiled, *(suffix for suffix, packages in RUNTIMES.items() if any(map(self.wheels.get, packages))))
 
-    def use(self, name: str) -> Use:
+    def rate(self, name: str) -> StepRate:
         """What is asked of a step in a named use.
 
         Raises:
             UsageError: neither the profile nor the table of uses knows it.
         """
-        if name not in self.uses:
-            raise UsageError(f"board '{self.name}' has no use '{name}'; {misspelt(name, self.uses)}")
-        return self.uses[name]
+        if name not in self.rates:
+            raise UsageError(f"board '{self.name}' has no use '{name}'; {misspelt(name, self.rates)}")
+        return self.rates[name]
 
     def runtime(self, suffix: str) -> str:
         """The package that runs artifacts of this suffix; "" where compiled code needs none.
@@ -161,9 +161,9 @@ def this() -> Device:
 def _device(name: str, profile: Profile) -> Device:
     said: dict[str, Any] = {key: figure.value for key, figure in profile.figures.items()}
     wheels = {package: said.pop(package, None) for package in FIGURES["runtimes"]}
-    uses = MappingProxyType({**USES, **profile.uses})
+    rates = MappingProxyType({**RATES, **profile.rates})
     return Device(
-        name, profile.title, **said, wheels=wheels, uses=uses, figures=profile.figures, sources=profile.sources
+        name, profile.title, **said, wheels=wheels, rates=rates, figures=profile.figures, sources=profile.sources
     )
 
 

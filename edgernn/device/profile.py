@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edgernn.device.isa import LEVELS, MICROCONTROLLERS
-from edgernn.device.rates import SECTION as BUDGETS, Use, read as read_uses
+from edgernn.device.rates import SECTION as BUDGETS, StepRate, read as read_uses
 from edgernn.files.toml import Document, closest, misspelt, parse
 
 UNKNOWN = "unknown"
@@ -33,7 +33,7 @@ class Profile:
     title: str
     figures: Mapping[str, Figure]
     sources: Mapping[str, str]
-    uses: Mapping[str, Use] = field(default_factory=dict)
+    rates: Mapping[str, StepRate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def write(profile: Profile) -> bytes:
             figure = profile.figures.get(key)
             told = figure and f"{{ value = {_quoted(figure.value)}, source = {_quoted(figure.source)} }}"
             lines.append(f"{key} = {told or _quoted(UNKNOWN)}")
-    for name, use in profile.uses.items():
-        lines += ["", f"[{BUDGETS}.{_quoted(name)}]", *(f"{key} = {value}" for key, value in asdict(use).items())]
+    for name, rate in profile.rates.items():
+        lines += ["", f"[{BUDGETS}.{_quoted(name)}]", *(f"{key} = {value}" for key, value in asdict(rate).items())]
     return "\n".join([*lines, ""]).encode()
 
 
@@ -150,7 +150,7 @@ class _Reader:
         self._error = document.error
 
     def profile(self) -> Profile:
-        said = self.document.said
+        said = self.document.values
         known = ("title", "sources", *FIGURES, BUDGETS)
         for name in said:
             if name not in known:
@@ -166,8 +166,8 @@ class _Reader:
         self._check_sources(figures, sources)
         self._check_triple(figures)
         self._check_cpu(figures)
-        uses = read_uses(self.document)
-        return Profile(title, MappingProxyType(figures), MappingProxyType(sources), uses)
+        rates = read_uses(self.document)
+        return Profile(title, MappingProxyType(figures), MappingProxyType(sources), rates)
 
     def _sources(self, table: Any) -> dict[str, str]:
         if not isinstance(table, dict):
@@ -209,7 +209,7 @@ class _Reader:
 
     def _check_kind(self, figures: dict[str, Figure]) -> None:
         """A microcontroller has nothing of what is said of a computer."""
-        if "microcontroller" not in self.document.said:
+        if "microcontroller" not in self.document.values:
             return
         for key in figures:
             if key not in MICROCONTROLLER:

@@ -14,7 +14,7 @@ LONGEST_US = 3.6e9  # an hour
 
 
 @dataclass(frozen=True)
-class Use:
+class StepRate:
     """How often a step comes due, by when it must be done, and how many of a hundred must be."""
 
     period_us: float
@@ -22,12 +22,12 @@ class Use:
     percentile: float = 99.0
 
 
-def every(period_us: float) -> Use:
+def every(period_us: float) -> StepRate:
     """A use whose steps have the whole period to be done."""
-    return Use(period_us, period_us)
+    return StepRate(period_us, period_us)
 
 
-USES: Mapping[str, Use] = MappingProxyType(
+RATES: Mapping[str, StepRate] = MappingProxyType(
     {
         "audio": every(10_000),  # a frame of 10 ms
         "control": every(1_000),  # a loop of 1 kHz
@@ -37,19 +37,19 @@ USES: Mapping[str, Use] = MappingProxyType(
 """What every device has; a table [budgets.NAME] of its profile says otherwise, or adds a use."""
 
 
-def read(document: Document) -> Mapping[str, Use]:
+def read(document: Document) -> Mapping[str, StepRate]:
     """The uses that a profile states, such as [budgets.audio] with period_us, deadline_us and percentile below it.
 
     Raises:
         FileError: no table, no period, an unknown key or an impossible number; with the line.
     """
-    table = document.said.get(SECTION, {})
+    table = document.values.get(SECTION, {})
     if not isinstance(table, dict):
         raise document.error(f"'{SECTION}' is no table; expected [{SECTION}.audio] with lines below it", SECTION)
-    return MappingProxyType({name: _use(document, name, said) for name, said in table.items()})
+    return MappingProxyType({name: _rate(document, name, said) for name, said in table.items()})
 
 
-def _use(document: Document, name: str, said: Any) -> Use:
+def _rate(document: Document, name: str, said: Any) -> StepRate:
     section = f"{SECTION}.{name}"
     if not isinstance(said, dict):
         raise document.error(f"'{name}' is {said!r}; expected [{section}] with period_us = ... below it", name, SECTION)
@@ -58,8 +58,8 @@ def _use(document: Document, name: str, said: Any) -> Use:
         return document.error(told, key, section)
 
     for key in said:
-        if key not in Use.__dataclass_fields__:
-            raise wrong(key, f"there is no '{key}' in [{section}]; {misspelt(key, Use.__dataclass_fields__)}")
+        if key not in StepRate.__dataclass_fields__:
+            raise wrong(key, f"there is no '{key}' in [{section}]; {misspelt(key, StepRate.__dataclass_fields__)}")
     if "period_us" not in said:
         raise wrong(name, f"[{section}] has no period_us; write period_us = 10_000 for a step every 10 ms")
     period = _number(said, "period_us", lambda value: 0 < value <= LONGEST_US, "microseconds, up to an hour", wrong)
@@ -67,7 +67,7 @@ def _use(document: Document, name: str, said: Any) -> Use:
     deadline = _number({"deadline_us": period} | said, "deadline_us", lambda value: 0 < value <= period, words, wrong)
     words = "steps in a hundred, from 50 to below 100"
     percentile = _number({"percentile": 99} | said, "percentile", lambda value: 50 <= value < 100, words, wrong)
-    return Use(period, deadline, percentile)
+    return StepRate(period, deadline, percentile)
 
 
 def _number(

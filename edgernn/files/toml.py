@@ -12,10 +12,10 @@ from edgernn.files import plain_toml
 
 @dataclass(frozen=True)
 class Document:
-    """A file: what it says, its lines, and which "section.key" something else is said of in their place."""
+    """A file: what it holds, its lines, and which "section.key" something else is said of in their place."""
 
     path: str
-    said: dict[str, Any]
+    values: dict[str, Any]
     lines: tuple[str, ...]
     instead: frozenset[str] = frozenset()
 

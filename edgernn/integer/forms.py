@@ -18,9 +18,9 @@ from edgernn.errors import CalibrationError
 from edgernn.integer import fixedpoint
 from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
 from edgernn.integer.normalize import normalize
-from edgernn.integer.plan import Grid, Static, saturate
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.integer.softmax import natural, softmax
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import Tensor
 
 
@@ -32,7 +32,7 @@ class Affine:
     bias: Integers  # (rows,), 32 bits: in steps of x times those of the row, less x.zero times the row's sum
     mantissa: Integers  # (rows,)
     shift: Integers  # (rows,)
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, x: Integers) -> Integers:
         sums = (x.astype(np.float64) @ self._columns).astype(np.int64) + self.bias
@@ -44,14 +44,14 @@ class Affine:
         return self.weight.T.astype(np.float64)
 
 
-def affine(word: Word, plan: Static) -> Affine:
+def affine(op: Op, plan: IntegerPlan) -> Affine:
     """The integers of `weight @ x + bias`.
 
     Raises:
         CalibrationError: sums that 32 bits may not hold.
     """
-    weight, ref, bias = word.args
-    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    weight, ref, bias = op.args
+    x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     assert weight.scale is not None
     step = weight.scale.astype(np.float64) * x.scale
     added = np.zeros(len(step)) if bias is None else bias.dense(np.float64)
@@ -61,7 +61,7 @@ def affine(word: Word, plan: Static) -> Affine:
     most = np.abs(w).sum(axis=1) * x.reach + np.abs(whole)
     if most.max() > MOST or (added[step == 0] != 0).any():
         raise CalibrationError(
-            f"layer '{word.layer}': the sums of an affine may reach {most.max():.3g}, and 32 bits end at {MOST}; "
+            f"layer '{op.layer}': the sums of an affine may reach {most.max():.3g}, and 32 bits end at {MOST}; "
             "quantize the float graph again with these ranges"
         )
     mantissa, shift = multiplier(step / to.scale)
@@ -72,22 +72,22 @@ def affine(word: Word, plan: Static) -> Affine:
 class Sum:
     """q = to.zero + ((a - a.zero) * by_a + (b - b.zero) * by_b) / 2 ** shift, the products added in 64 bits."""
 
-    a: Grid
-    b: Grid
+    a: QuantizationParameters
+    b: QuantizationParameters
     by_a: int
     by_b: int  # below 0 in a difference
     shift: int
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, a: Integers, b: Integers) -> Integers:
         return saturate(halve((a - self.a.zero) * self.by_a + (b - self.b.zero) * self.by_b, self.shift), self.to)
 
 
-def add(word: Word, plan: Static) -> Sum:
+def add(op: Op, plan: IntegerPlan) -> Sum:
     """The integers of `a + b`, and of `a - b`."""
-    a, b = (plan.grids[ref.name] for ref in word.reads)
-    to = plan.grids[word.made[0].name]
-    sign = -1 if word.name == "subtract" else 1
+    a, b = (plan.quantization[ref.name] for ref in op.inputs)
+    to = plan.quantization[op.outputs[0].name]
+    sign = -1 if op.name == "subtract" else 1
     (by_a, by_b), _, shift = together(np.array([a.scale, sign * b.scale]) / to.scale)
     return Sum(a, b, int(by_a), int(by_b), shift, to)
 
@@ -96,20 +96,20 @@ def add(word: Word, plan: Static) -> Sum:
 class Product:
     """q = to.zero + rescale((a - a.zero) * (b - b.zero))."""
 
-    a: Grid
-    b: Grid
+    a: QuantizationParameters
+    b: QuantizationParameters
     mantissa: int
     shift: int
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, a: Integers, b: Integers) -> Integers:
         return saturate(rescale((a - self.a.zero) * (b - self.b.zero), self.mantissa, self.shift), self.to)
 
 
-def multiply(word: Word, plan: Static) -> Product:
+def multiply(op: Op, plan: IntegerPlan) -> Product:
     """The integers of `a * b`."""
-    a, b = (plan.grids[ref.name] for ref in word.reads)
-    to = plan.grids[word.made[0].name]
+    a, b = (plan.quantization[ref.name] for ref in op.inputs)
+    to = plan.quantization[op.outputs[0].name]
     mantissa, shift = multiplier(a.scale * b.scale / to.scale)
     return Product(a, b, int(mantissa), int(shift), to)
 
@@ -118,20 +118,20 @@ def multiply(word: Word, plan: Static) -> Product:
 class Scaled:
     """q = to.zero + ((x - x.zero) * by + plus) / 2 ** shift, element by element, in 64 bits."""
 
-    x: Grid
+    x: QuantizationParameters
     by: Integers  # () or (width,), 32 bits
     plus: Integers  # () or (width,), 64 bits
     shift: int
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, x: Integers) -> Integers:
         return saturate(halve((x - self.x.zero) * self.by + self.plus, self.shift), self.to)
 
 
-def scale(word: Word, plan: Static) -> Scaled:
+def scale(op: Op, plan: IntegerPlan) -> Scaled:
     """The integers of `by * x + plus`."""
-    ref, by, plus = word.args
-    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    ref, by, plus = op.args
+    x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     factors, offsets, shift = together(_plain(by) * x.scale / to.scale, _plain(plus) / to.scale)
     return Scaled(x, factors, offsets, shift, to)
 
@@ -140,10 +140,10 @@ def scale(word: Word, plan: Static) -> Scaled:
 class Moved:
     """q = to.zero + rescale(x - x.zero): the same value on another grid; for relu what is below 0 becomes 0 first."""
 
-    x: Grid
+    x: QuantizationParameters
     mantissa: int
     shift: int
-    to: Grid
+    to: QuantizationParameters
     relu: bool = False
 
     def __call__(self, x: Integers) -> Integers:
@@ -153,15 +153,15 @@ class Moved:
         return saturate(rescale(np.maximum(centred, 0) if self.relu else centred, self.mantissa, self.shift), self.to)
 
 
-def moved(x: Grid, to: Grid, *, relu: bool = False) -> Moved:
+def moved(x: QuantizationParameters, to: QuantizationParameters, *, relu: bool = False) -> Moved:
     """The constants that take a value from one grid to another."""
     mantissa, shift = multiplier(x.scale / to.scale)
     return Moved(x, int(mantissa), int(shift), to, relu)
 
 
-def relu(word: Word, plan: Static) -> Moved:
+def relu(op: Op, plan: IntegerPlan) -> Moved:
     """The integers of `max(x, 0)`."""
-    return moved(plan.grids[word.reads[0].name], plan.grids[word.made[0].name], relu=True)
+    return moved(plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name], relu=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,27 +182,27 @@ class Curve:
     same.
     """
 
-    x: Grid
+    x: QuantizationParameters
     mantissa: int  # from steps of x to positions in the table
     shift: int
     plus: int  # ONE for sigmoid, 0 for tanh
     drop: int  # bits that the result has less than the curve, or 0
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, x: Integers) -> Integers:
         t = fixedpoint.tanh(rescale(x - self.x.zero, self.mantissa, self.shift)) + self.plus
         return saturate(halve(t, self.drop) if self.drop else t, self.to)
 
 
-def squash(word: Word, plan: Static) -> Table | Curve:
+def squash(op: Op, plan: IntegerPlan) -> Table | Curve:
     """The integers of sigmoid and tanh: a table of 256 entries, rounded once, when x has 8 bits."""
-    x, to = plan.grids[word.reads[0].name], plan.grids[word.made[0].name]
+    x, to = plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name]
     if x.bits == 8:
         real = np.arange(x.low, x.high + 1, dtype=np.float64)
         real = (real - x.zero) * x.scale
-        exact = np.tanh(real) if word.name == "tanh" else 0.5 * np.tanh(0.5 * real) + 0.5
+        exact = np.tanh(real) if op.name == "tanh" else 0.5 * np.tanh(0.5 * real) + 0.5
         return Table(to.integers(exact), x.low)
-    half, plus = (0.5, ONE) if word.name == "sigmoid" else (1.0, 0)
+    half, plus = (0.5, ONE) if op.name == "sigmoid" else (1.0, 0)
     mantissa, shift = multiplier(half * x.scale * (1 << POSITION))
     drop = round(log2(to.scale * (ONE + plus)))
     return Curve(x, int(mantissa), int(shift), plus, drop, to)
@@ -218,10 +218,10 @@ class Joined:
         return np.concatenate([move(x) for move, x in zip(self.each, xs, strict=True)], axis=-1)
 
 
-def concat(word: Word, plan: Static) -> Joined:
+def concat(op: Op, plan: IntegerPlan) -> Joined:
     """The integers of values side by side."""
-    to = plan.grids[word.made[0].name]
-    return Joined(tuple(moved(plan.grids[ref.name], to) for ref in word.reads))
+    to = plan.quantization[op.outputs[0].name]
+    return Joined(tuple(moved(plan.quantization[ref.name], to) for ref in op.inputs))
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,9 @@ class Cut:
         return np.split(x, self.ends, axis=-1)
 
 
-def split(word: Word, _plan: Static) -> Cut:
+def split(op: Op, _plan: IntegerPlan) -> Cut:
     """The integers of a value's parts."""
-    return Cut(tuple(np.cumsum(word.widths)[:-1].tolist()))
+    return Cut(tuple(np.cumsum(op.widths)[:-1].tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,13 +250,13 @@ class Rows:
         return rows
 
 
-def lookup(word: Word, plan: Static) -> Rows:
+def lookup(op: Op, plan: IntegerPlan) -> Rows:
     """The integers of a table, rounded once beforehand."""
-    table: Tensor = word.args[0]
-    return Rows(plan.grids[word.made[0].name].integers(table.dense(np.float64)))
+    table: Tensor = op.args[0]
+    return Rows(plan.quantization[op.outputs[0].name].integers(table.dense(np.float64)))
 
 
-MAKE: Mapping[str, Callable[[Word, Static], Callable[..., Any]]] = {
+MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "affine": affine,
     "add": add,
     "subtract": add,
@@ -275,9 +275,9 @@ MAKE: Mapping[str, Callable[[Word, Static], Callable[..., Any]]] = {
 """The word -> what makes its integer form from a plan."""
 
 
-def integer(plan: Static) -> Mapping[Ref, Callable[..., Any]]:
+def integer(plan: IntegerPlan) -> Mapping[Ref, Callable[..., Any]]:
     """The integer form of each word that has one, by the first value that it makes."""
-    return {word.made[0]: MAKE[word.name](word, plan) for word in plan.trace.words if plan.integer(word)}
+    return {op.outputs[0]: MAKE[op.name](op, plan) for op in plan.trace.operations if plan.integer(op)}
 
 
 def _plain(given: Tensor | float) -> Any:

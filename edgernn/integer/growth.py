@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from edgernn.model.range import Range
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.trace import State, replay
 
 PLAIN = ("add", "subtract", "multiply", "scale", "split", "concat")
@@ -30,7 +30,7 @@ ENDS = (*BOUNDS, "normalize")
 
 CORNERS = 10  # values whose corners are tried: 2 ** 10 vectors
 
-_WORDS = SimpleNamespace(
+_OPERATIONS = SimpleNamespace(
     add=np.add,
     subtract=np.subtract,
     multiply=np.multiply,
@@ -40,7 +40,7 @@ _WORDS = SimpleNamespace(
 )
 
 
-def wide(words: Collection[Word], states: Collection[State], ranges: Mapping[str, Range]) -> set[str]:
+def wide(operations: Collection[Op], states: Collection[State], ranges: Mapping[str, Range]) -> set[str]:
     """The values that must not be 8 bits: states that can grow, and what each is made of since the last nonlinearity.
 
     Args:
@@ -50,42 +50,42 @@ def wide(words: Collection[Word], states: Collection[State], ranges: Mapping[str
     """
     found: set[str] = set()
     for state in states:
-        if state.before != state.after and _grows(words, state, ranges):
-            plain = _behind(words, state.after, PLAIN)
-            found |= {ref.name for word in plain for ref in (*word.made, *word.reads)}
+        if state.before != state.after and _grows(operations, state, ranges):
+            plain = _behind(operations, state.after, PLAIN)
+            found |= {ref.name for op in plain for ref in (*op.outputs, *op.inputs)}
             found |= {state.before.name, state.after.name}
     return found
 
 
-def _behind(words: Collection[Word], value: Ref, names: Collection[str]) -> tuple[Word, ...]:
+def _behind(operations: Collection[Op], value: Ref, names: Collection[str]) -> tuple[Op, ...]:
     """The words of these names that make a value, in order, with nothing else between them and the value."""
     wanted, found = {value}, []
-    for word in reversed(tuple(words)):
-        if word.name in names and wanted & set(word.made):
-            found.append(word)
-            wanted |= set(word.reads)
+    for op in reversed(tuple(operations)):
+        if op.name in names and wanted & set(op.outputs):
+            found.append(op)
+            wanted |= set(op.inputs)
     return tuple(reversed(found))
 
 
-def _grows(words: Collection[Word], state: State, ranges: Mapping[str, Range]) -> bool:
+def _grows(operations: Collection[Op], state: State, ranges: Mapping[str, Range]) -> bool:
     """Whether a state is made of itself with nothing that bounds it between, and may leave its bounds by that."""
     again, path = {state.before}, []
-    for word in words:
-        if word.name not in ENDS and again & set(word.reads):
-            again |= set(word.made)
-            path.append(word)
+    for op in operations:
+        if op.name not in ENDS and again & set(op.inputs):
+            again |= set(op.outputs)
+            path.append(op)
     if state.after not in again:
         return False
-    path = list(_behind(path, state.after, [word.name for word in path]))
-    gated = all(word.name in PLAIN and word.name != "scale" for word in path)
-    return not (gated and _of_degree_one(path) and _holds(path, words, state, ranges))
+    path = list(_behind(path, state.after, [op.name for op in path]))
+    gated = all(op.name in PLAIN and op.name != "scale" for op in path)
+    return not (gated and _of_degree_one(path) and _holds(path, operations, state, ranges))
 
 
-def _holds(path: Collection[Word], words: Collection[Word], state: State, ranges: Mapping[str, Range]) -> bool:
+def _holds(path: Collection[Op], operations: Collection[Op], state: State, ranges: Mapping[str, Range]) -> bool:
     """Whether the state stays within the bounds of the values that it is made of, whatever these are."""
-    makers = {ref: word.name for word in words for ref in word.made}
-    made = {ref for word in path for ref in word.made}
-    leaves = tuple(dict.fromkeys(ref for word in path for ref in word.reads if ref not in made))
+    makers = {ref: op.name for op in operations for ref in op.outputs}
+    made = {ref for op in path for ref in op.outputs}
+    leaves = tuple(dict.fromkeys(ref for op in path for ref in op.inputs if ref not in made))
     if len(leaves) > CORNERS:
         return False
     seen = [BOUNDS.get(makers.get(leaf, ""), ranges.get(leaf.name, Range(-1, 1))) for leaf in leaves]
@@ -95,17 +95,17 @@ def _holds(path: Collection[Word], words: Collection[Word], state: State, ranges
     values = {
         leaf.name: np.broadcast_to(corners[:, i : i + 1], (len(corners), leaf.width)) for i, leaf in enumerate(leaves)
     }
-    after = replay(path, _WORDS, values)[state.after.name]
+    after = replay(path, _OPERATIONS, values)[state.after.name]
     slack = 1e-6 * hull.size
     return bool(after.min() >= hull.low - slack and after.max() <= hull.high + slack)
 
 
-def _of_degree_one(path: Collection[Word]) -> bool:
+def _of_degree_one(path: Collection[Op]) -> bool:
     """Whether no product has the same value on both sides."""
     made_of: dict[Ref, frozenset[Ref]] = {}
-    for word in path:
-        sides = [made_of.get(ref, frozenset({ref})) for ref in word.args if isinstance(ref, Ref)]
-        if word.name == "multiply" and sides[0] & sides[1]:
+    for op in path:
+        sides = [made_of.get(ref, frozenset({ref})) for ref in op.args if isinstance(ref, Ref)]
+        if op.name == "multiply" and sides[0] & sides[1]:
             return False
-        made_of |= dict.fromkeys(word.made, frozenset[Ref]().union(*sides))
+        made_of |= dict.fromkeys(op.outputs, frozenset[Ref]().union(*sides))
     return True

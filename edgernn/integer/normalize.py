@@ -11,8 +11,8 @@ import numpy as np
 
 from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import ROOT_POINT, Integers, halve, inverse_root, rescale, together
-from edgernn.integer.plan import Grid, Static, saturate
-from edgernn.model.record import Word
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
+from edgernn.model.record import Op
 
 WIDEST = 1 << 14  # elements of a vector; beyond, n * q - total may leave 32 bits
 ROOM = 61  # bits of the variance with its eps
@@ -58,7 +58,7 @@ class Normalized:
     gain: Integers  # (width,), 32 bits
     plus: Integers  # (width,), 64 bits
     shift: int
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, q: Integers) -> Integers:
         total, squares = q.sum(axis=-1, keepdims=True), np.square(q).sum(axis=-1, keepdims=True)
@@ -69,18 +69,18 @@ class Normalized:
         return saturate(halve(z * self.gain + self.plus, self.shift), self.to)
 
 
-def normalize(word: Word, plan: Static) -> Normalized:
+def normalize(op: Op, plan: IntegerPlan) -> Normalized:
     """The integers of `(x - mean(x)) / sqrt(var(x) + eps) * gain + bias`.
 
     Raises:
         CalibrationError: a vector of more than WIDEST elements, or a gain that is far too large for the range.
     """
-    ref, gain, bias, eps = word.args
-    n, x, to = ref.width, plan.grids[ref.name], plan.grids[word.made[0].name]
+    ref, gain, bias, eps = op.args
+    n, x, to = ref.width, plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     if n > WIDEST:
         raise CalibrationError(
-            f"layer '{word.layer}': a vector of {n} elements is to be normalized, and integers do so for at most "
-            f"{WIDEST}; keep the layer in float with keep=('{word.layer}',)"
+            f"layer '{op.layer}': a vector of {n} elements is to be normalized, and integers do so for at most "
+            f"{WIDEST}; keep the layer in float with keep=('{op.layer}',)"
         )
     reach = n * ((1 << x.bits) - 1)
     added = float(n) ** 2 * eps / float(x.scale) ** 2

@@ -120,7 +120,7 @@ def limit(model: Graph | Window) -> float:
 def _graph(graph: Graph) -> Callable[[float], bool]:
     """Whether a step fits when its frame and its states have this magnitude."""
     steps, ops = trace(graph), MagnitudeOps()
-    ends = {name: grid.reach * grid.scale for name, grid in static(graph).door.items()}
+    ends = {name: qparams.reach * qparams.scale for name, qparams in static(graph).float_io.items()}
 
     def fits(most: float) -> bool:
         ops.fits = True
@@ -150,4 +150,4 @@ def _stepped(steps: Trace, ops: MagnitudeOps, x: Array, states: dict[str, float]
     """The magnitude of a step's answer."""
     values = {state.before.name: np.full(state.before.width, states[state.name]) for state in steps.states}
     with np.errstate(all="ignore"):
-        return replay(steps.words, ops, {INPUT: x, **values})[steps.y.name]
+        return replay(steps.operations, ops, {INPUT: x, **values})[steps.y.name]

@@ -22,7 +22,7 @@ from edgernn.errors import CalibrationError
 from edgernn.integer.growth import wide
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.range import Range
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import STATIC
 from edgernn.model.trace import State, Trace, trace
 
@@ -39,7 +39,7 @@ SILENCE = 1e-30  # a range within it is one of 0 alone
 
 
 @dataclass(frozen=True)
-class Grid:
+class QuantizationParameters:
     """The integers of a value: it is (q - zero) * scale, and q has so many bits, signed."""
 
     scale: float  # exactly a float32
@@ -73,28 +73,28 @@ class Grid:
         return x
 
 
-def grid(seen: Range, bits: int) -> Grid:
+def grid(seen: Range, bits: int) -> QuantizationParameters:
     """The grid of so many bits that holds a range and 0; a range of 0 alone has steps of 1."""
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
     steps, reach = ((1 << bits) - 1, high - low) if bits == 8 else ((1 << (bits - 1)) - 1, seen.size)
     scale = float(np.float32(reach / steps)) if reach > SILENCE else 1.0
     zero = int(np.clip(np.rint(-128 - low / scale), -128, 127)) if bits == 8 else 0
-    return Grid(scale, zero, bits)
+    return QuantizationParameters(scale, zero, bits)
 
 
-FIXED: Mapping[tuple[str, int], Grid] = {
-    ("sigmoid", 8): Grid(2**-8, -128, 8),
-    ("sigmoid", 16): Grid(2**-15, 0, 16),
-    ("tanh", 8): Grid(2**-7, 0, 8),
-    ("tanh", 16): Grid(2**-15, 0, 16),
-    ("softmax", 8): Grid(2**-8, -128, 8),
-    ("softmax", 16): Grid(2**-15, 0, 16),
+FIXED: Mapping[tuple[str, int], QuantizationParameters] = {
+    ("sigmoid", 8): QuantizationParameters(2**-8, -128, 8),
+    ("sigmoid", 16): QuantizationParameters(2**-15, 0, 16),
+    ("tanh", 8): QuantizationParameters(2**-7, 0, 8),
+    ("tanh", 16): QuantizationParameters(2**-15, 0, 16),
+    ("softmax", 8): QuantizationParameters(2**-8, -128, 8),
+    ("softmax", 16): QuantizationParameters(2**-15, 0, 16),
 }
 """The word and the bits of what it makes -> its grid, whatever the range."""
 
 
 @dataclass(frozen=True)
-class Static:
+class IntegerPlan:
     """A trace with the integers in it.
 
     Attributes:
@@ -106,38 +106,40 @@ class Static:
 
     trace: Trace
     whole: frozenset[str]
-    grids: Mapping[str, Grid]
-    states: Mapping[str, Grid]
+    quantization: Mapping[str, QuantizationParameters]
+    states: Mapping[str, QuantizationParameters]
 
-    def integer(self, word: Word) -> bool:
+    def integer(self, op: Op) -> bool:
         """Whether a word computes with integers."""
-        return word.made[0].name in self.whole
+        return op.outputs[0].name in self.whole
 
-    def moves(self, word: Word) -> bool:
+    def moves(self, op: Op) -> bool:
         """Whether a word computes with integers and only moves them, so that it cannot round."""
-        one_grid = len({self.grids.get(ref.name) for ref in (*word.reads, *word.made)}) == 1
-        return self.integer(word) and (word.name in {"split", "lookup"} or (word.name == "concat" and one_grid))
+        one_grid = len({self.quantization.get(ref.name) for ref in (*op.inputs, *op.outputs)}) == 1
+        return self.integer(op) and (op.name in {"split", "lookup"} or (op.name == "concat" and one_grid))
 
     @property
-    def door(self) -> Mapping[str, Grid]:
+    def float_io(self) -> Mapping[str, QuantizationParameters]:
         """The grids of what an artifact itself reads, carries and answers as integers: `x`, `y` and states, by name.
 
         `x` is among them when only words that compute with integers and such states read it, and `y` when such a word
         makes it.
         """
         x, y = self.trace.x, self.trace.y
-        readers = [self.integer(word) for word in self.trace.words if x in word.reads]
+        readers = [self.integer(op) for op in self.trace.operations if x in op.inputs]
         kept = [state.name in self.states for state in self.trace.states if state.after == x]
-        found = {INPUT: self.grids[x.name]} if x.name in self.grids and x != y and all(readers + kept) else {}
-        return found | ({OUTPUT: self.grids[y.name]} if y.name in self.whole else {}) | dict(self.states)
+        found = (
+            {INPUT: self.quantization[x.name]} if x.name in self.quantization and x != y and all(readers + kept) else {}
+        )
+        return found | ({OUTPUT: self.quantization[y.name]} if y.name in self.whole else {}) | dict(self.states)
 
 
-def saturate(q: NDArray[np.int64], to: Grid) -> NDArray[np.int64]:
+def saturate(q: NDArray[np.int64], to: QuantizationParameters) -> NDArray[np.int64]:
     """Integers counted from the zero of a grid as integers on it, those beyond its ends at its ends."""
     return np.clip(q + to.zero, to.low, to.high)
 
 
-def static(graph: Graph) -> Static:
+def static(graph: Graph) -> IntegerPlan:
     """The plan of a graph; without layers in a static scheme there is nothing in it.
 
     Raises:
@@ -145,49 +147,51 @@ def static(graph: Graph) -> Static:
     """
     steps = trace(graph)
     bits_of = {layer.name: STATIC.get(layer.scheme, 0) for layer in graph.layers}
-    words = _computed(steps, {name for name, bits in bits_of.items() if bits})
-    whole = {ref.name for word in words for ref in word.made}
-    bits = {ref.name: bits_of[word.layer] for word in words for ref in word.made}
-    for word in words:
-        for ref in _numbers(word):
-            bits[ref.name] = bits[ref.name] if ref.name in whole else max(bits.get(ref.name, 0), bits_of[word.layer])
+    operations = _computed(steps, {name for name, bits in bits_of.items() if bits})
+    whole = {ref.name for op in operations for ref in op.outputs}
+    bits = {ref.name: bits_of[op.layer] for op in operations for ref in op.outputs}
+    for op in operations:
+        for ref in _numbers(op):
+            bits[ref.name] = bits[ref.name] if ref.name in whole else max(bits.get(ref.name, 0), bits_of[op.layer])
     states = [state for state in steps.states if state.before.name in bits or state.after.name in whole]
-    for name in wide(words, states, graph.ranges) & bits.keys():
+    for name in wide(operations, states, graph.ranges) & bits.keys():
         bits[name] = 16
-    grids: dict[str, Grid] = {}
-    for kin in _kin(words, states):
-        grids |= dict.fromkeys(kin, _shared(kin & (bits.keys() | graph.ranges.keys()), bits, words, graph))
-    for name in bits.keys() - grids.keys():
-        grids[name] = _shared({name}, bits, words, graph)
-    return Static(steps, frozenset(whole), grids, {state.name: grids[state.before.name] for state in states})
+    quantization: dict[str, QuantizationParameters] = {}
+    for kin in _kin(operations, states):
+        quantization |= dict.fromkeys(kin, _shared(kin & (bits.keys() | graph.ranges.keys()), bits, operations, graph))
+    for name in bits.keys() - quantization.keys():
+        quantization[name] = _shared({name}, bits, operations, graph)
+    return IntegerPlan(
+        steps, frozenset(whole), quantization, {state.name: quantization[state.before.name] for state in states}
+    )
 
 
-def _computed(steps: Trace, layers: set[str]) -> Sequence[Word]:
+def _computed(steps: Trace, layers: set[str]) -> Sequence[Op]:
     """The words of these layers that compute with integers, in order."""
     needed = {state.after for state in steps.states}  # by integers, by states, or by float words before these
-    found: list[Word] = []
-    for word in reversed(steps.words):
-        goes_on = not needed.isdisjoint(word.made)
-        integer = word.layer in layers and (_is_integer(word) or (goes_on and word.name in WITHIN))
+    found: list[Op] = []
+    for op in reversed(steps.operations):
+        goes_on = not needed.isdisjoint(op.outputs)
+        integer = op.layer in layers and (_is_integer(op) or (goes_on and op.name in WITHIN))
         if integer:
-            found.append(word)
+            found.append(op)
         if integer or goes_on:
-            needed |= set(word.reads)
+            needed |= set(op.inputs)
     return found[::-1]
 
 
-def _is_integer(word: Word) -> bool:
-    return word.name in INTEGER and (word.name != "affine" or word.args[0].scheme in STATIC)
+def _is_integer(op: Op) -> bool:
+    return op.name in INTEGER and (op.name != "affine" or op.args[0].scheme in STATIC)
 
 
-def _numbers(word: Word) -> tuple[Ref, ...]:
+def _numbers(op: Op) -> tuple[Ref, ...]:
     """What a word reads, but the index of a lookup, which is an integer anyway."""
-    return () if word.name == "lookup" else word.reads
+    return () if op.name == "lookup" else op.inputs
 
 
-def _kin(words: Iterable[Word], states: Iterable[State]) -> list[set[str]]:
+def _kin(operations: Iterable[Op], states: Iterable[State]) -> list[set[str]]:
     """Groups of values that share one grid: a split's, and a state's before and after the step."""
-    ties = [{word.reads[0].name, *(ref.name for ref in word.made)} for word in words if word.name == "split"]
+    ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name == "split"]
     groups: list[set[str]] = []
     for tie in (*ties, *({state.before.name, state.after.name} for state in states)):
         met = [group for group in groups if group & tie]
@@ -195,12 +199,12 @@ def _kin(words: Iterable[Word], states: Iterable[State]) -> list[set[str]]:
     return groups
 
 
-def _shared(names: set[str], bits: Mapping[str, int], words: Iterable[Word], graph: Graph) -> Grid:
+def _shared(names: set[str], bits: Mapping[str, int], operations: Iterable[Op], graph: Graph) -> QuantizationParameters:
     """The one grid of these values."""
     widest = max(bits[name] for name in names if name in bits)
-    for word in words:
-        if (word.name, widest) in FIXED and word.made[0].name in names:
-            return FIXED[word.name, widest]
+    for op in operations:
+        if (op.name, widest) in FIXED and op.outputs[0].name in names:
+            return FIXED[op.name, widest]
     for name in sorted(names & bits.keys()):
         if name not in graph.ranges:
             where = "the graph's input" if name == INPUT else f"layer '{name.replace('/', '.').split('.')[0]}'"

@@ -9,8 +9,8 @@ Such a value, and all that is made of it, may differ in its last digits, or by a
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edgernn.integer.plan import Static
-from edgernn.model.record import Word
+from edgernn.integer.plan import IntegerPlan
+from edgernn.model.record import Op
 from edgernn.model.tensor import DYNAMIC
 
 SAME_BITS: Mapping[str, str] = MappingProxyType(
@@ -25,7 +25,7 @@ SAME_BITS: Mapping[str, str] = MappingProxyType(
 ANYWHERE = ("softmax", "log")  # in float: of whatever C library or numpy there is
 
 
-def same_bits(plan: Static, precision: str) -> str:
+def same_bits(plan: IntegerPlan, precision: str) -> str:
     """Which results of a step have the same bits in numpy and in compiled code, one of SAME_BITS.
 
     As long as every value inside is finite, and none that is not 0 is below 1.2e-38 in size: some processors take such
@@ -39,21 +39,21 @@ def same_bits(plan: Static, precision: str) -> str:
     return "states" if plan.trace.y.name in loose else "all"
 
 
-def differing(plan: Static) -> frozenset[str]:
+def differing(plan: IntegerPlan) -> frozenset[str]:
     """The names of the values that may differ, where at least one layer is in a static scheme or in dynamic int8."""
     loose: set[str] = set()
     before = -1
     while before != len(loose):  # what a state is made of it is in the next step
         before = len(loose)
-        for word in plan.trace.words:
-            if _differs(word, plan) or any(ref.name in loose for ref in word.reads):
-                loose |= {ref.name for ref in word.made}
+        for op in plan.trace.operations:
+            if _differs(op, plan) or any(ref.name in loose for ref in op.inputs):
+                loose |= {ref.name for ref in op.outputs}
         loose |= {state.before.name for state in plan.trace.states if state.after.name in loose}
     return frozenset(loose)
 
 
-def _differs(word: Word, plan: Static) -> bool:
+def _differs(op: Op, plan: IntegerPlan) -> bool:
     """Whether the word alone may make other bits of the same."""
-    if plan.integer(word):
+    if plan.integer(op):
         return False
-    return word.name in ANYWHERE or (word.name == "affine" and word.args[0].scheme != DYNAMIC)
+    return op.name in ANYWHERE or (op.name == "affine" and op.args[0].scheme != DYNAMIC)

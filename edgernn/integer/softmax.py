@@ -17,8 +17,8 @@ from edgernn.integer.fixedpoint import (
     rescale,
     together,
 )
-from edgernn.integer.plan import Grid, Static, saturate
-from edgernn.model.record import Word
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
+from edgernn.model.record import Op
 
 WIDEST = 1 << 14  # elements of a vector; beyond, the sum of its powers may be 2 ** 45 and the share of one lose bits
 TOP = 60  # a share is a product with 2 ** TOP / sum
@@ -37,7 +37,7 @@ class Softmax:
     mantissa: int  # from steps of x to positions of `power`
     shift: int
     drop: int  # TOP less the bits after the point in the result
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, q: Integers) -> Integers:
         t = rescale(q.max(axis=-1, keepdims=True) - q, self.mantissa, self.shift)
@@ -46,19 +46,19 @@ class Softmax:
         return saturate(halve(powers * inverse, self.drop), self.to)
 
 
-def softmax(word: Word, plan: Static) -> Softmax:
+def softmax(op: Op, plan: IntegerPlan) -> Softmax:
     """The integers of `exp(x) / sum(exp(x))`.
 
     Raises:
         CalibrationError: a vector of more than WIDEST elements.
     """
-    (ref,) = word.reads
+    (ref,) = op.inputs
     if ref.width > WIDEST:
         raise CalibrationError(
-            f"layer '{word.layer}': the softmax of {ref.width} elements goes on into integers, which hold at most "
-            f"{WIDEST}; keep the layer in float with keep=('{word.layer}',)"
+            f"layer '{op.layer}': the softmax of {ref.width} elements goes on into integers, which hold at most "
+            f"{WIDEST}; keep the layer in float with keep=('{op.layer}',)"
         )
-    x, to = plan.grids[ref.name], plan.grids[word.made[0].name]
+    x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     factor = min(x.scale * log2(e) * (1 << POWER_POINT), 2.0**24)  # from 2 ** 23 on, one step of x is all that there is
     mantissa, shift = multiplier(factor)
     return Softmax(int(mantissa), int(shift), TOP + round(log2(to.scale)), to)
@@ -73,11 +73,11 @@ class Logarithm:
     3e-6.
     """
 
-    x: Grid
+    x: QuantizationParameters
     by: int  # 31 bits
     plus: int  # 61 bits
     shift: int
-    to: Grid
+    to: QuantizationParameters
 
     def __call__(self, q: Integers) -> Integers:
         centred = q - self.x.zero
@@ -85,8 +85,8 @@ class Logarithm:
         return np.where(centred > 0, y, self.to.low)
 
 
-def natural(word: Word, plan: Static) -> Logarithm:
+def natural(op: Op, plan: IntegerPlan) -> Logarithm:
     """The integers of the natural logarithm."""
-    x, to = plan.grids[word.reads[0].name], plan.grids[word.made[0].name]
+    x, to = plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name]
     by, plus, shift = together(log(2) / (1 << LOG_POINT) / to.scale, log(x.scale) / to.scale)
     return Logarithm(x, int(by), int(plus), shift, to)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from edgernn.model.graph import Graph
-from edgernn.model.record import Word
+from edgernn.model.record import Op
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace, trace
 
@@ -22,7 +22,7 @@ class Cost:
     macs: int  # multiplications with a weight, each with its addition
     exact_macs: int  # of these, in feature cells
     elements: int  # values made by all other words
-    words: int
+    operations: int
     parameters: int  # weights that the graph holds; what a feature cell makes of its numbers is none
     weight_bytes: int
     exact_bytes: int  # of these, in feature cells
@@ -34,14 +34,14 @@ def count(graph: Graph) -> Cost:
     """The cost of one step."""
     steps = trace(graph)
     exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
-    features = [word for word in steps.words if word.layer in exact]
+    features = [op for op in steps.operations if op.layer in exact]
     return Cost(
-        macs=_macs(steps.words),
+        macs=_macs(steps.operations),
         exact_macs=_macs(features),
-        elements=sum(sum(word.widths) for word in steps.words if word.name not in {"affine", "split", "concat"}),
-        words=len(steps.words),
+        elements=sum(sum(op.widths) for op in steps.operations if op.name not in {"affine", "split", "concat"}),
+        operations=len(steps.operations),
         parameters=sum(weight.size for weight in set(graph.tensors.values())),
-        weight_bytes=sum(weight.nbytes for weight in _weights(steps.words)),
+        weight_bytes=sum(weight.nbytes for weight in _weights(steps.operations)),
         exact_bytes=sum(weight.nbytes for weight in _weights(features)),
         state_bytes=FLOAT_BYTES * sum(graph.states.values()),
         scratch_bytes=FLOAT_BYTES * _peak(steps),
@@ -55,21 +55,21 @@ def total(graphs: Sequence[Graph]) -> Cost:
     return Cost(**added | {"scratch_bytes": max(cost.scratch_bytes for cost in each)})
 
 
-def _macs(words: Iterable[Word]) -> int:
-    return sum(word.args[0].size for word in words if word.name == "affine")
+def _macs(operations: Iterable[Op]) -> int:
+    return sum(op.args[0].size for op in operations if op.name == "affine")
 
 
-def _weights(words: Iterable[Word]) -> set[Tensor]:
-    return {arg for word in words for arg in word.args if isinstance(arg, Tensor)}
+def _weights(operations: Iterable[Op]) -> set[Tensor]:
+    return {arg for op in operations for arg in op.args if isinstance(arg, Tensor)}
 
 
 def _peak(steps: Trace) -> int:
     """The largest number of elements alive at once, beside the input, the states and the results."""
     outside = {steps.x.name, *(ref.name for ref in steps.results)} | {state.before.name for state in steps.states}
     alive, most = 0, 0
-    for i, word in enumerate(steps.words):
-        alive += sum(ref.width for ref in word.made if ref.name not in outside)
+    for i, op in enumerate(steps.operations):
+        alive += sum(ref.width for ref in op.outputs if ref.name not in outside)
         most = max(most, alive)
-        done = {ref for ref in (*word.reads, *word.made) if steps.last_use.get(ref.name, i) == i}
+        done = {ref for ref in (*op.inputs, *op.outputs) if steps.last_use.get(ref.name, i) == i}
         alive -= sum(ref.width for ref in done if ref.name not in outside)
     return most

@@ -30,8 +30,8 @@ class NumpyOps:
         return total
 
     def subtract(self, a: Array, b: Array) -> Array:
-        rest: Array = a - b
-        return rest
+        initial_state: Array = a - b
+        return initial_state
 
     def multiply(self, a: Array, b: Array) -> Array:
         product: Array = a * b
@@ -196,18 +196,18 @@ class Stepper:
         self.dtype = np.dtype(dtype)
         self._ops = ops or (SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype))
 
-    def rest(self, *batch: int) -> dict[str, Array]:
+    def initial_state(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width)."""
         states = {name: np.zeros((*batch, width), self.dtype) for name, width in self.graph.states.items()}
-        for name, tensor in self.graph.rest.items():
+        for name, tensor in self.graph.initial_state.items():
             states[name][...] = tensor.stored
         return states
 
     def values(self, x: Array, states: dict[str, Array]) -> dict[str, Array]:
         """Every value of one step by its name in the trace; x is (..., inputs), a state (..., width)."""
-        start = {INPUT: x if self.graph.rows else np.asarray(x, self.dtype)}
+        start = {INPUT: x if self.graph.vocabulary_size else np.asarray(x, self.dtype)}
         start |= {state.before.name: states[state.name] for state in self.trace.states}
-        return replay(self.trace.words, self._ops, start)
+        return replay(self.trace.operations, self._ops, start)
 
     def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """One frame: (x, states before) -> (y, states after)."""
@@ -216,7 +216,7 @@ class Stepper:
 
     def run(self, xs: Array, states: dict[str, Array] | None = None) -> tuple[Array, dict[str, Array]]:
         """A sequence (..., time, inputs) from rest or from `states` -> ((..., time, outputs), states after)."""
-        states = self.rest(*xs.shape[:-2]) if states is None else states
+        states = self.initial_state(*xs.shape[:-2]) if states is None else states
         ys = []
         for t in range(xs.shape[-2]):
             interrupt.check()

@@ -52,7 +52,7 @@ class RangeOps(Stepper):
 
     def frames(self) -> Iterator[Mapping[str, Array]]:
         """The values of every frame by their names, (sequences that are so long, width)."""
-        states = self.rest(len(self._sequences))
+        states = self.initial_state(len(self._sequences))
         for t in range(len(self._sequences[0])):
             interrupt.check()
             running = sum(len(sequence) > t for sequence in self._sequences)
@@ -95,7 +95,7 @@ class RangeOps(Stepper):
         return {name: Seen(each.low, each.high, each.reach, counts[name]) for name, each in seen.items()}
 
     def _numbers(self, values: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-        return ((name, value) for name, value in values.items() if not (name == INPUT and self.graph.rows))
+        return ((name, value) for name, value in values.items() if not (name == INPUT and self.graph.vocabulary_size))
 
 
 def _parts(reach: Sequence[float]) -> tuple[float, ...]:

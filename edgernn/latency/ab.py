@@ -17,7 +17,7 @@ from edgernn.process import interrupt
 
 
 @dataclass(frozen=True)
-class Arms:
+class ABTest:
     """Who is compared, and on what frames.
 
     Attributes:
@@ -40,7 +40,7 @@ class Arms:
 class Found:
     """A comparison, what each arm said of itself when it opened, and the machine before and after."""
 
-    arms: Arms
+    ab: ABTest
     regression: Regression
     opened: Mapping[str, Mapping[str, Any]]
     moments: tuple[Moment, ...]
@@ -49,7 +49,7 @@ class Found:
 
 @interrupt.deferred()
 def compared(
-    arms: Arms, tolerances: Mapping[str, float] = TOLERANCES, tell: Callable[[int], None] = lambda _: None
+    ab: ABTest, tolerances: Mapping[str, float] = TOLERANCES, tell: Callable[[int], None] = lambda _: None
 ) -> Found:
     """Open every arm, warm it up, and compare.
 
@@ -62,10 +62,10 @@ def compared(
     @contextmanager
     def fresh() -> Iterator[Mapping[str, Block]]:
         with ExitStack() as stack:
-            workers = {name: stack.enter_context(Worker(python)) for name, (_, python) in _sides(arms).items()}
+            workers = {name: stack.enter_context(Worker(python)) for name, (_, python) in _sides(ab).items()}
             for name, worker in workers.items():
-                opened[name] = worker.open(_sides(arms)[name][0], arms.frames, arms.threads, arms.seed)
-            _check(arms, opened)
+                opened[name] = worker.open(_sides(ab)[name][0], ab.frames, ab.threads, ab.seed)
+            _check(ab, opened)
             settled.extend(worker.ask("warm")[0]["settled"] for worker in workers.values())
             yield {name: _block(worker) for name, worker in workers.items()}
 
@@ -76,14 +76,14 @@ def compared(
     reasons = unfit(evidence)
     if reasons:
         said = replace(said, verdict=NO_VERDICT, reason="; ".join(filter(None, [*reasons.values(), said.reason])))
-    return Found(arms, said, opened, moments, tuple(remarks(evidence)))
+    return Found(ab, said, opened, moments, tuple(remarks(evidence)))
 
 
 def text(found: Found) -> str:
     """What was found, for a person."""
     said, opened = found.regression, found.opened
     lines = [f"{said.verdict}: {said.pairs} pairs of blocks of {said.steps:,} steps, back to back", *_reasons(said), ""]
-    for name, path in (("base", found.arms.base), ("candidate", found.arms.candidate)):
+    for name, path in (("base", found.ab.base), ("candidate", found.ab.candidate)):
         here = opened[name]["machine"]
         lines.append(f"{name:10} {Path(path).name} on {opened[name]['backend']}, Python {here['python']}")
     lines += ["", f"{'us':8}{'base':>10}{'candidate':>11}{'slower by':>11}   {'95 %':18}{'base against itself':20}"]
@@ -102,7 +102,7 @@ def as_json(found: Found) -> dict[str, Any]:
     return {
         **asdict(said),
         "compared": rows,
-        "arms": asdict(found.arms),
+        "ab": asdict(found.ab),
         "opened": dict(found.opened),
         "moments": [asdict(now) for now in found.moments],
         "remarks": list(found.remarks),
@@ -113,18 +113,18 @@ def _reasons(said: Regression) -> list[str]:
     return [f"  {each}" for each in said.reason.split("; ") if each]
 
 
-def _sides(arms: Arms) -> dict[str, tuple[str, str]]:
+def _sides(ab: ABTest) -> dict[str, tuple[str, str]]:
     """One of ORDER -> its artifact, and the Python that runs it."""
-    sides = {"base": (arms.base, arms.base_python), "candidate": (arms.candidate, arms.python)}
+    sides = {"base": (ab.base, ab.base_python), "candidate": (ab.candidate, ab.python)}
     return {name: sides.get(name, sides["base"]) for name in ORDER}
 
 
-def _check(arms: Arms, opened: Mapping[str, Mapping[str, Any]]) -> None:
+def _check(ab: ABTest, opened: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse two that do not read the same frames."""
-    base, candidate = ((opened[name]["inputs"], opened[name]["rows"]) for name in ("base", "candidate"))
+    base, candidate = ((opened[name]["inputs"], opened[name]["vocabulary_size"]) for name in ("base", "candidate"))
     if base != candidate:
         raise UsageError(
-            f"'{arms.base}' reads {_frame(*base)} and '{arms.candidate}' {_frame(*candidate)}; compare two that read "
+            f"'{ab.base}' reads {_frame(*base)} and '{ab.candidate}' {_frame(*candidate)}; compare two that read "
             "the same frames"
         )
 

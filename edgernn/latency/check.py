@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget.verdict import Budget, Judgement
+from edgernn.budget.verdict import Budget, Evaluation
 from edgernn.device.board import Device
 from edgernn.errors import UsageError
 from edgernn.latency import arrivals
@@ -30,7 +30,7 @@ CODES: Mapping[str, int] = MappingProxyType({PASS: 0, FAIL: 1, NO_VERDICT: 3})
 
 
 @dataclass(frozen=True)
-class Plan:
+class CheckPlan:
     """What is measured, and how.
 
     Attributes:
@@ -101,12 +101,12 @@ class Check:
         passing: as edgernn.budget.verdict.passing.
     """
 
-    plan: Plan
+    plan: CheckPlan
     verdict: str
     reasons: Mapping[str, str]
     remarks: tuple[str, ...]
     as_found: bool
-    judged: Judgement
+    evaluated: Evaluation
     passing: tuple[float | None, float | None]
     processes: tuple[Process, ...]
 
@@ -142,8 +142,8 @@ class Check:
 
 
 def check(
-    plan: Plan,
-    measured: Callable[[Plan, Callable[[int], None]], Sequence[Process]] | None = None,
+    plan: CheckPlan,
+    measured: Callable[[CheckPlan, Callable[[int], None]], Sequence[Process]] | None = None,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Check:
     """Measure, and judge.
@@ -156,14 +156,14 @@ def check(
     Raises:
         EdgernnError: the artifact, the frames or the trace cannot be read or do not fit.
     """
-    return judged(plan, (measured or fresh)(plan, tell))
+    return evaluated(plan, (measured or fresh)(plan, tell))
 
 
-def judged(plan: Plan, processes: Sequence[Process]) -> Check:
+def evaluated(plan: CheckPlan, processes: Sequence[Process]) -> Check:
     """What processes found, held against the budget."""
     budget = plan.budget
     responses = Responses(_us([each.measured.run.response for each in processes]))
-    said = responses.judge(budget)
+    said = responses.evaluate(budget)
     evidence = _evidence(plan, [each.measured for each in processes])
     reasons, borne = unfit(evidence), []
     if said.verdict != NO_VERDICT and stands(evidence, said.verdict, reasons):
@@ -189,7 +189,7 @@ def _us(each: Sequence[arrivals.Times]) -> Array:
     return joined
 
 
-def _evidence(plan: Plan, found: Sequence[Measured]) -> Evidence:
+def _evidence(plan: CheckPlan, found: Sequence[Measured]) -> Evidence:
     faults = [each.faults for each in found]
     known = [each for each in faults if each is not None]
     jitter = float(np.percentile(_us([each.run.jitter for each in found]), 99, method="inverted_cdf"))
@@ -207,7 +207,7 @@ def _evidence(plan: Plan, found: Sequence[Measured]) -> Evidence:
     )
 
 
-def _too_few(said: Judgement, budget: Budget, plan: Plan) -> str:
+def _too_few(said: Evaluation, budget: Budget, plan: CheckPlan) -> str:
     """What would decide, in steps and in time."""
     fewest = f" {budget.steps:,} are the fewest that can pass." if said.steps < budget.steps else ""
     seconds = (said.steps + said.more) * budget.period_us / 1e6
@@ -219,7 +219,7 @@ def _too_few(said: Judgement, budget: Budget, plan: Plan) -> str:
 
 
 @interrupt.deferred()
-def fresh(plan: Plan, tell: Callable[[int], None]) -> list[Process]:
+def fresh(plan: CheckPlan, tell: Callable[[int], None]) -> list[Process]:
     """Measure in fresh processes, one after the other; this one only looks at the machine, once in each."""
     found = []
     for k in range(plan.processes):
@@ -230,7 +230,7 @@ def fresh(plan: Plan, tell: Callable[[int], None]) -> list[Process]:
     return found
 
 
-def _run(worker: Worker, plan: Plan) -> Measured:
+def _run(worker: Worker, plan: CheckPlan) -> Measured:
     during: list[Moment] = []
     said, arrays = worker.ask(
         "run",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from edgernn.device.board import Device
 from edgernn.interpreters.count import Cost, count, total
 from edgernn.model.graph import Graph
-from edgernn.model.record import Word
+from edgernn.model.record import Op
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import trace
 
@@ -49,7 +49,7 @@ RATES: Mapping[str, Rate] = MappingProxyType(
 Level aarch64 is taken from a Cortex-A72; a core that works in order, such as a Cortex-A53, loads half as much a cycle.
 """
 
-OPERATIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
+OP_COSTS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
         "add": (1, 0),
         "subtract": (1, 0),
@@ -104,9 +104,9 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     step touches. Other words take their vector operations. No figure of the board is guessed: where the profile lacks
     one that is needed, there is no time. What a core of its level does in a cycle is an assumption, in round numbers.
     """
-    words = trace(graph).words
+    operations = trace(graph).operations
     cost = count(graph)
-    touched = _touched(words, cost)
+    touched = _touched(operations, cost)
     held_in, unknown = _holder(touched, device)
     unknown = _uncompiled(graph) or _lacking(device) or unknown
     if unknown:
@@ -116,9 +116,9 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     rate = RATES[device.level]
     bytes_per_cycle = _bytes_per_cycle(held_in, rate, device)
     cycles = {
-        "affine": sum(_affine(word, rate, bytes_per_cycle) for word in words if word.name == "affine"),
-        "elementwise": _elementwise(words, rate) + GUARD * ceil(graph.inputs / rate.lanes),
-        "overhead": STEP_CYCLES + WORD_CYCLES * sum(word.name != "split" for word in words),
+        "affine": sum(_affine(op, rate, bytes_per_cycle) for op in operations if op.name == "affine"),
+        "elementwise": _elementwise(operations, rate) + GUARD * ceil(graph.inputs / rate.lanes),
+        "overhead": STEP_CYCLES + WORD_CYCLES * sum(op.name != "split" for op in operations),
     }
     parts = {name: spent / device.clock_mhz for name, spent in cycles.items()}
     said = _assumptions(rate, device, held_in, touched, bytes_per_cycle)
@@ -150,10 +150,10 @@ def _lacking(device: Device) -> str:
     )
 
 
-def _touched(words: Iterable[Word], cost: Cost) -> int:
+def _touched(operations: Iterable[Op], cost: Cost) -> int:
     """Bytes that one step reads or writes: of a table only the row that is looked up."""
-    read = {arg for word in words if word.name != "lookup" for arg in word.args if isinstance(arg, Tensor)}
-    tables: list[Tensor] = [word.args[0] for word in words if word.name == "lookup"]
+    read = {arg for op in operations if op.name != "lookup" for arg in op.args if isinstance(arg, Tensor)}
+    tables: list[Tensor] = [op.args[0] for op in operations if op.name == "lookup"]
     rows = sum(table.nbytes // table.shape[0] for table in tables)
     return sum(tensor.nbytes for tensor in read) + rows + cost.state_bytes + cost.scratch_bytes
 
@@ -178,23 +178,23 @@ def _bytes_per_cycle(held_in: str, rate: Rate, device: Device) -> float:
     return device.mb_per_s / device.clock_mhz
 
 
-def _affine(word: Word, rate: Rate, bytes_per_cycle: float) -> float:
+def _affine(op: Op, rate: Rate, bytes_per_cycle: float) -> float:
     """Cycles of a matrix by a vector: arithmetic or reading, whichever is longer."""
-    weight: Tensor = word.args[0]
+    weight: Tensor = op.args[0]
     macs_per_cycle = rate.int8_macs if weight.scheme == DYNAMIC else rate.lanes
     return max(weight.size / macs_per_cycle, weight.nbytes / bytes_per_cycle)
 
 
-def _elementwise(words: Iterable[Word], rate: Rate) -> float:
+def _elementwise(operations: Iterable[Op], rate: Rate) -> float:
     """Cycles of all other words, and of rounding the inputs of affines that compute in int8, each once."""
     cycles = 0.0
     rounded = set()
-    for word in words:
-        if word.name == "affine":
-            rounded |= set(word.reads) if word.args[0].scheme == DYNAMIC else set()
+    for op in operations:
+        if op.name == "affine":
+            rounded |= set(op.inputs) if op.args[0].scheme == DYNAMIC else set()
         else:
-            operations, divisions = OPERATIONS[word.name]
-            cycles += (operations + divisions * rate.division) * ceil(sum(word.widths) / rate.lanes)
+            arithmetic, divisions = OP_COSTS[op.name]
+            cycles += (arithmetic + divisions * rate.division) * ceil(sum(op.widths) / rate.lanes)
     return cycles + sum(ROUND * ceil(ref.width / rate.lanes) for ref in rounded)
 
 
@@ -205,7 +205,7 @@ def _assumptions(rate: Rate, device: Device, held_in: str, touched: int, bytes_p
         f"of level {device.level}, a core does {rate.lanes} float or {rate.int8_macs} int8 multiply-adds a cycle",
         "it works out of order; one that does not, such as a Cortex-A53, takes up to twice as long",
         f"other words do one operation a cycle on {rate.lanes} floats, and a division in {rate.division} cycles",
-        f"tanh and sigmoid are {OPERATIONS['tanh'][0]} and {OPERATIONS['sigmoid'][0]} operations and a division each",
+        f"tanh and sigmoid are {OP_COSTS['tanh'][0]} and {OP_COSTS['sigmoid'][0]} operations and a division each",
         f"a word takes {WORD_CYCLES} cycles more, a step {STEP_CYCLES}; unpacking smaller weights takes none",
         "the step is the compiled one, called from C: Python, other runtimes and waking up come on top",
     )

@@ -63,7 +63,7 @@ def of_check(found: Check, command: str) -> Entry:
     """The line of a check or certificate that has just ended."""
     said, budget = summary.as_json(found), found.plan.budget
     response = {f"response {name}": us for name, us in said["us"]["response"].items()}
-    response |= {f"response p{budget.percentile:g}": found.judged.value_us}
+    response |= {f"response p{budget.percentile:g}": found.evaluated.value_us}
     path = found.plan.artifact
     return Entry(
         now(),
@@ -78,8 +78,8 @@ def of_check(found: Check, command: str) -> Entry:
         budget.deadline_us,
         budget.percentile,
         {**response, "service p50": said["us"]["service"]["p50"]},
-        found.judged.steps,
-        found.judged.misses,
+        found.evaluated.steps,
+        found.evaluated.misses,
         None,
         said["fingerprint"],
     )

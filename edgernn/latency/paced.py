@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.latency.arrivals import Times
-from edgernn.latency.steps import Clock, collector_at_rest, warm_up
+from edgernn.latency.steps import Clock, collector_paused, warm_up
 from edgernn.process import interrupt
 
 AHEAD_NS = 200_000  # before a frame the sleep ends, and the rest is spun; where frames come faster nothing sleeps
@@ -68,7 +68,7 @@ def paced(
         sleep: for so many seconds; another one in tests.
     """
     start, end = np.empty(len(due), np.int64), np.empty(len(due), np.int64)
-    with collector_at_rest():
+    with collector_paused():
         began = clock() + LEAD_NS
         for i, (at, frame) in enumerate(zip((due + began).tolist(), cycle(frames), strict=False)):
             interrupt.check()
@@ -88,7 +88,7 @@ def unpaced(step: Step, frames: Sequence[Any], due: Times, clock: Clock = time.p
 
     A step that waits finds cold caches and a slow clock, so this flatters: it never stands for a paced run.
     """
-    with collector_at_rest():
+    with collector_paused():
         service = timed(step, cycle(frames), len(due), clock)
     begins = due + implied_wait(service, due)
     return Run(due, begins, begins + service, implied=True)
@@ -120,5 +120,5 @@ def implied_wait(service: Times, due: Times) -> Times:
 def warmed(step: Step, frames: Sequence[Any], clock: Clock = time.perf_counter_ns) -> tuple[int, bool]:
     """Warm up on frames, back to back: (how many steps, whether they settled), as edgernn.latency.warm_up."""
     each = cycle(frames)
-    with collector_at_rest():
+    with collector_paused():
         return warm_up(lambda: step(next(each)), clock)

@@ -83,7 +83,7 @@ class Regression:
 
 
 def regress(
-    arms: Callable[[], AbstractContextManager[Mapping[str, Block]]],
+    runners: Callable[[], AbstractContextManager[Mapping[str, Block]]],
     tolerances: Mapping[str, float] = TOLERANCES,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Regression:
@@ -107,7 +107,7 @@ def regress(
         pairs = PAIRS * 2**doubling
         tell(pairs)
         while len(rounds) < pairs:
-            with arms() as blocks:
+            with runners() as blocks:
                 steps = steps or min(_steps(blocks[arm]) for arm in ("base", "candidate"))
                 rounds += [_round(blocks, k, steps) for k in range(FRESH)]
         compared = tuple(compare(rounds, metric, tolerances[metric]) for metric in METRICS)

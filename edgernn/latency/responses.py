@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dispersion
-from edgernn.budget.verdict import Budget, Judgement, judgement, passing
+from edgernn.budget.verdict import Budget, Evaluation, judgement, passing
 
 Array = NDArray[np.float64]
 
@@ -23,14 +23,14 @@ class Responses:
         """The same in their order of size."""
         return np.sort(self.us)
 
-    def judge(self, budget: Budget) -> Judgement:
+    def evaluate(self, budget: Budget) -> Evaluation:
         """As edgernn.budget.verdict.judge."""
         late = self.us > budget.deadline_us
         return judgement(self.ordered, int(late.sum()), _in_a_row(late), _dependence(late), budget)  # type: ignore[arg-type]
 
     def passing(self, budget: Budget) -> tuple[float | None, float | None]:
         """As edgernn.budget.verdict.passing."""
-        return passing(self.ordered, budget, self.judge)  # type: ignore[arg-type]
+        return passing(self.ordered, budget, self.evaluate)  # type: ignore[arg-type]
 
 
 def _in_a_row(late: NDArray[np.bool_]) -> int:

@@ -94,7 +94,7 @@ def of_comparison(found: Found, seconds: float) -> Result:
     borne = ", ".join(f"{each.tolerance:.0%} of the {each.metric}" for each in said.compared)
     return Result(
         "regress",
-        f"{Path(found.arms.candidate).name} against {Path(found.arms.base).name}",
+        f"{Path(found.ab.candidate).name} against {Path(found.ab.base).name}",
         f"slower by at most {borne}",
         said.verdict,
         said.verdict,

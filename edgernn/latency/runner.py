@@ -21,7 +21,7 @@ from edgernn.latency import arrivals
 from edgernn.latency.conditions import machine, moment
 from edgernn.latency.measurement import measure
 from edgernn.latency.paced import timed, warmed
-from edgernn.latency.steps import BLOCK, collector_at_rest
+from edgernn.latency.steps import BLOCK, collector_paused
 from edgernn.process.child import end_with_parent
 from edgernn.runtime import program as programs
 from edgernn.version import VERSION
@@ -32,7 +32,7 @@ Answer = tuple[dict[str, Any], dict[str, arrivals.Times]]
 
 
 @dataclass(frozen=True)
-class Arm:
+class Runner:
     """What is open; nothing before the first request."""
 
     step: Callable[[Any], Any]
@@ -41,7 +41,7 @@ class Arm:
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the requests end."""
-    held: list[Arm] = []
+    held: list[Runner] = []
     for line in requests:
         asked = json.loads(line)
         arrays: dict[str, arrivals.Times] = {}
@@ -55,18 +55,18 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
-def _open(held: list[Arm], artifact: str, frames: str | None, threads: int, seed: int) -> Answer:
+def _open(held: list[Runner], artifact: str, frames: str | None, threads: int, seed: int) -> Answer:
     """Open it and make the first step, both timed: what a start from cold takes, once Python is there."""
     began = time.perf_counter_ns()
     program = programs.open(artifact, threads=threads)
     stream = program.stream()
     loaded = time.perf_counter_ns()
-    said = program.contract
-    given = _frames(frames, program) if frames else list(random_frames(said.inputs, said.rows, FRAMES, seed))
+    said = program.manifest
+    given = _frames(frames, program) if frames else list(random_frames(said.inputs, said.vocabulary_size, FRAMES, seed))
     start = time.perf_counter_ns()
     stream.step(given[0])
     first = time.perf_counter_ns()
-    held[:] = [Arm(stream.step, given)]
+    held[:] = [Runner(stream.step, given)]
     return {
         "edgernn": VERSION,
         "backend": program.backend,
@@ -74,7 +74,7 @@ def _open(held: list[Arm], artifact: str, frames: str | None, threads: int, seed
         "bytes": program.size,
         "precision": said.precision,
         "inputs": said.inputs,
-        "rows": said.rows,
+        "vocabulary_size": said.vocabulary_size,
         "machine": asdict(machine()),
         "load_us": (loaded - began) / 1000,
         "first_us": (first - start) / 1000,
@@ -83,7 +83,7 @@ def _open(held: list[Arm], artifact: str, frames: str | None, threads: int, seed
 
 def _frames(path: str, program: programs.Program) -> list[Any]:
     """All frames of a file, each tried, so that none is refused while it counts."""
-    given = list(read_frames(path, "int32" if program.contract.rows else "float32"))
+    given = list(read_frames(path, "int32" if program.manifest.vocabulary_size else "float32"))
     stream = program.stream()
     for t, frame in enumerate(given):
         try:
@@ -93,7 +93,7 @@ def _frames(path: str, program: programs.Program) -> list[Any]:
     return given
 
 
-def _run(held: list[Arm], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Answer:
+def _run(held: list[Runner], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Answer:
     """Warm up, and run as edgernn.latency.measurement does."""
     due = arrivals.recorded(trace) if trace else arrivals.regular(steps, period_us)
     found = measure(held[0].step, held[0].frames, due, back_to_back=back_to_back)
@@ -106,15 +106,15 @@ def _run(held: list[Arm], period_us: float, steps: int, trace: str | None, back_
     return said, {"due": found.run.due, "start": found.run.start, "end": found.run.end}
 
 
-def _warm(held: list[Arm]) -> Answer:
+def _warm(held: list[Runner]) -> Answer:
     steps, settled = warmed(held[0].step, held[0].frames)
     return {"warm_up_steps": steps, "settled": settled, "moment": asdict(moment())}, {}
 
 
-def _block(held: list[Arm], steps: int) -> Answer:
+def _block(held: list[Runner], steps: int) -> Answer:
     """Time some steps back to back, after some that bring its data into the caches again."""
     step, given = held[0].step, cycle(held[0].frames)
-    with collector_at_rest():
+    with collector_paused():
         timed(step, given, BLOCK)
         return {}, {"took": timed(step, given, steps)}
 

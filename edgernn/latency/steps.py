@@ -43,7 +43,7 @@ def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = t
         steps: how many, at least 1.
         clock: nanoseconds; another one in tests.
     """
-    with collector_at_rest():
+    with collector_paused():
         warm, settled = warm_up(step, clock)
         took = np.sort(_time(step, steps, clock)) / 1000
     return Timing(steps, _percentile(took, 50), _percentile(took, 99), float(took[-1]), warm, settled)
@@ -67,7 +67,7 @@ def in_turn(
     Returns:
         For each round that counts the median time of each, in microseconds.
     """
-    with collector_at_rest():
+    with collector_paused():
         return [{name: _turn(step, count, clock) for name, step in steps.items()} for _ in range(rounds)][1:]
 
 
@@ -84,7 +84,7 @@ def warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:
 
 
 @contextmanager
-def collector_at_rest() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Around what is timed: no garbage is looked for."""
     was_on = gc.isenabled()
     gc.collect()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.budget.binomial import NO_VERDICT, PASS
-from edgernn.budget.verdict import CLEAN, Budget, Judgement, by_chance
+from edgernn.budget.verdict import CLEAN, Budget, Evaluation, by_chance
 from edgernn.latency.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
 from edgernn.latency.conditions import Machine, Moment, fingerprint
 
@@ -41,7 +41,7 @@ def text(found: Check) -> str:
 
 def figures(found: Check) -> dict[str, str]:
     """What was found beside the percentiles: a name and a sentence each."""
-    said, budget = found.judged, found.plan.budget
+    said, budget = found.evaluated, found.plan.budget
     implied = ", implied" if found.plan.back_to_back else ""
     return {
         "misses": f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row",
@@ -57,7 +57,7 @@ def figures(found: Check) -> dict[str, str]:
 
 def failure(found: Check) -> str:
     """Why a FAIL is one."""
-    said, budget = found.judged, found.plan.budget
+    said, budget = found.evaluated, found.plan.budget
     late = f"{said.misses:,} of {said.steps:,} steps took more than {budget.deadline_us:,.6g} us"
     return f"{late}, and {budget.percentile:g} % must not"
 
@@ -70,14 +70,14 @@ def as_json(found: Check) -> dict[str, Any]:
     return {
         "verdict": found.verdict,
         "as_found": found.as_found,
-        "sure": sure(found.judged, plan.budget),
+        "sure": sure(found.evaluated, plan.budget),
         "reasons": dict(found.reasons),
         "remarks": list(found.remarks),
         "publishable": found.publishable,
         "mode": mode(found),
         "budget": asdict(plan.budget),
         "device": plan.device and plan.device.name,
-        "judged": asdict(found.judged),
+        "judged": asdict(found.evaluated),
         "would_pass": {"deadline_us": deadline, "percentile": percentile},
         "us": {kind: _summary(found, kind) for kind in KINDS},
         "span_s": found.span_s,
@@ -113,7 +113,7 @@ def sentence(found: Check) -> str:
     return found.verdict if whole else f"{found.verdict} on this machine as it was found"
 
 
-def sure(said: Judgement, budget: Budget) -> str:
+def sure(said: Evaluation, budget: Budget) -> str:
     """How sure the steps alone make their verdict: what chance would have to do if it were wrong."""
     if said.verdict == NO_VERDICT:
         passes, fails = confidence(said.so_few), confidence(said.so_many)
@@ -148,7 +148,7 @@ def would_pass(found: Check) -> str:
     """A deadline, and a percentile, that the run would have passed."""
     budget = found.plan.budget
     deadline, percentile = found.passing
-    none = "no deadline within the period" if found.judged.steps >= budget.steps else "too few steps for a deadline"
+    none = "no deadline within the period" if found.evaluated.steps >= budget.steps else "too few steps for a deadline"
     within = f"{none if deadline is None else _time(ceil(deadline))} at p{budget.percentile:g}"
     until = "no percentile" if percentile is None else f"p{percentile:g}"
     return f"{within}; {until} at {_time(budget.deadline_us)}"
@@ -165,7 +165,7 @@ def table(found: Check) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
 
 def _run(found: Check) -> str:
     many = f" in {len(found.processes)} processes" if len(found.processes) > 1 else ""
-    return f"{mode(found)}, {found.judged.steps:,} steps, {found.span_s:,.1f} s{many}"
+    return f"{mode(found)}, {found.evaluated.steps:,} steps, {found.span_s:,.1f} s{many}"
 
 
 def _warnings(found: Check) -> list[str]:
@@ -188,7 +188,7 @@ def _row(found: Check, kind: str) -> str:
 
 
 def _percentile(found: Check) -> str:
-    said = found.judged
+    said = found.evaluated
     low, high = (None if us is None else _time(us) for us in (said.low_us, said.high_us))
     sure = f"{found.plan.budget.confidence:.0%} sure of each"
     if low and high:

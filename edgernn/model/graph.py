@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, tensors, with_tensors
 from edgernn.model.range import Range
-from edgernn.model.record import WIDEST, Recording, Ref, record
+from edgernn.model.record import WIDEST, LayerTrace, Ref, record
 from edgernn.model.tensor import STATIC, Tensor
 
 INPUT = "x"
@@ -33,7 +33,7 @@ class Layer:
 
     name: str
     cell: Any
-    reads: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     scheme: str = ""  # one of edgernn.model.tensor.STATIC when its values are integers
 
 
@@ -55,7 +55,7 @@ class Graph:
 
     layers: tuple[Layer, ...]
     inputs: int
-    rest: Mapping[str, Tensor] = field(default_factory=dict)
+    initial_state: Mapping[str, Tensor] = field(default_factory=dict)
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Graph:
         self._check_kinds()
         object.__setattr__(self, "layers", self._linked(tuple(self.layers)))
         object.__setattr__(self, "inputs", int(self.inputs))
-        object.__setattr__(self, "rest", MappingProxyType(dict(sorted(self.rest.items()))))
+        object.__setattr__(self, "initial_state", MappingProxyType(dict(sorted(self.initial_state.items()))))
         object.__setattr__(self, "period_ms", None if self.period_ms is None else float(self.period_ms))
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "ranges", MappingProxyType(dict(sorted(self.ranges.items()))))
@@ -73,8 +73,8 @@ class Graph:
                 f"a graph of {len(self.layers)} layers and {self.inputs} inputs arrived; expected at least one of each "
                 f"and at most {MOST_LAYERS:,} and {WIDEST:,}"
             )
-        self.rows  # noqa: B018  checks what reads the input
-        for name, tensor in self.rest.items():
+        self.vocabulary_size  # noqa: B018  checks what reads the input
+        for name, tensor in self.initial_state.items():
             if self.states.get(name) is None or tensor.shape != (self.states[name],):
                 raise GraphError(f"rest state '{name}' has shape {tensor.shape}; there are {self.states}")
         for name in self.ranges:
@@ -88,19 +88,19 @@ class Graph:
             raise GraphError(f"a period of {self.period_ms} ms arrived; expected a finite number above 0")
 
     @cached_property
-    def recorded(self) -> Mapping[str, Recording]:
+    def layer_traces(self) -> Mapping[str, LayerTrace]:
         """What each layer's `step` says, by the layer's name."""
         known, said, made = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
             wanted = None if hasattr(layer.cell, "join") else dimensions(layer.cell).get("inputs")
-            for name in layer.reads:
+            for name in layer.inputs:
                 if wanted is not None and known[name] != wanted:
                     raise GraphError(
                         f"layer '{layer.name}' reads {wanted} values, but {known[name]} arrive from '{name}'"
                     )
-            said[layer.name] = record(layer.name, layer.cell, [Ref(name, known[name]) for name in layer.reads])
+            said[layer.name] = record(layer.name, layer.cell, [Ref(name, known[name]) for name in layer.inputs])
             known[layer.name] = said[layer.name].y.width
-            made += sum(width for word in said[layer.name].words for width in word.widths)
+            made += sum(width for op in said[layer.name].operations for width in op.widths)
             if made > MOST_VALUES:
                 raise GraphError(f"up to layer '{layer.name}' a step makes {made:,} values; expected {MOST_VALUES:,}")
         return MappingProxyType(said)
@@ -119,28 +119,28 @@ class Graph:
         """The width of the input, of each state before the step and of all that is made in it, by their names."""
         refs = [
             ref
-            for said in self.recorded.values()
-            for ref in (*said.before.values(), *(made for word in said.words for made in word.made))
+            for said in self.layer_traces.values()
+            for ref in (*said.before.values(), *(made for op in said.operations for made in op.outputs))
         ]
         return {INPUT: self.inputs, **{ref.name: ref.width for ref in refs}}
 
     @property
     def outputs(self) -> int:
         """The width of the model's output."""
-        return self.recorded[self.layers[-1].name].y.width
+        return self.layer_traces[self.layers[-1].name].y.width
 
     @cached_property
-    def rows(self) -> int:
+    def vocabulary_size(self) -> int:
         """How many symbols the model's input may be; 0 when a frame is numbers and not a symbol."""
-        words = [word for said in self.recorded.values() for word in said.words]
-        tables = [word for word in words if word.name == "lookup"]
-        readers = [word for word in words if INPUT in {ref.name for ref in word.reads}]
+        operations = [op for said in self.layer_traces.values() for op in said.operations]
+        tables = [op for op in operations if op.name == "lookup"]
+        readers = [op for op in operations if INPUT in {ref.name for ref in op.inputs}]
         if tables and tables != readers:
             raise GraphError(
                 f"layer '{tables[0].layer}' looks a symbol up; that must read the graph's input 'x', and then nothing "
                 "but tables may read it"
             )
-        return min((word.args[0].shape[0] for word in tables), default=0)
+        return min((op.args[0].shape[0] for op in tables), default=0)
 
     @cached_property
     def tensors(self) -> Mapping[str, Tensor]:
@@ -148,7 +148,7 @@ class Graph:
         weights = {
             f"{layer.name}.{name}": tensor for layer in self.layers for name, tensor in tensors(layer.cell).items()
         }
-        return weights | {f"{name}.rest": tensor for name, tensor in self.rest.items()}
+        return weights | {f"{name}.rest": tensor for name, tensor in self.initial_state.items()}
 
     @property
     def precision(self) -> str:
@@ -173,8 +173,8 @@ class Graph:
             known = {name: others.get(f"{layer.name}.{name}", tensor) for name, tensor in tensors(layer.cell).items()}
             return replace(layer, cell=with_tensors(layer.cell, known))
 
-        rest = {name: others.get(f"{name}.rest", tensor) for name, tensor in self.rest.items()}
-        return replace(self, layers=tuple(map(changed, self.layers)), rest=rest)
+        initial_state = {name: others.get(f"{name}.rest", tensor) for name, tensor in self.initial_state.items()}
+        return replace(self, layers=tuple(map(changed, self.layers)), initial_state=initial_state)
 
     def _check_kinds(self) -> None:
         """What the type hints say, said again at run time: not everybody runs a type checker."""
@@ -184,7 +184,10 @@ class Graph:
                 raise GraphError(
                     f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance"
                 )
-            if any(not isinstance(name, str) for name in (layer.name, *layer.reads)) or type(layer.reads) is not tuple:
+            if (
+                any(not isinstance(name, str) for name in (layer.name, *layer.inputs))
+                or type(layer.inputs) is not tuple
+            ):
                 raise GraphError(f"{layer!r} has a name that is no string, or reads one; expected reads=('name',)")
             if layer.scheme not in {"", *STATIC}:
                 raise GraphError(
@@ -196,7 +199,7 @@ class Graph:
             )
         if not isinstance(given.period_ms, Real | None):
             raise GraphError(f"period_ms={given.period_ms!r} arrived; expected a number of milliseconds")
-        if not all(isinstance(tensor, Tensor) for tensor in given.rest.values()):
+        if not all(isinstance(tensor, Tensor) for tensor in given.initial_state.values()):
             raise GraphError("a rest state is no Tensor; wrap the array as Tensor(array)")
         if not all(isinstance(each, Range) for each in given.ranges.values()):
             raise GraphError("a range is no Range; write Range(low, high)")
@@ -211,19 +214,19 @@ class Graph:
                 )
             if layer.name in seen:
                 raise GraphError(f"two layers are called '{layer.name}'; names must differ")
-            reads = tuple(layer.reads) or (next(reversed(seen)),)
-            for name in reads:
+            inputs = tuple(layer.inputs) or (next(reversed(seen)),)
+            for name in inputs:
                 if name not in seen:
                     raise GraphError(
                         f"layer '{layer.name}' reads '{name}', which no earlier layer is called; "
                         f"there are {', '.join(seen)}"
                     )
-            if hasattr(layer.cell, "join") != (len(reads) > 1):
+            if hasattr(layer.cell, "join") != (len(inputs) > 1):
                 raise GraphError(
-                    f"layer '{layer.name}' is a {type(layer.cell).__name__} and reads {len(reads)} values; a join "
+                    f"layer '{layer.name}' is a {type(layer.cell).__name__} and reads {len(inputs)} values; a join "
                     "reads at least two and any other cell exactly one"
                 )
-            linked.append(replace(layer, reads=reads))
+            linked.append(replace(layer, inputs=inputs))
             seen[layer.name] = None
         return tuple(linked)
 

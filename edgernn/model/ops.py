@@ -55,7 +55,7 @@ class Ops(Protocol[V]):
 
 
 # What a reading must know: the methods of Ops, and `+ - *` by their names.
-WORDS = (
+OPERATIONS = (
     "affine",
     "add",
     "subtract",
@@ -80,5 +80,5 @@ def activate(ops: Ops[V], activation: str, x: V) -> V:
     """One of ACTIVATIONS applied to x; "linear" leaves it as it is."""
     if activation == "linear":
         return x
-    word: V = getattr(ops, activation)(x)
-    return word
+    op: V = getattr(ops, activation)(x)
+    return op

@@ -8,7 +8,7 @@ from typing import Any
 from edgernn.errors import GraphError
 from edgernn.model.cell import LARGEST, Cell, Join
 from edgernn.model.factored import Factored
-from edgernn.model.ops import WORDS
+from edgernn.model.ops import OPERATIONS
 from edgernn.model.tensor import Tensor
 
 SMALLEST = 2.0**-149  # above 0 in float32
@@ -26,7 +26,7 @@ class Ref:
 
 
 @dataclass(frozen=True)
-class Word:
+class Op:
     """One operation of the step: `name` is one of edgernn.model.ops.WORDS.
 
     `args` are those of the method of that name in `Ops`, in order: a Ref, a Tensor, a number, sizes or None.
@@ -40,45 +40,45 @@ class Word:
     widths: tuple[int, ...]
 
     @property
-    def made(self) -> tuple[Ref, ...]:
+    def outputs(self) -> tuple[Ref, ...]:
         """The values that the word makes: one, or several for a split."""
         return tuple(Ref(f"{self.layer}/{self.k + i}", width) for i, width in enumerate(self.widths))
 
     @property
-    def reads(self) -> tuple[Ref, ...]:
+    def inputs(self) -> tuple[Ref, ...]:
         """The values that the word reads."""
         return tuple(arg for arg in self.args if isinstance(arg, Ref))
 
     def __str__(self) -> str:
         said = (arg.name if isinstance(arg, Ref) else str(arg) for arg in self.args)
-        return f"{', '.join(ref.name for ref in self.made)} = {self.name}({', '.join(said)})"
+        return f"{', '.join(ref.name for ref in self.outputs)} = {self.name}({', '.join(said)})"
 
 
 @dataclass(frozen=True)
-class Recorded:
+class TracedValue:
     """A value inside `step` while it is being recorded."""
 
     ref: Ref
-    recorder: "Recorder"
+    tracer: "LayerTracer"
 
-    def __add__(self, other: "Recorded") -> "Recorded":
-        return self.recorder.pair("add", self, other)
+    def __add__(self, other: "TracedValue") -> "TracedValue":
+        return self.tracer.pair("add", self, other)
 
-    def __sub__(self, other: "Recorded") -> "Recorded":
-        return self.recorder.pair("subtract", self, other)
+    def __sub__(self, other: "TracedValue") -> "TracedValue":
+        return self.tracer.pair("subtract", self, other)
 
-    def __mul__(self, other: "Recorded") -> "Recorded":
-        return self.recorder.pair("multiply", self, other)
+    def __mul__(self, other: "TracedValue") -> "TracedValue":
+        return self.tracer.pair("multiply", self, other)
 
 
 @dataclass
-class Recorder:
+class LayerTracer:
     """The reading that writes words down; every width is checked here, once for all readings."""
 
     layer: str
-    words: list[Word] = field(default_factory=list)
+    operations: list[Op] = field(default_factory=list)
 
-    def affine(self, weight: Tensor | Factored, x: Recorded, bias: Tensor | None = None) -> Recorded:
+    def affine(self, weight: Tensor | Factored, x: TracedValue, bias: Tensor | None = None) -> TracedValue:
         if isinstance(weight, Factored):
             return self.affine(weight.left, self.affine(weight.right, x), bias)
         rows, columns = weight.shape
@@ -86,42 +86,42 @@ class Recorder:
         self._elements("affine", bias, rows)
         return self._say("affine", (weight, x.ref, bias), rows)
 
-    def scale(self, x: Recorded, by: Tensor | float, plus: Tensor | float = 0.0) -> Recorded:
+    def scale(self, x: TracedValue, by: Tensor | float, plus: Tensor | float = 0.0) -> TracedValue:
         self._elements("scale", by, x.ref.width)
         self._elements("scale", plus, x.ref.width)
         return self._say("scale", (x.ref, by, plus), x.ref.width)
 
-    def sigmoid(self, x: Recorded) -> Recorded:
+    def sigmoid(self, x: TracedValue) -> TracedValue:
         return self._say("sigmoid", (x.ref,), x.ref.width)
 
-    def tanh(self, x: Recorded) -> Recorded:
+    def tanh(self, x: TracedValue) -> TracedValue:
         return self._say("tanh", (x.ref,), x.ref.width)
 
-    def relu(self, x: Recorded) -> Recorded:
+    def relu(self, x: TracedValue) -> TracedValue:
         return self._say("relu", (x.ref,), x.ref.width)
 
-    def softmax(self, x: Recorded) -> Recorded:
+    def softmax(self, x: TracedValue) -> TracedValue:
         return self._say("softmax", (x.ref,), x.ref.width)
 
-    def log(self, x: Recorded) -> Recorded:
+    def log(self, x: TracedValue) -> TracedValue:
         return self._say("log", (x.ref,), x.ref.width)
 
-    def split(self, x: Recorded, sizes: int | Sequence[int]) -> tuple[Recorded, ...]:
+    def split(self, x: TracedValue, sizes: int | Sequence[int]) -> tuple[TracedValue, ...]:
         width = x.ref.width
         parts = (width // sizes,) * sizes if isinstance(sizes, int) else tuple(sizes)
         if not parts or sum(parts) != width or min(parts) < 1:
             raise self._error("split", f"{width} values arrive from '{x.ref.name}' and cannot be cut into {sizes}")
-        self.words.append(Word(self.layer, self._next(), "split", (x.ref, parts), parts))
-        return tuple(Recorded(made, self) for made in self.words[-1].made)
+        self.operations.append(Op(self.layer, self._next(), "split", (x.ref, parts), parts))
+        return tuple(TracedValue(outputs, self) for outputs in self.operations[-1].outputs)
 
-    def concat(self, *xs: Recorded) -> Recorded:
+    def concat(self, *xs: TracedValue) -> TracedValue:
         return self._say("concat", tuple(x.ref for x in xs), sum(x.ref.width for x in xs))
 
-    def lookup(self, table: Tensor, index: Recorded) -> Recorded:
+    def lookup(self, table: Tensor, index: TracedValue) -> TracedValue:
         self._expect("lookup", 1, index)
         return self._say("lookup", (table, index.ref), table.shape[1])
 
-    def normalize(self, x: Recorded, gain: Tensor | None, bias: Tensor | None, eps: float) -> Recorded:
+    def normalize(self, x: TracedValue, gain: Tensor | None, bias: Tensor | None, eps: float) -> TracedValue:
         if not SMALLEST <= eps < inf:
             raise self._error(
                 "normalize", f"eps is {eps}; expected a finite number above 0, so that nothing is divided by 0"
@@ -130,9 +130,9 @@ class Recorder:
         self._elements("normalize", bias, x.ref.width)
         return self._say("normalize", (x.ref, gain, bias, eps), x.ref.width)
 
-    def pair(self, name: str, a: Recorded, b: Recorded) -> Recorded:
+    def pair(self, name: str, a: TracedValue, b: TracedValue) -> TracedValue:
         """`a + b`, `a - b` or `a * b`."""
-        if not isinstance(b, Recorded):
+        if not isinstance(b, TracedValue):
             raise self._error(
                 name, f"'{a.ref.name}' meets a {type(b).__name__}; use ops.scale(x, by, plus) for numbers"
             )
@@ -147,20 +147,22 @@ class Recorder:
         """What is no word: said by its name, as every other mistake in a cell."""
         if name.startswith("_"):
             raise AttributeError(name)
-        raise GraphError(f"layer '{self.layer}' says '{name}', which is no word; there are {', '.join(WORDS)}, + - *")
+        raise GraphError(
+            f"layer '{self.layer}' says '{name}', which is no word; there are {', '.join(OPERATIONS)}, + - *"
+        )
 
-    def _say(self, name: str, args: tuple[Any, ...], width: int) -> Recorded:
+    def _say(self, name: str, args: tuple[Any, ...], width: int) -> TracedValue:
         if width > WIDEST:
             raise self._error(name, f"{width:,} values are made; expected {WIDEST:,} at most")
         if any(isinstance(arg, Factored) for arg in args):
             raise self._error(name, "a Factored weight arrives; only affine takes one, expected a Tensor")
-        self.words.append(Word(self.layer, self._next(), name, args, (width,)))
-        return Recorded(self.words[-1].made[0], self)
+        self.operations.append(Op(self.layer, self._next(), name, args, (width,)))
+        return TracedValue(self.operations[-1].outputs[0], self)
 
     def _next(self) -> int:
-        return sum(len(word.widths) for word in self.words)
+        return sum(len(op.widths) for op in self.operations)
 
-    def _expect(self, name: str, width: int, x: Recorded) -> None:
+    def _expect(self, name: str, width: int, x: TracedValue) -> None:
         if x.ref.width != width:
             raise self._error(name, f"it reads {width} values, but {x.ref.width} arrive from '{x.ref.name}'")
 
@@ -173,16 +175,16 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class Recording:
+class LayerTrace:
     """What one layer says: its words, its output, and its states before and after by their short names."""
 
-    words: tuple[Word, ...]
+    operations: tuple[Op, ...]
     y: Ref
     before: Mapping[str, Ref]
     after: Mapping[str, Ref]
 
 
-def record(layer: str, cell: Any, xs: Sequence[Ref]) -> Recording:
+def record(layer: str, cell: Any, xs: Sequence[Ref]) -> LayerTrace:
     """Run a cell once with recording values.
 
     Args:
@@ -193,22 +195,22 @@ def record(layer: str, cell: Any, xs: Sequence[Ref]) -> Recording:
     Raises:
         GraphError: widths that do not fit, naming layer and word.
     """
-    recorder = Recorder(layer)
-    values = tuple(Recorded(x, recorder) for x in xs)
+    tracer = LayerTracer(layer)
+    values = tuple(TracedValue(x, tracer) for x in xs)
     if hasattr(cell, "join"):
         join: Join = cell
-        y = join.join(recorder, *values)
-        return Recording(tuple(recorder.words), y.ref, {}, {})
+        y = join.join(tracer, *values)
+        return LayerTrace(tuple(tracer.operations), y.ref, {}, {})
     one: Cell = cell
     before = {name: Ref(f"{layer}.{name}.in", width) for name, width in one.states.items()}
     for ref in before.values():
         if not 1 <= ref.width <= WIDEST:
             raise GraphError(f"layer '{layer}': state '{ref.name}' has {ref.width:,} values; expected 1 to {WIDEST:,}")
-    y, state = one.step(recorder, values[0], tuple(Recorded(ref, recorder) for ref in before.values()))
+    y, state = one.step(tracer, values[0], tuple(TracedValue(ref, tracer) for ref in before.values()))
     widths = tuple(value.ref.width for value in state)
     if widths != tuple(one.states.values()):
         raise GraphError(
             f"layer '{layer}': step returns states of widths {widths}; the cell declares {dict(one.states)}"
         )
     after = {name: value.ref for name, value in zip(before, state, strict=True)}
-    return Recording(tuple(recorder.words), y.ref, before, after)
+    return LayerTrace(tuple(tracer.operations), y.ref, before, after)

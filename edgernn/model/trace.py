@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from edgernn.errors import UnsupportedError
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class State:
 class Trace:
     """One step: words in the order in which they run, from `x` and the states before to `y` and those after."""
 
-    words: tuple[Word, ...]
+    operations: tuple[Op, ...]
     x: Ref
     y: Ref
     states: tuple[State, ...]
@@ -38,11 +38,11 @@ class Trace:
     @cached_property
     def last_use(self) -> Mapping[str, int]:
         """The index of the word after which a value is no longer needed; results are needed for ever."""
-        used = {ref.name: i for i, word in enumerate(self.words) for ref in word.reads}
-        return used | {ref.name: len(self.words) for ref in self.results}
+        used = {ref.name: i for i, op in enumerate(self.operations) for ref in op.inputs}
+        return used | {ref.name: len(self.operations) for ref in self.results}
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.words))
+        return "\n".join(map(str, self.operations))
 
 
 def trace(graph: Graph) -> Trace:
@@ -52,18 +52,18 @@ def trace(graph: Graph) -> Trace:
     are passed over, and words that nobody reads are dropped.
     """
     known: dict[str, Ref] = {}
-    written: dict[tuple[Any, ...], Word] = {}
+    written: dict[tuple[Any, ...], Op] = {}
     states = []
     for layer in graph.layers:
-        said = graph.recorded[layer.name]
-        for word in said.words:
-            _rewrite(replace(word, args=_resolved(word.args, known)), known, written)
+        said = graph.layer_traces[layer.name]
+        for op in said.operations:
+            _rewrite(replace(op, args=_resolved(op.args, known)), known, written)
         known[layer.name] = _find(said.y, known)
         for name, before in said.before.items():
             states.append((f"{layer.name}.{name}", before, said.after[name]))
     return without_idle(
         Trace(
-            words=tuple(written.values()),
+            operations=tuple(written.values()),
             x=Ref(INPUT, graph.inputs),
             y=known[graph.layers[-1].name],
             states=tuple(State(name, before, _find(after, known)) for name, before, after in states),
@@ -72,7 +72,7 @@ def trace(graph: Graph) -> Trace:
 
 
 def replay(
-    words: Iterable[Word], ops: Any, values: dict[str, T], said: Callable[[Word], None] | None = None
+    operations: Iterable[Op], ops: Any, values: dict[str, T], said: Callable[[Op], None] | None = None
 ) -> dict[str, T]:
     """Say each word to `ops`, a reading with a method for each of edgernn.model.ops.WORDS.
 
@@ -88,46 +88,46 @@ def replay(
     Raises:
         UnsupportedError: the reading has no method for a word.
     """
-    for word in words:
+    for op in operations:
         if said is not None:
-            said(word)
-        say = getattr(ops, word.name, None)
+            said(op)
+        say = getattr(ops, op.name, None)
         if say is None:
             raise UnsupportedError(
-                f"layer '{word.layer}' says '{word.name}', which {type(ops).__name__} cannot; write it in other words"
+                f"layer '{op.layer}' says '{op.name}', which {type(ops).__name__} cannot; write it in other words"
             )
-        made = say(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in word.args])
-        for ref, value in zip(word.made, made if word.name == "split" else (made,), strict=True):
+        made = say(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in op.args])
+        for ref, value in zip(op.outputs, made if op.name == "split" else (made,), strict=True):
             values[ref.name] = value
     return values
 
 
-def _rewrite(word: Word, known: dict[str, Ref], written: dict[tuple[Any, ...], Word]) -> None:
+def _rewrite(op: Op, known: dict[str, Ref], written: dict[tuple[Any, ...], Op]) -> None:
     """Write the word down, unless its values exist already: then remember where."""
-    key = (word.name, *word.args)
-    same = _passed_on(word, written) or (written[key].made if key in written else None)
+    key = (op.name, *op.args)
+    same = _passed_on(op, written) or (written[key].outputs if key in written else None)
     if same is None:
-        written[key] = word
+        written[key] = op
     else:
-        known.update({made.name: old for made, old in zip(word.made, same, strict=True)})
+        known.update({made.name: old for made, old in zip(op.outputs, same, strict=True)})
 
 
-def _passed_on(word: Word, written: dict[tuple[Any, ...], Word]) -> tuple[Ref, ...] | None:
+def _passed_on(op: Op, written: dict[tuple[Any, ...], Op]) -> tuple[Ref, ...] | None:
     """The values that a word only passes on, when it changes nothing."""
-    if word.name == "scale" and word.args[1:] == (1.0, 0.0):
-        return word.reads
-    if word.name == "concat" and len(word.args) == 1:
-        return word.reads
-    if word.name == "concat":
+    if op.name == "scale" and op.args[1:] == (1.0, 0.0):
+        return op.inputs
+    if op.name == "concat" and len(op.args) == 1:
+        return op.inputs
+    if op.name == "concat":
         for other in written.values():
-            if other.name == "split" and other.made == word.args:
-                return other.reads
-    if word.name == "split" and len(word.widths) == 1:
-        return word.reads
-    if word.name == "split":
+            if other.name == "split" and other.outputs == op.args:
+                return other.inputs
+    if op.name == "split" and len(op.widths) == 1:
+        return op.inputs
+    if op.name == "split":
         for other in written.values():
-            if other.name == "concat" and other.made == word.reads:
-                return _parts(other.reads, word.widths)
+            if other.name == "concat" and other.outputs == op.inputs:
+                return _parts(other.inputs, op.widths)
     return None
 
 
@@ -147,9 +147,9 @@ def _resolved(args: tuple[Any, ...], known: Mapping[str, Ref]) -> tuple[Any, ...
 def without_idle(full: Trace) -> Trace:
     """The trace without the words that lead to no result."""
     wanted = {ref.name for ref in full.results}
-    kept: list[Word] = []
-    for word in reversed(full.words):
-        if wanted & {ref.name for ref in word.made}:
-            kept.append(word)
-            wanted |= {ref.name for ref in word.reads}
-    return replace(full, words=tuple(reversed(kept)))
+    kept: list[Op] = []
+    for op in reversed(full.operations):
+        if wanted & {ref.name for ref in op.outputs}:
+            kept.append(op)
+            wanted |= {ref.name for ref in op.inputs}
+    return replace(full, operations=tuple(reversed(kept)))

@@ -97,9 +97,9 @@ class Window:
         return self.stages[-1].outputs
 
     @property
-    def rows(self) -> int:
+    def vocabulary_size(self) -> int:
         """How many symbols a frame may be; 0 when it is numbers and not a symbol."""
-        return min(graph.rows for graph in self.stages[0].graphs)
+        return min(graph.vocabulary_size for graph in self.stages[0].graphs)
 
     @property
     def precision(self) -> str:
@@ -148,7 +148,7 @@ def _check(i: int, stage: Stage, before: Stage | None) -> None:
     if stage.merge not in MERGES:
         raise GraphError(f"stage {i} merges by {stage.merge!r}; there are {', '.join(MERGES)}")
     if backward is not None:
-        if (forward.inputs, bool(forward.rows)) != (backward.inputs, bool(backward.rows)):
+        if (forward.inputs, bool(forward.vocabulary_size)) != (backward.inputs, bool(backward.vocabulary_size)):
             raise GraphError(
                 f"stage {i} reads {_kind(forward)} forwards and {_kind(backward)} backwards; expected the same"
             )
@@ -159,11 +159,11 @@ def _check(i: int, stage: Stage, before: Stage | None) -> None:
             )
     if before is None:
         return
-    if forward.rows:
+    if forward.vocabulary_size:
         raise GraphError(f"stage {i} looks a symbol up; only the first stage can, which reads the window itself")
     if forward.inputs != before.outputs:
         raise GraphError(f"stage {i} reads {forward.inputs} values, but {before.outputs} arrive from stage {i - 1}")
 
 
 def _kind(graph: Graph) -> str:
-    return "symbols" if graph.rows else f"{graph.inputs} values"
+    return "symbols" if graph.vocabulary_size else f"{graph.inputs} values"

@@ -100,7 +100,7 @@ def series(responses_us: Array, deadline_us: float, period_us: float) -> Markup:
 
 
 def _tiles(found: Check) -> Sequence[tuple[str, str]]:
-    said = found.judged
+    said = found.evaluated
     return (
         ("verdict", found.verdict),
         (f"p{found.plan.budget.percentile:g}, us", f"{said.value_us:,.1f}"),

@@ -87,7 +87,7 @@ def checked(graph: Graph, sequences: Sequence[Any]) -> list[Array]:
 
 
 def _checked(graph: Graph, i: int, sequence: Any) -> Array:
-    dtype = np.dtype("int32" if graph.rows else "float32")
+    dtype = np.dtype("int32" if graph.vocabulary_size else "float32")
     wanted = f"expected an array of {dtype} of shape (time, {graph.inputs})"
     if not isinstance(sequence, np.ndarray):
         raise FrameError(f"sequence {i} is a {type(sequence).__name__}; {wanted}")
@@ -96,10 +96,10 @@ def _checked(graph: Graph, i: int, sequence: Any) -> Array:
             f"sequence {i} is {sequence.dtype} of shape {sequence.shape}; {wanted}, with at least one frame: layer "
             f"'{graph.layers[0].name}' reads {graph.inputs} values"
         )
-    good = (sequence >= 0) & (sequence < graph.rows) if graph.rows else np.isfinite(sequence)
+    good = (sequence >= 0) & (sequence < graph.vocabulary_size) if graph.vocabulary_size else np.isfinite(sequence)
     if not good.all():
         t, k = (int(place) for place in np.argwhere(~good)[0])
-        what = f"0 to {graph.rows - 1}, a row of the table" if graph.rows else "a finite number"
+        what = f"0 to {graph.vocabulary_size - 1}, a row of the table" if graph.vocabulary_size else "a finite number"
         raise FrameError(
             f"element {k} of frame {t} of sequence {i} is {sequence[t, k]}; expected {what}: mend or leave out the "
             "sequence"
@@ -139,9 +139,9 @@ def _check_growth(graph: Graph, seen: Mapping[str, Seen], frames: int) -> None:
 
 def _check_finite(graph: Graph, names: set[str]) -> None:
     """Refuse values that are not finite, but for logarithms, which may be of 0 and stay float."""
-    words = {ref.name: word for said in graph.recorded.values() for word in said.words for ref in word.made}
+    operations = {ref.name: op for said in graph.layer_traces.values() for op in said.operations for ref in op.outputs}
     for name in sorted(names):
-        if name in words and words[name].name == "log":
+        if name in operations and operations[name].name == "log":
             continue
         raise CalibrationError(
             f"value '{name}' of layer '{_layer(name)}' is not finite on these sequences, so it has no range; look for "

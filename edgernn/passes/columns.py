@@ -18,7 +18,7 @@ from edgernn.interpreters.ranges import RangeOps
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import DYNAMIC, STATIC, Array, Tensor
 
 LAYER = "columns"  # the name of a layer that is put in
@@ -76,23 +76,23 @@ def place(graph: Graph, keep: Collection[str] = ()) -> Place | None:
     """The columns that can have a scale of their own, or None: matrices in float, of layers that are not kept, must be
     all that reads them, as they are or side by side with other values.
     """
-    if graph.rows:
+    if graph.vocabulary_size:
         return None
     layer, width = _behind_features(graph)
-    words, names = _words(graph)
+    operations, names = _words(graph)
     value = names[layer]
-    labels = _labels(graph, words, names, value, width)
+    labels = _labels(graph, operations, names, value, width)
     if labels is None or names[graph.layers[-1].name] in labels:
         return None
-    readers = [word for word in words if word.name == "affine" and word.args[1].name in labels]
+    readers = [op for op in operations if op.name == "affine" and op.args[1].name in labels]
     matrices, biases = [], []
-    for word in readers:
-        cell = _layer(graph, word.layer).cell
-        field, bias = (_field(cell, word.args[k], words) for k in (0, 2))
-        if field is None or word.args[0].scheme or word.layer in keep or getattr(cell, "EXACT", False):
+    for op in readers:
+        cell = _layer(graph, op.layer).cell
+        field, bias = (_field(cell, op.args[k], operations) for k in (0, 2))
+        if field is None or op.args[0].scheme or op.layer in keep or getattr(cell, "EXACT", False):
             return None
-        matrices.append((word.layer, field, labels[word.args[1].name]))
-        biases += [(word.layer, bias)] if bias is not None else []
+        matrices.append((op.layer, field, labels[op.args[1].name]))
+        biases += [(op.layer, bias)] if bias is not None else []
     carried = any(f"{state}.in" in labels for state in graph.states)
     shifts = len(biases) == len(matrices) and not carried
     even = layer != INPUT and isinstance(_layer(graph, layer).cell, Standardize)
@@ -104,9 +104,9 @@ def spans(graph: Graph, at: Place, sequences: Sequence[Array]) -> Spans | None:
     """What each column reaches over real sequences, or as `calibrate` found it; None where neither is known."""
     if sequences:
         end = graph.layers.index(_layer(graph, at.layer)) + 1 if at.layer != INPUT else 1
-        low, high = RangeOps(replace(graph, layers=graph.layers[:end], rest={}, labels=(), ranges={}), sequences).ends(
-            at.value
-        )
+        low, high = RangeOps(
+            replace(graph, layers=graph.layers[:end], initial_state={}, labels=(), ranges={}), sequences
+        ).ends(at.value)
         return Spans(low, high)
     known = graph.ranges.get(at.value)
     return Spans(*np.array(known.columns).T) if known is not None and known.columns else None
@@ -130,16 +130,16 @@ def balanced(graph: Graph, at: Place, scheme: str, spans: Spans | None) -> Graph
         old = graph.tensors[name]
         changed[name] = Tensor((old.dense(np.float64) + more).astype(old.stored.dtype))
     for state in graph.states:
-        held, rest = at.labels.get(f"{state}.in"), graph.rest.get(state)
-        if held is not None and rest is not None:
+        held, initial_state = at.labels.get(f"{state}.in"), graph.initial_state.get(state)
+        if held is not None and initial_state is not None:
             by = np.where(held >= 0, scales[held], 1.0)
-            changed[f"{state}.rest"] = Tensor((rest.dense(np.float64) / by).astype(rest.stored.dtype))
+            changed[f"{state}.rest"] = Tensor((initial_state.dense(np.float64) / by).astype(initial_state.stored.dtype))
     moved = replace(graph, ranges={}).with_tensors(changed)
     made, value = _standing(moved, at, means, scales)
     if spans is None or not graph.ranges:
         return replace(made, ranges={name: each for name, each in graph.ranges.items() if name not in at.labels})
     ends = Spans((spans.low - means) / scales, (spans.high - means) / scales)
-    return replace(made, ranges=_ranges(graph, at, ends, made.rest, value))
+    return replace(made, ranges=_ranges(graph, at, ends, made.initial_state, value))
 
 
 def _means_and_scales(most: Array, scheme: str, spans: Spans | None, *, shifts: bool) -> tuple[Array, Array]:
@@ -181,13 +181,13 @@ def _standing(graph: Graph, at: Place, means: Array, scales: Array) -> tuple[Gra
     own = Layer(name, Standardize(Tensor(means.astype(dtype)), Tensor(scales.astype(dtype))), (at.layer,))
     first = 0 if before is None else graph.layers.index(before) + 1
     behind = [
-        replace(each, reads=tuple(name if read == at.layer else read for read in each.reads))
+        replace(each, inputs=tuple(name if read == at.layer else read for read in each.inputs))
         for each in graph.layers[first:]
     ]
     return replace(graph, layers=(*graph.layers[:first], own, *behind)), f"{name}/0"
 
 
-def _ranges(graph: Graph, at: Place, ends: Spans, rest: Mapping[str, Tensor], value: str) -> dict[str, Range]:
+def _ranges(graph: Graph, at: Place, ends: Spans, initial_state: Mapping[str, Tensor], value: str) -> dict[str, Range]:
     """The ranges of the graph, those of values with columns as they are once these are scaled.
 
     Args:
@@ -199,7 +199,7 @@ def _ranges(graph: Graph, at: Place, ends: Spans, rest: Mapping[str, Tensor], va
     """
     ranges = {name: each for name, each in graph.ranges.items() if name not in at.labels or name == at.value}
     states = [state for state in graph.states if f"{state}.in" in at.labels]
-    begins = [(rest[state].dense(np.float64) if state in rest else np.zeros(1)) for state in states]
+    begins = [(initial_state[state].dense(np.float64) if state in initial_state else np.zeros(1)) for state in states]
     for name, labels in at.labels.items():
         own = labels[labels >= 0]
         met = np.concatenate([ends.low[own], ends.high[own], *begins])
@@ -215,58 +215,58 @@ def _behind_features(graph: Graph) -> tuple[str, int]:
     """The last layer, or `x`, of the chain of feature cells that the graph begins with, and its width."""
     name, width = INPUT, graph.inputs
     while True:
-        readers = [layer for layer in graph.layers if name in layer.reads]
+        readers = [layer for layer in graph.layers if name in layer.inputs]
         if len(readers) != 1 or not getattr(readers[0].cell, "EXACT", False):
             return name, width
         name = readers[0].name
-        width = graph.recorded[name].y.width
+        width = graph.layer_traces[name].y.width
 
 
-def _words(graph: Graph) -> tuple[list[Word], dict[str, str]]:
+def _words(graph: Graph) -> tuple[list[Op], dict[str, str]]:
     """The operations of all layers, none of them merged, and the name of each layer's value."""
-    names, words = {INPUT: INPUT}, []
+    names, operations = {INPUT: INPUT}, []
     for layer in graph.layers:
-        said = graph.recorded[layer.name]
-        for word in said.words:
+        said = graph.layer_traces[layer.name]
+        for op in said.operations:
             args = tuple(
-                replace(arg, name=names.get(arg.name, arg.name)) if isinstance(arg, Ref) else arg for arg in word.args
+                replace(arg, name=names.get(arg.name, arg.name)) if isinstance(arg, Ref) else arg for arg in op.args
             )
-            words.append(replace(word, args=args))
+            operations.append(replace(op, args=args))
         names[layer.name] = names.get(said.y.name, said.y.name)
-    return words, names
+    return operations, names
 
 
 def _labels(
-    graph: Graph, words: list[Word], names: Mapping[str, str], value: str, width: int
+    graph: Graph, operations: list[Op], names: Mapping[str, str], value: str, width: int
 ) -> dict[str, Labels] | None:
     """The columns of each value that has some; None where something else than matrices computes with them."""
     carried: dict[str, Labels] = {}
     while True:
         labels = {**carried, value: np.arange(width)}
-        for word in words:
-            if not any(ref.name in labels for ref in word.reads):
+        for op in operations:
+            if not any(ref.name in labels for ref in op.inputs):
                 continue
-            if word.name not in {"affine", "split", "concat"}:
+            if op.name not in {"affine", "split", "concat"}:
                 return None
-            if word.name != "affine":
-                labels |= _parts(word, labels)
+            if op.name != "affine":
+                labels |= _parts(op, labels)
         after = dict(_after(graph, names, labels))
         if all(np.array_equal(after.get(name, []), carried.get(name, [])) for name in {*after, *carried}):
             return labels
         carried = after
 
 
-def _parts(word: Word, labels: Mapping[str, Labels]) -> Iterator[tuple[str, Labels]]:
+def _parts(op: Op, labels: Mapping[str, Labels]) -> Iterator[tuple[str, Labels]]:
     """The columns of what a split or a concatenation makes, by name, where there are any."""
-    whole = np.concatenate([labels.get(ref.name, np.full(ref.width, NOWHERE)) for ref in word.reads])
-    parts = np.split(whole, np.cumsum(word.widths)[:-1])
-    return ((ref.name, part) for ref, part in zip(word.made, parts, strict=True) if (part >= 0).any())
+    whole = np.concatenate([labels.get(ref.name, np.full(ref.width, NOWHERE)) for ref in op.inputs])
+    parts = np.split(whole, np.cumsum(op.widths)[:-1])
+    return ((ref.name, part) for ref, part in zip(op.outputs, parts, strict=True) if (part >= 0).any())
 
 
 def _after(graph: Graph, names: Mapping[str, str], labels: Mapping[str, Labels]) -> Iterator[tuple[str, Labels]]:
     """The columns that a state has before the next step, by its name there."""
     for layer in graph.layers:
-        said = graph.recorded[layer.name]
+        said = graph.layer_traces[layer.name]
         for state, before in said.before.items():
             after = names.get(said.after[state].name, said.after[state].name)
             if after in labels:
@@ -277,8 +277,8 @@ def _layer(graph: Graph, name: str) -> Layer:
     return next(layer for layer in graph.layers if layer.name == name)
 
 
-def _field(cell: object, tensor: Tensor | None, words: list[Word]) -> str | None:
+def _field(cell: object, tensor: Tensor | None, operations: list[Op]) -> str | None:
     """The one field of a cell that is this very tensor, where one operation alone reads it."""
     names = [name for name, each in tensors(cell).items() if each is tensor]
-    uses = sum(arg is tensor for word in words for arg in word.args)
+    uses = sum(arg is tensor for op in operations for arg in op.args)
     return names[0] if len(names) == uses == 1 else None

@@ -99,9 +99,9 @@ def _matrices(graph: Graph, layer: Layer) -> Iterator[tuple[str, Tensor]]:
     """The whole matrices of a layer that affines read, and nothing else."""
     if getattr(layer.cell, "EXACT", False):
         return
-    words = graph.recorded[layer.name].words
-    others = {arg for word in words if word.name != "affine" for arg in word.args if isinstance(arg, Tensor)}
-    read = {word.args[0] for word in words if word.name == "affine"} - others
+    operations = graph.layer_traces[layer.name].operations
+    others = {arg for op in operations if op.name != "affine" for arg in op.args if isinstance(arg, Tensor)}
+    read = {op.args[0] for op in operations if op.name == "affine"} - others
     for name, tensor in tensors(layer.cell).items():
         if tensor in read and "." not in name:
             yield f"{layer.name}.{name}", tensor

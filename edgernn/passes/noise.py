@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgernn.integer.forms import affine
-from edgernn.integer.plan import Static, static
+from edgernn.integer.plan import IntegerPlan, static
 from edgernn.interpreters.numpy import Array, NumpyOps
 from edgernn.interpreters.ranges import RangeOps
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.trace import trace
 from edgernn.passes.columns import Place, Spans
 
@@ -42,19 +42,19 @@ class Noise:
 def noise(before: Graph, after: Graph, enters: Enters) -> tuple[Noise, ...]:
     """The noise of each matrix that `after` has in a scheme and `before`, of the same layers, has in float."""
     plan = static(after)
-    words = {(word.layer, word.k): word for word in trace(before).words if word.name == "affine"}
+    operations = {(op.layer, op.k): op for op in trace(before).operations if op.name == "affine"}
     found = []
-    for word in plan.trace.words:
-        old = words.get((word.layer, word.k))
-        if old is None or not word.args[0].scheme or old.args[0].scheme:
+    for op in plan.trace.operations:
+        old = operations.get((op.layer, op.k))
+        if old is None or not op.args[0].scheme or old.args[0].scheme:
             continue
-        x = enters[word.args[1].name].astype(np.float32)
+        x = enters[op.args[1].name].astype(np.float32)
         wanted = NumpyOps("float64").affine(old.args[0], x.astype(np.float64), old.args[2])
-        made, ends = _made(word, plan)
+        made, ends = _made(op, plan)
         db = _snr_db(np.clip(wanted, *ends), made(x).astype(np.float64))
-        cell = next(layer.cell for layer in before.layers if layer.name == word.layer)
+        cell = next(layer.cell for layer in before.layers if layer.name == op.layer)
         field = next((name for name, each in tensors(cell).items() if each is old.args[0]), "")
-        found.append(Noise(word.layer, field, db))
+        found.append(Noise(op.layer, field, db))
     return tuple(found)
 
 
@@ -64,7 +64,7 @@ def entering(graph: Graph, sequences: Sequence[Array], at: Place | None, spans: 
     A column of which nothing is known is taken to be as large as the weights that read it are small, and a value
     without a range to lie between -1 and 1, as states and what is standardized do.
     """
-    refs = [word.args[1] for word in trace(graph).words if word.name == "affine"]
+    refs = [op.args[1] for op in trace(graph).operations if op.name == "affine"]
     if sequences:
         return _seen(graph, sequences, refs)
     random = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def _ends(graph: Graph, ref: Ref, at: Place | None, spans: Spans | None) -> tupl
     """Between what a value that was not seen is drawn, (width,) each."""
     known = graph.ranges.get(ref.name)
     if known is None and at is None and ref.name == INPUT:
-        readers = [word.args[0] for word in trace(graph).words if word.name == "affine" and ref in word.reads]
+        readers = [op.args[0] for op in trace(graph).operations if op.name == "affine" and ref in op.inputs]
         guess = _guessed(np.max([np.abs(weight.dense(np.float64)).max(axis=0) for weight in readers], axis=0))
         return guess.low, guess.high
     low, high = (
@@ -108,11 +108,11 @@ def _guessed(most: Array) -> Spans:
     return Spans(-reach, reach)
 
 
-def _made(word: Word, plan: Static) -> tuple[Callable[[Array], Array], tuple[float, float]]:
+def _made(op: Op, plan: IntegerPlan) -> tuple[Callable[[Array], Array], tuple[float, float]]:
     """What computes a matrix as it is, and the ends of what it can make."""
-    if not plan.integer(word):
-        return lambda x: NumpyOps("float32").affine(word.args[0], x, word.args[2]), (-np.inf, np.inf)
-    whole, x_on, y_on = affine(word, plan), plan.grids[word.args[1].name], plan.grids[word.made[0].name]
+    if not plan.integer(op):
+        return lambda x: NumpyOps("float32").affine(op.args[0], x, op.args[2]), (-np.inf, np.inf)
+    whole, x_on, y_on = affine(op, plan), plan.quantization[op.args[1].name], plan.quantization[op.outputs[0].name]
     low, high = y_on.numbers(np.array([y_on.low, y_on.high]))
     return lambda x: y_on.numbers(whole(x_on.integers(x))), (float(low), float(high))
 

@@ -27,7 +27,7 @@ class Calibration:
     growing: str = "refuse"
 
 
-def ready(graph: Graph, scheme: str, calibration: Calibration, *, keep: Collection[str] = ()) -> Graph:
+def prepare(graph: Graph, scheme: str, calibration: Calibration, *, keep: Collection[str] = ()) -> Graph:
     """A float model as `rounded` takes it: `prepared`; with ranges in a static scheme, its own or learnt, else none.
 
     Raises:
@@ -63,7 +63,7 @@ def quantized(
     """
     if not scheme:
         return graph
-    known = ready(graph, scheme, calibration, keep=keep)
+    known = prepare(graph, scheme, calibration, keep=keep)
     made = rounded(known, scheme, keep=keep)
     if warns:
         warn_of_noise(known, made, scheme, keep=keep, sequences=calibration.sequences)

@@ -61,7 +61,7 @@ def _of(graph: Graph, layer: Layer, found: Units) -> list[tuple[str, Matrix]]:
     """The matrices of a layer's affines by name."""
     if getattr(layer.cell, "EXACT", False):
         return []
-    read = {id(word.args[0]) for word in graph.recorded[layer.name].words if word.name == "affine"}
+    read = {id(op.args[0]) for op in graph.layer_traces[layer.name].operations if op.name == "affine"}
     made = []
     for field, tensor in tensors(layer.cell).items():
         if id(tensor) in read:

@@ -17,7 +17,7 @@ KINDS = ("units", "energy", "blocks", "magnitude", "2:4")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Pruning:
     """What to prune.
 
     Attributes:
@@ -31,7 +31,7 @@ class Plan:
     energy: float = 1.0
 
 
-def plan(asked: Sequence[str], scheme: str = "") -> Plan:
+def plan(asked: Sequence[str], scheme: str = "") -> Pruning:
     """The plan in texts, at most one of units, one of energy and one of zeros.
 
     Args:
@@ -62,11 +62,11 @@ def plan(asked: Sequence[str], scheme: str = "") -> Plan:
         raise UsageError(
             f"{' and '.join(asked)} arrived; expected at most one of units, one of energy and one kind of zeros"
         )
-    return Plan(*parts["units"] or (0.0,), *patterns or (None,), *parts["energy"] or (1.0,))
+    return Pruning(*parts["units"] or (0.0,), *patterns or (None,), *parts["energy"] or (1.0,))
 
 
 def cut(
-    graph: Graph, asked: Plan, *, keep: Collection[str] = (), importance: Mapping[str, Array] | None = None
+    graph: Graph, asked: Pruning, *, keep: Collection[str] = (), importance: Mapping[str, Array] | None = None
 ) -> Graph:
     """What a plan leaves of a graph in float before zeros are put into it: `prune_units`, then `factorize`.
 
@@ -78,7 +78,7 @@ def cut(
     return factorize(graph, asked.energy, keep=keep) if asked.energy < 1 else graph
 
 
-def pruned(graph: Graph, asked: Plan, *, keep: Collection[str] = ()) -> Graph:
+def pruned(graph: Graph, asked: Pruning, *, keep: Collection[str] = ()) -> Graph:
     """All that a plan says, at once: `cut`, then `prune_weights`.
 
     Raises:

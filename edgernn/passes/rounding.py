@@ -8,7 +8,7 @@ import numpy as np
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.toml import misspelt
 from edgernn.integer.fixedpoint import MOST
-from edgernn.integer.plan import INTEGER, WITHIN, Grid, static
+from edgernn.integer.plan import INTEGER, WITHIN, QuantizationParameters, static
 from edgernn.model import float16, int4
 from edgernn.model.cell import tensors, with_tensors
 from edgernn.model.graph import PRECISIONS, Graph, Layer
@@ -51,10 +51,10 @@ def check_asked(graph: Graph, scheme: str, keep: Collection[str]) -> None:
 def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     if getattr(layer.cell, "EXACT", False):
         return layer
-    words = graph.recorded[layer.name].words
-    affines = [word for word in words if word.name == "affine" and not word.args[0].scheme]
-    matrices = {word.args[0] for word in affines}
-    biases = {word.args[2] for word in affines if SCHEMES[scheme] in INTEGERS and word.args[2] is not None}
+    operations = graph.layer_traces[layer.name].operations
+    affines = [op for op in operations if op.name == "affine" and not op.args[0].scheme]
+    matrices = {op.args[0] for op in affines}
+    biases = {op.args[2] for op in affines if SCHEMES[scheme] in INTEGERS and op.args[2] is not None}
     try:
         fields = {name: smaller(tensor, scheme) for name, tensor in tensors(layer.cell).items() if tensor in matrices}
     except GraphError as error:
@@ -64,7 +64,7 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     }
     cell = with_tensors(layer.cell, fields)
     taken = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
-    if scheme not in STATIC or taken or not any(word.name in (*INTEGER, *WITHIN) for word in words):
+    if scheme not in STATIC or taken or not any(op.name in (*INTEGER, *WITHIN) for op in operations):
         return replace(layer, cell=cell)
     return replace(layer, cell=cell, scheme=scheme)
 
@@ -72,8 +72,8 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
 def _without_idle(graph: Graph) -> Graph:
     """The graph with layers in float whose only words make the answer in float."""
     plan = static(graph)
-    busy = {word.layer for word in plan.trace.words if plan.integer(word)}
-    busy |= {name for name, each in graph.recorded.items() if any(word.name in INTEGER for word in each.words)}
+    busy = {op.layer for op in plan.trace.operations if plan.integer(op)}
+    busy |= {name for name, each in graph.layer_traces.items() if any(op.name in INTEGER for op in each.operations)}
     layers = (layer if layer.name in busy else replace(layer, scheme="") for layer in graph.layers)
     return replace(graph, layers=tuple(layers))
 
@@ -141,10 +141,10 @@ def with_room(before: Graph, after: Graph) -> Graph:
     """
     plan = static(after)
     least: dict[Tensor, Array] = {}
-    for word in plan.trace.words:
-        if word.name == "affine" and plan.integer(word):
-            weight, ref, bias = word.args
-            needs = _least(weight, plan.grids[ref.name], bias, word.layer)
+    for op in plan.trace.operations:
+        if op.name == "affine" and plan.integer(op):
+            weight, ref, bias = op.args
+            needs = _least(weight, plan.quantization[ref.name], bias, op.layer)
             least[weight] = np.maximum(least.get(weight, needs), needs)
 
     def roomy(was: Layer, now: Layer) -> Layer:
@@ -156,7 +156,7 @@ def with_room(before: Graph, after: Graph) -> Graph:
     return replace(after, layers=tuple(map(roomy, before.layers, after.layers)))
 
 
-def _least(weight: Tensor, x: Grid, bias: Tensor | None, layer: str) -> Array:
+def _least(weight: Tensor, x: QuantizationParameters, bias: Tensor | None, layer: str) -> Array:
     """The smallest scale of each row with which no sum leaves 32 bits, float32 (rows,)."""
     rows, columns = weight.shape
     room = MOST - 1 - (columns + 1) // 2 * x.reach  # every weight may be rounded up, by half a step

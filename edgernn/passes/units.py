@@ -7,7 +7,7 @@ import numpy as np
 
 from edgernn.model.cell import settings, tensors
 from edgernn.model.graph import INPUT, Graph, Layer
-from edgernn.model.record import Word
+from edgernn.model.record import Op
 from edgernn.model.tensor import Array, Tensor
 
 Place = tuple[str, int]
@@ -43,17 +43,17 @@ def units(graph: Graph) -> Units:
     pinned = [values[INPUT]]
     states = {name: found.new(width) for name, width in graph.states.items()}
     for layer in graph.layers:
-        said = graph.recorded[layer.name]
+        said = graph.layer_traces[layer.name]
         values |= {ref.name: states[f"{layer.name}.{name}"] for name, ref in said.before.items()}
-        for word in said.words:
-            _read(layer, word, values, found)
+        for op in said.operations:
+            _read(layer, op, values, found)
         for name, ref in said.after.items():
             found.join(values[ref.name], states[f"{layer.name}.{name}"])
         values[layer.name] = values[said.y.name]
         pinned += _pinned(layer, values, states, found)
     pinned.append(values[graph.layers[-1].name])
     places = {place: found.roots(each) for place, each in _named(graph, found).items()}
-    places |= {(f"{name}.rest", 0): found.roots(states[name]) for name in graph.rest}
+    places |= {(f"{name}.rest", 0): found.roots(states[name]) for name in graph.initial_state}
     fixed = frozenset(int(unit) for each in pinned for unit in found.roots(each))
     return Units(places, {name: found.roots(each) for name, each in states.items()}, fixed)
 
@@ -92,33 +92,33 @@ class _Found:
         return element
 
 
-def _read(layer: Layer, word: Word, values: dict[str, Array], found: _Found) -> None:
+def _read(layer: Layer, op: Op, values: dict[str, Array], found: _Found) -> None:
     """What a word reads and makes, joined element by element."""
-    reads = [values[ref.name] for ref in word.reads]
-    weights = [arg for arg in word.args if isinstance(arg, Tensor)]
-    if word.name == "split":
-        cuts = np.cumsum(word.widths)[:-1]
-        values |= {ref.name: part for ref, part in zip(word.made, np.split(reads[0], cuts), strict=True)}
+    reads = [values[ref.name] for ref in op.inputs]
+    weights = [arg for arg in op.args if isinstance(arg, Tensor)]
+    if op.name == "split":
+        cuts = np.cumsum(op.widths)[:-1]
+        values |= {ref.name: part for ref, part in zip(op.outputs, np.split(reads[0], cuts), strict=True)}
         return
-    if word.name in SAME:
+    if op.name in SAME:
         made, beside = reads[0], [*reads[1:], *(found.axis(layer.name, each, 0) for each in weights)]
-    elif word.name == "affine":
+    elif op.name == "affine":
         made, beside = found.axis(layer.name, weights[0], 0), [found.axis(layer.name, each, 0) for each in weights[1:]]
         found.join(found.axis(layer.name, weights[0], 1), reads[0])
-    elif word.name == "lookup":
+    elif op.name == "lookup":
         made, beside = found.axis(layer.name, weights[0], 1), []
     else:
         made, beside = np.concatenate(reads), []
     for each in beside:
         found.join(made, each)
-    values[word.made[0].name] = made
+    values[op.outputs[0].name] = made
 
 
 def _pinned(layer: Layer, values: Mapping[str, Array], states: Mapping[str, Array], found: _Found) -> Iterator[Array]:
     """What of a layer must stay as wide as it is."""
     unread = [each for each in tensors(layer.cell).values() if (layer.name, id(each), 0) not in found.axes]
     if getattr(layer.cell, "EXACT", False) or "inputs" in settings(layer.cell) or unread:
-        yield from (values[name] for name in (*layer.reads, layer.name))
+        yield from (values[name] for name in (*layer.inputs, layer.name))
         yield from (each for name, each in states.items() if name.startswith(f"{layer.name}."))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract
+from edgernn.artifact.manifest import Manifest
 from edgernn.errors import StateError, UsageError
 from edgernn.files.toml import misspelt
 from edgernn.runtime.stream import Stream
@@ -41,11 +41,11 @@ def generate(
         raise UsageError(f"a temperature of {temperature} arrived; expected a number of at least 0, such as 0.7")
     if not prompt:
         raise UsageError("the prompt is empty; expected at least one symbol to go on from")
-    rows = {symbol: row for row, symbol in enumerate(symbols)}
+    indices = {symbol: i for i, symbol in enumerate(symbols)}
     for symbol in prompt:
-        if symbol not in rows:
+        if symbol not in indices:
             raise UsageError(f"the model does not know {symbol!r} of the prompt; {_known(symbol, symbols)}")
-    return _drawn(stream, symbols, [rows[symbol] for symbol in prompt], length, temperature, seed)
+    return _drawn(stream, symbols, [indices[symbol] for symbol in prompt], length, temperature, seed)
 
 
 def _drawn(
@@ -76,19 +76,22 @@ def draw(scores: NDArray[Any], temperature: float, random: np.random.Generator) 
     return int(np.searchsorted(until, random.random() * until[-1], side="right"))
 
 
-def text_symbols(said: Contract, name: str) -> tuple[str, ...]:
+def text_symbols(manifest: Manifest, name: str) -> tuple[str, ...]:
     """What the rows of a text model stand for.
 
     Raises:
         UsageError: the model reads no symbols, or scores something else than the next one.
     """
-    if not said.rows or not said.rows == said.outputs == len(said.labels):
-        reads = f"one of {said.rows} symbols" if said.rows else f"{said.inputs} numbers"
-        raise UsageError(
-            f"'{name}' is no text model: it reads {reads} and answers {said.outputs} values with {len(said.labels)} "
-            "labels; expected a label and a score for each symbol, as the recipe shakespeare makes it"
+    if not manifest.vocabulary_size or not manifest.vocabulary_size == manifest.outputs == len(manifest.labels):
+        reads = (
+            f"one of {manifest.vocabulary_size} symbols" if manifest.vocabulary_size else f"{manifest.inputs} numbers"
         )
-    return said.labels
+        raise UsageError(
+            f"'{name}' is no text model: it reads {reads} and answers {manifest.outputs} values with "
+            f"{len(manifest.labels)} labels; expected a label and a score for each symbol, as the recipe shakespeare "
+            "makes it"
+        )
+    return manifest.labels
 
 
 def between(symbols: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract
+from edgernn.artifact.manifest import Manifest
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ class Engine(Protocol):
     backend: str  # the runtime with its version: "onnxruntime 1.32.0"
 
     @property
-    def contract(self) -> Contract:
+    def manifest(self) -> Manifest:
         """What the artifact says of itself, checked against what the runtime found in it."""
 
     def bind(self) -> Bound:
@@ -46,7 +46,7 @@ class WindowEngine(Protocol):
     backend: str
 
     @property
-    def contract(self) -> Contract:
+    def manifest(self) -> Manifest:
         """As that of an Engine."""
 
     def run(self, frames: Array, /) -> Array:

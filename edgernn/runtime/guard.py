@@ -8,33 +8,33 @@ import numpy as np
 from numpy import abs as size, isfinite
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract
+from edgernn.artifact.manifest import Manifest
 from edgernn.errors import FrameError
 
 Array = NDArray[Any]
 Step = Callable[[], Any]
 
 
-def guarded(step: Step, x: Array, said: Contract) -> Step:
+def guarded(step: Step, x: Array, manifest: Manifest) -> Step:
     """The step, or true and nothing computed for a frame in `x` that must not enter.
 
     The byte of each float32 that has the sign and most of the exponent tells whether a number may be beyond the limit,
     or not finite; only then all of it is looked at. This takes a third of the time of asking numpy. A symbol must be a
     row of the table; integers on a grid may all enter.
     """
-    if not said.rows and x.dtype.kind == "i":
+    if not manifest.vocabulary_size and x.dtype.kind == "i":
         return step
     high = x.view(np.uint8)[3 if byteorder == "little" else 0 :: 4].tobytes
-    doubtful = _doubtful(said.limit)
-    rows, limit = said.rows, said.limit
+    doubtful = _doubtful(manifest.limit)
+    vocabulary_size, limit = manifest.vocabulary_size, manifest.limit
 
     def of_numbers() -> Any:
         return True if 1 in high().translate(doubtful) and not (size(x) <= limit).all() else step()
 
     def of_symbols() -> Any:
-        return step() if 0 <= x[0] < rows else True
+        return step() if 0 <= x[0] < vocabulary_size else True
 
-    return of_symbols if rows else of_numbers
+    return of_symbols if vocabulary_size else of_numbers
 
 
 def _doubtful(limit: float) -> bytes:
@@ -62,22 +62,26 @@ def holding(step: Step, x: Array, held: Array) -> Step:
     return remembering
 
 
-def check_window(frames: Any, said: Contract) -> None:
+def check_window(frames: Any, manifest: Manifest) -> None:
     """Refuse a window that must not enter a model of whole windows.
 
     Raises:
         FrameError: no array of the model's dtype and (time, inputs), no frame in it, a number that is not finite or
             beyond the limit, or an index outside the table.
     """
-    dtype = np.dtype("int32" if said.rows else "float32")
-    wanted = f"expected an array of {dtype} of shape (time, {said.inputs}), with at least one frame"
+    dtype = np.dtype("int32" if manifest.vocabulary_size else "float32")
+    wanted = f"expected an array of {dtype} of shape (time, {manifest.inputs}), with at least one frame"
     if not isinstance(frames, np.ndarray):
         raise FrameError(f"a window of type {type(frames).__name__} arrived; {wanted}")
-    if frames.dtype != dtype or frames.ndim != 2 or frames.shape[1] != said.inputs or not len(frames):
+    if frames.dtype != dtype or frames.ndim != 2 or frames.shape[1] != manifest.inputs or not len(frames):
         raise FrameError(f"a window of {frames.dtype} of shape {frames.shape} arrived; {wanted}")
-    good = (frames >= 0) & (frames < said.rows) if said.rows else size(frames) <= said.limit
+    good = (
+        (frames >= 0) & (frames < manifest.vocabulary_size)
+        if manifest.vocabulary_size
+        else size(frames) <= manifest.limit
+    )
     if not good.all():
         t, k = (int(place) for place in np.argwhere(~good)[0])
-        number = f"a finite number of at most {said.limit:.3g}"
-        what = f"0 to {said.rows - 1}, a row of the table" if said.rows else number
+        number = f"a finite number of at most {manifest.limit:.3g}"
+        what = f"0 to {manifest.vocabulary_size - 1}, a row of the table" if manifest.vocabulary_size else number
         raise FrameError(f"element {k} of frame {t} is {frames[t, k]}; expected {what}: mend the source")

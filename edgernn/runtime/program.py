@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.artifact.checksum import verify
-from edgernn.artifact.manifest import Contract
-from edgernn.budget.monitor import Watch
+from edgernn.artifact.manifest import Manifest
+from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.runtime.backend import Engine, WindowEngine
-from edgernn.runtime.float_io import Door, at_rest
+from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
 from edgernn.runtime.stream import OnBadInput, Stream
 
@@ -59,9 +59,9 @@ class Program:
         return len(self.data)
 
     @property
-    def contract(self) -> Contract:
+    def manifest(self) -> Manifest:
         """What it reads, carries and answers."""
-        return self.engine.contract
+        return self.engine.manifest
 
     @property
     def backend(self) -> str:
@@ -73,7 +73,7 @@ class Program:
         *,
         on_bad_input: OnBadInput = "raise",
         raw: bool = False,
-        watch: Watch | Budget | None = None,
+        monitor: Monitor | Budget | None = None,
     ) -> Stream:
         """A new stream at rest.
 
@@ -83,8 +83,8 @@ class Program:
                 frame in its place (zeros before any), "zero" takes zeros.
             raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
                 contract has, int8 or int16, and nothing is converted.
-            watch: counts how long every step takes, and how many take longer than the deadline of a budget:
-                `stream.watch.snapshot()`. A block of frames is then run step by step.
+            monitor: counts how long every step takes, and how many take longer than the deadline of a budget:
+                `stream.monitor.snapshot()`. A block of frames is then run step by step.
 
         Raises:
             UnsupportedError: the model reads whole windows, or raw=True and it has no integers at its door.
@@ -94,14 +94,14 @@ class Program:
                 f"'{self.name}' reads every window in both directions and cannot stream; give it a whole window with "
                 "program.run(frames), or train a model in one direction"
             )
-        said, bound = self.contract, self.engine.bind()
-        if raw and not said.grids:
+        manifest, bound = self.manifest, self.engine.bind()
+        if raw and not manifest.quantization:
             raise UnsupportedError(
-                f"raw=True, but '{self.name}' is {said.precision} and neither reads, carries nor answers integers; "
+                f"raw=True, but '{self.name}' is {manifest.precision} and neither reads, carries nor answers integers; "
                 "leave raw away, or write the model in a static precision"
             )
-        outside = Door(bound, said) if said.grids and not raw else bound
-        return Stream(self, outside, on_bad_input, at_rest(said, raw=raw), watch)
+        outside = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
+        return Stream(self, outside, on_bad_input, initial_state(manifest, raw=raw), monitor)
 
     def run(self, frames: Array) -> Array:
         """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
@@ -111,7 +111,7 @@ class Program:
         """
         if not isinstance(self.engine, WindowEngine):
             return self.stream().run(frames)
-        check_window(frames, self.contract)
+        check_window(frames, self.manifest)
         return self.engine.run(np.ascontiguousarray(frames))
 
     def __reduce__(self) -> tuple[Any, ...]:

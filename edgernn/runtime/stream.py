@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract
-from edgernn.budget.monitor import Watch
+from edgernn.artifact.manifest import Manifest
+from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.integer.overflow import HELD
@@ -32,7 +32,7 @@ class Source(Protocol):
         """The checksum of the file."""
 
     @property
-    def contract(self) -> Contract:
+    def manifest(self) -> Manifest:
         """What it reads, carries and answers."""
 
     @property
@@ -51,17 +51,17 @@ class Stream:
         "_bound",
         "_busy",
         "_held",
+        "_initial_state",
         "_limit",
         "_names",
         "_on_bad_input",
-        "_rest",
-        "_rows",
         "_run",
         "_view",
+        "_vocabulary_size",
         "_x",
         "_y",
+        "monitor",
         "program",
-        "watch",
     )
 
     def __init__(
@@ -69,12 +69,12 @@ class Stream:
         program: Source,
         bound: Bound,
         on_bad_input: OnBadInput,
-        rest: tuple[Array, ...],
-        watch: Watch | Budget | None,
+        initial_state: tuple[Array, ...],
+        monitor: Monitor | Budget | None,
     ) -> None:
         if on_bad_input not in ("raise", "hold", "zero"):
             raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
-        said = program.contract
+        manifest = program.manifest
         self.program = program
         self._busy = False
         self._on_bad_input = on_bad_input
@@ -85,16 +85,16 @@ class Stream:
         self._answer = self._y.copy
         self._run = self._bound.step
         if not self._bound.guards:
-            self._run = guarded(self._run, self._x, said)
+            self._run = guarded(self._run, self._x, manifest)
         self._held = self._x.copy() if on_bad_input == "hold" else None
         if self._held is not None:
             self._run = holding(self._run, self._x, self._held)
-        self.watch = watch if watch is None or isinstance(watch, Watch) else Watch(watch)
-        if self.watch is not None:
-            self._run = self.watch.watched(self._run)
-        self._rows, self._limit = said.rows, said.limit
-        self._names = tuple(said.states.items())
-        self._rest = rest
+        self.monitor = monitor if monitor is None or isinstance(monitor, Monitor) else Monitor(monitor)
+        if self.monitor is not None:
+            self._run = self.monitor.watched(self._run)
+        self._vocabulary_size, self._limit = manifest.vocabulary_size, manifest.limit
+        self._names = tuple(manifest.states.items())
+        self._initial_state = initial_state
         self.reset()
 
     def step(self, frame: Array, out: Array | None = None) -> Array:
@@ -158,7 +158,7 @@ class Stream:
         results = np.empty((len(frames), self._y.size), self._y.dtype)
         done = 0
         run = getattr(self._bound, "run", None)
-        if run is not None and self._held is None and self.watch is None:
+        if run is not None and self._held is None and self.monitor is None:
             done = run(np.ascontiguousarray(frames), results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
             self._x[...] = frame
@@ -175,7 +175,7 @@ class Stream:
             StateError: another thread is using the stream.
         """
         self._check_alone()
-        self._bound.write(self._rest)
+        self._bound.write(self._initial_state)
         return self
 
     @property
@@ -200,7 +200,7 @@ class Stream:
         if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
             arrived = {name: array.shape for name, array in given.items()}
             raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
-        for name, kept in zip(wanted, self._rest, strict=True):
+        for name, kept in zip(wanted, self._initial_state, strict=True):
             if given[name].dtype != kept.dtype:
                 raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
             if not (np.abs(given[name]) <= HELD).all():
@@ -216,13 +216,13 @@ class Stream:
 
     def _shared(self) -> StateError:
         return StateError(
-            f"this stream of '{self.program.name}' is being used by another thread, or by its watch's hook; use each "
+            f"this stream of '{self.program.name}' is being used by another thread, or by its monitor's hook; use each "
             "stream on one thread at a time, and program.stream() for another"
         )
 
     def _check_alone(self) -> None:
         """Refuse to read or change a state while a step changes it; a hook is told between two steps."""
-        if self._busy and not (self.watch is not None and self.watch.telling):
+        if self._busy and not (self.monitor is not None and self.monitor.telling):
             raise self._shared()
 
     def _check_out(self, out: Any) -> None:
@@ -249,8 +249,10 @@ class Stream:
             self._x[...] = self._held
         elif self._on_bad_input == "zero":
             self._x[...] = 0
-        elif self._rows:
-            raise FrameError(f"index {self._x[0]} arrived; expected 0 to {self._rows - 1}, a row of the table")
+        elif self._vocabulary_size:
+            raise FrameError(
+                f"index {self._x[0]} arrived; expected 0 to {self._vocabulary_size - 1}, a row of the table"
+            )
         else:
             wrong = unfit("the frame", self._x, self._limit)
             raise FrameError(f"{wrong}; mend the source, or choose on_bad_input='hold' or 'zero'")

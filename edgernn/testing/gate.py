@@ -14,7 +14,7 @@ from edgernn.files.toml import misspelt
 from edgernn.interpreters.numpy import random_frames
 from edgernn.latency import arrivals, baseline, history
 from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline
-from edgernn.latency.check import Check, Plan, Process, judged
+from edgernn.latency.check import Check, CheckPlan, Process, evaluated
 from edgernn.latency.conditions import fingerprint, machine
 from edgernn.latency.history import Entry
 from edgernn.latency.measurement import Measured
@@ -79,8 +79,8 @@ def asked(said: Mapping[str, Any]) -> Asked:
     given = {f"{name}_us": _us(said[name]) for name in ("period", "deadline") if name in said}
     given |= {name: said[name] for name in ("percentile", "confidence") if name in said}
     if "use" in said:
-        use = (device or load("this")).use(said["use"])
-        given = {"period_us": use.period_us, "deadline_us": use.deadline_us, "percentile": use.percentile} | given
+        rate = (device or load("this")).rate(said["use"])
+        given = {"period_us": rate.period_us, "deadline_us": rate.deadline_us, "percentile": rate.percentile} | given
     if given and "period_us" not in given:
         if "deadline_us" not in given:
             raise UsageError("the latency_budget has no period; write period='10ms', deadline='8ms' or use='audio'")
@@ -119,15 +119,15 @@ def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: M
     us = {"service p50": now.value}
     if wanted.budget is None:
         return Outcome(PASS, "", figures, now, us=us)
-    asked_of = Plan(backend, plan, back_to_back=wanted.back_to_back, device=wanted.device)
-    check = judged(asked_of, [Process({}, found)])
+    asked_of = CheckPlan(backend, plan, back_to_back=wanted.back_to_back, device=wanted.device)
+    check = evaluated(asked_of, [Process({}, found)])
     slow = at(sorted(check.us("response")), plan.percentile)
     figures |= {f"response p{plan.percentile:g}": f"{slow:,.6g} us", "deadline": f"{plan.deadline_us:,.6g} us"}
     if check.verdict != NO_VERDICT:
-        figures["sure"] = confidence(by_chance(check.judged, plan))
+        figures["sure"] = confidence(by_chance(check.evaluated, plan))
         figures |= {"machine": "as it was found"} if check.as_found else {}
     us[f"response p{plan.percentile:g}"] = slow
-    return Outcome(check.verdict, _why(check), figures, now, check.judged.misses, us)
+    return Outcome(check.verdict, _why(check), figures, now, check.evaluated.misses, us)
 
 
 def _why(check: Check) -> str:
@@ -142,8 +142,8 @@ def _opened(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], o
         program = programs.load(rnn.dumps(model), "graph.rnn", programs.backend_of("graph.rnn"))
     else:
         program = model if isinstance(model, programs.Program) else programs.open(model)
-    said = program.contract
-    given = frames if frames is not None else [*random_frames(said.inputs, said.rows, 64)]
+    said = program.manifest
+    given = frames if frames is not None else [*random_frames(said.inputs, said.vocabulary_size, 64)]
     return program.stream().step, program.backend, program.size, given
 
 

@@ -38,7 +38,7 @@ def convert(network: Network, data: Data) -> Model:
 
 def untrained(recipe: Recipe, data: Data) -> Model:
     """The model of a recipe before it has learnt anything: a step of it costs what a step of the trained one does."""
-    return convert(Network(recipe.shape, data.width, data.outputs, data.rows).eval(), data)
+    return convert(Network(recipe.shape, data.width, data.outputs, data.vocabulary_size).eval(), data)
 
 
 def graphs(model: Model) -> tuple[Graph, ...]:
@@ -56,12 +56,12 @@ def to_graph(network: Network, data: Data) -> Graph:
     frames = features(data.features, data.train.frames[:1])[0]
     steps = max(2, min(len(frames), 8))
     shown = np.resize(frames, (steps, frames.shape[1]))
-    example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.rows else shown[None])
+    example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.vocabulary_size else shown[None])
     graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
     before = tuple(Layer(name, cell) for name, cell in data.exact)
     end = before[-1].name if before else INPUT
     layers = tuple(
-        Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.reads))
+        Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.inputs))
         for each in graph.layers
     )
-    return Graph((*before, *layers, *data.behind), data.inputs, graph.rest, data.period_ms, data.labels)
+    return Graph((*before, *layers, *data.behind), data.inputs, graph.initial_state, data.period_ms, data.labels)

@@ -11,7 +11,7 @@ from edgernn.files import atomic, plain_toml
 from edgernn.files.toml import Document, misspelt, parse
 from edgernn.train import space
 from edgernn.train.data.augment import Augmentation
-from edgernn.train.loop.batches import Plan
+from edgernn.train.loop.batches import Batching
 from edgernn.train.loop.task import Training
 from edgernn.train.network.models import Shape
 
@@ -47,7 +47,7 @@ class Recipe:
         training: how it is trained.
         augment: how the training part is varied in every epoch.
         space: what `edgernn search` may vary.
-        said: all of the above as in the file, with what was set on the way.
+        values: all of the above as in the file, with what was set on the way.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Recipe:
     training: Training
     augment: Augmentation
     space: space.Space
-    said: Mapping[str, Any]
+    values: Mapping[str, Any]
 
 
 def names() -> tuple[str, ...]:
@@ -83,51 +83,51 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
     if not given.endswith(".toml") and given not in names():
         raise UsageError(f"there is no recipe '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
     document = parse(atomic.read(path), str(path))
-    said = {key: dict(value) if isinstance(value, dict) else value for key, value in document.said.items()}
-    document = replace(document, instead=frozenset(_set(said, setting) for setting in settings))
+    values = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
+    document = replace(document, instead=frozenset(_set(values, setting) for setting in settings))
     for each in spaces:
         key, value = space.given(each)
-        said[SEARCH] = said.get(SEARCH, {}) | {key: value}
-    return _recipe(path.stem, document, said)
+        values[SEARCH] = values.get(SEARCH, {}) | {key: value}
+    return _recipe(path.stem, document, values)
 
 
 def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """The recipe with other values, by "section.key", and nothing to search."""
     document = parse(written(recipe).encode(), f"{recipe.name}.toml")
-    kept = {key: value for key, value in recipe.said.items() if key != SEARCH}
-    said = {key: dict(value) if isinstance(value, dict) else value for key, value in kept.items()}
+    kept = {key: value for key, value in recipe.values.items() if key != SEARCH}
+    values = {key: dict(value) if isinstance(value, dict) else value for key, value in kept.items()}
     for place, value in settings.items():
         section, _, key = place.partition(".")
-        said.setdefault(section, {})[key] = value
-    return _recipe(recipe.name, document, said)
+        values.setdefault(section, {})[key] = value
+    return _recipe(recipe.name, document, values)
 
 
-def _recipe(name: str, document: Document, said: dict[str, Any]) -> Recipe:
-    for key in said:
+def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
+    for key in values:
         if key not in KNOWN:
             raise document.error(f"there is no '{key}' in a recipe; {misspelt(key, KNOWN)}", key)
     for key in ("title", *SECTIONS):
-        if key not in said:
+        if key not in values:
             raise document.error(f"'{key}' is missing; a recipe has title, {', '.join(SECTIONS)}", key)
-    for key in said.keys() - {"title"}:
-        if not isinstance(said[key], dict):
-            raise document.error(f"'{key}' is {said[key]!r}; expected a section [{key}]", key)
-    options = dict(said["data"])
+    for key in values.keys() - {"title"}:
+        if not isinstance(values[key], dict):
+            raise document.error(f"'{key}' is {values[key]!r}; expected a section [{key}]", key)
+    options = dict(values["data"])
     if not isinstance(options.get("reader"), str):
         raise document.error('the section [data] names no reader; write reader = "wav" or another', "data")
     for key, value in options.items():
         if not all(map(_sensible, value if isinstance(value, list) else [value])):
             raise document.error(f"'{key}' is {value!r}; expected numbers below {LARGEST}", key, "data")
-    training = dict(said["training"])
-    plan = {key: training.pop(key) for key in list(training) if key in _kinds(Plan)}
+    training = dict(values["training"])
+    plan = {key: training.pop(key) for key in list(training) if key in _kinds(Batching)}
     try:
-        shape = Shape(**_checked(document, "model", said["model"], Shape))
-        how = Training(**_checked(document, "training", training, Training), plan=Plan(**_typed(document, plan)))
+        shape = Shape(**_checked(document, "model", values["model"], Shape))
+        how = Training(**_checked(document, "training", training, Training), plan=Batching(**_typed(document, plan)))
         how.check(shape)
-        augment = Augmentation(**_checked(document, AUGMENT, said.get(AUGMENT, {}), Augmentation))
+        augment = Augmentation(**_checked(document, AUGMENT, values.get(AUGMENT, {}), Augmentation))
         bases = {"model": (shape,), "training": (how, how.plan), AUGMENT: (augment,)}
-        varied = _space(document, said.get(SEARCH, {}), bases)
-        return Recipe(name, str(said["title"]), options.pop("reader"), options, shape, how, augment, varied, said)
+        varied = _space(document, values.get(SEARCH, {}), bases)
+        return Recipe(name, str(values["title"]), options.pop("reader"), options, shape, how, augment, varied, values)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
 
@@ -137,7 +137,7 @@ def _checked(document: Document, section: str, table: Mapping[str, Any], cls: ty
     known = {name: kind for name, kind in _kinds(cls).items() if name != "plan"}
     for key, value in table.items():
         if key not in known:
-            names = [*known, *(_kinds(Plan) if cls is Training else ())]
+            names = [*known, *(_kinds(Batching) if cls is Training else ())]
             raise document.error(f"there is no '{key}' in [{section}]; {misspelt(key, names)}", key, section)
         _check_kind(document, section, key, value, known[key])
     return dict(table)
@@ -145,7 +145,7 @@ def _checked(document: Document, section: str, table: Mapping[str, Any], cls: ty
 
 def _typed(document: Document, plan: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in plan.items():
-        _check_kind(document, "training", key, value, _kinds(Plan)[key])
+        _check_kind(document, "training", key, value, _kinds(Batching)[key])
     return dict(plan)
 
 
@@ -169,16 +169,16 @@ def _kinds(cls: type[Any]) -> dict[str, type[Any]]:
     return {each.name: type(each.default) for each in fields(cls)}
 
 
-def _space(document: Document, said: Any, bases: Bases) -> space.Space:
+def _space(document: Document, section: Any, bases: Bases) -> space.Space:
     """The section [search], each of whose values would be right in its own section."""
-    if not isinstance(said, dict):
-        raise document.error(f"'{SEARCH}' is {said!r}; expected a section [{SEARCH}]", SEARCH)
+    if not isinstance(section, dict):
+        raise document.error(f"'{SEARCH}' is {section!r}; expected a section [{SEARCH}]", SEARCH)
     found = {}
-    for place, value in said.items():
+    for place, value in section.items():
         try:
             found[place] = _domain(place, value, bases)
         except UsageError as error:
-            if document.said.get(SEARCH, {}).get(place) != value:
+            if document.values.get(SEARCH, {}).get(place) != value:
                 raise UsageError(f"'{place}' cannot be searched so: {error}") from error
             stands = f"{place}.{next(iter(value), '')}" if "." not in place and isinstance(value, dict) else place
             raise document.error(f"'{place}' cannot be searched so: {error}", stands, SEARCH) from error
@@ -205,23 +205,27 @@ def _domain(place: str, value: Any, bases: Bases) -> space.Domain:
     return found
 
 
-def _set(said: dict[str, Any], setting: str) -> str:
+def _set(values: dict[str, Any], setting: str) -> str:
     """Put one `section.key=value` in its place, and say which that is."""
     place, equals, value = setting.partition("=")
     section, dot, key = place.partition(".")
     if not equals or not dot or section not in KNOWN[1:] or not key:
         raise UsageError(f"'{setting}' sets nothing; write section.key=value with a section of {', '.join(KNOWN[1:])}")
-    said.setdefault(section, {})[key] = plain_toml.value(value)
+    values.setdefault(section, {})[key] = plain_toml.value(value)
     return place
 
 
 def written(recipe: Recipe) -> str:
     """The recipe as TOML, with what was set on the way."""
     lines = [f"title = {_toml(recipe.title)}"]
-    for section in (name for name in (*SECTIONS, AUGMENT) if name in recipe.said):
-        lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in recipe.said[section].items())]
-    if SEARCH in recipe.said:
-        lines += ["", f"[{SEARCH}]", *(f"{_toml(key)} = {_toml(value)}" for key, value in recipe.said[SEARCH].items())]
+    for section in (name for name in (*SECTIONS, AUGMENT) if name in recipe.values):
+        lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in recipe.values[section].items())]
+    if SEARCH in recipe.values:
+        lines += [
+            "",
+            f"[{SEARCH}]",
+            *(f"{_toml(key)} = {_toml(value)}" for key, value in recipe.values[SEARCH].items()),
+        ]
     return "\n".join(lines) + "\n"
 
 

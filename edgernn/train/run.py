@@ -24,7 +24,7 @@ from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
-from edgernn.train.evaluate.judge import Verdict, answers, judge
+from edgernn.train.evaluate.metrics import Evaluation, answers, evaluate
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.task import Part, Task
 from edgernn.train.loop.trainer import CHECKPOINT, Place, fit, make, quiet
@@ -97,7 +97,7 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     convert.ready(recipe, data)
     data, validation = divided(recipe, data)
     torch.manual_seed(recipe.training.seed)
-    network = Network(recipe.shape, data.width, data.outputs, data.rows)
+    network = Network(recipe.shape, data.width, data.outputs, data.vocabulary_size)
     task = set_to(network, recipe, data, validation)
     with quiet():
         trainer, norms, spent = make(recipe.training, out, place or Place())
@@ -107,10 +107,10 @@ def train_on(data: Data, recipe: Recipe, out: Path, *, place: Place | None = Non
     took, cpu = time.perf_counter() - began, spent.cpu_s
     model = convert.convert(network.cpu().eval(), data)
     answer = answers(model)
-    verdict = judge(answer, data, data.test)
+    verdict = evaluate(answer, data, data.test)
     result = Result(
         verdict.metrics,
-        {} if validation is None else judge(answer, data, validation).metrics,
+        {} if validation is None else evaluate(answer, data, validation).metrics,
         round(took, 1),
         round(cpu, 1),
         round(task.frames / took, 1),
@@ -194,7 +194,7 @@ def begin(said: str, data: Fingerprint, out: Path, resume: bool) -> Path | None:
     return None
 
 
-def _write(out: Path, recipe: Recipe, model: Model, verdict: Verdict, result: Result) -> None:
+def _write(out: Path, recipe: Recipe, model: Model, verdict: Evaluation, result: Result) -> None:
     """All that a finished training leaves, or none of it."""
     about = environment() | {"cpu_s": result.cpu_s}
     page = report(recipe, model, verdict, result.history, about, result.notes)

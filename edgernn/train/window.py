@@ -55,7 +55,11 @@ def to_window(network: Network, data: Data) -> Window:
     """
     stages = [] if data.features is None else [Stage(data.features)]
     chance = torch.Generator().manual_seed(0)
-    value = torch.arange(STEPS)[None] % data.rows if data.rows else torch.randn(1, STEPS, data.width, generator=chance)
+    value = (
+        torch.arange(STEPS)[None] % data.vocabulary_size
+        if data.vocabulary_size
+        else torch.randn(1, STEPS, data.width, generator=chance)
+    )
     before = nn.Sequential(*(each for each in (network.table, network.before) if each is not None)).eval()
     for part in (before, *network.layers, network.head):
         if isinstance(part, Bidirectional):

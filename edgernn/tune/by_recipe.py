@@ -6,18 +6,18 @@ from pathlib import Path
 
 from edgernn.artifact.rnn import digest
 from edgernn.model.graph import Graph
-from edgernn.passes.pruning import Plan, cut
+from edgernn.passes.pruning import Pruning, cut
 from edgernn.train import run
 from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.restore import restore
-from edgernn.train.data.core import to_calibrate
 from edgernn.train.data.fingerprint import fingerprint
 from edgernn.train.data.reader import read
-from edgernn.train.evaluate.judge import METRICS, answers, judge
+from edgernn.train.data.trainable import to_calibrate
+from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
 from edgernn.train.loop.trainer import Place
 from edgernn.train.recipe import Recipe, written
-from edgernn.tune.cache import Kept
-from edgernn.tune.judge import Answer, Judge
+from edgernn.tune.cache import TuneCache
+from edgernn.tune.evaluate import Answer, Evaluator
 
 
 def by_recipe(
@@ -26,7 +26,7 @@ def by_recipe(
     path: str | os.PathLike[str],
     place: Place | None = None,
     folder: Path | None = None,
-) -> Judge:
+) -> Evaluator:
     """The metric of a recipe on the validation part that it holds out, or on the test part without one.
 
     Args:
@@ -45,20 +45,20 @@ def by_recipe(
     key = sha256(digest(graph).encode() + written(recipe).encode()).hexdigest()
     made_of = fingerprint(kept, validation)
     if folder is not None:
-        Kept(folder, key, made_of).check()  # before the model is held against figures of this data
+        TuneCache(folder, key, made_of).check()  # before the model is held against figures of this data
     restore(graph, recipe, data)  # what is not of the recipe is told before everything else
     part, said = (data.test, "test") if validation is None else (validation, "validation")
 
     def metrics(answer: Answer) -> dict[str, float]:
-        return dict(judge(answer, data, part).metrics)
+        return dict(evaluate(answer, data, part).metrics)
 
     before = metrics(answers(graph))
     name = next(iter(before))
 
-    def teach(asked: Plan, out: Path) -> Graph:
+    def teach(asked: Pruning, out: Path) -> Graph:
         return finetune(cut(graph, asked), recipe, data, pattern=asked.pattern, out=out, place=place)
 
-    return Judge(
+    return Evaluator(
         name,
         METRICS[data.kind][1],
         f"the {said} part, {len(part)} sequences",

@@ -11,7 +11,7 @@ from edgernn.artifact import rnn
 from edgernn.errors import FileError
 from edgernn.files import atomic, plain_json
 from edgernn.model.graph import Graph
-from edgernn.passes.pruning import Plan
+from edgernn.passes.pruning import Pruning
 from edgernn.runtime.program import Program, open as open_program
 from edgernn.train.data.fingerprint import Fingerprint, check, dumps
 from edgernn.version import VERSION
@@ -19,7 +19,7 @@ from edgernn_export.translate import render
 
 
 @dataclass(frozen=True)
-class Kept:
+class TuneCache:
     """A folder of files, each named after all that decides what is in it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Kept:
         """The fingerprint of the data that this model was tuned on."""
         return self._path("data", ".data.json")
 
-    def model(self, asked: Plan, make: Callable[[Plan, Path], Graph]) -> Graph:
+    def model(self, asked: Pruning, make: Callable[[Pruning, Path], Graph]) -> Graph:
         """What a plan left of the model: read, or made and kept.
 
         Args:
@@ -74,7 +74,7 @@ class Kept:
         rmtree(begun, ignore_errors=True)
         return rnn.load(path)
 
-    def judged(self, graph: Graph, suffix: str, worth: Callable[[Program], float]) -> tuple[Program, float]:
+    def evaluated(self, graph: Graph, suffix: str, worth: Callable[[Program], float]) -> tuple[Program, float]:
         """An artifact of a graph, and what it is worth: read where the same runtime judged it, or made and kept.
 
         Raises:

@@ -18,13 +18,13 @@ from edgernn.errors import (
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.passes.prepare import Calibration, quantized
-from edgernn.passes.pruning import Plan, plan
+from edgernn.passes.pruning import Pruning, plan
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program
 from edgernn.train.compare.race import RUNTIMES
-from edgernn.tune.cache import Kept
+from edgernn.tune.cache import TuneCache
 from edgernn.tune.choice import Candidate, lost
-from edgernn.tune.judge import Judge
+from edgernn.tune.evaluate import Evaluator
 
 FLOAT = "fp32"
 PRECISIONS = (FLOAT, *SCHEMES)
@@ -80,13 +80,13 @@ def many(plans: Sequence[Texts], schemes: Sequence[str] = PRECISIONS) -> int:
 
 def candidates(
     graph: Graph,
-    judge: Judge,
-    kept: Kept,
+    evaluator: Evaluator,
+    kept: TuneCache,
     plans: Sequence[Texts],
     schemes: Sequence[str],
     *,
     here: bool,
-    told: Callable[[int], object],
+    progress: Callable[[int], object],
 ) -> Iterator[Found | LeftOut]:
     """Every candidate, judged; or why it is none.
 
@@ -96,35 +96,35 @@ def candidates(
         kept: what was finished before, and what will be.
         plans, schemes: what to try.
         here: whether it is for this machine; for another only compiled steps are of use.
-        told: hears how many are done whenever some are.
+        progress: hears how many are done whenever some are.
     """
-    single, learnt = replace(graph.astype("float32"), ranges={}), Calibration(judge.sequences)
+    single, learnt = replace(graph.astype("float32"), ranges={}), Calibration(evaluator.sequences)
     for texts, asked, among in _trainings(plans, schemes):
         name = " ".join(texts)
         interrupt.check()
         try:
-            small = single if asked == Plan() or judge.teach is None else kept.model(asked, judge.teach)
+            small = single if asked == Pruning() or evaluator.teach is None else kept.model(asked, evaluator.teach)
         except REFUSED as error:
             yield from (_left(name, scheme, "", error) for scheme in among)
-            told(many([texts], among))
+            progress(many([texts], among))
             continue
         for scheme in among:
             try:
                 model = quantized(small, None if scheme == FLOAT else scheme, learnt)
             except REFUSED as error:
                 yield _left(name, scheme, "", error)
-                told(len(RUNTIMES))
+                progress(len(RUNTIMES))
                 continue
             for runtime in RUNTIMES:
                 interrupt.check()
-                yield _judged(name, scheme, runtime, model, judge, kept, here=here)
-                told(1)
+                yield _evaluated(name, scheme, runtime, model, evaluator, kept, here=here)
+                progress(1)
 
 
-def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple[Texts, Plan, list[str]]]:
+def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple[Texts, Pruning, list[str]]]:
     """What is pruned and trained once, and the precisions that share it: blocks of zeros have two shapes."""
     for texts in plans:
-        shared: list[tuple[Plan, list[str]]] = []
+        shared: list[tuple[Pruning, list[str]]] = []
         for scheme in schemes:
             asked = plan(texts, scheme)
             same = next((among for other, among in shared if other == asked), None)
@@ -135,18 +135,18 @@ def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple
         yield from ((texts, asked, among) for asked, among in shared)
 
 
-def _judged(
-    name: str, scheme: str, runtime: str, graph: Graph, judge: Judge, kept: Kept, *, here: bool
+def _evaluated(
+    name: str, scheme: str, runtime: str, graph: Graph, evaluator: Evaluator, kept: TuneCache, *, here: bool
 ) -> Found | LeftOut:
     if not here and runtime != COMPILED:
         return LeftOut(name, scheme, runtime, "no estimate", "for another board only the compiled step is predicted")
     try:
-        program, metric = kept.judged(
-            graph, RUNTIMES[runtime], lambda made: judge.worth(lambda xs: made.stream().run(xs))
+        program, metric = kept.evaluated(
+            graph, RUNTIMES[runtime], lambda made: evaluator.worth(lambda xs: made.stream().run(xs))
         )
     except REFUSED as error:
         return _left(name, scheme, runtime, error)
-    drop = lost(judge.before, metric, judge.better)
+    drop = lost(evaluator.before, metric, evaluator.better)
     return Found(Candidate(name, scheme, runtime, metric, drop, program.size, 0.0), graph, program)
 
 

@@ -10,7 +10,7 @@ from edgernn.passes.rounding import rounded
 from edgernn.passes.sensitivity import choose, sensitivity
 from edgernn.process import interrupt
 from edgernn.tune.choice import allowed, lost
-from edgernn.tune.judge import Judge
+from edgernn.tune.evaluate import Evaluator
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Chosen:
     metric: float
     drop: float
     weight_bytes: int
-    judged: int
+    evaluated: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +72,10 @@ class Mixed:
 def mixed(
     graph: Graph,
     scheme: str,
-    judge: Judge,
+    evaluator: Evaluator,
     bound: float | None = None,
     *,
-    told: Callable[[str], object] = lambda _: None,
+    progress: Callable[[str], object] = lambda _: None,
 ) -> Mixed:
     """Judge a model with each layer quantized alone, and with a bound as few kept in float as it takes.
 
@@ -84,7 +84,7 @@ def mixed(
         scheme: one of edgernn.model.tensor.SCHEMES.
         judge: says what a model is worth, computed as numpy defines it in its own precision.
         bound: the largest drop that will do, in points as `choice.lost` counts; None to choose nothing.
-        told: hears of every model that was judged.
+        progress: hears of every model that was judged.
 
     Raises:
         UsageError: a bound below 0, or what edgernn.passes.sensitivity refuses.
@@ -98,12 +98,12 @@ def mixed(
         interrupt.check()
         names = _changed(graph, made)
         if names not in known:
-            known[names] = judge.worth(lambda xs: stepper(made).run(xs)[0])
-            told(f"{', '.join(names) or 'nothing'} quantized: {judge.metric} {known[names]:.4g}")
+            known[names] = evaluator.worth(lambda xs: stepper(made).run(xs)[0])
+            progress(f"{', '.join(names) or 'nothing'} quantized: {evaluator.metric} {known[names]:.4g}")
         return known[names]
 
     def drop(made: Graph) -> float:
-        return lost(judge.before, metric(made), judge.better)
+        return lost(evaluator.before, metric(made), evaluator.better)
 
     losses = sensitivity(graph, scheme, lambda made: -drop(made))
     layers = tuple(Alone(each.layer, known[each.layer,], -each.score, each.saved_bytes) for each in losses)

@@ -14,13 +14,13 @@ from edgernn.files.toml import misspelt
 from edgernn.latency import estimate
 from edgernn.latency.steps import Clock, in_turn
 from edgernn.model.graph import Graph
-from edgernn.passes.pruning import Plan, plan
+from edgernn.passes.pruning import Pruning, plan
 from edgernn.process import interrupt
 from edgernn.train.compare.race import RUNTIMES, step
-from edgernn.tune.cache import Kept
+from edgernn.tune.cache import TuneCache
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates
 from edgernn.tune.choice import PREFERENCES, Candidate, allowed, front, winner
-from edgernn.tune.judge import Judge
+from edgernn.tune.evaluate import Evaluator
 from edgernn_export.translate import render
 
 
@@ -40,7 +40,7 @@ class Tuned:
         model: its graph.
     """
 
-    judge: Judge
+    evaluator: Evaluator
     bound: float
     board: str
     measured: bool
@@ -54,7 +54,7 @@ class Tuned:
 @interrupt.deferred()
 def tune(
     graph: Graph,
-    judge: Judge,
+    evaluator: Evaluator,
     folder: Path,
     *,
     bound: float,
@@ -63,7 +63,7 @@ def tune(
     plans: Sequence[Texts] = ((),),
     schemes: Sequence[str] = PRECISIONS,
     clock: Clock = time.perf_counter_ns,
-    told: Callable[[int], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> Tuned:
     """Judge every candidate by its own artifact on its runtime, time those within the bound in turn, and choose.
 
@@ -79,24 +79,24 @@ def tune(
         plans: what to prune.
         schemes: some of PRECISIONS.
         clock: nanoseconds; another one in tests.
-        told: hears how many candidates are done whenever some are.
+        progress: hears how many candidates are done whenever some are.
 
     Raises:
         UsageError: a bound below 0, a plan without a recipe, a folder where the model was tuned on other data, or no
             candidate that is within the bound.
         KeyboardInterrupt: it was interrupted; what is finished is kept, a fine-tuning up to its last epoch.
     """
-    _check(graph, judge, bound, prefer, plans, schemes)
+    _check(graph, evaluator, bound, prefer, plans, schemes)
     here = is_here(board)
     found: list[Found] = []
     left: list[LeftOut] = []
-    kept = Kept(folder, judge.key, judge.fingerprint)
+    kept = TuneCache(folder, evaluator.key, evaluator.fingerprint)
     kept.begin()
-    for each in candidates(graph, judge, kept, plans, schemes, here=here, told=told):
+    for each in candidates(graph, evaluator, kept, plans, schemes, here=here, progress=progress):
         if isinstance(each, LeftOut):
             left.append(each)
         elif each.candidate.drop > bound:
-            left.append(_beyond(each.candidate, judge))
+            left.append(_beyond(each.candidate, evaluator))
         else:
             found.append(each)
     timed = _measured(found, clock) if here else _estimated(found, board)
@@ -106,7 +106,7 @@ def tune(
         raise UsageError(_nobody(bound, left))
     good = tuple(sorted(graphs, key=lambda each: (each.step_us, each.bytes, each.name)))
     best = winner(good, prefer)
-    return Tuned(judge, bound, board.name, here, good, tuple(left), front(good), best, graphs[best])
+    return Tuned(evaluator, bound, board.name, here, good, tuple(left), front(good), best, graphs[best])
 
 
 def is_here(board: Device) -> bool:
@@ -124,7 +124,7 @@ def files(tuned: Tuned, out: str) -> dict[str, bytes]:
 
 
 def _check(
-    graph: Graph, judge: Judge, bound: float, prefer: str, plans: Sequence[Texts], schemes: Sequence[str]
+    graph: Graph, evaluator: Evaluator, bound: float, prefer: str, plans: Sequence[Texts], schemes: Sequence[str]
 ) -> None:
     allowed(bound)
     if prefer not in PREFERENCES:
@@ -135,13 +135,13 @@ def _check(
         if scheme not in PRECISIONS:
             raise UsageError(f"there is no scheme '{scheme}'; {misspelt(scheme, PRECISIONS)}")
     for texts in plans:
-        if plan(texts) != Plan() and judge.teach is None:
+        if plan(texts) != Pruning() and evaluator.teach is None:
             raise UsageError(f"{' and '.join(texts)} needs training afterwards; give the recipe of the model")
 
 
-def _beyond(each: Candidate, judge: Judge) -> LeftOut:
-    told = f"{judge.metric} {each.metric:g}, {each.drop:.3g} points worse, in {each.bytes:,} bytes"
-    return LeftOut(each.plan, each.scheme, each.runtime, "beyond the bound", told)
+def _beyond(each: Candidate, evaluator: Evaluator) -> LeftOut:
+    progress = f"{evaluator.metric} {each.metric:g}, {each.drop:.3g} points worse, in {each.bytes:,} bytes"
+    return LeftOut(each.plan, each.scheme, each.runtime, "beyond the bound", progress)
 
 
 def _measured(found: Sequence[Found], clock: Clock) -> list[Found | LeftOut]:
@@ -169,5 +169,9 @@ def _with(each: Found, step_us: float) -> Found:
 
 
 def _nobody(bound: float, left: Sequence[LeftOut]) -> str:
-    told = "; ".join(" ".join(filter(None, (each.plan, each.scheme, each.runtime))) + f": {each.note}" for each in left)
-    return f"no candidate is left that loses at most {bound:g} points; allow more, or install what is missing. {told}"
+    progress = "; ".join(
+        " ".join(filter(None, (each.plan, each.scheme, each.runtime))) + f": {each.note}" for each in left
+    )
+    return (
+        f"no candidate is left that loses at most {bound:g} points; allow more, or install what is missing. {progress}"
+    )

@@ -27,10 +27,10 @@ def main(folder: Path, runtime: str) -> None:
     assert (home / "py.typed").exists()
     goldens = sorted([*folder.glob("*.npz"), *(folder / runtime).glob("*.npz")])
     worst = 0.0
-    for golden in goldens:
-        arrays = dict(np.load(golden))
+    for self_test in goldens:
+        arrays = dict(np.load(self_test))
         for suffix in (".rnn", ".so", ".tflite"):
-            program = edgernn.open(golden.with_suffix(suffix))
+            program = edgernn.open(self_test.with_suffix(suffix))
             assert program.backend.startswith({".rnn": "numpy", ".so": "native"}.get(suffix, runtime)), program.backend
             if "wanted" in arrays:
                 worst = max(worst, check_free_running(program.stream(), arrays))
@@ -65,11 +65,11 @@ def check_integers(path: Path) -> None:
     program = edgernn.open(path)
     raw, usual = program.stream(raw=True), program.stream()
     for i in range(8):
-        frame = np.full(program.contract.inputs, i / 8, np.float32)
+        frame = np.full(program.manifest.inputs, i / 8, np.float32)
         np.testing.assert_array_equal(raw.step(frame), usual.step(frame))  # a feature comes first: x and y are float
-    for name, grid in program.contract.grids.items():
-        assert raw.state[name].dtype == f"int{grid.bits}"
-        np.testing.assert_array_equal(grid.numbers(raw.state[name].astype(np.int64)), usual.state[name])
+    for name, qparams in program.manifest.quantization.items():
+        assert raw.state[name].dtype == f"int{qparams.bits}"
+        np.testing.assert_array_equal(qparams.numbers(raw.state[name].astype(np.int64)), usual.state[name])
 
 
 def check_refusals(folder: Path, runtime: str) -> None:

@@ -11,7 +11,7 @@ import click
 from edgernn.commands.options.reporting import ready, reported, reports
 
 if TYPE_CHECKING:
-    from edgernn.latency.check import Plan
+    from edgernn.latency.check import CheckPlan
 
 OPTIONS = (
     click.argument("artifact"),
@@ -43,7 +43,7 @@ def budgeted(verb: Callable[..., Any]) -> Callable[..., Any]:
     return verb
 
 
-def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "Plan":
+def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "CheckPlan":
     """The plan that the options mean.
 
     Args:
@@ -56,16 +56,16 @@ def planned(artifact: str, seconds: float, processes: int, *, certificate: bool 
     from edgernn.budget.verdict import microseconds
     from edgernn.device.board import load
     from edgernn.latency.arrivals import recorded
-    from edgernn.latency.check import Plan
-    from edgernn.latency.resolve import terms
+    from edgernn.latency.check import CheckPlan
+    from edgernn.latency.resolve import resolve_budget
     from edgernn.runtime import program
 
     times = {name: said[name] and microseconds(said[name]) for name in ("period", "deadline")}
     device = None if said["device"] is None else load(said["device"])
-    own = program.open(artifact).contract.period_ms if times["period"] is None and said["use"] is None else None
-    budget = terms(
+    own = program.open(artifact).manifest.period_ms if times["period"] is None and said["use"] is None else None
+    budget = resolve_budget(
         device=device,
-        use=said["use"],
+        rate=said["use"],
         period_us=times["period"],
         deadline_us=times["deadline"],
         percentile=said["percentile"],
@@ -76,12 +76,12 @@ def planned(artifact: str, seconds: float, processes: int, *, certificate: bool 
         recorded(said["trace"])
     kept = {name: said[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")}
     any_governor = said.get("any_governor", False)
-    return Plan(
+    return CheckPlan(
         artifact, budget, seconds, processes, device=device, certificate=certificate, any_governor=any_governor, **kept
     )
 
 
-def tell(plan: "Plan", command: str, *, as_json: bool, **written: str | None) -> None:
+def tell(plan: "CheckPlan", command: str, *, as_json: bool, **written: str | None) -> None:
     """Measure, print what was found, write the files that were asked for, and leave with its exit code.
 
     Args:

@@ -60,5 +60,5 @@ def calibration(graph: "Graph", options: dict[str, Any]) -> "Calibration":
     growing = "accept" if options["accept_growing"] else "refuse"
     if options["shown"] is None:
         return Calibration((), options["method"], growing)
-    read = sequences(options["shown"], "int32" if graph.rows else "float32")
+    read = sequences(options["shown"], "int32" if graph.vocabulary_size else "float32")
     return Calibration(checked(graph, read), options["method"], growing)

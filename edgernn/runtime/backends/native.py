@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract, read
+from edgernn.artifact.manifest import Manifest, read
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
@@ -35,14 +35,14 @@ NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers")
 class NativeEngine:
     """A loaded library; its code has no state of its own, so any number of streams and threads may run it."""
 
-    def __init__(self, library: ctypes.CDLL, said: Contract) -> None:
-        self.backend = f"native {said.cpu}"
-        self.contract = said
+    def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
+        self.backend = f"native {manifest.cpu}"
+        self.manifest = manifest
         self.library = library
 
     def bind(self) -> "NativeBound":
         """A new carried state."""
-        return NativeBound(self.library, self.contract)
+        return NativeBound(self.library, self.manifest)
 
 
 class NativeBound:
@@ -50,27 +50,27 @@ class NativeBound:
 
     guards = True
 
-    def __init__(self, library: ctypes.CDLL, said: Contract) -> None:
+    def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
         places, beyond = (ctypes.c_size_t * 2)(), (ctypes.c_size_t * 3)()
         library.edgernn_places(places)
-        turns = bool({INPUT, OUTPUT} & said.grids.keys())
+        turns = bool({INPUT, OUTPUT} & manifest.quantization.keys())
         if turns:
             library.edgernn_number_places(beyond)
         self._state = _aligned(beyond[2] or library.edgernn_size())
         state = _pointer(self._state)
         library.edgernn_reset(state)
-        self.x: Array = self._inside(places[0], said.inputs, said.dtype(INPUT))
-        self.y: Array = self._inside(places[1], said.outputs, said.dtype(OUTPUT))
-        kinds = {name: np.dtype(said.dtype(name)) for name in said.states}
-        cuts = np.cumsum([0, *(kinds[name].itemsize * width for name, width in said.states.items())])
+        self.x: Array = self._inside(places[0], manifest.inputs, manifest.dtype(INPUT))
+        self.y: Array = self._inside(places[1], manifest.outputs, manifest.dtype(OUTPUT))
+        kinds = {name: np.dtype(manifest.dtype(name)) for name in manifest.states}
+        cuts = np.cumsum([0, *(kinds[name].itemsize * width for name, width in manifest.states.items())])
         self._carried: Array = np.zeros(cuts[-1], np.uint8)
         self._views = tuple(
             self._carried[a:b].view(made) for (a, b), made in zip(pairwise(cuts), kinds.values(), strict=True)
         )
         self.step = _step(library, self._state, "step", library.edgernn_advance)
         if turns:
-            x = self._inside(beyond[0], said.inputs, "float32") if INPUT in said.grids else self.x
-            y = self._inside(beyond[1], said.outputs, "float32") if OUTPUT in said.grids else self.y
+            x = self._inside(beyond[0], manifest.inputs, "float32") if INPUT in manifest.quantization else self.x
+            y = self._inside(beyond[1], manifest.outputs, "float32") if OUTPUT in manifest.quantization else self.y
             self.turning = x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers)
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
@@ -128,26 +128,28 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
         FileError: it is no compiled step, or the system cannot load it.
         ParityError: its own test fails on this machine.
     """
-    said = read(data, name)
-    if not said.cpu:
+    manifest = read(data, name)
+    if not manifest.cpu:
         raise FileError(
             f"'{name}' is an artifact for another runtime, and no compiled step; give it its own suffix back"
         )
-    lacking = isa.missing(said.cpu)
+    lacking = isa.missing(manifest.cpu)
     if lacking:
-        raise UnsupportedError(f"'{name}' was compiled for {said.cpu}, and needs {lacking}; export it on this machine")
+        raise UnsupportedError(
+            f"'{name}' was compiled for {manifest.cpu}, and needs {lacking}; export it on this machine"
+        )
     library = _library(data, name)
-    _check_functions(library, said, name)
+    _check_functions(library, manifest, name)
     library.edgernn_size.restype = ctypes.c_size_t
     library.edgernn_run.restype = ctypes.c_size_t
-    _check_widths(library, said, name)
-    _check_answers(library, said, name)
-    return NativeEngine(library, said)
+    _check_widths(library, manifest, name)
+    _check_answers(library, manifest, name)
+    return NativeEngine(library, manifest)
 
 
-def _check_answers(library: ctypes.CDLL, said: Contract, name: str) -> None:
+def _check_answers(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
     """Run the library's own test: frames with the answers that numpy gave where it was written."""
-    place, values = (ctypes.c_size_t * 2)(), np.zeros(3, said.dtype(OUTPUT))
+    place, values = (ctypes.c_size_t * 2)(), np.zeros(3, manifest.dtype(OUTPUT))
     failed = library.edgernn_self_test_at(place, _pointer(values))
     if failed:
         found, wanted, most = (float(value) for value in values)
@@ -159,9 +161,9 @@ def _check_answers(library: ctypes.CDLL, said: Contract, name: str) -> None:
         )
 
 
-def _check_functions(library: ctypes.CDLL, said: Contract, name: str) -> None:
+def _check_functions(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
     """Refuse a library that is no compiled step: nothing is called before all is there."""
-    turns = {INPUT, OUTPUT} & said.grids.keys()
+    turns = {INPUT, OUTPUT} & manifest.quantization.keys()
     lacking = [each for each in (*FUNCTIONS, *(NUMBERS if turns else ())) if not hasattr(library, each)]
     if lacking:
         raise FileError(
@@ -169,11 +171,11 @@ def _check_functions(library: ctypes.CDLL, said: Contract, name: str) -> None:
         )
 
 
-def _check_widths(library: ctypes.CDLL, said: Contract, name: str) -> None:
+def _check_widths(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
     """Hold what the code was compiled for against what the file says of itself."""
     found = (ctypes.c_size_t * 3)()
     library.edgernn_widths(found)
-    wanted = (said.inputs, sum(said.states.values()), said.outputs)
+    wanted = (manifest.inputs, sum(manifest.states.values()), manifest.outputs)
     if tuple(found) != wanted:
         raise FileError(
             f"'{name}' has inputs, states and outputs of {tuple(found)} values; it should have {wanted}: "

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract, contract
+from edgernn.artifact.manifest import Manifest, graph_manifest
 from edgernn.artifact.rnn import loads
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 
@@ -19,13 +19,13 @@ class NumpyEngine:
 
     def __init__(self, graph: Graph) -> None:
         self.backend = f"numpy {np.__version__}"
-        self.contract: Contract = contract(graph)
+        self.manifest: Manifest = graph_manifest(graph)
         self.graph = graph
 
-    def bind(self) -> "NumpyBound | FixedBound":
+    def bind(self) -> "NumpyBound | IntegerBound":
         """A new carried state."""
         static = any(layer.scheme for layer in self.graph.layers)
-        return FixedBound(self.graph, self.contract) if static else NumpyBound(self.graph)
+        return IntegerBound(self.graph, self.manifest) if static else NumpyBound(self.graph)
 
 
 class NumpyBound:
@@ -35,8 +35,8 @@ class NumpyBound:
 
     def __init__(self, graph: Graph) -> None:
         self._stepper = Stepper(graph, "float32")
-        self._states = self._stepper.rest()
-        self.x: Array = np.zeros(graph.inputs, np.int32 if graph.rows else np.float32)
+        self._states = self._stepper.initial_state()
+        self.x: Array = np.zeros(graph.inputs, np.int32 if graph.vocabulary_size else np.float32)
         self.y: Array = np.zeros(graph.outputs, np.float32)
 
     def step(self) -> None:
@@ -49,26 +49,26 @@ class NumpyBound:
         self._states = {name: array.copy() for name, array in zip(self._states, states, strict=True)}
 
 
-class FixedBound:
+class IntegerBound:
     """One carried state of a static graph: integers wherever the contract has a grid."""
 
     guards = False
 
-    def __init__(self, graph: Graph, said: Contract) -> None:
-        self._stepper, self._said = FixedStepper(graph), said
+    def __init__(self, graph: Graph, manifest: Manifest) -> None:
+        self._stepper, self._manifest = IntegerStepper(graph), manifest
         self._states: dict[str, Array] = {}
-        self.x: Array = np.zeros(said.inputs, said.dtype(INPUT))
-        self.y: Array = np.zeros(said.outputs, said.dtype(OUTPUT))
-        self.write(tuple(np.zeros(width, said.dtype(name)) for name, width in said.states.items()))
+        self.x: Array = np.zeros(manifest.inputs, manifest.dtype(INPUT))
+        self.y: Array = np.zeros(manifest.outputs, manifest.dtype(OUTPUT))
+        self.write(tuple(np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()))
 
     def step(self) -> None:
         self.y[:], self._states = self._stepper.whole(_roomy(self.x), self._states)
 
     def read(self) -> tuple[Array, ...]:
-        return tuple(state.astype(self._said.dtype(name)) for name, state in self._states.items())
+        return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())
 
     def write(self, states: tuple[Array, ...]) -> None:
-        self._states = {name: _roomy(state) for name, state in zip(self._said.states, states, strict=True)}
+        self._states = {name: _roomy(state) for name, state in zip(self._manifest.states, states, strict=True)}
 
 
 def _roomy(x: Array) -> Array:

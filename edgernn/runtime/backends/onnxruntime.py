@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract, check, read
+from edgernn.artifact.manifest import Manifest, check, read
 from edgernn.errors import FileError, MissingExtraError
 from edgernn.model.graph import INPUT, OUTPUT
 
@@ -40,22 +40,22 @@ CONFIG = {
 class OrtEngine:
     """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.backend = f"onnxruntime {onnxruntime.__version__}"
-        self.contract = said
+        self.manifest = manifest
         self.session = session
 
     def bind(self) -> "OrtBound":
         """A new carried state."""
-        return OrtBound(self.session, self.contract)
+        return OrtBound(self.session, self.manifest)
 
 
 class OrtWindow:
     """One session over whole windows, of any length."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.backend = f"onnxruntime {onnxruntime.__version__}"
-        self.contract = said
+        self.manifest = manifest
         self._session = session
 
     def run(self, frames: Array) -> Array:
@@ -69,13 +69,15 @@ class OrtBound:
 
     guards = False
 
-    def __init__(self, session: onnxruntime.InferenceSession, said: Contract) -> None:
-        self.x: Array = np.zeros(said.inputs, said.dtype(INPUT))
-        self.y: Array = np.zeros(said.outputs, said.dtype(OUTPUT))
-        self._sets = tuple([np.zeros(width, said.dtype(name)) for name, width in said.states.items()] for _ in range(2))
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+        self.x: Array = np.zeros(manifest.inputs, manifest.dtype(INPUT))
+        self.y: Array = np.zeros(manifest.outputs, manifest.dtype(OUTPUT))
+        self._sets = tuple(
+            [np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()] for _ in range(2)
+        )
         self._turn = 0
         self._session = session
-        bindings = [self._bind(said, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
+        bindings = [self._bind(manifest, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         self._runs = tuple(_call(session, binding) for binding in bindings)
 
     def step(self) -> None:
@@ -89,12 +91,12 @@ class OrtBound:
         for held, given in zip(self._sets[self._turn], states, strict=True):
             held[:] = given
 
-    def _bind(self, said: Contract, before: list[Array], after: list[Array]) -> Any:
+    def _bind(self, manifest: Manifest, before: list[Array], after: list[Array]) -> Any:
         binding = self._session.io_binding()
-        ins = dict(zip((f"{name}.in" for name in said.states), before, strict=True))
-        outs = dict(zip((f"{name}.out" for name in said.states), after, strict=True))
+        ins = dict(zip((f"{name}.in" for name in manifest.states), before, strict=True))
+        outs = dict(zip((f"{name}.out" for name in manifest.states), after, strict=True))
         for name, array in {"x": self.x, **ins}.items():
-            shape = array.shape if name == "x" and said.rows else (1, *array.shape)
+            shape = array.shape if name == "x" and manifest.vocabulary_size else (1, *array.shape)
             binding.bind_input(name, "cpu", 0, array.dtype, shape, array.ctypes.data)
         for name, array in {"y": self.y, **outs}.items():
             binding.bind_output(name, "cpu", 0, array.dtype, (1, *array.shape), array.ctypes.data)
@@ -119,13 +121,13 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     Raises:
         FileError: the runtime refuses it, or finds other names, shapes or types than the file says of itself.
     """
-    said = read(data, name)
+    manifest = read(data, name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     for key, value in CONFIG.items():
         options.add_session_config_entry(key, value)
-    if not said.window:  # to free the values of a step one by one takes a seventh of it, and they are small
+    if not manifest.window:  # to free the values of a step one by one takes a seventh of it, and they are small
         options.enable_mem_reuse = options.enable_cpu_mem_arena = False
     # "session.set_denormal_as_zero" stays off: it acts on the thread that makes the first session, and leaves the
     # caller's own arithmetic in flush-to-zero for the rest of the process.
@@ -134,5 +136,5 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     except Exception as error:  # the runtime's own exceptions share no base but this
         raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
     nodes = (*session.get_inputs(), *session.get_outputs())
-    check(name, said, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes})
-    return OrtWindow(session, said) if said.window else OrtEngine(session, said)
+    check(name, manifest, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes})
+    return OrtWindow(session, manifest) if manifest.window else OrtEngine(session, manifest)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Contract, check, read
+from edgernn.artifact.manifest import Manifest, check, read
 from edgernn.errors import FileError, MissingExtraError
 
 try:
@@ -33,12 +33,12 @@ class TfliteEngine:
 
     def __init__(self, data: bytes, name: str, threads: int) -> None:
         self.backend = f"{PACKAGE} {metadata.version(PACKAGE)}"
-        self.contract: Contract = read(data, name)
+        self.manifest: Manifest = read(data, name)
         self._data, self._name, self._threads = data, name, threads
         interpreter = self.interpreter()
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
         check(
-            name, self.contract, {d["name"]: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for d in details}
+            name, self.manifest, {d["name"]: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for d in details}
         )
 
     def interpreter(self) -> Any:
@@ -56,7 +56,7 @@ class TfliteEngine:
 
     def bind(self) -> "TfliteBound":
         """A new carried state."""
-        return TfliteBound(self.interpreter(), self.contract)
+        return TfliteBound(self.interpreter(), self.manifest)
 
 
 class TfliteBound:
@@ -67,13 +67,13 @@ class TfliteBound:
 
     guards = False
 
-    def __init__(self, interpreter: Any, said: Contract) -> None:
+    def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         self._interpreter = interpreter
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
         views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
         self.x, self.y = views["x"], views["y"]
-        self._before = tuple(views[f"{name}.in"] for name in said.states)
-        self._pairs = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in said.states)
+        self._before = tuple(views[f"{name}.in"] for name in manifest.states)
+        self._pairs = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
         self._invoke = _call(interpreter)
 
     def step(self) -> None:

@@ -18,7 +18,7 @@ from edgernn.model.graph import Graph
 from edgernn.process import interrupt
 from edgernn.train import run
 from edgernn.train.compare.table import Comparison, as_json, page, row
-from edgernn.train.compare.timing import Timed, contender, contest
+from edgernn.train.compare.timing import Timed, contender, time_interleaved
 from edgernn.train.convert import Model, graphs, untrained
 from edgernn.train.data.fingerprint import FILE, Fingerprint, check, dumps, fingerprint
 from edgernn.train.data.reader import read
@@ -84,7 +84,7 @@ def compare(
     *,
     board: str = boards.THIS,
     place: Place | None = None,
-    told: Callable[[str], object] = lambda _: None,
+    progress: Callable[[str], object] = lambda _: None,
 ) -> Comparison:
     """Train what is not trained yet, into OUT/CELL-SEED, and write compare.json and the page.
 
@@ -96,7 +96,7 @@ def compare(
         out: the folder; made when it is not there.
         board: where a step is predicted, as edgernn.device.board.load takes it.
         place: what the cells are trained on.
-        told: hears of every training that is there.
+        progress: hears of every training that is there.
 
     Raises:
         UsageError: there is no such board, or the folder holds a comparison on other data.
@@ -110,7 +110,7 @@ def compare(
     for (cell, seed), recipe in each.items():
         found[cell, seed] = _trained(recipe, data, out / f"{cell}-{seed}", cell, place)
         figures = found[cell, seed]["metrics"].items()
-        told(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in figures))
+        progress(f"{cell}, seed {seed}: " + ", ".join(f"{name} {figure:g}" for name, figure in figures))
     models = {cell: untrained(each[cell, begun.seeds[0]], data) for cell, _ in each}
     made = _held(begun, found, models, max(data.test.frames, key=len), where)
     atomic.write_all({f"{out / RESULT}": as_json(made), f"{out / PAGE}": page(made).encode()})
@@ -171,7 +171,7 @@ def _held(
 def _timed(models: Mapping[str, Model], window: Array) -> tuple[dict[str, Timed], str]:
     """The compiled steps here; or none, and why: what was trained is worth a table all the same."""
     try:
-        return contest({cell: contender(model, window) for cell, model in models.items()}), ""
+        return time_interleaved({cell: contender(model, window) for cell, model in models.items()}), ""
     except CompilerError as error:
         return {}, str(error)
 

@@ -103,8 +103,8 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) 
 def matrices(graph: Graph) -> tuple[Tensor, ...]:
     """The matrices of affines outside of feature cells: what a pattern of zeros is put into."""
     exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
-    words = [word for name, said in graph.recorded.items() if name not in exact for word in said.words]
-    return tuple(dict.fromkeys(word.args[0] for word in words if word.name == "affine"))
+    operations = [op for name, said in graph.layer_traces.items() if name not in exact for op in said.operations]
+    return tuple(dict.fromkeys(op.args[0] for op in operations if op.name == "affine"))
 
 
 def zeros(graph: Graph) -> int:
@@ -146,7 +146,7 @@ def program(model: Graph | Window, suffix: str) -> Program:
 
 def step(program: Program, graph: Graph) -> Callable[[], object]:
     """What is timed: one step of an artifact on a random frame, as Python calls it, guard and state included."""
-    frame, stream = random_frames(graph.inputs, graph.rows, 1)[0], program.stream()
+    frame, stream = random_frames(graph.inputs, graph.vocabulary_size, 1)[0], program.stream()
     return lambda: stream.step(frame)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from edgernn.latency.estimate import Estimate
 from edgernn.pages import page as pages
 from edgernn.train.compare.timing import Timed
-from edgernn.train.evaluate.judge import METRICS
+from edgernn.train.evaluate.metrics import METRICS
 from edgernn.train.pages import figures
 
 

@@ -48,7 +48,7 @@ def contender(model: Model, window: Array) -> Contender:
     return Contender(lambda: stream.step(window[0]))
 
 
-def contest(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = TURN) -> dict[str, Timed]:
+def time_interleaved(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = TURN) -> dict[str, Timed]:
     """Time every contender in every round, a frame of each.
 
     Args:

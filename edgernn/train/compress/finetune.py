@@ -16,9 +16,9 @@ from edgernn.model.graph import Graph
 from edgernn.passes.agreement import agreement
 from edgernn.passes.keep import check
 from edgernn.passes.patterns import Pattern
-from edgernn.passes.prepare import Calibration, quantized, ready
+from edgernn.passes.prepare import Calibration, prepare, quantized
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.pruning import Plan, cut
+from edgernn.passes.pruning import Pruning, cut
 from edgernn.passes.rounding import rounded
 from edgernn.process import interrupt
 from edgernn.train import run
@@ -26,11 +26,11 @@ from edgernn.train.compress.importance import taylor
 from edgernn.train.compress.restore import restore
 from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
-from edgernn.train.data.core import core, to_calibrate
 from edgernn.train.data.fingerprint import fingerprint
 from edgernn.train.data.reader import read
 from edgernn.train.data.sequences import Data
-from edgernn.train.evaluate.judge import METRICS, answers, judge
+from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
+from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
 from edgernn.train.loop.distillation import Lesson, Teacher
 from edgernn.train.loop.trainer import Place, fit, make, quiet
 from edgernn.train.network.graph_network import Replay
@@ -84,8 +84,8 @@ def finetune(
     kept, validation = run.divided(recipe, data)
     if scheme:
         check(graph, keep)
-        graph = ready(graph, scheme, Calibration(to_calibrate(kept)))
-        inner = core(graph, data)
+        graph = prepare(graph, scheme, Calibration(to_calibrate(kept)))
+        inner = trainable_subgraph(graph, data)
         network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
     torch.manual_seed(recipe.training.seed)
     task = run.set_to(network.train(), recipe, kept, validation, teacher)
@@ -109,7 +109,7 @@ def compressed(
     graph: Graph,
     recipe: Recipe,
     path: str | os.PathLike[str],
-    asked: Plan,
+    asked: Pruning,
     scheme: str | None = None,
     *,
     keep: Collection[str] = (),
@@ -156,14 +156,14 @@ def compressed(
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
     made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # now, so that what cannot be is told
-    tuned = small if aware and asked == Plan() else further(small, gradual=gradual, out=out and out / "float")
+    tuned = small if aware and asked == Pruning() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
-        known = ready(tuned, scheme, learnt, keep=keep)
+        known = prepare(tuned, scheme, learnt, keep=keep)
         tuned = further(known, gradual=False, scheme=scheme, out=out and out / "aware")
         made["after"] = rounded(tuned, scheme, keep=keep)  # as it was trained: what is scaled now was not
     else:
         made["after"] = quantized(tuned, scheme, learnt, keep=keep)
-    worth = {when: judge(answers(each), data, data.test).metrics for when, each in made.items()}
+    worth = {when: evaluate(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))
     values: dict[str, Any] = {when: metrics[name] for when, metrics in worth.items()}
     values["alike"] = agreement(graph, made["after"], data.test.frames)

@@ -54,7 +54,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
     if graph.precision not in {"fp32", "fp64"}:
         raise UsageError(f"a model in {graph.precision} cannot be trained further; give the one that it was made from")
     shape = replace(recipe.shape, hidden=graph.states["layers_0.h"])
-    network = Network(shape, data.width, data.outputs, data.rows).eval()
+    network = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
     _check(graph.astype("float32"), to_graph(network, data), recipe)
     _factor(network, graph)
     _load(network, graph)
@@ -118,7 +118,7 @@ def _check(graph: Graph, wanted: Graph, recipe: Recipe) -> None:
     """
     told = f"recipe '{recipe.name}' with this data"
     for mine, theirs in zip(graph.layers, wanted.layers, strict=False):
-        if (mine.name, type(mine.cell), mine.reads) != (theirs.name, type(theirs.cell), theirs.reads):
+        if (mine.name, type(mine.cell), mine.inputs) != (theirs.name, type(theirs.cell), theirs.inputs):
             raise UsageError(f"the model has {_said(mine)} where {told} has {_said(theirs)}; give its own recipe")
         if (settings(mine.cell), dimensions(mine.cell)) != (settings(theirs.cell), dimensions(theirs.cell)):
             raise UsageError(
@@ -132,4 +132,4 @@ def _check(graph: Graph, wanted: Graph, recipe: Recipe) -> None:
 
 
 def _said(layer: Layer) -> str:
-    return f"a {type(layer.cell).__name__} '{layer.name}' that reads {', '.join(layer.reads)}"
+    return f"a {type(layer.cell).__name__} '{layer.name}' that reads {', '.join(layer.inputs)}"

@@ -116,7 +116,7 @@ class Data:
         self.features  # noqa: B018  checks that the cells fit the frames
 
     @property
-    def rows(self) -> int:
+    def vocabulary_size(self) -> int:
         """How many symbols a frame may be; 0 for numbers."""
         return len(self.symbols)
 
@@ -176,9 +176,11 @@ class Data:
         if frames.shape[1] != self.inputs:
             raise FrameError(f"{source}: frames of {frames.shape[1]} values arrived; expected {self.inputs}")
         if (frames.dtype == np.int32) != bool(self.symbols):
-            raise FrameError(f"{source}: frames of {frames.dtype} arrived with {self.rows} symbols; int32 has some")
-        if self.symbols and not 0 <= frames.min() <= frames.max() < self.rows:
-            raise FrameError(f"{source}: symbol {frames.max()} arrived; expected 0 to {self.rows - 1}")
+            raise FrameError(
+                f"{source}: frames of {frames.dtype} arrived with {self.vocabulary_size} symbols; int32 has some"
+            )
+        if self.symbols and not 0 <= frames.min() <= frames.max() < self.vocabulary_size:
+            raise FrameError(f"{source}: symbol {frames.max()} arrived; expected 0 to {self.vocabulary_size - 1}")
         if self.kind == "series":
             if target.dtype != np.float32 or target.shape != (len(frames), self.outputs):
                 raise FrameError(

@@ -78,7 +78,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Watch:
+class SeriesAlarms:
     """What came of a series.
 
     Attributes:
@@ -112,7 +112,7 @@ def watch(
     test_share: float = 0.2,
     zone: str = "",
     resample: str = "",
-) -> Watch:
+) -> SeriesAlarms:
     """Stream a series through a model and score how far off each forecast was; the training part chooses the threshold.
 
     Weeks and hours are those of the timestamps. After a gap the model begins at rest, as each of its sequences in
@@ -132,7 +132,7 @@ def watch(
         UsageError: a model of something else, or of rows that are not as far apart; a column that is not there.
         FileError: a file that cannot be read, a cell that is no number or time, irregular sampling; with the line.
     """
-    said, rule = program.contract, rule or Rule()
+    said, rule = program.manifest, rule or Rule()
     if NEXT not in said.labels or said.inputs not in {1, 1 + CALENDAR}:
         raise UsageError(
             f"'{program.name}' reads {said.inputs} values and answers {', '.join(said.labels) or 'without labels'}; "
@@ -149,7 +149,7 @@ def watch(
 
 
 def _check_period(program: Program, path: str | os.PathLike[str], found: Sampling) -> None:
-    wanted = (program.contract.period_ms or 0) / 1000
+    wanted = (program.manifest.period_ms or 0) / 1000
     if wanted and abs(found.interval - wanted) > sampling.JITTER * wanted:
         raise UsageError(
             f"'{program.name}' foretells rows {sampling.duration(wanted)} apart, and those of '{path}' are "
@@ -159,7 +159,7 @@ def _check_period(program: Program, path: str | os.PathLike[str], found: Samplin
 
 def _foretold(program: Program, frames: Array, starts: Array) -> Array:
     """What the model foretells for the next value at each step (n,), from rest in each run."""
-    stream, output = program.stream(), program.contract.labels.index(NEXT)
+    stream, output = program.stream(), program.manifest.labels.index(NEXT)
     made = []
     for run in sampling.runs(starts, 0, len(frames)):
         stream.reset()
@@ -205,7 +205,9 @@ def chosen(scores: Array, known: Array, elapsed: Array, rest: float, most: float
     return threshold
 
 
-def _watched(scores: Array, when: Times, found: Sampling, windows: Sequence[Window], rule: Rule, first: int) -> Watch:
+def _watched(
+    scores: Array, when: Times, found: Sampling, windows: Sequence[Window], rule: Rule, first: int
+) -> SeriesAlarms:
     """What came of the scores (n,), of which those before `first` are the training part."""
     elapsed, rest = found.elapsed, rule.rest_hours * HOUR
     placed = [Placed.of(window, when) for window in windows]
@@ -221,7 +223,7 @@ def _watched(scores: Array, when: Times, found: Sampling, windows: Sequence[Wind
         name: _part(side, at, known, placed, long) for (name, side), long in zip(sides.items(), weeks, strict=True)
     }
     told = (Alarm(when.cells[k], float(scores[k]), "training" if k < first else "test", bool(known[k])) for k in at)
-    return Watch(threshold, tuple(told), parts, found.gaps, round(found.missing / HOUR, 3), found.notes)
+    return SeriesAlarms(threshold, tuple(told), parts, found.gaps, round(found.missing / HOUR, 3), found.notes)
 
 
 def _part(side: slice, at: Sequence[int], known: Array, windows: Sequence[Placed], weeks: float) -> Part:

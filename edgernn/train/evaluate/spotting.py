@@ -96,10 +96,10 @@ def heard(program: Program, recording: Recording, word: str) -> Array:
     Raises:
         UsageError: the model has no such word.
     """
-    labels = program.contract.labels
+    labels = program.manifest.labels
     if word not in labels:
         raise UsageError(f"'{program.name}' does not know the word '{word}'; {misspelt(word, labels)}")
-    scores = program.stream().run(in_hops(recording.samples, program.contract.inputs))
+    scores = program.stream().run(in_hops(recording.samples, program.manifest.inputs))
     return probability(scores, labels.index(word))
 
 
@@ -141,7 +141,7 @@ class Outcome:
         return self.false / self.hours
 
 
-def judged(times_s: Iterable[float], recording: Recording, word: str, late_s: float) -> Outcome:
+def evaluated(times_s: Iterable[float], recording: Recording, word: str, late_s: float) -> Outcome:
     """Hold alarms against the truth: a word takes its first alarm, until `late_s` after its end; the rest are false."""
     times = np.sort(np.array(list(times_s), float))
     right = np.zeros(len(times), bool)
@@ -183,7 +183,7 @@ def curve(
     score = smoothed(share, window)
     found = ((threshold, rises(score, threshold, round(rest_s / step_s))) for threshold in THRESHOLDS)
     return tuple(
-        Point(window, threshold, judged([(k + 1) * step_s for k in at], recording, word, late_s))
+        Point(window, threshold, evaluated([(k + 1) * step_s for k in at], recording, word, late_s))
         for threshold, at in found
     )
 
@@ -205,6 +205,6 @@ def chosen(points: Iterable[Point], most_an_hour: float) -> Point:
 def detected(program: Program, recording: Recording, keyword: Keyword) -> list[float]:
     """When a detector raises an alarm, in seconds, step by step as on a device: one stream, never reset."""
     stream, detector = program.stream(), Detector(keyword)
-    hop = program.contract.inputs
+    hop = program.manifest.inputs
     frames = in_hops(recording.samples, hop)
     return [(k + 1) * hop / recording.rate_hz for k, x in enumerate(frames) if detector.step(stream.step(x))]

@@ -46,7 +46,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Batching:
     """How the sequences of an epoch become batches.
 
     Attributes:
@@ -75,7 +75,7 @@ class Plan:
 def epoch(
     frames: Sequence[Array],
     targets: Sequence[Array],
-    plan: Plan,
+    plan: Batching,
     random: np.random.Generator,
     rank: int = 0,
     world: int = 1,

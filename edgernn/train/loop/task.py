@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from edgernn.errors import TrainingError, UsageError
 from edgernn.files.toml import misspelt
-from edgernn.train.loop.batches import Batch, Plan, epoch
+from edgernn.train.loop.batches import Batch, Batching, epoch
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 from edgernn.train.loop.states import CarriedStates
@@ -67,7 +67,7 @@ class Training:
     precision: str = "fp32"
     deterministic: bool = True
     seed: int = 0
-    plan: Plan = field(default_factory=Plan)
+    plan: Batching = field(default_factory=Batching)
 
     def __post_init__(self) -> None:
         for name, table in (
@@ -129,7 +129,9 @@ class Epoch(IterableDataset[Batch]):
             and for (rank, world) of this process among those that train together.
     """
 
-    def __init__(self, part: Part, plan: Plan, begin: Callable[[], tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    def __init__(
+        self, part: Part, plan: Batching, begin: Callable[[], tuple[tuple[int, int], tuple[int, int]]]
+    ) -> None:
         self.part, self.plan, self.begin = part, plan, begin
 
     def __iter__(self) -> Iterator[Batch]:

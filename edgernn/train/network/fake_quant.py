@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from edgernn.integer.plan import Grid, Static
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.interpreters.numpy import SILENCE
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import DYNAMIC
 from edgernn.train.network.torch_ops import TorchOps
 
@@ -29,36 +29,36 @@ class FakeOps:
         weights: the `id` of a Tensor in that trace -> what stands for it, rounded already.
     """
 
-    def __init__(self, plan: Static, weights: Mapping[int, torch.Tensor]) -> None:
+    def __init__(self, plan: IntegerPlan, weights: Mapping[int, torch.Tensor]) -> None:
         self.plan = plan
         self._ops = TorchOps(weights)
         self._rounded = plan.whole | {state.before.name for state in plan.trace.states}
-        self._word: Word
+        self._word: Op
 
-    def said(self, word: Word) -> None:
+    def said(self, op: Op) -> None:
         """The word that comes next."""
-        self._word = word
+        self._word = op
 
     def _say(self, *args: Any) -> Any:
-        word = self._word
-        given = [self._given(arg, value) for arg, value in zip(word.args, args, strict=True)]
-        made = getattr(self._ops, word.name)(*given)
-        if word.name == "split" or not self.plan.integer(word):  # the parts lie on the grid of the whole
+        op = self._word
+        given = [self._given(arg, value) for arg, value in zip(op.args, args, strict=True)]
+        made = getattr(self._ops, op.name)(*given)
+        if op.name == "split" or not self.plan.integer(op):  # the parts lie on the grid of the whole
             return made
-        return rounded(made, self.plan.grids[word.made[0].name])
+        return rounded(made, self.plan.quantization[op.outputs[0].name])
 
     affine = add = subtract = multiply = scale = sigmoid = tanh = relu = softmax = log = _say
     split = concat = lookup = normalize = _say
 
     def _given(self, arg: Any, value: Any) -> Any:
-        word = self._word
+        op = self._word
         if not isinstance(arg, Ref):
             return value
-        if word.name == "affine" and word.args[0].scheme == DYNAMIC:
+        if op.name == "affine" and op.args[0].scheme == DYNAMIC:
             return rounded_alone(value)
-        if not self.plan.integer(word) or arg.name in self._rounded or arg.name not in self.plan.grids:
+        if not self.plan.integer(op) or arg.name in self._rounded or arg.name not in self.plan.quantization:
             return value
-        return rounded(value, self.plan.grids[arg.name])
+        return rounded(value, self.plan.quantization[arg.name])
 
 
 class Straight(torch.autograd.Function):
@@ -79,7 +79,7 @@ def straight(value: torch.Tensor, stands: torch.Tensor) -> torch.Tensor:
     return made
 
 
-def rounded(x: torch.Tensor, grid: Grid) -> torch.Tensor:
+def rounded(x: torch.Tensor, grid: QuantizationParameters) -> torch.Tensor:
     """The nearest numbers on a grid, in float32; no gradient where x is beyond its ends."""
     return torch.fake_quantize_per_tensor_affine(x.float(), grid.scale, grid.zero, grid.low, grid.high)
 

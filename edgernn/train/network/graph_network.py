@@ -59,11 +59,11 @@ class Replay(nn.Module):
         """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), and the states after, in order."""
         steps, answers = self._plan.trace, []
         ops = FakeOps(self._plan, self._weights())
-        carried = [self._rest(state, x) for state in steps.states] if states is None else states
-        for frame in (x[..., None] if self._graph.rows else x).unbind(1):
+        carried = [self._initial_state(state, x) for state in steps.states] if states is None else states
+        for frame in (x[..., None] if self._graph.vocabulary_size else x).unbind(1):
             pairs = zip(steps.states, carried, strict=True)
             before = {state.before.name: self._rounded(state, value) for state, value in pairs}
-            values = replay(steps.words, ops, {steps.x.name: frame, **before}, ops.said)
+            values = replay(steps.operations, ops, {steps.x.name: frame, **before}, ops.said)
             answers.append(values[steps.y.name])
             carried = [values[state.after.name] for state in steps.states]
         return torch.stack(answers, 1), carried
@@ -85,7 +85,7 @@ class Replay(nn.Module):
         small = self._quantized(self._graph.with_tensors(self.tensors())).tensors
         return {id(tensor): _stands(self.named[name], small[name]) for name, tensor in self._small.tensors.items()}
 
-    def _rest(self, state: State, x: torch.Tensor) -> torch.Tensor:
+    def _initial_state(self, state: State, x: torch.Tensor) -> torch.Tensor:
         learned = self.named.get(f"{state.name}.rest")
         if learned is None:
             return torch.zeros(len(x), state.before.width, device=x.device)

@@ -68,7 +68,7 @@ class Recurrent(Formula):
     def __init__(self, cell: Any, *, dropout: float = 0.0, learned: bool = False) -> None:
         super().__init__(cell)
         self.dropout = dropout
-        self.rest = nn.ParameterDict(
+        self.initial_state = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(width)) for name, width in cell.states.items()} if learned else {}
         )
 
@@ -87,17 +87,17 @@ class Recurrent(Formula):
     def begin(self, x: torch.Tensor) -> State:
         """The states before the first frame, for a batch like x."""
         return tuple(
-            self.rest[name].expand(len(x), -1) if name in self.rest else x.new_zeros(len(x), width)
+            self.initial_state[name].expand(len(x), -1) if name in self.initial_state else x.new_zeros(len(x), width)
             for name, width in self._cell.states.items()
         )
 
     def weights(self) -> dict[str, str]:
         """The same, and the states at which a sequence begins."""
-        return super().weights() | {f"rest.{state}": f"{state}.rest" for state in self.rest}
+        return super().weights() | {f"rest.{state}": f"{state}.rest" for state in self.initial_state}
 
-    def edgernn_rest(self) -> dict[str, torch.Tensor]:
+    def edgernn_initial_state(self) -> dict[str, torch.Tensor]:
         """The states at which a sequence begins, when they are learned."""
-        return dict(self.rest)
+        return dict(self.initial_state)
 
     def _mask(self, like: torch.Tensor) -> torch.Tensor | None:
         if not self.training or not self.dropout:

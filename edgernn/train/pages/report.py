@@ -19,7 +19,7 @@ from edgernn.pages.drawing import plain
 from edgernn.pages.page import Cell, Row, facts, fill, kib, number, row
 from edgernn.passes.quantize import quantize
 from edgernn.train.convert import Model, graphs
-from edgernn.train.evaluate.judge import Verdict
+from edgernn.train.evaluate.metrics import Evaluation
 from edgernn.train.pages import curves, figures
 from edgernn.train.recipe import Recipe, written
 
@@ -56,7 +56,7 @@ class Table:
 def report(
     recipe: Recipe,
     model: Model,
-    verdict: Verdict,
+    verdict: Evaluation,
     history: Sequence[Mapping[str, float]],
     environment: Mapping[str, Any],
     notes: Sequence[str] = (),
@@ -93,7 +93,7 @@ def report(
     )
 
 
-def _answers(verdict: Verdict, model: Model) -> Answers:
+def _answers(verdict: Evaluation, model: Model) -> Answers:
     if verdict.confusion is not None:
         labels = model.labels or tuple(map(str, range(model.outputs)))
         return _classes(verdict.confusion, labels)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.toml import misspelt
 from edgernn.latency.estimate import KIB, Estimate
-from edgernn.train.evaluate.judge import METRICS
+from edgernn.train.evaluate.metrics import METRICS
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 

@@ -143,7 +143,7 @@ def _shown(url: URL) -> str:
 def _reason(error: Exception, url: URL) -> str:
     """The first line of what the driver says."""
     inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
-    told = str(inner or error).strip().splitlines()[0]
+    progress = str(inner or error).strip().splitlines()[0]
     for secret in (url.password, url.query.get("password")):
-        told = told.replace(str(secret), "***") if secret else told
-    return told
+        progress = progress.replace(str(secret), "***") if secret else progress
+    return progress

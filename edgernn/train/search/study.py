@@ -86,9 +86,9 @@ def join(
     for key, value in said.items():
         if begun.get(key) != value:
             was, now = (" ".join(str(each).split()) for each in (begun.get(key), value))
-            told = "" if max(len(was), len(now)) > 60 else f" ({was}, and now {now})"
+            progress = "" if max(len(was), len(now)) > 60 else f" ({was}, and now {now})"
             raise UsageError(
-                f"study '{name}' was begun with another {key}{told}; repeat what it was begun with, or give this "
+                f"study '{name}' was begun with another {key}{progress}; repeat what it was begun with, or give this "
                 "search another name and folder"
             )
     then = Fingerprint.of(begun.get(DATA), f"what study '{name}' was begun with")

@@ -137,7 +137,7 @@ def search(
     name: str | None = None,
     seed: int = 0,
     place: Place | None = None,
-    told: Told | None = None,
+    progress: Told | None = None,
 ) -> Summary:
     """Try settings until so many trials of the study are over, together with all others who work at it.
 
@@ -158,7 +158,7 @@ def search(
         name: of the study; that of the recipe unless given.
         seed: of what the method draws.
         place: what trials are trained on.
-        told: called with each trial that this worker has brought to an end.
+        progress: called with each trial that this worker has brought to an end.
 
     Raises:
         UsageError: a name that there is not, nothing to search, a study begun otherwise or with other data, or no trial
@@ -171,7 +171,7 @@ def search(
     aims.check(objectives)
     board = load(device)
     data = read(recipe.reader, path, recipe.options)
-    work = Work(_judged(recipe), path, data, out, method, tuple(objectives), limits, board, seed, place or Place())
+    work = Work(_evaluated(recipe), path, data, out, method, tuple(objectives), limits, board, seed, place or Place())
     work.figures(work.recipe, data)  # what cannot be known is told before anything is trained
     wanted = min(trials or len(work.points), len(work.points)) if work.points else trials or TRIALS
     ways = aims.ways(objectives, data.kind)
@@ -179,7 +179,7 @@ def search(
     with opened(storage, out) as kept:
         study = join(kept, name or recipe.name, [*ways.values()], work.agreed, fingerprint(data))
         workers = Workers(study, kept, out)
-        while not _turn(work, workers, wanted, told):
+        while not _turn(work, workers, wanted, progress):
             interrupt.sleep(POLL_S)
         ended = (outcome(number, each, [*ways]) for number, each in sorted(workers.attempts().items()))
         found = tuple(each for each in ended if each is not None)
@@ -189,15 +189,15 @@ def search(
     return summary
 
 
-def _judged(recipe: Recipe) -> Recipe:
+def _evaluated(recipe: Recipe) -> Recipe:
     """The recipe with a validation part to choose by."""
     if recipe.training.validation:
         return recipe
-    said = dict(recipe.said) | {"training": {**recipe.said["training"], "validation": VALIDATION}}
-    return replace(recipe, training=replace(recipe.training, validation=VALIDATION), said=said)
+    said = dict(recipe.values) | {"training": {**recipe.values["training"], "validation": VALIDATION}}
+    return replace(recipe, training=replace(recipe.training, validation=VALIDATION), values=said)
 
 
-def _turn(work: Work, workers: Workers, wanted: int, told: Told | None) -> bool:
+def _turn(work: Work, workers: Workers, wanted: int, progress: Told | None) -> bool:
     """Do each trial that is free, in order; whether all are over."""
     workers.bury()
     attempts = workers.attempts()
@@ -210,7 +210,7 @@ def _turn(work: Work, workers: Workers, wanted: int, told: Told | None) -> bool:
             with suppress(UpdateFinishedTrialError):  # taken for dead meanwhile, and its trial begun anew
                 work.attempt(trial, number)
         ended = outcome(number, workers.attempts()[number], [*aims.ways(work.objectives, work.data.kind)])
-        if told is not None and ended is not None:
-            told(ended)
+        if progress is not None and ended is not None:
+            progress(ended)
     attempts = workers.attempts()
     return all(is_over(attempts.get(number, [])) for number in range(wanted))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from edgernn.errors import ParityError
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Array, Stepper, random_frames
 from edgernn.interpreters.window import WindowReading
 from edgernn.model.graph import Graph
@@ -66,7 +66,7 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     """
     single = graph.astype("float32")
     reference, bounds, frames = sides(single, program.backend, steps)
-    stream, states = program.stream(), reference.rest()
+    stream, states = program.stream(), reference.initial_state()
     _compare(program, "at step 0", stream.state, states, dict.fromkeys(states, 0.0))
     for t, frame in enumerate(frames):
         interrupt.check()
@@ -89,7 +89,7 @@ def prove_window(window: Window, program: Program) -> None:
     reference, tolerance = WindowReading(single, "float32"), _tolerance(single.precision, program.backend)
     exact = WindowReading(single, "float64", Shaken())
     for steps in LENGTHS:
-        frames = random_frames(single.inputs, single.rows, steps, seed=steps)
+        frames = random_frames(single.inputs, single.vocabulary_size, steps, seed=steps)
         with np.errstate(all="ignore"):
             if not np.isfinite(exact.run(frames[None])).all():
                 frames = np.abs(frames)
@@ -102,7 +102,7 @@ def prove_window(window: Window, program: Program) -> None:
 def sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
     """What a runtime is compared with, how far it may be from that, and on which frames."""
     if any(layer.scheme for layer in graph.layers):
-        return FixedStepper(graph), IntegerBounds(graph, runtime), within(graph, steps)
+        return IntegerStepper(graph), IntegerBounds(graph, runtime), within(graph, steps)
     bounds = Bounds(graph, runtime)
     return Stepper(graph, "float32"), bounds, _frames(bounds, steps)
 
@@ -149,7 +149,7 @@ class Bounds(Stepper):
 
 def _frames(exact: Bounds, steps: int) -> Array:
     """Random frames; where their answers are no numbers, as those of a logarithm may be, their absolute values."""
-    frames = random_frames(exact.graph.inputs, exact.graph.rows, steps)
+    frames = random_frames(exact.graph.inputs, exact.graph.vocabulary_size, steps)
     with np.errstate(all="ignore"):
         answers, _ = exact.run(frames[None])
     return frames if np.isfinite(answers).all() else np.abs(frames)

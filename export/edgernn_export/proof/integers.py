@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from edgernn.integer.fixedpoint import Integers
-from edgernn.integer.plan import Static
+from edgernn.integer.plan import IntegerPlan
 from edgernn.integer.reproducible import differing
-from edgernn.interpreters.integer import FixedOps, FixedStepper
+from edgernn.interpreters.integer import IntegerOps, IntegerStepper
 from edgernn.interpreters.numpy import Array, random_frames
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 
 DRAWS = 16
 LAST = 2.0**-22  # how far the last digits of two numbers of float32 move their difference, in parts of them
@@ -54,7 +54,7 @@ every cell. These two make tanh and sigmoid of 16 bits from a table of their own
 """
 
 
-class IntegerBounds(FixedStepper):
+class IntegerBounds(IntegerStepper):
     """How far each result of a step may be from the definition.
 
     Args:
@@ -77,39 +77,39 @@ class IntegerBounds(FixedStepper):
     def _bound(self, name: str, reference: Array, tries: Array) -> float:
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(tries - reference), nan=0.0).max()
-        if name in self.plan.door:
-            grid, steps = self.plan.door[name], max(self.slack.steps, name in self._turned)
-            whole = steps * grid.scale * (1 + LAST * grid.reach)  # two numbers of float32 are subtracted
+        if name in self.plan.float_io:
+            qparams, steps = self.plan.float_io[name], max(self.slack.steps, name in self._turned)
+            whole = steps * qparams.scale * (1 + LAST * qparams.reach)  # two numbers of float32 are subtracted
             return whole + self.slack.own * float(lost)
         return FLOAT * float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0)) + self.slack.own * float(lost)
 
 
-class Shaken(FixedOps):
+class Shaken(IntegerOps):
     """The words in integers, each moved by chance as far as it may err."""
 
-    def __init__(self, plan: Static) -> None:
+    def __init__(self, plan: IntegerPlan) -> None:
         super().__init__(plan)
         self._random = np.random.default_rng(0)
-        words = {word.made[0]: word for word in plan.trace.words}
-        self._whole = {ref: self._shaken(words[ref], form) for ref, form in self._whole.items()}
+        operations = {op.outputs[0]: op for op in plan.trace.operations}
+        self._whole = {ref: self._shaken(operations[ref], form) for ref, form in self._whole.items()}
 
-    def _shaken(self, word: Word, form: Callable[..., Any]) -> Callable[..., Any]:
-        by, grid = errs(word, self.plan), self.plan.grids[word.made[0].name]
+    def _shaken(self, op: Op, form: Callable[..., Any]) -> Callable[..., Any]:
+        by, qparams = errs(op, self.plan), self.plan.quantization[op.outputs[0].name]
 
         def shaken(*xs: Integers) -> Integers:
             q = form(*xs)
-            moved: Integers = np.clip(q + self._random.integers(-by, by + 1, q.shape), grid.low, grid.high)
+            moved: Integers = np.clip(q + self._random.integers(-by, by + 1, q.shape), qparams.low, qparams.high)
             return moved
 
         return shaken if by else form
 
 
-class Crossed(FixedOps):
+class Crossed(IntegerOps):
     """The words, and what float words make moved by up to half a step of the grid that it is rounded to, by chance:
     where its last digits may differ (edgernn.integer.reproducible), and so, rarely, the integer that it becomes.
     """
 
-    def __init__(self, plan: Static) -> None:
+    def __init__(self, plan: IntegerPlan) -> None:
         super().__init__(plan)
         self._random = np.random.default_rng(0)
         self._loose = differing(plan) - plan.whole
@@ -117,24 +117,24 @@ class Crossed(FixedOps):
     def integers(self, ref: Ref, value: Array) -> Integers:
         if ref.name not in self._loose:
             return super().integers(ref, value)
-        noise = self._random.uniform(-0.5, 0.5, value.shape) * self.plan.grids[ref.name].scale
+        noise = self._random.uniform(-0.5, 0.5, value.shape) * self.plan.quantization[ref.name].scale
         return super().integers(ref, value + noise)
 
 
-def errs(word: Word, plan: Static) -> int:
+def errs(op: Op, plan: IntegerPlan) -> int:
     """By how many steps of its grid a word alone may differ from its definition, given the same integers.
 
     sigmoid and tanh of 16 bits are made from a table, which is up to 1.6 steps from the curve itself.
     """
-    if plan.moves(word):
+    if plan.moves(op):
         return 0
-    bits = {plan.grids[ref.name].bits for ref in (*word.reads, *word.made)}
-    return 2 if word.name in {"sigmoid", "tanh"} and bits == {16} else 1
+    bits = {plan.quantization[ref.name].bits for ref in (*op.inputs, *op.outputs)}
+    return 2 if op.name in {"sigmoid", "tanh"} and bits == {16} else 1
 
 
 def within(graph: Graph, steps: int) -> Array:
     """Random frames that fill the range of the input, where it has one."""
-    frames, seen = random_frames(graph.inputs, graph.rows, steps), graph.ranges.get(INPUT)
-    if graph.rows or seen is None:
+    frames, seen = random_frames(graph.inputs, graph.vocabulary_size, steps), graph.ranges.get(INPUT)
+    if graph.vocabulary_size or seen is None:
         return frames
     return np.random.default_rng(0).uniform(seen.low, seen.high, frames.shape).astype(np.float32)

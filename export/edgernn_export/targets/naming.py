@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgernn.artifact.manifest import Contract, contract, write
+from edgernn.artifact.manifest import Manifest, graph_manifest, write
 from edgernn.errors import UnsupportedError
 from edgernn.model.graph import OUTPUT, Graph
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.model.trace import Trace, trace
 
@@ -16,21 +16,21 @@ WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
 
 
 @dataclass(frozen=True)
-class Plan:
+class NamedTrace:
     """A graph, ready to be written in a format."""
 
     graph: Graph
     trace: Trace
 
     @cached_property
-    def said(self) -> Contract:
+    def manifest(self) -> Manifest:
         """What the artifact says of itself."""
-        return contract(self.graph)
+        return graph_manifest(self.graph)
 
     @property
-    def contract(self) -> str:
+    def manifest_json(self) -> str:
         """The block of JSON that the artifact carries."""
-        return write(self.said)
+        return write(self.manifest)
 
     @property
     def ins(self) -> tuple[Ref, ...]:
@@ -45,7 +45,7 @@ class Plan:
     @cached_property
     def names(self) -> Mapping[str, str]:
         """Value of the trace -> its name in the artifact: an output takes its own name where it is made."""
-        made = {ref.name for word in self.trace.words for ref in word.made}
+        made = {ref.name for op in self.trace.operations for ref in op.outputs}
         names = {ref.name: ref.name for ref in self.ins}
         for output, ref in self.outs.items():
             if ref.name in made:
@@ -61,13 +61,13 @@ class Plan:
     def _weights(self) -> Mapping[Tensor, str]:
         return {tensor: name for name, tensor in self.graph.tensors.items()}
 
-    def weight(self, tensor: Tensor, word: Word) -> str:
+    def weight(self, tensor: Tensor, op: Op) -> str:
         """The name of a weight: as in the `.rnn` file, or after the word that derives it."""
-        place = [arg for arg in word.args if isinstance(arg, Tensor)].index(tensor)
-        return self._weights.get(tensor, f"{word.layer}/{word.k}.{place}")
+        place = [arg for arg in op.args if isinstance(arg, Tensor)].index(tensor)
+        return self._weights.get(tensor, f"{op.layer}/{op.k}.{place}")
 
 
-def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> Plan:
+def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> NamedTrace:
     """Trace a graph in float32 and name its values.
 
     Args:
@@ -78,12 +78,12 @@ def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> Plan:
         UnsupportedError: a layer is quantized in another scheme.
     """
     single = graph.astype("float32")
-    said = [(layer.name, layer.scheme) for layer in single.layers]
-    said += [(name.split(".")[0], tensor.scheme) for name, tensor in single.tensors.items()]
-    for layer, scheme in said:
+    manifest = [(layer.name, layer.scheme) for layer in single.layers]
+    manifest += [(name.split(".")[0], tensor.scheme) for name, tensor in single.tensors.items()]
+    for layer, scheme in manifest:
         if scheme and scheme not in schemes:
             raise UnsupportedError(
                 f"layer '{layer}' is quantized as {scheme}, which this target cannot express; "
                 f"there are {', '.join(schemes)}, or leave the layer in float with keep="
             )
-    return Plan(single, trace(single))
+    return NamedTrace(single, trace(single))

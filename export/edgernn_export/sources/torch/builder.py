@@ -40,24 +40,24 @@ class Builder:
     node: Node
     given: Mapping[str, Any] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
-    rest: dict[str, Tensor] = field(default_factory=dict)
+    initial_state: dict[str, Tensor] = field(default_factory=dict)
     fed: dict[int, tuple[tuple[str, ...], str]] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
+    vocabulary_size: dict[str, int] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of what the operation makes."""
         return tuple(self.node.meta["val"].shape)
 
-    def add(self, cell: Any, reads: Sequence[Value], suffix: str = "") -> str:
+    def add(self, cell: Any, inputs: Sequence[Value], suffix: str = "") -> str:
         """A layer after the module that says the operation; returns its name."""
-        self.layers.append(Layer(self._name(suffix), cell, tuple(value.layer for value in reads)))
+        self.layers.append(Layer(self._name(suffix), cell, tuple(value.layer for value in inputs)))
         return self.layers[-1].name
 
-    def then(self, cell: Any, *reads: Value, shape: tuple[int, ...] | None = None) -> Value:
+    def then(self, cell: Any, *inputs: Value, shape: tuple[int, ...] | None = None) -> Value:
         """A layer without state that makes this operation's result, aligned in time with what it reads."""
-        first = reads[0]
-        return Value(self.add(cell, reads), self.shape if shape is None else shape, first.time, first.lead)
+        first = inputs[0]
+        return Value(self.add(cell, inputs), self.shape if shape is None else shape, first.time, first.lead)
 
     def refuse(self, why: str = "") -> UnsupportedError:
         """The error for this operation."""

@@ -15,7 +15,7 @@ def needed(layers: Sequence[Layer], last: str) -> list[Layer]:
     for layer in reversed(layers):
         if layer.name in wanted:
             kept.append(layer)
-            wanted.update(layer.reads)
+            wanted.update(layer.inputs)
     return kept[::-1]
 
 
@@ -24,13 +24,13 @@ def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
     done: list[Layer] = []
     renamed: dict[str, str] = {}
     for layer in layers:
-        now = replace(layer, reads=tuple(renamed.get(name, name) for name in layer.reads))
-        source = next((old for old in done if old.name == now.reads[0]), None)
+        now = replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
+        source = next((old for old in done if old.name == now.inputs[0]), None)
         if (
             isinstance(now.cell, Scale)
             and source is not None
             and _is_linear(source)
-            and _readers(layers, layer.reads[0]) == 1
+            and _readers(layers, layer.inputs[0]) == 1
         ):
             done[done.index(source)] = replace(source, cell=_scaled(source.cell, now.cell))
             renamed[now.name] = source.name
@@ -47,7 +47,7 @@ def _is_linear(layer: Layer) -> bool:
 
 
 def _readers(layers: Sequence[Layer], name: str) -> int:
-    return sum(layer.reads.count(name) for layer in layers)
+    return sum(layer.inputs.count(name) for layer in layers)
 
 
 def _scaled(cell: Dense | Conv1d | Scale, scale: Scale) -> Dense | Conv1d | Scale:

@@ -29,7 +29,7 @@ def frame(b: Builder, x: Any) -> Value:
             "it reads a carried state that is not also an output of its layer: an LSTM's cell state; use the hidden one"
         )
     if x.lead > 0:
-        raise b.refuse("it reads a padded sequence; pad directly before the convolution")
+        raise b.refuse("it inputs a padded sequence; pad directly before the convolution")
     return x
 
 
@@ -165,11 +165,11 @@ def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
         return _padded(b, xs, first, axis)
     if len(values) != len(xs):
         raise b.refuse("it joins the stream with a constant; add the constant to a bias instead")
-    reads = [frame(b, x) for x in values]
-    if axis == reads[0].time or prod(n for i, n in enumerate(b.shape[:axis]) if i != reads[0].time) != 1:
+    inputs = [frame(b, x) for x in values]
+    if axis == inputs[0].time or prod(n for i, n in enumerate(b.shape[:axis]) if i != inputs[0].time) != 1:
         raise b.refuse("only features can be joined, not times")
-    _check_aligned(b, *reads)
-    return b.then(Concat(), *reads) if len(reads) > 1 else reads[0]
+    _check_aligned(b, *inputs)
+    return b.then(Concat(), *inputs) if len(inputs) > 1 else inputs[0]
 
 
 def _padded(b: Builder, xs: Sequence[Any], x: Value, axis: int) -> Value:

@@ -122,8 +122,8 @@ def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
 
 def _stepwise(traced: Traced, graph: Graph) -> tuple[dict[int, Array], Array]:
     """A module that is one step: called frame by frame, its states fed back. Step -> answer, and the frames."""
-    frame, *rest = traced.example
-    flat, structure = pytree.tree_flatten(_zeros(rest))
+    frame, *initial_state = traced.example
+    flat, structure = pytree.tree_flatten(_zeros(initial_state))
     xs = _noise(traced, Value("x", tuple(frame.shape), None), graph, STEPS)
     wanted: dict[int, Array] = {}
     for t, x in enumerate(xs):
@@ -139,8 +139,8 @@ def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
     like: Tensor = traced.example[0]
     shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     random = torch.Generator().manual_seed(0)
-    if graph.rows:
-        return torch.randint(graph.rows, shape, generator=random, dtype=like.dtype)
+    if graph.vocabulary_size:
+        return torch.randint(graph.vocabulary_size, shape, generator=random, dtype=like.dtype)
     if not like.is_floating_point():
         low, high = min(int(like.min()), -100), max(int(like.max()), 100)
         return torch.randint(low, high + 1, shape, generator=random, dtype=like.dtype)
@@ -196,8 +196,8 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
             node, value = walked.places.get(layer.name, (None, None))
             if node is None or value is None or value.time is None:
                 continue
-            rest = {name: tensor for name, tensor in graph.rest.items() if name in _states(graph, i)}
-            prefix = replace(graph, layers=graph.layers[: i + 1], rest=rest, labels=())
+            initial_state = {name: tensor for name, tensor in graph.initial_state.items() if name in _states(graph, i)}
+            prefix = replace(graph, layers=graph.layers[: i + 1], initial_state=initial_state, labels=())
             ys = Stepper(prefix).run(frames)[0]
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:

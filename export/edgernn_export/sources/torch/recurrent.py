@@ -23,7 +23,7 @@ def _rnn(kind: str) -> Callable[[Weights], Rnn]:
 
 
 @dataclass(frozen=True)
-class Kind:
+class RecurrentModule:
     """How one recurrent operation of torch becomes a cell: weights in torch's order (w, u, and both biases)."""
 
     cell: Callable[[Weights], Any]
@@ -44,10 +44,10 @@ def _lstm(p: Weights) -> Lstm:
 
 
 KINDS = {
-    "gru": Kind(_gru, ("h",)),
-    "lstm": Kind(_lstm, ("h", "c")),
-    "rnn_tanh": Kind(_rnn("tanh"), ("h",)),
-    "rnn_relu": Kind(_rnn("relu"), ("h",)),
+    "gru": RecurrentModule(_gru, ("h",)),
+    "lstm": RecurrentModule(_lstm, ("h", "c")),
+    "rnn_tanh": RecurrentModule(_rnn("tanh"), ("h",)),
+    "rnn_relu": RecurrentModule(_rnn("relu"), ("h",)),
 }
 
 
@@ -80,7 +80,7 @@ def sequence(
         cell = kind.cell(weights[i * each : (i + 1) * each])
         names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else ""))
         value = Value(names[-1], out, value.time)
-    _set_rest(b, kind, names, hx if isinstance(hx, list | tuple) else [hx])
+    _set_initial_state(b, kind, names, hx if isinstance(hx, list | tuple) else [hx])
     stack = Stack(tuple(Value(name, final[1:], None) for name in names), final)
     return value, stack, *(Carried(tuple(names), state) for state in kind.states[1:])
 
@@ -108,10 +108,12 @@ def one_step(b: Builder, x: Flowing, hx: Any, *weights: Any) -> Any:
 
 
 def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
-    """A module with `edgernn_cell() -> Cell`, on (..., time, features); `edgernn_rest()` gives its initial states."""
+    """A module with `edgernn_cell() -> Cell` and, where it has one, `edgernn_initial_state()`; (..., time, features)."""
     made = b.then(cell_of(module), _in_time(b, x))
-    rest: dict[str, torch.Tensor] = getattr(module, "edgernn_rest", dict)()
-    b.rest |= {f"{made.layer}.{name}": weight(state) for name, state in rest.items() if torch.count_nonzero(state)}
+    initial_state: dict[str, torch.Tensor] = getattr(module, "edgernn_initial_state", dict)()
+    b.initial_state |= {
+        f"{made.layer}.{name}": weight(state) for name, state in initial_state.items() if torch.count_nonzero(state)
+    }
     return made
 
 
@@ -138,14 +140,14 @@ def _in_time(b: Builder, x: Flowing) -> Value:
     return value
 
 
-def _set_rest(b: Builder, kind: Kind, names: Sequence[str], states: Sequence[Any]) -> None:
+def _set_initial_state(b: Builder, kind: RecurrentModule, names: Sequence[str], states: Sequence[Any]) -> None:
     for name, state in zip(kind.states, states, strict=True):
         if isinstance(state, Incoming):
             b.feed(state, tuple(names), name)
         elif isinstance(state, torch.Tensor):
             for layer, initial in zip(names, state.reshape(len(names), -1), strict=True):
                 if torch.count_nonzero(initial):
-                    b.rest[f"{layer}.{name}"] = weight(initial)
+                    b.initial_state[f"{layer}.{name}"] = weight(initial)
         else:
             raise b.refuse("its initial state is computed from the input; use zeros or a parameter")
 

@@ -37,5 +37,5 @@ def _graph(walked: Walked, period_ms: float | None, labels: tuple[str, ...]) -> 
         if scale in walked.places:
             walked.places[layer] = walked.places[scale]
     names = {layer.name for layer in layers}
-    rest = {name: tensor for name, tensor in walked.rest.items() if name.split(".")[0] in names}
-    return Graph(layers, walked.x.width, rest, period_ms, labels)
+    initial_state = {name: tensor for name, tensor in walked.initial_state.items() if name.split(".")[0] in names}
+    return Graph(layers, walked.x.width, initial_state, period_ms, labels)

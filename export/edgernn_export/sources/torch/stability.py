@@ -18,7 +18,7 @@ def check_finite(graph: Graph, frames: Array) -> None:
     """
     sizes: list[float] = []
     stepper = Stepper(graph)
-    states = stepper.rest()
+    states = stepper.initial_state()
     for x in frames:
         states = stepper.step(x, states)[1]
         sizes.append(max((float(np.abs(state).max()) for state in states.values()), default=0.0))
@@ -45,6 +45,6 @@ def _overflow(sizes: list[float]) -> str:
 def amplified(graph: Graph, frames: Array, step: int) -> tuple[Array, Array]:
     """The answer at this step, and the one when every input before changes by one part in 1e15."""
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=frames.shape)
-    near = frames if graph.rows else frames * (1 + ROUNDING * signs)
+    near = frames if graph.vocabulary_size else frames * (1 + ROUNDING * signs)
     one, two = (Stepper(graph).run(each[: step + 1])[0][step] for each in (frames, near))
     return one, two

@@ -38,7 +38,7 @@ class Walked:
     """What was found: layers that end in the output, initial states, and where in the module each layer is."""
 
     layers: tuple[Layer, ...]
-    rest: Mapping[str, Tensor]
+    initial_state: Mapping[str, Tensor]
     output: Value
     x: Value
     places: dict[str, tuple[Node, Value]]  # layer -> where in the module its values are
@@ -72,7 +72,7 @@ def walk(traced: Traced, axis: int | None) -> Walked:
     for node, value in values.items():
         if isinstance(value, Value):
             places.setdefault(value.layer, (node, value))
-    return Walked(tuple(builder.layers), builder.rest, output, x, places)
+    return Walked(tuple(builder.layers), builder.initial_state, output, x, places)
 
 
 def _read(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Traced) -> Any:

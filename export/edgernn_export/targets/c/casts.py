@@ -8,9 +8,9 @@ reads values of its own kind, and layout and statements know nothing of borders.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from edgernn.integer.plan import Grid, Static
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.trace import Trace
 
 INTEGERS, NUMBERS, MOVED = "integers", "numbers", "moved"
@@ -26,58 +26,58 @@ class Bordered:
     """
 
     trace: Trace
-    grids: Mapping[str, Grid]
+    quantization: Mapping[str, QuantizationParameters]
 
 
-def bordered(steps: Trace, plan: Static) -> Bordered:
+def bordered(steps: Trace, plan: IntegerPlan) -> Bordered:
     """Say the borders of a step; one without integers has none."""
-    door = plan.door
-    whole = [state.before.name for state in steps.states if state.name in door] + [INPUT] * (INPUT in door)
-    grids = {name: plan.grids[name] for name in (*whole, *plan.whole)}
-    words: list[Word] = []
+    float_io = plan.float_io
+    whole = [state.before.name for state in steps.states if state.name in float_io] + [INPUT] * (INPUT in float_io)
+    quantization = {name: plan.quantization[name] for name in (*whole, *plan.whole)}
+    operations: list[Op] = []
     crossed: dict[str, Ref] = {}
 
     def across(ref: Ref, layer: str, integer: bool) -> Ref:
         """The value as the reader wants it."""
-        if (ref.name in grids) == integer:
+        if (ref.name in quantization) == integer:
             return ref
         if ref.name not in crossed:
-            word = Word(layer, _free(layer, steps, words), INTEGERS if integer else NUMBERS, (ref,), (ref.width,))
-            words.append(word)
-            crossed[ref.name] = word.made[0]
+            op = Op(layer, _free(layer, steps, operations), INTEGERS if integer else NUMBERS, (ref,), (ref.width,))
+            operations.append(op)
+            crossed[ref.name] = op.outputs[0]
             if integer:
-                grids[word.made[0].name] = plan.grids[ref.name]
+                quantization[op.outputs[0].name] = plan.quantization[ref.name]
         return crossed[ref.name]
 
-    def onto(ref: Ref, layer: str, grid: Grid) -> Ref:
+    def onto(ref: Ref, layer: str, qparams: QuantizationParameters) -> Ref:
         """The value on this grid."""
-        if grids[ref.name] == grid:
+        if quantization[ref.name] == qparams:
             return ref
-        word = Word(layer, _free(layer, steps, words), MOVED, (ref,), (ref.width,))
-        words.append(word)
-        grids[word.made[0].name] = grid
-        return word.made[0]
+        op = Op(layer, _free(layer, steps, operations), MOVED, (ref,), (ref.width,))
+        operations.append(op)
+        quantization[op.outputs[0].name] = qparams
+        return op.outputs[0]
 
-    for word in steps.words:
-        said = _reading(word, plan.integer(word), across)
-        if word.name == "concat" and plan.integer(word):
-            to = plan.grids[word.made[0].name]
-            said = replace(said, args=tuple(onto(ref, word.layer, to) for ref in said.reads))
-        words.append(said)
-    last = steps.words[-1].layer if steps.words else ""
-    y = across(steps.y, last, OUTPUT in door)
-    states = [replace(state, after=across(state.after, last, state.name in door)) for state in steps.states]
-    return Bordered(replace(steps, words=tuple(words), y=y, states=tuple(states)), grids)
+    for op in steps.operations:
+        said = _reading(op, plan.integer(op), across)
+        if op.name == "concat" and plan.integer(op):
+            to = plan.quantization[op.outputs[0].name]
+            said = replace(said, args=tuple(onto(ref, op.layer, to) for ref in said.inputs))
+        operations.append(said)
+    last = steps.operations[-1].layer if steps.operations else ""
+    y = across(steps.y, last, OUTPUT in float_io)
+    states = [replace(state, after=across(state.after, last, state.name in float_io)) for state in steps.states]
+    return Bordered(replace(steps, operations=tuple(operations), y=y, states=tuple(states)), quantization)
 
 
-def _reading(word: Word, integer: bool, across: Callable[[Ref, str, bool], Ref]) -> Word:
+def _reading(op: Op, integer: bool, across: Callable[[Ref, str, bool], Ref]) -> Op:
     """The word with its values from its own side; the index of a lookup is an integer on either."""
-    if word.name == "lookup":
-        return word
-    args = tuple(across(arg, word.layer, integer) if isinstance(arg, Ref) else arg for arg in word.args)
-    return replace(word, args=args)
+    if op.name == "lookup":
+        return op
+    args = tuple(across(arg, op.layer, integer) if isinstance(arg, Ref) else arg for arg in op.args)
+    return replace(op, args=args)
 
 
-def _free(layer: str, steps: Trace, said: list[Word]) -> int:
+def _free(layer: str, steps: Trace, said: list[Op]) -> int:
     """A number that no value of the layer has."""
-    return max((word.k + len(word.widths) for word in (*steps.words, *said) if word.layer == layer), default=0)
+    return max((op.k + len(op.widths) for op in (*steps.operations, *said) if op.layer == layer), default=0)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgernn.integer.plan import Grid
+from edgernn.integer.plan import QuantizationParameters
 from edgernn.interpreters.numpy import Array
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import replay
 from edgernn_export.targets.c.casts import Bordered
@@ -16,7 +16,7 @@ from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.identifiers import Names
 from edgernn_export.targets.c.layout import Layout
 from edgernn_export.targets.c.pack import Sparse, text
-from edgernn_export.targets.naming import Plan
+from edgernn_export.targets.naming import NamedTrace
 
 KINDS = {
     "float32": "float",
@@ -32,16 +32,16 @@ SCRATCH = {"float": "scratch", "int8_t": "scratch_i8", "int16_t": "scratch_i16"}
 """What values are made of -> the array of the state that they lie in."""
 
 
-def kind(grid: Grid | None) -> str:
+def kind(qparams: QuantizationParameters | None) -> str:
     """What a value is made of in C: integers on its grid, or float."""
-    return "float" if grid is None else f"int{grid.bits}_t"
+    return "float" if qparams is None else f"int{qparams.bits}_t"
 
 
 @dataclass
-class Page:
+class Emitter:
     """What has been written of a step, and the word that is being said."""
 
-    plan: Plan
+    plan: NamedTrace
     step: Bordered
     layout: Layout
     spell: Names
@@ -52,33 +52,33 @@ class Page:
     kernels: set[str] = field(default_factory=set)
     openings: list[str] = field(default_factory=list)  # what can be done before all else, side by side
     statements: list[tuple[str, str]] = field(default_factory=list)  # (layer, statement)
-    word: Word = field(init=False)
+    op: Op = field(init=False)
 
     @property
-    def grids(self) -> Mapping[str, Grid]:
+    def quantization(self) -> Mapping[str, QuantizationParameters]:
         """Of the values that are integers."""
-        return self.step.grids
+        return self.step.quantization
 
     @property
     def floating(self) -> bool:
         """Whether any value is float; a symbol is an integer of its own kind."""
         steps = self.step.trace
-        x = () if self.plan.graph.rows else (steps.x,)
+        x = () if self.plan.graph.vocabulary_size else (steps.x,)
         refs = (*x, *(state.before for state in steps.states), *steps.results)
-        made = (ref for word in steps.words for ref in word.made)
-        return any(ref.name not in self.grids for ref in (*refs, *made))
+        made = (ref for op in steps.operations for ref in op.outputs)
+        return any(ref.name not in self.quantization for ref in (*refs, *made))
 
-    def hear(self, word: Word) -> None:
+    def hear(self, op: Op) -> None:
         """The word that comes next."""
-        self.word = word
+        self.op = op
 
     def state(self, statement: str) -> None:
         """Write one statement."""
-        self.statements.append((self.word.layer, statement))
+        self.statements.append((self.op.layer, statement))
 
     def say(self, group: Group, reading: Any) -> None:
         """Write the words of a group, a method of the reading for each."""
-        replay(group.words, reading, self.values, self.hear)
+        replay(group.operations, reading, self.values, self.hear)
 
     def loop(self, group: Group, reading: Any, head: str, store: Callable[[Ref], str]) -> None:
         """Write the words of a group as the body of a loop, and what keeps the values that are read after it."""
@@ -96,7 +96,7 @@ class Page:
 
     def kind(self, ref: Ref) -> str:
         """What a value is made of."""
-        return kind(self.grids.get(ref.name))
+        return kind(self.quantization.get(ref.name))
 
     def place(self, made: Ref) -> Ref:
         """Declare a value that the word makes, where the layout has room for it."""
@@ -117,14 +117,14 @@ class Page:
     def call(self, kernel: str, arguments: str, header: str) -> Ref:
         """Make the word's one value with a kernel of c_runtime."""
         self.kernels.add(header)
-        made = self.place(self.word.made[0])
+        made = self.place(self.op.outputs[0])
         self.state(f"{kernel}({self.names[made.name]}, {arguments});")
         return made
 
     def constant(self, tensor: Tensor, packed: Array, role: str = "", suffix: str = "") -> str:
         """Define an array that comes from a tensor of the word; its name."""
-        known = tensor in [arg for arg in self.word.args if isinstance(arg, Tensor)]
-        name = self.plan.weight(tensor, self.word) if known else f"{self.word.made[0].name}.{role}"
+        known = tensor in [arg for arg in self.op.args if isinstance(arg, Tensor)]
+        name = self.plan.weight(tensor, self.op) if known else f"{self.op.outputs[0].name}.{role}"
         return self.array(f"{name}{suffix}", packed, f"{name}: {' x '.join(map(str, tensor.shape))}")
 
     def sparse(self, weight: Tensor, few: Sparse) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgernn.model.record import Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
-from edgernn_export.targets.c.emitter import Page
+from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import (
@@ -25,10 +25,10 @@ KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "aff
 """How weights are kept -> the kernel that reads them; four bits and dynamic int8 have a method each."""
 
 
-class FloatWords:
+class CFloatOps:
     """Each word as a call of a kernel, or as a line of a loop over lanes; a value is its Ref, spelt as a pointer."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Emitter) -> None:
         self.page = page
         self._lanes: dict[Ref, str] = {}  # value -> its name in the loop that is open
 
@@ -131,11 +131,11 @@ class FloatWords:
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         del sizes
-        self.page.parts(x, self.page.word.made)
-        return self.page.word.made
+        self.page.parts(x, self.page.op.outputs)
+        return self.page.op.outputs
 
     def concat(self, *xs: Ref) -> Ref:
-        made = self.page.place(self.page.word.made[0])
+        made = self.page.place(self.page.op.outputs[0])
         at = 0
         for x in xs:
             self.page.state(f"memcpy({self._name(made)} + {at}, {self._name(x)}, {x.width} * sizeof(float));")
@@ -145,7 +145,7 @@ class FloatWords:
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         width = table.shape[1]
         name = self.page.constant(table, table.dense(np.float32).reshape(-1), suffix="_table")
-        made = self.page.place(self.page.word.made[0])
+        made = self.page.place(self.page.op.outputs[0])
         source = f"{name} + {width} * (size_t){self._name(index)}[0]"
         self.page.state(f"memcpy({self._name(made)}, {source}, {width} * sizeof(float));")
         return made
@@ -158,7 +158,7 @@ class FloatWords:
     def _lane(self, expression: str) -> Ref:
         """A value of the loop that is open, sixteen elements at a time."""
         self.page.kernels.add("lanes")
-        (made,) = self.page.word.made
+        (made,) = self.page.op.outputs
         self._lanes[made] = self.page.spell("lanes", f"{made.name}.i")
         self.page.state(f"const f32x16 {self._lanes[made]} = {expression};")
         return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 
-from edgernn.artifact.manifest import contract, write
+from edgernn.artifact.manifest import graph_manifest, write
 from edgernn.device.board import Device
 from edgernn.model.graph import Graph
 from edgernn_export.targets.c.target import render
@@ -63,7 +63,7 @@ CODE: Mapping[str, Mapping[str, int]] = MappingProxyType(
         },
     }
 )  # fmt: skip
-"""Instruction set -> bytes of code for each of a source's traits: bench/c_room.py, and no measured object has more."""
+"""Instruction set -> bytes of code for each of a source's traits: bench/c_footprint.py; no measured object has more."""
 
 STACK: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
@@ -116,8 +116,8 @@ class Source:
     """
 
     constants: Mapping[str, int]
-    rest: int
-    contract: int
+    initial_state: int
+    manifest: int
     fields: Mapping[str, int]
     gaps: int
     calls: Mapping[str, int]
@@ -169,7 +169,7 @@ class Room:
     """
 
     weights: int
-    contract: int
+    manifest: int
     code: int | None
     carried: int
     scratch: int
@@ -182,7 +182,7 @@ class Room:
     @property
     def flash(self) -> int:
         """All that must be in flash, as far as it is known."""
-        return self.weights + self.contract + (self.code or 0)
+        return self.weights + self.manifest + (self.code or 0)
 
     @property
     def ram(self) -> int:
@@ -210,8 +210,8 @@ def room(graph: Graph, device: Device) -> Room:
     unknown = _unmeasured(said, device)
     carried = sum(size for _, size in zip(graph.states, said.fields.values(), strict=False))  # the first fields
     return Room(
-        weights=sum(said.constants.values()) + said.rest,
-        contract=said.contract,
+        weights=sum(said.constants.values()) + said.initial_state,
+        manifest=said.manifest,
         code=None if unknown else _predicted(said, CODE[str(device.isa)]),
         carried=carried,
         scratch=sum(said.fields.values()) + said.gaps - carried,
@@ -252,10 +252,10 @@ def read(graph: Graph) -> Source:
     compute = code.split("static void model_compute(")[1].split("\n}\n")[0]
     return Source(
         constants=_arrays(r"^ALIGNED static const (\w+) (\w+)\[(\d+)\] =", code),
-        rest=sum(
+        initial_state=sum(
             SIZES[kind] * said.count(",") for kind, said in re.findall(RESTS, code.split(SELF_TEST)[0], re.MULTILINE)
         ),
-        contract=len(write(contract(graph.astype("float32"))).encode()) + 1,
+        manifest=len(write(graph_manifest(graph.astype("float32"))).encode()) + 1,
         fields=_arrays(FIELDS, struct),
         gaps=_gaps(struct),
         calls=Counter(re.findall(r"\b(\w+)\(", compute)),

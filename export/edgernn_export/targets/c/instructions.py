@@ -52,8 +52,8 @@ def count(graph: Graph) -> Count:
 
 def _drawn(graph: Graph) -> str:
     """A random number of a frame, in C: a symbol, an integer of 8 bits, or a float."""
-    if graph.rows:
-        return f"(int32_t)((random >> 8) % {graph.rows}u)"
+    if graph.vocabulary_size:
+        return f"(int32_t)((random >> 8) % {graph.vocabulary_size}u)"
     whole = any(layer.scheme for layer in graph.layers)
     return "(int8_t)((int)(random >> 24) - 128)" if whole else "(float)(random >> 8) / 16777216.0f - 0.5f"
 

@@ -9,11 +9,11 @@ from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
 from edgernn.integer.forms import Affine, Curve, Moved, Product, Rows, Scaled, Sum, Table
 from edgernn.integer.normalize import Normalized
-from edgernn.integer.plan import Grid
+from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.model.record import Ref
 from edgernn.model.tensor import Tensor
-from edgernn_export.targets.c.emitter import Page
+from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import GROUP, fewer, less_i8, number, rows_by_group, side_by_side
@@ -27,10 +27,10 @@ HEADERS = {"normalize": "normalize_fixed", "softmax": "softmax_fixed", "log": "s
 ROOM = 4  # entries behind a table, since vectors read more bytes than they need
 
 
-class FixedWords:
+class CIntegerOps:
     """Each word as a call of a kernel, or as a line of a loop; a value is its Ref, spelt as a pointer."""
 
-    def __init__(self, page: Page, forms: Mapping[Ref, Callable[..., Any]]) -> None:
+    def __init__(self, page: Emitter, forms: Mapping[Ref, Callable[..., Any]]) -> None:
         self.page = page
         self._forms = forms  # the first value that a word makes -> its integer form
         self._open: dict[Ref, str] = {}  # value -> its name in the loop that is open
@@ -46,27 +46,27 @@ class FixedWords:
         self._open.clear()
 
     def _store(self, ref: Ref) -> str:
-        return f"q_store_i{self.page.grids[ref.name].bits}({self.page.names[ref.name]} + i, {self._open[ref]});"
+        return f"q_store_i{self.page.quantization[ref.name].bits}({self.page.names[ref.name]} + i, {self._open[ref]});"
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         del bias
-        page, form, made = self.page, self._form(Affine), self.page.word.made[0]
+        page, form, made = self.page, self._form(Affine), self.page.op.outputs[0]
         rows, inputs = weight.shape
         few = fewer(weight)
         about = f"{made.name}: {rows}, of each row"
         added = page.array(f"{made.name}.bias", _padded(form.bias, np.int32), about)
-        if page.grids[x.name].bits == 8:
+        if page.quantization[x.name].bits == 8:
             plain = page.constants[added]
             page.array(f"{made.name}.bias", less_i8(form.weight, form.bias), about)
             page.constants[added] = f"#if EDGERNN_Q_SHIFT\n{page.constants[added]}\n#else\n{plain}\n#endif"
         mantissa = page.array(f"{made.name}.mantissa", _padded(form.mantissa, np.int32), about)
         shift = page.array(f"{made.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), about)
-        kernel = f"affine_i{page.grids[x.name].bits}_to_i{form.to.bits}"
-        rest = f"{added}, {mantissa}, {shift}, {form.to.zero}, {page.names[x.name]}, {padded(rows) // LANES}"
+        kernel = f"affine_i{page.quantization[x.name].bits}_to_i{form.to.bits}"
+        initial_state = f"{added}, {mantissa}, {shift}, {form.to.zero}, {page.names[x.name]}, {padded(rows) // LANES}"
         if few is not None:
-            return page.call(f"{kernel}_sparse", f"{page.sparse(weight, few)}, {rest}", "affine_fixed")
+            return page.call(f"{kernel}_sparse", f"{page.sparse(weight, few)}, {initial_state}", "affine_fixed")
         w = page.constant(weight, side_by_side(rows_by_group(weight.stored)))
-        return page.call(kernel, f"{w}, {rest}, {-(-inputs // GROUP)}", "affine_fixed")
+        return page.call(kernel, f"{w}, {initial_state}, {-(-inputs // GROUP)}", "affine_fixed")
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)
@@ -96,7 +96,7 @@ class FixedWords:
     def sigmoid(self, x: Ref) -> Ref:
         form = self._form(Table, Curve)
         if isinstance(form, Table):
-            to = self.page.grids[self.page.word.made[0].name]
+            to = self.page.quantization[self.page.op.outputs[0].name]
             entries = np.pad(form.entries, (0, ROOM)).astype(ARRAYS[to.bits])
             table = self._table(entries, "an entry for each integer that may arrive")
             return self._value(f"q_table_i{to.bits}({table}, q_plus({self._load(x)}, {-form.lowest}))")
@@ -109,18 +109,18 @@ class FixedWords:
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         del sizes
-        self.page.parts(x, self.page.word.made)
-        return self.page.word.made
+        self.page.parts(x, self.page.op.outputs)
+        return self.page.op.outputs
 
     def moved(self, x: Ref) -> Ref:
         """A value on another grid."""
-        to = self.page.grids[self.page.word.made[0].name]
-        form = integer_forms.moved(self.page.grids[x.name], to)
+        to = self.page.quantization[self.page.op.outputs[0].name]
+        form = integer_forms.moved(self.page.quantization[x.name], to)
         return self._line(f"rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift})", to)
 
     def concat(self, *xs: Ref) -> Ref:
         page = self.page
-        made, at = page.place(page.word.made[0]), 0
+        made, at = page.place(page.op.outputs[0]), 0
         for x in xs:
             place = f"{page.names[made.name]} + {at}"
             page.state(f"memcpy({place}, {page.names[x.name]}, {x.width} * sizeof *{page.names[x.name]});")
@@ -129,8 +129,8 @@ class FixedWords:
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         page, form = self.page, self._form(Rows)
-        made = page.word.made[0]
-        name = page.constant(table, form.table.astype(ARRAYS[page.grids[made.name].bits]), suffix="_table")
+        made = page.op.outputs[0]
+        name = page.constant(table, form.table.astype(ARRAYS[page.quantization[made.name].bits]), suffix="_table")
         page.place(made)
         source = f"{name} + {made.width} * (size_t){page.names[index.name]}[0]"
         page.state(f"memcpy({page.names[made.name]}, {source}, {made.width} * sizeof *{name});")
@@ -153,28 +153,28 @@ class FixedWords:
         constants = f"{table}, {form.x.zero}, {form.by}, {form.plus}LL, {form.shift}"
         return self._vector("log", x, constants, form.to)
 
-    def _vector(self, kind: str, x: Ref, constants: str, to: Grid) -> Ref:
+    def _vector(self, kind: str, x: Ref, constants: str, to: QuantizationParameters) -> Ref:
         """A kernel that takes a whole vector and the constants of the word."""
-        kernel, header = f"{kind}_i{self.page.grids[x.name].bits}_to_i{to.bits}", HEADERS[kind]
+        kernel, header = f"{kind}_i{self.page.quantization[x.name].bits}_to_i{to.bits}", HEADERS[kind]
         arguments = f"{self.page.names[x.name]}, {constants}, {to.zero}, {x.width}"
         return self.page.call(kernel, arguments, header)
 
     def integers(self, x: Ref) -> Ref:
         """A float value on its grid."""
-        grid = self.page.grids[self.page.word.made[0].name]
-        return self.page.call(f"i{grid.bits}_of_f32", self._border(x, grid), "border")
+        qparams = self.page.quantization[self.page.op.outputs[0].name]
+        return self.page.call(f"i{qparams.bits}_of_f32", self._border(x, qparams), "border")
 
     def numbers(self, x: Ref) -> Ref:
         """What integers stand for."""
-        grid = self.page.grids[x.name]
-        return self.page.call(f"f32_of_i{grid.bits}_on", self._border(x, grid), "border")
+        qparams = self.page.quantization[x.name]
+        return self.page.call(f"f32_of_i{qparams.bits}_on", self._border(x, qparams), "border")
 
-    def _border(self, x: Ref, grid: Grid) -> str:
-        return f"{self.page.names[x.name]}, (double){number(grid.scale)}, {grid.zero}, {x.width}"
+    def _border(self, x: Ref, qparams: QuantizationParameters) -> str:
+        return f"{self.page.names[x.name]}, (double){number(qparams.scale)}, {qparams.zero}, {x.width}"
 
     def _each(self, factors: Integers, offsets: Integers) -> tuple[str, str]:
         """The names of a factor and of an offset for each element that the word makes."""
-        made = self.page.word.made[0]
+        made = self.page.op.outputs[0]
         by, plus = (
             self.page.array(
                 f"{made.name}.{role}", _padded(np.broadcast_to(part, made.width), dtype), f"{made.name}: {role}"
@@ -185,7 +185,7 @@ class FixedWords:
 
     def _form(self, *kinds: type[Any]) -> Any:
         """The integer form of the word, which is one of these."""
-        form = self._forms[self.page.word.made[0]]
+        form = self._forms[self.page.op.outputs[0]]
         assert isinstance(form, kinds)
         return form
 
@@ -196,23 +196,23 @@ class FixedWords:
             self._tables[key] = self.page.array(f"table.{len(self._tables)}", entries, about)
         return self._tables[key]
 
-    def _line(self, integers: str, to: Grid) -> Ref:
+    def _line(self, integers: str, to: QuantizationParameters) -> Ref:
         """A value of the loop that is open, from integers that are counted from the zero of its grid."""
         return self._value(f"to_i{to.bits}({integers}, {to.zero})")
 
     def _value(self, expression: str) -> Ref:
-        (made,) = self.page.word.made
+        (made,) = self.page.op.outputs
         self._open[made] = self.page.spell("lanes", f"{made.name}.i")
         self.page.kernels.add("fixed")
         self.page.state(f"const q32 {self._open[made]} = {expression};")
         return made
 
     def _load(self, ref: Ref) -> str:
-        return self._open.get(ref) or f"q_i{self.page.grids[ref.name].bits}({self.page.names[ref.name]} + i)"
+        return self._open.get(ref) or f"q_i{self.page.quantization[ref.name].bits}({self.page.names[ref.name]} + i)"
 
-    def _centred(self, ref: Ref, grid: Grid) -> str:
+    def _centred(self, ref: Ref, qparams: QuantizationParameters) -> str:
         """A value counted from the zero of its grid."""
-        return f"q_plus({self._load(ref)}, {-grid.zero})" if grid.zero else self._load(ref)
+        return f"q_plus({self._load(ref)}, {-qparams.zero})" if qparams.zero else self._load(ref)
 
 
 def _padded(values: Integers, dtype: Any, fill: int = 0) -> Any:

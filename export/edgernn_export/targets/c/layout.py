@@ -44,17 +44,17 @@ def lay_out(steps: Trace, groups: Sequence[Group], kinds: Mapping[str, str] | No
         kinds: value -> what it is made of, where that is not float.
     """
     parts = {
-        made.name: (word.reads[0].name, sum(word.widths[:i]))
-        for word in steps.words
-        if word.name == "split"
-        for i, made in enumerate(word.made)
+        made.name: (op.inputs[0].name, sum(op.widths[:i]))
+        for op in steps.operations
+        if op.name == "split"
+        for i, made in enumerate(op.outputs)
     }
     last = last_groups(steps, groups, Layout({}, parts, {}))
     taken: list[tuple[int, int, int, str]] = []  # (start, stop, index of the last group that needs it, kind)
     offsets: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for i, group in enumerate(groups):
-        if group.words[0].name == "split":
+        if group.operations[0].name == "split":
             continue
         taken = [place for place in taken if place[2] >= i]
         for made in group.stored:
@@ -71,7 +71,7 @@ def last_groups(steps: Trace, groups: Sequence[Group], parts: Layout) -> Mapping
     """The last group that needs each value, or a part of it; results are needed after all of them."""
     last: dict[str, int] = {}
     for i, group in enumerate(groups):
-        for ref in (ref for word in group.words for ref in (*word.reads, *word.made)):
+        for ref in (ref for op in group.operations for ref in (*op.inputs, *op.outputs)):
             last[parts.root(ref.name)[0]] = i
     return last | {parts.root(ref.name)[0]: len(groups) for ref in steps.results}
 

@@ -16,7 +16,7 @@ from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_mach
 from edgernn_export.targets.c.pack import number
 from edgernn_export.targets.c.target import identifier, template, write
 from edgernn_export.targets.destination import Place
-from edgernn_export.targets.naming import Plan, plan
+from edgernn_export.targets.naming import NamedTrace, plan
 
 PREFIX = "edgernn"  # of the functions in every library, so that a loader knows them
 LOADER = "_stream"  # not the library's own stem: Python would import the library in place of the loader
@@ -30,30 +30,30 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """
     level, compiler = _compiler(place.device)
     planned = plan(graph, SCHEMES)
-    about = describe(replace(planned.said, cpu=level))
+    about = describe(replace(planned.manifest, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
     library = fill(shared_library(code + _for_python(planned), compiler))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}
 
 
-def _for_python(planned: Plan) -> str:
+def _for_python(planned: NamedTrace) -> str:
     """What a Python that loads the library finds beside the step: the step as its own function, and one in float."""
-    grids = planned.said.grids
+    quantization = planned.manifest.quantization
     steps = [{"name": "step", "kept": "state", "does": "advance"}]
     numbers = ""
-    if INPUT in grids or OUTPUT in grids:
+    if INPUT in quantization or OUTPUT in quantization:
         numbers = template("numbers.c", {"prefix": PREFIX, **_turns(planned)})
         steps.append({"name": "numbers", "kept": "numbers", "does": "advance_numbers"})
     functions = (template("python_step.c", {"prefix": PREFIX, **each}) for each in steps)
     return "".join((numbers, template("python.c", {"prefix": PREFIX}), *functions))
 
 
-def _turns(planned: Plan) -> dict[str, object]:
+def _turns(planned: NamedTrace) -> dict[str, object]:
     """What is done to each element before a step and after it, where x and y are integers."""
-    graph, grids, most = planned.graph, planned.said.grids, number(planned.said.limit)
+    graph, quantization, most = planned.graph, planned.manifest.quantization, number(planned.manifest.limit)
     within = f"if (!(all->x[i] <= {most} && all->x[i] >= -{most})) return 1;"
-    before = (within, f"all->state.x[i] = {PREFIX}_x_of(all->x[i]);") if INPUT in grids else ()
-    after = (f"all->y[i] = {PREFIX}_number_of(all->state.y[i]);",) if OUTPUT in grids else ()
+    before = (within, f"all->state.x[i] = {PREFIX}_x_of(all->x[i]);") if INPUT in quantization else ()
+    after = (f"all->y[i] = {PREFIX}_number_of(all->state.y[i]);",) if OUTPUT in quantization else ()
     return {
         "inputs": graph.inputs,
         "outputs": graph.outputs,
@@ -74,8 +74,8 @@ def _compiler(device: Device | None) -> tuple[str, Compiler]:
     return device.level, for_board(device.name, device.triple, device.cpu)
 
 
-def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
-    rows = planned.graph.rows
+def _loader(planned: NamedTrace, stem: str, level: str, library: bytes) -> str:
+    rows = planned.graph.vocabulary_size
     return template(
         "stream.py.txt",
         {
@@ -89,6 +89,6 @@ def _loader(planned: Plan, stem: str, level: str, library: bytes) -> str:
             "flags": sorted(isa.level(level).flags),
             "kind": "i" if rows else "f",
             "held": HELD,
-            "bad": "an index outside the table" if rows else f"not finite, or beyond {planned.said.limit:.3g}",
+            "bad": "an index outside the table" if rows else f"not finite, or beyond {planned.manifest.limit:.3g}",
         },
     )

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgernn.integer.plan import Grid
+from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn_export.targets.c.emitter import SCRATCH, Page, kind
+from edgernn_export.targets.c.emitter import SCRATCH, Emitter, kind
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import number, text
@@ -14,7 +14,7 @@ from edgernn_export.targets.c.pack import number, text
 BYTES = {"float": 4, "int8_t": 1, "int16_t": 2}
 
 
-def fields(page: Page) -> dict[str, object]:
+def fields(page: Emitter) -> dict[str, object]:
     """The fields of the state, and how long what is carried is."""
     carried = "".join(
         f"    {made} {page.spell('state', name)}[{padded(width)}]; /* {name}: {width} */\n"
@@ -33,7 +33,7 @@ def fields(page: Page) -> dict[str, object]:
     }
 
 
-def moves(page: Page) -> dict[str, str]:
+def moves(page: Emitter) -> dict[str, str]:
     """The constants, and the bodies of the functions that move what is carried."""
     gets, sets, resets, at = "", "", "", 0
     constants = list(page.constants.values())
@@ -43,27 +43,35 @@ def moves(page: Page) -> dict[str, str]:
         gets += f"\n    memcpy(carried + {at}, {field}, {width} * sizeof({made}));"
         sets += f"\n    memcpy({field}, carried + {at}, {width} * sizeof({made}));"
         at += width * BYTES[made] // each
-        rest = _rest(page, name, width)
-        if rest is not None:
-            spelt = page.spell("rest", f"rest.{name}")
-            constants.append(f"static const {made} {spelt}[] = {text(rest)};")
+        initial_state = _initial_state(page, name, width)
+        if initial_state is not None:
+            spelt = page.spell("initial_state", f"initial_state.{name}")
+            constants.append(f"static const {made} {spelt}[] = {text(initial_state)};")
             resets += f"\n    memcpy({field}, {spelt}, sizeof {spelt});"
     unused = "\n    (void)state;\n    (void)carried;"
     return {"constants": "\n\n".join(constants), "gets": gets or unused, "sets": sets or unused, "resets": resets}
 
 
-def door(page: Page, prefix: str) -> dict[str, str]:
+def float_io(page: Emitter, prefix: str) -> dict[str, str]:
     """The grids as macros, and functions between numbers and integers for programs that have floating point."""
-    grids = {name: page.grids[ref.name] for name, ref in ((INPUT, page.plan.trace.x),) if ref.name in page.grids}
-    grids |= {OUTPUT: page.grids[page.step.trace.y.name]} if page.kind(page.step.trace.y) != "float" else {}
+    quantization = {
+        name: page.quantization[ref.name]
+        for name, ref in ((INPUT, page.plan.trace.x),)
+        if ref.name in page.quantization
+    }
+    quantization |= (
+        {OUTPUT: page.quantization[page.step.trace.y.name]} if page.kind(page.step.trace.y) != "float" else {}
+    )
     upper = prefix.upper()
-    macros = _macros({f"{upper}_{name.upper()}": grid for name, grid in grids.items()})
-    states = {f"{upper}_{page.spell('state', name)}": grid for name, grid in _grids(page).items()}
+    macros = _macros({f"{upper}_{name.upper()}": qparams for name, qparams in quantization.items()})
+    states = {f"{upper}_{page.spell('state', name)}": qparams for name, qparams in _quantization(page).items()}
     macros += _macros(states)
     off = f"{upper}_NO_FLOAT"
-    turns = kernels(["nearest"]) * (INPUT in grids) + "".join(_turn(name, grid, prefix) for name, grid in grids.items())
+    turns = kernels(["nearest"]) * (INPUT in quantization) + "".join(
+        _turn(name, qparams, prefix) for name, qparams in quantization.items()
+    )
     return {
-        "grids": f"\n/* An integer q stands for (q - ZERO) * SCALE. */\n{macros}" if macros else "",
+        "quantization": f"\n/* An integer q stands for (q - ZERO) * SCALE. */\n{macros}" if macros else "",
         "turns": f"\n#ifndef {off} /* between numbers and integers; a part without floating point defines it */\n"
         f"{turns}#endif\n"
         if turns
@@ -72,43 +80,45 @@ def door(page: Page, prefix: str) -> dict[str, str]:
     }
 
 
-def _states(page: Page) -> list[tuple[str, int, str]]:
+def _states(page: Emitter) -> list[tuple[str, int, str]]:
     """(name, width, what it is made of) of each state."""
     return [(state.name, state.before.width, page.kind(state.before)) for state in page.plan.trace.states]
 
 
-def _grids(page: Page) -> Mapping[str, Grid]:
+def _quantization(page: Emitter) -> Mapping[str, QuantizationParameters]:
     """The grids of the states that have one."""
     befores = {state.name: state.before.name for state in page.plan.trace.states}
-    return {name: page.grids[before] for name, before in befores.items() if before in page.grids}
+    return {name: page.quantization[before] for name, before in befores.items() if before in page.quantization}
 
 
-def _unit(page: Page) -> tuple[str, int]:
+def _unit(page: Emitter) -> tuple[str, int]:
     """What carried states are given as, and its bytes."""
-    return ("uint8_t", 1) if _grids(page) else ("float", BYTES["float"])
+    return ("uint8_t", 1) if _quantization(page) else ("float", BYTES["float"])
 
 
-def _rest(page: Page, name: str, width: int) -> np.ndarray | None:
+def _initial_state(page: Emitter, name: str, width: int) -> np.ndarray | None:
     """The initial state when it is not all zero bits."""
-    tensor, grid = page.plan.graph.rest.get(name), _grids(page).get(name)
-    if grid is None:
+    tensor, qparams = page.plan.graph.initial_state.get(name), _quantization(page).get(name)
+    if qparams is None:
         return None if tensor is None else tensor.dense(np.float32)
-    q = grid.integers(np.zeros(width) if tensor is None else tensor.dense(np.float32))
+    q = qparams.integers(np.zeros(width) if tensor is None else tensor.dense(np.float32))
     return q if q.any() else None
 
 
-def _macros(grids: Mapping[str, Grid]) -> str:
+def _macros(quantization: Mapping[str, QuantizationParameters]) -> str:
     return "".join(
-        f"#define {name}_SCALE {number(grid.scale)}\n#define {name}_ZERO ({grid.zero})\n"
-        for name, grid in grids.items()
+        f"#define {name}_SCALE {number(qparams.scale)}\n#define {name}_ZERO ({qparams.zero})\n"
+        for name, qparams in quantization.items()
     )
 
 
-def _turn(name: str, grid: Grid, prefix: str) -> str:
+def _turn(name: str, qparams: QuantizationParameters, prefix: str) -> str:
     """The function that makes x of a number, or a number of y."""
     of = f"{prefix.upper()}_{name.upper()}"
     if name == INPUT:
-        ends = f"(double){of}_SCALE, {of}_ZERO, {grid.low}, {grid.high}"
-        return f"static inline {kind(grid)} {prefix}_x_of(float x) {{ return ({kind(grid)})nearest(x, {ends}); }}\n"
+        ends = f"(double){of}_SCALE, {of}_ZERO, {qparams.low}, {qparams.high}"
+        return (
+            f"static inline {kind(qparams)} {prefix}_x_of(float x) {{ return ({kind(qparams)})nearest(x, {ends}); }}\n"
+        )
     number_of = f"(float)((q - {of}_ZERO) * (double){of}_SCALE)"
-    return f"static inline float {prefix}_number_of({kind(grid)} q) {{ return {number_of}; }}\n"
+    return f"static inline float {prefix}_number_of({kind(qparams)} q) {{ return {number_of}; }}\n"

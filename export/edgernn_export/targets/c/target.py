@@ -8,23 +8,23 @@ from string import Template
 import numpy as np
 
 from edgernn.integer.forms import integer
-from edgernn.integer.plan import Static, static
+from edgernn.integer.plan import IntegerPlan, static
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.c.casts import INTEGERS, MOVED, NUMBERS, bordered
-from edgernn_export.targets.c.emitter import SCRATCH, Page, kind
-from edgernn_export.targets.c.float_ops import FloatWords
+from edgernn_export.targets.c.emitter import SCRATCH, Emitter, kind
+from edgernn_export.targets.c.float_ops import CFloatOps
 from edgernn_export.targets.c.fusion import Group, grouped, spread
 from edgernn_export.targets.c.identifiers import Names
-from edgernn_export.targets.c.integer_ops import FixedWords
+from edgernn_export.targets.c.integer_ops import CIntegerOps
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out, padded
 from edgernn_export.targets.c.pack import number, text
-from edgernn_export.targets.c.selftest import golden
-from edgernn_export.targets.c.state import door, fields, moves
+from edgernn_export.targets.c.selftest import self_test
+from edgernn_export.targets.c.state import fields, float_io, moves
 from edgernn_export.targets.destination import Place
-from edgernn_export.targets.naming import Plan, plan
+from edgernn_export.targets.naming import NamedTrace, plan
 
 LONGEST_STRING = 4095
 
@@ -32,7 +32,7 @@ LONGEST_STRING = 4095
 def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The `.c` and `.h` of a graph; functions are called after the stem."""
     planned = plan(graph, SCHEMES)
-    header, source = write(planned, identifier(stem), planned.contract, f'#include "{stem}.h"')
+    header, source = write(planned, identifier(stem), planned.manifest_json, f'#include "{stem}.h"')
     return {f"{stem}.c": source.encode(), f"{stem}.h": header.encode()}
 
 
@@ -42,15 +42,15 @@ def identifier(stem: str) -> str:
     return name if re.match(r"[A-Za-z]", name) else f"m{name}"
 
 
-def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, str]:
+def write(planned: NamedTrace, prefix: str, about: str, include: str) -> tuple[str, str]:
     """The header and the source; without an `include`, the header stands in the source."""
     whole = static(planned.graph)
     step = bordered(spread(planned.trace, whole.whole), whole)
     groups = grouped(step.trace)
-    layout = lay_out(step.trace, groups, {name: kind(grid) for name, grid in step.grids.items()})
+    layout = lay_out(step.trace, groups, {name: kind(qparams) for name, qparams in step.quantization.items()})
     spell = Names()
-    page = Page(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
-    floats, integers = FloatWords(page), FixedWords(page, integer(whole))
+    page = Emitter(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
+    floats, integers = CFloatOps(page), CIntegerOps(page, integer(whole))
     for group in groups:
         (integers if _whole(group, whole) else floats).say(group)
     graph = planned.graph
@@ -64,22 +64,22 @@ def write(planned: Plan, prefix: str, about: str, include: str) -> tuple[str, st
         "answer": page.kind(step.trace.y),
         "room": padded(graph.inputs),
         "refusal": _refusal(page),
-        **door(page, prefix),
+        **float_io(page, prefix),
         **fields(page),
     }
     header = template("model.h", facts)
-    parts = _parts(page) | golden(planned, whole) | {"about": _c_string(about), "include": include or header}
+    parts = _parts(page) | self_test(planned, whole) | {"about": _c_string(about), "include": include or header}
     parts |= {} if include else {"no_float": ""}  # a library's own loader has floating point
     return header, template("model.c", facts | parts)
 
 
-def _whole(group: Group, plan: Static) -> bool:
+def _whole(group: Group, plan: IntegerPlan) -> bool:
     """Whether the words of a group are for integers, or cross to them and from them."""
-    word = group.words[0]
-    return plan.integer(word) or word.name in (INTEGERS, NUMBERS, MOVED)
+    op = group.operations[0]
+    return plan.integer(op) or op.name in (INTEGERS, NUMBERS, MOVED)
 
 
-def _parts(page: Page) -> dict[str, str]:
+def _parts(page: Emitter) -> dict[str, str]:
     """What stands in the source and not in the header."""
     page.kernels.add("guard" if page.floating else "blocks")  # both include string.h, which every step needs
     scratches = "".join(
@@ -99,41 +99,45 @@ def _parts(page: Page) -> dict[str, str]:
     }
 
 
-def _frame(page: Page) -> str:
+def _frame(page: Emitter) -> str:
     """What a frame is made of."""
-    return "int32_t" if page.plan.graph.rows else page.kind(page.plan.trace.x)
+    return "int32_t" if page.plan.graph.vocabulary_size else page.kind(page.plan.trace.x)
 
 
-def _bad(page: Page) -> str:
+def _bad(page: Emitter) -> str:
     """Whether a frame must not enter; nothing where every frame may."""
-    rows, inputs = page.plan.graph.rows, page.plan.graph.inputs
+    rows, inputs = page.plan.graph.vocabulary_size, page.plan.graph.inputs
     if rows:
         return f"x[0] < 0 || x[0] >= {rows}"
-    return f"!all_within(x, {number(page.plan.said.limit)}, {inputs})" if _frame(page) == "float" else ""
+    return f"!all_within(x, {number(page.plan.manifest.limit)}, {inputs})" if _frame(page) == "float" else ""
 
 
-def _refusal(page: Page) -> str:
+def _refusal(page: Emitter) -> str:
     """What the header says of that."""
     if not _bad(page):
         return "Returns 0."
-    why = "an index outside the table" if page.plan.graph.rows else f"not finite, or beyond {page.plan.said.limit:.3g}"
+    why = (
+        "an index outside the table"
+        if page.plan.graph.vocabulary_size
+        else f"not finite, or beyond {page.plan.manifest.limit:.3g}"
+    )
     return f"Returns 0; or 1 for a frame that must not enter\n * ({why}), and then state and y are as they were."
 
 
-def _title(planned: Plan, prefix: str, *, floating: bool) -> str:
+def _title(planned: NamedTrace, prefix: str, *, floating: bool) -> str:
     layers = "\n".join(
-        f" *   {layer.name}: {type(layer.cell).__name__}, reads {', '.join(layer.reads)}"
+        f" *   {layer.name}: {type(layer.cell).__name__}, reads {', '.join(layer.inputs)}"
         for layer in planned.graph.layers
     )
     return (
         f"/* {prefix}: one step of a recurrent network. Written by edgernn {VERSION}; do not edit.\n *\n{layers}\n *\n"
-        f" * Precision {planned.said.precision}; graph {planned.said.graph}.\n"
+        f" * Precision {planned.manifest.precision}; graph {planned.manifest.graph}.\n"
         " * Needs -O2 or more to be quick"
         f"{'; -ffp-contract=off keeps dynamic int8 the same to the last bit' if floating else ''}.\n */"
     )
 
 
-def _statements(page: Page) -> str:
+def _statements(page: Emitter) -> str:
     """The statements of one step, a block for each layer."""
     openings = [f"    {line}" for line in page.openings]
     body = ["", "    /* what the step reads, as int8 */", *openings] if openings else []
@@ -146,7 +150,7 @@ def _statements(page: Page) -> str:
     return "\n".join(body)
 
 
-def _ends(page: Page) -> list[str]:
+def _ends(page: Emitter) -> list[str]:
     """Copies of the answer and the states; a carried value that becomes another is saved before it is overwritten."""
     steps = page.step.trace
     before, after = [f"    memcpy(y, {page.names[steps.y.name]}, {steps.y.width} * sizeof *y);"], []
@@ -164,14 +168,14 @@ def _ends(page: Page) -> list[str]:
     return before + after
 
 
-def _layer_line(planned: Plan, name: str) -> str:
+def _layer_line(planned: NamedTrace, name: str) -> str:
     layer = next(layer for layer in planned.graph.layers if layer.name == name)
     carried = ", ".join(state for state in planned.graph.states if state.split(".")[0] == name)
-    said = f"{name}: {type(layer.cell).__name__}, reads {', '.join(layer.reads)}"
+    said = f"{name}: {type(layer.cell).__name__}, reads {', '.join(layer.inputs)}"
     return f"{said}, carries {carried}" if carried else said
 
 
-def _given(planned: Plan, spell: Names) -> dict[str, str]:
+def _given(planned: NamedTrace, spell: Names) -> dict[str, str]:
     states = {state.before.name: f"state->{spell('state', state.name)}" for state in planned.trace.states}
     return {planned.trace.x.name: "state->x", **states}
 

@@ -9,10 +9,10 @@ from edgernn.artifact.manifest import Signature, signature
 from edgernn.integer.plan import static
 from edgernn.model.graph import INPUT
 from edgernn.model.trace import replay
-from edgernn_export.targets.naming import Plan
-from edgernn_export.targets.onnx.integers import IntegerWords
+from edgernn_export.targets.naming import NamedTrace
+from edgernn_export.targets.onnx.integers import OnnxIntegerOps
+from edgernn_export.targets.onnx.operations import OnnxOps
 from edgernn_export.targets.onnx.sums import late, summed
-from edgernn_export.targets.onnx.words import OnnxWords
 
 TYPES = {
     "float32": onnx.TensorProto.FLOAT,
@@ -23,22 +23,22 @@ TYPES = {
 """The dtypes of a contract as ONNX calls them."""
 
 
-def step(planned: Plan) -> onnx.GraphProto:
+def step(planned: NamedTrace) -> onnx.GraphProto:
     """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
     integers = static(planned.graph)
-    words: OnnxWords
+    operations: OnnxOps
     if integers.whole:
-        words = IntegerWords(planned, integers)
+        operations = OnnxIntegerOps(planned, integers)
     else:
         planned = replace(planned, trace=summed(planned.trace))
-        words = OnnxWords(planned, late(planned.trace))
-    replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
+        operations = OnnxOps(planned, late(planned.trace))
+    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins}, operations.hear)
     for output, ref in planned.outs.items():
-        words.result(output, ref)
-    values = infos(signature(planned.said))
+        operations.result(output, ref)
+    values = infos(signature(planned.manifest))
     ins = [values[INPUT], *(values[ref.name] for ref in planned.ins[1:])]
     outs = [values[name] for name in planned.outs]
-    return helper.make_graph(words.nodes, "step", ins, outs, list(words.weights.values()))
+    return helper.make_graph(operations.nodes, "step", ins, outs, list(operations.weights.values()))
 
 
 def infos(said: Signature) -> dict[str, onnx.ValueInfoProto]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgernn.model.record import Word
+from edgernn.model.record import Op
 from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 from edgernn.model.trace import Trace
 
@@ -22,36 +22,36 @@ def summed(steps: Trace) -> Trace:
 
 def late(steps: Trace) -> frozenset[str]:
     """The values of affines without bias that wait for the one sum that reads them, at most one of each sum."""
-    free = {name for name, word in _lone(steps).items() if word.args[2] is None}
-    pairs = [word.reads for word in steps.words if word.name == "add"]
+    free = {name for name, op in _lone(steps).items() if op.args[2] is None}
+    pairs = [op.inputs for op in steps.operations if op.name == "add"]
     return frozenset(b.name if b.name in free else a.name for a, b in pairs if {a.name, b.name} & free)
 
 
-def _lone(steps: Trace) -> Mapping[str, Word]:
+def _lone(steps: Trace) -> Mapping[str, Op]:
     """Affines in float, by the value that they make: those that one word reads and nothing else."""
-    read = Counter(ref.name for word in steps.words for ref in word.reads)
+    read = Counter(ref.name for op in steps.operations for ref in op.inputs)
     read.update(ref.name for ref in steps.results)
-    affines = [word for word in steps.words if word.name == "affine" and word.args[0].scheme not in {DYNAMIC, *STATIC}]
-    return {word.made[0].name: word for word in affines if read[word.made[0].name] == 1}
+    affines = [op for op in steps.operations if op.name == "affine" and op.args[0].scheme not in {DYNAMIC, *STATIC}]
+    return {op.outputs[0].name: op for op in affines if read[op.outputs[0].name] == 1}
 
 
 def _by_rows(steps: Trace) -> Trace:
     lone = _lone(steps)
-    cuts = [word for word in steps.words if word.name == "split" and word.reads[0].name in lone]
-    cut_of = {part.name: cut for cut in cuts for part in cut.made}
-    pairs = [[cut_of.get(ref.name) for ref in word.reads] for word in steps.words if word.name == "add"]
-    wanted = {cut.made: cut for pair in pairs if None not in pair for cut in pair if cut is not None}
-    gone = {cut.reads[0].name for cut in wanted.values()}
-    words: list[Word] = []
-    for word in steps.words:
-        if word.made in wanted:
-            words += _parts(lone[word.reads[0].name], word)
-        elif word.made[0].name not in gone:
-            words.append(word)
-    return replace(steps, words=tuple(words))
+    cuts = [op for op in steps.operations if op.name == "split" and op.inputs[0].name in lone]
+    cut_of = {part.name: cut for cut in cuts for part in cut.outputs}
+    pairs = [[cut_of.get(ref.name) for ref in op.inputs] for op in steps.operations if op.name == "add"]
+    wanted = {cut.outputs: cut for pair in pairs if None not in pair for cut in pair if cut is not None}
+    gone = {cut.inputs[0].name for cut in wanted.values()}
+    operations: list[Op] = []
+    for op in steps.operations:
+        if op.outputs in wanted:
+            operations += _parts(lone[op.inputs[0].name], op)
+        elif op.outputs[0].name not in gone:
+            operations.append(op)
+    return replace(steps, operations=tuple(operations))
 
 
-def _parts(affine: Word, cut: Word) -> list[Word]:
+def _parts(affine: Op, cut: Op) -> list[Op]:
     """The affines that make the parts of a split."""
     weight, x, bias = affine.args
     ends = np.cumsum(cut.widths)
@@ -59,7 +59,7 @@ def _parts(affine: Word, cut: Word) -> list[Word]:
     for i, (end, width) in enumerate(zip(ends, cut.widths, strict=True)):
         rows = slice(end - width, end)
         args = (_rows(weight, rows), x, None if bias is None else _rows(bias, rows))
-        found.append(Word(cut.layer, cut.k + i, "affine", args, (width,)))
+        found.append(Op(cut.layer, cut.k + i, "affine", args, (width,)))
     return found
 
 
@@ -69,16 +69,16 @@ def _rows(tensor: Tensor, rows: slice) -> Tensor:
 
 def _one_bias(steps: Trace) -> Trace:
     lone, given = _lone(steps), dict[str, Tensor | None]()
-    for word in steps.words:
-        if word.name == "add" and all(ref.name in lone for ref in word.reads) and len(set(word.reads)) == 2:
-            a, b = (ref.name for ref in word.reads)
+    for op in steps.operations:
+        if op.name == "add" and all(ref.name in lone for ref in op.inputs) and len(set(op.inputs)) == 2:
+            a, b = (ref.name for ref in op.inputs)
             both = [bias for bias in (lone[a].args[2], lone[b].args[2]) if bias is not None]
             total = sum((bias.dense(np.float32) for bias in both), np.float32(0))
             given[a], given[b] = Tensor(total) if len(both) == 2 else (both or [None])[0], None
     return replace(
         steps,
-        words=tuple(
-            replace(word, args=(*word.args[:2], given[word.made[0].name])) if word.made[0].name in given else word
-            for word in steps.words
+        operations=tuple(
+            replace(op, args=(*op.args[:2], given[op.outputs[0].name])) if op.outputs[0].name in given else op
+            for op in steps.operations
         ),
     )

@@ -23,10 +23,10 @@ IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}
 def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same graph."""
     planned = plan(graph, tuple(SCHEMES))
-    return {f"{stem}.onnx": serialized(step(planned), planned.contract)}
+    return {f"{stem}.onnx": serialized(step(planned), planned.manifest_json)}
 
 
-def serialized(graph: onnx.GraphProto, contract: str) -> bytes:
+def serialized(graph: onnx.GraphProto, manifest: str) -> bytes:
     """A whole file around a graph, with the block of JSON that says what it is."""
     wide = any(tensor.data_type == onnx.TensorProto.INT16 for tensor in graph.initializer)  # of each grid, its zero
     opset = OPSET_OF_16_BITS if wide else OPSET
@@ -37,6 +37,6 @@ def serialized(graph: onnx.GraphProto, contract: str) -> bytes:
         producer_name="edgernn",
         producer_version=VERSION,
     )
-    helper.set_model_props(model, {"edgernn": contract})
+    helper.set_model_props(model, {"edgernn": manifest})
     onnx.checker.check_model(model, full_check=True)
     return fill(model.SerializeToString(deterministic=True))

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
-from edgernn.artifact.manifest import signature, whole, write
+from edgernn.artifact.manifest import signature, window_manifest, write
 from edgernn.interpreters.numpy import Array, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
@@ -43,8 +43,8 @@ class Passes:
         frame, y = body.input.pop(0), body.output.pop(0)
         body.input.append(frame)  # states come first in a Scan
         body.output.append(y)
-        rest = Stepper(planned.graph, "float32").rest(1)
-        states = [self.store(f"{name}.{state}", array) for state, array in rest.items()]
+        initial_state = Stepper(planned.graph, "float32").initial_state(1)
+        states = [self.store(f"{name}.{state}", array) for state, array in initial_state.items()]
         return self.node(
             "Scan",
             [*states, x],
@@ -73,14 +73,14 @@ class Passes:
 
 def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same window."""
-    said, passes = whole(window.astype("float32")), Passes()
-    value = INPUT if said.rows else passes.node("Unsqueeze", [INPUT, passes.axis()], "frames")
+    manifest, passes = window_manifest(window.astype("float32")), Passes()
+    value = INPUT if manifest.vocabulary_size else passes.node("Unsqueeze", [INPUT, passes.axis()], "frames")
     for i, stage in enumerate(window.stages):
         value = passes.stage(i, stage, value)
     if window.pooled:
         passes.node("ReduceMean", [value], OUTPUT, axes=[0], keepdims=0)
     else:
         passes.node("Squeeze", [value, passes.axis()], OUTPUT)
-    values = infos(signature(said))
+    values = infos(signature(manifest))
     graph = helper.make_graph(passes.nodes, "window", [values[INPUT]], [values[OUTPUT]], [*passes.weights.values()])
-    return {f"{stem}.onnx": serialized(graph, write(said))}
+    return {f"{stem}.onnx": serialized(graph, write(manifest))}

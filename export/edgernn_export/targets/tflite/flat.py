@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import MissingExtraError
-from edgernn.integer.plan import Grid
+from edgernn.integer.plan import QuantizationParameters
 from edgernn.model import int4
 
 try:
@@ -62,10 +62,12 @@ class Flat:
             self._quantize(made, scale.tolist(), [0] * len(scale))
         return made
 
-    def integers(self, name: str, shape: Sequence[int], grid: Grid, data: Array | None = None) -> int:
+    def integers(
+        self, name: str, shape: Sequence[int], qparams: QuantizationParameters, data: Array | None = None
+    ) -> int:
         """A tensor of integers on a grid; with data it is a constant."""
-        made = self.tensor(name, shape, f"int{grid.bits}", data)
-        self._quantize(made, [grid.scale], [grid.zero])
+        made = self.tensor(name, shape, f"int{qparams.bits}", data)
+        self._quantize(made, [qparams.scale], [qparams.zero])
         return made
 
     def _quantize(self, tensor: int, scales: list[float], zeros: list[int]) -> None:

@@ -11,20 +11,20 @@ from edgernn.model.trace import replay
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
-from edgernn_export.targets.tflite.integers import IntegerWords
-from edgernn_export.targets.tflite.words import TfliteWords
+from edgernn_export.targets.tflite.integers import TfliteIntegerOps
+from edgernn_export.targets.tflite.operations import TfliteOps
 
 
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     planned, flat = plan(graph, SCHEMES), Flat()
     integers = static(planned.graph)
-    words = IntegerWords(planned, flat, place, integers) if integers.whole else TfliteWords(planned, flat, place)
-    shapes = step_signature(planned.said)
+    operations = TfliteIntegerOps(planned, flat, place, integers) if integers.whole else TfliteOps(planned, flat, place)
+    shapes = step_signature(planned.manifest)
     for ref in planned.ins:
-        words.enter(ref, *shapes[ref.name])
-    replay(planned.trace.words, words, {ref.name: ref for ref in planned.ins}, words.hear)
+        operations.enter(ref, *shapes[ref.name])
+    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins}, operations.hear)
     for output, ref in planned.outs.items():
-        words.leave(output, ref)
+        operations.leave(output, ref)
     ins = [ref.name for ref in planned.ins]
-    return {f"{stem}.tflite": fill(flat.finish(ins, list(planned.outs), {"edgernn": planned.contract.encode()}))}
+    return {f"{stem}.tflite": fill(flat.finish(ins, list(planned.outs), {"edgernn": planned.manifest_json.encode()}))}

@@ -12,7 +12,7 @@ extern "C" {
 #define ${upper}_INPUTS $inputs
 #define ${upper}_OUTPUTS $outputs
 #define ${upper}_CARRIED $carried /* $units, in the order of the states below */
-$grids
+$quantization
 /* One stream: what it carries, then room for the step. Any number may be used side by side. */
 typedef struct {
 $fields    $frame x[$room];

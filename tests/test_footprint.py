@@ -27,7 +27,7 @@ from ways import needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
 BENCH = Path(__file__).parent.parent / "bench"
-MEASURED = json.loads((BENCH / "results/c_room.json").read_text())
+MEASURED = json.loads((BENCH / "results/c_footprint.json").read_text())
 CHIPS = [name for name in boards.names() if boards.load(name).microcontroller]
 
 
@@ -70,8 +70,8 @@ def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
     listed = subprocess.run(["nm", "-S", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     parts = [line.split() for line in listed.splitlines()]
     sizes = {each[3]: int(each[1], 16) for each in parts if len(each) == 4 and each[2] in "rRdDbB"}
-    assert sizes.pop("about") == said.contract
-    assert sum(sizes.pop(array) for array in list(sizes) if array not in said.constants) == said.rest
+    assert sizes.pop("about") == said.manifest
+    assert sum(sizes.pop(array) for array in list(sizes) if array not in said.constants) == said.initial_state
     assert sizes == said.constants
 
 
@@ -119,7 +119,7 @@ TWO = Graph(
 def test_a_model_that_was_not_measured_stays_below(isa):
     if not (find_spec("ziglang") and shutil.which("llvm-nm")):
         pytest.skip("there is no ziglang, or no llvm-nm")
-    spec = spec_from_file_location("c_room", BENCH / "c_room.py")
+    spec = spec_from_file_location("c_footprint", BENCH / "c_footprint.py")
     bench = module_from_spec(spec)
     spec.loader.exec_module(bench)
     layers = (Layer("lstm", Lstm(t(96, 13), t(96, 24), t(96))), Layer("out", Dense(t(7, 24), t(7), "softmax")))
@@ -144,7 +144,7 @@ def test_it_fits_or_not_by_the_sums(chip):
         if found.unknown:
             assert (found.flash_fits, found.ram_fits) == (None, None)
             continue
-        assert found.flash == found.weights + found.contract + found.code
+        assert found.flash == found.weights + found.manifest + found.code
         assert found.ram == found.carried + found.scratch + found.stack
         assert (found.flash_fits, found.ram_fits) == (found.flash <= found.flash_room, found.ram <= found.ram_room)
 

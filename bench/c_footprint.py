@@ -1,7 +1,7 @@
 """What the C step takes on microcontrollers, as zig compiles it: the figures from which `edgernn estimate` predicts.
 
-Writes results/c_room.json: for each graph, precision and instruction set the bytes of code, and the stack. Prints, for
-each instruction set, the smallest weights of the traits that no measured object exceeds: the tables of
+Writes results/c_footprint.json: for each graph, precision and instruction set the bytes of code, and the stack.
+Prints, for each instruction set, the smallest weights of the traits that no measured object exceeds: the tables of
 edgernn_export.targets.c.footprint.
 """
 
@@ -30,7 +30,7 @@ from edgernn_export.targets.c.target import render  # noqa: E402
 from edgernn_export.targets.destination import NATIVE, Place  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
-RESULTS = HERE / "results/c_room.json"
+RESULTS = HERE / "results/c_footprint.json"
 SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 WHOLE = (
     "stack", "keywords", "keywords wide", "keywords sparse", "Rnn relu", "Gru", "Lstm", "Lstm projected", "Dense",
@@ -103,7 +103,7 @@ def main() -> None:
                 if not abi:
                     continue
                 code, stack, data = compiled(graph, isa, folder)
-                wanted = {**said.constants, "about": said.contract}
+                wanted = {**said.constants, "about": said.manifest}
                 assert all(
                     wanted.get(array, size) == size for array, size in data.items()
                 )  # a few are folded into code

@@ -13,7 +13,7 @@ from edgernn.train.data.sequences import Data
 FRAMES = 100_000  # of the training part from which ranges are learnt, at most
 
 
-def core(graph: Graph, data: Data) -> Graph:
+def trainable_subgraph(graph: Graph, data: Data) -> Graph:
     """The layers that read what `data.features` makes and answer as its targets are stored, with their ranges.
 
     Args:
@@ -35,12 +35,12 @@ def core(graph: Graph, data: Data) -> Graph:
             )
     if not middle:
         raise UsageError(f"the model has {len(graph.layers)} layers, all of them cells of this data; give another")
-    enters = graph.recorded[before[-1].name].y.name if before else INPUT
+    enters = graph.layer_traces[before[-1].name].y.name if before else INPUT
     layers = tuple(
-        replace(each, reads=tuple(INPUT if before and name == before[-1].name else name for name in each.reads))
+        replace(each, inputs=tuple(INPUT if before and name == before[-1].name else name for name in each.inputs))
         for each in middle
     )
-    alone = Graph(layers, data.width, graph.rest)
+    alone = Graph(layers, data.width, graph.initial_state)
     known = {name: each for name, each in graph.ranges.items() if name in alone.values and name != INPUT}
     return replace(alone, ranges=known | ({INPUT: graph.ranges[enters]} if enters in graph.ranges else {}))
 

@@ -11,12 +11,12 @@ from edgernn.artifact import manifest
 from edgernn.cells import Dense, Gru, Standardize
 from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.integer.plan import static
-from edgernn.interpreters.integer import FixedStepper
+from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.runtime.float_io import Door, integers, numbers
+from edgernn.runtime.float_io import FloatIO, integers, numbers
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 KWS = keyword_spotter()
@@ -49,9 +49,9 @@ def opened(graph, tmp_path):
 def test_the_raw_stream_is_the_float_stream(name, scheme, tmp_path):
     """Frame by frame, result by result and state by state, and both are the definition."""
     graph = quantized(name, scheme)
-    program, stepper = opened(graph, tmp_path), FixedStepper(graph)
-    said, raw, usual, states = program.contract, program.stream(raw=True), program.stream(), stepper.rest()
-    for x in frames(graph, 24, seed=5) * (1 if graph.rows else 2):
+    program, stepper = opened(graph, tmp_path), IntegerStepper(graph)
+    said, raw, usual, states = program.manifest, program.stream(raw=True), program.stream(), stepper.initial_state()
+    for x in frames(graph, 24, seed=5) * (1 if graph.vocabulary_size else 2):
         y, q = usual.step(x), raw.step(integers(said, "x", x))
         wanted, states = stepper.step(x, states)
         assert q.dtype == said.dtype("y")
@@ -67,12 +67,14 @@ def test_the_raw_stream_is_the_float_stream(name, scheme, tmp_path):
 @every_scheme
 def test_what_no_integer_word_makes_or_reads_alone_stays_float(name, scheme):
     graph = quantized(name, scheme)
-    plan, said = static(graph), manifest.contract(graph)
-    assert {state: said.grids.get(state) for state in plan.states} == plan.states
-    readers = [plan.integer(word) for word in plan.trace.words if plan.trace.x in word.reads]
-    assert ("x" in said.grids) == (all(readers) and not graph.rows)
-    assert ("y" in said.grids) == (plan.trace.y.name in plan.whole)
-    assert (name in HALF) == (not graph.rows and not {"x", "y"} <= said.grids.keys()) or name == "stack"
+    plan, said = static(graph), manifest.graph_manifest(graph)
+    assert {state: said.quantization.get(state) for state in plan.states} == plan.states
+    readers = [plan.integer(op) for op in plan.trace.operations if plan.trace.x in op.inputs]
+    assert ("x" in said.quantization) == (all(readers) and not graph.vocabulary_size)
+    assert ("y" in said.quantization) == (plan.trace.y.name in plan.whole)
+    assert (name in HALF) == (
+        not graph.vocabulary_size and not {"x", "y"} <= said.quantization.keys()
+    ) or name == "stack"
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,14 +82,14 @@ def test_what_no_integer_word_makes_or_reads_alone_stays_float(name, scheme):
 def test_every_state_comes_back_exactly(data, scheme, name):
     """Any integers at all, as float32 to whoever keeps them and back; and a float off its grid is rounded to it."""
     graph = quantized(name, scheme)
-    said = manifest.contract(graph)
+    said = manifest.graph_manifest(graph)
     for state, width in said.states.items():
-        grid = said.grids[state]
-        q = np.array(data.draw(st.lists(st.integers(grid.low, grid.high), min_size=width, max_size=width)))
+        qparams = said.quantization[state]
+        q = np.array(data.draw(st.lists(st.integers(qparams.low, qparams.high), min_size=width, max_size=width)))
         kept = numbers(said, state, q.astype(said.dtype(state)))
         assert kept.dtype == np.float32
         np.testing.assert_array_equal(integers(said, state, kept), q)
-        off = (q - grid.zero + data.draw(st.floats(-0.49, 0.49))) * grid.scale
+        off = (q - qparams.zero + data.draw(st.floats(-0.49, 0.49))) * qparams.scale
         np.testing.assert_array_equal(integers(said, state, off.astype(np.float32)), q)
 
 
@@ -117,18 +119,18 @@ FRAMES = st.lists(
 @given(xs=FRAMES, scheme=st.sampled_from(list(STATIC)), bad=st.none() | st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_a_frame_is_rounded_as_a_grid_rounds(xs, scheme, bad):
     """Alone and in a block, which ends before the first frame that must not enter."""
-    said = manifest.contract(quantized("Scale", scheme))
-    door, xs = Door(Echo(said), said), np.array(xs, np.float32)
+    said = manifest.graph_manifest(quantized("Scale", scheme))
+    float_io, xs = FloatIO(Echo(said), said), np.array(xs, np.float32)
     if bad is not None:
         xs[-1, 3] = bad
-    wanted, results = said.grids["y"].numbers(said.grids["x"].integers(xs)), np.empty_like(xs)
-    done = door.run(xs, results)
+    wanted, results = said.quantization["y"].numbers(said.quantization["x"].integers(xs)), np.empty_like(xs)
+    done = float_io.run(xs, results)
     assert done == len(xs) - (bad is not None)
     np.testing.assert_array_equal(results[:done], wanted[:done])
     for x, y in zip(xs[:done], wanted, strict=False):
-        door.x[:] = x
-        door.step()
-        np.testing.assert_array_equal(door.y, y)
+        float_io.x[:] = x
+        float_io.step()
+        np.testing.assert_array_equal(float_io.y, y)
 
 
 @pytest.fixture
@@ -189,7 +191,7 @@ def test_where_there_are_no_integers_raw_is_refused(graph, tmp_path):
 @every_scheme
 def test_the_contract_travels_with_its_grids(scheme):
     graph = quantized("kws", scheme)
-    said = manifest.contract(graph)
+    said = manifest.graph_manifest(graph)
     assert manifest.read(manifest.write(said).encode(), "m") == said
     kind = f"int{STATIC[scheme]}"
     assert manifest.step_signature(said) == {

@@ -8,9 +8,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn_export.targets.naming import Plan
+from edgernn_export.targets.naming import NamedTrace
 
 Array = NDArray[Any]
 
@@ -18,10 +18,10 @@ ZERO = 128  # the unsigned integer that stands for 0
 ZERO_OF_FOUR = 8  # as above, in four bits
 
 
-class OnnxWords:
+class OnnxOps:
     """Each word as nodes; a value is its Ref in the trace."""
 
-    def __init__(self, planned: Plan, late: Collection[str] = ()) -> None:
+    def __init__(self, planned: NamedTrace, late: Collection[str] = ()) -> None:
         self.plan = planned
         self.late = late  # values of affines that are written with the sum that reads them
         self.waiting: dict[str, list[str]] = {}  # their inputs
@@ -29,19 +29,19 @@ class OnnxWords:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, onnx.TensorProto] = {}
         self.inside: set[str] = set()  # values that no word of the trace made
-        self.word: Word
+        self.op: Op
 
-    def hear(self, word: Word) -> None:
+    def hear(self, op: Op) -> None:
         """Remember the word whose method is called next."""
-        self.word = word
+        self.op = op
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme == DYNAMIC:
             return self._dynamic(weight, x, bias)
         ins = [self._name(x), self._matrix(weight)]
-        if self.word.made[0].name in self.late:
-            self.waiting[self.word.made[0].name] = ins
-            return self.word.made[0]
+        if self.op.outputs[0].name in self.late:
+            self.waiting[self.op.outputs[0].name] = ins
+            return self.op.outputs[0]
         return self._node("Gemm", ins if bias is None else [*ins, self._constant(bias)], transB=1)
 
     def add(self, a: Ref, b: Ref) -> Ref:
@@ -61,7 +61,7 @@ class OnnxWords:
             return self._node("Mul", [self._name(x), self._constant(by, "by")])
         if by == 1.0:
             return self._node("Add", [self._name(x), self._constant(plus, "plus")])
-        scaled = f"{self.word.made[0].name}.scaled"
+        scaled = f"{self.op.outputs[0].name}.scaled"
         self._inside("Mul", [self._name(x), self._constant(by, "by")], [scaled])
         return self._node("Add", [scaled, self._constant(plus, "plus")])
 
@@ -82,7 +82,7 @@ class OnnxWords:
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         self._node("Split", [self._name(x), self._shape(*sizes)], axis=1)
-        return self.word.made
+        return self.op.outputs
 
     def concat(self, *xs: Ref) -> Ref:
         return self._node("Concat", [self._name(x) for x in xs], axis=1)
@@ -109,7 +109,7 @@ class OnnxWords:
         """
         if not weight.scheme:
             return self._constant(weight)
-        name = self.plan.weight(weight, self.word)
+        name = self.plan.weight(weight, self.op)
         dense = f"{name}.dense"
         if dense in self.inside:
             return dense
@@ -157,7 +157,7 @@ class OnnxWords:
         and signed bytes in 16 bits, which saturate; those of two unsigned bytes it does not.
         """
         assert weight.scale is not None
-        made, name = self.word.made[0], self.plan.weight(weight, self.word)
+        made, name = self.op.outputs[0], self.plan.weight(weight, self.op)
         unsigned = (weight.stored.T.astype(np.int16) + ZERO).astype(np.uint8)
         q, step, zero = self._rounded(x)
         ins = [q, self._store(name, unsigned), zero, self._store("zero", np.array(ZERO, np.uint8))]
@@ -186,18 +186,18 @@ class OnnxWords:
         self.nodes.append(helper.make_node("Identity", [name], [output], output))
 
     def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
-        made = self.word.made
+        made = self.op.outputs
         outputs = [self.names[ref.name] for ref in made]
         self.nodes.append(helper.make_node(kind, inputs, outputs, made[0].name, **attributes))
         return made[0]
 
     def _constant(self, given: Tensor | float, role: str = "") -> str:
         if isinstance(given, Tensor):
-            weights = [arg for arg in self.word.args if isinstance(arg, Tensor)]
-            name = self.plan.weight(given, self.word) if given in weights else f"{self.word.made[0].name}.{role}"
+            weights = [arg for arg in self.op.args if isinstance(arg, Tensor)]
+            name = self.plan.weight(given, self.op) if given in weights else f"{self.op.outputs[0].name}.{role}"
             array = given.dense(np.float32)
         else:
-            name, array = f"{self.word.made[0].name}.{role}", np.array(given, np.float32)
+            name, array = f"{self.op.outputs[0].name}.{role}", np.array(given, np.float32)
         return self._store(name, array)
 
     def _inside(self, kind: str, inputs: list[str], outputs: list[str], **attributes: float) -> None:

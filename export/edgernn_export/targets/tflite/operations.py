@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgernn.model.record import Ref, Word
+from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.destination import Place
-from edgernn_export.targets.naming import Plan
+from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
 
 AXIS = 1  # of the values, which are (1, width)
@@ -31,19 +31,19 @@ per row for no scale at all.
 """
 
 
-class TfliteWords:
+class TfliteOps:
     """Each word as operators on values of float32; a value is its Ref in the trace."""
 
-    def __init__(self, planned: Plan, flat: Flat, place: Place) -> None:
+    def __init__(self, planned: NamedTrace, flat: Flat, place: Place) -> None:
         self.plan = planned
         self.names = dict(planned.names)
         self.flat = flat
         self.place = place
-        self.word: Word
+        self.op: Op
 
-    def hear(self, word: Word) -> None:
+    def hear(self, op: Op) -> None:
         """Remember the word whose method is called next."""
-        self.word = word
+        self.op = op
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme != DYNAMIC:
@@ -98,7 +98,7 @@ class TfliteWords:
             options.numSplits = len(sizes)
             cut = self._integers(f"sizes.{'.'.join(map(str, sizes))}", sizes)
             self._operator("SPLIT_V", [self._value(x), cut, axis], options)
-        return self.word.made
+        return self.op.outputs
 
     def concat(self, *xs: Ref) -> Ref:
         options = schema.ConcatenationOptionsT()
@@ -148,17 +148,17 @@ class TfliteWords:
     def _one_scale(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """The integers themselves as weights, of scale 1, and then the scale of each row: right on every runtime."""
         assert weight.scale is not None
-        sums = self._inner("sums", self.word.made[0].width)
+        sums = self._inner("sums", self.op.outputs[0].width)
         ins = [self._value(x), self._stored(weight, np.ones(1)), ABSENT]
         self.flat.operator("FULLY_CONNECTED", ins, [sums], schema.FullyConnectedOptionsT(), HYBRID_ONE_SCALE)
-        scale = self.flat.constant(f"{self.plan.weight(weight, self.word)}.scale", weight.scale)
+        scale = self.flat.constant(f"{self.plan.weight(weight, self.op)}.scale", weight.scale)
         return self._chain(sums, [("MUL", scale), *([] if bias is None else [("ADD", self._weight(bias))])])
 
     def _dense(self, weight: Tensor) -> int:
         """A matrix in float32, made of its smaller form when the model is loaded."""
         if not weight.scheme:
             return self._weight(weight)
-        name = f"{self.plan.weight(weight, self.word)}.dense"
+        name = f"{self.plan.weight(weight, self.op)}.dense"
         if name in self.flat.index:
             return self.flat.index[name]
         dtype = self._kept(weight)
@@ -167,7 +167,7 @@ class TfliteWords:
             self.flat.operator("DEQUANTIZE", [self._stored(weight, weight.scale)], [dense], version=DEQUANTIZE[dtype])
             return dense
         rows = weight.whole.reshape(weight.scale.size, -1)  # each group as a row, which has its own scale
-        stored = self.flat.constant(self.plan.weight(weight, self.word), rows, weight.scale.reshape(-1), dtype)
+        stored = self.flat.constant(self.plan.weight(weight, self.op), rows, weight.scale.reshape(-1), dtype)
         groups = self.flat.tensor(f"{name}.groups", rows.shape)
         self.flat.operator("DEQUANTIZE", [stored], [groups], version=DEQUANTIZE[dtype])
         return self._reshaped(groups, name, weight.shape)
@@ -180,11 +180,11 @@ class TfliteWords:
 
     def _stored(self, weight: Tensor, scale: Array | None) -> int:
         stored = weight.stored if weight.scale is None else weight.whole
-        return self.flat.constant(self.plan.weight(weight, self.word), stored, scale, self._kept(weight))
+        return self.flat.constant(self.plan.weight(weight, self.op), stored, scale, self._kept(weight))
 
     def _chain(self, at: int, steps: Sequence[tuple[str, int]]) -> Ref:
         """One elementwise operator after the other, each with an operand; the last makes the value of the word."""
-        made = self.word.made[0]
+        made = self.op.outputs[0]
         for i, (kind, operand) in enumerate(steps, 1):
             to = self._made(made) if i == len(steps) else self._inner(f"{kind}.{i}", made.width)
             self.flat.operator(kind, [at, operand], [to], ELEMENTWISE[kind]())
@@ -198,19 +198,19 @@ class TfliteWords:
         return self.flat.tensor(self.names[ref.name], (1, ref.width))
 
     def _inner(self, role: str, width: int) -> int:
-        return self.flat.tensor(f"{self.word.made[0].name}.{role}", (1, width))
+        return self.flat.tensor(f"{self.op.outputs[0].name}.{role}", (1, width))
 
     def _operator(self, kind: str, ins: Sequence[int], options: Any = None, version: int = 1) -> Ref:
-        self.flat.operator(kind, ins, [self._made(ref) for ref in self.word.made], options, version)
-        return self.word.made[0]
+        self.flat.operator(kind, ins, [self._made(ref) for ref in self.op.outputs], options, version)
+        return self.op.outputs[0]
 
     def _weight(self, tensor: Tensor) -> int:
-        return self.flat.constant(self.plan.weight(tensor, self.word), tensor.dense(np.float32))
+        return self.flat.constant(self.plan.weight(tensor, self.op), tensor.dense(np.float32))
 
     def _factor(self, given: Tensor | float, role: str) -> int:
         if isinstance(given, Tensor):
             return self._weight(given)
-        return self.flat.constant(f"{self.word.made[0].name}.{role}", np.full((1, 1), given, np.float32))
+        return self.flat.constant(f"{self.op.outputs[0].name}.{role}", np.full((1, 1), given, np.float32))
 
     def _integers(self, name: str, values: int | Sequence[int]) -> int:
         return self.flat.constant(name, np.array(values, np.int32))

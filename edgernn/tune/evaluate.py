@@ -14,7 +14,7 @@ from edgernn.errors import FrameError, UsageError
 from edgernn.interpreters.integer import stepper
 from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import FRAMES, checked
-from edgernn.passes.pruning import Plan
+from edgernn.passes.pruning import Pruning
 from edgernn.train.data.fingerprint import Fingerprint, versions
 
 Array = NDArray[Any]
@@ -25,7 +25,7 @@ ENOUGH = 2 * FRAMES
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class Evaluator:
     """Who says what an artifact is worth.
 
     Attributes:
@@ -49,10 +49,10 @@ class Judge:
     sequences: tuple[Array, ...]
     key: str
     fingerprint: Fingerprint
-    teach: Callable[[Plan, Path], Graph] | None = None
+    teach: Callable[[Pruning, Path], Graph] | None = None
 
 
-def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
+def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Evaluator:
     """The share of steps at which the largest output is the same as the float model's.
 
     The first half of the frames calibrates, the second is judged, from rest.
@@ -88,4 +88,4 @@ def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Judge:
     checksum = sha256(f"{first.dtype}".encode() + first.tobytes() + second.tobytes()).hexdigest()
     data = Fingerprint("file", {Path(name).name: checksum}, {}, versions())
     said = f"the last {len(second):,} frames of '{name}'"
-    return Judge("equal answers", "maximize", said, worth, 1.0, (first,), digest(graph), data)
+    return Evaluator("equal answers", "maximize", said, worth, 1.0, (first,), digest(graph), data)

@@ -1,4 +1,4 @@
-"""Steps of models on one runtime, in whatever environment runs this: turns.py [--raw] MODEL ... prints rounds as JSON.
+"""Steps of models on one runtime, in the environment that runs this: interleaved.py [--raw] MODEL ... prints JSON.
 
 With --raw frames and results are the integers that a static model has at its door, and nothing is converted.
 """
@@ -16,7 +16,7 @@ from edgernn.latency.steps import in_turn
 def step(path):
     """`Stream.step`, guard and state included."""
     program = edgernn.open(path)
-    said, stream = program.contract, program.stream(raw=RAW)
+    said, stream = program.manifest, program.stream(raw=RAW)
     frame = np.zeros(said.inputs, said.dtype("x")) if RAW else random_frames(said.inputs, said.rows, 1)[0]
     return lambda: stream.step(frame)
 

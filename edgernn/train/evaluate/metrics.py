@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Evaluation:
     """What a model came to.
 
     Attributes:
@@ -55,7 +55,7 @@ def answers(model: Graph | Window) -> Callable[[Array], Array]:
     return lambda frames: steps.run(frames)[0]
 
 
-def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verdict:
+def evaluate(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Evaluation:
     """Hold the answers to a part of the data against what is asked of it.
 
     Args:
@@ -75,25 +75,25 @@ def judge(answer: Callable[[Array], Array], data: Data, part: Sequences) -> Verd
     return _series(scores, targets, np.concatenate(part.frames), data)
 
 
-def _classes(scores: Array, targets: Array, classes: int) -> Verdict:
+def _classes(scores: Array, targets: Array, classes: int) -> Evaluation:
     given, wanted = torch.from_numpy(scores.argmax(-1)), torch.from_numpy(targets)
     right = multiclass_accuracy(given, wanted, classes, average="micro")
     f1 = multiclass_f1_score(given, wanted, classes, average="macro")
     confusion = multiclass_confusion_matrix(given, wanted, classes).numpy()
-    return Verdict({"accuracy": _rounded(right), "macro f1": _rounded(f1)}, confusion)
+    return Evaluation({"accuracy": _rounded(right), "macro f1": _rounded(f1)}, confusion)
 
 
-def _symbols(scores: Array, targets: Array, data: Data) -> Verdict:
+def _symbols(scores: Array, targets: Array, data: Data) -> Evaluation:
     """`unigram` is what knowing how often the training part has each symbol comes to, each counted once more."""
     given, wanted = torch.from_numpy(scores), torch.from_numpy(targets)
     right = multiclass_accuracy(given.argmax(-1), wanted, data.outputs, average="micro")
     seen = 1.0 + np.bincount(np.concatenate(list(data.train.targets)), minlength=data.outputs)
     unigram = -torch.from_numpy(np.log(seen / seen.sum()))[wanted].mean()
     nats = _rounded(F.cross_entropy(given, wanted))
-    return Verdict({"nats": nats, "unigram": _rounded(unigram), "accuracy": _rounded(right)})
+    return Evaluation({"nats": nats, "unigram": _rounded(unigram), "accuracy": _rounded(right)})
 
 
-def _series(forecast: Array, targets: Array, frames: Array, data: Data) -> Verdict:
+def _series(forecast: Array, targets: Array, frames: Array, data: Data) -> Evaluation:
     """A model of a series answers in its units. Persistence foretells what stands first in a frame: no change."""
     truth = data.unscaled(targets, frames)
     series = truth, forecast, np.broadcast_to(frames[:, :1], truth.shape)
@@ -104,7 +104,7 @@ def _series(forecast: Array, targets: Array, frames: Array, data: Data) -> Verdi
         metrics[f"rmse {label}"] = _rounded(mean_squared_error(given[:, k], wanted[:, k], squared=False))
         metrics[f"mae {label}"] = _rounded(mean_absolute_error(given[:, k], wanted[:, k]))
         metrics[f"persistence {label}"] = _rounded(mean_squared_error(same[:, k], wanted[:, k], squared=False))
-    return Verdict(metrics, series=series)
+    return Evaluation(metrics, series=series)
 
 
 def _rounded(value: torch.Tensor) -> float:

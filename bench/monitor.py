@@ -1,4 +1,4 @@
-"""What a watch adds to a step: the same stream with and without, in turn; prints it and writes results/watch.json."""
+"""What a watch adds to a step: the same stream with and without, in turn; prints it and writes results/monitor.json."""
 
 import json
 import tempfile
@@ -14,7 +14,7 @@ from edgernn.latency.steps import in_turn
 from edgernn_export import export, from_torch
 from machine import INPUTS, OUTPUTS, machine
 
-RESULTS = Path(__file__).parent / "results/watch.json"
+RESULTS = Path(__file__).parent / "results/monitor.json"
 HIDDEN, ROUNDS, STEPS = 32, 201, 1000
 
 
@@ -33,7 +33,7 @@ def main() -> None:
         path = Path(folder, "gru.so")
         export(from_torch(Net().eval(), torch.zeros(1, 4, INPUTS)), path)
         program = edgernn.open(path)
-        plain, watched, frame = program.stream(), program.stream(watch=Budget(10_000)), np.zeros(INPUTS, np.float32)
+        plain, watched, frame = program.stream(), program.stream(monitor=Budget(10_000)), np.zeros(INPUTS, np.float32)
         steps = {"plain": lambda: plain.step(frame), "watched": lambda: watched.step(frame)}
         rounds = in_turn(steps, ROUNDS, STEPS)
     added = sorted(each["watched"] - each["plain"] for each in rounds)

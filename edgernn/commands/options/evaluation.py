@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
-    from edgernn.tune.judge import Judge
+    from edgernn.tune.evaluate import Evaluator
 
 OPTIONS = (
     click.option(
@@ -19,16 +19,16 @@ OPTIONS = (
 )
 
 
-def judged(verb: Callable[..., Any]) -> Callable[..., Any]:
+def evaluated(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Give a verb the options."""
     for option in reversed(OPTIONS):
         verb = option(verb)
     return verb
 
 
-def find_judge(
+def find_evaluator(
     graph: "Graph", path: str, recipe: str | None, settings: tuple[str, ...], folder: Path | None = None
-) -> "Judge":
+) -> "Evaluator":
     """Who judges the candidates, as the options say; a tuning that began in a folder must have begun on this data.
 
     Raises:
@@ -38,12 +38,12 @@ def find_judge(
     from edgernn.errors import UsageError
     from edgernn.extras import needed
     from edgernn.files.frames import frames
-    from edgernn.tune.judge import by_frames
+    from edgernn.tune.evaluate import by_frames
 
     if recipe is None:
         if settings:
             raise UsageError("--set goes with a recipe; give --recipe RECIPE")
-        return by_frames(graph, frames(path, "int32" if graph.rows else "float32"), path)
+        return by_frames(graph, frames(path, "int32" if graph.vocabulary_size else "float32"), path)
     with needed("judging by a recipe"):
         from edgernn.train.recipe import load
         from edgernn.tune.by_recipe import by_recipe

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn import Budget, Watch
+from edgernn import Budget, Monitor
 from edgernn.budget.monitor import CELLS, RESOLUTION, Miss, cell, highest
 from edgernn.errors import FrameError, UsageError
 from edgernn_export import export
@@ -19,18 +19,18 @@ BUDGET = Budget(period_us=1000, deadline_us=100)
 TIMES = st.integers(0, 2**38)
 
 
-def fed(times, watch):
+def fed(times, monitor):
     """A watch that has seen steps of these nanoseconds."""
     ticks = iter([tick for took in times for tick in (7, 7 + took)])
-    watch = watch(lambda: next(ticks))
-    step = watch.watched(lambda: None)
+    monitor = monitor(lambda: next(ticks))
+    step = monitor.watched(lambda: None)
     for _ in times:
         assert not step()
-    return watch
+    return monitor
 
 
 def seen(times, budget=BUDGET):
-    return fed(times, lambda clock: Watch(budget, clock=clock)).snapshot()
+    return fed(times, lambda clock: Monitor(budget, clock=clock)).snapshot()
 
 
 @given(took=TIMES)
@@ -79,7 +79,7 @@ def test_two_snapshots_merge_to_that_of_both(first, second):
 def test_the_hook_hears_of_every_burst(burst, wanted):
     heard = []
     times = [1, 200_000, 1, *[300_000] * 5, 1]
-    fed(times, lambda clock: Watch(BUDGET, heard.append, burst, clock))
+    fed(times, lambda clock: Monitor(BUDGET, heard.append, burst, clock))
     assert [miss.in_a_row for miss in heard] == wanted
     assert all(miss == Miss(300.0, miss.in_a_row) for miss in heard[1:])
 
@@ -102,14 +102,14 @@ def test_a_percentile_that_cannot_be_is_refused(percent):
 )
 def test_a_watch_that_cannot_be_is_refused(arguments, words):
     with pytest.raises(UsageError, match=words):
-        Watch(*arguments)
+        Monitor(*arguments)
 
 
 @pytest.mark.parametrize("around", [2**k + half for k in (7, 10, 14, 20) for half in (0, 2 ** (k - 1))])
 def test_times_that_vary_around_any_boundary_are_counted_the_quick_way(around):
     looks = []
 
-    class Counted(Watch):
+    class Counted(Monitor):
         __slots__ = ()
 
         def _look(self, took, row):
@@ -122,8 +122,8 @@ def test_times_that_vary_around_any_boundary_are_counted_the_quick_way(around):
 
 
 def test_it_never_grows():
-    watch = Watch(BUDGET)
-    step = watch.watched(lambda: None)
+    monitor = Monitor(BUDGET)
+    step = monitor.watched(lambda: None)
     for _ in range(2000):
         step()
     tracemalloc.start()
@@ -132,7 +132,7 @@ def test_it_never_grows():
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 40 * CELLS  # counts beyond the small numbers are objects, one a cell at most
-    assert watch.snapshot().steps == 22_000
+    assert monitor.snapshot().steps == 22_000
 
 
 @pytest.fixture(scope="module", params=[".rnn", ".so"])
@@ -144,24 +144,24 @@ def program(request, tmp_path_factory):
 
 def test_a_watched_stream_computes_the_same_and_counts_its_steps(program):
     frames = np.random.default_rng(0).standard_normal((50, 10)).astype(np.float32)
-    watched, plain = program.stream(watch=Budget(10_000)), program.stream()
+    watched, plain = program.stream(monitor=Budget(10_000)), program.stream()
     assert np.array_equal(watched.run(frames), plain.run(frames))
-    assert watched.watch.snapshot().steps == 50
+    assert watched.monitor.snapshot().steps == 50
     assert np.array_equal(watched.step(frames[0]), plain.step(frames[0]))
-    assert watched.watch.snapshot().steps == 51
-    assert plain.watch is None
+    assert watched.monitor.snapshot().steps == 51
+    assert plain.monitor is None
 
 
 @pytest.mark.parametrize(("on_bad_input", "steps"), [("raise", 0), ("hold", 1), ("zero", 1)])
 def test_a_refused_frame_is_no_step(program, on_bad_input, steps):
-    stream = program.stream(on_bad_input=on_bad_input, watch=Budget(10_000))
+    stream = program.stream(on_bad_input=on_bad_input, monitor=Budget(10_000))
     bad = np.full(10, np.nan, np.float32)
     if on_bad_input == "raise":
         with pytest.raises(FrameError):
             stream.step(bad)
     else:
         stream.step(bad)
-    assert stream.watch.snapshot().steps == steps
+    assert stream.monitor.snapshot().steps == steps
 
 
 def test_a_hook_may_stop_the_stream_between_two_steps(program):
@@ -175,7 +175,7 @@ def test_a_hook_may_stop_the_stream_between_two_steps(program):
 
     ticks = iter(range(0, 10**9, 200_000))
     frames = np.random.default_rng(0).standard_normal((3, 10)).astype(np.float32)
-    stream, plain = program.stream(watch=Watch(BUDGET, stop, clock=lambda: next(ticks))), program.stream()
+    stream, plain = program.stream(monitor=Monitor(BUDGET, stop, clock=lambda: next(ticks))), program.stream()
     plain.run(frames[:2])
     for frame in frames[:2]:
         with pytest.raises(StoppedError):

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.special import log_softmax
 
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.evaluate.judge import METRICS, judge
+from edgernn.train.evaluate.metrics import METRICS, evaluate
 
 random = np.random.default_rng(3)
 
@@ -29,7 +29,7 @@ def test_a_class_is_the_largest_score_after_the_last_frame(n, classes, seed):
     every = sequences([np.zeros((1, 2), np.float32)] * classes, np.arange(classes))
     part = sequences(frames, chance.integers(0, classes, n))
     answers = [chance.standard_normal((len(each), classes)).astype(np.float32) for each in frames]
-    verdict = judge(given_by(answers), Data(every, part, "class", 2, classes), part)
+    verdict = evaluate(given_by(answers), Data(every, part, "class", 2, classes), part)
     given_classes = np.array([each[-1].argmax() for each in answers])
     assert verdict.metrics["accuracy"] == pytest.approx(np.mean(given_classes == part.targets), abs=1e-4)
     wanted = np.zeros((classes, classes), int)
@@ -43,7 +43,7 @@ def test_symbols_are_judged_at_every_step():
     targets = tuple(random.integers(0, 3, n) for n in lengths)
     part = sequences([random.integers(0, 3, (n, 1)).astype(np.int32) for n in lengths], targets)
     answers = [random.standard_normal((n, 3)).astype(np.float32) for n in lengths]
-    metrics = judge(given_by(answers), Data(part, part, "text", 1, 3, symbols, symbols), part).metrics
+    metrics = evaluate(given_by(answers), Data(part, part, "text", 1, 3, symbols, symbols), part).metrics
     scores, wanted = np.concatenate(answers), np.concatenate(targets)
     logs = log_softmax(scores.astype(float), axis=-1)[np.arange(11), wanted]
     assert metrics["nats"] == pytest.approx(-logs.mean(), abs=1e-4)
@@ -60,7 +60,7 @@ def test_a_forecast_is_judged_in_the_units_of_the_data(relative):
     part = sequences(frames, targets)
     data = Data(part, part, "series", 1, 2, ("+1", "+2"), mean=mean, deviation=deviation, relative=relative)
     answers = [random.standard_normal((len(each), 2)).astype(np.float32) + 15 for each in frames]
-    verdict = judge(given_by(answers), data, part)
+    verdict = evaluate(given_by(answers), data, part)
     now, told = np.concatenate(frames), np.concatenate(answers)
     truth = np.concatenate(targets) * deviation + mean + (now if relative else 0)
     for k, label in enumerate(data.labels):
