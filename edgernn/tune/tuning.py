@@ -169,9 +169,5 @@ def _with(each: Found, step_us: float) -> Found:
 
 
 def _nobody(bound: float, left: Sequence[LeftOut]) -> str:
-    progress = "; ".join(
-        " ".join(filter(None, (each.plan, each.scheme, each.runtime))) + f": {each.note}" for each in left
-    )
-    return (
-        f"no candidate is left that loses at most {bound:g} points; allow more, or install what is missing. {progress}"
-    )
+    why = "; ".join(" ".join(filter(None, (each.plan, each.scheme, each.runtime))) + f": {each.note}" for each in left)
+    return f"no candidate is left that loses at most {bound:g} points; allow more, or install what is missing. {why}"

@@ -108,7 +108,7 @@ def one_step(b: Builder, x: Flowing, hx: Any, *weights: Any) -> Any:
 
 
 def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
-    """A module with `edgernn_cell() -> Cell` and, where it has one, `edgernn_initial_state()`; (..., time, features)."""
+    """A module with `edgernn_cell() -> Cell` and, if it has one, `edgernn_initial_state()`; (..., time, features)."""
     made = b.then(cell_of(module), _in_time(b, x))
     initial_state: dict[str, torch.Tensor] = getattr(module, "edgernn_initial_state", dict)()
     b.initial_state |= {
