@@ -63,8 +63,8 @@ def test_a_module_is_short_and_says_what_it_is(path):
 
 
 @pytest.mark.parametrize("word", ["utils", "helpers", "manager", "base", "common", "misc"])
-def test_no_room_is_called_after_nothing(op):
-    assert not [path for path in SOURCES if op in path.stem.split("_")]
+def test_no_package_has_a_name_without_meaning(word):
+    assert not [path for path in SOURCES if word in path.stem.split("_")]
 
 
 def test_an_init_holds_the_door_or_a_table():
