@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.integer.forms import integer
 from edgernn.integer.plan import IntegerPlan, static
-from edgernn.interpreters.numpy import Array, SameOps, Stepper
+from edgernn.interpreters.numpy import SameOps, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import STATIC

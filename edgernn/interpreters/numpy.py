@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace, replay, trace
 from edgernn.process import interrupt
-
-Array = NDArray[Any]
 
 
 class NumpyOps:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array, NumpyOps, Stepper
+from edgernn.array import Array
+from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.range import Range
 from edgernn.process import interrupt

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array, NumpyOps, Stepper
+from edgernn.array import Array
+from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.window import Window
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import CalibrationError, FrameError, UsageError
 from edgernn.files.toml import misspelt
-from edgernn.interpreters.numpy import Array
 from edgernn.interpreters.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range

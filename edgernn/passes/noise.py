@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.forms import affine
 from edgernn.integer.plan import IntegerPlan, static
-from edgernn.interpreters.numpy import Array, NumpyOps
+from edgernn.interpreters.numpy import NumpyOps
 from edgernn.interpreters.ranges import RangeOps
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph

@@ -6,9 +6,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.interpreters.numpy import Array, Stepper, random_frames
+from edgernn.interpreters.numpy import Stepper, random_frames
 from edgernn.interpreters.window import WindowReading
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC

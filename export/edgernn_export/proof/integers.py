@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.fixedpoint import Integers
 from edgernn.integer.plan import IntegerPlan
 from edgernn.integer.reproducible import differing
 from edgernn.interpreters.integer import IntegerOps, IntegerStepper
-from edgernn.interpreters.numpy import Array, random_frames
+from edgernn.interpreters.numpy import random_frames
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.record import Op, Ref
 

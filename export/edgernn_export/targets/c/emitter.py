@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.interpreters.numpy import Array
 from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import replay

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array
+from edgernn.array import Array
 from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 from edgernn_export.targets.c.layout import LANES, padded
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.plan import IntegerPlan
 from edgernn.integer.reproducible import differing
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.interpreters.numpy import Array, Stepper, random_frames
+from edgernn.interpreters.numpy import Stepper, random_frames
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.tensor import DYNAMIC
 from edgernn_export.proof.shaken import DRAWS, Shaken

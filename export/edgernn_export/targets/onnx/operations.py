@@ -1,18 +1,15 @@
 """The words as nodes of ONNX."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgernn.array import Array
 from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
-
-Array = NDArray[Any]
 
 ZERO = 128  # the unsigned integer that stands for 0
 ZERO_OF_FOUR = 8  # as above, in four bits

@@ -6,8 +6,9 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import signature, window_manifest, write
-from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
 from edgernn_export.targets.destination import Place

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import MissingExtraError
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model import int4
@@ -15,8 +15,6 @@ try:
     from ai_edge_litert import schema_py_generated as schema
 except ImportError as error:
     raise MissingExtraError("ai-edge-litert", "export", "writing a .tflite file") from error
-
-Array = NDArray[Any]
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgernn.array import Array
 from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import NamedTrace
-from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
+from edgernn_export.targets.tflite.flat import ABSENT, Flat
 
 AXIS = 1  # of the values, which are (1, width)
 
