@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_door import quantized
+from test_float_io import quantized
 
 import edgernn
 from edgernn.interpreters.numpy import Stepper

@@ -18,7 +18,6 @@ from edgernn.interpreters.numpy import NumpyOps, SameOps, quantize_dynamic
 from edgernn.model import int4
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn.model.trace import trace
 from edgernn.passes.rounding import smaller
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import (
@@ -216,7 +215,7 @@ def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way
 
 def whole_vector(cell, width, x: QuantizationParameters, to: QuantizationParameters, q) -> Case:
     """A word of a whole vector in integers, and what its definition makes of the same."""
-    steps = trace(Graph((Layer("one", cell),), width))
+    steps = Graph((Layer("one", cell),), width).trace
     quantization = {steps.x.name: x, steps.y.name: to}
     made = MAKE[steps.operations[0].name](
         steps.operations[0], IntegerPlan(steps, frozenset(quantization), quantization, {})

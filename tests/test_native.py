@@ -19,7 +19,6 @@ from edgernn.integer.plan import static
 from edgernn.interpreters.numpy import SameOps, Stepper, random_frames
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, Tensor
-from edgernn.model.trace import trace
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
@@ -64,7 +63,7 @@ def test_int8_running_free_gives_the_bits_of_numpy(name, tmp_path):
     wanted, states = Stepper(graph, "float32").run(xs)
     stream = opened(graph, tmp_path).stream()
     found = stream.run(xs)
-    if IN_NUMPYS_ORDER & {op.name for op in trace(graph).operations} or graph.precision != DYNAMIC:
+    if IN_NUMPYS_ORDER & {op.name for op in graph.trace.operations} or graph.precision != DYNAMIC:
         np.testing.assert_allclose(found, wanted, atol=2e-3)
         assert np.mean(found.argmax(-1) == wanted.argmax(-1)) >= 0.999
         return

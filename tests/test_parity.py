@@ -16,7 +16,6 @@ from edgernn.model.factored import Factored
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import trace
 from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
@@ -56,7 +55,7 @@ def test_every_cell_is_in_the_matrix():
 
 
 def test_every_word_is_in_the_matrix():
-    assert {op.name for graph in GRAPHS.values() for op in trace(graph).operations} == set(OPERATIONS)
+    assert {op.name for graph in GRAPHS.values() for op in graph.trace.operations} == set(OPERATIONS)
 
 
 def test_every_target_has_a_backend():

@@ -22,8 +22,8 @@ from edgernn.interpreters.integer import IntegerStepper, stepper
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import replay
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
 from edgernn.passes.prepare import Calibration, prepare as with_ranges
@@ -176,7 +176,7 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
         _, states = definition.step(x, states)
         for op in filter(plan.integer, plan.trace.operations):
             given = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in op.inputs}
-            made = replay([op], ops, given, ops.said)
+            made = replay([op], ops, given)
             for ref in op.outputs:
                 q = plan.quantization[ref.name].integers(made[ref.name].detach().numpy())
                 if op.name in {"sigmoid", "tanh"} and plan.quantization[ref.name].bits == 16:

@@ -20,8 +20,8 @@ from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.record import Ref
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import replay
 from edgernn.passes import rounding
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize

@@ -24,7 +24,6 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import trace
 from edgernn.passes.quantize import quantize
 from ways import WAYS
 from zoo import GRAPHS, one, t
@@ -124,9 +123,9 @@ def test_the_inverse_root_is_right_to_28_bits(v):
 
 def form(cell, width, x: QuantizationParameters, to: QuantizationParameters):
     """The integer form of the one word of a cell, from one grid to another."""
-    op = trace(one(cell, width)).operations[0]
+    op = one(cell, width).trace.operations[0]
     quantization = {ref.name: each for ref, each in ((op.inputs[0], x), (op.outputs[0], to))}
-    return MAKE[op.name](op, IntegerPlan(trace(one(cell, width)), frozenset(quantization), quantization, {}))
+    return MAKE[op.name](op, IntegerPlan(one(cell, width).trace, frozenset(quantization), quantization, {}))
 
 
 def of_normalize(form, q):

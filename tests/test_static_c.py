@@ -33,8 +33,8 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps
 from edgernn.model.graph import INPUT, OUTPUT, Graph, Layer
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import replay, trace
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
@@ -378,7 +378,7 @@ def test_states_are_as_small_as_their_integers(scheme, tmp_path):
 def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme):
     """The words with their borders, run in float, are the words without; values of one kind that live at once are apart."""
     graph = quantized(name, scheme)
-    plan, steps = static(graph), trace(graph)
+    plan, steps = static(graph), graph.trace
     step = bordered(spread(steps, plan.whole), plan)
     for op in step.trace.operations:
         if op.name not in ("lookup", "integers", "numbers"):

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 import test_static
-from test_door import HALF
+from test_float_io import HALF
 from test_precisions import altered, rows, scaled
 from test_static import STATICS, every_scheme
 

@@ -13,8 +13,8 @@ from edgernn.errors import CalibrationError
 from edgernn.integer.plan import INTEGER, static
 from edgernn.interpreters.integer import IntegerOps, IntegerStepper
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
-from edgernn.model.trace import replay
 from edgernn.passes.rounding import rounded
 from edgernn_export import export
 from edgernn_export.targets.destination import place
@@ -69,7 +69,7 @@ def alone(op, planned, plan_of_integers):
             else "int32"
         )
         operations.enter(ref, (1,) if kind == "int32" else (1, ref.width), kind)
-    replay([op], operations, {ref.name: ref for ref in op.inputs}, operations.hear)
+    replay([op], operations, {ref.name: ref for ref in op.inputs})
     return flat.finish(list(ins), [ref.name for ref in op.outputs], {})
 
 
@@ -97,7 +97,7 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
             bits = whole.quantization[op.outputs[0].name].bits
             for _ in range(6):
                 given = inputs(op, whole, random)
-                wanted = replay([op], ops, dict(given), ops.said)
+                wanted = replay([op], ops, dict(given))
                 kinds = {v: f"int{whole.quantization[v].bits}" if v in whole.quantization else "int32" for v in given}
                 found = runs(
                     **{

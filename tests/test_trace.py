@@ -11,7 +11,6 @@ from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.record import Ref
-from edgernn.model.trace import trace
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 
@@ -27,14 +26,14 @@ class Says:
 
 
 def operations(does, inputs=6):
-    return [op.name for op in trace(Graph((Layer("l", Says(does)),), inputs)).operations]
+    return [op.name for op in Graph((Layer("l", Says(does)),), inputs).trace.operations]
 
 
 def test_equal_words_merge():
     assert operations(lambda ops, x: ops.tanh(x) + ops.tanh(x)) == ["tanh", "add"]
     shared = Dense(t(4, 6))
     graph = Graph((Layer("a", shared), Layer("b", shared, ("x",)), Layer("c", Activation("relu"), ("b",))), 6)
-    assert [op.name for op in trace(graph).operations] == ["affine", "relu"]
+    assert [op.name for op in graph.trace.operations] == ["affine", "relu"]
 
 
 def test_parts_of_a_concatenation_are_taken_from_where_they_came():
@@ -57,14 +56,14 @@ def test_what_nobody_reads_is_dropped():
 
 
 def test_names_are_those_of_layer_and_place():
-    steps = trace(keyword_spotter())
+    steps = keyword_spotter().trace
     assert steps.y == Ref("out/0", 4)
     assert [(s.name, s.before.name, s.after.name) for s in steps.states] == [("gru.h", "gru.h.in", "gru/17")]
     assert str(steps.operations[-1]).startswith("out/0 = affine(Tensor(float32[4, 16]), gru/17, Tensor")
 
 
 def test_a_value_is_last_used_where_its_buffer_can_go():
-    steps = trace(keyword_spotter())
+    steps = keyword_spotter().trace
     for i, op in enumerate(steps.operations):
         assert all(steps.last_use[ref.name] >= i for ref in op.inputs)
     assert steps.last_use["gru/17"] == len(steps.operations)
@@ -104,7 +103,7 @@ def interpret(program, ops, x):
 def test_any_program_replays_as_it_was_said(program):
     graph = Graph((Layer("l", Says(lambda ops, x: interpret(program, ops, x))),), 4)
     x = frames(graph, 1)[0].astype(np.float64)
-    assert len(trace(graph).operations) <= len(graph.layer_traces["l"].operations)
+    assert len(graph.trace.operations) <= len(graph.layer_traces["l"].operations)
     np.testing.assert_allclose(Stepper(graph).step(x, {})[0], interpret(program, NumpyOps(), x), atol=1e-12)
 
 
@@ -128,4 +127,4 @@ def test_scratch_is_the_most_alive_at_once():
 
 def test_equal_graphs_have_equal_traces():
     for graph in GRAPHS.values():
-        assert trace(graph) == trace(Graph(graph.layers, graph.inputs, graph.initial_state))
+        assert graph.trace == Graph(graph.layers, graph.inputs, graph.initial_state).trace

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgernn.integer.plan import static
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import Trace, replay, trace
+from edgernn.model.trace import Trace
 from edgernn.model.window import Window
 
 Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ tanh or normalization would be given a limit that its real frames exceed.
 LOGARITHM = 104.0  # of the smallest float32 above 0
 
 
-class MagnitudeOps:
+class MagnitudeOps(MethodInterpreter):
     """The operations on magnitudes, float64 (width,); `fits` becomes false where a value may exceed MOST."""
 
     def __init__(self) -> None:
@@ -119,7 +120,7 @@ def limit(model: Graph | Window) -> float:
 
 def _graph(graph: Graph) -> Callable[[float], bool]:
     """Whether a step fits when its frame and its states have this magnitude."""
-    steps, ops = trace(graph), MagnitudeOps()
+    steps, ops = graph.trace, MagnitudeOps()
     ends = {name: qparams.reach * qparams.scale for name, qparams in static(graph).float_io.items()}
 
     def fits(most: float) -> bool:
@@ -133,7 +134,7 @@ def _graph(graph: Graph) -> Callable[[float], bool]:
 
 def _window(window: Window) -> Callable[[float], bool]:
     """Whether a window fits; a state starts from rest, and is taken to reach what a frame may."""
-    stages = [(stage, [trace(graph) for graph in stage.graphs]) for stage in window.stages]
+    stages = [(stage, [graph.trace for graph in stage.graphs]) for stage in window.stages]
     ops = MagnitudeOps()
 
     def fits(most: float) -> bool:
@@ -150,4 +151,5 @@ def _stepped(steps: Trace, ops: MagnitudeOps, x: Array, states: dict[str, float]
     """The magnitude of a step's answer."""
     values = {state.before.name: np.full(state.before.width, states[state.name]) for state in steps.states}
     with np.errstate(all="ignore"):
-        return replay(steps.operations, ops, {INPUT: x, **values})[steps.y.name]
+        answer: Array = replay(steps.operations, ops, {INPUT: x, **values})[steps.y.name]
+    return answer

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from edgernn.model.graph import Graph
 from edgernn.model.record import Op
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import Trace, trace
+from edgernn.model.trace import Trace
 
 FLOAT_BYTES = 4
 
@@ -32,7 +32,7 @@ class Cost:
 
 def count(graph: Graph) -> Cost:
     """The cost of one step."""
-    steps = trace(graph)
+    steps = graph.trace
     exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
     features = [op for op in steps.operations if op.layer in exact]
     return Cost(

@@ -5,7 +5,7 @@ are, edgernn.integer.forms what each word does. The same graph gives the same in
 artifact has as integers at its door, `IntegerStepper.whole` takes and gives as such.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,40 +18,30 @@ from edgernn.integer.plan import IntegerPlan, static
 from edgernn.interpreters.numpy import SameOps, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.record import Op, Ref
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC
-from edgernn.model.trace import replay
 
 
 class IntegerOps:
-    """The words on arrays (..., width): int64 where the plan has integers, else float32 as compiled code computes it.
+    """The operations on arrays (..., width): int64 where the plan has integers, else float32 as compiled code computes.
 
-    What enters a step may be either, wherever it has a grid.
-
-    `said` must be told of each word before it is said, as edgernn.model.trace.replay does.
+    An input of a step may be in either form, wherever it has quantization parameters.
     """
 
     def __init__(self, plan: IntegerPlan) -> None:
         self.plan = plan
-        self._whole = integer(plan)
+        self._forms = integer(plan)
         self._float = SameOps()
-        self._word: Op
 
-    def said(self, op: Op) -> None:
-        """The word that comes next."""
-        self._word = op
-
-    def _say(self, *args: Any) -> Any:
-        op = self._word
-        whole = self._whole.get(op.outputs[0])
-        given = zip(op.args, args, strict=False)
-        if whole is not None:
-            return whole(*(self.integers(arg, value) for arg, value in given if isinstance(arg, Ref)))
-        return getattr(self._float, op.name)(
-            *(self.numbers(arg, value) if isinstance(arg, Ref) else value for arg, value in given)
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Apply one operation: in its integer form where the plan has one, else in float32."""
+        form = self._forms.get(op.outputs[0])
+        pairs = zip(op.args, args, strict=True)
+        if form is not None:
+            return form(*(self.integers(arg, value) for arg, value in pairs if isinstance(arg, Ref)))
+        return self._float.apply(
+            op, [self.numbers(arg, value) if isinstance(arg, Ref) else value for arg, value in pairs]
         )
-
-    affine = add = subtract = multiply = scale = sigmoid = tanh = relu = softmax = log = _say
-    split = concat = lookup = normalize = _say
 
     def integers(self, ref: Ref, value: Array) -> NDArray[np.int64]:
         """A value as integers, rounded to its grid where it is float; an index is an integer already."""
@@ -100,7 +90,7 @@ class IntegerStepper(Stepper):
         """Every value of one step by its name: int64 on its grid where the plan has it whole, else float32."""
         start = {INPUT: x if x.dtype.kind == "i" else np.asarray(x, np.float32)}
         start |= {state.before.name: states[state.name] for state in self.trace.states}
-        return replay(self.trace.operations, self._words, start, self._words.said)
+        return replay(self.trace.operations, self._words, start)
 
     def step(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """One frame: (x, states before) -> (y, states after)."""

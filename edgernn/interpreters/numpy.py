@@ -7,12 +7,13 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
-from edgernn.model.trace import Trace, replay, trace
+from edgernn.model.trace import Trace
 from edgernn.process import interrupt
 
 
-class NumpyOps:
+class NumpyOps(MethodInterpreter):
     """Each word on arrays of shape (..., width), in float64 or float32."""
 
     def __init__(self, dtype: str = "float64") -> None:
@@ -190,7 +191,7 @@ class Stepper:
 
     def __init__(self, graph: Graph, dtype: str = "float64", ops: NumpyOps | None = None) -> None:
         self.graph = graph
-        self.trace: Trace = trace(graph)
+        self.trace: Trace = graph.trace
         self.dtype = np.dtype(dtype)
         self._ops = ops or (SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype))
 

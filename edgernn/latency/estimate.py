@@ -10,7 +10,6 @@ from edgernn.interpreters.count import Cost, count, total
 from edgernn.model.graph import Graph
 from edgernn.model.record import Op
 from edgernn.model.tensor import DYNAMIC, Tensor
-from edgernn.model.trace import trace
 
 KIB = 1024
 
@@ -104,7 +103,7 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     step touches. Other words take their vector operations. No figure of the board is guessed: where the profile lacks
     one that is needed, there is no time. What a core of its level does in a cycle is an assumption, in round numbers.
     """
-    operations = trace(graph).operations
+    operations = graph.trace.operations
     cost = count(graph)
     touched = _touched(operations, cost)
     held_in, unknown = _holder(touched, device)

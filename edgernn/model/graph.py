@@ -16,6 +16,7 @@ from edgernn.model.cell import dimensions, tensors, with_tensors
 from edgernn.model.range import Range
 from edgernn.model.record import WIDEST, LayerTrace, Ref, record
 from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.trace import Trace, simplified
 
 INPUT = "x"
 OUTPUT = "y"
@@ -106,6 +107,11 @@ class Graph:
         return MappingProxyType(said)
 
     @cached_property
+    def trace(self) -> Trace:
+        """The operations of one step."""
+        return simplified(self.layer_traces, Ref(INPUT, self.inputs))
+
+    @cached_property
     def states(self) -> Mapping[str, int]:
         """The width of each carried state, by the name `<layer>.<state>`, in the order of the layers."""
         return {
@@ -163,8 +169,9 @@ class Graph:
         return PRECISIONS[kinds[0]]
 
     def astype(self, dtype: DTypeLike) -> "Graph":
-        """The same graph with every weight in `dtype`."""
-        return self.with_tensors({name: tensor.astype(dtype) for name, tensor in self.tensors.items()})
+        """The same graph with every weight in `dtype`; itself when nothing changes."""
+        cast = {name: tensor.astype(dtype) for name, tensor in self.tensors.items()}
+        return self if all(cast[name] is tensor for name, tensor in self.tensors.items()) else self.with_tensors(cast)
 
     def with_tensors(self, others: Mapping[str, Tensor]) -> "Graph":
         """The same graph with other weights and rest states, by their names in `tensors`; the rest as they are."""

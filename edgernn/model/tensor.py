@@ -114,7 +114,7 @@ class Tensor:
 
     def astype(self, dtype: DTypeLike) -> "Tensor":
         """The same weights in another float; those of a scheme stay as they are."""
-        return self if self.scheme else Tensor(self.stored.astype(dtype))
+        return self if self.scheme or self.stored.dtype == dtype else Tensor(self.stored.astype(dtype))
 
     @cached_property
     def digest(self) -> str:

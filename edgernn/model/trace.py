@@ -1,15 +1,11 @@
-"""The step as a list of words: what every target, backend and pass replays."""
+"""The trace: the operations of one step as a list that every target, backend and pass replays."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
-from edgernn.errors import UnsupportedError
-from edgernn.model.graph import INPUT, Graph
-from edgernn.model.record import Op, Ref
-
-T = TypeVar("T")
+from edgernn.model.record import LayerTrace, Op, Ref
 
 
 @dataclass(frozen=True)
@@ -45,61 +41,32 @@ class Trace:
         return "\n".join(map(str, self.operations))
 
 
-def trace(graph: Graph) -> Trace:
-    """The words of one step, without what is said twice or for nothing.
+def simplified(layers: Mapping[str, LayerTrace], x: Ref) -> Trace:
+    """The operations of one step, without repetition and without effect-free operations.
 
-    Equal words are merged, parts of a concatenation are taken from where they came, words that change nothing
-    are passed over, and words that nobody reads are dropped.
+    Equal operations are merged. A part of a concatenation is replaced by the value that was concatenated. Operations
+    that change nothing, and operations whose results nothing uses, are dropped.
+
+    Args:
+        layers: what each layer recorded, by its name, in the order in which the layers run.
+        x: the input of the step.
     """
     known: dict[str, Ref] = {}
     written: dict[tuple[Any, ...], Op] = {}
     states = []
-    for layer in graph.layers:
-        said = graph.layer_traces[layer.name]
-        for op in said.operations:
+    for name, layer in layers.items():
+        for op in layer.operations:
             _rewrite(replace(op, args=_resolved(op.args, known)), known, written)
-        known[layer.name] = _find(said.y, known)
-        for name, before in said.before.items():
-            states.append((f"{layer.name}.{name}", before, said.after[name]))
+        known[name] = _find(layer.y, known)
+        states += [(f"{name}.{state}", before, layer.after[state]) for state, before in layer.before.items()]
     return without_idle(
         Trace(
             operations=tuple(written.values()),
-            x=Ref(INPUT, graph.inputs),
-            y=known[graph.layers[-1].name],
+            x=x,
+            y=known[list(layers)[-1]],
             states=tuple(State(name, before, _find(after, known)) for name, before, after in states),
         )
     )
-
-
-def replay(
-    operations: Iterable[Op], ops: Any, values: dict[str, T], said: Callable[[Op], None] | None = None
-) -> dict[str, T]:
-    """Say each word to `ops`, a reading with a method for each of edgernn.model.ops.WORDS.
-
-    Args:
-        words: those of a trace, or some of them.
-        ops: its methods take the reading's own values where the word has a Ref.
-        values: `x` and the states before, by name; what is made is added to it.
-        said: called with each word before it is said.
-
-    Returns:
-        `values`.
-
-    Raises:
-        UnsupportedError: the reading has no method for a word.
-    """
-    for op in operations:
-        if said is not None:
-            said(op)
-        say = getattr(ops, op.name, None)
-        if say is None:
-            raise UnsupportedError(
-                f"layer '{op.layer}' says '{op.name}', which {type(ops).__name__} cannot; write it in other words"
-            )
-        made = say(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in op.args])
-        for ref, value in zip(op.outputs, made if op.name == "split" else (made,), strict=True):
-            values[ref.name] = value
-    return values
 
 
 def _rewrite(op: Op, known: dict[str, Ref], written: dict[tuple[Any, ...], Op]) -> None:

@@ -13,7 +13,6 @@ from edgernn.interpreters.ranges import RangeOps
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.record import Op, Ref
-from edgernn.model.trace import trace
 from edgernn.passes.columns import Place, Spans
 
 SAMPLES = 256  # vectors that enter each matrix
@@ -43,7 +42,7 @@ class Noise:
 def noise(before: Graph, after: Graph, enters: Enters) -> tuple[Noise, ...]:
     """The noise of each matrix that `after` has in a scheme and `before`, of the same layers, has in float."""
     plan = static(after)
-    operations = {(op.layer, op.k): op for op in trace(before).operations if op.name == "affine"}
+    operations = {(op.layer, op.k): op for op in before.trace.operations if op.name == "affine"}
     found = []
     for op in plan.trace.operations:
         old = operations.get((op.layer, op.k))
@@ -65,7 +64,7 @@ def entering(graph: Graph, sequences: Sequence[Array], at: Place | None, spans: 
     A column of which nothing is known is taken to be as large as the weights that read it are small, and a value
     without a range to lie between -1 and 1, as states and what is standardized do.
     """
-    refs = [op.args[1] for op in trace(graph).operations if op.name == "affine"]
+    refs = [op.args[1] for op in graph.trace.operations if op.name == "affine"]
     if sequences:
         return _seen(graph, sequences, refs)
     random = np.random.default_rng(0)
@@ -89,7 +88,7 @@ def _ends(graph: Graph, ref: Ref, at: Place | None, spans: Spans | None) -> tupl
     """Between what a value that was not seen is drawn, (width,) each."""
     known = graph.ranges.get(ref.name)
     if known is None and at is None and ref.name == INPUT:
-        readers = [op.args[0] for op in trace(graph).operations if op.name == "affine" and ref in op.inputs]
+        readers = [op.args[0] for op in graph.trace.operations if op.name == "affine" and ref in op.inputs]
         guess = _guessed(np.max([np.abs(weight.dense(np.float64)).max(axis=0) for weight in readers], axis=0))
         return guess.low, guess.high
     low, high = (

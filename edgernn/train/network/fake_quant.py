@@ -5,7 +5,7 @@ is beyond a grid's ends has none. The numbers differ from those of the integers 
 other way in float32, by one step of a grid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,11 +18,10 @@ from edgernn.train.network.torch_ops import TorchOps
 
 
 class FakeOps:
-    """Each word on tensors of shape (..., width), with gradients.
+    """The operations on tensors of shape (..., width), with gradients.
 
-    A word that computes with integers in the plan is given values on their grids and makes one on its own; the input of
-    an affine whose weights are dynamic int8 is rounded by its own largest element. `said` must be told of each word
-    before it is said, and states must be on their grids already.
+    Where the plan has integers, the inputs and the result of an operation are rounded to their quantization parameters.
+    The input of an affine with dynamic int8 weights is rounded by its own largest element. States must arrive rounded.
 
     Args:
         plan: of the quantized graph, whose trace is replayed.
@@ -33,25 +32,16 @@ class FakeOps:
         self.plan = plan
         self._ops = TorchOps(weights)
         self._rounded = plan.whole | {state.before.name for state in plan.trace.states}
-        self._word: Op
 
-    def said(self, op: Op) -> None:
-        """The word that comes next."""
-        self._word = op
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Apply one operation to rounded values, and round its result."""
+        result = self._ops.apply(op, [self._argument(op, *pair) for pair in zip(op.args, args, strict=True)])
+        if op.name == "split" or not self.plan.integer(op):  # the parts have the quantization parameters of the whole
+            return result
+        return rounded(result, self.plan.quantization[op.outputs[0].name])
 
-    def _say(self, *args: Any) -> Any:
-        op = self._word
-        given = [self._given(arg, value) for arg, value in zip(op.args, args, strict=True)]
-        made = getattr(self._ops, op.name)(*given)
-        if op.name == "split" or not self.plan.integer(op):  # the parts lie on the grid of the whole
-            return made
-        return rounded(made, self.plan.quantization[op.outputs[0].name])
-
-    affine = add = subtract = multiply = scale = sigmoid = tanh = relu = softmax = log = _say
-    split = concat = lookup = normalize = _say
-
-    def _given(self, arg: Any, value: Any) -> Any:
-        op = self._word
+    def _argument(self, op: Op, arg: Any, value: Any) -> Any:
+        """The value of an argument, rounded where the operation reads integers."""
         if not isinstance(arg, Ref):
             return value
         if op.name == "affine" and op.args[0].scheme == DYNAMIC:

@@ -8,8 +8,9 @@ from torch import nn
 
 from edgernn.integer.plan import static
 from edgernn.model.graph import Graph
+from edgernn.model.replay import replay
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import State, replay
+from edgernn.model.trace import State
 from edgernn.passes.rounding import rounded as quantized
 from edgernn.train.network.fake_quant import FakeOps, rounded, straight
 from edgernn.train.network.models import Shape
@@ -63,7 +64,7 @@ class Replay(nn.Module):
         for frame in (x[..., None] if self._graph.vocabulary_size else x).unbind(1):
             pairs = zip(steps.states, carried, strict=True)
             before = {state.before.name: self._rounded(state, value) for state, value in pairs}
-            values = replay(steps.operations, ops, {steps.x.name: frame, **before}, ops.said)
+            values = replay(steps.operations, ops, {steps.x.name: frame, **before})
             answers.append(values[steps.y.name])
             carried = [values[state.after.name] for state in steps.states]
         return torch.stack(answers, 1), carried

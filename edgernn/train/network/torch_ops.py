@@ -6,10 +6,11 @@ import torch
 from torch.nn import functional as F
 
 from edgernn.model.factored import Factored
+from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import Tensor
 
 
-class TorchOps:
+class TorchOps(MethodInterpreter):
     """Each word on tensors of shape (..., width), with gradients.
 
     Args:

@@ -92,7 +92,7 @@ class Shaken(IntegerOps):
         super().__init__(plan)
         self._random = np.random.default_rng(0)
         operations = {op.outputs[0]: op for op in plan.trace.operations}
-        self._whole = {ref: self._shaken(operations[ref], form) for ref, form in self._whole.items()}
+        self._forms = {ref: self._shaken(operations[ref], form) for ref, form in self._forms.items()}
 
     def _shaken(self, op: Op, form: Callable[..., Any]) -> Callable[..., Any]:
         by, qparams = errs(op, self.plan), self.plan.quantization[op.outputs[0].name]

@@ -9,7 +9,7 @@ from edgernn.errors import UnsupportedError
 from edgernn.model.graph import OUTPUT, Graph
 from edgernn.model.record import Op, Ref
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
-from edgernn.model.trace import Trace, trace
+from edgernn.model.trace import Trace
 
 WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
 """The schemes that every target can express: those whose values are float."""
@@ -86,4 +86,4 @@ def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> NamedTrace:
                 f"layer '{layer}' is quantized as {scheme}, which this target cannot express; "
                 f"there are {', '.join(schemes)}, or leave the layer in float with keep="
             )
-    return NamedTrace(single, trace(single))
+    return NamedTrace(single, single.trace)

@@ -1,6 +1,6 @@
-"""The page that both readings write on: statements of C, constants, and what each value is called there."""
+"""The emitter that both readings write on: statements of C, constants, and what each value is called there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.record import Op, Ref
+from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import replay
 from edgernn_export.targets.c.casts import Bordered
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.identifiers import Names
@@ -68,31 +68,9 @@ class Emitter:
         made = (ref for op in steps.operations for ref in op.outputs)
         return any(ref.name not in self.quantization for ref in (*refs, *made))
 
-    def hear(self, op: Op) -> None:
-        """The word that comes next."""
-        self.op = op
-
     def state(self, statement: str) -> None:
         """Write one statement."""
         self.statements.append((self.op.layer, statement))
-
-    def say(self, group: Group, reading: Any) -> None:
-        """Write the words of a group, a method of the reading for each."""
-        replay(group.operations, reading, self.values, self.hear)
-
-    def loop(self, group: Group, reading: Any, head: str, store: Callable[[Ref], str]) -> None:
-        """Write the words of a group as the body of a loop, and what keeps the values that are read after it."""
-        before = len(self.statements)
-        self.say(group, reading)
-        lines = self.statements[before:]
-        self.statements[before:] = []
-        for ref in group.stored:
-            self.place(ref)
-        self.state(f"for ({head}) {{")
-        self.statements += [(layer, f"    {line}") for layer, line in lines]
-        for ref in group.stored:
-            self.state(f"    {store(ref)}")
-        self.state("}")
 
     def kind(self, ref: Ref) -> str:
         """What a value is made of."""
@@ -139,3 +117,44 @@ class Emitter:
         made = KINDS[packed.dtype.name]
         self.constants[spelt] = f"/* {about} */\nALIGNED static const {made} {spelt}[{packed.size}] = {text(packed)};"
         return spelt
+
+
+class COps(MethodInterpreter):
+    """Writes the operations of a group; a value is its Ref, written as a pointer.
+
+    An elementwise operation is a line of a loop over blocks of lanes, any other a call of a kernel.
+    """
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
+        self.lanes: dict[Ref, str] = {}  # value -> its variable in the loop that is open
+
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Write one operation; its method finds it as `self.emitter.op`."""
+        self.emitter.op = op
+        return super().apply(op, args)
+
+    def write(self, group: Group) -> None:
+        """Write the operations of a group: as the body of a loop where it is one."""
+        emitter, before = self.emitter, len(self.emitter.statements)
+        replay(group.operations, self, emitter.values)
+        if not group.looped:
+            return
+        body = emitter.statements[before:]
+        emitter.statements[before:] = []
+        for ref in group.stored:
+            emitter.place(ref)
+        emitter.state(f"for ({self.head(group)}) {{")
+        emitter.statements += [(layer, f"    {line}") for layer, line in body]
+        for ref in group.stored:
+            emitter.state(f"    {self.store(ref)}")
+        emitter.state("}")
+        self.lanes.clear()
+
+    def head(self, group: Group) -> str:
+        """What stands in the parentheses of the loop."""
+        raise NotImplementedError
+
+    def store(self, ref: Ref) -> str:
+        """The statement that keeps a value of the loop."""
+        raise NotImplementedError

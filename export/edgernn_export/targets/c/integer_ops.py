@@ -13,7 +13,7 @@ from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.model.record import Ref
 from edgernn.model.tensor import Tensor
-from edgernn_export.targets.c.emitter import Emitter
+from edgernn_export.targets.c.emitter import COps, Emitter
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import GROUP, fewer, less_i8, number, rows_by_group, side_by_side
@@ -27,46 +27,42 @@ HEADERS = {"normalize": "normalize_fixed", "softmax": "softmax_fixed", "log": "s
 ROOM = 4  # entries behind a table, since vectors read more bytes than they need
 
 
-class CIntegerOps:
-    """Each word as a call of a kernel, or as a line of a loop; a value is its Ref, spelt as a pointer."""
+class CIntegerOps(COps):
+    """The operations in integers."""
 
-    def __init__(self, page: Emitter, forms: Mapping[Ref, Callable[..., Any]]) -> None:
-        self.page = page
-        self._forms = forms  # the first value that a word makes -> its integer form
-        self._open: dict[Ref, str] = {}  # value -> its name in the loop that is open
+    def __init__(self, emitter: Emitter, forms: Mapping[Ref, Callable[..., Any]]) -> None:
+        super().__init__(emitter)
+        self._forms = forms  # the first value that an operation makes -> its integer form
         self._tables: dict[bytes, str] = {}
 
-    def say(self, group: Group) -> None:
-        """Write the words of a group."""
-        if not group.looped:
-            self.page.say(group, self)
-            return
-        head = f"size_t i = 0; i < {group.width}; i += EDGERNN_AT_ONCE"
-        self.page.loop(group, self, head, self._store)
-        self._open.clear()
+    def head(self, group: Group) -> str:
+        return f"size_t i = 0; i < {group.width}; i += EDGERNN_AT_ONCE"
 
-    def _store(self, ref: Ref) -> str:
-        return f"q_store_i{self.page.quantization[ref.name].bits}({self.page.names[ref.name]} + i, {self._open[ref]});"
+    def store(self, ref: Ref) -> str:
+        bits = self.emitter.quantization[ref.name].bits
+        return f"q_store_i{bits}({self.emitter.names[ref.name]} + i, {self.lanes[ref]});"
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         del bias
-        page, form, made = self.page, self._form(Affine), self.page.op.outputs[0]
+        emitter, form, made = self.emitter, self._form(Affine), self.emitter.op.outputs[0]
         rows, inputs = weight.shape
         few = fewer(weight)
         about = f"{made.name}: {rows}, of each row"
-        added = page.array(f"{made.name}.bias", _padded(form.bias, np.int32), about)
-        if page.quantization[x.name].bits == 8:
-            plain = page.constants[added]
-            page.array(f"{made.name}.bias", less_i8(form.weight, form.bias), about)
-            page.constants[added] = f"#if EDGERNN_Q_SHIFT\n{page.constants[added]}\n#else\n{plain}\n#endif"
-        mantissa = page.array(f"{made.name}.mantissa", _padded(form.mantissa, np.int32), about)
-        shift = page.array(f"{made.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), about)
-        kernel = f"affine_i{page.quantization[x.name].bits}_to_i{form.to.bits}"
-        initial_state = f"{added}, {mantissa}, {shift}, {form.to.zero}, {page.names[x.name]}, {padded(rows) // LANES}"
+        added = emitter.array(f"{made.name}.bias", _padded(form.bias, np.int32), about)
+        if emitter.quantization[x.name].bits == 8:
+            plain = emitter.constants[added]
+            emitter.array(f"{made.name}.bias", less_i8(form.weight, form.bias), about)
+            emitter.constants[added] = f"#if EDGERNN_Q_SHIFT\n{emitter.constants[added]}\n#else\n{plain}\n#endif"
+        mantissa = emitter.array(f"{made.name}.mantissa", _padded(form.mantissa, np.int32), about)
+        shift = emitter.array(f"{made.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), about)
+        kernel = f"affine_i{emitter.quantization[x.name].bits}_to_i{form.to.bits}"
+        initial_state = (
+            f"{added}, {mantissa}, {shift}, {form.to.zero}, {emitter.names[x.name]}, {padded(rows) // LANES}"
+        )
         if few is not None:
-            return page.call(f"{kernel}_sparse", f"{page.sparse(weight, few)}, {initial_state}", "affine_fixed")
-        w = page.constant(weight, side_by_side(rows_by_group(weight.stored)))
-        return page.call(kernel, f"{w}, {initial_state}, {-(-inputs // GROUP)}", "affine_fixed")
+            return emitter.call(f"{kernel}_sparse", f"{emitter.sparse(weight, few)}, {initial_state}", "affine_fixed")
+        w = emitter.constant(weight, side_by_side(rows_by_group(weight.stored)))
+        return emitter.call(kernel, f"{w}, {initial_state}, {-(-inputs // GROUP)}", "affine_fixed")
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)
@@ -96,7 +92,7 @@ class CIntegerOps:
     def sigmoid(self, x: Ref) -> Ref:
         form = self._form(Table, Curve)
         if isinstance(form, Table):
-            to = self.page.quantization[self.page.op.outputs[0].name]
+            to = self.emitter.quantization[self.emitter.op.outputs[0].name]
             entries = np.pad(form.entries, (0, ROOM)).astype(ARRAYS[to.bits])
             table = self._table(entries, "an entry for each integer that may arrive")
             return self._value(f"q_table_i{to.bits}({table}, q_plus({self._load(x)}, {-form.lowest}))")
@@ -109,31 +105,31 @@ class CIntegerOps:
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         del sizes
-        self.page.parts(x, self.page.op.outputs)
-        return self.page.op.outputs
+        self.emitter.parts(x, self.emitter.op.outputs)
+        return self.emitter.op.outputs
 
     def moved(self, x: Ref) -> Ref:
         """A value on another grid."""
-        to = self.page.quantization[self.page.op.outputs[0].name]
-        form = integer_forms.moved(self.page.quantization[x.name], to)
+        to = self.emitter.quantization[self.emitter.op.outputs[0].name]
+        form = integer_forms.moved(self.emitter.quantization[x.name], to)
         return self._line(f"rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift})", to)
 
     def concat(self, *xs: Ref) -> Ref:
-        page = self.page
-        made, at = page.place(page.op.outputs[0]), 0
+        emitter = self.emitter
+        made, at = emitter.place(emitter.op.outputs[0]), 0
         for x in xs:
-            place = f"{page.names[made.name]} + {at}"
-            page.state(f"memcpy({place}, {page.names[x.name]}, {x.width} * sizeof *{page.names[x.name]});")
+            place = f"{emitter.names[made.name]} + {at}"
+            emitter.state(f"memcpy({place}, {emitter.names[x.name]}, {x.width} * sizeof *{emitter.names[x.name]});")
             at += x.width
         return made
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
-        page, form = self.page, self._form(Rows)
-        made = page.op.outputs[0]
-        name = page.constant(table, form.table.astype(ARRAYS[page.quantization[made.name].bits]), suffix="_table")
-        page.place(made)
-        source = f"{name} + {made.width} * (size_t){page.names[index.name]}[0]"
-        page.state(f"memcpy({page.names[made.name]}, {source}, {made.width} * sizeof *{name});")
+        emitter, form = self.emitter, self._form(Rows)
+        made = emitter.op.outputs[0]
+        name = emitter.constant(table, form.table.astype(ARRAYS[emitter.quantization[made.name].bits]), suffix="_table")
+        emitter.place(made)
+        source = f"{name} + {made.width} * (size_t){emitter.names[index.name]}[0]"
+        emitter.state(f"memcpy({emitter.names[made.name]}, {source}, {made.width} * sizeof *{name});")
         return made
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
@@ -155,28 +151,28 @@ class CIntegerOps:
 
     def _vector(self, kind: str, x: Ref, constants: str, to: QuantizationParameters) -> Ref:
         """A kernel that takes a whole vector and the constants of the word."""
-        kernel, header = f"{kind}_i{self.page.quantization[x.name].bits}_to_i{to.bits}", HEADERS[kind]
-        arguments = f"{self.page.names[x.name]}, {constants}, {to.zero}, {x.width}"
-        return self.page.call(kernel, arguments, header)
+        kernel, header = f"{kind}_i{self.emitter.quantization[x.name].bits}_to_i{to.bits}", HEADERS[kind]
+        arguments = f"{self.emitter.names[x.name]}, {constants}, {to.zero}, {x.width}"
+        return self.emitter.call(kernel, arguments, header)
 
     def integers(self, x: Ref) -> Ref:
         """A float value on its grid."""
-        qparams = self.page.quantization[self.page.op.outputs[0].name]
-        return self.page.call(f"i{qparams.bits}_of_f32", self._border(x, qparams), "border")
+        qparams = self.emitter.quantization[self.emitter.op.outputs[0].name]
+        return self.emitter.call(f"i{qparams.bits}_of_f32", self._border(x, qparams), "border")
 
     def numbers(self, x: Ref) -> Ref:
         """What integers stand for."""
-        qparams = self.page.quantization[x.name]
-        return self.page.call(f"f32_of_i{qparams.bits}_on", self._border(x, qparams), "border")
+        qparams = self.emitter.quantization[x.name]
+        return self.emitter.call(f"f32_of_i{qparams.bits}_on", self._border(x, qparams), "border")
 
     def _border(self, x: Ref, qparams: QuantizationParameters) -> str:
-        return f"{self.page.names[x.name]}, (double){number(qparams.scale)}, {qparams.zero}, {x.width}"
+        return f"{self.emitter.names[x.name]}, (double){number(qparams.scale)}, {qparams.zero}, {x.width}"
 
     def _each(self, factors: Integers, offsets: Integers) -> tuple[str, str]:
         """The names of a factor and of an offset for each element that the word makes."""
-        made = self.page.op.outputs[0]
+        made = self.emitter.op.outputs[0]
         by, plus = (
-            self.page.array(
+            self.emitter.array(
                 f"{made.name}.{role}", _padded(np.broadcast_to(part, made.width), dtype), f"{made.name}: {role}"
             )
             for role, part, dtype in (("by", factors, np.int32), ("plus", offsets, np.int64))
@@ -185,7 +181,7 @@ class CIntegerOps:
 
     def _form(self, *kinds: type[Any]) -> Any:
         """The integer form of the word, which is one of these."""
-        form = self._forms[self.page.op.outputs[0]]
+        form = self._forms[self.emitter.op.outputs[0]]
         assert isinstance(form, kinds)
         return form
 
@@ -193,7 +189,7 @@ class CIntegerOps:
         """A table, written once however many words read it."""
         key = entries.tobytes()
         if key not in self._tables:
-            self._tables[key] = self.page.array(f"table.{len(self._tables)}", entries, about)
+            self._tables[key] = self.emitter.array(f"table.{len(self._tables)}", entries, about)
         return self._tables[key]
 
     def _line(self, integers: str, to: QuantizationParameters) -> Ref:
@@ -201,14 +197,16 @@ class CIntegerOps:
         return self._value(f"to_i{to.bits}({integers}, {to.zero})")
 
     def _value(self, expression: str) -> Ref:
-        (made,) = self.page.op.outputs
-        self._open[made] = self.page.spell("lanes", f"{made.name}.i")
-        self.page.kernels.add("fixed")
-        self.page.state(f"const q32 {self._open[made]} = {expression};")
+        (made,) = self.emitter.op.outputs
+        self.lanes[made] = self.emitter.spell("lanes", f"{made.name}.i")
+        self.emitter.kernels.add("fixed")
+        self.emitter.state(f"const q32 {self.lanes[made]} = {expression};")
         return made
 
     def _load(self, ref: Ref) -> str:
-        return self._open.get(ref) or f"q_i{self.page.quantization[ref.name].bits}({self.page.names[ref.name]} + i)"
+        return (
+            self.lanes.get(ref) or f"q_i{self.emitter.quantization[ref.name].bits}({self.emitter.names[ref.name]} + i)"
+        )
 
     def _centred(self, ref: Ref, qparams: QuantizationParameters) -> str:
         """A value counted from the zero of its grid."""

@@ -14,57 +14,59 @@ from edgernn_export.targets.c.pack import number, text
 BYTES = {"float": 4, "int8_t": 1, "int16_t": 2}
 
 
-def fields(page: Emitter) -> dict[str, object]:
+def fields(emitter: Emitter) -> dict[str, object]:
     """The fields of the state, and how long what is carried is."""
     carried = "".join(
-        f"    {made} {page.spell('state', name)}[{padded(width)}]; /* {name}: {width} */\n"
-        for name, width, made in _states(page)
+        f"    {made} {emitter.spell('state', name)}[{padded(width)}]; /* {name}: {width} */\n"
+        for name, width, made in _states(emitter)
     )
-    rounded = "".join(f"    uint8_t {name}[{size}];\n" for name, size in page.rounded.items())
-    scratch = "".join(f"    {made} {SCRATCH[made]}[{size}];\n" for made, size in page.layout.sizes.items())
-    unit, each = _unit(page)
+    rounded = "".join(f"    uint8_t {name}[{size}];\n" for name, size in emitter.rounded.items())
+    scratch = "".join(f"    {made} {SCRATCH[made]}[{size}];\n" for made, size in emitter.layout.sizes.items())
+    unit, each = _unit(emitter)
     return {
         "fields": carried + rounded,
         "scratch": scratch,
-        "carried": sum(width * BYTES[made] for _, width, made in _states(page)) // each,
-        "elements": sum(page.plan.graph.states.values()),
+        "carried": sum(width * BYTES[made] for _, width, made in _states(emitter)) // each,
+        "elements": sum(emitter.plan.graph.states.values()),
         "unit": unit,
         "units": "floats" if unit == "float" else "bytes",
     }
 
 
-def moves(page: Emitter) -> dict[str, str]:
+def moves(emitter: Emitter) -> dict[str, str]:
     """The constants, and the bodies of the functions that move what is carried."""
     gets, sets, resets, at = "", "", "", 0
-    constants = list(page.constants.values())
-    _, each = _unit(page)
-    for name, width, made in _states(page):
-        field = f"state->{page.spell('state', name)}"
+    constants = list(emitter.constants.values())
+    _, each = _unit(emitter)
+    for name, width, made in _states(emitter):
+        field = f"state->{emitter.spell('state', name)}"
         gets += f"\n    memcpy(carried + {at}, {field}, {width} * sizeof({made}));"
         sets += f"\n    memcpy({field}, carried + {at}, {width} * sizeof({made}));"
         at += width * BYTES[made] // each
-        initial_state = _initial_state(page, name, width)
+        initial_state = _initial_state(emitter, name, width)
         if initial_state is not None:
-            spelt = page.spell("initial_state", f"initial_state.{name}")
+            spelt = emitter.spell("initial_state", f"initial_state.{name}")
             constants.append(f"static const {made} {spelt}[] = {text(initial_state)};")
             resets += f"\n    memcpy({field}, {spelt}, sizeof {spelt});"
     unused = "\n    (void)state;\n    (void)carried;"
     return {"constants": "\n\n".join(constants), "gets": gets or unused, "sets": sets or unused, "resets": resets}
 
 
-def float_io(page: Emitter, prefix: str) -> dict[str, str]:
+def float_io(emitter: Emitter, prefix: str) -> dict[str, str]:
     """The grids as macros, and functions between numbers and integers for programs that have floating point."""
     quantization = {
-        name: page.quantization[ref.name]
-        for name, ref in ((INPUT, page.plan.trace.x),)
-        if ref.name in page.quantization
+        name: emitter.quantization[ref.name]
+        for name, ref in ((INPUT, emitter.plan.trace.x),)
+        if ref.name in emitter.quantization
     }
     quantization |= (
-        {OUTPUT: page.quantization[page.step.trace.y.name]} if page.kind(page.step.trace.y) != "float" else {}
+        {OUTPUT: emitter.quantization[emitter.step.trace.y.name]}
+        if emitter.kind(emitter.step.trace.y) != "float"
+        else {}
     )
     upper = prefix.upper()
     macros = _macros({f"{upper}_{name.upper()}": qparams for name, qparams in quantization.items()})
-    states = {f"{upper}_{page.spell('state', name)}": qparams for name, qparams in _quantization(page).items()}
+    states = {f"{upper}_{emitter.spell('state', name)}": qparams for name, qparams in _quantization(emitter).items()}
     macros += _macros(states)
     off = f"{upper}_NO_FLOAT"
     turns = kernels(["nearest"]) * (INPUT in quantization) + "".join(
@@ -76,29 +78,29 @@ def float_io(page: Emitter, prefix: str) -> dict[str, str]:
         f"{turns}#endif\n"
         if turns
         else "",
-        "no_float": "" if page.floating else f"#define {off}\n",
+        "no_float": "" if emitter.floating else f"#define {off}\n",
     }
 
 
-def _states(page: Emitter) -> list[tuple[str, int, str]]:
+def _states(emitter: Emitter) -> list[tuple[str, int, str]]:
     """(name, width, what it is made of) of each state."""
-    return [(state.name, state.before.width, page.kind(state.before)) for state in page.plan.trace.states]
+    return [(state.name, state.before.width, emitter.kind(state.before)) for state in emitter.plan.trace.states]
 
 
-def _quantization(page: Emitter) -> Mapping[str, QuantizationParameters]:
+def _quantization(emitter: Emitter) -> Mapping[str, QuantizationParameters]:
     """The grids of the states that have one."""
-    befores = {state.name: state.before.name for state in page.plan.trace.states}
-    return {name: page.quantization[before] for name, before in befores.items() if before in page.quantization}
+    befores = {state.name: state.before.name for state in emitter.plan.trace.states}
+    return {name: emitter.quantization[before] for name, before in befores.items() if before in emitter.quantization}
 
 
-def _unit(page: Emitter) -> tuple[str, int]:
+def _unit(emitter: Emitter) -> tuple[str, int]:
     """What carried states are given as, and its bytes."""
-    return ("uint8_t", 1) if _quantization(page) else ("float", BYTES["float"])
+    return ("uint8_t", 1) if _quantization(emitter) else ("float", BYTES["float"])
 
 
-def _initial_state(page: Emitter, name: str, width: int) -> np.ndarray | None:
+def _initial_state(emitter: Emitter, name: str, width: int) -> np.ndarray | None:
     """The initial state when it is not all zero bits."""
-    tensor, qparams = page.plan.graph.initial_state.get(name), _quantization(page).get(name)
+    tensor, qparams = emitter.plan.graph.initial_state.get(name), _quantization(emitter).get(name)
     if qparams is None:
         return None if tensor is None else tensor.dense(np.float32)
     q = qparams.integers(np.zeros(width) if tensor is None else tensor.dense(np.float32))

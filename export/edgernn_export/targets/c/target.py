@@ -49,26 +49,26 @@ def write(planned: NamedTrace, prefix: str, about: str, include: str) -> tuple[s
     groups = grouped(step.trace)
     layout = lay_out(step.trace, groups, {name: kind(qparams) for name, qparams in step.quantization.items()})
     spell = Names()
-    page = Emitter(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
-    floats, integers = CFloatOps(page), CIntegerOps(page, integer(whole))
+    emitter = Emitter(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
+    floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer(whole))
     for group in groups:
-        (integers if _whole(group, whole) else floats).say(group)
+        (integers if _whole(group, whole) else floats).write(group)
     graph = planned.graph
     facts = {
-        "title": _title(planned, prefix, floating=page.floating),
+        "title": _title(planned, prefix, floating=emitter.floating),
         "prefix": prefix,
         "upper": prefix.upper(),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
-        "frame": _frame(page),
-        "answer": page.kind(step.trace.y),
+        "frame": _frame(emitter),
+        "answer": emitter.kind(step.trace.y),
         "room": padded(graph.inputs),
-        "refusal": _refusal(page),
-        **float_io(page, prefix),
-        **fields(page),
+        "refusal": _refusal(emitter),
+        **float_io(emitter, prefix),
+        **fields(emitter),
     }
     header = template("model.h", facts)
-    parts = _parts(page) | self_test(planned, whole) | {"about": _c_string(about), "include": include or header}
+    parts = _parts(emitter) | self_test(planned, whole) | {"about": _c_string(about), "include": include or header}
     parts |= {} if include else {"no_float": ""}  # a library's own loader has floating point
     return header, template("model.c", facts | parts)
 
@@ -79,47 +79,47 @@ def _whole(group: Group, plan: IntegerPlan) -> bool:
     return plan.integer(op) or op.name in (INTEGERS, NUMBERS, MOVED)
 
 
-def _parts(page: Emitter) -> dict[str, str]:
+def _parts(emitter: Emitter) -> dict[str, str]:
     """What stands in the source and not in the header."""
-    page.kernels.add("guard" if page.floating else "blocks")  # both include string.h, which every step needs
+    emitter.kernels.add("guard" if emitter.floating else "blocks")  # both include string.h, which every step needs
     scratches = "".join(
         f"    {made} *const {SCRATCH[made]} = state->{SCRATCH[made]};\n    (void){SCRATCH[made]};\n"
-        for made in page.layout.sizes
+        for made in emitter.layout.sizes
     )
-    bad = _bad(page)
+    bad = _bad(emitter)
     return {
-        "kernels": kernels(page.kernels),
-        "begins": "    const float_mode before = flush_on();\n" * page.floating + scratches,
-        "statements": _statements(page),
-        "ends": "\n".join(_ends(page)),
-        "finish": "    flush_restore(before);\n" * page.floating,
+        "kernels": kernels(emitter.kernels),
+        "begins": "    const float_mode before = flush_on();\n" * emitter.floating + scratches,
+        "statements": _statements(emitter),
+        "ends": "\n".join(_ends(emitter)),
+        "finish": "    flush_restore(before);\n" * emitter.floating,
         "refused": f"    if ({bad}) return 1;\n" if bad else "",
-        "refused_there": f"    const {_frame(page)} *const x = state->x;\n    if ({bad}) return 1;\n" if bad else "",
-        **moves(page),
+        "refused_there": f"    const {_frame(emitter)} *const x = state->x;\n    if ({bad}) return 1;\n" if bad else "",
+        **moves(emitter),
     }
 
 
-def _frame(page: Emitter) -> str:
+def _frame(emitter: Emitter) -> str:
     """What a frame is made of."""
-    return "int32_t" if page.plan.graph.vocabulary_size else page.kind(page.plan.trace.x)
+    return "int32_t" if emitter.plan.graph.vocabulary_size else emitter.kind(emitter.plan.trace.x)
 
 
-def _bad(page: Emitter) -> str:
+def _bad(emitter: Emitter) -> str:
     """Whether a frame must not enter; nothing where every frame may."""
-    rows, inputs = page.plan.graph.vocabulary_size, page.plan.graph.inputs
+    rows, inputs = emitter.plan.graph.vocabulary_size, emitter.plan.graph.inputs
     if rows:
         return f"x[0] < 0 || x[0] >= {rows}"
-    return f"!all_within(x, {number(page.plan.manifest.limit)}, {inputs})" if _frame(page) == "float" else ""
+    return f"!all_within(x, {number(emitter.plan.manifest.limit)}, {inputs})" if _frame(emitter) == "float" else ""
 
 
-def _refusal(page: Emitter) -> str:
+def _refusal(emitter: Emitter) -> str:
     """What the header says of that."""
-    if not _bad(page):
+    if not _bad(emitter):
         return "Returns 0."
     why = (
         "an index outside the table"
-        if page.plan.graph.vocabulary_size
-        else f"not finite, or beyond {page.plan.manifest.limit:.3g}"
+        if emitter.plan.graph.vocabulary_size
+        else f"not finite, or beyond {emitter.plan.manifest.limit:.3g}"
     )
     return f"Returns 0; or 1 for a frame that must not enter\n * ({why}), and then state and y are as they were."
 
@@ -137,31 +137,35 @@ def _title(planned: NamedTrace, prefix: str, *, floating: bool) -> str:
     )
 
 
-def _statements(page: Emitter) -> str:
+def _statements(emitter: Emitter) -> str:
     """The statements of one step, a block for each layer."""
-    openings = [f"    {line}" for line in page.openings]
+    openings = [f"    {line}" for line in emitter.openings]
     body = ["", "    /* what the step reads, as int8 */", *openings] if openings else []
     layer = ""
-    for spoken, line in page.statements:
+    for spoken, line in emitter.statements:
         if spoken != layer:
             layer = spoken
-            body += ["", f"    /* {_layer_line(page.plan, layer)} */"]
+            body += ["", f"    /* {_layer_line(emitter.plan, layer)} */"]
         body.append(f"    {line}")
     return "\n".join(body)
 
 
-def _ends(page: Emitter) -> list[str]:
+def _ends(emitter: Emitter) -> list[str]:
     """Copies of the answer and the states; a carried value that becomes another is saved before it is overwritten."""
-    steps = page.step.trace
-    before, after = [f"    memcpy(y, {page.names[steps.y.name]}, {steps.y.width} * sizeof *y);"], []
-    inside = {ref.name for ref in page.plan.ins}
+    steps = emitter.step.trace
+    before, after = [f"    memcpy(y, {emitter.names[steps.y.name]}, {steps.y.width} * sizeof *y);"], []
+    inside = {ref.name for ref in emitter.plan.ins}
     for state in steps.states:
-        target, width, made = f"state->{page.spell('state', state.name)}", state.before.width, page.kind(state.before)
-        source = page.names[state.after.name]
+        target, width, made = (
+            f"state->{emitter.spell('state', state.name)}",
+            state.before.width,
+            emitter.kind(state.before),
+        )
+        source = emitter.names[state.after.name]
         if state.after.name == state.before.name:
             continue
-        if page.layout.root(state.after.name)[0] in inside:
-            kept = page.spell("kept", f"{state.name}.kept")
+        if emitter.layout.root(state.after.name)[0] in inside:
+            kept = emitter.spell("kept", f"{state.name}.kept")
             before += [f"    {made} {kept}[{width}];", f"    memcpy({kept}, {source}, sizeof {kept});"]
             source = kept
         after.append(f"    memcpy({target}, {source}, {width} * sizeof({made}));")

@@ -1,6 +1,7 @@
 """The words as nodes of ONNX."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -8,6 +9,7 @@ from onnx import helper, numpy_helper
 
 from edgernn.array import Array
 from edgernn.model.record import Op, Ref
+from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
 
@@ -15,7 +17,7 @@ ZERO = 128  # the unsigned integer that stands for 0
 ZERO_OF_FOUR = 8  # as above, in four bits
 
 
-class OnnxOps:
+class OnnxOps(MethodInterpreter):
     """Each word as nodes; a value is its Ref in the trace."""
 
     def __init__(self, planned: NamedTrace, late: Collection[str] = ()) -> None:
@@ -28,9 +30,10 @@ class OnnxOps:
         self.inside: set[str] = set()  # values that no word of the trace made
         self.op: Op
 
-    def hear(self, op: Op) -> None:
-        """Remember the word whose method is called next."""
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Write one operation; its method finds it as `self.op`."""
         self.op = op
+        return super().apply(op, args)
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme == DYNAMIC:

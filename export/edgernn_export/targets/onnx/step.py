@@ -8,7 +8,7 @@ from onnx import helper
 from edgernn.artifact.manifest import Signature, signature
 from edgernn.integer.plan import static
 from edgernn.model.graph import INPUT
-from edgernn.model.trace import replay
+from edgernn.model.replay import replay
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.integers import OnnxIntegerOps
 from edgernn_export.targets.onnx.operations import OnnxOps
@@ -32,7 +32,7 @@ def step(planned: NamedTrace) -> onnx.GraphProto:
     else:
         planned = replace(planned, trace=summed(planned.trace))
         operations = OnnxOps(planned, late(planned.trace))
-    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins}, operations.hear)
+    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins})
     for output, ref in planned.outs.items():
         operations.result(output, ref)
     values = infos(signature(planned.manifest))

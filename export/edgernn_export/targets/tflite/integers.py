@@ -117,14 +117,13 @@ class TfliteIntegerOps(TfliteOps):
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
         return self._on_its_integers(super().normalize(x, gain, bias, eps))
 
-    def hear(self, op: Op) -> None:
-        super().hear(op)
-        if not self.static.integer(op):
-            self._native, self._bits = False, 0
-            return
-        refs = op.outputs if op.name in {"concat", "lookup"} else (*op.inputs, *op.outputs)
-        self._bits = max(self.static.quantization[ref.name].bits for ref in refs)  # of the operator's integers
-        self._native = self._fits(op)
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        self._native, self._bits = False, 0
+        if self.static.integer(op):
+            refs = op.outputs if op.name in {"concat", "lookup"} else (*op.inputs, *op.outputs)
+            self._bits = max(self.static.quantization[ref.name].bits for ref in refs)  # of the operator's integers
+            self._native = self._fits(op)
+        return super().apply(op, args)
 
     def _fits(self, op: Op) -> bool:
         """Whether an operator of integers says the word: its steps are of a size that every runtime takes."""
@@ -132,7 +131,7 @@ class TfliteIntegerOps(TfliteOps):
             return False
         quantization = self.static.quantization
         to, xs = (
-            self._own(op.outputs[0]).scale,
+            self._own(op, op.outputs[0]).scale,
             [quantization[ref.name].scale for ref in op.inputs if ref.name in quantization],
         )
         if op.name == "scale":
@@ -179,16 +178,16 @@ class TfliteIntegerOps(TfliteOps):
             return super()._made(ref)
         if not self._native:
             return self.flat.tensor(f"{ref.name}.exact", (1, ref.width))
-        own = self._own(ref)
+        own = self._own(self.op, ref)
         if own == self.static.quantization[ref.name]:
             return self._held(ref)
         return self.flat.integers(f"{ref.name}.wide", (1, ref.width), own)
 
-    def _own(self, ref: Ref) -> QuantizationParameters:
-        """The grid on which the operator makes a value of the word."""
+    def _own(self, op: Op, ref: Ref) -> QuantizationParameters:
+        """The quantization parameters of a value as the operator `op` makes it."""
         to = self.static.quantization[ref.name]
         wide = QuantizationParameters(float(np.float32(to.reach * to.scale / 32767)), 0, 16)
-        return FIXED.get((self.op.name, self._bits), to if to.bits == self._bits else wide)
+        return FIXED.get((op.name, self._bits), to if to.bits == self._bits else wide)
 
     def _factor(self, given: Tensor | float, role: str) -> int:
         if not self._native or isinstance(given, Tensor):

@@ -8,6 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.array import Array
 from edgernn.model.record import Op, Ref
+from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import NamedTrace
@@ -32,7 +33,7 @@ per row for no scale at all.
 """
 
 
-class TfliteOps:
+class TfliteOps(MethodInterpreter):
     """Each word as operators on values of float32; a value is its Ref in the trace."""
 
     def __init__(self, planned: NamedTrace, flat: Flat, place: Place) -> None:
@@ -42,9 +43,10 @@ class TfliteOps:
         self.place = place
         self.op: Op
 
-    def hear(self, op: Op) -> None:
-        """Remember the word whose method is called next."""
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Write one operation; its method finds it as `self.op`."""
         self.op = op
+        return super().apply(op, args)
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme != DYNAMIC:

@@ -6,8 +6,8 @@ from edgernn.artifact.checksum import fill
 from edgernn.artifact.manifest import step_signature
 from edgernn.integer.plan import static
 from edgernn.model.graph import Graph
+from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
-from edgernn.model.trace import replay
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
@@ -23,7 +23,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     shapes = step_signature(planned.manifest)
     for ref in planned.ins:
         operations.enter(ref, *shapes[ref.name])
-    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins}, operations.hear)
+    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins})
     for output, ref in planned.outs.items():
         operations.leave(output, ref)
     ins = [ref.name for ref in planned.ins]
