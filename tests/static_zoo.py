@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import SCHEMES
-from edgernn_export.targets.c.emitter import KINDS
+from edgernn_export.targets.c.declarations import C_TYPES
 from edgernn_export.targets.c.target import write
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 
 HEAD = """
 #include <stdio.h>
@@ -49,12 +49,12 @@ def program(graphs: Sequence[Graph]) -> str:
     """The source that steps all graphs in turn; what is private to a graph has its number behind its name."""
     parts = [HEAD]
     for i, graph in enumerate(graphs):
-        p, planned = f"m{i}", plan(graph, SCHEMES)
-        _, code = write(planned, p, "{}", include="")
+        p, named = f"m{i}", named_trace(graph, SCHEMES)
+        code = write(named, p, "{}", include="").source
         for name in set(re.findall(PRIVATE, code, re.MULTILINE)):
             code = re.sub(rf"\b{name}\b", f"{name}_of_{p}", code)
-        frame, answer = (KINDS[planned.manifest.dtype(name)] for name in (INPUT, OUTPUT))
-        unit = "uint8_t" if any(name in planned.manifest.quantization for name in graph.states) else "float"
+        frame, answer = (C_TYPES[named.manifest.dtype(name)] for name in (INPUT, OUTPUT))
+        unit = "uint8_t" if any(name in named.manifest.quantization for name in graph.states) else "float"
         sizes = {"inputs": graph.inputs, "outputs": graph.outputs}
         parts += [code, DRIVER.format(p=p, P=p.upper(), frame=frame, answer=answer, unit=unit, **sizes)]
     calls = "".join(f"    if (m{i}_drive()) return {i % 200 + 1};\n" for i in range(len(graphs)))

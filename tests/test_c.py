@@ -14,7 +14,7 @@ from edgernn.model.replay import replay
 from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
-from edgernn_export.targets.c.fusion import grouped, spread
+from edgernn_export.targets.c.fusion import fuse, hoist_splits
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.naming import WEIGHTS
 from edgernn_export.translate import render
@@ -173,8 +173,8 @@ def test_the_c_file_shows_its_layers_and_names(tmp_path):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_values_that_live_at_once_never_share_a_place(name):
-    steps = spread(GRAPHS[name].trace)
-    groups = grouped(steps)
+    steps = hoist_splits(GRAPHS[name].trace)
+    groups = fuse(steps)
     layout = lay_out(steps, groups)
     needed: dict[str, int] = {}
     for i, group in enumerate(groups):
@@ -197,8 +197,8 @@ def test_values_that_live_at_once_never_share_a_place(name):
 def test_grouping_and_spreading_change_no_value(name):
     """The words in groups, run by numpy, against the words as they were."""
     graph = GRAPHS[name]
-    steps = spread(graph.trace)
-    words = [op for group in grouped(steps) for op in group.operations]
+    steps = hoist_splits(graph.trace)
+    words = [op for group in fuse(steps) for op in group.operations]
     assert len(words) == len(steps.operations)
     for x in frames(graph, 3):
         stepper = Stepper(graph)
@@ -213,4 +213,4 @@ def test_grouping_and_spreading_change_no_value(name):
 
 def test_the_gates_of_a_cell_are_one_loop():
     for name, loops in (("Gru", 1), ("Lstm", 1), ("Rnn", 1)):
-        assert sum(group.looped for group in grouped(spread(GRAPHS[name].trace))) == loops, name
+        assert sum(group.is_loop for group in fuse(hoist_splits(GRAPHS[name].trace))) == loops, name

@@ -21,15 +21,15 @@ from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.passes.rounding import smaller
 from edgernn_export.targets.c.layout import padded
 from edgernn_export.targets.c.pack import (
-    SPARSE_AT_MOST,
-    less_i8,
+    MAX_DENSITY,
+    padded_vector,
     rows_by_column,
     rows_by_group,
     scales_by_group,
+    shifted_bias_i8,
     side_by_side,
-    sparse,
     sums_i8,
-    vector,
+    without_zeros,
 )
 from ways import EVERY_WAY, WAYS
 
@@ -77,13 +77,13 @@ def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
     packed = rows_by_group(weight.stored) if i8 else rows_by_column(weight.stored)
     groups = 1 if weight.scale is None or weight.scale.ndim == 1 else weight.scale.shape[1]
     if kind in (SPARSE_I8, SPARSE_F32):
-        few = sparse(packed)
+        few = without_zeros(packed)
         assert few is not None
     scale = scales_by_group(np.ones(rows) if weight.scale is None else weight.scale)
     sums = sums_i8(weight.stored) if i8 else np.zeros(padded(rows), np.int32)
-    said = head(kind, rows, inputs, inputs // groups if few is None else len(few.kept)) + x.tobytes()
-    said += (side_by_side(packed) if few is None else few.kept).tobytes()
-    said += scale.tobytes() + vector(bias).tobytes() + sums.tobytes()
+    said = head(kind, rows, inputs, inputs // groups if few is None else len(few.blocks)) + x.tobytes()
+    said += (side_by_side(packed) if few is None else few.blocks).tobytes()
+    said += scale.tobytes() + padded_vector(bias).tobytes() + sums.tobytes()
     if few is not None:
         said += few.index.tobytes() + few.starts.tobytes() + few.order.tobytes()
     ops = SameOps() if i8 else NumpyOps()
@@ -101,7 +101,7 @@ def fixed(
     """
     w = draw.integers(-127, 128, (rows, inputs)) if not sign else np.full((rows, inputs), 127 * sign)
     w = w if stays is None else w * stays
-    few = None if stays is None else sparse(rows_by_group(w))
+    few = None if stays is None else without_zeros(rows_by_group(w))
     assert (few is None) == (stays is None)
     q = draw.integers(x.low, x.high + 1, inputs) if not sign else np.full(inputs, x.low)
     bias = draw.integers(-(2**20), 2**20, rows) - x.zero * w.sum(axis=1)
@@ -111,14 +111,14 @@ def fixed(
     full = np.zeros(padded(inputs) * 4, np.int64)
     full[:inputs] = q  # what lies behind meets weights that are zero
     full[inputs:] = draw.integers(x.low, x.high + 1, len(full) - inputs)
-    kind, kept = (FIXED, 0) if few is None else (FIXED_SPARSE, len(few.kept))
+    kind, kept = (FIXED, 0) if few is None else (FIXED_SPARSE, len(few.blocks))
     said = head(kind + to.zero + 128, rows, inputs, 10000 * kept + 100 * to.bits + x.bits)
     said += full[: -(-inputs // 4) * 4].astype(f"int{x.bits}").tobytes()
-    parts = (side_by_side(rows_by_group(w)),) if few is None else (few.kept, few.index, few.starts, few.order)
+    parts = (side_by_side(rows_by_group(w)),) if few is None else (few.blocks, few.index, few.starts, few.order)
     said += b"".join(part.tobytes() for part in parts)
     for values, dtype in ((bias, "int32"), (mantissa, "int32"), (shift, "uint8")):
         said += np.pad(values, (0, padded(rows) - rows), constant_values=1).astype(dtype).tobytes()
-        said += less_i8(w, bias).tobytes() if values is bias else b""
+        said += shifted_bias_i8(w, bias).tobytes() if values is bias else b""
     return Case(said, form(q).astype(f"int{to.bits}"))
 
 
@@ -158,7 +158,7 @@ def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, pro
     for rows, inputs in SHAPES:
         for fill, x in extremes(inputs):
             weight = integers(rows, inputs, fill, holes)
-            if kind == DENSE_I8 or sparse(rows_by_group(weight.stored)):
+            if kind == DENSE_I8 or without_zeros(rows_by_group(weight.stored)):
                 cases.append(affine(kind, weight, x, random.standard_normal(rows).astype(np.float32)))
     assert len(cases) > 30
     found = np.frombuffer(answers(way, program, cases), np.float32)
@@ -201,7 +201,7 @@ def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way
     for rows, inputs, x, to, loud, sign, seed in asked:
         draw = np.random.default_rng(seed)
         blocks, groups = -(-rows // 16), -(-inputs // 4)
-        kept = draw.integers(0, int(SPARSE_AT_MOST * groups) + 1, (blocks, 1))
+        kept = draw.integers(0, int(MAX_DENSITY * groups) + 1, (blocks, 1))
         mask = draw.random((blocks, groups)).argsort(axis=1) < kept
         stays = np.kron(mask, np.ones((16, 4), bool))[:rows, :inputs]
         cases.append((fixed(rows, inputs, x, to, loud, sign, stays, draw), rows, to))
@@ -288,7 +288,7 @@ def test_float_arithmetic_is_that_of_numpy(kind, way, program):
         if kind == SPARSE_F32:
             weight *= np.kron(random.random((-(-rows // 16), inputs)) < 0.3, np.ones((16, 1)))[:rows]
             weight = weight.astype(np.float32)
-            if sparse(rows_by_column(weight)) is None:
+            if without_zeros(rows_by_column(weight)) is None:
                 continue
         scheme = {HALF: "fp16", WEIGHT_ONLY: "weight_only_wi8_afp32", FOUR: FOUR_BITS}.get(kind)
         tensor = smaller(Tensor(weight), scheme) if scheme else Tensor(weight)
@@ -339,7 +339,7 @@ def test_a_sparse_matrix_is_whole_again_when_its_blocks_are_put_back(rows, input
     blocks = draw.random((-(-rows // 16), -(-inputs // 4))) >= holes
     weight = draw.integers(-127, 128, (rows, inputs)) * np.kron(blocks, np.ones((16, 4), int))[:rows, :inputs]
     packed = rows_by_group(weight.astype(np.int8))
-    few = sparse(packed)
+    few = without_zeros(packed)
     assume(few is not None)
     again = np.zeros_like(packed)
     blocks = len(packed)
@@ -347,6 +347,6 @@ def test_a_sparse_matrix_is_whole_again_when_its_blocks_are_put_back(rows, input
     sets += [few.order[k : k + 1] for k in range(blocks // 4 * 4, blocks)]
     for k, each in enumerate(sets):
         for at in range(few.starts[k], few.starts[k + 1]):
-            again[each[(at - few.starts[k]) % len(each)], few.index[at]] += few.kept[at]
+            again[each[(at - few.starts[k]) % len(each)], few.index[at]] += few.blocks[at]
     np.testing.assert_array_equal(again, packed)
-    assert len(few.kept) <= 0.7 * (packed.shape[0] * packed.shape[1])
+    assert len(few.blocks) <= 0.7 * (packed.shape[0] * packed.shape[1])

@@ -39,9 +39,9 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
-from edgernn_export.targets.c.casts import bordered
-from edgernn_export.targets.c.emitter import kind
-from edgernn_export.targets.c.fusion import grouped, spread
+from edgernn_export.targets.c.casts import with_casts
+from edgernn_export.targets.c.emitter import value_type
+from edgernn_export.targets.c.fusion import fuse, hoist_splits
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import place
@@ -332,8 +332,8 @@ TURNS = """
 int main(void) {
     float x;
     while (fread(&x, sizeof x, 1, stdin) == 1) {
-        const int8_t q = m_x_of(x);
-        const float y = m_number_of(q);
+        const int8_t q = m_quantize_x(x);
+        const float y = m_dequantize_y(q);
         fwrite(&q, sizeof q, 1, stdout);
         fwrite(&y, sizeof y, 1, stdout);
     }
@@ -379,9 +379,9 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
     """The words with their borders, run in float, are the words without; values of one kind that live at once are apart."""
     graph = quantized(name, scheme)
     plan, steps = static(graph), graph.trace
-    step = bordered(spread(steps, plan.whole), plan)
+    step = with_casts(hoist_splits(steps, plan.whole), plan)
     for op in step.trace.operations:
-        if op.name not in ("lookup", "integers", "numbers"):
+        if op.name not in ("lookup", "quantize", "dequantize"):
             kinds = {ref.name in step.quantization for ref in (*op.inputs, *op.outputs)}
             assert len(kinds) == 1, str(op)
     for state in step.trace.states:
@@ -392,15 +392,15 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
         )
     assert (step.trace.y.name in step.quantization) == (OUTPUT in plan.float_io)
     ops = NumpyOps()
-    ops.integers = ops.numbers = ops.moved = lambda x: x
+    ops.quantize = ops.dequantize = ops.requantize = lambda x: x
     start = {ref.name: np.full(ref.width, 0.3) for ref in (steps.x, *(state.before for state in steps.states))}
     start |= {INPUT: np.array([2])} if graph.vocabulary_size else {}
     found = replay(step.trace.operations, ops, dict(start))
     wanted = replay(steps.operations, NumpyOps(), dict(start))
     for mine, other in zip(step.trace.results, steps.results, strict=True):
         np.testing.assert_array_equal(found[mine.name], wanted[other.name])
-    groups = grouped(step.trace)
-    layout = lay_out(step.trace, groups, {key: kind(qparams) for key, qparams in step.quantization.items()})
+    groups = fuse(step.trace)
+    layout = lay_out(step.trace, groups, {key: value_type(qparams) for key, qparams in step.quantization.items()})
     last = {
         layout.root(ref.name)[0]: i for i, group in enumerate(groups) for op in group.operations for ref in op.inputs
     }
@@ -410,7 +410,7 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
         alive = {key: spot for key, spot in alive.items() if last[key] >= i}
         for made in group.stored if group.operations[0].name != "split" else ():
             spot = (
-                kind(step.quantization.get(made.name)),
+                value_type(step.quantization.get(made.name)),
                 layout.offsets[made.name],
                 layout.offsets[made.name] + made.width,
             )

@@ -24,7 +24,7 @@ from edgernn.runtime.float_io import integers
 from edgernn_export import export
 from edgernn_export.proof.integers import errs
 from edgernn_export.targets.destination import place
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.onnx.integers import DTYPES
 from edgernn_export.targets.onnx.step import TYPES, step
 from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, serialized
@@ -81,7 +81,7 @@ def cut(planned, static):
 def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
     """Each given the definition's own integers, also where it saturates; in float between them, and by other kernels."""
     graph = quantized(name, scheme)
-    stepper, planned = IntegerStepper(graph), plan(graph, tuple(SCHEMES))
+    stepper, planned = IntegerStepper(graph), named_trace(graph, tuple(SCHEMES))
     static, said, states = stepper.plan, planned.manifest, stepper.initial_state()
     data = serialized(cut(planned, static), planned.manifest)
     sessions = [session(data, options) for options in OPTIONS.values()]
@@ -120,7 +120,7 @@ def test_the_onnx_standard_itself_computes_the_same(name, scheme):
     model = onnx.load_from_string(data)
     model.opset_import[0].version = OPSET_OF_16_BITS  # it has no older form of the operators, which mean the same
     evaluate, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
-    said = plan(graph, tuple(SCHEMES)).said
+    said = named_trace(graph, tuple(SCHEMES)).said
     for x in frames(graph, 8):
         given = {"x": x if graph.vocabulary_size else integers(said, "x", x)[None]}
         for state, width in said.states.items():

@@ -18,7 +18,7 @@ from edgernn.model.tensor import SCHEMES
 from edgernn.passes.rounding import rounded
 from edgernn_export import export
 from edgernn_export.targets.destination import place
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.target import render
@@ -90,7 +90,7 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
     """Given equal integers. tanh and sigmoid that make 16 bits come from another table than the definition's: 3 steps."""
     said, random = set(), np.random.default_rng(4)
     for name in FEW:
-        planned = plan(quantized(name, scheme), tuple(SCHEMES))
+        planned = named_trace(quantized(name, scheme), tuple(SCHEMES))
         whole = static(planned.graph)
         for op in filter(whole.integer, planned.trace.operations):
             runs, ops = interpreter(alone(op, planned, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
@@ -119,7 +119,7 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
 def test_the_file_itself_says_its_grids(scheme):
     """To whoever opens it without edgernn: the steps and zeros of the contract, the same where a state goes in and out."""
     graph = quantized("Lstm", scheme)
-    told, said = interpreter(rendered(graph), "AUTO"), plan(graph, tuple(SCHEMES)).said
+    told, said = interpreter(rendered(graph), "AUTO"), named_trace(graph, tuple(SCHEMES)).said
     for detail in (*told.get_input_details(), *told.get_output_details()):
         qparams = said.quantization[detail["name"].removesuffix(".in").removesuffix(".out")]
         assert detail["quantization"] == (qparams.scale, qparams.zero)

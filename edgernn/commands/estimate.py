@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgernn.device.board import Device
     from edgernn.latency.estimate import Estimate
     from edgernn.model.graph import Graph
-    from edgernn_export.targets.c.footprint import Room
+    from edgernn_export.targets.c.footprint import Footprint
 
 
 @click.command(no_args_is_help=True)
@@ -37,7 +37,7 @@ def estimate(model: str, name: str, as_json: bool) -> None:
     device = load(name)
     graph = load_graph(model)
     found = estimates.estimate(graph, device)
-    taken = _room(graph, device) if device.microcontroller else None
+    taken = _footprint(graph, device) if device.microcontroller else None
     if as_json:
         told = {"model": model, **asdict(found), "formats": device.formats}
         click.echo(json.dumps(told | (_fitting(taken) if taken else {}), indent=2))
@@ -45,26 +45,26 @@ def estimate(model: str, name: str, as_json: bool) -> None:
         click.echo("\n".join([_text(model, found, device), *(_flash_and_ram(taken) if taken else ())]))
 
 
-def _room(graph: "Graph", device: "Device") -> "Room":
-    from edgernn_export.targets.c.footprint import room
+def _footprint(graph: "Graph", device: "Device") -> "Footprint":
+    from edgernn_export.targets.c.footprint import footprint
 
-    return room(graph, device)
+    return footprint(graph, device)
 
 
-def _fitting(taken: "Room") -> dict[str, Any]:
+def _fitting(taken: "Footprint") -> dict[str, Any]:
     fits = {"flash": taken.flash, "ram": taken.ram, "flash_fits": taken.flash_fits, "ram_fits": taken.ram_fits}
-    return {"room": asdict(taken) | fits}
+    return {"footprint": asdict(taken) | fits}
 
 
-def _flash_and_ram(taken: "Room") -> list[str]:
+def _flash_and_ram(taken: "Footprint") -> list[str]:
     """Lines of what the step in C takes, exactly where that is known, and whether it fits."""
     code, stack = (f"{part:,} predicted" if part is not None else "unknown" for part in (taken.code, taken.stack))
     flash = f"weights {taken.weights:,}, contract {taken.manifest:,}, code {code}"
-    ram = f"states {taken.carried:,}, scratch {taken.scratch:,}, stack {stack}"
-    lines = ["", _fit("flash", taken.flash, taken.flash_room, taken.flash_fits, flash)]
-    lines.append(_fit("RAM", taken.ram, taken.ram_room, taken.ram_fits, ram))
+    ram = f"states {taken.states:,}, scratch {taken.scratch:,}, stack {stack}"
+    lines = ["", _fit("flash", taken.flash, taken.flash_available, taken.flash_fits, flash)]
+    lines.append(_fit("RAM", taken.ram, taken.ram_available, taken.ram_fits, ram))
     said = [f"- {one}" for one in taken.assumptions]
-    return [*lines, "", *(["It assumes that", *said] if said else [f"Not told: {taken.unknown}."])]
+    return [*lines, "", *(["It assumes that", *said] if said else [f"Not told: {taken.unpredicted}."])]
 
 
 def _fit(name: str, taken: int, there: int | None, fits: bool | None, parts: str) -> str:

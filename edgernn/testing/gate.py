@@ -169,7 +169,7 @@ def counted(model: Any) -> Outcome:
         found = count(graph)
     except (UnsupportedError, CompilerError) as error:
         return Outcome(NO_VERDICT, str(error), {}, Baseline(INSTRUCTIONS, 0, 0, 0, size, {}))
-    made_on = {"compiler": found.made_by, "level": LEVEL}
+    made_on = {"compiler": found.compiler, "level": LEVEL}
     each = found.instructions
     figures = {"instructions": f"{each:,.6g}", "bytes": f"{size:,}"}
     return Outcome(PASS, "", figures, Baseline(INSTRUCTIONS, each, each, each, size, made_on))

@@ -12,7 +12,7 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
 from edgernn_export.targets.destination import Place
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.onnx.step import infos, step
 from edgernn_export.targets.onnx.target import serialized
 
@@ -39,7 +39,7 @@ class Passes:
 
     def scan(self, name: str, graph: Graph, x: str, *, reverse: bool = False) -> str:
         """One direction: the step itself as the body, from rest; its names begin with `name`, its weights are in it."""
-        planned = plan(graph)
+        planned = named_trace(graph)
         body = step(planned)
         frame, y = body.input.pop(0), body.output.pop(0)
         body.input.append(frame)  # states come first in a Scan

@@ -9,7 +9,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.destination import Place
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.operations import TfliteOps
@@ -17,7 +17,7 @@ from edgernn_export.targets.tflite.operations import TfliteOps
 
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
-    planned, flat = plan(graph, SCHEMES), Flat()
+    planned, flat = named_trace(graph, SCHEMES), Flat()
     integers = static(planned.graph)
     operations = TfliteIntegerOps(planned, flat, place, integers) if integers.whole else TfliteOps(planned, flat, place)
     shapes = step_signature(planned.manifest)
