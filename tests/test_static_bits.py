@@ -59,7 +59,7 @@ def told():
         }
         made = []
         for x in xs.swapaxes(0, 1):
-            y, states = stepper.whole(x, states)
+            y, states = stepper.step_integers(x, states)
             made.append((y, *states.values()))
         kinds = [said.dtype(name) for name in ("y", *said.states)]
         wanted[key] = [

@@ -72,7 +72,7 @@ EVERY_WORD = Graph(
         Layer("out", Dense(t(33, 5), t(33), "sigmoid")),
     ),
     6,
-    rest={"gru.h": t(18)},
+    initial_state={"gru.h": t(18)},
 )
 """Every word that has an integer form but lookup, widths that fill no block, and a matrix with blocks of zeros."""
 
@@ -195,7 +195,7 @@ def test_a_raw_stream_takes_and_gives_the_integers_themselves(scheme, tmp_path):
     xs = said.quantization[INPUT].integers(loud(graph, 50)).astype(said.dtype(INPUT))
     states = {key: said.quantization[key].integers(state) for key, state in reference.initial_state().items()}
     for x in xs:
-        y, states = reference.whole(x.astype(np.int64), states)
+        y, states = reference.step_integers(x.astype(np.int64), states)
         found = raw.step(x)
         assert found.dtype == said.dtype(OUTPUT)
         np.testing.assert_array_equal(found, y)

@@ -60,7 +60,7 @@ def alone(op, planned, plan_of_integers):
     flat = Flat()
     operations = TfliteIntegerOps(planned, flat, place("m.tflite"), plan_of_integers)
     operations.names = {name: name for name in operations.names}
-    operations.held |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
+    operations.integer_values |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
     ins = dict.fromkeys(ref.name for ref in op.inputs)
     for ref in op.inputs:
         kind = (
@@ -68,7 +68,7 @@ def alone(op, planned, plan_of_integers):
             if ref.name in plan_of_integers.quantization
             else "int32"
         )
-        operations.enter(ref, (1,) if kind == "int32" else (1, ref.width), kind)
+        operations.input(ref, (1,) if kind == "int32" else (1, ref.width), kind)
     replay([op], operations, {ref.name: ref for ref in op.inputs})
     return flat.finish(list(ins), [ref.name for ref in op.outputs], {})
 

@@ -62,7 +62,7 @@ class IntegerBound:
         self.write(tuple(np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()))
 
     def step(self) -> None:
-        self.y[:], self._states = self._stepper.whole(_roomy(self.x), self._states)
+        self.y[:], self._states = self._stepper.step_integers(_roomy(self.x), self._states)
 
     def read(self) -> tuple[Array, ...]:
         return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())

@@ -10,7 +10,7 @@ from edgernn.array import Array
 from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper, random_frames
-from edgernn.interpreters.window import WindowReading
+from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
@@ -87,8 +87,8 @@ def prove_window(window: Window, program: Program) -> None:
         ParityError: an answer is further from float32 numpy than the tolerance of this precision on this runtime.
     """
     single = window.astype("float32")
-    reference, tolerance = WindowReading(single, "float32"), _tolerance(single.precision, program.backend)
-    exact = WindowReading(single, "float64", Shaken())
+    reference, tolerance = WindowStepper(single, "float32"), _tolerance(single.precision, program.backend)
+    exact = WindowStepper(single, "float64", Shaken())
     for steps in LENGTHS:
         frames = random_frames(single.inputs, single.vocabulary_size, steps, seed=steps)
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""TFLite: one step as operators that LiteRT and tflite-runtime both have, written without TensorFlow."""
+"""TFLite: one step, in operators that both LiteRT and tflite-runtime have, written without TensorFlow."""
 
 from collections.abc import Mapping
 
@@ -17,14 +17,14 @@ from edgernn_export.targets.tflite.operations import TfliteOps
 
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
-    planned, flat = named_trace(graph, SCHEMES), Flat()
-    integers = static(planned.graph)
-    operations = TfliteIntegerOps(planned, flat, place, integers) if integers.whole else TfliteOps(planned, flat, place)
-    shapes = step_signature(planned.manifest)
-    for ref in planned.ins:
-        operations.enter(ref, *shapes[ref.name])
-    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins})
-    for output, ref in planned.outs.items():
-        operations.leave(output, ref)
-    ins = [ref.name for ref in planned.ins]
-    return {f"{stem}.tflite": fill(flat.finish(ins, list(planned.outs), {"edgernn": planned.manifest_json.encode()}))}
+    named, flat = named_trace(graph, SCHEMES), Flat()
+    plan = static(named.graph)
+    writer = TfliteIntegerOps(named, flat, place, plan) if plan.whole else TfliteOps(named, flat, place)
+    shapes = step_signature(named.manifest)
+    for ref in named.ins:
+        writer.input(ref, *shapes[ref.name])
+    replay(named.trace.operations, writer, {ref.name: ref for ref in named.ins})
+    for output, ref in named.outs.items():
+        writer.output(output, ref)
+    ins = [ref.name for ref in named.ins]
+    return {f"{stem}.tflite": fill(flat.finish(ins, list(named.outs), {"edgernn": named.manifest_json.encode()}))}
