@@ -17,7 +17,7 @@ GROWN = 1.25  # the ratio of the largest magnitude in the last part to that in t
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One value over all frames.
 
     Attributes:
@@ -39,7 +39,7 @@ class Seen:
         return bool(self.reach) and rises and self.reach[-1] > GROWN * self.reach[PARTS // 2 - 1]
 
 
-class RangeOps(Stepper):
+class RangeObserver(Stepper):
     """Runs a graph in float32 and observes all values: many sequences at once, the longest first.
 
     Args:
@@ -63,7 +63,7 @@ class RangeOps(Stepper):
             states = {state.name: values[state.after.name] for state in self.trace.states}
             yield values
 
-    def see(self) -> dict[str, Seen]:
+    def observe(self) -> dict[str, Observation]:
         """The smallest and the largest number of each value, and its reach over time."""
         lows: dict[str, list[float]] = {}
         highs: dict[str, list[float]] = {}
@@ -74,9 +74,12 @@ class RangeOps(Stepper):
                 lows.setdefault(name, []).append(float(value.min()))
                 highs.setdefault(name, []).append(float(value.max()))
                 long.setdefault(name, []).append(float(np.abs(value[:longest]).max()))
-        return {name: Seen(float(np.min(lows[name])), float(np.max(highs[name])), _parts(long[name])) for name in lows}
+        return {
+            name: Observation(float(np.min(lows[name])), float(np.max(highs[name])), _parts(long[name]))
+            for name in lows
+        }
 
-    def ends(self, name: str) -> tuple[Array, Array]:
+    def element_ends(self, name: str) -> tuple[Array, Array]:
         """The smallest and the largest number of each element of a value, (width,) each; no step is run for `x`."""
         if name == INPUT:
             each = [(sequence.min(axis=0), sequence.max(axis=0)) for sequence in self._sequences]
@@ -85,7 +88,7 @@ class RangeOps(Stepper):
         lows, highs = zip(*each, strict=True)
         return np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
 
-    def count(self, seen: Mapping[str, Seen]) -> dict[str, Seen]:
+    def with_counts(self, seen: Mapping[str, Observation]) -> dict[str, Observation]:
         """The same with histograms, which takes a second run over all frames."""
         counts = {name: np.zeros(BINS, np.int64) for name in seen}
         for values in self.frames():
@@ -93,7 +96,7 @@ class RangeOps(Stepper):
                 each = seen[name]
                 if each.high > each.low and np.isfinite([each.low, each.high]).all():
                     counts[name] += np.histogram(value, BINS, (each.low, each.high))[0]
-        return {name: Seen(each.low, each.high, each.reach, counts[name]) for name, each in seen.items()}
+        return {name: Observation(each.low, each.high, each.reach, counts[name]) for name, each in seen.items()}
 
     def _numbers(self, values: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
         return ((name, value) for name, value in values.items() if not (name == INPUT and self.graph.vocabulary_size))
@@ -106,12 +109,12 @@ def _parts(reach: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(np.max(part)) for part in np.array_split(np.array(reach), PARTS))
 
 
-def min_max(seen: Seen) -> Range:
+def min_max(seen: Observation) -> Range:
     """From the smallest to the largest number."""
     return Range(seen.low, seen.high)
 
 
-def percentile(seen: Seen, outside: float = 1e-4) -> Range:
+def percentile(seen: Observation, outside: float = 1e-4) -> Range:
     """All but a share of `outside` at each end."""
     if seen.counts is None or not seen.counts.any():
         return min_max(seen)
@@ -121,7 +124,7 @@ def percentile(seen: Seen, outside: float = 1e-4) -> Range:
     return Range(edges[first], edges[min(last + 1, BINS)])
 
 
-def mse(seen: Seen, steps: int = 255) -> Range:
+def mse(seen: Observation, steps: int = 255) -> Range:
     """The range for which quantization with `steps` steps has the least mean squared error.
 
     The error is that of rounding inside the range and of saturation outside. Both ends move in together, by the same

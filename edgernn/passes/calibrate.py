@@ -10,12 +10,12 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.errors import CalibrationError, FrameError, UsageError
 from edgernn.files.toml import misspelt
-from edgernn.interpreters.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
+from edgernn.interpreters.ranges import PARTS, Observation, RangeObserver, min_max, mse, percentile
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range
 from edgernn.passes.columns import place, spans
 
-METHODS: Mapping[str, Callable[[Seen], Range]] = MappingProxyType(
+METHODS: Mapping[str, Callable[[Observation], Range]] = MappingProxyType(
     {"min-max": min_max, "percentile": percentile, "mse": mse}
 )
 """How a range is made of what was seen -> what makes it."""
@@ -49,14 +49,14 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
         raise UsageError(f"growing='{growing}' does not exist; there are 'refuse' and 'accept'")
     kept = checked(graph, sequences)
     _check_enough(kept)
-    ops = RangeOps(graph.astype("float32"), kept)
-    seen = ops.see()
+    ops = RangeObserver(graph.astype("float32"), kept)
+    seen = ops.observe()
     if growing == "refuse":
         _check_growth(graph, seen, max(map(len, kept)))
     finite = {name: each for name, each in seen.items() if np.isfinite([each.low, each.high]).all()}
     _check_finite(graph, seen.keys() - finite.keys())
     if method != "min-max":
-        finite = {name: each for name, each in ops.count(seen).items() if name in finite}
+        finite = {name: each for name, each in ops.with_counts(seen).items() if name in finite}
     ranges = {name: METHODS[method](each) for name, each in finite.items()}
     for state in ops.trace.states:
         both = [ranges[ref.name] for ref in (state.before, state.after) if ref.name in ranges]
@@ -122,7 +122,7 @@ def _check_enough(sequences: Sequence[Array]) -> None:
         )
 
 
-def _check_growth(graph: Graph, seen: Mapping[str, Seen], frames: int) -> None:
+def _check_growth(graph: Graph, seen: Mapping[str, Observation], frames: int) -> None:
     """Refuse a state that keeps growing, but for those of feature cells, which stay float."""
     exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
     for state in graph.states:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.cells.standardize import Standardize
-from edgernn.interpreters.ranges import RangeOps
+from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
@@ -104,9 +104,9 @@ def spans(graph: Graph, at: Place, sequences: Sequence[Array]) -> Spans | None:
     """What each column reaches over real sequences, or as `calibrate` found it; None where neither is known."""
     if sequences:
         end = graph.layers.index(_layer(graph, at.layer)) + 1 if at.layer != INPUT else 1
-        low, high = RangeOps(
+        low, high = RangeObserver(
             replace(graph, layers=graph.layers[:end], initial_state={}, labels=(), ranges={}), sequences
-        ).ends(at.value)
+        ).element_ends(at.value)
         return Spans(low, high)
     known = graph.ranges.get(at.value)
     return Spans(*np.array(known.columns).T) if known is not None and known.columns else None

@@ -9,7 +9,7 @@ from edgernn.array import Array
 from edgernn.integer.forms import affine
 from edgernn.integer.plan import IntegerPlan, static
 from edgernn.interpreters.numpy import NumpyOps
-from edgernn.interpreters.ranges import RangeOps
+from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.record import Op, Ref
@@ -78,7 +78,7 @@ def _seen(graph: Graph, sequences: Sequence[Array], refs: Sequence[Ref]) -> Ente
     chosen = [sequences[k] for k in np.unique(np.linspace(0, len(sequences) - 1, SEQUENCES).astype(int))]
     frames = -(-SAMPLES // len(chosen))
     kept: dict[str, list[Array]] = {ref.name: [] for ref in refs}
-    for values in RangeOps(graph, [sequence[:frames] for sequence in chosen]).frames():
+    for values in RangeObserver(graph, [sequence[:frames] for sequence in chosen]).frames():
         for name, each in kept.items():
             each.append(values[name])
     return {name: np.concatenate(each) for name, each in kept.items()}
