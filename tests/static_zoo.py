@@ -12,7 +12,7 @@ from edgernn_export.targets.naming import named_trace
 HEAD = """
 #include <stdio.h>
 #include <string.h>
-static int drive(void *state, void *x, size_t in, void *y, size_t out, void *carried, size_t kept, void (*reset)(void *),
+static int drive(void *state, void *x, size_t in, void *y, size_t out, void *carried, size_t states, void (*reset)(void *),
                  int (*step)(void *, const void *, void *), void (*get)(const void *, void *)) {
     unsigned steps;
     unsigned char fresh;
@@ -23,7 +23,7 @@ static int drive(void *state, void *x, size_t in, void *y, size_t out, void *car
         if (step(state, x, y)) return 3;
         get(state, carried);
         fwrite(y, 1, out, stdout);
-        fwrite(carried, 1, kept, stdout);
+        fwrite(carried, 1, states, stdout);
     }
     return 0;
 }
@@ -46,7 +46,7 @@ PRIVATE = r"^(?:ALIGNED )?static const \w+ (\w+)\["
 
 
 def program(graphs: Sequence[Graph]) -> str:
-    """The source that steps all graphs in turn; what is private to a graph has its number behind its name."""
+    """The source that steps all graphs in turn; the names of static arrays end in the number of their graph."""
     parts = [HEAD]
     for i, graph in enumerate(graphs):
         p, named = f"m{i}", named_trace(graph, SCHEMES)

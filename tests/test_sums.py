@@ -32,8 +32,8 @@ def test_rewritten_words_compute_the_same(name, scheme):
     graph = quantize(EVERY[name], scheme) if scheme else EVERY[name]
     xs, plain, fewer = frames(graph, 8), Stepper(graph.astype("float32"), "float64"), Stepper(graph, "float64")
     fewer.trace = summed(named_trace(graph).trace)
-    (wanted, states), (found, others) = plain.run(xs), fewer.run(xs)
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    (expected, states), (actual, others) = plain.run(xs), fewer.run(xs)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     for state, array in states.items():
         np.testing.assert_allclose(others[state], array, rtol=1e-5, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""The trace says each thing once, and nothing for nothing."""
+"""The trace has each operation once, and none without effect."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,8 +15,8 @@ from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 
 @dataclass(frozen=True)
-class Says:
-    """A cell whose step is given."""
+class Formula:
+    """A cell with this function as its step."""
 
     does: object
     states: ClassVar = {}
@@ -26,10 +26,10 @@ class Says:
 
 
 def operations(does, inputs=6):
-    return [op.name for op in Graph((Layer("l", Says(does)),), inputs).trace.operations]
+    return [op.name for op in Graph((Layer("l", Formula(does)),), inputs).trace.operations]
 
 
-def test_equal_words_merge():
+def test_equal_operations_merge():
     assert operations(lambda ops, x: ops.tanh(x) + ops.tanh(x)) == ["tanh", "add"]
     shared = Dense(t(4, 6))
     graph = Graph((Layer("a", shared), Layer("b", shared, ("x",)), Layer("c", Activation("relu"), ("b",))), 6)
@@ -42,7 +42,7 @@ def test_parts_of_a_concatenation_are_taken_from_where_they_came():
     assert "split" in operations(lambda ops, x: ops.split(ops.concat(ops.tanh(x), x), (4, 8))[0])
 
 
-def test_words_that_change_nothing_are_passed_over():
+def test_operations_that_change_nothing_are_dropped():
     assert operations(lambda ops, x: ops.scale(ops.concat(x), 1.0, 0.0)) == []
     assert operations(lambda ops, x: ops.split(x, 1)[0]) == []
 
@@ -79,7 +79,7 @@ PROGRAMS = st.lists(
 
 
 def interpret(program, ops, x):
-    """A random program over values of width 4, said to any reading."""
+    """A random program over values of width 4, for any interpreter."""
     values = [x]
     for name, i, j in program:
         a, b = values[i % len(values)], values[j % len(values)]
@@ -100,8 +100,8 @@ def interpret(program, ops, x):
 
 @settings(max_examples=200, deadline=None)
 @given(program=PROGRAMS)
-def test_any_program_replays_as_it_was_said(program):
-    graph = Graph((Layer("l", Says(lambda ops, x: interpret(program, ops, x))),), 4)
+def test_any_program_replays_as_it_was_recorded(program):
+    graph = Graph((Layer("l", Formula(lambda ops, x: interpret(program, ops, x))),), 4)
     x = frames(graph, 1)[0].astype(np.float64)
     assert len(graph.trace.operations) <= len(graph.layer_traces["l"].operations)
     np.testing.assert_allclose(Stepper(graph).step(x, {})[0], interpret(program, NumpyOps(), x), atol=1e-12)
@@ -120,9 +120,9 @@ def test_a_gru_costs_what_the_textbook_says():
 
 def test_scratch_is_the_most_alive_at_once():
     # x -> tanh (6) -> relu (6, result): only the tanh is inside the step
-    assert count(one(Says(lambda ops, x: ops.relu(ops.tanh(x))))).scratch_bytes == 4 * 6
+    assert count(one(Formula(lambda ops, x: ops.relu(ops.tanh(x))))).scratch_bytes == 4 * 6
     # two live until they meet
-    assert count(one(Says(lambda ops, x: ops.relu(ops.tanh(x) + ops.sigmoid(x))))).scratch_bytes == 4 * 18
+    assert count(one(Formula(lambda ops, x: ops.relu(ops.tanh(x) + ops.sigmoid(x))))).scratch_bytes == 4 * 18
 
 
 def test_equal_graphs_have_equal_traces():

@@ -75,7 +75,7 @@ def _compiler(device: Device | None) -> tuple[str, Compiler]:
 
 
 def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
-    rows = named.graph.vocabulary_size
+    symbols = named.graph.vocabulary_size
     return template(
         "stream.py.txt",
         {
@@ -87,8 +87,8 @@ def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
             "sha256": sha256(library).hexdigest(),
             "machine": isa.level(level).machine,
             "flags": sorted(isa.level(level).flags),
-            "kind": "i" if rows else "f",
-            "held": HELD,
-            "bad": "an index outside the table" if rows else f"not finite, or beyond {named.manifest.limit:.3g}",
+            "typecode": "i" if symbols else "f",
+            "largest_state": HELD,
+            "invalid": "an index outside the table" if symbols else f"not finite, or beyond {named.manifest.limit:.3g}",
         },
     )
