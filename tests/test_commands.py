@@ -159,30 +159,30 @@ def test_a_factory_is_quantized_too(folder):
 WRONG_EXPORTS = {
     "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .c, .onnx, .so, .tflite"),
     "missing": (("none.rnn", "a.onnx"), "'none.rnn' cannot be read: No such file"),
-    "model": (("kws.onnx", "a.onnx"), "'kws.onnx' is no model: give a .rnn file, or a factory"),
+    "model": (("kws.onnx", "a.onnx"), "'kws.onnx' is not a model: give a .rnn file, or a factory"),
     "module": (("nonet:pair", "a.onnx"), "'nonet:pair' cannot be imported: No module named 'nonet'"),
     "attribute": (("mynet:nothing", "a.onnx"), "cannot be imported: module 'mynet' has no attribute"),
-    "no function": (("mynet:number", "a.onnx"), "'mynet:number' is a int; expected a function"),
+    "no function": (("mynet:number", "a.onnx"), "'mynet:number' is of type int; expected a function"),
     "no example": (("mynet:alone", "a.onnx"), "returns no example; return (module, example) or give --example"),
     "failing": (("mynet:fails", "a.onnx"), "'mynet:fails' fails: RuntimeError: no luck; it is called without arguments"),
     "needy": (("mynet:needs", "a.onnx"), "'mynet:needs' fails: TypeError"),
     "no module": (("mynet:text", "a.onnx"), "'mynet:text' returns a tuple; expected a torch module"),
     "broken file": (("broken:pair", "a.onnx"), "'broken:pair' cannot be imported: invalid syntax"),
-    "odd digit": (("mynet:alone", "a.onnx", "--example", "1x²x4"), "is no shape"),
-    "huge": (("mynet:alone", "a.onnx", "--example", "1x99999999999x4"), "is no shape"),
+    "odd digit": (("mynet:alone", "a.onnx", "--example", "1x²x4"), "is not a shape"),
+    "huge": (("mynet:alone", "a.onnx", "--example", "1x99999999999x4"), "is not a shape"),
     "one folder": (("kws.rnn", "good.onnx", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
-    "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is no shape; expected numbers"),
+    "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is not a shape; expected numbers"),
     "wrong example": (("mynet:alone", "a.onnx", "--example", "1x10x7"), "Net does not run on the example"),
     "weights": (("mynet:pair", "a.onnx", "--weights", "w.pt"), "'w.pt' cannot be read"),
     "weights suffix": (("mynet:pair", "a.onnx", "--weights", "w.h5"), "no weights can be read from 'w.h5'; there are .pt, .pth, .safe"),
-    "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights goes with a factory"),
+    "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights needs a factory"),
     "folder": (("kws.rnn", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
     "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),
-    "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis goes with a factory"),
-    "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is no shape"),
-    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "there is no scheme 'int8'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32"),
+    "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis needs a factory"),
+    "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is not a shape"),
+    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "'int8' is not one of 'fp16', 'weight_only_wi8_afp32', 'weight_only_wi4_afp32', 'dynamic_wi8_afp32'"),
     "keep": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "grru"), "there is no layer 'grru' to keep; did you mean 'gru'? there are gru, out"),
-    "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out goes with --precision, which is not given"),
+    "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out needs --precision, which is missing"),
     "keep all": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "gru", "--keep", "out"), "no layer is left to quantize as fp16: the model stays fp32"),
     "runtime": (("kws.rnn", "a.tflite", "--runtime", "tflite"), "'tflite' does not run 'a.tflite'; did you mean 'tflite-runtime'?"),
     "runtime of another": (("kws.rnn", "a.tflite", "b.rnn", "--runtime", "tflite-runtime"), "'tflite-runtime' does not run 'b.rnn'; there are numpy"),
@@ -268,21 +268,21 @@ def test_info_says_what_the_integers_at_the_door_stand_for(folder):
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
 def test_run_streams_a_file(folder, suffix):
     wanted = edgernn.open(f"kws.{suffix}").stream().run(frames(KWS, 12))
-    printed = edge("run", f"kws.{suffix}", "--input", "frames.npy")
+    printed = edge("run", f"kws.{suffix}", "--frames", "frames.npy")
     np.testing.assert_array_equal(np.array([line.split(",") for line in printed.splitlines()], np.float32), wanted)
-    edge("run", f"kws.{suffix}", "--input", "frames.npy", "--output", "out.npy")
+    edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--out", "out.npy")
     np.testing.assert_array_equal(np.load("out.npy"), wanted)
     np.savetxt("frames.csv", frames(KWS, 12), delimiter=",", fmt="%.9g")
-    edge("run", f"kws.{suffix}", "--input", "frames.csv", "--output", "out.csv")
+    edge("run", f"kws.{suffix}", "--frames", "frames.csv", "--out", "out.csv")
     np.testing.assert_array_equal(np.loadtxt("out.csv", delimiter=",", dtype=np.float32), wanted)
-    said = json.loads(edge("run", f"kws.{suffix}", "--input", "frames.npy", "--json"))
+    said = json.loads(edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--json"))
     np.testing.assert_array_equal(np.float32(said["outputs"]), wanted)
     assert said["labels"] == list(KWS.labels)
 
 
 def test_run_answers_a_pipe_line_by_line(folder):
     """Each answer must come before the next frame is sent."""
-    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--input", "-"]
+    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--frames", "-"]
     wanted = edgernn.open("kws.rnn").stream().run(frames(KWS, 3))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
         for frame, answer in zip(frames(KWS, 3), wanted, strict=True):
@@ -294,7 +294,7 @@ def test_run_answers_a_pipe_line_by_line(folder):
 
 
 def test_a_pipe_of_bytes_is_refused_with_its_line(folder):
-    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--input", "-"]
+    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--frames", "-"]
     done = subprocess.run(
         command,
         input=b"1,2,3,4,5,6,7,8,9,10\n1,\xff2\n",
@@ -309,7 +309,7 @@ def test_a_pipe_of_bytes_is_refused_with_its_line(folder):
 def test_symbols_beyond_the_integer_are_refused(folder):
     edgernn.save(GRAPHS["Embedding"], "symbols.rnn")
     np.save("x.npy", np.array([[2**32 + 1]]))
-    assert "expected int32 of shape (time, inputs)" in edge("run", "symbols.rnn", "--input", "x.npy", code=2)
+    assert "expected int32 of shape (time, inputs)" in edge("run", "symbols.rnn", "--frames", "x.npy", code=2)
 
 
 def test_what_is_no_number_is_null_in_json(folder):
@@ -318,7 +318,7 @@ def test_what_is_no_number_is_null_in_json(folder):
 
     edgernn.save(Graph((Layer("relu", Activation("relu")), Layer("log", Activation("log"))), 1), "log.rnn")
     (folder / "x.csv").write_text("-1\n1\n")
-    assert json.loads(edge("run", "log.rnn", "--input", "x.csv", "--json"))["outputs"] == [[None], [0.0]]
+    assert json.loads(edge("run", "log.rnn", "--frames", "x.csv", "--json"))["outputs"] == [[None], [0.0]]
 
 
 def test_a_full_screen_is_no_traceback(folder):
@@ -334,7 +334,7 @@ def test_a_full_screen_is_no_traceback(folder):
 
 
 def test_labels_and_period_travel(folder):
-    edge("export", "mynet:pair", "l.tflite", "--labels", "a,b,c", "--period-ms", "10")
+    edge("export", "mynet:pair", "l.tflite", "--labels", "a,b,c", "--period", "10ms")
     said = json.loads(edge("info", "l.tflite", "--json"))
     assert (said["labels"], said["period_ms"]) == (["a", "b", "c"], 10.0)
 
@@ -344,10 +344,10 @@ def test_run_reads_symbols(folder):
     edgernn.save(graph, "symbols.rnn")
     (folder / "text.csv").write_text("3\n0\n\n8\n")
     wanted = edgernn.open("symbols.rnn").stream().run(np.array([[3], [0], [8]], np.int32))
-    edge("run", "symbols.rnn", "--input", "text.csv", "--output", "out.npy")
+    edge("run", "symbols.rnn", "--frames", "text.csv", "--out", "out.npy")
     np.testing.assert_array_equal(np.load("out.npy"), wanted)
     np.save("text.npy", np.array([[3], [0], [8]]))
-    edge("run", "symbols.rnn", "--input", "text.npy", "--output", "out.npy")
+    edge("run", "symbols.rnn", "--frames", "text.npy", "--out", "out.npy")
     np.testing.assert_array_equal(np.load("out.npy"), wanted)
 
 
@@ -371,31 +371,31 @@ def test_a_wrong_input_is_refused_with_its_place(folder, name):
     source, data, words = WRONG_RUNS[name]
     if data is not None:
         (folder / source).write_bytes(data)
-    assert words in edge("run", "kws.rnn", "--input", source, "--output", "out.npy", code=2)
+    assert words in edge("run", "kws.rnn", "--frames", source, "--out", "out.npy", code=2)
     assert not (folder / "out.npy").exists()
 
 
 def test_arrays_of_another_shape_or_kind_are_refused(folder):
     for array in (np.zeros(10), np.zeros((2, 10), complex)):
         np.save("x.npy", array)
-        assert "expected float32 of shape (time, inputs)" in edge("run", "kws.rnn", "--input", "x.npy", code=2)
+        assert "expected float32 of shape (time, inputs)" in edge("run", "kws.rnn", "--frames", "x.npy", code=2)
 
 
 def test_an_output_of_another_kind_is_refused(folder):
     assert "no results can be written to 'o.txt'" in edge(
-        "run", "kws.rnn", "--input", "frames.npy", "--output", "o.txt", code=2
+        "run", "kws.rnn", "--frames", "frames.npy", "--out", "o.txt", code=2
     )
 
 
 def test_a_bad_frame_can_be_held(folder):
     (folder / "x.csv").write_text("1,2,3,4,5,6,7,8,9,nan\n")
-    assert len(edge("run", "kws.rnn", "--input", "x.csv", "--on-bad-input", "hold").splitlines()) == 1
+    assert len(edge("run", "kws.rnn", "--frames", "x.csv", "--on-bad-input", "hold").splitlines()) == 1
 
 
 def test_a_reader_that_leaves_is_no_error(folder):
     np.save("long.npy", np.zeros((20000, 10), np.float32))
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {sys.executable} -m edgernn run kws.onnx --input long.npy | head -1"],
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m edgernn run kws.onnx --frames long.npy | head -1"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
@@ -451,4 +451,4 @@ def test_the_demo_tells_the_whole_story(folder):
 
 def test_a_demo_without_room_says_so(folder):
     (folder / "taken").write_text("")
-    assert "the folder 'taken' cannot be made" in edge("demo", "--output", "taken", code=2)
+    assert "the folder 'taken' cannot be made" in edge("demo", "--out", "taken", code=2)
