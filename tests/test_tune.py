@@ -465,6 +465,6 @@ def test_an_interruption_leaves_no_half_and_says_how_to_go_on(folder, monkeypatc
 
     monkeypatch.setattr(tuning, "candidates", interrupted)
     said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)
-    assert "What is finished is kept in 'best.tune': the same command goes on." in said
+    assert "Finished candidates are saved in 'best.tune': the same command continues." in said
     assert [path.name for path in folder.glob("best*")] == ["best.tune"]
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]

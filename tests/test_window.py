@@ -465,7 +465,7 @@ def test_run_refuses_what_is_no_window(folder):
     (folder / "nan.csv").write_text("1,2,3,4,5,nan\n")
     assert "element 5 of frame 0 is nan" in edge("run", "pooled.onnx", "--frames", "nan.csv", code=2)
     said = edge("run", "pooled.onnx", "--frames", "x.npy", "--on-bad-input", "hold", code=2)
-    assert "--on-bad-input hold mends a stream, and 'pooled.onnx' reads whole windows" in said
+    assert "--on-bad-input hold mends a stream, and 'pooled.onnx' takes whole windows" in said
 
 
 def test_bench_has_no_step_to_time(folder):

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 report_options = several(
     click.option("--junit", metavar="FILE", type=PATH, help="Write the verdict as JUnit XML."),
-    click.option(
-        "--markdown", metavar="FILE", type=PATH, help="Write the verdict as Markdown, for a CI summary."
-    ),
+    click.option("--markdown", metavar="FILE", type=PATH, help="Write the verdict as Markdown, for a CI summary."),
 )
 
 
