@@ -9,7 +9,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import click
@@ -56,6 +55,8 @@ def _versions(context: click.Context, _parameter: click.Parameter, value: bool) 
 
 
 def _installed(package: str) -> str:
+    from importlib import metadata  # a third of the time of --help, which does not need it
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

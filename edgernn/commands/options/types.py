@@ -1,10 +1,12 @@
 """Types of options: a choice that suggests, a path, and the names that a shell completes."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 PATH = click.Path(readable=False)
 """A path as it was typed. Whether it can be read or written is decided where that happens."""
@@ -29,14 +31,14 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
             raise click.BadParameter(f"{error.message}{suggestion}", ctx, param) from None
 
 
-def complete_boards(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_boards(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list["CompletionItem"]:
     """Complete the name of a board profile, or the path of one."""
     from edgernn.device.board import names
 
     return _completions(names(), incomplete)
 
 
-def complete_recipes(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_recipes(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list["CompletionItem"]:
     """Complete the name of a recipe, or the path of one."""
     from importlib.resources import files
 
@@ -45,6 +47,8 @@ def complete_recipes(_context: click.Context, _parameter: click.Parameter, incom
     return _completions(names, incomplete)
 
 
-def _completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+def _completions(names: Iterable[str], incomplete: str) -> list["CompletionItem"]:
+    from click.shell_completion import CompletionItem
+
     matching = [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return matching or [CompletionItem(incomplete, type="file")]
