@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from edgernn.commands import GROUPS
+from edgernn.commands.progress import CLEAR
 from edgernn.errors import EdgernnError, ParityError, PrecisionWarning
 from edgernn.process import interrupt
 from edgernn.version import VERSION
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _print_warning(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
     """Print a warning of edgernn as a line, without its place in the code; show any other as Python does."""
     if issubclass(category, PrecisionWarning):
-        click.echo(f"Warning: {message}", err=True)
+        click.echo(f"{CLEAR if sys.stderr.isatty() else ''}Warning: {message}", err=True)
     else:
         _show_warning(message, category, *place, **options)
 

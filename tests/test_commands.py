@@ -1,4 +1,4 @@
-"""The command, as a person uses it: right, wrong, with a typo, and through a pipe."""
+"""The command: correct and wrong uses, typos, and pipes."""
 
 import json
 import os
@@ -75,17 +75,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_version_lists_what_is_found():
-    said = edge("--version")
-    assert said.startswith(f"edgernn {edgernn.__version__}\n")
-    assert f"torch {torch.__version__}" in said
-    assert "tflite-runtime not installed" in said
+def test_version_lists_what_is_installed():
+    text = edge("--version")
+    assert text.startswith(f"edgernn {edgernn.__version__}\n")
+    assert f"torch {torch.__version__}" in text
+    assert "tflite-runtime not installed" in text
 
 
 @pytest.mark.parametrize("factory", ["pair", "lightning_style"])
 def test_a_factory_becomes_files(folder, factory):
-    said = edge("export", f"mynet:{factory}", "a.onnx", "a.tflite", "a.rnn")
-    assert [line.split()[0] for line in said.splitlines()] == ["a.onnx", "a.tflite", "a.rnn"]
+    text = edge("export", f"mynet:{factory}", "a.onnx", "a.tflite", "a.rnn")
+    assert [line.split()[0] for line in text.splitlines()] == ["a.onnx", "a.tflite", "a.rnn"]
     xs = np.random.default_rng(0).standard_normal((9, 6)).astype(np.float32)
     answers = [edgernn.open(folder / f"a.{suffix}").stream().run(xs) for suffix in ("onnx", "tflite", "rnn")]
     np.testing.assert_allclose(answers[0], answers[2], atol=1e-6)
@@ -109,8 +109,8 @@ def test_weights_come_from_a_file(folder, suffix):
 
 
 def test_a_graph_becomes_files(folder):
-    said = json.loads(edge("export", "kws.rnn", "b.onnx", "--json"))
-    assert said["files"] == {"b.onnx": (folder / "b.onnx").stat().st_size}
+    result = json.loads(edge("export", "kws.rnn", "b.onnx", "--json"))
+    assert result["files"] == {"b.onnx": (folder / "b.onnx").stat().st_size}
     assert (folder / "b.onnx").read_bytes() == (folder / "kws.onnx").read_bytes()
 
 
@@ -123,22 +123,22 @@ def test_the_exporter_is_a_module_too(folder):
 
 
 def test_the_help_names_every_precision():
-    said = " ".join(edge("export", "--help").split())
-    assert all(scheme in said for scheme in WEIGHTS)
+    text = " ".join(edge("export", "--help").split())
+    assert all(scheme in text for scheme in WEIGHTS)
 
 
 @pytest.mark.parametrize("scheme", WEIGHTS)
 def test_a_precision_is_chosen_on_the_way(folder, scheme):
-    said = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
+    result = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
     graph = quantize(KWS, scheme)
-    assert (said["precision"], said["graph"]) == (scheme, digest(graph))
+    assert (result["precision"], result["graph"]) == (scheme, digest(graph))
     assert edgernn.load("q.rnn") == graph
     for suffix in ("onnx", "tflite"):
         export(graph, f"wanted.{suffix}")
         assert (folder / f"q.{suffix}").read_bytes() == (folder / f"wanted.{suffix}").read_bytes()
 
 
-def test_layers_are_kept_by_name(folder):
+def test_named_layers_stay_in_float(folder):
     edge("export", "kws.rnn", "q.rnn", "--precision", "fp16", "--keep", "out")
     assert edgernn.load("q.rnn") == quantize(KWS, "fp16", keep=("out",))
     edge("export", "q.rnn", "mixed.rnn", "--precision", DYNAMIC)
@@ -216,21 +216,26 @@ BAD_WEIGHTS = {
 
 
 @pytest.mark.parametrize("name", BAD_WEIGHTS)
-def test_weights_that_are_none_are_refused(folder, name):
+def test_weights_that_cannot_be_loaded_are_refused(folder, name):
     make, path, words = BAD_WEIGHTS[name]
     make()
     assert words in edge("export", "mynet:pair", "a.onnx", "--weights", path, code=2)
 
 
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
-def test_info_says_what_a_file_is(folder, suffix):
-    said = json.loads(edge("info", f"kws.{suffix}", "--json"))
-    assert (said["inputs"], said["outputs"], said["states"], said["labels"]) == (10, 4, {"gru.h": 16}, list(KWS.labels))
+def test_info_prints_what_a_file_contains(folder, suffix):
+    result = json.loads(edge("info", f"kws.{suffix}", "--json"))
+    assert (result["inputs"], result["outputs"], result["states"], result["labels"]) == (
+        10,
+        4,
+        {"gru.h": 16},
+        list(KWS.labels),
+    )
     text = edge("info", f"kws.{suffix}")
     assert "gru.h (16)" in text
     assert "period_ms      10.0" in text
     if suffix == "rnn":
-        assert said["macs"] == 3 * 16 * 26 + 64
+        assert result["macs"] == 3 * 16 * 26 + 64
         assert "gru" in text.splitlines()[-2]
 
 
@@ -240,7 +245,7 @@ def test_info_of_a_wrong_file(folder):
     assert "no backend opens 'x.txt'" in edge("info", "x.txt", code=2)
 
 
-def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
+def test_a_file_under_another_suffix_is_recognized_by_its_contents(folder):
     for suffix in ("onnx", "tflite", "so"):
         (folder / f"as.{suffix}").write_bytes((folder / "kws.rnn").read_bytes())
         assert f"'as.{suffix}' is a .rnn by what is in it" in edge("info", f"as.{suffix}", code=2)
@@ -251,41 +256,41 @@ def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
     assert "'as.so' is an artifact for another runtime" in edge("bench", "as.so", code=2)
 
 
-def test_info_says_what_the_integers_at_the_door_stand_for(folder):
+def test_info_prints_the_values_that_integer_inputs_and_outputs_stand_for(folder):
     edgernn.save(quantize(calibrate(KWS, [frames(KWS, 50)], growing="accept"), "static_wi8_ai8"), "whole.rnn")
     lines = edge("info", "whole.rnn").splitlines()
     assert "same_bits      answers and states, in numpy and compiled code" in lines
     line = next(line for line in lines if line.startswith("quantization"))
     quantization = json.loads(edge("info", "whole.rnn", "--json"))["quantization"]
-    found = dict(each.split(" = ") for each in line.removeprefix("quantization").strip().split(", "))
-    assert found.keys() == quantization.keys()
+    formulas = dict(each.split(" = ") for each in line.removeprefix("quantization").strip().split(", "))
+    assert formulas.keys() == quantization.keys()
     for name, qparams in quantization.items():
         for whole in (-100, 7):
-            said = found[name].replace(f"int{qparams['bits']}", str(whole))
-            assert eval(said) == pytest.approx((whole - qparams["zero"]) * qparams["scale"], rel=1e-6)
+            text = formulas[name].replace(f"int{qparams['bits']}", str(whole))
+            assert eval(text) == pytest.approx((whole - qparams["zero"]) * qparams["scale"], rel=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
 def test_run_streams_a_file(folder, suffix):
-    wanted = edgernn.open(f"kws.{suffix}").stream().run(frames(KWS, 12))
+    expected = edgernn.open(f"kws.{suffix}").stream().run(frames(KWS, 12))
     printed = edge("run", f"kws.{suffix}", "--frames", "frames.npy")
-    np.testing.assert_array_equal(np.array([line.split(",") for line in printed.splitlines()], np.float32), wanted)
+    np.testing.assert_array_equal(np.array([line.split(",") for line in printed.splitlines()], np.float32), expected)
     edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--out", "out.npy")
-    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    np.testing.assert_array_equal(np.load("out.npy"), expected)
     np.savetxt("frames.csv", frames(KWS, 12), delimiter=",", fmt="%.9g")
     edge("run", f"kws.{suffix}", "--frames", "frames.csv", "--out", "out.csv")
-    np.testing.assert_array_equal(np.loadtxt("out.csv", delimiter=",", dtype=np.float32), wanted)
-    said = json.loads(edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--json"))
-    np.testing.assert_array_equal(np.float32(said["outputs"]), wanted)
-    assert said["labels"] == list(KWS.labels)
+    np.testing.assert_array_equal(np.loadtxt("out.csv", delimiter=",", dtype=np.float32), expected)
+    result = json.loads(edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--json"))
+    np.testing.assert_array_equal(np.float32(result["outputs"]), expected)
+    assert result["labels"] == list(KWS.labels)
 
 
 def test_run_answers_a_pipe_line_by_line(folder):
     """Each answer must come before the next frame is sent."""
     command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--frames", "-"]
-    wanted = edgernn.open("kws.rnn").stream().run(frames(KWS, 3))
+    expected = edgernn.open("kws.rnn").stream().run(frames(KWS, 3))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
-        for frame, answer in zip(frames(KWS, 3), wanted, strict=True):
+        for frame, answer in zip(frames(KWS, 3), expected, strict=True):
             pipe.stdin.write(",".join(map(str, frame)) + "\n")
             pipe.stdin.flush()
             np.testing.assert_array_equal(np.float32(pipe.stdout.readline().split(",")), answer)
@@ -312,7 +317,7 @@ def test_symbols_beyond_the_integer_are_refused(folder):
     assert "expected int32 of shape (time, inputs)" in edge("run", "symbols.rnn", "--frames", "x.npy", code=2)
 
 
-def test_what_is_no_number_is_null_in_json(folder):
+def test_nan_and_infinity_are_null_in_json(folder):
     from edgernn.cells import Activation
     from edgernn.model.graph import Graph, Layer
 
@@ -335,20 +340,20 @@ def test_a_full_screen_is_no_traceback(folder):
 
 def test_labels_and_period_travel(folder):
     edge("export", "mynet:pair", "l.tflite", "--labels", "a,b,c", "--period", "10ms")
-    said = json.loads(edge("info", "l.tflite", "--json"))
-    assert (said["labels"], said["period_ms"]) == (["a", "b", "c"], 10.0)
+    result = json.loads(edge("info", "l.tflite", "--json"))
+    assert (result["labels"], result["period_ms"]) == (["a", "b", "c"], 10.0)
 
 
 def test_run_reads_symbols(folder):
     graph = GRAPHS["Embedding"]
     edgernn.save(graph, "symbols.rnn")
     (folder / "text.csv").write_text("3\n0\n\n8\n")
-    wanted = edgernn.open("symbols.rnn").stream().run(np.array([[3], [0], [8]], np.int32))
+    expected = edgernn.open("symbols.rnn").stream().run(np.array([[3], [0], [8]], np.int32))
     edge("run", "symbols.rnn", "--frames", "text.csv", "--out", "out.npy")
-    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    np.testing.assert_array_equal(np.load("out.npy"), expected)
     np.save("text.npy", np.array([[3], [0], [8]]))
     edge("run", "symbols.rnn", "--frames", "text.npy", "--out", "out.npy")
-    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    np.testing.assert_array_equal(np.load("out.npy"), expected)
 
 
 WRONG_RUNS = {
@@ -401,7 +406,7 @@ def test_a_reader_that_leaves_is_no_error(folder):
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
-def test_bench_tells_time_size_and_error(folder):
+def test_bench_prints_time_size_and_error(folder):
     rows = json.loads(
         edge("bench", "kws.onnx", "kws.tflite", "kws.rnn", "--reference", "kws.rnn", "--steps", "100", "--json")
     )
@@ -417,8 +422,8 @@ def test_bench_tells_time_size_and_error(folder):
 
 def test_bench_against_another_model_is_refused(folder):
     edgernn.save(GRAPHS["Gru"], "other.rnn")
-    said = edge("bench", "kws.onnx", "--reference", "other.rnn", "--steps", "100", code=2)
-    assert "'kws.onnx' was not exported from the reference" in said
+    text = edge("bench", "kws.onnx", "--reference", "other.rnn", "--steps", "100", code=2)
+    assert "'kws.onnx' was not exported from the reference" in text
 
 
 def test_a_typo_is_answered(folder):
@@ -435,7 +440,7 @@ def test_a_model_that_differs_is_code_one(folder, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_demo_tells_the_whole_story(folder):
+def test_the_demo_trains_exports_and_streams(folder):
     done = subprocess.run([sys.executable, "-m", "edgernn", "demo"], capture_output=True, text=True, check=True)
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("edgernn-demo/motor.")]
     assert [row[0] for row in rows] == [f"edgernn-demo/motor.{suffix}" for suffix in ("rnn", "onnx", "tflite")]
@@ -449,6 +454,6 @@ def test_the_demo_tells_the_whole_story(folder):
     assert {row["file"] for row in json.loads(again.stdout)} == {row[0] for row in rows}
 
 
-def test_a_demo_without_room_says_so(folder):
+def test_a_demo_refuses_a_file_as_its_folder(folder):
     (folder / "taken").write_text("")
     assert "the folder 'taken' cannot be made" in edge("demo", "--out", "taken", code=2)

@@ -26,7 +26,7 @@ from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
-from edgernn.passes.pruning import Plan, plan
+from edgernn.passes.pruning import Pruning, plan
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
@@ -233,13 +233,13 @@ def test_what_cannot_be_is_told_before_the_training(known):
 
 
 PLANS = {
-    ("units=0.5",): Plan(0.5),
-    ("blocks=0.8",): Plan(0.0, Blocks(0.8, 1)),
-    ("magnitude=0.25", "units=0.5"): Plan(0.5, Magnitude(0.25)),
-    ("2:4",): Plan(0.0, FewOf(2, 4)),
-    ("1:8",): Plan(0.0, FewOf(1, 8)),
-    ("energy=0.9", "units=0.5", "2:4"): Plan(0.5, FewOf(2, 4), 0.9),
-    (): Plan(),
+    ("units=0.5",): Pruning(0.5),
+    ("blocks=0.8",): Pruning(0.0, Blocks(0.8, 1)),
+    ("magnitude=0.25", "units=0.5"): Pruning(0.5, Magnitude(0.25)),
+    ("2:4",): Pruning(0.0, FewOf(2, 4)),
+    ("1:8",): Pruning(0.0, FewOf(1, 8)),
+    ("energy=0.9", "units=0.5", "2:4"): Pruning(0.5, FewOf(2, 4), 0.9),
+    (): Pruning(),
 }
 
 
@@ -318,7 +318,7 @@ def test_the_table_is_read_by_people(folder):
 def test_matrices_that_became_two_are_named(folder):
     said = edge("compress", "kws.rnn", "small.rnn", "--prune", "energy=0.5", "--keep", "out")
     line = next(line for line in said.splitlines() if line.startswith("factored"))
-    assert line.split(maxsplit=2)[1:] == ["2", "matrices: gru.w, gru.u; others would gain nothing"]
+    assert line.split(maxsplit=2)[1:] == ["2", "matrices: gru.w, gru.u; factoring the others saves nothing"]
     assert dumps(load("small.rnn")) == dumps(factorize(load("kws.rnn"), 0.5, keep=("out",)))
 
 

@@ -17,7 +17,7 @@ from edge import edge
 from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Standardize
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.integer.plan import QuantizationParameters, qparams, static
+from edgernn.integer.plan import QuantizationParameters, grid as qparams, static
 from edgernn.interpreters.integer import IntegerStepper, stepper
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
 from edgernn.model.graph import INPUT, Graph
@@ -28,7 +28,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
 from edgernn.passes.prepare import Calibration, prepare as with_ranges
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.pruning import Plan
+from edgernn.passes.pruning import Pruning
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
@@ -597,7 +597,7 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
 
     monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
     lesson = Lesson(graph)
-    for asked in (Plan(), Plan(0.5)):
+    for asked in (Pruning(), Pruning(0.5)):
         compressed(graph, recipe, folder / "motor.npz", asked, "fp16", aware=True, lesson=lesson)
     first, second = ("", True, lesson), ("fp16", False, lesson)
     assert calls == [second, first, second]

@@ -97,10 +97,15 @@ def search(recipe: str, data: str, out: str | None, as_json: bool, **options: An
 
 
 def _count(recipe: "Recipe", method: str, trials: int | None) -> int:
-    """Return the number of trials that the search has at its end."""
+    """Return the number of trials that the search has at its end.
+
+    Raises:
+        UsageError: the method cannot search the space.
+    """
     from edgernn.train.search import methods
     from edgernn.train.search.trials import TRIALS
 
+    methods.check(method, recipe.space)
     if method != methods.GRID:
         return trials or TRIALS
     points = len(methods.grid(recipe.space, 0))
