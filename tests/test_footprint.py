@@ -170,16 +170,14 @@ def test_the_command_says_what_fits_and_what_does_not(tmp_path):
     (tmp_path / "small.toml").write_text(SMALL.format(flash=64, isa="armv6-m"))
     (tmp_path / "odd.toml").write_text(SMALL.format(flash=4, isa="xtensa-lx7"))
     predicted = footprint(keyword_spotter(), boards.load(tmp_path / "small.toml"))
-    text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml")
-    assert f"flash      fits: {predicted.flash:,} of 65,536 bytes (weights 6,464, contract " in text
+    text = edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml")
+    assert f"flash      fits: {predicted.flash:,} of 65,536 bytes (weights 6,464, manifest " in text
     assert f"RAM        does not fit: {predicted.ram:,} of 1,024 bytes (states 64, scratch 592, stack " in text
     assert all(f"- {line}" in text for line in ASSUMPTIONS)
-    report = json.loads(edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml", "--json"))[
-        "footprint"
-    ]
+    report = json.loads(edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml", "--json"))["footprint"]
     assert (report["flash"], report["flash_fits"], report["ram_fits"]) == (predicted.flash, True, False)
-    text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "odd.toml")
+    text = edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "odd.toml")
     assert "flash      does not fit: 7," in text  # weights and manifest alone are too large
-    assert "RAM        cannot be told: 656 of 1,024 bytes" in text
-    assert "Not told: code for xtensa-lx7 was not measured." in text
-    assert "flash " not in edge("estimate", tmp_path / "m.rnn", "--device", "raspberrypi4")
+    assert "RAM        unknown: 656 of 1,024 bytes" in text
+    assert "Unknown: code for xtensa-lx7 was not measured." in text
+    assert "flash " not in edge("estimate", tmp_path / "m.rnn", "--board", "raspberrypi4")
