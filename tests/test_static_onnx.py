@@ -49,18 +49,18 @@ def session(data, options, path=None):
 # Words
 
 
-def cut(planned, static):
+def cut(named, static):
     """A model in which the integers of every result are an output, and those of every argument an input.
 
     Only the parts of a split may exist as floats alone; then they are taken from the whole value in the model.
     """
-    graph = step(planned)
+    graph = step(named)
     there = {name for node in graph.node for name in node.output}
     results = {
-        planned.names[ref.name]: ref
+        named.names[ref.name]: ref
         for op in filter(static.integer, static.trace.operations)
         for ref in op.outputs
-        if op.name != "split" or planned.names[ref.name] in there
+        if op.name != "split" or named.names[ref.name] in there
     }
     for node in graph.node:
         node.output[:] = [f"{name}.made" if name in results else name for name in node.output]
@@ -73,24 +73,24 @@ def cut(planned, static):
         info(name, results[name]) for name in results if name in read
     ]
     outs = [info(f"{name}.made", ref) for name, ref in results.items()]
-    return helper.make_graph(graph.node, "words", ins, outs, graph.initializer)
+    return helper.make_graph(graph.node, "operations", ins, outs, graph.initializer)
 
 
 @pytest.mark.parametrize("name", EVERY)
 @every_scheme
-def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
+def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
     """Each from the integers of the definition, also where they saturate; in float between them, and by other kernels."""
     graph = quantized(name, scheme)
-    stepper, planned = IntegerStepper(graph), named_trace(graph, tuple(SCHEMES))
-    static, manifest, states = stepper.plan, planned.manifest, stepper.initial_state()
-    data = serialized(cut(planned, static), planned.manifest)
+    stepper, named = IntegerStepper(graph), named_trace(graph, tuple(SCHEMES))
+    static, manifest, states = stepper.plan, named.manifest, stepper.initial_state()
+    data = serialized(cut(named, static), named.manifest_json)
     sessions = [session(data, options) for options in OPTIONS.values()]
     asked = {value.name for value in sessions[0].get_inputs()}
     for x in frames(graph, 6, seed=9) * (1 if graph.vocabulary_size else 2):
         values = stepper.values(x, states)
         feed = {"x": integers(manifest, "x", x)[None] if graph.vocabulary_size == 0 else x}
         feed |= {f"{state}.in": integers(manifest, state, states[state])[None] for state in manifest.states}
-        feed |= {planned.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.whole}
+        feed |= {named.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.whole}
         for each in sessions:
             actual = dict(
                 zip(
@@ -101,9 +101,9 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
             )
             for op in filter(static.integer, static.trace.operations):
                 for ref in op.outputs:
-                    if op.name == "split" and f"{planned.names[ref.name]}.made" not in actual:
+                    if op.name == "split" and f"{named.names[ref.name]}.made" not in actual:
                         continue
-                    off = np.abs(actual[f"{planned.names[ref.name]}.made"][0] - values[ref.name])
+                    off = np.abs(actual[f"{named.names[ref.name]}.made"][0] - values[ref.name])
                     assert off.max() <= errs(op, static), op
         _, states = stepper.step(x, states)
 

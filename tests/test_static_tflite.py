@@ -55,10 +55,10 @@ def interpreter(data, kernels):
 # Operations
 
 
-def alone(op, planned, plan_of_integers):
+def alone(op, named, plan_of_integers):
     """A model of one operation, from integers to integers."""
     flat = Flat()
-    operations = TfliteIntegerOps(planned, flat, place("m.tflite"), plan_of_integers)
+    operations = TfliteIntegerOps(named, flat, place("m.tflite"), plan_of_integers)
     operations.names = {name: name for name in operations.names}
     operations.integer_values |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
     ins = dict.fromkeys(ref.name for ref in op.inputs)
@@ -90,10 +90,10 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
     """Given equal integers. tanh and sigmoid that make 16 bits come from another table than the definition's: 3 steps."""
     tested, random = set(), np.random.default_rng(4)
     for name in FEW:
-        planned = named_trace(quantized(name, scheme), tuple(SCHEMES))
-        whole = static(planned.graph)
-        for op in filter(whole.integer, planned.trace.operations):
-            runs, ops = interpreter(alone(op, planned, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
+        named = named_trace(quantized(name, scheme), tuple(SCHEMES))
+        whole = static(named.graph)
+        for op in filter(whole.integer, named.trace.operations):
+            runs, ops = interpreter(alone(op, named, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
             bits = whole.quantization[op.outputs[0].name].bits
             for _ in range(6):
                 arguments = inputs(op, whole, random)
