@@ -81,11 +81,11 @@ SAVES = {"deferred": saved, "prompt": pickled}
 
 def busy(saved):
     """What leaves objects behind all the time: weakref callbacks, `__del__`, finalizers, pickles, files, short waits."""
-    held, watched = WeakValueDictionary(), []
+    referenced, watched = WeakValueDictionary(), []
     for k in range(20):
         check()
         each = Loud()
-        held[k], watched = each, [*watched[-3:], ref(each, met)]
+        referenced[k], watched = each, [*watched[-3:], ref(each, met)]
         finalize(each, met, k)
         del each
         if k % 5 == 0:
@@ -109,9 +109,11 @@ def test_of_300_signals_none_is_lost_whatever_python_was_at(block, tmp_path, mon
     counter = Counter()
     counter.around(work)
     struck = moments(counter.seen, ("any", "any", "callback"), 300, seed=0)
-    found = [interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k % 2]) for k, (kind, at) in enumerate(struck)]
+    outcomes = [
+        interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k % 2]) for k, (kind, at) in enumerate(struck)
+    ]
     assert counter.seen["callback"] > 50
-    assert found == ["raised"] * 300
+    assert outcomes == ["raised"] * 300
     check()  # and nothing is left of them
 
 
@@ -120,10 +122,10 @@ def test_no_signal_is_lost_in_a_training(tmp_path):
     """A fine-tuning by Lightning, with checkpoints; half of the signals come inside a weakref callback or `__del__`."""
     script = Path(__file__).with_name("strikes.py")
     call = [sys.executable, script, "interrupt", tmp_path, "10"]
-    found = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
-    assert found["found"] == {"raised": 10}
-    assert found["late"] <= 1  # batches that were begun after a signal
-    assert found["seen"]["callback"] > 100
+    report = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+    assert report["outcomes"] == {"raised": 10}
+    assert report["late"] <= 1  # batches that were begun after a signal
+    assert report["seen"]["callback"] > 100
 
 
 def inside(block, *steps):
@@ -246,25 +248,25 @@ def test_what_is_ignored_stays_ignored(handled):
 
 
 def test_another_thread_installs_nothing_and_hears_of_the_signal(handled):
-    told = []
+    seen = []
 
     def work(before):
         try:
             with deferred():
-                told.append(signal.getsignal(signal.SIGINT) is handled)
+                seen.append(signal.getsignal(signal.SIGINT) is handled)
                 before.wait()
                 interrupt.sleep(3600)
         except Interrupted as error:
-            told.append(error.signal)
+            seen.append(error.signal)
 
     go = threading.Event()
     thread = threading.Thread(target=work, args=(go,))
     thread.start()
-    while not told:
+    while not seen:
         time.sleep(0.001)
     with pytest.raises(Interrupted):
         inside(deferred, lambda: send(signal.SIGTERM), go.set, thread.join)
-    assert told == [True, signal.SIGTERM]
+    assert seen == [True, signal.SIGTERM]
 
 
 def waits(folder):
@@ -313,7 +315,7 @@ import os, signal, sys
 from edgernn.latency.worker import Worker
 worker = Worker()
 worker.ask("open", artifact=sys.argv[1], frames=None, threads=1, seed=0)
-worker._send(b'{"verb": "run", "period_us": 1e6, "steps": 3600, "trace": null, "back_to_back": false}\\n')
+worker._send(b'{"request": "run", "period_us": 1e6, "steps": 3600, "trace": null, "back_to_back": false}\\n')
 print(worker._child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -18,13 +18,13 @@ def generate(artifact: str, prompt: str, length: int, temperature: float, seed: 
 
     Each symbol is printed as it is drawn. The model is one such as the recipe shakespeare trains, in any format.
     """
-    from edgernn.postprocess.text import between, generate as generated, text_symbols
+    from edgernn.postprocess.text import generate as generated, separator, text_symbols
     from edgernn.process import interrupt
     from edgernn.runtime.program import open as open_program
 
     program = open_program(artifact)
     symbols = text_symbols(program.manifest, artifact)
-    gap = between(symbols)
+    gap = separator(symbols)
     said = prompt.split() if gap else prompt
     drawn = generated(program.stream(), symbols, said, length, temperature, seed)
     if as_json:

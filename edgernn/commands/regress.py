@@ -43,15 +43,15 @@ def regress(
     exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
     """
     from edgernn.files import atomic
-    from edgernn.latency.ab import ABTest, as_json as everything, compared, text
-    from edgernn.latency.regress import CODES
-    from edgernn.latency.result import of_comparison
+    from edgernn.latency.ab import ABTest, as_json as everything, run_ab_test, text
+    from edgernn.latency.regress import EXIT_CODES
+    from edgernn.latency.report import report_ab_test
 
     ready(junit, markdown)
     began, when = time.monotonic(), datetime.now(UTC)
     ab = ABTest(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
-    found = compared(ab, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
+    found = run_ab_test(ab, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
     click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
-    atomic.write_all(reports(of_comparison(found, time.monotonic() - began), when, junit, markdown))
-    click.get_current_context().exit(CODES[found.regression.verdict])
+    atomic.write_all(reports(report_ab_test(found, time.monotonic() - began), when, junit, markdown))
+    click.get_current_context().exit(EXIT_CODES[found.comparison.verdict])

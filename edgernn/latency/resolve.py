@@ -1,4 +1,4 @@
-"""The terms of a budget: what is stated, else what a use of a device asks, else the model's own period."""
+"""Resolving a budget: explicit values, then a named use of a device, then the period of the model."""
 
 from math import isclose
 
@@ -7,7 +7,7 @@ from edgernn.device.board import Device
 from edgernn.device.rates import RATES, StepRate, every
 from edgernn.errors import UsageError
 
-USUAL = "audio"  # of a device, where neither a use nor a period is known
+DEFAULT_RATE = "audio"  # of a device, if neither a use nor a period is known
 
 
 def resolve_budget(
@@ -20,30 +20,30 @@ def resolve_budget(
     confidence: float = 0.95,
     own_period_us: float | None = None,
 ) -> Budget:
-    """The budget that is meant.
+    """Resolve a budget.
 
     Args:
-        device: whose uses count; those that every device has, unless given.
-        use: the name of one.
-        period_us, deadline_us, percentile, confidence: as Budget has them; each counts more than the use.
-        own_period_us: of the model, where it says one.
+        device: the device whose uses are known by name; by default those that every device has.
+        rate: the name of a use.
+        period_us, deadline_us, percentile, confidence: as in Budget; each overrides the use.
+        own_period_us: the frame period of the model, if it states one.
 
     Raises:
-        UsageError: there is no such use, no period is known, a period and a use are stated, or the budget cannot be.
+        UsageError: the use is unknown, no period is known, both a period and a use are given, or the budget is invalid.
     """
     if rate is not None and period_us is not None:
-        raise UsageError(f"a period and the use '{rate}', which has its own, cannot both be meant; state one")
-    meant = every(period_us) if period_us is not None else _rate(device, rate, own_period_us)
+        raise UsageError(f"a period and the use '{rate}', which has its own period, exclude each other; give one")
+    resolved = every(period_us) if period_us is not None else _rate(device, rate, own_period_us)
     return Budget(
-        meant.period_us,
-        meant.deadline_us if deadline_us is None else deadline_us,
-        meant.percentile if percentile is None else percentile,
+        resolved.period_us,
+        resolved.deadline_us if deadline_us is None else deadline_us,
+        resolved.percentile if percentile is None else percentile,
         confidence,
     )
 
 
 def _rate(device: Device | None, name: str | None, own_period_us: float | None) -> StepRate:
-    """The use by its name; else the device's use of the model's period, or that period alone; else the usual one."""
+    """The use by its name; else the device's use with the model's period, or that period; else the default use."""
     if name is not None:
         return (device or Device("this", "")).rate(name)
     if own_period_us is not None:
@@ -52,8 +52,7 @@ def _rate(device: Device | None, name: str | None, own_period_us: float | None) 
             (rate for rate in rates if isclose(rate.period_us, own_period_us, rel_tol=1e-6)), every(own_period_us)
         )
     if device is not None:
-        return device.rate(USUAL)
+        return device.rate(DEFAULT_RATE)
     raise UsageError(
-        "the model does not say how often a frame comes; state a period such as 10ms, or a use: "
-        f"there are {', '.join(RATES)}"
+        f"the model does not state its frame period; give a period such as 10ms, or a use: there are {', '.join(RATES)}"
     )

@@ -11,7 +11,7 @@ import click
 from edgernn.commands.options.reporting import ready, reported, reports
 
 if TYPE_CHECKING:
-    from edgernn.latency.check import CheckPlan
+    from edgernn.latency.check import CheckOptions
 
 OPTIONS = (
     click.argument("artifact"),
@@ -43,7 +43,7 @@ def budgeted(verb: Callable[..., Any]) -> Callable[..., Any]:
     return verb
 
 
-def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "CheckPlan":
+def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "CheckOptions":
     """The plan that the options mean.
 
     Args:
@@ -56,7 +56,7 @@ def planned(artifact: str, seconds: float, processes: int, *, certificate: bool 
     from edgernn.budget.verdict import microseconds
     from edgernn.device.board import load
     from edgernn.latency.arrivals import recorded
-    from edgernn.latency.check import CheckPlan
+    from edgernn.latency.check import CheckOptions
     from edgernn.latency.resolve import resolve_budget
     from edgernn.runtime import program
 
@@ -76,12 +76,12 @@ def planned(artifact: str, seconds: float, processes: int, *, certificate: bool 
         recorded(said["trace"])
     kept = {name: said[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")}
     any_governor = said.get("any_governor", False)
-    return CheckPlan(
+    return CheckOptions(
         artifact, budget, seconds, processes, device=device, certificate=certificate, any_governor=any_governor, **kept
     )
 
 
-def tell(plan: "CheckPlan", command: str, *, as_json: bool, **written: str | None) -> None:
+def tell(plan: "CheckOptions", command: str, *, as_json: bool, **written: str | None) -> None:
     """Measure, print what was found, write the files that were asked for, and leave with its exit code.
 
     Args:
@@ -95,15 +95,15 @@ def tell(plan: "CheckPlan", command: str, *, as_json: bool, **written: str | Non
     """
     from edgernn.files import atomic
     from edgernn.latency import history
-    from edgernn.latency.check import CODES, check
-    from edgernn.latency.result import of_check
+    from edgernn.latency.check import EXIT_CODES, check
+    from edgernn.latency.report import report_check
     from edgernn.latency.summary import as_json as everything, text
 
     _ready(written)
     began, when = time.monotonic(), datetime.now(UTC)
-    found = check(plan, tell=lambda k: click.echo(f"process {k + 1} of {plan.processes} ...", err=True))
+    found = check(plan, progress=lambda k: click.echo(f"process {k + 1} of {plan.processes} ...", err=True))
     click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
-    result = of_check(found, command, time.monotonic() - began)
+    result = report_check(found, command, time.monotonic() - began)
     files = dict(reports(result, when, written["junit"], written["markdown"]))
     if written["html"] is not None:
         import edgernn.pages.latency
@@ -111,8 +111,8 @@ def tell(plan: "CheckPlan", command: str, *, as_json: bool, **written: str | Non
         files[written["html"]] = edgernn.pages.latency.page(found).encode()
     atomic.write_all(files)
     if written["history"] is not None:
-        history.append(written["history"], history.of_check(found, command))
-    click.get_current_context().exit(CODES[found.verdict])
+        history.append(written["history"], history.check_entry(found, command))
+    click.get_current_context().exit(EXIT_CODES[found.verdict])
 
 
 def _ready(written: Mapping[str, str | None]) -> None:
@@ -125,4 +125,4 @@ def _ready(written: Mapping[str, str | None]) -> None:
             import edgernn.pages.latency  # noqa: F401  it is imported here so that it is missed now
     ready(*(written[name] for name in WRITES if name != "history"))
     if written["history"] is not None:
-        history.ready(written["history"])
+        history.check_appendable(written["history"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.latency.result import Result
+    from edgernn.latency.report import Report
 
 OPTIONS = (
     click.option("--junit", metavar="FILE", help="Write the verdict as JUnit XML."),
@@ -40,7 +40,7 @@ def ready(*paths: str | None) -> None:
         atomic.writable(path)
 
 
-def reports(result: "Result", when: datetime, junit: str | None, markdown: str | None) -> Mapping[str, bytes]:
+def reports(result: "Report", when: datetime, junit: str | None, markdown: str | None) -> Mapping[str, bytes]:
     """The files that were asked for, by their paths; nothing is written yet.
 
     Args:
@@ -48,8 +48,8 @@ def reports(result: "Result", when: datetime, junit: str | None, markdown: str |
         when: the command began, with a time zone.
         junit, markdown: paths.
     """
-    from edgernn.latency.junit import junit as as_junit
-    from edgernn.latency.markdown import markdown as as_markdown
+    from edgernn.latency.junit import to_junit
+    from edgernn.latency.markdown import to_markdown
 
-    made = {junit: as_junit(result, when), markdown: as_markdown(result).encode(errors="replace")}
+    made = {junit: to_junit(result, when), markdown: to_markdown(result).encode(errors="replace")}
     return {path: data for path, data in made.items() if path is not None}
