@@ -181,13 +181,13 @@ def test_steps_that_started_late_prevent_the_verdicts_they_may_cause(took_ns, op
 @pytest.mark.parametrize(
     ("took_ns", "words"),
     [
-        (repeat(MS), "95.0 %: if 1 % were late, in bursts of 10, one of 20 runs would have no miss"),
+        (repeat(MS), "95.0 %: if 1 % were late, in bursts of 10, one in 20 runs would have no miss"),
         (
             chain(repeat(MS, 50), [9 * MS], repeat(MS)),
-            "less than one of a million runs would have so few misses",
+            "fewer than one in a million runs would have as few misses",
         ),
         (cycle([MS] * 89 + [9 * MS]), "% that p99 is in time, "),
-        (repeat(9 * MS), "more than 99.9999 %: if 1 % were late, less than one of a million runs would have so many"),
+        (repeat(9 * MS), "more than 99.9999 %: if 1 % were late, fewer than one in a million runs would have as many"),
     ],
 )
 def test_a_verdict_states_its_confidence(took_ns, words):
@@ -285,11 +285,11 @@ def test_the_page_stands_alone_and_shows_the_result(took_ns, seconds):
         ({"device": load("raspberrypi4")}, Budget(10_000)),
     ],
 )
-def test_a_budget_is_explicit_or_that_of_the_use_or_of_the_model(arguments, budget):
+def test_a_budget_is_explicit_or_that_of_the_rate_or_of_the_model(arguments, budget):
     assert resolve_budget(**arguments) == budget
 
 
-def test_a_device_says_otherwise_of_a_use_of_the_models_period():
+def test_a_board_overrides_the_rate_of_the_models_period():
     board = load("raspberrypi4")
     board = replace(
         board, rates={**board.rates, "audio": replace(board.rates["audio"], deadline_us=8000.0, percentile=99.9)}

@@ -188,7 +188,7 @@ MISSING = {
     "l1d_kib": (KWS, "bytes, and the size of the L1 cache of board 'bench' is unknown"),
     "l2_kib": (matrix(128, 128), "bytes, and the size of the L2 cache of board 'bench' is unknown"),
     "l3_kib": (matrix(512, 512), "bytes, and the size of the L3 cache of board 'bench' is unknown"),
-    "mb_per_s": (matrix(512, 512), "bytes, and the caches of board 'bench' hold less, and its mb_per_s is unknown"),
+    "mb_per_s": (matrix(512, 512), "bytes, and the caches of board 'bench' are smaller, and its mb_per_s is unknown"),
 }
 
 

@@ -57,7 +57,7 @@ def test_scores_that_are_none_are_refused_and_leave_no_trace(scores):
     detector = KeywordDetector(Keyword(1, 2, 0.5, 0))
     detector.step(np.array([0.0, 3.0]))
     before = detector.score
-    with pytest.raises(FrameError, match="expected finite numbers and at least 2 per step"):
+    with pytest.raises(FrameError, match="expected finite numbers, at least 2 per step"):
         detector.step(scores)
     assert detector.score == before
 

@@ -279,8 +279,8 @@ def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
         ({"period": "5ms", "deadline": "8ms"}, "the deadline of 8000 us exceeds the period"),
         ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
         ({"percentile": 90}, "the latency_budget has no period; write period='10ms'"),
-        ({"device": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
-        ({"use": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
+        ({"board": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
+        ({"rate": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
     ],
 )
@@ -289,8 +289,8 @@ def test_a_budget_that_cannot_be_is_refused(options, message):
         requirement(options)
 
 
-def test_a_use_of_a_device_is_a_budget():
-    required = requirement({"device": "raspberrypi4", "use": "control", "deadline": "500us"})
+def test_a_rate_of_a_board_is_a_budget():
+    required = requirement({"board": "raspberrypi4", "rate": "control", "deadline": "500us"})
     assert (required.budget.period_us, required.budget.deadline_us, required.device.name) == (1000, 500, "raspberrypi4")
     assert required.steps == 2990
 

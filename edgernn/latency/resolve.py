@@ -1,4 +1,4 @@
-"""Resolving a budget: explicit values, then a named use of a device, then the period of the model."""
+"""Resolving a budget: explicit values, then a named rate of a board, then the period of the model."""
 
 from math import isclose
 
@@ -7,7 +7,7 @@ from edgernn.device.board import Device
 from edgernn.device.rates import RATES, StepRate, every
 from edgernn.errors import UsageError
 
-DEFAULT_RATE = "audio"  # of a device, if neither a use nor a period is known
+DEFAULT_RATE = "audio"  # of a board, if neither a rate nor a period is known
 
 
 def resolve_budget(
@@ -23,16 +23,17 @@ def resolve_budget(
     """Resolve a budget.
 
     Args:
-        device: the device whose uses are known by name; by default those that every device has.
-        rate: the name of a use.
-        period_us, deadline_us, percentile, confidence: as in Budget; each overrides the use.
+        device: the board whose rates are known by name; by default the rates that every board has.
+        rate: the name of a rate, such as audio.
+        period_us, deadline_us, percentile, confidence: as in Budget; each overrides the rate.
         own_period_us: the frame period of the model, if it states one.
 
     Raises:
-        UsageError: the use is unknown, no period is known, both a period and a use are given, or the budget is invalid.
+        UsageError: the rate is unknown, no period is known, both a period and a rate are given, or the budget is
+            invalid.
     """
     if rate is not None and period_us is not None:
-        raise UsageError(f"a period and the use '{rate}', which has its own period, exclude each other; give one")
+        raise UsageError(f"a period and the rate '{rate}', which has its own period, exclude each other; give one")
     resolved = every(period_us) if period_us is not None else _rate(device, rate, own_period_us)
     return Budget(
         resolved.period_us,
@@ -43,7 +44,7 @@ def resolve_budget(
 
 
 def _rate(device: Device | None, name: str | None, own_period_us: float | None) -> StepRate:
-    """The use by its name; else the device's use with the model's period, or that period; else the default use."""
+    """The rate by its name; else the board's rate with the model's period, or that period; else the default rate."""
     if name is not None:
         return (device or Device("this", "")).rate(name)
     if own_period_us is not None:
@@ -54,5 +55,5 @@ def _rate(device: Device | None, name: str | None, own_period_us: float | None) 
     if device is not None:
         return device.rate(DEFAULT_RATE)
     raise UsageError(
-        f"the model does not state its frame period; give a period such as 10ms, or a use: there are {', '.join(RATES)}"
+        f"the model does not state its frame period; give a period such as 10ms, or a rate: there are {', '.join(RATES)}"
     )

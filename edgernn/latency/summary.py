@@ -17,7 +17,7 @@ PERCENTS = (50, 90, 95, 99)
 METRICS: Mapping[str, str] = {
     "response": "from a frame to its output",
     "service": "duration of the step",
-    "jitter": "delay of its start",
+    "jitter": "delay of the start",
 }
 """Metric of a step -> its meaning."""
 
@@ -129,9 +129,9 @@ def confidence_text(evaluation: BudgetEvaluation, budget: Budget) -> str:
         )
     p = p_value(evaluation, budget)
     bursts = f", in bursts of {ASSUMED_BURST}" if not evaluation.misses else ""
-    few = "so few misses" if evaluation.misses else "no miss"
-    misses = few if evaluation.verdict == PASS else "so many misses"
-    runs = "less than one of a million runs" if p < 1e-6 else f"one of {1 / p:,.0f} runs"
+    few = "as few misses" if evaluation.misses else "no miss"
+    misses = few if evaluation.verdict == PASS else "as many misses"
+    runs = "fewer than one in a million runs" if p < 1e-6 else f"one in {1 / p:,.0f} runs"
     return f"{confidence(p)}: if {100 - budget.percentile:.4g} % were late{bursts}, {runs} would have {misses}"
 
 

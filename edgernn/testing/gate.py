@@ -62,7 +62,7 @@ class GateResult:
     us: Mapping[str, float] = field(default_factory=dict)
 
 
-OPTIONS = ("device", "use", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
+OPTIONS = ("board", "rate", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
 STEPS_WITHOUT_BUDGET = 2000
 
 
@@ -70,20 +70,20 @@ def requirement(options: Mapping[str, Any]) -> Requirement:
     """The requirement of the marker of a test. Times are strings such as "10ms", or microseconds.
 
     Raises:
-        UsageError: an option, a device or a use is unknown, or the budget is invalid.
+        UsageError: an option, a board or a rate is unknown, or the budget is invalid.
     """
     for name in options:
         if name not in OPTIONS:
             raise UsageError(f"latency_budget has no option '{name}'; {misspelt(name, OPTIONS)}")
-    device = load(options["device"]) if "device" in options else None
+    device = load(options["board"]) if "board" in options else None
     fields = {f"{name}_us": _us(options[name]) for name in ("period", "deadline") if name in options}
     fields |= {name: options[name] for name in ("percentile", "confidence") if name in options}
-    if "use" in options:
-        rate = (device or load("this")).rate(options["use"])
+    if "rate" in options:
+        rate = (device or load("this")).rate(options["rate"])
         fields = {"period_us": rate.period_us, "deadline_us": rate.deadline_us, "percentile": rate.percentile} | fields
     if fields and "period_us" not in fields:
         if "deadline_us" not in fields:
-            raise UsageError("the latency_budget has no period; write period='10ms', deadline='8ms' or use='audio'")
+            raise UsageError("the latency_budget has no period; write period='10ms', deadline='8ms' or rate='audio'")
         fields["period_us"] = fields["deadline_us"]
     budget = Budget(**fields) if fields else None
     steps = options.get("steps", budget.steps if budget else STEPS_WITHOUT_BUDGET)
