@@ -1,4 +1,4 @@
-"""Verdicts: exact, as scipy has them; right as often as they promise, in runs whose truth is known; never a free pass."""
+"""Verdicts: exact, as in scipy; correct as often as promised, in runs with a known miss rate."""
 
 import subprocess
 import sys
@@ -91,7 +91,7 @@ def test_limits_are_where_the_verdict_turns(n, p, c):
 
 
 def runs(steps, burst, inside=1.0, many=2000, seed=1):
-    """Responses (many, steps) of which one in a hundred is late, in slow periods of which so many steps are."""
+    """Responses (many, steps): one in a hundred is late, in slow periods of `burst` steps."""
     random = np.random.default_rng(seed)
     begins = random.random((many, steps + burst - 1)) < 1 - (1 - 0.01 / inside) ** (1 / burst)
     late = np.zeros((many, steps), bool)
@@ -125,14 +125,14 @@ def verdicts(responses):
         (6000, 20, 1.0, 0.06),
     ],
 )
-def test_a_verdict_at_the_limit_is_wrong_as_seldom_as_it_says(steps, burst, inside, at_most):
+def test_a_verdict_at_the_limit_is_wrong_as_rarely_as_promised(steps, burst, inside, at_most):
     responses = runs(steps, burst, inside)
     corrected, uncorrected = verdicts(responses)
     wrong, without = corrected.count(PASS) / len(corrected), uncorrected.count(PASS) / len(corrected)
     print(f"bursts of {burst}, {steps} steps: wrong {wrong:.1%}, uncorrected {without:.1%}")
     assert wrong <= at_most
     assert corrected.count(FAIL) <= 0.05 * len(corrected)
-    assert burst == 1 or without > 4 * at_most  # so the correction is what holds it
+    assert burst == 1 or without > 4 * at_most  # so the correction is necessary
     some = [*range(40), *[i for i, each in enumerate(responses) if 0 < (each > 8000).sum() < FEW][:20]]
     assert [evaluate(responses[i].tolist(), BUDGET).verdict for i in some] == [corrected[i] for i in some]
 
@@ -194,7 +194,7 @@ def test_dependence_is_that_of_its_definition():
 
 @given(st.lists(st.integers(0, 1999), max_size=FEW - 1, unique=True))
 def test_the_dependence_of_few_misses_is_the_mean_size_of_their_clusters(missed):
-    """The clusters as scipy finds them: single linkage, cut at a block."""
+    """The clusters of scipy: single linkage, cut at a block."""
     late = np.isin(np.arange(2000), missed).tolist()
     positions = np.sort(np.array(missed, float))[:, None]
     labels = cluster.hierarchy.fclusterdata(positions, 100, "distance") if len(missed) > 1 else missed
@@ -214,7 +214,7 @@ def test_the_dependence_of_few_misses_is_the_mean_size_of_their_clusters(missed)
 def test_a_few_misses_of_60000_pass(missed, expected):
     responses = np.full(60_000, 1000.0)
     responses[list(missed)] = 9000
-    responses[40_000:40_900] = 2000  # a slow period in which nothing is late says nothing of misses
+    responses[40_000:40_900] = 2000  # a slow period without misses has no influence
     assert Responses(responses).evaluate(BUDGET).verdict == expected
 
 

@@ -163,9 +163,9 @@ class Late(Clock):
 @pytest.mark.parametrize(
     ("took_ns", "options", "verdict"),
     [
-        (MS, GOOD, PASS),  # the responses count what began late
+        (MS, GOOD, PASS),  # the responses include late starts
         (MS, CERTIFICATE, NO_VERDICT),
-        (4 * MS, GOOD, NO_VERDICT),  # 9 ms with what began late, and only with it
+        (4 * MS, GOOD, NO_VERDICT),  # 9 ms only because of the late starts
         (9 * MS, GOOD, FAIL),
         (9 * MS, CERTIFICATE, FAIL),
     ],
@@ -317,7 +317,7 @@ def test_an_invalid_budget_is_refused(arguments, message):
 
 
 @pytest.mark.parametrize(("changed", "message"), [({"seconds": 0}, "0 seconds"), ({"processes": 0}, "0 processes")])
-def test_a_plan_of_nothing_is_refused(changed, message):
+def test_options_that_measure_nothing_are_refused(changed, message):
     with pytest.raises(UsageError, match=message):
         replace(GOOD, **changed)
 
@@ -344,7 +344,7 @@ def test_fresh_processes_measure_every_step(model):
         assert each.info["sha256"] == edgernn.open(model).sha256
         assert each.info["backend"] == edgernn.open(model).backend
         assert min(each.info["load_us"], each.info["first_us"]) > 0
-    assert result.verdict != PASS  # of so few steps
+    assert result.verdict != PASS  # too few steps
 
 
 def test_recorded_arrivals_set_the_schedule(model, tmp_path):
@@ -385,7 +385,7 @@ def test_errors_come_through_as_they_are(tmp_path):
         Worker("/nowhere/python")
 
 
-def test_a_python_without_edgernn_is_told_how_to_get_it(tmp_path):
+def test_a_python_without_edgernn_is_reported_with_the_pip_command(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     python = tmp_path / "bare" / "bin" / "python"
     shim = tmp_path / "python"
@@ -398,7 +398,7 @@ def test_a_python_without_edgernn_is_told_how_to_get_it(tmp_path):
         worker.open("m.rnn")
 
 
-def test_a_process_that_dies_is_told_with_its_last_words(tmp_path):
+def test_a_process_that_dies_is_reported_with_its_stderr(tmp_path):
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\nread line\necho out of luck >&2\nexit 7\n")
     shim.chmod(0o755)
@@ -407,12 +407,12 @@ def test_a_process_that_dies_is_told_with_its_last_words(tmp_path):
 
 
 @pytest.mark.parametrize("program", ["true", "echo"])
-def test_what_is_no_python_is_refused_and_no_broken_pipe_ends_the_command(program):
+def test_a_program_other_than_python_is_refused_and_no_broken_pipe_ends_the_command(program):
     code = """
 import signal, sys
 from edgernn.errors import UsageError
 from edgernn.latency.worker import Worker
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as the command has it
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in the command
 with Worker(sys.argv[1]) as worker:
     worker._child.wait()
     try:
@@ -427,7 +427,7 @@ with Worker(sys.argv[1]) as worker:
     assert "ended with 0 during the measurement" in done.stdout
 
 
-def test_what_answers_nonsense_is_refused(tmp_path):
+def test_an_invalid_reply_is_refused(tmp_path):
     shim = tmp_path / "python"
     shim.write_text("#!/bin/sh\nread line\necho hello\n")
     shim.chmod(0o755)
@@ -436,7 +436,7 @@ def test_what_answers_nonsense_is_refused(tmp_path):
 
 
 def test_the_command_prints_the_result_and_returns_its_exit_code(model, tmp_path):
-    html, few = tmp_path / "l.html", ("--percentile", 50)  # of which four steps decide nothing, even if all are late
+    html, few = tmp_path / "l.html", ("--percentile", 50)  # four steps do not decide it, even if all are late
     printed = edge("check", model, "--seconds", 0.12, "--period", "30ms", "--html", html, *few, code=3)
     assert "NO VERDICT: paced, 4 steps" in printed
     assert Page(html.read_text()).stands_alone()
@@ -463,7 +463,7 @@ def test_the_command_prints_the_result_and_returns_its_exit_code(model, tmp_path
         (("--html", "gone/page.html", "--seconds", "999"), "'gone/page.html' cannot be written"),  # before the run
     ],
 )
-def test_what_cannot_be_is_refused(model, options, message):
+def test_invalid_options_are_refused(model, options, message):
     assert message in edge("check", model, *options, code=2)
 
 
@@ -473,7 +473,7 @@ def test_whole_windows_have_no_step_to_check(tmp_path):
         worker.open(str(tmp_path / "w.onnx"))
 
 
-def test_symbols_are_given_to_a_model_that_reads_them(tmp_path):
+def test_a_model_of_symbols_receives_symbols(tmp_path):
     edgernn.save(GRAPHS["Embedding"], tmp_path / "e.rnn")
     with Worker() as worker:
         assert worker.open(str(tmp_path / "e.rnn"))["vocabulary_size"] == 9

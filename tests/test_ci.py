@@ -1,4 +1,4 @@
-"""Reports for CI: read by other people's readers as they mean it, whole or not at all, and a job whose commands are right."""
+"""Reports for CI: valid for their readers, written completely or not at all; and a job whose commands exist."""
 
 import json
 import math
@@ -56,7 +56,7 @@ RESULTS = {
 }
 VERDICTS = {"pass": True, "fail": False, "none": None, "unfit": None, "ok": True, "regressed": False, "undecided": None}
 
-# Elements, their attributes (those that must be there first) and what they hold, as Jenkins' junit-10.xsd has them.
+# Element -> required attributes, optional attributes, and children, as in Jenkins' junit-10.xsd.
 SCHEMA = {
     "testsuites": ((), ("name", "time", "tests", "failures", "errors"), ("testsuite",)),
     "testsuite": (
@@ -74,7 +74,7 @@ SCHEMA = {
 
 
 def valid(element):
-    """Whether an element and all in it are as the schema wants them."""
+    """Check an element and its children against the schema."""
     needed, allowed, inside = SCHEMA[element.tag]
     assert set(needed) <= set(element.attrib) <= {*needed, *allowed}, element.tag
     assert {each.tag for each in element} <= set(inside), element.tag
@@ -178,7 +178,7 @@ def test_a_commit_is_that_of_git_before_that_of_the_ci(tmp_path, monkeypatch):
         (("--junit", "r", "--markdown", "r"), "'r' is to be written twice"),
     ],
 )
-def test_what_cannot_be_written_is_reported_before_the_run(model, options, message):
+def test_an_unwritable_report_is_refused_before_the_run(model, options, message):
     verbs = [("check", model, "--seconds", 1, "--period", "10ms")]
     verbs += [("regress", model, model)] if "--history" not in options else []
     for verb in verbs:
@@ -199,7 +199,7 @@ COUNTED = replace(
 )  # fmt: skip
 
 
-def test_what_is_put_behind_a_history_is_read(tmp_path):
+def test_appended_entries_are_loaded(tmp_path):
     path = tmp_path / "h.jsonl"
     check_appendable(path)
     assert not path.exists()
@@ -207,7 +207,7 @@ def test_what_is_put_behind_a_history_is_read(tmp_path):
         append(path, entry)
         check_appendable(path)
     assert load(path) == [ENTRY, COUNTED]
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))  # as an editor may leave it
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))  # as some editors leave it
     append(path, ENTRY)
     assert load(path) == [ENTRY, COUNTED, ENTRY]
 
@@ -236,7 +236,7 @@ LINE = json.dumps(asdict(ENTRY))
         (LINE.replace('"cpu": "a"', '"cpu": ' + "[" * 500 + "]" * 500), "it is nested more than 32 deep"),
     ],
 )
-def test_a_line_that_is_none_is_refused_with_its_number(tmp_path, line, message):
+def test_an_invalid_line_is_refused_with_its_number(tmp_path, line, message):
     path = tmp_path / "h.jsonl"
     path.write_bytes(f"{LINE}\n\n{line}\n{LINE}\n".encode(errors="surrogateescape"))
     before = path.read_bytes()
@@ -261,7 +261,7 @@ def test_a_damaged_history_is_read_or_refused_with_a_line(tmp_path_factory, data
 
 
 def refusal(path):
-    """What reading says against a file; None where it takes it, and then every time in it is a number."""
+    """The error of reading a file; None if it is accepted, in which case every time in it is finite."""
     try:
         entries = load(path)
     except FileError as error:
@@ -281,7 +281,7 @@ def test_lines_of_many_at_once_are_all_there_and_whole(tmp_path):
 
 
 def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path):
-    """A limit on the size of a file stands for a full disk."""
+    """A limit on the file size simulates a full disk."""
     path = tmp_path / "h.jsonl"
     path.write_text("first\n")
     code = """
@@ -317,7 +317,7 @@ def test_a_curve_never_joins_two_machines():
     assert {key for key, _ in drawn.items()} == {(m, s) for m in (1, 2) for s in ("solid", "dotted")}
 
 
-def test_what_was_measured_otherwise_is_another_drawing():
+def test_runs_measured_differently_are_in_separate_drawings():
     runs = [
         NumberedEntry(entry, 1)
         for entry in (ENTRY, replace(ENTRY, period_us=5e3), replace(ENTRY, mode="back"), COUNTED)
@@ -326,7 +326,7 @@ def test_what_was_measured_otherwise_is_another_drawing():
     assert [each.unit for each in panels(runs)] == ["us", "us", "us", "instructions"]
 
 
-def test_the_page_of_a_history_says_what_its_lines_say():
+def test_the_page_of_a_history_shows_its_lines():
     late = replace(ENTRY, verdict=FAIL, misses=77, commit=None, time="2024-05-02T12:00:00Z", deadline_us=7e3)
     shown = Page(page([ENTRY, late, replace(ENTRY, verdict=NO_VERDICT), COUNTED], "<b>"))
     assert shown.stands_alone()
@@ -360,7 +360,7 @@ COMMANDS = [
 ]
 
 
-def test_every_command_of_the_job_is_one(pytestconfig):
+def test_every_command_of_the_job_exists(pytestconfig):
     verbs = [each for each in COMMANDS if each[0] == "edgernn"]
     assert {each[1] for each in verbs} == {"export", "check", "regress", "history"}
     for _, verb, *arguments in verbs:
@@ -369,7 +369,7 @@ def test_every_command_of_the_job_is_one(pytestconfig):
     options = [each for each in counted if each.startswith("--")]
     assert {"--edgernn-instructions", "--edgernn-baseline", "--edgernn-history", "--junitxml"} == set(options)
     for each in [*options, "--edgernn-update-baseline", "--edgernn-strict"]:
-        pytestconfig.getoption(each)  # a ValueError where there is none
+        pytestconfig.getoption(each)  # raises ValueError if there is none
 
 
 def test_the_job_is_a_workflow_whose_scripts_are_bash():
@@ -377,4 +377,4 @@ def test_the_job_is_a_workflow_whose_scripts_are_bash():
     assert all(("uses" in step) != ("run" in step) for step in JOB["jobs"]["latency"]["steps"])
     for script in SCRIPTS:
         subprocess.run(["bash", "-n", "-c", script], check=True)
-        assert "${{" not in script  # what an event names is never part of a script
+        assert "${{" not in script  # no script injection by the names in an event

@@ -26,7 +26,7 @@ FIT = Evidence((STEADY, STEADY, STEADY), settled=True, faults=0, jitter_us=100.0
 
 @pytest.fixture
 def root(tmp_path):
-    """A machine in files."""
+    """The files of a machine."""
     files = {
         "proc/loadavg": "0.25 0.10 0.01 1/99 1234\n",
         "proc/self/stat": "12 (a name) with) S 1 2 3 4 5 6 700 8 42 9 10 0\n",
@@ -144,9 +144,9 @@ def test_an_unfit_machine_has_a_reason(name, evidence, message):
     [
         {},
         {"jitter_us": None},  # back to back
-        {"jitter_us": 1000.0},  # a tenth of the deadline, and no more
+        {"jitter_us": 1000.0},  # exactly a tenth of the deadline
         {"faults": None},
-        {"machine_states": (at(throttled=0x50000),) * 3},  # before it was measured
+        {"machine_states": (at(throttled=0x50000),) * 3},  # before the measurement
         {"machine_states": (at(thermal_throttles=7, quota_throttles=5),) * 3},
         {"machine_states": (at(throttled=None, thermal_throttles=None, quota_throttles=None, load=None),) * 2},
     ],

@@ -167,7 +167,7 @@ def test_a_refused_frame_is_no_step(program, on_bad_input, steps):
 
 
 def test_a_hook_may_stop_the_stream_between_two_steps(program):
-    """What it raises comes out of `step`; the state has moved on, and the stream goes on from there."""
+    """Its exception propagates out of `step`; the state has advanced, and the stream can continue."""
 
     class StoppedError(Exception):
         pass

@@ -1,4 +1,4 @@
-"""Frames that come in time, on a clock that the test moves: no test waits or depends on the machine."""
+"""Paced runs on a clock that the test sets: no test waits or depends on the machine."""
 
 from itertools import chain, repeat
 
@@ -24,7 +24,7 @@ MS = 1_000_000
 
 
 class Clock:
-    """Nanoseconds that pass while a step runs, while somebody sleeps, and a little at every look."""
+    """Nanoseconds that pass during a step and a sleep, and a little at every reading."""
 
     def __init__(self, took_ns, look_ns=500, overslept_ns=0):
         self.now, self.took_ns, self.look_ns, self.overslept_ns = 5 * MS, iter(took_ns), look_ns, overslept_ns
@@ -53,7 +53,7 @@ def test_a_stall_of_100_ms_makes_the_10_late_answers_that_it_causes(otherwise_ms
     run = run_paced(clock.step, [0], regular(100, 10_000), clock, clock.sleep)
     late = np.flatnonzero(run.response > 10 * MS)
     assert late.tolist() == list(range(20, 30))
-    assert np.sum(run.service > 10 * MS) == 1  # all that a tool sees which times each step by itself
+    assert np.sum(run.service > 10 * MS) == 1  # all that service times show
     evaluated = evaluate((run.response / 1000).tolist(), Budget(10_000))
     assert (evaluated.misses, evaluated.longest_run) == (10, 10)
 
@@ -74,14 +74,14 @@ def test_the_schedule_is_never_moved():
     assert run.due.tolist() == [10 * MS * i for i in range(50)]
     assert np.all(run.start >= run.due)
     on_time = run.start - run.due <= clock.look_ns
-    assert np.flatnonzero(~on_time).tolist() == [4, 5, 6, 7]  # 35, 27, 19, 11 ms behind; then it has caught up
+    assert np.flatnonzero(~on_time).tolist() == [4, 5, 6, 7]  # 35, 27, 19, 11 ms late; then it has caught up
     assert not run.implied
 
 
 def test_jitter_is_the_time_lost_by_waking_late_and_not_by_the_step_before():
     clock = Clock(stalling(3, 35 * MS, 2 * MS), overslept_ns=AHEAD_NS + 70_000)
     run = run_paced(clock.step, [0], regular(50, 10_000), clock, clock.sleep)
-    assert np.all(run.jitter[4:8] <= 4 * clock.look_ns)  # they waited for the stall, and slept not
+    assert np.all(run.jitter[4:8] <= 4 * clock.look_ns)  # they waited for the stall and did not sleep
     assert np.all(abs(run.jitter[9:] - 70_000) <= 4 * clock.look_ns)
 
 
@@ -107,7 +107,7 @@ def test_frames_are_given_in_turn(measure):
     assert len(run.due) == len(run.start) == len(run.end) == 7
 
 
-def test_whoever_times_on_goes_on_with_the_next_frame():
+def test_timing_continues_with_the_next_frame():
     clock, frames = Clock([10, 20, 30, 40], look_ns=0), iter("abcdef")
     assert [*time_steps(clock.step, frames, 3, clock), *time_steps(clock.step, frames, 1, clock)] == [10, 20, 30, 40]
     assert "".join(frames) == "ef"

@@ -116,7 +116,7 @@ def test_where_the_governor_cannot_be_read_a_test_passes_or_fails_all_the_same(s
 
 
 def test_a_late_step_delays_those_behind_it(suite):
-    """12 ms in a period of 10 ms: each begins later, though none takes more than 12."""
+    """12 ms in a period of 10 ms: each step starts later, although none takes more than 12."""
     result = suite(stepping(12_000, 'period="20ms", deadline="13ms", percentile=90'))
     result.assert_outcomes(passed=1)
     result = suite(stepping(12_000, 'period="10ms", deadline="10ms", steps=100'))
@@ -185,7 +185,7 @@ def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
     again = suite(MODEL.format(hidden=16), *options)
     again.assert_outcomes(passed=1)
     again.stdout.re_match_lines([r"PASS +.*instructions (\d+), bytes [\d,]+, baseline \1$"])
-    suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # other tests beside it count nothing
+    suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # parallel tests do not affect the count
     larger = suite(MODEL.format(hidden=17), *options)
     larger.assert_outcomes(failed=1)
     first, same, _, more = (each.instructions for each in history.load(pytester.path / "h.jsonl"))
@@ -197,7 +197,7 @@ def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
     bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
 )
 def test_a_count_is_that_of_the_step():
-    """AVX2 multiplies eight floats at once, and nothing takes ten instructions for that; a table takes fewer."""
+    """AVX2 multiplies eight floats at once, in fewer than ten instructions; an embedding needs fewer still."""
     plain, macs = count(keyword_spotter(32, 20)), cost.count(keyword_spotter(32, 20)).macs
     assert macs / 8 < plain.instructions < 10 * macs / 8
     assert 0 < count(GRAPHS["Embedding"]).instructions < plain.instructions
@@ -241,7 +241,7 @@ def test_each_verdict_is_a_line_of_history_and_properties_of_its_test(suite, pyt
     assert (lines[0].deadline_us, lines[0].percentile, lines[0].steps) == (8000, 90, 290)
 
 
-def test_a_history_that_is_none_ends_the_suite_before_it_begins(suite, pytester):
+def test_an_invalid_history_ends_the_suite_before_it_begins(suite, pytester):
     (pytester.path / "h.jsonl").write_text("{")
     result = suite(stepping(7000), "--edgernn-history=h.jsonl")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -255,7 +255,7 @@ def test_nothing_is_measured_under_xdist(suite):
     result.stdout.fnmatch_lines(["*no verdict: xdist runs tests in parallel*"])
 
 
-def test_a_budget_that_nobody_asks_for_fails(suite):
+def test_a_budget_without_a_measurement_fails(suite):
     result = suite(stepping(1).replace("edgernn_latency(step)", "pass"))
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*the test has a latency_budget, but never called edgernn_latency"])

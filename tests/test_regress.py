@@ -31,7 +31,7 @@ from zoo import GRAPHS, keyword_spotter
 
 
 class Machine:
-    """Steps of 150 us, with noise of each step and each block, a layout of each process, and a drift of them all."""
+    """Steps of 150 us, with noise per step and block, an offset per process, and a common drift."""
 
     def __init__(self, seed=0, drift=0.0, noise=0.03, layout=0.01, **slower):
         self.random = np.random.default_rng(seed)
@@ -85,7 +85,7 @@ def test_drift_would_flag_what_did_not_take_turns():
 def test_pairs_stand_abba_and_every_runner_is_started_again():
     machine = Machine()
     comparison = regress(machine.ab)
-    order = machine.order[2:]  # the first two tell how many steps make a block
+    order = machine.order[2:]  # the first two determine the number of steps per block
     rounds = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
     assert len(rounds) == comparison.pairs
     assert all(a == b[::-1] for a, b in pairwise(rounds[:PAIRS_PER_PROCESS]))
@@ -96,7 +96,7 @@ def test_pairs_stand_abba_and_every_runner_is_started_again():
 
 @pytest.mark.parametrize("slow", ["base", "candidate"])
 def test_a_block_of_the_slower_is_as_long_as_a_block_should_be(slow):
-    """And not as many steps as the other one would take in that time, which may be fifty times as long."""
+    """Otherwise a block could take fifty times as long, with as many steps as the faster one runs in that time."""
     paces = dict.fromkeys(ORDER, 0.002) | {slow: 0.1} | ({"repeat": 0.1} if slow == "base" else {})
     machine = Machine(noise=0.0, layout=0.0, **paces)
     comparison = regress(machine.ab)
@@ -167,7 +167,7 @@ def test_processes_take_turns_and_the_output_is_complete(folder):
         NO_VERDICT,
         PAIRS_PER_PROCESS,
         LEAST_STEPS,
-    )  # so few decide nothing
+    )  # too few pairs for a verdict
     assert [each["metric"] for each in output["metrics"]] == ["median", "p95"]
     assert all(each["base_us"] > 0 < each["candidate_us"] for each in output["metrics"])
     sums = {name: output["runners"][name]["sha256"] for name in ORDER}

@@ -1,4 +1,4 @@
-"""What may be shared: a program by threads and processes, a stream by none of them."""
+"""Sharing: a program is shared by threads and processes, a stream by none."""
 
 import copy
 import pickle
@@ -20,7 +20,7 @@ from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS
 
-# Each answer to the same frame differs from all before, so that a step lost, or made twice, is seen.
+# Every output for the same frame differs from all before, so that a lost or repeated step is visible.
 COUNTS = Graph((Layer("mean", RunningMean(6, 3.0, 5000.0)),), 6)
 X = np.arange(1, 7, dtype=np.float32)
 BUDGET = Budget(period_us=1000, deadline_us=100)
@@ -47,7 +47,7 @@ CALLS = {
 def test_a_stream_in_use_is_refused_to_another_thread(program, use, long):
     inside, leave = threading.Event(), threading.Event()
 
-    def clock():  # the monitor asks for the time in the middle of a step
+    def clock():  # the monitor reads the clock in the middle of a step
         inside.set()
         assert leave.wait(60)
         return 0
@@ -68,7 +68,7 @@ def test_a_stream_in_use_is_refused_to_another_thread(program, use, long):
 
 
 def test_what_threads_are_given_of_one_stream_are_the_answers_of_one_thread(program):
-    """However the threads come: what was not refused are the very steps that one thread makes, each once."""
+    """For any order of the threads, the accepted steps are exactly those of one thread, each once."""
     stream, n = program.stream(), 300
 
     def steps(_):
@@ -136,7 +136,7 @@ def test_a_program_is_pickled_as_the_bytes_of_its_file(program, protocol):
         program.backend,
         program.size,
     )
-    assert not protocol or len(data) < program.size + 500  # the first one has no bytes, and is as long as it likes
+    assert not protocol or len(data) < program.size + 500  # protocol 0 has no bytes, and no limit
     np.testing.assert_array_equal(again.stream().step(X), program.stream().step(X))
 
 

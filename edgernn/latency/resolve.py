@@ -55,5 +55,6 @@ def _rate(device: Device | None, name: str | None, own_period_us: float | None) 
     if device is not None:
         return device.rate(DEFAULT_RATE)
     raise UsageError(
-        f"the model does not state its frame period; give a period such as 10ms, or a rate: there are {', '.join(RATES)}"
+        "the model does not state its frame period; give a period such as 10ms, or a rate: "
+        f"there are {', '.join(RATES)}"
     )
