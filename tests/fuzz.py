@@ -451,7 +451,7 @@ def _samples(path: Path) -> object:
     return wav.samples(path)
 
 
-KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = {
+TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = {
     "rnn": (rnn, opened(".rnn")),
     "onnx": (artifact(".onnx"), opened(".onnx")),
     "tflite": (artifact(".tflite"), opened(".tflite")),
@@ -488,7 +488,7 @@ def once(kind: str, seed: int) -> bool:
     Raises:
         Whatever is no EdgernnError.
     """
-    make, rate = KINDS[kind]
+    make, rate = TARGETS[kind]
     data = make(Random(seed))
     try:
         rate(data)
@@ -499,7 +499,7 @@ def once(kind: str, seed: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("kind", choices=[*KINDS])
+    parser.add_argument("kind", choices=[*TARGETS])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()

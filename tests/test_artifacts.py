@@ -59,7 +59,7 @@ def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
 
 
 def test_an_artifact_says_what_it_was_made_from(suffix):
-    said = manifest.read(DATA[suffix], "kws")
+    said = manifest.parse_manifest(DATA[suffix], "kws")
     assert said.graph == digest(KWS)
     assert said.version == edgernn.__version__
     assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
@@ -68,7 +68,7 @@ def test_an_artifact_says_what_it_was_made_from(suffix):
 
 def test_a_rest_state_travels_exactly(suffix):
     graph = GRAPHS["Gru rest"]
-    said = manifest.read(render(graph, f"m{suffix}"), "m")
+    said = manifest.parse_manifest(render(graph, f"m{suffix}"), "m")
     np.testing.assert_array_equal(np.float32(said.initial_state["layer.h"]), graph.initial_state["layer.h"].stored)
 
 
@@ -259,7 +259,7 @@ def test_a_model_of_large_numbers_is_proved_in_their_measure(suffix, tmp_path):
 
 
 def test_a_float64_graph_is_written_in_float32(suffix):
-    assert manifest.read(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
+    assert manifest.parse_manifest(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
 
 
 def test_telemetry_is_off_without_being_asked():

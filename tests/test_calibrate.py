@@ -9,9 +9,10 @@ import edgernn
 from edgernn.artifact.rnn import digest, dumps, loads
 from edgernn.cells import Activation, Dense, Gru, Lstm
 from edgernn.errors import CalibrationError, FileError, FrameError, GraphError, UsageError
-from edgernn.integer.plan import qparams
+from edgernn.integer.plan import choose_qparams
 from edgernn.interpreters.numpy import Stepper
 from edgernn.interpreters.ranges import Seen, mse
+from edgernn.model.cell import cell
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import Tensor
@@ -75,7 +76,7 @@ def test_a_method_that_clips_rounds_better_what_is_rarely_loud(method, share):
     xs = np.concatenate(sequences)
 
     def median_error(seen):
-        made = qparams(seen, 8)
+        made = choose_qparams(seen, 8)
         return float(np.median(np.abs(made.numbers(made.integers(xs)) - xs)))
 
     plain, clipped = (calibrate(graph, sequences, each).ranges["x"] for each in ("min-max", method))
@@ -89,7 +90,7 @@ def test_mse_is_the_best_of_all_shares():
     counts, _ = np.histogram(xs, 2048, (xs.min(), xs.max()))
 
     def error(seen):
-        made = qparams(seen, 8)
+        made = choose_qparams(seen, 8)
         return float(np.mean((made.numbers(made.integers(xs)) - xs) ** 2))
 
     whole = Range(xs.min(), xs.max())
@@ -99,8 +100,9 @@ def test_mse_is_the_best_of_all_shares():
     assert error(best) < error(whole)
 
 
+@cell
 @dataclass(frozen=True)
-class Integrator:
+class Decaying:
     """h = keep * h + x."""
 
     keep: float
@@ -112,16 +114,16 @@ class Integrator:
 
 
 def test_a_range_that_keeps_growing_is_reported():
-    graph = one(Integrator(1.0), name="sum")
+    graph = one(Decaying(1.0), name="sum")
     runs = [np.full((400, 6), 0.5, np.float32) + 0.01 * frames(graph, 400, seed) for seed in range(2)]
     with pytest.raises(
         CalibrationError,
-        match=r"state 'sum.h' keeps growing: it reached 20\d after 400 frames, and 0\.5\d* more with every frame",
+        match=r"state 'sum.h' keeps growing: it reached 20\d after 400 frames, and grows by 0\.5\d* with every frame",
     ):
         calibrate(graph, runs)
     assert calibrate(graph, runs, growing="accept").ranges["sum.h.in"].high == pytest.approx(200, rel=0.01)
     calibrate(graph, [run[:63] for run in runs])  # too short to tell
-    calibrate(one(Integrator(0.9)), runs)
+    calibrate(one(Decaying(0.9)), runs)
 
 
 @pytest.mark.parametrize("cell", [Gru(t(15, 6), t(15, 5)), Lstm(t(20, 6), t(20, 5), t(20))], ids=["Gru", "Lstm"])
@@ -136,9 +138,9 @@ def altered(value, at=(3, 2)):
 
 
 BAD = {
-    "too short": ([frames(KWS, 20)], CalibrationError, "20 frames arrived to calibrate on; expected at least 32"),
+    "too short": ([frames(KWS, 20)], CalibrationError, "20 frames arrived for calibration; expected at least 32"),
     "nothing": ([], CalibrationError, "0 frames arrived"),
-    "constant": ([np.full((40, 10), 2.0, np.float32)] * 2, CalibrationError, "all 80 frames are the same"),
+    "constant": ([np.full((40, 10), 2.0, np.float32)] * 2, CalibrationError, "all 80 frames are equal"),
     "not finite": ([RAGGED[0], altered(np.nan)], FrameError, "element 2 of frame 3 of sequence 1 is nan; expected a finite number"),
     "too narrow": ([frames(one(Activation("relu"), 9), 40)], FrameError, r"sequence 0 is float32 of shape \(40, 9\); expected an array of float32 of shape \(time, 10\).* layer 'gru' reads 10 values"),
     "one frame": ([frames(KWS, 40)[0]], FrameError, r"shape \(10,\)"),
@@ -201,7 +203,7 @@ def test_ranges_that_belong_to_nothing_are_refused():
         GraphError, match=r"there is no value 'gru/99' that could have a range; there are x, gru.h.in, gru/0"
     ):
         replace(KWS, ranges={"gru/99": Range(0, 1)})
-    with pytest.raises(GraphError, match=r"a range is no Range; write Range\(low, high\)"):
+    with pytest.raises(GraphError, match=r"a range is not a Range; write Range\(low, high\)"):
         replace(KWS, ranges={"x": (0, 1)})
     for low, high in ((1, 0), (0, np.inf), (np.nan, 1)):
         with pytest.raises(GraphError, match="expected finite, low <= high"):

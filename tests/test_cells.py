@@ -29,7 +29,7 @@ from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.cell import dimensions
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.record import Ref, record
+from edgernn.model.operation import Ref, trace_layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from zoo import keyword_spotter, one
@@ -137,7 +137,7 @@ def test_mel_triangles_share_what_is_between_two_centres():
             "an fft of 128 points, 20 bands and a floor of 1e-06 arrived; expected 2 <= hop <= window <= fft",
         ),
         ({"high_hz": 5000}, "bands from 0 to 5000 Hz arrived; expected 0 <= low_hz < high_hz <= 4000, half the rate"),
-        ({"bands": 100}, "mel band 0 of 100 hears no bin of an fft of 256; ask for fewer bands"),
+        ({"bands": 100}, "mel band 0 of 100 contains no bin of an fft of 256; ask for fewer bands"),
         (
             {"floor": 0.0},
             "a floor of 0 arrived; expected 2 <= hop <= window <= fft, one band at least and a floor above 0",
@@ -211,9 +211,9 @@ MISFITS = {
     "plus": (lambda ops, x: ops.scale(x, 1.0, t(5)), r"\(scale\): a tensor of shape \(5,\) meets 6 values"),
     "gain": (lambda ops, x: ops.normalize(x, t(5), None, 1e-5), r"\(normalize\): a tensor of shape \(5,\)"),
     "shift": (lambda ops, x: ops.normalize(x, None, t(5), 1e-5), r"\(normalize\): a tensor of shape \(5,\)"),
-    "uneven": (lambda ops, x: ops.split(x, 4)[0], r"\(split\): 6 values arrive from 'x' and cannot be cut into 4"),
-    "too few": (lambda ops, x: ops.split(x, (2, 2))[0], r"cannot be cut into \(2, 2\)"),
-    "empty part": (lambda ops, x: ops.split(x, (6, 0))[0], r"cannot be cut into \(6, 0\)"),
+    "uneven": (lambda ops, x: ops.split(x, 4)[0], r"\(split\): 6 values arrive from 'x' and cannot be split into 4"),
+    "too few": (lambda ops, x: ops.split(x, (2, 2))[0], r"cannot be split into \(2, 2\)"),
+    "empty part": (lambda ops, x: ops.split(x, (6, 0))[0], r"cannot be split into \(6, 0\)"),
     "index": (lambda ops, x: ops.lookup(t(3, 2), x), r"\(lookup\): it reads 1 values, but 6"),
 }
 
@@ -221,8 +221,8 @@ MISFITS = {
 @pytest.mark.parametrize("name", MISFITS)
 def test_a_word_that_does_not_fit_is_refused_by_layer_and_place(name):
     does, words = MISFITS[name]
-    with pytest.raises(GraphError, match=rf"layer 'l', word 0 {words}" if words.startswith(r"\(") else words):
-        record("l", Says(does), [Ref("x", 6)])
+    with pytest.raises(GraphError, match=rf"layer 'l', operation 0 {words}" if words.startswith(r"\(") else words):
+        trace_layer("l", Says(does), [Ref("x", 6)])
 
 
 def test_a_log_mel_of_whole_numbers_is_that_of_the_same_floats():

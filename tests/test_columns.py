@@ -16,16 +16,16 @@ from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
-from edgernn.passes.columns import Spans, balanced, place, spans
+from edgernn.passes.columns import ColumnRanges, balanced, column_ranges, input_columns
 from edgernn.passes.noise import noise
-from edgernn.passes.prepare import Calibration, quantized
-from edgernn.passes.quantize import prepared, quantize
+from edgernn.passes.prepare import Calibration, calibrate_and_quantize
+from edgernn.passes.quantize import equalize_columns, quantize
 from edgernn.passes.rounding import rounded
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 INT8 = ("weight_only_wi8_afp32", DYNAMIC, *STATIC)
-PLACES = [name for name, graph in GRAPHS.items() if place(graph) is not None]
+PLACES = [name for name, graph in GRAPHS.items() if input_columns(graph) is not None]
 
 _random = np.random.default_rng(0)
 XS = _random.standard_normal((60, 3)).astype(np.float32) * np.float32([500, 1, 1]) + np.float32([2000, 0, 0])
@@ -70,10 +70,10 @@ def snr_db(wanted, found) -> float:
 @pytest.mark.parametrize("name", PLACES)
 def test_scales_change_nothing_but_the_order_of_rounding(name, known, scheme):
     graph = GRAPHS[name].astype("float64")
-    at = place(graph)
+    at = input_columns(graph)
     random = np.random.default_rng(1)
     low = 100 * random.standard_normal(at.width)
-    made = balanced(graph, at, scheme, Spans(low, low + random.uniform(0, 50, at.width)) if known else None)
+    made = balanced(graph, at, scheme, ColumnRanges(low, low + random.uniform(0, 50, at.width)) if known else None)
     xs = frames(graph, 20)
     np.testing.assert_allclose(Stepper(made).run(xs)[0], Stepper(graph).run(xs)[0], rtol=1e-9, atol=1e-9)
 
@@ -121,23 +121,26 @@ def test_behind_a_standardization_small_weights_are_no_sign_of_large_numbers(sch
     """They read what matters little; and what has scales once is given none again without data."""
     even = Layer("even", Standardize(Tensor(np.zeros(3, np.float32)), Tensor(np.ones(3, np.float32))))
     graph = Graph((even, *MIXED["Gru"]().layers), 3)
-    assert prepared(graph, scheme) is graph
-    once = prepared(MIXED["Gru"](), scheme)
+    assert equalize_columns(graph, scheme) is graph
+    once = equalize_columns(MIXED["Gru"](), scheme)
     assert len(once.layers) == 2
-    assert prepared(once, scheme) is once
+    assert equalize_columns(once, scheme) is once
 
 
 def test_a_standardization_takes_the_scales_and_no_layer_is_added():
     graph = calibrate(MIXED["standardized otherwise"](), [XS])
-    assert [layer.name for layer in prepared(graph, DYNAMIC).layers] == ["features", "gru"]
-    assert [layer.name for layer in prepared(calibrate(MIXED["Gru"](), [XS]), DYNAMIC).layers] == ["columns", "layer"]
+    assert [layer.name for layer in equalize_columns(graph, DYNAMIC).layers] == ["features", "gru"]
+    assert [layer.name for layer in equalize_columns(calibrate(MIXED["Gru"](), [XS]), DYNAMIC).layers] == [
+        "columns",
+        "layer",
+    ]
 
 
 @pytest.mark.parametrize("name", MIXED)
 def test_ranges_move_with_the_columns(name):
     """As if it had been calibrated afterwards; what is carried may reach as far as what comes in, or be 0 at first."""
     graph = calibrate(MIXED[name](), [XS])
-    made = prepared(graph, "static_wi8_ai8")
+    made = equalize_columns(graph, "static_wi8_ai8")
     assert made is not graph
     again = calibrate(replace(made, ranges={}), [XS]).ranges
     assert made.ranges.keys() == again.keys()
@@ -161,13 +164,13 @@ NO_PLACE = {
 
 @pytest.mark.parametrize("name", NO_PLACE)
 def test_there_is_no_place_where_something_else_reads_the_input(name):
-    assert place(NO_PLACE[name]()) is None
+    assert input_columns(NO_PLACE[name]()) is None
 
 
 def test_a_layer_that_is_kept_is_not_scaled():
     graph = calibrate(MIXED["Gru"](), [XS])
-    assert place(graph, ("layer",)) is None
-    assert prepared(MIXED["two readers"](), DYNAMIC, keep=("b",), sequences=[XS]).layers == MIXED["two readers"]().layers or place(MIXED["two readers"](), ("b",)) is None  # fmt: skip
+    assert input_columns(graph, ("layer",)) is None
+    assert equalize_columns(MIXED["two readers"](), DYNAMIC, keep=("b",), sequences=[XS]).layers == MIXED["two readers"]().layers or input_columns(MIXED["two readers"](), ("b",)) is None  # fmt: skip
 
 
 def test_calibrating_finds_the_ends_of_every_column_and_a_file_keeps_them(tmp_path):
@@ -182,12 +185,12 @@ def test_calibrating_finds_the_ends_of_every_column_and_a_file_keeps_them(tmp_pa
 
 def test_columns_behind_features_are_those_that_the_features_make():
     graph, xs = GRAPHS["LogMel before a net"], frames(GRAPHS["LogMel before a net"], 40)
-    at = place(graph)
+    at = input_columns(graph)
     values, states = [], Stepper(graph, "float32").initial_state()
     for x in xs:
         values.append(Stepper(graph, "float32").values(x, states)[at.value])
         _, states = Stepper(graph, "float32").step(x, states)
-    found = spans(graph, at, [xs])
+    found = column_ranges(graph, at, [xs])
     np.testing.assert_allclose(found.low, np.min(values, axis=0), rtol=1e-5)
     np.testing.assert_allclose(found.high, np.max(values, axis=0), rtol=1e-5)
 
@@ -223,13 +226,13 @@ NOISY = {
 @pytest.mark.parametrize("name", NOISY)
 def test_a_layer_of_much_noise_is_warned_of_with_what_can_be_done(name):
     graph, scheme, calibration, layer, field = NOISY[name]
-    told = rf"layer '{layer}' has a signal -?[\d.]+ dB above what {scheme} loses in its matrix '{field}', and 20 are .*--keep {layer}"
+    told = rf"layer '{layer}' has a signal -?[\d.]+ dB above the noise of {scheme} in its matrix '{field}'; expected 20 dB .*--keep {layer}"
     with pytest.warns(PrecisionWarning, match=told) as found:
-        quantized(graph(), scheme, calibration, warns=True)
+        calibrate_and_quantize(graph(), scheme, calibration, warns=True)
     assert len(found) == 1
     assert ("real frames" in str(found[0].message)) == (not calibration.sequences)
     assert ("static_wi8_ai16" in str(found[0].message)) == (scheme == "static_wi8_ai8")
-    quantized(graph(), scheme, calibration, keep=(layer,), warns=True)
+    calibrate_and_quantize(graph(), scheme, calibration, keep=(layer,), warns=True)
 
 
 def test_the_command_tells_on_stderr_and_goes_on(tmp_path, capsys):

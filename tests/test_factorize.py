@@ -31,7 +31,7 @@ LOW = factorize(KWS, 0.6)
 def of_rank_one(graph: Graph) -> Graph:
     """The same graph with matrices of rank one for all of its affines."""
     read = {op.args[0] for said in graph.layer_traces.values() for op in said.operations if op.name == "affine"}
-    exact = tuple(f"{layer.name}." for layer in graph.layers if getattr(layer.cell, "EXACT", False))
+    exact = tuple(f"{layer.name}." for layer in graph.layers if layer.cell.exact)
     flat = {
         name: Tensor((tensor.stored.mean(1, keepdims=True) * tensor.stored[:1]).astype(np.float32))
         for name, tensor in graph.tensors.items()
@@ -58,7 +58,7 @@ def test_the_error_is_the_energy_that_is_dropped_and_no_smaller_rank_keeps_enoug
     assert squares[: found.rank - 1].sum() < (energy + 1e-9) * total
     assert found.pays == (found.rank * (rows + columns) < rows * columns)
     if not found.pays:
-        with pytest.raises(GraphError, match=f"'layer.w' needs rank {found.rank} and gains up to {found.most}"):
+        with pytest.raises(GraphError, match=f"'layer.w' needs rank {found.rank} and is smaller up to {found.most}"):
             factorize(graph, energy)
         return
     after = factorize(graph, energy)
@@ -135,13 +135,13 @@ WRONG = {
     "full": (lambda: factorize(KWS, 1.0), GraphError, "no matrix has fewer weights as a product"),
     "shapes": (lambda: Factored(t(4, 2), t(3, 4)), GraphError, r"shapes \(4, 2\) and \(3, 4\) arrived"),
     "vector": (lambda: Factored(t(4), t(4, 4)), GraphError, "expected .rows, rank. and .rank, columns."),
-    "array": (lambda: Factored(np.ones((4, 2)), t(2, 4)), GraphError, "a factor is no Tensor"),
+    "array": (lambda: Factored(np.ones((4, 2)), t(2, 4)), GraphError, "a factor is not a Tensor"),
     "inputs": (lambda: one(Dense(Factored(t(4, 2), t(2, 7)))), GraphError, "layer 'layer' reads 7 values, but 6"),
     "bias": (lambda: one(Dense(t(4, 6), Factored(t(4, 1), t(1, 1)))), GraphError, r"Dense.b has shape \(4, 1\)"),
     "table": (
         lambda: Graph((Layer("e", Embedding(Factored(t(9, 2), t(2, 5)))),), 1),
         GraphError,
-        r"layer 'e', word 0 \(lookup\): a Factored weight arrives; only affine takes one",
+        r"layer 'e', operation 0 \(lookup\): a Factored weight arrives, which only affine takes",
     ),
 }
 

@@ -103,7 +103,7 @@ def test_a_later_format_is_refused():
 
 
 def test_an_unknown_cell_is_named():
-    with pytest.raises(FileError, match=r"layer 'gru' is a cell 'Gry', which is not known here; there are Activation"):
+    with pytest.raises(FileError, match=r"layer 'gru' is a cell 'Gry', which is not registered; there are Activation"):
         loads(with_checksum(SAVED, b'\\"Gru\\"', b'\\"Gry\\"'))
 
 

@@ -90,7 +90,7 @@ def test_a_matrix_is_rounded_by_the_definition(weight):
 
 def test_a_tie_goes_to_the_even_side():
     weight = np.array([[7, 0.5, 1.5, 2.5, -0.5, -1.5, 3.4, -3.6]], np.float32) / 4
-    np.testing.assert_array_equal(smaller(Tensor(weight), FOUR_BITS).whole, [[7, 0, 2, 2, 0, -2, 3, -4]])
+    np.testing.assert_array_equal(smaller(Tensor(weight), FOUR_BITS).integers, [[7, 0, 2, 2, 0, -2, 3, -4]])
 
 
 def test_groups_are_taken_where_they_halve_the_error():
@@ -113,7 +113,7 @@ def test_groups_are_taken_where_they_halve_the_error():
 
 def test_equal_tensors_are_those_with_equal_weights_and_scales():
     tensor = smaller(with_outliers(5, 96), FOUR_BITS)
-    assert tensor == Tensor(int4.pack(tensor.whole), tensor.scale, FOUR_BITS)
+    assert tensor == Tensor(int4.pack(tensor.integers), tensor.scale, FOUR_BITS)
     other = tensor.stored.copy()
     other[2, 3] ^= 0x10
     assert tensor != Tensor(other, tensor.scale, FOUR_BITS)
@@ -156,7 +156,7 @@ def test_the_safetensors_library_reads_the_bytes(graph, tmp_path):
             np.testing.assert_array_equal(arrays[f"{name}.scale"], tensor.scale)
             low, high = arrays[name].view(np.int8) << 4 >> 4, arrays[name].view(np.int8) >> 4
             both = np.stack([low, high], axis=2).reshape(len(low), -1)[:, : tensor.shape[1]]
-            np.testing.assert_array_equal(both, tensor.whole)
+            np.testing.assert_array_equal(both, tensor.integers)
 
 
 @every_place

@@ -241,7 +241,7 @@ def test_a_history_that_is_none_ends_the_suite_before_it_begins(suite, pytester)
     (pytester.path / "h.jsonl").write_text("{")
     said = suite(stepping(7000), "--edgernn-history=h.jsonl")
     assert said.ret == pytest.ExitCode.USAGE_ERROR
-    said.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is no JSON*"])
+    said.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is not JSON*"])
 
 
 def test_nothing_is_measured_under_xdist(suite):

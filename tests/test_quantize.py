@@ -73,7 +73,7 @@ def test_weights_beyond_a_half_are_refused_by_layer():
 
 def test_a_feature_cell_is_left_alone():
     class Feature(Dense):
-        EXACT = True
+        exact = True
 
     cell = Standardize(t(6), Tensor(np.ones(6, np.float32)))
     assert quantize(Graph((Layer("s", cell), Layer("d", Dense(t(2, 6)))), 6)).layers[0].cell == cell

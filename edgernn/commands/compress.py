@@ -65,8 +65,8 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     from edgernn.errors import UsageError
     from edgernn.files import atomic
     from edgernn.passes.agreement import agreement
-    from edgernn.passes.prepare import quantized
-    from edgernn.passes.pruning import plan, pruned
+    from edgernn.passes.prepare import calibrate_and_quantize
+    from edgernn.passes.pruning import apply_pruning, parse_pruning
     from edgernn.train.compare.race import advice, size, versus
 
     if Path(out).suffix != rnn.SUFFIX:
@@ -74,14 +74,14 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     _check(prune, scheme, options)
     graph = rnn.load(model)
     atomic.writable(out)
-    asked, learnt = plan(prune, scheme or ""), calibration(graph, options)
+    asked, learnt = parse_pruning(prune, scheme or ""), calibration(graph, options)
     metrics: dict[str, Any] = {}
     start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
     if options["recipe"]:
         after, metrics = _trained(start, asked, scheme, learnt, options)
     else:
         keep = options["keep"]
-        after = quantized(pruned(start, asked, keep=keep), scheme, learnt, keep=keep, warns=True)
+        after = calibrate_and_quantize(apply_pruning(start, asked, keep=keep), scheme, learnt, keep=keep, warns=True)
     alike = metrics.pop("alike", None)
     if alike is None and learnt.sequences:
         alike = agreement(graph, after, learnt.sequences)

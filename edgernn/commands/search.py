@@ -132,9 +132,9 @@ def _command(recipe: str, path: str, settings: Sequence[str], trials: Sequence["
 
 def _word(value: Any) -> str:
     """A value as `--set` reads it; a word in quotes only when it would be read as something else."""
-    from edgernn.files import plain_toml
+    from edgernn.files import bounded_toml
 
-    return value if isinstance(value, str) and plain_toml.value(value) == value else json.dumps(value)
+    return value if isinstance(value, str) and bounded_toml.value(value) == value else json.dumps(value)
 
 
 def _json(summary: "Summary", commands: Sequence[str], folder: Path) -> dict[str, Any]:
