@@ -72,13 +72,13 @@ BYTES = (0, 0xFF, 0x80, 0x7F, 0x22, 0x5B, 0x0A)
 def changed(value, random: Random):
     """A JSON value with something in it exchanged, left out, doubled or moved."""
     at = [(None, None)]
-    found = [value]
-    while found:  # every place in it
-        one = found.pop()
+    pending = [value]
+    while pending:  # every place in it
+        one = pending.pop()
         if isinstance(one, dict | list):
             keys = list(one) if isinstance(one, dict) else range(len(one))
             at.extend((one, key) for key in keys)
-            found.extend(one[key] for key in keys)
+            pending.extend(one[key] for key in keys)
     inside, key = random.choice(at)
     other = deepcopy(random.choice(VALUES))
     if inside is None:
@@ -166,17 +166,17 @@ def graphs() -> dict[str, Graph]:
 
 
 @cache
-def made(suffix: str, name: str = "kws") -> bytes:
+def artifact_of(suffix: str, name: str = "kws") -> bytes:
     return dumps(graphs()[name]) if suffix == ".rnn" else render(graphs()[name], f"m{suffix}")[f"m{suffix}"]
 
 
 def rnn(random: Random) -> bytes:
-    data = made(".rnn", random.choice([*graphs()]))
+    data = artifact_of(".rnn", random.choice([*graphs()]))
     length = int.from_bytes(data[:8], "little")
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
     if random.random() < 0.6:
-        said = json.loads(header["__metadata__"]["edgernn.graph"])
-        header["__metadata__"]["edgernn.graph"] = text_of(several(changed, said, random), random)
+        description = json.loads(header["__metadata__"]["edgernn.graph"])
+        header["__metadata__"]["edgernn.graph"] = text_of(several(changed, description, random), random)
     else:
         header = several(changed, header, random)
     if random.random() < 0.2:
@@ -201,8 +201,8 @@ def summed(data: bytes) -> bytes:
 def opened(suffix: str) -> Callable[[bytes], object]:
     def rate(data: bytes) -> object:
         program = programs.load(data, f"m{suffix}", programs.BACKENDS[suffix])
-        stream, said = program.stream(), program.manifest
-        return stream.step(np.zeros(said.inputs, "int32" if said.vocabulary_size else "float32"))
+        stream, manifest = program.stream(), program.manifest
+        return stream.step(np.zeros(manifest.inputs, "int32" if manifest.vocabulary_size else "float32"))
 
     return rate
 
@@ -211,12 +211,12 @@ def artifact(suffix: str) -> Callable[[Random], bytes]:
     """An artifact with another contract, as long as the one that it had."""
 
     def make(random: Random) -> bytes:
-        data = made(suffix)
+        data = artifact_of(suffix)
         start = data.index(f'{{"{checksum.KEY}":"'.encode())
-        said, end = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
+        manifest, end = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
         if random.random() < 0.5:
-            said["edgernn.labels"] = []  # leaves room
-        text = text_of(several(changed, said, random), random).encode("utf-8", "surrogatepass")
+            manifest["edgernn.labels"] = []  # leaves room
+        text = text_of(several(changed, manifest, random), random).encode("utf-8", "surrogatepass")
         return summed(data[:start] + text.ljust(end)[:end] + data[start + end :])
 
     return make
@@ -263,9 +263,9 @@ def npy(random: Random) -> bytes:
     )
     data = made_.getvalue()
     if random.random() < 0.5:
-        said = {"descr": f"'<{kind.lstrip('>')}'", "fortran_order": "False", "shape": str(shape)}
-        said[random.choice(HEADERS)] = random.choice((*DESCR, *SHAPES))
-        text = ("{" + "".join(f"'{key}': {value}, " for key, value in said.items()) + "}").ljust(117) + "\n"
+        header = {"descr": f"'<{kind.lstrip('>')}'", "fortran_order": "False", "shape": str(shape)}
+        header[random.choice(HEADERS)] = random.choice((*DESCR, *SHAPES))
+        text = ("{" + "".join(f"'{key}': {value}, " for key, value in header.items()) + "}").ljust(117) + "\n"
         start = int.from_bytes(data[8:10], "little") + 10
         data = (
             b"\x93NUMPY"

@@ -59,17 +59,17 @@ def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
 
 
 def test_an_artifact_says_what_it_was_made_from(suffix):
-    said = manifest.parse_manifest(DATA[suffix], "kws")
-    assert said.graph == digest(KWS)
-    assert said.version == edgernn.__version__
-    assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
-    assert replace(said, cpu="") == manifest.graph_manifest(KWS)
+    parsed = manifest.parse_manifest(DATA[suffix], "kws")
+    assert parsed.graph == digest(KWS)
+    assert parsed.version == edgernn.__version__
+    assert (parsed.precision, parsed.period_ms, parsed.labels) == ("fp32", 10.0, KWS.labels)
+    assert replace(parsed, cpu="") == manifest.graph_manifest(KWS)
 
 
 def test_a_rest_state_travels_exactly(suffix):
     graph = GRAPHS["Gru rest"]
-    said = manifest.parse_manifest(render(graph, f"m{suffix}"), "m")
-    np.testing.assert_array_equal(np.float32(said.initial_state["layer.h"]), graph.initial_state["layer.h"].stored)
+    parsed = manifest.parse_manifest(render(graph, f"m{suffix}"), "m")
+    np.testing.assert_array_equal(np.float32(parsed.initial_state["layer.h"]), graph.initial_state["layer.h"].stored)
 
 
 def test_other_programs_find_the_metadata():

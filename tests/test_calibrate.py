@@ -76,8 +76,8 @@ def test_a_method_that_clips_rounds_better_what_is_rarely_loud(method, share):
     xs = np.concatenate(sequences)
 
     def median_error(seen):
-        made = choose_qparams(seen, 8)
-        return float(np.median(np.abs(made.numbers(made.integers(xs)) - xs)))
+        qparams = choose_qparams(seen, 8)
+        return float(np.median(np.abs(qparams.numbers(qparams.integers(xs)) - xs)))
 
     plain, clipped = (calibrate(graph, sequences, each).ranges["x"] for each in ("min-max", method))
     assert median_error(clipped) < share * median_error(plain)
@@ -90,8 +90,8 @@ def test_mse_is_the_best_of_all_shares():
     counts, _ = np.histogram(xs, 2048, (xs.min(), xs.max()))
 
     def error(seen):
-        made = choose_qparams(seen, 8)
-        return float(np.mean((made.numbers(made.integers(xs)) - xs) ** 2))
+        qparams = choose_qparams(seen, 8)
+        return float(np.mean((qparams.numbers(qparams.integers(xs)) - xs) ** 2))
 
     whole = Range(xs.min(), xs.max())
     best = mse(Seen(whole.low, whole.high, (), counts))
@@ -184,18 +184,18 @@ def test_a_logarithm_of_zero_has_no_range():
 
 
 def test_ranges_travel_with_the_graph(tmp_path):
-    ready = calibrate(KWS, RAGGED)
-    assert ready.ranges.keys() == {
+    calibrated = calibrate(KWS, RAGGED)
+    assert calibrated.ranges.keys() == {
         "x",
         *Stepper(KWS).trace.last_use,
         *(ref.name for op in Stepper(KWS).trace.operations for ref in op.outputs),
     }
-    edgernn.save(ready, tmp_path / "m.rnn")
-    assert edgernn.load(tmp_path / "m.rnn") == ready != KWS
-    assert ready.astype("float64").ranges == ready.ranges
-    assert digest(ready) != digest(KWS)
-    assert dumps(loads(dumps(ready))) == dumps(ready)
-    assert replace(ready, ranges={}) == KWS
+    edgernn.save(calibrated, tmp_path / "m.rnn")
+    assert edgernn.load(tmp_path / "m.rnn") == calibrated != KWS
+    assert calibrated.astype("float64").ranges == calibrated.ranges
+    assert digest(calibrated) != digest(KWS)
+    assert dumps(loads(dumps(calibrated))) == dumps(calibrated)
+    assert replace(calibrated, ranges={}) == KWS
 
 
 def test_ranges_that_belong_to_nothing_are_refused():

@@ -105,9 +105,9 @@ SPOKEN = {
 
 def test_log_mel_of_a_stream_is_that_of_the_whole_clip():
     samples = random.standard_normal(spoken.HOP * 40) * np.geomspace(1e-5, 1, spoken.HOP * 40)
-    found = run(one(LogMel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
+    energies = run(one(LogMel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
     silence = np.zeros(spoken.WINDOW - spoken.HOP)
-    np.testing.assert_allclose(found, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
+    np.testing.assert_allclose(energies, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
 
 
 def test_log_mel_hears_a_tone_in_its_band_and_silence_as_its_floor():
@@ -145,22 +145,22 @@ def test_mel_triangles_share_what_is_between_two_centres():
     ],
 )
 def test_a_log_mel_that_cannot_be_is_refused(options, words):
-    with pytest.raises(GraphError) as told:
+    with pytest.raises(GraphError) as refusal:
         LogMel(**{**SPOKEN, **options})
-    assert words in str(told.value)
+    assert words in str(refusal.value)
 
 
 @pytest.mark.parametrize(("prior", "limit"), [(3.0, 1e6), (3.0, 10.0), (8.0, 8.0)])
 def test_a_running_mean_is_cumulative_and_then_exponential(prior, limit):
     xs = random.standard_normal((40, 6)) + 5
-    mean, wanted = np.zeros(6), []
+    mean, expected = np.zeros(6), []
     for k, x in enumerate(xs):
         mean = mean + (x - mean) / (1 + min(prior + k, limit))
-        wanted.append(x - mean)
+        expected.append(x - mean)
     if limit > prior + len(xs):
         sums = np.cumsum(xs, axis=0) / (prior + np.arange(1, len(xs) + 1))[:, None]
-        np.testing.assert_allclose(wanted, xs - sums, atol=1e-12)
-    np.testing.assert_allclose(run(one(RunningMean(6, prior, limit)), xs), wanted, atol=1e-12)
+        np.testing.assert_allclose(expected, xs - sums, atol=1e-12)
+    np.testing.assert_allclose(run(one(RunningMean(6, prior, limit)), xs), expected, atol=1e-12)
 
 
 def test_a_running_mean_that_cannot_be_is_refused():

@@ -61,8 +61,8 @@ MIXED = {
 }
 
 
-def snr_db(wanted, found) -> float:
-    return float(10 * np.log10(np.square(wanted).mean() / np.square(found - wanted).mean()))
+def snr_db(expected, actual) -> float:
+    return float(10 * np.log10(np.square(expected).mean() / np.square(actual - expected).mean()))
 
 
 @pytest.mark.parametrize("scheme", [DYNAMIC, "weight_only_wi8_afp32"])
@@ -73,23 +73,23 @@ def test_scales_change_nothing_but_the_order_of_rounding(name, known, scheme):
     at = input_columns(graph)
     random = np.random.default_rng(1)
     low = 100 * random.standard_normal(at.width)
-    made = balanced(graph, at, scheme, ColumnRanges(low, low + random.uniform(0, 50, at.width)) if known else None)
+    scaled = balanced(graph, at, scheme, ColumnRanges(low, low + random.uniform(0, 50, at.width)) if known else None)
     xs = frames(graph, 20)
-    np.testing.assert_allclose(Stepper(made).run(xs)[0], Stepper(graph).run(xs)[0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(Stepper(scaled).run(xs)[0], Stepper(graph).run(xs)[0], rtol=1e-9, atol=1e-9)
 
 
 def test_most_cells_that_read_the_input_by_matrices_have_a_place():
-    wanted = {"Rnn", "Gru", "Lstm", "Dense", "Conv1d", "Conv1d dilated", "FastGrnn", "Mgu", "LayerNormGru", "stack"}
-    assert {*wanted, "Gru factored", "LogMel before a net", "Sum"} <= set(PLACES)
+    movable = {"Rnn", "Gru", "Lstm", "Dense", "Conv1d", "Conv1d dilated", "FastGrnn", "Mgu", "LayerNormGru", "stack"}
+    assert {*movable, "Gru factored", "LogMel before a net", "Sum"} <= set(PLACES)
 
 
 @pytest.mark.parametrize("scheme", INT8)
 @pytest.mark.parametrize("name", MIXED)
 def test_a_raw_count_beside_small_numbers_keeps_its_accuracy(name, scheme):
     graph = calibrate(MIXED[name](), [XS])
-    wanted, found = Stepper(graph).run(XS)[0], stepper(quantize(graph, scheme)).run(XS)[0]
-    assert snr_db(wanted, found) > 25
-    assert snr_db(wanted, stepper(rounded(graph, scheme)).run(XS)[0]) < snr_db(wanted, found)
+    expected, actual = Stepper(graph).run(XS)[0], stepper(quantize(graph, scheme)).run(XS)[0]
+    assert snr_db(expected, actual) > 25
+    assert snr_db(expected, stepper(rounded(graph, scheme)).run(XS)[0]) < snr_db(expected, actual)
 
 
 @pytest.mark.parametrize(("scheme", "suffix"), [*((scheme, ".so") for scheme in INT8), ("static_wi8_ai8", ".onnx"), ("static_wi8_ai8", ".tflite"), (DYNAMIC, ".tflite")])  # fmt: skip
@@ -140,11 +140,11 @@ def test_a_standardization_takes_the_scales_and_no_layer_is_added():
 def test_ranges_move_with_the_columns(name):
     """As if it had been calibrated afterwards; what is carried may reach as far as what comes in, or be 0 at first."""
     graph = calibrate(MIXED[name](), [XS])
-    made = equalize_columns(graph, "static_wi8_ai8")
-    assert made is not graph
-    again = calibrate(replace(made, ranges={}), [XS]).ranges
-    assert made.ranges.keys() == again.keys()
-    for value, known in made.ranges.items():
+    equalized = equalize_columns(graph, "static_wi8_ai8")
+    assert equalized is not graph
+    again = calibrate(replace(equalized, ranges={}), [XS]).ranges
+    assert equalized.ranges.keys() == again.keys()
+    for value, known in equalized.ranges.items():
         whole = again[value] | again["columns/0"] | Range(0, 0) if name == "Conv1d" and value != INPUT else again[value]
         size = 1e-3 * max(1.0, whole.size)
         assert whole.low - size <= known.low <= again[value].low + size, value
@@ -179,7 +179,7 @@ def test_calibrating_finds_the_ends_of_every_column_and_a_file_keeps_them(tmp_pa
     edgernn.save(graph, tmp_path / "m.rnn")
     assert edgernn.load(tmp_path / "m.rnn").ranges == graph.ranges
     assert not any(each.columns for each in quantize(graph, "static_wi8_ai8").ranges.values())
-    with pytest.raises(GraphError, match="a column that has no finite low <= high"):
+    with pytest.raises(GraphError, match="a column arrived whose ends are not finite"):
         Range(0, 1, ((1, 0),))
 
 
@@ -190,9 +190,9 @@ def test_columns_behind_features_are_those_that_the_features_make():
     for x in xs:
         values.append(Stepper(graph, "float32").values(x, states)[at.value])
         _, states = Stepper(graph, "float32").step(x, states)
-    found = column_ranges(graph, at, [xs])
-    np.testing.assert_allclose(found.low, np.min(values, axis=0), rtol=1e-5)
-    np.testing.assert_allclose(found.high, np.max(values, axis=0), rtol=1e-5)
+    ranges = column_ranges(graph, at, [xs])
+    np.testing.assert_allclose(ranges.low, np.min(values, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(ranges.high, np.max(values, axis=0), rtol=1e-5)
 
 
 def test_the_noise_of_a_matrix_is_what_its_rounding_adds():
@@ -200,10 +200,10 @@ def test_the_noise_of_a_matrix_is_what_its_rounding_adds():
     graph = one(Dense(Tensor(weight)), 5)
     step = np.abs(weight).max(axis=1, keepdims=True) / 127
     lost = x @ (np.rint(weight / step) * step - weight).T
-    wanted = 10 * np.log10((x @ weight.T).var(axis=0).sum() / np.square(lost).mean(axis=0).sum())
-    (found,) = noise(graph, rounded(graph, "weight_only_wi8_afp32"), {"x": x})
-    assert (found.layer, found.field) == ("layer", "w")
-    assert found.snr_db == pytest.approx(wanted, abs=1)  # the loudest frames do not count
+    expected = 10 * np.log10((x @ weight.T).var(axis=0).sum() / np.square(lost).mean(axis=0).sum())
+    (result,) = noise(graph, rounded(graph, "weight_only_wi8_afp32"), {"x": x})
+    assert (result.layer, result.field) == ("layer", "w")
+    assert result.snr_db == pytest.approx(expected, abs=1)  # the loudest frames do not count
 
 
 def joined() -> Graph:
@@ -226,12 +226,12 @@ NOISY = {
 @pytest.mark.parametrize("name", NOISY)
 def test_a_layer_of_much_noise_is_warned_of_with_what_can_be_done(name):
     graph, scheme, calibration, layer, field = NOISY[name]
-    told = rf"layer '{layer}' has a signal -?[\d.]+ dB above the noise of {scheme} in its matrix '{field}'; expected 20 dB .*--keep {layer}"
-    with pytest.warns(PrecisionWarning, match=told) as found:
+    pattern = rf"layer '{layer}' has a signal -?[\d.]+ dB above the noise of {scheme} in its matrix '{field}'; expected 20 dB .*--keep {layer}"
+    with pytest.warns(PrecisionWarning, match=pattern) as warnings:
         calibrate_and_quantize(graph(), scheme, calibration, warns=True)
-    assert len(found) == 1
-    assert ("real frames" in str(found[0].message)) == (not calibration.sequences)
-    assert ("static_wi8_ai16" in str(found[0].message)) == (scheme == "static_wi8_ai8")
+    assert len(warnings) == 1
+    assert ("real frames" in str(warnings[0].message)) == (not calibration.sequences)
+    assert ("static_wi8_ai16" in str(warnings[0].message)) == (scheme == "static_wi8_ai8")
     calibrate_and_quantize(graph(), scheme, calibration, keep=(layer,), warns=True)
 
 
@@ -239,7 +239,7 @@ def test_the_command_tells_on_stderr_and_goes_on(tmp_path, capsys):
     edgernn.save(joined(), tmp_path / "m.rnn")
     asked = ["export", str(tmp_path / "m.rnn"), str(tmp_path / "out.rnn"), "--precision", "weight_only_wi8_afp32"]
     assert call(cli, asked, "edgernn") == 0
-    told = capsys.readouterr()
-    assert re.match(r"Warning: layer 'd' has a signal .* --keep d", told.err)
-    assert "Warning" not in told.out
+    printed = capsys.readouterr()
+    assert re.match(r"Warning: layer 'd' has a signal .* --keep d", printed.err)
+    assert "Warning" not in printed.out
     assert (tmp_path / "out.rnn").exists()

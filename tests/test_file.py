@@ -90,9 +90,9 @@ def test_any_truncated_file_is_found(length):
 
 def with_checksum(data: bytes, old: bytes, new: bytes) -> bytes:
     """A file with something else in its header, and a checksum that is right."""
-    found = checksum.verify(data, "data").encode()
+    stored = checksum.verify(data, "data").encode()
     header = data[8 : 8 + struct.unpack("<Q", data[:8])[0]]
-    changed = header.replace(found, checksum.BLANK.encode()).replace(old, new)
+    changed = header.replace(stored, checksum.BLANK.encode()).replace(old, new)
     assert changed != header
     return checksum.fill(struct.pack("<Q", len(changed)) + changed + data[8 + len(header) :])
 
@@ -202,10 +202,10 @@ def test_a_file_that_is_written_over_keeps_its_permissions(mode, mask, tmp_path)
 def test_what_is_private_is_so_while_it_is_written(tmp_path, monkeypatch):
     (tmp_path / "m").write_bytes(b"old")
     (tmp_path / "m").chmod(0o600)
-    made, seen = os.open, []
+    open_file, seen = os.open, []
 
     def look(name, flags, mode=0o777, **kwargs):
-        handle = made(name, flags, mode, **kwargs)
+        handle = open_file(name, flags, mode, **kwargs)
         seen.append(os.stat(handle).st_mode & 0o077)
         return handle
 
@@ -227,7 +227,7 @@ LINKS = {
 def test_a_link_is_followed_and_stays_one(case, tmp_path):
     """As open(path, "wb") does it: the oracle is a copy of the folder written by that."""
     end, there = LINKS[case]
-    found = {}
+    seen_by = {}
     for way, write in {"disk": atomic.write, "open": lambda path, data: path.write_bytes(data)}.items():
         folder = tmp_path / way
         (folder / "data").mkdir(parents=True)
@@ -237,13 +237,13 @@ def test_a_link_is_followed_and_stays_one(case, tmp_path):
         if there:
             (folder / "data/m").write_bytes(b"old")
         write(folder / "link", b"new")
-        found[way] = {
+        seen_by[way] = {
             str(path.relative_to(folder)): os.readlink(path)
             if path.is_symlink()
             else path.is_file() and path.read_bytes()
             for path in sorted(folder.rglob("*"))
         }
-    assert found["disk"] == found["open"]
+    assert seen_by["disk"] == seen_by["open"]
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)], ids=["pipe", "loop"])

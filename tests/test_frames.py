@@ -46,8 +46,8 @@ def test_a_frame_is_read_however_its_line_is_written(line, head, mark, tmp_path)
     """From a file and from a pipe, and as the reader of CSV files for training reads it."""
     text = mark + HEADS[head] + "".join(LINES[line].format(*row) for row in ROWS)
     (tmp_path / "x.csv").write_bytes(text.encode())
-    for found in (frames(str(tmp_path / "x.csv"), "float32"), parsed(StringIO(text), "the pipe", "float32")):
-        np.testing.assert_array_equal(np.stack(list(found)), np.float32(ROWS))
+    for actual in (frames(str(tmp_path / "x.csv"), "float32"), parsed(StringIO(text), "the pipe", "float32")):
+        np.testing.assert_array_equal(np.stack(list(actual)), np.float32(ROWS))
     taught = table.read(tmp_path / "x.csv", header=bool(HEADS[head])).numbers([0, 1])
     np.testing.assert_array_equal(np.float32(taught), np.float32(ROWS))
 
@@ -55,9 +55,9 @@ def test_a_frame_is_read_however_its_line_is_written(line, head, mark, tmp_path)
 @given(st.lists(st.lists(st.one_of(st.none(), st.floats(width=32)), min_size=2, max_size=4), min_size=1, max_size=9))
 def test_numbers_come_back_to_the_bit_and_what_is_missing_as_nan(rows):
     text = "".join(",".join("" if cell is None else repr(cell) for cell in row) + "\n" for row in rows)
-    found = list(parsed(StringIO(text), "the pipe", "float32"))
-    wanted = [np.array([np.nan if cell is None else cell for cell in row], np.float32) for row in rows]
-    for one, other in zip(found, wanted, strict=True):
+    actual = list(parsed(StringIO(text), "the pipe", "float32"))
+    expected = [np.array([np.nan if cell is None else cell for cell in row], np.float32) for row in rows]
+    for one, other in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -75,8 +75,8 @@ MISSING = {"1,": 1, ",2": 0, ",": 0, "nan,2": 0, '"",2': 0, "1, ": 1}
 @pytest.mark.parametrize("line", MISSING)
 def test_a_reading_that_is_missing_is_the_streams_to_refuse_or_to_mend(line, model):
     (model / "x.csv").write_text(f"1,2\n{line}\r\n3,4\n")
-    said = edge("run", "m.rnn", "--input", "x.csv", "--output", "y.csv", code=2)
-    assert f"frame 1: element {MISSING[line]} of the frame is nan" in said
+    output = edge("run", "m.rnn", "--input", "x.csv", "--output", "y.csv", code=2)
+    assert f"frame 1: element {MISSING[line]} of the frame is nan" in output
     for policy, instead in (("hold", [1, 2]), ("zero", [0, 0])):
         edge("run", "m.rnn", "--input", "x.csv", "--output", "y.npy", "--on-bad-input", policy)
         np.testing.assert_array_equal(np.load("y.npy"), [[1, 2], instead, [3, 4]])

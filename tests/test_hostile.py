@@ -68,8 +68,8 @@ def with_entry(**changes):
 def with_graph(change):
     """The file with something else in the graph that its metadata describe."""
     header, body = parts()
-    said = json.loads(header["__metadata__"]["edgernn.graph"])
-    header["__metadata__"]["edgernn.graph"] = change(said) or json.dumps(said)
+    description = json.loads(header["__metadata__"]["edgernn.graph"])
+    header["__metadata__"]["edgernn.graph"] = change(description) or json.dumps(description)
     return put_together(header, body)
 
 
@@ -89,14 +89,16 @@ def swapped():
 
 
 def cell_of(name, **settings):
-    return with_graph(lambda said: said.update(layers={"a": {"cell": name, "settings": settings}}))
+    return with_graph(lambda description: description.update(layers={"a": {"cell": name, "settings": settings}}))
 
 
 def sparse(shape):
     header, body = parts(dumps(SPARSE))
-    said = json.loads(header["__metadata__"]["edgernn.graph"])
-    assert said["sparse"]
-    header["__metadata__"]["edgernn.graph"] = json.dumps(said | {"sparse": dict.fromkeys(said["sparse"], shape)})
+    description = json.loads(header["__metadata__"]["edgernn.graph"])
+    assert description["sparse"]
+    header["__metadata__"]["edgernn.graph"] = json.dumps(
+        description | {"sparse": dict.fromkeys(description["sparse"], shape)}
+    )
     return put_together(header, body)
 
 
@@ -117,7 +119,7 @@ RNN = {
     "2 GB of another dtype": lambda: with_entry(dtype="F64", shape=[1 << 28]),
     "a dtype of 2 GB": lambda: with_entry(dtype="V2147483648"),
     "a dtype that is none": lambda: with_entry(dtype=["F32"]),
-    "widened to 2 GB": lambda: with_graph(lambda said: said.update(widened={"V2147483648": ["gru.w"]})),
+    "widened to 2 GB": lambda: with_graph(lambda description: description.update(float16={"V2147483648": ["gru.w"]})),
     "negative offsets": lambda: with_entry(data_offsets=[-4, 1916]),
     "offsets turned round": lambda: with_entry(data_offsets=[1920, 0]),
     "offsets beyond the end": lambda: with_entry(data_offsets=[1 << 40, (1 << 40) + 1920]),
@@ -142,12 +144,12 @@ RNN = {
         lambda _: '{"layers":{"a":{"cell":"LogMel","settings":{"inputs":80,"rate_hz":1e999,"window":200,"bands":20}}}}'
     ),
     "layers without end": lambda: with_graph(
-        lambda said: said.update(
+        lambda description: description.update(
             layers={f"a{i}": {"cell": "RunningMean", "settings": {"inputs": 10}} for i in range(MOST_LAYERS + 1)}
         )
     ),
     "wide layers, many": lambda: with_graph(
-        lambda said: said.update(
+        lambda description: description.update(
             inputs=1 << 22,
             layers={f"a{i}": {"cell": "RunningMean", "settings": {"inputs": 1 << 22}} for i in range(100)},
         )
@@ -160,7 +162,9 @@ RNN = {
     "a rate near nothing": lambda: cell_of("LogMel", inputs=80, rate_hz=1e-320, window=200, bands=20),
     "a prior beyond float32": lambda: cell_of("RunningMean", inputs=10, prior=1e300, limit=1e300),
     "an eps near nothing": lambda: with_graph(
-        lambda said: said.update(inputs=10, layers={"a": {"cell": "LayerNorm", "settings": {"eps": 1e-320}}})
+        lambda description: description.update(
+            inputs=10, layers={"a": {"cell": "LayerNorm", "settings": {"eps": 1e-320}}}
+        )
     ),
 }
 
@@ -179,7 +183,7 @@ REASONS = {
     "a name twice": "the name 'gru.w' stands twice in one object",
     "an infinite period": "JSON has no Infinity",
     "zeros of 256 MB": "is 8192 by 8192; expected 67,108,864 bytes in all",
-    "wide layers, many": r"up to layer 'a\d' a step makes .* values; expected 16,777,216",
+    "wide layers, many": r"up to layer 'a\d' a step computes .* values; expected 16,777,216",
 }
 
 
@@ -214,23 +218,23 @@ def test_what_is_packed_is_what_safetensors_packs(name):
 
 def zipped(change=lambda data: data, header=None, method=zipfile.ZIP_STORED, names=("x",), body=b""):
     """An .npz of arrays with one header, or of a good array, with some bytes of the archive changed."""
-    made, good = io.BytesIO(), io.BytesIO()
+    archive, good = io.BytesIO(), io.BytesIO()
     np.save(good, np.zeros((2, 3), np.float32))
     text = header and (header + " " * (-(10 + len(header) + 1) % 64) + "\n").encode()
-    with zipfile.ZipFile(made, "w", method) as file:
+    with zipfile.ZipFile(archive, "w", method) as file:
         for name in names:
             file.writestr(
                 f"{name}.npy",
                 b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body if text else good.getvalue(),
             )
-    return change(made.getvalue())
+    return change(archive.getvalue())
 
 
 def central(data, at, value):
     """The archive with something else in its central directory, and in the local header where that says the same."""
-    found = data.index(b"PK\x01\x02")
+    entry = data.index(b"PK\x01\x02")
     changed = bytearray(data)
-    changed[found + at : found + at + len(value)] = value
+    changed[entry + at : entry + at + len(value)] = value
     return bytes(changed)
 
 
@@ -265,7 +269,9 @@ NPZ = {
 @pytest.mark.parametrize("case", NPZ)
 def test_a_hostile_archive_of_arrays_is_refused_with_little(case, tmp_path):
     data = NPZ[case]()
-    refused(lambda: arrays.load_npz(data, "a.npz"), FileError, r"'a\.npz' is no whole \.npz file of plain arrays: ")
+    refused(
+        lambda: arrays.load_npz(data, "a.npz"), FileError, r"'a\.npz' is not a complete \.npz file of plain arrays: "
+    )
     (tmp_path / "a.npz").write_bytes(data)
     for read in (lambda path: frames.sequences(str(path), "float32"), npz.read):
         refused(lambda read=read: read(tmp_path / "a.npz"), FileError)
@@ -285,11 +291,11 @@ def test_a_good_archive_is_read_as_numpy_reads_it(tmp_path):
     }
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "a.npz", **held)
-        found = arrays.load_npz((tmp_path / "a.npz").read_bytes(), "a.npz")
+        loaded = arrays.load_npz((tmp_path / "a.npz").read_bytes(), "a.npz")
         with np.load(tmp_path / "a.npz") as theirs:
-            assert found.keys() == set(theirs.files)
+            assert loaded.keys() == set(theirs.files)
             for name in theirs.files:
-                np.testing.assert_array_equal(found[name], theirs[name], strict=True)
+                np.testing.assert_array_equal(loaded[name], theirs[name], strict=True)
 
 
 NPY = {
@@ -388,9 +394,9 @@ def test_an_option_of_another_kind_is_refused_by_its_name(option, value, kind, t
 
 @pytest.mark.parametrize("option", [{"hop": 1 << 30, "window": 1 << 30}, {"bands": 1 << 30}, {"fft": 1 << 30}])
 def test_a_log_mel_without_end_is_refused_with_little(option):
-    said = {"inputs": 80, "rate_hz": 8000.0, "window": 200, "bands": 20}
-    said |= {{"hop": "inputs"}.get(key, key): value for key, value in option.items()}
-    refused(lambda: LogMel(**said), GraphError)
+    options = {"inputs": 80, "rate_hz": 8000.0, "window": 200, "bands": 20}
+    options |= {{"hop": "inputs"}.get(key, key): value for key, value in option.items()}
+    refused(lambda: LogMel(**options), GraphError)
 
 
 @pytest.mark.parametrize("value", [inf, nan, -inf])
@@ -430,8 +436,8 @@ GOOD = manifest.graph_manifest(keyword_spotter())
 
 @pytest.mark.parametrize("case", SAID)
 def test_a_contract_that_makes_no_sense_is_refused(case):
-    said = json.loads(manifest.dump_manifest(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
-    data = b"\x7fELF" + json.dumps(said, separators=(",", ":")).encode() + b"\xff" * 100
+    fields = json.loads(manifest.dump_manifest(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
+    data = b"\x7fELF" + json.dumps(fields, separators=(",", ":")).encode() + b"\xff" * 100
     assert manifest.parse_manifest(b"\x7fELF" + manifest.dump_manifest(GOOD).encode(), "m") == GOOD
     refused(
         lambda: manifest.parse_manifest(data, "m.so"), FileError, r"'m\.so' was written by another version of edgernn"
@@ -450,9 +456,11 @@ def test_a_contract_nested_deep_or_behind_much_is_read_with_little():
 
 def test_a_library_without_our_functions_is_no_file_of_ours(tmp_path):
     """It has a contract and a right checksum, and is a library that the system loads."""
-    said = manifest.dump_manifest(replace(GOOD, cpu=edgernn.device.isa.best()))
-    text = said.replace("\\", "\\\\").replace('"', '\\"')
-    (tmp_path / "m.c").write_text(f'const char about[] = "{text}"; unsigned long edgernn_size(void) {{ return 64; }}')
+    text = manifest.dump_manifest(replace(GOOD, cpu=edgernn.device.isa.best()))
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    (tmp_path / "m.c").write_text(
+        f'const char about[] = "{escaped}"; unsigned long edgernn_size(void) {{ return 64; }}'
+    )
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "m.so", tmp_path / "m.c"], check=True)
     (tmp_path / "m.so").write_bytes(checksum.fill((tmp_path / "m.so").read_bytes()))
     with pytest.raises(

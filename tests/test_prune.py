@@ -57,10 +57,10 @@ def test_the_zoo_has_recurrent_cells_of_every_kind():
 @given(random=st.randoms(use_true_random=False))
 def test_units_that_nothing_reads_go_without_a_change(name, random):
     graph = HEADED[name]
-    found = units(graph)
+    structure = units(graph)
     dead = [unit for each in families(graph).values() for unit in random.sample(each.tolist(), round(len(each) / 2))]
     changed = {}
-    for (weight, axis), each in found.axes.items():
+    for (weight, axis), each in structure.axes.items():
         if axis == 1:
             changed[weight] = Tensor(graph.tensors[weight].stored * ~np.isin(each, dead))
     silent = graph.with_tensors(changed)
@@ -119,8 +119,8 @@ def test_what_is_left_is_torchs_layer_of_that_size(make):
         small.out.weight.copy_(large.out.weight[:, stay[1]])
         small.out.bias.copy_(large.out.bias)
         xs = torch.randn(1, 25, inputs)
-        wanted = small(xs)[0].numpy()
-    np.testing.assert_allclose(Stepper(smaller).run(xs[0].numpy())[0], wanted, atol=1e-6)
+        expected = small(xs)[0].numpy()
+    np.testing.assert_allclose(Stepper(smaller).run(xs[0].numpy())[0], expected, atol=1e-6)
 
 
 class Stacked(nn.Module):
@@ -246,9 +246,9 @@ def test_the_smallest_weights_go(rows, width, part):
             prune_weights(graph, Magnitude(part))
         return
     thin = prune_weights(graph, Magnitude(part)).layers[0].cell.w.stored
-    wanted = weight.copy()
-    wanted.ravel()[np.abs(weight).ravel().argsort()[:zeros]] = 0
-    np.testing.assert_array_equal(thin, wanted)
+    expected = weight.copy()
+    expected.ravel()[np.abs(weight).ravel().argsort()[:zeros]] = 0
+    np.testing.assert_array_equal(thin, expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -268,19 +268,19 @@ def test_of_every_few_neighbours_some_stay(rows, width, shape):
 def test_every_cell_can_have_zeros(name, pattern):
     graph = GRAPHS[name]
     exact = {layer.name for layer in graph.layers if layer.cell.exact}
-    operations = [op for said in graph.layer_traces.values() for op in said.operations if op.layer not in exact]
+    operations = [op for traced in graph.layer_traces.values() for op in traced.operations if op.layer not in exact]
     if "affine" not in {op.name for op in operations}:
         with pytest.raises(UsageError, match="no layer is left to prune"):
             masks(graph, pattern)
         return
-    found = masks(graph, pattern)
+    stays = masks(graph, pattern)
     thin = prune_weights(graph, pattern)
     for weight, tensor in graph.tensors.items():
         left = thin.tensors[weight]
-        assert left == tensor or weight in found
-        np.testing.assert_array_equal(left.stored, tensor.stored * found.get(weight, True))
+        assert left == tensor or weight in stays
+        np.testing.assert_array_equal(left.stored, tensor.stored * stays.get(weight, True))
     for weight, mask in quantize(thin).tensors.items():
-        assert not mask.stored[~found[weight]].any() if weight in found else True
+        assert not mask.stored[~stays[weight]].any() if weight in stays else True
 
 
 def test_each_gate_has_its_density():
@@ -298,12 +298,12 @@ def test_the_diagonal_stays_dense(make):
     graph = one(make(), 8)
     full = graph.tensors["layer.u"].stored
     thin = prune_weights(graph, Blocks(0.75, 4, diagonal=False)).tensors["layer.u"].stored
-    kept = prune_weights(graph, Blocks(0.5, 4, diagonal=True)).tensors["layer.u"].stored
+    pruned = prune_weights(graph, Blocks(0.5, 4, diagonal=True)).tensors["layer.u"].stored
     gates = len(full) // 32
     diagonal = np.tile(np.eye(32, dtype=bool), (gates, 1))
     assert not (thin[diagonal] == full[diagonal]).all()
-    np.testing.assert_array_equal(kept[diagonal], full[diagonal])
-    assert zero_blocks(kept, 4) == (gates * 8, gates * 16)
+    np.testing.assert_array_equal(pruned[diagonal], full[diagonal])
+    assert zero_blocks(pruned, 4) == (gates * 8, gates * 16)
     with pytest.raises(GraphError, match=rf"{gates * 8} of them contain the diagonal: 0.6 of them cannot be zeros"):
         prune_weights(graph, Blocks(0.6, 4, diagonal=True))
 
@@ -314,7 +314,7 @@ def test_wrong_uses_of_patterns_are_refused():
         prune_weights(graph, Blocks(0.5, 4, {"udate": 0.9}))
     with pytest.raises(GraphError, match=r"weight 'w' of layer 'gru' has 20 rows for each gate.* train with 16 or 32"):
         prune_weights(keyword_spotter(20), Blocks(0.5, 4, {"update": 0.9}))
-    with pytest.raises(GraphError, match=r"layer 'out' has 4 blocks of 16 x 4: 0.9 of .* 0.75 \(3 of 4\), or keep"):
+    with pytest.raises(GraphError, match=r"layer 'out' has 4 blocks of 16 x 4: 0.9 of .* 0.75 \(3 of 4\), or leave"):
         prune_weights(keyword_spotter(16, 40, 4), Blocks(0.9), keep=("gru",))
     with pytest.raises(UsageError, match="there is no layer 'gruu' to keep; did you mean 'gru'"):
         prune_weights(graph, Magnitude(0.5), keep=("gruu",))
@@ -329,18 +329,18 @@ def test_wrong_uses_of_patterns_are_refused():
     rows=st.integers(1, 60),
     width=st.integers(1, 40),
     dtype=st.sampled_from(["int8", "float16", "float32", "float64"]),
-    kept=st.floats(0, 1),
+    density=st.floats(0, 1),
     seed=st.integers(0, 99),
 )
-def test_blocks_of_zeros_come_back_bit_for_bit(rows, width, dtype, kept, seed):
+def test_blocks_of_zeros_come_back_bit_for_bit(rows, width, dtype, density, seed):
     random = np.random.default_rng(seed)
-    blocks = np.kron(random.random((-(-rows // 16), -(-width // 4))) < kept, np.ones((16, 4)))[:rows, :width]
+    blocks = np.kron(random.random((-(-rows // 16), -(-width // 4))) < density, np.ones((16, 4)))[:rows, :width]
     matrix = (np.round(random.standard_normal((rows, width)) * 5) * blocks).astype(dtype)  # negative zeros among them
-    found = packed(matrix)
-    if found is not None:
-        assert found.blocks.nbytes + found.bits.nbytes < matrix.nbytes
-        assert unpacked(found).tobytes() == matrix.tobytes()
-        assert unpacked(found).dtype == matrix.dtype
+    sparse = packed(matrix)
+    if sparse is not None:
+        assert sparse.blocks.nbytes + sparse.bits.nbytes < matrix.nbytes
+        assert unpacked(sparse).tobytes() == matrix.tobytes()
+        assert unpacked(sparse).dtype == matrix.dtype
 
 
 @pytest.mark.parametrize("scheme", [None, "fp16", "dynamic_wi8_afp32"])
@@ -365,9 +365,9 @@ def test_a_file_of_a_sparse_graph_is_small_whole_and_a_safetensors_file(scheme, 
 @pytest.mark.parametrize("part", ["gru.u.blocks", ".bits"])
 def test_a_sparse_file_that_does_not_fit_is_refused(part):
     data = dumps(quantize(prune_weights(keyword_spotter(64, 20, 10), Blocks(0.8, 4))))
-    found = checksum.verify(data, "data").encode()
+    stored = checksum.verify(data, "data").encode()
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length].replace(found, checksum.BLANK.encode()))
+    header = json.loads(data[8 : 8 + length].replace(stored, checksum.BLANK.encode()))
     entry = header[part]
     entry["shape"] = [entry["shape"][0] - 1, *entry["shape"][1:]]
     entry["data_offsets"][1] -= (entry["data_offsets"][1] - entry["data_offsets"][0]) // (entry["shape"][0] + 1)

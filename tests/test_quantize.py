@@ -37,10 +37,10 @@ def test_zeros_stay_zeros():
 def test_a_quantized_graph_stays_close_to_float(name):
     graph = GRAPHS[name]
     xs = frames(graph, 64)
-    wanted, found = Stepper(graph).run(xs)[0], Stepper(quantize(graph)).run(xs)[0]
+    expected, actual = Stepper(graph).run(xs)[0], Stepper(quantize(graph)).run(xs)[0]
     if name == "Activation log":
-        wanted, found = np.exp(wanted), np.exp(found)
-    assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.05 * max(1.0, float(np.abs(wanted).max()))
+        expected, actual = np.exp(expected), np.exp(actual)
+    assert np.sqrt(np.mean((actual - expected) ** 2)) < 0.05 * max(1.0, float(np.abs(expected).max()))
 
 
 def test_only_the_matrices_of_affines_are_quantized():

@@ -58,11 +58,11 @@ def factorize(graph: Graph, energy: float | Mapping[str, float], *, keep: Collec
         UsageError: a share out of bounds, an unknown matrix or layer, or quantized weights.
         GraphError: no matrix would have fewer weights; the message has the shares that may be requested.
     """
-    found = ranks(graph, energy, keep=keep)
-    if not any(each.pays for each in found.values()):
+    possible = ranks(graph, energy, keep=keep)
+    if not any(each.pays for each in possible.values()):
         details = [
             f"'{name}' needs rank {each.rank} and is smaller up to {each.most}, with {_floored(each.at_most)} of it"
-            for name, each in found.items()
+            for name, each in possible.items()
         ]
         raise GraphError(
             f"no matrix has fewer weights as a product with this share of its energy: {', '.join(details)}"
@@ -70,9 +70,9 @@ def factorize(graph: Graph, energy: float | Mapping[str, float], *, keep: Collec
 
     def factored(layer: Layer) -> Layer:
         fields = {
-            name: _product(tensor, found[f"{layer.name}.{name}"].rank)
+            name: _product(tensor, possible[f"{layer.name}.{name}"].rank)
             for name, tensor in tensors(layer.cell).items()
-            if f"{layer.name}.{name}" in found and found[f"{layer.name}.{name}"].pays
+            if f"{layer.name}.{name}" in possible and possible[f"{layer.name}.{name}"].pays
         }
         return replace(layer, cell=replace(layer.cell, **fields))
 

@@ -37,8 +37,10 @@ def prune_units(graph: Graph, part: float, *, importance: Scores | None = None, 
         raise UsageError(f"a part of {part} of the units arrived; expected at least 0 and below 1")
     check_keep(graph, keep)
     structure = units(graph)
-    kept = {unit for name, each in structure.states.items() if name.partition(".")[0] in keep for unit in each.tolist()}
-    groups = {name: each for name, each in families(graph, structure).items() if not kept & set(each.tolist())}
+    excluded = {
+        unit for name, each in structure.states.items() if name.partition(".")[0] in keep for unit in each.tolist()
+    }
+    groups = {name: each for name, each in families(graph, structure).items() if not outside & set(each.tolist())}
     if not groups:
         raise GraphError(_no_units(graph, structure, keep))
     scores = magnitudes(graph, structure) if importance is None else importance

@@ -96,8 +96,8 @@ def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int 
     layers = [layer for layer, fewer in saved.items() if fewer > 0]
     always = tuple(layer for layer in saved if layer not in layers)
     trials = [whole]
-    for kept in _by_sum([saved[layer] for layer in layers]):
-        keep = tuple(layer for i, layer in enumerate(layers) if i in kept) + always
+    for chosen in _by_sum([saved[layer] for layer in layers]):
+        keep = tuple(layer for i, layer in enumerate(layers) if i in chosen) + always
         if len(keep) == len(saved):
             return Choice(keep, tuple(trials))
         if len(trials) > tries:
