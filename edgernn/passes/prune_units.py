@@ -37,7 +37,7 @@ def prune_units(graph: Graph, part: float, *, importance: Scores | None = None, 
         raise UsageError(f"a part of {part} of the units arrived; expected at least 0 and below 1")
     check_keep(graph, keep)
     structure = units(graph)
-    excluded = {
+    outside = {
         unit for name, each in structure.states.items() if name.partition(".")[0] in keep for unit in each.tolist()
     }
     groups = {name: each for name, each in families(graph, structure).items() if not outside & set(each.tolist())}
