@@ -1,12 +1,12 @@
 """Damaged and hostile files, made with their structure in mind: every one is read, or refused with an EdgernnError.
 
-A file is made from a good one by a seed: a JSON in it is changed as JSON, a table as a table, and the checksum is made
-anew, so that the code behind it is reached. What is no EdgernnError is a fault; so is a warning.
+A seed damages a valid file: JSON is changed as JSON, a table as a table, and the checksum is computed again, so that
+the code behind it is reached. Any other error than an EdgernnError is a fault; so is a warning.
 
-    python tests/fuzz.py rnn --count 100000        # from --seed on; says the seed of every fault
-    python tests/fuzz.py rnn --seed 4711 --count 1  # that one again
+    python tests/fuzz.py rnn --count 100000        # from --seed on; prints the seed of every fault
+    python tests/fuzz.py rnn --seed 4711 --count 1  # one of them again
 
-Not tried are the runtimes' own parsers: a changed .onnx or .tflite has another contract in it, and the graph as it was.
+The parsers of the runtimes are not tested: a damaged .onnx or .tflite has another manifest and an unchanged graph.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def changed(value, random: Random):
 
 
 def text_of(value, random: Random) -> str:
-    """JSON of a value, perhaps with something that is none."""
+    """The JSON of a value, perhaps damaged."""
     text = json.dumps(value, separators=(",", ":"))
     k = random.randrange(len(text) + 1)
     how = random.randrange(24)
@@ -127,7 +127,7 @@ def several(change: Callable, value, random: Random):
 
 
 def flipped(data: bytes, random: Random) -> bytes:
-    """Bytes with some exchanged, doubled or cut off."""
+    """Bytes with some changed, doubled or cut off."""
     held = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 4, 16))):
         if not held:
@@ -187,7 +187,7 @@ def rnn(random: Random) -> bytes:
 
 
 def summed(data: bytes) -> bytes:
-    """The same with a right checksum, where there is a place for one."""
+    """The same bytes with a valid checksum, if they contain one."""
     at = data.find(f'"{checksum.KEY}":"'.encode())
     if at < 0:
         return data
@@ -199,16 +199,16 @@ def summed(data: bytes) -> bytes:
 
 
 def opened(suffix: str) -> Callable[[bytes], object]:
-    def rate(data: bytes) -> object:
+    def read(data: bytes) -> object:
         program = programs.load(data, f"m{suffix}", programs.BACKENDS[suffix])
         stream, manifest = program.stream(), program.manifest
         return stream.step(np.zeros(manifest.inputs, "int32" if manifest.vocabulary_size else "float32"))
 
-    return rate
+    return read
 
 
 def artifact(suffix: str) -> Callable[[Random], bytes]:
-    """An artifact with another contract, as long as the one that it had."""
+    """An artifact with a damaged manifest of the same length."""
 
     def make(random: Random) -> bytes:
         data = artifact_of(suffix)
@@ -371,7 +371,7 @@ def toml(random: Random, texts: list[str]) -> bytes:
     return flipped(data, random) if random.random() < 0.1 else data
 
 
-SEARCH = '\n[search]\n"model.hidden" = [16, 32]\n"training.rate" = { low = 0.001, high = 0.01, log = true }\n'
+SEARCH = '\n[search]\n"model.hidden" = [16, 32]\n"training.read" = { low = 0.001, high = 0.01, log = true }\n'
 
 
 @cache
@@ -427,22 +427,22 @@ def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
-def at(name: str, *rates: Callable[[Path], object]) -> Callable[[bytes], object]:
-    """Several uses of a file of this name."""
+def at(name: str, *readers: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """A reader of bytes that passes them to several readers of a file with this name."""
 
-    def rate(data: bytes) -> None:
+    def read(data: bytes) -> None:
         path = folder() / name
         path.write_bytes(data)
         refused = []
-        for each in rates:
+        for each in readers:
             try:
                 each(path)
             except EdgernnError as error:
                 refused.append(error)
-        if len(refused) == len(rates):
+        if len(refused) == len(readers):
             raise refused[0]
 
-    return rate
+    return read
 
 
 def _samples(path: Path) -> object:
@@ -479,19 +479,19 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "wav": (sound, at("a.wav", _samples)),
     "json": (jsons, at("b.json", baseline.read, lambda path: known.known_windows(path, "f.csv"))),
 }
-"""Kind -> what makes one from a seed, and what reads it."""
+"""A kind of file -> (what damages one by a seed, what reads it)."""
 
 
 def once(kind: str, seed: int) -> bool:
-    """Read the file of a seed; whether it was refused as it should be, and not read.
+    """Read the file of a seed; return whether it was refused with an EdgernnError.
 
     Raises:
-        Whatever is no EdgernnError.
+        Exception: any other error.
     """
-    make, rate = TARGETS[kind]
+    make, read = TARGETS[kind]
     data = make(Random(seed))
     try:
-        rate(data)
+        read(data)
     except EdgernnError:
         return True
     return False
@@ -502,23 +502,23 @@ def main() -> int:
     parser.add_argument("kind", choices=[*TARGETS])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     warnings.simplefilter("error")
-    once(asked.kind, asked.seed)  # loads whatever it needs
+    once(options.kind, options.seed)  # loads whatever it needs
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     refused, faults, longest = 0, 0, (0.0, 0)
     begun = time.process_time()
-    for seed in range(asked.seed, asked.seed + asked.count):
+    for seed in range(options.seed, options.seed + options.count):
         start = time.process_time()
         try:
-            refused += once(asked.kind, seed)
+            refused += once(options.kind, seed)
         except Exception:
             faults += 1
             if faults <= 20:
-                print(f"{asked.kind}, seed {seed}:\n{traceback.format_exc()}", flush=True)
+                print(f"{options.kind}, seed {seed}:\n{traceback.format_exc()}", flush=True)
         longest = max(longest, (time.process_time() - start, seed))
     print(
-        f"{asked.kind}: {asked.count:,} files, {refused:,} refused, {faults:,} faults, {time.process_time() - begun:.0f} s; "
+        f"{options.kind}: {options.count:,} files, {refused:,} refused, {faults:,} faults, {time.process_time() - begun:.0f} s; "
         f"the longest took {longest[0]:.2f} s (seed {longest[1]})"
     )
     return min(faults, 1)

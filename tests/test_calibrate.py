@@ -1,4 +1,4 @@
-"""Calibration: ranges that hold what was seen, no more and no less, and data that teach nothing."""
+"""Calibration: ranges cover the observed values exactly, and unsuitable data is refused."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ RAGGED = [frames(KWS, steps, seed) for seed, steps in enumerate((20, 7, 1, 33, 2
 
 
 def seen_by_definition(graph, sequences):
-    """Every number of every value, one sequence and one frame after the other, in float64."""
+    """Every number of every value, frame by frame, in float64."""
     stepper, seen = Stepper(graph), {}
     for sequence in sequences:
         states = stepper.initial_state()
@@ -37,7 +37,7 @@ def seen_by_definition(graph, sequences):
 
 
 @pytest.mark.parametrize("name", ["Gru rest", "Lstm", "Conv1d dilated", "Embedding", "stack"])
-def test_a_range_is_the_smallest_and_the_largest_that_the_definition_makes(name):
+def test_a_range_is_the_smallest_and_the_largest_of_the_definition(name):
     graph = GRAPHS[name]
     sequences = [frames(graph, steps, seed) for seed, steps in enumerate((20, 7, 1, 33, 20))]
     numbers, ranges = seen_by_definition(graph, sequences), calibrate(graph, sequences).ranges
@@ -84,7 +84,7 @@ def test_a_method_that_clips_rounds_better_what_is_rarely_loud(method, share):
 
 
 def test_mse_is_the_best_of_all_shares():
-    """Against the error of the grid itself, on the very numbers."""
+    """The oracle is the error of the quantization itself, on the same numbers."""
     random = np.random.default_rng(1)
     xs = random.standard_normal(200_000) ** 3
     counts, _ = np.histogram(xs, 2048, (xs.min(), xs.max()))
@@ -152,7 +152,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_data_that_teach_nothing_are_refused(name):
+def test_unsuitable_data_is_refused(name):
     sequences, error, words = BAD[name]
     loud = replace(KWS, layers=(replace(KWS.layers[0], cell=replace(KWS.layers[0].cell, w=Tensor(np.ones((48, 10), np.float32) * 100))), KWS.layers[1]))  # fmt: skip
     with pytest.raises(error, match=words):
@@ -166,7 +166,7 @@ def test_a_symbol_outside_the_table_is_refused():
         calibrate(GRAPHS["Embedding"], [np.full((40, 1), 9, np.int32)])
 
 
-def test_a_misspelt_word_is_refused():
+def test_a_misspelt_argument_is_refused():
     with pytest.raises(UsageError, match="there is no method 'min-mox'; did you mean 'min-max'"):
         calibrate(KWS, RAGGED, "min-mox")
     with pytest.raises(UsageError, match="growing='ignore' does not exist; there are 'refuse' and 'accept'"):

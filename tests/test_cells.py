@@ -110,7 +110,7 @@ def test_log_mel_of_a_stream_is_that_of_the_whole_clip():
     np.testing.assert_allclose(energies, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
 
 
-def test_log_mel_hears_a_tone_in_its_band_and_silence_as_its_floor():
+def test_log_mel_has_a_tone_in_its_band_and_its_floor_for_silence():
     cell = LogMel(160, 16_000, 400, 40, low_hz=20, high_hz=7600, floor=1e-5)
     assert (cell.mel.shape[0], cell.dft.shape[1]) == (40, 400)
     edges_hz = 700 * np.expm1(np.linspace(np.log1p(20 / 700), np.log1p(7600 / 700), 42))  # the mel scale is a logarithm
@@ -168,7 +168,7 @@ def test_a_running_mean_that_cannot_be_is_refused():
         RunningMean(6, 0.0)
 
 
-def test_feature_cells_stay_exact_and_their_cost_is_said_apart():
+def test_feature_cells_stay_exact_and_their_cost_is_counted_apart():
     net = keyword_spotter(inputs=spoken.BANDS)
     mel = LogMel(**SPOKEN)
     features = (Layer("mel", mel), Layer("mean", RunningMean(spoken.BANDS)))
@@ -180,7 +180,7 @@ def test_feature_cells_stay_exact_and_their_cost_is_said_apart():
     assert alone.exact_macs == alone.exact_bytes == 0
 
 
-def test_words_do_not_overflow():
+def test_operations_do_not_overflow():
     ops, large = NumpyOps("float32"), np.float32([-1e4, 0, 1e4])
     np.testing.assert_array_equal(ops.softmax(large), [0, 0, 1])
     np.testing.assert_array_equal(ops.sigmoid(large), [0, 0.5, 1])
@@ -188,8 +188,8 @@ def test_words_do_not_overflow():
     assert np.isnan(ops.log(np.float32([-1]))[0])
 
 
-class Says:
-    """A cell whose step is given."""
+class AnyCell:
+    """A cell with any step."""
 
     states: ClassVar = {}
 
@@ -219,10 +219,10 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_a_word_that_does_not_fit_is_refused_by_layer_and_place(name):
+def test_an_operation_that_does_not_fit_is_refused_with_its_layer_and_number(name):
     does, words = MISFITS[name]
     with pytest.raises(GraphError, match=rf"layer 'l', operation 0 {words}" if words.startswith(r"\(") else words):
-        trace_layer("l", Says(does), [Ref("x", 6)])
+        trace_layer("l", AnyCell(does), [Ref("x", 6)])
 
 
 def test_a_log_mel_of_whole_numbers_is_that_of_the_same_floats():

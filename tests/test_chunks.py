@@ -1,4 +1,4 @@
-"""Truncated backpropagation in time: what chunks come to, held against whole sequences, which torch runs by itself."""
+"""Truncated backpropagation in time: chunks against whole sequences, which torch runs by itself."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def drawn(lengths, seed=0):
     late=st.sampled_from([0.0, 0.5, 0.9]),
 )
 def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, late):
-    """The mean over all answers that count, each from a sequence that torch runs alone, at once and from rest."""
+    """The mean over all answers that count, each from a sequence that torch runs alone, at once and from the initial state."""
     frames, targets = drawn(lengths)
     whole, plan = network().eval(), Plan(batch, tbptt, late)
     part = Part.fixed(frames, targets)

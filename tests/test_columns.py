@@ -1,4 +1,4 @@
-"""Inputs of very different scales: brought to one where it is exact and free, and a warning where rounding loses much."""
+"""Input columns of very different scales: equalized where it is exact and free, with a warning where rounding loses much."""
 
 import re
 from dataclasses import replace
@@ -78,7 +78,7 @@ def test_scales_change_nothing_but_the_order_of_rounding(name, known, scheme):
     np.testing.assert_allclose(Stepper(scaled).run(xs)[0], Stepper(graph).run(xs)[0], rtol=1e-9, atol=1e-9)
 
 
-def test_most_cells_that_read_the_input_by_matrices_have_a_place():
+def test_the_columns_of_most_cells_can_be_scaled():
     movable = {"Rnn", "Gru", "Lstm", "Dense", "Conv1d", "Conv1d dilated", "FastGrnn", "Mgu", "LayerNormGru", "stack"}
     assert {*movable, "Gru factored", "LogMel before a net", "Sum"} <= set(PLACES)
 
@@ -107,7 +107,7 @@ def test_without_data_the_weights_tell(scheme):
 
 @pytest.mark.parametrize("scheme", [None, *INT8])
 @pytest.mark.parametrize("name", sorted(GRAPHS))
-def test_what_needs_no_scale_stays_as_it_is_and_is_not_warned_of(name, scheme):
+def test_a_graph_that_needs_no_scale_is_unchanged_without_a_warning(name, scheme):
     graph = GRAPHS[name]
     if scheme in STATIC:
         xs = frames(graph, 64)
@@ -118,7 +118,7 @@ def test_what_needs_no_scale_stays_as_it_is_and_is_not_warned_of(name, scheme):
 
 @pytest.mark.parametrize("scheme", ["weight_only_wi8_afp32", DYNAMIC])
 def test_behind_a_standardization_small_weights_are_no_sign_of_large_numbers(scheme):
-    """They read what matters little; and what has scales once is given none again without data."""
+    """They read columns that matter little; and without data, columns are not scaled twice."""
     even = Layer("even", Standardize(Tensor(np.zeros(3, np.float32)), Tensor(np.ones(3, np.float32))))
     graph = Graph((even, *MIXED["Gru"]().layers), 3)
     assert equalize_columns(graph, scheme) is graph
@@ -138,7 +138,7 @@ def test_a_standardization_takes_the_scales_and_no_layer_is_added():
 
 @pytest.mark.parametrize("name", MIXED)
 def test_ranges_move_with_the_columns(name):
-    """As if it had been calibrated afterwards; what is carried may reach as far as what comes in, or be 0 at first."""
+    """The ranges are those of a later calibration; a carried value has the range of the input, and of its initial state."""
     graph = calibrate(MIXED[name](), [XS])
     equalized = equalize_columns(graph, "static_wi8_ai8")
     assert equalized is not graph
@@ -163,7 +163,7 @@ NO_PLACE = {
 
 
 @pytest.mark.parametrize("name", NO_PLACE)
-def test_there_is_no_place_where_something_else_reads_the_input(name):
+def test_columns_that_more_than_matrices_read_are_not_scaled(name):
     assert input_columns(NO_PLACE[name]()) is None
 
 

@@ -1,4 +1,4 @@
-"""Low rank: no product of two thin matrices is nearer, and every reading takes it for two affines."""
+"""Low rank: no product of that rank is nearer, and every interpreter sees two affines."""
 
 from dataclasses import replace
 
@@ -106,7 +106,7 @@ def test_units_are_removed_from_factors_as_from_the_matrix():
     )
 
 
-def test_only_what_is_asked_is_factored():
+def test_only_the_named_matrices_are_factored():
     some = factorize(KWS, {"gru.u": 0.5})
     assert {name.split(".")[1] for name in some.tensors if name.endswith(".left")} == {"u"}
     assert some.tensors["gru.w"] == KWS.tensors["gru.w"]
@@ -117,7 +117,7 @@ def test_only_what_is_asked_is_factored():
     assert not ranks(some, 0.5).keys() & {"gru.u", "gru.u.left"}  # a factor is not factored again
 
 
-def test_ranges_of_other_words_are_not_kept():
+def test_ranges_of_other_operations_are_dropped():
     assert calibrate(KWS, [frames(KWS, 64)]).ranges
     assert not factorize(calibrate(KWS, [frames(KWS, 64)]), 0.6).ranges
 

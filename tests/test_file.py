@@ -1,4 +1,4 @@
-"""`.rnn` files: what goes in comes out, other programs can read them, and nothing else passes for one."""
+"""`.rnn` files: a graph is loaded as it was saved, other programs can read them, and any other file is refused."""
 
 import os
 import struct
@@ -89,7 +89,7 @@ def test_any_truncated_file_is_found(length):
 
 
 def with_checksum(data: bytes, old: bytes, new: bytes) -> bytes:
-    """A file with something else in its header, and a checksum that is right."""
+    """A file with a changed header and a valid checksum."""
     stored = checksum.verify(data, "data").encode()
     header = data[8 : 8 + struct.unpack("<Q", data[:8])[0]]
     changed = header.replace(stored, checksum.BLANK.encode()).replace(old, new)
@@ -127,7 +127,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
         edgernn.load(tmp_path / "m.rnn")
 
 
-def test_a_missing_file_is_said(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(FileError, match=r"m.rnn' cannot be read: No such file"):
         edgernn.load(tmp_path / "m.rnn")
 
@@ -141,7 +141,7 @@ def test_an_unwritable_path_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder.rnn"]
 
 
-def test_a_path_that_is_none_is_said():
+def test_an_invalid_path_is_reported():
     with pytest.raises(FileError, match=r"null (byte|character)"):
         edgernn.load("a\0b.rnn")
     with pytest.raises(FileError, match=r"null (byte|character)"):
@@ -247,7 +247,7 @@ def test_a_link_is_followed_and_stays_one(case, tmp_path):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)], ids=["pipe", "loop"])
-def test_what_is_no_file_is_not_replaced(make, tmp_path):
+def test_only_a_regular_file_is_replaced(make, tmp_path):
     make(tmp_path / "m")
     before = os.lstat(tmp_path / "m")
     for write in (atomic.writable, lambda path: atomic.write(path, b"")):
@@ -270,13 +270,13 @@ def test_writing_never_touches_the_mask_of_the_process(tmp_path, monkeypatch):
 
 
 def test_a_checksum_inside_a_label_is_not_a_second_one():
-    """A label may say anything; the checksum is still found once, because JSON escapes its quotes."""
+    """A label may be any text; JSON escapes its quotes, so it is no second checksum."""
     graph = keyword_spotter()
     tricky = Graph(graph.layers, graph.inputs, labels=(f'"{checksum.KEY}":"{"0" * 64}"', "b", "c", "d"))
     assert loads(dumps(tricky)).labels == tricky.labels
 
 
-def test_layers_may_end_like_rest_states():
+def test_layers_may_end_like_initial_states():
     graph = Graph(
         (Layer("a", GRAPHS["Gru"].layers[0].cell), Layer("rest", GRAPHS["Scale"].layers[0].cell, ("x",))),
         6,

@@ -105,7 +105,7 @@ def test_groups_are_taken_where_they_halve_the_error():
     assert errors[0] < 0.5 * errors[1]
     assert smaller(with_outliers(48, 32), FOUR_BITS).scale.shape == (48,)  # one group is a row
     ragged = Tensor(np.concatenate([loud.stored, rows[:, :1] / 1e6], axis=1))
-    assert smaller(ragged, FOUR_BITS).scale.shape == (48,)  # 97 inputs are no whole groups
+    assert smaller(ragged, FOUR_BITS).scale.shape == (48,)  # 97 inputs are not whole groups
     zeros = Tensor(np.zeros((3, 96), np.float32))
     assert smaller(zeros, FOUR_BITS).scale.shape == (3,)
     assert not smaller(zeros, FOUR_BITS).dense().any()

@@ -1,4 +1,4 @@
-"""Frames as text: read as training reads them, a missing reading for the stream to mend, nothing for an error."""
+"""Frames as text: parsed as training parses them; a missing value is for the stream, an empty input is an error."""
 
 import subprocess
 import sys
@@ -69,11 +69,11 @@ def model(tmp_path, monkeypatch):
 
 
 MISSING = {"1,": 1, ",2": 0, ",": 0, "nan,2": 0, '"",2': 0, "1, ": 1}
-"""A line with a reading that is missing -> which is the first."""
+"""A line with a missing value -> its index."""
 
 
 @pytest.mark.parametrize("line", MISSING)
-def test_a_reading_that_is_missing_is_the_streams_to_refuse_or_to_mend(line, model):
+def test_a_missing_value_is_refused_or_replaced_by_the_stream(line, model):
     (model / "x.csv").write_text(f"1,2\n{line}\r\n3,4\n")
     output = edge("run", "m.rnn", "--input", "x.csv", "--output", "y.csv", code=2)
     assert f"frame 1: element {MISSING[line]} of the frame is nan" in output
@@ -135,14 +135,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_no_frame_is_refused_with_its_line(name):
+def test_an_invalid_frame_is_refused_with_its_line(name):
     text, dtype, words = WRONG[name]
     with pytest.raises(FileError, match=words):
         list(parsed(StringIO(text), "the pipe", dtype))
 
 
 def test_the_loader_on_a_board_reads_the_same_lines(tmp_path):
-    """It has no policy for what is missing, and says at which line it is."""
+    """It has no policy for missing values, and reports their line."""
     export(SAME, tmp_path / "m.so")
     export(GRAPHS["Embedding"], tmp_path / "symbols.so")
 

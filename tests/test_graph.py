@@ -1,4 +1,4 @@
-"""A graph is valid by construction, and says what is wrong in terms of its layers."""
+"""A graph is valid by construction, and its errors name layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -161,7 +161,7 @@ def test_weights_of_two_precisions_have_no_name():
         _ = mixed.precision
 
 
-def test_a_period_that_is_no_number_is_refused():
+def test_a_period_that_is_not_finite_is_refused():
     with pytest.raises(GraphError, match="a period of nan ms"):
         one(GRU, period_ms=float("nan"))
 

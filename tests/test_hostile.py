@@ -1,4 +1,4 @@
-"""Files and settings that somebody wrote to do harm: refused with a typed error, soon, and without much memory."""
+"""Hostile files and settings are refused with a typed error, soon, and without much memory."""
 
 import io
 import json
@@ -35,7 +35,7 @@ SPARSE = Graph(
 
 
 def refused(call, error=EdgernnError, match=None):
-    """That a call is refused, and with how little."""
+    """Check that a call is refused with little memory."""
     tracemalloc.start()
     try:
         with pytest.raises(error, match=match):
@@ -52,7 +52,7 @@ def parts(data=DATA):
 
 
 def put_together(header, body, length=None):
-    """A file of these with a right checksum; the header is text or what becomes it."""
+    """A file of a header, text or JSON, and a body, with a valid checksum."""
     text = header.encode() if isinstance(header, str) else json.dumps(header, separators=(",", ":")).encode()
     at = text.find(b'"edgernn.sha256":"') + 18
     text = text[:at] + checksum.BLANK.encode() + text[at + 64 :]
@@ -188,7 +188,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("case", REASONS)
-def test_the_reason_of_a_refusal_is_the_true_one(case):
+def test_a_refusal_has_the_true_reason(case):
     with pytest.raises(FileError, match=REASONS[case]):
         loads(RNN[case](), "m.rnn")
 
@@ -414,9 +414,9 @@ SAID = {
     "a state of -1": {"states": {"gru.h": -1}},
     "a state of 2^40": {"states": {"gru.h": 1 << 40}},
     "states in a list": {"states": [16]},
-    "a rest state of another width": {"initial_state": {"gru.h": [1.0]}},
-    "a rest state of nothing": {"initial_state": {"other": [1.0] * 16}},
-    "a rest state of text": {"initial_state": {"gru.h": ["a"] * 16}},
+    "an initial state of another width": {"initial_state": {"gru.h": [1.0]}},
+    "an initial state of nothing": {"initial_state": {"other": [1.0] * 16}},
+    "an initial state of text": {"initial_state": {"gru.h": ["a"] * 16}},
     "labels in one text": {"labels": "abcd"},
     "labels of numbers": {"labels": [1, 2, 3, 4]},
     "a label too many": {"labels": ["a"] * 5},
@@ -435,7 +435,7 @@ GOOD = manifest.graph_manifest(keyword_spotter())
 
 
 @pytest.mark.parametrize("case", SAID)
-def test_a_contract_that_makes_no_sense_is_refused(case):
+def test_an_invalid_manifest_is_refused(case):
     fields = json.loads(manifest.dump_manifest(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
     data = b"\x7fELF" + json.dumps(fields, separators=(",", ":")).encode() + b"\xff" * 100
     assert manifest.parse_manifest(b"\x7fELF" + manifest.dump_manifest(GOOD).encode(), "m") == GOOD
@@ -444,7 +444,7 @@ def test_a_contract_that_makes_no_sense_is_refused(case):
     )
 
 
-def test_a_contract_nested_deep_or_behind_much_is_read_with_little():
+def test_a_manifest_nested_deep_or_behind_many_bytes_is_parsed_with_little_memory():
     data = b"\x7fELF" + manifest.dump_manifest(GOOD).encode()[:-1] + b',"a":' + b"[" * 10**6
     refused(lambda: manifest.parse_manifest(data, "m.so"), FileError, "nested more than")
     behind = manifest.dump_manifest(GOOD).encode() + bytes(EXTRA)
@@ -455,7 +455,7 @@ def test_a_contract_nested_deep_or_behind_much_is_read_with_little():
 
 
 def test_a_library_without_our_functions_is_no_file_of_ours(tmp_path):
-    """It has a contract and a right checksum, and is a library that the system loads."""
+    """It has a manifest and a valid checksum, and is a library that the system loads."""
     text = manifest.dump_manifest(replace(GOOD, cpu=edgernn.device.isa.best()))
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     (tmp_path / "m.c").write_text(

@@ -1,4 +1,4 @@
-"""Pruning: what nothing weighs goes without a trace, what stays is untouched, and zeros are as many as was said."""
+"""Pruning: unused units are removed without a change, other weights are untouched, and zeros are as many as requested."""
 
 import json
 from dataclasses import replace
@@ -90,7 +90,7 @@ def test_what_has_no_units_is_refused(name):
         prune_units(HEADED[name], 0.5)
 
 
-def test_units_of_the_answer_are_fixed():
+def test_units_of_the_output_are_fixed():
     with pytest.raises(GraphError, match=r"no units can be removed from 'layer' \(fixed\)"):
         prune_units(GRAPHS["Gru"], 0.5)
 
@@ -165,14 +165,14 @@ def test_a_quantized_graph_keeps_its_integers():
     assert smaller.precision == graph.precision
 
 
-def test_a_unit_is_worth_what_makes_it_times_what_reads_it():
+def test_the_importance_of_a_unit_is_the_norm_of_its_rows_times_that_of_its_columns():
     w, u, head = np.zeros((2, 1)), np.zeros((2, 2)), np.array([[0.0, 3.0]])
     w[0, 0], w[1, 0] = 5.0, 4.0
     graph = Graph((Layer("r", Rnn(Tensor(w), Tensor(u))), Layer("out", Dense(Tensor(head)))), 1)
     np.testing.assert_allclose(magnitudes(graph)["r.h"], [0.0, 12.0])
 
 
-def test_wrong_uses_of_units_are_refused():
+def test_invalid_arguments_of_prune_units_are_refused():
     graph = headed(GRAPHS["Gru"])
     for part in (-0.1, 1.0):
         with pytest.raises(UsageError, match=r"expected at least 0 and below 1"):
@@ -209,7 +209,7 @@ def zero_blocks(weight: np.ndarray, columns: int) -> tuple[int, int]:
 @settings(max_examples=60, deadline=None)
 @given(rows=st.integers(17, 70), width=st.integers(3, 40), columns=st.sampled_from([1, 4]), part=HUNDREDTHS)
 @example(rows=17, width=4, columns=1, part=0.8)
-def test_blocks_are_as_many_as_was_said_and_the_largest_stay(rows, width, columns, part):
+def test_blocks_are_as_many_as_requested_and_the_largest_stay(rows, width, columns, part):
     weight = np.random.default_rng(rows * width).standard_normal((rows, width)).astype(np.float32)
     graph = one(Dense(Tensor(weight)), width)
     blocks = -(-rows // ROWS) * -(-width // columns)
@@ -308,7 +308,7 @@ def test_the_diagonal_stays_dense(make):
         prune_weights(graph, Blocks(0.6, 4, diagonal=True))
 
 
-def test_wrong_uses_of_patterns_are_refused():
+def test_invalid_patterns_are_refused():
     graph = keyword_spotter(32, 20, 40)
     with pytest.raises(UsageError, match="there is no gate 'udate' to prune; did you mean 'update'"):
         prune_weights(graph, Blocks(0.5, 4, {"udate": 0.9}))

@@ -95,7 +95,7 @@ def test_a_row_of_zeros_has_no_scale():
     np.testing.assert_allclose(tensor.dense(), weight, atol=2 / 254)
 
 
-def test_wrong_uses_are_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(
         UsageError,
         match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32",
