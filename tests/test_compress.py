@@ -256,14 +256,14 @@ def test_blocks_are_those_of_the_kernel():
 
 
 WRONG_PLANS = {
-    ("unit=0.5",): "'unit=0.5' prunes nothing; .*did you mean 'units'",
-    ("units",): "'units' prunes nothing; write units=0.5, energy=0.5, blocks=0.5, magnitude=0.5 or 2:4$",
+    ("unit=0.5",): "'unit=0.5' is not a pruning method; .*did you mean 'units'",
+    ("units",): "'units' is not a pruning method; write units=0.5, energy=0.5, blocks=0.5, magnitude=0.5 or 2:4$",
     ("units=half",): "'units=half' has no part; expected a number between 0 and 1",
     ("blocks=1",): "'blocks=1' has no part",
     ("blocks=nan",): "'blocks=nan' has no part",
     ("magnitude=-1",): "'magnitude=-1' has no part",
     ("4:4",): "'4:4' keeps none or all of the weights",
-    ("2:4=3",): "'2:4=3' prunes nothing",
+    ("2:4=3",): "'2:4=3' is not a pruning method",
     ("blocks=0.5", "2:4"): "expected at most one of units, one of energy and one sparsity pattern",
     ("units=0.5", "units=0.5"): "expected at most one of units",
     ("energy=0.9", "energy=0.8"): "expected at most one of units, one of energy",

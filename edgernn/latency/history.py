@@ -174,10 +174,10 @@ def append(path: str | os.PathLike[str], entry: Entry) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> list[Entry]:
-    """The lines of a history in their order.
+    """Read the entries of a history, in order.
 
     Raises:
-        FileError: it cannot be read, or a line is no line of a history; its number is said.
+        FileError: the file cannot be read, or a line is not an entry; the message has its number.
     """
     lines = atomic.read(path).split(b"\n")
     return [_entry(line, f"'{os.fspath(path)}', line {k}") for k, line in enumerate(lines, 1) if line.strip()]

@@ -51,7 +51,7 @@ def parse_pruning(texts: Sequence[str], scheme: str = "") -> Pruning:
         elif method == "2:4" or method not in METHODS or not equals:
             close = f": {misspelt(method, METHODS)}" if method not in METHODS else ""
             expected = f"{', '.join(f'{name}=0.5' for name in METHODS[:-1])} or 2:4"
-            raise UsageError(f"'{text}' prunes nothing; write {expected}{close}")
+            raise UsageError(f"'{text}' is not a pruning method; write {expected}{close}")
         elif method in parts:
             parts[method].append(_part(text, number))
         elif method == "blocks":
