@@ -1,7 +1,7 @@
-"""The byte layout of a `.rnn` file: that of github.com/huggingface/safetensors, whose own library can read it.
+"""The byte layout of a `.rnn` file: that of github.com/huggingface/safetensors.
 
 Eight bytes have the length of the header. The header is JSON, with texts under "__metadata__". The arrays follow,
-without gaps.
+without gaps. A file that the safetensors library refuses is refused here too.
 """
 
 import json

@@ -30,9 +30,8 @@ class Noise:
 
     Attributes:
         layer, field: the name of the matrix in `Graph.tensors`.
-        snr_db: the squared distance of its products from their median over their squared error, in all rows of the
-        usual
-            frames; infinite when there is no error.
+        snr_db: the squared distance of its products from their median over their squared error, in decibels, in all
+            rows of the usual frames; infinite when there is no error.
     """
 
     layer: str

@@ -20,8 +20,8 @@ def prune_units(graph: Graph, part: float, *, importance: Scores | None = None, 
     """Return the graph without a part of the hidden units of each recurrent layer.
 
     A unit is removed from every gate, the recurrent columns, the columns of all readers, biases, gains and initial
-    states. Layers that are summed share their units. A unit whose weights are zero can be removed without a change of
-    any output, except where the other units are normalized or are the argument of a softmax.
+    states. Layers that are summed share their units. A unit whose readers have zero weights for it can be removed
+    without a change of any output, except where the other units are normalized or are the argument of a softmax.
 
     Args:
         graph: in any precision.

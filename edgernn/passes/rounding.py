@@ -96,8 +96,8 @@ def rows_i8(tensor: Tensor, scheme: str, least: Array | float = 0.0) -> Tensor:
     Args:
         tensor: a float matrix.
         scheme: a scheme of int8 weights.
-        least: the smallest scale of each row, float32 (rows,); a row with a larger scale than needed uses fewer
-        integers.
+        least: the smallest scale of each row, float32 (rows,); a row with a larger scale than it
+            needs uses fewer integers.
     """
     return Tensor(*_rounded(tensor.dense(np.float32), LARGEST, least), scheme)
 
