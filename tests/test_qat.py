@@ -572,9 +572,9 @@ def test_a_lesson_without_sense_is_refused(weight, temperature):
 def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(races, "versus", lambda *_: ())  # nothing is timed
     said = json.loads(edge(
-        "compress", folder / "run/model.rnn", tmp_path / "small.rnn", "--prune", "2:4", "--quantize", "static_wi8_ai8", "--qat",
-        "--finetune", folder / "small.toml", "--data", folder / "motor.npz", "--set", "training.epochs=1",
-        "--teacher", folder / "run/model.rnn", "--distill", "0.7", "--temperature", "3", "--json",
+        "compress", folder / "run/model.rnn", tmp_path / "small.rnn", "--prune", "2:4", "--precision", "static_wi8_ai8", "--qat",
+        "--recipe", folder / "small.toml", "--data", folder / "motor.npz", "--set", "training.epochs=1",
+        "--teacher", folder / "run/model.rnn", "--distill-weight", "0.7", "--distill-temperature", "3", "--json",
     ))  # fmt: skip
     small = load(tmp_path / "small.rnn")
     assert small.precision == "static_wi8_ai8"
@@ -604,12 +604,12 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
 
 
 WRONG = {
-    ("--qat", "--prune", "2:4"): "--qat trains for the precision of --quantize SCHEME; give it",
-    ("--qat", "--quantize", "fp16"): "--qat goes with a recipe; give --finetune RECIPE and --data PATH",
-    ("--prune", "2:4", "--resume", "kept"): "--resume goes with a recipe",
-    ("--teacher", "big.rnn"): "--teacher goes with a recipe",
-    ("--prune", "2:4", "--distill", "0.5"): "--distill and --temperature go with a teacher; give --teacher FILE",
-    ("--prune", "2:4", "--temperature", "2"): "--distill and --temperature go with a teacher",
+    ("--qat", "--prune", "2:4"): "--qat needs the precision to train for; give --precision",
+    ("--qat", "--precision", "fp16"): "--qat needs a recipe; give --recipe RECIPE and --data PATH",
+    ("--prune", "2:4", "--checkpoint", "kept"): "--checkpoint needs a recipe",
+    ("--teacher", "big.rnn"): "--teacher needs a recipe",
+    ("--prune", "2:4", "--distill-weight", "0.5"): "--distill-temperature need a teacher; give",
+    ("--prune", "2:4", "--distill-temperature", "2"): "--distill-weight and --distill-temperature need",
 }
 
 

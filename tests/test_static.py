@@ -17,7 +17,6 @@ from edgernn.integer.forms import MAKE
 from edgernn.integer.plan import QuantizationParameters, choose_qparams, integer_plan
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps, Stepper
-from edgernn.model.cell import cell
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.operation import Ref
 from edgernn.model.range import Range
@@ -241,7 +240,6 @@ def test_a_matrix_that_no_step_can_make_fit_is_refused():
 # States
 
 
-@cell
 @dataclass(frozen=True)
 class Integrator:
     """h = keep * h + gain * x."""
@@ -249,55 +247,56 @@ class Integrator:
     keep: float
     gain: float
     states = {"h": 6}  # noqa: RUF012
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0], self.keep) + ops.scale(x, self.gain)
         return h, (h,)
 
 
-@cell
 @dataclass(frozen=True)
 class Mean:
     """h = h + by * (x - h): bounded, but moved by little at a time."""
 
     by: float
     states = {"h": 6}  # noqa: RUF012
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.scale(x - state[0], self.by)
         return h, (h,)
 
 
-@cell
 @dataclass(frozen=True)
 class Gated:
     """h = h + z * (x - h): between x and itself, whatever the gate."""
 
     states = {"h": 6}  # noqa: RUF012
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.sigmoid(x) * (x - state[0])
         return h, (h,)
 
 
-@cell
 @dataclass(frozen=True)
 class Overshoots:
     """h = h + n * (x - h) with n from -1 to 1: up to as far beyond itself as x is away."""
 
     states = {"h": 6}  # noqa: RUF012
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.tanh(x) * (x - state[0])
         return h, (h,)
 
 
-@cell
 @dataclass(frozen=True)
 class SquaresItself:
     """A formula that is not of one degree in its state, and has no corners that bound it."""
 
     states = {"h": 6}  # noqa: RUF012
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0] * state[0], 0.5) + ops.scale(x, 0.1)

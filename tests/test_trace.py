@@ -9,20 +9,19 @@ from hypothesis import given, settings, strategies as st
 from edgernn.cells import Activation, Dense
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
-from edgernn.model.cell import cell
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.operation import Ref
 from edgernn.model.trace import trace
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 
-@cell
 @dataclass(frozen=True)
 class Says:
     """A cell whose step is given."""
 
     does: object
     states: ClassVar = {}
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         return self.does(ops, x), state
