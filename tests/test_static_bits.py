@@ -18,7 +18,7 @@ from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import inverse_root
 from edgernn.integer.forms import MAKE
 from edgernn.integer.normalize import WIDEST
-from edgernn.integer.plan import IntegerPlan, QuantizationParameters, static
+from edgernn.integer.plan import IntegerPlan, QuantizationParameters, integer_plan
 from edgernn.integer.reproducible import differing
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import INPUT, Graph, Layer
@@ -85,7 +85,7 @@ def test_compiled_code_has_the_bits_of_numpy(way, tmp_path):
     quick = replace(WAYS[way], optimize=min("-O1", WAYS[way].optimize))
     output, at = quick.output(tmp_path, program(list(graphs.values())), data), 0
     for key, graph in graphs.items():
-        plan, manifest, results = static(graph), graph_manifest(graph), expected[key]
+        plan, manifest, results = integer_plan(graph), graph_manifest(graph), expected[key]
         row = np.dtype([(str(i), each.dtype, each.shape[2:]) for i, each in enumerate(results)])
         rows = np.frombuffer(output, row, STREAMS * STEPS, at).reshape(STREAMS, STEPS)
         at += rows.nbytes

@@ -20,7 +20,7 @@ from edgernn.model.tensor import DYNAMIC, SCHEMES, STATIC
 from edgernn.model.window import Stage, Window
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends.onnxruntime import CONFIG
-from edgernn.runtime.float_io import integers
+from edgernn.runtime.io_quantization import integers
 from edgernn_export import export
 from edgernn_export.proof.integers import errs
 from edgernn_export.targets.destination import place
@@ -58,7 +58,7 @@ def cut(named, static):
     there = {name for node in graph.node for name in node.output}
     results = {
         named.names[ref.name]: ref
-        for op in filter(static.integer, static.trace.operations)
+        for op in filter(static.is_integer, static.trace.operations)
         for ref in op.outputs
         if op.name != "split" or named.names[ref.name] in there
     }
@@ -90,7 +90,9 @@ def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
         values = stepper.values(x, states)
         feed = {"x": integers(manifest, "x", x)[None] if graph.vocabulary_size == 0 else x}
         feed |= {f"{state}.in": integers(manifest, state, states[state])[None] for state in manifest.states}
-        feed |= {named.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.whole}
+        feed |= {
+            named.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.integer_values
+        }
         for each in sessions:
             actual = dict(
                 zip(
@@ -99,7 +101,7 @@ def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
                     strict=True,
                 )
             )
-            for op in filter(static.integer, static.trace.operations):
+            for op in filter(static.is_integer, static.trace.operations):
                 for ref in op.outputs:
                     if op.name == "split" and f"{named.names[ref.name]}.made" not in actual:
                         continue

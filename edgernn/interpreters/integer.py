@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from edgernn.array import Array
 from edgernn.errors import UsageError
-from edgernn.integer.forms import integer
-from edgernn.integer.plan import IntegerPlan, static
+from edgernn.integer.forms import integer_forms
+from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.interpreters.numpy import SameOps, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC
 
@@ -30,7 +30,7 @@ class IntegerOps:
 
     def __init__(self, plan: IntegerPlan) -> None:
         self.plan = plan
-        self._forms = integer(plan)
+        self._forms = integer_forms(plan)
         self._float = SameOps()
 
     def apply(self, op: Op, args: Sequence[Any], /) -> Any:
@@ -74,7 +74,7 @@ class IntegerStepper(Stepper):
                 f"{', '.join(STATIC)}"
             )
         super().__init__(graph.astype("float32"), "float32")
-        self.plan: IntegerPlan = static(self.graph)
+        self.plan: IntegerPlan = integer_plan(self.graph)
         self._operations = operations(self.plan)
 
     def initial_state(self, *batch: int) -> dict[str, Array]:
@@ -99,10 +99,10 @@ class IntegerStepper(Stepper):
         return y, {name: self._rounded(name, state) for name, state in after.items()}
 
     def step_integers(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
-        """The same with int64 for those of x, y and the states that are in `plan.float_io`, float32 for the others."""
+        """The same, with int64 for x, y and states that are in `plan.io_quantization` and float32 for others."""
         values, outputs = self.values(x, states), {OUTPUT: self.trace.y}
         outputs |= {state.name: state.after for state in self.trace.states}
-        io, ops = self.plan.float_io, self._operations
+        io, ops = self.plan.io_quantization, self._operations
         results = {
             name: (ops.integers if name in io else ops.numbers)(ref, values[ref.name]) for name, ref in outputs.items()
         }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from edgernn.errors import UnsupportedError
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

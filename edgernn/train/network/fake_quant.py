@@ -12,7 +12,7 @@ import torch
 
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.interpreters.numpy import SILENCE
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC
 from edgernn.train.network.torch_ops import TorchOps
 
@@ -31,12 +31,12 @@ class FakeOps:
     def __init__(self, plan: IntegerPlan, weights: Mapping[int, torch.Tensor]) -> None:
         self.plan = plan
         self._ops = TorchOps(weights)
-        self._rounded = plan.whole | {state.before.name for state in plan.trace.states}
+        self._rounded = plan.integer_values | {state.before.name for state in plan.trace.states}
 
     def apply(self, op: Op, args: Sequence[Any], /) -> Any:
         """Apply one operation to rounded values, and round its result."""
         result = self._ops.apply(op, [self._argument(op, *pair) for pair in zip(op.args, args, strict=True)])
-        if op.name == "split" or not self.plan.integer(op):  # the parts have the quantization parameters of the whole
+        if op.name == "split" or not self.plan.is_integer(op):  # parts have the parameters of the whole
             return result
         return rounded(result, self.plan.quantization[op.outputs[0].name])
 
@@ -46,7 +46,7 @@ class FakeOps:
             return value
         if op.name == "affine" and op.args[0].scheme == DYNAMIC:
             return rounded_alone(value)
-        if not self.plan.integer(op) or arg.name in self._rounded or arg.name not in self.plan.quantization:
+        if not self.plan.is_integer(op) or arg.name in self._rounded or arg.name not in self.plan.quantization:
             return value
         return rounded(value, self.plan.quantization[arg.name])
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace
 
 QUANTIZE, DEQUANTIZE, REQUANTIZE = "quantize", "dequantize", "requantize"
@@ -32,9 +32,9 @@ class CastTrace:
 
 def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
     """Insert the casts of a step; a step without integers has none."""
-    float_io = plan.float_io
+    float_io = plan.io_quantization
     whole = [state.before.name for state in steps.states if state.name in float_io] + [INPUT] * (INPUT in float_io)
-    quantization = {name: plan.quantization[name] for name in (*whole, *plan.whole)}
+    quantization = {name: plan.quantization[name] for name in (*whole, *plan.integer_values)}
     operations: list[Op] = []
     casts: dict[str, Ref] = {}
 
@@ -60,8 +60,8 @@ def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
         return op.outputs[0]
 
     for step in steps.operations:
-        op = _with_inputs(step, plan.integer(step), cast)
-        if op.name == "concat" and plan.integer(step):
+        op = _with_inputs(step, plan.is_integer(step), cast)
+        if op.name == "concat" and plan.is_integer(step):
             to = plan.quantization[step.outputs[0].name]
             op = replace(op, args=tuple(requantize(ref, op.layer, to) for ref in op.inputs))
         operations.append(op)

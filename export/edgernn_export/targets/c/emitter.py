@@ -9,7 +9,7 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.c.casts import CastTrace

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from edgernn.model.record import Op, Ref
-from edgernn.model.trace import Trace, without_idle
+from edgernn.model.operation import Op, Ref
+from edgernn.model.trace import Trace, without_unused
 
 ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "requantize")
 SPLITTABLE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")
@@ -65,7 +65,7 @@ def hoist_splits(steps: Trace, fixed: Collection[str] = ()) -> Trace:
         at = operations.index(cut)
         operations[at : at + 1] = parts
         operations.remove(source)
-    return without_idle(replace(steps, operations=tuple(operations)))
+    return without_unused(replace(steps, operations=tuple(operations)))
 
 
 def _on_parts(source: Op, cut: Op, operations: Sequence[Op]) -> list[Op]:

@@ -7,11 +7,11 @@ import numpy as np
 
 from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
-from edgernn.integer.forms import Affine, Curve, Moved, Product, Rows, Scaled, Sum, Table
+from edgernn.integer.forms import Affine, Curve, Product, Requantized, Rows, Scaled, Sum, Table
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
-from edgernn.model.record import Ref
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.c.emitter import COps, Emitter
 from edgernn_export.targets.c.fusion import Group
@@ -83,7 +83,7 @@ class CIntegerOps(COps):
         return self._saturated(self._call("rescale_plus", self._centred(x, form.x), *pointers, form.shift), form.to)
 
     def relu(self, x: Ref) -> Ref:
-        form = self._form(Moved)
+        form = self._form(Requantized)
         positive = self._call("q_positive", self._centred(x, form.x))
         return self._saturated(self._call("rescale", positive, form.mantissa, form.shift), form.to)
 
@@ -106,7 +106,7 @@ class CIntegerOps(COps):
     def requantize(self, x: Ref) -> Ref:
         """Integers with other quantization parameters."""
         to = self._qparams(self.emitter.op.outputs[0])
-        form = integer_forms.moved(self._qparams(x), to)
+        form = integer_forms.requantized(self._qparams(x), to)
         return self._saturated(self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift), to)
 
     def concat(self, *xs: Ref) -> Ref:

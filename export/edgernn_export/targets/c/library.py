@@ -5,7 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from edgernn.artifact.checksum import fill
-from edgernn.artifact.manifest import write as describe
+from edgernn.artifact.manifest import dump_manifest
 from edgernn.device import isa
 from edgernn.device.board import Device
 from edgernn.errors import UnsupportedError
@@ -30,7 +30,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """
     level, compiler = _compiler(place.device)
     named = named_trace(graph, SCHEMES)
-    manifest = describe(replace(named.manifest, cpu=level))
+    manifest = dump_manifest(replace(named.manifest, cpu=level))
     code = write(named, PREFIX, manifest, include="")
     library = fill(shared_library(code.source + _for_python(named), compiler))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, level, library).encode()}

@@ -21,9 +21,9 @@ ERROR_ROUNDED = 2e-2  # of the largest answer, where a different rounding in flo
 
 def self_test(named: NamedTrace, whole: IntegerPlan) -> dict[str, object]:
     """The fields of the template that make the self-test."""
-    graph, float_io = named.graph, whole.float_io
+    graph, float_io = named.graph, whole.io_quantization
     frames = np.abs(random_frames(graph.inputs, graph.vocabulary_size, STEPS, seed=1))  # so that logarithms are numbers
-    reference = IntegerStepper(graph) if whole.whole else Stepper(graph, "float32")
+    reference = IntegerStepper(graph) if whole.integer_values else Stepper(graph, "float32")
     answers, _ = reference.run(frames)
     finite = np.nan_to_num(answers.astype(np.float32), posinf=0, neginf=0)
     steps = int(np.isfinite(answers).all(axis=1).argmin()) or STEPS * int(np.isfinite(answers[0]).all())
@@ -43,7 +43,7 @@ def _error(named: NamedTrace, whole: IntegerPlan, frames: Array, answers: Array)
     """The largest difference that another machine may show."""
     graph, size = named.graph, float(np.abs(answers).max())
     differs = whole.trace.y.name in differing(whole)
-    if whole.whole:
+    if whole.integer_values:
         return ERROR_ROUNDED * size * differs
     if DYNAMIC in graph.precision:
         return (ERROR_ROUNDED if differs else ERROR) * size

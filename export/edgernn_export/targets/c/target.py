@@ -7,8 +7,8 @@ from string import Template
 
 import numpy as np
 
-from edgernn.integer.forms import integer
-from edgernn.integer.plan import IntegerPlan, static
+from edgernn.integer.forms import integer_forms
+from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
@@ -61,7 +61,7 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         manifest: the JSON that `about` returns.
         include: the line that includes the header; the source contains the header when it is empty.
     """
-    graph, plan = named.graph, static(named.graph)
+    graph, plan = named.graph, integer_plan(named.graph)
     emitter = _emitted(named, plan)
     fields, states, about = struct(emitter), initial_states(emitter), manifest.encode()
     x_type, y_type = frame_type(emitter), emitter.value_type(emitter.step.trace.y)
@@ -100,14 +100,14 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
 
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     """The emitter with all operations written."""
-    step = with_casts(hoist_splits(named.trace, plan.whole), plan)
+    step = with_casts(hoist_splits(named.trace, plan.integer_values), plan)
     groups = fuse(step.trace)
     layout = lay_out(step.trace, groups, {name: value_type(qparams) for name, qparams in step.quantization.items()})
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"
     emitter = Emitter(named, step, layout, identifiers, names, {ref.name: ref for ref in named.ins})
-    floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer(plan))
+    floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer_forms(plan))
     for group in groups:
         (integers if _is_integer(group, plan) else floats).write(group)
     return emitter
@@ -116,7 +116,7 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
 def _is_integer(group: Group, plan: IntegerPlan) -> bool:
     """Whether the operations of a group compute with integers or cast them."""
     op = group.operations[0]
-    return plan.integer(op) or op.name in (QUANTIZE, DEQUANTIZE, REQUANTIZE)
+    return plan.is_integer(op) or op.name in (QUANTIZE, DEQUANTIZE, REQUANTIZE)
 
 
 def _body(emitter: Emitter, x_type: str) -> dict[str, str]:

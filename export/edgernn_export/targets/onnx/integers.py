@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgernn.integer.forms import affine, lookup
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT
-from edgernn.model.record import Ref
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.operations import OnnxOps
@@ -40,8 +40,8 @@ class OnnxIntegerOps(OnnxOps):
     def __init__(self, named: NamedTrace, static: IntegerPlan) -> None:
         super().__init__(named)
         self.static = static
-        float_io = {state.before.name for state in named.trace.states if state.name in static.float_io}
-        self.integer_values = static.whole | float_io | ({INPUT} & static.float_io.keys())
+        float_io = {state.before.name for state in named.trace.states if state.name in static.io_quantization}
+        self.integer_values = static.integer_values | float_io | ({INPUT} & static.io_quantization.keys())
         for output, ref in named.outs.items():
             if self.names[ref.name] == output and (self._output_qparams(output) is None) == (
                 ref.name in self.integer_values
@@ -92,12 +92,12 @@ class OnnxIntegerOps(OnnxOps):
 
     def _output_qparams(self, output: str) -> QuantizationParameters | None:
         """The quantization parameters of an output; None for a float one."""
-        return self.static.float_io.get(output.removesuffix(".out"))
+        return self.static.io_quantization.get(output.removesuffix(".out"))
 
     @property
     def _is_integer(self) -> bool:
         """Whether the operation computes with integers."""
-        return self.static.integer(self.op)
+        return self.static.is_integer(self.op)
 
     def _name(self, ref: Ref) -> str:
         """The name of an input of the operation: of integers that it moves, else of floats."""

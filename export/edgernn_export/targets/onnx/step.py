@@ -6,7 +6,7 @@ import onnx
 from onnx import helper
 
 from edgernn.artifact.manifest import Signature, signature
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT
 from edgernn.model.replay import replay
 from edgernn_export.targets.naming import NamedTrace
@@ -25,9 +25,9 @@ TYPES = {
 
 def step(named: NamedTrace) -> onnx.GraphProto:
     """One step: from `x` and each state before it to `y` and each state after it, named as in the manifest."""
-    plan = static(named.graph)
+    plan = integer_plan(named.graph)
     writer: OnnxOps
-    if plan.whole:
+    if plan.integer_values:
         writer = OnnxIntegerOps(named, plan)
     else:
         named = replace(named, trace=summed(named.trace))

@@ -18,9 +18,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.integer.forms import affine, lookup
-from edgernn.integer.plan import FIXED, WITHIN, IntegerPlan, QuantizationParameters
+from edgernn.integer.plan import FIXED_QPARAMS, INNER_OPERATIONS, IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import NamedTrace
@@ -54,7 +54,7 @@ Outside, LiteRT's delegate fails in some cases and plain kernels end the process
 
 MOST_OF_16_BITS = 2.0  # scale of the input of sigmoid and tanh: from 2.7 on a factor in the kernels overflows
 
-IN_FLOAT = ("normalize", *WITHIN)
+IN_FLOAT = ("normalize", *INNER_OPERATIONS)
 """The operations without an integer operator in both runtimes."""
 
 BIAS = {8: np.int32, 16: np.int64}
@@ -71,8 +71,8 @@ class TfliteIntegerOps(TfliteOps):
     def __init__(self, named: NamedTrace, flat: Flat, place: Place, static: IntegerPlan) -> None:
         super().__init__(named, flat, place)
         self.static = static
-        before = {state.before.name for state in named.trace.states if state.name in static.float_io}
-        self.integer_values = static.whole | before | ({INPUT} & static.float_io.keys())
+        before = {state.before.name for state in named.trace.states if state.name in static.io_quantization}
+        self.integer_values = static.integer_values | before | ({INPUT} & static.io_quantization.keys())
         for output, ref in named.outs.items():
             is_float = self._output_qparams(output) is None
             if self.names[ref.name] == output and is_float == (ref.name in self.integer_values):
@@ -113,7 +113,7 @@ class TfliteIntegerOps(TfliteOps):
         return self._operator("GATHER", [stored_rows, super()._value(index)], schema.GatherOptionsT())
 
     def log(self, x: Ref) -> Ref:
-        if not self.static.integer(self.op):
+        if not self.static.is_integer(self.op):
             return super().log(x)
         positive = self._inner("positive", x.width)  # the logarithm of a negative number is NaN
         self.flat.operator("RELU", [self._value(x)], [positive])
@@ -124,7 +124,7 @@ class TfliteIntegerOps(TfliteOps):
 
     def apply(self, op: Op, args: Sequence[Any], /) -> Any:
         self._native, self._bits = False, 0
-        if self.static.integer(op):
+        if self.static.is_integer(op):
             refs = op.outputs if op.name in {"concat", "lookup"} else (*op.inputs, *op.outputs)
             self._bits = max(self.static.quantization[ref.name].bits for ref in refs)  # of the operator's integers
             self._native = self._fits(op)
@@ -161,7 +161,7 @@ class TfliteIntegerOps(TfliteOps):
     def _quantized(self, result: Ref) -> Ref:
         """The result of the operation, quantized where its operators compute it in float or with another scale."""
         for ref in self.op.outputs:
-            if ref.name in self.static.whole and self._result(ref) != self._own_integers(ref):
+            if ref.name in self.static.integer_values and self._result(ref) != self._own_integers(ref):
                 self._quantize(self._result(ref), self._own_integers(ref), self.static.quantization[ref.name])
         return result
 
@@ -175,7 +175,7 @@ class TfliteIntegerOps(TfliteOps):
 
     def _result(self, ref: Ref) -> int:
         """What the operator computes: the value itself, or what is quantized to it."""
-        if ref.name not in self.static.whole:
+        if ref.name not in self.static.integer_values:
             return super()._result(ref)
         if not self._native:
             return self.flat.tensor(f"{ref.name}.exact", (1, ref.width))
@@ -188,7 +188,7 @@ class TfliteIntegerOps(TfliteOps):
         """The quantization parameters of a result as its operator computes it."""
         to = self.static.quantization[ref.name]
         wide = QuantizationParameters(float(np.float32(to.reach * to.scale / 32767)), 0, 16)
-        return FIXED.get((op.name, self._bits), to if to.bits == self._bits else wide)
+        return FIXED_QPARAMS.get((op.name, self._bits), to if to.bits == self._bits else wide)
 
     def _factor(self, factor: Tensor | float, role: str) -> int:
         if not self._native or isinstance(factor, Tensor):
@@ -233,4 +233,4 @@ class TfliteIntegerOps(TfliteOps):
 
     def _output_qparams(self, output: str) -> QuantizationParameters | None:
         """The quantization parameters of an output; None for a float one."""
-        return self.static.float_io.get(output.removesuffix(".out"))
+        return self.static.io_quantization.get(output.removesuffix(".out"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from edgernn.artifact.checksum import fill
 from edgernn.artifact.manifest import step_signature
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
@@ -18,8 +18,8 @@ from edgernn_export.targets.tflite.operations import TfliteOps
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     named, flat = named_trace(graph, SCHEMES), Flat()
-    plan = static(named.graph)
-    writer = TfliteIntegerOps(named, flat, place, plan) if plan.whole else TfliteOps(named, flat, place)
+    plan = integer_plan(named.graph)
+    writer = TfliteIntegerOps(named, flat, place, plan) if plan.integer_values else TfliteOps(named, flat, place)
     shapes = step_signature(named.manifest)
     for ref in named.ins:
         writer.input(ref, *shapes[ref.name])
