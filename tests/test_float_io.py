@@ -16,7 +16,7 @@ from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.runtime.io_quantization import FloatIO, integers, numbers
+from edgernn.runtime.float_io import FloatIO, integers, numbers
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 KWS = keyword_spotter()

@@ -15,7 +15,7 @@ from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.runtime.io_quantization import integers, numbers
+from edgernn.runtime.float_io import integers, numbers
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
 from edgernn_export.proof.integers import within

@@ -20,7 +20,7 @@ from edgernn.model.tensor import DYNAMIC, SCHEMES, STATIC
 from edgernn.model.window import Stage, Window
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends.onnxruntime import CONFIG
-from edgernn.runtime.io_quantization import integers
+from edgernn.runtime.float_io import integers
 from edgernn_export import export
 from edgernn_export.proof.integers import errs
 from edgernn_export.targets.destination import place
