@@ -92,7 +92,7 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
     for name in FEW:
         planned = plan(quantized(name, scheme), tuple(SCHEMES))
         whole = integer_plan(planned.graph)
-        for op in filter(whole.integer, planned.trace.operations):
+        for op in filter(whole.is_integer, planned.trace.operations):
             runs, ops = interpreter(alone(op, planned, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
             bits = whole.quantization[op.outputs[0].name].bits
             for _ in range(6):
