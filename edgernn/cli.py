@@ -15,20 +15,21 @@ from typing import Any
 import click
 
 from edgernn.commands import VERBS
+from edgernn.device.runtimes import packages
 from edgernn.errors import EdgernnError, ParityError, PrecisionWarning
 from edgernn.process import interrupt
 from edgernn.version import VERSION
 
 _shown = warnings.showwarning
 
-RUNTIMES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "onnx", "torch")
+EXPORTERS = ("onnx", "torch")  # packages that export and training need, listed after those of the runtimes
 
 
 def _versions(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         click.echo(f"edgernn {VERSION}")
         click.echo(f"  Python {platform.python_version()} on {platform.system()} {platform.machine()}")
-        for package in RUNTIMES:
+        for package in (*packages(), *EXPORTERS):
             click.echo(f"  {package} {_installed(package)}")
         context.exit()
 

@@ -17,6 +17,7 @@ from edge import edge
 from edgernn.device import board as boards, isa, probe, profile, survey
 from edgernn.device.profile import COMPUTER, FIGURES, MICROCONTROLLER
 from edgernn.device.rates import RATES, StepRate
+from edgernn.device.runtimes import NATIVE, running, suffixes
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.files.toml import closest
 
@@ -100,16 +101,16 @@ def test_a_device_says_what_its_figures_say(name):
 @pytest.mark.parametrize("name", boards.names())
 def test_a_format_runs_exactly_where_its_runtime_is(name):
     board = boards.load(name)
-    for suffix, packages in boards.RUNTIMES.items():
-        if any(board.wheels[package] for package in packages):
+    for suffix in (each for each in suffixes() if running(each) != (NATIVE,)):
+        if any(board.wheels[runtime.package] for runtime in running(suffix)):
             assert suffix in board.formats
-            assert board.wheels[board.runtime(suffix)]
+            assert board.wheels[board.runtime(suffix).package]
         else:
             assert suffix not in board.formats
             with pytest.raises(UnsupportedError, match=rf"board '{name}' has no .*; it can run .*\.c"):
                 board.runtime(suffix)
     for suffix in {".c", ".so"} & {*board.formats}:
-        assert board.runtime(suffix) == ""
+        assert board.runtime(suffix) is NATIVE
 
 
 @pytest.mark.parametrize("name", [name for name in BOARDS if not boards.load(name).microcontroller])
@@ -148,7 +149,7 @@ def test_the_message_of_a_missing_runtime_names_what_runs():
         boards.load("raspberrypi4-32bit").runtime(".onnx")
     assert str(found.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
     bare = boards.Device("x", "X", wheels={"ai-edge-litert": False, "tflite-runtime": True})
-    assert (bare.formats, bare.runtime(".tflite")) == ((".c", ".tflite"), "tflite-runtime")
+    assert (bare.formats, bare.runtime(".tflite").name) == ((".c", ".tflite"), "tflite-runtime")
     with pytest.raises(UnsupportedError, match=r"'x' has no known target for a compiler; it can run \.c, \.tflite"):
         bare.runtime(".so")
     with pytest.raises(UnsupportedError, match="'this' has no onnxruntime installed"):

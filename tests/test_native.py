@@ -26,7 +26,7 @@ from edgernn_export import export
 from edgernn_export.proof.floats import Bounds
 from edgernn_export.targets.c import compiler, library
 from edgernn_export.targets.c.selftest import STEPS, self_test
-from edgernn_export.targets.destination import place
+from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import plan
 from edgernn_export.translate import render
 from ways import needs
@@ -120,7 +120,7 @@ def test_a_board_is_compiled_for_where_no_home_is_set(monkeypatch):
 
 
 def render_for(graph, board):
-    return render(graph, "m.so", place("m.so", device=board))
+    return render(graph, "m.so", destination_of("m.so", device=board))
 
 
 def test_the_same_graph_and_compiler_give_the_same_bytes():
@@ -180,7 +180,7 @@ def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkey
     with pytest.raises(ParityError, match=rf"fails its own test on this machine: {at}, and may be \S+; export it"):
         export(KWS, tmp_path / "m.so")
     assert list(tmp_path.iterdir()) == []
-    for file, data in library.render(KWS, "m", place("m.so")).items():
+    for file, data in library.render(KWS, "m", destination_of("m.so")).items():
         (tmp_path / file).write_bytes(data)
     done = subprocess.run([sys.executable, tmp_path / "m_stream.py"], capture_output=True, text=True, check=False)
     assert re.search(rf"frame 0, element 0: {shown}\d*, expected 0.25, at most \S+ apart", done.stderr)

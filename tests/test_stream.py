@@ -9,15 +9,15 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn.cells import Rnn
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, StateError, UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.runtime.backends import onnxruntime as ort_backend, tflite as tflite_backend
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter, t
 
-SUFFIXES = sorted(BACKENDS)
+SUFFIXES = suffixes()
 KWS = keyword_spotter()
 XS = frames(KWS, 30)
 

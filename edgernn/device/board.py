@@ -11,19 +11,12 @@ from typing import Any
 from edgernn.device.probe import probe
 from edgernn.device.profile import FIGURES, Figure, Profile, read
 from edgernn.device.rates import RATES, StepRate
+from edgernn.device.runtimes import RUNTIMES, Runtime, packages, running
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.files.toml import misspelt
 
 THIS = "this"
-
-RUNTIMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {".onnx": ("onnxruntime",), ".tflite": ("ai-edge-litert", "tflite-runtime"), ".rnn": ("numpy",)}
-)
-"""Suffix of an artifact -> the packages that run it, the preferred one first."""
-
-COMPILED = (".so", ".c")
-"""Artifacts that no package needs to run: a compiler on the host makes them for the board's triple."""
 
 ARMV6 = re.compile(r"armv6[a-z]*|(raspberry)?r?pi(zero|0|1[ab]?)(plus|w|wh)?|arm1176[a-z]*")
 """Names, in small letters and digits alone, of boards of the architecture ARMv6: the first Raspberry Pi, the Zero."""
@@ -93,8 +86,16 @@ class Device:
     @property
     def formats(self) -> tuple[str, ...]:
         """The suffixes of the artifacts that the board can run, as far as is known."""
-        compiled = COMPILED if self.triple and self.cpu and self.level else (".c",)
-        return (*compiled, *(suffix for suffix, packages in RUNTIMES.items() if any(map(self.wheels.get, packages))))
+        forms: list[str] = []
+        for runtime in RUNTIMES.values():
+            forms += [runtime.suffix] * self.runs(runtime) + [runtime.source] * bool(runtime.source)
+        return tuple(dict.fromkeys(forms))
+
+    def runs(self, runtime: Runtime) -> bool:
+        """Whether the board has the package of a runtime, or the runtime needs none and a compiler knows the board."""
+        if runtime.package:
+            return bool(self.wheels.get(runtime.package))
+        return bool(self.triple and self.cpu and self.level)
 
     def rate(self, name: str) -> StepRate:
         """What is asked of a step in a named use.
@@ -106,18 +107,18 @@ class Device:
             raise UsageError(f"board '{self.name}' has no use '{name}'; {misspelt(name, self.rates)}")
         return self.rates[name]
 
-    def runtime(self, suffix: str) -> str:
-        """The package that runs artifacts of this suffix; "" where compiled code needs none.
+    def runtime(self, suffix: str) -> Runtime:
+        """The preferred runtime of artifacts of this suffix on the board.
 
         Raises:
-            UsageError: nothing has this suffix.
-            UnsupportedError: the board has no such package, or no compiler writes for it.
+            UsageError: no runtime has this suffix.
+            UnsupportedError: the board has no package that runs them, or no compiler knows the board.
         """
-        if suffix not in RUNTIMES and suffix not in COMPILED:
-            raise UsageError(f"no artifact ends in '{suffix}'; there are {', '.join((*COMPILED, *RUNTIMES))}")
-        if suffix in self.formats:
-            return next((package for package in RUNTIMES.get(suffix, ()) if self.wheels.get(package)), "")
-        lacks = " or ".join(RUNTIMES[suffix]) if suffix in RUNTIMES else ""
+        choices = running(suffix)
+        for runtime in choices:
+            if self.runs(runtime) or suffix == runtime.source:
+                return runtime
+        lacks = " or ".join(each.package for each in choices if each.package)
         wheel = f"{lacks} installed" if self.name == THIS else f"wheel of {lacks}"
         what = wheel if lacks else "known target for a compiler"
         raise UnsupportedError(f"board '{self.name}' has no {what}; it can run {', '.join(self.formats)}")
@@ -160,7 +161,7 @@ def this() -> Device:
 
 def _device(name: str, profile: Profile) -> Device:
     said: dict[str, Any] = {key: figure.value for key, figure in profile.figures.items()}
-    wheels = {package: said.pop(package, None) for package in FIGURES["runtimes"]}
+    wheels = {package: said.pop(package, None) for package in packages()}
     rates = MappingProxyType({**RATES, **profile.rates})
     return Device(
         name, profile.title, **said, wheels=wheels, rates=rates, figures=profile.figures, sources=profile.sources

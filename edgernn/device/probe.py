@@ -12,6 +12,7 @@ from typing import Any
 
 from edgernn.device import isa
 from edgernn.device.profile import FIGURES, Figure, Profile
+from edgernn.device.runtimes import packages
 
 PROC = Path("/proc")
 CPU0 = Path("/sys/devices/system/cpu/cpu0")
@@ -141,7 +142,7 @@ PROBES: Mapping[str, tuple[Callable[[], Any], str]] = MappingProxyType(
         "triple": (_triple, "libc"),
         "cpu": (_cpu, "here"),
         "governor": (_governor, "governor"),
-        **{name: (_installed(name), "packages") for name in FIGURES["runtimes"]},
+        **{name: (_installed(name), "packages") for name in packages()},
     }
 )
 """Figure -> how it is read, and in which of PLACES. The bandwidth of memory is measured, by edgernn.device.survey."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgernn.device.isa import LEVELS, MICROCONTROLLERS
 from edgernn.device.rates import SECTION as BUDGETS, StepRate, read as read_uses
+from edgernn.device.runtimes import packages
 from edgernn.files.toml import Document, closest, misspelt, parse
 
 UNKNOWN = "unknown"
@@ -90,7 +91,7 @@ FIGURES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "cpu": _text(r"[a-z0-9_]+", 'what zig calls a processor, such as "cortex_a72"'),
             "governor": _text(r"[a-z]+", 'what rules the clock, such as "performance"'),
         },
-        "runtimes": dict.fromkeys(("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime"), _YES),
+        "runtimes": dict.fromkeys(packages(), _YES),
         "microcontroller": {
             "flash_kib": _whole(1, 1 << 20, "KiB"),
             "sram_kib": _whole(1, 1 << 20, "KiB"),

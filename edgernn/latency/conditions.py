@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgernn.device import isa
+from edgernn.device.runtimes import packages
 from edgernn.version import VERSION
 
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 PI = "sys/devices/platform/soc/soc:firmware/get_throttled"  # Raspberry Pi OS; elsewhere the command `vcgencmd`
 QUOTAS = ("sys/fs/cgroup/cpu.stat", "sys/fs/cgroup/cpu/cpu.stat")
-PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime")
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def fingerprint(here: Machine, now: Moment, backend: str, threads: int) -> dict[
 
 def _versions() -> dict[str, str]:
     found = {}
-    for package in PACKAGES:
+    for package in packages():
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

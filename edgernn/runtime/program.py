@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import Manifest
 from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
+from edgernn.device.runtimes import opening
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.runtime.backend import Engine, WindowEngine
@@ -21,14 +21,6 @@ from edgernn.runtime.guard import check_window
 from edgernn.runtime.stream import OnBadInput, Stream
 
 Array = NDArray[Any]
-
-BACKENDS = {
-    ".onnx": "edgernn.runtime.backends.onnxruntime",
-    ".rnn": "edgernn.runtime.backends.numpy",
-    ".so": "edgernn.runtime.backends.native",
-    ".tflite": "edgernn.runtime.backends.tflite",
-}
-"""The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Program:
         sha256: the checksum in it.
         data: all of its bytes.
         engine: its runtime.
-        module: the backend, one of BACKENDS.
+        module: the backend that opened it, as edgernn.device.runtimes.Runtime.backend.
         threads: how many the runtime may use for a step.
     """
 
@@ -140,26 +132,14 @@ def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa:
         ParityError: compiled code that computes something else here than where it was written.
     """
     name = os.fspath(path)
-    backend = backend_of(name)
+    runtime = opening(name)
     if not isinstance(threads, int) or threads < 1:
         raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
-    return load(atomic.read(path), name, backend, threads)
-
-
-def backend_of(name: str) -> str:
-    """The module that runs files of this suffix.
-
-    Raises:
-        UsageError: there is none.
-    """
-    suffix = Path(name).suffix
-    if suffix not in BACKENDS:
-        raise UsageError(f"no backend opens '{name}'; there are {', '.join(sorted(BACKENDS))}")
-    return BACKENDS[suffix]
+    return load(atomic.read(path), name, runtime.backend, threads)
 
 
 def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
-    """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
+    """A program from the bytes of an artifact; `backend` is a module, as edgernn.device.runtimes.Runtime.backend."""
     sha256 = verify(data, name)
     engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
     return Program(name, sha256, data, engine, backend, threads)

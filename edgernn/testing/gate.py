@@ -9,6 +9,7 @@ from edgernn.artifact import rnn
 from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget.verdict import Budget, at, by_chance, microseconds
 from edgernn.device.board import Device, load
+from edgernn.device.runtimes import opening
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.files.toml import misspelt
 from edgernn.interpreters.numpy import random_frames
@@ -139,7 +140,7 @@ def _opened(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], o
     if callable(model) and not isinstance(model, programs.Program | Graph):
         return model, "a step", 0, frames if frames is not None else (None,)
     if isinstance(model, Graph):
-        program = programs.load(rnn.dumps(model), "graph.rnn", programs.backend_of("graph.rnn"))
+        program = programs.load(rnn.dumps(model), "graph.rnn", opening("graph.rnn").backend)
     else:
         program = model if isinstance(model, programs.Program) else programs.open(model)
     said = program.manifest

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.artifact.manifest import Manifest, check, read
-from edgernn.errors import FileError, MissingExtraError
+from edgernn.device.runtimes import named
+from edgernn.errors import FileError
 from edgernn.model.graph import INPUT, OUTPUT
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
@@ -17,7 +18,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError as error:
-    raise MissingExtraError("onnxruntime", "ort", "an .onnx file") from error
+    raise named("onnxruntime").missing() from error
 
 Array = NDArray[Any]
 

@@ -2,26 +2,29 @@
 
 import ctypes
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.artifact.manifest import Manifest, check, read
-from edgernn.errors import FileError, MissingExtraError
+from edgernn.device.runtimes import running
+from edgernn.errors import FileError
 
-try:
-    from ai_edge_litert.interpreter import Interpreter
 
-    PACKAGE = "ai-edge-litert"
-except ImportError:
-    try:
-        from tflite_runtime.interpreter import Interpreter
+def _installed() -> tuple[Any, str]:
+    """The class of interpreters in the preferred package that is installed, and the name of the package."""
+    runtimes = running(".tflite")
+    for runtime in runtimes:
+        try:
+            return import_module(f"{runtime.module}.interpreter").Interpreter, runtime.package
+        except ImportError as error:
+            reason = error
+    raise runtimes[0].missing() from reason
 
-        PACKAGE = "tflite-runtime"
-    except ImportError as error:
-        raise MissingExtraError("ai-edge-litert", "litert", "a .tflite file") from error
+
+Interpreter, PACKAGE = _installed()
 
 Array = NDArray[Any]
 

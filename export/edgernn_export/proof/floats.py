@@ -1,11 +1,10 @@
 """The proof of an artifact: its runtime against the numpy reading, step by step."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
+from edgernn.device.runtimes import named
 from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Array, Stepper, random_frames
@@ -23,7 +22,7 @@ LENGTHS = (STEPS, 1, 2, 7)  # of windows
 
 
 @dataclass(frozen=True)
-class Tolerance:
+class Allowance:
     """How far one step of a runtime may be from numpy.
 
     Attributes:
@@ -35,24 +34,9 @@ class Tolerance:
     own: float
 
 
-FLOAT = Tolerance(size=1e-5, own=10)
-
-ROUNDED: Mapping[str, Tolerance] = MappingProxyType(
-    {
-        "numpy": Tolerance(size=1e-5, own=1),
-        "native": Tolerance(size=1e-5, own=1),
-        "onnxruntime": Tolerance(size=1e-5, own=3),
-        "ai-edge-litert": Tolerance(size=1e-5, own=3),
-        "tflite-runtime": Tolerance(size=1e-5, own=3),
-    }
-)
-"""The runtime -> the tolerance of a graph in which affines round their input; FLOAT is that of every other precision.
-
-numpy and compiled code round alike, but for an integer that falls the other way because another word differs in its
-last digit. The others take another step and another zero (255 steps from the smallest to the largest value), so they
-and numpy are both off by up to half a step, each in its own way: 1.4 times what one of them loses alone. 3 times the
-most that DRAWS tries lose leaves room for chance; over 1000 steps of every cell it came to 2.4.
-"""
+SIZE = 1e-5
+FLOAT = Allowance(SIZE, own=10)
+"""Of every precision in which no affine rounds its input; edgernn.device.runtimes has the tolerances of the others."""
 
 
 def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
@@ -86,7 +70,7 @@ def prove_window(window: Window, program: Program) -> None:
         ParityError: an answer is further from float32 numpy than the tolerance of this precision on this runtime.
     """
     single = window.astype("float32")
-    reference, tolerance = WindowReading(single, "float32"), _tolerance(single.precision, program.backend)
+    reference, allowance = WindowReading(single, "float32"), _allowance(single.precision, program.backend)
     exact = WindowReading(single, "float64", Shaken())
     for steps in LENGTHS:
         frames = random_frames(single.inputs, single.vocabulary_size, steps, seed=steps)
@@ -95,7 +79,7 @@ def prove_window(window: Window, program: Program) -> None:
                 frames = np.abs(frames)
             wanted = reference.run(frames)
             others = exact.run(np.broadcast_to(frames, (1 + DRAWS, *frames.shape)))
-        bound = _bound(tolerance, wanted, others)
+        bound = _bound(allowance, wanted, others)
         _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
 
 
@@ -107,17 +91,17 @@ def sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | In
     return Stepper(graph, "float32"), bounds, _frames(bounds, steps)
 
 
-def _tolerance(precision: str, runtime: str) -> Tolerance:
-    return ROUNDED[runtime.split(maxsplit=1)[0]] if DYNAMIC in precision else FLOAT
+def _allowance(precision: str, runtime: str) -> Allowance:
+    return Allowance(SIZE, named(runtime).tolerance.dynamic) if DYNAMIC in precision else FLOAT
 
 
-def _bound(tolerance: Tolerance, reference: Array, tries: Array) -> float:
+def _bound(allowance: Allowance, reference: Array, tries: Array) -> float:
     """How far a result may be from the reference; the first of the tries is exact, the others are rounded by chance."""
     exact, *others = tries
     own = max(_distance(other, exact) for other in (reference, *others))
-    if tolerance is FLOAT and not np.isfinite(own):
+    if allowance is FLOAT and not np.isfinite(own):
         own = 0.0  # whatever is not finite must be the same; rounded to integers, it is nobody's promise
-    return tolerance.size * _size(reference) + tolerance.own * own
+    return allowance.size * _size(reference) + allowance.own * own
 
 
 class Bounds(Stepper):
@@ -130,18 +114,18 @@ class Bounds(Stepper):
 
     Args:
         graph: in float32.
-        runtime: one of ROUNDED, with or without its version.
+        runtime: the name of one, with or without its version.
     """
 
     def __init__(self, graph: Graph, runtime: str) -> None:
         super().__init__(graph, "float64", Shaken())
-        self.tolerance = _tolerance(graph.precision, runtime)
+        self.allowance = _allowance(graph.precision, runtime)
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
         """For each result of one step, given what float32 numpy makes of the same input and states."""
         before = {name: self._repeated(state).astype(np.float64) for name, state in states.items()}
         y, after = self.step(self._repeated(x), before)
-        return {name: _bound(self.tolerance, reference[name], tries) for name, tries in {"y": y, **after}.items()}
+        return {name: _bound(self.allowance, reference[name], tries) for name, tries in {"y": y, **after}.items()}
 
     def _repeated(self, x: Array) -> Array:
         return np.broadcast_to(x, (1 + DRAWS, *x.shape))

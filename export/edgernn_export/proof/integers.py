@@ -5,13 +5,12 @@ and then. What that does to a result depends on the model: so the definition is 
 moved by chance.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from edgernn.device.runtimes import named
 from edgernn.integer.fixedpoint import Integers
 from edgernn.integer.plan import IntegerPlan
 from edgernn.integer.reproducible import differing
@@ -25,46 +24,17 @@ LAST = 2.0**-22  # how far the last digits of two numbers of float32 move their 
 FLOAT = 1e-5  # of a result that is float, in parts of its largest value, or of 1
 
 
-@dataclass(frozen=True)
-class Slack:
-    """How far one step of a runtime may be from the definition.
-
-    Attributes:
-        steps: of the grid of a result.
-        own: a part of the most that DRAWS tries lose in this very step.
-    """
-
-    steps: float
-    own: float
-
-
-SLACK: Mapping[str, Slack] = MappingProxyType(
-    {
-        "numpy": Slack(0, 0),
-        "native": Slack(0, 1.0),
-        "onnxruntime": Slack(1, 0.6),
-        "ai-edge-litert": Slack(1, 1.0),
-        "tflite-runtime": Slack(1, 1.2),
-    }
-)
-"""The runtime -> its slack. Where there are no steps, it computes the very integers, and only float may differ.
-
-Beyond one step, ONNX Runtime came to 0.46 of the most, LiteRT to 0.62 and tflite-runtime to 0.86, over 200 steps of
-every cell. These two make tanh and sigmoid of 16 bits from a table of their own.
-"""
-
-
 class IntegerBounds(IntegerStepper):
     """How far each result of a step may be from the definition.
 
     Args:
         graph: in float32, with layers in a static scheme.
-        runtime: one of SLACK, with or without its version.
+        runtime: the name of one, with or without its version.
     """
 
     def __init__(self, graph: Graph, runtime: str) -> None:
-        self.slack = SLACK[runtime.split(maxsplit=1)[0]]
-        super().__init__(graph, Shaken if self.slack.steps else Crossed)
+        self.tolerance = named(runtime).tolerance
+        super().__init__(graph, Shaken if self.tolerance.steps else Crossed)
         loose = differing(self.plan)
         self._turned = {state.name for state in self.trace.states if state.after.name in loose}
 
@@ -78,10 +48,11 @@ class IntegerBounds(IntegerStepper):
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(tries - reference), nan=0.0).max()
         if name in self.plan.float_io:
-            qparams, steps = self.plan.float_io[name], max(self.slack.steps, name in self._turned)
+            qparams, steps = self.plan.float_io[name], max(self.tolerance.steps, name in self._turned)
             whole = steps * qparams.scale * (1 + LAST * qparams.reach)  # two numbers of float32 are subtracted
-            return whole + self.slack.own * float(lost)
-        return FLOAT * float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0)) + self.slack.own * float(lost)
+            return whole + self.tolerance.static * float(lost)
+        largest = float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0))
+        return FLOAT * largest + self.tolerance.static * float(lost)
 
 
 class Shaken(IntegerOps):
