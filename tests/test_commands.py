@@ -248,7 +248,7 @@ def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
         (folder / "as.rnn").write_bytes((folder / f"kws.{suffix}").read_bytes())
         assert "'as.rnn' is an artifact of edgernn and no .rnn: give the .rnn" in edge("info", "as.rnn", code=2)
     (folder / "as.so").write_bytes((folder / "kws.onnx").read_bytes())
-    assert "'as.so' is an artifact for another runtime" in edge("bench", "as.so", code=2)
+    assert "'as.so' is an artifact of another runtime" in edge("bench", "as.so", code=2)
 
 
 def test_info_says_what_the_integers_at_the_door_stand_for(folder):

@@ -96,7 +96,7 @@ def test_every_state_comes_back_exactly(data, scheme, name):
 class Echo:
     """A bound step that answers its own frame, as integers; and a block of them in one call."""
 
-    guards = True
+    guards, float_step = True, None
 
     def __init__(self, said):
         self.x, self.y = (np.zeros(6, said.dtype(name)) for name in ("x", "y"))
@@ -184,7 +184,7 @@ def test_a_raw_state_is_integers(program):
 
 @pytest.mark.parametrize("graph", [KWS, quantize(KWS)], ids=lambda graph: graph.precision)
 def test_where_there_are_no_integers_raw_is_refused(graph, tmp_path):
-    with pytest.raises(UnsupportedError, match=rf"raw=True, but '.*m.rnn' is {graph.precision} and neither reads"):
+    with pytest.raises(UnsupportedError, match=rf"raw=True, but '.*m.rnn' is {graph.precision}: none of its inputs"):
         opened(graph, tmp_path).stream(raw=True)
 
 

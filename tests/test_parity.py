@@ -161,30 +161,30 @@ def test_an_answer_near_nothing_that_is_left_of_large_terms_is_kept(suffix, tmp_
 class Broken:
     """A bound step of numpy with something done to it."""
 
-    guards = False
+    guards, run, float_step = False, None, None
 
     def __init__(self, bound, harm):
         self.bound, self.harm = bound, harm
         self.x, self.y = bound.x, bound.y
 
     def step(self):
-        before = tuple(state.copy() for state in self.bound.read())
+        before = tuple(state.copy() for state in self.bound.get_states())
         self.bound.step()
         self.harm(self.bound, before)
 
-    def read(self):
-        return self.bound.read()
+    def get_states(self):
+        return self.bound.get_states()
 
-    def write(self, states):
-        self.bound.write(states)
+    def set_states(self, states):
+        self.bound.set_states(states)
 
 
 def forgets(bound, before):
-    bound.write(before)
+    bound.set_states(before)
 
 
 def drifts(bound, _before):
-    bound.write(tuple(state + np.float32(1e-4) for state in bound.read()))
+    bound.set_states(tuple(state + np.float32(1e-4) for state in bound.get_states()))
 
 
 def errs(bound, _before):

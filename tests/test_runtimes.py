@@ -51,7 +51,7 @@ TOY = Runtime(
 class Bound:
     """One carried state, stepped by the definition."""
 
-    guards = False
+    guards, run, float_step = False, None, None
 
     def __init__(self, graph):
         self.stepper = Stepper(graph, "float32")
@@ -62,10 +62,10 @@ class Bound:
     def step(self):
         self.y[:], self.states = self.stepper.step(self.x.copy(), self.states)
 
-    def read(self):
+    def get_states(self):
         return tuple(self.states.values())
 
-    def write(self, states):
+    def set_states(self, states):
         self.states = {name: state.copy() for name, state in zip(self.states, states, strict=True)}
 
 

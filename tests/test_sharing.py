@@ -115,7 +115,7 @@ def test_a_hook_may_look_at_the_state_and_reset_it_and_may_not_step(program):
 
     def told(_miss):
         seen.append(stream.state["mean.seen"][0])
-        with pytest.raises(StateError, match="or by its watch's hook"):
+        with pytest.raises(StateError, match="or by its monitor's hook"):
             stream.step(X)
         stream.reset()
 
