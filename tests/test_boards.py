@@ -115,15 +115,15 @@ def test_a_format_runs_exactly_where_its_runtime_is(name):
 
 @pytest.mark.parametrize("name", [name for name in BOARDS if not boards.load(name).microcontroller])
 def test_a_profile_that_is_written_is_read_again(name):
-    said = profile.read((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
-    assert profile.read(profile.write(said), name) == said
+    said = profile.parse_profile((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
+    assert profile.parse_profile(profile.dump_profile(said), name) == said
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip), period=st.floats(1e-3, 1e9))
 def test_any_words_of_a_profile_are_written_so_that_they_are_read(text, period):
     said = profile.Profile(text, {"cores": profile.Figure(2, text)}, {text: text}, {text: StepRate(period, period / 2)})
-    assert profile.read(profile.write(said), "x") == said
+    assert profile.parse_profile(profile.dump_profile(said), "x") == said
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -264,14 +264,14 @@ WRONG = {  # name -> what is replaced, with what, the line, and words of the mes
     "source kind": ('4, source = "book"', "4, source = [1]", 9, "has the source '[1]', not in [sources]"),
     "unused": ('page = "a page"', 'page = "a page"\nweb = "a site"', 7, "source 'web' is the source of no figure"),
     "empty source": ('"a page"', '" "', 6, "source 'page' is ' '; expected a citation in words"),
-    "sources": ('[sources]\nbook = "a book"\npage = "a page"', "sources = 3", 4, "'sources' is no table; expected [sources]"),
+    "sources": ('[sources]\nbook = "a book"\npage = "a page"', "sources = 3", 4, "'sources' is not a table; expected [sources]"),
     "no sources": ('[sources]\nbook = "a book"\npage = "a page"', "", 7, "has the source 'book', not in [sources]; there are none"),
     "title": ('"A board"', '""', 2, "the title is ''; expected the board's name in words"),
     "no title": ('title = "A board"', "", 1, "the title is None; expected the board's name in words"),
     "mixed": ("[memory]", '[microcontroller]\nflash_kib = "unknown"\n[memory]', 11, "a microcontroller has no 'level'; there are core, cores"),
     "isa": ("[memory]", '[microcontroller]\nisa = { value = "armv7-m", source = "book" }\n[memory]', 16, "'isa' is 'armv7-m'; expected one of armv6-m"),
     "use": ("[budgets.audio]", "[budgets.audio.frame]", 26, "there is no 'frame' in [budgets.audio]; there are period_us,"),
-    "uses": ("[budgets.audio]", "[[budgets]]", 26, "'budgets' is no table; expected [budgets.audio]"),
+    "uses": ("[budgets.audio]", "[[budgets]]", 26, "'budgets' is not a table; expected [budgets.audio]"),
     "use kind": ("[budgets.audio]", "[budgets]", 27, "'period_us' is 16000; expected [budgets.period_us] with period_us ="),
     "period": ("period_us = 16_000\n", "\n", 26, "[budgets.audio] has no period_us; write period_us = 10_000"),
     "period name": ("period_us", "perod_us", 27, "there is no 'perod_us' in [budgets.audio]; did you mean 'period_us'?"),
@@ -300,7 +300,7 @@ def test_a_wrong_profile_is_refused_with_its_line(name, tmp_path):
 
 def test_a_section_that_is_no_table_is_refused(tmp_path):
     path = written(tmp_path, 'title = "A"\nprocessor = 3\n')
-    with pytest.raises(FileError, match=r"line 2: 'processor' is no table; expected \[processor\]"):
+    with pytest.raises(FileError, match=r"line 2: 'processor' is not a table; expected \[processor\]"):
         boards.load(path)
 
 
@@ -323,7 +323,7 @@ def test_a_profile_adds_uses_and_says_otherwise(tmp_path):
     board = boards.load(written(tmp_path, GOOD + "\n[budgets.grid]\nperiod_us = 20_000\npercentile = 99.9\n"))
     assert board.rates == {**RATES, "audio": StepRate(16000, 12000, 99), "grid": StepRate(20000, 20000, 99.9)}
     with pytest.raises(
-        UsageError, match="'x' has no use 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
+        UsageError, match="'x' has no rate 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
     ):
         board.rate("aduio")
 
@@ -344,9 +344,9 @@ VALUES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(key=st.sampled_from(KEYS), value=VALUES)
 def test_every_value_is_taken_whole_or_refused(key, value):
-    """A table of kinds answers for anything that TOML can hold."""
-    kind = next(kinds[key] for kinds in FIGURES.values() if key in kinds)
-    taken = kind.allows(value)
+    """A domain answers for anything that TOML can hold."""
+    domain = next(section[key] for section in FIGURES.values() if key in section)
+    taken = domain.contains(value)
     assert type(taken) is bool
     if taken:
         assert value != profile.UNKNOWN
@@ -358,7 +358,7 @@ def test_every_value_is_taken_whole_or_refused(key, value):
 @given(data=st.one_of(st.binary(max_size=80), st.text(max_size=80).map(str.encode)))
 def test_any_bytes_are_a_profile_or_a_refusal(data):
     try:
-        said = profile.read(data, "x.toml").title
+        said = profile.parse_profile(data, "x.toml").title
     except FileError as error:
         said = str(error)[:8] == "'x.toml'"
     assert said
@@ -373,10 +373,10 @@ def test_any_line_of_a_profile_that_is_spoilt_is_refused_or_harmless(data):
     place = data.draw(st.integers(0, len(lines[at])))
     lines[at] = data.draw(st.sampled_from(["", lines[at][:place] + "z" + lines[at][place:]]))
     try:
-        read = profile.read("\n".join(lines).encode(), "x.toml")
+        parsed = profile.parse_profile("\n".join(lines).encode(), "x.toml")
     except FileError:
         return
-    assert {figure.source for figure in read.figures.values()} == set(read.sources)
+    assert {figure.source for figure in parsed.figures.values()} == set(parsed.sources)
 
 
 def test_this_machine_is_probed_as_the_system_says():

@@ -341,7 +341,7 @@ TOML = {
 def test_hostile_toml_is_refused_with_little(case, tmp_path):
     (tmp_path / "r.toml").write_text(TOML[case])
     refused(lambda: recipe.load(tmp_path / "r.toml"), FileError, r"r\.toml' is no TOML: ")
-    refused(lambda: profile.read(TOML[case].encode(), "p.toml"), FileError, r"'p\.toml' is no TOML: ")
+    refused(lambda: profile.parse_profile(TOML[case].encode(), "p.toml"), FileError, r"'p\.toml' is no TOML: ")
     if TOML[case].startswith("a = "):
         setting = TOML[case].removeprefix("a = ")
         refused(lambda: recipe.load("motor", [f"model.hidden={setting}"]))

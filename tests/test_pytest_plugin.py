@@ -276,7 +276,7 @@ def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
         ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
         ({"percentile": 90}, "the latency_budget has no period; write period='10ms'"),
         ({"device": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
-        ({"use": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
+        ({"use": "vidio"}, "has no rate 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
     ],
 )

@@ -167,8 +167,8 @@ from edgernn.device import board, profile
 from edgernn.latency.conditions import machine
 assert call(cli, ["--version"], "edgernn") == 0
 data = b'title = "A board"\\n[sources]\\npage = "a page"\\n[runtimes]\\ntoystep = { value = true, source = "page" }\\n'
-stated = profile.read(data, "x.toml")
-assert profile.read(profile.write(stated), "y.toml") == stated
+stated = profile.parse_profile(data, "x.toml")
+assert profile.parse_profile(profile.dump_profile(stated), "y.toml") == stated
 print(json.dumps([stated.figures["toystep"].value, board.this().wheels["toystep"], "toystep" in profile.COMPUTER]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

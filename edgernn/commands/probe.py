@@ -15,7 +15,7 @@ def probe(output: str, force: bool) -> None:
     from pathlib import Path
 
     from edgernn.device.board import THIS, load
-    from edgernn.device.profile import write
+    from edgernn.device.profile import dump_profile
     from edgernn.device.survey import survey
     from edgernn.errors import UsageError
     from edgernn.files import atomic
@@ -25,7 +25,7 @@ def probe(output: str, force: bool) -> None:
         raise UsageError(f"'{output}' cannot be a profile; give a name such as 'my-board.toml'")
     if path.exists() and not force:
         raise UsageError(f"'{output}' is there; choose another name, or --force to write over it")
-    atomic.write(path, write(survey()))
+    atomic.write(path, dump_profile(survey()))
     found = load(path)
     unknown = [name for name in ("level", "clock_mhz", "l1d_kib", "governor") if getattr(found, name) is None]
     click.echo(f"{output}: {found.title}, {found.mb_per_s:,} MB/s; runs {' '.join(found.formats)}")
