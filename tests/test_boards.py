@@ -78,11 +78,11 @@ def test_no_two_sections_have_a_figure_of_one_name():
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_a_shipped_profile_states_every_figure_and_cites_an_address(name):
-    said = tomllib.loads((ROOT / "devices" / f"{name}.toml").read_text())
-    figures = MICROCONTROLLER if "microcontroller" in said else COMPUTER
-    assert [key for section in FIGURES for key in said.get(section, {})] == list(figures)
+    document = tomllib.loads((ROOT / "devices" / f"{name}.toml").read_text())
+    figures = MICROCONTROLLER if "microcontroller" in document else COMPUTER
+    assert [key for section in FIGURES for key in document.get(section, {})] == list(figures)
     assert all(
-        "https://" in citation or re.search("PyPI|Debian|Ubuntu", citation) for citation in said["sources"].values()
+        "https://" in citation or re.search("PyPI|Debian|Ubuntu", citation) for citation in document["sources"].values()
     )
 
 
@@ -115,15 +115,17 @@ def test_a_format_runs_exactly_where_its_runtime_is(name):
 
 @pytest.mark.parametrize("name", [name for name in BOARDS if not boards.load(name).microcontroller])
 def test_a_profile_that_is_written_is_read_again(name):
-    said = profile.parse_profile((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
-    assert profile.parse_profile(profile.dump_profile(said), name) == said
+    stated = profile.parse_profile((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
+    assert profile.parse_profile(profile.dump_profile(stated), name) == stated
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip), period=st.floats(1e-3, 1e9))
 def test_any_words_of_a_profile_are_written_so_that_they_are_read(text, period):
-    said = profile.Profile(text, {"cores": profile.Figure(2, text)}, {text: text}, {text: StepRate(period, period / 2)})
-    assert profile.parse_profile(profile.dump_profile(said), "x") == said
+    stated = profile.Profile(
+        text, {"cores": profile.Figure(2, text)}, {text: text}, {text: StepRate(period, period / 2)}
+    )
+    assert profile.parse_profile(profile.dump_profile(stated), "x") == stated
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -145,9 +147,9 @@ def test_a_board_fits_together(name):
 
 
 def test_the_message_of_a_missing_runtime_names_what_runs():
-    with pytest.raises(UnsupportedError) as found:
+    with pytest.raises(UnsupportedError) as error:
         boards.load("raspberrypi4-32bit").runtime(".onnx")
-    assert str(found.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
+    assert str(error.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
     bare = boards.Device("x", "X", wheels={"ai-edge-litert": False, "tflite-runtime": True})
     assert (bare.formats, bare.runtime(".tflite").name) == ((".c", ".tflite"), "tflite-runtime")
     with pytest.raises(UnsupportedError, match=r"'x' has no known target for a compiler; it can run \.c, \.tflite"):
@@ -160,11 +162,11 @@ def test_the_message_of_a_missing_runtime_names_what_runs():
 
 @pytest.mark.parametrize("name", ["raspberypi4", "raspberrypi4.tom", "", "THIS", "../devices/raspberrypi4"])
 def test_a_misspelt_board_is_answered_with_all_of_them(name):
-    with pytest.raises(UsageError) as found:
+    with pytest.raises(UsageError) as error:
         boards.load(name)
-    assert f"no board '{name}'; " in str(found.value)
-    assert "there are beaglebone-black, coral-dev-board, " in str(found.value)
-    assert ("did you mean 'raspberrypi4'? " in str(found.value)) == ("4" in name)
+    assert f"no board '{name}'; " in str(error.value)
+    assert "there are beaglebone-black, coral-dev-board, " in str(error.value)
+    assert ("did you mean 'raspberrypi4'? " in str(error.value)) == ("4" in name)
 
 
 @pytest.mark.parametrize("name", [*BOARDS, *isa.LEVELS])
@@ -173,15 +175,15 @@ def test_no_other_product_is_suggested_in_the_place_of_one(name, change):
     """Another digit is another product, often of another architecture; letters and swapped digits are typing errors."""
     known = BOARDS if name in BOARDS else [*isa.LEVELS]
     at = re.search(r"\d+", name).start() if re.search(r"\d", name) else 0
-    given = {
+    misspelt = {
         "digit": name[:at] + str((int(name[at]) + 1) % 10 if name[at].isdigit() else 9) + name[at + 1 :],
         "no digit": re.sub(r"\d", "", name),
         "one more": f"{name}2",
         "swapped": re.sub(r"(\d)(\d)", r"\2\1", name, count=1),
         "letter": re.sub(r"([a-z])([a-z])", r"\2\1", name, count=1),
     }[change]
-    close = closest(given, known, products=True)
-    assert not close or sorted(re.findall(r"\d", close)) == sorted(re.findall(r"\d", given))
+    close = closest(misspelt, known, products=True)
+    assert not close or sorted(re.findall(r"\d", close)) == sorted(re.findall(r"\d", misspelt))
     if change in {"swapped", "letter"}:
         assert close == name
 
@@ -201,9 +203,9 @@ def test_no_other_product_is_suggested_in_the_place_of_one(name, change):
 def test_armv6_is_said_to_be_none_of_the_boards(name):
     with pytest.raises(
         UnsupportedError, match=r"is ARMv6, for which there is no profile .* write the model as \.c"
-    ) as said:
+    ) as error:
         boards.load(name)
-    assert "zero2w" not in str(said.value)
+    assert "zero2w" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -287,15 +289,15 @@ WRONG = {  # name -> what is replaced, with what, the line, and words of the mes
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_profile_is_refused_with_its_line(name, tmp_path):
-    old, new, line, words = WRONG[name]
+    old, new, line, message = WRONG[name]
     assert GOOD.count(old) >= 1
     path = written(tmp_path, GOOD.replace(old, new, 1))
-    with pytest.raises(FileError) as found:
+    with pytest.raises(FileError) as error:
         boards.load(path)
-    said = str(found.value)
-    assert said.startswith(f"'{path}'")
-    assert words in said
-    assert f"line {line}" in said
+    text = str(error.value)
+    assert text.startswith(f"'{path}'")
+    assert message in text
+    assert f"line {line}" in text
 
 
 def test_a_section_that_is_no_table_is_refused(tmp_path):
@@ -358,10 +360,10 @@ def test_every_value_is_taken_whole_or_refused(key, value):
 @given(data=st.one_of(st.binary(max_size=80), st.text(max_size=80).map(str.encode)))
 def test_any_bytes_are_a_profile_or_a_refusal(data):
     try:
-        said = profile.parse_profile(data, "x.toml").title
+        title = profile.parse_profile(data, "x.toml").title
     except FileError as error:
-        said = str(error)[:8] == "'x.toml'"
-    assert said
+        title = str(error)[:8] == "'x.toml'"
+    assert title
 
 
 @settings(max_examples=200, deadline=None)
@@ -389,8 +391,8 @@ def test_this_machine_is_probed_as_the_system_says():
     size = subprocess.run(["getconf", "LEVEL1_DCACHE_SIZE"], capture_output=True, text=True, check=False).stdout.strip()
     if size.isdecimal() and int(size) and board.l1d_kib:
         assert board.l1d_kib == int(size) // 1024
-    for package, found in board.wheels.items():
-        assert found == bool(list(importlib.metadata.distributions(name=package)))
+    for package, installed in board.wheels.items():
+        assert installed == bool(list(importlib.metadata.distributions(name=package)))
     assert all(citation.startswith("probed: ") for citation in board.sources.values())
     assert board.mb_per_s is None
 
@@ -410,8 +412,8 @@ def test_the_bandwidth_is_the_bytes_of_the_fastest_pass():
     """Three arrays of 1,000 float64 are 24,000 bytes; a pass takes 12,000 ns, but for one that takes half of it."""
     took = [12_000] * 4 + [6_000] + [12_000] * 5
     ticks = iter([tick for k, ns in enumerate(took) for tick in (10**6 * k, 10**6 * k + ns)])
-    found = survey.survey(lambda: next(ticks), numbers=1000)
-    assert found.figures["mb_per_s"] == profile.Figure(4000, "measured")
+    surveyed = survey.survey(lambda: next(ticks), numbers=1000)
+    assert surveyed.figures["mb_per_s"] == profile.Figure(4000, "measured")
     assert next(ticks, None) is None
 
 
@@ -451,8 +453,8 @@ def machine(tmp_path, monkeypatch):
 
 
 def cache(index, level, kind, size, cores):
-    said = {"level": level, "type": kind, "size": size, "shared_cpu_list": cores}
-    return {f"cpu0__cache__index{index}__{name}": f"{text}\n" for name, text in said.items()}
+    files = {"level": level, "type": kind, "size": size, "shared_cpu_list": cores}
+    return {f"cpu0__cache__index{index}__{name}": f"{text}\n" for name, text in files.items()}
 
 
 def test_what_cannot_be_read_is_unknown(machine, monkeypatch):
@@ -486,7 +488,7 @@ def test_caches_for_data_are_found_and_instructions_passed_over(machine):
 
 
 @pytest.mark.parametrize(
-    ("machine_name", "flags", "pointer_bytes", "wanted"),
+    ("machine_name", "flags", "pointer_bytes", "expected"),
     [
         ("aarch64", {"asimd", "fp"}, 8, "aarch64"),
         ("aarch64", {"asimd", "asimddp"}, 8, "aarch64-dotprod"),
@@ -499,20 +501,21 @@ def test_caches_for_data_are_found_and_instructions_passed_over(machine):
         ("x86_64", set(), 4, "any-i686"),
     ],
 )
-def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, wanted, monkeypatch):
+def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, expected, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine_name)
     monkeypatch.setattr(isa, "here", lambda: isa.seen(machine_name, frozenset(flags), pointer_bytes))
-    assert isa.best() == wanted
+    assert isa.best() == expected
 
 
 @pytest.mark.parametrize(
-    ("library", "wanted"), [(("glibc", "2.36"), "arm-linux-gnueabihf.2.36"), (("", ""), None), (("musl", "1.2"), None)]
+    ("library", "expected"),
+    [(("glibc", "2.36"), "arm-linux-gnueabihf.2.36"), (("", ""), None), (("musl", "1.2"), None)],
 )
-def test_the_triple_has_the_c_library_that_is_here(library, wanted, monkeypatch):
+def test_the_triple_has_the_c_library_that_is_here(library, expected, monkeypatch):
     monkeypatch.setattr(isa, "here", lambda: ("armv7l", frozenset()))
     monkeypatch.setattr(platform, "libc_ver", lambda: library)
-    assert boards.this().triple == wanted
-    assert boards.this().cpu == ("native" if wanted else None)
+    assert boards.this().triple == expected
+    assert boards.this().cpu == ("native" if expected else None)
 
 
 def test_the_command_lists_all_boards():
@@ -525,12 +528,12 @@ def test_the_command_lists_all_boards():
 
 @pytest.mark.parametrize("name", boards.names())
 def test_the_command_shows_every_figure_with_its_source(name):
-    text, said = edge("devices", name), json.loads(edge("devices", name, "--json"))
+    text, report = edge("devices", name), json.loads(edge("devices", name, "--json"))
     board = boards.load(name)
-    assert list(said["figures"]) == list(MICROCONTROLLER if board.microcontroller else COMPUTER)
-    for key in said["figures"]:
+    assert list(report["figures"]) == list(MICROCONTROLLER if board.microcontroller else COMPUTER)
+    for key in report["figures"]:
         assert f"\n{key} " in text
-        assert (said["figures"][key] is None) == (key not in board.figures)
+        assert (report["figures"][key] is None) == (key not in board.figures)
     for citation in board.sources.values():
         assert citation in text
 

@@ -22,7 +22,7 @@ from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends.onnxruntime import CONFIG
 from edgernn.runtime.float_io import integers
 from edgernn_export import export
-from edgernn_export.proof.integers import errs
+from edgernn_export.proof.integers import error_steps
 from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.integers import DTYPES
@@ -104,7 +104,7 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
                     if op.name == "split" and f"{planned.names[ref.name]}.made" not in found:
                         continue
                     off = np.abs(found[f"{planned.names[ref.name]}.made"][0] - values[ref.name])
-                    assert off.max() <= errs(op, static), op
+                    assert off.max() <= error_steps(op, static), op
         _, states = stepper.step(x, states)
 
 
