@@ -83,7 +83,7 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
     graph = quantized(name, scheme)
     stepper, planned = IntegerStepper(graph), plan(graph, tuple(SCHEMES))
     static, said, states = stepper.plan, planned.manifest, stepper.initial_state()
-    data = serialized(cut(planned, static), planned.manifest)
+    data = serialized(cut(planned, static), planned.manifest_json)
     sessions = [session(data, options) for options in OPTIONS.values()]
     asked = {given.name for given in sessions[0].get_inputs()}
     for x in frames(graph, 6, seed=9) * (1 if graph.vocabulary_size else 2):
@@ -120,7 +120,7 @@ def test_the_onnx_standard_itself_computes_the_same(name, scheme):
     model = onnx.load_from_string(data)
     model.opset_import[0].version = OPSET_OF_16_BITS  # it has no older form of the operators, which mean the same
     evaluate, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
-    said = plan(graph, tuple(SCHEMES)).said
+    said = plan(graph, tuple(SCHEMES)).manifest
     for x in frames(graph, 8):
         given = {"x": x if graph.vocabulary_size else integers(said, "x", x)[None]}
         for state, width in said.states.items():
