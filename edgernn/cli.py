@@ -15,7 +15,6 @@ from typing import Any
 import click
 
 from edgernn.commands import VERBS
-from edgernn.device.runtimes import packages
 from edgernn.errors import EdgernnError, ParityError, PrecisionWarning
 from edgernn.process import interrupt
 from edgernn.version import VERSION
@@ -27,6 +26,8 @@ EXPORTERS = ("onnx", "torch")  # packages that export and training need, listed 
 
 def _versions(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
+        from edgernn.device.runtimes import packages
+
         click.echo(f"edgernn {VERSION}")
         click.echo(f"  Python {platform.python_version()} on {platform.system()} {platform.machine()}")
         for package in (*packages(), *EXPORTERS):
