@@ -135,7 +135,7 @@ def test_a_new_runtime_is_listed(tmp_path):
     for line in edge("devices").splitlines()[1:]:  # wherever numpy is
         assert (".toy" in line) == (".rnn" in line)
     edgernn.save(KWS, tmp_path / "m.rnn")
-    report = json.loads(edge("export", tmp_path / "m.rnn", tmp_path / "m.toy", "--device", "raspberrypi4", "--json"))
+    report = json.loads(edge("export", tmp_path / "m.rnn", tmp_path / "m.toy", "--board", "raspberrypi4", "--json"))
     assert list(report["files"]) == [str(tmp_path / "m.toy")]
     assert "toy 1.0" in edge("bench", tmp_path / "m.toy", "--reference", tmp_path / "m.rnn", "--steps", 100)
 
