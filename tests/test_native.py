@@ -173,7 +173,7 @@ def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkey
     from edgernn_export.targets.c import target
 
     self_test, other = target.self_test, target.text(np.full(16, 0.25, np.float32))
-    monkeypatch.setattr(target, "golden", lambda *arguments: self_test(*arguments) | {"golden_y": other})
+    monkeypatch.setattr(target, "self_test", lambda *arguments: self_test(*arguments) | {"golden_y": other})
     (first, *_), _ = Stepper(KWS, "float32").run(np.abs(random_frames(KWS.inputs, 0, STEPS, seed=1)))
     shown = f"{first[0]:.9g}"[:6]
     at = rf"at frame 0 y\[0\] is {shown}\d*, and 0.25 was expected: they are {abs(first[0] - 0.25):.2g}\d* apart"
