@@ -15,20 +15,20 @@ from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_machine, shared_library
 from edgernn_export.targets.c.pack import literal
 from edgernn_export.targets.c.target import identifier, template, write
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
 PREFIX = "edgernn"  # of the functions in every library: loaders find them by name
 LOADER = "_stream"  # behind the stem: Python would import the library itself under the same name
 
 
-def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.so` file and its loader; the same for the same graph and compiler.
 
     Raises:
         UnsupportedError: the processor of the board is unknown.
     """
-    level, compiler = _compiler(place.device)
+    level, compiler = _compiler(destination.device)
     named = named_trace(graph, SCHEMES)
     manifest = dump_manifest(replace(named.manifest, cpu=level))
     code = write(named, PREFIX, manifest, include="")

@@ -24,13 +24,13 @@ from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.selftest import self_test
 from edgernn_export.targets.c.state import carried, conversions, frame_type, initial_states, moves, struct
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
 LONGEST_STRING = 4095  # bytes of a string literal that every C99 compiler takes
 
 
-def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The `.c` and `.h` of a graph; the names of functions start with the stem."""
     code = generate(graph, stem)
     return {f"{stem}.c": code.source.encode(), f"{stem}.h": code.header.encode()}

@@ -22,7 +22,7 @@ from edgernn.integer.plan import FIXED_QPARAMS, INNER_OPERATIONS, IntegerPlan, Q
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
 from edgernn_export.targets.tflite.operations import TfliteOps
@@ -68,8 +68,8 @@ class TfliteIntegerOps(TfliteOps):
         integer_values: values that are integers where they are computed or enter.
     """
 
-    def __init__(self, named: NamedTrace, flat: Flat, place: Place, static: IntegerPlan) -> None:
-        super().__init__(named, flat, place)
+    def __init__(self, named: NamedTrace, flat: Flat, destination: Destination, static: IntegerPlan) -> None:
+        super().__init__(named, flat, destination)
         self.static = static
         before = {state.before.name for state in named.trace.states if state.name in static.io_quantization}
         self.integer_values = static.integer_values | before | ({INPUT} & static.io_quantization.keys())

@@ -10,7 +10,7 @@ from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
 from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
 
@@ -38,18 +38,18 @@ class TfliteOps(MethodInterpreter):
     Args:
         named: the graph and the names of its values.
         flat: the model that they are added to.
-        place: the runtime that will run it.
+        destination: the runtime that will run it.
 
     Attributes:
         names: value of the trace -> its name in the file.
         op: the operation that is being written.
     """
 
-    def __init__(self, named: NamedTrace, flat: Flat, place: Place) -> None:
+    def __init__(self, named: NamedTrace, flat: Flat, destination: Destination) -> None:
         self.named = named
         self.names = dict(named.names)
         self.flat = flat
-        self.place = place
+        self.destination = destination
         self.op: Op
 
     def apply(self, op: Op, args: Sequence[Any], /) -> Any:
@@ -60,7 +60,7 @@ class TfliteOps(MethodInterpreter):
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme != DYNAMIC:
             return self._connected(self._dense(weight), x, bias, version=1)
-        if self.place.runtime == "tflite-runtime":
+        if not self.destination.runtime.row_scales:
             return self._one_scale(weight, x, bias)
         return self._connected(self._stored(weight, weight.scale), x, bias, HYBRID_ROW_SCALES)
 
@@ -185,9 +185,9 @@ class TfliteOps(MethodInterpreter):
         return self._reshaped(groups, name, weight.shape)
 
     def _dtype(self, weight: Tensor) -> str:
-        """The dtype of a matrix in the file; tflite-runtime has none of four bits."""
+        """The dtype of a matrix in the file; int8 for a runtime without int4."""
         if weight.scheme == FOUR_BITS:
-            return "int8" if self.place.runtime == "tflite-runtime" else "int4"
+            return "int4" if self.destination.runtime.int4 else "int8"
         return weight.stored.dtype.name
 
     def _stored(self, weight: Tensor, scale: Array | None) -> int:

@@ -8,18 +8,20 @@ from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.operations import TfliteOps
 
 
-def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     named, flat = named_trace(graph, SCHEMES), Flat()
     plan = integer_plan(named.graph)
-    writer = TfliteIntegerOps(named, flat, place, plan) if plan.integer_values else TfliteOps(named, flat, place)
+    writer = (
+        TfliteIntegerOps(named, flat, destination, plan) if plan.integer_values else TfliteOps(named, flat, destination)
+    )
     shapes = step_signature(named.manifest)
     for ref in named.ins:
         writer.input(ref, *shapes[ref.name])
