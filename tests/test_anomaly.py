@@ -18,7 +18,7 @@ from edgernn.postprocess.anomaly import Likelihood, Scorer
 from edgernn.postprocess.keyword import Trigger
 from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
-from edgernn.train.evaluate.anomalies import Rule, alarms, chosen, scored, watch
+from edgernn.train.evaluate.anomalies import Rule, alarm_steps, anomaly_scores, choose_threshold, detect_anomalies
 from edgernn.train.evaluate.known import known_windows
 from edgernn_export import export
 from zoo import keyword_spotter
@@ -104,8 +104,8 @@ def test_settings_of_a_score_that_do_not_fit_are_refused(numbers):
 def test_the_threshold_keeps_to_its_false_alarms(seed, rest, most):
     random = np.random.default_rng(seed)
     scores, known, elapsed = random.random(300), random.random(300) < 0.2, random.random(300).cumsum()
-    threshold = chosen(scores, known, elapsed, rest, most)
-    assert sum(not known[k] for k in alarms(scores, threshold, elapsed, rest)) <= most
+    threshold = choose_threshold(scores, known, elapsed, rest, most)
+    assert sum(not known[k] for k in alarm_steps(scores, threshold, elapsed, rest)) <= most
     assert threshold > scores.max() or threshold in scores
 
 
@@ -118,7 +118,7 @@ def test_alarms_of_a_series_without_gaps_are_those_of_the_trigger(scores, rest, 
     trigger = Trigger(0.5, rest)
     wanted = [k for k, score in enumerate(scores) if trigger.step(score)]
     elapsed = np.arange(len(scores)) * interval
-    assert alarms(np.array(scores), 0.5, elapsed, rest * interval) == wanted
+    assert alarm_steps(np.array(scores), 0.5, elapsed, rest * interval) == wanted
 
 
 START = datetime.fromisoformat("2024-01-01")
@@ -155,7 +155,7 @@ def persistent(tmp_path):
 def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
     windows = [(moment(k - 100), moment(k + 100)) for k in (1500, 3600)]
-    found = watch(persistent, path, windows, rule=Rule(Likelihood(1000, 10, 200), a_week=0.0))
+    found = detect_anomalies(persistent, path, windows, rule=Rule(Likelihood(1000, 10, 200), false_alarms_per_week=0.0))
     right = [alarm for alarm in found.alarms if alarm.known]
     assert [alarm.part for alarm in right] == ["training", "test"]
     for alarm, fault in zip(right, (1500, 3600), strict=True):
@@ -168,9 +168,9 @@ def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
 
 
 def test_the_threshold_learns_nothing_from_the_test_part(persistent, tmp_path):
-    rule = Rule(Likelihood(1000, 10, 200), a_week=0.5)
-    calm = watch(persistent, series(tmp_path / "a.csv", walk([1500])), rule=rule)
-    wild = watch(persistent, series(tmp_path / "b.csv", walk([1500, 3300, 3600, 3900])), rule=rule)
+    rule = Rule(Likelihood(1000, 10, 200), false_alarms_per_week=0.5)
+    calm = detect_anomalies(persistent, series(tmp_path / "a.csv", walk([1500])), rule=rule)
+    wild = detect_anomalies(persistent, series(tmp_path / "b.csv", walk([1500, 3300, 3600, 3900])), rule=rule)
     assert calm.threshold == wild.threshold
     assert calm.parts["training"] == wild.parts["training"]
     assert wild.parts["test"].false_alarms > calm.parts["test"].false_alarms
@@ -183,7 +183,7 @@ def test_every_runtime_raises_the_same_alarms(suffix, tmp_path):
     edgernn.save(NOTHING_CHANGES, tmp_path / "m.rnn")
     if suffix != ".rnn":
         export(NOTHING_CHANGES, tmp_path / f"m{suffix}")
-    one, other = (watch(edgernn.open(tmp_path / f"m{each}"), path) for each in (".rnn", suffix))
+    one, other = (detect_anomalies(edgernn.open(tmp_path / f"m{each}"), path) for each in (".rnn", suffix))
     assert one == other
 
 
@@ -194,9 +194,9 @@ def test_a_model_of_values_and_calendar_is_shown_both(tmp_path):
     sines = np.sin(2 * np.pi * (np.arange(1000) - 1) / 144)
     path = series(tmp_path / "s.csv", sines)
     program = edgernn.open(tmp_path / "m.rnn")
-    found = watch(program, path, rule=Rule(SMALL, a_week=1.0))
+    found = detect_anomalies(program, path, rule=Rule(SMALL, false_alarms_per_week=1.0))
     assert found.parts["test"].weeks == pytest.approx(200 / 1008, abs=1e-3)
-    assert scored(sines, np.append(0, sines[:-1]), SMALL).max() == 0.5  # foretold without any error
+    assert anomaly_scores(sines, np.append(0, sines[:-1]), SMALL).max() == 0.5  # foretold without any error
 
 
 WINDOWS = {"realKnownCause/s.csv": [["2024-01-01 00:00:00.000000", "2024-01-02 00:00:00.000000"]]}
@@ -209,7 +209,7 @@ WRONG = {
     "windows without times": (lambda p: known_windows(told(p, {"s.csv": [["today", "tomorrow"]]}), p / "s.csv"), FileError, "is no list of windows: Invalid isoformat"),
     "half a window": (lambda p: known_windows(told(p, {"s.csv": [["2024-01-01"]]}), p / "s.csv"), FileError, "is no list of windows"),
     "no JSON": (lambda p: known_windows(series(p / "s.csv", [1, 2]), p / "s.csv"), FileError, "is no list of windows"),
-    "a negative rule": (lambda p: Rule(a_week=-1.0), UsageError, "expected at least 0"),
+    "a negative rule": (lambda p: Rule(false_alarms_per_week=-1.0), UsageError, "expected at least 0"),
 }  # fmt: skip
 
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_watched_is_refused_in_words(name, tmp_path):
     def watched():
         graph, options = make(tmp_path)
         edgernn.save(graph, tmp_path / "m.rnn")
-        watch(edgernn.open(tmp_path / "m.rnn"), tmp_path / "s.csv", **options)
+        detect_anomalies(edgernn.open(tmp_path / "m.rnn"), tmp_path / "s.csv", **options)
 
     with pytest.raises(error, match=words):
         watched()
@@ -240,7 +240,11 @@ def test_the_verb_prints_alarms_with_their_times(persistent, tmp_path):
     assert (code, complaint) == (0, "")
     said = json.loads(called(*options, "--json")[1])
     assert said == json.loads(
-        json.dumps(watch(persistent, path, known_windows(windows, path), rule=Rule(a_week=0.0)).said())
+        json.dumps(
+            detect_anomalies(
+                persistent, path, known_windows(windows, path), rule=Rule(false_alarms_per_week=0.0)
+            ).to_dict()
+        )
     )
     lines = printed.splitlines()
     assert [line[:19] for line in lines[:-3]] == [alarm["time"] for alarm in said["alarms"]]
@@ -255,8 +259,8 @@ def test_the_temperature_of_a_machine_is_foretold_better_than_by_no_change(data,
     result = run.train(recipes.load("machine-temperature"), path, tmp_path / "run")
     assert result.metrics["rmse +1"] <= 0.95 * result.metrics["persistence +1"]
     program = edgernn.open(tmp_path / "run/model.rnn")
-    found = watch(program, path, known_windows(data / "nab/labels/combined_windows.json", path))
+    found = detect_anomalies(program, path, known_windows(data / "nab/labels/combined_windows.json", path))
     test = found.parts["test"]
     assert (test.windows, test.found) == (1, 1)
     assert test.a_week <= 2
-    assert found.parts["training"].a_week <= 1
+    assert found.parts["training"].false_alarms_per_week <= 1

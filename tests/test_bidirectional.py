@@ -24,9 +24,9 @@ from edgernn.train import recipe as recipes, run, window
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Plan, padded
 from edgernn.train.loop.task import Task, Training
-from edgernn.train.loop.trainer import Place
-from edgernn.train.network.bidirectional import Bidirectional, Direction, pooled, turned
-from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.bidirectional import Bidirectional, Direction, pooled, reversed_in_time
+from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn_export import export, from_torch
 
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=5)
@@ -55,12 +55,12 @@ def made(kind: str, inputs: int = 5, outputs: int = 3, rows: int = 0, exact: tup
 @given(lengths=LENGTHS, after=st.integers(0, 4))
 def test_a_sequence_turns_within_its_own_length(lengths, after):
     x = torch.randn(len(lengths), max(lengths) + after, 3)
-    found = turned(x, torch.tensor(lengths))
+    found = reversed_in_time(x, torch.tensor(lengths))
     for row, (before, behind, n) in enumerate(zip(x, found, lengths, strict=True)):
         np.testing.assert_array_equal(behind[:n].numpy(), before[:n].numpy()[::-1], err_msg=f"row {row}")
         np.testing.assert_array_equal(behind[n:].numpy(), before[n:].numpy())
-    torch.testing.assert_close(turned(found, torch.tensor(lengths)), x)
-    torch.testing.assert_close(turned(x), torch.from_numpy(x.numpy()[:, ::-1].copy()))
+    torch.testing.assert_close(reversed_in_time(found, torch.tensor(lengths)), x)
+    torch.testing.assert_close(reversed_in_time(x), torch.from_numpy(x.numpy()[:, ::-1].copy()))
 
 
 FUSED = {
@@ -74,7 +74,7 @@ FUSED = {
 def same_weights(kind: str, inputs: int, hidden: int) -> tuple[nn.Module, Bidirectional]:
     """torch's bidirectional layer, and ours of two layers with the same weights."""
     whole = FUSED[kind](inputs, hidden, batch_first=True, bidirectional=True)
-    ahead, back = (KINDS[kind].fused(inputs, hidden) for _ in range(2))
+    ahead, back = (TRAINABLE_CELLS[kind].fused(inputs, hidden) for _ in range(2))
     for layer, suffix in ((ahead, ""), (back, "_reverse")):
         layer.load_state_dict({name: getattr(whole, f"{name}{suffix}") for name in layer.state_dict()})
     return whole, Bidirectional(Direction(ahead, nn.Identity()), Direction(back, nn.Identity()), "concat")
@@ -100,7 +100,7 @@ def test_values_and_gradients_are_those_of_torchs_packed_sequences(kind, lengths
 
 
 SHAPES = {
-    **{f"{kind} {merge}": Shape(kind, hidden=6, bidirectional=merge) for kind in KINDS for merge in MERGES},
+    **{f"{kind} {merge}": Shape(kind, hidden=6, bidirectional=merge) for kind in TRAINABLE_CELLS for merge in MERGES},
     **{
         f"stack {merge}": Shape(
             "gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3, bidirectional=merge
@@ -175,7 +175,7 @@ def test_a_residual_adds_what_the_layer_reads():
         last = trained.layers[1]
         for weight in last.parameters():
             nn.init.zeros_(weight)
-        x = torch.randn(2, 7, trained.shape.across)
+        x = torch.randn(2, 7, trained.shape.output_width)
         torch.testing.assert_close(last(x), x)
 
 
@@ -209,7 +209,7 @@ def test_a_class_is_that_of_the_mean_score():
     data = made("class")
     trained = network(Shape(hidden=6, bidirectional="concat"), data)
     frames, targets = list(data.train.frames), list(data.train.targets)
-    task = Task(trained, "class", (frames, targets), (frames, targets), Training(plan=Plan(late=0.5))).eval()
+    task = Task(trained, "class", (frames, targets), (frames, targets), Training(batching=Plan(late=0.5))).eval()
     loss, right = task.loss(padded(frames, targets, 0.5))
     alone = torch.stack([trained(torch.from_numpy(each)[None])[0].mean(0) for each in frames])
     torch.testing.assert_close(loss, F.cross_entropy(alone, torch.tensor(np.array(targets))))
@@ -239,13 +239,13 @@ def test_a_recipe_that_cannot_be_is_refused_before_any_data_is_read(setting, wor
     assert "japanese-vowels.toml" in str(found.value)
 
 
-@pytest.mark.parametrize(("reader", "kind"), window.FORETOLD.items())
+@pytest.mark.parametrize(("reader", "kind"), window.FORECASTS.items())
 def test_what_comes_later_is_not_asked_of_what_has_read_it(reader, kind):
     recipe = SimpleNamespace(reader=reader, shape=Shape(bidirectional="mean"))
     with pytest.raises(UsageError, match=f"reader '{reader}' asks for what comes later in a sequence"):
-        window.check(recipe, made(kind, rows=3 * (kind == "text"), inputs=1))
-    window.check(SimpleNamespace(reader="npz", shape=recipe.shape), made(kind))
-    window.check(recipe, made("class"))
+        window.check_targets(recipe, made(kind, rows=3 * (kind == "text"), inputs=1))
+    window.check_targets(SimpleNamespace(reader="npz", shape=recipe.shape), made(kind))
+    window.check_targets(recipe, made("class"))
 
 
 LATER = """title = "t"
@@ -264,7 +264,9 @@ def test_a_forecast_is_not_trained_in_both_directions(tmp_path):
     (tmp_path / "s.csv").write_text("\n".join(["timestamp,value", *rows]))
     (tmp_path / "r.toml").write_text(LATER)
     with pytest.raises(UsageError, match="reader 'series' asks for what comes later in a sequence"):
-        run.train(recipes.load(tmp_path / "r.toml"), tmp_path / "s.csv", tmp_path / "run", place=Place("cpu"))
+        run.train(
+            recipes.load(tmp_path / "r.toml"), tmp_path / "s.csv", tmp_path / "run", accelerator=Accelerator("cpu")
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -285,7 +287,10 @@ def test_values_at_every_step_are_trained_in_both_directions(tmp_path):
         LATER.replace("series", "npz").replace("epochs = 1", "epochs = 20\nrate = 2e-2\nlate = 0.0\nbatch = 16")
     )
     result = run.train(
-        recipes.load(tmp_path / "r.toml", ["model.hidden=8"]), tmp_path / "d.npz", tmp_path / "run", place=Place("cpu")
+        recipes.load(tmp_path / "r.toml", ["model.hidden=8"]),
+        tmp_path / "d.npz",
+        tmp_path / "run",
+        accelerator=Accelerator("cpu"),
     )
     # chance alone has 1.0; the last of about nine answers stands behind the end, and is not to be known
     assert result.metrics["rmse ahead"] < 0.7 < result.metrics["persistence ahead"]
@@ -312,7 +317,7 @@ def test_torchs_bidirectional_layer_is_told_of_windows():
 
 def test_a_short_training_learns_and_ends_in_a_window(tmp_path):
     recipe = vowels("model.bidirectional=concat")
-    result = run.train(recipe, VOWELS, tmp_path / "run", place=Place("cpu"))
+    result = run.train(recipe, VOWELS, tmp_path / "run", accelerator=Accelerator("cpu"))
     assert result.metrics["accuracy"] > 0.5
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert "model.onnx" in files

@@ -25,7 +25,7 @@ from edgernn.train.compare import cells as comparing
 from edgernn.train.compare.table import Comparison, page, remarks, row as one_row, table
 from edgernn.train.compare.timing import Contender, Timed, ratios, time_interleaved
 from edgernn.train.loop.task import Task
-from edgernn.train.recipe import written
+from edgernn.train.recipe import to_toml
 from page import Page
 from zoo import GRAPHS
 
@@ -78,7 +78,7 @@ def test_every_name_makes_a_recipe(cell):
 
 def test_a_cell_reads_one_way_whatever_the_recipe_says(tmp_path):
     shipped = recipe.load("japanese-vowels", ["model.bidirectional=mean"])
-    (tmp_path / "both.toml").write_text(written(shipped))
+    (tmp_path / "both.toml").write_text(to_toml(shipped))
     made = comparing.recipes(str(tmp_path / "both.toml"), ["gru", "bigru"], 1)
     assert [each.shape.bidirectional for each in made.values()] == ["", "concat"]
 
@@ -93,8 +93,8 @@ def test_a_cell_reads_one_way_whatever_the_recipe_says(tmp_path):
 )
 def test_a_wrong_list_of_cells_is_refused(cells, words):
     with pytest.raises(UsageError, match=words):
-        comparing.named(cells)
-    assert comparing.named(" rnn, lstm") == ("rnn", "lstm")
+        comparing.parse_cells(cells)
+    assert comparing.parse_cells(" rnn, lstm") == ("rnn", "lstm")
 
 
 @pytest.mark.parametrize("setting", ["model.cell=gru", " model.bidirectional = mean"])
@@ -182,7 +182,7 @@ def test_another_recipe_replaces_what_is_there_and_only_that(made, vowels, tmp_p
     comparing.compare(other, vowels, tmp_path, board=BOARD)
     after = trainings(tmp_path)
     assert {path.parent.name for path in after if after[path] != before[path]} == {"rnn-5"}
-    assert (tmp_path / "rnn-5/recipe.toml").read_text() == written(other["rnn", 5])
+    assert (tmp_path / "rnn-5/recipe.toml").read_text() == to_toml(other["rnn", 5])
     assert trainings(folder)
 
 

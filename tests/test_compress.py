@@ -26,7 +26,7 @@ from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
-from edgernn.passes.pruning import Plan, plan
+from edgernn.passes.pruning import Pruning, plan
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
@@ -34,12 +34,12 @@ from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.importance import taylor
 from edgernn.train.compress.restore import restore
 from edgernn.train.convert import to_graph
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.schedules import GRADUAL, cubic
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
-from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import place
@@ -47,9 +47,9 @@ from edgernn_export.translate import export
 from motors import trained
 from zoo import frames, keyword_spotter, t
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 SHAPES = {
-    **{kind: Shape(kind, hidden=6) for kind in KINDS},
+    **{kind: Shape(kind, hidden=6) for kind in TRAINABLE_CELLS},
     "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
@@ -66,7 +66,7 @@ def motor(tmp_path_factory):
 def known(motor):
     """(graph, recipe, data) of the same."""
     recipe = recipes.load(motor / "small.toml")
-    return load(motor / "run/model.rnn"), recipe, read(recipe.reader, motor / "motor.npz", recipe.options)
+    return load(motor / "run/model.rnn"), recipe, read_data(recipe.reader, motor / "motor.npz", recipe.options)
 
 
 def shaped(recipe, shape: Shape):
@@ -137,7 +137,7 @@ def test_taylor_is_the_slope_of_the_loss(kind, known):
     _, recipe, data = known
     torch.manual_seed(4)
     shape, size = Shape(kind, hidden=5), len(data.train.frames)
-    recipe = recipes.changed(recipe, {"model.cell": kind, "model.hidden": 5, "training.batch": size})
+    recipe = recipes.with_settings(recipe, {"model.cell": kind, "model.hidden": 5, "training.batch": size})
     graph = to_graph(Network(shape, data.width, data.outputs).eval(), data)
     found = taylor(graph, recipe, data, batches=1)["layers_0.h"]
 
@@ -150,7 +150,7 @@ def test_taylor_is_the_slope_of_the_loss(kind, known):
         stepper = Stepper(graph.astype("float64").with_tensors(changed))
         total, count = 0.0, 0
         for xs, target in zip(data.train.frames, data.train.targets, strict=True):
-            scores = stepper.run(xs)[0][int(recipe.training.plan.late * len(xs)) :]
+            scores = stepper.run(xs)[0][int(recipe.training.batching.late * len(xs)) :]
             total -= (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))[:, target].sum()
             count += len(scores)
         return total / count
@@ -174,7 +174,7 @@ def test_the_cubic_schedule_is_its_papers_formula():
 @pytest.mark.parametrize("pattern", [Blocks(0.75, 4), Magnitude(0.6), FewOf()], ids=lambda each: type(each).__name__)
 def test_zeros_are_held_while_the_rest_is_trained(pattern, gradual, known):
     graph, recipe, data = known
-    tuned = finetune(graph, recipe, data, pattern=pattern, keep=("head",), gradual=gradual, place=CPU)
+    tuned = finetune(graph, recipe, data, pattern=pattern, keep=("head",), gradual=gradual, accelerator=CPU)
     stays = masks(graph, pattern, keep=("head",))
     for name, mask in stays.items():
         weight = tuned.tensors[name].stored
@@ -189,7 +189,7 @@ def test_zeros_are_held_while_the_rest_is_trained(pattern, gradual, known):
 def test_fine_tuning_lowers_the_loss_of_what_was_cut(known):
     graph, recipe, data = known
     cut = prune_units(graph, 0.5)
-    assert loss_of(finetune(cut, recipe, data, place=CPU), data) < loss_of(cut, data)
+    assert loss_of(finetune(cut, recipe, data, accelerator=CPU), data) < loss_of(cut, data)
 
 
 @pytest.mark.parametrize("dense", [0, 12])
@@ -202,7 +202,7 @@ def test_factors_are_trained_further(dense, known):
     factored = {name.split(".")[0] for name in small.tensors if name.endswith(".left")}
     assert factored == {"layers_0", "head", *(["before_0"] if dense else [])}
     assert dumps(to_graph(restore(small, recipe, data), data)) == dumps(small)
-    tuned = finetune(small, recipe, data, place=CPU)
+    tuned = finetune(small, recipe, data, accelerator=CPU)
     assert loss_of(tuned, data) < loss_of(small, data)
     for name, tensor in small.tensors.items():
         assert tuned.tensors[name].shape == tensor.shape
@@ -212,7 +212,7 @@ def test_factors_are_trained_further(dense, known):
 def test_zeros_are_held_in_factors(known):
     graph, recipe, data = known
     small = factorize(graph, 0.5)
-    tuned = finetune(small, recipe, data, pattern=Magnitude(0.5), place=CPU)
+    tuned = finetune(small, recipe, data, pattern=Magnitude(0.5), accelerator=CPU)
     for name, mask in masks(small, Magnitude(0.5)).items():
         assert (tuned.tensors[name].stored == 0).sum() == (~mask).sum() > 0
 
@@ -229,17 +229,17 @@ def loss_of(graph, data) -> float:
 def test_what_cannot_be_is_told_before_the_training(known):
     graph, recipe, data = known
     with pytest.raises(GraphError, match=r"weight 'w' of layer 'head' has 8 blocks of 16 x 4: 0.95 of them cannot"):
-        finetune(graph, recipe, data, pattern=Blocks(0.95, 4), place=CPU)
+        finetune(graph, recipe, data, pattern=Blocks(0.95, 4), accelerator=CPU)
 
 
 PLANS = {
-    ("units=0.5",): Plan(0.5),
-    ("blocks=0.8",): Plan(0.0, Blocks(0.8, 1)),
-    ("magnitude=0.25", "units=0.5"): Plan(0.5, Magnitude(0.25)),
-    ("2:4",): Plan(0.0, FewOf(2, 4)),
-    ("1:8",): Plan(0.0, FewOf(1, 8)),
-    ("energy=0.9", "units=0.5", "2:4"): Plan(0.5, FewOf(2, 4), 0.9),
-    (): Plan(),
+    ("units=0.5",): Pruning(0.5),
+    ("blocks=0.8",): Pruning(0.0, Blocks(0.8, 1)),
+    ("magnitude=0.25", "units=0.5"): Pruning(0.5, Magnitude(0.25)),
+    ("2:4",): Pruning(0.0, FewOf(2, 4)),
+    ("1:8",): Pruning(0.0, FewOf(1, 8)),
+    ("energy=0.9", "units=0.5", "2:4"): Pruning(0.5, FewOf(2, 4), 0.9),
+    (): Pruning(),
 }
 
 

@@ -29,8 +29,8 @@ from edgernn.train.data import READERS, augment
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.csv import starts
 from edgernn.train.data.features import features, statistics
-from edgernn.train.data.folder import named
-from edgernn.train.data.reader import read
+from edgernn.train.data.folder import labelled_files
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.split import Split
 from edgernn.train.data.wav import samples
@@ -58,7 +58,7 @@ REAL = {
 def real(name, folder) -> Data:
     """One of REAL, read once."""
     reader, path, options, _ = REAL[name]
-    return read(reader, folder / path, options)
+    return read_data(reader, folder / path, options)
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -97,7 +97,7 @@ def test_the_digits_are_the_samples_and_features_of_another_reader(data):
 def test_the_artifact_hears_what_training_heard(tmp_path):
     """Raw samples into every runtime, against the features that a batch of other clips was trained on."""
     words(tmp_path / "clips", rate_hz=RATE_HZ)
-    found = read("wav", tmp_path / "clips", {**DIGITS, "test_indices": [0, 1], "running_mean": [20, 300]})
+    found = read_data("wav", tmp_path / "clips", {**DIGITS, "test_indices": [0, 1], "running_mean": [20, 300]})
     clips = found.train.frames
     trained = features(found.features, clips)
     for suffix in BACKENDS:
@@ -176,19 +176,19 @@ def test_folders_name_classes_as_speech_commands_does(tmp_path):
             sound(tmp_path / label / f"{speaker}_nohash_0.wav", np.zeros(400))
     sound(tmp_path / "_background_noise_" / "rain.wav", np.zeros(400))
     options = {**MEL, "pattern": "{label}/{group}_nohash_{index}", "test_share": 0.3}
-    found = read("wav", tmp_path, options)
+    found = read_data("wav", tmp_path, options)
     assert found.labels == ("no", "yes")
     assert (len(found.train), len(found.test), found.period_ms) == (4, 2, 10.0)
     assert len({source.split("/")[1] for source in found.test.sources}) == 1
-    plain = read("wav", tmp_path, {**MEL, "test_share": 0.3})
+    plain = read_data("wav", tmp_path, {**MEL, "test_share": 0.3})
     assert (plain.labels, len(plain.test)) == (("no", "yes"), 2)
 
 
 def test_silence_is_a_class_of_quiet_clips(tmp_path):
     words(tmp_path / "clips")
     options = {**DIGITS, "test_indices": [0, 1]}
-    plain = read("wav", tmp_path / "clips", options)
-    found = read("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
+    plain = read_data("wav", tmp_path / "clips", options)
+    found = read_data("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
     assert (plain.labels, found.labels) == (("no", "yes"), ("_silence_", "no", "yes"))
     for before, after, n in ((plain.train, found.train, 4), (plain.test, found.test, 2)):
         assert len(after) == len(before) + n
@@ -199,7 +199,7 @@ def test_silence_is_a_class_of_quiet_clips(tmp_path):
         for quiet in after.frames[len(before) :]:
             assert len(quiet) in {len(each) for each in before.frames}
             assert -60.01 <= 20 * np.log10(quiet.astype(float).std()) <= -49.99
-    again = read("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
+    again = read_data("wav", tmp_path / "clips", {**options, "silence": 0.5, "silence_db": [-60, -50]})
     np.testing.assert_array_equal(again.test.frames[-1], found.test.frames[-1])
 
 
@@ -207,23 +207,23 @@ def test_one_table_has_recordings_by_class_and_person(tmp_path):
     rows = [(i, -i, "run" if i // 10 % 2 else "walk", f"p{i // 20}") for i in range(80)]
     options = {"label_column": "what", "group_column": "who", "rows": 5, "test_groups": ["p2"]}
     path = table(tmp_path / "all.csv", rows, ("x", "y", "what", "who"))
-    found = read("csv", path, options)
+    found = read_data("csv", path, options)
     assert (found.labels, found.inputs, len(found.train), len(found.test)) == (("run", "walk"), 2, 12, 4)
     assert found.test.sources[0] == f"'{path}', line 42"
     np.testing.assert_array_equal(found.test.frames[0][:, 0], range(40, 45))
     columns = dict(zip(("x", "y", "what", "who"), zip(*rows, strict=True), strict=True))
     parquet.write_table(pa.table(columns), tmp_path / "all.parquet")
-    same = read("csv", tmp_path / "all.parquet", options)
+    same = read_data("csv", tmp_path / "all.parquet", options)
     for mine, theirs in zip(same.train.frames, found.train.frames, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert same.test.sources[0].endswith("all.parquet', row 41")
-    chosen = read("csv", path, {**options, "columns": [1]})
+    chosen = read_data("csv", path, {**options, "columns": [1]})
     np.testing.assert_array_equal(chosen.test.frames[0][:, 0], -np.arange(40, 45))
 
 
 def test_a_series_asks_for_what_comes_so_many_steps_later(tmp_path):
     values = np.arange(100) ** 1.5
-    found = read("series", series(tmp_path / "s.csv", values), {"horizon": [1, 7], "calendar": True, "chunk": 30})
+    found = read_data("series", series(tmp_path / "s.csv", values), {"horizon": [1, 7], "calendar": True, "chunk": 30})
     assert [len(each) for each in found.train.frames] == [30, 30, 13]
     assert (found.period_ms, found.inputs, len(found.test)) == (1_800_000.0, 5, 1)
     later = np.concatenate(list(map(found.unscaled, found.train.targets, found.train.frames)))
@@ -237,7 +237,7 @@ def test_a_series_asks_for_what_comes_so_many_steps_later(tmp_path):
     np.testing.assert_allclose(frames[:, 1::2], np.sin(turns), atol=1e-5)
     np.testing.assert_allclose(frames[:, 2::2], np.cos(turns), atol=1e-5)
     parquet.write_table(pa.table({"value": values}), tmp_path / "s.parquet")
-    plain = read("series", tmp_path / "s.parquet", {"time": ""})
+    plain = read_data("series", tmp_path / "s.parquet", {"time": ""})
     assert (plain.period_ms, plain.inputs, plain.train.steps, plain.test.steps) == (None, 1, 79, 19)
 
 
@@ -248,7 +248,7 @@ def test_a_series_is_asked_in_scores_and_answered_in_its_units(difference, horiz
     """A network that answers the targets themselves, between the cells that the reader gives, foretells the future."""
     values = 50 + np.random.default_rng(0).standard_normal(100).cumsum()
     options = {"horizon": horizon, "difference": difference, "calendar": calendar}
-    found = read("series", series(tmp_path / "s.csv", values), options)
+    found = read_data("series", series(tmp_path / "s.csv", values), options)
     scores, frames = found.train.targets[0], found.train.frames[0]
     later = np.stack([values[step : step + len(frames)] for step in horizon], 1)
     np.testing.assert_allclose(found.unscaled(scores, frames), later, rtol=1e-5)
@@ -257,7 +257,7 @@ def test_a_series_is_asked_in_scores_and_answered_in_its_units(difference, horiz
         np.testing.assert_allclose(found.deviation, [each.std() for each in steps], rtol=1e-4)
     told = Layer("told", Slice(found.inputs + len(horizon), found.inputs, found.inputs + len(horizon)), ("x",))
     value = Layer("value", Slice(found.inputs + len(horizon), 0, found.inputs), ("x",))
-    graph = Graph((value, told, *_reading(found.behind, "value")), found.inputs + len(horizon))
+    graph = Graph((value, told, *_reading(found.output_layers, "value")), found.inputs + len(horizon))
     answers = Stepper(graph, "float32").run(np.hstack([frames, scores]))[0]
     np.testing.assert_allclose(answers, later, rtol=1e-5)
 
@@ -269,7 +269,7 @@ def _reading(layers, name):
 
 def test_a_difference_shows_the_last_change_in_its_own_deviation(tmp_path):
     values = 50 + np.random.default_rng(0).standard_normal(100).cumsum()
-    found = read("series", series(tmp_path / "s.csv", values), {"difference": True, "calendar": True, "chunk": 30})
+    found = read_data("series", series(tmp_path / "s.csv", values), {"difference": True, "calendar": True, "chunk": 30})
     shown = features(found.features, found.train.frames)
     changes = np.diff(values[:80])
     np.testing.assert_allclose(shown[0][1:, 5], changes[:29] / changes.std(), rtol=1e-3, atol=1e-4)
@@ -278,14 +278,14 @@ def test_a_difference_shows_the_last_change_in_its_own_deviation(tmp_path):
 
 def test_a_text_asks_for_its_next_symbol(tmp_path):
     (tmp_path / "t.txt").write_text("abcab" * 20 + "abcxd")
-    found = read("text", tmp_path / "t.txt", {"kind": "text", "test_share": 5 / 105, "chunk": 40})
+    found = read_data("text", tmp_path / "t.txt", {"kind": "text", "test_share": 5 / 105, "chunk": 40})
     assert found.symbols == found.labels == ("<unknown>", "a", "b", "c")
     assert [len(each) for each in found.train.frames] == [40, 40, 19]
     np.testing.assert_array_equal(found.train.targets[0][:-1], found.train.frames[0][1:, 0])
     np.testing.assert_array_equal(found.test.frames[0][:, 0], [1, 2, 3, 0])
     np.testing.assert_array_equal(found.test.targets[0], [2, 3, 0, 0])
     (tmp_path / "w.txt").write_text("so it is so it was so be")
-    tokens = read("text", tmp_path / "w.txt", {"kind": "text", "unit": "token", "test_share": 0.25, "least": 2})
+    tokens = read_data("text", tmp_path / "w.txt", {"kind": "text", "unit": "token", "test_share": 0.25, "least": 2})
     assert tokens.symbols == ("<unknown>", "it", "so")
 
 
@@ -293,12 +293,12 @@ def test_lines_have_the_class_of_their_file_or_of_their_end(tmp_path):
     (tmp_path / "mood.txt").write_text(
         "very good\tyes\nbad\tno\n\ngood\tyes\nso bad\tno\nbad bad\tno\ngood good\tyes\n"
     )
-    found = read("text", tmp_path / "mood.txt", {"unit": "token", "test_share": 0.2, "seed": 1})
+    found = read_data("text", tmp_path / "mood.txt", {"unit": "token", "test_share": 0.2, "seed": 1})
     assert (found.labels, len(found.train), len(found.test)) == (("no", "yes"), 5, 1)
     for name in ("Ann", "Bob"):
         (tmp_path / "names").mkdir(exist_ok=True)
         (tmp_path / f"names/{name}.txt").write_text("same\n" * 5 + "a\nb\nc\n")
-    every, once = (read("text", tmp_path / "names", {"distinct": distinct}) for distinct in (False, True))
+    every, once = (read_data("text", tmp_path / "names", {"distinct": distinct}) for distinct in (False, True))
     assert (every.train.steps + every.test.steps, len(every.train) + len(every.test)) == (46, 16)
     assert (len(once.train) + len(once.test), once.labels) == (8, ("Ann", "Bob"))
 
@@ -319,7 +319,7 @@ def test_sktimes_format_and_prepared_arrays_are_the_same_data(tmp_path):
         for kind, value in (("x", x), ("y", [0, 1] * 3), ("length", lengths))
     }
     np.savez(tmp_path / "p.npz", labels=["one", "two"], **arrays)
-    ts, npz = read("ts", tmp_path), read("npz", tmp_path / "p.npz")
+    ts, npz = read_data("ts", tmp_path), read_data("npz", tmp_path / "p.npz")
     assert ts.labels == npz.labels == ("one", "two")
     assert ts.exact == npz.exact
     for mine, theirs, (frames, _) in zip(ts.train.frames, npz.train.frames, cases, strict=True):
@@ -338,7 +338,7 @@ def test_sktimes_format_and_prepared_arrays_are_the_same_data(tmp_path):
 )
 def test_prepared_arrays_say_by_their_shape_what_is_asked(x, y, kind, rows, outputs, tmp_path):
     np.savez(tmp_path / "p.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    found = read("npz", tmp_path / "p.npz")
+    found = read_data("npz", tmp_path / "p.npz")
     assert (found.kind, found.vocabulary_size, found.outputs, len(found.train)) == (kind, rows, outputs, 3)
 
 
@@ -392,11 +392,11 @@ def test_a_series_learns_nothing_from_its_end(n, share, horizon, chunk, differen
     path = tmp_path_factory.mktemp("series") / "s.csv"
     values = np.random.default_rng(n).standard_normal(n)
     options = {"horizon": horizon, "chunk": chunk, "test_share": share, "difference": difference}
-    before = learnt(read("series", series(path, values), options))
+    before = learnt(read_data("series", series(path, values), options))
     values[n - round(share * n) :] *= 100
-    assert learnt(read("series", series(path, values), options)) == before
+    assert learnt(read_data("series", series(path, values), options)) == before
     values[n - round(share * n) - 1] *= 100
-    assert learnt(read("series", series(path, values), options)) != before
+    assert learnt(read_data("series", series(path, values), options)) != before
 
 
 @settings(max_examples=25, deadline=None)
@@ -404,21 +404,21 @@ def test_a_series_learns_nothing_from_its_end(n, share, horizon, chunk, differen
 def test_windows_learn_nothing_from_the_recordings_held_out(rows, stride, every, tmp_path_factory):
     folder = activities(tmp_path_factory.mktemp("activities"), files=10)
     options = {"rows": rows, "stride": stride, "test_every": every, "pattern": "{label}/{index}"}
-    found = read("csv", folder, options)
+    found = read_data("csv", folder, options)
     heard, held = ({int(frames[0, 0]) for frames in part.frames} for part in (found.train, found.test))
     assert not heard & held
     assert len(heard | held) == 10
     before = learnt(found)
     for k in held:
         table(folder / ("run" if k % 2 else "walk") / f"{k}.csv", [(1000 + k, -i) for i in range(20)])
-    assert learnt(read("csv", folder, options)) == before
+    assert learnt(read_data("csv", folder, options)) == before
 
 
 def test_a_vocabulary_learns_nothing_from_the_lines_held_out(tmp_path):
     alphabets = {"one": "abcdefghijklmnopqrst", "two": "ABCDEFGHIJKLMNOPQRST"}
     for name, letters in alphabets.items():
         (tmp_path / f"{name}.txt").write_text("\n".join(letters))
-    found = read("text", tmp_path, {"test_share": 0.1, "seed": 5})
+    found = read_data("text", tmp_path, {"test_share": 0.1, "seed": 5})
     held = {
         alphabets[Path(file).stem][int(line) - 1]
         for file, line in (s.strip("'").split("', line ") for s in found.test.sources)
@@ -599,7 +599,7 @@ BAD = {
 def test_bad_input_is_refused_in_words(name, tmp_path):
     write, reader, options, words_said = BAD[name]
     with pytest.raises(EdgernnError, match=words_said) as told:
-        read(reader, write(tmp_path), options)
+        read_data(reader, write(tmp_path), options)
     assert isinstance(told.value, FileError | UsageError | FrameError)
 
 
@@ -643,6 +643,6 @@ def test_every_reader_has_its_line():
     folder = Path(augment.__file__).parent
     assert {module.rpartition(".")[2] for module in READERS.values()} == set(READERS)
     assert all((folder / f"{name}.py").is_file() for name in READERS)
-    assert [each.label for each in named(folder, (".py",), "{label}")] == sorted(
+    assert [each.label for each in labelled_files(folder, (".py",), "{label}")] == sorted(
         path.stem for path in folder.glob("[a-z]*.py")
     )

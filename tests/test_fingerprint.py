@@ -18,22 +18,22 @@ import edgernn
 from edgernn.commands.tune import tune as command
 from edgernn.device import board
 from edgernn.errors import FileError, UsageError
-from edgernn.passes.pruning import Plan
+from edgernn.passes.pruning import Pruning
 from edgernn.train import recipe as recipes, run
 from edgernn.train.compare import cells as comparing
 from edgernn.train.compress.finetune import compressed
 from edgernn.train.convert import untrained
 from edgernn.train.data import READERS
 from edgernn.train.data.fingerprint import FILE, difference, fingerprint
-from edgernn.train.data.reader import read
-from edgernn.train.loop.trainer import Place
+from edgernn.train.data.reader import read_data
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.search.trials import search
 from edgernn.tune import candidates as making
 from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import tune
 from killed import killed
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 ROWS = 8
 
 
@@ -205,7 +205,7 @@ def begun(tmp_path_factory):
         places[kind] = tmp_path_factory.mktemp(kind)
         recipe, path = made(kind, places[kind])
         with killed(1, 0):
-            run.train(recipe, path, places[kind] / "run", place=CPU)
+            run.train(recipe, path, places[kind] / "run", accelerator=CPU)
     return places
 
 
@@ -218,7 +218,7 @@ def test_a_training_does_not_go_on_with_other_data_and_says_what_changed(kind, c
     alter, words = KINDS[kind].changes[change]
     alter(path)
     with pytest.raises(UsageError) as refused:
-        run.train(recipe, path, place / "run", place=CPU, resume=True)
+        run.train(recipe, path, place / "run", accelerator=CPU, resume=True)
     told = str(refused.value)
     assert told.startswith(f"the training in '{place / 'run'}' began with other data: {words}")
     assert told.endswith("; give the same data, or train anew, without --resume or in another folder")
@@ -236,7 +236,7 @@ def test_data_that_moved_is_the_same(kind, begun, tmp_path, monkeypatch):
     monkeypatch.chdir(moved if path.is_dir() else moved.parent)
     with killed(3, 0):
         recipe = recipes.load(begun[kind] / "r.toml")
-        run.train(recipe, "." if path.is_dir() else moved.name, tmp_path / "run", place=CPU, resume=True)
+        run.train(recipe, "." if path.is_dir() else moved.name, tmp_path / "run", accelerator=CPU, resume=True)
     assert torch.load(tmp_path / "run/last.ckpt", weights_only=True)["epoch"] == 2
 
 
@@ -244,13 +244,13 @@ def test_another_draw_of_the_split_is_refused_with_who_moved(begun):
     """As another version of numpy may draw it: files and recipe are the same."""
     place = begun["csv"]
     recipe, path = recipes.load(place / "r.toml"), place / "data"
-    data = read(recipe.reader, path, recipe.options)
+    data = read_data(recipe.reader, path, recipe.options)
     n = len(data.train)
-    train, test = data.train.taken(np.arange(1, n)), data.test.taken(np.arange(1, len(data.test)))
-    first, other = data.train.taken(np.array([0])), data.test.taken(np.array([0]))
+    train, test = data.train.select(np.arange(1, n)), data.test.select(np.arange(1, len(data.test)))
+    first, other = data.train.select(np.array([0])), data.test.select(np.array([0]))
     swapped = replace(data, train=_both(train, other), test=_both(test, first))
     with pytest.raises(UsageError) as refused:
-        run.train_on(swapped, recipe, place / "run", place=CPU, resume=True)
+        run.train_on(swapped, recipe, place / "run", accelerator=CPU, resume=True)
     names = [data.origin.within(each.sources[0]) for each in (first, other)]
     assert (
         "each file is the same, but the split is not: "
@@ -258,7 +258,7 @@ def test_another_draw_of_the_split_is_refused_with_who_moved(begun):
         f"1 sequence was moved from test to training: {names[1]}, 4 steps; it was made by edgernn "
     ) in str(refused.value)
     whole = fingerprint(data)
-    order = fingerprint(replace(data, train=data.train.taken(np.arange(n)[::-1])))
+    order = fingerprint(replace(data, train=data.train.select(np.arange(n)[::-1])))
     assert "the sequences are in another order" in difference(whole, order)
     assert not difference(whole, replace(whole, versions={"numpy": "3.0"}))
 
@@ -271,8 +271,8 @@ def _both(one, other):
 def test_the_validation_part_is_kept_too(tmp_path):
     recipe, path = made("csv", tmp_path, "training.validation=0.25")
     with killed(1, 0):
-        run.train(recipe, path, tmp_path / "run", place=CPU)
-    data, held = run.divided(recipe, read(recipe.reader, path, recipe.options))
+        run.train(recipe, path, tmp_path / "run", accelerator=CPU)
+    data, held = run.hold_out_validation(recipe, read_data(recipe.reader, path, recipe.options))
     parts = json.loads((tmp_path / "run" / FILE).read_text())["parts"]
     for name, part in (("training", data.train), ("validation", held), ("test", data.test)):
         assert parts[name] == [f"{data.origin.within(each)}, 4 steps" for each in part.sources]
@@ -280,15 +280,15 @@ def test_the_validation_part_is_kept_too(tmp_path):
 
 def test_data_from_memory_is_known_by_its_frames(tmp_path):
     recipe, path = made("npz", tmp_path)
-    data = replace(read(recipe.reader, path, recipe.options), origin=None)
+    data = replace(read_data(recipe.reader, path, recipe.options), origin=None)
     with killed(1, 0):
-        run.train_on(data, recipe, tmp_path / "run", place=CPU)
+        run.train_on(data, recipe, tmp_path / "run", accelerator=CPU)
     with killed(2, 0):
-        run.train_on(data, recipe, tmp_path / "run", place=CPU, resume=True)
+        run.train_on(data, recipe, tmp_path / "run", accelerator=CPU, resume=True)
     frames = (*data.train.frames[:-1], data.train.frames[-1] + np.float32(1e-3))
     other = replace(data, train=replace(data.train, frames=frames))
     with pytest.raises(UsageError, match=r"other data: 1 sequence was changed: '.*a\.npz', train 7; give the same"):
-        run.train_on(other, recipe, tmp_path / "run", place=CPU, resume=True)
+        run.train_on(other, recipe, tmp_path / "run", accelerator=CPU, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -313,29 +313,29 @@ def test_a_fingerprint_that_is_lost_or_damaged_is_told(text, words, begun, tmp_p
 
 
 def compressing(recipe, path, place):
-    graph = untrained(recipe, read(recipe.reader, path, recipe.options))
+    graph = untrained(recipe, read_data(recipe.reader, path, recipe.options))
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(graph, model)
-    compressed(edgernn.load(model), recipe, path, Plan(units=0.5), out=place / "kept", place=CPU)
+    compressed(edgernn.load(model), recipe, path, Pruning(units=0.5), out=place / "kept", accelerator=CPU)
 
 
 def tuning(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
-        edgernn.save(untrained(recipe, read(recipe.reader, path, recipe.options)), model)
+        edgernn.save(untrained(recipe, read_data(recipe.reader, path, recipe.options)), model)
     said = {"settings": (), "metric_drop": 100.0, "name": "this", "prune": ("units=0.5",), "prefer": "bytes"}
     command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **said)
 
 
 def comparing_cells(_recipe, path, place):
     each = comparing.recipes(str(place / "r.toml"), ["rnn"], 1)
-    comparing.compare(each, path, place / "compare", place=CPU)
+    comparing.compare(each, path, place / "compare", accelerator=CPU)
 
 
 def searching(_recipe, path, place):
     recipe = recipes.load(place / "r.toml", (), ["model.hidden=4,8"])
-    search(recipe, path, place / "search", trials=2, place=CPU)
+    search(recipe, path, place / "search", trials=2, accelerator=CPU)
 
 
 BEGUN = {
@@ -364,7 +364,7 @@ def test_nothing_else_goes_on_with_other_data(name, tmp_path, monkeypatch):
 def test_frames_that_judge_a_tuning_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     recipe, path = made("csv", tmp_path)
-    graph = untrained(recipe, read(recipe.reader, path, recipe.options))
+    graph = untrained(recipe, read_data(recipe.reader, path, recipe.options))
     random = np.random.default_rng(0)
     for k in range(2):
         frames = random.standard_normal((80, graph.inputs)).astype(np.float32)

@@ -16,19 +16,19 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.loop.batches import Plan
 from edgernn.train.loop.gradients import EXPLODED
 from edgernn.train.loop.schedules import OPTIMIZERS
-from edgernn.train.loop.task import Part, Task, Training
-from edgernn.train.loop.trainer import Place, make, quiet
+from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.trainer import Accelerator, make_trainer, quiet
 from edgernn.train.network.models import Network, Shape
 
 SHARED = Path(__file__).parent.parent.parent / "shared/data"
 VOWELS, DIGITS = SHARED / "japanese_vowels", SHARED / "fsdd/recordings"
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 
 
 def vowels(*more):
@@ -45,7 +45,7 @@ def vowels(*more):
 def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_stream(carry, tmp_path):
     """The test part as one stream of 360 times a training sequence, its state never reset; without carry it forgets."""
     found = run.train(vowels(f"training.carry={carry}", "training.epochs=25", "model.hidden=24"), VOWELS, tmp_path)
-    data = read("ts", VOWELS)
+    data = read_data("ts", VOWELS)
     assert data.test.steps > 300 * np.mean([len(frames) for frames in data.train.frames])
     stepper = Stepper(edgernn.load(tmp_path / "model.rnn"), "float32")
     states, right = stepper.initial_state(), []
@@ -134,38 +134,38 @@ def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(tmp_path):
 
 
 def test_a_run_goes_on_only_with_its_own_recipe(tmp_path):
-    run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
     with pytest.raises(UsageError, match="is not the recipe that this training began with"):
-        run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, place=CPU, resume=True)
+        run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, accelerator=CPU, resume=True)
     (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:5000])
     with pytest.raises(FileError, match=r"last.ckpt' is no whole checkpoint: .*; take it away, to train anew"):
-        run.train(vowels(), VOWELS, tmp_path, place=CPU, resume=True)
+        run.train(vowels(), VOWELS, tmp_path, accelerator=CPU, resume=True)
 
 
 def test_a_training_from_the_start_leaves_nothing_of_the_one_before(tmp_path, monkeypatch):
-    run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
 
     def interrupted(_task, _batch, _index):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Task, "on_train_batch_start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, place=CPU)
+        run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, accelerator=CPU)
     assert sorted(os.listdir(tmp_path)) == ["data.json", "recipe.toml"]
 
 
 def test_what_is_refused_before_it_begins_leaves_a_finished_run_as_it_was(tmp_path):
-    run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for setting in ("training.precision=fp16", "training.validation=0.999", "augment.gain_db=3.0", "model.embedding=4"):
         with pytest.raises(UsageError):
-            run.train(vowels(setting), VOWELS, tmp_path, place=CPU)
+            run.train(vowels(setting), VOWELS, tmp_path, accelerator=CPU)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_finished_run_resumed_is_finished(tmp_path):
-    once = run.train(vowels(), VOWELS, tmp_path, place=CPU)
-    again = run.train(vowels(), VOWELS, tmp_path, place=CPU, resume=True)
+    once = run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
+    again = run.train(vowels(), VOWELS, tmp_path, accelerator=CPU, resume=True)
     assert (again.metrics, again.history) == (once.metrics, once.history)
 
 
@@ -184,9 +184,9 @@ def test_the_validation_part_is_taken_from_the_training_part_alone(n, share, see
     wanted = round(share * n)
     if not 0 < wanted < n:
         with pytest.raises(UsageError, match=f"of {n} sequences is empty or leaves none"):
-            data.divided(share, seed)
+            data.hold_out(share, seed)
         return
-    rest, held = data.divided(share, seed)
+    rest, held = data.hold_out(share, seed)
     assert len(held) == wanted
     assert sorted([*rest.train.sources, *held.sources], key=int) == [str(k) for k in range(n)]
     assert rest.test is data.test
@@ -203,7 +203,7 @@ def test_stopping_goes_by_a_validation_part(tmp_path):
         vowels("training.patience=1", "training.validation=0.2", "training.epochs=9", *slow),
         VOWELS,
         tmp_path,
-        place=CPU,
+        accelerator=CPU,
     )
     assert len(found.history) < 9  # a network that learns nothing is not trained on
     assert "accuracy" in found.validation
@@ -216,10 +216,10 @@ def test_stopping_goes_by_a_validation_part(tmp_path):
 
 def trained(network, x, target, training):
     frames, targets = [x.astype(np.float32)], [target.astype(np.float32)]
-    part = Part.fixed(frames, targets)
+    part = SequenceDataset.fixed(frames, targets)
     task = Task(network, "series", part, ("test", part), training)
     with quiet():
-        trainer, norms, _ = make(training, Path("/nowhere"), CPU)
+        trainer, norms, _ = make_trainer(training, Path("/nowhere"), CPU)
         trainer.callbacks = [each for each in trainer.callbacks if "Checkpoint" not in type(each).__name__]
         trainer.fit(task)
     return task, norms
@@ -231,7 +231,7 @@ def steps(n=40, width=3):
 
 
 def once(**more):
-    return Training(epochs=1, rate=1e-9, plan=Plan(late=0.0), **more)
+    return Training(epochs=1, rate=1e-9, batching=Plan(late=0.0), **more)
 
 
 @pytest.mark.parametrize("clip", [0.0, 1e-3])
@@ -278,28 +278,28 @@ def test_a_gradient_that_explodes_is_said_with_what_to_try(caplog):
 def test_every_optimizer_learns(optimizer, clip_by, tmp_path):
     rate = 0.1 if optimizer == "sgd" else 5e-3
     said = (f"training.optimizer={optimizer}", f"training.clip_by={clip_by}", f"training.rate={rate}")
-    history = run.train(vowels(*said), VOWELS, tmp_path, place=CPU).history
+    history = run.train(vowels(*said), VOWELS, tmp_path, accelerator=CPU).history
     assert history[-1]["loss"] < history[0]["loss"] - 0.2
 
 
 def test_arithmetic_in_bfloat16_learns_too(tmp_path):
-    found = run.train(vowels("training.precision=bf16"), VOWELS, tmp_path, place=CPU)
+    found = run.train(vowels("training.precision=bf16"), VOWELS, tmp_path, accelerator=CPU)
     assert found.metrics["accuracy"] > 0.4
     assert edgernn.load(tmp_path / "model.rnn").precision == "fp32"
 
 
 def test_places_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(UsageError, match="precision fp16 needs a GPU"):
-        run.train(vowels("training.precision=fp16"), VOWELS, tmp_path, place=CPU)
+        run.train(vowels("training.precision=fp16"), VOWELS, tmp_path, accelerator=CPU)
     with pytest.raises(UsageError, match=r"device is 'gpu'; .*there are auto, cpu, cuda"):
-        Place("gpu")
+        Accelerator("gpu")
     with pytest.raises(UsageError, match=r"logger is 'tensorbord'; did you mean 'tensorboard'\?"):
-        Place(logger="tensorbord")
+        Accelerator(logger="tensorbord")
     with pytest.raises(UsageError, match="0 devices on 1 machines arrived"):
-        Place(devices=0)
+        Accelerator(devices=0)
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="torch sees no GPU of CUDA here; use --device cpu"):
-            run.train(vowels(), VOWELS, tmp_path, place=Place("cuda"))
+            run.train(vowels(), VOWELS, tmp_path, accelerator=Accelerator("cuda"))
 
 
 @pytest.mark.slow
@@ -324,7 +324,7 @@ def test_every_epoch_hears_other_clips_and_the_same_ones_again_from_the_same_see
     if not DIGITS.is_dir():
         pytest.skip(f"the data is not at {DIGITS}")
     recipe = recipes.load("spoken-digits", ["data.test_indices=[2, 50]"])
-    data = read(recipe.reader, DIGITS, recipe.options)
+    data = read_data(recipe.reader, DIGITS, recipe.options)
     still = Varied(data, Augmentation())(np.random.default_rng(0))
     for found, wanted in zip(still, features(data.features, data.train.frames), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
@@ -337,4 +337,4 @@ def test_every_epoch_hears_other_clips_and_the_same_ones_again_from_the_same_see
 
 def test_only_sound_is_varied(tmp_path):
     with pytest.raises(UsageError, match=r"\[augment\] varies recordings of sound"):
-        run.train(vowels("augment.gain_db=6.0"), VOWELS, tmp_path, place=CPU)
+        run.train(vowels("augment.gain_db=6.0"), VOWELS, tmp_path, accelerator=CPU)

@@ -18,7 +18,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.evaluate.metrics import answers, evaluate as evaluated
 from edgernn.tune.evaluate import by_frames
 from edgernn.tune.mixed import mixed
@@ -131,9 +131,9 @@ def test_where_every_layer_loses_too_much_that_is_said(folder):
 
 def test_no_model_is_judged_twice():
     heard, plain = [], by_frames(KWS, np.concatenate([SHOWN, JUDGED]), "frames")
-    evaluator = replace(plain, worth=lambda answer: heard.append(0) or plain.worth(answer))
+    evaluator = replace(plain, score=lambda answer: heard.append(0) or plain.worth(answer))
     told = []
-    mixed(KWS, FOUR_BITS, evaluator, 0, progress=told.append)
+    mixed(KWS, FOUR_BITS, evaluator, 0, on_progress=told.append)
     assert len(heard) == len(set(told)) == 4  # all subsets of two layers
 
 
@@ -143,14 +143,14 @@ def test_a_loss_of_an_error_is_of_what_it_was_and_the_bound_may_be_reached():
     def error(answer):
         return 2.0 + float(np.abs(answer(JUDGED) - wanted).mean())
 
-    evaluator = replace(by_frames(KWS, JUDGED, "frames"), better="minimize", worth=error, before=2.0)
+    evaluator = replace(by_frames(KWS, JUDGED, "frames"), better="minimize", score=error, baseline=2.0)
     rows = {row.layer: row for row in mixed(KWS, FOUR_BITS, evaluator).layers}
     for layer, other in zip(NAMES, reversed(NAMES), strict=True):
         alone = quantize(KWS, FOUR_BITS, keep=(other,))
         assert rows[layer].metric == error(lambda xs, alone=alone: stepper(alone).run(xs)[0])
         assert rows[layer].drop == pytest.approx(50 * (rows[layer].metric - 2), abs=1e-6)
     assert 0 < rows["gru"].drop < rows["out"].drop
-    at, below = (mixed(KWS, FOUR_BITS, evaluator, rows["gru"].drop - less).kept for less in (0, 1e-6))
+    at, below = (mixed(KWS, FOUR_BITS, evaluator, rows["gru"].drop - less).selection for less in (0, 1e-6))
     assert (at.keep, at.drop) == (("out",), rows["gru"].drop)
     assert (below.keep, below.drop) == (NAMES, 0)
 
@@ -163,7 +163,7 @@ def test_a_recipe_judges(tmp_path):
     )  # fmt: skip
     said, graph = json.loads(out), load(motor / "run/model.rnn")
     recipe = recipes.load(motor / "small.toml")
-    data = read(recipe.reader, motor / "motor.npz", recipe.options)
+    data = read_data(recipe.reader, motor / "motor.npz", recipe.options)
     assert said["metric"]["name"] == "accuracy"
     assert [row["layer"] for row in said["layers"]] == ["layers_0", "head"]
     names = [layer.name for layer in graph.layers]

@@ -36,22 +36,22 @@ from edgernn.train.compress.finetune import compressed, finetune
 from edgernn.train.compress.restore import matrices, restore
 from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
 from edgernn.train.evaluate.metrics import answers
 from edgernn.train.loop.batches import padded
-from edgernn.train.loop.distillation import Lesson, Teacher
-from edgernn.train.loop.task import Part, Task, Training
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.distillation import Distillation, Teacher
+from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.motor import record
 from edgernn.train.network.fake_quant import FakeOps, rounded, rounded_alone, straight
 from edgernn.train.network.graph_network import Replay
-from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from motors import trained
 from zoo import GRAPHS, frames, keyword_spotter, t
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 STEPS = 24
 FLOATS = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 RECURRENT = (
@@ -301,7 +301,7 @@ def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
         assert tensor == small_whole.tensors[name]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TRAINABLE_CELLS)
 def test_a_replay_of_the_core_is_the_network_that_was_trained(kind):
     """Numbers and gradients are torch's own, those of its fused layers too."""
     data = series_data(relative=True)
@@ -360,7 +360,7 @@ def folder(tmp_path_factory):
 def known(folder):
     """(graph, recipe, data) of the same."""
     recipe = recipes.load(folder / "small.toml")
-    return load(folder / "run/model.rnn"), recipe, read(recipe.reader, folder / "motor.npz", recipe.options)
+    return load(folder / "run/model.rnn"), recipe, read_data(recipe.reader, folder / "motor.npz", recipe.options)
 
 
 def loss_of(graph: Graph, data: Data) -> float:
@@ -381,8 +381,8 @@ def test_training_as_what_it_will_be_wins_back_what_poor_ranges_lost(known):
     graph, recipe, data = known
     poor = crude(graph, data)
     lost = loss_of(quantize(poor, "static_wi8_ai8"), data) - loss_of(graph, data)
-    tuned = finetune(poor, recipe, data, scheme="static_wi8_ai8", place=CPU)
-    blind = finetune(poor, recipe, data, place=CPU)
+    tuned = finetune(poor, recipe, data, scheme="static_wi8_ai8", accelerator=CPU)
+    blind = finetune(poor, recipe, data, accelerator=CPU)
     assert tuned.ranges == poor.ranges
     assert tuned.precision == "fp32"
     left, left_blind = (
@@ -399,9 +399,9 @@ def test_training_as_what_it_will_be_wins_back_what_poor_ranges_lost(known):
 )
 def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, known):
     graph, recipe, data = known
-    brief = recipes.changed(recipe, {"training.epochs": 1})
+    brief = recipes.with_settings(recipe, {"training.epochs": 1})
     thin = prune_weights(graph, pattern, keep=("head",))
-    tuned = finetune(thin, brief, data, pattern=pattern, keep=("head",), gradual=False, scheme=scheme, place=CPU)
+    tuned = finetune(thin, brief, data, pattern=pattern, keep=("head",), gradual=False, scheme=scheme, accelerator=CPU)
     for name in ("layers_0.w", "layers_0.u"):
         before, after = thin.tensors[name].stored, tuned.tensors[name].stored
         np.testing.assert_array_equal(after == 0, before == 0)
@@ -410,15 +410,17 @@ def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, k
     assert (small.tensors["layers_0.u"].whole[thin.tensors["layers_0.u"].stored == 0] == 0).all()
     assert not small.tensors["head.w"].scheme
     with pytest.raises(UsageError, match="there is no layer 'heads' to keep; did you mean 'head'"):
-        finetune(thin, brief, data, keep=("heads",), scheme=scheme, place=CPU)
+        finetune(thin, brief, data, keep=("heads",), scheme=scheme, accelerator=CPU)
 
 
 @pytest.mark.parametrize("scheme", ["", "static_wi8_ai8"])
 def test_a_fine_tuning_that_was_interrupted_ends_as_if_it_never_was(scheme, known, tmp_path, monkeypatch):
     graph, recipe, data = known
-    brief = recipes.changed(recipe, {"training.epochs": 4})
-    lesson, pattern = Lesson(graph), Magnitude(0.5)
-    further = partial(finetune, graph, brief, data, pattern=pattern, scheme=scheme, lesson=lesson, place=CPU)
+    brief = recipes.with_settings(recipe, {"training.epochs": 4})
+    lesson, pattern = Distillation(graph), Magnitude(0.5)
+    further = partial(
+        finetune, graph, brief, data, pattern=pattern, scheme=scheme, distillation=lesson, accelerator=CPU
+    )
     wanted = further()
     ended = Task.on_train_epoch_end
 
@@ -475,8 +477,8 @@ def divergence(scores: np.ndarray, theirs: np.ndarray, temperature: float) -> fl
     return float(rel_entr(p, q).sum(axis=-1).mean())
 
 
-def task_of(network: Network, data: Data, lesson: Lesson | None, **options) -> Task:
-    part = Part.fixed(list(data.train.frames), list(data.train.targets))
+def task_of(network: Network, data: Data, lesson: Distillation | None, **options) -> Task:
+    part = SequenceDataset.fixed(list(data.train.frames), list(data.train.targets))
     teacher = None if lesson is None else Teacher(lesson, data)
     return Task(network, data.kind, part, ("test", part), Training(**options), teacher)
 
@@ -487,7 +489,7 @@ def test_the_loss_is_the_truths_and_the_teachers(kind, weight):
     data = motor_data() if kind == "class" else replace(series_data(relative=False), exact=())
     torch.manual_seed(5)
     student, large = (Network(Shape("gru", hidden), data.width, data.outputs) for hidden in (4, 7))
-    lesson = Lesson(to_graph(large.eval(), data), weight, 3.0)
+    lesson = Distillation(to_graph(large.eval(), data), weight, 3.0)
     batch = padded(data.train.frames[:3], list(data.train.targets)[:3], 0.5)
     alone = task_of(student, data, None).loss(batch)[0].item()
     found = task_of(student, data, lesson).loss(batch)[0].item()
@@ -501,7 +503,7 @@ def test_a_teacher_goes_on_where_its_student_does():
     """In chunks, each begun with the states after the last, it answers as it does to whole sequences."""
     data = motor_data()
     torch.manual_seed(6)
-    teacher = Teacher(Lesson(to_graph(Network(Shape("lstm", 6), 20, 5).eval(), data)), data)
+    teacher = Teacher(Distillation(to_graph(Network(Shape("lstm", 6), 20, 5).eval(), data)), data)
     x = torch.randn(3, 12, 20)
     whole = teacher(x, goes_on=False)
     chunks = [teacher(each, goes_on=i > 0) for i, each in enumerate(x.split(5, 1))]
@@ -510,7 +512,7 @@ def test_a_teacher_goes_on_where_its_student_does():
     assert not whole.requires_grad
     torch.manual_seed(6)
     student = Network(Shape("lstm", 6), 20, 5)
-    chunked = task_of(student, data, Lesson(to_graph(student.eval(), data), 1.0))
+    chunked = task_of(student, data, Distillation(to_graph(student.eval(), data), 1.0))
     for at in (0, 5):
         batch = replace(padded(data.train.frames[:3], data.train.targets[:3], 0.0), fresh=at == 0)
         part = slice(at, at + 5)
@@ -523,11 +525,12 @@ def test_a_teacher_goes_on_where_its_student_does():
 def test_a_student_learns_what_its_teacher_says_and_not_the_truth(known):
     """The teacher answers the next class: a student with its whole weight follows it, one without goes away from it."""
     graph, recipe, data = known
-    brief = recipes.changed(recipe, {"training.epochs": 2})
+    brief = recipes.with_settings(recipe, {"training.epochs": 2})
     turned = {name: Tensor(np.roll(graph.tensors[name].stored, 1, axis=0)) for name in ("head.w", "head.b")}
     teacher = graph.with_tensors(turned)
     taught, alone = (
-        finetune(graph, brief, data, lesson=lesson, place=CPU) for lesson in (Lesson(teacher, 1.0, 1.0), None)
+        finetune(graph, brief, data, distillation=lesson, accelerator=CPU)
+        for lesson in (Distillation(teacher, 1.0, 1.0), None)
     )
     last = [np.stack([answers(each)(xs)[-1] for xs in data.train.frames]) for each in (teacher, graph, taught, alone)]
     before, after, without = (divergence(each, last[0], 1.0) for each in last[1:])
@@ -548,14 +551,14 @@ def test_a_teacher_of_something_else_is_refused(wrong):
     data = motor_data()
     change, told = WRONG_TEACHERS[wrong]
     with pytest.raises(UsageError, match=re.escape(told)):
-        Teacher(Lesson(change(to_graph(Network(Shape("gru", 4), 20, 5).eval(), data))), data)
+        Teacher(Distillation(change(to_graph(Network(Shape("gru", 4), 20, 5).eval(), data))), data)
 
 
 def test_a_teacher_of_other_features_is_refused():
     data = series_data(relative=False)
     graph = to_graph(Network(Shape("gru", 4), data.width, data.outputs).eval(), data)
     with pytest.raises(UsageError, match="has a Standardize 'standardize' where this data asks for"):
-        Teacher(Lesson(graph.with_tensors({"standardize.mean": t(3)})), data)
+        Teacher(Distillation(graph.with_tensors({"standardize.mean": t(3)})), data)
 
 
 @pytest.mark.parametrize(
@@ -563,7 +566,7 @@ def test_a_teacher_of_other_features_is_refused():
 )
 def test_a_lesson_without_sense_is_refused(weight, temperature):
     with pytest.raises(UsageError, match=r"a teacher's weight of .* expected|a temperature of .* expected"):
-        Lesson(keyword_spotter(), weight, temperature)
+        Distillation(keyword_spotter(), weight, temperature)
 
 
 # The verb
@@ -579,7 +582,7 @@ def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, mo
     small = load(tmp_path / "small.rnn")
     assert small.precision == "static_wi8_ai8"
     assert (small.tensors["layers_0.u"].whole == 0).sum() >= small.tensors["layers_0.u"].size // 2
-    data = read("npz", folder / "motor.npz", {})
+    data = read_data("npz", folder / "motor.npz", {})
     right = [
         answers(small)(xs)[-1].argmax() == wanted
         for xs, wanted in zip(data.test.frames, data.test.targets, strict=True)
@@ -596,9 +599,9 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
         return graph
 
     monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
-    lesson = Lesson(graph)
+    lesson = Distillation(graph)
     for asked in (Plan(), Plan(0.5)):
-        compressed(graph, recipe, folder / "motor.npz", asked, "fp16", aware=True, lesson=lesson)
+        compressed(graph, recipe, folder / "motor.npz", asked, "fp16", aware=True, distillation=lesson)
     first, second = ("", True, lesson), ("fp16", False, lesson)
     assert calls == [second, first, second]
 

@@ -10,9 +10,9 @@ from test_sentiment import corpus
 
 import edgernn
 from edgernn.train import recipe as recipes, run
-from edgernn.train.data.reader import read
-from edgernn.train.loop.trainer import Place
-from edgernn.train.motor import record, saved
+from edgernn.train.data.reader import read_data
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.motor import record, to_npz
 from edgernn_export import export
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def digits(data: Path, folder: Path) -> Path:
 
 def motor(_: Path, folder: Path) -> Path:
     """A few recordings, made here."""
-    (folder / "motor.npz").write_bytes(saved(record(100, 0.5, seed=0), record(50, 0.5, seed=1)))
+    (folder / "motor.npz").write_bytes(to_npz(record(100, 0.5, seed=0), record(50, 0.5, seed=1)))
     return folder / "motor.npz"
 
 
@@ -93,9 +93,9 @@ def test_a_recipe_learns_and_its_model_streams_alike_everywhere(name, data, tmp_
     (tmp_path / "data").mkdir()
     path = short.data(data, tmp_path / "data")
     recipe = recipes.load(name, short.settings)
-    found = run.train(recipe, path, tmp_path / "run", place=Place("cpu"))
+    found = run.train(recipe, path, tmp_path / "run", accelerator=Accelerator("cpu"))
     assert short.learnt(dict(found.metrics)), found.metrics
-    taught = read(recipe.reader, path, recipe.options)
+    taught = read_data(recipe.reader, path, recipe.options)
     assert found.notes == list(taught.notes)  # none of the gradient
     graph = edgernn.load(tmp_path / "run/model.rnn")
     frames = taught.test.frames[0][:200]

@@ -23,7 +23,7 @@ from edgernn.pages.drawing import plain
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes, run
 from edgernn.train.evaluate.metrics import Evaluation
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.pages import curves, figures
 from edgernn.train.pages.report import _step, report
 from page import Page
@@ -39,7 +39,7 @@ HOSTILE = (
     "&lt;",
     "x" * 90,
 )
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 RATED = [name for name in boards.names() if boards.load(name).level]
 RECIPE = recipes.load("spoken-digits", ['data.pattern="<b>{label}</b>_{group}"'])
 HISTORY = [{"loss": 2.0, "test_loss": 2.5, "test_accuracy": 0.5}, {"loss": 1.0, "gradient_norm": 0.1}]
@@ -92,7 +92,7 @@ def trained(request, data, tmp_path_factory):
         (folder / "part.txt").write_text((data / "tinyshakespeare/input.txt").read_text()[:20_000])
     loaded = recipes.load(name, said)
     where = folder / "part.txt" if path is None else data / path
-    return request.param, loaded, run.train(loaded, where, folder / "run", place=CPU), folder / "run"
+    return request.param, loaded, run.train(loaded, where, folder / "run", accelerator=CPU), folder / "run"
 
 
 def test_a_training_writes_a_page_that_stands_alone(trained):

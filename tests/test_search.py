@@ -28,10 +28,10 @@ from edgernn.latency import estimate
 from edgernn.train import recipe as recipes, run, space
 from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.search import methods, objectives as aims, storage
 from edgernn.train.search.objectives import Limits
-from edgernn.train.search.study import best, join
+from edgernn.train.search.study import best_trials, join_study
 from edgernn.train.search.trials import Work, search
 from edgernn.train.search.workers import NUMBER
 
@@ -160,10 +160,10 @@ def test_a_recipe_with_a_space_is_written_back_whole(said, tmp_path_factory):
     (folder / "r.toml").write_text(RECIPE.partition("[search]")[0])
     plain = recipes.load(folder / "r.toml")
     loaded = recipes._recipe("r", recipes.parse(b"", "r"), {**plain.values, "search": said})
-    (folder / "r.toml").write_text(recipes.written(loaded))
+    (folder / "r.toml").write_text(recipes.to_toml(loaded))
     again = recipes.load(folder / "r.toml")
     assert again == loaded
-    assert recipes.changed(again, {}).space == {}
+    assert recipes.with_settings(again, {}).space == {}
     assert set(again.space) == set(said)
 
 
@@ -251,7 +251,7 @@ def test_a_seed_makes_the_same_trials_however_often_the_search_is_interrupted(
         with pytest.raises(KeyboardInterrupt):
             search(recipe, data / "japanese_vowels", tmp_path / "pieces", **said)
     told = []
-    pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", progress=told.append, **said)
+    pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", on_trial=told.append, **said)
     assert trials(pieces) == trials(whole)
     assert pieces.best == whole.best
     assert len({str(each.settings) for each in whole.trials}) == 18
@@ -291,7 +291,7 @@ def test_a_trial_is_begun_once_more_when_a_worker_dies_at_it(deaths, data, tmp_p
     recipe, path = vowels(data, RANGES), data / "japanese_vowels"
     whole = search(recipe, path, tmp_path / "whole", trials=4)
     search(recipe, path, tmp_path / "died", trials=1)
-    with storage.opened(None, tmp_path / "died") as kept:
+    with storage.open_storage(None, tmp_path / "died") as kept:
         study = optuna.load_study(study_name="japanese-vowels", storage=kept)
         for _ in range(deaths):
             study.enqueue_trial({}, {NUMBER: 1})
@@ -353,7 +353,7 @@ def test_the_front_is_all_that_nothing_dominates(rows, ways):
         for number, mine in done.items()
         if not any((other >= mine).all() and (other > mine).any() for other in done.values())
     ]
-    assert best(study) == tuple(front if len(ways) > 1 else front[:1])
+    assert best_trials(study) == tuple(front if len(ways) > 1 else front[:1])
 
 
 def test_the_metric_is_that_of_the_data():
@@ -361,7 +361,7 @@ def test_the_metric_is_that_of_the_data():
     assert aims.metric("text", {"nats": 1.5}) == 1.5
     forecast = {"rmse 1 step": 2.0, "rmse 24 steps": 4.0, "persistence 1 step": 9.0, "persistence 24 steps": 9.0}
     assert aims.metric("series", forecast) == 3.0
-    assert [aims.ways(["ram", "accuracy"], kind) for kind in ("class", "text", "series")] == [
+    assert [aims.directions(["ram", "accuracy"], kind) for kind in ("class", "text", "series")] == [
         {"ram": "minimize", "accuracy": "maximize"},
         {"ram": "minimize", "nats": "minimize"},
         {"ram": "minimize", "rmse": "minimize"},
@@ -375,7 +375,7 @@ def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
     recipe = vowels(data, ["model.hidden=4,6,8,24", "model.cell=gru,rnn", "training.rate=0.01", "model.dropout=0.0"])
     limits = Limits(latency_us=0.36, flash_kib=2.0, ram_kib=0.3)
     objectives = ("accuracy", "latency", "flash", "ram")
-    said = {"method": "grid", "device": "raspberrypi4", "place": Place("cpu")}
+    said = {"method": "grid", "device": "raspberrypi4", "place": Accelerator("cpu")}
     found = search(recipe, data / "japanese_vowels", tmp_path, objectives=objectives, limits=limits, **said)
     assert Counter(each.state for each in found.trials) == {"done": 4, "infeasible": 4}
     board = boards.load("raspberrypi4")
@@ -396,7 +396,7 @@ def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
 
 def test_a_trial_whose_loss_is_no_number_has_failed_and_the_next_begins(data, tmp_path):
     recipe = vowels(data, ["model.hidden=4", "training.rate=2e9,0.01", "model.dropout=0.0"], "training.clip=0.0")
-    found = search(recipe, data / "japanese_vowels", tmp_path, method="grid", place=Place("cpu"))
+    found = search(recipe, data / "japanese_vowels", tmp_path, method="grid", accelerator=Accelerator("cpu"))
     assert {each.settings["training.rate"]: each.state for each in found.trials} == {2e9: "failed", 0.01: "done"}
     failed = next(each for each in found.trials if each.state == "failed")
     assert "the loss of batch" in failed.reason
@@ -662,7 +662,7 @@ def test_a_worker_that_was_taken_for_dead_does_not_count(data, tmp_path, formula
 
     def slow(*said, **more):
         if not formula[0]:
-            with storage.opened(url, tmp_path) as kept:
+            with storage.open_storage(url, tmp_path) as kept:
                 optuna.load_study(study_name="japanese-vowels", storage=kept).tell(0, state=TrialState.FAIL)
         return train(*said, **more)
 
@@ -670,7 +670,7 @@ def test_a_worker_that_was_taken_for_dead_does_not_count(data, tmp_path, formula
     found = search(recipe, path, tmp_path / "a", trials=3, storage=url)
     assert [number for number, _ in formula[0]] == [0, 1, 2, 0]
     assert [each.state for each in found.trials] == ["done"] * 3
-    with storage.opened(url, tmp_path) as kept:
+    with storage.open_storage(url, tmp_path) as kept:
         attempts = optuna.load_study(study_name="japanese-vowels", storage=kept).trials
     assert [(each.user_attrs[NUMBER], each.state.name) for each in attempts] == [
         (0, "FAIL"),
@@ -691,7 +691,7 @@ REACHED = {
 @pytest.mark.parametrize("name", REACHED)
 def test_a_database_that_cannot_be_reached_is_told_in_a_line_without_its_password(name, tmp_path):
     url, words = REACHED[name]
-    with pytest.raises(StorageError) as found, storage.opened(url, tmp_path):
+    with pytest.raises(StorageError) as found, storage.open_storage(url, tmp_path):
         pass
     assert words in str(found.value)
     assert "\n" not in str(found.value)
@@ -708,7 +708,7 @@ def test_a_database_that_cannot_be_reached_is_told_in_a_line_without_its_passwor
     ],
 )
 def test_a_wrong_url_is_refused(url, words, tmp_path):
-    with pytest.raises(UsageError) as found, storage.opened(url, tmp_path):
+    with pytest.raises(UsageError) as found, storage.open_storage(url, tmp_path):
         pass
     assert words in str(found.value)
     assert "hush" not in str(found.value)
@@ -768,7 +768,9 @@ def test_a_latency_that_cannot_be_predicted_is_refused_where_it_is_asked_for(dat
         ):
             search(recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", **said)
     assert not (tmp_path / "out").exists()
-    found = search(recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", place=Place("cpu"))
+    found = search(
+        recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", accelerator=Accelerator("cpu")
+    )
     assert found.trials[0].figures["latency_us"] is None
 
 
@@ -791,7 +793,7 @@ def test_a_missing_extra_is_answered_with_the_pip_command(package, extra, tmp_pa
 def test_workers_that_join_at_once_agree(tmp_path):
     """The second to say what the study is about is told when it says something else."""
     data = Fingerprint("file", {"a": "0"}, {}, {})
-    with storage.opened(None, tmp_path) as kept:
-        join(kept, "s", ["minimize"], {"seed": 0}, data)
+    with storage.open_storage(None, tmp_path) as kept:
+        join_study(kept, "s", ["minimize"], {"seed": 0}, data)
         with pytest.raises(UsageError, match=r"study 's' was begun with another seed \(0, and now 1\)"):
-            join(kept, "s", ["minimize"], {"seed": 1}, data)
+            join_study(kept, "s", ["minimize"], {"seed": 1}, data)

@@ -9,7 +9,7 @@ import edgernn
 from edge import edge
 from edgernn.postprocess.text import text_symbols
 from edgernn.train import recipe as recipes, run
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 
 PRAISE, BLAME = ("good", "fine", "lovely", "great"), ("bad", "poor", "ugly", "dull")
 FILLERS = ("the", "film", "was", "a", "very", "long", "story", "of", "two", "friends", "and", "their", "house")
@@ -32,7 +32,7 @@ def corpus(path, n):
 
 def test_lines_of_a_sentence_and_its_class_are_read_as_tokens(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 300)
-    found = read("text", path, recipes.load("sentence-sentiment").options)
+    found = read_data("text", path, recipes.load("sentence-sentiment").options)
     assert found.labels == ("complains", "praises")
     assert set(found.symbols) == {"<unknown>", *PRAISE, *BLAME, *FILLERS, "not"}
     line = path.read_text().splitlines()[int(found.test.sources[0].rpartition(" ")[2]) - 1]

@@ -19,8 +19,8 @@ from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.anomaly import Likelihood
 from edgernn.train.data import sampling
-from edgernn.train.data.reader import read
-from edgernn.train.evaluate.anomalies import Rule, scored, watch
+from edgernn.train.data.reader import read_data
+from edgernn.train.evaluate.anomalies import Rule, anomaly_scores, detect_anomalies
 
 BEGIN = datetime.fromisoformat("2024-01-01 00:00")
 MANY = settings(max_examples=40, deadline=None)
@@ -71,9 +71,9 @@ def test_the_pairs_are_all_that_cross_neither_a_gap_nor_the_split(made, horizon,
     options = {"horizon": horizon, "chunk": chunk, "difference": difference, "test_share": 0.4}
     if not all(wanted):
         with pytest.raises(UsageError, match="too few to look"):
-            read("series", path, options)
+            read_data("series", path, options)
         return
-    found = read("series", path, options)
+    found = read_data("series", path, options)
     assert [pairs(found, part) for part in (found.train, found.test)] == wanted
     assert found.period_ms == pytest.approx(1000 * interval, rel=0.1)
     assert bool(found.notes) == bool(len(starts))
@@ -90,7 +90,7 @@ def test_the_figures_of_the_scores_are_those_of_the_runs(made, difference, tmp_p
     runs = np.split(values[:first], starts[starts < first])
     known = np.concatenate([np.diff(run) for run in runs] if difference else runs).astype(np.float64)
     path = series(tmp_path_factory.mktemp("gaps") / "s.csv", spread(seconds), values)
-    found = read("series", path, {"difference": difference})
+    found = read_data("series", path, {"difference": difference})
     np.testing.assert_allclose((found.mean, found.deviation), ([known.mean()], [known.std()]), rtol=1e-3)
     if difference:
         np.testing.assert_allclose(found.exact[1][1].by.stored, values[:first].std() / known.std(), rtol=1e-3)
@@ -101,7 +101,7 @@ def test_the_notes_count_gaps_and_their_time(tmp_path):
     day = 600 * np.arange(60)
     seconds = np.concatenate([day + 86400 * k for k in range(6)])
     path = series(tmp_path / "s.csv", spread(np.insert(seconds, 9, seconds[8] + 60)), range(361))
-    gaps, early = read("series", path).notes
+    gaps, early = read_data("series", path).notes
     assert gaps.startswith("Gaps in time: 5, 2.917 d in all, where rows are more than 10 min apart")
     assert early.startswith("Rows that came before 10 min had passed: 1.")
 
@@ -119,7 +119,7 @@ def test_a_regular_series_is_what_it_was_after_resampling_by_its_interval(
     values = np.random.default_rng(n).standard_normal(n)
     path = series(tmp_path_factory.mktemp("regular") / "s.csv", spread(interval * np.arange(n) + 77), values)
     options = {"calendar": calendar, "difference": difference}
-    one, other = (read("series", path, options | more) for more in ({}, {"resample": f"{interval}s"}))
+    one, other = (read_data("series", path, options | more) for more in ({}, {"resample": f"{interval}s"}))
     for a, b in ((one.train, other.train), (one.test, other.test)):
         np.testing.assert_array_equal(a.frames, b.frames)
         np.testing.assert_array_equal(a.targets, b.targets)
@@ -137,7 +137,7 @@ def test_frames_are_means_around_multiples_of_the_interval(seed, every, calendar
     for at, value in zip(seconds, values, strict=True):
         held.setdefault(int((at + every / 2) // every), []).append(value)
     path = series(tmp_path_factory.mktemp("any") / "s.csv", spread(seconds), values)
-    found = read("series", path, {"resample": f"{every}s", "calendar": calendar})
+    found = read_data("series", path, {"resample": f"{every}s", "calendar": calendar})
     first = len(held) - round(0.2 * len(held))
     taught = list(held)[:first]
     wanted = [k for k, later in pairwise(taught) if later == k + 1]  # what has a value one interval later
@@ -181,7 +181,7 @@ def test_both_changes_of_the_clock_are_no_gap_and_the_calendar_is_that_of_the_wa
     turns[:, 1] += turns[:, 0] / 7
     for write, told in WRITTEN.values():
         path = series(tmp_path / "s.csv", [write(moment, place) for moment in moments], np.arange(300) % 48)
-        found = read("series", path, {"calendar": True} | ({"zone": zone} if told else {}))
+        found = read_data("series", path, {"calendar": True} | ({"zone": zone} if told else {}))
         assert (len(found.train), len(found.test), found.notes, found.period_ms) == (1, 1, (), 1_800_000.0)
         frames = np.concatenate([found.train.frames[0], found.test.frames[0]])
         rows = [*range(239), *range(240, 299)]
@@ -195,7 +195,7 @@ def test_times_of_a_parquet_file_have_their_zone(tmp_path):
     parquet.write_table(pa.table({"timestamp": cells, "value": np.arange(300.0)}), tmp_path / "s.parquet")
     place = ZoneInfo("Europe/Berlin")
     series(tmp_path / "s.csv", [moment.astimezone(place).isoformat() for moment in moments], np.arange(300.0))
-    one, other = (read("series", tmp_path / f"s.{kind}", {"calendar": True}) for kind in ("parquet", "csv"))
+    one, other = (read_data("series", tmp_path / f"s.{kind}", {"calendar": True}) for kind in ("parquet", "csv"))
     np.testing.assert_array_equal(one.train.frames[0], other.train.frames[0])
     assert (one.notes, one.period_ms) == ((), 1_800_000.0)
 
@@ -207,10 +207,10 @@ def test_a_clock_that_was_set_back_is_one_interval_later_where_that_is_allowed(t
         series(tmp_path / f"{day}.csv", [WRITTEN["wall time"][0](each, place) for each in half_hours(day)], range(300))
         for day in ("2024-10-25", "2024-03-29")
     )
-    found = read("series", autumn, {"ordered": False})
+    found = read_data("series", autumn, {"ordered": False})
     assert (len(found.train), found.train.steps) == (1, 239)
     assert [note[:47] for note in found.notes] == ["Rows whose time is not after the one before: 1."]
-    found = read("series", spring)
+    found = read_data("series", spring)
     assert [note[:21] for note in found.notes] == ["Gaps in time: 1, 1 h "]
     assert (len(found.train), found.train.steps) == (2, 238)
 
@@ -254,7 +254,7 @@ def test_times_that_say_too_little_are_refused_with_the_place_and_the_reason(nam
     times, options, words = REFUSED[name]
     times = times()
     with pytest.raises(EdgernnError, match=words):
-        read("series", series(tmp_path / "s.csv", times, range(len(times))), options)
+        read_data("series", series(tmp_path / "s.csv", times, range(len(times))), options)
 
 
 @given(st.floats(1e-3, 1e8))
@@ -277,10 +277,10 @@ def test_a_model_watches_each_run_from_rest(tmp_path):
     path = series(tmp_path / "s.csv", nights(), values)
     edgernn.save(CHANGE, tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
-    found = watch(program, path, rule=Rule(SMALL, a_week=50, rest_hours=0))
+    found = detect_anomalies(program, path, rule=Rule(SMALL, false_alarms_per_week=50, rest_hours=0))
     days = values.astype(np.float32).reshape(60, 60)
     forecast = np.hstack([np.zeros((60, 1), np.float32), np.diff(days)])
-    wanted = scored(forecast.ravel(), days.ravel(), SMALL, np.arange(60) * 60)
+    wanted = anomaly_scores(forecast.ravel(), days.ravel(), SMALL, np.arange(60) * 60)
     assert (wanted[::60] == 0).all()
     assert found.alarms
     times = list(map(str, nights()))
@@ -295,7 +295,10 @@ def test_weeks_and_rests_are_those_of_the_timestamps(tmp_path):
     path = series(tmp_path / "s.csv", nights(), values)
     edgernn.save(CHANGE, tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
-    found = {rest: watch(program, path, rule=Rule(SMALL, a_week=7, rest_hours=rest)) for rest in (2, 20, 30)}
+    found = {
+        rest: detect_anomalies(program, path, rule=Rule(SMALL, false_alarms_per_week=7, rest_hours=rest))
+        for rest in (2, 20, 30)
+    }
     parts = found[2].parts
     assert parts["training"].weeks == pytest.approx(48 / 7, abs=0.01)
     assert parts["training"].weeks + parts["test"].weeks == pytest.approx((59 * 24 + 10) / 168, abs=0.01)
@@ -310,18 +313,21 @@ def test_a_window_is_known_by_the_instant_or_by_the_wall(tmp_path):
     moments = half_hours("2024-11-01", 600)
     values = np.random.default_rng(0).standard_normal(600)
     edgernn.save(CHANGE, tmp_path / "m.rnn")
-    program, rule = edgernn.open(tmp_path / "m.rnn"), Rule(SMALL, a_week=50, rest_hours=0)
+    program, rule = edgernn.open(tmp_path / "m.rnn"), Rule(SMALL, false_alarms_per_week=50, rest_hours=0)
     path = series(tmp_path / "s.csv", [moment.astimezone(place).isoformat() for moment in moments], values)
     window = moments[160], moments[200]  # after the clock was set back
     walls = tuple(end.astimezone(place).replace(tzinfo=None) for end in window)
-    by_instant, by_wall = watch(program, path, [window], rule=rule), watch(program, path, [walls], rule=rule)
+    by_instant, by_wall = (
+        detect_anomalies(program, path, [window], rule=rule),
+        detect_anomalies(program, path, [walls], rule=rule),
+    )
     assert by_instant == by_wall
     inside = {moment.astimezone(place).isoformat() for moment in moments[160:201]}
     assert any(alarm.known for alarm in by_instant.alarms)
     assert all(alarm.known == (alarm.time in inside) for alarm in by_instant.alarms)
     naive = series(tmp_path / "n.csv", spread(1800 * np.arange(600)), values)
     with pytest.raises(UsageError, match="have no UTC offset; expected both with one"):
-        watch(program, naive, [window])
+        detect_anomalies(program, naive, [window])
 
 
 def test_a_model_of_other_rows_is_refused(tmp_path):
@@ -330,11 +336,11 @@ def test_a_model_of_other_rows_is_refused(tmp_path):
     edgernn.save(graph, tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
     with pytest.raises(UsageError, match=r"foretells rows 10 min apart, and those of '.*s\.csv' are 5 min apart"):
-        watch(program, path)
-    assert watch(program, path, resample="10min").parts["test"].weeks == pytest.approx(60 / 1008, abs=1e-3)
+        detect_anomalies(program, path)
+    assert detect_anomalies(program, path, resample="10min").parts["test"].weeks == pytest.approx(60 / 1008, abs=1e-3)
     irregular = series(tmp_path / "i.csv", spread(np.resize([1, 5, 30], 600).cumsum()), np.zeros(600))
     with pytest.raises(FileError, match="the sampling is irregular"):
-        watch(program, irregular)
+        detect_anomalies(program, irregular)
 
 
 def test_a_training_says_what_was_cut_and_no_change_is_foretold_as_within_the_days(tmp_path, caplog):

@@ -20,7 +20,7 @@ from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.network.models import Network
 from edgernn_export import export
 
@@ -86,7 +86,7 @@ def trained(request, clips, tmp_path_factory):
     exact = standardized((), train.frames)
     data = Data(train, test, "class", spoken.BANDS, 10, tuple("0123456789"), period_ms=10.0, exact=exact)
     recipe = recipes.load("spoken-digits", [f"model.cell={request.param}", *TRAINING[request.param]])
-    run.train_on(data, recipe, folder, place=Place("cpu"))
+    run.train_on(data, recipe, folder, accelerator=Accelerator("cpu"))
     network = Network(recipe.shape, spoken.BANDS, 10)
     weights = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})

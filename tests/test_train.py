@@ -14,17 +14,17 @@ from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.tensor import Tensor
 from edgernn.train import recipe as recipes, run
-from edgernn.train.loop.batches import Plan, epoch
+from edgernn.train.loop.batches import Batching, epoch
 from edgernn.train.loop.schedules import SCHEDULES
 from edgernn.train.loop.task import Task, Training
-from edgernn.train.loop.trainer import Place
-from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn.train.network.recurrent import Recurrent, Stateless
 from edgernn_export import from_torch
 from killed import killed
 from zoo import GRAPHS, frames
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 VOWELS = Path(__file__).parent.parent.parent / "shared/data/japanese_vowels"
 ONE_CELL = [name for name, graph in GRAPHS.items() if len(graph.layers) == 1 and not graph.initial_state]
 
@@ -64,7 +64,7 @@ def test_values_and_gradients_are_those_of_torch(cls, cell):
 
 
 SHAPES = {
-    **{kind: Shape(kind, hidden=6) for kind in KINDS},
+    **{kind: Shape(kind, hidden=6) for kind in TRAINABLE_CELLS},
     "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
@@ -83,7 +83,7 @@ def test_every_network_exports_to_what_it_computes(name):
 
 
 def test_symbols_go_through_a_table():
-    network = Network(Shape(embedding=4, hidden=6), 1, 7, rows=7).eval()
+    network = Network(Shape(embedding=4, hidden=6), 1, 7, vocabulary_size=7).eval()
     x = torch.randint(0, 7, (1, 12))
     graph = from_torch(network, x)
     assert graph.vocabulary_size == 7
@@ -116,7 +116,7 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
     targets = [each.copy() for each in numbered]
     counting = [step for each in numbered for step in each[int(late * len(each)) :, 0].tolist()]
     seen, asked, rows = [], [], None
-    for part in epoch(numbered, targets, Plan(batch, tbptt, late), np.random.default_rng(0)):
+    for part in epoch(numbered, targets, Batching(batch, tbptt, late), np.random.default_rng(0)):
         assert tbptt == 0 or part.x.shape[1] <= tbptt
         if part.fresh:
             rows = part.x[:, -1]
@@ -124,10 +124,10 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
             both = (part.x[:, 0] > 0) & (rows > 0)
             assert (part.x[:, 0] == rows + 1)[both].all()
             rows = part.x[:, -1]
-        np.testing.assert_array_equal(part.x[part.asked], part.target[part.asked])
-        assert part.counts == part.asked.any()
+        np.testing.assert_array_equal(part.x[part.mask], part.target[part.mask])
+        assert part.counts == part.mask.any()
         seen += part.x[part.x > 0].tolist()
-        asked += part.x[part.asked].reshape(-1).tolist()
+        asked += part.x[part.mask].reshape(-1).tolist()
     assert sorted(seen) == list(range(1, total + 1))
     assert sorted(asked) == sorted(counting)
 
@@ -143,7 +143,7 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
 def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, world, late):
     """Or else they would wait for each other for ever."""
     frames = [np.full((n, 1), k + 1, np.float32) for k, n in enumerate(lengths)]
-    plan = Plan(batch, tbptt, late)
+    plan = Batching(batch, tbptt, late)
 
     def seen(*place):
         return list(epoch(frames, frames, plan, np.random.default_rng(0), *place))
@@ -156,8 +156,8 @@ def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, wor
         assert sorted(map(float, whole.x.sum((1, 2)))) == sorted(float(x.sum()) for part in parts for x in part.x)
         for part in parts:
             assert part.x.shape[1:] == whole.x.shape[1:]
-            assert len(part.x) == len(part.target) == len(part.asked) == len(part.lengths)
-            assert part.counts == whole.counts == whole.asked.any()  # all of them update the weights, or none
+            assert len(part.x) == len(part.target) == len(part.mask) == len(part.lengths)
+            assert part.counts == whole.counts == whole.mask.any()  # all of them update the weights, or none
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -228,7 +228,7 @@ def test_other_mistakes_in_a_recipe(tmp_path):
 def test_a_shipped_recipe_is_sound_and_written_back_whole(name, tmp_path):
     loaded = recipes.load(name, ["model.hidden=12"])
     assert loaded.shape.hidden == 12
-    (tmp_path / f"{name}.toml").write_text(recipes.written(loaded))
+    (tmp_path / f"{name}.toml").write_text(recipes.to_toml(loaded))
     assert recipes.load(tmp_path / f"{name}.toml") == loaded
 
 
@@ -239,7 +239,7 @@ def vowels(*settings):
 
 
 def test_a_short_training_learns_and_streams(tmp_path):
-    result = run.train(vowels(), VOWELS, tmp_path / "run", place=CPU)
+    result = run.train(vowels(), VOWELS, tmp_path / "run", accelerator=CPU)
     assert result.metrics["accuracy"] > 0.5
     assert len(result.history) == 4
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -267,11 +267,11 @@ RESUMED = {
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_training_that_is_killed_goes_on_as_if_it_was_not(name, tmp_path):
     carried, model = RESUMED[name], "model.onnx" if name == "both ways" else "model.rnn"
-    whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", place=CPU)
+    whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", accelerator=CPU)
     with killed(2, 1):
-        run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU)
+        run.train(vowels(*carried), VOWELS, tmp_path / "halves", accelerator=CPU)
     assert torch.load(tmp_path / "halves/last.ckpt", weights_only=False)["epoch"] == 1
-    resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU, resume=True)
+    resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", accelerator=CPU, resume=True)
     assert resumed.metrics == whole.metrics
     assert resumed.history == whole.history
     assert (tmp_path / "whole" / model).read_bytes() == (tmp_path / "halves" / model).read_bytes()
@@ -286,7 +286,7 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_pat
 
     monkeypatch.setattr(Task, "loss", broken)
     with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
-        run.train(vowels(), VOWELS, tmp_path, place=CPU)
+        run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0
 
 
@@ -294,9 +294,9 @@ def test_training_options_are_checked():
     with pytest.raises(UsageError, match="0 epochs at a rate of"):
         Training(epochs=0)
     with pytest.raises(UsageError, match="batch is 0 and tbptt 4; expected at least 1 sequence"):
-        Plan(batch=0, tbptt=4)
+        Batching(batch=0, tbptt=4)
     for late in (1.0, -0.1, float("nan")):
         with pytest.raises(UsageError, match=r"late is .*; expected a part from 0 up to, but not, 1"):
-            Plan(late=late)
+            Batching(late=late)
     with pytest.raises(UsageError, match="embedding is 0 and the data has 7 symbols"):
-        Network(Shape(), 1, 7, rows=7)
+        Network(Shape(), 1, 7, vocabulary_size=7)

@@ -24,14 +24,14 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare.race import RUNTIMES
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.evaluate.metrics import answers as as_judged, evaluate as evaluated
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.tune import cache as keeping, candidates as making, tuning
 from edgernn.tune.by_recipe import by_recipe
-from edgernn.tune.candidates import LeftOut, many
-from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
+from edgernn.tune.candidates import LeftOut, count_candidates
+from edgernn.tune.choice import PREFERENCES, TIE, Candidate, choose_winner, metric_drop, pareto_front
 from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import files, is_here, tune
 from edgernn_export.translate import export, render
@@ -67,7 +67,7 @@ def beaten(one: Candidate, by: Candidate) -> bool:
 
 @given(candidates)
 def test_nobody_beats_the_front_and_the_front_beats_all_others(those):
-    best = front(those)
+    best = pareto_front(those)
     assert best
     for each in those:
         assert (each in best) == (not any(beaten(each, by) for by in those))
@@ -76,8 +76,8 @@ def test_nobody_beats_the_front_and_the_front_beats_all_others(those):
 
 @given(candidates, st.sampled_from(PREFERENCES))
 def test_the_winner_is_on_the_front_and_has_what_is_preferred(those, prefer):
-    best = winner(those, prefer)
-    assert best in front(those)
+    best = choose_winner(those, prefer)
+    assert best in pareto_front(those)
     if prefer == "bytes":
         assert best.bytes == min(each.bytes for each in those)
     else:
@@ -90,10 +90,10 @@ def test_what_no_clock_can_tell_apart_is_told_apart_by_bytes():
     fast, small, slow = (
         Candidate("", "fp32", "compiled", 1.0, 0.0, size, us) for size, us in ((90, 1.0), (50, 1.019), (10, 1.03))
     )
-    assert winner([fast, small, slow]) == small
+    assert choose_winner([fast, small, slow]) == small
     better = replace(small, drop=-1.0, step_us=1.0195)
-    assert winner([fast, small, better]) == better
-    assert winner([fast, small, slow], "bytes") == slow
+    assert choose_winner([fast, small, better]) == better
+    assert choose_winner([fast, small, slow], "bytes") == slow
 
 
 LOST = {
@@ -109,7 +109,7 @@ LOST = {
 @pytest.mark.parametrize("case", LOST)
 def test_points_are_hundredths(case):
     better, before, after = case
-    assert lost(before, after, better) == pytest.approx(LOST[case])
+    assert metric_drop(before, after, better) == pytest.approx(LOST[case])
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_ranges_are_learnt_from_what_judges_whatever_the_model_brings(tmp_path):
 
 def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_path):
     _, folder, evaluator = told
-    last = replace(evaluator, worth=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
+    last = replace(evaluator, score=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
     found = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
     said = {each.runtime: each.metric for each in found.candidates}
     assert said["compiled"] != said["LiteRT"]  # which rounds in its own way
@@ -222,7 +222,7 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
         board=HERE,
         schemes=("fp32", "fp16"),
         clock=clock(),
-        progress=heard.append,
+        on_progress=heard.append,
     )
     assert [_what(each) for each in found.candidates] == [("", "fp32", "ONNX Runtime")]
     reasons = {_what(each): (each.why, each.note) for each in found.left_out}
@@ -230,7 +230,7 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
     assert "pip install 'edgernn[litert]'" in reasons["", "fp32", "LiteRT"][1]
     assert reasons["", "fp16", ""][0] == "cannot be expressed"
     assert "layer 'out': a weight of 100000 arrived, and float16 ends at 65504" in reasons["", "fp16", ""][1]
-    assert sum(heard) == many([()], ("fp32", "fp16"))
+    assert sum(heard) == count_candidates([()], ("fp32", "fp16"))
 
 
 @pytest.mark.parametrize("after", [1, 3])
@@ -238,7 +238,7 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     asked = []
     plain = by_frames(KWS, FRAMES, "frames")
-    evaluator = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
+    evaluator = replace(plain, score=lambda answer: asked.append(0) or plain.worth(answer))
     options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC)}
     whole = tune(KWS, evaluator, tmp_path / "whole", **options, clock=clock())
     assert len(asked) == 4
@@ -249,7 +249,7 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock(), progress=interrupted)
+        tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock(), on_progress=interrupted)
     again = tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock())
     assert len(asked) == 4  # each was judged once
     assert (again.candidates, again.front, again.best) == (whole.candidates, whole.front, whole.best)
@@ -345,9 +345,9 @@ def motor(tmp_path_factory):
 def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     recipe, graph = recipes.load(motor / "small.toml"), load(motor / "run/model.rnn")
-    evaluator = by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
-    data = read(recipe.reader, motor / "motor.npz", recipe.options)
-    assert evaluator.before == evaluated(as_judged(graph), data, data.test).metrics["accuracy"]
+    evaluator = by_recipe(graph, recipe, motor / "motor.npz", Accelerator("cpu"))
+    data = read_data(recipe.reader, motor / "motor.npz", recipe.options)
+    assert evaluator.baseline == evaluated(as_judged(graph), data, data.test).metrics["accuracy"]
     plans = [(), ("units=0.5",), ("blocks=0.96",)]
     found = tune(graph, evaluator, tmp_path, bound=100, board=HERE, plans=plans, schemes=("fp32",), clock=clock())
     whole, half = (next(each for each in found.candidates if each.plan == plan) for plan in ("", "units=0.5"))
@@ -359,7 +359,7 @@ def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
     assert half.metric == pytest.approx(evaluated(as_judged(small), data, data.test).metrics["accuracy"])
     (gone,) = found.left_out
     assert (gone.plan, gone.why) == ("blocks=0.96", "cannot be expressed")
-    again = replace(evaluator, teach=lambda *_: pytest.fail("trained twice"))
+    again = replace(evaluator, finetune=lambda *_: pytest.fail("trained twice"))
     assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == found.model
     with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data 3"):
         by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
@@ -370,7 +370,7 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
     graph, recipe = load(motor / "run/model.rnn"), recipes.load(motor / "small.toml", ["training.epochs=3"])
 
     def evaluator(graph=graph, recipe=recipe):
-        return by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
+        return by_recipe(graph, recipe, motor / "motor.npz", Accelerator("cpu"))
 
     def tuned(evaluator, folder, plans=("units=0.5", "magnitude=0.5"), graph=graph):
         each, folder = [(plan,) for plan in plans], tmp_path / folder
@@ -396,7 +396,7 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
     epochs, seen = Task.on_train_epoch_end, []
     monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (epochs(task), seen.append(task.current_epoch)))
     bent = graph.with_tensors({"head.b": Tensor(graph.tensors["head.b"].stored + np.float32(0.5))})
-    for other in ({"recipe": recipes.changed(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
+    for other in ({"recipe": recipes.with_settings(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
         seen.clear()
         tuned(evaluator(**other), "broken", ["magnitude=0.5"], other.get("graph", graph))
         assert seen == [0, 1, 2]  # what is there is not taken, and stays

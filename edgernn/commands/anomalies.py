@@ -37,16 +37,18 @@ def anomalies(
     before the test part. Weeks and hours are those of the timestamps; after a gap the model begins anew.
     """
     from edgernn.runtime.program import open as open_program
-    from edgernn.train.evaluate.anomalies import Rule, watch
+    from edgernn.train.evaluate.anomalies import Rule, detect_anomalies
     from edgernn.train.evaluate.known import known_windows
 
     program = open_program(model)
     known = known_windows(windows, path) if windows else []
-    rule = Rule(a_week=a_week, rest_hours=rest_hours)
+    rule = Rule(false_alarms_per_week=a_week, rest_hours=rest_hours)
     columns = {"value": value, "time": time}
-    found = watch(program, path, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns)
+    found = detect_anomalies(
+        program, path, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns
+    )
     if as_json:
-        click.echo(json.dumps(found.said(), indent=1))
+        click.echo(json.dumps(found.to_dict(), indent=1))
         return
     for alarm in found.alarms:
         inside = "  in a known window" if alarm.known else ""
@@ -57,6 +59,7 @@ def anomalies(
     for name, part in found.parts.items():
         leads = ", ".join(f"{hours:+.1f}" for hours in part.lead_hours)
         click.echo(
-            f"{name}: {part.weeks:.1f} weeks, {part.found} of {part.windows} windows found, {part.false_alarms} false "
-            f"alarms, {part.a_week:.2f} a week" + (f", hours before the middle of a window: {leads}" if leads else "")
+            f"{name}: {part.weeks:.1f} weeks, {part.detected} of {part.windows} windows detected, "
+            f"{part.false_alarms} false alarms, {part.false_alarms_per_week:.2f} per week"
+            + (f", hours before the middle of a window: {leads}" if leads else "")
         )

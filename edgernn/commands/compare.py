@@ -43,12 +43,12 @@ def compare(
 
     with needed("a comparison"):
         from edgernn.train.compare import cells as comparing
-        from edgernn.train.loop.trainer import Place
+        from edgernn.train.loop.trainer import Accelerator
         from edgernn.train.recipe import load
-    each = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
+    each = comparing.recipes(recipe, comparing.parse_cells(cells), seeds, settings)
     folder = Path(out) if out is not None else Path("runs") / f"compare-{load(recipe).name}"
     tell = functools.partial(click.echo, err=True)
-    made = comparing.compare(each, path, folder, board=board, place=Place(train_on), progress=tell)
+    made = comparing.compare(each, path, folder, board=board, accelerator=Accelerator(train_on), on_progress=tell)
     if as_json:
         click.echo(json.dumps(asdict(made), indent=2))
         return

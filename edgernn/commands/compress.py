@@ -67,7 +67,7 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     from edgernn.passes.agreement import agreement
     from edgernn.passes.prepare import quantized
     from edgernn.passes.pruning import plan, pruned
-    from edgernn.train.compare.race import advice, size, versus
+    from edgernn.train.compare.race import advice, race, size
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
@@ -82,10 +82,10 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
     else:
         keep = options["keep"]
         after = quantized(pruned(start, asked, keep=keep), scheme, learnt, keep=keep, warns=True)
-    alike = metrics.pop("alike", None)
+    alike = metrics.pop("agreement", None)
     if alike is None and learnt.sequences:
         alike = agreement(graph, after, learnt.sequences)
-    sizes, races = (size(graph), size(after)), versus(graph, after)
+    sizes, races = (size(graph), size(after)), race(graph, after)
     said = _advice(advice(races), metrics)
     atomic.write(out, rnn.dumps(after))
     if as_json:
@@ -135,10 +135,10 @@ def _trained(
 
     with needed("fine-tuning"):
         from edgernn.train.compress.finetune import compressed
-        from edgernn.train.loop.distillation import Lesson
+        from edgernn.train.loop.distillation import Distillation
         from edgernn.train.recipe import load
     given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
-    lesson = None if options["teacher"] is None else Lesson(rnn.load(options["teacher"]), **given)
+    lesson = None if options["teacher"] is None else Distillation(rnn.load(options["teacher"]), **given)
     recipe = load(options["recipe"], options["settings"])
     folder = options["resume"]
     try:
@@ -152,7 +152,7 @@ def _trained(
             by_gradient=options["importance"] == "taylor",
             gradual=not options["at_once"],
             aware=options["aware"],
-            lesson=lesson,
+            distillation=lesson,
             calibration=learnt,
             out=None if folder is None else Path(folder),
         )

@@ -28,7 +28,7 @@ def demo(folder: str, as_json: bool) -> None:
     from edgernn.errors import MissingExtraError
     from edgernn.files import atomic
     from edgernn.runtime.program import open as open_program
-    from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record, saved
+    from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record, to_npz
     from edgernn_export.translate import export
 
     if find_spec("torch") is None:
@@ -42,7 +42,7 @@ def demo(folder: str, as_json: bool) -> None:
     held_out = record(HELD_OUT, SECONDS, seed=1)
     paths = [str(Path(folder) / f"motor{suffix}") for suffix in (".rnn", ".onnx", ".tflite")]
     data = str(Path(folder) / "motor.npz")
-    atomic.write(data, saved(record(TRAIN, SECONDS, seed=0), held_out))
+    atomic.write(data, to_npz(record(TRAIN, SECONDS, seed=0), held_out))
     graph = _train(data, Path(folder) / "run", talk)
     rnn.save(graph, paths[0])
     for path in paths[1:]:
@@ -69,11 +69,11 @@ def _train(data: str, out: Path, talk: Callable[[str], None]) -> "Graph":
     """The recipe `motor`, as `edgernn train motor --data` trains it."""
     from edgernn.artifact.rnn import load
     from edgernn.train import recipe, run
-    from edgernn.train.loop.trainer import Place, watched_by_a_person
+    from edgernn.train.loop.trainer import Accelerator, is_interactive
 
     said = recipe.load("motor")
     talk(f"Training a {said.shape.cell.upper()} of {said.shape.hidden} units for {said.training.epochs} epochs.")
-    run.train(said, data, out, place=Place(progress=watched_by_a_person()))
+    run.train(said, data, out, accelerator=Accelerator(progress_bar=is_interactive()))
     return load(out / "model.rnn")
 
 

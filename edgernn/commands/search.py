@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgernn.train.search.study import Outcome, Summary
+    from edgernn.train.search.study import Summary, TrialResult
 
 FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
 """Objectives that every trial has a figure of, trained or not."""
@@ -51,7 +51,7 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
     from edgernn.extras import needed
 
     with needed("searching"):
-        from edgernn.train.loop.trainer import Place
+        from edgernn.train.loop.trainer import Accelerator
         from edgernn.train.recipe import load
         from edgernn.train.search import trials as worker
         from edgernn.train.search.objectives import Limits
@@ -66,8 +66,8 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
         folder,
         objectives=objectives,
         limits=limits,
-        place=Place(said["train_on"]),
-        progress=_tell,
+        accelerator=Accelerator(said["train_on"]),
+        on_trial=_tell,
         **named,
     )
     commands = [_command(recipe, path, said["settings"], summary.trials, number) for number in summary.best]
@@ -81,16 +81,16 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
         click.echo(f"  {f'trial {number}: ' if front else ''}{command}")
 
 
-def _tell(trial: "Outcome") -> None:
+def _tell(trial: "TrialResult") -> None:
     """A line of progress."""
     click.echo(f"trial {trial.number}: {_settings(trial)}: {_came_to(trial)}", err=True)
 
 
-def _settings(trial: "Outcome") -> str:
+def _settings(trial: "TrialResult") -> str:
     return " ".join(f"{key}={_short(value)}" for key, value in trial.settings.items())
 
 
-def _came_to(trial: "Outcome") -> str:
+def _came_to(trial: "TrialResult") -> str:
     if trial.state != "done":
         return f"{trial.state}{f': {trial.reason}' if trial.reason else ''}"
     return ", ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
@@ -103,7 +103,7 @@ def _short(value: Any) -> str:
 def _table(summary: "Summary") -> str:
     """A row for each trial, the best ones marked."""
     keys = list(dict.fromkeys(key for trial in summary.trials for key in trial.settings))
-    columns: list[tuple[str, Callable[[Outcome], Any]]] = [
+    columns: list[tuple[str, Callable[[TrialResult], Any]]] = [
         ("trial", lambda trial: f"{trial.number}{'*' if trial.number in summary.best else ''}"),
         *((key, lambda trial, key=key: trial.settings.get(key)) for key in keys),
         *(
@@ -121,7 +121,7 @@ def _table(summary: "Summary") -> str:
     return "\n".join("  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def _command(recipe: str, path: str, settings: Sequence[str], trials: Sequence["Outcome"], number: int) -> str:
+def _command(recipe: str, path: str, settings: Sequence[str], trials: Sequence["TrialResult"], number: int) -> str:
     """What trains the network of a trial again."""
     trial = next(each for each in trials if each.number == number)
     fixed = [*settings, *(f"{key}={_word(value)}" for key, value in trial.settings.items())]

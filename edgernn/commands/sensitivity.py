@@ -39,7 +39,7 @@ def sensitivity(model: str, scheme: str, bound: float | None, as_json: bool, **s
     graph = rnn.load(model)
     ready = _prepare(graph, scheme, said)
     evaluator = find_evaluator(graph, said["path"], said["recipe"], said["settings"])
-    found = mixed(ready, scheme, evaluator, bound, progress=partial(click.echo, err=True))
+    found = mixed(ready, scheme, evaluator, bound, on_progress=partial(click.echo, err=True))
     command = _command(model, scheme, found, said) if found.smaller else None
     click.echo(_json(found, evaluator, bound, command) if as_json else _text(found, evaluator, bound, command))
 
@@ -68,9 +68,9 @@ def _prepare(graph: "Graph", scheme: str, said: dict[str, Any]) -> "Graph":
 
 def _command(model: str, scheme: str, found: "Mixed", said: dict[str, Any]) -> list[str]:
     """What makes the model that was found."""
-    assert found.kept is not None
+    assert found.selection is not None
     out = Path(model).with_name(f"{Path(model).stem}-{scheme}.rnn")
-    keep = [part for layer in found.kept.keep for part in ("--keep", layer)]
+    keep = [part for layer in found.selection.keep for part in ("--keep", layer)]
     shown = [] if said["shown"] is None else ["--calibrate", said["shown"]]
     method = [] if said["method"] == "min-max" else ["--calibration-method", said["method"]]
     growing = ["--accept-growing"] if said["accept_growing"] else []
@@ -84,15 +84,15 @@ def _text(found: "Mixed", evaluator: "Evaluator", bound: float | None, command: 
     lines = ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, "<>>>", widths, strict=True)) for row in rows]
     lines += [
         "",
-        f"{evaluator.metric} is of {evaluator.data}, {evaluator.before:.4g} for the model as it is",
+        f"{evaluator.metric} is of {evaluator.data}, {evaluator.baseline:.4g} for the model as it is",
         f"bytes are of weights, {found.weight_bytes:,} of the model as it is",
     ]
-    if found.kept is None:
+    if found.selection is None:
         return "\n".join(lines)
     if command is None:
         lines.append(f"no layer can be quantized that loses at most {bound:g} points; allow more, or train it further:")
         return "\n".join([*lines, "`edgernn compress --qat` does"])
-    kept = found.kept
+    kept = found.selection
     lines.append(
         f"the smallest that loses at most {bound:g} points keeps {', '.join(kept.keep) or 'no layer'}: "
         f"{evaluator.metric} {kept.metric:.4g}, {kept.drop:.2f} points lost, {kept.weight_bytes:,} bytes"
@@ -107,7 +107,7 @@ def _json(found: "Mixed", evaluator: "Evaluator", bound: float | None, command: 
             "name": evaluator.metric,
             "better": evaluator.better,
             "of": evaluator.data,
-            "before": evaluator.before,
+            "before": evaluator.baseline,
         },
         **asdict(found),
         "bound": bound,

@@ -42,14 +42,14 @@ def train(
 
     with needed("training"):
         from edgernn.train import run
-        from edgernn.train.loop.trainer import Place, watched_by_a_person
+        from edgernn.train.loop.trainer import Accelerator, is_interactive
         from edgernn.train.recipe import load
-        from edgernn.train.window import FILE
+        from edgernn.train.window_model import FILE
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    place = Place(device, devices, nodes, logger, watched_by_a_person())
+    place = Accelerator(device, devices, nodes, logger, is_interactive())
     try:
-        result = run.train(loaded, path, folder, place=place, resume=resume)
+        result = run.train(loaded, path, folder, accelerator=place, resume=resume)
     except KeyboardInterrupt:
         click.echo("What is finished is kept: the same command with --resume goes on.", err=True)
         raise

@@ -50,7 +50,7 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     from edgernn.errors import UsageError
     from edgernn.files import atomic
     from edgernn.tune import tuning
-    from edgernn.tune.candidates import many
+    from edgernn.tune.candidates import count_candidates
 
     if Path(out).suffix not in {"", rnn.SUFFIX}:
         raise UsageError(f"'{out}' has a suffix, and the winner decides that; give a name without one")
@@ -62,7 +62,7 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     folder = Path(f"{out}.tune")
     evaluator = find_evaluator(graph, path, said["recipe"], said["settings"], folder)
     try:
-        with click.progressbar(length=many([(), *plans]), label="candidates", file=sys.stderr) as bar:
+        with click.progressbar(length=count_candidates([(), *plans]), label="candidates", file=sys.stderr) as bar:
             found = tuning.tune(
                 graph,
                 evaluator,
@@ -71,7 +71,7 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
                 board=board,
                 prefer=said["prefer"],
                 plans=[(), *plans],
-                progress=bar.update,
+                on_progress=bar.update,
             )
     except KeyboardInterrupt:
         click.echo(f"\nWhat is finished is kept in '{folder}': the same command goes on.", err=True)
@@ -88,7 +88,7 @@ def _text(found: "Tuned", written: dict[str, bytes]) -> str:
         *_table(found),
         "",
         f"* none is better in all of bytes, us and {evaluator.metric}; > the winner",
-        f"{evaluator.metric} is of {evaluator.data}, {evaluator.before:.4g} for the model",
+        f"{evaluator.metric} is of {evaluator.data}, {evaluator.baseline:.4g} for the model",
         f"the winner was chosen by this {evaluator.metric}, which flatters it",
         f"us are {how}; bytes are those of the artifact",
         *([TRAINED] if any(each.plan for each in found.candidates) else []),
@@ -133,7 +133,7 @@ def _json(found: "Tuned", written: dict[str, bytes]) -> dict[str, Any]:
             "name": evaluator.metric,
             "better": evaluator.better,
             "of": evaluator.data,
-            "before": evaluator.before,
+            "before": evaluator.baseline,
         },
         "bound": found.bound,
         "winner": asdict(found.best),
