@@ -41,16 +41,16 @@ def test_the_score_is_the_definition_on_the_whole_past(errors, window, short, wa
     warm = min(max(warm, short + 1), window)
     scorer = Scorer(Likelihood(window, short, warm))
     for t in range(1, len(errors) + 1):
-        found = scorer.step(errors[t - 1], 0.0)
+        result = scorer.step(errors[t - 1], 0.0)
         usual, late = np.array(errors[:t])[-window:], np.array(errors[:t])[-short:]
-        assert 0 <= found <= 1
+        assert 0 <= result <= 1
         if t < warm:
-            assert found == 0
+            assert result == 0
         elif usual.std() > 1e-6 * usual.max():
             z = (late.mean() - usual.mean()) / usual.std()
-            assert found == pytest.approx(1 - norm.sf(z), abs=1e-6)
+            assert result == pytest.approx(1 - norm.sf(z), abs=1e-6)
         elif usual.std() == 0:
-            assert found == 0.5
+            assert result == 0.5
 
 
 def test_errors_all_alike_are_as_usual():
@@ -62,7 +62,7 @@ def test_the_scorer_remembers_what_its_state_says_and_no_more():
     random = np.random.default_rng(0)
     pairs = random.standard_normal((200, 2))
     whole, other = Scorer(SMALL), Scorer(SMALL)
-    wanted = [whole.step(*pair) for pair in pairs]
+    expected = [whole.step(*pair) for pair in pairs]
     for pair in pairs[:130]:
         other.step(*pair)
     saved = other.state
@@ -71,9 +71,9 @@ def test_the_scorer_remembers_what_its_state_says_and_no_more():
     for resumed in (other, Scorer(SMALL)):
         resumed.reset()
         resumed.state = saved
-        np.testing.assert_allclose([resumed.step(*pair) for pair in pairs[130:]], wanted[130:], rtol=1e-12)
+        np.testing.assert_allclose([resumed.step(*pair) for pair in pairs[130:]], expected[130:], rtol=1e-12)
     other.reset()
-    assert [other.step(*pair) for pair in pairs] == wanted
+    assert [other.step(*pair) for pair in pairs] == expected
 
 
 @pytest.mark.parametrize("pair", [(np.nan, 1.0), (1.0, np.inf)])
@@ -116,9 +116,9 @@ def test_the_threshold_keeps_to_its_false_alarms(seed, rest, most):
 )
 def test_alarms_of_a_series_without_gaps_are_those_of_the_trigger(scores, rest, interval):
     trigger = Trigger(0.5, rest)
-    wanted = [k for k, score in enumerate(scores) if trigger.step(score)]
+    expected = [k for k, score in enumerate(scores) if trigger.step(score)]
     elapsed = np.arange(len(scores)) * interval
-    assert alarm_steps(np.array(scores), 0.5, elapsed, rest * interval) == wanted
+    assert alarm_steps(np.array(scores), 0.5, elapsed, rest * interval) == expected
 
 
 START = datetime.fromisoformat("2024-01-01")
@@ -155,13 +155,15 @@ def persistent(tmp_path):
 def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
     windows = [(moment(k - 100), moment(k + 100)) for k in (1500, 3600)]
-    found = detect_anomalies(persistent, path, windows, rule=Rule(Likelihood(1000, 10, 200), false_alarms_per_week=0.0))
-    right = [alarm for alarm in found.alarms if alarm.known]
+    result = detect_anomalies(
+        persistent, path, windows, rule=Rule(Likelihood(1000, 10, 200), false_alarms_per_week=0.0)
+    )
+    right = [alarm for alarm in result.alarms if alarm.known]
     assert [alarm.part for alarm in right] == ["training", "test"]
     for alarm, fault in zip(right, (1500, 3600), strict=True):
         assert at(fault) <= alarm.time <= at(fault + 10)
-    for part, weeks, false in (("training", 3200, 0), ("test", 800, len(found.alarms) - 2)):
-        figures = found.parts[part]
+    for part, weeks, false in (("training", 3200, 0), ("test", 800, len(result.alarms) - 2)):
+        figures = result.parts[part]
         assert (figures.windows, figures.found, figures.false_alarms) == (1, 1, false)
         assert figures.weeks == pytest.approx(weeks / 1008, abs=1e-3)
         assert -2 < figures.lead_hours[0] <= 0
@@ -194,27 +196,27 @@ def test_a_model_of_values_and_calendar_is_shown_both(tmp_path):
     sines = np.sin(2 * np.pi * (np.arange(1000) - 1) / 144)
     path = series(tmp_path / "s.csv", sines)
     program = edgernn.open(tmp_path / "m.rnn")
-    found = detect_anomalies(program, path, rule=Rule(SMALL, false_alarms_per_week=1.0))
-    assert found.parts["test"].weeks == pytest.approx(200 / 1008, abs=1e-3)
+    result = detect_anomalies(program, path, rule=Rule(SMALL, false_alarms_per_week=1.0))
+    assert result.parts["test"].weeks == pytest.approx(200 / 1008, abs=1e-3)
     assert anomaly_scores(sines, np.append(0, sines[:-1]), SMALL).max() == 0.5  # foretold without any error
 
 
 WINDOWS = {"realKnownCause/s.csv": [["2024-01-01 00:00:00.000000", "2024-01-02 00:00:00.000000"]]}
 WRONG = {
-    "another model": (lambda p: (keyword_spotter(), {}), UsageError, "reads 10 values and answers word0, .*; expected a model of a series"),
+    "another model": (lambda p: (keyword_spotter(), {}), UsageError, "has 10 inputs and the outputs word0, .*; expected a forecasting model"),
     "no times": (lambda p: (NOTHING_CHANGES, {"time": ""}), UsageError, "no column of times"),
     "no column": (lambda p: (NOTHING_CHANGES, {"value": "valeu"}), UsageError, r"no column 'valeu'; did you mean 'value'\?"),
-    "no windows of it": (lambda p: known_windows(told(p, {"a/r.csv": []}), p / "s.csv"), FileError, r"no windows of 's.csv'; did you mean 'r.csv'\?"),
-    "no windows": (lambda p: known_windows(told(p, [1, 2]), p / "s.csv"), FileError, "is no list of windows"),
-    "windows without times": (lambda p: known_windows(told(p, {"s.csv": [["today", "tomorrow"]]}), p / "s.csv"), FileError, "is no list of windows: Invalid isoformat"),
-    "half a window": (lambda p: known_windows(told(p, {"s.csv": [["2024-01-01"]]}), p / "s.csv"), FileError, "is no list of windows"),
-    "no JSON": (lambda p: known_windows(series(p / "s.csv", [1, 2]), p / "s.csv"), FileError, "is no list of windows"),
+    "no windows of it": (lambda p: known_windows(windows_file(p, {"a/r.csv": []}), p / "s.csv"), FileError, r"no windows of 's.csv'; did you mean 'r.csv'\?"),
+    "no windows": (lambda p: known_windows(windows_file(p, [1, 2]), p / "s.csv"), FileError, "is not a list of windows"),
+    "windows without times": (lambda p: known_windows(windows_file(p, {"s.csv": [["today", "tomorrow"]]}), p / "s.csv"), FileError, "is not a list of windows: Invalid isoformat"),
+    "half a window": (lambda p: known_windows(windows_file(p, {"s.csv": [["2024-01-01"]]}), p / "s.csv"), FileError, "is not a list of windows"),
+    "no JSON": (lambda p: known_windows(series(p / "s.csv", [1, 2]), p / "s.csv"), FileError, "is not a list of windows"),
     "a negative rule": (lambda p: Rule(false_alarms_per_week=-1.0), UsageError, "expected at least 0"),
 }  # fmt: skip
 
 
-def told(folder, said):
-    (folder / "windows.json").write_text(json.dumps(said))
+def windows_file(folder, content):
+    (folder / "windows.json").write_text(json.dumps(content))
     return folder / "windows.json"
 
 
@@ -234,12 +236,12 @@ def test_what_cannot_be_watched_is_refused_in_words(name, tmp_path):
 
 def test_the_verb_prints_alarms_with_their_times(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
-    windows = told(tmp_path, {"x/s.csv": [[at(1400), at(1600)], [at(3500), at(3700)]]})
+    windows = windows_file(tmp_path, {"x/s.csv": [[at(1400), at(1600)], [at(3500), at(3700)]]})
     options = ("anomalies", persistent.name, "--data", path, "--windows", windows, "--a-week", 0)
     code, printed, complaint = called(*options)
     assert (code, complaint) == (0, "")
-    said = json.loads(called(*options, "--json")[1])
-    assert said == json.loads(
+    document = json.loads(called(*options, "--json")[1])
+    assert document == json.loads(
         json.dumps(
             detect_anomalies(
                 persistent, path, known_windows(windows, path), rule=Rule(false_alarms_per_week=0.0)
@@ -247,9 +249,9 @@ def test_the_verb_prints_alarms_with_their_times(persistent, tmp_path):
         )
     )
     lines = printed.splitlines()
-    assert [line[:19] for line in lines[:-3]] == [alarm["time"] for alarm in said["alarms"]]
-    assert "training: 3.2 weeks, 1 of 1 windows found, 0 false alarms" in lines[-2]
-    assert lines[-1].startswith("test: 0.8 weeks, 1 of 1 windows found")
+    assert [line[:19] for line in lines[:-3]] == [alarm["time"] for alarm in document["alarms"]]
+    assert "training: 3.2 weeks, 1 of 1 windows detected, 0 false alarms" in lines[-2]
+    assert lines[-1].startswith("test: 0.8 weeks, 1 of 1 windows detected")
 
 
 @pytest.mark.slow
@@ -259,8 +261,8 @@ def test_the_temperature_of_a_machine_is_foretold_better_than_by_no_change(data,
     result = run.train(recipes.load("machine-temperature"), path, tmp_path / "run")
     assert result.metrics["rmse +1"] <= 0.95 * result.metrics["persistence +1"]
     program = edgernn.open(tmp_path / "run/model.rnn")
-    found = detect_anomalies(program, path, known_windows(data / "nab/labels/combined_windows.json", path))
-    test = found.parts["test"]
+    actual = detect_anomalies(program, path, known_windows(data / "nab/labels/combined_windows.json", path))
+    test = actual.parts["test"]
     assert (test.windows, test.found) == (1, 1)
     assert test.a_week <= 2
-    assert found.parts["training"].false_alarms_per_week <= 1
+    assert actual.parts["training"].false_alarms_per_week <= 1

@@ -55,11 +55,11 @@ def made(kind: str, inputs: int = 5, outputs: int = 3, rows: int = 0, exact: tup
 @given(lengths=LENGTHS, after=st.integers(0, 4))
 def test_a_sequence_turns_within_its_own_length(lengths, after):
     x = torch.randn(len(lengths), max(lengths) + after, 3)
-    found = reversed_in_time(x, torch.tensor(lengths))
-    for row, (before, behind, n) in enumerate(zip(x, found, lengths, strict=True)):
+    result = reversed_in_time(x, torch.tensor(lengths))
+    for row, (before, behind, n) in enumerate(zip(x, result, lengths, strict=True)):
         np.testing.assert_array_equal(behind[:n].numpy(), before[:n].numpy()[::-1], err_msg=f"row {row}")
         np.testing.assert_array_equal(behind[n:].numpy(), before[n:].numpy())
-    torch.testing.assert_close(reversed_in_time(found, torch.tensor(lengths)), x)
+    torch.testing.assert_close(reversed_in_time(result, torch.tensor(lengths)), x)
     torch.testing.assert_close(reversed_in_time(x), torch.from_numpy(x.numpy()[:, ::-1].copy()))
 
 
@@ -89,11 +89,11 @@ def test_values_and_gradients_are_those_of_torchs_packed_sequences(kind, lengths
     whole, ours = whole.double(), ours.double()
     x = torch.randn(len(lengths), max(lengths), 5, dtype=torch.double)
     packed = pack_padded_sequence(x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
-    wanted, _ = pad_packed_sequence(whole(packed)[0], batch_first=True)
-    found = ours(x, torch.tensor(lengths))
+    expected, _ = pad_packed_sequence(whole(packed)[0], batch_first=True)
+    actual = ours(x, torch.tensor(lengths))
     inside = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-    torch.testing.assert_close(found[inside], wanted[inside])
-    for y in (wanted, found):
+    torch.testing.assert_close(actual[inside], expected[inside])
+    for y in (expected, actual):
         (y[inside] ** 2).sum().backward()
     for name, weight in ours.back.layer.named_parameters():
         torch.testing.assert_close(weight.grad, getattr(whole, f"{name}_reverse").grad)
@@ -115,10 +115,10 @@ SHAPES = {
 
 def network(shape: Shape, data: Data) -> Network:
     torch.manual_seed(1)
-    found = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
-    for rest in (p for n, p in found.named_parameters() if ".rest." in n):
+    result = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
+    for rest in (p for n, p in result.named_parameters() if ".rest." in n):
         nn.init.normal_(rest)
-    return found
+    return result
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -134,9 +134,9 @@ def test_every_network_exports_to_what_it_computes(name, tmp_path):
         for steps in (1, 20):
             x = torch.randn(1, steps, 5)
             scores = trained(x)
-            wanted = (pooled(scores, torch.tensor([steps])) if each.pooled else scores[0]).detach().numpy()
-            np.testing.assert_allclose(WindowReading(each).run(x[0].numpy()), wanted, atol=1e-5)
-            np.testing.assert_allclose(program.run(x[0].numpy()), wanted, atol=1e-5)
+            expected = (pooled(scores, torch.tensor([steps])) if each.pooled else scores[0]).detach().numpy()
+            np.testing.assert_allclose(WindowReading(each).run(x[0].numpy()), expected, atol=1e-5)
+            np.testing.assert_allclose(program.run(x[0].numpy()), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -151,10 +151,10 @@ def test_padding_changes_no_answer(name, lengths, filling):
     for row, sequence in zip(x, sequences, strict=True):
         row[: len(sequence)] = sequence
     with torch.no_grad():
-        found, states = trained.run(x, None, torch.tensor(lengths))
+        result, states = trained.run(x, None, torch.tensor(lengths))
         assert states == []
-        answers = pooled(found, torch.tensor(lengths))
-        for y, answer, sequence in zip(found, answers, sequences, strict=True):
+        answers = pooled(result, torch.tensor(lengths))
+        for y, answer, sequence in zip(result, answers, sequences, strict=True):
             alone = trained(sequence[None])[0]
             torch.testing.assert_close(y[: len(sequence)], alone, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(answer, alone.mean(0), atol=1e-5, rtol=1e-5)
@@ -184,8 +184,8 @@ def test_symbols_go_through_a_table(tmp_path):
     trained = network(Shape(embedding=4, dense=5, hidden=6, bidirectional="concat"), data)
     export(window.to_window(trained, data), tmp_path / "m.onnx")
     symbols = torch.randint(0, 7, (1, 12))
-    found = edgernn.open(tmp_path / "m.onnx").run(symbols[0, :, None].numpy().astype(np.int32))
-    np.testing.assert_allclose(found, trained(symbols)[0].detach().numpy(), atol=1e-5)
+    result = edgernn.open(tmp_path / "m.onnx").run(symbols[0, :, None].numpy().astype(np.int32))
+    np.testing.assert_allclose(result, trained(symbols)[0].detach().numpy(), atol=1e-5)
 
 
 def test_feature_cells_go_before_the_network(tmp_path):
@@ -200,8 +200,8 @@ def test_feature_cells_go_before_the_network(tmp_path):
     export(model, tmp_path / "m.onnx")
     xs = data.test.frames[0]
     (features,) = run.features(data.features, [xs])
-    wanted = trained(torch.from_numpy(features)[None])[0].mean(0, keepdim=True)
-    np.testing.assert_allclose(edgernn.open(tmp_path / "m.onnx").run(xs), wanted.detach().numpy(), atol=1e-5)
+    expected = trained(torch.from_numpy(features)[None])[0].mean(0, keepdim=True)
+    np.testing.assert_allclose(edgernn.open(tmp_path / "m.onnx").run(xs), expected.detach().numpy(), atol=1e-5)
 
 
 def test_a_class_is_that_of_the_mean_score():
@@ -220,7 +220,7 @@ def test_a_class_is_that_of_the_mean_score():
 def test_a_state_that_is_carried_is_refused(option):
     data = made("class")
     part = data.train.frames, data.train.targets
-    with pytest.raises(UsageError, match=r"tbptt is .* and carry .*reads whole sequences; leave both at 0"):
+    with pytest.raises(UsageError, match=r"tbptt is .* and carry .*needs whole sequences; set both to 0"):
         Task(network(Shape(bidirectional="mean"), data), "class", part, part, Training(**option))
 
 
@@ -228,21 +228,21 @@ def test_a_state_that_is_carried_is_refused(option):
     ("setting", "words"),
     [
         ("model.bidirectional=concta", "bidirectional is 'concta'; did you mean 'concat'?"),
-        ("training.tbptt=8", "leave both at 0, or train in one direction"),
-        ("training.carry=0.5", "leave both at 0, or train in one direction"),
+        ("training.tbptt=8", "set both to 0, or train in one direction"),
+        ("training.carry=0.5", "set both to 0, or train in one direction"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_before_any_data_is_read(setting, words):
-    with pytest.raises(UsageError) as found:
+    with pytest.raises(UsageError) as error:
         recipes.load("japanese-vowels", ["model.bidirectional=concat", setting])
-    assert words in str(found.value)
-    assert "japanese-vowels.toml" in str(found.value)
+    assert words in str(error.value)
+    assert "japanese-vowels.toml" in str(error.value)
 
 
 @pytest.mark.parametrize(("reader", "kind"), window.FORECASTS.items())
 def test_what_comes_later_is_not_asked_of_what_has_read_it(reader, kind):
     recipe = SimpleNamespace(reader=reader, shape=Shape(bidirectional="mean"))
-    with pytest.raises(UsageError, match=f"reader '{reader}' asks for what comes later in a sequence"):
+    with pytest.raises(UsageError, match=f"the targets of reader '{reader}' are later frames of the sequence"):
         window.check_targets(recipe, made(kind, rows=3 * (kind == "text"), inputs=1))
     window.check_targets(SimpleNamespace(reader="npz", shape=recipe.shape), made(kind))
     window.check_targets(recipe, made("class"))
@@ -263,7 +263,7 @@ def test_a_forecast_is_not_trained_in_both_directions(tmp_path):
     rows = [f"2024-01-01 {k // 60:02d}:{k % 60:02d}:00,{np.sin(k)}" for k in range(200)]
     (tmp_path / "s.csv").write_text("\n".join(["timestamp,value", *rows]))
     (tmp_path / "r.toml").write_text(LATER)
-    with pytest.raises(UsageError, match="reader 'series' asks for what comes later in a sequence"):
+    with pytest.raises(UsageError, match="the targets of reader 'series' are later frames of the sequence"):
         run.train(
             recipes.load(tmp_path / "r.toml"), tmp_path / "s.csv", tmp_path / "run", accelerator=Accelerator("cpu")
         )
@@ -337,8 +337,8 @@ def test_the_command_says_that_it_cannot_stream(tmp_path):
     vowels()
     quick = ("--set", "training.epochs=1", "--set", "model.hidden=4", "--set", "model.bidirectional=mean")
     folder = tmp_path / "run"
-    said = edge("train", "japanese-vowels", "--data", VOWELS, *quick, "--out", folder, "--device", "cpu")
-    assert "whole windows only; it cannot stream" in said
-    assert f"The model is {folder / 'model.onnx'}" in said
+    output = edge("train", "japanese-vowels", "--data", VOWELS, *quick, "--out", folder, "--device", "cpu")
+    assert "whole windows only; it cannot stream" in output
+    assert f"The model is {folder / 'model.onnx'}" in output
     assert "one answer for each; it cannot stream" in edge("info", folder / "model.onnx")
     assert json.loads((folder / "metrics.json").read_text())["parameters"] > 0

@@ -88,10 +88,10 @@ def cases(path: Path, seeds: tuple[int, ...]) -> Path:
     """A folder of the .ts format, whose training part has these sequences."""
     path.mkdir(exist_ok=True)
     for part, each in (("TRAIN", seeds), ("TEST", (90, 91))):
-        said = "".join(
+        result = "".join(
             f"{':'.join(','.join(column) for column in zip(*rows(k), strict=True))}:{'ab'[k % 2]}\n" for k in each
         )
-        (path / f"V_{part}.ts").write_text(f"@dimensions 2\n@classLabel true a b\n@data\n{said}")
+        (path / f"V_{part}.ts").write_text(f"@dimensions 2\n@classLabel true a b\n@data\n{result}")
     return path
 
 
@@ -180,10 +180,10 @@ CHANGES = [(kind, change) for kind in KINDS for change in KINDS[kind].changes]
 def made(kind: str, place: Path, *settings: str) -> tuple[recipes.Recipe, Path]:
     """A recipe and its data."""
     place.mkdir(exist_ok=True)
-    said = KINDS[kind].options
+    result = KINDS[kind].options
     shape = "embedding = 4\n" if kind == "text" else ""
     (place / "r.toml").write_text(
-        f'title = "t"\n[data]\n{said}\n[model]\nhidden = 4\n{shape}[training]\nepochs = 4\nbatch = 4\n'
+        f'title = "t"\n[data]\n{result}\n[model]\nhidden = 4\n{shape}[training]\nepochs = 4\nbatch = 4\n'
     )
     path = place / KINDS[kind].name
     KINDS[kind].make(path)
@@ -219,9 +219,9 @@ def test_a_training_does_not_go_on_with_other_data_and_says_what_changed(kind, c
     alter(path)
     with pytest.raises(UsageError) as refused:
         run.train(recipe, path, place / "run", accelerator=CPU, resume=True)
-    told = str(refused.value)
-    assert told.startswith(f"the training in '{place / 'run'}' began with other data: {words}")
-    assert told.endswith("; give the same data, or train anew, without --resume or in another folder")
+    message = str(refused.value)
+    assert message.startswith(f"the training in '{place / 'run'}' began with other data: {words}")
+    assert message.endswith("; give the same data, or train without --resume, or in another folder")
     assert {each.name: each.read_bytes() for each in (place / "run").iterdir()} == before
 
 
@@ -294,10 +294,10 @@ def test_data_from_memory_is_known_by_its_frames(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "there is no '.*data.json', so nobody knows which data the training in '.*' began with; train anew"),
-        ("{", "data.json' is no JSON: .*; train anew"),
-        ("[]", "data.json' is no fingerprint of data: TypeError.*; train anew"),
-        ('{"parts": {}}', "data.json' is no fingerprint of data: KeyError.*; train anew"),
+        (None, "there is no '.*data.json', so the data that the training in '.*' began with is unknown; train without"),
+        ("{", "data.json' is not JSON: .*; train without"),
+        ("[]", "data.json' is not a fingerprint of data: TypeError.*; train in another folder"),
+        ('{"parts": {}}', "data.json' is not a fingerprint of data: KeyError.*; train in another folder"),
     ],
 )
 def test_a_fingerprint_that_is_lost_or_damaged_is_told(text, words, begun, tmp_path):
@@ -324,8 +324,8 @@ def tuning(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(untrained(recipe, read_data(recipe.reader, path, recipe.options)), model)
-    said = {"settings": (), "metric_drop": 100.0, "name": "this", "prune": ("units=0.5",), "prefer": "bytes"}
-    command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **said)
+    options = {"settings": (), "metric_drop": 100.0, "name": "this", "prune": ("units=0.5",), "prefer": "bytes"}
+    command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **options)
 
 
 def comparing_cells(_recipe, path, place):

@@ -61,16 +61,16 @@ def test_a_gpu_learns_symbols(tmp_path):
     rhythm = Sequences(tuple(each[:-1] for each in whole), targets, ("made",) * 8)
     data = Data(rhythm, rhythm, "text", 1, 3, symbols=("a", "b", "c"))
     settings = ["model.hidden=12", "training.epochs=30", "training.batch=8"]
-    found = run.train_on(data, recipes.load("shakespeare", settings), tmp_path, accelerator=CUDA)
-    assert found.metrics["accuracy"] > 0.9
+    result = run.train_on(data, recipes.load("shakespeare", settings), tmp_path, accelerator=CUDA)
+    assert result.metrics["accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("cell", ["gru", "mgu", "layer_norm_lstm"])
 def test_half_precision_learns_too(precision, cell, vowels, tmp_path):
     settings = (f"training.precision={precision}", f"model.cell={cell}", "training.epochs=8")
-    found = run.train_on(vowels, said(*settings), tmp_path, accelerator=CUDA)
-    assert found.history[-1]["loss"] < found.history[0]["loss"] - 0.2
+    result = run.train_on(vowels, said(*settings), tmp_path, accelerator=CUDA)
+    assert result.history[-1]["loss"] < result.history[0]["loss"] - 0.2
     assert {each.dtype for each in weights(tmp_path).values()} == {np.dtype(np.float32)}
 
 

@@ -44,7 +44,7 @@ def vowels(*more):
 @pytest.mark.parametrize("carry", [0.0, 0.5])
 def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_stream(carry, tmp_path):
     """The test part as one stream of 360 times a training sequence, its state never reset; without carry it forgets."""
-    found = run.train(vowels(f"training.carry={carry}", "training.epochs=25", "model.hidden=24"), VOWELS, tmp_path)
+    result = run.train(vowels(f"training.carry={carry}", "training.epochs=25", "model.hidden=24"), VOWELS, tmp_path)
     data = read_data("ts", VOWELS)
     assert data.test.steps > 300 * np.mean([len(frames) for frames in data.train.frames])
     stepper = Stepper(edgernn.load(tmp_path / "model.rnn"), "float32")
@@ -52,10 +52,10 @@ def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_st
     for i in np.random.default_rng(0).permutation(len(data.test)):
         answers, states = stepper.run(data.test.frames[i], states)
         right.append(answers[-1].argmax() == data.test.targets[i])
-    lost = found.metrics["accuracy"] - np.mean(right)
+    lost = result.metrics["accuracy"] - np.mean(right)
     assert lost < 0.03 if carry else lost > 0.04
     if carry:
-        assert np.mean(right[-100:]) > found.metrics["accuracy"] - 0.05
+        assert np.mean(right[-100:]) > result.metrics["accuracy"] - 0.05
 
 
 # interruption
@@ -108,7 +108,7 @@ from pathlib import Path
 from edgernn.errors import FileError
 from edgernn.train import recipe, run
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 end = Task.on_train_epoch_end
 def filled(task):
@@ -117,7 +117,7 @@ def filled(task):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 Task.on_train_epoch_end = filled
 try:
-    run.train(recipe.load("japanese-vowels", ["training.epochs=3"]), sys.argv[1], Path(sys.argv[2]), place=Place("cpu"))
+    run.train(recipe.load("japanese-vowels", ["training.epochs=3"]), sys.argv[1], Path(sys.argv[2]), accelerator=Accelerator("cpu"))
 except FileError as error:
     print(error)
 """
@@ -135,10 +135,10 @@ def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(tmp_path):
 
 def test_a_run_goes_on_only_with_its_own_recipe(tmp_path):
     run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
-    with pytest.raises(UsageError, match="is not the recipe that this training began with"):
+    with pytest.raises(UsageError, match="differs from the recipe of this run"):
         run.train(vowels("training.rate=1e-3"), VOWELS, tmp_path, accelerator=CPU, resume=True)
     (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:5000])
-    with pytest.raises(FileError, match=r"last.ckpt' is no whole checkpoint: .*; take it away, to train anew"):
+    with pytest.raises(FileError, match=r"last.ckpt' is not a complete checkpoint: .*; delete it to train again"):
         run.train(vowels(), VOWELS, tmp_path, accelerator=CPU, resume=True)
 
 
@@ -181,34 +181,34 @@ def test_the_validation_part_is_taken_from_the_training_part_alone(n, share, see
     targets = np.zeros(n, np.int64) if kind == "class" else tuple(np.zeros((2, 1), np.float32) for _ in range(n))
     part = Sequences(frames, targets, tuple(map(str, range(n))))
     data = Data(part, part, kind, 1, 1)
-    wanted = round(share * n)
-    if not 0 < wanted < n:
+    expected = round(share * n)
+    if not 0 < expected < n:
         with pytest.raises(UsageError, match=f"of {n} sequences is empty or leaves none"):
             data.hold_out(share, seed)
         return
     rest, held = data.hold_out(share, seed)
-    assert len(held) == wanted
+    assert len(held) == expected
     assert sorted([*rest.train.sources, *held.sources], key=int) == [str(k) for k in range(n)]
     assert rest.test is data.test
     if kind == "series":  # what happened last
-        assert held.sources == tuple(str(k) for k in range(n - wanted, n))
+        assert held.sources == tuple(str(k) for k in range(n - expected, n))
 
 
 def test_stopping_goes_by_a_validation_part(tmp_path):
     for setting in ("training.patience=2", "training.schedule=plateau"):
-        with pytest.raises(UsageError, match=r"goes by a validation part, and there is none; set validation = 0\.1"):
+        with pytest.raises(UsageError, match=r"needs a validation part; set validation = 0\.1"):
             vowels(setting)
     slow = ("training.rate=1e-9", "training.schedule=constant", "training.noise=0.0", "model.dropout=0.0")
-    found = run.train(
+    result = run.train(
         vowels("training.patience=1", "training.validation=0.2", "training.epochs=9", *slow),
         VOWELS,
         tmp_path,
         accelerator=CPU,
     )
-    assert len(found.history) < 9  # a network that learns nothing is not trained on
-    assert "accuracy" in found.validation
-    assert {"validation_loss", "validation_accuracy", "loss", "gradient_norm"} <= set(found.history[0])
-    assert "test_loss" not in found.history[0]
+    assert len(result.history) < 9  # a network that learns nothing is not trained on
+    assert "accuracy" in result.validation
+    assert {"validation_loss", "validation_accuracy", "loss", "gradient_norm"} <= set(result.history[0])
+    assert "test_loss" not in result.history[0]
 
 
 # the gradient
@@ -241,10 +241,10 @@ def test_the_norm_is_that_of_the_whole_gradient_before_clipping(clip):
     x, target = steps()
     answer = network(torch.from_numpy(x.astype(np.float32))[None])[0]
     ((answer - torch.from_numpy(target.astype(np.float32))) ** 2).mean().backward()
-    wanted = np.sqrt(sum(float((p.grad.double() ** 2).sum()) for p in network.parameters()))
+    expected = np.sqrt(sum(float((p.grad.double() ** 2).sum()) for p in network.parameters()))
     network.zero_grad()
     task, norms = trained(network, x, target, once(clip=clip))
-    assert task.history[0]["gradient_norm"] == pytest.approx(wanted, rel=1e-4)
+    assert task.history[0]["gradient_norm"] == pytest.approx(expected, rel=1e-4)
     assert norms.notes == []
 
 
@@ -255,7 +255,7 @@ def test_a_gradient_that_vanishes_is_said_with_what_to_try(caplog):
             layer.weight_ih_l0 *= 0.01
     _, norms = trained(network, *steps(), once())
     assert "the gradient vanishes" in norms.notes[0]
-    assert "try a gated cell, residual layers, norm, or a shorter training.tbptt" in norms.notes[0]
+    assert "Try a gated cell, residual layers, norm, or a shorter training.tbptt" in norms.notes[0]
     assert norms.notes[0] in caplog.text
 
 
@@ -267,7 +267,7 @@ def test_a_gradient_that_explodes_is_said_with_what_to_try(caplog):
     task, norms = trained(network, np.abs(x), target, once())
     assert task.history[0]["gradient_norm_max"] > EXPLODED
     assert "the gradient exploded" in norms.notes[0]
-    assert "try a smaller training.clip or rate" in norms.notes[0]
+    assert "Try a smaller training.clip or rate" in norms.notes[0]
 
 
 # places and ways
@@ -277,14 +277,14 @@ def test_a_gradient_that_explodes_is_said_with_what_to_try(caplog):
 @pytest.mark.parametrize("clip_by", ["norm", "value"])
 def test_every_optimizer_learns(optimizer, clip_by, tmp_path):
     rate = 0.1 if optimizer == "sgd" else 5e-3
-    said = (f"training.optimizer={optimizer}", f"training.clip_by={clip_by}", f"training.rate={rate}")
-    history = run.train(vowels(*said), VOWELS, tmp_path, accelerator=CPU).history
+    arguments = (f"training.optimizer={optimizer}", f"training.clip_by={clip_by}", f"training.rate={rate}")
+    history = run.train(vowels(*arguments), VOWELS, tmp_path, accelerator=CPU).history
     assert history[-1]["loss"] < history[0]["loss"] - 0.2
 
 
 def test_arithmetic_in_bfloat16_learns_too(tmp_path):
-    found = run.train(vowels("training.precision=bf16"), VOWELS, tmp_path, accelerator=CPU)
-    assert found.metrics["accuracy"] > 0.4
+    result = run.train(vowels("training.precision=bf16"), VOWELS, tmp_path, accelerator=CPU)
+    assert result.metrics["accuracy"] > 0.4
     assert edgernn.load(tmp_path / "model.rnn").precision == "fp32"
 
 
@@ -295,19 +295,19 @@ def test_places_that_are_not_there_are_refused(tmp_path):
         Accelerator("gpu")
     with pytest.raises(UsageError, match=r"logger is 'tensorbord'; did you mean 'tensorboard'\?"):
         Accelerator(logger="tensorbord")
-    with pytest.raises(UsageError, match="0 devices on 1 machines arrived"):
+    with pytest.raises(UsageError, match="devices is 0 and nodes 1"):
         Accelerator(devices=0)
     if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="torch sees no GPU of CUDA here; use --device cpu"):
+        with pytest.raises(UsageError, match="torch finds no CUDA GPU; use the CPU"):
             run.train(vowels(), VOWELS, tmp_path, accelerator=Accelerator("cuda"))
 
 
 @pytest.mark.slow
 def test_two_processes_train_one_network_together(tmp_path):
     vowels()
-    said = ("--set", "training.batch=33", "--set", "training.tbptt=8", "--logger", "csv")
+    arguments = ("--set", "training.batch=33", "--set", "training.tbptt=8", "--logger", "csv")
     done = subprocess.run(
-        command("--out", str(tmp_path), "--devices", "2", *said),
+        command("--out", str(tmp_path), "--devices", "2", *arguments),
         capture_output=True,
         text=True,
         check=False,
@@ -326,8 +326,8 @@ def test_every_epoch_hears_other_clips_and_the_same_ones_again_from_the_same_see
     recipe = recipes.load("spoken-digits", ["data.test_indices=[2, 50]"])
     data = read_data(recipe.reader, DIGITS, recipe.options)
     still = Varied(data, Augmentation())(np.random.default_rng(0))
-    for found, wanted in zip(still, features(data.features, data.train.frames), strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-5)
+    for actual, expected in zip(still, features(data.features, data.train.frames), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
     varied = Varied(data, Augmentation(speed=0.1, gain_db=6, snr_db=(10, 40), shift=200, warp=0.1))
     one, same, other = (varied(np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
@@ -336,5 +336,5 @@ def test_every_epoch_hears_other_clips_and_the_same_ones_again_from_the_same_see
 
 
 def test_only_sound_is_varied(tmp_path):
-    with pytest.raises(UsageError, match=r"\[augment\] varies recordings of sound"):
+    with pytest.raises(UsageError, match=r"\[augment\] needs audio"):
         run.train(vowels("augment.gain_db=6.0"), VOWELS, tmp_path, accelerator=CPU)

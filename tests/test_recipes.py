@@ -93,14 +93,14 @@ def test_a_recipe_learns_and_its_model_streams_alike_everywhere(name, data, tmp_
     (tmp_path / "data").mkdir()
     path = short.data(data, tmp_path / "data")
     recipe = recipes.load(name, short.settings)
-    found = run.train(recipe, path, tmp_path / "run", accelerator=Accelerator("cpu"))
-    assert short.learnt(dict(found.metrics)), found.metrics
-    taught = read_data(recipe.reader, path, recipe.options)
-    assert found.notes == list(taught.notes)  # none of the gradient
+    actual = run.train(recipe, path, tmp_path / "run", accelerator=Accelerator("cpu"))
+    assert short.learnt(dict(actual.metrics)), actual.metrics
+    student = read_data(recipe.reader, path, recipe.options)
+    assert actual.notes == list(student.notes)  # none of the gradient
     graph = edgernn.load(tmp_path / "run/model.rnn")
-    frames = taught.test.frames[0][:200]
-    wanted = edgernn.open(tmp_path / "run/model.rnn").stream().run(frames)
+    frames = student.test.frames[0][:200]
+    expected = edgernn.open(tmp_path / "run/model.rnn").stream().run(frames)
     for suffix in (".onnx", ".tflite", ".so"):
         export(graph, tmp_path / f"model{suffix}")
         answers = edgernn.open(tmp_path / f"model{suffix}").stream().run(frames)
-        np.testing.assert_allclose(answers, wanted, atol=1e-4 * np.abs(wanted).max(), err_msg=suffix)
+        np.testing.assert_allclose(answers, expected, atol=1e-4 * np.abs(expected).max(), err_msg=suffix)

@@ -32,12 +32,12 @@ def corpus(path, n):
 
 def test_lines_of_a_sentence_and_its_class_are_read_as_tokens(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 300)
-    found = read_data("text", path, recipes.load("sentence-sentiment").options)
-    assert found.labels == ("complains", "praises")
-    assert set(found.symbols) == {"<unknown>", *PRAISE, *BLAME, *FILLERS, "not"}
-    line = path.read_text().splitlines()[int(found.test.sources[0].rpartition(" ")[2]) - 1]
-    assert [found.symbols[row] for row in found.test.frames[0][:, 0]] == line.split("\t")[0].split()
-    assert found.labels[found.test.targets[0]] == line.split("\t")[1]
+    result = read_data("text", path, recipes.load("sentence-sentiment").options)
+    assert result.labels == ("complains", "praises")
+    assert set(result.symbols) == {"<unknown>", *PRAISE, *BLAME, *FILLERS, "not"}
+    line = path.read_text().splitlines()[int(result.test.sources[0].rpartition(" ")[2]) - 1]
+    assert [result.symbols[row] for row in result.test.frames[0][:, 0]] == line.split("\t")[0].split()
+    assert result.labels[result.test.targets[0]] == line.split("\t")[1]
 
 
 @pytest.mark.slow
@@ -56,5 +56,5 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
 def test_the_verb_trains_on_sentences(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 120)
     arguments = ("train", "sentence-sentiment", "--data", path, "--out", tmp_path / "run", "--json")
-    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--device", "cpu"))
-    assert 0 <= said["metrics"]["accuracy"] <= 1
+    document = json.loads(edge(*arguments, "--set", "training.epochs=1", "--device", "cpu"))
+    assert 0 <= document["metrics"]["accuracy"] <= 1

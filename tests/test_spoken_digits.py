@@ -101,8 +101,8 @@ def graph(trained):
 
 def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
     _, test = clips
-    wanted = [trained.scores(frames) for frames in test.frames]
-    answers = np.array([scores[-1].argmax() for scores in wanted])
+    expected = [trained.scores(frames) for frames in test.frames]
+    answers = np.array([scores[-1].argmax() for scores in expected])
     accuracy = float((answers == test.digits).mean())
     worst = {}
     for suffix in BACKENDS:
@@ -110,11 +110,11 @@ def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
         edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
         stream = edgernn.open(path).stream()
         worst[suffix] = 0.0
-        for frames, scores, answer in zip(test.frames, wanted, answers, strict=True):
+        for frames, scores, answer in zip(test.frames, expected, answers, strict=True):
             stream.reset()
-            found = np.stack([stream.step(frame) for frame in frames])
-            worst[suffix] = max(worst[suffix], float(np.abs(found - scores).max()))
-            assert found[-1].argmax() == answer
+            actual = np.stack([stream.step(frame) for frame in frames])
+            worst[suffix] = max(worst[suffix], float(np.abs(actual - scores).max()))
+            assert actual[-1].argmax() == answer
     print(f"\naccuracy {accuracy:.4f}, largest difference of a logit {worst}")
     assert accuracy >= ACCURACY
     assert max(worst.values()) <= LOGIT_ERROR
@@ -156,20 +156,20 @@ def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
     defined = heard(smaller, tmp_path / "defined.rnn", None, test)
     for suffix, runtimes in {**RUNTIMES, ".so": ("native",)}.items():
         for runtime in runtimes:
-            found = heard(smaller, tmp_path / f"digits{suffix}", runtime, test)
-            accuracy = found.accuracy(test.digits)
+            result = heard(smaller, tmp_path / f"digits{suffix}", runtime, test)
+            accuracy = result.accuracy(test.digits)
             change = accuracy - exact.accuracy(test.digits)
             print(
                 f"\n{scheme:22} {runtime:15} accuracy {accuracy:.4f} ({change:+.4f}); against float "
-                f"{found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB; against numpy "
-                f"{found.equal(defined):.4f} equal, {found.snr_db(defined):.1f} dB",
+                f"{result.equal(exact):.4f} equal, {result.snr_db(exact):.1f} dB; against numpy "
+                f"{result.equal(defined):.4f} equal, {result.snr_db(defined):.1f} dB",
                 end="",
             )
             assert abs(change) <= quality.change
-            assert found.equal(exact) >= quality.equal
-            assert found.snr_db(exact) >= quality.snr_db
-            assert found.equal(defined) >= quality.equal_numpy
-            assert found.snr_db(defined) >= quality.snr_db_numpy
+            assert result.equal(exact) >= quality.equal
+            assert result.snr_db(exact) >= quality.snr_db
+            assert result.equal(defined) >= quality.equal_numpy
+            assert result.snr_db(defined) >= quality.snr_db_numpy
 
 
 @dataclass(frozen=True)
@@ -194,20 +194,20 @@ INTEGERS = {
 def test_integers_hear_the_same(scheme, method, graph, clips, tmp_path):
     """Calibrated on a ninth of the training clips; the answer of a clip is that of its last frame."""
     train, test = clips
-    kept, exact = INTEGERS[scheme], heard(graph, tmp_path / "exact.rnn", None, test)
+    remaining, exact = INTEGERS[scheme], heard(graph, tmp_path / "exact.rnn", None, test)
     smaller = quantize(calibrate(graph, train.frames[::9], method), scheme)
-    found = heard(smaller, tmp_path / "whole.rnn", None, test)
-    changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
-    change = found.accuracy(test.digits) - exact.accuracy(test.digits)
+    result = heard(smaller, tmp_path / "whole.rnn", None, test)
+    changed = int(np.sum(result.scores[result.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
+    change = result.accuracy(test.digits) - exact.accuracy(test.digits)
     print(
-        f"\n{scheme:16} {method:10} accuracy {found.accuracy(test.digits):.4f} ({change:+.4f}), {changed} answers of "
-        f"{len(test.digits)} changed; frames {found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB",
+        f"\n{scheme:16} {method:10} accuracy {result.accuracy(test.digits):.4f} ({change:+.4f}), {changed} answers of "
+        f"{len(test.digits)} changed; frames {result.equal(exact):.4f} equal, {result.snr_db(exact):.1f} dB",
         end="",
     )
-    assert changed <= kept.changed
-    assert abs(change) <= kept.change
-    assert found.equal(exact) >= kept.equal
-    assert found.snr_db(exact) >= kept.snr_db
+    assert changed <= remaining.changed
+    assert abs(change) <= remaining.change
+    assert result.equal(exact) >= remaining.equal
+    assert result.snr_db(exact) >= remaining.snr_db
 
 
 RUNS_INTEGERS = {".onnx": ("onnxruntime",), ".tflite": ("AUTO", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF")}
@@ -227,14 +227,14 @@ def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, m
             if suffix == ".tflite":
                 kernels = getattr(OpResolverType, runtime)
                 monkeypatch.setattr(tflite, "Interpreter", partial(Interpreter, experimental_op_resolver_type=kernels))
-            found = heard(smaller, tmp_path / f"whole{suffix}", None, test)
-            off = np.rint(np.abs(found.scores - defined.scores) / step)
+            result = heard(smaller, tmp_path / f"whole{suffix}", None, test)
+            off = np.rint(np.abs(result.scores - defined.scores) / step)
             spread = ", ".join(f"{np.quantile(off, share):.0f}" for share in (0.5, 0.9, 0.99, 1.0))
-            changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
+            changed = int(np.sum(result.scores[result.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
             print(
-                f"\n{scheme:16} {runtime:15} {found.equal(defined):.4f} of frames equal, {found.snr_db(defined):.1f} dB; "
+                f"\n{scheme:16} {runtime:15} {result.equal(defined):.4f} of frames equal, {result.snr_db(defined):.1f} dB; "
                 f"half, 90 %, 99 % and all of the scores within {spread} steps; {changed} answers are not those of float",
                 end="",
             )
-            assert found.equal(defined) >= 0.995
+            assert result.equal(defined) >= 0.995
             assert changed <= INTEGERS[scheme].changed

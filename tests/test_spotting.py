@@ -43,9 +43,9 @@ def level_db(samples):
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("level", [-70.0, -20.0])
 def test_noise_has_the_colour_and_level_that_it_says(slope, level):
-    made = noise(1 << 17, slope, level, np.random.default_rng(0))
-    assert level_db(made) == pytest.approx(level, abs=0.01)
-    hz, power = welch(made.astype(float), fs=1.0, nperseg=4096)
+    result = noise(1 << 17, slope, level, np.random.default_rng(0))
+    assert level_db(result) == pytest.approx(level, abs=0.01)
+    hz, power = welch(result.astype(float), fs=1.0, nperseg=4096)
     within = (hz > 0.005) & (hz < 0.4)
     assert np.polyfit(np.log(hz[within]), np.log(power[within]), 1)[0] == pytest.approx(-slope, abs=0.06)
 
@@ -60,23 +60,23 @@ def clips():
 def test_a_recording_has_every_clip_where_its_truth_says():
     sounds, labels = clips()
     scene = Scene(gap_s=(0.3, 0.9), floor_db=-60.0, noise_db=(-40.0, -30.0), noisy=0.4, rounds=3, seed=5)
-    made = mix_clips(sounds, labels, RATE_HZ, scene)
+    result = mix_clips(sounds, labels, RATE_HZ, scene)
     lengths = sorted(len(sound) / RATE_HZ for sound in sounds * 3)
-    assert sorted(each.end - each.start for each in made.spoken) == pytest.approx(lengths)
+    assert sorted(each.end - each.start for each in result.spoken) == pytest.approx(lengths)
     before, levels = 0.0, []
-    for word in made.spoken:
+    for word in result.spoken:
         start, end = round(word.start * RATE_HZ), round(word.end * RATE_HZ)
         sound = next(each for each in sounds if len(each) == end - start)
         assert labels[[len(each) for each in sounds].index(end - start)] == word.label
-        assert level_db(made.samples[start:end] - sound) == pytest.approx(-60, abs=0.5)  # the floor, and nothing else
+        assert level_db(result.samples[start:end] - sound) == pytest.approx(-60, abs=0.5)  # the floor, and nothing else
         assert 0.3 - 1e-3 <= word.start - before <= 0.9 + 1e-3
-        levels.append(level_db(made.samples[round(before * RATE_HZ) : start]))
+        levels.append(level_db(result.samples[round(before * RATE_HZ) : start]))
         before = word.end
     quiet = np.array(levels) < -59
     np.testing.assert_allclose(np.array(levels)[quiet], -60, atol=0.5)
     assert ((np.array(levels)[~quiet] > -40.5) & (np.array(levels)[~quiet] < -29.5)).all()
     assert 0 < quiet.sum() < len(levels)
-    assert made.hours == len(made.samples) / RATE_HZ / 3600
+    assert result.hours == len(result.samples) / RATE_HZ / 3600
     again, other = (mix_clips(sounds, labels, RATE_HZ, Scene(rounds=3, seed=seed)) for seed in (0, 1))
     assert again.spoken != other.spoken
     np.testing.assert_array_equal(again.samples, mix_clips(sounds, labels, RATE_HZ, Scene(rounds=3, seed=0)).samples)
@@ -107,20 +107,20 @@ JUDGED = {
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_an_alarm_is_right_from_the_word_until_a_little_after(name):
-    times, wanted = JUDGED[name]
-    made = LabelledStream(np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, TRUTH)
-    found = count_detections(times, made, "yes", late_s=0.5)
-    assert (found.spoken, found.missed, found.false_alarms) == wanted
-    assert found.false_alarms_per_hour == pytest.approx(wanted[2] * 450)
-    assert found.miss_rate == wanted[1] / 2
+    times, expected = JUDGED[name]
+    result = LabelledStream(np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, TRUTH)
+    actual = count_detections(times, result, "yes", late_s=0.5)
+    assert (actual.spoken, actual.missed, actual.false_alarms) == expected
+    assert actual.false_alarms_per_hour == pytest.approx(expected[2] * 450)
+    assert actual.miss_rate == expected[1] / 2
 
 
 def test_one_alarm_does_not_answer_two_words():
-    made = LabelledStream(
+    result = LabelledStream(
         np.zeros(8 * RATE_HZ, np.float32), RATE_HZ, (SpokenWord("yes", 1.0, 1.5), SpokenWord("yes", 1.7, 2.2))
     )
-    assert count_detections([1.8], made, "yes", late_s=0.5).missed == 1
-    assert count_detections([1.8, 2.3], made, "yes", late_s=0.5).missed == 0
+    assert count_detections([1.8], result, "yes", late_s=0.5).missed == 1
+    assert count_detections([1.8, 2.3], result, "yes", late_s=0.5).missed == 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,11 +133,11 @@ def test_the_point_chosen_has_the_fewest_misses_that_the_false_alarms_allow(coun
     ]
     allowed = [(missed, false) for missed, false in counts if false / 2 <= most]
     if not allowed:
-        with pytest.raises(UsageError, match=f"at most {most} false alarms an hour were asked for; the fewest are"):
+        with pytest.raises(UsageError, match=f"at most {most} false alarms per hour are allowed; the best point has"):
             choose_point(points, most)
         return
-    found = choose_point(points, most).counts
-    assert (found.missed, found.false_alarms) == min(allowed)
+    result = choose_point(points, most).counts
+    assert (result.missed, result.false_alarms) == min(allowed)
 
 
 def listener() -> Graph:
@@ -157,12 +157,14 @@ def test_the_curve_counts_what_a_device_raises(suffix, tmp_path):
     if suffix != ".rnn":
         export(listener(), tmp_path / f"m{suffix}")
     program = edgernn.open(tmp_path / f"m{suffix}")
-    made = mix_clips(*clips(), RATE_HZ, Scene(rounds=2, seed=3))
-    points = operating_curve(word_probability(program, made, "loud"), made, "loud", window=8, rest_s=0.5, late_s=0.3)
+    result = mix_clips(*clips(), RATE_HZ, Scene(rounds=2, seed=3))
+    points = operating_curve(
+        word_probability(program, result, "loud"), result, "loud", window=8, rest_s=0.5, late_s=0.3
+    )
     assert [each.threshold for each in points] == list(THRESHOLDS)
     for point in points[::23]:
         keyword = Keyword(0, 8, point.threshold, refractory=50)
-        assert count_detections(alarm_times(program, made, keyword), made, "loud", late_s=0.3) == point.counts
+        assert count_detections(alarm_times(program, result, keyword), result, "loud", late_s=0.3) == point.counts
     best = choose_point(points, 0.0)
     assert (best.counts.spoken, best.counts.missed) == (6, 0)
 
@@ -188,9 +190,9 @@ def test_what_cannot_be_mixed_or_heard_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"noise_db is \[-10, -20\]; expected \[lowest, highest\]"):
         Scene(noise_db=(-10, -20))
     edgernn.save(listener(), tmp_path / "m.rnn")
-    made = mix_clips(*clips(), RATE_HZ, Scene())
-    with pytest.raises(UsageError, match=r"does not know the word 'lout'; did you mean 'loud'\?"):
-        word_probability(edgernn.open(tmp_path / "m.rnn"), made, "lout")
+    result = mix_clips(*clips(), RATE_HZ, Scene())
+    with pytest.raises(UsageError, match=r"has no label 'lout'; did you mean 'loud'\?"):
+        word_probability(edgernn.open(tmp_path / "m.rnn"), result, "lout")
 
 
 def test_noise_is_drawn_within_its_levels():
@@ -206,7 +208,7 @@ def test_a_model_taught_from_rest_alone_is_lost_in_a_stream(data, tmp_path):
         (tmp_path / "clips").mkdir(exist_ok=True)
         (tmp_path / "clips" / path.name).symlink_to(path)
     held = [path for path in sorted((tmp_path / "clips").iterdir()) if int(path.stem.split("_")[2]) < 5]
-    made = mix_clips([samples(each)[0] for each in held], [each.name[0] for each in held], RATE_HZ, Scene(seed=4))
+    result = mix_clips([samples(each)[0] for each in held], [each.name[0] for each in held], RATE_HZ, Scene(seed=4))
     missed = {}
     for name, settings_ in (("rest", ["data.silence=0.0", "training.carry=0.0"]), ("stream", [])):
         loaded = recipes.load("spoken-stream", ["training.epochs=8", "augment.speed=0.0", *settings_])
@@ -215,7 +217,7 @@ def test_a_model_taught_from_rest_alone_is_lost_in_a_stream(data, tmp_path):
         program = edgernn.open(tmp_path / f"{name}.so")
         best = [
             choose_point(
-                operating_curve(word_probability(program, made, word), made, word, 20, 0.5, 0.5), 20.0
+                operating_curve(word_probability(program, result, word), result, word, 20, 0.5, 0.5), 20.0
             ).counts.missed
             for word in "0123456789"
         ]

@@ -35,12 +35,12 @@ def test_a_cell_trains_by_the_formula_that_numpy_runs(name):
     cell = graph.layers[0].cell
     module = (Recurrent if graph.states else Stateless)(cell).double()
     xs = frames(graph, 12).astype(float)
-    found = module(torch.from_numpy(xs)[None])
-    found = found[0] if graph.states else found
-    np.testing.assert_allclose(found[0].detach().numpy(), Stepper(graph).run(xs)[0], atol=1e-6)
+    result = module(torch.from_numpy(xs)[None])
+    result = result[0] if graph.states else result
+    np.testing.assert_allclose(result[0].detach().numpy(), Stepper(graph).run(xs)[0], atol=1e-6)
     if getattr(cell, "EXACT", False) or not list(module.parameters()):
         return
-    found.sum().backward()
+    result.sum().backward()
     assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in module.parameters())
 
 
@@ -55,9 +55,9 @@ def test_values_and_gradients_are_those_of_torch(cls, cell):
     for name, value in zip(("w", "u", "b", "c"), (w, u, *biases), strict=False):
         getattr(ours, name).data = torch.from_numpy(value.copy())
     x = torch.randn(3, 9, 5, dtype=torch.double)
-    (wanted, _), (found, _) = fused(x), ours(x)
-    torch.testing.assert_close(found, wanted)
-    for y in (wanted, found):
+    (expected, _), (actual, _) = fused(x), ours(x)
+    torch.testing.assert_close(actual, expected)
+    for y in (expected, actual):
         (y**2).sum().backward()
     for mine, theirs in ((ours.w, fused.weight_ih_l0), (ours.u, fused.weight_hh_l0), (ours.b, fused.bias_ih_l0)):
         torch.testing.assert_close(mine.grad, theirs.grad)
@@ -87,8 +87,8 @@ def test_symbols_go_through_a_table():
     x = torch.randint(0, 7, (1, 12))
     graph = from_torch(network, x)
     assert graph.vocabulary_size == 7
-    found = Stepper(graph).run(x[0, :, None].numpy().astype(np.int32))[0]
-    np.testing.assert_allclose(found, network(x)[0].detach().numpy(), atol=1e-5)
+    result = Stepper(graph).run(x[0, :, None].numpy().astype(np.int32))[0]
+    np.testing.assert_allclose(result, network(x)[0].detach().numpy(), atol=1e-5)
 
 
 def test_a_variational_mask_is_the_same_at_every_step():
@@ -115,7 +115,7 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
         total += length
     targets = [each.copy() for each in numbered]
     counting = [step for each in numbered for step in each[int(late * len(each)) :, 0].tolist()]
-    seen, asked, rows = [], [], None
+    seen, requests, rows = [], [], None
     for part in epoch(numbered, targets, Batching(batch, tbptt, late), np.random.default_rng(0)):
         assert tbptt == 0 or part.x.shape[1] <= tbptt
         if part.fresh:
@@ -127,9 +127,9 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
         np.testing.assert_array_equal(part.x[part.mask], part.target[part.mask])
         assert part.counts == part.mask.any()
         seen += part.x[part.x > 0].tolist()
-        asked += part.x[part.mask].reshape(-1).tolist()
+        requests += part.x[part.mask].reshape(-1).tolist()
     assert sorted(seen) == list(range(1, total + 1))
-    assert sorted(asked) == sorted(counting)
+    assert sorted(requests) == sorted(counting)
 
 
 @settings(max_examples=30, deadline=None)
@@ -150,9 +150,9 @@ def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, wor
 
     alone, shared = seen(), [seen(rank, world) for rank in range(world)]
     assert len({len(each) for each in shared}) == 1
-    kept = [each for each in alone if len(each.x) >= world]
-    assert len(shared[0]) == len(kept)
-    for whole, *parts in zip(kept, *shared, strict=True):
+    remaining = [each for each in alone if len(each.x) >= world]
+    assert len(shared[0]) == len(remaining)
+    for whole, *parts in zip(remaining, *shared, strict=True):
         assert sorted(map(float, whole.x.sum((1, 2)))) == sorted(float(x.sum()) for part in parts for x in part.x)
         for part in parts:
             assert part.x.shape[1:] == whole.x.shape[1:]
@@ -172,7 +172,7 @@ WRONG = {
     "kind": ("hidden = 16", "hidden = 16.5", 8, "'hidden' is 16.5; expected a whole number"),
     "batch": ("batch = 8", 'batch = "8"', 12, "'batch' is '8'; expected a whole number"),
     "training": ("epochs", "epoch", 11, "there is no 'epoch' in [training]; did you mean 'epochs'?"),
-    "reader": ('reader = "ts"', "", 4, "the section [data] names no reader"),
+    "reader": ('reader = "ts"', "", 4, "the section [data] has no reader"),
     "missing": ('title = "t"', "", 1, "'title' is missing"),
 }
 RECIPE = """title = "t"
@@ -196,10 +196,10 @@ def test_a_wrong_recipe_is_refused_with_its_line(name, tmp_path):
     assert RECIPE.count(old) == 1
     path = tmp_path / "r.toml"
     path.write_text(RECIPE.replace(old, new))
-    with pytest.raises(FileError) as found:
+    with pytest.raises(FileError) as error:
         recipes.load(path)
-    assert words in str(found.value)
-    assert f"line {line}:" in str(found.value)
+    assert words in str(error.value)
+    assert f"line {line}:" in str(error.value)
 
 
 def test_other_mistakes_in_a_recipe(tmp_path):
@@ -207,12 +207,12 @@ def test_other_mistakes_in_a_recipe(tmp_path):
     path.write_text(RECIPE)
     for setting, words in (
         ("model.cell=gruu", "there is no cell 'gruu' to train; did you mean 'gru'?"),
-        ("hidden=3", "'hidden=3' sets nothing; write section.key=value"),
+        ("hidden=3", "'hidden=3' is not a setting; write section.key=value"),
         ("training.optimizer=adan", "optimizer is 'adan'; did you mean 'adam'?"),
     ):
-        with pytest.raises(UsageError) as found:
+        with pytest.raises(UsageError) as error:
             recipes.load(path, [setting])
-        assert words in str(found.value)
+        assert words in str(error.value)
     for setting, words in (
         ("model.hiden=3", "'model.hiden' as it was set: there is no 'hiden' in [model]; did you mean 'hidden'?"),
         ("model.hidden=a", "'model.hidden' as it was set: 'hidden' is 'a'; expected a whole number"),
@@ -285,18 +285,18 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_pat
         return (value * float("nan") if task.training and task.current_epoch == 1 else value), right
 
     monkeypatch.setattr(Task, "loss", broken)
-    with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
+    with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; lower the rate"):
         run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0
 
 
 def test_training_options_are_checked():
-    with pytest.raises(UsageError, match="0 epochs at a rate of"):
+    with pytest.raises(UsageError, match="epochs is 0 and rate"):
         Training(epochs=0)
     with pytest.raises(UsageError, match="batch is 0 and tbptt 4; expected at least 1 sequence"):
         Batching(batch=0, tbptt=4)
     for late in (1.0, -0.1, float("nan")):
-        with pytest.raises(UsageError, match=r"late is .*; expected a part from 0 up to, but not, 1"):
+        with pytest.raises(UsageError, match=r"late is .*; expected a part of at least 0 and below 1"):
             Batching(late=late)
     with pytest.raises(UsageError, match="embedding is 0 and the data has 7 symbols"):
         Network(Shape(), 1, 7, vocabulary_size=7)

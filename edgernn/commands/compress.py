@@ -138,7 +138,7 @@ def _trained(
         from edgernn.train.loop.distillation import Distillation
         from edgernn.train.recipe import load
     given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
-    lesson = None if options["teacher"] is None else Distillation(rnn.load(options["teacher"]), **given)
+    distillation = None if options["teacher"] is None else Distillation(rnn.load(options["teacher"]), **given)
     recipe = load(options["recipe"], options["settings"])
     folder = options["resume"]
     try:
@@ -152,7 +152,7 @@ def _trained(
             by_gradient=options["importance"] == "taylor",
             gradual=not options["at_once"],
             aware=options["aware"],
-            distillation=lesson,
+            distillation=distillation,
             calibration=learnt,
             out=None if folder is None else Path(folder),
         )

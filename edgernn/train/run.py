@@ -39,7 +39,7 @@ from edgernn.train.recipe import Recipe, to_toml
 OUTPUTS = (CHECKPOINT, *convert.FILES, "metrics.json", "curves.csv", "environment.json", "report.html")
 """The files that a training writes, beside its recipe and the fingerprint of its data."""
 
-RETRAIN = "train anew, without --resume or in another folder"
+RETRAIN = "train without --resume, or in another folder"
 
 
 @dataclass(frozen=True)

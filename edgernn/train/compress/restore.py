@@ -122,8 +122,8 @@ def _check(graph: Graph, expected: Graph, recipe: Recipe) -> None:
     for layer, other in zip(graph.layers, expected.layers, strict=False):
         if (layer.name, type(layer.cell), layer.inputs) != (other.name, type(other.cell), other.inputs):
             raise UsageError(
-                f"the model has {_layer_text(layer)} where {origin} has {_layer_text(other)}; give the recipe of the "
-                "model"
+                f"the model has {_layer_text(layer)} where {origin} has {_layer_text(other)}; give the recipe of "
+                "the model"
             )
         if (settings(layer.cell), dimensions(layer.cell)) != (settings(other.cell), dimensions(other.cell)):
             raise UsageError(
@@ -136,8 +136,8 @@ def _check(graph: Graph, expected: Graph, recipe: Recipe) -> None:
             )
     if len(graph.layers) != len(expected.layers):
         raise UsageError(
-            f"the model has {len(graph.layers)} layers, and {origin} has {len(expected.layers)}; give the recipe of the "
-            "model"
+            f"the model has {len(graph.layers)} layers, and {origin} has {len(expected.layers)}; give the recipe of "
+            "the model"
         )
 
 
