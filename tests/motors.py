@@ -1,4 +1,4 @@
-"""A small motor: recordings of it, a recipe for them, and a model that was trained for a moment, in one folder."""
+"""A small synthetic motor: recordings, a recipe, and a briefly trained model in one folder."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ rate = {rate}
 
 
 def trained(folder: Path, train: int, test: int, **settings: float) -> Path:
-    """The folder, with `small.toml`, `motor.npz` of so many recordings, and `run/model.rnn`."""
+    """Make the folder, with `small.toml`, recordings in `motor.npz`, and `run/model.rnn`."""
     torch.set_num_threads(1)
     (folder / "small.toml").write_text(RECIPE.format(**settings))
     (folder / "motor.npz").write_bytes(to_npz(record(train, 0.2, 1), record(test, 0.2, 2)))

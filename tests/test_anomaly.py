@@ -1,4 +1,4 @@
-"""Anomalies: the score is the definition's, the threshold knows nothing of the test part, a known fault is found."""
+"""Anomalies: scores follow the definition, thresholds do not use the test part, and a known fault is detected."""
 
 import json
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ SMALL = Likelihood(window=40, short=4, warm=10)
     warm=st.integers(2, 50),
 )
 def test_the_score_is_the_definition_on_the_whole_past(errors, window, short, warm):
-    """Over the last errors, by scipy's normal tail; nothing is remembered but what the definition asks for."""
+    """The oracle is scipy's normal tail over the last errors; the state has only what the definition needs."""
     short = min(short, window - 1)
     warm = min(max(warm, short + 1), window)
     scorer = Scorer(Likelihood(window, short, warm))
@@ -190,7 +190,7 @@ def test_every_runtime_raises_the_same_alarms(suffix, tmp_path):
 
 
 def test_a_model_of_values_and_calendar_is_shown_both(tmp_path):
-    """One that answers the sine of the time of day, against values that are that sine."""
+    """A model whose output is the sine of the time of day, for values that are that sine."""
     graph = Graph((Layer("sine", Slice(5, 1, 2)),), 5, labels=("+1",))
     edgernn.save(graph, tmp_path / "m.rnn")
     sines = np.sin(2 * np.pi * (np.arange(1000) - 1) / 144)
@@ -198,7 +198,7 @@ def test_a_model_of_values_and_calendar_is_shown_both(tmp_path):
     program = edgernn.open(tmp_path / "m.rnn")
     result = detect_anomalies(program, path, rule=Rule(SMALL, false_alarms_per_week=1.0))
     assert result.parts["test"].weeks == pytest.approx(200 / 1008, abs=1e-3)
-    assert anomaly_scores(sines, np.append(0, sines[:-1]), SMALL).max() == 0.5  # foretold without any error
+    assert anomaly_scores(sines, np.append(0, sines[:-1]), SMALL).max() == 0.5  # a forecast without error
 
 
 WINDOWS = {"realKnownCause/s.csv": [["2024-01-01 00:00:00.000000", "2024-01-02 00:00:00.000000"]]}
@@ -256,7 +256,7 @@ def test_the_verb_prints_alarms_with_their_times(persistent, tmp_path):
 
 @pytest.mark.slow
 def test_the_temperature_of_a_machine_is_foretold_better_than_by_no_change(data, tmp_path):
-    """And its failure, which lies in the test part, is found."""
+    """Its failure, which lies in the test part, is detected."""
     path = data / "nab/data/realKnownCause/machine_temperature_system_failure.csv"
     result = run.train(recipes.load("machine-temperature"), path, tmp_path / "run")
     assert result.metrics["rmse +1"] <= 0.95 * result.metrics["persistence +1"]

@@ -1,4 +1,4 @@
-"""Training in both directions: torch's own layers as oracle, padding that never counts, and runs that end in a window."""
+"""Bidirectional training: torch's own layers as oracle, padding without effect, and trainings of window models."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.interpreters.window import WindowReading
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
-from edgernn.train import recipe as recipes, run, window
+from edgernn.train import recipe as recipes, run, window_model
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Plan, padded
 from edgernn.train.loop.task import Task, Training
@@ -33,7 +33,7 @@ LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=5)
 
 
 def made(kind: str, inputs: int = 5, outputs: int = 3, rows: int = 0, exact: tuple = ()) -> Data:
-    """Random data of a kind, as a reader gives it."""
+    """Random data of a kind, in the form of a reader."""
     random = np.random.default_rng(0)
     steps = (9, 4, 1)
     frames = tuple(
@@ -72,7 +72,7 @@ FUSED = {
 
 
 def same_weights(kind: str, inputs: int, hidden: int) -> tuple[nn.Module, Bidirectional]:
-    """torch's bidirectional layer, and ours of two layers with the same weights."""
+    """torch's bidirectional layer, and two layers of ours with the same weights."""
     whole = FUSED[kind](inputs, hidden, batch_first=True, bidirectional=True)
     ahead, back = (TRAINABLE_CELLS[kind].fused(inputs, hidden) for _ in range(2))
     for layer, suffix in ((ahead, ""), (back, "_reverse")):
@@ -123,10 +123,10 @@ def network(shape: Shape, data: Data) -> Network:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_network_exports_to_what_it_computes(name, tmp_path):
-    """torch, the numpy reading and ONNX Runtime, at every step and as one answer."""
+    """torch, the numpy interpreter and ONNX Runtime, with outputs at every step and pooled."""
     data = made("series")
     trained = network(SHAPES[name], data)
-    model = window.to_window(trained, data)
+    model = window_model.to_window(trained, data)
     assert not model.pooled
     for each in (model, replace(model, pooled=True)):
         export(each, tmp_path / "m.onnx")
@@ -143,7 +143,7 @@ def test_every_network_exports_to_what_it_computes(name, tmp_path):
 @settings(max_examples=8, deadline=None)
 @given(lengths=LENGTHS, filling=st.sampled_from([0.0, 1e6, float("nan")]))
 def test_padding_changes_no_answer(name, lengths, filling):
-    """A row of a padded batch answers as it does alone, whatever stands behind its end."""
+    """A row of a padded batch has the same outputs as alone, whatever its padding."""
     data = made("series")
     trained = network(SHAPES[name], data)
     sequences = [torch.randn(n, 5) for n in lengths]
@@ -169,7 +169,7 @@ def test_the_last_answer_knows_the_first_frame_and_the_first_the_last():
 
 
 def test_a_residual_adds_what_the_layer_reads():
-    """With a recurrence that answers zeros, a residual layer changes nothing."""
+    """With a recurrence whose output is 0, a residual layer is the identity."""
     for merge in MERGES:
         trained = network(Shape(hidden=6, layers=2, residual=True, bidirectional=merge), made("series"))
         last = trained.layers[1]
@@ -182,7 +182,7 @@ def test_a_residual_adds_what_the_layer_reads():
 def test_symbols_go_through_a_table(tmp_path):
     data = made("text", 1, 7, rows=7)
     trained = network(Shape(embedding=4, dense=5, hidden=6, bidirectional="concat"), data)
-    export(window.to_window(trained, data), tmp_path / "m.onnx")
+    export(window_model.to_window(trained, data), tmp_path / "m.onnx")
     symbols = torch.randint(0, 7, (1, 12))
     result = edgernn.open(tmp_path / "m.onnx").run(symbols[0, :, None].numpy().astype(np.int32))
     np.testing.assert_allclose(result, trained(symbols)[0].detach().numpy(), atol=1e-5)
@@ -195,7 +195,7 @@ def test_feature_cells_go_before_the_network(tmp_path):
     )
     data = made("class", exact=exact)
     trained = network(Shape(hidden=6, bidirectional="mean"), data)
-    model = window.to_window(trained, data)
+    model = window_model.to_window(trained, data)
     assert model.pooled
     export(model, tmp_path / "m.onnx")
     xs = data.test.frames[0]
@@ -205,7 +205,7 @@ def test_feature_cells_go_before_the_network(tmp_path):
 
 
 def test_a_class_is_that_of_the_mean_score():
-    """The loss and the share of right answers, written out sequence by sequence."""
+    """Loss and accuracy, computed sequence by sequence."""
     data = made("class")
     trained = network(Shape(hidden=6, bidirectional="concat"), data)
     frames, targets = list(data.train.frames), list(data.train.targets)
@@ -239,13 +239,13 @@ def test_a_recipe_that_cannot_be_is_refused_before_any_data_is_read(setting, wor
     assert "japanese-vowels.toml" in str(error.value)
 
 
-@pytest.mark.parametrize(("reader", "kind"), window.FORECASTS.items())
+@pytest.mark.parametrize(("reader", "kind"), window_model.FORECASTS.items())
 def test_what_comes_later_is_not_asked_of_what_has_read_it(reader, kind):
     recipe = SimpleNamespace(reader=reader, shape=Shape(bidirectional="mean"))
     with pytest.raises(UsageError, match=f"the targets of reader '{reader}' are later frames of the sequence"):
-        window.check_targets(recipe, made(kind, rows=3 * (kind == "text"), inputs=1))
-    window.check_targets(SimpleNamespace(reader="npz", shape=recipe.shape), made(kind))
-    window.check_targets(recipe, made("class"))
+        window_model.check_targets(recipe, made(kind, rows=3 * (kind == "text"), inputs=1))
+    window_model.check_targets(SimpleNamespace(reader="npz", shape=recipe.shape), made(kind))
+    window_model.check_targets(recipe, made("class"))
 
 
 LATER = """title = "t"
@@ -271,7 +271,7 @@ def test_a_forecast_is_not_trained_in_both_directions(tmp_path):
 
 
 def test_values_at_every_step_are_trained_in_both_directions(tmp_path):
-    """What only the frame behind tells: a network that reads backwards learns it, on sequences of every length."""
+    """Targets that depend on the next frame: a bidirectional network learns them, on sequences of every length."""
     random = np.random.default_rng(0)
     x = random.standard_normal((96, 14, 2)).astype(np.float32)
     y = np.concatenate([x[:, 1:, :1], np.zeros((96, 1, 1), np.float32)], 1)
@@ -292,7 +292,7 @@ def test_values_at_every_step_are_trained_in_both_directions(tmp_path):
         tmp_path / "run",
         accelerator=Accelerator("cpu"),
     )
-    # chance alone has 1.0; the last of about nine answers stands behind the end, and is not to be known
+    # chance gives 1.0; the last of about nine targets depends on a frame after the end
     assert result.metrics["rmse ahead"] < 0.7 < result.metrics["persistence ahead"]
     assert edgernn.open(tmp_path / "run/model.onnx").manifest.window == "steps"
 
@@ -301,7 +301,7 @@ def test_a_missing_writer_is_known_before_the_training(monkeypatch, tmp_path):
     def missing(_name):
         raise MissingExtraError("onnx", "export", "writing an .onnx file")
 
-    monkeypatch.setattr(window, "import_module", missing)
+    monkeypatch.setattr(window_model, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"pip install 'edgernn\[export\]'"):
         run.train(vowels("model.bidirectional=concat"), VOWELS, tmp_path)
     assert not list(tmp_path.iterdir())

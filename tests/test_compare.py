@@ -1,4 +1,4 @@
-"""Cells compared: what is trained once, what the table says of it, and what stops a comparison."""
+"""Comparisons of cells: cells are trained once, the table shows the results, and errors stop a comparison."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def compared_once(vowels, tmp_path_factory):
 
 @pytest.fixture
 def copied(compared_once, tmp_path):
-    """The same, with a copy of its folder, into which a test may compare again."""
+    """The same, with a copy of its folder for another comparison."""
     result, folder = compared_once
     return result, Path(shutil.copytree(folder, tmp_path / "copied"))
 
@@ -63,11 +63,11 @@ def edge(*arguments):
 
 
 def trainings(folder):
-    """Every checkpoint and model in the folder: written anew by whoever trains again."""
+    """Every checkpoint and model in the folder; another training writes new ones."""
     remaining = (path for path in folder.glob("*/*") if path.suffix in {".ckpt", ".rnn", ".onnx"})
     return {
         path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in remaining
-    }  # a number alone is soon given again
+    }  # numbers of deleted files are reused
 
 
 @pytest.mark.parametrize("cell", comparing.CELLS)
@@ -168,7 +168,7 @@ def test_the_files_say_the_same_as_the_table(compared_once):
 def test_a_finished_comparison_trains_nothing_and_says_the_same(copied, vowels):
     result, folder = copied
     before, heard = trainings(folder), []
-    again = compared(vowels, folder, progress=heard.append)
+    again = compared(vowels, folder, on_progress=heard.append)
     assert trainings(folder) == before
     assert len(before) == 2 * len(CELLS) * SEEDS
     assert len(heard) == len(CELLS) * SEEDS
@@ -265,7 +265,7 @@ def test_the_command_prints_the_table_and_writes_it(copied, vowels):
 
 @pytest.mark.parametrize("value", [0.98, 0.99, 0.1, 0.9033])
 def test_equal_seeds_have_no_range_and_are_drawn(value):
-    """A mean that rounds to beyond its own values cannot be drawn."""
+    """A mean that rounds beyond its values cannot be plotted."""
     graph = GRAPHS["Gru"]
     trained = [{"metrics": {"accuracy": value}, "cpu_s": 1.0}] * 3
     one = one_row("gru", True, "accuracy", trained, frame([graph], board.load(BOARD)), Timed(1.0, 1.0))

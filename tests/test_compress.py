@@ -1,4 +1,4 @@
-"""Compression: models trained further with their zeros held, and a table that says what was measured and no more."""
+"""Compression: fine-tuning that keeps zeros, and a table of measured values only."""
 
 import json
 import os
@@ -133,7 +133,7 @@ def test_a_model_of_another_recipe_is_refused(known):
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_taylor_is_the_slope_of_the_loss(kind, known):
-    """By differences: what reads a unit is made a little larger and smaller, by hand, and the loss is looked at."""
+    """Finite differences: the weights that read a unit are scaled slightly, and the change of the loss is compared."""
     _, recipe, data = known
     torch.manual_seed(4)
     shape, size = Shape(kind, hidden=5), len(data.train.frames)
@@ -218,7 +218,7 @@ def test_zeros_are_held_in_factors(known):
 
 
 def loss_of(graph, data) -> float:
-    """Of the training part, at the last step of each sequence."""
+    """The loss on the training part, at the last step of each sequence."""
     stepper, total = Stepper(graph), 0.0
     for xs, target in zip(data.train.frames, data.train.targets, strict=True):
         scores = stepper.run(xs)[0][-1]
@@ -280,7 +280,7 @@ def test_a_wrong_plan_is_refused(texts):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
+    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # the figures are not compared
     edgernn.save(keyword_spotter(32, 20, 40), "kws.rnn")
     return tmp_path
 
@@ -378,9 +378,7 @@ def test_an_interrupted_fine_tuning_says_how_to_go_on(motor, tmp_path, monkeypat
     monkeypatch.setattr(
         Task, "on_train_epoch_start", lambda task: task.current_epoch and os.kill(os.getpid(), signal.SIGINT)
     )
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell has it ignored by what runs in the background
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
     output = edge(
         "compress", motor / "run/model.rnn", tmp_path / "small.rnn", "--prune", "units=0.5", "--finetune", motor / "small.toml",
         "--data", motor / "motor.npz", "--set", "training.epochs=3", "--resume", tmp_path / "kept", code=130,

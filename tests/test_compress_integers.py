@@ -1,4 +1,4 @@
-"""`edgernn compress` in integers: ranges from a file or from a recipe's data, what is said of them, and bad data."""
+"""`edgernn compress` with integers: ranges from a file or the data of a recipe, its output, and invalid data."""
 
 import json
 
@@ -98,7 +98,7 @@ def test_ranges_are_learnt_from_the_file(scheme, method, folder):
 
 
 def ends(graph):
-    """The ranges without those of columns, which nothing needs once a model is in integers."""
+    """The ranges without those of columns, which a model in integers does not need."""
     return {name: (each.low, each.high) for name, each in graph.ranges.items()}
 
 
@@ -132,7 +132,7 @@ def test_the_table_says_how_far_it_answers_alike_and_where_it_runs(folder, monke
     monkeypatch.chdir(folder)
     from edgernn.latency.steps import in_turn
 
-    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
+    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # the figures are not compared
     output = edge("compress", "kws.rnn", "small.rnn", "--quantize", "static_wi8_ai8", "--calibrate", "real.npz")
     alike = agreement(KWS, load("small.rnn"), [*SEQUENCES.values()])
     lines = {line.split("  ")[0]: line.split() for line in output.splitlines()}

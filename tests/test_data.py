@@ -1,4 +1,4 @@
-"""Readers: the splits of the real data, no leak from the test part, and every bad input with its message."""
+"""Readers: the splits of real data, no leak from the test part, and a message for every invalid input."""
 
 import json
 import struct
@@ -68,9 +68,7 @@ def test_the_real_data_have_the_splits_that_are_stated(name, data):
     assert not set(result.train.sources) & set(result.test.sources)
     if result.exact:
         ready = np.concatenate(features(result.features, result.train.frames))
-        plain = (
-            ready[:, :1] if name == "taxi" else ready
-        )  # the calendar stays as it is; the last rows are asked for only
+        plain = ready[:, :1] if name == "taxi" else ready  # the calendar is not scaled; the last rows are targets only
         np.testing.assert_allclose(plain.mean(0), 0, atol=5e-3)
         np.testing.assert_allclose(plain.std(0), 1, atol=5e-3)
 
@@ -95,7 +93,7 @@ def test_the_digits_are_the_samples_and_features_of_another_reader(data):
 
 
 def test_the_artifact_hears_what_training_heard(tmp_path):
-    """Raw samples into every runtime, against the features that a batch of other clips was trained on."""
+    """Raw samples on every runtime, compared with the features of training, computed in a batch of other clips."""
     words(tmp_path / "clips", rate_hz=RATE_HZ)
     actual = read_data("wav", tmp_path / "clips", {**DIGITS, "test_indices": [0, 1], "running_mean": [20, 300]})
     clips = actual.train.frames
@@ -135,7 +133,7 @@ def table(path: Path, rows, header=("x", "y"), separator=","):
 
 
 def activities(folder: Path, files=8, rows=20):
-    """Two classes, a folder each; every file says its own number in all its rows."""
+    """Two classes with one folder each; all rows of a file have its number."""
     for k in range(files):
         table(folder / ("run" if k % 2 else "walk") / f"{k}.csv", [(k, 10 * k + i) for i in range(rows)])
     return folder
@@ -245,7 +243,7 @@ def test_a_series_asks_for_what_comes_so_many_steps_later(tmp_path):
 @pytest.mark.parametrize("horizon", [[1], [2, 7]])
 @pytest.mark.parametrize("difference", [False, True])
 def test_a_series_is_asked_in_scores_and_answered_in_its_units(difference, horizon, calendar, tmp_path):
-    """A network that answers the targets themselves, between the cells that the reader gives, foretells the future."""
+    """A network whose outputs are the targets, between the cells of the reader, forecasts the true values."""
     values = 50 + np.random.default_rng(0).standard_normal(100).cumsum()
     options = {"horizon": horizon, "difference": difference, "calendar": calendar}
     result = read_data("series", series(tmp_path / "s.csv", values), options)
@@ -263,7 +261,7 @@ def test_a_series_is_asked_in_scores_and_answered_in_its_units(difference, horiz
 
 
 def _reading(layers, name):
-    """Layers that read the model's frame, reading a layer of this name in its place."""
+    """Replace the input of the model by a layer of this name."""
     return tuple(replace(each, inputs=tuple(name if read == "x" else read for read in each.inputs)) for each in layers)
 
 
@@ -370,7 +368,7 @@ def test_a_group_is_on_one_side(groups, share, seed):
 
 
 def learnt(data: Data):
-    """All that a model learns from: the training part, and the figures of the exact cells."""
+    """All that a model learns from: the training part, and the parameters of the feature cells."""
     cells = [json.dumps(tensor.stored.tolist()) for _, cell in data.exact for tensor in tensors(cell).values()]
     targets = data.train.targets
     return (

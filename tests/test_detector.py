@@ -1,4 +1,4 @@
-"""The detector of a keyword: what it averages, when it raises an alarm, and what it refuses."""
+"""The keyword detector: its average, its alarms, and its errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Judging: every figure by its own definition in plain numpy, on answers that are made up."""
+"""Evaluation: every metric by its definition in numpy, on synthetic outputs."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def sequences(frames, targets):
 
 
 def given_by(answers):
-    """A model whose answers are these, whatever it is asked."""
+    """A model with fixed outputs."""
     left = iter(answers)
     return lambda _frames: next(left)
 

@@ -1,4 +1,4 @@
-"""What is interrupted goes on with the same data alone: whatever reads it, and whatever was begun on it."""
+"""Interrupted work resumes only with the same data, for every reader and every kind of work."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def folder(path: Path, write: Callable[[Path, int], None], suffix: str) -> Path:
 
 
 def log(path: Path, seeds: tuple[int, ...]) -> Path:
-    """Recordings one after another in a file, the class and the number of each beside every row."""
+    """Recordings concatenated in one file, with class and number in every row."""
     table = [[*row, "ab"[seed % 2], f"g{k}"] for k, seed in enumerate(seeds) for row in rows(seed)]
     columns = dict(zip(("x", "y", "label", "group"), zip(*table, strict=True), strict=True))
     parquet.write_table(
@@ -110,13 +110,13 @@ SEEDS = tuple(range(8))
 
 @dataclass(frozen=True)
 class Kind:
-    """Data that a reader reads: how it is made, and how it is changed.
+    """Data of a reader: how it is written, and how it is changed.
 
     Attributes:
-        options: of the section [data].
-        name: of the file or folder.
-        make: writes it.
-        changes: what is done to it, and what is said of that.
+        options: the options of the section [data].
+        name: the name of the file or folder.
+        make: writes the data.
+        changes: changes of the data, and their messages.
     """
 
     options: str
@@ -227,7 +227,7 @@ def test_a_training_does_not_go_on_with_other_data_and_says_what_changed(kind, c
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_that_moved_is_the_same(kind, begun, tmp_path, monkeypatch):
-    """With the run's folder, and named by a relative path; a single file also by another name."""
+    """The data may move with the folder of the run, have a relative path, and a single file another name."""
     shutil.copytree(begun[kind] / "run", tmp_path / "run")
     moved = tmp_path / "elsewhere" / ("renamed" + Path(KINDS[kind].name).suffix)
     moved.parent.mkdir()
@@ -241,7 +241,7 @@ def test_data_that_moved_is_the_same(kind, begun, tmp_path, monkeypatch):
 
 
 def test_another_draw_of_the_split_is_refused_with_who_moved(begun):
-    """As another version of numpy may draw it: files and recipe are the same."""
+    """Another version of numpy may split differently, with equal files and recipe."""
     place = begun["csv"]
     recipe, path = recipes.load(place / "r.toml"), place / "data"
     data = read_data(recipe.reader, path, recipe.options)
@@ -309,7 +309,7 @@ def test_a_fingerprint_that_is_lost_or_damaged_is_told(text, words, begun, tmp_p
         run.train(recipes.load(begun["npz"] / "r.toml"), begun["npz"] / "a.npz", tmp_path / "run", resume=True)
 
 
-# what else goes on where it was
+# other work that can be resumed
 
 
 def compressing(recipe, path, place):
@@ -348,7 +348,7 @@ BEGUN = {
 
 @pytest.mark.parametrize("name", BEGUN)
 def test_nothing_else_goes_on_with_other_data(name, tmp_path, monkeypatch):
-    """Also where a model is trained further, whose own figures are of the data before."""
+    """Fine-tuning is included: its model has statistics of the earlier data."""
     monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
     recipe, path = made("csv", tmp_path)
     go, words = BEGUN[name]

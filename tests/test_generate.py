@@ -1,4 +1,4 @@
-"""Generation: what is drawn follows the scores, on every runtime alike, with the state carried."""
+"""Generation: samples follow the scores, equally on every runtime, with carried states."""
 
 import json
 import subprocess
@@ -45,7 +45,7 @@ def opened(graph, path):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_symbols_are_drawn_as_often_as_the_scores_say(temperature, tmp_path):
-    """A model without memory: what follows each symbol is one distribution, known in closed form."""
+    """A model without memory: the distribution after each symbol is known in closed form."""
     program = opened(model(bias=1.0), tmp_path / "m.rnn")
     text = [SYMBOLS.index(s) for s in generate(program.stream(), SYMBOLS, "a", 20_000, temperature, seed=1)]
     after = np.zeros((ROWS, ROWS))
@@ -194,7 +194,7 @@ def test_the_verb_refuses_other_models_and_prompts(tmp_path):
 
 
 def test_a_pipe_meets_each_symbol_as_it_is_drawn(tmp_path):
-    """Of a text without an end the beginning arrives, and closing the pipe ends the command quietly."""
+    """The beginning of an infinite text is printed, and closing the pipe ends the command without an error."""
     edgernn.save(CARRIED, tmp_path / "m.rnn")
     command = [
         sys.executable,

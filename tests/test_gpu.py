@@ -1,4 +1,4 @@
-"""What is trained on a GPU of CUDA is what a CPU trains: every cell, precision and way of training; skipped elsewhere."""
+"""Training on a CUDA GPU equals training on a CPU: every cell, precision and option; skipped without a GPU."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def weights(folder):
     ids=lambda settings: " ".join(each.partition(".")[2] for each in settings),
 )
 def test_a_gpu_learns_as_a_cpu_does(settings, vowels, tmp_path):
-    """The same weights to begin with, and the same batches: losses drift apart by rounding alone."""
+    """With equal initial weights and batches, losses differ by rounding only."""
     one, other = (
         run.train_on(vowels, said(*settings, "training.noise=0"), tmp_path / place.device, accelerator=place)
         for place in (CPU, CUDA)
@@ -91,7 +91,7 @@ def test_the_same_seed_trains_the_same_network_whether_or_not_it_is_interrupted(
     "scheme", ["", "weight_only_wi4_afp32", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16"]
 )
 def test_fine_tuning_on_a_gpu_is_that_of_a_cpu(scheme, vowels, tmp_path):
-    """With blocks of zeros, as what it will be once it is quantized, and with a teacher."""
+    """With blocks of zeros, quantization-aware training, and a teacher."""
     recipe = said("training.epochs=2", "model.hidden=32")
     run.train_on(vowels, recipe, tmp_path, accelerator=CUDA)
     graph = edgernn.load(tmp_path / "model.rnn")

@@ -1,4 +1,4 @@
-"""Trainings that are stopped, resumed, watched and run on; and models that run on far longer than they were trained."""
+"""Long trainings: interruption, resumption, early stopping and monitoring; and models on long streams."""
 
 import os
 import subprocess
@@ -37,13 +37,13 @@ def vowels(*more):
     return recipes.load("japanese-vowels", ["training.epochs=4", "model.hidden=16", "model.dropout=0.1", *more])
 
 
-# a stream that is far longer than what was trained on
+# long streams
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("carry", [0.0, 0.5])
 def test_a_model_trained_with_carried_states_keeps_its_accuracy_on_an_endless_stream(carry, tmp_path):
-    """The test part as one stream of 360 times a training sequence, its state never reset; without carry it forgets."""
+    """The test part as one stream of 360 times a training sequence, never reset; without carry the model fails."""
     result = run.train(vowels(f"training.carry={carry}", "training.epochs=25", "model.hidden=24"), VOWELS, tmp_path)
     data = read_data("ts", VOWELS)
     assert data.test.steps > 300 * np.mean([len(frames) for frames in data.train.frames])
@@ -82,13 +82,13 @@ def command(*arguments, how=("-m", "edgernn")):
 
 
 def struck(name, epoch, out):
-    """The command, which a signal meets in an epoch: in the midst of it, however fast this machine is."""
+    """The command, with a signal in the middle of an epoch on a machine of any speed."""
     code = STRUCK.format(name=name, epoch=epoch)
     return subprocess.run(command("--out", str(out), how=("-c", code)), stderr=subprocess.PIPE, text=True, check=False)
 
 
 def finished(folder):
-    """How many epochs the checkpoint has: it is whole whenever it is there."""
+    """The number of epochs in the checkpoint; it is complete whenever it exists."""
     path = folder / "last.ckpt"
     return torch.load(path, weights_only=True)["epoch"] + 1 if path.exists() else 0
 
@@ -169,7 +169,7 @@ def test_a_finished_run_resumed_is_finished(tmp_path):
     assert (again.metrics, again.history) == (once.metrics, once.history)
 
 
-# what it is held against
+# validation
 
 
 @settings(max_examples=60, deadline=None)
@@ -190,7 +190,7 @@ def test_the_validation_part_is_taken_from_the_training_part_alone(n, share, see
     assert len(held) == expected
     assert sorted([*rest.train.sources, *held.sources], key=int) == [str(k) for k in range(n)]
     assert rest.test is data.test
-    if kind == "series":  # what happened last
+    if kind == "series":  # the last sequences
         assert held.sources == tuple(str(k) for k in range(n - expected, n))
 
 
@@ -270,7 +270,7 @@ def test_a_gradient_that_explodes_is_said_with_what_to_try(caplog):
     assert "Try a smaller training.clip or rate" in norms.notes[0]
 
 
-# places and ways
+# devices and options
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -317,7 +317,7 @@ def test_two_processes_train_one_network_together(tmp_path):
     assert (tmp_path / "log/metrics.csv").exists()
 
 
-# sound that varies
+# augmentation
 
 
 def test_every_epoch_hears_other_clips_and_the_same_ones_again_from_the_same_seed():

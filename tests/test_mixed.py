@@ -1,4 +1,4 @@
-"""`edgernn sensitivity`: each layer is judged alone, and what is told to keep makes the model that was judged."""
+"""`edgernn sensitivity`: each layer is evaluated alone, and the printed selection gives the evaluated model."""
 
 import json
 import shlex
@@ -47,7 +47,7 @@ def equal(program):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A model, frames that judge it, and frames that show its ranges; nothing is timed."""
+    """A model, frames for its evaluation, and frames for its calibration; nothing is timed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(races, "race", lambda *_: ())
     edgernn.save(KWS, "kws.rnn")
@@ -72,7 +72,7 @@ def test_what_is_told_makes_the_smallest_model_within_the_bound(scheme, folder):
         (keep for keep, (_, share) in models.items() if 100 * (1 - share) <= bound + 1e-6),
         key=lambda keep: count(models[keep][0]).weight_bytes,
     )
-    assert expected  # else the bound says nothing
+    assert expected  # otherwise the bound has no effect
     out = edge(*asked(scheme, "--metric-drop", bound, "--json"))
     document = json.loads(out)
     remaining = document["kept"]

@@ -1,4 +1,4 @@
-"""Quantization-aware fine-tuning and distillation: trained as what is exported, and taught by a larger model."""
+"""Quantization-aware fine-tuning and distillation."""
 
 import json
 import re
@@ -77,13 +77,13 @@ def ready(graph: Graph) -> Graph:
 
 
 def batch_of(graph: Graph) -> torch.Tensor:
-    """One sequence as the network reads it."""
+    """One sequence as input of the network."""
     xs = frames(graph, STEPS)
     return torch.from_numpy(xs[:, 0].astype(np.int64) if graph.vocabulary_size else xs)[None]
 
 
 def run_of(network: Replay, graph: Graph) -> np.ndarray:
-    """What it answers to that, from rest."""
+    """The outputs for it, from the initial state."""
     return network.run(batch_of(graph))[0][0].detach().numpy()
 
 
@@ -264,7 +264,7 @@ def test_where_grids_are_fine_and_wide_the_gradient_is_that_of_float(name):
 
 
 def motor_data(seconds: float = 0.2) -> Data:
-    """Recordings of a motor, few and short, as the reader gives them."""
+    """A few short recordings of a motor, in the form of a reader."""
     first, second = record(40, seconds, 1), record(20, seconds, 2)
     parts = [
         Sequences(tuple(each.frames), each.conditions, tuple(map(str, range(len(each.frames)))))
@@ -274,7 +274,7 @@ def motor_data(seconds: float = 0.2) -> Data:
 
 
 def series_data(relative: bool) -> Data:
-    """A series whose targets are standard scores, behind a Standardize."""
+    """A series whose targets are standard scores, after a Standardize."""
     random = np.random.default_rng(0)
     xs = tuple(random.standard_normal((20, 3)).astype(np.float32) for _ in range(4))
     ys = tuple(random.standard_normal((20, 2)).astype(np.float32) for _ in range(4))
@@ -287,7 +287,7 @@ def series_data(relative: bool) -> Data:
 @pytest.mark.parametrize("relative", [False, True])
 @every_scheme
 def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
-    """What it is trained with is what is exported, though features and units of the data are left out."""
+    """The trained weights are exported, although feature cells and target scaling are not part of the network."""
     data = series_data(relative)
     torch.manual_seed(1)
     whole = calibrated(to_graph(Network(Shape("lstm", 6), data.width, data.outputs).eval(), data), data)
@@ -303,7 +303,7 @@ def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
 
 @pytest.mark.parametrize("kind", TRAINABLE_CELLS)
 def test_a_replay_of_the_core_is_the_network_that_was_trained(kind):
-    """Numbers and gradients are torch's own, those of its fused layers too."""
+    """Outputs and gradients equal torch's own, also those of its fused layers."""
     data = series_data(relative=True)
     torch.manual_seed(3)
     network = Network(Shape(kind, 5, layers=2, norm=True, residual=True), data.width, data.outputs).eval()
@@ -364,20 +364,20 @@ def known(folder):
 
 
 def loss_of(graph: Graph, data: Data) -> float:
-    """The mean loss of the training part at the last step of each sequence, as the graph computes in its precision."""
+    """The mean loss on the training part at the last step of each sequence, in the precision of the graph."""
     answer = answers(graph)
     scores = np.stack([answer(xs)[-1] for xs in data.train.frames]).astype(np.float64)
     return -float(np.mean(log_softmax(scores, axis=1)[np.arange(len(scores)), data.train.targets]))
 
 
 def crude(graph: Graph, data: Data) -> Graph:
-    """With ranges of a third of what values reach: many of them are clipped."""
+    """With ranges of a third of the values, many values are clipped."""
     shown = calibrated(graph, data)
     return replace(shown, ranges={name: Range(each.low / 3, each.high / 3) for name, each in shown.ranges.items()})
 
 
 def test_training_as_what_it_will_be_wins_back_what_poor_ranges_lost(known):
-    """To train as long in float, blind to the ranges, does not."""
+    """Float training of equal length, without the ranges, does not."""
     graph, recipe, data = known
     poor = crude(graph, data)
     lost = loss_of(quantize(poor, "static_wi8_ai8"), data) - loss_of(graph, data)
@@ -436,14 +436,14 @@ def test_a_fine_tuning_that_was_interrupted_ends_as_if_it_never_was(scheme, know
     monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (ended(task), seen.append(task.current_epoch)))
     assert dumps(further(out=tmp_path)) == dumps(expected)
     assert seen == [3]
-    assert dumps(further(out=tmp_path)) == dumps(expected)  # it had ended
+    assert dumps(further(out=tmp_path)) == dumps(expected)  # it was finished
     assert seen == [3]
     with pytest.raises(UsageError, match="differs from the recipe of this run"):
         further(out=tmp_path, distillation=None)
 
 
 def test_zeros_go_on_where_they_were(known):
-    """Whatever the weights are by then."""
+    """The ranges do not depend on the trained weights."""
     graph, recipe, data = known
     network = restore(graph, recipe, data)
     module = SimpleNamespace(network=network, progress=lambda _: 1.0)
@@ -472,7 +472,7 @@ def test_a_static_model_is_judged_by_its_integers(known):
 
 
 def divergence(scores: np.ndarray, theirs: np.ndarray, temperature: float) -> float:
-    """Kullback and Leibler's, of the teacher's probabilities to the student's, by scipy."""
+    """The oracle is scipy's Kullback-Leibler divergence between teacher and student."""
     p, q = (np.exp(log_softmax(each.astype(np.float64) / temperature, axis=-1)) for each in (theirs, scores))
     return float(rel_entr(p, q).sum(axis=-1).mean())
 
@@ -500,7 +500,7 @@ def test_the_loss_is_the_truths_and_the_teachers(kind, weight):
 
 
 def test_a_teacher_goes_on_where_its_student_does():
-    """In chunks, each begun with the states after the last, it answers as it does to whole sequences."""
+    """In chunks with carried states, the teacher has the same outputs as for whole sequences."""
     data = motor_data()
     torch.manual_seed(6)
     teacher = Teacher(Distillation(to_graph(Network(Shape("lstm", 6), 20, 5).eval(), data)), data)
@@ -523,7 +523,7 @@ def test_a_teacher_goes_on_where_its_student_does():
 
 
 def test_a_student_learns_what_its_teacher_says_and_not_the_truth(known):
-    """The teacher answers the next class: a student with its whole weight follows it, one without goes away from it."""
+    """The outputs of the teacher are the next class: a student with full weight learns them, one without does not."""
     graph, recipe, data = known
     brief = recipes.with_settings(recipe, {"training.epochs": 2})
     turned = {name: Tensor(np.roll(graph.tensors[name].stored, 1, axis=0)) for name in ("head.w", "head.b")}

@@ -1,4 +1,4 @@
-"""Every shipped recipe, cut short, on the real data: it learns, and its model streams alike in every format."""
+"""Every shipped recipe, shortened, on real data: it learns, and its model gives equal outputs in every format."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Short:
-    """A recipe that takes seconds: which part of the data, what is set, and what it must do better than."""
+    """A recipe that takes seconds: the part of the data, the settings, and the bound on its metric."""
 
     data: Callable[[Path, Path], Path]
     settings: tuple[str, ...]
@@ -39,13 +39,13 @@ def digits(data: Path, folder: Path) -> Path:
 
 
 def motor(_: Path, folder: Path) -> Path:
-    """A few recordings, made here."""
+    """A few synthetic recordings."""
     (folder / "motor.npz").write_bytes(to_npz(record(100, 0.5, seed=0), record(50, 0.5, seed=1)))
     return folder / "motor.npz"
 
 
 def sentences(_: Path, folder: Path) -> Path:
-    """Sentences that are made here."""
+    """Synthetic sentences."""
     return corpus(folder / "sentences.txt", 1500)
 
 

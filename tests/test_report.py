@@ -1,4 +1,4 @@
-"""The report of a training: one page that stands alone, tells the truth, and takes any name for what it is."""
+"""The report of a training: a self-contained page with correct values, for labels with any characters."""
 
 import csv
 import io

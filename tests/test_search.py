@@ -1,4 +1,4 @@
-"""The search: what it may vary, trials that workers share, limits that no trained network passes, the front."""
+"""The search: its space, trials shared by workers, limits, and the Pareto front."""
 
 import json
 import os
@@ -113,7 +113,7 @@ def test_the_command_line_takes_the_place_of_the_section(text, tmp_path):
     path.write_text(RECIPE)
     key, _, _ = text.partition("=")
     result = recipes.load(path, (), [text]).space[key]
-    assert repr(result) == repr(GIVEN[text])  # 0 and 0.0 are equal, and not the same here
+    assert repr(result) == repr(GIVEN[text])  # 0 and 0.0 are equal but of different types
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_is_drawn_lies_in_the_space_and_hangs_on_seed_and_number_alone(doma
         assert (value - result["low"]) % result.get("step", 1) == 0 or "log" in result
 
 
-# What follows is about the study alone: the training is a formula of the settings, so that a hundred trials take a second.
+# These tests are about the study only: a formula of the settings replaces the training, so trials are fast.
 
 CHOICES = {"model.hidden": (4, 8, 16), "training.batch": (8, 32), "model.dropout": (0.0, 0.5)}
 POINTS = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
@@ -200,7 +200,7 @@ def score(recipe):
 
 @pytest.fixture
 def formula(monkeypatch):
-    """Trainings by their number: what was trained, and a number at which the worker is interrupted."""
+    """Records trainings by number; the worker is interrupted at a given number."""
     met, stop = [], []
 
     def train(_data, recipe, out, *, place, resume):
@@ -287,7 +287,7 @@ def test_a_study_is_not_gone_on_with_by_other_arguments(data, tmp_path, formula)
 
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_trial_is_begun_once_more_when_a_worker_dies_at_it(deaths, data, tmp_path, formula):
-    """Attempts that run, and no process that holds their lock: what a worker leaves behind that is killed."""
+    """Running attempts without a process that holds their lock, as a killed worker leaves them."""
     recipe, path = vowels(data, RANGES), data / "japanese_vowels"
     whole = search(recipe, path, tmp_path / "whole", trials=4)
     search(recipe, path, tmp_path / "died", trials=1)
@@ -327,7 +327,7 @@ VALUES = st.lists(st.tuples(*[st.integers(0, 5)] * 3, st.booleans()), min_size=1
 @settings(max_examples=100, deadline=None)
 @given(rows=VALUES, ways=st.lists(st.sampled_from(["minimize", "maximize"]), min_size=1, max_size=3))
 def test_the_front_is_all_that_nothing_dominates(rows, ways):
-    """By the definition: no other trial is at least as good in everything and better in something."""
+    """The definition: no other trial is at least as good in all objectives and better in one."""
     study = optuna.create_study(directions=ways)
     wide = FloatDistribution(0, 1)
     signs = [1 if way == "maximize" else -1 for way in ways]
@@ -368,7 +368,7 @@ def test_the_metric_is_that_of_the_data():
     ]
 
 
-# And what follows trains.
+# These tests train.
 
 
 def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
@@ -384,7 +384,7 @@ def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
         assert folder.exists() == (each.state == "done")
         over = [name for name in ("latency_us", "flash_kib", "ram_kib") if each.figures[name] > getattr(limits, name)]
         assert bool(over) == (each.state == "infeasible")
-        if each.state == "done":  # the figures before the training are those of the model after it
+        if each.state == "done":  # the figures before the training equal those of the trained model
             cost_of = estimate.estimate(edgernn.load(folder / "model.rnn"), board)
             flash, ram = cost_of.cost.weight_bytes, cost_of.cost.state_bytes + cost_of.cost.scratch_bytes
             assert each.values["latency"] == each.figures["latency_us"] == cost_of.step_us
@@ -434,7 +434,7 @@ def begin(*arguments, before=""):
 
 
 def ended(*workers):
-    """What each printed, and the numbers of the trials that it brought to an end."""
+    """The output of each worker, and the numbers of the trials that it finished."""
     result = [worker.communicate() for worker in workers]
     for worker, (_, complaint) in zip(workers, result, strict=True):
         assert worker.returncode == 0, complaint
@@ -540,7 +540,7 @@ def test_a_front_is_printed(data, tmp_path, formula):
 
 
 def binaries():
-    """Where initdb and pg_ctl are."""
+    """The folder of initdb and pg_ctl."""
     here = shutil.which("postgres")
     folders = [Path(here).resolve().parent] if here else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -549,12 +549,12 @@ def binaries():
 
 @pytest.fixture(scope="module")
 def postgres():
-    """The URL of a server that is private to these tests: reached by a socket in a folder, gone afterwards."""
+    """The URL of a temporary server for these tests, with a socket in a folder."""
     programs = binaries()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     who = {}
-    if os.getuid() == 0:  # which initdb refuses
+    if os.getuid() == 0:  # initdb refuses root
         try:
             entry = pwd.getpwnam("postgres")
         except KeyError:
@@ -588,7 +588,7 @@ def postgres():
 
 @pytest.mark.slow
 def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
-    """Two on an empty database, with a folder each, as two machines would have; neither trains until both have a trial."""
+    """Two workers with separate folders on an empty database; neither trains until both have a trial."""
     arguments, place = ("--storage", postgres, "--study", "shared", "--json"), tmp_path / "met"
     place.mkdir()
     met = MET.format(place=str(place))
@@ -618,7 +618,7 @@ def test_a_worker_that_is_silent_at_postgresql_is_taken_for_dead(data, tmp_path,
 
 
 def test_an_empty_database_is_prepared_by_several_at_once(postgres):
-    """Tables are made by whoever is first; the others find them."""
+    """The first worker creates the tables; the others use them."""
     import psycopg
 
     socket = postgres.partition("host=")[2]
@@ -656,7 +656,7 @@ def test_a_study_is_kept_in_sqlite_too(data, tmp_path, formula):
 
 
 def test_a_worker_that_was_taken_for_dead_does_not_count(data, tmp_path, formula, monkeypatch):
-    """Another one fails its trial while it trains, and the trial is begun anew."""
+    """Another worker marks its trial as failed during the training, and the trial begins anew."""
     recipe, path, url = vowels(data, RANGES), data / "japanese_vowels", f"sqlite:///{tmp_path}/study.db"
     train = run.train_on
 
@@ -740,7 +740,7 @@ def test_a_recipe_without_a_space_says_how_to_give_one(data, tmp_path):
 
 
 def test_where_nothing_fits_the_nearest_is_named(data, tmp_path):
-    """Of 4 and 6 units, by hand: three gates, 12 inputs, two biases, nine classes, standardized by two vectors."""
+    """4 and 6 units, computed by hand: three gates, 12 inputs, two biases, nine classes, two standardizing vectors."""
     output = edge(*command(data, tmp_path, "--max-flash-kib", "1"), code=2)
     kib = 4 * (3 * 4 * (12 + 4 + 2) + 9 * (4 + 1) + 2 * 12) / 1024
     assert "none of 4 trials is within the limits on 'raspberrypi4'; the closest is trial" in output
@@ -793,7 +793,7 @@ def test_a_missing_extra_is_answered_with_the_pip_command(package, extra, tmp_pa
 
 
 def test_workers_that_join_at_once_agree(tmp_path):
-    """The second to say what the study is about is told when it says something else."""
+    """The second worker to join gets an error if its options differ."""
     data = Fingerprint("file", {"a": "0"}, {}, {})
     with storage.open_storage(None, tmp_path) as backend:
         join_study(backend, "s", ["minimize"], {"seed": 0}, data)

@@ -1,4 +1,4 @@
-"""The recipe for sentences, on a corpus whose answer is known: praise and blame, and what a "not" before them does."""
+"""The sentiment recipe on a synthetic corpus: words of praise and blame, reversed by a "not" before them."""
 
 import json
 
@@ -16,7 +16,7 @@ FILLERS = ("the", "film", "was", "a", "very", "long", "story", "of", "two", "fri
 
 
 def corpus(path, n):
-    """Sentences of fillers and one word of praise or blame, turned round where "not" stands before it."""
+    """Sentences of fillers and one word of praise or blame, reversed by a "not" before it."""
     random = np.random.default_rng(0)
     lines = []
     for _ in range(n):
@@ -42,7 +42,7 @@ def test_lines_of_a_sentence_and_its_class_are_read_as_tokens(tmp_path):
 
 @pytest.mark.slow
 def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
-    """Half of the sentences are turned round by a "not", so that the words by themselves say nothing."""
+    """Half of the sentences are reversed by a "not", so single words have no information."""
     path = corpus(tmp_path / "sentences.txt", 1500)
     loaded = recipes.load("sentence-sentiment", ["training.epochs=10", "training.rate=1e-2"])
     result = run.train(loaded, path, tmp_path / "run")

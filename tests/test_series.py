@@ -1,4 +1,4 @@
-"""Series in time: nothing crosses a gap, rows are ordered by the instant, means are of what was measured."""
+"""Series: nothing crosses a gap, rows are ordered by instants, and means are of measured values only."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def spread(seconds):
 
 
 def pairs(data, part):
-    """Of each frame of a series whose values are the numbers of its rows: its row, and those that are foretold."""
+    """The row of each frame and the rows of its targets, for a series whose values are the numbers of its rows."""
     result = set()
     for frames, targets in zip(part.frames, part.targets, strict=True):
         rows, ahead = np.rint(frames[:, 0]).astype(int), np.rint(data.unscaled(targets, frames)).astype(int)
@@ -47,7 +47,7 @@ def pairs(data, part):
 
 @st.composite
 def gapped(draw):
-    """An interval; the rows that come too late or too early; and the seconds of all rows, each a little off."""
+    """An interval; the rows that are late or early; and the times of all rows in seconds, with jitter."""
     interval = draw(st.sampled_from([0.02, 1.0, 600.0, 86400.0]))
     lengths = draw(st.lists(st.integers(8, 25), min_size=1, max_size=5))
     random = np.random.default_rng(draw(st.integers(0, 99)))
@@ -86,7 +86,7 @@ def test_the_pairs_are_all_that_cross_neither_a_gap_nor_the_split(
 @MANY
 @given(series_of=gapped(), difference=st.booleans())
 def test_the_figures_of_the_scores_are_those_of_the_runs(series_of, difference, tmp_path_factory):
-    """No change across a gap is among them."""
+    """They include no change across a gap."""
     _, starts, seconds = series_of
     values = np.random.default_rng(0).standard_normal(len(seconds)).cumsum().astype(np.float32)
     values += 1000 * np.searchsorted(starts, np.arange(len(seconds)), side="right")
@@ -101,7 +101,7 @@ def test_the_figures_of_the_scores_are_those_of_the_runs(series_of, difference, 
 
 
 def test_the_notes_count_gaps_and_their_time(tmp_path):
-    """Ten minutes apart in five nights of 14 hours; one row early, as after a restart."""
+    """Rows ten minutes apart with five gaps of 14 hours, and one early row, as after a restart."""
     day = 600 * np.arange(60)
     seconds = np.concatenate([day + 86400 * k for k in range(6)])
     path = series(tmp_path / "s.csv", spread(np.insert(seconds, 9, seconds[8] + 60)), range(361))
@@ -133,7 +133,7 @@ def test_a_regular_series_is_what_it_was_after_resampling_by_its_interval(
 @MANY
 @given(seed=st.integers(0, 999), every=st.sampled_from([60, 300]), calendar=st.booleans())
 def test_frames_are_means_around_multiples_of_the_interval(seed, every, calendar, tmp_path_factory):
-    """Of rows at any times, against a mean taken by hand; an interval without a row is a gap."""
+    """Rows at arbitrary times, compared with a mean computed by hand; an interval without a row is a gap."""
     random = np.random.default_rng(seed)
     seconds = np.append(0, random.exponential(50, 400).cumsum()).round(3)
     values = random.standard_normal(401)
@@ -144,7 +144,7 @@ def test_frames_are_means_around_multiples_of_the_interval(seed, every, calendar
     actual = read_data("series", path, {"resample": f"{every}s", "calendar": calendar})
     first = len(held) - round(0.2 * len(held))
     student = list(held)[:first]
-    expected = [k for k, later in pairwise(student) if later == k + 1]  # what has a value one interval later
+    expected = [k for k, later in pairwise(student) if later == k + 1]  # the rows with a value one interval later
     frames = np.concatenate(actual.train.frames)
     np.testing.assert_allclose(frames[:, 0], [np.mean(held[k]) for k in expected], rtol=1e-5, atol=1e-6)
     later = actual.unscaled(np.concatenate(actual.train.targets), frames)
@@ -205,7 +205,7 @@ def test_times_of_a_parquet_file_have_their_zone(tmp_path):
 
 
 def test_a_clock_that_was_set_back_is_one_interval_later_where_that_is_allowed(tmp_path):
-    """And where it was set forward, nobody says that no hour is missing."""
+    """A gap is reported only where an hour is missing."""
     place = ZoneInfo("Europe/Berlin")
     autumn, spring = (
         series(tmp_path / f"{day}.csv", [WRITTEN["wall time"][0](each, place) for each in half_hours(day)], range(300))
@@ -224,7 +224,7 @@ def hours(*times):
 
 
 def twenty(*steps):
-    """Times from BEGIN, each so many minutes after the one before, over and over."""
+    """Times from BEGIN whose differences in minutes cycle through a list."""
     return lambda: spread(60 * np.cumsum(np.resize(steps, 20)))
 
 
@@ -293,7 +293,7 @@ def test_a_model_watches_each_run_from_rest(tmp_path):
 
 
 def test_weeks_and_rests_are_those_of_the_timestamps(tmp_path):
-    """Sixty days are eight weeks and a half, however long the nights; and a rest of a day ends at the next."""
+    """Sixty days are eight and a half weeks, whatever the gaps; and a rest of a day ends on the next day."""
     values = np.zeros(3600)
     values[[60 * d + 30 for d in range(60)]] = 100  # at 13:00 every day
     path = series(tmp_path / "s.csv", nights(), values)

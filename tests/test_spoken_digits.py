@@ -1,4 +1,4 @@
-"""The main job on real audio: spoken digits, trained here, exported, and streamed frame by frame on every runtime."""
+"""The main use on real audio: spoken digits, trained, exported, and streamed frame by frame on every runtime."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +33,7 @@ TRAINING = {
 
 @dataclass(frozen=True)
 class Quality:
-    """What a precision must keep: of the accuracy, and of the answers and scores of every frame."""
+    """The limits of a precision: on the accuracy, and on the answers and scores of every frame."""
 
     change: float  # of the accuracy, either way
     equal: float  # share of frames with the answer of float
@@ -62,14 +62,14 @@ def clips(data):
 
 @dataclass(frozen=True)
 class Trained:
-    """A network of torch behind the statistics of its frames, and the graph that was made of both."""
+    """A torch network with the statistics of its frames, and the graph of both."""
 
     data: Data
     network: Network
     graph: Graph
 
     def scores(self, frames):
-        """torch's own answers: (time, bands) -> (time, classes)."""
+        """torch's outputs: (time, bands) -> (time, classes)."""
         standardize = dict(self.data.exact)["standardize"]
         ready = (frames - standardize.mean.stored) / standardize.deviation.stored
         with torch.no_grad():
@@ -122,7 +122,7 @@ def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
 
 @dataclass(frozen=True)
 class Heard:
-    """The scores of every frame of the test clips, free running: (frames, classes); and the frame that ends each clip."""
+    """The scores of every frame of the test clips in one stream: (frames, classes); and the last frame of each clip."""
 
     scores: np.ndarray
     ends: np.ndarray
@@ -149,7 +149,7 @@ def heard(graph, path, runtime, clips):
 
 @pytest.mark.parametrize("scheme", QUALITY)
 def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
-    """Against float, what the precision costs; against numpy in the same precision, what a runtime adds to that."""
+    """Compared with float for the loss of the precision, and with numpy in the same precision for the runtime."""
     _, test = clips
     quality, smaller = QUALITY[scheme], quantize(graph, scheme)
     exact = heard(graph, tmp_path / "exact.rnn", None, test)
@@ -174,7 +174,7 @@ def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
 
 @dataclass(frozen=True)
 class TuneCache:
-    """What integers must keep of float."""
+    """The limits of integers compared with float."""
 
     changed: int  # answers of the 300
     change: float  # of the accuracy, either way
@@ -216,7 +216,7 @@ RUNS_INTEGERS = {".onnx": ("onnxruntime",), ".tflite": ("AUTO", "BUILTIN_WITHOUT
 
 @pytest.mark.parametrize("scheme", INTEGERS)
 def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, monkeypatch):
-    """Free running over all test clips, where a word that falls on the next integer stays in the state."""
+    """One stream over all test clips: a value that rounds to the next integer stays in the state."""
     train, test = clips
     smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
     exact, defined = (heard(each, tmp_path / "whole.rnn", None, test) for each in (graph, smaller))

@@ -1,4 +1,4 @@
-"""Keywords in a recording that never rests: its truth is kept, and what is counted is what a device would raise."""
+"""Keyword spotting in a continuous recording: its labels are right, and the counts are those of a device."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_noise_has_the_colour_and_level_that_it_says(slope, level):
 
 
 def clips():
-    """Words that are loud, and others that are soft: tones of a fifth of a second and more."""
+    """Loud and soft words: tones of a fifth of a second and more."""
     return [
         ((0.5 if k % 3 == 0 else 0.02) * np.sin(np.arange(1600 + 80 * k) * 0.3)).astype(np.float32) for k in range(9)
     ], ["loud" if k % 3 == 0 else "soft" for k in range(9)]
@@ -141,7 +141,7 @@ def test_the_point_chosen_has_the_fewest_misses_that_the_false_alarms_allow(coun
 
 
 def listener() -> Graph:
-    """A model that hears a loud sound, a soft one and neither by their power alone."""
+    """A model that detects a loud sound, a soft sound or silence by power."""
     weights = np.array([[1.0], [0.0], [-1.0]], np.float32)
     layers = (
         Layer("power", LogMagnitude(HOP, 1e-6)),
@@ -152,7 +152,7 @@ def listener() -> Graph:
 
 @pytest.mark.parametrize("suffix", BACKENDS)
 def test_the_curve_counts_what_a_device_raises(suffix, tmp_path):
-    """Every count of the curve, by a detector that steps through the same recording on every runtime."""
+    """Every count of the curve equals that of a detector that steps through the recording, on every runtime."""
     edgernn.save(listener(), tmp_path / "m.rnn")
     if suffix != ".rnn":
         export(listener(), tmp_path / f"m{suffix}")
@@ -170,7 +170,7 @@ def test_the_curve_counts_what_a_device_raises(suffix, tmp_path):
 
 
 def test_a_setting_chosen_on_one_recording_holds_on_another(tmp_path):
-    """Where the words can be told apart, they are, in noise and order that the choice has not met."""
+    """Separable words are separated, in noise and order that were not used for the choice."""
     edgernn.save(listener(), tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
     first, second = (mix_clips(*clips(), RATE_HZ, Scene(rounds=2, seed=seed)) for seed in (0, 1))
@@ -203,7 +203,7 @@ def test_noise_is_drawn_within_its_levels():
 
 @pytest.mark.slow
 def test_a_model_taught_from_rest_alone_is_lost_in_a_stream(data, tmp_path):
-    """Two speakers, few epochs: the recipe's silence and carried states, against the same training without them."""
+    """Two speakers, few epochs: the recipe with silence and carried states, compared with a training without them."""
     for path in (data / "fsdd/recordings").glob("*_[jt]*_*.wav"):
         (tmp_path / "clips").mkdir(exist_ok=True)
         (tmp_path / "clips" / path.name).symlink_to(path)

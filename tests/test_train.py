@@ -1,4 +1,4 @@
-"""Training: cells by their own formula, batches, recipes, and runs that stop and go on."""
+"""Training: cells by their own formula, batches, recipes, and runs that are interrupted and resumed."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_a_cell_trains_by_the_formula_that_numpy_runs(name):
 
 @pytest.mark.parametrize(("cls", "cell"), [(nn.GRU, Gru), (nn.LSTM, Lstm), (nn.RNN, Rnn)])
 def test_values_and_gradients_are_those_of_torch(cls, cell):
-    """torch's own layer with the same weights: answers, and gradients of every weight."""
+    """The oracle is torch's own layer with the same weights: outputs and gradients of every weight."""
     torch.manual_seed(0)
     fused = cls(5, 7, batch_first=True).double()
     w, u, b, c = (weight.detach().numpy() for weight in fused.parameters())
@@ -108,7 +108,7 @@ def test_a_variational_mask_is_the_same_at_every_step():
     late=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
 )
 def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
-    """Whether its answer counts or not: no chunk is left out, and each goes on where the one before ended."""
+    """Chunks without a step that counts are included, and each chunk continues the one before."""
     numbered, total = [], 0
     for length in lengths:
         numbered.append(np.arange(total, total + length, dtype=np.float32)[:, None] + 1)
@@ -120,7 +120,7 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
         assert tbptt == 0 or part.x.shape[1] <= tbptt
         if part.fresh:
             rows = part.x[:, -1]
-        else:  # a chunk goes on where the last one ended
+        else:  # a chunk continues the last one
             both = (part.x[:, 0] > 0) & (rows > 0)
             assert (part.x[:, 0] == rows + 1)[both].all()
             rows = part.x[:, -1]
@@ -141,7 +141,7 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
     late=st.sampled_from([0.0, 0.5]),
 )
 def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, world, late):
-    """Or else they would wait for each other for ever."""
+    """Otherwise they would wait for each other forever."""
     frames = [np.full((n, 1), k + 1, np.float32) for k, n in enumerate(lengths)]
     plan = Batching(batch, tbptt, late)
 
@@ -257,7 +257,7 @@ def test_a_short_training_learns_and_streams(tmp_path):
 
 
 RESUMED = {
-    "carried": ("training.carry=0.9", "training.batch=37"),  # the last batch that is judged is as wide as the first
+    "carried": ("training.carry=0.9", "training.batch=37"),  # the last evaluated batch is as wide as the first
     "plateau": ("training.schedule=plateau", "training.validation=0.2", "training.patience=2", "training.rate=0.02"),
     "variational": ("model.cell=mgu", "model.variational=0.3", "model.learned_state=true", "training.tbptt=7"),
     "both ways": ("model.bidirectional=mean", "training.optimizer=sgd", "training.schedule=cosine"),

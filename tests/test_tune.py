@@ -1,4 +1,4 @@
-"""Tuning: nothing that is beaten wins, everything is judged as it will run, and an interruption changes nothing."""
+"""Tuning: the winner is on the Pareto front, candidates are evaluated on their runtime, and tunings can be resumed."""
 
 import json
 from dataclasses import replace
@@ -114,7 +114,7 @@ def test_points_are_hundredths(case):
 
 @pytest.fixture(scope="module")
 def tuned_once(tmp_path_factory):
-    """All of a small model in three precisions on every runtime: (what came of it, folder, judge)."""
+    """A tuning of a small model in three precisions on every runtime: (result, folder, evaluator)."""
     folder, evaluator = tmp_path_factory.mktemp("tune"), by_frames(KWS, FRAMES, "frames")
     result = tune(KWS, evaluator, folder, bound=100, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=clock())
     return result, folder, evaluator
@@ -135,7 +135,7 @@ def test_a_candidate_is_judged_as_it_will_run(tuned_once, tmp_path):
         assert each.drop == pytest.approx(100 - 100 * same.mean())
         assert each.bytes == path.stat().st_size
         assert each.step_us == 1.0
-    assert any(each.drop > 0 for each in actual.candidates)  # so that the above says something
+    assert any(each.drop > 0 for each in actual.candidates)  # otherwise the test above is vacuous
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
@@ -153,7 +153,7 @@ def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(tuned_once,
     last = replace(evaluator, score=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
     result = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
     options = {each.runtime: each.metric for each in result.candidates}
-    assert options["compiled"] != options["LiteRT"]  # which rounds in its own way
+    assert options["compiled"] != options["LiteRT"]  # it rounds in its own way
     for runtime, suffix in RUNTIMES.items():
         path = _exported(quantize(KWS), tmp_path / f"m{suffix}")
         assert options[runtime] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
@@ -253,13 +253,13 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock(), on_progress=interrupted)
     again = tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock())
-    assert len(collected) == 4  # each was judged once
+    assert len(collected) == 4  # each was evaluated once
     assert (again.candidates, again.front, again.best) == (whole.candidates, whole.front, whole.best)
     names = [sorted(path.name for path in (tmp_path / each).iterdir()) for each in ("whole", "broken")]
     assert names[0] == names[1]
     other = KWS.with_tensors({"out.b": t(4)})
     tune(other, by_frames(other, FRAMES, "frames"), tmp_path / "broken", **options, clock=clock())
-    assert len(list((tmp_path / "broken").iterdir())) == 2 * len(names[0])  # nothing of another model is taken
+    assert len(list((tmp_path / "broken").iterdir())) == 2 * len(names[0])  # the cache of another model is not used
 
 
 def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
@@ -401,7 +401,7 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
     for other in ({"recipe": recipes.with_settings(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
         seen.clear()
         tuned(evaluator(**other), "broken", ["magnitude=0.5"], other.get("graph", graph))
-        assert seen == [0, 1, 2]  # what is there is not taken, and stays
+        assert seen == [0, 1, 2]  # the existing cache is not used, and stays
         assert {path.name: path.read_bytes() for path in remaining.iterdir()} == before
     seen.clear()
     again, remade = tuned(own, "broken")

@@ -1,4 +1,4 @@
-"""Whole windows: what is a Window, that ONNX Runtime computes what numpy computes, and what cannot stream says so."""
+"""Window models: their definition, equal results of ONNX Runtime and numpy, and errors of streaming calls."""
 
 import json
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_the_runtime_computes_what_numpy_computes(name, tmp_path):
 @settings(max_examples=60, deadline=None)
 @given(steps=st.integers(1, 40), seed=st.integers(0, 99), merge=st.sampled_from(["concat", "mean"]))
 def test_a_window_is_two_graphs_run_from_either_end(steps, seed, merge):
-    """The definition, said with streams: a forward one, and one that meets the frames from the last to the first."""
+    """The definition by streams: a forward stream, and one over the frames from the last to the first."""
     ahead, back = gru(6, 4), gru(6, 4)
     xs = random_frames(6, 0, steps, seed)
     forward, backward = Stepper(ahead).run(xs)[0], Stepper(back).run(xs[::-1])[0][::-1]
@@ -209,7 +209,7 @@ def test_a_file_says_what_it_was_made_from(tmp_path):
 
 
 def saying(data: bytes, old: str, new: str) -> bytes:
-    """The same file with other words in its contract, and a checksum made anew."""
+    """The same file with a changed manifest and a new checksum."""
     model = onnx.load_from_string(data.replace(checksum.verify(data, "").encode(), checksum.BLANK.encode()))
     (result,) = model.metadata_props
     assert result.value.count(old) == 1
@@ -381,7 +381,7 @@ def test_what_does_not_fit_is_refused_with_its_stage(case):
 
 
 class Harmed:
-    """An engine that runs windows, with something done to its answers."""
+    """A backend that runs windows and changes the outputs."""
 
     backend = "onnxruntime 0"
 

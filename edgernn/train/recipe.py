@@ -130,18 +130,9 @@ def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
         options.check(shape)
         augment = Augmentation(**_checked(document, AUGMENT, values.get(AUGMENT, {}), Augmentation))
         bases = {"model": (shape,), "training": (options, options.batching), AUGMENT: (augment,)}
-        search_space = _space(document, values.get(SEARCH, {}), bases)
-        return Recipe(
-            name,
-            str(values["title"]),
-            reading.pop("reader"),
-            reading,
-            shape,
-            options,
-            augment,
-            search_space,
-            values,
-        )
+        domains = _space(document, values.get(SEARCH, {}), bases)
+        title, reader = str(values["title"]), reading.pop("reader")
+        return Recipe(name, title, reader, reading, shape, options, augment, domains, values)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
 

@@ -93,13 +93,8 @@ def finetune(
     task = run.make_task(network.train(), recipe, training_data, validation, teacher)
     with temporary.directory() as scratch, quiet():
         trainer, _, _ = make_trainer(recipe.training, out or scratch, accelerator or Accelerator(), zeros)
-        fit(
-            trainer,
-            task,
-            None
-            if out is None
-            else run.prepare_folder(description, fingerprint(training_data, validation), out, resume=True),
-        )
+        inputs = fingerprint(training_data, validation)
+        fit(trainer, task, None if out is None else run.prepare_folder(description, inputs, out, resume=True))
     network.cpu().eval()
     return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
 
@@ -160,21 +155,11 @@ def compressed(
     scores = taylor(graph, recipe, data) if by_gradient and pruning.units else None
     small = cut(graph, pruning, keep=keep, importance=scores)
     sparse = small if pruning.pattern is None else prune_weights(small, pruning.pattern, keep=keep)
-    further = partial(
-        finetune,
-        recipe=recipe,
-        data=data,
-        pattern=pruning.pattern,
-        keep=keep,
-        distillation=distillation,
-        accelerator=accelerator,
-    )
+    common = {"keep": keep, "distillation": distillation, "accelerator": accelerator}
+    further = partial(finetune, recipe=recipe, data=data, pattern=pruning.pattern, **common)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
-    models = {
-        "before": graph,
-        "cut": quantized(sparse, scheme, learnt, keep=keep),
-    }  # early, to report errors before the training
+    models = {"before": graph, "cut": quantized(sparse, scheme, learnt, keep=keep)}  # before training: it may raise
     tuned = small if aware and pruning == Pruning() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
         known = prepare(tuned, scheme, learnt, keep=keep)

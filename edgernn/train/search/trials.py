@@ -179,18 +179,8 @@ def search(
     aims.check(objectives)
     board = load(device)
     data = read_data(recipe.reader, path, recipe.options)
-    work = Work(
-        _with_validation(recipe),
-        path,
-        data,
-        out,
-        method,
-        tuple(objectives),
-        limits,
-        board,
-        seed,
-        accelerator or Accelerator(),
-    )
+    hardware, validated = accelerator or Accelerator(), _with_validation(recipe)
+    work = Work(validated, path, data, out, method, tuple(objectives), limits, board, seed, hardware)
     work.figures(work.recipe, data)  # reports an unknown figure before any training
     total = min(trials or len(work.points), len(work.points)) if work.points else trials or TRIALS
     directions = aims.directions(objectives, data.kind)
