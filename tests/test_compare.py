@@ -101,7 +101,7 @@ def test_a_wrong_list_of_cells_is_refused(cells, words):
 
 @pytest.mark.parametrize("setting", ["model.cell=gru", " model.bidirectional = mean"])
 def test_what_a_comparison_sets_cannot_be_set(setting):
-    with pytest.raises(UsageError, match=r"a comparison sets model\.cell and model\.bidirectional; use --cells"):
+    with pytest.raises(UsageError, match=r"a comparison controls model\.cell and model\.bidirectional; use --cells"):
         comparing.recipes("japanese-vowels", CELLS, 1, [setting])
 
 

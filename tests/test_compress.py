@@ -122,12 +122,12 @@ def test_a_model_of_another_recipe_is_refused(known):
         restore(more, recipe, data)
     with pytest.raises(UsageError, match="a model in dynamic_wi8_afp32 cannot be trained"):
         restore(quantize(graph), recipe, data)
-    with pytest.raises(UsageError, match="no layer 'layers_0' that streams"):
+    with pytest.raises(UsageError, match="no streaming layer 'layers_0'"):
         restore(keyword_spotter(), recipe, data)
     wide = replace(graph, layers=(*graph.layers[:-1], Layer("head", Dense(t(6, 32), t(6)))), labels=())
     with pytest.raises(UsageError, match=r"layer 'head' of the model has .*'outputs': 6.* and that of recipe 'small'"):
         restore(wide, recipe, data)
-    with pytest.raises(UsageError, match="layer 'standardize' of the model has other figures than recipe 'small'"):
+    with pytest.raises(UsageError, match="layer 'standardize' of the model differs from that of recipe 'small'"):
         restore(graph.with_tensors({"standardize.mean": t(20)}), recipe, data)
 
 
@@ -349,7 +349,7 @@ def race(runtime, before, after):
 def test_the_advice_is_what_was_measured():
     assert "no runtime could be measured" in races.advice((races.Race("compiled", note="not measured"),))
     slower = races.advice((race("compiled", 2.0, 1.99), race("LiteRT", 9.0, 3.0)))
-    assert "2.00 us on compiled and is 1.99 us on compiled: it is no faster" in slower
+    assert "2.00 us on compiled and is 1.99 us on compiled. It is not faster" in slower
     stood = races.Race("compiled", "a 1", 3.0, 2.0, 1.2)  # ratios of rounds are not those of medians
     assert "2.00 us on compiled, 1.20 x faster" in races.advice((stood,))
     assert "8.00 us on LiteRT and is 2.00 us on compiled, 4.00 x faster" in races.advice(

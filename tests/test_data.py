@@ -356,7 +356,7 @@ def test_windows_are_all_those_that_fit(n, rows, stride):
 def test_a_group_is_on_one_side(groups, share, seed):
     split = Split(share=share, seed=seed)
     if max(1, round(share * len(set(groups)))) == len(set(groups)):
-        with pytest.raises(UsageError, match="none is left for the training part"):
+        with pytest.raises(UsageError, match="none of .* is left for the training part"):
             split.mask(groups)
         return
     mask = split.mask(groups)
@@ -537,9 +537,9 @@ CSV = {"rows": 2, "test_share": 0.5}
 WAV = {**DIGITS, "test_indices": [0, 1]}
 BAD = {
     "a ragged row": (lambda p: spoilt_table(p, [(1, 2), (3, 4, 5), (6, 7)]), "csv", CSV, r"run/1\.csv', line 3: 3 cells; expected 2, as in line 1"),
-    "a number that is none": (lambda p: spoilt_table(p, [(1, 2), (3, "nan")]), "csv", CSV, r"1\.csv', line 3: column 'y' holds 'nan'; expected a finite number"),
-    "a number too large": (lambda p: spoilt_table(p, [(1, 2), (3, "1e39")]), "csv", CSV, r"1\.csv', line 3: column 'y' holds '1e39'; expected a finite number"),
-    "a cell that is empty": (lambda p: spoilt_table(p, [(1, 2), ("", 5)]), "csv", CSV, r"1\.csv', line 3: column 'x' holds ''; expected a finite number"),
+    "a number that is none": (lambda p: spoilt_table(p, [(1, 2), (3, "nan")]), "csv", CSV, r"1\.csv', line 3: column 'y' has 'nan'; expected a finite number"),
+    "a number too large": (lambda p: spoilt_table(p, [(1, 2), (3, "1e39")]), "csv", CSV, r"1\.csv', line 3: column 'y' has '1e39'; expected a finite number"),
+    "a cell that is empty": (lambda p: spoilt_table(p, [(1, 2), ("", 5)]), "csv", CSV, r"1\.csv', line 3: column 'x' has ''; expected a finite number"),
     "no header where one is said": (lambda p: spoilt_table(p, [(1, 2), (3, 4)], header=None), "csv", CSV, r"1\.csv', line 1: got numbers instead of column names; set header = false"),
     "a recording too short": (lambda p: spoilt_table(p, [(1, 2)]), "csv", CSV, r"1\.csv' has 1 rows, fewer than a window of 2"),
     "an empty file": (lambda p: written(p / "run/9.csv", "").parent.parent, "csv", CSV, r"9\.csv' has no rows"),
@@ -547,20 +547,20 @@ BAD = {
     "a column misspelt": (activities, "csv", {**CSV, "columns": ["xx"]}, r"has no column 'xx'; did you mean 'x'\? there are x, y"),
     "bytes that are no text": (lambda p: written(p / "run/9.csv", b"x,y\n1,\xff\n").parent.parent, "csv", CSV, r"9\.csv', line 2: invalid UTF-8"),
     "a file of another name": (lambda p: written(p / "loose.csv", "x\n1\n").parent, "csv", CSV, r"'.*loose\.csv' does not match the pattern '\{label\}/\{name\}'"),
-    "an empty folder": (lambda p: p, "csv", CSV, r"holds no \.csv or \.parquet file; check the path"),
+    "an empty folder": (lambda p: p, "csv", CSV, r"has no \.csv or \.parquet file; check the path"),
     "a folder misspelt": (lambda p: words(p / "recordings").with_name("recording"), "wav", WAV, r"there is no folder '.*recording'; did you mean 'recordings'\? there are recordings"),
     "a class that is never trained": (lambda p: activities(p, files=2), "csv", {"rows": 2, "test_every": 2}, r"class 'walk' has no sequence in the training part; choose another split"),
-    "a Parquet file cut short": (lambda p: written(p / "run/1.parquet", b"PAR1abc").parent.parent, "csv", CSV, r"1\.parquet' is no whole Parquet file"),
+    "a Parquet file cut short": (lambda p: written(p / "run/1.parquet", b"PAR1abc").parent.parent, "csv", CSV, r"1\.parquet' is not a complete Parquet file"),
     "another rate": (lambda p: spoilt_words(p, lambda q: sound(q / "yes_cid_0.wav", tone(9, 800), 16_000)), "wav", WAV, r"yes_cid_0\.wav' has 16000 samples per second; expected 8000: resample the file"),
     "sound cut short": (lambda p: spoilt_words(p, lambda q: truncated(q / "yes_ann_0.wav", 0.5)), "wav", WAV, r"yes_ann_0\.wav' is truncated: it has 978 of 2,000 bytes of audio data; copy it again"),
     "a header cut short": (lambda p: spoilt_words(p, lambda q: truncated(q / "yes_ann_0.wav", 0.01)), "wav", WAV, r"yes_ann_0\.wav' is truncated: it has no audio data|is not a WAV file"),
     "no sound": (lambda p: spoilt_words(p, lambda q: sound(q / "yes_ann_0.wav", [])), "wav", WAV, r"yes_ann_0\.wav' has 0 samples; expected at least one hop of 80"),
     "two channels": (lambda p: spoilt_words(p, lambda q: sound(q / "yes_ann_0.wav", tone(9, 800), channels=2)), "wav", WAV, r"yes_ann_0\.wav' has 2 channels; expected one"),
-    "no WAV file": (lambda p: spoilt_words(p, lambda q: written(q / "yes_ann_0.wav", "hello")), "wav", WAV, r"yes_ann_0\.wav' is no WAV file"),
+    "no WAV file": (lambda p: spoilt_words(p, lambda q: written(q / "yes_ann_0.wav", "hello")), "wav", WAV, r"yes_ann_0\.wav' is not a WAV file"),
     "a speaker who is not there": (words, "wav", {**DIGITS, "test_groups": ["an"]}, r"there is no group 'an' to hold out; did you mean 'ann'\? there are ann, bob"),
-    "no test part": (words, "wav", DIGITS, r"chosen by nothing; expected exactly one of test_every, test_indices, test_groups, test_share"),
-    "two test parts": (words, "wav", {**WAV, "test_share": 0.2}, r"chosen by test_indices and test_share; expected exactly one"),
-    "nobody to test": (words, "wav", {**DIGITS, "test_indices": [50, 60]}, r"of 12 recordings none is left for the test part"),
+    "no test part": (words, "wav", DIGITS, r"chosen by nothing; set exactly one of test_every, test_indices, test_groups, test_share"),
+    "two test parts": (words, "wav", {**WAV, "test_share": 0.2}, r"chosen by test_indices and test_share; set exactly one"),
+    "nobody to test": (words, "wav", {**DIGITS, "test_indices": [50, 60]}, r"none of 12 recordings is left for the test part"),
     "indices without a pattern": (lambda p: words(p / "all").parent, "wav", {**WAV, "pattern": "{label}/{name}"}, r"test_indices needs a pattern with \{index\}"),
     "a pattern of another field": (words, "wav", {**WAV, "pattern": "{lable}_{name}"}, r"has a field 'lable'; did you mean 'label'\?"),
     "a share that is none": (words, "wav", {**DIGITS, "test_share": 20}, r"test_share is 20; expected a part between 0 and 1"),
@@ -568,18 +568,18 @@ BAD = {
     "an option that is needed": (words, "wav", {"window": 200, "hop": 80}, r"reader 'wav' needs the option 'bands'"),
     "a reader misspelt": (words, "wave", {}, r"there is no reader 'wave'; did you mean 'wav'\?"),
     "a clock set back": (lambda p: table(p / "s.csv", [("2024-01-01", 1), ("2024-01-03", 2), ("2024-01-02", 3)], ("timestamp", "value")), "series", {}, r"s\.csv', line 4: the time 2024-01-02 is not after 2024-01-03; sort the rows, or set ordered = false"),
-    "a time that is none": (lambda p: table(p / "s.csv", [("yesterday", 1), ("2024-01-03", 2)], ("timestamp", "value")), "series", {}, r"line 2: column 'timestamp' holds 'yesterday'; expected a time such as"),
-    "a value that is none": (lambda p: series(p / "s.csv", [1, 2, "?", 4]), "series", {}, r"line 4: column 'value' holds '\?'; expected a finite number"),
+    "a time that is none": (lambda p: table(p / "s.csv", [("yesterday", 1), ("2024-01-03", 2)], ("timestamp", "value")), "series", {}, r"line 2: column 'timestamp' has 'yesterday'; expected a time such as"),
+    "a value that is none": (lambda p: series(p / "s.csv", [1, 2, "?", 4]), "series", {}, r"line 4: column 'value' has '\?'; expected a finite number"),
     "less than silence": (lambda p: words(p / "c"), "wav", {**DIGITS, "test_share": 0.3, "silence": -0.1}, r"silence is -0\.1; expected a share of at least 0"),
     "silence that shouts": (lambda p: words(p / "c"), "wav", {**DIGITS, "test_share": 0.3, "silence_db": [-20, 3]}, r"silence_db is \[-20, 3\]; expected \[lowest, highest\]"),
-    "a horizon beyond the end": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 4}, r"a part of 4 rows, too few to look 4 steps ahead"),
+    "a horizon beyond the end": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 4}, r"a part of 4 rows, too few for a horizon of 4 steps"),
     "a horizon that is now": (lambda p: series(p / "s.csv", range(20)), "series", {"horizon": 0}, r"expected distinct horizons of at least 1"),
     "a value missing in sktime's format": (lambda p: ts(p, "1,?:3,4:2"), "ts", {}, r"P_TRAIN\.ts', line 6: .*expected numbers"),
     "a dimension too few": (lambda p: ts(p, "1,2:2"), "ts", {}, r"line 6: 1 dimensions of 2 values; expected 2 of equal length"),
     "dimensions of two lengths": (lambda p: ts(p, "1,2:3,4,5:2"), "ts", {}, r"line 6: 2 dimensions of 2 and 3 values; expected 2 of equal length"),
     "a line cut short": (lambda p: ts(p, "1,2:3,"), "ts", {}, r"line 6: the class '3,' is not one of 1, 2; the line may be truncated"),
     "a file without data": (lambda p: ts(p, "", head="@classLabel true 1\n"), "ts", {}, r"line 2: data before @data"),
-    "one file of two": (lambda p: written(p / "P_TRAIN.ts", "@classLabel true 1\n@data\n1:1\n").parent, "ts", {}, r"holds 0 files that end in _TEST\.ts; expected one"),
+    "one file of two": (lambda p: written(p / "P_TRAIN.ts", "@classLabel true 1\n@data\n1:1\n").parent, "ts", {}, r"has 0 files that end in _TEST\.ts; expected one"),
     "no names": (lambda p: written(p / "Ann.txt", "\n\n").parent, "text", {}, r"has no lines; check the path"),
     "a line without a class": (lambda p: written(p / "mood.txt", "good\tyes\nbad\n"), "text", {}, r"mood\.txt', line 2: got no class; expected a text, a tab and its class"),
     "a unit misspelt": (lambda p: written(p / "t.txt", "ab"), "text", {"unit": "charakter"}, r"there is no unit 'charakter'; did you mean 'character'\?"),
@@ -589,7 +589,7 @@ BAD = {
     "an array misnamed": (lambda p: arrays(p / "a.npz", x_tran=[0]), "npz", {}, r"has an array 'x_tran'; did you mean 'x_train'\?"),
     "pickled arrays": (lambda p: arrays(p / "a.npz", x_train=np.array([[1], [1, 2]], object)), "npz", {}, r"is no whole \.npz file of plain arrays"),
     "arrays of other sizes": (lambda p: arrays(p / "a.npz", y_train=[0, 1, 1]), "npz", {}, r"x_train has 2 sequences of at most 3 frames, y_train has 3"),
-    "a frame that is no number": (lambda p: arrays(p / "a.npz", x_train=np.full((2, 3, 1), np.inf)), "npz", {}, r"a\.npz', train 0: frame 0 holds inf; mend the data"),
+    "a frame that is no number": (lambda p: arrays(p / "a.npz", x_train=np.full((2, 3, 1), np.inf)), "npz", {}, r"a\.npz', train 0: frame 0 has the value inf"),
     "a file that is not there": (lambda p: p / "a.npz", "npz", {}, r"a\.npz' cannot be read: No such file"),
 }  # fmt: skip
 """What is written -> the reader, its options and what it says."""
@@ -618,11 +618,11 @@ def test_a_missing_package_is_answered_with_the_command(package, module, monkeyp
 
 MISFITS = {
     "targets": (lambda s: Sequences(s.frames, np.array([0]), s.sources), r"got 2 sequences, 1 targets and 2 sources"),
-    "no frame": (lambda s: Sequences((np.zeros((0, 3), np.float32),) * 2, s.targets, s.sources), r"a: frames of float32\(0, 3\) arrived"),
-    "float64": (lambda s: Sequences((np.zeros((4, 3)),) * 2, s.targets, s.sources), r"a: frames of float64\(4, 3\) arrived"),
-    "class": (lambda s: Data(s, s, "class", 3, 1), r"b: target 1 arrived; expected 0 to 0"),
+    "no frame": (lambda s: Sequences((np.zeros((0, 3), np.float32),) * 2, s.targets, s.sources), r"a: got frames of float32\(0, 3\)"),
+    "float64": (lambda s: Sequences((np.zeros((4, 3)),) * 2, s.targets, s.sources), r"a: got frames of float64\(4, 3\)"),
+    "class": (lambda s: Data(s, s, "class", 3, 1), r"b: got target 1; expected 0 to 0"),
     "width": (lambda s: Data(s, s, "class", 4, 2), r"a: got frames of 3 values; expected 4"),
-    "kind": (lambda s: Data(s, s, "clas", 3, 2), r"there is no kind of data 'clas'; there are class, series, text"),
+    "kind": (lambda s: Data(s, s, "clas", 3, 2), r"there is no kind of data 'clas'; expected one of class, series, text"),
     "labels": (lambda s: Data(s, s, "class", 3, 2, ("one",)), r"1 labels for 2 outputs"),
     "series": (lambda s: Data(s, s, "series", 3, 2), r"a: got targets of int64\(\); expected float32 \(4, 2\)"),
     "text": (lambda s: Data(s, s, "text", 3, 2), r"a: got targets of int64\(\); expected int64"),

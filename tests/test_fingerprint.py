@@ -253,7 +253,7 @@ def test_another_draw_of_the_split_is_refused_with_who_moved(begun):
         run.train_on(swapped, recipe, place / "run", accelerator=CPU, resume=True)
     names = [data.origin.within(each.sources[0]) for each in (first, other)]
     assert (
-        "each file is the same, but the split is not: "
+        "the files are equal, but the split differs: "
         f"1 sequence was moved from training to test: {names[0]}, 4 steps, "
         f"1 sequence was moved from test to training: {names[1]}, 4 steps; it was made by edgernn "
     ) in str(refused.value)

@@ -183,7 +183,7 @@ WRONG = {
     "ranges": (("--quantize", "static_wi8_ai8"), "whose ranges are learnt from real frames; give --calibrate FILE\n"),
     "growing": (("--accept-growing",), "--accept-growing goes with a precision of integers"),
     "drop": (("--metric-drop", "-1"), "the allowed drop is -1.0 points; expected a number of at least 0"),
-    "nan": (("--metric-drop", "nan"), "a drop of nan points arrived"),
+    "nan": (("--metric-drop", "nan"), "the allowed drop is nan points"),
     "settings": (("--set", "training.epochs=1"), "--set goes with a recipe; give --recipe RECIPE"),
     "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
     "calibration": (("--calibrate", "none.npy"), "'none.npy' cannot be read"),

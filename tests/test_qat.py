@@ -324,7 +324,7 @@ def test_a_model_of_other_data_has_no_core():
     graph = to_graph(Network(Shape("gru", 4), data.width, data.outputs).eval(), data)
     with pytest.raises(UsageError, match="has a Standardize 'standardize'; this data needs the Standardize"):
         trainable_subgraph(graph.with_tensors({"standardize.mean": t(3)}), data)
-    with pytest.raises(UsageError, match="has a Dense 'head' where this data asks for the Scale 'unscaled'"):
+    with pytest.raises(UsageError, match="has a Dense 'head'; this data needs the Scale 'unscaled'"):
         trainable_subgraph(Graph(graph.layers[:-1], 3), data)
     with pytest.raises(UsageError, match="has 1 layers, and none of them is trainable"):
         trainable_subgraph(Graph(graph.layers[:1], 3), replace(data, mean=None, deviation=None))
@@ -541,7 +541,7 @@ def test_a_student_learns_what_its_teacher_says_and_not_the_truth(known):
 WRONG_TEACHERS = {
     "other answers": (lambda graph: keyword_spotter(8, 20, 4), "has 4 outputs (word0, word1, word2, word3), and the data has 5 outputs (a, b, c, d, e)"),
     "other names": (lambda graph: replace(graph, labels=tuple("vwxyz")), "has 5 outputs (v, w, x, y, z), and the data has 5 outputs (a, b, c, d, e)"),
-    "no names": (lambda graph: replace(graph, labels=()), "gives 5 answers without names, and"),
+    "no names": (lambda graph: replace(graph, labels=()), "has 5 unnamed outputs, and"),
     "quantized": (quantize, "the teacher is in dynamic_wi8_afp32; give the float model"),
 }  # fmt: skip
 

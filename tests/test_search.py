@@ -274,7 +274,7 @@ def test_a_study_is_not_gone_on_with_by_other_arguments(data, tmp_path, formula)
     search(recipe, path, tmp_path, trials=1)
     for words, other, result in (
         (r"another seed \(0, now 1\)", recipe, {"seed": 1}),
-        (r"another method \(tpe, and now random\)", recipe, {"method": "random"}),
+        (r"another method \(tpe, now random\)", recipe, {"method": "random"}),
         ("another objectives", recipe, {"objectives": ["latency"]}),
         ("another limits", recipe, {"limits": Limits(ram_kib=3)}),
         ("another device", recipe, {"device": "raspberrypi4"}),
@@ -317,7 +317,7 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(data, tmp_path, formul
     assert trials(after)[:3] == trials(before)
     assert len(after.trials) == 5
     (tmp_path / storage.JOURNAL).write_text("this is prose\nand no journal\n")
-    with pytest.raises(FileError, match=r"study.journal' is no journal of a study"):
+    with pytest.raises(FileError, match=r"study.journal' is not the journal of a study"):
         search(recipe, path, tmp_path, trials=5)
 
 
@@ -766,7 +766,7 @@ def test_a_latency_that_cannot_be_predicted_is_refused_where_it_is_asked_for(dat
     recipe, path = vowels(data, ["training.rate=0.01", "model.dropout=0.0"]), data / "japanese_vowels"
     for built in ({"objectives": ["accuracy", "latency"]}, {"limits": Limits(latency_us=5)}):
         with pytest.raises(
-            UnsupportedError, match="no latency can be predicted: clock_mhz of board 'board' is unknown"
+            UnsupportedError, match="the latency cannot be predicted: clock_mhz of board 'board' is unknown"
         ):
             search(recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", **built)
     assert not (tmp_path / "out").exists()

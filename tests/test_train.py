@@ -298,5 +298,5 @@ def test_training_options_are_checked():
     for late in (1.0, -0.1, float("nan")):
         with pytest.raises(UsageError, match=r"late is .*; expected a part of at least 0 and below 1"):
             Batching(late=late)
-    with pytest.raises(UsageError, match="embedding is 0 and the data has 7 symbols"):
+    with pytest.raises(UsageError, match="embedding is 0 and the vocabulary size is 7"):
         Network(Shape(), 1, 7, vocabulary_size=7)
