@@ -249,7 +249,7 @@ def test_a_board_that_knows_too_little_leaves_the_measured_step(compared_once):
 @pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_it(copied, vowels):
     actual, folder = copied
-    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--device", BOARD]
+    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--board", BOARD]
     call += ["--out", folder, *(part for each in SMALL for part in ("--set", each))]
     output = edge(*call, "--json")
     assert output.exit_code == 0, output.output

@@ -356,7 +356,7 @@ def test_windows_are_all_those_that_fit(n, rows, stride):
 def test_a_group_is_on_one_side(groups, share, seed):
     split = Split(share=share, seed=seed)
     if max(1, round(share * len(set(groups)))) == len(set(groups)):
-        with pytest.raises(UsageError, match="none of .* is left for the training part"):
+        with pytest.raises(UsageError, match=r"none of .* is left for the training part"):
             split.mask(groups)
         return
     mask = split.mask(groups)

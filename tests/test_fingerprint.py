@@ -324,7 +324,7 @@ def tuning(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(untrained(recipe, read_data(recipe.reader, path, recipe.options)), model)
-    options = {"settings": (), "metric_drop": 100.0, "name": "this", "prune": ("units=0.5",), "prefer": "bytes"}
+    options = {"settings": (), "metric_drop": 100.0, "board": "this", "prune": ("units=0.5",), "prefer": "bytes"}
     command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **options)
 
 

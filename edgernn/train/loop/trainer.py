@@ -74,7 +74,7 @@ class Accelerator:
             UsageError: The kind is "cuda", and no GPU is available.
         """
         if self.kind == "cuda" and not torch.cuda.is_available():
-            raise UsageError("torch finds no CUDA GPU; use the CPU, or install torch for CUDA")
+            raise UsageError("torch finds no CUDA GPU; use --accelerator cpu, or install torch for CUDA")
         return "gpu" if self.kind == "cuda" or (self.kind == "auto" and torch.cuda.is_available()) else "cpu"
 
 
