@@ -60,8 +60,8 @@ WRONG = {
         "the search space of 'modle.hidden' is invalid: it is not a setting; write \"section.key\"",
     ),
     "unquoted": ("model.hidden = [4]", 'it is not a setting; write "section.key", in quotes'),
-    "kind": ('"model.hidden" = [4, 8.5]', "8.5 arrived; expected a whole number"),
-    "ends": ('"model.hidden" = { low = 4, high = 8.5 }', "4.0 arrived; expected a whole number"),
+    "kind": ('"model.hidden" = [4, 8.5]', "got 8.5; expected a whole number"),
+    "ends": ('"model.hidden" = { low = 4, high = 8.5 }', "got 4.0; expected a whole number"),
     "value": ('"model.cell" = ["gru", "gruu"]', "there is no cell 'gruu' to train; did you mean 'gru'?"),
     "empty": ('"model.hidden" = []', "[] arrived; expected at least one choice"),
     "twice": ('"model.hidden" = [4, 4]', "[4, 4] arrived; expected each choice once"),
@@ -203,8 +203,8 @@ def formula(monkeypatch):
     """Records trainings by number; the worker is interrupted at a given number."""
     met, stop = [], []
 
-    def train(_data, recipe, out, *, place, resume):
-        assert place.devices == 1
+    def train(_data, recipe, out, *, accelerator, resume):
+        assert accelerator.devices == 1
         if stop and out.name == f"trial-{stop[0]}":
             stop.clear()
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from edgernn.commands.tune import _text
 from edgernn.device import board
 from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.latency import estimate
-from edgernn.latency.steps import BLOCK, ROUNDS, TURN
+from edgernn.latency.steps import BLOCK, ROUNDS, STEPS_PER_ROUND
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
@@ -187,7 +187,7 @@ def test_what_is_beyond_the_bound_is_left_out_and_never_timed(tuned_once):
     assert set(map(_what, result.candidates)) == {_what(each) for each in whole.candidates if each.drop <= bound}
     assert set(map(_what, result.left_out)) == {_what(each) for each in whole.candidates if each.drop > bound}
     assert {each.why for each in result.left_out} == {"beyond the bound"}
-    assert next(ticks) == 2 * ROUNDS * (BLOCK + TURN) * len(result.candidates)
+    assert next(ticks) == 2 * ROUNDS * (BLOCK + STEPS_PER_ROUND) * len(result.candidates)
 
 
 def _what(each: Candidate | LeftOut) -> tuple[str, str, str]:

@@ -54,7 +54,9 @@ def anomalies(
     rule = Rule(false_alarms_per_week=alarms_per_week, rest_hours=quiet_hours)
     columns = {"value": value, "time": time}
     with status("scoring"):
-        alarms = detect_anomalies(program, data, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns)
+        alarms = detect_anomalies(
+            program, data, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns
+        )
     if as_json:
         click.echo(json.dumps(alarms.to_dict(), indent=1))
         return
@@ -67,6 +69,7 @@ def anomalies(
     for name, part in alarms.parts.items():
         leads = ", ".join(f"{hours:+.1f}" for hours in part.lead_hours)
         click.echo(
-            f"{name}: {part.weeks:.1f} weeks, {part.detected} of {part.windows} windows detected, {part.false_alarms} false "
-            f"alarms, {part.false_alarms_per_week:.2f} per week" + (f", hours before the middle of a window: {leads}" if leads else "")
+            f"{name}: {part.weeks:.1f} weeks, {part.detected} of {part.windows} windows detected, "
+            f"{part.false_alarms} false alarms, {part.false_alarms_per_week:.2f} per week"
+            + (f", hours before the middle of a window: {leads}" if leads else "")
         )

@@ -72,7 +72,7 @@ def compress(
     from edgernn.passes.agreement import agreement
     from edgernn.passes.prepare import quantized
     from edgernn.passes.pruning import plan, pruned
-    from edgernn.train.compare.race import advice, size, race
+    from edgernn.train.compare.race import advice, race, size
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")

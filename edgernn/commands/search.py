@@ -14,7 +14,7 @@ from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
     from edgernn.train.recipe import Recipe
-    from edgernn.train.search.study import TrialResult, Summary
+    from edgernn.train.search.study import Summary, TrialResult
 
 FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
 """Objectives that every trial has, trained or not -> their column in the table."""

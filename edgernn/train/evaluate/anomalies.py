@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
-from edgernn.postprocess.anomaly import Likelihood, Scorer
+from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
 from edgernn.runtime.program import Program
 from edgernn.train.data import sampling, table
 from edgernn.train.data.sampling import Sampling
@@ -39,7 +39,7 @@ class Rule:
         UsageError: A number is negative.
     """
 
-    likelihood: Likelihood = field(default_factory=Likelihood)
+    likelihood: AnomalyLikelihood = field(default_factory=AnomalyLikelihood)
     false_alarms_per_week: float = 1.0
     rest_hours: float = 24.0
 
@@ -171,13 +171,13 @@ def _forecast(program: Program, frames: Array, starts: Array) -> Array:
 
 
 def anomaly_scores(
-    forecast: Array, values: Array, likelihood: Likelihood, starts: Sequence[int] | Array = (0,)
+    forecast: Array, values: Array, likelihood: AnomalyLikelihood, starts: Sequence[int] | Array = (0,)
 ) -> Array:
     """The score of each value (n,), from the forecast of the next value at each step (n,).
 
     The first value of a run has no forecast and the score 0.
     """
-    scorer, begin = Scorer(likelihood), set(map(int, starts))
+    scorer, begin = AnomalyScorer(likelihood), set(map(int, starts))
     pairs = enumerate(zip(np.roll(forecast, 1).tolist(), values.tolist(), strict=True))
     return np.array([0.0 if k in begin else scorer.step(predicted, value) for k, (predicted, value) in pairs])
 

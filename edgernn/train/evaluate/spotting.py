@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
 from edgernn.files.toml import misspelt
-from edgernn.postprocess.keyword import Detector, Keyword, probability
+from edgernn.postprocess.keyword import Keyword, KeywordDetector, probability
 from edgernn.runtime.program import Program
 from edgernn.train.data.background import check_levels, draw_noise, noise
 from edgernn.train.data.features import in_hops
@@ -106,7 +106,7 @@ def word_probability(program: Program, stream: LabelledStream, word: str) -> Arr
 
 
 def moving_average(values: Array, window: int) -> Array:
-    """The mean of the last `window` values at each step (steps,), as in `Detector`."""
+    """The mean of the last `window` values at each step (steps,), as in `KeywordDetector`."""
     sums = np.cumsum(np.concatenate([np.zeros(1), values]))
     first = np.maximum(np.arange(1, len(sums)) - window, 0)
     means: Array = (sums[1:] - sums[first]) / (np.arange(1, len(sums)) - first)
@@ -209,7 +209,7 @@ def choose_point(points: Iterable[OperatingPoint], max_per_hour: float) -> Opera
 
 def alarm_times(program: Program, recording: LabelledStream, keyword: Keyword) -> list[float]:
     """The times of a detector's alarms in seconds, step by step as on a device: one stream, never reset."""
-    stream, detector = program.stream(), Detector(keyword)
+    stream, detector = program.stream(), KeywordDetector(keyword)
     hop = program.manifest.inputs
     frames = in_hops(recording.samples, hop)
     return [(k + 1) * hop / recording.rate_hz for k, x in enumerate(frames) if detector.step(stream.step(x))]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgernn.device import board as boards
 from edgernn.interpreters.count import Cost, total
-from edgernn.latency.estimate import frame
+from edgernn.latency.estimate import estimate_frame
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
 from edgernn.pages.drawing import plain
-from edgernn.pages.page import Cell, Row, facts, fill, kib, number, row
+from edgernn.pages.page import TableCell, TableRow, facts, fill, kib, number, row
 from edgernn.passes.quantize import quantize
 from edgernn.train.convert import Model, graphs
 from edgernn.train.evaluate.metrics import Evaluation
@@ -41,7 +41,7 @@ class Answers:
     sentences: tuple[str, ...]
     drawings: tuple[Markup, ...]
     head: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     wide: bool = False
 
 
@@ -50,7 +50,7 @@ class Table:
     """The header and the rows of a table."""
 
     head: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 def report(
@@ -171,9 +171,9 @@ def _steps(forms: Mapping[str, Sequence[Graph]], period_ms: float | None) -> Tab
     return Table(("device", *(f"{name}, µs" for name in forms)), tuple(rows))
 
 
-def _step(form: Sequence[Graph], board: boards.Device, period_ms: float | None) -> Cell:
+def _step(form: Sequence[Graph], board: boards.Device, period_ms: float | None) -> TableCell:
     """The predicted step and its share of a period, or why it is unknown."""
-    estimate = frame(form, board)
+    estimate = estimate_frame(form, board)
     if estimate.step_us is None:
         return "unknown", estimate.unknown
     return f"{estimate.step_us:.3g}", "" if period_ms is None else _share(estimate.step_us / 1000 / period_ms)

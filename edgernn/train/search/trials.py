@@ -95,7 +95,7 @@ class Work:
         Raises:
             UnsupportedError: A required figure is unknown.
         """
-        figures = aims.figures(estimate.frame(convert.graphs(convert.untrained(recipe, data)), self.board))
+        figures = aims.figures(estimate.estimate_frame(convert.graphs(convert.untrained(recipe, data)), self.board))
         aims.check_known(figures, self.objectives, self.limits)
         return figures
 
