@@ -155,8 +155,8 @@ def compressed(
     scores = taylor(graph, recipe, data) if by_gradient and pruning.units else None
     small = cut(graph, pruning, keep=keep, importance=scores)
     sparse = small if pruning.pattern is None else prune_weights(small, pruning.pattern, keep=keep)
-    common = {"keep": keep, "distillation": distillation, "accelerator": accelerator}
-    further = partial(finetune, recipe=recipe, data=data, pattern=pruning.pattern, **common)
+    tune = partial(finetune, recipe=recipe, data=data, pattern=pruning.pattern, keep=keep)
+    further = partial(tune, distillation=distillation, accelerator=accelerator)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
     models = {"before": graph, "cut": quantized(sparse, scheme, learnt, keep=keep)}  # before training: it may raise
