@@ -338,7 +338,7 @@ def test_the_command_says_that_it_cannot_stream(tmp_path):
     quick = ("--set", "training.epochs=1", "--set", "model.hidden=4", "--set", "model.bidirectional=mean")
     folder = tmp_path / "run"
     output = edge("train", "japanese-vowels", "--data", VOWELS, *quick, "--out", folder, "--accelerator", "cpu")
-    assert "whole windows only; it cannot stream" in output
+    assert "it takes whole windows and cannot stream" in output
     assert f"Model: {folder / 'model.onnx'}" in output
     assert "one answer for each; it cannot stream" in edge("info", folder / "model.onnx")
     assert json.loads((folder / "metrics.json").read_text())["parameters"] > 0

@@ -291,7 +291,7 @@ def test_arithmetic_in_bfloat16_learns_too(tmp_path):
 def test_places_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(UsageError, match="precision fp16 needs a GPU"):
         run.train(vowels("training.precision=fp16"), VOWELS, tmp_path, accelerator=CPU)
-    with pytest.raises(UsageError, match=r"device is 'gpu'; .*there are auto, cpu, cuda"):
+    with pytest.raises(UsageError, match=r"accelerator is 'gpu'; .*there are auto, cpu, cuda"):
         Accelerator("gpu")
     with pytest.raises(UsageError, match=r"logger is 'tensorbord'; did you mean 'tensorboard'\?"):
         Accelerator(logger="tensorbord")

@@ -531,7 +531,7 @@ def test_the_command_that_is_printed_trains_the_winner_again(data, tmp_path):
 
 def test_a_front_is_printed(data, tmp_path, formula):
     printed = edge(*command(data, tmp_path, "--objective", "accuracy,latency", "--set", "model.cell=lstm"))
-    assert "The Pareto front, no trial better in everything:" in printed
+    assert "The Pareto front; to train a trial again:" in printed
     assert printed.count("edgernn train japanese-vowels") == printed.count("*") == 4
     assert "--set model.cell=lstm" in printed
 

@@ -106,7 +106,7 @@ def test_the_notes_count_gaps_and_their_time(tmp_path):
     seconds = np.concatenate([day + 86400 * k for k in range(6)])
     path = series(tmp_path / "s.csv", spread(np.insert(seconds, 9, seconds[8] + 60)), range(361))
     gaps, early = read_data("series", path).notes
-    assert gaps.startswith("Gaps in time: 5, 2.917 d in all, where rows are more than 10 min apart")
+    assert gaps.startswith("Gaps in time: 5, 2.917 d in total, where rows are more than 10 min apart")
     assert early.startswith("Rows less than 10 min after the row before: 1.")
 
 
@@ -309,7 +309,7 @@ def test_weeks_and_rests_are_those_of_the_timestamps(tmp_path):
     assert (result[2].gaps, result[2].gap_hours) == (59, 59 * 14.0)
     assert [len(each.alarms) for each in result.values()] == [60, 60, 30]
     printed = edge("anomalies", tmp_path / "m.rnn", "--data", path)
-    assert "Gaps in time: 59, 34.42 d in all" in printed
+    assert "Gaps in time: 59, 34.42 d in total" in printed
 
 
 def test_a_window_is_known_by_the_instant_or_by_the_wall(tmp_path):
@@ -357,7 +357,7 @@ def test_a_training_says_what_was_cut_and_no_change_is_foretold_as_within_the_da
         "train", tmp_path / "r.toml", "--data", tmp_path / "s.csv", "--accelerator", "cpu", "--out", tmp_path / "run"
     )
     assert "persistence +1 10 on the test part" in output
-    assert [note[:39] for note in caplog.messages] == ["Gaps in time: 19, 11.08 d in all, where"]
+    assert [note[:41] for note in caplog.messages] == ["Gaps in time: 19, 11.08 d in total, where"]
     document = json.loads((tmp_path / "run/metrics.json").read_text())
     assert document["notes"][0].startswith("Gaps in time: 19")
     assert "Gaps in time: 19" in (tmp_path / "run/report.html").read_text()

@@ -474,6 +474,6 @@ def test_run_refuses_what_is_no_window(folder):
 
 
 def test_bench_has_no_step_to_time(folder):
-    assert "'pooled.onnx' reads whole windows in both directions, and so has no step" in edge(
+    assert "'pooled.onnx' is bidirectional: it takes whole windows and has no step to time" in edge(
         "bench", "pooled.onnx", "--steps", "100", code=2
     )
