@@ -9,8 +9,9 @@ from typing import Any
 import tomli_w
 
 from edgernn.errors import UsageError
-from edgernn.files import atomic, plain_toml
-from edgernn.files.toml import Document, misspelt, parse
+from edgernn.files import atomic, bounded_toml
+from edgernn.files.document import Document, parse
+from edgernn.files.spelling import misspelt
 from edgernn.train import space
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.loop.batches import Batching
@@ -86,7 +87,7 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
         raise UsageError(f"there is no recipe '{text}'; {misspelt(text, names())}, or a file that ends in .toml")
     document = parse(atomic.read(path), str(path))
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
-    document = replace(document, instead=frozenset(_set(values, setting) for setting in settings))
+    document = replace(document, overridden=frozenset(_set(values, setting) for setting in settings))
     for each in spaces:
         key, value = space.parse_option(each)
         values[SEARCH] = values.get(SEARCH, {}) | {key: value}
@@ -219,7 +220,7 @@ def _set(values: dict[str, Any], setting: str) -> str:
         raise UsageError(
             f"'{setting}' is not a setting; write section.key=value with one of the sections {', '.join(KNOWN[1:])}"
         )
-    values.setdefault(section, {})[key] = plain_toml.value(value)
+    values.setdefault(section, {})[key] = bounded_toml.value(value)
     return target
 
 

@@ -9,7 +9,7 @@ from shutil import rmtree
 
 from edgernn.artifact import rnn
 from edgernn.errors import FileError
-from edgernn.files import atomic, plain_json
+from edgernn.files import atomic, bounded_json
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning
 from edgernn.runtime.program import Program, open as open_program
@@ -107,7 +107,7 @@ class TuneCache:
 
 def _read_metric(path: Path) -> tuple[str, float]:
     try:
-        document = plain_json.loads(atomic.read(path), finite=False)
+        document = bounded_json.loads(atomic.read(path), finite=False)
         return str(document["backend"]), float(document["metric"])
     except (ValueError, TypeError, KeyError) as error:
         raise FileError(

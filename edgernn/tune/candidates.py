@@ -17,8 +17,8 @@ from edgernn.errors import (
 )
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
-from edgernn.passes.prepare import Calibration, quantized
-from edgernn.passes.pruning import Pruning, plan
+from edgernn.passes.prepare import Calibration, calibrate_and_quantize
+from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program
 from edgernn.train.compare.race import RUNTIMES
@@ -114,7 +114,7 @@ def candidates(
             continue
         for scheme in shared_schemes:
             try:
-                model = quantized(small, None if scheme == FLOAT else scheme, calibration)
+                model = calibrate_and_quantize(small, None if scheme == FLOAT else scheme, calibration)
             except REFUSED as error:
                 yield _left(name, scheme, "", error)
                 on_progress(len(RUNTIMES))
@@ -130,7 +130,7 @@ def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple
     for texts in plans:
         shared: list[tuple[Pruning, list[str]]] = []
         for scheme in schemes:
-            pruning = plan(texts, scheme)
+            pruning = parse_pruning(texts, scheme)
             same = next((shared_schemes for other, shared_schemes in shared if other == pruning), None)
             if same is None:
                 shared.append((pruning, [scheme]))

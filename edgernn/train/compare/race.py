@@ -102,7 +102,7 @@ def race(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_PE
 
 def matrices(graph: Graph) -> tuple[Tensor, ...]:
     """The matrices of affine operations outside feature cells: the weights that can be pruned."""
-    exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
+    exact = {layer.name for layer in graph.layers if layer.cell.exact}
     operations = [op for name, trace in graph.layer_traces.items() if name not in exact for op in trace.operations]
     return tuple(dict.fromkeys(op.args[0] for op in operations if op.name == "affine"))
 

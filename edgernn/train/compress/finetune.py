@@ -14,11 +14,11 @@ from edgernn.artifact import rnn
 from edgernn.files import temporary
 from edgernn.model.graph import Graph
 from edgernn.passes.agreement import agreement
-from edgernn.passes.keep import check
+from edgernn.passes.keep import check_keep
 from edgernn.passes.patterns import Pattern
-from edgernn.passes.prepare import Calibration, prepare, quantized
+from edgernn.passes.prepare import Calibration, calibrate_and_quantize, prepare
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.pruning import Pruning, cut
+from edgernn.passes.pruning import Pruning, shrink
 from edgernn.passes.rounding import rounded
 from edgernn.process import interrupt
 from edgernn.train import run
@@ -85,7 +85,7 @@ def finetune(
     teacher = None if distillation is None else Teacher(distillation, data)
     training_data, validation = run.hold_out_validation(recipe, data)
     if scheme:
-        check(graph, keep)
+        check_keep(graph, keep)
         graph = prepare(graph, scheme, Calibration(to_calibrate(training_data)))
         inner = trainable_subgraph(graph, data)
         network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
@@ -153,20 +153,21 @@ def compressed(
     for folder in () if out is None else (out / "float", out / "aware"):
         run.check_same_data(recipe, data, folder)  # before the model is compared with this data
     scores = taylor(graph, recipe, data) if by_gradient and pruning.units else None
-    small = cut(graph, pruning, keep=keep, importance=scores)
+    small = shrink(graph, pruning, keep=keep, importance=scores)
     sparse = small if pruning.pattern is None else prune_weights(small, pruning.pattern, keep=keep)
     tune = partial(finetune, recipe=recipe, data=data, pattern=pruning.pattern, keep=keep)
     further = partial(tune, distillation=distillation, accelerator=accelerator)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
-    models = {"before": graph, "cut": quantized(sparse, scheme, learnt, keep=keep)}  # before training: it may raise
+    models = {"before": graph}
+    models["cut"] = calibrate_and_quantize(sparse, scheme, learnt, keep=keep)  # before the training, since it may raise
     tuned = small if aware and pruning == Pruning() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
         known = prepare(tuned, scheme, learnt, keep=keep)
         tuned = further(known, gradual=False, scheme=scheme, out=out and out / "aware")
         models["after"] = rounded(tuned, scheme, keep=keep)  # as in training: without the scaling of `quantized`
     else:
-        models["after"] = quantized(tuned, scheme, learnt, keep=keep)
+        models["after"] = calibrate_and_quantize(tuned, scheme, learnt, keep=keep)
     metrics_of = {when: evaluate(answers(each), data, data.test).metrics for when, each in models.items()}
     name = next(iter(metrics_of["before"]))
     values: dict[str, Any] = {when: metrics[name] for when, metrics in metrics_of.items()}

@@ -39,7 +39,7 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
     dataset = run.fixed_dataset(training_data, training_data.train)
     task = Task(network, data.kind, dataset, ("training", dataset), recipe.training).eval()
     random = np.random.default_rng(recipe.training.seed)
-    size = 1 + max(int(each.max()) for each in (*hidden.places.values(), *hidden.states.values()))
+    size = 1 + max(int(each.max()) for each in (*hidden.axes.values(), *hidden.states.values()))
     total, seen = np.zeros(size), 0
     for batch in epoch(dataset.frames(random), dataset.targets, recipe.training.batching, random):
         interrupt.check()
@@ -51,7 +51,7 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
         gradients = torch.autograd.grad(loss, list(weights.values()))
         change = np.zeros(size)
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-            np.add.at(change, hidden.places[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))
+            np.add.at(change, hidden.axes[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))
         total += change**2
         seen += 1
     return {state: total[elements] / seen for state, elements in hidden.states.items()}

@@ -130,7 +130,7 @@ def _check(graph: Graph, expected: Graph, recipe: Recipe) -> None:
                 f"layer '{layer.name}' of the model has {dimensions(layer.cell)}, and that of {origin} "
                 f"{dimensions(other.cell)}; give the recipe of the model, and prune all recurrent layers equally"
             )
-        if getattr(layer.cell, "EXACT", False) and tensors(layer.cell) != tensors(other.cell):
+        if layer.cell.exact and tensors(layer.cell) != tensors(other.cell):
             raise UsageError(
                 f"layer '{layer.name}' of the model differs from that of {origin}; give the data of the model"
             )

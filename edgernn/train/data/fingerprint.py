@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from edgernn.errors import FileError, UsageError
-from edgernn.files import atomic, plain_json
+from edgernn.files import atomic, bounded_json
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.version import VERSION
 
@@ -145,7 +145,7 @@ def check_file(path: str | os.PathLike[str], now: Fingerprint, what: str, instea
     if not Path(path).exists():
         raise FileError(f"there is no '{path}', so the data that {what} began with is unknown; {instead}")
     try:
-        document = plain_json.loads(atomic.read(path), longest=LONGEST)
+        document = bounded_json.loads(atomic.read(path), longest=LONGEST)
     except ValueError as error:
         raise FileError(f"'{path}' is not JSON: {error}; {instead}") from error
     check_same(Fingerprint.of(document, f"'{path}'"), now, what, instead)

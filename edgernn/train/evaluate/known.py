@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import FileError, UsageError
-from edgernn.files import atomic, plain_json
-from edgernn.files.toml import misspelt
+from edgernn.files import atomic, bounded_json
+from edgernn.files.spelling import misspelt
 from edgernn.train.data import times
 from edgernn.train.data.times import Times
 
@@ -73,7 +73,7 @@ def known_windows(path: str | os.PathLike[str], series: str | os.PathLike[str]) 
         FileError: The file is not such JSON, or has no entry for the series.
     """
     try:
-        document = plain_json.loads(atomic.read(path))
+        document = bounded_json.loads(atomic.read(path))
         by_name = {Path(key).name: windows for key, windows in document.items()}
         name = Path(series).name
         if name not in by_name:
