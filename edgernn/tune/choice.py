@@ -17,7 +17,7 @@ class Candidate:
     Attributes:
         plan: what was pruned, in the syntax of the command; "" for nothing.
         scheme: "fp32", or one of edgernn.model.tensor.SCHEMES.
-        runtime: one of edgernn.train.compare.race.RUNTIMES.
+        runtime: the title of one of edgernn.train.compare.race.raced.
         metric: the metric of its artifact.
         drop: the loss of the metric in points (see `metric_drop`); below 0 for a gain.
         bytes: the size of its artifact.

@@ -16,7 +16,7 @@ from edgernn.latency.steps import Clock, interleaved
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
-from edgernn.train.compare.race import RUNTIMES, step
+from edgernn.train.compare.race import raced, step
 from edgernn.tune.cache import TuneCache
 from edgernn.tune.candidates import FLOAT, PRECISIONS, LeftOut, RunnableCandidate, Texts, candidates
 from edgernn.tune.choice import PREFERENCES, Candidate, check_bound, choose_winner, pareto_front
@@ -119,7 +119,7 @@ def is_here(board: Device) -> bool:
 def files(tuned: Tuned, out: str) -> dict[str, bytes]:
     """The files of the winner, path -> bytes: OUT.rnn, and the artifact if steps were measured."""
     result = {f"{out}{rnn.SUFFIX}": rnn.dumps(tuned.model)}
-    return result | (render(tuned.model, f"{out}{RUNTIMES[tuned.best.runtime]}") if tuned.measured else {})
+    return result | (render(tuned.model, f"{out}{raced()[tuned.best.runtime].suffix}") if tuned.measured else {})
 
 
 def _check(
