@@ -1,4 +1,4 @@
-"""What all tests share: the same random numbers in whatever order they run, and where the real data are."""
+"""Shared by all tests: which run, in which order, with which random numbers, and where the real data is."""
 
 import os
 import sys
@@ -11,25 +11,45 @@ from hypothesis import HealthCheck, settings
 import zoo
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
-os.environ.setdefault("HOME", os.path.expanduser("~"))  # where zig keeps what it made
+os.environ.setdefault("HOME", os.path.expanduser("~"))  # where zig has its cache
 
-# A test that draws is judged by what it found, never by how long a busy machine took. It draws the same each time, so
-# that a change is refused for what it changes; `pytest --hypothesis-profile=other` draws anew, to look for more.
+# A property test fails for a counterexample, never for the time that a busy machine took. It draws the same examples in
+# every run, so that only a change of the code makes it fail; `pytest --hypothesis-profile=other` draws new ones.
 settings.register_profile("other", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.register_profile("same", settings.get_profile("other"), derandomize=True)
 settings.load_profile("same")
+
+LONGEST = ()
+"""The modules that take longest, in the order in which they start: no process then waits for the last one."""
+
+SLOW = frozenset(LONGEST)
+"""The modules that `pytest --fast` leaves out: they train, compile, or run every artifact on every runtime."""
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
 def data():
-    """The folder of real data beside the checkout; a test that needs it is skipped elsewhere."""
+    """The folder of real data beside the checkout; without it, a test that needs it is skipped."""
     if not DATA.is_dir():
-        pytest.skip(
-            f"the real data are not here: there is no folder {DATA.parent.name}/{DATA.name} beside the checkout"
-        )
+        pytest.skip(f"the real data is missing: there is no folder {DATA.parent.name}/{DATA.name} beside the checkout")
     return DATA
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fast", action="store_true", help="leave out the modules in SLOW and the tests marked slow")
+
+
+def pytest_ignore_collect(collection_path, config):
+    return (config.getoption("fast") and collection_path.stem in SLOW) or None
+
+
+def pytest_collection_modifyitems(config, items):
+    order = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    if config.getoption("fast"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,7 +69,7 @@ def pytest_runtest_call(item):
 
 
 def _seed(name):
-    """Begin the random numbers that tests share anew: whatever was drawn before, the same name draws the same."""
+    """Seed the random numbers that tests share: the same name draws the same numbers, whatever was drawn before."""
     seed = crc32(name.encode())
     zoo.begin(seed)
     if "torch" in sys.modules:

@@ -83,33 +83,33 @@ def test_a_matrix_in_memory_takes_its_bytes_over_the_bandwidth_or_its_operations
 def test_a_gru_step_by_hand():
     """40 inputs and 32 units on a Cortex-A72: four floats a cycle, 16 bytes a cycle from L1, 20 cycles a division."""
     gru = one(Gru(zeros(96, 40), zeros(96, 32)), 40)
-    found = estimate(gru, CORTEX_A72)
-    assert found.held_in == "L1"
+    predicted = estimate(gru, CORTEX_A72)
+    assert predicted.held_in == "L1"
     matrices = 96 * 40 * 4 / 16 + 96 * 32 * 4 / 16  # 960 + 768 cycles; their operations take as many
     vectors = 32 / 4
     sums = (2 + 1 + 1 + 1) * vectors  # into r and z, into n, h - n, and h itself
     products = 2 * vectors  # r * hn and z * (h - n)
     sigmoids, tanh = 2 * (24 + 20) * vectors, (22 + 20) * vectors
     guard = 3 * 40 / 4  # the frame is looked at
-    assert found.parts_us["affine"] * 1500 == pytest.approx(matrices)
-    assert found.parts_us["elementwise"] * 1500 == pytest.approx(sums + products + sigmoids + tanh + guard)
-    assert found.parts_us["overhead"] * 1500 == pytest.approx(50 + 10 * (2 + 5 + 2 + 2 + 1))
-    assert found.step_us == pytest.approx((1728 + 40 + 16 + 704 + 336 + 30 + 170) / 1500)
+    assert predicted.parts_us["affine"] * 1500 == pytest.approx(matrices)
+    assert predicted.parts_us["elementwise"] * 1500 == pytest.approx(sums + products + sigmoids + tanh + guard)
+    assert predicted.parts_us["overhead"] * 1500 == pytest.approx(50 + 10 * (2 + 5 + 2 + 2 + 1))
+    assert predicted.step_us == pytest.approx((1728 + 40 + 16 + 704 + 336 + 30 + 170) / 1500)
 
 
 def test_an_lstm_step_by_hand_in_int8():
     """16 inputs and 64 units, a byte each: 8 multiply-adds of int8 a cycle, and 16 bytes."""
-    found = estimate(quantize(one(Lstm(zeros(256, 16), zeros(256, 64), zeros(256)), 16)), CORTEX_A72)
-    assert found.held_in == "L1"
+    predicted = estimate(quantize(one(Lstm(zeros(256, 16), zeros(256, 64), zeros(256)), 16)), CORTEX_A72)
+    assert predicted.held_in == "L1"
     matrices = 256 * 16 / 8 + 256 * 64 / 8  # 512 + 2048 cycles, which is longer than reading them
     vectors = 64 / 4
     sums, products = (4 + 1) * vectors, 3 * vectors  # four gates and c; f * c, i * g, o * tanh(c)
     sigmoids, tanhs = 3 * (24 + 20) * vectors, 2 * (22 + 20) * vectors
     rounded = 8 * (16 / 4 + 64 / 4)  # x and h, once each
     elementwise = sums + products + sigmoids + tanhs + rounded + 3 * 16 / 4
-    assert found.parts_us["affine"] * 1500 == pytest.approx(matrices)
-    assert found.parts_us["elementwise"] * 1500 == pytest.approx(elementwise)
-    assert found.cost.weight_bytes == 256 * 16 + 256 * 64 + 2 * 4 * 256 + 4 * 256  # scales of both, and the biases
+    assert predicted.parts_us["affine"] * 1500 == pytest.approx(matrices)
+    assert predicted.parts_us["elementwise"] * 1500 == pytest.approx(elementwise)
+    assert predicted.cost.weight_bytes == 256 * 16 + 256 * 64 + 2 * 4 * 256 + 4 * 256  # scales of both, and the biases
 
 
 @pytest.mark.parametrize(("kib", "held_in", "bytes_per_cycle"), [(8, "L2", 8), (32, "L1", 16)])

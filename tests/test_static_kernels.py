@@ -72,11 +72,11 @@ def parameters(name: str, op: Op, random: np.random.Generator) -> dict[str, Quan
     qparams = {ref.name: drawn(random) for ref in op.inputs}
     scales = [each.scale for each in qparams.values()]
     if name in FIXED:
-        made = QuantizationParameters(*FIXED[name], 8)
+        result = QuantizationParameters(*FIXED[name], 8)
     else:
         size = {"affine": scales[0] * 8, "multiply": np.prod(scales) * 90}.get(name, max(scales))
-        made = drawn(random, scale=size * random.uniform(0.6, 2))
-    return qparams | {op.outputs[0].name: made}
+        result = drawn(random, scale=size * random.uniform(0.6, 2))
+    return qparams | {op.outputs[0].name: result}
 
 
 def vectors(op: Op, qparams: dict[str, QuantizationParameters], random: np.random.Generator) -> list[np.ndarray]:
@@ -102,25 +102,25 @@ def of_onnxruntime(case: Case, op: Op, qparams: dict[str, QuantizationParameters
         constants[f"{name}.zero"] = np.int8(qparams[name].zero)
         return [f"{name}.scale", f"{name}.zero"]
 
-    made = op.outputs[0]
+    result = op.outputs[0]
     ins = [[ref.name, *pair(ref.name)] for ref in op.inputs]
     attributes: dict[str, Any] = {}
     if case.node == "QLinearConcat":
-        inputs, attributes = [*pair(made.name), *ins[0], *ins[1]], {"axis": 1}
+        inputs, attributes = [*pair(result.name), *ins[0], *ins[1]], {"axis": 1}
     elif case.node == "QGemm":
         steps = STEPS.astype(np.float64) * qparams["a"].scale
         constants |= {"w": STORED, "w.scale": STEPS, "w.zero": np.zeros(ROWS, np.int8)}
         constants["bias"] = np.rint(BIAS.stored / steps).astype(np.int32)
-        inputs, attributes = [*ins[0], "w", "w.scale", "w.zero", "bias", *pair(made.name)], {"transB": 1}
+        inputs, attributes = [*ins[0], "w", "w.scale", "w.zero", "bias", *pair(result.name)], {"transB": 1}
     else:
-        inputs = [name for names in ins for name in names] + pair(made.name)
+        inputs = [name for names in ins for name in names] + pair(result.name)
         attributes = {"QLinearSoftmax": {"axis": 1, "opset": 13}, "QLinearLeakyRelu": {"alpha": 0.0}}.get(case.node, {})
     node = helper.make_node(case.node, inputs, ["y"], domain="com.microsoft", **attributes)
     graph = helper.make_graph(
         [node],
         "one",
         [helper.make_tensor_value_info(ref.name, TensorProto.INT8, [VECTORS, WIDTH]) for ref in op.inputs],
-        [helper.make_tensor_value_info("y", TensorProto.INT8, [VECTORS, made.width])],
+        [helper.make_tensor_value_info("y", TensorProto.INT8, [VECTORS, result.width])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
