@@ -2,6 +2,7 @@
 
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import zoo
+from edgernn_export.targets.c import compiler
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
 os.environ.setdefault("HOME", os.path.expanduser("~"))  # where zig has its cache
@@ -34,6 +36,35 @@ def data():
     if not DATA.is_dir():
         pytest.skip(f"the real data is missing: there is no folder {DATA.parent.name}/{DATA.name} beside the checkout")
     return DATA
+
+
+_compiled = compiler._compiled
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory):
+    """Equal sources with equal options are compiled once in a run, by whichever process is first."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+
+    def cached(sources, how, kind):
+        path = folder / sha256(repr((sorted(sources.items()), how, kind)).encode()).hexdigest()
+        if not path.exists():
+            partial = path.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(_compiled(sources, how, kind))
+            partial.replace(path)
+        return path.read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "_compiled", cached)
+        yield
+
+
+@pytest.fixture
+def real_compiler(monkeypatch):
+    """For a test of the compiler: every call compiles."""
+    monkeypatch.setattr(compiler, "_compiled", _compiled)
 
 
 def pytest_addoption(parser):
