@@ -19,7 +19,7 @@ import edgernn
 from edgernn.cli import cli
 from edgernn.device import board
 from edgernn.errors import FileError, TrainingError, UsageError
-from edgernn.latency.estimate import frame
+from edgernn.latency.estimate import estimate_frame
 from edgernn.train import recipe
 from edgernn.train.compare import cells as comparing
 from edgernn.train.compare.table import Comparison, page, remarks, row as one_row, table
@@ -247,7 +247,7 @@ def test_a_board_that_knows_too_little_leaves_the_measured_step(made):
 @pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_it(copied, vowels):
     found, folder = copied
-    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--device", BOARD]
+    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--board", BOARD]
     call += ["--out", folder, *(part for each in SMALL for part in ("--set", each))]
     said = edge(*call, "--json")
     assert said.exit_code == 0, said.output
@@ -266,7 +266,7 @@ def test_equal_seeds_have_no_range_and_are_drawn(value):
     """A mean that rounds to beyond its own values cannot be drawn."""
     graph = GRAPHS["Gru"]
     trained = [{"metrics": {"accuracy": value}, "cpu_s": 1.0}] * 3
-    one = one_row("gru", True, "accuracy", trained, frame([graph], board.load(BOARD)), Timed(1.0, 1.0))
+    one = one_row("gru", True, "accuracy", trained, estimate_frame([graph], board.load(BOARD)), Timed(1.0, 1.0))
     assert (one.least, one.mean, one.most) == (value, value, value)
     made = Comparison("r", "t", "d", (0, 1, 2), "accuracy", BOARD, "", "", (one,), {})
     assert Page(page(made)).drawn

@@ -49,12 +49,12 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
     assert result.metrics["accuracy"] >= 0.97
     program = edgernn.open(tmp_path / "run/model.rnn")
     assert program.manifest.labels == ("complains", "praises")
-    with pytest.raises(edgernn.EdgernnError, match="is no text model"):
+    with pytest.raises(edgernn.EdgernnError, match="is not a text model"):
         text_symbols(program.manifest, "model.rnn")
 
 
 def test_the_verb_trains_on_sentences(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 120)
     arguments = ("train", "sentence-sentiment", "--data", path, "--out", tmp_path / "run", "--json")
-    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--device", "cpu"))
+    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--accelerator", "cpu"))
     assert 0 <= said["metrics"]["accuracy"] <= 1
