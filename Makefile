@@ -18,7 +18,7 @@ help:
 	@echo "make env    the host environment, in $(HOST)"
 	@echo "make demo   train, export and stream a small model: the whole story in two minutes"
 	@echo "make test   all tests, on this machine and in two bare device environments"
-	@echo "make test-fast  the tests that neither train nor compile, in less than a minute on two cores"
+	@echo "make test-fast  tests that neither train nor compile: less than a minute on two cores"
 	@echo "make lint   ruff, mypy and the import rules"
 	@echo "make bench  the times in README, into bench/results (takes half an hour)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
@@ -61,7 +61,7 @@ test: env devices
 	$(HOST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 test-fast: env
-	$(HOST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --fast
+	$(HOST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --fast -m "not slow"
 
 lint: env
 	$(HOST)/bin/ruff check .

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
@@ -21,11 +22,7 @@ settings.register_profile("other", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("same", settings.get_profile("other"), derandomize=True)
 settings.load_profile("same")
 
-LONGEST = ()
-"""The modules that take longest, in the order in which they start: no process then waits for the last one."""
-
-SLOW = frozenset(LONGEST)
-"""The modules that `pytest --fast` leaves out: they train, compile, or run every artifact on every runtime."""
+MODULES = tomllib.loads(Path(__file__).with_name("modules.toml").read_text())
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -68,19 +65,17 @@ def real_compiler(monkeypatch):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--fast", action="store_true", help="leave out the modules in SLOW and the tests marked slow")
+    parser.addoption("--fast", action="store_true", help="collect only the quick modules of modules.toml")
 
 
 def pytest_ignore_collect(collection_path, config):
-    return (config.getoption("fast") and collection_path.stem in SLOW) or None
+    module, _, name = collection_path.stem.partition("_")
+    return (config.getoption("fast") and module == "test" and name not in MODULES["quick"]) or None
 
 
-def pytest_collection_modifyitems(config, items):
-    order = {name: i for i, name in enumerate(LONGEST)}
+def pytest_collection_modifyitems(items):
+    order = {f"test_{name}": i for i, name in enumerate(MODULES["longest"])}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
-    if config.getoption("fast"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.hookimpl(tryfirst=True)

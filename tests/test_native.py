@@ -96,6 +96,7 @@ def test_int8_gives_the_bits_of_numpy_for_a_hundred_thousand_steps(tmp_path):
         np.testing.assert_array_equal(program.stream().run(frames_of_one), answers)
 
 
+@pytest.mark.usefixtures("real_compiler")
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_library_is_compiled_for_a_board(board, tmp_path):
     profile = boards.load(board)
@@ -115,6 +116,7 @@ def test_a_library_is_compiled_for_a_board(board, tmp_path):
         np.testing.assert_allclose(found, Stepper(KWS).run(xs)[0], atol=2e-6)
 
 
+@pytest.mark.usefixtures("real_compiler")
 def test_a_board_is_compiled_for_where_no_home_is_set(monkeypatch):
     wanted = render_for(KWS, "raspberrypi4")
     monkeypatch.delenv("HOME", raising=False)
@@ -125,6 +127,7 @@ def render_for(graph, board):
     return render(graph, "m.so", place("m.so", device=board))
 
 
+@pytest.mark.usefixtures("real_compiler")
 def test_the_same_graph_and_compiler_give_the_same_bytes():
     assert render(KWS, "m.so") == render(KWS, "m.so")
     assert render(KWS, "m.so")["m.so"] != render(quantize(KWS), "m.so")["m.so"]

@@ -69,6 +69,7 @@ def test_every_runtime_has_its_place_and_its_tolerance():
     assert {runtime for _, runtime in PLACES} == set(ROUNDED)
 
 
+@pytest.mark.usefixtures("real_compiler")
 @every_place
 @every_scheme
 def test_the_same_graph_gives_the_same_bytes(scheme, suffix, runtime):
