@@ -16,31 +16,31 @@ from test_parity import FREE_RUNNING, Broken, forgets, written
 
 import edgernn
 from edgernn.cells import Activation, Dense
-from edgernn.device.board import RUNTIMES
+from edgernn.device.runtimes import RUNTIMES, named, running
 from edgernn.errors import ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, translate
-from edgernn_export.proof.floats import ROUNDED, prove
-from edgernn_export.targets.destination import NATIVE, Place, place
+from edgernn_export.proof.floats import prove
+from edgernn_export.targets.destination import Destination, destination_of
 from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, frames, keyword_spotter
 
 STEPS = 64
-PLACES = [*((suffix, runtime) for suffix, runtimes in RUNTIMES.items() for runtime in runtimes), (".so", NATIVE)]
+PLACES = [(runtime.suffix, name) for name, runtime in RUNTIMES.items()]
 SMALLER = [name for name, graph in GRAPHS.items() if quantize(graph).precision == DYNAMIC]  # graphs with a matrix
 KWS = keyword_spotter()
 INT8 = quantize(KWS)
+TFLITE = [runtime.name for runtime in running(".tflite")]
 
 every_place = pytest.mark.parametrize(("suffix", "runtime"), PLACES)
 every_scheme = pytest.mark.parametrize("scheme", WEIGHTS)
 
 
 def render(graph, suffix, runtime=None):
-    return translate.render(graph, f"m{suffix}", place(f"m{suffix}", runtime))[f"m{suffix}"]
+    return translate.render(graph, f"m{suffix}", destination_of(f"m{suffix}", runtime))[f"m{suffix}"]
 
 
 @every_place
@@ -52,21 +52,16 @@ def test_target_replays_the_reference(name, scheme, suffix, runtime, tmp_path):
     program = written(graph, tmp_path / f"m{suffix}", runtime)
     assert program.manifest.precision == graph.precision == scheme
     xs = frames(graph, STEPS)
-    wanted, states = Stepper(graph).run(xs)
+    expected, states = Stepper(graph).run(xs)
     stream = program.stream()
-    found = stream.run(xs)
+    actual = stream.run(xs)
     if scheme == DYNAMIC:
         prove(graph, program, STEPS)
-        assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.05 * max(1.0, float(np.abs(wanted).max()))
+        assert np.sqrt(np.mean((actual - expected) ** 2)) < 0.05 * max(1.0, float(np.abs(expected).max()))
         return
-    np.testing.assert_allclose(found, wanted, atol=FREE_RUNNING, rtol=FREE_RUNNING)
+    np.testing.assert_allclose(actual, expected, atol=FREE_RUNNING, rtol=FREE_RUNNING)
     for key, state in stream.state.items():
         np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
-
-
-def test_every_runtime_has_its_place_and_its_tolerance():
-    assert {suffix for suffix, _ in PLACES} == set(BACKENDS)
-    assert {runtime for _, runtime in PLACES} == set(ROUNDED)
 
 
 @pytest.mark.usefixtures("real_compiler")
@@ -92,9 +87,9 @@ def test_the_onnx_standard_itself_computes_the_same():
     """The file in the standard's own reference implementation, which has no kernels to share a mistake with."""
     data = render(INT8, ".onnx")
     evaluate, session = ReferenceEvaluator(onnx.load_from_string(data)), onnxruntime.InferenceSession(data)
-    for given, _ in gru_steps(INT8):
-        for found, wanted in zip(session.run(None, given), evaluate.run(None, given), strict=True):
-            np.testing.assert_allclose(found, wanted, atol=1e-6)
+    for feed, _ in gru_steps(INT8):
+        for actual, expected in zip(session.run(None, feed), evaluate.run(None, feed), strict=True):
+            np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def litert(data, kind):
@@ -103,25 +98,25 @@ def litert(data, kind):
     return interpreter.get_signature_runner("step")
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES[".tflite"])
+@pytest.mark.parametrize("runtime", TFLITE)
 def test_symmetric_kernels_give_numpys_integers(runtime):
     """LiteRT without its delegate rounds as numpy does: so both forms hold the right numbers, to the last digit."""
     data = render(INT8, ".tflite", runtime)
     plain = litert(data, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    for given, wanted in gru_steps(INT8):
-        np.testing.assert_allclose(plain(**given)["gru.h.out"][0], wanted, atol=1e-6)
+    for feed, expected in gru_steps(INT8):
+        np.testing.assert_allclose(plain(**feed)["gru.h.out"][0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES[".tflite"])
+@pytest.mark.parametrize("runtime", TFLITE)
 def test_two_runtimes_that_round_alike_agree(runtime):
     """ONNX Runtime and LiteRT's delegate share no code, but the rule for steps and zeros."""
     data = render(INT8, ".tflite", runtime)
     first = onnxruntime.InferenceSession(render(INT8, ".onnx"))
     second = litert(data, OpResolverType.AUTO)
-    for given, wanted in gru_steps(INT8):
-        (found,) = first.run(["gru.h.out"], given)
-        np.testing.assert_allclose(second(**given)["gru.h.out"], found, atol=1e-6)
-        assert 1e-5 < np.abs(found[0] - wanted).max() < 0.05
+    for feed, expected in gru_steps(INT8):
+        (actual,) = first.run(["gru.h.out"], feed)
+        np.testing.assert_allclose(second(**feed)["gru.h.out"], actual, atol=1e-6)
+        assert 1e-5 < np.abs(actual[0] - expected).max() < 0.05
 
 
 def altered(graph, **layers):
@@ -293,14 +288,14 @@ def test_smaller_weights_are_a_smaller_file(scheme, suffix, runtime, tmp_path):
 )
 def test_a_runtime_that_does_not_run_the_file_is_refused(name, runtime, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as refusal:
         export(KWS, name, runtime=runtime)
-    assert str(told.value) == words
+    assert str(refusal.value) == words
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_usual_runtime_is_the_first():
-    assert place("m.tflite") == Place("ai-edge-litert")
+    assert destination_of("m.tflite") == Destination(named("ai-edge-litert"))
     assert (
         render(INT8, ".tflite")
         == render(INT8, ".tflite", "ai-edge-litert")

@@ -245,7 +245,7 @@ def test_an_invalid_history_ends_the_suite_before_it_begins(suite, pytester):
     (pytester.path / "h.jsonl").write_text("{")
     result = suite(stepping(7000), "--edgernn-history=h.jsonl")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is no JSON*"])
+    result.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is not JSON*"])
 
 
 def test_nothing_is_measured_under_xdist(suite):
@@ -280,7 +280,7 @@ def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
         ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
         ({"percentile": 90}, "the latency_budget has no period; write period='10ms'"),
         ({"board": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
-        ({"rate": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
+        ({"rate": "vidio"}, "has no rate 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
     ],
 )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 
-from edgernn.artifact.manifest import graph_manifest, write
+from edgernn.artifact.manifest import dump_manifest, graph_manifest
 from edgernn.device.board import Device
+from edgernn.device.runtimes import NATIVE
 from edgernn.model.graph import Graph
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.destination import NATIVE, Place
+from edgernn_export.targets.destination import Destination
 
 KIB = 1024
 SIZES: Mapping[str, int] = MappingProxyType(
@@ -247,7 +248,7 @@ def read(graph: Graph) -> Source:
     Raises:
         UnsupportedError: a layer is quantized in a way that C cannot express.
     """
-    header, code = (render(graph, "model", Place(NATIVE))[f"model.{suffix}"].decode() for suffix in "hc")
+    header, code = (render(graph, "model", Destination(NATIVE))[f"model.{suffix}"].decode() for suffix in "hc")
     struct = header.split("typedef struct {")[1].split("}")[0]
     compute = code.split("static void model_compute(")[1].split("\n}\n")[0]
     return Source(
@@ -255,7 +256,7 @@ def read(graph: Graph) -> Source:
         initial_state=sum(
             SIZES[kind] * said.count(",") for kind, said in re.findall(RESTS, code.split(SELF_TEST)[0], re.MULTILINE)
         ),
-        manifest=len(write(graph_manifest(graph.astype("float32"))).encode()) + 1,
+        manifest=len(dump_manifest(graph_manifest(graph.astype("float32"))).encode()) + 1,
         fields=_arrays(FIELDS, struct),
         gaps=_gaps(struct),
         calls=Counter(re.findall(r"\b(\w+)\(", compute)),

@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
-from edgernn.artifact.manifest import signature, window_manifest, write
+from edgernn.artifact.manifest import dump_manifest, signature, window_manifest
 from edgernn.interpreters.numpy import Array, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.step import infos, step
 from edgernn_export.targets.onnx.target import serialized
@@ -71,7 +71,7 @@ class Passes:
         return self.store("batch", np.array([BATCH], np.int64))
 
 
-def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
+def render(window: Window, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same window."""
     manifest, passes = window_manifest(window.astype("float32")), Passes()
     value = INPUT if manifest.vocabulary_size else passes.node("Unsqueeze", [INPUT, passes.axis()], "frames")
@@ -83,4 +83,4 @@ def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
         passes.node("Squeeze", [value, passes.axis()], OUTPUT)
     values = infos(signature(manifest))
     graph = helper.make_graph(passes.nodes, "window", [values[INPUT]], [values[OUTPUT]], [*passes.weights.values()])
-    return {f"{stem}.onnx": serialized(graph, write(manifest))}
+    return {f"{stem}.onnx": serialized(graph, dump_manifest(manifest))}
