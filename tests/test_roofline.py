@@ -84,7 +84,7 @@ def test_a_gru_step_by_hand():
     """40 inputs and 32 units on a Cortex-A72: four floats a cycle, 16 bytes a cycle from L1, 20 cycles a division."""
     gru = one(Gru(zeros(96, 40), zeros(96, 32)), 40)
     predicted = estimate(gru, CORTEX_A72)
-    assert predicted.held_in == "L1"
+    assert predicted.fits_in == "L1"
     matrices = 96 * 40 * 4 / 16 + 96 * 32 * 4 / 16  # 960 + 768 cycles; their operations take as many
     vectors = 32 / 4
     sums = (2 + 1 + 1 + 1) * vectors  # into r and z, into n, h - n, and h itself
@@ -100,7 +100,7 @@ def test_a_gru_step_by_hand():
 def test_an_lstm_step_by_hand_in_int8():
     """16 inputs and 64 units, a byte each: 8 multiply-adds of int8 a cycle, and 16 bytes."""
     predicted = estimate(quantize(one(Lstm(zeros(256, 16), zeros(256, 64), zeros(256)), 16)), CORTEX_A72)
-    assert predicted.held_in == "L1"
+    assert predicted.fits_in == "L1"
     matrices = 256 * 16 / 8 + 256 * 64 / 8  # 512 + 2048 cycles, which is longer than reading them
     vectors = 64 / 4
     sums, products = (4 + 1) * vectors, 3 * vectors  # four gates and c; f * c, i * g, o * tanh(c)
@@ -112,9 +112,9 @@ def test_an_lstm_step_by_hand_in_int8():
     assert predicted.cost.weight_bytes == 256 * 16 + 256 * 64 + 2 * 4 * 256 + 4 * 256  # scales of both, and the biases
 
 
-@pytest.mark.parametrize(("kib", "held_in", "bytes_per_cycle"), [(8, "L2", 8), (32, "L1", 16)])
-def test_the_cache_that_holds_a_step_gives_its_bytes(kib, held_in, bytes_per_cycle):
+@pytest.mark.parametrize(("kib", "fits_in", "bytes_per_cycle"), [(8, "L2", 8), (32, "L1", 16)])
+def test_the_cache_that_holds_a_step_gives_its_bytes(kib, fits_in, bytes_per_cycle):
     """64 * 64 weights of four bytes are 16 KiB."""
     device = replace(CORTEX_A72, l1d_kib=kib)
-    assert estimate(one(Dense(zeros(64, 64)), 64), device).held_in == held_in
+    assert estimate(one(Dense(zeros(64, 64)), 64), device).fits_in == fits_in
     assert affine_us(64, 64, device) * 1500 == pytest.approx(max(64 * 64 / 4, 64 * 64 * 4 / bytes_per_cycle))

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgernn.integer.forms import MAKE
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.model.record import Op, Ref, record
+from edgernn.model.operation import Op, Ref, trace_layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.tflite.flat import Flat
 
@@ -58,7 +58,7 @@ BIAS = Tensor(_random.standard_normal(ROWS).astype(np.float32))
 def operation(case: Case) -> Op:
     refs = [Ref("ab"[i], WIDTH) for i in range(case.operands)]
     cell = SimpleNamespace(join=case.compute)
-    return record("l", cell, refs).operations[0]
+    return trace_layer("l", cell, refs).operations[0]
 
 
 def drawn(random: np.random.Generator, bits: int = 8, scale: float = 0.0) -> QuantizationParameters:
