@@ -523,7 +523,7 @@ def test_a_profile_cannot_pass_for_this_machine(tmp_path):
 
 @pytest.mark.parametrize("stem", ['a"b', "a\\b", "a\nb"])
 def test_a_name_that_code_cannot_say_is_refused(stem, tmp_path):
-    with pytest.raises(UsageError, match="cannot be the name of a file that code refers to"):
+    with pytest.raises(UsageError, match="cannot be the name of a file that generated code refers to"):
         export(KWS, tmp_path / f"{stem}.so")
     assert list(tmp_path.iterdir()) == []
 

@@ -107,15 +107,15 @@ def export(
         device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for its
             processor; the proof then runs the same code compiled for this machine, and the library tests itself when it
             is loaded.
-        runtime: the package that will run it, where a format has several: "ai-edge-litert" (when nothing is said) or
+        runtime: the package that will run it, where a format has several: "ai-edge-litert" (the default) or
             "tflite-runtime" for `.tflite`.
 
     Raises:
         UsageError: no target writes this suffix, the runtime does not run it, or there is no such board.
-        UnsupportedError: the board cannot run such a file, or a window arrived for a format of steps.
+        UnsupportedError: the board cannot run such a file, or its format cannot hold a Window.
         MissingExtraError: the target or its runtime is not installed.
         CompilerError: there is no C compiler, or it fails.
-        ParityError: the artifact computes something else than the graph; nothing is written.
+        ParityError: the artifact and the graph differ; nothing is written.
         FileError: the path cannot be written.
     """
     name = os.fspath(path)
@@ -125,13 +125,13 @@ def export(
 
 @interrupt.deferred()
 def render(graph: Graph | Window, name: str, destination: Destination | None = None) -> dict[str, bytes]:
-    """The files that `export` would write for this name, proved: path -> bytes; by default for the usual runtime."""
+    """Return the files that `export` would write, proved: path -> bytes; by default for the usual runtime."""
     if not isinstance(graph, Graph | Window):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
     path, target = Path(name), target_of(name, graph)
     if not path.stem.isprintable() or set(path.stem) & set('"\\'):
         raise UsageError(
-            f"{path.stem!r} cannot be the name of a file that code refers to; use letters, digits, - and _"
+            f"{path.stem!r} cannot be the name of a file that generated code refers to; use letters, digits, - and _"
         )
     destination = destination or destination_of(name)
     if isinstance(graph, Window):
@@ -152,11 +152,11 @@ def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destin
 
 
 def target_of(name: str, graph: Graph | Window | None = None) -> Target:
-    """The target that writes a graph, or a window when one is given, to a file of this suffix.
+    """Return the target that writes a graph, or a window, to a file of this suffix.
 
     Raises:
-        UsageError: there is none.
-        UnsupportedError: there is none for windows.
+        UsageError: no target has this suffix.
+        UnsupportedError: a window arrived, and no target of this suffix writes windows.
     """
     target = TARGETS.get(Path(name).suffix)
     if isinstance(graph, Window) and not (target and target.window):
