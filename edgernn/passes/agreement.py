@@ -36,7 +36,8 @@ def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreem
     """Run both over the sequences, each from rest with its state carried, in their own precision.
 
     Args:
-        before, after: with inputs and outputs of the same widths.
+        before: the model to compare with.
+        after: one with inputs and outputs of the same widths.
         sequences: (time, inputs) each, at least one; what comes after the first ENOUGH frames is left out.
     """
     shown = _first(sequences, ENOUGH)
