@@ -4,7 +4,9 @@ Home is README.md. Nothing heavy is imported: the command describes itself by cl
 """
 
 import ast
+import html
 import inspect
+import json
 import posixpath
 import re
 import sys
@@ -97,16 +99,15 @@ def verb_section(verb: click.Command) -> Iterator[str]:
     """One verb: usage, help, and a table of its options."""
     with click.Context(verb, info_name=f"edgernn {verb.name}") as context:
         usage = " ".join([context.command_path, *verb.collect_usage_pieces(context)])
-        records = [
-            record
-            for each in verb.get_params(context)
-            if (record := each.get_help_record(context)) and each.name != "help"
+        options = [
+            each for each in verb.get_params(context) if isinstance(each, click.Option) and "--help" not in each.opts
         ]
+        records = [record for option in options if (record := option.get_help_record(context))]
     yield from (f"### edgernn {verb.name}", "", "```text", usage, "```", "")
     yield from (inspect.cleandoc(verb.help or "").replace("\b\n", ""), "")
     yield from ("| option | |", "|---|---|")
     for option, text in records:
-        yield f"| `{option.replace('|', chr(92) + '|')}` | {escaped(text)} |"
+        yield f"| <code>{html.escape(option).replace('|', '&#124;')}</code> | {escaped(text)} |"
     yield ""
 
 
@@ -182,7 +183,25 @@ def keys(path: str, name: str) -> Iterator[str]:
             and isinstance(each.target, ast.Name)
             and not isinstance(each.value, ast.Call)
         ):
-            yield row(each.target.id, each.value, texts[each.target.id])
+            yield row(each.target.id, each.value, with_choices(texts[each.target.id], path))
+
+
+def with_choices(text: str, path: str) -> str:
+    """A text that says "one of TABLE", with the names in that table, of this module or of one beside it."""
+
+    def names(match: re.Match[str]) -> str:
+        module = f"{posixpath.dirname(path)}/{match[1]}.py" if match[1] else path
+        body = ast.parse((ROOT / module).read_text(encoding="utf-8")).body
+        value = next(
+            node.value
+            for node in body
+            if isinstance(node, ast.Assign | ast.AnnAssign) and match[2] in ast.unparse(node).partition("=")[0]
+        )
+        table = next(node for node in ast.walk(value or body[0]) if isinstance(node, ast.Dict | ast.Tuple))
+        entries = table.keys if isinstance(table, ast.Dict) else table.elts
+        return ", ".join(f"`{ast.literal_eval(entry)}`" for entry in entries if entry)
+
+    return re.sub(r"one of (?:(\w+)\.)?([A-Z_]{2,})", names, text)
 
 
 def readers() -> dict[str, str]:
@@ -207,8 +226,7 @@ def row(name: str, default: ast.expr | None, text: str) -> str:
     if default is None:
         return f"| `{name}` | needed | {escaped(text)} |"
     value = ast.literal_eval(default)
-    shown = {True: "true", False: "false", None: "none", (): "[]"}.get(value, value) if value.__hash__ else value
-    shown = f'"{value}"' if isinstance(value, str) else list(value) if value and isinstance(value, tuple) else shown
+    shown = "none" if value is None else json.dumps(value)  # TOML has no other form for these
     return f"| `{name}` | `{shown}` | {escaped(text)} |"
 
 
