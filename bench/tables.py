@@ -13,20 +13,20 @@ HALVED = "256 to 128"  # units, in compression.json
 
 FP32 = {
     "torch eager": "PyTorch eager",
-    "numpy (edgernn)": "edgernn, numpy",
-    "onnxruntime session.run": "ONNX Runtime `run`",
-    "onnxruntime (edgernn)": "edgernn, ONNX Runtime",
-    "LiteRT set/invoke/get": "LiteRT set/invoke/get",
-    "LiteRT (edgernn)": "edgernn, LiteRT",
-    "tflite-runtime set/invoke/get": "tflite-runtime set/invoke/get",
-    "tflite-runtime (edgernn)": "edgernn, tflite-runtime",
-    "compiled fp32 (edgernn)": "edgernn, compiled",
+    "numpy (edgernn)": "numpy, edgernn",
+    "onnxruntime session.run": "ONNX Runtime",
+    "onnxruntime (edgernn)": "ONNX Runtime, edgernn",
+    "LiteRT set/invoke/get": "LiteRT",
+    "LiteRT (edgernn)": "LiteRT, edgernn",
+    "tflite-runtime set/invoke/get": "tflite-runtime",
+    "tflite-runtime (edgernn)": "tflite-runtime, edgernn",
+    "compiled fp32 (edgernn)": "compiled, edgernn",
 }
 INT8 = {
-    "onnxruntime int8 (edgernn)": "edgernn, ONNX Runtime",
-    "LiteRT int8 set/invoke/get": "LiteRT set/invoke/get",
-    "LiteRT int8 (edgernn)": "edgernn, LiteRT",
-    "compiled int8 (edgernn)": "edgernn, compiled",
+    "onnxruntime int8 (edgernn)": "ONNX Runtime, edgernn",
+    "LiteRT int8 set/invoke/get": "LiteRT",
+    "LiteRT int8 (edgernn)": "LiteRT, edgernn",
+    "compiled int8 (edgernn)": "compiled, edgernn",
 }
 FROM_C = {
     "C++": "C++ fp32, sizes fixed",
@@ -50,7 +50,7 @@ def table(heads: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def model(row: dict[str, Any]) -> str:
-    return f"{row['cell'].upper()} {row['hidden']}"
+    return f"{row['cell'].upper()}&nbsp;{row['hidden']}"
 
 
 def spans(ratios: dict[str, list[float]], head: str, unit: str = "") -> list[str]:
@@ -76,7 +76,8 @@ def latency() -> list[str]:
         "",
         (
             f"Median time of a step in microseconds. Frames were not paced: steps ran back to back, "
-            f"{machine['steps_per_round']} of each contender in turn for {machine['rounds']} rounds. "
+            f"{machine['steps_per_round']} of each contender in turn for {machine['rounds']} rounds. Columns without "
+            "edgernn call the runtime directly: `session.run`, or set_tensor, invoke and get_tensor. "
             f"{conditions(machine)}."
         ),
         "",
