@@ -1,6 +1,7 @@
 """The public API: what is listed is there, is documented, is seen by type checkers, and fits on two screens."""
 
 import ast
+import dataclasses
 import inspect
 import pydoc
 import re
@@ -15,7 +16,8 @@ import edgernn_export
 
 ROOT = Path(__file__).parent.parent
 SCREEN_LINES = 48
-PACKAGES = pytest.mark.parametrize("package", [edgernn, edgernn_export], ids=lambda package: package.__name__)
+PUBLIC = (edgernn, edgernn_export)
+PACKAGES = pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)
 
 PROGRAM = """
 import numpy as np
@@ -56,6 +58,26 @@ def test_every_listed_name_has_a_docstring(package):
     assert not [
         name for name in package.__all__ if name != "__version__" and not inspect.getdoc(getattr(package, name))
     ]
+
+
+def described(member, section):
+    """The names in a section of a docstring, such as "Args"."""
+    lines = (inspect.getdoc(member) or "").partition(f"{section}:\n")[2].partition("\n\n")[0].splitlines()
+    return {
+        name for line in lines if (match := re.match(r"    (\w+(?:, \w+)*): ", line)) for name in match[1].split(", ")
+    }
+
+
+@pytest.mark.parametrize("name", [f"{package.__name__}.{name}" for package in PUBLIC for name in package.__all__])
+def test_a_docstring_describes_what_is_there(name):
+    package, _, name = name.partition(".")
+    member = getattr({each.__name__: each for each in PUBLIC}[package], name)
+    fields = {each.name for each in dataclasses.fields(member)} if dataclasses.is_dataclass(member) else set()
+    assert described(member, "Attributes") <= fields
+    members = [member, *vars(member).values()] if inspect.isclass(member) else [member]
+    for each in filter(callable, members):
+        if described(each, "Args"):
+            assert described(each, "Args") <= set(inspect.signature(each).parameters), each
 
 
 @PACKAGES
