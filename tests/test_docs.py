@@ -161,3 +161,13 @@ def test_the_example_is_what_the_exporter_writes(tmp_path):
     for name in ("gru4.c", "gru4.h"):
         same = (tmp_path / name).read_text() == (ROOT / "export/examples" / name).read_text()
         assert same, f"export/examples/{name} is not what the exporter writes: run export/examples/gru4.py"
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if text.name != "CHANGELOG.md"], ids=document.name)
+def test_the_named_source_files_exist(text):
+    folders = [ROOT / name for name in ("edgernn", "export", "tests", "bench", "docs")]
+    known = {path.name for folder in folders for path in folder.rglob("*.*")}
+    for path in re.findall(r"`([\w/.]+\.(?:py|cpp|svg))`", text.read_text(encoding="utf-8")):
+        stands = any((folder / path).exists() for folder in (ROOT, ROOT / "export/edgernn_export"))
+        generated = text.is_relative_to(ROOT / "docs")  # a guide also names files that it writes
+        assert stands or ("/" not in path and (generated or path in known)), path
