@@ -143,7 +143,7 @@ def units(data: Path) -> dict[str, Any]:
 
 def blocks(data: Path) -> dict[str, Any]:
     """GRU-128 with 80 % of its blocks zero in int8, trained further and taught by itself as it was."""
-    how = ("--prune", "blocks=0.8", "--quantize", "dynamic_wi8_afp32", "--teacher")
+    how = ("--prune", "blocks=0.8", "--precision", "dynamic_wi8_afp32", "--teacher")
     rows = [compressed(128, seed, data, "blocks", (*how, model(128, seed)), ("training.epochs=60",)) for seed in SEEDS]
     for row, seed in zip(rows, SEEDS, strict=True):
         row["bytes_int8"] = len(edgernn.artifact.rnn.dumps(quantize(trained(128, seed, data))))
@@ -156,7 +156,7 @@ def blocks(data: Path) -> dict[str, Any]:
 
 def smallest(data: Path) -> dict[str, Any]:
     """Small models of four bits, trained further as such: which of them keeps 96 %."""
-    how, settings = ("--quantize", "weight_only_wi4_afp32", "--qat"), ("training.rate=4e-3", "training.epochs=8")
+    how, settings = ("--precision", "weight_only_wi4_afp32", "--qat"), ("training.rate=4e-3", "training.epochs=8")
     found = {
         f"GRU-{hidden}": [compressed(hidden, seed, data, "four-bits", how, settings) for seed in SEEDS]
         for hidden in TINY

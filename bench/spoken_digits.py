@@ -66,7 +66,7 @@ def compressed(
     folder = CACHE / f"GRU-{hidden}-{seed}-{name}"
     source, out = model(hidden, seed), folder / "model.rnn"
     said = sets([f"model.hidden={hidden}", f"training.seed={seed}", *settings])
-    command = ["compress", source, out, *how, "--finetune", RECIPE, "--data", data / FOLDER, *said, "--json"]
+    command = ["compress", source, out, *how, "--recipe", RECIPE, "--data", data / FOLDER, *said, "--json"]
     metric = json.loads(once(folder, command, folder / "said.json"))["metric"]
     after = edgernn.load(out)
     cost = count(after)

@@ -1,4 +1,4 @@
-"""`python -m edgernn`: the command, where its script is not on the path."""
+"""`python -m edgernn`: the command, where its script is not on PATH."""
 
 from edgernn.cli import main
 

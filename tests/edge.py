@@ -9,14 +9,14 @@ PRINTED = {0, 3}
 
 
 def called(*arguments: object) -> tuple[int, str, str]:
-    """The exit code, what it prints, and what it tells beside."""
+    """Return the exit code, standard output and standard error."""
     with CliRunner().isolation() as (out, err, _):
         code = call(cli, [str(argument) for argument in arguments], "edgernn")
         return code, out.getvalue().decode(), err.getvalue().decode()
 
 
 def edge(*arguments: object, code: int = 0) -> str:
-    """What it prints, or else what it complains of; it must leave with this code."""
-    found, printed, complaint = called(*arguments)
-    assert found == code, (found, printed, complaint)
+    """Return standard output, or standard error after an error; the exit code must be this one."""
+    actual, printed, complaint = called(*arguments)
+    assert actual == code, (actual, printed, complaint)
     return printed if code in PRINTED else complaint

@@ -107,8 +107,8 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
         assert call(cli, [str(each) for each in arguments], "edgernn") == 0
 
     def compress(out: Path) -> None:
-        small = ["--prune", "units=0.5", "--quantize", "dynamic_wi8_afp32", "--finetune", *given]
-        command("compress", model, out / "small.rnn", *small, "--resume", out / "kept")
+        small = ["--prune", "units=0.5", "--precision", "dynamic_wi8_afp32", "--recipe", *given]
+        command("compress", model, out / "small.rnn", *small, "--checkpoint", out / "kept")
 
     def tune(out: Path) -> None:
         candidates.RUNTIMES = {"LiteRT": ".tflite"}
@@ -119,10 +119,10 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
 
     def search(out: Path) -> None:
         space = ["--space", "model.hidden=3,4", "--method", "grid"]
-        command("search", *given, *space, "--out", out / "found", "--train-on", "cpu")
+        command("search", *given, *space, "--out", out / "found", "--accelerator", "cpu")
 
     return {
-        "train": lambda out: command("train", *given, "--out", out / "run", "--device", "cpu", "--resume"),
+        "train": lambda out: command("train", *given, "--out", out / "run", "--accelerator", "cpu", "--resume"),
         "compress": compress,
         "tune": tune,
         "search": search,

@@ -235,7 +235,7 @@ def test_what_cannot_be_watched_is_refused_in_words(name, tmp_path):
 def test_the_verb_prints_alarms_with_their_times(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
     windows = told(tmp_path, {"x/s.csv": [[at(1400), at(1600)], [at(3500), at(3700)]]})
-    options = ("anomalies", persistent.name, "--data", path, "--windows", windows, "--a-week", 0)
+    options = ("anomalies", persistent.name, "--data", path, "--windows", windows, "--alarms-per-week", 0)
     code, printed, complaint = called(*options)
     assert (code, complaint) == (0, "")
     said = json.loads(called(*options, "--json")[1])

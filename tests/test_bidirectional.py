@@ -332,8 +332,8 @@ def test_the_command_says_that_it_cannot_stream(tmp_path):
     vowels()
     quick = ("--set", "training.epochs=1", "--set", "model.hidden=4", "--set", "model.bidirectional=mean")
     folder = tmp_path / "run"
-    said = edge("train", "japanese-vowels", "--data", VOWELS, *quick, "--out", folder, "--device", "cpu")
+    said = edge("train", "japanese-vowels", "--data", VOWELS, *quick, "--out", folder, "--accelerator", "cpu")
     assert "whole windows only; it cannot stream" in said
-    assert f"The model is {folder / 'model.onnx'}" in said
+    assert f"Model: {folder / 'model.onnx'}" in said
     assert "one answer for each; it cannot stream" in edge("info", folder / "model.onnx")
     assert json.loads((folder / "metrics.json").read_text())["parameters"] > 0

@@ -425,7 +425,7 @@ def test_this_machine_writes_a_profile_that_loads(tmp_path):
     assert board.formats == this.formats
     assert this.level not in isa.LEVELS or board.cpu in isa.LEVELS[this.level].cpus
     written_once = path.read_bytes()
-    assert "is there; choose another name, or --force" in edge("probe", "-o", path, code=2)
+    assert "exists; choose another name, or give --force" in edge("probe", "-o", path, code=2)
     assert path.read_bytes() == written_once
     edge("probe", "-o", path, "--force")
     assert "cannot be a profile; give a name such as" in edge("probe", "-o", tmp_path / "x.json", code=2)

@@ -148,7 +148,7 @@ def test_a_check_writes_every_report_and_a_line_of_history(model, monkeypatch):
     assert (first.commit, first.steps, first.percentile) == ("c" * 40, 4, 50)
     assert first.us["response p50"] > 0 < first.us["service p50"]
     assert first.fingerprint["backend"] == edgernn.open(model).backend
-    assert json.loads(edge("history", "h.jsonl", "--json", "-o", "h.html")) == [asdict(first), asdict(second)]
+    assert json.loads(edge("history", "h.jsonl", "--json", "--html", "h.html")) == [asdict(first), asdict(second)]
     assert Page(Path("h.html").read_text()).stands_alone()
     assert len(edge("history", "h.jsonl", "--last", 1).splitlines()) == 2
 
@@ -173,7 +173,7 @@ def test_a_commit_is_that_of_git_before_that_of_the_ci(tmp_path, monkeypatch):
         (("--history", "."), "'.' cannot be written"),
         (("--history", "/dev/null"), "it is no ordinary file"),
         (("--history", "kws.rnn"), "'kws.rnn', line 1, is no JSON"),
-        (("--junit", "r", "--markdown", "r"), "'r' is to be written twice"),
+        (("--junit", "r", "--markdown", "r"), "two reports have the path 'r'"),
     ],
 )
 def test_what_cannot_be_written_is_found_out_before_the_run(model, options, meant):

@@ -1,4 +1,4 @@
-"""The command, as a person uses it: right, wrong, with a typo, and through a pipe."""
+"""The command: correct and wrong uses, typos, and pipes."""
 
 import json
 import os
@@ -75,17 +75,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_version_lists_what_is_found():
-    said = edge("--version")
-    assert said.startswith(f"edgernn {edgernn.__version__}\n")
-    assert f"torch {torch.__version__}" in said
-    assert "tflite-runtime not installed" in said
+def test_version_lists_what_is_installed():
+    text = edge("--version")
+    assert text.startswith(f"edgernn {edgernn.__version__}\n")
+    assert f"torch {torch.__version__}" in text
+    assert "tflite-runtime not installed" in text
 
 
 @pytest.mark.parametrize("factory", ["pair", "lightning_style"])
 def test_a_factory_becomes_files(folder, factory):
-    said = edge("export", f"mynet:{factory}", "a.onnx", "a.tflite", "a.rnn")
-    assert [line.split()[0] for line in said.splitlines()] == ["a.onnx", "a.tflite", "a.rnn"]
+    text = edge("export", f"mynet:{factory}", "a.onnx", "a.tflite", "a.rnn")
+    assert [line.split()[0] for line in text.splitlines()] == ["a.onnx", "a.tflite", "a.rnn"]
     xs = np.random.default_rng(0).standard_normal((9, 6)).astype(np.float32)
     answers = [edgernn.open(folder / f"a.{suffix}").stream().run(xs) for suffix in ("onnx", "tflite", "rnn")]
     np.testing.assert_allclose(answers[0], answers[2], atol=1e-6)
@@ -109,8 +109,8 @@ def test_weights_come_from_a_file(folder, suffix):
 
 
 def test_a_graph_becomes_files(folder):
-    said = json.loads(edge("export", "kws.rnn", "b.onnx", "--json"))
-    assert said["files"] == {"b.onnx": (folder / "b.onnx").stat().st_size}
+    result = json.loads(edge("export", "kws.rnn", "b.onnx", "--json"))
+    assert result["files"] == {"b.onnx": (folder / "b.onnx").stat().st_size}
     assert (folder / "b.onnx").read_bytes() == (folder / "kws.onnx").read_bytes()
 
 
@@ -123,22 +123,22 @@ def test_the_exporter_is_a_module_too(folder):
 
 
 def test_the_help_names_every_precision():
-    said = " ".join(edge("export", "--help").split())
-    assert all(scheme in said for scheme in WEIGHTS)
+    text = " ".join(edge("export", "--help").split())
+    assert all(scheme in text for scheme in WEIGHTS)
 
 
 @pytest.mark.parametrize("scheme", WEIGHTS)
 def test_a_precision_is_chosen_on_the_way(folder, scheme):
-    said = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
+    result = json.loads(edge("export", "kws.rnn", "q.rnn", "q.onnx", "q.tflite", "--precision", scheme, "--json"))
     graph = quantize(KWS, scheme)
-    assert (said["precision"], said["graph"]) == (scheme, digest(graph))
+    assert (result["precision"], result["graph"]) == (scheme, digest(graph))
     assert edgernn.load("q.rnn") == graph
     for suffix in ("onnx", "tflite"):
         export(graph, f"wanted.{suffix}")
         assert (folder / f"q.{suffix}").read_bytes() == (folder / f"wanted.{suffix}").read_bytes()
 
 
-def test_layers_are_kept_by_name(folder):
+def test_named_layers_stay_in_float(folder):
     edge("export", "kws.rnn", "q.rnn", "--precision", "fp16", "--keep", "out")
     assert edgernn.load("q.rnn") == quantize(KWS, "fp16", keep=("out",))
     edge("export", "q.rnn", "mixed.rnn", "--precision", DYNAMIC)
@@ -159,30 +159,30 @@ def test_a_factory_is_quantized_too(folder):
 WRONG_EXPORTS = {
     "suffix": (("kws.rnn", "a.h5"), "no target writes 'a.h5'; there are .c, .onnx, .so, .tflite"),
     "missing": (("none.rnn", "a.onnx"), "'none.rnn' cannot be read: No such file"),
-    "model": (("kws.onnx", "a.onnx"), "'kws.onnx' is no model: give a .rnn file, or a factory"),
+    "model": (("kws.onnx", "a.onnx"), "'kws.onnx' is not a model: give a .rnn file, or a factory"),
     "module": (("nonet:pair", "a.onnx"), "'nonet:pair' cannot be imported: No module named 'nonet'"),
     "attribute": (("mynet:nothing", "a.onnx"), "cannot be imported: module 'mynet' has no attribute"),
-    "no function": (("mynet:number", "a.onnx"), "'mynet:number' is a int; expected a function"),
+    "no function": (("mynet:number", "a.onnx"), "'mynet:number' is of type int; expected a function"),
     "no example": (("mynet:alone", "a.onnx"), "returns no example; return (module, example) or give --example"),
     "failing": (("mynet:fails", "a.onnx"), "'mynet:fails' fails: RuntimeError: no luck; it is called without arguments"),
     "needy": (("mynet:needs", "a.onnx"), "'mynet:needs' fails: TypeError"),
     "no module": (("mynet:text", "a.onnx"), "'mynet:text' returns a tuple; expected a torch module"),
     "broken file": (("broken:pair", "a.onnx"), "'broken:pair' cannot be imported: invalid syntax"),
-    "odd digit": (("mynet:alone", "a.onnx", "--example", "1x²x4"), "is no shape"),
-    "huge": (("mynet:alone", "a.onnx", "--example", "1x99999999999x4"), "is no shape"),
+    "odd digit": (("mynet:alone", "a.onnx", "--example", "1x²x4"), "is not a shape"),
+    "huge": (("mynet:alone", "a.onnx", "--example", "1x99999999999x4"), "is not a shape"),
     "one folder": (("kws.rnn", "good.onnx", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
-    "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is no shape; expected numbers"),
+    "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is not a shape; expected numbers"),
     "wrong example": (("mynet:alone", "a.onnx", "--example", "1x10x7"), "Net does not run on the example"),
     "weights": (("mynet:pair", "a.onnx", "--weights", "w.pt"), "'w.pt' cannot be read"),
     "weights suffix": (("mynet:pair", "a.onnx", "--weights", "w.h5"), "no weights can be read from 'w.h5'; there are .pt, .pth, .safe"),
-    "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights goes with a factory"),
+    "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights needs a factory"),
     "folder": (("kws.rnn", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
     "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),
-    "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis goes with a factory"),
-    "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is no shape"),
-    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "there is no scheme 'int8'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32"),
+    "time axis twice": (("kws.rnn", "a.onnx", "--time-axis", "1"), "--time-axis needs a factory"),
+    "zero": (("mynet:alone", "a.onnx", "--example", "1x0x6"), "is not a shape"),
+    "precision": (("kws.rnn", "a.onnx", "--precision", "int8"), "'int8' is not one of 'fp16', 'weight_only_wi8_afp32', 'weight_only_wi4_afp32', 'dynamic_wi8_afp32'"),
     "keep": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "grru"), "there is no layer 'grru' to keep; did you mean 'gru'? there are gru, out"),
-    "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out goes with --precision, which is not given"),
+    "keep alone": (("kws.rnn", "a.onnx", "--keep", "out"), "--keep out needs --precision, which is missing"),
     "keep all": (("kws.rnn", "a.onnx", "--precision", "fp16", "--keep", "gru", "--keep", "out"), "no layer is left to quantize as fp16: the model stays fp32"),
     "runtime": (("kws.rnn", "a.tflite", "--runtime", "tflite"), "'tflite' does not run 'a.tflite'; did you mean 'tflite-runtime'?"),
     "runtime of another": (("kws.rnn", "a.tflite", "b.rnn", "--runtime", "tflite-runtime"), "'tflite-runtime' does not run 'b.rnn'; there are numpy"),
@@ -216,21 +216,26 @@ BAD_WEIGHTS = {
 
 
 @pytest.mark.parametrize("name", BAD_WEIGHTS)
-def test_weights_that_are_none_are_refused(folder, name):
+def test_weights_that_cannot_be_loaded_are_refused(folder, name):
     make, path, words = BAD_WEIGHTS[name]
     make()
     assert words in edge("export", "mynet:pair", "a.onnx", "--weights", path, code=2)
 
 
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
-def test_info_says_what_a_file_is(folder, suffix):
-    said = json.loads(edge("info", f"kws.{suffix}", "--json"))
-    assert (said["inputs"], said["outputs"], said["states"], said["labels"]) == (10, 4, {"gru.h": 16}, list(KWS.labels))
+def test_info_prints_what_a_file_contains(folder, suffix):
+    result = json.loads(edge("info", f"kws.{suffix}", "--json"))
+    assert (result["inputs"], result["outputs"], result["states"], result["labels"]) == (
+        10,
+        4,
+        {"gru.h": 16},
+        list(KWS.labels),
+    )
     text = edge("info", f"kws.{suffix}")
     assert "gru.h (16)" in text
     assert "period_ms      10.0" in text
     if suffix == "rnn":
-        assert said["macs"] == 3 * 16 * 26 + 64
+        assert result["macs"] == 3 * 16 * 26 + 64
         assert "gru" in text.splitlines()[-2]
 
 
@@ -240,7 +245,7 @@ def test_info_of_a_wrong_file(folder):
     assert "no backend opens 'x.txt'" in edge("info", "x.txt", code=2)
 
 
-def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
+def test_a_file_under_another_suffix_is_recognized_by_its_contents(folder):
     for suffix in ("onnx", "tflite", "so"):
         (folder / f"as.{suffix}").write_bytes((folder / "kws.rnn").read_bytes())
         assert f"'as.{suffix}' is a .rnn by what is in it" in edge("info", f"as.{suffix}", code=2)
@@ -251,41 +256,41 @@ def test_a_file_under_another_suffix_is_known_by_what_is_in_it(folder):
     assert "'as.so' is an artifact for another runtime" in edge("bench", "as.so", code=2)
 
 
-def test_info_says_what_the_integers_at_the_door_stand_for(folder):
+def test_info_prints_the_values_that_integer_inputs_and_outputs_stand_for(folder):
     edgernn.save(quantize(calibrate(KWS, [frames(KWS, 50)], growing="accept"), "static_wi8_ai8"), "whole.rnn")
     lines = edge("info", "whole.rnn").splitlines()
     assert "same_bits      answers and states, in numpy and compiled code" in lines
     line = next(line for line in lines if line.startswith("quantization"))
     quantization = json.loads(edge("info", "whole.rnn", "--json"))["quantization"]
-    found = dict(each.split(" = ") for each in line.removeprefix("quantization").strip().split(", "))
-    assert found.keys() == quantization.keys()
+    formulas = dict(each.split(" = ") for each in line.removeprefix("quantization").strip().split(", "))
+    assert formulas.keys() == quantization.keys()
     for name, qparams in quantization.items():
         for whole in (-100, 7):
-            said = found[name].replace(f"int{qparams['bits']}", str(whole))
-            assert eval(said) == pytest.approx((whole - qparams["zero"]) * qparams["scale"], rel=1e-6)
+            text = formulas[name].replace(f"int{qparams['bits']}", str(whole))
+            assert eval(text) == pytest.approx((whole - qparams["zero"]) * qparams["scale"], rel=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["rnn", "onnx", "tflite"])
 def test_run_streams_a_file(folder, suffix):
-    wanted = edgernn.open(f"kws.{suffix}").stream().run(frames(KWS, 12))
-    printed = edge("run", f"kws.{suffix}", "--input", "frames.npy")
-    np.testing.assert_array_equal(np.array([line.split(",") for line in printed.splitlines()], np.float32), wanted)
-    edge("run", f"kws.{suffix}", "--input", "frames.npy", "--output", "out.npy")
-    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    expected = edgernn.open(f"kws.{suffix}").stream().run(frames(KWS, 12))
+    printed = edge("run", f"kws.{suffix}", "--frames", "frames.npy")
+    np.testing.assert_array_equal(np.array([line.split(",") for line in printed.splitlines()], np.float32), expected)
+    edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--out", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), expected)
     np.savetxt("frames.csv", frames(KWS, 12), delimiter=",", fmt="%.9g")
-    edge("run", f"kws.{suffix}", "--input", "frames.csv", "--output", "out.csv")
-    np.testing.assert_array_equal(np.loadtxt("out.csv", delimiter=",", dtype=np.float32), wanted)
-    said = json.loads(edge("run", f"kws.{suffix}", "--input", "frames.npy", "--json"))
-    np.testing.assert_array_equal(np.float32(said["outputs"]), wanted)
-    assert said["labels"] == list(KWS.labels)
+    edge("run", f"kws.{suffix}", "--frames", "frames.csv", "--out", "out.csv")
+    np.testing.assert_array_equal(np.loadtxt("out.csv", delimiter=",", dtype=np.float32), expected)
+    result = json.loads(edge("run", f"kws.{suffix}", "--frames", "frames.npy", "--json"))
+    np.testing.assert_array_equal(np.float32(result["outputs"]), expected)
+    assert result["labels"] == list(KWS.labels)
 
 
 def test_run_answers_a_pipe_line_by_line(folder):
     """Each answer must come before the next frame is sent."""
-    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--input", "-"]
-    wanted = edgernn.open("kws.rnn").stream().run(frames(KWS, 3))
+    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--frames", "-"]
+    expected = edgernn.open("kws.rnn").stream().run(frames(KWS, 3))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
-        for frame, answer in zip(frames(KWS, 3), wanted, strict=True):
+        for frame, answer in zip(frames(KWS, 3), expected, strict=True):
             pipe.stdin.write(",".join(map(str, frame)) + "\n")
             pipe.stdin.flush()
             np.testing.assert_array_equal(np.float32(pipe.stdout.readline().split(",")), answer)
@@ -294,7 +299,7 @@ def test_run_answers_a_pipe_line_by_line(folder):
 
 
 def test_a_pipe_of_bytes_is_refused_with_its_line(folder):
-    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--input", "-"]
+    command = [sys.executable, "-m", "edgernn", "run", "kws.rnn", "--frames", "-"]
     done = subprocess.run(
         command,
         input=b"1,2,3,4,5,6,7,8,9,10\n1,\xff2\n",
@@ -309,16 +314,16 @@ def test_a_pipe_of_bytes_is_refused_with_its_line(folder):
 def test_symbols_beyond_the_integer_are_refused(folder):
     edgernn.save(GRAPHS["Embedding"], "symbols.rnn")
     np.save("x.npy", np.array([[2**32 + 1]]))
-    assert "expected int32 of shape (time, inputs)" in edge("run", "symbols.rnn", "--input", "x.npy", code=2)
+    assert "expected int32 of shape (time, inputs)" in edge("run", "symbols.rnn", "--frames", "x.npy", code=2)
 
 
-def test_what_is_no_number_is_null_in_json(folder):
+def test_nan_and_infinity_are_null_in_json(folder):
     from edgernn.cells import Activation
     from edgernn.model.graph import Graph, Layer
 
     edgernn.save(Graph((Layer("relu", Activation("relu")), Layer("log", Activation("log"))), 1), "log.rnn")
     (folder / "x.csv").write_text("-1\n1\n")
-    assert json.loads(edge("run", "log.rnn", "--input", "x.csv", "--json"))["outputs"] == [[None], [0.0]]
+    assert json.loads(edge("run", "log.rnn", "--frames", "x.csv", "--json"))["outputs"] == [[None], [0.0]]
 
 
 def test_a_full_screen_is_no_traceback(folder):
@@ -334,21 +339,21 @@ def test_a_full_screen_is_no_traceback(folder):
 
 
 def test_labels_and_period_travel(folder):
-    edge("export", "mynet:pair", "l.tflite", "--labels", "a,b,c", "--period-ms", "10")
-    said = json.loads(edge("info", "l.tflite", "--json"))
-    assert (said["labels"], said["period_ms"]) == (["a", "b", "c"], 10.0)
+    edge("export", "mynet:pair", "l.tflite", "--labels", "a,b,c", "--period", "10ms")
+    result = json.loads(edge("info", "l.tflite", "--json"))
+    assert (result["labels"], result["period_ms"]) == (["a", "b", "c"], 10.0)
 
 
 def test_run_reads_symbols(folder):
     graph = GRAPHS["Embedding"]
     edgernn.save(graph, "symbols.rnn")
     (folder / "text.csv").write_text("3\n0\n\n8\n")
-    wanted = edgernn.open("symbols.rnn").stream().run(np.array([[3], [0], [8]], np.int32))
-    edge("run", "symbols.rnn", "--input", "text.csv", "--output", "out.npy")
-    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    expected = edgernn.open("symbols.rnn").stream().run(np.array([[3], [0], [8]], np.int32))
+    edge("run", "symbols.rnn", "--frames", "text.csv", "--out", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), expected)
     np.save("text.npy", np.array([[3], [0], [8]]))
-    edge("run", "symbols.rnn", "--input", "text.npy", "--output", "out.npy")
-    np.testing.assert_array_equal(np.load("out.npy"), wanted)
+    edge("run", "symbols.rnn", "--frames", "text.npy", "--out", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), expected)
 
 
 WRONG_RUNS = {
@@ -371,37 +376,37 @@ def test_a_wrong_input_is_refused_with_its_place(folder, name):
     source, data, words = WRONG_RUNS[name]
     if data is not None:
         (folder / source).write_bytes(data)
-    assert words in edge("run", "kws.rnn", "--input", source, "--output", "out.npy", code=2)
+    assert words in edge("run", "kws.rnn", "--frames", source, "--out", "out.npy", code=2)
     assert not (folder / "out.npy").exists()
 
 
 def test_arrays_of_another_shape_or_kind_are_refused(folder):
     for array in (np.zeros(10), np.zeros((2, 10), complex)):
         np.save("x.npy", array)
-        assert "expected float32 of shape (time, inputs)" in edge("run", "kws.rnn", "--input", "x.npy", code=2)
+        assert "expected float32 of shape (time, inputs)" in edge("run", "kws.rnn", "--frames", "x.npy", code=2)
 
 
 def test_an_output_of_another_kind_is_refused(folder):
     assert "no results can be written to 'o.txt'" in edge(
-        "run", "kws.rnn", "--input", "frames.npy", "--output", "o.txt", code=2
+        "run", "kws.rnn", "--frames", "frames.npy", "--out", "o.txt", code=2
     )
 
 
 def test_a_bad_frame_can_be_held(folder):
     (folder / "x.csv").write_text("1,2,3,4,5,6,7,8,9,nan\n")
-    assert len(edge("run", "kws.rnn", "--input", "x.csv", "--on-bad-input", "hold").splitlines()) == 1
+    assert len(edge("run", "kws.rnn", "--frames", "x.csv", "--on-bad-input", "hold").splitlines()) == 1
 
 
 def test_a_reader_that_leaves_is_no_error(folder):
     np.save("long.npy", np.zeros((20000, 10), np.float32))
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {sys.executable} -m edgernn run kws.onnx --input long.npy | head -1"],
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m edgernn run kws.onnx --frames long.npy | head -1"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
-def test_bench_tells_time_size_and_error(folder):
+def test_bench_prints_time_size_and_error(folder):
     rows = json.loads(
         edge("bench", "kws.onnx", "kws.tflite", "kws.rnn", "--reference", "kws.rnn", "--steps", "100", "--json")
     )
@@ -417,8 +422,8 @@ def test_bench_tells_time_size_and_error(folder):
 
 def test_bench_against_another_model_is_refused(folder):
     edgernn.save(GRAPHS["Gru"], "other.rnn")
-    said = edge("bench", "kws.onnx", "--reference", "other.rnn", "--steps", "100", code=2)
-    assert "'kws.onnx' was not exported from the reference" in said
+    text = edge("bench", "kws.onnx", "--reference", "other.rnn", "--steps", "100", code=2)
+    assert "'kws.onnx' was not exported from the reference" in text
 
 
 def test_a_typo_is_answered(folder):
@@ -435,7 +440,7 @@ def test_a_model_that_differs_is_code_one(folder, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_demo_tells_the_whole_story(folder):
+def test_the_demo_trains_exports_and_streams(folder):
     done = subprocess.run([sys.executable, "-m", "edgernn", "demo"], capture_output=True, text=True, check=True)
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("edgernn-demo/motor.")]
     assert [row[0] for row in rows] == [f"edgernn-demo/motor.{suffix}" for suffix in ("rnn", "onnx", "tflite")]
@@ -449,6 +454,6 @@ def test_the_demo_tells_the_whole_story(folder):
     assert {row["file"] for row in json.loads(again.stdout)} == {row[0] for row in rows}
 
 
-def test_a_demo_without_room_says_so(folder):
+def test_a_demo_refuses_a_file_as_its_folder(folder):
     (folder / "taken").write_text("")
-    assert "the folder 'taken' cannot be made" in edge("demo", "--output", "taken", code=2)
+    assert "the folder 'taken' cannot be made" in edge("demo", "--out", "taken", code=2)

@@ -247,7 +247,7 @@ def test_a_board_that_knows_too_little_leaves_the_measured_step(made):
 @pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_it(copied, vowels):
     found, folder = copied
-    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--device", BOARD]
+    call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--board", BOARD]
     call += ["--out", folder, *(part for each in SMALL for part in ("--set", each))]
     said = edge(*call, "--json")
     assert said.exit_code == 0, said.output

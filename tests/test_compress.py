@@ -26,7 +26,7 @@ from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
-from edgernn.passes.pruning import Plan, plan
+from edgernn.passes.pruning import Pruning, plan
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
@@ -233,13 +233,13 @@ def test_what_cannot_be_is_told_before_the_training(known):
 
 
 PLANS = {
-    ("units=0.5",): Plan(0.5),
-    ("blocks=0.8",): Plan(0.0, Blocks(0.8, 1)),
-    ("magnitude=0.25", "units=0.5"): Plan(0.5, Magnitude(0.25)),
-    ("2:4",): Plan(0.0, FewOf(2, 4)),
-    ("1:8",): Plan(0.0, FewOf(1, 8)),
-    ("energy=0.9", "units=0.5", "2:4"): Plan(0.5, FewOf(2, 4), 0.9),
-    (): Plan(),
+    ("units=0.5",): Pruning(0.5),
+    ("blocks=0.8",): Pruning(0.0, Blocks(0.8, 1)),
+    ("magnitude=0.25", "units=0.5"): Pruning(0.5, Magnitude(0.25)),
+    ("2:4",): Pruning(0.0, FewOf(2, 4)),
+    ("1:8",): Pruning(0.0, FewOf(1, 8)),
+    ("energy=0.9", "units=0.5", "2:4"): Pruning(0.5, FewOf(2, 4), 0.9),
+    (): Pruning(),
 }
 
 
@@ -287,7 +287,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_table_says_what_is_in_the_files(folder):
     said = json.loads(
-        edge("compress", "kws.rnn", "small.rnn", "--prune", "blocks=0.75", "--quantize", "dynamic_wi8_afp32", "--json")
+        edge("compress", "kws.rnn", "small.rnn", "--prune", "blocks=0.75", "--precision", "dynamic_wi8_afp32", "--json")
     )
     before, after = load("kws.rnn"), load("small.rnn")
     assert after.layers == quantize(prune_weights(before, Blocks(0.75, 4))).layers
@@ -318,7 +318,7 @@ def test_the_table_is_read_by_people(folder):
 def test_matrices_that_became_two_are_named(folder):
     said = edge("compress", "kws.rnn", "small.rnn", "--prune", "energy=0.5", "--keep", "out")
     line = next(line for line in said.splitlines() if line.startswith("factored"))
-    assert line.split(maxsplit=2)[1:] == ["2", "matrices: gru.w, gru.u; others would gain nothing"]
+    assert line.split(maxsplit=2)[1:] == ["2", "matrices: gru.w, gru.u; factoring the others saves nothing"]
     assert dumps(load("small.rnn")) == dumps(factorize(load("kws.rnn"), 0.5, keep=("out",)))
 
 
@@ -335,7 +335,7 @@ def test_a_runtime_that_is_not_there_is_said(folder, monkeypatch):
         return export(graph, path)
 
     monkeypatch.setattr(races, "export", absent)
-    said = json.loads(edge("compress", "kws.rnn", "small.rnn", "--quantize", "fp16", "--json"))
+    said = json.loads(edge("compress", "kws.rnn", "small.rnn", "--precision", "fp16", "--json"))
     gone = said["steps"][2]
     assert gone["runtime"] == "LiteRT"
     assert gone["faster"] is None
@@ -359,9 +359,9 @@ def test_the_advice_is_what_was_measured():
 
 def test_a_model_is_pruned_and_trained_further_in_one_command(motor, folder):
     said = json.loads(edge(
-        "compress", motor / "run/model.rnn", "small.rnn", "--prune", "units=0.5", "--prune", "blocks=0.5", "--quantize", "dynamic_wi8_afp32",
-        "--finetune", motor / "small.toml", "--data", motor / "motor.npz", "--importance", "taylor", "--set", "training.epochs=2",
-        "--keep", "head", "--at-once", "--json",
+        "compress", motor / "run/model.rnn", "small.rnn", "--prune", "units=0.5", "--prune", "blocks=0.5", "--precision", "dynamic_wi8_afp32",
+        "--recipe", motor / "small.toml", "--data", motor / "motor.npz", "--importance", "taylor", "--set", "training.epochs=2",
+        "--keep", "head", "--one-shot", "--json",
     ))  # fmt: skip
     small = load("small.rnn")
     assert small.states == {"layers_0.h": 16}
@@ -382,11 +382,11 @@ def test_an_interrupted_fine_tuning_says_how_to_go_on(motor, tmp_path, monkeypat
         signal.SIGINT, signal.default_int_handler
     )  # a shell has it ignored by what runs in the background
     said = edge(
-        "compress", motor / "run/model.rnn", tmp_path / "small.rnn", "--prune", "units=0.5", "--finetune", motor / "small.toml",
-        "--data", motor / "motor.npz", "--set", "training.epochs=3", "--resume", tmp_path / "kept", code=130,
+        "compress", motor / "run/model.rnn", tmp_path / "small.rnn", "--prune", "units=0.5", "--recipe", motor / "small.toml",
+        "--data", motor / "motor.npz", "--set", "training.epochs=3", "--checkpoint", tmp_path / "kept", code=130,
     )  # fmt: skip
     signal.signal(signal.SIGINT, before)
-    assert f"What is finished is kept in '{tmp_path / 'kept'}': the same command goes on.\n" in said
+    assert f"Finished epochs are saved in '{tmp_path / 'kept'}': the same command continues.\n" in said
     assert said.splitlines()[-1] == "interrupted"
     assert (tmp_path / "kept/float/last.ckpt").exists()
     assert not (tmp_path / "small.rnn").exists()
@@ -394,7 +394,7 @@ def test_an_interrupted_fine_tuning_says_how_to_go_on(motor, tmp_path, monkeypat
 
 def test_lost_accuracy_is_not_recommended():
     fell = {"name": "accuracy", "better": "maximize", "before": 0.95, "after": 0.9, "cut": 0.3}
-    assert _advice("x", fell) == "x. But accuracy goes from 0.95 to 0.9: prune less, or train longer, before it is used"
+    assert _advice("x", fell) == "x. But accuracy goes from 0.95 to 0.9: prune less, or train longer, before you use it"
     assert _advice("x", fell | {"after": 0.945}) == "x; accuracy goes from 0.95 to 0.945"
     error = {"name": "rmse", "better": "minimize", "before": 2.0, "after": 2.5, "cut": 9.0}
     assert "But rmse goes from 2 to 2.5" in _advice("x", error)
@@ -402,17 +402,17 @@ def test_lost_accuracy_is_not_recommended():
 
 
 WRONG = {
-    ("kws.rnn", "a.rnn"): "nothing is asked; give --prune, --quantize or both",
+    ("kws.rnn", "a.rnn"): "there is nothing to do; give --prune, --precision or both",
     ("kws.rnn", "a.onnx", "--prune", "units=0.5"): "a model is written as .rnn, not as 'a.onnx'",
-    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--finetune", "motor"): "--finetune RECIPE and --data PATH go together",
-    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--data", "x"): "--finetune RECIPE and --data PATH go together",
-    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--importance", "taylor"): "--importance taylor goes with a recipe",
-    ("kws.rnn", "a.rnn", "--prune", "2:4", "--at-once"): "--at-once goes with a recipe",
-    ("kws.rnn", "a.rnn", "--prune", "2:4", "--set", "training.epochs=1"): "--set goes with a recipe",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--recipe", "motor"): "--recipe and --data need each other",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--data", "x"): "--recipe and --data need each other",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.5", "--importance", "taylor"): "--importance taylor needs a recipe",
+    ("kws.rnn", "a.rnn", "--prune", "2:4", "--one-shot"): "--one-shot needs a recipe",
+    ("kws.rnn", "a.rnn", "--prune", "2:4", "--set", "training.epochs=1"): "--set needs a recipe",
     ("kws.rnn", "a.rnn", "--prune", "unts=0.5"): "did you mean 'units'",
     ("kws.rnn", "a.rnn", "--prune", "units=0.99"): "layer 'gru' has 32 units that can go, and 0.99 of them is all",
     ("kws.rnn", "a.rnn", "--prune", "2:4", "--keep", "grru"): "there is no layer 'grru' to keep",
-    ("kws.rnn", "a.rnn", "--quantize", "int3"): "there is no scheme 'int3'",
+    ("kws.rnn", "a.rnn", "--precision", "int3"): "'int3' is not one of 'fp16'",
     ("none.rnn", "a.rnn", "--prune", "2:4"): "'none.rnn' cannot be read",
     ("kws.rnn", "gone/a.rnn", "--prune", "units=0.99"): "'gone/a.rnn' cannot be written",  # before anything is pruned
 }  # fmt: skip

@@ -87,7 +87,7 @@ def test_a_model_agrees_with_itself_and_one_output_chooses_nothing():
 @pytest.mark.parametrize("scheme", STATIC)
 def test_ranges_are_learnt_from_the_file(scheme, method, folder):
     said = json.loads(edge(
-        "compress", "kws.rnn", "small.rnn", "--quantize", scheme, "--calibrate", "real.npz", "--calibration-method", method, "--json"
+        "compress", "kws.rnn", "small.rnn", "--precision", scheme, "--calibrate", "real.npz", "--calibration-method", method, "--json"
     ))  # fmt: skip
     runs = [*SEQUENCES.values()]
     wanted = quantize(calibrate(KWS, runs, method), scheme)
@@ -109,7 +109,7 @@ def test_ranges_are_those_of_what_pruning_left(folder):
         "small.rnn",
         "--prune",
         "units=0.5",
-        "--quantize",
+        "--precision",
         "static_wi8_ai8",
         "--calibrate",
         "real.npz",
@@ -120,10 +120,10 @@ def test_ranges_are_those_of_what_pruning_left(folder):
 def test_a_model_that_has_ranges_needs_no_file_until_it_is_pruned(folder):
     ready = calibrate(KWS, [*SEQUENCES.values()])
     edgernn.save(ready, "ready.rnn")
-    edge("compress", "ready.rnn", "small.rnn", "--quantize", "static_wi8_ai8")
+    edge("compress", "ready.rnn", "small.rnn", "--precision", "static_wi8_ai8")
     assert ends(load("small.rnn")) == ends(ready)
     assert NO_FRAMES in edge(
-        "compress", "ready.rnn", "a.rnn", "--prune", "units=0.5", "--quantize", "static_wi8_ai8", code=2
+        "compress", "ready.rnn", "a.rnn", "--prune", "units=0.5", "--precision", "static_wi8_ai8", code=2
     )
 
 
@@ -133,7 +133,7 @@ def test_the_table_says_how_far_it_answers_alike_and_where_it_runs(folder, monke
     from edgernn.latency.steps import in_turn
 
     monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
-    said = edge("compress", "kws.rnn", "small.rnn", "--quantize", "static_wi8_ai8", "--calibrate", "real.npz")
+    said = edge("compress", "kws.rnn", "small.rnn", "--precision", "static_wi8_ai8", "--calibrate", "real.npz")
     alike = agreement(KWS, load("small.rnn"), [*SEQUENCES.values()])
     lines = {line.split("  ")[0]: line.split() for line in said.splitlines()}
     assert lines["answers changed"][2:] == [str(alike.changed), "of", "72", "calibration", "frames"]
@@ -145,7 +145,7 @@ def test_the_table_says_how_far_it_answers_alike_and_where_it_runs(folder, monke
 def test_a_state_that_grows_is_accepted_when_that_is_said(folder):
     edgernn.save(ADDS_UP, "sum.rnn")
     np.save("up.npy", np.abs(frames(ADDS_UP, 200)))
-    command = ("compress", "sum.rnn", "a.rnn", "--quantize", "static_wi8_ai16", "--calibrate", "up.npy")
+    command = ("compress", "sum.rnn", "a.rnn", "--precision", "static_wi8_ai16", "--calibrate", "up.npy")
     told = edge(*command, code=2)
     assert "state 'sum.h' keeps growing" in told
     assert "(--accept-growing)" in told
@@ -158,8 +158,8 @@ def test_a_recipe_calibrates_on_its_training_part_or_on_the_file(given, motor, f
     loud = np.load(motor / "motor.npz")["x_train"][:8] * np.float32(3)
     np.savez("real.npz", *loud)
     said = json.loads(edge(
-        "compress", motor / "run/model.rnn", "small.rnn", "--quantize", "static_wi8_ai8", *given,
-        "--finetune", motor / "small.toml", "--data", motor / "motor.npz", "--set", "training.epochs=1", "--json",
+        "compress", motor / "run/model.rnn", "small.rnn", "--precision", "static_wi8_ai8", *given,
+        "--recipe", motor / "small.toml", "--data", motor / "motor.npz", "--set", "training.epochs=1", "--json",
     ))  # fmt: skip
     shown = loud if given else np.load(motor / "motor.npz")["x_train"]
     seen = load("small.rnn").ranges["x"]
@@ -206,7 +206,7 @@ def test_bad_frames_are_told_and_nothing_is_written(given, folder):
         np.savez(name, **array) if name.endswith("z") else np.save(name, array)
     for name, text in TEXTS.items():
         (folder / name).write_text(text)
-    assert WRONG[given] in edge("compress", "kws.rnn", "out.rnn", "--quantize", "static_wi8_ai8", *given, code=2)
+    assert WRONG[given] in edge("compress", "kws.rnn", "out.rnn", "--precision", "static_wi8_ai8", *given, code=2)
     assert not (folder / "out.rnn").exists()
 
 
@@ -214,13 +214,13 @@ def test_bad_frames_are_told_and_nothing_is_written(given, folder):
     ("option", "given"), [("--accept-growing", ()), ("--calibration-method", ("mse",))], ids=["growing", "method"]
 )
 def test_what_is_only_of_integers_needs_a_precision_of_integers(option, given, folder):
-    told = edge("compress", "kws.rnn", "out.rnn", "--quantize", "dynamic_wi8_afp32", option, *given, code=2)
-    assert f"{option} goes with a precision of integers; give --quantize static_wi8_ai8 or static_wi8_ai16" in told
+    told = edge("compress", "kws.rnn", "out.rnn", "--precision", "dynamic_wi8_afp32", option, *given, code=2)
+    assert f"{option} needs a precision of integers; give --precision static_wi8_ai8 or static_wi8_ai16" in told
 
 
 def test_frames_that_do_not_fit_are_told_in_every_precision(folder):
     np.save("narrow.npy", ARRAYS["narrow.npy"])
     told = edge(
-        "compress", "kws.rnn", "out.rnn", "--quantize", "dynamic_wi8_afp32", "--calibrate", "narrow.npy", code=2
+        "compress", "kws.rnn", "out.rnn", "--precision", "dynamic_wi8_afp32", "--calibrate", "narrow.npy", code=2
     )
     assert "sequence 0 is float32 of shape (50, 9)" in told

@@ -224,24 +224,24 @@ def model(tmp_path):
 @pytest.mark.parametrize("board", boards.names())
 def test_the_command_says_what_the_function_says(model, board):
     found = estimate(KWS, boards.load(board))
-    said = json.loads(edge("estimate", model, "--device", board, "--json"))
+    said = json.loads(edge("estimate", model, "--board", board, "--json"))
     assert (said["step_us"], said["device"], said["held_in"]) == (found.step_us, board, found.held_in)
     assert said["cost"]["macs"] == 3 * 16 * 26 + 64
-    text = edge("estimate", model, "--device", board)
+    text = edge("estimate", model, "--board", board)
     assert "MACs       1,312\n" in text
     assert f"weights    {found.cost.weight_bytes:,} bytes" in text
     if found.step_us is not None:
-        assert f"{found.step_us:.3g} us, an estimate and no measurement" in text
+        assert f"{found.step_us:.3g} us, an estimate, not a measurement" in text
         assert all(f"- {line}" in text for line in found.assumptions)
 
 
 def test_the_command_says_why_there_is_no_time(model, tmp_path):
     (tmp_path / "slow.toml").write_text('title = "A board of which nothing is known"\n')
-    text = edge("estimate", model, "--device", tmp_path / "slow.toml")
+    text = edge("estimate", model, "--board", tmp_path / "slow.toml")
     assert "step       unknown: level and clock_mhz of board 'slow' are unknown" in text
 
 
 def test_the_command_refuses_other_files_and_boards(model, tmp_path):
-    assert "cannot be counted: give the .rnn file" in edge("estimate", "kws.onnx", "--device", "this", code=2)
-    assert "did you mean 'raspberrypi4'?" in edge("estimate", model, "--device", "raspberypi4", code=2)
+    assert "cannot be counted: give the .rnn file" in edge("estimate", "kws.onnx", "--board", "this", code=2)
+    assert "did you mean 'raspberrypi4'?" in edge("estimate", model, "--board", "raspberypi4", code=2)
     assert "cannot be read" in edge("estimate", tmp_path / "none.rnn", code=2)

@@ -18,7 +18,7 @@ import edgernn
 from edgernn.commands.tune import tune as command
 from edgernn.device import board
 from edgernn.errors import FileError, UsageError
-from edgernn.passes.pruning import Plan
+from edgernn.passes.pruning import Pruning
 from edgernn.train import recipe as recipes, run
 from edgernn.train.compare import cells as comparing
 from edgernn.train.compress.finetune import compressed
@@ -317,14 +317,14 @@ def compressing(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(graph, model)
-    compressed(edgernn.load(model), recipe, path, Plan(units=0.5), out=place / "kept", place=CPU)
+    compressed(edgernn.load(model), recipe, path, Pruning(units=0.5), out=place / "kept", place=CPU)
 
 
 def tuning(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(untrained(recipe, read(recipe.reader, path, recipe.options)), model)
-    said = {"settings": (), "metric_drop": 100.0, "name": "this", "prune": ("units=0.5",), "prefer": "bytes"}
+    said = {"settings": (), "metric_drop": 100.0, "board": "this", "prune": ("units=0.5",), "prefer": "bytes"}
     command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **said)
 
 

@@ -167,14 +167,14 @@ def test_the_command_says_what_fits_and_what_does_not(tmp_path):
     (tmp_path / "small.toml").write_text(SMALL.format(flash=64, isa="armv6-m"))
     (tmp_path / "odd.toml").write_text(SMALL.format(flash=4, isa="xtensa-lx7"))
     found = room(keyword_spotter(), boards.load(tmp_path / "small.toml"))
-    text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml")
-    assert f"flash      fits: {found.flash:,} of 65,536 bytes (weights 6,464, contract " in text
+    text = edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml")
+    assert f"flash      fits: {found.flash:,} of 65,536 bytes (weights 6,464, manifest " in text
     assert f"RAM        does not fit: {found.ram:,} of 1,024 bytes (states 64, scratch 592, stack " in text
     assert all(f"- {said}" in text for said in ASSUMPTIONS)
-    said = json.loads(edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "small.toml", "--json"))["room"]
+    said = json.loads(edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml", "--json"))["footprint"]
     assert (said["flash"], said["flash_fits"], said["ram_fits"]) == (found.flash, True, False)
-    text = edge("estimate", tmp_path / "m.rnn", "--device", tmp_path / "odd.toml")
-    assert "flash      does not fit: 6," in text  # the weights alone are too many
-    assert "RAM        cannot be told: 656 of 1,024 bytes" in text
-    assert "Not told: code for xtensa-lx7 was not measured." in text
-    assert "flash " not in edge("estimate", tmp_path / "m.rnn", "--device", "raspberrypi4")
+    text = edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "odd.toml")
+    assert "flash      does not fit: 7," in text  # the weights alone are too many
+    assert "RAM        unknown: 656 of 1,024 bytes" in text
+    assert "Unknown: code for xtensa-lx7 was not measured." in text
+    assert "flash " not in edge("estimate", tmp_path / "m.rnn", "--board", "raspberrypi4")

@@ -75,17 +75,17 @@ MISSING = {"1,": 1, ",2": 0, ",": 0, "nan,2": 0, '"",2': 0, "1, ": 1}
 @pytest.mark.parametrize("line", MISSING)
 def test_a_reading_that_is_missing_is_the_streams_to_refuse_or_to_mend(line, model):
     (model / "x.csv").write_text(f"1,2\n{line}\r\n3,4\n")
-    said = edge("run", "m.rnn", "--input", "x.csv", "--output", "y.csv", code=2)
+    said = edge("run", "m.rnn", "--frames", "x.csv", "--out", "y.csv", code=2)
     assert f"frame 1: element {MISSING[line]} of the frame is nan" in said
     for policy, instead in (("hold", [1, 2]), ("zero", [0, 0])):
-        edge("run", "m.rnn", "--input", "x.csv", "--output", "y.npy", "--on-bad-input", policy)
+        edge("run", "m.rnn", "--frames", "x.csv", "--out", "y.npy", "--on-bad-input", policy)
         np.testing.assert_array_equal(np.load("y.npy"), [[1, 2], instead, [3, 4]])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_pipe_with_names_and_gaps_is_answered_line_by_line(end, model):
     """Each answer must come before the next frame is sent."""
-    command = [sys.executable, "-m", "edgernn", "run", "m.rnn", "--input", "-", "--on-bad-input", "hold"]
+    command = [sys.executable, "-m", "edgernn", "run", "m.rnn", "--frames", "-", "--on-bad-input", "hold"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as pipe:
         pipe.stdin.write(f"\ufeffleft,right{end}".encode())
         for line, answer in (("1,2", [1, 2]), (",7", [1, 2]), ("3,4", [3, 4])):
@@ -107,7 +107,7 @@ def test_no_frames_at_all_are_an_error(text, model):
             list(read("x.csv", "float32"))
     with pytest.raises(FileError, match="the pipe holds no frames; expected some"):
         list(parsed(StringIO(text), "the pipe", "float32"))
-    assert called("run", "m.rnn", "--input", "-")[::2] == (
+    assert called("run", "m.rnn", "--frames", "-")[::2] == (
         2,
         "Error: the pipe holds no frames; expected some, (time, inputs)\n",
     )

@@ -384,8 +384,8 @@ def test_a_training_ends_at_the_batch_after_a_signal_that_is_not_ignored(
 DATA = ("small.toml", "--data", "motor.npz")
 VERBS = {
     "train": (*DATA, "--out", "new"),
-    "compress": ("run/model.rnn", "new.rnn", "--prune", "units=0.5", "--finetune", *DATA),
-    "compress without training": ("run/model.rnn", "new.rnn", "--quantize", "fp16"),
+    "compress": ("run/model.rnn", "new.rnn", "--prune", "units=0.5", "--recipe", *DATA),
+    "compress without training": ("run/model.rnn", "new.rnn", "--precision", "fp16"),
     "tune": ("run/model.rnn", "--data", "frames.npy", "-o", "new"),
     "search": (*DATA, "--space", "model.hidden=3,4", "--method", "grid", "--out", "new"),
     "compare": (*DATA, "--cells", "rnn", "--seeds", "1", "--out", "new"),
@@ -393,7 +393,7 @@ VERBS = {
     "certify": ("m.onnx", "--period", "10ms"),
     "bench": ("m.onnx",),
     "regress": ("m.onnx", "m.onnx"),
-    "sensitivity": ("run/model.rnn", "--data", "frames.npy", "--quantize", "dynamic_wi8_afp32"),
+    "sensitivity": ("run/model.rnn", "--data", "frames.npy", "--precision", "dynamic_wi8_afp32"),
     "export": ("run/model.rnn", "new.onnx"),
 }
 

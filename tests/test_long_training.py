@@ -77,7 +77,7 @@ main(sys.argv[1:])
 
 
 def command(*arguments, how=("-m", "edgernn")):
-    return [sys.executable, "-W", "error::UserWarning", *how, "train", "japanese-vowels", "--device", "cpu",
+    return [sys.executable, "-W", "error::UserWarning", *how, "train", "japanese-vowels", "--accelerator", "cpu",
             "--data", str(VOWELS), "--set", "model.hidden=16", "--set", "training.epochs=6", *arguments]  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path):
     vowels()
     done = struck("SIGINT", 1, tmp_path)
     assert done.returncode == 130
-    assert "What is finished is kept: the same command with --resume goes on.\n" in done.stderr
+    assert "Finished epochs are saved: the same command with --resume continues.\n" in done.stderr
     assert done.stderr.splitlines()[-1] == "interrupted"
     assert finished(tmp_path) == 1
 
@@ -298,7 +298,7 @@ def test_places_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(UsageError, match="0 devices on 1 machines arrived"):
         Place(devices=0)
     if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="torch sees no GPU of CUDA here; use --device cpu"):
+        with pytest.raises(UsageError, match="torch sees no GPU of CUDA here; use --accelerator cpu"):
             run.train(vowels(), VOWELS, tmp_path, place=Place("cuda"))
 
 

@@ -58,7 +58,7 @@ def folder(tmp_path, monkeypatch):
 
 def asked(scheme, *more):
     given = ("--calibrate", "shown frames.npy") if scheme in STATIC else ()
-    return ("sensitivity", "kws.rnn", "--quantize", scheme, "--data", "frames.npy", *given, *more)
+    return ("sensitivity", "kws.rnn", "--precision", scheme, "--data", "frames.npy", *given, *more)
 
 
 @pytest.mark.parametrize("scheme", BOUNDS)
@@ -125,7 +125,7 @@ def test_where_every_layer_loses_too_much_that_is_said(folder):
     assert (said["kept"]["keep"], said["kept"]["drop"], said["command"]) == ([*NAMES], 0.0, None)
     assert said["kept"]["weight_bytes"] == said["weight_bytes"]
     out = edge(*asked(FOUR_BITS, "--metric-drop", 0))
-    assert "no layer can be quantized that loses at most 0 points; allow more" in out
+    assert "every quantized layer loses more than 0 points; allow more" in out
     assert "kws-" not in out
 
 
@@ -158,7 +158,7 @@ def test_a_loss_of_an_error_is_of_what_it_was_and_the_bound_may_be_reached():
 def test_a_recipe_judges(tmp_path):
     motor = trained(tmp_path, 20, 20, hidden=8, epochs=1, batch=20, rate=1e-2)
     out = edge(
-        "sensitivity", motor / "run/model.rnn", "--quantize", FOUR_BITS, "--data", motor / "motor.npz",
+        "sensitivity", motor / "run/model.rnn", "--precision", FOUR_BITS, "--data", motor / "motor.npz",
         "--recipe", motor / "small.toml", "--set", "training.seed=3", "--json",
     )  # fmt: skip
     said, graph = json.loads(out), load(motor / "run/model.rnn")
@@ -173,12 +173,12 @@ def test_a_recipe_judges(tmp_path):
 
 
 WRONG = {
-    "scheme": (("--quantize", "weight_only_wi4_afp23"), "did you mean 'weight_only_wi4_afp32'"),
-    "ranges": (("--quantize", "static_wi8_ai8"), "whose ranges are learnt from real frames; give --calibrate FILE\n"),
-    "growing": (("--accept-growing",), "--accept-growing goes with a precision of integers"),
+    "scheme": (("--precision", "weight_only_wi4_afp23"), "Did you mean 'weight_only_wi4_afp32'?"),
+    "ranges": (("--precision", "static_wi8_ai8"), "whose ranges are learned from real frames; give --calibrate FILE\n"),
+    "growing": (("--accept-growing",), "--accept-growing needs a precision of integers"),
     "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived; expected a number from 0 on"),
     "nan": (("--metric-drop", "nan"), "a drop of nan points arrived"),
-    "settings": (("--set", "training.epochs=1"), "--set goes with a recipe; give --recipe RECIPE"),
+    "settings": (("--set", "training.epochs=1"), "--set needs a recipe; give --recipe RECIPE"),
     "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
     "calibration": (("--calibrate", "none.npy"), "'none.npy' cannot be read"),
     "model": (("kwss.rnn",), "unexpected extra argument"),

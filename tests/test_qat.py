@@ -17,7 +17,7 @@ from edge import edge
 from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Standardize
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.integer.plan import QuantizationParameters, qparams, static
+from edgernn.integer.plan import QuantizationParameters, grid as qparams, static
 from edgernn.interpreters.integer import IntegerStepper, stepper
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
 from edgernn.model.graph import INPUT, Graph
@@ -28,7 +28,7 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
 from edgernn.passes.prepare import Calibration, prepare as with_ranges
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.pruning import Plan
+from edgernn.passes.pruning import Pruning
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
@@ -572,9 +572,9 @@ def test_a_lesson_without_sense_is_refused(weight, temperature):
 def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(races, "versus", lambda *_: ())  # nothing is timed
     said = json.loads(edge(
-        "compress", folder / "run/model.rnn", tmp_path / "small.rnn", "--prune", "2:4", "--quantize", "static_wi8_ai8", "--qat",
-        "--finetune", folder / "small.toml", "--data", folder / "motor.npz", "--set", "training.epochs=1",
-        "--teacher", folder / "run/model.rnn", "--distill", "0.7", "--temperature", "3", "--json",
+        "compress", folder / "run/model.rnn", tmp_path / "small.rnn", "--prune", "2:4", "--precision", "static_wi8_ai8", "--qat",
+        "--recipe", folder / "small.toml", "--data", folder / "motor.npz", "--set", "training.epochs=1",
+        "--teacher", folder / "run/model.rnn", "--distill-weight", "0.7", "--distill-temperature", "3", "--json",
     ))  # fmt: skip
     small = load(tmp_path / "small.rnn")
     assert small.precision == "static_wi8_ai8"
@@ -597,19 +597,19 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
 
     monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
     lesson = Lesson(graph)
-    for asked in (Plan(), Plan(0.5)):
+    for asked in (Pruning(), Pruning(0.5)):
         compressed(graph, recipe, folder / "motor.npz", asked, "fp16", aware=True, lesson=lesson)
     first, second = ("", True, lesson), ("fp16", False, lesson)
     assert calls == [second, first, second]
 
 
 WRONG = {
-    ("--qat", "--prune", "2:4"): "--qat trains for the precision of --quantize SCHEME; give it",
-    ("--qat", "--quantize", "fp16"): "--qat goes with a recipe; give --finetune RECIPE and --data PATH",
-    ("--prune", "2:4", "--resume", "kept"): "--resume goes with a recipe",
-    ("--teacher", "big.rnn"): "--teacher goes with a recipe",
-    ("--prune", "2:4", "--distill", "0.5"): "--distill and --temperature go with a teacher; give --teacher FILE",
-    ("--prune", "2:4", "--temperature", "2"): "--distill and --temperature go with a teacher",
+    ("--qat", "--prune", "2:4"): "--qat needs the precision to train for; give --precision",
+    ("--qat", "--precision", "fp16"): "--qat needs a recipe; give --recipe RECIPE and --data PATH",
+    ("--prune", "2:4", "--checkpoint", "kept"): "--checkpoint needs a recipe",
+    ("--teacher", "big.rnn"): "--teacher needs a recipe",
+    ("--prune", "2:4", "--distill-weight", "0.5"): "--distill-temperature need a teacher; give",
+    ("--prune", "2:4", "--distill-temperature", "2"): "--distill-weight and --distill-temperature need",
 }
 
 

@@ -405,7 +405,7 @@ def test_a_trial_whose_loss_is_no_number_has_failed_and_the_next_begins(data, tm
 
 def command(data, out, *more):
     """The arguments of a small search of four points."""
-    said = ("--method", "grid", "--set", "training.epochs=3", "--train-on", "cpu", "--device", "raspberrypi4")
+    said = ("--method", "grid", "--set", "training.epochs=3", "--accelerator", "cpu", "--board", "raspberrypi4")
     spaces = [f"--space={each}" for each in ("model.hidden=4,6", "model.dropout=0.0,0.2", "training.rate=0.01")]
     return [
         "search",
@@ -511,7 +511,7 @@ def test_the_command_that_is_printed_trains_the_winner_again(data, tmp_path):
             *shlex.split(again)[1:],
             "--set",
             "training.validation=0.2",
-            "--device",
+            "--board",
             "cpu",
             "--out",
             tmp_path / "again",
@@ -715,12 +715,12 @@ def test_a_wrong_url_is_refused(url, words, tmp_path):
 
 
 BAD = {
-    "method": (("--method", "gird"), "there is no method 'gird'; did you mean 'grid'? there are grid, random, tpe"),
+    "method": (("--method", "gird"), "'gird' is not one of 'grid', 'random', 'tpe'. Did you mean 'grid'?"),
     "objective": (("--objective", "accuracy,latensy"), "there is no objective 'latensy'; did you mean 'latency'?"),
     "twice": (("--objective", "ram,ram"), "the objectives 'ram,ram' arrived; expected at least one, and each once"),
     "range": (("--space", "training.rate=1e-3..1e-2:log"), "a grid has no points in the range of 'training.rate'"),
     "limit": (("--max-ram-kib", "0"), "the limit ram_kib is 0.0; expected more than 0"),
-    "board": (("--device", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'?"),
+    "board": (("--board", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'?"),
     "space": (("--space", "model.hiden=4"), "there is no 'hiden' in [model]; did you mean 'hidden'?"),
 }
 

@@ -56,5 +56,5 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
 def test_the_verb_trains_on_sentences(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 120)
     arguments = ("train", "sentence-sentiment", "--data", path, "--out", tmp_path / "run", "--json")
-    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--device", "cpu"))
+    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--accelerator", "cpu"))
     assert 0 <= said["metrics"]["accuracy"] <= 1

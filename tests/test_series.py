@@ -344,7 +344,7 @@ def test_a_training_says_what_was_cut_and_no_change_is_foretold_as_within_the_da
         'title = "t"\n[data]\nreader = "series"\n[model]\nhidden = 2\n[training]\nepochs = 1\n'
     )
     said = edge(
-        "train", tmp_path / "r.toml", "--data", tmp_path / "s.csv", "--device", "cpu", "--out", tmp_path / "run"
+        "train", tmp_path / "r.toml", "--data", tmp_path / "s.csv", "--accelerator", "cpu", "--out", tmp_path / "run"
     )
     assert "persistence +1 10 on the test part" in said
     assert [note[:39] for note in caplog.messages] == ["Gaps in time: 19, 11.08 d in all, where"]

@@ -286,7 +286,7 @@ def test_another_board_is_estimated_and_never_measured(told):
     said = _text(found, written)
     assert "us, estimate" in said.splitlines()[0]
     assert "us are estimated for 'raspberrypi4', not measured" in said
-    assert "`edgernn export best.rnn NAME.so --device raspberrypi4` writes what runs there" in said
+    assert "`edgernn export best.rnn NAME.so --board raspberrypi4` compiles it for the board" in said
     with pytest.raises(UsageError, match="clock_mhz of board 'unknown' is unknown"):
         tune(KWS, evaluator, folder, bound=9, board=replace(BOARD, name="unknown", clock_mhz=None), schemes=("fp32",))
 
@@ -437,11 +437,11 @@ def test_the_command_tells_and_writes_the_best(folder):
 
 
 REFUSED = {
-    "device": (("--device", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'"),
+    "device": (("--board", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'"),
     "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived"),
-    "suffix": (("-o", "best.onnx"), "'best.onnx' has a suffix, and the winner decides that"),
-    "recipe": (("--prune", "units=0.5"), "--prune goes with a recipe, which trains what is left"),
-    "settings": (("--set", "training.epochs=1"), "--set goes with a recipe; give --recipe RECIPE"),
+    "suffix": (("-o", "best.onnx"), "'best.onnx' has a suffix, which the winner decides"),
+    "recipe": (("--prune", "units=0.5"), "--prune needs a recipe for the fine-tuning"),
+    "settings": (("--set", "training.epochs=1"), "--set needs a recipe; give --recipe RECIPE"),
     "data": (("--data", "frames.txt"), "no frames can be read from 'frames.txt'"),
     "missing": (("--data", "none.npy"), "'none.npy' cannot be read"),
 }
@@ -465,6 +465,6 @@ def test_an_interruption_leaves_no_half_and_says_how_to_go_on(folder, monkeypatc
 
     monkeypatch.setattr(tuning, "candidates", interrupted)
     said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)
-    assert "What is finished is kept in 'best.tune': the same command goes on." in said
+    assert "Finished candidates are saved in 'best.tune': the same command continues." in said
     assert [path.name for path in folder.glob("best*")] == ["best.tune"]
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]

@@ -448,24 +448,24 @@ def test_info_says_that_it_takes_whole_windows(folder):
 @pytest.mark.parametrize(("file", "source"), [("pooled", "x"), ("steps", "x"), ("symbols", "s")])
 def test_run_answers_a_whole_window(file, source, folder):
     wanted = edgernn.open(f"{file}.onnx").run(np.load(f"{source}.npy"))
-    edge("run", f"{file}.onnx", "--input", f"{source}.npy", "--output", "y.npy")
+    edge("run", f"{file}.onnx", "--frames", f"{source}.npy", "--out", "y.npy")
     np.testing.assert_array_equal(np.load("y.npy"), wanted)
-    said = edge("run", f"{file}.onnx", "--input", f"{source}.npy")
+    said = edge("run", f"{file}.onnx", "--frames", f"{source}.npy")
     assert len(said.splitlines()) == len(wanted)
     (folder / "x.csv").write_text("\n".join(",".join(map(str, row)) for row in np.load(f"{source}.npy")))
-    rows = json.loads(edge("run", f"{file}.onnx", "--input", "x.csv", "--json"))["outputs"]
+    rows = json.loads(edge("run", f"{file}.onnx", "--frames", "x.csv", "--json"))["outputs"]
     np.testing.assert_allclose(rows, wanted, atol=1e-6)
 
 
 def test_run_refuses_what_is_no_window(folder):
     (folder / "ragged.csv").write_text("1,2,3,4,5,6\n1,2,3\n")
-    assert "frame 1 has 3 values; expected 6" in edge("run", "pooled.onnx", "--input", "ragged.csv", code=2)
+    assert "frame 1 has 3 values; expected 6" in edge("run", "pooled.onnx", "--frames", "ragged.csv", code=2)
     (folder / "empty.csv").write_text("")
-    assert "'empty.csv' holds no frames" in edge("run", "pooled.onnx", "--input", "empty.csv", code=2)
+    assert "'empty.csv' holds no frames" in edge("run", "pooled.onnx", "--frames", "empty.csv", code=2)
     (folder / "nan.csv").write_text("1,2,3,4,5,nan\n")
-    assert "element 5 of frame 0 is nan" in edge("run", "pooled.onnx", "--input", "nan.csv", code=2)
-    said = edge("run", "pooled.onnx", "--input", "x.npy", "--on-bad-input", "hold", code=2)
-    assert "--on-bad-input hold mends a stream, and 'pooled.onnx' reads whole windows" in said
+    assert "element 5 of frame 0 is nan" in edge("run", "pooled.onnx", "--frames", "nan.csv", code=2)
+    said = edge("run", "pooled.onnx", "--frames", "x.npy", "--on-bad-input", "hold", code=2)
+    assert "--on-bad-input hold mends a stream, and 'pooled.onnx' takes whole windows" in said
 
 
 def test_bench_has_no_step_to_time(folder):

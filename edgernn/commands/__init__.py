@@ -1,4 +1,9 @@
-"""The verbs of the command: one file each. What a verb needs is imported when it runs, so that --help is quick."""
+"""The verbs of the command, one file each. A verb imports what it needs when it runs, so that --help is fast."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import click
 
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
@@ -21,25 +26,14 @@ from edgernn.commands.sensitivity import sensitivity
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
 
-VERBS = (
-    export,
-    info,
-    run,
-    generate,
-    anomalies,
-    bench,
-    check,
-    certify,
-    regress,
-    history,
-    devices,
-    probe,
-    estimate,
-    train,
-    compare,
-    search,
-    sensitivity,
-    compress,
-    tune,
-    demo,
+GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
+    {
+        "Train": (train, compare, search, demo),
+        "Compress": (compress, sensitivity, tune),
+        "Export": (export, info),
+        "Run": (run, generate, anomalies),
+        "Latency": (estimate, bench, check, certify, regress, history),
+        "Devices": (devices, probe),
+    }
 )
+"""A section of `edgernn --help` -> its verbs, in the order in which it lists them."""

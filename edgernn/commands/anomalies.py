@@ -1,60 +1,70 @@
-"""`edgernn anomalies`: a series through a model that foretells it, and alarms where it is far off."""
+"""`edgernn anomalies`: alarms where a forecasting model is far off."""
 
 import json
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
+from edgernn.commands.progress import status
+
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.option("--data", "path", required=True, metavar="FILE", help="The series: .csv or .parquet, with times.")
-@click.option("--windows", metavar="FILE", help="What is known, as NAB's combined_windows.json.")
-@click.option("--value", default="value", show_default=True, metavar="COLUMN")
-@click.option("--time", default="timestamp", show_default=True, metavar="COLUMN")
-@click.option("--test-share", default=0.2, show_default=True, help="The end that chooses no threshold.")
-@click.option("--a-week", default=1.0, show_default=True, help="False alarms that the rest may have in a week.")
-@click.option("--rest-hours", default=24.0, show_default=True, help="After an alarm there is none for so long.")
-@click.option("--zone", default="", metavar="NAME", help="Of times without a UTC offset, such as Europe/Berlin.")
-@click.option("--resample", default="", metavar="DURATION", help="Means over such intervals, as 10min; as in training.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.argument("model", type=PATH)
+@shared.data()
+@click.option("--windows", type=PATH, metavar="FILE", help="Read known anomalies, as NAB's combined_windows.json.")
+@click.option("--value", default="value", show_default=True, metavar="COLUMN", help="Column of the values.")
+@click.option("--time", default="timestamp", show_default=True, metavar="COLUMN", help="Column of the timestamps.")
+@click.option(
+    "--test-share", default=0.2, show_default=True, help="Do not use this share, at the end, for the threshold."
+)
+@click.option("--alarms-per-week", default=1.0, show_default=True, help="Allow this many false alarms a week.")
+@click.option("--quiet-hours", default=24.0, show_default=True, help="Raise no alarm for this long after an alarm.")
+@click.option("--zone", default="", metavar="NAME", help="Time zone of times without a UTC offset: Europe/Berlin.")
+@click.option(
+    "--resample", default="", metavar="DURATION", help="Average over intervals such as 10min, as in training."
+)
+@shared.as_json
 def anomalies(
     model: str,
-    path: str,
+    data: str,
     windows: str | None,
     value: str,
     time: str,
     test_share: float,
-    a_week: float,
-    rest_hours: float,
+    alarms_per_week: float,
+    quiet_hours: float,
     zone: str,
     resample: str,
     as_json: bool,
 ) -> None:
-    """Stream a series through MODEL and print when its forecasts were unusually far off.
+    """Raise alarms where the forecasts of a model are far off.
 
-    MODEL foretells the next value, as the recipe machine-temperature trains it, in any format. The score of a step is
-    the anomaly likelihood, from 0 to 1; the threshold is the lowest that keeps to the false alarms a week in the part
-    before the test part. Weeks and hours are those of the timestamps; after a gap the model begins anew.
+    MODEL is in any format, and forecasts the next value: the recipe machine-temperature trains such a model. The data
+    are a .csv or .parquet file with times. The score of a step is the anomaly likelihood, from 0 to 1. The threshold is
+    the lowest with at most --alarms-per-week in the part before the test part. Weeks and hours are those of the
+    timestamps. After a gap the model begins anew.
     """
     from edgernn.runtime.program import open as open_program
     from edgernn.train.evaluate.anomalies import Rule, watch
     from edgernn.train.evaluate.known import known_windows
 
     program = open_program(model)
-    known = known_windows(windows, path) if windows else []
-    rule = Rule(a_week=a_week, rest_hours=rest_hours)
+    known = known_windows(windows, data) if windows else []
+    rule = Rule(a_week=alarms_per_week, rest_hours=quiet_hours)
     columns = {"value": value, "time": time}
-    found = watch(program, path, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns)
+    with status("scoring"):
+        alarms = watch(program, data, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns)
     if as_json:
-        click.echo(json.dumps(found.said(), indent=1))
+        click.echo(json.dumps(alarms.said(), indent=1))
         return
-    for alarm in found.alarms:
+    for alarm in alarms.alarms:
         inside = "  in a known window" if alarm.known else ""
         click.echo(f"{alarm.time}  {alarm.score:.6f}  {alarm.part}{inside}")
-    for note in found.notes:
+    for note in alarms.notes:
         click.echo(note)
-    click.echo(f"threshold {found.threshold:.6f}, of {a_week:g} false alarms a week in the training part")
-    for name, part in found.parts.items():
+    click.echo(f"threshold {alarms.threshold:.6f}, for {alarms_per_week:g} false alarms a week in the training part")
+    for name, part in alarms.parts.items():
         leads = ", ".join(f"{hours:+.1f}" for hours in part.lead_hours)
         click.echo(
             f"{name}: {part.weeks:.1f} weeks, {part.found} of {part.windows} windows found, {part.false_alarms} false "

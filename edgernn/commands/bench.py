@@ -6,25 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
+from edgernn.commands.progress import bar
+
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
     from edgernn.runtime.program import Program
 
 
 @click.command(no_args_is_help=True)
-@click.argument("artifacts", nargs=-1, required=True)
+@click.argument("artifacts", nargs=-1, required=True, type=PATH)
+@click.option("--reference", type=PATH, metavar="MODEL.rnn", help="Print the error against this model in numpy.")
 @click.option(
-    "--reference", metavar="MODEL.rnn", help="The graph that they were exported from, for the error against numpy."
+    "--steps", type=click.IntRange(100), default=2000, show_default=True, help="Time this many steps, after a warm-up."
 )
-@click.option(
-    "--steps", type=click.IntRange(100), default=2000, show_default=True, help="Steps to time, after the warm-up."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@shared.as_json
 def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json: bool) -> None:
-    """Time one step of each ARTIFACT, back to back, guard and state included.
+    """Time a step of each artifact, briefly.
 
-    A short look, not a claim: the machine's other work is in it. The error is the largest difference of an output from
-    numpy in float64 over 200 steps of the same random frames.
+    Steps run back to back, with the input guard and the state. A short look, not a claim: the machine's other work is
+    included. All artifacts must come from the --reference. The error is the largest difference of an output from numpy
+    in float64, over 200 random frames.
     """
     from edgernn.artifact.rnn import load
     from edgernn.errors import UnsupportedError
@@ -35,20 +38,24 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
     for program in programs:
         if program.manifest.window:
             raise UnsupportedError(
-                f"'{program.name}' reads whole windows in both directions, and so has no step to time; bench takes "
-                "models that stream"
+                f"'{program.name}' is bidirectional: it takes whole windows and has no step to time; give a model that "
+                "streams"
             )
-    rows = [_row(program, graph, steps) for program in programs]
+    rows = []
+    with bar("timing", len(programs)) as step:
+        for program in programs:
+            rows.append(_row(program, graph, steps))
+            step(1, program.name)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    wide = max(len(name) for name in ("artifact", *artifacts))
-    click.echo(f"{'artifact':{wide}}  {'backend':22} {'bytes':>10} {'p50 us':>8} {'p99 us':>8} {'worst us':>9}  error")
+    width = max(len(name) for name in ("artifact", *artifacts))
+    click.echo(f"{'artifact':{width}}  {'backend':22} {'bytes':>10} {'p50 us':>8} {'p99 us':>8} {'worst us':>9}  error")
     for row in rows:
         error = "" if row["error"] is None else f"{row['error']:.1e}"
         unsettled = "" if row["settled"] else "  (warm-up did not settle)"
         click.echo(
-            f"{row['artifact']:{wide}}  {row['backend']:22} {row['bytes']:10,} {row['p50_us']:8.2f} "
+            f"{row['artifact']:{width}}  {row['backend']:22} {row['bytes']:10,} {row['p50_us']:8.2f} "
             f"{row['p99_us']:8.2f} {row['worst_us']:9.1f}  {error}{unsettled}"
         )
 

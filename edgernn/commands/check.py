@@ -1,23 +1,24 @@
-"""`edgernn check`: does an artifact keep its deadline on this machine."""
+"""`edgernn check`: whether an artifact meets its deadline on this machine."""
 
 from typing import Any
 
 import click
 
-from edgernn.commands.options.budget import WRITES, budgeted, planned, tell
+from edgernn.commands.options import shared
+from edgernn.commands.options.budget import REPORTS, budget_options, plan_check, run_check
 
 
 @click.command(no_args_is_help=True)
-@budgeted
-@click.option("--seconds", type=float, default=30.0, show_default=True, help="How long.")
-def check(artifact: str, seconds: float, as_json: bool, **said: Any) -> None:
-    """Hold ARTIFACT to a latency budget on this machine, for half a minute.
+@budget_options
+@shared.seconds(30.0)
+def check(artifact: str, seconds: float, as_json: bool, **options: Any) -> None:
+    """Check a latency budget on this machine (30 s).
 
-    Frames come as they would: a late step delays the next, and both count. The budget is a --period, or a --use of a
-    --device, or the model's own period. The exit code is 0 for a pass, 1 for a fail, and 3 where there is no verdict:
-    too few steps, or a machine that was not fit to be measured on. Where the governor of the clock cannot be read, as
-    in virtual machines, the verdict is of this machine as it was found. What is published is measured by `edgernn
+    Frames reach ARTIFACT at their period: a late step delays the next, and both count. The budget is a --period, a
+    --rate of a --board, or the period that the model states. The exit code is 0 for a pass, 1 for a fail, and 3 for no
+    verdict: too few steps, or a machine that is not fit for measuring. Where the governor of the clock cannot be read,
+    as in virtual machines, the verdict holds for this machine as it was found. For figures to publish, use `edgernn
     certify`.
     """
-    written = {name: said.pop(name) for name in WRITES}
-    tell(planned(artifact, seconds, 1, **said), "check", as_json=as_json, **written)
+    reports = {name: options.pop(name) for name in REPORTS}
+    run_check(plan_check(artifact, seconds, 1, **options), "check", as_json=as_json, **reports)

@@ -1,41 +1,52 @@
-"""`edgernn compare`: which cell to choose."""
+"""`edgernn compare`: train several cells and compare them."""
 
-import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import complete_recipes
+from edgernn.commands.progress import bar
+
 if TYPE_CHECKING:
     from edgernn.train.compare.table import Comparison
 
 
 @click.command(no_args_is_help=True)
-@click.argument("recipe")
-@click.option("--data", "path", required=True, metavar="PATH", help="The folder or file that the recipe reads.")
-@click.option("--cells", default="rnn,lstm,gru,birnn", show_default=True, help="With commas; bi... reads both ways.")
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each cell.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as model.hidden=64; repeat for more.")
-@click.option("--device", "board", metavar="NAME", default="this", show_default=True, help="See `edgernn devices`.")
-@click.option("--out", metavar="FOLDER", help="Where the results go; runs/compare-RECIPE unless given.")
-@click.option("--train-on", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.argument("recipe", shell_complete=complete_recipes)
+@shared.data()
+@click.option(
+    "--cells",
+    default="rnn,lstm,gru,birnn",
+    show_default=True,
+    metavar="A,B,C",
+    help="Train these cells; bi... is bidirectional.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Train each cell with this many seeds."
+)
+@shared.settings
+@shared.board()
+@shared.out("FOLDER", shown="runs/compare-RECIPE")
+@shared.accelerator
+@shared.as_json
 def compare(
     recipe: str,
-    path: str,
+    data: str,
     cells: str,
     seeds: int,
     settings: tuple[str, ...],
     board: str,
     out: str | None,
-    train_on: str,
+    accelerator: str,
     as_json: bool,
 ) -> None:
-    """Train every cell on RECIPE with several seeds, and hold them side by side with what a step costs.
+    """Compare cells on a recipe: metrics, size and step time.
 
-    A step is predicted on a board and measured on this machine. What is finished in the folder is not trained again, so
-    a comparison that was stopped goes on where it was.
+    Every cell is trained on RECIPE with several seeds. A step is predicted for a board and measured on this machine.
+    Finished trainings in the folder are not repeated: the same command continues an interrupted comparison.
     """
     from dataclasses import asdict
 
@@ -45,22 +56,29 @@ def compare(
         from edgernn.train.compare import cells as comparing
         from edgernn.train.loop.trainer import Place
         from edgernn.train.recipe import load
-    each = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
+    trainings = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
     folder = Path(out) if out is not None else Path("runs") / f"compare-{load(recipe).name}"
-    tell = functools.partial(click.echo, err=True)
-    made = comparing.compare(each, path, folder, board=board, place=Place(train_on), progress=tell)
+    with bar("trainings", len(trainings), lines=True) as step:
+        comparison = comparing.compare(
+            trainings,
+            data,
+            folder,
+            board=board,
+            place=Place(accelerator),
+            progress=lambda note: step(1, note),
+        )
     if as_json:
-        click.echo(json.dumps(asdict(made), indent=2))
+        click.echo(json.dumps(asdict(comparison), indent=2))
         return
-    click.echo(text(made))
-    click.echo(f"\nThe same with a plot is {folder / comparing.PAGE}")
+    click.echo(text(comparison))
+    click.echo(f"\nTable and plot: {folder / comparing.PAGE}")
 
 
-def text(made: "Comparison") -> str:
-    """The table as it is printed, and what must be known to read it."""
+def text(comparison: "Comparison") -> str:
+    """Return the table as it is printed, with the remarks that are needed to read it."""
     from edgernn.train.compare.table import remarks, table
 
-    head, rows = table(made)
+    head, rows = table(comparison)
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [
         "  ".join(
@@ -68,4 +86,4 @@ def text(made: "Comparison") -> str:
         )
         for cells in (head, *rows)
     ]
-    return "\n".join([made.title, "", *lines, "", *remarks(made)])
+    return "\n".join([comparison.title, "", *lines, "", *remarks(comparison)])

@@ -1,4 +1,4 @@
-"""`edgernn compress`: a smaller model, and what that came to."""
+"""`edgernn compress`: a smaller model, and what it gains and loses."""
 
 import json
 from dataclasses import asdict, replace
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.options.calibration import calibrated, calibration, check
+from edgernn.commands.options import shared
+from edgernn.commands.options.calibration import calibration_options, check_calibration, read_calibration
+from edgernn.commands.options.types import PATH, Choice
+from edgernn.commands.progress import status
 
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
@@ -19,47 +22,49 @@ if TYPE_CHECKING:
 NOTES = {
     "parameters": "",
     "zeros": "weights of matrices",
-    "macs": "those with a zero too",
+    "macs": "zeros included",
     "bytes": "of the .rnn file",
 }
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.argument("out")
-@click.option(
-    "--prune",
-    metavar="WHAT",
-    multiple=True,
-    help="units=0.5 removes hidden units; energy=0.95 factors matrices where that is smaller; blocks=0.8, "
-    "magnitude=0.5 or 2:4 puts zeros. One of each may be given.",
-)
-@click.option("--quantize", "scheme", metavar="SCHEME", help="Quantize last, as `edgernn export --precision` does.")
-@click.option("--keep", metavar="LAYER", multiple=True, help="A layer to leave as it is; repeat for more.")
-@click.option("--finetune", "recipe", metavar="RECIPE", help="Train what is left further, as this recipe says.")
-@click.option("--data", "path", metavar="PATH", help="The folder or file that the recipe reads.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as training.epochs=10.")
+@click.argument("model", metavar="MODEL.rnn", type=PATH)
+@click.argument("out", metavar="OUT.rnn", type=PATH)
+@shared.prune
+@shared.precision()
+@shared.keep
+@shared.recipe
+@shared.data(required=False)
+@shared.settings
 @click.option(
     "--importance",
-    type=click.Choice(["magnitude", "taylor"]),
+    type=Choice(["magnitude", "taylor"]),
     default="magnitude",
     show_default=True,
-    help="How units are chosen; taylor goes by gradients, and needs a recipe.",
+    help="Choose the units to prune by this; taylor uses gradients.",
 )
-@click.option("--qat", "aware", is_flag=True, help="Fine-tune it as what it will be once it is quantized.")
-@click.option("--teacher", metavar="FILE", help="A larger model in float, of which the fine-tuned one learns too.")
-@click.option("--distill", "weight", type=float, metavar="PART", help="Of the teacher in the loss; 0.5 if not given.")
-@click.option("--temperature", type=float, help="By which scores of classes are divided there; 2 if not given.")
-@calibrated
-@click.option("--resume", metavar="FOLDER", help="Keep the fine-tuning's checkpoint here, and go on from one that is.")
-@click.option("--at-once", is_flag=True, help="Put all zeros before the fine-tuning, and not little by little.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, as_json: bool, **options: Any) -> None:
-    """Prune, fine-tune and quantize MODEL.rnn, write OUT.rnn, and say what it gained and lost.
+@click.option("--qat", is_flag=True, help="Fine-tune with the rounding of --precision.")
+@click.option("--teacher", type=PATH, metavar="FILE", help="Learn from this larger float model too.")
+@click.option(
+    "--distill-weight", type=float, metavar="SHARE", show_default="0.5", help="Share of the teacher in the loss."
+)
+@click.option(
+    "--distill-temperature", type=float, show_default="2", help="Divide the scores of both by this, in that loss."
+)
+@calibration_options
+@click.option("--checkpoint", type=PATH, metavar="FOLDER", help="Save the fine-tuning here, and continue from there.")
+@click.option("--one-shot", is_flag=True, help="Put all zeros before the fine-tuning, not gradually.")
+@shared.as_json
+def compress(
+    model: str, out: str, prune: tuple[str, ...], precision: str | None, as_json: bool, **options: Any
+) -> None:
+    """Prune, fine-tune and quantize a model.
 
-    Steps are timed on this machine, before and after in turn, on every runtime that is here. With a recipe the accuracy
-    of the test part is said: before, after the cut, and at the end. With real frames, of that part or of FILE, also at
-    how many the answer changed. Nothing is claimed that was not measured.
+    units=0.5 removes hidden units, energy=0.95 factors matrices where that makes them smaller, and blocks=0.8,
+    magnitude=0.5 or 2:4 put zeros; one of each kind may be given. With --recipe and --data the model is fine-tuned, and
+    the metric of the test part is printed: before, after pruning alone, and at the end. With real frames, of the test
+    part or of --calibrate, the number of changed answers is printed too. Steps before and after are timed interleaved,
+    on every runtime of this machine.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
@@ -71,114 +76,121 @@ def compress(model: str, out: str, prune: tuple[str, ...], scheme: str | None, a
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
-    _check(prune, scheme, options)
+    _check(prune, precision, options)
     graph = rnn.load(model)
     atomic.writable(out)
-    asked, learnt = plan(prune, scheme or ""), calibration(graph, options)
+    pruning = plan([part for each in prune for part in each.split(",")], precision or "")
+    calibration = read_calibration(graph, options)
     metrics: dict[str, Any] = {}
-    start = replace(graph, ranges={}) if prune or learnt.sequences else graph  # they are no longer true, or not asked
+    # Pruning makes the ranges of the model wrong; calibration frames replace them.
+    start = replace(graph, ranges={}) if prune or calibration.sequences else graph
     if options["recipe"]:
-        after, metrics = _trained(start, asked, scheme, learnt, options)
+        after, metrics = _finetune(start, pruning, precision, calibration, options)
     else:
         keep = options["keep"]
-        after = quantized(pruned(start, asked, keep=keep), scheme, learnt, keep=keep, warns=True)
+        with status("compressing"):
+            after = quantized(pruned(start, pruning, keep=keep), precision, calibration, keep=keep, warns=True)
     alike = metrics.pop("alike", None)
-    if alike is None and learnt.sequences:
-        alike = agreement(graph, after, learnt.sequences)
-    sizes, races = (size(graph), size(after)), versus(graph, after)
-    said = _advice(advice(races), metrics)
+    if alike is None and calibration.sequences:
+        alike = agreement(graph, after, calibration.sequences)
+    with status("timing steps before and after"):
+        sizes, races = (size(graph), size(after)), versus(graph, after)
+    summary = _advice(advice(races), metrics)
     atomic.write(out, rnn.dumps(after))
     if as_json:
         steps, (old, new) = [asdict(race) for race in races], map(asdict, sizes)
-        told = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": said}
-        click.echo(json.dumps(told | {"alike": None if alike is None else asdict(alike)}, indent=2))
+        result = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": summary}
+        click.echo(json.dumps(result | {"alike": None if alike is None else asdict(alike)}, indent=2))
         return
-    rows = [*_sizes(*sizes), *_ranks(after, asked), *_metric(metrics), *_alike(alike, metrics), *_steps(races)]
-    click.echo(f"{_table(rows)}\n\n{_runs(races)}{said}")
+    rows = [*_sizes(*sizes), *_ranks(after, pruning), *_metric(metrics), *_alike(alike, metrics), *_steps(races)]
+    click.echo(f"{_table(rows)}\n\n{_runs(races)}{summary}")
 
 
-def _check(prune: tuple[str, ...], scheme: str | None, options: dict[str, Any]) -> None:
-    """That the options go together.
+def _check(prune: tuple[str, ...], precision: str | None, options: dict[str, Any]) -> None:
+    """Check that the options fit together.
 
     Raises:
         UsageError: they do not.
     """
     from edgernn.errors import UsageError
 
-    if not prune and scheme is None and options["teacher"] is None:
-        raise UsageError("nothing is asked; give --prune, --quantize or both, or a --teacher")
-    if options["aware"] and scheme is None:
-        raise UsageError("--qat trains for the precision of --quantize SCHEME; give it")
-    if options["teacher"] is None and (options["weight"] is not None or options["temperature"] is not None):
-        raise UsageError("--distill and --temperature go with a teacher; give --teacher FILE")
-    if (options["recipe"] is None) != (options["path"] is None):
-        raise UsageError("--finetune RECIPE and --data PATH go together; give both, or neither")
-    check(scheme, options)
-    for option, given in (
+    if not prune and precision is None and options["teacher"] is None:
+        raise UsageError("there is nothing to do; give --prune, --precision or both, or a --teacher")
+    if options["qat"] and precision is None:
+        raise UsageError("--qat needs the precision to train for; give --precision")
+    if options["teacher"] is None and any(options[f"distill_{name}"] is not None for name in ("weight", "temperature")):
+        raise UsageError("--distill-weight and --distill-temperature need a teacher; give --teacher FILE")
+    if (options["recipe"] is None) != (options["data"] is None):
+        raise UsageError("--recipe and --data need each other; give both, or neither")
+    check_calibration(precision, options)
+    for option, present in (
         ("--set", options["settings"]),
-        ("--at-once", options["at_once"]),
-        ("--qat", options["aware"]),
+        ("--one-shot", options["one_shot"]),
+        ("--qat", options["qat"]),
         ("--teacher", options["teacher"] is not None),
-        ("--resume", options["resume"] is not None),
+        ("--checkpoint", options["checkpoint"] is not None),
         ("--importance taylor", options["importance"] == "taylor"),
     ):
-        if given and options["recipe"] is None:
-            raise UsageError(f"{option} goes with a recipe; give --finetune RECIPE and --data PATH")
+        if present and options["recipe"] is None:
+            raise UsageError(f"{option} needs a recipe; give --recipe RECIPE and --data PATH")
 
 
-def _trained(
-    graph: "Graph", asked: "Pruning", scheme: str | None, learnt: "Calibration", options: dict[str, Any]
+def _finetune(
+    graph: "Graph", pruning: "Pruning", precision: str | None, calibration: "Calibration", options: dict[str, Any]
 ) -> tuple["Graph", dict[str, Any]]:
-    """The model pruned, trained further and quantized; and what it was worth on the way."""
+    """Prune, fine-tune and quantize; return the model and its metrics before, between and after."""
     from edgernn.artifact import rnn
     from edgernn.extras import needed
 
     with needed("fine-tuning"):
         from edgernn.train.compress.finetune import compressed
         from edgernn.train.loop.distillation import Lesson
+        from edgernn.train.loop.trainer import Place, watched_by_a_person
         from edgernn.train.recipe import load
-    given = {name: options[name] for name in ("weight", "temperature") if options[name] is not None}
-    lesson = None if options["teacher"] is None else Lesson(rnn.load(options["teacher"]), **given)
+    shares = {name: options[f"distill_{name}"] for name in ("weight", "temperature")}
+    shares = {name: value for name, value in shares.items() if value is not None}
+    lesson = None if options["teacher"] is None else Lesson(rnn.load(options["teacher"]), **shares)
     recipe = load(options["recipe"], options["settings"])
-    folder = options["resume"]
+    folder = options["checkpoint"]
     try:
         return compressed(
             graph,
             recipe,
-            options["path"],
-            asked,
-            scheme,
+            options["data"],
+            pruning,
+            precision,
             keep=options["keep"],
             by_gradient=options["importance"] == "taylor",
-            gradual=not options["at_once"],
-            aware=options["aware"],
+            gradual=not options["one_shot"],
+            aware=options["qat"],
             lesson=lesson,
-            calibration=learnt,
+            calibration=calibration,
             out=None if folder is None else Path(folder),
+            place=Place(progress=watched_by_a_person()),
         )
     except KeyboardInterrupt:
-        kept = f"What is finished is kept in '{folder}': the same command goes on."
-        click.echo(kept if folder else "Nothing is kept; with --resume FOLDER the same command goes on.", err=True)
+        saved = f"Finished epochs are saved in '{folder}': the same command continues."
+        click.echo(saved if folder else "Nothing is saved; --checkpoint FOLDER would save it.", err=True)
         raise
 
 
 def _advice(steps: str, metrics: dict[str, Any]) -> str:
     if not metrics:
-        return f"{steps}. Accuracy was not measured: give --finetune RECIPE --data PATH"
+        return f"{steps}. Accuracy was not measured: give --recipe RECIPE --data PATH"
     before, after = metrics["before"], metrics["after"]
     lost = (after - before) * (1 if metrics["better"] == "minimize" else -1)
-    told = f"{metrics['name']} goes from {before:g} to {after:g}"
+    change = f"{metrics['name']} goes from {before:g} to {after:g}"
     if lost > 0.01 * abs(before):
-        return f"{steps}. But {told}: prune less, or train longer, before it is used"
-    return f"{steps}; {told}"
+        return f"{steps}. But {change}: prune less, or train longer, before you use it"
+    return f"{steps}; {change}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
-    """Five columns, the figures to the right."""
-    every = [("", "before", "after", "gain", ""), *rows]
-    name, *figures, _ = (max(map(len, column)) for column in zip(*every, strict=True))
+    """Return five columns, the figures aligned to the right."""
+    lines_of_cells = [("", "before", "after", "gain", ""), *rows]
+    name, *figures, _ = (max(map(len, column)) for column in zip(*lines_of_cells, strict=True))
     lines = []
-    for first, *numbers, note in every:
+    for first, *numbers, note in lines_of_cells:
         cells = [f"{number:>{width}}" for number, width in zip(numbers, figures, strict=True)]
         lines.append("  ".join([f"{first:{name}}", *cells, note]).rstrip())
     return "\n".join(lines)
@@ -192,19 +204,19 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
     return [*rows, ("precision", before.precision, after.precision, "", "")]
 
 
-def _ranks(after: "Graph", asked: "Pruning") -> list[tuple[str, ...]]:
-    """Which matrices became two, when that was asked."""
-    if asked.energy == 1:
+def _ranks(after: "Graph", pruning: "Pruning") -> list[tuple[str, ...]]:
+    """Return a row of the factored matrices, where factoring was asked for."""
+    if pruning.energy == 1:
         return []
     names = [name.removesuffix(".left") for name in after.tensors if name.endswith(".left")]
-    return [("factored", "", f"{len(names)}", "", f"matrices: {', '.join(names)}; others would gain nothing")]
+    return [("factored", "", f"{len(names)}", "", f"matrices: {', '.join(names)}; factoring the others saves nothing")]
 
 
 def _metric(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     if not metrics:
         return []
     values = [f"{metrics[when]:g}" for when in ("before", "after")]
-    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} made as small without training")]
+    return [(metrics["name"], *values, "", f"of the test part; {metrics['cut']:g} without fine-tuning")]
 
 
 def _alike(alike: "Agreement | None", metrics: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -218,9 +230,9 @@ def _alike(alike: "Agreement | None", metrics: dict[str, Any]) -> list[tuple[str
 
 
 def _runs(races: tuple["Race", ...]) -> str:
-    """Which runtimes here run it."""
-    able = [race.runtime for race in races if race.faster is not None]
-    return f"runs here on {', '.join(able)}, and on numpy as it is; " if able else ""
+    """Return the runtimes of this machine that run the model."""
+    names = [race.runtime for race in races if race.faster is not None]
+    return f"runs here on {', '.join(names)}, and on numpy as it is; " if names else ""
 
 
 def _steps(races: tuple["Race", ...]) -> list[tuple[str, ...]]:

@@ -1,9 +1,12 @@
-"""`edgernn devices`: the boards that have a profile, and what is known of each."""
+"""`edgernn devices`: the board profiles and their figures."""
 
 import json
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import complete_boards
 
 if TYPE_CHECKING:
     from edgernn.device.board import Device
@@ -11,18 +14,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.argument("name", required=False, shell_complete=complete_boards)
+@shared.as_json
 def devices(name: str | None, as_json: bool) -> None:
-    """List the boards that have a profile, or show every figure of NAME with its source.
+    """List the board profiles, or show one with its sources.
 
-    NAME is one of the list, "this" for this machine, or a file that ends in .toml.
+    NAME is a name in the list, "this" for this machine, or a .toml file.
     """
     from edgernn.device.board import load, names
 
     if name is None:
-        listed = [load(each) for each in names()]
-        click.echo(json.dumps([_row(device) for device in listed], indent=2) if as_json else _table(listed))
+        boards = [load(board) for board in names()]
+        click.echo(json.dumps([_row(board) for board in boards], indent=2) if as_json else _table(boards))
         return
     device = load(name)
     click.echo(json.dumps(_row(device) | _details(device), indent=2) if as_json else _text(device))
@@ -32,12 +35,12 @@ def _row(device: "Device") -> dict[str, Any]:
     return {"name": device.name, "title": device.title, "formats": device.formats}
 
 
-def _table(listed: list["Device"]) -> str:
+def _table(devices: list["Device"]) -> str:
     head = f"{'name':22} {'cores':>5} {'MHz':>6} {'level':20} runs"
     rows = [
         f"{device.name:22} {_or_unknown(device.cores, 5)} {_or_unknown(device.clock_mhz, 6)} "
         f"{device.level or device.isa or 'unknown':20} {' '.join(device.formats)}"
-        for device in listed
+        for device in devices
     ]
     return "\n".join([head, *rows])
 
@@ -54,19 +57,19 @@ def _details(device: "Device") -> dict[str, Any]:
 
 
 def _figures(device: "Device") -> dict[str, Any]:
-    """Every figure that such a profile may have, with its value and its source; None where it is unknown."""
+    """Return each figure of a profile of this kind, with value and source; None where it is unknown."""
     from edgernn.device.profile import COMPUTER, MICROCONTROLLER
 
-    found = {key: device.figures.get(key) for key in (MICROCONTROLLER if device.microcontroller else COMPUTER)}
-    return {key: figure and {"value": figure.value, "source": figure.source} for key, figure in found.items()}
+    figures = {key: device.figures.get(key) for key in (MICROCONTROLLER if device.microcontroller else COMPUTER)}
+    return {key: figure and {"value": figure.value, "source": figure.source} for key, figure in figures.items()}
 
 
 def _text(device: "Device") -> str:
     lines = [f"{device.name}: {device.title}", f"{'runs':16} {' '.join(device.formats)}", ""]
-    for key, said in _figures(device).items():
-        lines.append(f"{key:16} {_value(said['value']):26} {said['source']}" if said else f"{key:16} unknown")
-    rates = [f"{'use':16} {name}: {_rate(rate)}" for name, rate in device.rates.items()]
-    return "\n".join([*lines, "", *rates, "", *(f"{name}: {said}" for name, said in device.sources.items())])
+    for key, figure in _figures(device).items():
+        lines.append(f"{key:16} {_value(figure['value']):26} {figure['source']}" if figure else f"{key:16} unknown")
+    rates = [f"{'rate':16} {name}: {_rate(rate)}" for name, rate in device.rates.items()]
+    return "\n".join([*lines, "", *rates, "", *(f"{name}: {source}" for name, source in device.sources.items())])
 
 
 def _rate(rate: "StepRate") -> str:

@@ -1,4 +1,4 @@
-"""`edgernn estimate`: what a step of a model costs on a board that is not here."""
+"""`edgernn estimate`: the cost of a step on a board, without the board."""
 
 import json
 from dataclasses import asdict
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
 
 if TYPE_CHECKING:
     from edgernn.device.board import Device
@@ -15,17 +18,18 @@ if TYPE_CHECKING:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model", metavar="MODEL.rnn")
-@click.option("--device", "name", metavar="NAME", default="this", show_default=True, help="See `edgernn devices`.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def estimate(model: str, name: str, as_json: bool) -> None:
-    """Count what one step of MODEL.rnn costs, and predict its time on a board.
+@click.argument("model", metavar="MODEL.rnn", type=PATH)
+@shared.board()
+@shared.as_json
+def estimate(model: str, board: str, as_json: bool) -> None:
+    """Predict the cost of a step on a board.
 
-    The counts are exact, as the model's own step has them; compiled code shares some of the room and adds buffers of
-    its own. The time is an estimate for the compiled step, from the figures of the board's profile; what
-    it assumes is printed with it. There is none where the profile lacks a figure that is needed.
+    The counts of MODEL.rnn are exact; compiled code shares some buffers and adds its own. The time is an estimate for
+    the compiled step, from the figures in the board's profile, and its assumptions are printed. There is no time where
+    the profile lacks a figure.
 
-    For a microcontroller it is said whether the step in C fits: its arrays are exact, its code and stack predicted.
+    For a microcontroller the output states whether the step in C fits: its arrays are exact, its code and stack
+    predicted.
     """
     from edgernn.artifact.rnn import load as load_graph
     from edgernn.device.board import load
@@ -34,57 +38,57 @@ def estimate(model: str, name: str, as_json: bool) -> None:
 
     if Path(model).suffix != ".rnn":
         raise UsageError(f"'{model}' cannot be counted: give the .rnn file that it was exported from")
-    device = load(name)
+    device = load(board)
     graph = load_graph(model)
-    found = estimates.estimate(graph, device)
-    taken = _room(graph, device) if device.microcontroller else None
+    cost = estimates.estimate(graph, device)
+    footprint = _footprint(graph, device) if device.microcontroller else None
     if as_json:
-        told = {"model": model, **asdict(found), "formats": device.formats}
-        click.echo(json.dumps(told | (_fitting(taken) if taken else {}), indent=2))
+        result = {"model": model, **asdict(cost), "formats": device.formats}
+        click.echo(json.dumps(result | (_fitting(footprint) if footprint else {}), indent=2))
     else:
-        click.echo("\n".join([_text(model, found, device), *(_flash_and_ram(taken) if taken else ())]))
+        click.echo("\n".join([_text(model, cost, device), *(_flash_and_ram(footprint) if footprint else ())]))
 
 
-def _room(graph: "Graph", device: "Device") -> "Room":
+def _footprint(graph: "Graph", device: "Device") -> "Room":
     from edgernn_export.targets.c.footprint import room
 
     return room(graph, device)
 
 
-def _fitting(taken: "Room") -> dict[str, Any]:
-    fits = {"flash": taken.flash, "ram": taken.ram, "flash_fits": taken.flash_fits, "ram_fits": taken.ram_fits}
-    return {"room": asdict(taken) | fits}
+def _fitting(footprint: "Room") -> dict[str, Any]:
+    totals = {name: getattr(footprint, name) for name in ("flash", "ram", "flash_fits", "ram_fits")}
+    return {"footprint": asdict(footprint) | totals}
 
 
-def _flash_and_ram(taken: "Room") -> list[str]:
-    """Lines of what the step in C takes, exactly where that is known, and whether it fits."""
-    code, stack = (f"{part:,} predicted" if part is not None else "unknown" for part in (taken.code, taken.stack))
-    flash = f"weights {taken.weights:,}, contract {taken.manifest:,}, code {code}"
-    ram = f"states {taken.carried:,}, scratch {taken.scratch:,}, stack {stack}"
-    lines = ["", _fit("flash", taken.flash, taken.flash_room, taken.flash_fits, flash)]
-    lines.append(_fit("RAM", taken.ram, taken.ram_room, taken.ram_fits, ram))
-    said = [f"- {one}" for one in taken.assumptions]
-    return [*lines, "", *(["It assumes that", *said] if said else [f"Not told: {taken.unknown}."])]
+def _flash_and_ram(footprint: "Room") -> list[str]:
+    """Return lines with the flash and RAM of the step in C, and whether they fit."""
+    code, stack = (f"{n:,} predicted" if n is not None else "unknown" for n in (footprint.code, footprint.stack))
+    flash = f"weights {footprint.weights:,}, manifest {footprint.manifest:,}, code {code}"
+    ram = f"states {footprint.carried:,}, scratch {footprint.scratch:,}, stack {stack}"
+    lines = ["", _fit("flash", footprint.flash, footprint.flash_room, footprint.flash_fits, flash)]
+    lines.append(_fit("RAM", footprint.ram, footprint.ram_room, footprint.ram_fits, ram))
+    assumptions = [f"- {assumption}" for assumption in footprint.assumptions]
+    return [*lines, "", *(["It assumes that", *assumptions] if assumptions else [f"Unknown: {footprint.unknown}."])]
 
 
-def _fit(name: str, taken: int, there: int | None, fits: bool | None, parts: str) -> str:
-    verdict = {True: "fits", False: "does not fit", None: "cannot be told"}[fits]
-    of = "an unknown size" if there is None else f"{there:,} bytes"
-    return f"{name:10} {verdict}: {taken:,} of {of} ({parts})"
+def _fit(name: str, size: int, available: int | None, fits: bool | None, parts: str) -> str:
+    verdict = {True: "fits", False: "does not fit", None: "unknown"}[fits]
+    of = "an unknown size" if available is None else f"{available:,} bytes"
+    return f"{name:10} {verdict}: {size:,} of {of} ({parts})"
 
 
-def _text(model: str, found: "Estimate", device: "Device") -> str:
+def _text(model: str, estimate: "Estimate", device: "Device") -> str:
     lines = [f"{model} on {device.name}: {device.title}", ""]
     for name, value, unit in (
-        ("MACs", found.cost.macs, ""),
-        ("weights", found.cost.weight_bytes, " bytes"),
-        ("state", found.cost.state_bytes, " bytes"),
-        ("scratch", found.cost.scratch_bytes, " bytes"),
+        ("MACs", estimate.cost.macs, ""),
+        ("weights", estimate.cost.weight_bytes, " bytes"),
+        ("state", estimate.cost.state_bytes, " bytes"),
+        ("scratch", estimate.cost.scratch_bytes, " bytes"),
     ):
         lines.append(f"{name:10} {value:,}{unit}")
     lines.append(f"{'runs as':10} {' '.join(device.formats)}")
-    if found.step_us is None:
-        return "\n".join([*lines, f"{'step':10} unknown: {found.unknown}"])
-    parts = ", ".join(f"{name} {took:.3g}" for name, took in found.parts_us.items())
-    lines.append(f"{'step':10} {found.step_us:.3g} us, an estimate and no measurement ({parts})")
-    return "\n".join([*lines, "", "It assumes that", *(f"- {said}" for said in found.assumptions)])
+    if estimate.step_us is None:
+        return "\n".join([*lines, f"{'step':10} unknown: {estimate.unknown}"])
+    parts = ", ".join(f"{name} {us:.3g}" for name, us in estimate.parts_us.items())
+    lines.append(f"{'step':10} {estimate.step_us:.3g} us, an estimate, not a measurement ({parts})")
+    return "\n".join([*lines, "", "It assumes that", *(f"- {line}" for line in estimate.assumptions)])

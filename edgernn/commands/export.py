@@ -1,4 +1,4 @@
-"""`edgernn export`: a model to the files that devices run."""
+"""`edgernn export`: write a model as the files that devices run."""
 
 import importlib
 import json
@@ -8,47 +8,45 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
+from edgernn.commands.progress import bar
+
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model")
-@click.argument("out", nargs=-1, required=True)
-@click.option("--weights", metavar="FILE", help="A .safetensors or .pt state dict to load into the module first.")
-@click.option("--example", metavar="SHAPE", help="The shape of one sequence, such as 1x50x40.")
-@click.option("--time-axis", type=int, help="Which axis of the example is time, when no layer shows it.")
-@click.option("--period-ms", type=float, help="The time from one frame to the next, kept with the model.")
-@click.option("--labels", metavar="A,B,C", help="A name for each output, kept with the model.")
+@click.argument("model", type=PATH)
+@click.argument("out", nargs=-1, required=True, type=PATH)
 @click.option(
-    "--precision",
-    metavar="SCHEME",
-    help="Quantize first: fp16, weight_only_wi8_afp32, weight_only_wi4_afp32 or dynamic_wi8_afp32; with ranges, which "
-    "`edgernn compress --calibrate` learns, also static_wi8_ai8 or static_wi8_ai16.",
+    "--weights", type=PATH, metavar="FILE", help="Load a .safetensors or .pt state dict into the module first."
 )
-@click.option(
-    "--keep", metavar="LAYER", multiple=True, help="A layer that --precision leaves as it is; repeat for more."
-)
-@click.option(
-    "--runtime", metavar="PACKAGE", help="What will run the files: tflite-runtime, when it is not ai-edge-litert."
-)
-@click.option("--device", metavar="NAME", help="The board that will run the files: see `edgernn devices`.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@click.option("--example", metavar="SHAPE", help="Shape of one sequence, such as 1x50x40.")
+@click.option("--time-axis", type=int, metavar="AXIS", help="Axis of time in the example, where no layer shows it.")
+@shared.period
+@click.option("--labels", metavar="A,B,C", help="Name the outputs.")
+@shared.precision()
+@shared.keep
+@click.option("--runtime", metavar="PACKAGE", help="Write for this runtime, such as tflite-runtime.")
+@shared.board(None)
+@shared.as_json
 def export(
     model: str,
     out: tuple[str, ...],
     precision: str | None,
     keep: tuple[str, ...],
     runtime: str | None,
-    device: str | None,
+    board: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write MODEL as one or more .onnx, .tflite, .so, .c or .rnn files.
+    """Write a model as .onnx, .tflite, .so, .c or .rnn files.
 
     MODEL is a .rnn file, or package.module:factory. The factory takes no arguments and returns a torch module, or a
-    pair of the module and an example input; without a pair, give --example. Nothing is written unless every file is
-    proved. A .so is compiled for the processor of this machine, or of the board that --device names.
+    pair of the module and an example input; without a pair, give --example. --labels and --period are stored in the
+    files. A static --precision needs the ranges that `edgernn compress --calibrate` learns. A .so is compiled for this
+    machine, or for the --board. Nothing is written unless every file is proved.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
@@ -59,16 +57,18 @@ def export(
     for path in out:
         if Path(path).suffix != ".rnn":
             target_of(path)
-    places = {path: place(path, runtime, device) for path in out}
-    graph = _quantized(_graph(model, options), precision, keep)
-    made: dict[str, bytes] = {}
-    for path, where in places.items():
-        more = {path: rnn.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, where)
-        for both in made.keys() & more.keys():
-            raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
-        made |= more
-    atomic.write_all(made)
-    sizes = {path: len(data) for path, data in made.items()}
+    places = {path: place(path, runtime, board) for path in out}
+    graph = _quantize(_load(model, options), precision, keep)
+    files: dict[str, bytes] = {}
+    with bar("exporting", len(places)) as step:
+        for path, destination in places.items():
+            more = {path: rnn.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, destination)
+            for both in files.keys() & more.keys():
+                raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
+            files |= more
+            step(1, path)
+    atomic.write_all(files)
+    sizes = {path: len(data) for path, data in files.items()}
     if as_json:
         click.echo(json.dumps({"graph": rnn.digest(graph), "precision": graph.precision, "files": sizes}))
     else:
@@ -76,13 +76,13 @@ def export(
             click.echo(f"{path}  {size:,} bytes")
 
 
-def _quantized(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> "Graph":
+def _quantize(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> "Graph":
     from edgernn.errors import UsageError
     from edgernn.passes.quantize import quantize
 
     if precision is None:
         if keep:
-            raise UsageError(f"--keep {keep[0]} goes with --precision, which is not given")
+            raise UsageError(f"--keep {keep[0]} needs --precision, which is missing")
         return graph
     smaller = quantize(graph, precision, keep=keep)
     if precision not in smaller.precision.split("+"):
@@ -90,17 +90,17 @@ def _quantized(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> 
     return smaller
 
 
-def _graph(model: str, options: dict[str, Any]) -> "Graph":
+def _load(model: str, options: dict[str, Any]) -> "Graph":
     from edgernn.artifact.rnn import load
     from edgernn.errors import UsageError
 
     if ":" in model:
         return _from_factory(model, **options)
     if Path(model).suffix != ".rnn":
-        raise UsageError(f"'{model}' is no model: give a .rnn file, or a factory as package.module:factory")
-    for option, given in options.items():
-        if given is not None:
-            raise UsageError(f"--{option.replace('_', '-')} goes with a factory; '{model}' has all that it needs")
+        raise UsageError(f"'{model}' is not a model: give a .rnn file, or a factory as package.module:factory")
+    for option, value in options.items():
+        if value is not None:
+            raise UsageError(f"--{option.replace('_', '-')} needs a factory; '{model}' is a complete model")
     return load(model)
 
 
@@ -109,45 +109,48 @@ def _from_factory(
     weights: str | None,
     example: str | None,
     time_axis: int | None,
-    period_ms: float | None,
+    period: str | None,
     labels: str | None,
 ) -> "Graph":
+    from edgernn.budget.verdict import microseconds
     from edgernn.errors import UsageError
     from edgernn_export.translate import from_torch, load_weights, random_example
 
-    module, given = _made(model)
+    period_ms = None if period is None else microseconds(period) / 1000
+    module, sequence = _call(model)
     if weights is not None:
         load_weights(module, weights)
     if example is not None:
-        given = random_example(_shape(example))
-    if given is None:
+        sequence = random_example(_shape(example))
+    if sequence is None:
         raise UsageError(f"'{model}' returns no example; return (module, example) or give --example, such as 1x50x40")
     names = tuple(labels.split(",")) if labels else ()
-    return from_torch(module.eval(), given, time_axis=time_axis, period_ms=period_ms, labels=names)
+    return from_torch(module.eval(), sequence, time_axis=time_axis, period_ms=period_ms, labels=names)
 
 
-def _made(model: str) -> tuple[Any, Any]:
-    """What the factory returns: a module, and an example or None."""
+def _call(model: str) -> tuple[Any, Any]:
+    """Call the factory; return its module, and its example or None."""
     from edgernn.errors import UsageError
 
     name, _, attribute = model.partition(":")
-    sys.path.insert(0, "")  # the user's own modules stand in the current folder
+    sys.path.insert(0, "")  # the user's own modules are in the current folder
     try:
         factory = getattr(importlib.import_module(name), attribute)
     except Exception as error:  # the user's own module may fail in any way
         raise UsageError(f"'{model}' cannot be imported: {error}; expected package.module:factory") from error
     if not callable(factory):
-        raise UsageError(f"'{model}' is a {type(factory).__name__}; expected a function that returns a torch module")
+        raise UsageError(
+            f"'{model}' is of type {type(factory).__name__}; expected a function that returns a torch module"
+        )
     try:
-        made = factory()
+        result = factory()
     except Exception as error:  # as above
         raise UsageError(f"'{model}' fails: {type(error).__name__}: {error}; it is called without arguments") from error
-    module, given = (
-        made if isinstance(made, tuple) and len(made) == 2 else (made, getattr(made, "example_input_array", None))
-    )
+    pair = isinstance(result, tuple) and len(result) == 2
+    module, example = result if pair else (result, getattr(result, "example_input_array", None))
     if not hasattr(module, "state_dict"):
-        raise UsageError(f"'{model}' returns a {type(made).__name__}; expected a torch module, or (module, example)")
-    return module, given
+        raise UsageError(f"'{model}' returns a {type(result).__name__}; expected a torch module, or (module, example)")
+    return module, example
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -155,5 +158,7 @@ def _shape(text: str) -> tuple[int, ...]:
 
     parts = text.split("x")
     if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
-        raise UsageError(f"--example {text} is no shape; expected numbers above 0 with x between them, such as 1x50x40")
+        raise UsageError(
+            f"--example {text} is not a shape; expected numbers above 0 with x between them, such as 1x50x40"
+        )
     return tuple(map(int, parts))

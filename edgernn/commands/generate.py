@@ -5,28 +5,33 @@ from itertools import chain
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
+
 
 @click.command(no_args_is_help=True)
-@click.argument("artifact")
-@click.option("--prompt", required=True, metavar="TEXT", help="What the text goes on from.")
-@click.option("--length", default=200, show_default=True, help="How many characters, or tokens, to draw.")
-@click.option("--temperature", default=0.7, show_default=True, help="0 for the most likely; 1 as the model says.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON, when all is drawn.")
+@click.argument("artifact", type=PATH)
+@click.option("--prompt", required=True, metavar="TEXT", help="Continue this text.")
+@click.option("--length", default=200, show_default=True, help="Draw this many characters, or tokens.")
+@click.option(
+    "--temperature", default=0.7, show_default=True, help="Divide the scores by this; 0 draws the most likely."
+)
+@shared.seed
+@shared.as_json
 def generate(artifact: str, prompt: str, length: int, temperature: float, seed: int, as_json: bool) -> None:
-    """Go on with a text, one symbol at a time, by ARTIFACT: a model that scores the next symbol.
+    """Continue a text with a model of text.
 
-    Each symbol is printed as it is drawn. The model is one such as the recipe shakespeare trains, in any format.
+    ARTIFACT, in any format, scores the next symbol: the recipe shakespeare trains such a model. Each symbol is printed
+    when it is drawn; with --json, all of them at the end.
     """
-    from edgernn.postprocess.text import between, generate as generated, text_symbols
+    from edgernn.postprocess.text import between, generate as draw, text_symbols
     from edgernn.process import interrupt
     from edgernn.runtime.program import open as open_program
 
     program = open_program(artifact)
     symbols = text_symbols(program.manifest, artifact)
     gap = between(symbols)
-    said = prompt.split() if gap else prompt
-    drawn = generated(program.stream(), symbols, said, length, temperature, seed)
+    drawn = draw(program.stream(), symbols, prompt.split() if gap else prompt, length, temperature, seed)
     if as_json:
         click.echo(json.dumps({"prompt": prompt, "text": gap.join(drawn), "backend": program.backend}))
         return

@@ -1,20 +1,24 @@
-"""`edgernn history`: what a model took at each commit."""
+"""`edgernn history`: the latency of a model at each commit."""
 
 import json
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
+
 
 @click.command(no_args_is_help=True)
-@click.argument("history", metavar="FILE")
-@click.option("-o", "--output", metavar="PAGE.html", help="Write a page with drawings, which opens without a network.")
-@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many runs to print.")
-@click.option("--json", "as_json", is_flag=True, help="Print all runs as JSON.")
-def history(history: str, output: str | None, last: int, as_json: bool) -> None:
-    """Show the runs in FILE, which `edgernn check --history FILE` and the pytest plugin write.
+@click.argument("history", metavar="FILE", type=PATH)
+@shared.html
+@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="Print this many runs.")
+@shared.as_json
+def history(history: str, html: str | None, last: int, as_json: bool) -> None:
+    """Show how latency changed from commit to commit.
 
-    Every line of the file is a run, with its commit, artifact, verdict, times, instructions and machine. Runs of
-    different machines are never joined in a drawing.
+    FILE is written by `edgernn check --history FILE`, by certify, and by the pytest plugin. Each line is a run: its
+    commit, artifact, verdict, times, instructions and machine. A plot never joins runs of different machines. With
+    --json all runs are printed.
     """
     from dataclasses import asdict
     from pathlib import Path
@@ -27,8 +31,8 @@ def history(history: str, output: str | None, last: int, as_json: bool) -> None:
     entries = read(history)
     if not entries:
         raise FileError(f"'{history}' holds no run; `edgernn check --history FILE` writes one")
-    if output is not None:
-        with needed("--output"):
+    if html is not None:
+        with needed("--html"):
             from edgernn.pages.history import page
-        atomic.write(output, page(entries, Path(history).name).encode())
-    click.echo(json.dumps([asdict(each) for each in entries], indent=2) if as_json else table(entries[-last:]))
+        atomic.write(html, page(entries, Path(history).name).encode())
+    click.echo(json.dumps([asdict(entry) for entry in entries], indent=2) if as_json else table(entries[-last:]))

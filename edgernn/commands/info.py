@@ -1,4 +1,4 @@
-"""`edgernn info`: what a file is."""
+"""`edgernn info`: the manifest of a file, verified."""
 
 import json
 from dataclasses import asdict
@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH
+
 
 @click.command(no_args_is_help=True)
-@click.argument("path")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.argument("path", type=PATH)
+@shared.as_json
 def info(path: str, as_json: bool) -> None:
-    """Verify a .rnn, .onnx, .tflite or .so file and say what it reads, carries and answers. No runtime is needed.
+    """Verify a model file and print what it contains.
 
-    The sha256 is the checksum in the file: the hash of the file with the checksum itself blank, so
-    sha256sum says another.
+    PATH is a .rnn, .onnx, .tflite or .so file; no runtime is needed. The sha256 is the checksum in the file: the hash
+    of the file with the checksum itself blank, so sha256sum prints another.
     """
     from edgernn.artifact.checksum import verify
     from edgernn.artifact.manifest import WINDOWS
@@ -25,18 +28,18 @@ def info(path: str, as_json: bool) -> None:
 
     backend_of(path)
     data = atomic.read(path)
-    said: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_manifest(data, path)}
+    entries: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_manifest(data, path)}
     if as_json:
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(entries, indent=2))
         return
-    worded = {"window": WINDOWS[said["window"]], "same_bits": SAME_BITS[said["same_bits"]]}
-    worded["quantization"] = _quantization(said["quantization"])
-    for name, value in said.items():
+    texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
+    texts["quantization"] = _quantization(entries["quantization"])
+    for name, value in entries.items():
         if name != "layers":
-            click.echo(f"{name:14} {worded.get(name) or _text(value)}")
-    for layer in said.get("layers", ()):
+            click.echo(f"{name:14} {texts.get(name) or _text(value)}")
+    for layer in entries.get("layers", ()):
         click.echo(
-            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  reads {', '.join(layer['inputs'])}"
+            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  from {', '.join(layer['inputs'])}"
         )
 
 
@@ -61,14 +64,14 @@ def _manifest(data: bytes, path: str) -> dict[str, Any]:
 
 
 def _quantization(quantization: dict[str, Any]) -> str:
-    """What the integers at an artifact's door stand for."""
-    each = (f"{name} = (int{one['bits']} - {one['zero']}) * {one['scale']:.7g}" for name, one in quantization.items())
-    return ", ".join(each).replace("- -", "+ ")
+    """Return the values that an artifact's integer inputs and outputs stand for."""
+    formulas = (f"{name} = (int{q['bits']} - {q['zero']}) * {q['scale']:.7g}" for name, q in quantization.items())
+    return ", ".join(formulas).replace("- -", "+ ")
 
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} ({_text(each)})" for name, each in value.items()) or "none"
+        return ", ".join(f"{name} ({_text(entry)})" for name, entry in value.items()) or "none"
     if isinstance(value, tuple):
         return f"{len(value)} values" if value and isinstance(value[0], float) else ", ".join(value) or "none"
     if value is None or value == "":

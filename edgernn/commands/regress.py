@@ -1,4 +1,4 @@
-"""`edgernn regress`: is one artifact, or one runtime, slower than another."""
+"""`edgernn regress`: whether one artifact, or one runtime, is slower than another."""
 
 import json
 import sys
@@ -7,22 +7,27 @@ from datetime import UTC, datetime
 
 import click
 
-from edgernn.commands.options.reporting import ready, reported, reports
+from edgernn.commands.options import shared
+from edgernn.commands.options.reporting import check_writable, render_reports, report_options
+from edgernn.commands.options.types import PATH
+from edgernn.commands.progress import status
 
 ABOVE = click.FloatRange(0, min_open=True)
 
 
 @click.command(no_args_is_help=True)
-@click.argument("base")
-@click.argument("candidate")
-@click.option("--base-python", metavar="PYTHON", help="That runs BASE: of an environment with another runtime.")
-@click.option("--tolerance", type=ABOVE, default=5.0, show_default=True, help="By how many % the median may be slower.")
-@click.option("--tail-tolerance", type=ABOVE, default=10.0, show_default=True, help="And the 95th percentile.")
-@click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtimes.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random frames.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@reported
+@click.argument("base", type=PATH)
+@click.argument("candidate", type=PATH)
+@click.option(
+    "--base-python", type=PATH, metavar="PYTHON", help="Run BASE by this interpreter, which has another runtime."
+)
+@click.option("--tolerance", type=ABOVE, default=5.0, show_default=True, help="Allow the median to be this % slower.")
+@click.option("--tail-tolerance", type=ABOVE, default=10.0, show_default=True, help="Allow p95 to be this % slower.")
+@shared.frames()
+@shared.threads
+@shared.seed
+@shared.as_json
+@report_options
 def regress(
     base: str,
     candidate: str,
@@ -36,22 +41,24 @@ def regress(
     junit: str | None,
     markdown: str | None,
 ) -> None:
-    """Time BASE and CANDIDATE in turn, and say whether the second is slower.
+    """Test whether one artifact is slower than another.
 
-    Each runs in a process of its own, and BASE in a second one too: unless it is as quick as itself, the machine is not
-    fit and there is no verdict. With --base-python one artifact tells whether an upgrade of its runtime is slower. The
-    exit code is 0 when it is not, 1 when it is, and 3 where there is no verdict.
+    BASE and CANDIDATE are timed interleaved, each in a process of its own. BASE runs in a second process too: unless it
+    is as fast as itself, the machine is not fit and there is no verdict. To test an upgrade of the runtime, give one
+    artifact twice and --base-python. The exit code is 0 for not slower, 1 for slower, and 3 for no verdict.
     """
     from edgernn.files import atomic
-    from edgernn.latency.ab import ABTest, as_json as everything, compared, text
+    from edgernn.latency.ab import ABTest, as_json as to_json, compared, text
     from edgernn.latency.regress import CODES
     from edgernn.latency.result import of_comparison
 
-    ready(junit, markdown)
+    check_writable(junit, markdown)
     began, when = time.monotonic(), datetime.now(UTC)
     ab = ABTest(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
-    found = compared(ab, tolerances, lambda pairs: click.echo(f"{pairs} pairs ...", err=True))
-    click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
-    atomic.write_all(reports(of_comparison(found, time.monotonic() - began), when, junit, markdown))
-    click.get_current_context().exit(CODES[found.regression.verdict])
+    with status("timing", lines=True) as note:
+        comparison = compared(ab, tolerances, lambda pairs: note(f"{pairs} pairs ..."))
+    click.echo(json.dumps(to_json(comparison), indent=2) if as_json else text(comparison))
+    result = of_comparison(comparison, time.monotonic() - began)
+    atomic.write_all(render_reports(result, when, junit, markdown))
+    click.get_current_context().exit(CODES[comparison.regression.verdict])

@@ -1,4 +1,4 @@
-"""`edgernn run`: a file of frames, or a pipe, through an artifact."""
+"""`edgernn run`: stream the frames of a file or a pipe through an artifact."""
 
 import json
 import sys
@@ -9,42 +9,49 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import PATH, Choice
+from edgernn.commands.progress import status
+
 if TYPE_CHECKING:
     from edgernn.runtime.program import Program
     from edgernn.runtime.stream import Stream
 
 
 @click.command(no_args_is_help=True)
-@click.argument("artifact")
+@click.argument("artifact", type=PATH)
+@shared.frames(required=True)
+@shared.out("FILE", shown="CSV on standard output")
 @click.option(
-    "--input",
-    "source",
-    required=True,
-    metavar="FILE",
-    help="Frames: .npy (time, inputs), .csv, or - for CSV on a pipe.",
+    "--on-bad-input",
+    type=Choice(["raise", "hold", "zero"]),
+    default="raise",
+    show_default=True,
+    help="For a frame that must not enter: stop, hold the last values, or put zeros.",
 )
-@click.option("--output", metavar="FILE", help="Where the results go: .npy or .csv; CSV on the screen without it.")
-@click.option("--on-bad-input", type=click.Choice(["raise", "hold", "zero"]), default="raise", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_json: bool) -> None:
-    """Stream frames through ARTIFACT, one step each, with the state carried.
+@shared.as_json
+def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json: bool) -> None:
+    """Stream frames through an artifact, one step for each.
 
-    From a pipe every line is answered as it comes. A model of whole windows cannot stream: it reads all the frames, and
+    The states of ARTIFACT are carried from step to step. With `--frames -`, CSV comes from a pipe and every line is
+    answered at once. Results are written as .npy or .csv. A bidirectional model cannot stream: it reads all frames,
     then answers.
     """
     from edgernn.errors import UsageError
     from edgernn.runtime.program import open as open_program
 
-    if output is not None and Path(output).suffix not in {".npy", ".csv"}:
-        raise UsageError(f"no results can be written to '{output}'; there are .npy and .csv")
+    if out is not None and Path(out).suffix not in {".npy", ".csv"}:
+        raise UsageError(f"no results can be written to '{out}'; there are .npy and .csv")
     program = open_program(artifact)
-    frames = _frames(source, program)
+    arrays = _frames(frames, program)
     if program.manifest.window:
-        results = _whole(program, frames, on_bad_input)
+        results = _run_window(program, arrays, on_bad_input)
     else:
-        results = _results(program.stream(on_bad_input=on_bad_input), frames)
-    if output is not None:
-        _save(output, list(results), program)
+        results = _steps(program.stream(on_bad_input=on_bad_input), arrays)
+    if out is not None:
+        with status("streaming"):
+            rows = list(results)
+        _save(out, rows, program)
     elif as_json:
         rows = [[value if isfinite(value) else None for value in row.tolist()] for row in results]
         click.echo(json.dumps({"backend": program.backend, "labels": program.manifest.labels, "outputs": rows}))
@@ -53,7 +60,7 @@ def run(artifact: str, source: str, output: str | None, on_bad_input: Any, as_js
             click.echo(_line(row))
 
 
-def _results(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
+def _steps(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
     from edgernn.errors import FrameError
     from edgernn.process import interrupt
 
@@ -65,45 +72,45 @@ def _results(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
             raise FrameError(f"frame {t}: {error}") from error
 
 
-def _whole(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iterator[Any]:
-    """The answers to all frames as one window: one for each, or one alone."""
+def _run_window(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iterator[Any]:
+    """Run all frames as one window, and yield an output for each frame, or one for the window."""
     import numpy as np
 
     from edgernn.errors import FrameError, UsageError
 
     if on_bad_input != "raise":
         raise UsageError(
-            f"--on-bad-input {on_bad_input} mends a stream, and '{program.name}' reads whole windows; mend the file"
+            f"--on-bad-input {on_bad_input} mends a stream, and '{program.name}' takes whole windows; mend the file"
         )
-    held = list(frames)
-    for t, frame in enumerate(held):
+    window = list(frames)
+    for t, frame in enumerate(window):
         if frame.shape != (program.manifest.inputs,):
             raise FrameError(f"frame {t} has {frame.size} values; expected {program.manifest.inputs}")
     dtype = "int32" if program.manifest.vocabulary_size else "float32"
-    return iter(program.run(np.array(held, dtype).reshape(len(held), program.manifest.inputs)))
+    return iter(program.run(np.array(window, dtype).reshape(len(window), program.manifest.inputs)))
 
 
 def _frames(source: str, program: "Program") -> Iterator[Any]:
-    """The frames of a file or of a pipe, in the dtype that the model reads."""
+    """Yield the frames of a file or of a pipe, in the dtype of the model's inputs."""
     from edgernn.files.frames import frames, parsed
 
     dtype = "int32" if program.manifest.vocabulary_size else "float32"
     return parsed(sys.stdin, "the pipe", dtype) if source == "-" else frames(source, dtype)
 
 
-def _save(output: str, rows: list[Any], program: "Program") -> None:
+def _save(out: str, rows: list[Any], program: "Program") -> None:
     import io
 
     import numpy as np
 
     from edgernn.files import atomic
 
-    if Path(output).suffix == ".csv":
-        atomic.write(output, "".join(f"{_line(row)}\n" for row in rows).encode())
+    if Path(out).suffix == ".csv":
+        atomic.write(out, "".join(f"{_line(row)}\n" for row in rows).encode())
         return
-    held = io.BytesIO()
-    np.save(held, np.array(rows, np.float32).reshape(len(rows), program.manifest.outputs))
-    atomic.write(output, held.getvalue())
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(rows, np.float32).reshape(len(rows), program.manifest.outputs))
+    atomic.write(out, buffer.getvalue())
 
 
 def _line(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""`edgernn search`: the settings of a recipe that do best, among those that fit a board."""
+"""`edgernn search`: the best settings of a recipe that fit a board."""
 
 import json
 import shlex
@@ -8,45 +8,59 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import Choice, complete_recipes
+from edgernn.commands.progress import bar
+
 if TYPE_CHECKING:
+    from edgernn.train.recipe import Recipe
     from edgernn.train.search.study import Outcome, Summary
 
 FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
-"""Objectives that every trial has a figure of, trained or not."""
+"""Objectives that every trial has, trained or not -> their column in the table."""
 
 
 @click.command(no_args_is_help=True)
-@click.argument("recipe")
-@click.option("--data", "path", required=True, metavar="PATH", help="The folder or file that the recipe reads.")
+@click.argument("recipe", shell_complete=complete_recipes)
+@shared.data()
+@click.option("--trials", type=click.IntRange(1), show_default="20, or the whole grid", help="Stop after this many.")
 @click.option(
-    "--trials", type=click.IntRange(1), help="How many in the end; 20, or all points of a grid, unless given."
-)
-@click.option("--method", default="tpe", show_default=True, help="grid, random or tpe.")
-@click.option(
-    "--objective", default="accuracy", show_default=True, help="accuracy, latency, flash, ram; several by commas."
+    "--method", type=Choice(["grid", "random", "tpe"]), default="tpe", show_default=True, help="Choose trials by this."
 )
 @click.option(
-    "--space", "spaces", multiple=True, metavar="KEY=...", help="model.hidden=16,32 or training.rate=1e-3..1e-2:log"
+    "--objective",
+    default="accuracy",
+    show_default=True,
+    metavar="A,B",
+    help="Optimize these: accuracy, latency, flash or ram.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Fixed for all trials, as in `edgernn train`."
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="KEY=...",
+    help="Search model.hidden=16,32 or training.rate=1e-3..1e-2:log; repeatable.",
 )
-@click.option("--device", default="this", show_default=True, metavar="NAME", help="The board; see `edgernn devices`.")
-@click.option("--max-latency-us", type=float, help="The longest step that it may take there, as predicted.")
-@click.option("--max-flash-kib", type=float, help="The most bytes of weights, in KiB.")
-@click.option("--max-ram-kib", type=float, help="The most bytes of state and scratch, in KiB.")
-@click.option("--storage", metavar="URL", help="A database that workers share; a journal in the folder unless given.")
-@click.option("--study", "name", metavar="NAME", help="Its name there; that of the recipe unless given.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what the method draws.")
-@click.option("--out", metavar="FOLDER", help="Where the trials go; runs/RECIPE-search unless given.")
-@click.option("--train-on", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) -> None:
-    """Search the settings in the section [search] of RECIPE, or those of --space, for the best.
+@shared.settings
+@shared.board()
+@click.option("--max-latency-us", type=float, help="Refuse networks whose predicted step takes longer.")
+@click.option("--max-flash-kib", type=float, help="Refuse networks with more KiB of weights.")
+@click.option("--max-ram-kib", type=float, help="Refuse networks with more KiB of state and scratch.")
+@click.option(
+    "--storage", metavar="URL", show_default="a journal in the folder", help="Share the trials in this database."
+)
+@click.option("--study", metavar="NAME", show_default="RECIPE", help="Name of the study in the database.")
+@shared.seed
+@shared.out("FOLDER", shown="runs/RECIPE-search")
+@shared.accelerator
+@shared.as_json
+def search(recipe: str, data: str, out: str | None, as_json: bool, **options: Any) -> None:
+    """Search the settings of a recipe, within board limits.
 
-    A network that passes a limit on the board is never trained. Called again, the same command goes on where it was
-    interrupted; called several times at once, by one folder or by one --storage, the workers share the trials. They are
-    judged by a validation part, a fifth of the training part unless the recipe holds one out: the test part has no say.
+    The search space is the section [search] of RECIPE, and --space. A network that exceeds a limit on the board is not
+    trained. The same command continues an interrupted search; run it several times at once, with one folder or one
+    --storage, and the workers share the trials. Trials are compared on a validation part: a fifth of the training part
+    unless the recipe has one. The test part is not used.
     """
     from edgernn.extras import needed
 
@@ -55,42 +69,58 @@ def search(recipe: str, path: str, out: str | None, as_json: bool, **said: Any) 
         from edgernn.train.recipe import load
         from edgernn.train.search import trials as worker
         from edgernn.train.search.objectives import Limits
-    loaded = load(recipe, said["settings"], said["spaces"])
-    limits = Limits(said["max_latency_us"], said["max_flash_kib"], said["max_ram_kib"])
+    loaded = load(recipe, options["settings"], options["spaces"])
+    limits = Limits(options["max_latency_us"], options["max_flash_kib"], options["max_ram_kib"])
     folder = Path(out) if out is not None else Path("runs") / f"{loaded.name}-search"
-    objectives = said["objective"].split(",")
-    named = {key: said[key] for key in ("trials", "method", "device", "storage", "name", "seed")}
-    summary = worker.search(
-        loaded,
-        path,
-        folder,
-        objectives=objectives,
-        limits=limits,
-        place=Place(said["train_on"]),
-        progress=_tell,
-        **named,
-    )
-    commands = [_command(recipe, path, said["settings"], summary.trials, number) for number in summary.best]
+    with bar("trials", _count(loaded, options["method"], options["trials"]), lines=True) as step:
+        summary = worker.search(
+            loaded,
+            data,
+            folder,
+            objectives=options["objective"].split(","),
+            limits=limits,
+            device=options["board"],
+            name=options["study"],
+            place=Place(options["accelerator"]),
+            progress=lambda trial: step(1, _line(trial)),
+            **{key: options[key] for key in ("trials", "method", "storage", "seed")},
+        )
+    commands = [_command(recipe, data, options["settings"], summary.trials, number) for number in summary.best]
     if as_json:
         click.echo(json.dumps(_json(summary, commands, folder), indent=2))
         return
     click.echo(_table(summary))
     front = len(summary.objectives) > 1
-    click.echo("\nThe Pareto front, no trial better in everything:" if front else "\nThe best; train it again by")
+    click.echo("\nThe Pareto front; to train a trial again:" if front else "\nThe best; to train it again:")
     for number, command in zip(summary.best, commands, strict=True):
         click.echo(f"  {f'trial {number}: ' if front else ''}{command}")
 
 
-def _tell(trial: "Outcome") -> None:
-    """A line of progress."""
-    click.echo(f"trial {trial.number}: {_settings(trial)}: {_came_to(trial)}", err=True)
+def _count(recipe: "Recipe", method: str, trials: int | None) -> int:
+    """Return the number of trials that the search has at its end.
+
+    Raises:
+        UsageError: the method cannot search the space.
+    """
+    from edgernn.train.search import methods
+    from edgernn.train.search.trials import TRIALS
+
+    methods.check(method, recipe.space)
+    if method != methods.GRID:
+        return trials or TRIALS
+    points = len(methods.grid(recipe.space, 0))
+    return min(trials or points, points)
+
+
+def _line(trial: "Outcome") -> str:
+    return f"trial {trial.number}: {_settings(trial)}: {_result(trial)}"
 
 
 def _settings(trial: "Outcome") -> str:
     return " ".join(f"{key}={_short(value)}" for key, value in trial.settings.items())
 
 
-def _came_to(trial: "Outcome") -> str:
+def _result(trial: "Outcome") -> str:
     if trial.state != "done":
         return f"{trial.state}{f': {trial.reason}' if trial.reason else ''}"
     return ", ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
@@ -101,7 +131,7 @@ def _short(value: Any) -> str:
 
 
 def _table(summary: "Summary") -> str:
-    """A row for each trial, the best ones marked."""
+    """Return a row for each trial, the best ones marked."""
     keys = list(dict.fromkeys(key for trial in summary.trials for key in trial.settings))
     columns: list[tuple[str, Callable[[Outcome], Any]]] = [
         ("trial", lambda trial: f"{trial.number}{'*' if trial.number in summary.best else ''}"),
@@ -116,22 +146,23 @@ def _table(summary: "Summary") -> str:
         ("", lambda trial: trial.reason),
     ]
     rows = [[head for head, _ in columns]]
-    rows += [["" if (cell := of(trial)) is None else _short(cell) for _, of in columns] for trial in summary.trials]
+    rows += [
+        ["" if (cell := cell_of(trial)) is None else _short(cell) for _, cell_of in columns] for trial in summary.trials
+    ]
     widths = [max(len(row[k]) for row in rows) for k in range(len(columns))]
     return "\n".join("  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def _command(recipe: str, path: str, settings: Sequence[str], trials: Sequence["Outcome"], number: int) -> str:
-    """What trains the network of a trial again."""
-    trial = next(each for each in trials if each.number == number)
-    fixed = [*settings, *(f"{key}={_word(value)}" for key, value in trial.settings.items())]
-    return shlex.join(
-        ["edgernn", "train", recipe, "--data", path, *(word for each in fixed for word in ("--set", each))]
-    )
+def _command(recipe: str, data: str, settings: Sequence[str], trials: Sequence["Outcome"], number: int) -> str:
+    """Return the command that trains the network of a trial again."""
+    trial = next(trial for trial in trials if trial.number == number)
+    fixed = [*settings, *(f"{key}={_toml(value)}" for key, value in trial.settings.items())]
+    arguments = [argument for setting in fixed for argument in ("--set", setting)]
+    return shlex.join(["edgernn", "train", recipe, "--data", data, *arguments])
 
 
-def _word(value: Any) -> str:
-    """A value as `--set` reads it; a word in quotes only when it would be read as something else."""
+def _toml(value: Any) -> str:
+    """Return a value as `--set` reads it, a string in quotes only where it would be read as another type."""
     from edgernn.files import plain_toml
 
     return value if isinstance(value, str) and plain_toml.value(value) == value else json.dumps(value)

@@ -1,40 +1,43 @@
-"""`edgernn train`: from a folder of data to a model."""
+"""`edgernn train`: train the model of a recipe."""
 
 import json
 from pathlib import Path
 
 import click
 
+from edgernn.commands.options import shared
+from edgernn.commands.options.types import Choice, complete_recipes
+
 
 @click.command(no_args_is_help=True)
-@click.argument("recipe")
-@click.option("--data", "path", required=True, metavar="PATH", help="The folder or file that the recipe reads.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as model.hidden=64; repeat for more.")
-@click.option("--out", metavar="FOLDER", help="Where the results go; runs/RECIPE unless given.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--devices", type=int, default=1, show_default=True, help="How many of them train together.")
-@click.option("--nodes", type=int, default=1, show_default=True, help="On how many machines.")
-@click.option("--logger", default="", metavar="NAME", help="csv or tensorboard: log every step below the folder too.")
-@click.option("--resume", is_flag=True, help="Go on after the last epoch that is finished in the folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.argument("recipe", shell_complete=complete_recipes)
+@shared.data()
+@shared.settings
+@shared.out("FOLDER", shown="runs/RECIPE")
+@shared.accelerator
+@click.option("--devices", type=int, default=1, show_default=True, help="Use this many accelerators on each machine.")
+@click.option("--nodes", type=int, default=1, show_default=True, help="Use this many machines.")
+@click.option("--logger", type=Choice(["csv", "tensorboard"]), help="Log every step in the folder in this format too.")
+@click.option("--resume", is_flag=True, help="Continue after the last finished epoch in the folder.")
+@shared.as_json
 def train(
     recipe: str,
-    path: str,
+    data: str,
     settings: tuple[str, ...],
     out: str | None,
-    device: str,
+    accelerator: str,
     devices: int,
     nodes: int,
-    logger: str,
+    logger: str | None,
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Train the model of RECIPE and write it, its metrics, its report and its checkpoint into a folder.
+    """Train a model by a recipe.
 
-    RECIPE is one of those that come with edgernn, such as spoken-digits, or a file that ends in .toml. The metrics are
-    of the test part, from the exported graph as it streams; `edgernn export` makes artifacts of the model.rnn. A
-    bidirectional model is written as model.onnx: it takes whole windows and cannot stream. What is interrupted goes on
-    with --resume.
+    RECIPE is the name of one that comes with edgernn, such as spoken-digits, or a .toml file. The folder receives the
+    model, its metrics, a report and a checkpoint. The metrics are those of the exported graph, streaming over the test
+    part. `edgernn export` turns model.rnn into artifacts. A bidirectional model is written as model.onnx: it takes
+    whole windows and cannot stream. Use --resume after an interruption.
     """
     from dataclasses import asdict
 
@@ -47,19 +50,19 @@ def train(
         from edgernn.train.window import FILE
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    place = Place(device, devices, nodes, logger, watched_by_a_person())
+    place = Place(accelerator, devices, nodes, logger or "", watched_by_a_person())
     try:
-        result = run.train(loaded, path, folder, place=place, resume=resume)
+        result = run.train(loaded, data, folder, place=place, resume=resume)
     except KeyboardInterrupt:
-        click.echo("What is finished is kept: the same command with --resume goes on.", err=True)
+        click.echo("Finished epochs are saved: the same command with --resume continues.", err=True)
         raise
     if as_json:
         click.echo(json.dumps({"recipe": loaded.name, "folder": str(folder), **asdict(result)}, indent=2))
         return
     metrics = ", ".join(f"{name} {value:g}" for name, value in result.metrics.items())
     click.echo(f"{loaded.title}: {metrics} on the test part; {result.parameters:,} weights, {result.took_s:.0f} s")
-    click.echo(f"What it came to, and what it costs where, is told in {folder / 'report.html'}")
+    click.echo(f"Metrics, plots and costs on boards: {folder / 'report.html'}")
     if loaded.shape.bidirectional:
-        click.echo("It is bidirectional: whole windows only; it cannot stream.")
+        click.echo("The model is bidirectional: it takes whole windows and cannot stream.")
     model = folder / (FILE if loaded.shape.bidirectional else "model.rnn")
-    click.echo(f"The model is {model}: try\n  edgernn info {model}")
+    click.echo(f"Model: {model}\nTry:\n  edgernn info {model}")

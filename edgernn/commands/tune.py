@@ -1,49 +1,45 @@
-"""`edgernn tune`: the fastest or smallest form of a model that is as good as it has to be."""
+"""`edgernn tune`: the fastest or smallest form of a model within a metric drop."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.options.evaluation import evaluated, find_evaluator
+from edgernn.commands.options import shared
+from edgernn.commands.options.evaluation import evaluation_options, find_evaluator
+from edgernn.commands.options.types import PATH, Choice
+from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
     from edgernn.tune.tuning import Tuned
 
-PLANS = ("units=0.5", "blocks=0.8")
-"""What is pruned when a recipe is given and nothing is said."""
+PRUNINGS = ("units=0.5", "blocks=0.8")
+"""What is pruned with a recipe and without --prune."""
 
-
-TRAINED = "what was pruned was trained further, as the recipe says, and the model itself was not: so it may gain"
+TRAINED = "pruned candidates were fine-tuned by the recipe, and the model itself was not: so they may gain"
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model", metavar="MODEL.rnn")
-@evaluated
+@click.argument("model", metavar="MODEL.rnn", type=PATH)
+@evaluation_options
+@shared.metric_drop(0.5)
+@shared.board()
+@shared.prune
 @click.option(
-    "--metric-drop", type=float, default=0.5, show_default=True, metavar="POINTS", help="What may be lost, of 100."
+    "--prefer", type=Choice(["latency", "bytes"]), default="latency", show_default=True, help="Minimize this."
 )
-@click.option("--device", "name", default="this", show_default=True, metavar="NAME", help="See `edgernn devices`.")
-@click.option(
-    "--prune",
-    metavar="WHAT",
-    multiple=True,
-    help="Try this too, as in `edgernn compress`, with commas between, and train what is left by the recipe; "
-    "units=0.5 and blocks=0.8 unless given.",
-)
-@click.option("--prefer", default="latency", show_default=True, help="latency or bytes.")
-@click.option("-o", "--out", required=True, metavar="NAME", help="Where the winner goes, without a suffix.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
-    """Try every precision, pruning and runtime on MODEL.rnn, and write the best that loses no more than POINTS.
+@shared.out("NAME", required=True)
+@shared.as_json
+def tune(model: str, data: str, out: str, as_json: bool, **options: Any) -> None:
+    """Find the best precision, pruning and runtime.
 
-    Each candidate is judged by its own artifact on its runtime: by the metric of the recipe, or without one by the
-    share of frames at which it chooses as the model does. Steps are timed on this machine, all candidates in turn; for
-    another board they are estimates, and said to be. What is finished is kept in NAME.tune, of a fine-tuning the last
-    epoch, and the same command goes on from there.
+    Every candidate form of MODEL.rnn is evaluated by its artifact, on its runtime, by the metric of the --recipe; the
+    best within the --metric-drop is written as NAME, with the suffix of its format. Without a recipe the data are
+    frames, .npy or .csv, and the metric is the share of frames with an unchanged choice. With one, each --prune is a
+    candidate that the recipe fine-tunes: units=0.5 and blocks=0.8 by default. Steps are timed interleaved on this
+    machine, and estimated for another --board. The same command continues an interrupted tuning from NAME.tune.
     """
     from edgernn.artifact import rnn
     from edgernn.device import board as boards
@@ -53,60 +49,60 @@ def tune(model: str, path: str, out: str, as_json: bool, **said: Any) -> None:
     from edgernn.tune.candidates import many
 
     if Path(out).suffix not in {"", rnn.SUFFIX}:
-        raise UsageError(f"'{out}' has a suffix, and the winner decides that; give a name without one")
+        raise UsageError(f"'{out}' has a suffix, which the winner decides; give a name without one")
     out = out.removesuffix(rnn.SUFFIX)
-    if said["recipe"] is None and said["prune"]:
-        raise UsageError("--prune goes with a recipe, which trains what is left; give --recipe RECIPE")
-    board, graph = boards.load(said["name"]), rnn.load(model)
-    plans = [tuple(each.split(",")) for each in said["prune"] or PLANS] if said["recipe"] else []
+    if options["recipe"] is None and options["prune"]:
+        raise UsageError("--prune needs a recipe for the fine-tuning; give --recipe RECIPE")
+    board, graph = boards.load(options["board"]), rnn.load(model)
+    prunings = [tuple(pruning.split(",")) for pruning in options["prune"] or PRUNINGS] if options["recipe"] else []
     folder = Path(f"{out}.tune")
-    evaluator = find_evaluator(graph, path, said["recipe"], said["settings"], folder)
+    evaluator = find_evaluator(graph, data, options["recipe"], options["settings"], folder)
     try:
-        with click.progressbar(length=many([(), *plans]), label="candidates", file=sys.stderr) as bar:
-            found = tuning.tune(
+        with bar("candidates", many([(), *prunings])) as step:
+            tuned = tuning.tune(
                 graph,
                 evaluator,
                 folder,
-                bound=said["metric_drop"],
+                bound=options["metric_drop"],
                 board=board,
-                prefer=said["prefer"],
-                plans=[(), *plans],
-                progress=bar.update,
+                prefer=options["prefer"],
+                plans=[(), *prunings],
+                progress=lambda count: step(count, ""),
             )
     except KeyboardInterrupt:
-        click.echo(f"\nWhat is finished is kept in '{folder}': the same command goes on.", err=True)
+        click.echo(f"Finished candidates are saved in '{folder}': the same command continues.", err=True)
         raise
-    written = tuning.files(found, out)
-    atomic.write_all(written)
-    click.echo(json.dumps(_json(found, written), indent=2) if as_json else _text(found, written))
+    files = tuning.files(tuned, out)
+    atomic.write_all(files)
+    click.echo(json.dumps(_json(tuned, files), indent=2) if as_json else _text(tuned, files))
 
 
-def _text(found: "Tuned", written: dict[str, bytes]) -> str:
-    evaluator = found.evaluator
-    how = "measured on this machine, all in turn" if found.measured else f"estimated for '{found.board}', not measured"
+def _text(tuned: "Tuned", files: dict[str, bytes]) -> str:
+    evaluator = tuned.evaluator
+    how = "measured on this machine, interleaved" if tuned.measured else f"estimated for '{tuned.board}', not measured"
     lines = [
-        *_table(found),
+        *_table(tuned),
         "",
-        f"* none is better in all of bytes, us and {evaluator.metric}; > the winner",
-        f"{evaluator.metric} is of {evaluator.data}, {evaluator.before:.4g} for the model",
+        f"* on the Pareto front of bytes, us and {evaluator.metric}; > the winner",
+        f"{evaluator.metric} of {evaluator.data}; the model itself has {evaluator.before:.4g}",
         f"the winner was chosen by this {evaluator.metric}, which flatters it",
         f"us are {how}; bytes are those of the artifact",
-        *([TRAINED] if any(each.plan for each in found.candidates) else []),
-        *_left_out(found),
+        *([TRAINED] if any(candidate.plan for candidate in tuned.candidates) else []),
+        *_left_out(tuned),
         "",
-        f"{found.best.name}: {', '.join(written)}",
+        f"{tuned.best.name}: {', '.join(files)}",
     ]
-    if not found.measured:
-        lines.append(f"`edgernn export {next(iter(written))} NAME.so --device {found.board}` writes what runs there")
+    if not tuned.measured:
+        lines.append(f"`edgernn export {next(iter(files))} NAME.so --board {tuned.board}` compiles it for the board")
     return "\n".join(lines)
 
 
-def _table(found: "Tuned") -> list[str]:
-    """A row for each candidate, the figures to the right."""
-    us = "us" if found.measured else "us, estimate"
-    rows = [("", "pruned", "precision", "runtime", found.evaluator.metric, "points lost", "bytes", us)]
-    for each in found.candidates:
-        mark = f"{'>' * (each == found.best)}{'*' * (each in found.front)}"
+def _table(tuned: "Tuned") -> list[str]:
+    """Return a row for each candidate, the figures aligned to the right."""
+    us = "us" if tuned.measured else "us, estimate"
+    rows = [("", "pruned", "precision", "runtime", tuned.evaluator.metric, "points lost", "bytes", us)]
+    for each in tuned.candidates:
+        mark = f"{'>' * (each == tuned.best)}{'*' * (each in tuned.front)}"
         figures = (f"{each.metric:.4g}", f"{each.drop:.2f}", f"{each.bytes:,}", f"{each.step_us:.2f}")
         rows.append((mark, each.plan or "-", each.scheme, each.runtime, *figures))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -114,29 +110,29 @@ def _table(found: "Tuned") -> list[str]:
     return ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)).rstrip() for row in rows]
 
 
-def _left_out(found: "Tuned") -> list[str]:
-    """A line for each reason, and those that it keeps out."""
+def _left_out(tuned: "Tuned") -> list[str]:
+    """Return a line for each reason, with the candidates that it excludes."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for each in found.left_out:
+    for each in tuned.left_out:
         name = " ".join(part for part in (each.plan, each.scheme, each.runtime and f"on {each.runtime}") if part)
         reasons.setdefault((each.why, each.note), []).append(name)
     return [f"left out, {why}: {', '.join(names)} ({note})" for (why, note), names in reasons.items()]
 
 
-def _json(found: "Tuned", written: dict[str, bytes]) -> dict[str, Any]:
-    evaluator = found.evaluator
+def _json(tuned: "Tuned", files: dict[str, bytes]) -> dict[str, Any]:
+    evaluator = tuned.evaluator
     return {
-        "files": list(written),
-        "device": found.board,
-        "steps": "measured" if found.measured else "estimated",
+        "files": list(files),
+        "device": tuned.board,
+        "steps": "measured" if tuned.measured else "estimated",
         "metric": {
             "name": evaluator.metric,
             "better": evaluator.better,
             "of": evaluator.data,
             "before": evaluator.before,
         },
-        "bound": found.bound,
-        "winner": asdict(found.best),
-        "candidates": [asdict(each) | {"front": each in found.front} for each in found.candidates],
-        "left_out": [asdict(each) for each in found.left_out],
+        "bound": tuned.bound,
+        "winner": asdict(tuned.best),
+        "candidates": [asdict(each) | {"front": each in tuned.front} for each in tuned.candidates],
+        "left_out": [asdict(each) for each in tuned.left_out],
     }

@@ -41,7 +41,7 @@ def prepare(graph: Graph, scheme: str, calibration: Calibration, *, keep: Collec
     if not single.ranges and not calibration.sequences:
         raise UsageError(
             f"{scheme} computes with integers, whose ranges are learnt from real frames; give --calibrate FILE, or a "
-            "recipe with its data: --finetune RECIPE --data PATH"
+            "recipe with its data: --recipe RECIPE --data PATH"
         )
     if not single.ranges:
         single = calibrate(single, calibration.sequences, calibration.method, growing=calibration.growing)

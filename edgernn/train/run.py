@@ -181,8 +181,7 @@ def begin(said: str, data: Fingerprint, out: Path, resume: bool) -> Path | None:
     if resume and (out / CHECKPOINT).exists():
         if atomic.read(kept) != said.encode():
             raise UsageError(
-                f"'{kept}' is not the recipe that this training began with; give the same settings, or train anew "
-                "without --resume"
+                f"'{kept}' is not the recipe that this training began with; give the same settings, or {ANEW}"
             )
         check(out / FILE, data, f"the training in '{out}'", ANEW)
         return out / CHECKPOINT

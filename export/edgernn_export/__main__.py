@@ -1,4 +1,4 @@
-"""`python -m edgernn_export MODEL OUT...`: the verb `edgernn export` on its own."""
+"""`python -m edgernn_export MODEL OUT...`: the verb `edgernn export` alone."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""Options that several verbs share."""
+"""Options that several verbs share; each is defined once."""

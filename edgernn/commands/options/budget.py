@@ -1,57 +1,67 @@
-"""What `edgernn check` and `edgernn certify` have in common: their options, and how they tell what was found."""
+"""What `edgernn check` and `edgernn certify` share: their options, the measurement, and its reports."""
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgernn.commands.options.reporting import ready, reported, reports
+from edgernn.commands.options import shared
+from edgernn.commands.options.reporting import check_writable, render_reports, report_options
+from edgernn.commands.options.types import PATH
+from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
     from edgernn.latency.check import CheckPlan
 
-OPTIONS = (
-    click.argument("artifact"),
-    click.option("--device", metavar="NAME", help="Whose uses are meant: see `edgernn devices`."),
-    click.option("--use", metavar="NAME", help="What the device is used for, such as audio, control or sample."),
-    click.option("--period", metavar="TIME", help="From one frame to the next: 10ms, 250us, 1kHz."),
-    click.option("--deadline", metavar="TIME", help="From a frame to its answer; the period unless given."),
-    click.option("--percentile", type=float, metavar="P", help="Of all steps that must be in time; 99 unless given."),
-    click.option("--confidence", type=float, default=0.95, show_default=True, help="With which it must be known."),
-    click.option("--back-to-back", is_flag=True, help="Wait for no frame; the responses are implied, which flatters."),
-    click.option("--trace", metavar="FILE", help="When frames came, in ms: .npy, or text. Else one each period."),
-    click.option("--frames", metavar="FILE", help="Frames, .npy (time, inputs) or .csv, given in turn. Else random."),
-    click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the runtime."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of random frames."),
-    click.option("--json", "as_json", is_flag=True, help="Print as JSON."),
-    click.option("--html", metavar="FILE", help="Write a page with drawings, which opens without a network."),
-    click.option("--history", metavar="FILE", help="Put a line behind those of earlier runs; see `edgernn history`."),
+budget_options = shared.several(
+    click.argument("artifact", type=PATH),
+    shared.board(None),
+    click.option(
+        "--rate", metavar="NAME", help="Take the budget from this rate of the board: audio, control or sample."
+    ),
+    shared.period,
+    click.option(
+        "--deadline", metavar="TIME", show_default="the period", help="Time from a frame to its answer, such as 8ms."
+    ),
+    click.option(
+        "--percentile", type=float, metavar="P", show_default="99", help="Percentage of steps that must be in time."
+    ),
+    click.option("--confidence", type=float, default=0.95, show_default=True, help="Confidence of the verdict."),
+    click.option("--back-to-back", is_flag=True, help="Do not wait for frames; responses are computed and flatter."),
+    click.option(
+        "--trace",
+        type=PATH,
+        metavar="FILE",
+        show_default="one frame each period",
+        help="Read the arrival times of frames, in ms, from a .npy or text file.",
+    ),
+    shared.frames(),
+    shared.threads,
+    shared.seed,
+    shared.as_json,
+    shared.html,
+    click.option("--history", type=PATH, metavar="FILE", help="Append the run to FILE; see `edgernn history`."),
+    report_options,
 )
 
-WRITES = ("html", "junit", "markdown", "history")
+REPORTS = ("html", "junit", "markdown", "history")
 """Options that name a file to write."""
 
 
-def budgeted(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb the options."""
-    verb = reported(verb)
-    for option in reversed(OPTIONS):
-        verb = option(verb)
-    return verb
-
-
-def planned(artifact: str, seconds: float, processes: int, *, certificate: bool = False, **said: Any) -> "CheckPlan":
-    """The plan that the options mean.
+def plan_check(
+    artifact: str, seconds: float, processes: int, *, certificate: bool = False, **options: Any
+) -> "CheckPlan":
+    """Return what the options ask to be measured.
 
     Args:
-        artifact, seconds, processes, certificate: as Plan has them.
-        said: the other options.
+        artifact, seconds, processes, certificate: as in CheckPlan.
+        options: the values of `budget_options` without REPORTS.
 
     Raises:
-        EdgernnError: a name, time, file or budget that cannot be.
+        EdgernnError: an unknown name, a time or budget that is not valid, or a file that cannot be read.
     """
     from edgernn.budget.verdict import microseconds
     from edgernn.device.board import load
@@ -60,69 +70,78 @@ def planned(artifact: str, seconds: float, processes: int, *, certificate: bool 
     from edgernn.latency.resolve import resolve_budget
     from edgernn.runtime import program
 
-    times = {name: said[name] and microseconds(said[name]) for name in ("period", "deadline")}
-    device = None if said["device"] is None else load(said["device"])
-    own = program.open(artifact).manifest.period_ms if times["period"] is None and said["use"] is None else None
+    times = {name: options[name] and microseconds(options[name]) for name in ("period", "deadline")}
+    device = None if options["board"] is None else load(options["board"])
+    unstated = times["period"] is None and options["rate"] is None
+    own_period_ms = program.open(artifact).manifest.period_ms if unstated else None
     budget = resolve_budget(
         device=device,
-        rate=said["use"],
+        rate=options["rate"],
         period_us=times["period"],
         deadline_us=times["deadline"],
-        percentile=said["percentile"],
-        confidence=said["confidence"],
-        own_period_us=None if own is None else own * 1000,
+        percentile=options["percentile"],
+        confidence=options["confidence"],
+        own_period_us=None if own_period_ms is None else own_period_ms * 1000,
     )
-    if said["trace"] is not None:
-        recorded(said["trace"])
-    kept = {name: said[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")}
-    any_governor = said.get("any_governor", False)
+    if options["trace"] is not None:
+        recorded(options["trace"])
     return CheckPlan(
-        artifact, budget, seconds, processes, device=device, certificate=certificate, any_governor=any_governor, **kept
+        artifact,
+        budget,
+        seconds,
+        processes,
+        device=device,
+        certificate=certificate,
+        any_governor=options.get("any_governor", False),
+        **{name: options[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")},
     )
 
 
-def tell(plan: "CheckPlan", command: str, *, as_json: bool, **written: str | None) -> None:
-    """Measure, print what was found, write the files that were asked for, and leave with its exit code.
+def run_check(plan: "CheckPlan", command: str, *, as_json: bool, **reports: str | None) -> None:
+    """Measure, print the result, write the reports, and exit with the code of the verdict.
 
     Args:
         plan: what is measured.
         command: check or certify.
-        as_json: whether to print JSON.
-        written: one of WRITES -> the path; None where it was not asked for.
+        as_json: whether the result is printed as JSON.
+        reports: each of REPORTS -> its path; None for no such report.
 
     Raises:
-        EdgernnError: as edgernn.latency.check, or a file cannot be written, which is found out before the run.
+        EdgernnError: as edgernn.latency.check; or a report cannot be written, which is checked before the measurement.
     """
     from edgernn.files import atomic
     from edgernn.latency import history
     from edgernn.latency.check import CODES, check
     from edgernn.latency.result import of_check
-    from edgernn.latency.summary import as_json as everything, text
+    from edgernn.latency.summary import as_json as to_json, text
 
-    _ready(written)
+    _check_reports(reports)
     began, when = time.monotonic(), datetime.now(UTC)
-    found = check(plan, tell=lambda k: click.echo(f"process {k + 1} of {plan.processes} ...", err=True))
-    click.echo(json.dumps(everything(found), indent=2) if as_json else text(found))
-    result = of_check(found, command, time.monotonic() - began)
-    files = dict(reports(result, when, written["junit"], written["markdown"]))
-    if written["html"] is not None:
+    # The bar stands still while a process measures: drawing it would take time from the steps.
+    with bar(f"measuring for {plan.seconds:g} s", plan.processes, lines=True) as step:
+        checked = check(plan, tell=lambda k: step(min(k, 1), f"process {k + 1} of {plan.processes} ..."))
+        step(1, "")
+    click.echo(json.dumps(to_json(checked), indent=2) if as_json else text(checked))
+    result = of_check(checked, command, time.monotonic() - began)
+    files = dict(render_reports(result, when, reports["junit"], reports["markdown"]))
+    if reports["html"] is not None:
         import edgernn.pages.latency
 
-        files[written["html"]] = edgernn.pages.latency.page(found).encode()
+        files[reports["html"]] = edgernn.pages.latency.page(checked).encode()
     atomic.write_all(files)
-    if written["history"] is not None:
-        history.append(written["history"], history.of_check(found, command))
-    click.get_current_context().exit(CODES[found.verdict])
+    if reports["history"] is not None:
+        history.append(reports["history"], history.of_check(checked, command))
+    click.get_current_context().exit(CODES[checked.verdict])
 
 
-def _ready(written: Mapping[str, str | None]) -> None:
-    """Make sure that every file can be written."""
+def _check_reports(reports: Mapping[str, str | None]) -> None:
+    """Check that every report can be made and written."""
     from edgernn.extras import needed
     from edgernn.latency import history
 
-    if written["html"] is not None:
+    if reports["html"] is not None:
         with needed("--html"):
-            import edgernn.pages.latency  # noqa: F401  it is imported here so that it is missed now
-    ready(*(written[name] for name in WRITES if name != "history"))
-    if written["history"] is not None:
-        history.ready(written["history"])
+            import edgernn.pages.latency  # noqa: F401  a missing extra is reported before the measurement
+    check_writable(*(reports[name] for name in REPORTS if name != "history"))
+    if reports["history"] is not None:
+        history.ready(reports["history"])

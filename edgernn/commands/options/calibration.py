@@ -1,64 +1,59 @@
-"""What `edgernn compress` and `edgernn sensitivity` have in common: how the ranges of integers are learnt."""
+"""How `edgernn compress` and `edgernn sensitivity` learn the ranges of integers."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgernn.commands.options.shared import several
+from edgernn.commands.options.types import PATH, Choice
 
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
     from edgernn.passes.prepare import Calibration
 
-OPTIONS = (
+calibration_options = several(
     click.option(
-        "--calibrate", "shown", metavar="FILE", help="Real frames: .npy, .csv, or .npz with a sequence in every array."
+        "--calibrate",
+        type=PATH,
+        metavar="FILE",
+        help="Learn ranges from real frames: .npy, .csv, or .npz with a sequence in each array.",
     ),
     click.option(
         "--calibration-method",
-        "method",
-        type=click.Choice(["min-max", "percentile", "mse"]),
+        type=Choice(["min-max", "percentile", "mse"]),
         default="min-max",
         show_default=True,
-        help="What a range holds of what was seen.",
+        help="Choose each range from its values by this method.",
     ),
-    click.option(
-        "--accept-growing", is_flag=True, help="Calibrate too where a state grows to the end of the sequences."
-    ),
+    click.option("--accept-growing", is_flag=True, help="Calibrate although a state still grows when sequences end."),
 )
 
 
-def calibrated(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb the options."""
-    for option in reversed(OPTIONS):
-        verb = option(verb)
-    return verb
-
-
-def check(scheme: str | None, options: dict[str, Any]) -> None:
-    """That the options go with the precision.
+def check_calibration(precision: str | None, options: dict[str, Any]) -> None:
+    """Check that the options fit the precision.
 
     Raises:
-        UsageError: they do not.
+        UsageError: they need a static precision.
     """
     from edgernn.errors import UsageError
     from edgernn.model.tensor import STATIC
 
-    for option, given in (
-        ("--calibration-method", options["method"] != "min-max"),
+    for option, changed in (
+        ("--calibration-method", options["calibration_method"] != "min-max"),
         ("--accept-growing", options["accept_growing"]),
     ):
-        if given and scheme not in STATIC:
-            raise UsageError(f"{option} goes with a precision of integers; give --quantize {' or '.join(STATIC)}")
+        if changed and precision not in STATIC:
+            raise UsageError(f"{option} needs a precision of integers; give --precision {' or '.join(STATIC)}")
 
 
-def calibration(graph: "Graph", options: dict[str, Any]) -> "Calibration":
-    """What ranges are learnt from; sequences that cannot enter the model are refused before anything else is done."""
+def read_calibration(graph: "Graph", options: dict[str, Any]) -> "Calibration":
+    """Read the frames that ranges are learned from, and check that the model accepts them."""
     from edgernn.files.frames import sequences
     from edgernn.passes.calibrate import checked
     from edgernn.passes.prepare import Calibration
 
     growing = "accept" if options["accept_growing"] else "refuse"
-    if options["shown"] is None:
-        return Calibration((), options["method"], growing)
-    read = sequences(options["shown"], "int32" if graph.vocabulary_size else "float32")
-    return Calibration(checked(graph, read), options["method"], growing)
+    if options["calibrate"] is None:
+        return Calibration((), options["calibration_method"], growing)
+    arrays = sequences(options["calibrate"], "int32" if graph.vocabulary_size else "float32")
+    return Calibration(checked(graph, arrays), options["calibration_method"], growing)

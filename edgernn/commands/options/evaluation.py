@@ -1,39 +1,31 @@
-"""What `edgernn tune` and `edgernn sensitivity` have in common: the data that judge a model, and how."""
+"""The data and the metric by which `edgernn tune` and `edgernn sensitivity` evaluate a model."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
+from edgernn.commands.options import shared
 
 if TYPE_CHECKING:
     from edgernn.model.graph import Graph
     from edgernn.tune.evaluate import Evaluator
 
-OPTIONS = (
-    click.option(
-        "--data", "path", required=True, metavar="PATH", help="Frames, .npy or .csv; or what the recipe reads."
-    ),
-    click.option("--recipe", metavar="RECIPE", help="That of the model: its metric judges."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Such as training.epochs=10."),
-)
-
-
-def evaluated(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb the options."""
-    for option in reversed(OPTIONS):
-        verb = option(verb)
-    return verb
+evaluation_options = shared.several(shared.data(), shared.recipe, shared.settings)
 
 
 def find_evaluator(
-    graph: "Graph", path: str, recipe: str | None, settings: tuple[str, ...], folder: Path | None = None
+    graph: "Graph", data: str, recipe: str | None, settings: tuple[str, ...], folder: Path | None = None
 ) -> "Evaluator":
-    """Who judges the candidates, as the options say; a tuning that began in a folder must have begun on this data.
+    """Return the evaluator that the options ask for.
+
+    Args:
+        graph: the model.
+        data: a .npy or .csv file of frames without a recipe; else what the recipe reads.
+        recipe, settings: the recipe and the keys that are set in it.
+        folder: the folder of a tuning; one that began there must have begun on this data.
 
     Raises:
-        UsageError: settings of no recipe.
-        EdgernnError: a recipe or data that cannot be.
+        UsageError: settings without a recipe.
+        EdgernnError: a recipe or data that cannot be read.
     """
     from edgernn.errors import UsageError
     from edgernn.extras import needed
@@ -42,9 +34,9 @@ def find_evaluator(
 
     if recipe is None:
         if settings:
-            raise UsageError("--set goes with a recipe; give --recipe RECIPE")
-        return by_frames(graph, frames(path, "int32" if graph.vocabulary_size else "float32"), path)
-    with needed("judging by a recipe"):
+            raise UsageError("--set needs a recipe; give --recipe RECIPE")
+        return by_frames(graph, frames(data, "int32" if graph.vocabulary_size else "float32"), data)
+    with needed("an evaluation by a recipe"):
         from edgernn.train.recipe import load
         from edgernn.tune.by_recipe import by_recipe
-    return by_recipe(graph, load(recipe, settings), path, folder=folder)
+    return by_recipe(graph, load(recipe, settings), data, folder=folder)

@@ -1,55 +1,51 @@
-"""What `edgernn check`, `certify` and `regress` have in common: reports for CI."""
+"""Reports for CI, which `edgernn check`, `certify` and `regress` write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from edgernn.commands.options.shared import several
+from edgernn.commands.options.types import PATH
 
 if TYPE_CHECKING:
     from edgernn.latency.result import Result
 
-OPTIONS = (
-    click.option("--junit", metavar="FILE", help="Write the verdict as JUnit XML."),
-    click.option("--markdown", metavar="FILE", help="Write it as Markdown, for the summary of a CI job."),
+report_options = several(
+    click.option("--junit", metavar="FILE", type=PATH, help="Write the verdict as JUnit XML."),
+    click.option("--markdown", metavar="FILE", type=PATH, help="Write the verdict as Markdown, for a CI summary."),
 )
 
 
-def reported(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb the options."""
-    for option in reversed(OPTIONS):
-        verb = option(verb)
-    return verb
-
-
-def ready(*paths: str | None) -> None:
-    """Make sure that every file that is asked for can be written, before anything long is done for it.
+def check_writable(*paths: str | None) -> None:
+    """Check that every report can be written, before the measurement begins.
 
     Raises:
-        FileError: one cannot.
-        UsageError: two are the same.
+        FileError: a file cannot be written.
+        UsageError: two reports have the same path.
     """
     from edgernn.errors import UsageError
     from edgernn.files import atomic
 
     named = [path for path in paths if path is not None]
-    twice = next((path for k, path in enumerate(named) if path in named[:k]), None)
-    if twice is not None:
-        raise UsageError(f"'{twice}' is to be written twice; give each report a file of its own")
+    repeated = next((path for k, path in enumerate(named) if path in named[:k]), None)
+    if repeated is not None:
+        raise UsageError(f"two reports have the path '{repeated}'; give each a path of its own")
     for path in named:
         atomic.writable(path)
 
 
-def reports(result: "Result", when: datetime, junit: str | None, markdown: str | None) -> Mapping[str, bytes]:
-    """The files that were asked for, by their paths; nothing is written yet.
+def render_reports(result: "Result", when: datetime, junit: str | None, markdown: str | None) -> Mapping[str, bytes]:
+    """Return the reports by their paths; nothing is written.
 
     Args:
-        result: what they tell.
-        when: the command began, with a time zone.
-        junit, markdown: paths.
+        result: the verdict and its figures.
+        when: the start of the command, with a time zone.
+        junit, markdown: paths; None for no such report.
     """
     from edgernn.latency.junit import junit as as_junit
     from edgernn.latency.markdown import markdown as as_markdown
 
-    made = {junit: as_junit(result, when), markdown: as_markdown(result).encode(errors="replace")}
-    return {path: data for path, data in made.items() if path is not None}
+    reports = {junit: as_junit(result, when), markdown: as_markdown(result).encode(errors="replace")}
+    return {path: report for path, report in reports.items() if path is not None}

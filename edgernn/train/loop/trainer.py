@@ -73,7 +73,7 @@ class Place:
             UsageError: a GPU is asked for, and there is none.
         """
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("torch sees no GPU of CUDA here; use --device cpu, or install torch for CUDA")
+            raise UsageError("torch sees no GPU of CUDA here; use --accelerator cpu, or install torch for CUDA")
         return "gpu" if self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()) else "cpu"
 
 
