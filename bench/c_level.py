@@ -1,8 +1,7 @@
 """The compiled step called from C, without Python: prints a table and writes results/c_level.json.
 
-Beside it stand the same step in plain C++ with all sizes fixed at compile time, a plain read of as many bytes as the
-model has weights, which no step can beat, the time that `edgernn estimate` predicts, and instructions counted by
-callgrind.
+The table also has the same step in plain C++ with all sizes fixed at compile time, a plain read of the bytes of the
+weights as a lower bound, the prediction of `edgernn estimate`, and the instructions counted by callgrind.
 """
 
 import argparse
@@ -36,7 +35,7 @@ SPARSITY = 0.8  # of the blocks of 16 rows by 4 inputs
 FAST = ("-ffast-math",)
 COUNTED_LEVEL, COUNTED_STEPS = "x86-64-v3", 200
 
-# name: (the slower, the faster, at least, at which sizes)
+# name: (slower, faster, least ratio, at which sizes)
 GOALS = {
     "C++ / int8": ("C++", "int8", 4.0, (128,)),
     "C++ -ffast-math / int8": ("C++ -ffast-math", "int8", None, SIZES),
@@ -61,18 +60,18 @@ def main() -> None:
             show(rows[-1])
     folds = [max(p / m, m / p) for row in rows for p, m in row["predicted_and_measured_us"].values()]
     print(f"\nprediction against measurement: median factor {median(folds):.2f}, worst {max(folds):.2f}")
-    said = {"machine": machine() | {"rounds": options.rounds}, "rows": rows}
-    RESULTS.write_text(json.dumps(said | {"prediction_median_factor": round(median(folds), 2)}, indent=1) + "\n")
+    report = {"machine": machine() | {"rounds": options.rounds}, "rows": rows}
+    RESULTS.write_text(json.dumps(report | {"prediction_median_factor": round(median(folds), 2)}, indent=1) + "\n")
     print(f"written to {RESULTS}")
 
 
 def measure(cell: str, hidden: int, folder: Path, rounds: int) -> dict[str, Any]:
-    """Every contender on one model, in one program."""
+    """Times all contenders on one model, in one program."""
     dense = graph(cell, hidden)
     forms = {"fp32": dense, "int8": quantize(dense), "sparse": quantize(graph(cell, hidden, SPARSITY))}
     for name, form in forms.items():
         export(form, folder / f"{name}.c")
-    took = json.loads(run(built(cell, hidden, forms, folder), str(rounds)))
+    took = json.loads(run(build(cell, hidden, forms, folder), str(rounds)))
     predicted = {name: estimate(forms[name], this()).step_us for name in ("fp32", "int8")}
     return {
         "cell": cell,
@@ -91,7 +90,7 @@ def measure(cell: str, hidden: int, folder: Path, rounds: int) -> dict[str, Any]
 
 
 def graph(cell: str, hidden: int, sparsity: float = 0.0) -> Graph:
-    """A recurrent layer with a dense head and random weights, some of whose blocks are zeros."""
+    """A recurrent layer with a dense head and random weights, with a share of zero blocks."""
     random = np.random.default_rng(0)
 
     def weights(rows: int, columns: int) -> Tensor:
@@ -109,8 +108,8 @@ def graph(cell: str, hidden: int, sparsity: float = 0.0) -> Graph:
     return Graph((Layer("rnn", net), Layer("out", head)), INPUTS)
 
 
-def built(cell: str, hidden: int, forms: dict[str, Graph], folder: Path) -> Path:
-    """The harness with all contenders."""
+def build(cell: str, hidden: int, forms: dict[str, Graph], folder: Path) -> Path:
+    """Compile the harness with all contenders."""
     options = isa.level(isa.best()).options
     sizes = [f"-D{name.upper()}_WEIGHT_BYTES={count(form).weight_bytes}" for name, form in forms.items()]
     for kind, fast in (("plain", ()), ("fast", FAST)):
@@ -125,7 +124,7 @@ def built(cell: str, hidden: int, forms: dict[str, Graph], folder: Path) -> Path
 
 
 def instructions(form: Graph, folder: Path) -> int | None:
-    """Of one step, counted; None where valgrind is not installed or this machine has not the level."""
+    """The counted instructions of one step; None without valgrind, or if this machine lacks the level."""
     if shutil.which("valgrind") is None or isa.missing(COUNTED_LEVEL):
         return None
     export(form, folder / "model.c")
@@ -146,9 +145,9 @@ def show(row: dict[str, Any]) -> None:
     print(f"\n{row['cell']} {row['hidden']}: ns per step")
     for name, took in row["ns"].items():
         print(f"  {name:28} {took:9.1f}")
-    for name, said in row["ratios"].items():
-        goal = "" if said["at_least"] is None else f"  (to reach: {said['at_least']})"
-        print(f"  {name:36} {said['ratio']:.2f}{goal}")
+    for name, entry in row["ratios"].items():
+        goal = "" if entry["at_least"] is None else f"  (goal: {entry['at_least']})"
+        print(f"  {name:36} {entry['ratio']:.2f}{goal}")
     for name, (predicted, measured) in row["predicted_and_measured_us"].items():
         print(f"  {name}: predicted {predicted:.2f} us, measured {measured:.2f} us")
     print(f"  instructions on {COUNTED_LEVEL}: {row['instructions']}")

@@ -1,4 +1,4 @@
-"""One contender in a bare environment: reads a number of steps from a line, times them, prints the median."""
+"""One contender in a minimal environment: for each line with a number of steps, times them and prints the median."""
 
 import sys
 from functools import partial
@@ -9,7 +9,7 @@ import numpy as np
 from tflite_runtime.interpreter import Interpreter
 
 import edgernn
-from edgernn.latency.paced import timed
+from edgernn.latency.paced import time_steps
 from interpreter import bare
 
 
@@ -24,7 +24,7 @@ CONTENDERS = {"tflite-runtime set/invoke/get": partial(bare, Interpreter), "tfli
 def main(contender, path):
     step, frames = CONTENDERS[contender](path), list(np.load(path.with_suffix(".npy")))
     for line in sys.stdin:
-        print(np.median(timed(step, cycle(frames), int(line))) / 1000, flush=True)
+        print(np.median(time_steps(step, cycle(frames), int(line))) / 1000, flush=True)
 
 
 main(sys.argv[1], Path(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""What the figures of a benchmark belong to."""
+"""The machine and the versions that the figures of a benchmark are valid for."""
 
 import platform
 from importlib import metadata
@@ -12,7 +12,7 @@ PACKAGES = ("edgernn", "numpy", "torch", "onnxruntime", "ai-edge-litert")
 
 
 def machine() -> dict[str, Any]:
-    """The processor, the instructions that compiled code has there, and the versions of all that takes part."""
+    """The processor, the instruction set level of compiled code, and the versions of the packages."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
     return {

@@ -1,4 +1,4 @@
-"""What a watch adds to a step: the same stream with and without, in turn; prints it and writes results/monitor.json."""
+"""The time that a monitor adds to a step, with and without it, interleaved; writes results/monitor.json."""
 
 import json
 import tempfile
@@ -10,7 +10,7 @@ from torch import nn
 
 import edgernn
 from edgernn import Budget
-from edgernn.latency.steps import in_turn
+from edgernn.latency.steps import interleaved
 from edgernn_export import export, from_torch
 from machine import INPUTS, OUTPUTS, machine
 
@@ -33,12 +33,12 @@ def main() -> None:
         path = Path(folder, "gru.so")
         export(from_torch(Net().eval(), torch.zeros(1, 4, INPUTS)), path)
         program = edgernn.open(path)
-        plain, watched, frame = program.stream(), program.stream(monitor=Budget(10_000)), np.zeros(INPUTS, np.float32)
-        steps = {"plain": lambda: plain.step(frame), "watched": lambda: watched.step(frame)}
-        rounds = in_turn(steps, ROUNDS, STEPS)
-    added = sorted(each["watched"] - each["plain"] for each in rounds)
+        plain, monitored, frame = program.stream(), program.stream(monitor=Budget(10_000)), np.zeros(INPUTS, np.float32)
+        steps = {"plain": lambda: plain.step(frame), "monitored": lambda: monitored.step(frame)}
+        rounds = interleaved(steps, ROUNDS, STEPS)
+    added = sorted(each["monitored"] - each["plain"] for each in rounds)
     low, mid, high = (added[round(part * (len(added) - 1))] for part in (0.25, 0.5, 0.75))
-    said = {
+    report = {
         "model": f"GRU-{HIDDEN} in a .so",
         "rounds": len(rounds),
         "steps": STEPS,
@@ -46,8 +46,10 @@ def main() -> None:
         "added_us": {"median": mid, "quartiles": [low, high], "least": added[0]},
         "machine": machine(),
     }
-    RESULTS.write_text(json.dumps(said, indent=1) + "\n")
-    print(f"a step of {said['plain_us']:.2f} us; a watch adds {mid:.3f} us, half the rounds {low:.3f} to {high:.3f}")
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    print(
+        f"a step of {report['plain_us']:.2f} us; a monitor adds {mid:.3f} us, half the rounds {low:.3f} to {high:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One step on every runtime, side by side: prints a table and writes results/step_latency.json.
 
-All contenders of a model are timed in turn, many times, on one core; a ratio is the median of the ratios of the rounds,
-so that a machine that drifts does not decide it.
+All contenders of a model are timed interleaved, in many rounds, on one core. A ratio is the median of the ratios of the
+rounds, so that drift of the machine cancels.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from contenders import CONTENDERS, ELSEWHERE, STEPS_PER_CALL, Elsewhere, Model, Step, make
-from edgernn.latency.paced import timed
+from edgernn.latency.paced import time_steps
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results/step_latency.json"
@@ -30,7 +30,7 @@ CELLS, SIZES = ("gru", "lstm"), (32, 64, 128, 256)
 LITERT = ("LiteRT set/invoke/get", "LiteRT int8 set/invoke/get")
 ORT_BOUND = "onnxruntime (edgernn), bound call"
 
-# name: (ours, the peers of which the fastest counts, at most, at most at hidden 256)
+# name: (ours, the peers, of whom the fastest counts, limit, limit at hidden 256)
 PAIRS = {
     "onnxruntime: edgernn / session.run": ("onnxruntime (edgernn)", ("onnxruntime session.run",), 0.9, 0.9),
     "LiteRT: edgernn / set-invoke-get": ("LiteRT (edgernn)", LITERT[:1], 1.0, 1.0),
@@ -48,7 +48,7 @@ PAIRS = {
 }
 RUN_AT_32 = 1 / 2
 
-# name: (with, without, whether only the first has the cost of taking the time in it, at most in us)
+# name: (with, without, whether only the first includes the cost of reading the clock, limit in us)
 ADDED = {
     "onnxruntime": ("onnxruntime (edgernn)", ORT_BOUND, False, 1.0),
     "LiteRT": ("LiteRT (edgernn)", "LiteRT (edgernn), bound call", False, 1.0),
@@ -73,15 +73,17 @@ def main() -> None:
                 rows.append(measure(cell, hidden, make(cell, hidden, Path(folder)), options))
             print_row(rows[-1])
     about = machine() | {"rounds": options.rounds, "steps_per_round": options.steps}
-    said = {"machine": about, "start": start_up(), "rows": rows}
+    report = {"machine": about, "start": start_up(), "rows": rows}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(said, indent=1) + "\n")
-    print(f"\nimport edgernn: {said['start']['import_ms']:.1f} ms; edgernn --help: {said['start']['help_ms']:.0f} ms")
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    print(
+        f"\nimport edgernn: {report['start']['import_ms']:.1f} ms; edgernn --help: {report['start']['help_ms']:.0f} ms"
+    )
     print(f"written to {RESULTS}")
 
 
 def measure(cell: str, hidden: int, model: Model, options: argparse.Namespace) -> dict[str, Any]:
-    """Every contender on one model: medians over the rounds, and the ratios."""
+    """Times all contenders on one model. Returns the medians over the rounds, and the ratios."""
     here = {name: contender(model) for name, contender in CONTENDERS.items()}
     there = {name: Elsewhere(options.tflite_python, name, model) for name in ELSEWHERE} if options.tflite_python else {}
     rounds, frames = [], list(model.frames)
@@ -115,7 +117,7 @@ def measure(cell: str, hidden: int, model: Model, options: argparse.Namespace) -
 
 
 def goal(name: str, hidden: int) -> float | None:
-    """What a ratio should be at most; None where nothing is asked."""
+    """The limit of a ratio; None if there is none."""
     if name == "compiled int8: a frame of run / step":
         return RUN_AT_32 if hidden == 32 else None
     bound = PAIRS[name][3 if hidden == 256 else 2]
@@ -123,12 +125,12 @@ def goal(name: str, hidden: int) -> float | None:
 
 
 def block(step: Step, frames: list[np.ndarray], steps: int, per_call: int) -> float:
-    """The median of that many steps, in microseconds; of calls that do several, each with its share."""
-    return float(np.median(timed(step, cycle(frames), max(steps // per_call, 5)))) / 1000 / per_call
+    """The median time of a step in microseconds; a call that runs several steps is divided among them."""
+    return float(np.median(time_steps(step, cycle(frames), max(steps // per_call, 5)))) / 1000 / per_call
 
 
 def start_up(runs: int = 15) -> dict[str, float]:
-    """What `import edgernn` adds to a Python that runs, and what `edgernn --help` takes as a whole."""
+    """The time of `import edgernn` in a running Python, and of `edgernn --help` as a whole."""
     code = "import time; t = time.perf_counter(); import edgernn; print(1000 * (time.perf_counter() - t))"
     imports = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) for _ in range(runs)
@@ -146,11 +148,11 @@ def print_row(row: dict[str, Any]) -> None:
     print(f"\n{row['cell']} {row['hidden']}: p50 in us")
     for name, took in row["p50_us"].items():
         print(f"  {name:36} {took:8.2f}")
-    for name, said in row["ratios"].items():
-        wanted = "" if said["at_most"] is None else f"  (to reach: {said['at_most']})"
-        print(f"  {name:46} {said['ratio']:.3f}{wanted}")
+    for name, entry in row["ratios"].items():
+        limit = "" if entry["at_most"] is None else f"  (limit: {entry['at_most']})"
+        print(f"  {name:46} {entry['ratio']:.3f}{limit}")
     for name, added in row["added_us"].items():
-        print(f"  Stream.step adds to {name} {added:.2f} us  (to reach: {ADDED[name][-1]})")
+        print(f"  Stream.step adds to {name} {added:.2f} us  (limit: {ADDED[name][-1]})")
 
 
 if __name__ == "__main__":

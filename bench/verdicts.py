@@ -1,8 +1,8 @@
-"""How often a verdict of a budget is wrong, in runs whose true rate of misses and bursts are known; writes JSON.
+"""How often the verdict on a budget is wrong, in simulated runs with known miss rate and bursts; writes JSON.
 
-A slow period begins at random and lasts so many steps, each of which misses with a given probability. At the limit,
-where exactly the share that the budget allows is late, every PASS is wrong and every FAIL is too. No clock is asked.
-Beside it stands what would pass if few misses were weighed by those that follow one another directly.
+A slow period begins at random and lasts a number of steps, each of which misses with a given probability. At the limit,
+where exactly the allowed share is late, every PASS and every FAIL is wrong. Nothing is timed. The table also has the
+passes if clusters of few misses were formed by consecutive misses alone.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from edgernn.budget.verdict import Budget, decide
 RESULTS = Path(__file__).parent / "results/verdicts.json"
 SHAPES = ((1, 1.0), (2, 1.0), (5, 1.0), (9, 1.0), (10, 1.0), (20, 1.0), (18, 0.5), (30, 0.3), (100, 0.1))
 STEPS = (300, 3000, 6000, 60_000)
-RATES = (0.1, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)  # the true rate of misses, in parts of what the budget allows
+RATES = (0.1, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)  # true miss rate, relative to the allowed one
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000, help="of each kind")
+    parser.add_argument("--runs", type=int, default=4000, help="runs of each kind")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     rows = []
@@ -37,13 +37,13 @@ def main() -> None:
                 for rate in RATES if (burst, inside) in {(1, 1.0), (5, 1.0)} else (1.0,):
                     rows.append(row(percentile, steps, burst, inside, rate, options.runs))
                     print(rows[-1], flush=True)
-    said = {"method": {"runs": options.runs, "few": FEW, "blocks": BLOCKS, "numpy": np.__version__}, "rows": rows}
-    options.output.write_text(json.dumps(said, indent=1) + "\n")
+    report = {"method": {"runs": options.runs, "few": FEW, "blocks": BLOCKS, "numpy": np.__version__}, "rows": rows}
+    options.output.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written to {options.output}")
 
 
 def row(percentile: float, steps: int, burst: int, inside: float, rate: float, runs: int) -> dict[str, Any]:
-    """How many runs of one kind have which verdict."""
+    """The shares of the verdicts in runs of one kind."""
     budget = Budget(1000.0, percentile=percentile)
     random = np.random.default_rng(0)
 
@@ -51,20 +51,20 @@ def row(percentile: float, steps: int, burst: int, inside: float, rate: float, r
     def verdict(misses: int, factor: float) -> str:
         return decide(steps, misses, factor, budget)
 
-    said: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for _ in range(runs):
         late = misses_of(random, steps, (1 - budget.p) * rate, burst, inside)
         factor = dependence(late, steps)
-        said[verdict(len(late), factor)] += 1
-        said[f"in a row {verdict(len(late), in_a_row(late) if 0 < len(late) < FEW else factor)}"] += 1
+        counts[verdict(len(late), factor)] += 1
+        counts[f"in a row {verdict(len(late), in_a_row(late) if 0 < len(late) < FEW else factor)}"] += 1
     kinds = {"pass": PASS, "fail": FAIL, "pass_by_misses_in_a_row": f"in a row {PASS}"}
-    shares = {name: said[kind] / runs for name, kind in kinds.items()}
+    shares = {name: counts[kind] / runs for name, kind in kinds.items()}
     return {"percentile": percentile, "steps": steps, "burst": burst, "inside": inside, "rate": rate, **shares}
 
 
 def misses_of(random: np.random.Generator, steps: int, rate: float, burst: int, inside: float) -> NDArray[np.int64]:
-    """The steps that miss, ascending: each with probability `rate`, and so within bursts as described above."""
-    begins = 1 - (1 - rate / inside) ** (1 / burst)  # so that a step lies in a burst with probability rate / inside
+    """The steps that miss, ascending: each with probability `rate`, in bursts as described above."""
+    begins = 1 - (1 - rate / inside) ** (1 / burst)  # a step is in a burst with probability rate / inside
     starts = random.integers(0, steps + burst - 1, random.binomial(steps + burst - 1, begins)) - burst + 1
     slow = np.unique((starts[:, None] + np.arange(burst)).ravel())
     slow = slow[(slow >= 0) & (slow < steps)]
@@ -72,7 +72,7 @@ def misses_of(random: np.random.Generator, steps: int, rate: float, burst: int, 
 
 
 def in_a_row(late: NDArray[np.int64]) -> float:
-    """The mean length of misses that follow one another directly: what the dependence of a few is not taken from."""
+    """The mean number of consecutive misses, an alternative to the cluster size."""
     return len(late) / (1 + int((np.diff(late) > 1).sum()))
 
 

@@ -13,9 +13,9 @@ Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
 Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
 Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize
 Judging    agreement, Agreement, sensitivity
-Budgets    Budget, evaluate, Evaluation, Monitor, Snapshot, Miss
+Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
-Answers    Keyword, Detector, generate, text_symbols, Likelihood, Scorer
+Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
            MissingExtraError, ParityError, StateError, StorageError, TrainingError, UnsupportedError, UsageError;
            PrecisionWarning
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from edgernn import cells
     from edgernn.artifact.manifest import Manifest
     from edgernn.artifact.rnn import load, save
-    from edgernn.budget.monitor import Miss, Monitor, Snapshot
-    from edgernn.budget.verdict import Budget, Evaluation, evaluate
+    from edgernn.budget.monitor import DeadlineMiss, Monitor, Snapshot
+    from edgernn.budget.verdict import Budget, BudgetEvaluation, evaluate
     from edgernn.device.board import Device, load as load_device
     from edgernn.errors import (
         CalibrationError,
@@ -67,8 +67,8 @@ if TYPE_CHECKING:
     from edgernn.passes.prune_weights import prune_weights
     from edgernn.passes.quantize import quantize
     from edgernn.passes.sensitivity import sensitivity
-    from edgernn.postprocess.anomaly import Likelihood, Scorer
-    from edgernn.postprocess.keyword import Detector, Keyword
+    from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
+    from edgernn.postprocess.keyword import Keyword, KeywordDetector
     from edgernn.postprocess.text import generate, text_symbols
     from edgernn.runtime.program import Program, open  # noqa: A004  edgernn.open is the verb
     from edgernn.runtime.stream import Stream
@@ -76,26 +76,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "AnomalyLikelihood",
+    "AnomalyScorer",
     "Blocks",
     "Budget",
+    "BudgetEvaluation",
     "CalibrationError",
     "CompilerError",
-    "Detector",
+    "DeadlineMiss",
     "Device",
     "EdgernnError",
     "Estimate",
-    "Evaluation",
     "FewOf",
     "FileError",
     "FrameError",
     "Graph",
     "GraphError",
     "Keyword",
+    "KeywordDetector",
     "Layer",
-    "Likelihood",
     "Magnitude",
     "Manifest",
-    "Miss",
     "MissingExtraError",
     "Monitor",
     "Ops",
@@ -103,7 +104,6 @@ __all__ = [
     "PrecisionWarning",
     "Program",
     "Range",
-    "Scorer",
     "Snapshot",
     "Stage",
     "StateError",
@@ -138,8 +138,8 @@ __all__ = [
 _HOMES = {
     "artifact.manifest": ("Manifest",),
     "artifact.rnn": ("load", "save"),
-    "budget.monitor": ("Miss", "Monitor", "Snapshot"),
-    "budget.verdict": ("Budget", "Evaluation", "evaluate"),
+    "budget.monitor": ("DeadlineMiss", "Monitor", "Snapshot"),
+    "budget.verdict": ("Budget", "BudgetEvaluation", "evaluate"),
     "device.board": ("Device",),
     "errors": tuple(name for name in __all__ if name.endswith(("Error", "Warning"))),
     "latency.estimate": ("Estimate", "estimate"),
@@ -157,8 +157,8 @@ _HOMES = {
     "passes.prune_weights": ("prune_weights",),
     "passes.quantize": ("quantize",),
     "passes.sensitivity": ("sensitivity",),
-    "postprocess.anomaly": ("Likelihood", "Scorer"),
-    "postprocess.keyword": ("Detector", "Keyword"),
+    "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
+    "postprocess.keyword": ("KeywordDetector", "Keyword"),
     "postprocess.text": ("generate", "text_symbols"),
     "runtime.program": ("Program", "open"),
     "runtime.stream": ("Stream",),

@@ -477,7 +477,7 @@ KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = 
     "recipe": (lambda random: toml(random, recipes()), at("r.toml", recipe.load)),
     "device": (lambda random: toml(random, boards()), at("d.toml", board.load)),
     "wav": (sound, at("a.wav", _samples)),
-    "json": (jsons, at("b.json", baseline.read, lambda path: known.known_windows(path, "f.csv"))),
+    "json": (jsons, at("b.json", baseline.load, lambda path: known.known_windows(path, "f.csv"))),
 }
 """Kind -> what makes one from a seed, and what reads it."""
 

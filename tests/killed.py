@@ -1,4 +1,4 @@
-"""A training that is interrupted, at a batch that the test chooses."""
+"""A training run that is interrupted at a batch that the test chooses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from edgernn.train.loop.task import Task
 
 @contextmanager
 def killed(epoch: int, index: int) -> Iterator[None]:
-    """What is trained here must come to this batch of this epoch, and no further."""
+    """Interrupt the training inside the block at this batch of this epoch; fails if it is not reached."""
     begin = Task.on_train_batch_start
 
     def interrupted(task: Task, batch: object, at: int) -> None:

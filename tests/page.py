@@ -1,4 +1,4 @@
-"""Reading a page as a browser does: its texts, tables and drawings, and what it would fetch."""
+"""Parse a page as a browser does: its texts, tables, drawings, and the resources that it would fetch."""
 
 import re
 from html.parser import HTMLParser
@@ -7,7 +7,7 @@ VOID = {"meta", "br", "img", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """What a page holds; it fails where tags do not nest, where two elements share a name, and on a piece of another page."""
+    """The content of a page. It fails on tags that do not nest, duplicate ids and inline event handlers."""
 
     def __init__(self, html):
         super().__init__()
@@ -63,7 +63,7 @@ class Page(HTMLParser):
             self.pre += data
 
     def stands_alone(self):
-        """Whether nothing runs in it and nothing is fetched for it."""
+        """Whether it runs no script and fetches nothing."""
         assert not {"script", "link", "iframe", "object", "embed", "base"} & set(self.tags)
         assert all(each.startswith(("#", "data:image/png;base64,")) for each in self.fetched), self.fetched
         assert all(each[1:] in self.ids for each in self.fetched if each.startswith("#"))

@@ -1,7 +1,7 @@
-"""Signals at moments that are counted and not timed: each call of a function, of Python or C, and each return is one.
+"""Signals at counted events instead of times: each call of a function, in Python or C, and each return is one event.
 
 `python tests/strikes.py interrupt FOLDER COUNT` interrupts fine-tunings, `python tests/strikes.py kill FOLDER COUNT`
-kills every verb that leaves files; both print JSON. Each work is done in a process that is forked when all is imported.
+kills every verb that leaves files; both print JSON. Each runs in a process that is forked after all imports.
 """
 
 import json
@@ -17,19 +17,19 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-CALLBACKS = {"__del__", "remove", "_remove", "met"}  # of weakref, torch's collections, zipfile, and of the test
+CALLBACKS = {"__del__", "remove", "_remove", "met"}  # in weakref, torch's collections, zipfile, and the test
 FILES = set("open mkdir write fsync replace rename unlink rmdir flock close truncate chmod".split())  # noqa: SIM905
 
 
 @dataclass
 class Counter:
-    """As a profile function: does something at the n-th event of a kind; counts them all.
+    """A profile function that acts at the n-th event of a kind, and counts all events.
 
     Attributes:
         kind: "any", "callback" (a call inside a weakref callback or `__del__`) or "file" (a call of C that may change
             a file, and its return).
-        at: which one; 0 for none.
-        act: what is done then.
+        at: number of the event; 0 for none.
+        act: called at that event.
     """
 
     kind: str = "any"
@@ -54,7 +54,7 @@ class Counter:
             self.act()
 
     def around(self, work: Callable[[], object]) -> object:
-        """Do the work, and count."""
+        """Run the work and count its events."""
         sys.setprofile(self)
         try:
             return work()
@@ -63,31 +63,31 @@ class Counter:
 
 
 def moments(seen: dict[str, int], kinds: tuple[str, ...], count: int, seed: int) -> list[tuple[str, int]]:
-    """So many moments, of each kind as many, drawn by chance."""
+    """`count` random events, equally many of each kind."""
     random = Random(seed)
     return [(kind := kinds[k % len(kinds)], random.randint(1, max(1, int(0.95 * seen[kind])))) for k in range(count)]
 
 
 def interrupted(work: Callable[[], object], kind: str, at: int, number: int) -> str:
-    """What a signal at a moment of a work does: "raised" or "lost"."""
+    """The effect of a signal at an event of the work: "raised" or "lost"."""
     from edgernn.process import interrupt
 
     counter = Counter(kind, at, lambda: os.kill(os.getpid(), number))
     try:
-        with interrupt.deferred():  # before and after it the handler before has its say
+        with interrupt.deferred():  # outside the block the previous handler is active
             counter.around(work)
-            if not counter.struck:  # this time there were fewer events
+            if not counter.struck:  # fewer events than in the counted run
                 counter.act()
     except interrupt.Interrupted as error:
         return "raised" if error.signal == number else f"raised {error.signal}"
     return "lost"
 
 
-# what is interrupted and killed: a small motor (tests/motors.py), whose model and recipe are in a folder
+# the interrupted and killed work: a small motor (tests/motors.py), whose model and recipe are in a folder
 
 
 def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
-    """A verb -> what it does in a folder; begun again there, it goes on."""
+    """Verb -> its work in a folder; started again in the same folder, it resumes."""
     from itertools import count
 
     from edgernn import load
@@ -100,29 +100,29 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
     from edgernn.tune import candidates, tuning
     from edgernn.tune.by_recipe import by_recipe
 
-    given = [motor / "small.toml", "--data", motor / "motor.npz"]
+    recipe = [motor / "small.toml", "--data", motor / "motor.npz"]
     model = motor / "run/model.rnn"
 
     def command(*arguments: object) -> None:
         assert call(cli, [str(each) for each in arguments], "edgernn") == 0
 
     def compress(out: Path) -> None:
-        small = ["--prune", "units=0.5", "--precision", "dynamic_wi8_afp32", "--recipe", *given]
+        small = ["--prune", "units=0.5", "--precision", "dynamic_wi8_afp32", "--recipe", *recipe]
         command("compress", model, out / "small.rnn", *small, "--checkpoint", out / "kept")
 
     def tune(out: Path) -> None:
         candidates.RUNTIMES = {"LiteRT": ".tflite"}
         evaluator = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Place("cpu"))
         options = {"bound": 100, "board": board("this"), "plans": [(), ("units=0.5",)], "schemes": ("fp32", "fp16")}
-        found = tuning.tune(load(model), evaluator, out / "best.tune", **options, clock=count(step=1000).__next__)
-        atomic.write(out / "best.rnn", rnn.dumps(found.model))
+        result = tuning.tune(load(model), evaluator, out / "best.tune", **options, clock=count(step=1000).__next__)
+        atomic.write(out / "best.rnn", rnn.dumps(result.model))
 
     def search(out: Path) -> None:
         space = ["--space", "model.hidden=3,4", "--method", "grid"]
-        command("search", *given, *space, "--out", out / "found", "--accelerator", "cpu")
+        command("search", *recipe, *space, "--out", out / "found", "--accelerator", "cpu")
 
     return {
-        "train": lambda out: command("train", *given, "--out", out / "run", "--accelerator", "cpu", "--resume"),
+        "train": lambda out: command("train", *recipe, "--out", out / "run", "--accelerator", "cpu", "--resume"),
         "compress": compress,
         "tune": tune,
         "search": search,
@@ -133,7 +133,7 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
 
 
 def left(folder: Path) -> dict[str, object]:
-    """Every file below a folder, with what must be the same after a work that was killed: not the times that it took."""
+    """Every file below a folder, with the content that must be equal after killed work; durations are left out."""
     return {
         str(path.relative_to(folder)): _same(path) for path in sorted(folder.rglob("*")) if not path.is_dir()
     }  # fmt: skip
@@ -147,22 +147,22 @@ def _same(path: Path) -> object:
     if path.name == "metrics.json":
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in {"took_s", "cpu_s", "frames_per_s"}}
     if path.name == "study.journal":
-        return None  # attempts of workers that died are noted
+        return None  # lists attempts of killed workers
     if path.name in {"environment.json", "report.html"}:
         return None
     return path.read_bytes().hex()
 
 
 def forked(work: Callable[[], object], temporary: Path) -> int:
-    """The status of a process that does a work, silently, with temporary files of its own."""
+    """Run the work in a forked process, without output, with its own temporary files. Returns the exit code."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1
     try:
-        said = os.open(temporary.parent / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
+        log = os.open(temporary.parent / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
         work()
         code = 0
@@ -177,7 +177,7 @@ def forked(work: Callable[[], object], temporary: Path) -> int:
 
 
 def killed(name: str, motor: Path, top: Path, count: int) -> dict[str, object]:
-    """A verb that is killed at so many moments and begun again, held against one that is not."""
+    """Kill a verb at `count` events, run it again, and compare the files with those of an undisturbed run."""
     work, temporary = verbs(motor)[name], top / "tmp"
     temporary.mkdir(parents=True)
     whole, seen = top / "whole", top / "seen.json"
@@ -188,31 +188,31 @@ def killed(name: str, motor: Path, top: Path, count: int) -> dict[str, object]:
         counter.around(lambda: work(whole))
         seen.write_text(json.dumps([counter.seen, sorted(sys.modules)]))
 
-    assert forked(counting, temporary) == 0, (top / "said.txt").read_text()[-2000:]
+    assert forked(counting, temporary) == 0, (top / "log.txt").read_text()[-2000:]
     events, modules = json.loads(seen.read_text())
-    for module in modules:  # so that no other process imports them again
+    for module in modules:  # so that the forked processes need not import them
         if module not in sys.modules:
             with suppress(ImportError):
                 import_module(module)
-    wanted, found = left(whole), {"killed": 0, "half": 0, "wrong": []}
+    expected, report = left(whole), {"killed": 0, "half": 0, "wrong": []}
     for k, (kind, at) in enumerate(moments(events, ("any", "file"), count, seed=1)):
         out = top / str(k)
         out.mkdir()
         strike = Counter(kind, at, lambda: os.kill(os.getpid(), signal.SIGKILL))
         code = forked(lambda strike=strike, out=out: (strike.around(lambda: work(out)), strike.act()), temporary)
-        found["killed"] += code == -signal.SIGKILL
-        found["half"] += any("edgernn-" in path.name for path in (*out.rglob("*"), *temporary.iterdir()))
+        report["killed"] += code == -signal.SIGKILL
+        report["half"] += any("edgernn-" in path.name for path in (*out.rglob("*"), *temporary.iterdir()))
         code = forked(lambda out=out: work(out), temporary)
-        _settled(temporary)
+        _wait_for_compilers(temporary)
         here = left(out)
-        differs = [path for path in here.keys() | wanted.keys() if here.get(path, 0) != wanted.get(path, 0)]
+        differs = [path for path in here.keys() | expected.keys() if here.get(path, 0) != expected.get(path, 0)]
         if code or differs or os.listdir(temporary):
-            found["wrong"].append([kind, at, code, differs, os.listdir(temporary)])
-    return found
+            report["wrong"].append([kind, at, code, differs, os.listdir(temporary)])
+    return report
 
 
-def _settled(temporary: Path) -> None:
-    """A compiler whose parent was killed takes away its own files when it is done."""
+def _wait_for_compilers(temporary: Path) -> None:
+    """Wait for a compiler whose parent was killed to remove its own files."""
     until = time.monotonic() + 20
     while time.monotonic() < until and any(path.name.startswith("cc") for path in temporary.iterdir()):
         time.sleep(0.05)
@@ -230,7 +230,7 @@ def main(what: str, folder: str, count: str) -> None:
     from edgernn.train.loop.task import Task
     from edgernn.train.loop.trainer import Place
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets it to ignored for background processes
     torch.set_num_threads(1)
     top = Path(folder)
     motor = top / "motor"
@@ -249,20 +249,20 @@ def main(what: str, folder: str, count: str) -> None:
 
     late, begin = [0], Task.on_train_batch_start
 
-    def batch(task: Task, *said: object) -> None:
+    def batch(task: Task, *arguments: object) -> None:
         late[-1] += interrupt._process.received != 0
-        begin(task, *said)
+        begin(task, *arguments)
 
     Task.on_train_batch_start = batch
-    work()  # what is done once in a process is done
+    work()  # work that is done once per process is now done
     counter = Counter()
     counter.around(work)
-    found = []
+    outcomes = []
     for k, (kind, at) in enumerate(moments(counter.seen, ("any", "callback"), int(count), seed=2)):
         late.append(0)
-        found.append(interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k // 2 % 2]))
-    came = {each: found.count(each) for each in sorted(set(found))}
-    print(json.dumps({"seen": counter.seen, "found": came, "late": max(late)}))
+        outcomes.append(interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k // 2 % 2]))
+    counts = {each: outcomes.count(each) for each in sorted(set(outcomes))}
+    print(json.dumps({"seen": counter.seen, "outcomes": counts, "late": max(late)}))
 
 
 if __name__ == "__main__":

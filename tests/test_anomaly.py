@@ -14,7 +14,7 @@ from edgernn.cells import Scale, Slice
 from edgernn.errors import FileError, FrameError, StateError, UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-from edgernn.postprocess.anomaly import Likelihood, Scorer
+from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
 from edgernn.postprocess.keyword import Trigger
 from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
@@ -25,7 +25,7 @@ from zoo import keyword_spotter
 
 ONE = Tensor(np.ones(1, np.float32))
 NOTHING_CHANGES = Graph((Layer("same", Scale(ONE, Tensor(np.zeros(1, np.float32)))),), 1, labels=("+1",))
-SMALL = Likelihood(window=40, short=4, warm=10)
+SMALL = AnomalyLikelihood(window=40, short=4, warm_up=10)
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,7 +39,7 @@ def test_the_score_is_the_definition_on_the_whole_past(errors, window, short, wa
     """Over the last errors, by scipy's normal tail; nothing is remembered but what the definition asks for."""
     short = min(short, window - 1)
     warm = min(max(warm, short + 1), window)
-    scorer = Scorer(Likelihood(window, short, warm))
+    scorer = AnomalyScorer(AnomalyLikelihood(window, short, warm))
     for t in range(1, len(errors) + 1):
         found = scorer.step(errors[t - 1], 0.0)
         usual, late = np.array(errors[:t])[-window:], np.array(errors[:t])[-short:]
@@ -54,21 +54,21 @@ def test_the_score_is_the_definition_on_the_whole_past(errors, window, short, wa
 
 
 def test_errors_all_alike_are_as_usual():
-    scorer = Scorer(SMALL)
+    scorer = AnomalyScorer(SMALL)
     assert [scorer.step(0.1, 0.3) for _ in range(60)][10:] == [0.5] * 50
 
 
 def test_the_scorer_remembers_what_its_state_says_and_no_more():
     random = np.random.default_rng(0)
     pairs = random.standard_normal((200, 2))
-    whole, other = Scorer(SMALL), Scorer(SMALL)
+    whole, other = AnomalyScorer(SMALL), AnomalyScorer(SMALL)
     wanted = [whole.step(*pair) for pair in pairs]
     for pair in pairs[:130]:
         other.step(*pair)
     saved = other.state
     assert saved.shape == (40,)
     np.testing.assert_array_equal(saved, np.abs(pairs[90:130, 0] - pairs[90:130, 1]))
-    for resumed in (other, Scorer(SMALL)):
+    for resumed in (other, AnomalyScorer(SMALL)):
         resumed.reset()
         resumed.state = saved
         np.testing.assert_allclose([resumed.step(*pair) for pair in pairs[130:]], wanted[130:], rtol=1e-12)
@@ -78,7 +78,7 @@ def test_the_scorer_remembers_what_its_state_says_and_no_more():
 
 @pytest.mark.parametrize("pair", [(np.nan, 1.0), (1.0, np.inf)])
 def test_what_is_no_number_is_refused_and_leaves_no_trace(pair):
-    scorer = Scorer(SMALL)
+    scorer = AnomalyScorer(SMALL)
     scorer.step(1.0, 2.0)
     with pytest.raises(FrameError, match="expected finite numbers"):
         scorer.step(*pair)
@@ -90,13 +90,13 @@ def test_what_is_no_number_is_refused_and_leaves_no_trace(pair):
 )
 def test_a_state_of_another_kind_is_refused(state):
     with pytest.raises(StateError, match="expected at most 40 errors"):
-        Scorer(SMALL).state = state
+        AnomalyScorer(SMALL).state = state
 
 
 @pytest.mark.parametrize("numbers", [(10, 10, 10), (10, 0, 5), (10, 3, 3), (10, 3, 11)])
 def test_settings_of_a_score_that_do_not_fit_are_refused(numbers):
-    with pytest.raises(UsageError, match="expected at least one error for short"):
-        Likelihood(*numbers)
+    with pytest.raises(UsageError, match="expected 1 <= short < warm_up <= window"):
+        AnomalyLikelihood(*numbers)
 
 
 @settings(max_examples=50, deadline=None)
@@ -155,7 +155,7 @@ def persistent(tmp_path):
 def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600]))
     windows = [(moment(k - 100), moment(k + 100)) for k in (1500, 3600)]
-    found = watch(persistent, path, windows, rule=Rule(Likelihood(1000, 10, 200), a_week=0.0))
+    found = watch(persistent, path, windows, rule=Rule(AnomalyLikelihood(1000, 10, 200), a_week=0.0))
     right = [alarm for alarm in found.alarms if alarm.known]
     assert [alarm.part for alarm in right] == ["training", "test"]
     for alarm, fault in zip(right, (1500, 3600), strict=True):
@@ -168,7 +168,7 @@ def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
 
 
 def test_the_threshold_learns_nothing_from_the_test_part(persistent, tmp_path):
-    rule = Rule(Likelihood(1000, 10, 200), a_week=0.5)
+    rule = Rule(AnomalyLikelihood(1000, 10, 200), a_week=0.5)
     calm = watch(persistent, series(tmp_path / "a.csv", walk([1500])), rule=rule)
     wild = watch(persistent, series(tmp_path / "b.csv", walk([1500, 3300, 3600, 3900])), rule=rule)
     assert calm.threshold == wild.threshold

@@ -1,4 +1,4 @@
-"""Reports for CI: read by other people's readers as they mean it, whole or not at all, and a job whose commands are right."""
+"""Reports for CI: valid for their readers, written completely or not at all; and a job whose commands exist."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 from hypothesis import given, settings, strategies as st
-from test_check import GOOD, found
+from test_check import GOOD, checked
 from test_paced import MS
 from test_regress import Machine
 
@@ -26,37 +26,37 @@ from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.cli import cli
 from edgernn.errors import FileError
 from edgernn.latency import history
-from edgernn.latency.ab import ABTest, Found
-from edgernn.latency.history import Entry, append, read, ready
-from edgernn.latency.junit import junit
-from edgernn.latency.markdown import markdown
+from edgernn.latency.ab import ABResult, ABTest
+from edgernn.latency.history import Entry, append, check_appendable, load
+from edgernn.latency.junit import to_junit
+from edgernn.latency.markdown import to_markdown
 from edgernn.latency.regress import ORDER, regress
-from edgernn.latency.result import of_check, of_comparison
-from edgernn.pages.history import Run, curves, in_time, page, panels
+from edgernn.latency.report import report_ab_test, report_check
+from edgernn.pages.history import NumberedEntry, curves, numbered, page, panels
 from page import Page
 from zoo import keyword_spotter
 
 ROOT = Path(__file__).parent.parent
 WHEN = datetime(2024, 5, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
-OPENED = {name: {"backend": "a runtime", "machine": {"python": "3.11.7"}} for name in ORDER}
+RUNNERS = {name: {"backend": "a runtime", "machine": {"python": "3.11.7"}} for name in ORDER}
 
 
 def compared(**how):
-    return Found(ABTest("a.rnn", "b.rnn"), regress(Machine(**how).ab), OPENED, (), ("a remark",))
+    return ABResult(ABTest("a.rnn", "b.rnn"), regress(Machine(**how).ab), RUNNERS, (), ("a remark",))
 
 
 RESULTS = {
-    "pass": of_check(found(), "check", 30.0),
-    "fail": of_check(found(cycle([MS] * 9 + [9 * MS])), "check", 30.0),
-    "none": of_check(found(plan=replace(GOOD, seconds=1)), "certify", 1.0),
-    "unfit": of_check(found(throttled=4), "check", 30.0),
-    "ok": of_comparison(compared(candidate=0.8), 9.0),
-    "regressed": of_comparison(compared(candidate=1.3), 1009.0),
-    "undecided": of_comparison(compared(candidate=1.5, again=1.2), 9.0),
+    "pass": report_check(checked(), "check", 30.0),
+    "fail": report_check(checked(cycle([MS] * 9 + [9 * MS])), "check", 30.0),
+    "none": report_check(checked(options=replace(GOOD, seconds=1)), "certify", 1.0),
+    "unfit": report_check(checked(throttled=4), "check", 30.0),
+    "ok": report_ab_test(compared(candidate=0.8), 9.0),
+    "regressed": report_ab_test(compared(candidate=1.3), 1009.0),
+    "undecided": report_ab_test(compared(candidate=1.5, repeat=1.2), 9.0),
 }
 VERDICTS = {"pass": True, "fail": False, "none": None, "unfit": None, "ok": True, "regressed": False, "undecided": None}
 
-# Elements, their attributes (those that must be there first) and what they hold, as Jenkins' junit-10.xsd has them.
+# Element -> required attributes, optional attributes, and children, as in Jenkins' junit-10.xsd.
 SCHEMA = {
     "testsuites": ((), ("name", "time", "tests", "failures", "errors"), ("testsuite",)),
     "testsuite": (
@@ -74,7 +74,7 @@ SCHEMA = {
 
 
 def valid(element):
-    """Whether an element and all in it are as the schema wants them."""
+    """Check an element and its children against the schema."""
     needed, allowed, inside = SCHEMA[element.tag]
     assert set(needed) <= set(element.attrib) <= {*needed, *allowed}, element.tag
     assert {each.tag for each in element} <= set(inside), element.tag
@@ -85,7 +85,7 @@ def valid(element):
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_verdict_is_a_test_that_passed_failed_or_was_skipped(name):
     result = RESULTS[name]
-    suites = ET.fromstring(junit(result, WHEN))
+    suites = ET.fromstring(to_junit(result, WHEN))
     valid(suites)
     suite, case = suites[0], suites.find("testsuite/testcase")
     assert suite.get("timestamp") == "2024-05-01T12:00:00"
@@ -93,38 +93,40 @@ def test_a_verdict_is_a_test_that_passed_failed_or_was_skipped(name):
     passed = VERDICTS[name]
     assert counts == {"tests": 1, "failures": int(passed is False), "errors": 0, "skipped": int(passed is None)}
     assert float(case.get("time")) == float(suite.get("time")) == result.seconds
-    told = {False: case.find("failure"), None: case.find("skipped"), True: None}[passed]
-    assert [each.tag for each in case if each.tag != "system-out"] == ([] if passed else [told.tag])
-    assert passed or all(why in told.get("message") for why in result.why)
-    assert passed or result.why
+    outcome = {False: case.find("failure"), None: case.find("skipped"), True: None}[passed]
+    assert [each.tag for each in case if each.tag != "system-out"] == ([] if passed else [outcome.tag])
+    assert passed or all(reason in outcome.get("message") for reason in result.reasons)
+    assert passed or result.reasons
     assert case.findtext("system-out") == result.text
-    assert {each.get("name"): each.get("value") for each in suite.iter("property")}["verdict"] == result.sentence
+    assert {each.get("name"): each.get("value") for each in suite.iter("property")}[
+        "verdict"
+    ] == result.qualified_verdict
 
 
 @given(st.text(), st.text())
 def test_any_name_and_reason_is_xml_and_stays_one_cell(name, why):
-    hostile = replace(RESULTS["fail"], name=name, why=(why,), text=why, figures={"a": why})
-    suites = ET.fromstring(junit(hostile, WHEN))
+    hostile = replace(RESULTS["fail"], name=name, reasons=(why,), text=why, figures={"a": why})
+    suites = ET.fromstring(to_junit(hostile, WHEN))
     valid(suites)
-    told = suites.findtext("testsuite/testcase/failure") or ""
-    printable = re.sub(r"\\x[0-9a-f]+", "", told)
+    failure = suites.findtext("testsuite/testcase/failure") or ""
+    printable = re.sub(r"\\x[0-9a-f]+", "", failure)
     assert set(printable.replace("\n", "\r")) <= set(why.replace("\n", "\r"))
-    said = markdown(hostile)
-    rows = [line for line in said.splitlines() if line.startswith("|")]
+    text = to_markdown(hostile)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {3, len(hostile.head) + 1}
-    assert said.encode(errors="replace")
-    assert "<" not in re.sub(r"\\<|`[^`]*`", "", said)
+    assert text.encode(errors="replace")
+    assert "<" not in re.sub(r"\\<|`[^`]*`", "", text)
 
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_markdown_has_the_verdict_the_reasons_and_every_figure(name):
     result = RESULTS[name]
-    said = markdown(result)
-    plain = re.sub(r"\\(.)", r"\1", said)
-    assert said.startswith(f"### {result.sentence}: `{result.name}`\n")
-    assert all(" ".join(told.split()) in plain for told in (*result.why, *result.remarks, *result.figures.values()))
+    text = to_markdown(result)
+    plain = re.sub(r"\\(.)", r"\1", text)
+    assert text.startswith(f"### {result.qualified_verdict}: `{result.name}`\n")
+    assert all(" ".join(line.split()) in plain for line in (*result.reasons, *result.notes, *result.figures.values()))
     assert all(" | ".join(row) in plain for row in result.rows)
-    assert said.endswith("\n")
+    assert text.endswith("\n")
 
 
 @pytest.fixture
@@ -142,7 +144,7 @@ def test_a_check_writes_every_report_and_a_line_of_history(model, monkeypatch):
     edge("certify", model, *few, "--processes", 1, "--history", "h.jsonl", "--junit", "c.xml", code=3)
     assert ET.parse("r.xml").find("testsuite/testcase/skipped") is not None
     assert Path("r.md").read_text().startswith("### NO VERDICT: `kws.rnn`")
-    first, second = read("h.jsonl")
+    first, second = load("h.jsonl")
     assert (first.name, first.command, second.command, first.verdict) == ("kws.rnn", "check", "certify", NO_VERDICT)
     assert first.sha256 == edgernn.open(model).sha256
     assert (first.commit, first.steps, first.percentile) == ("c" * 40, 4, 50)
@@ -165,7 +167,7 @@ def test_a_commit_is_that_of_git_before_that_of_the_ci(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "meant"),
+    ("options", "message"),
     [
         (("--junit", "gone/r.xml"), "'gone/r.xml' cannot be written"),
         (("--markdown", "."), "'.' cannot be written: Is a directory"),
@@ -176,12 +178,12 @@ def test_a_commit_is_that_of_git_before_that_of_the_ci(tmp_path, monkeypatch):
         (("--junit", "r", "--markdown", "r"), "two reports have the path 'r'"),
     ],
 )
-def test_what_cannot_be_written_is_found_out_before_the_run(model, options, meant):
+def test_an_unwritable_report_is_refused_before_the_run(model, options, message):
     verbs = [("check", model, "--seconds", 1, "--period", "10ms")]
     verbs += [("regress", model, model)] if "--history" not in options else []
     for verb in verbs:
         complaint = edge(*verb, *options, code=2)
-        assert meant in complaint
+        assert message in complaint
         assert "process 1" not in complaint
         assert "pairs ..." not in complaint
     assert sorted(os.listdir()) == ["kws.rnn"]
@@ -197,24 +199,24 @@ COUNTED = replace(
 )  # fmt: skip
 
 
-def test_what_is_put_behind_a_history_is_read(tmp_path):
+def test_appended_entries_are_loaded(tmp_path):
     path = tmp_path / "h.jsonl"
-    ready(path)
+    check_appendable(path)
     assert not path.exists()
     for entry in (ENTRY, COUNTED):
         append(path, entry)
-        ready(path)
-    assert read(path) == [ENTRY, COUNTED]
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))  # as an editor may leave it
+        check_appendable(path)
+    assert load(path) == [ENTRY, COUNTED]
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))  # as some editors leave it
     append(path, ENTRY)
-    assert read(path) == [ENTRY, COUNTED, ENTRY]
+    assert load(path) == [ENTRY, COUNTED, ENTRY]
 
 
 LINE = json.dumps(asdict(ENTRY))
 
 
 @pytest.mark.parametrize(
-    ("line", "meant"),
+    ("line", "message"),
     [
         ("{", "is no JSON"),
         ("<<<<<<< HEAD", "(git could not merge it), is no JSON"),
@@ -234,16 +236,16 @@ LINE = json.dumps(asdict(ENTRY))
         (LINE.replace('"cpu": "a"', '"cpu": ' + "[" * 500 + "]" * 500), "it is nested more than 32 deep"),
     ],
 )
-def test_a_line_that_is_none_is_refused_with_its_number(tmp_path, line, meant):
+def test_an_invalid_line_is_refused_with_its_number(tmp_path, line, message):
     path = tmp_path / "h.jsonl"
     path.write_bytes(f"{LINE}\n\n{line}\n{LINE}\n".encode(errors="surrogateescape"))
     before = path.read_bytes()
-    for asked in (read, ready):
+    for function in (load, check_appendable):
         with pytest.raises(FileError, match=re.escape(f"'{path}', line 3")) as refusal:
-            asked(path)
-        assert meant in str(refusal.value)
+            function(path)
+        assert message in str(refusal.value)
     code, _, complaint = called("history", path)
-    assert (code, meant in complaint, path.read_bytes()) == (2, True, before)
+    assert (code, message in complaint, path.read_bytes()) == (2, True, before)
 
 
 @settings(max_examples=300)
@@ -254,14 +256,14 @@ def test_a_damaged_history_is_read_or_refused_with_a_line(tmp_path_factory, data
     for _ in range(data.draw(st.integers(1, 4))):
         text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(text)
-    told = refusal(path)
-    assert told is None or re.search(r"line \d", told)
+    error = refusal(path)
+    assert error is None or re.search(r"line \d", error)
 
 
 def refusal(path):
-    """What reading says against a file; None where it takes it, and then every time in it is a number."""
+    """The error of reading a file; None if it is accepted, in which case every time in it is finite."""
     try:
-        entries = read(path)
+        entries = load(path)
     except FileError as error:
         return str(error)
     assert all(math.isfinite(us) for each in entries for us in each.us.values())
@@ -279,7 +281,7 @@ def test_lines_of_many_at_once_are_all_there_and_whole(tmp_path):
 
 
 def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path):
-    """A limit on the size of a file stands for a full disk."""
+    """A limit on the file size simulates a full disk."""
     path = tmp_path / "h.jsonl"
     path.write_text("first\n")
     code = """
@@ -305,7 +307,7 @@ def test_a_curve_never_joins_two_machines():
         replace(ENTRY, time=f"2024-05-0{9 - k}T12:00:00Z", fingerprint=each, us={**ENTRY.us, "response p50": 20.0 + k})
         for each, k in kinds
     ]
-    runs = in_time(entries)
+    runs = numbered(entries)
     assert [run.entry for run in runs] == entries[::-1]
     assert [run.machine for run in runs] == [1, 2, 1, 2, 1]
     (panel,) = panels(runs)
@@ -315,13 +317,16 @@ def test_a_curve_never_joins_two_machines():
     assert {key for key, _ in drawn.items()} == {(m, s) for m in (1, 2) for s in ("solid", "dotted")}
 
 
-def test_what_was_measured_otherwise_is_another_drawing():
-    runs = [Run(entry, 1) for entry in (ENTRY, replace(ENTRY, period_us=5e3), replace(ENTRY, mode="back"), COUNTED)]
+def test_runs_measured_differently_are_in_separate_drawings():
+    runs = [
+        NumberedEntry(entry, 1)
+        for entry in (ENTRY, replace(ENTRY, period_us=5e3), replace(ENTRY, mode="back"), COUNTED)
+    ]
     assert [len(each.runs) for each in panels(runs)] == [1, 1, 1, 1]
     assert [each.unit for each in panels(runs)] == ["us", "us", "us", "instructions"]
 
 
-def test_the_page_of_a_history_says_what_its_lines_say():
+def test_the_page_of_a_history_shows_its_lines():
     late = replace(ENTRY, verdict=FAIL, misses=77, commit=None, time="2024-05-02T12:00:00Z", deadline_us=7e3)
     shown = Page(page([ENTRY, late, replace(ENTRY, verdict=NO_VERDICT), COUNTED], "<b>"))
     assert shown.stands_alone()
@@ -355,7 +360,7 @@ COMMANDS = [
 ]
 
 
-def test_every_command_of_the_job_is_one(pytestconfig):
+def test_every_command_of_the_job_exists(pytestconfig):
     verbs = [each for each in COMMANDS if each[0] == "edgernn"]
     assert {each[1] for each in verbs} == {"export", "check", "regress", "history"}
     for _, verb, *arguments in verbs:
@@ -364,7 +369,7 @@ def test_every_command_of_the_job_is_one(pytestconfig):
     options = [each for each in counted if each.startswith("--")]
     assert {"--edgernn-instructions", "--edgernn-baseline", "--edgernn-history", "--junitxml"} == set(options)
     for each in [*options, "--edgernn-update-baseline", "--edgernn-strict"]:
-        pytestconfig.getoption(each)  # a ValueError where there is none
+        pytestconfig.getoption(each)  # raises ValueError if there is none
 
 
 def test_the_job_is_a_workflow_whose_scripts_are_bash():
@@ -372,4 +377,4 @@ def test_the_job_is_a_workflow_whose_scripts_are_bash():
     assert all(("uses" in step) != ("run" in step) for step in JOB["jobs"]["latency"]["steps"])
     for script in SCRIPTS:
         subprocess.run(["bash", "-n", "-c", script], check=True)
-        assert "${{" not in script  # what an event names is never part of a script
+        assert "${{" not in script  # no script injection by the names in an event

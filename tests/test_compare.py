@@ -19,7 +19,7 @@ import edgernn
 from edgernn.cli import cli
 from edgernn.device import board
 from edgernn.errors import FileError, TrainingError, UsageError
-from edgernn.latency.estimate import frame
+from edgernn.latency.estimate import estimate_frame
 from edgernn.train import recipe
 from edgernn.train.compare import cells as comparing
 from edgernn.train.compare.table import Comparison, page, remarks, row as one_row, table
@@ -266,7 +266,7 @@ def test_equal_seeds_have_no_range_and_are_drawn(value):
     """A mean that rounds to beyond its own values cannot be drawn."""
     graph = GRAPHS["Gru"]
     trained = [{"metrics": {"accuracy": value}, "cpu_s": 1.0}] * 3
-    one = one_row("gru", True, "accuracy", trained, frame([graph], board.load(BOARD)), Timed(1.0, 1.0))
+    one = one_row("gru", True, "accuracy", trained, estimate_frame([graph], board.load(BOARD)), Timed(1.0, 1.0))
     assert (one.least, one.mean, one.most) == (value, value, value)
     made = Comparison("r", "t", "d", (0, 1, 2), "accuracy", BOARD, "", "", (one,), {})
     assert Page(page(made)).drawn

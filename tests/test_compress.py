@@ -18,7 +18,7 @@ from edgernn.cells import Activation, Dense
 from edgernn.commands.compress import _advice
 from edgernn.errors import GraphError, MissingExtraError, UsageError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.latency.steps import in_turn
+from edgernn.latency.steps import interleaved
 from edgernn.model.graph import Layer
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
@@ -280,7 +280,7 @@ def test_a_wrong_plan_is_refused(asked):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
+    monkeypatch.setattr(races, "interleaved", lambda steps, *_: interleaved(steps, 2, 20))  # no figure is looked at
     edgernn.save(keyword_spotter(32, 20, 40), "kws.rnn")
     return tmp_path
 

@@ -130,9 +130,9 @@ def test_a_model_that_has_ranges_needs_no_file_until_it_is_pruned(folder):
 def test_the_table_says_how_far_it_answers_alike_and_where_it_runs(folder, monkeypatch):
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    from edgernn.latency.steps import in_turn
+    from edgernn.latency.steps import interleaved
 
-    monkeypatch.setattr(races, "in_turn", lambda steps, *_: in_turn(steps, 2, 20))  # no figure is looked at
+    monkeypatch.setattr(races, "interleaved", lambda steps, *_: interleaved(steps, 2, 20))  # no figure is looked at
     said = edge("compress", "kws.rnn", "small.rnn", "--precision", "static_wi8_ai8", "--calibrate", "real.npz")
     alike = agreement(KWS, load("small.rnn"), [*SEQUENCES.values()])
     lines = {line.split("  ")[0]: line.split() for line in said.splitlines()}

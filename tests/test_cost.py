@@ -14,7 +14,7 @@ from edge import edge
 from edgernn.cells import Dense, Embedding, Gru
 from edgernn.device import board as boards, isa
 from edgernn.device.board import Device
-from edgernn.latency.estimate import GUARD, OP_COSTS, RATES, ROUND, STEP_CYCLES, WORD_CYCLES, estimate
+from edgernn.latency.estimate import GUARD_COST, OP_COSTS, OP_CYCLES, ROUNDING_COST, STEP_CYCLES, THROUGHPUTS, estimate
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.range import Range
@@ -57,7 +57,7 @@ def matrix(outputs, inputs):
 
 
 def test_every_level_and_every_word_has_its_line():
-    assert set(RATES) == set(isa.LEVELS)
+    assert set(THROUGHPUTS) == set(isa.LEVELS)
     assert {*OP_COSTS, "affine"} == set(OPERATIONS)
 
 
@@ -93,9 +93,9 @@ def test_every_graph_has_a_time_or_a_reason_on_every_board(name, board):
 
 @pytest.mark.parametrize("level", isa.LEVELS)
 def test_an_affine_in_cache_takes_its_arithmetic_or_its_reading(level):
-    rate, board = RATES[level], replace(BOARD, level=level)
+    rate, board = THROUGHPUTS[level], replace(BOARD, level=level)
     small, large = estimate(matrix(32, 64), board), estimate(matrix(128, 256), board)  # 8 KiB and 128 KiB
-    assert (small.held_in, large.held_in) == ("L1", "L2")
+    assert (small.fits_in, large.fits_in) == ("L1", "L2")
     assert small.parts_us["affine"] == max(32 * 64 / rate.lanes, 4 * 32 * 64 / rate.l1) / 1000
     assert large.parts_us["affine"] == max(128 * 256 / rate.lanes, 4 * 128 * 256 / rate.l2) / 1000
 
@@ -105,15 +105,15 @@ def test_an_affine_in_cache_takes_its_arithmetic_or_its_reading(level):
 def test_a_step_is_held_by_the_first_cache_that_is_large_enough(outputs, inputs):
     cost = estimate(matrix(outputs, inputs), BOARD).cost
     room = -(-(cost.weight_bytes + cost.state_bytes + cost.scratch_bytes) // 1024)
-    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=room)).held_in == "L1"
-    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=room - 1, l2_kib=room)).held_in == "L2"
-    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=0, l2_kib=0, l3_kib=room)).held_in == "L3"
-    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=0, l2_kib=0, l3_kib=room - 1)).held_in == "memory"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=room)).fits_in == "L1"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=room - 1, l2_kib=room)).fits_in == "L2"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=0, l2_kib=0, l3_kib=room)).fits_in == "L3"
+    assert estimate(matrix(outputs, inputs), replace(BOARD, l1d_kib=0, l2_kib=0, l3_kib=room - 1)).fits_in == "memory"
 
 
 def test_an_affine_in_memory_takes_its_bytes_over_the_bandwidth():
     found = estimate(matrix(512, 512), BOARD)  # 1 MiB at 2,000 MB/s
-    assert found.held_in == "memory"
+    assert found.fits_in == "memory"
     assert found.parts_us["affine"] == pytest.approx(512 * 512 * 4 / 2000)
 
 
@@ -121,9 +121,9 @@ def test_elementwise_words_and_overhead_are_counted_by_hand():
     """tanh(W x) of 20 values from 8: five vectors of four lanes."""
     found = estimate(one(Dense(zeros(20, 8), None, "tanh"), 8), BOARD)
     arithmetic, divisions = OP_COSTS["tanh"]
-    cycles = 5 * (arithmetic + divisions * RATES["aarch64"].division) + 2 * GUARD
+    cycles = 5 * (arithmetic + divisions * THROUGHPUTS["aarch64"].division) + 2 * GUARD_COST
     assert found.parts_us["elementwise"] == pytest.approx(cycles / 1000)
-    assert found.parts_us["overhead"] == pytest.approx((STEP_CYCLES + 2 * WORD_CYCLES) / 1000)
+    assert found.parts_us["overhead"] == pytest.approx((STEP_CYCLES + 2 * OP_CYCLES) / 1000)
 
 
 @pytest.mark.parametrize("level", isa.LEVELS)
@@ -131,12 +131,12 @@ def test_int8_affines_compute_in_int8_and_round_each_input_once(level):
     board = replace(BOARD, level=level)
     graph = Graph((Layer("gru", Gru(zeros(96, 40), zeros(96, 32))),), 40)
     plain, quantized = estimate(graph, board), estimate(quantize(graph), board)
-    rate, sizes = RATES[level], (96 * 40, 96 * 32)
-    assert quantized.held_in == "L1"
+    rate, sizes = THROUGHPUTS[level], (96 * 40, 96 * 32)
+    assert quantized.fits_in == "L1"
     assert quantized.parts_us["affine"] * 1000 == pytest.approx(
         sum(max(size / rate.int8_macs, (size + 4 * 96) / rate.l1) for size in sizes)
     )
-    rounded = (-(-40 // rate.lanes) - (-32 // rate.lanes)) * ROUND
+    rounded = (-(-40 // rate.lanes) - (-32 // rate.lanes)) * ROUNDING_COST
     assert (quantized.parts_us["elementwise"] - plain.parts_us["elementwise"]) * 1000 == pytest.approx(rounded)
     assert quantized.cost.weight_bytes == sum(sizes) + 2 * 4 * 96
 
@@ -152,7 +152,7 @@ def test_a_step_of_integers_is_not_predicted_as_one_of_floats():
     whole = quantize(KWS, "static_wi8_ai8", ranges=dict.fromkeys(KWS.values, Range(-1, 1)))
     found = estimate(whole, BOARD)
     assert found.step_us is None
-    assert found.unknown == "layer 'gru' computes with integers, and how long those take is not predicted"
+    assert found.unknown == "layer 'gru' computes with integers, whose time is not predicted"
     assert found.cost.weight_bytes < estimate(KWS, BOARD).cost.weight_bytes
 
 
@@ -175,7 +175,7 @@ def test_a_faster_clock_and_larger_caches_never_cost_time(factor, l1, l2):
     graph = GRAPHS["stack"]
     base = estimate(graph, board)
     faster = estimate(graph, replace(board, clock_mhz=1000 * factor))
-    if base.held_in == "memory":
+    if base.fits_in == "memory":
         assert base.step_us / factor <= faster.step_us <= base.step_us
     else:
         assert faster.step_us == pytest.approx(base.step_us / factor)
@@ -188,7 +188,7 @@ MISSING = {
     "l1d_kib": (KWS, "bytes, and the size of the L1 cache of board 'bench' is unknown"),
     "l2_kib": (matrix(128, 128), "bytes, and the size of the L2 cache of board 'bench' is unknown"),
     "l3_kib": (matrix(512, 512), "bytes, and the size of the L3 cache of board 'bench' is unknown"),
-    "mb_per_s": (matrix(512, 512), "bytes, and the caches of board 'bench' hold less, and its mb_per_s is unknown"),
+    "mb_per_s": (matrix(512, 512), "bytes, and the caches of board 'bench' are smaller, and its mb_per_s is unknown"),
 }
 
 
@@ -212,7 +212,7 @@ def test_of_a_table_one_row_is_touched():
     graph = Graph((Layer("table", Embedding(zeros(50_000, 8))), Layer("gru", Gru(zeros(24, 8), zeros(24, 8)))), 1)
     found = estimate(graph, BOARD)
     assert found.cost.weight_bytes > 1_600_000
-    assert found.held_in == "L1"
+    assert found.fits_in == "L1"
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def model(tmp_path):
 def test_the_command_says_what_the_function_says(model, board):
     found = estimate(KWS, boards.load(board))
     said = json.loads(edge("estimate", model, "--board", board, "--json"))
-    assert (said["step_us"], said["device"], said["held_in"]) == (found.step_us, board, found.held_in)
+    assert (said["step_us"], said["device"], said["fits_in"]) == (found.step_us, board, found.fits_in)
     assert said["cost"]["macs"] == 3 * 16 * 26 + 64
     text = edge("estimate", model, "--board", board)
     assert "MACs       1,312\n" in text

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.special import softmax
 
 from edgernn.errors import FrameError, UsageError
-from edgernn.postprocess.keyword import Detector, Keyword, Trigger, probability
+from edgernn.postprocess.keyword import Keyword, KeywordDetector, Trigger, probability
 
 
 @settings(max_examples=60, deadline=None)
@@ -19,7 +19,7 @@ from edgernn.postprocess.keyword import Detector, Keyword, Trigger, probability
 def test_an_alarm_is_a_rise_of_the_average_after_a_rest(seed, window, threshold, refractory):
     """Against the definition, written over the whole past."""
     scores = 3 * np.random.default_rng(seed).standard_normal((80, 3)).astype(np.float32)
-    detector = Detector(Keyword(1, window, threshold, refractory))
+    detector = KeywordDetector(Keyword(1, window, threshold, refractory))
     share = softmax(scores.astype(float), axis=-1)[:, 1]
     averages, alarms = [], []
     for t in range(80):
@@ -40,7 +40,7 @@ def test_a_score_that_stays_up_is_one_alarm():
 
 
 def test_reset_forgets_all():
-    detector = Detector(Keyword(0, 4, 0.6, 50))
+    detector = KeywordDetector(Keyword(0, 4, 0.6, 50))
     loud, quiet = np.array([9.0, 0.0], np.float32), np.array([0.0, 9.0], np.float32)
     first = [detector.step(x) for x in (quiet, loud, loud, loud, loud, quiet, loud)]
     assert any(first)
@@ -54,10 +54,10 @@ BAD = [np.zeros(1), np.array([1.0, np.nan]), np.array([1.0, np.inf]), np.float32
 
 @pytest.mark.parametrize("scores", BAD, ids=str)
 def test_scores_that_are_none_are_refused_and_leave_no_trace(scores):
-    detector = Detector(Keyword(1, 2, 0.5, 0))
+    detector = KeywordDetector(Keyword(1, 2, 0.5, 0))
     detector.step(np.array([0.0, 3.0]))
     before = detector.score
-    with pytest.raises(FrameError, match="expected finite numbers and at least 2 in a step"):
+    with pytest.raises(FrameError, match="expected finite numbers, at least 2 per step"):
         detector.step(scores)
     assert detector.score == before
 
@@ -69,5 +69,5 @@ def test_scores_of_any_size_have_a_probability():
 
 @pytest.mark.parametrize("numbers", [(-1, 1, 0.5, 0), (0, 0, 0.5, 0), (0, 1, 0.0, 0), (0, 1, 1.5, 0), (0, 1, 0.5, -1), (0, 1, float("nan"), 0)])  # fmt: skip
 def test_a_keyword_that_cannot_be_listened_for_is_refused(numbers):
-    with pytest.raises(UsageError, match="expected an output from 0"):
+    with pytest.raises(UsageError, match="expected output >= 0"):
         Keyword(*numbers)

@@ -17,7 +17,7 @@ from edgernn.errors import StateError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-from edgernn.postprocess.text import UNKNOWN, between, draw, generate, text_symbols
+from edgernn.postprocess.text import UNKNOWN, generate, sample, separator, text_symbols
 from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS, keyword_spotter, t
@@ -68,7 +68,7 @@ def test_symbols_are_drawn_as_often_as_the_scores_say(temperature, tmp_path):
 def test_whatever_the_scores_something_possible_is_drawn(scores, temperature, seed):
     scores = np.array(scores, np.float32)
     with np.errstate(all="ignore"):
-        place = draw(scores, temperature, np.random.default_rng(seed))
+        place = sample(scores, temperature, np.random.default_rng(seed))
         far = (scores.astype(float) - scores.max()) / max(temperature, 1e-300)
     assert scores[place] == scores.max() or far[place] > -746
 
@@ -116,7 +116,7 @@ def test_a_text_is_drawn_while_it_is_read(tmp_path):
 
 WRONG = {
     "empty": ({"prompt": ""}, "the prompt is empty"),
-    "not known": ({"prompt": "abx"}, r"does not know 'x' of the prompt; there are 'abc de\\n'"),
+    "not known": ({"prompt": "abx"}, r"does not know 'x' in the prompt; there are 'abc de\\n'"),
     "negative temperature": ({"temperature": -0.1}, r"a temperature of -0\.1 arrived"),
     "no temperature": ({"temperature": float("nan")}, "a temperature of nan arrived"),
     "endless temperature": ({"temperature": float("inf")}, "a temperature of inf arrived"),
@@ -138,18 +138,18 @@ def test_what_cannot_be_gone_on_from_is_refused_before_the_first_step(name, tmp_
 def test_a_token_that_looks_misspelt_gets_a_suggestion(tmp_path):
     labels = (UNKNOWN, "good", "film")
     stream = opened(model(labels=labels), tmp_path / "m.rnn").stream()
-    with pytest.raises(UsageError, match=r"'fil' of the prompt; did you mean 'film'\? there are good, film"):
+    with pytest.raises(UsageError, match=r"'fil' in the prompt; did you mean 'film'\? there are good, film"):
         generate(stream, labels, ["good", "fil"], 1, 1.0, 0)
 
 
 def test_scores_that_are_no_numbers_are_not_drawn_from():
     with pytest.raises(StateError, match="the scores hold nan"):
-        draw(np.array([1.0, np.nan]), 1.0, np.random.default_rng(0))
+        sample(np.array([1.0, np.nan]), 1.0, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("labels", "gap"), [(SYMBOLS, ""), ((UNKNOWN, "good", "a"), " "), (("x", "y"), "")])
 def test_tokens_are_told_from_characters(labels, gap):
-    assert between(labels) == gap
+    assert separator(labels) == gap
 
 
 @pytest.mark.parametrize("graph", [keyword_spotter(), GRAPHS["Embedding"], model()], ids=["frames", "classes", "text"])
@@ -158,7 +158,7 @@ def test_only_a_model_of_text_goes_on_with_one(graph, tmp_path):
     if said.labels == SYMBOLS:
         assert text_symbols(said, "m.rnn") == SYMBOLS
         return
-    with pytest.raises(UsageError, match=r"'m.rnn' is no text model: it reads .* and answers 4 values"):
+    with pytest.raises(UsageError, match=r"'m.rnn' is not a text model: it reads .* and returns 4 values"):
         text_symbols(said, "m.rnn")
 
 
@@ -186,7 +186,7 @@ def test_the_verb_refuses_other_models_and_prompts(tmp_path):
     edgernn.save(CARRIED, tmp_path / "m.rnn")
     code, printed, complaint = called("generate", tmp_path / "kws.rnn", "--prompt", "a")
     assert (code, printed) == (2, "")
-    assert "kws.rnn' is no text model: it reads 10 numbers and answers 4 values with 4 labels" in complaint
+    assert "kws.rnn' is not a text model: it reads 10 numbers and returns 4 values with 4 labels" in complaint
     for prompt, words in (("", "the prompt is empty"), ("Z", "the model does not know 'Z'")):
         code, printed, complaint = called("generate", tmp_path / "m.rnn", "--prompt", prompt)
         assert (code, printed) == (2, "")

@@ -473,7 +473,7 @@ BASELINES = {
 @pytest.mark.parametrize("case", BASELINES)
 def test_a_hostile_baseline_is_refused_with_little(case, tmp_path):
     (tmp_path / "b.json").write_text(BASELINES[case])
-    refused(lambda: baseline.read(tmp_path / "b.json"), FileError, r"b\.json' is no baseline: ")
+    refused(lambda: baseline.load(tmp_path / "b.json"), FileError, r"b\.json' is not a baseline: ")
 
 
 @pytest.mark.parametrize(

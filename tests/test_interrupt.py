@@ -1,4 +1,4 @@
-"""A signal that ends a program is never lost, wherever Python was when it came, and ends whatever is being done."""
+"""A terminating signal is never lost, whatever Python executes when it arrives, and ends all work."""
 
 import ctypes
 import json
@@ -39,7 +39,7 @@ NUMBERS = {each.name: each for each in interrupt.SIGNALS}
 
 @pytest.fixture(autouse=True)
 def handled():
-    """Handlers as an application may have them: a signal that reaches one fails the test, and does not end all tests."""
+    """Handlers of an application: a signal that reaches one fails the test, and does not end the test run."""
 
     def met(number, _frame):
         raise AssertionError(f"{number} reached the handler before")
@@ -55,7 +55,7 @@ def send(number=signal.SIGINT):
 
 
 class Loud:
-    """Its end runs Python code, in which the handler of a signal may run."""
+    """Its finalizer runs Python code, in which a signal handler may run."""
 
     def __del__(self):
         self.ended = True
@@ -76,16 +76,16 @@ def saved(tensors):
 
 
 SAVES = {"deferred": saved, "prompt": pickled}
-"""Torch ends the process where something is raised within `torch.save`, as the default handler does."""
+"""Torch ends the process if the signal handler raises within `torch.save`."""
 
 
 def busy(saved):
-    """What leaves objects behind all the time: weakref callbacks, `__del__`, finalizers, pickles, files, short waits."""
-    held, watched = WeakValueDictionary(), []
+    """Work with many finalizers: weakref callbacks, `__del__`, pickles, files, short waits."""
+    referenced, watched = WeakValueDictionary(), []
     for k in range(20):
         check()
         each = Loud()
-        held[k], watched = each, [*watched[-3:], ref(each, met)]
+        referenced[k], watched = each, [*watched[-3:], ref(each, met)]
         finalize(each, met, k)
         del each
         if k % 5 == 0:
@@ -97,9 +97,9 @@ def busy(saved):
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_of_300_signals_none_is_lost_whatever_python_was_at(block, tmp_path, monkeypatch):
-    """A third of them come inside a weakref callback or a `__del__`, where what a handler raises is discarded."""
+    """A third arrive inside a weakref callback or a `__del__`, where Python discards exceptions of the handler."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # Python's complaint of what it discards
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # Python reports discarded exceptions there
 
     def work():
         with BLOCKS[block]():
@@ -109,10 +109,12 @@ def test_of_300_signals_none_is_lost_whatever_python_was_at(block, tmp_path, mon
     counter = Counter()
     counter.around(work)
     struck = moments(counter.seen, ("any", "any", "callback"), 300, seed=0)
-    found = [interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k % 2]) for k, (kind, at) in enumerate(struck)]
+    outcomes = [
+        interrupted(work, kind, at, (signal.SIGINT, signal.SIGTERM)[k % 2]) for k, (kind, at) in enumerate(struck)
+    ]
     assert counter.seen["callback"] > 50
-    assert found == ["raised"] * 300
-    check()  # and nothing is left of them
+    assert outcomes == ["raised"] * 300
+    check()  # and no signal is pending
 
 
 @pytest.mark.slow
@@ -120,10 +122,10 @@ def test_no_signal_is_lost_in_a_training(tmp_path):
     """A fine-tuning by Lightning, with checkpoints; half of the signals come inside a weakref callback or `__del__`."""
     script = Path(__file__).with_name("strikes.py")
     call = [sys.executable, script, "interrupt", tmp_path, "10"]
-    found = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
-    assert found["found"] == {"raised": 10}
-    assert found["late"] <= 1  # batches that were begun after a signal
-    assert found["seen"]["callback"] > 100
+    report = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+    assert report["outcomes"] == {"raised": 10}
+    assert report["late"] <= 1  # batches that started after a signal
+    assert report["seen"]["callback"] > 100
 
 
 def inside(block, *steps):
@@ -162,7 +164,7 @@ def test_the_end_of_each_block_raises_what_no_check_has_raised():
 
 
 def test_an_error_that_a_signal_brings_about_is_its_cause():
-    """Such as that of a compiler, which the same Ctrl-C has ended."""
+    """Such as that of a compiler that the same Ctrl-C ended."""
     with pytest.raises(Interrupted) as raised:
         inside(deferred, send, lambda: atomic.read("missing"))
     assert isinstance(raised.value.__cause__, FileError)
@@ -219,7 +221,7 @@ def test_handlers_are_put_back_also_those_of_c(handled):
         return libc.signal(number, ctypes.c_void_p(new))
 
     libc = ctypes.CDLL(None)
-    foreign = ctypes.cast(libc.abs, ctypes.c_void_p).value  # takes an int, and harms nobody
+    foreign = ctypes.cast(libc.abs, ctypes.c_void_p).value  # takes an int, without side effects
     ours = of_c(signal.SIGTERM, foreign)
     with deferred():
         assert of_c(signal.SIGTERM, ours) == ours
@@ -229,7 +231,7 @@ def test_handlers_are_put_back_also_those_of_c(handled):
 
 
 def test_what_is_ignored_stays_ignored(handled):
-    """As by nohup, and for what a shell runs in the background; whatever a library does inside."""
+    """As with nohup and background processes of a shell; also if a library installs handlers inside."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inside(deferred, send, check)
     with deferred():
@@ -246,29 +248,29 @@ def test_what_is_ignored_stays_ignored(handled):
 
 
 def test_another_thread_installs_nothing_and_hears_of_the_signal(handled):
-    told = []
+    seen = []
 
     def work(before):
         try:
             with deferred():
-                told.append(signal.getsignal(signal.SIGINT) is handled)
+                seen.append(signal.getsignal(signal.SIGINT) is handled)
                 before.wait()
                 interrupt.sleep(3600)
         except Interrupted as error:
-            told.append(error.signal)
+            seen.append(error.signal)
 
     go = threading.Event()
     thread = threading.Thread(target=work, args=(go,))
     thread.start()
-    while not told:
+    while not seen:
         time.sleep(0.001)
     with pytest.raises(Interrupted):
         inside(deferred, lambda: send(signal.SIGTERM), go.set, thread.join)
-    assert told == [True, signal.SIGTERM]
+    assert seen == [True, signal.SIGTERM]
 
 
 def waits(folder):
-    """What blocks for an hour, by name."""
+    """Calls that block for an hour, by name."""
     model = folder / "m.rnn"
     save(keyword_spotter(), model)
 
@@ -286,7 +288,7 @@ def waits(folder):
 
 
 def gone(number):
-    """Whether a process ends, long before it would by itself."""
+    """Whether a process ends early."""
     path = Path(f"/proc/{number}/stat")
     for _ in range(6000):
         if not path.exists() or path.read_text().rpartition(")")[2].split()[0] == "Z":
@@ -297,7 +299,7 @@ def gone(number):
 
 @pytest.mark.parametrize("name", ["sleep", "program", "worker"])
 def test_a_signal_ends_a_wait_and_the_programs_that_are_waited_for(name, tmp_path):
-    work, later = waits(tmp_path)[name], threading.Timer(0.3, send)  # before the wait or in it: it is the same
+    work, later = waits(tmp_path)[name], threading.Timer(0.3, send)  # before or during the wait
     later.start()
     with pytest.raises(Interrupted):
         inside(deferred, work)
@@ -313,7 +315,7 @@ import os, signal, sys
 from edgernn.latency.worker import Worker
 worker = Worker()
 worker.ask("open", artifact=sys.argv[1], frames=None, threads=1, seed=0)
-worker._send(b'{"verb": "run", "period_us": 1e6, "steps": 3600, "trace": null, "back_to_back": false}\\n')
+worker._send(b'{"request": "run", "period_us": 1e6, "steps": 3600, "trace": null, "back_to_back": false}\\n')
 print(worker._child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -362,7 +364,7 @@ def motor(tmp_path_factory):
 def test_a_training_ends_at_the_batch_after_a_signal_that_is_not_ignored(
     name, ignored, motor, tmp_path, monkeypatch, handled
 ):
-    """Whatever Lightning does with the signal itself."""
+    """Regardless of how Lightning handles the signal."""
     if ignored:
         signal.signal(NUMBERS[name], signal.SIG_IGN)
     begun, begin = [], Task.on_train_batch_start
@@ -400,7 +402,7 @@ VERBS = {
 
 @pytest.mark.parametrize("name", VERBS)
 def test_every_long_verb_looks_for_signals_and_leaves_by_their_code(name, motor, monkeypatch):
-    """At the third look that it takes inside a deferred block a signal arrives: it must not come to its end."""
+    """A signal arrives at the third check inside a deferred block; the verb must not finish."""
     monkeypatch.chdir(motor)
     looks = []
 

@@ -6,7 +6,7 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from edgernn.latency.steps import BLOCK, GIVE_UP_S, back_to_back, in_turn
+from edgernn.latency.steps import BLOCK, GIVE_UP_S, back_to_back, interleaved
 
 
 class Clock:
@@ -44,7 +44,7 @@ def test_the_warm_up_ends_when_two_medians_agree():
     assert (timing.warm_up_steps, timing.settled, timing.worst_us) == (4 * BLOCK, True, 20.0)
 
 
-def test_a_warm_up_that_never_settles_is_given_up_and_said():
+def test_a_warm_up_that_never_settles_is_given_up_and_reported():
     def growing():
         took = 1e4
         while True:
@@ -57,7 +57,7 @@ def test_a_warm_up_that_never_settles_is_given_up_and_said():
     assert clock.now > GIVE_UP_S * 1e9
 
 
-def test_the_collector_rests_inside_and_is_as_before_after():
+def test_the_collector_is_paused_inside_and_restored_after():
     inside = []
     clock = Clock(cycle([1.0]))
 
@@ -76,7 +76,7 @@ def test_the_collector_rests_inside_and_is_as_before_after():
         gc.enable()
 
 
-def test_steps_take_turns_in_every_round():
+def test_steps_are_interleaved_in_every_round():
     clock, order = Clock(cycle([0.0])), []
 
     def step(name, first_us, later_us):
@@ -87,6 +87,6 @@ def test_steps_take_turns_in_every_round():
 
         return call
 
-    took = in_turn({"slow": step("slow", 900, 30), "quick": step("quick", 900, 10)}, 4, 50, clock)
+    took = interleaved({"slow": step("slow", 900, 30), "quick": step("quick", 900, 10)}, 4, 50, clock)
     assert order == ["slow", "quick"] * 4
     assert took == [{"slow": 30.0, "quick": 10.0}] * 3  # the first round is a warm-up

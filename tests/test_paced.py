@@ -1,4 +1,4 @@
-"""Frames that come in time, on a clock that the test moves: no test waits or depends on the machine."""
+"""Paced runs on a clock that the test sets: no test waits or depends on the machine."""
 
 from itertools import chain, repeat
 
@@ -9,18 +9,26 @@ from hypothesis import given, settings, strategies as st
 from edgernn.budget.verdict import Budget, evaluate
 from edgernn.errors import FileError, UsageError
 from edgernn.latency.arrivals import recorded, regular
-from edgernn.latency.paced import AHEAD_NS, LEAD_NS, implied_wait, paced, timed, unpaced, warmed
+from edgernn.latency.paced import (
+    AHEAD_NS,
+    LEAD_NS,
+    implied_wait,
+    run_back_to_back,
+    run_paced,
+    time_steps,
+    warm_up_on,
+)
 from edgernn.latency.steps import BLOCK
 
 MS = 1_000_000
 
 
 class Clock:
-    """Nanoseconds that pass while a step runs, while somebody sleeps, and a little at every look."""
+    """Nanoseconds that pass during a step and a sleep, and a little at every reading."""
 
     def __init__(self, took_ns, look_ns=500, overslept_ns=0):
         self.now, self.took_ns, self.look_ns, self.overslept_ns = 5 * MS, iter(took_ns), look_ns, overslept_ns
-        self.given, self.slept = [], []
+        self.frames, self.slept = [], []
 
     def __call__(self):
         self.now += self.look_ns
@@ -31,7 +39,7 @@ class Clock:
         self.now += round(seconds * 1e9) + self.overslept_ns
 
     def step(self, frame):
-        self.given.append(frame)
+        self.frames.append(frame)
         self.now += next(self.took_ns)
 
 
@@ -42,18 +50,18 @@ def stalling(at, stall_ns, otherwise_ns=MS):
 @pytest.mark.parametrize("otherwise_ms", [0.01, 0.5, 0.99])
 def test_a_stall_of_100_ms_makes_the_10_late_answers_that_it_causes(otherwise_ms):
     clock = Clock(stalling(20, 100 * MS, round(otherwise_ms * MS)))
-    run = paced(clock.step, [0], regular(100, 10_000), clock, clock.sleep)
+    run = run_paced(clock.step, [0], regular(100, 10_000), clock, clock.sleep)
     late = np.flatnonzero(run.response > 10 * MS)
     assert late.tolist() == list(range(20, 30))
-    assert np.sum(run.service > 10 * MS) == 1  # all that a tool sees which times each step by itself
+    assert np.sum(run.service > 10 * MS) == 1  # all that service times show
     evaluated = evaluate((run.response / 1000).tolist(), Budget(10_000))
-    assert (evaluated.misses, evaluated.longest) == (10, 10)
+    assert (evaluated.misses, evaluated.longest_run) == (10, 10)
 
 
 @pytest.mark.parametrize("otherwise_ms", [0.01, 0.5, 0.99])
 def test_back_to_back_implies_the_same_late_answers(otherwise_ms):
     clock = Clock(stalling(20, 100 * MS, round(otherwise_ms * MS)))
-    run = unpaced(clock.step, [0], regular(100, 10_000), clock)
+    run = run_back_to_back(clock.step, [0], regular(100, 10_000), clock)
     assert np.flatnonzero(run.response > 10 * MS).tolist() == list(range(20, 30))
     assert run.implied
     assert not run.jitter.any()
@@ -62,42 +70,46 @@ def test_back_to_back_implies_the_same_late_answers(otherwise_ms):
 
 def test_the_schedule_is_never_moved():
     clock = Clock(stalling(3, 35 * MS, 2 * MS))
-    run = paced(clock.step, [0], regular(50, 10_000), clock, clock.sleep)
+    run = run_paced(clock.step, [0], regular(50, 10_000), clock, clock.sleep)
     assert run.due.tolist() == [10 * MS * i for i in range(50)]
     assert np.all(run.start >= run.due)
     on_time = run.start - run.due <= clock.look_ns
-    assert np.flatnonzero(~on_time).tolist() == [4, 5, 6, 7]  # 35, 27, 19, 11 ms behind; then it has caught up
+    assert np.flatnonzero(~on_time).tolist() == [4, 5, 6, 7]  # 35, 27, 19, 11 ms late; then it has caught up
     assert not run.implied
 
 
 def test_jitter_is_the_time_lost_by_waking_late_and_not_by_the_step_before():
     clock = Clock(stalling(3, 35 * MS, 2 * MS), overslept_ns=AHEAD_NS + 70_000)
-    run = paced(clock.step, [0], regular(50, 10_000), clock, clock.sleep)
-    assert np.all(run.jitter[4:8] <= 4 * clock.look_ns)  # they waited for the stall, and slept not
+    run = run_paced(clock.step, [0], regular(50, 10_000), clock, clock.sleep)
+    assert np.all(run.jitter[4:8] <= 4 * clock.look_ns)  # they waited for the stall and did not sleep
     assert np.all(abs(run.jitter[9:] - 70_000) <= 4 * clock.look_ns)
 
 
 def test_it_sleeps_until_shortly_before_a_frame_and_never_for_frames_that_come_fast():
     slow, fast = Clock(repeat(MS)), Clock(repeat(1000))
-    paced(slow.step, [0], regular(10, 10_000), slow, slow.sleep)
-    paced(fast.step, [0], regular(10, 150), fast, fast.sleep)
+    run_paced(slow.step, [0], regular(10, 10_000), slow, slow.sleep)
+    run_paced(fast.step, [0], regular(10, 150), fast, fast.sleep)
     assert slow.slept[1:] == pytest.approx([(9 * MS - AHEAD_NS) / 1e9] * 9, abs=5e-6)
     assert fast.slept == pytest.approx([(LEAD_NS - AHEAD_NS) / 1e9], abs=5e-6)  # before the first
 
 
 @pytest.mark.parametrize(
-    "measure", [lambda c, *given: paced(c.step, *given, c, c.sleep), lambda c, *given: unpaced(c.step, *given, c)]
+    "measure",
+    [
+        lambda c, *arguments: run_paced(c.step, *arguments, c, c.sleep),
+        lambda c, *arguments: run_back_to_back(c.step, *arguments, c),
+    ],
 )
 def test_frames_are_given_in_turn(measure):
     clock = Clock(repeat(1000))
     run = measure(clock, ["a", "b", "c"], regular(7, 100))
-    assert "".join(clock.given) == "abcabca"
+    assert "".join(clock.frames) == "abcabca"
     assert len(run.due) == len(run.start) == len(run.end) == 7
 
 
-def test_whoever_times_on_goes_on_with_the_next_frame():
+def test_timing_continues_with_the_next_frame():
     clock, frames = Clock([10, 20, 30, 40], look_ns=0), iter("abcdef")
-    assert [*timed(clock.step, frames, 3, clock), *timed(clock.step, frames, 1, clock)] == [10, 20, 30, 40]
+    assert [*time_steps(clock.step, frames, 3, clock), *time_steps(clock.step, frames, 1, clock)] == [10, 20, 30, 40]
     assert "".join(frames) == "ef"
 
 
@@ -118,8 +130,8 @@ def test_paced_and_implied_agree_where_a_step_takes_the_same_in_both(steps):
     service, due = [s for s, _ in steps], np.cumsum([0, *(t for _, t in steps[1:])]).astype(np.int64)
     awake, asleep = Clock(service, look_ns=0), Clock(service, look_ns=0)
     asleep.look_ns = 500
-    there = paced(asleep.step, [0], due, asleep, asleep.sleep)
-    implied = unpaced(awake.step, [0], due, awake)
+    there = run_paced(asleep.step, [0], due, asleep, asleep.sleep)
+    implied = run_back_to_back(awake.step, [0], due, awake)
     assert np.all(abs(there.response - implied.response) <= 2500 * len(steps))
 
 
@@ -131,8 +143,8 @@ def test_a_frame_rate_of_a_fraction_does_not_drift():
 
 def test_a_warm_up_takes_the_frames_in_turn():
     clock = Clock(repeat(1000))
-    assert warmed(clock.step, ["a", "b"], clock) == (2 * BLOCK, True)
-    assert "".join(clock.given) == "ab" * BLOCK
+    assert warm_up_on(clock.step, ["a", "b"], clock) == (2 * BLOCK, True)
+    assert "".join(clock.frames) == "ab" * BLOCK
 
 
 def test_recorded_arrivals_are_those_of_the_file(tmp_path):
@@ -145,11 +157,14 @@ def test_recorded_arrivals_are_those_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("", "holds (0,) times; expected (frames,), two at least"),
+        ("", "holds (0,) times; expected (frames,), at least two"),
         ("5\n", "holds (1,) times"),
-        ("0\n10\n9\n", "frame 2 comes at 9 ms, after one at 10 ms; expected times in milliseconds that never go back"),
-        ("0\nnan\n", "frame 1 comes at nan ms"),
-        ("0\ninf\n", "frame 1 comes at inf ms"),
+        (
+            "0\n10\n9\n",
+            "frame 2 arrives at 9 ms, after one at 10 ms; expected times in milliseconds that never decrease",
+        ),
+        ("0\nnan\n", "frame 1 arrives at nan ms"),
+        ("0\ninf\n", "frame 1 arrives at inf ms"),
         ("0\nten\n", "time 1: could not convert"),
         ("0\n1e300\n", "expected milliseconds"),
     ],
@@ -171,5 +186,5 @@ def test_what_holds_no_times_is_refused(tmp_path):
 
 
 def test_no_steps_are_no_schedule():
-    with pytest.raises(UsageError, match="0 steps are nothing to measure"):
+    with pytest.raises(UsageError, match="0 steps cannot be measured"):
         regular(0, 10_000)

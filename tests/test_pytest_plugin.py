@@ -1,4 +1,4 @@
-"""The plugin for pytest, in suites of its own: a slowed model is caught, an unchanged one is not, and the rest is said."""
+"""The pytest plugin, in suites of its own: a slowed model is caught, an unchanged one is not, and everything else is reported."""
 
 import json
 import shutil
@@ -13,8 +13,8 @@ from edgernn.device.isa import missing
 from edgernn.errors import FileError, UsageError
 from edgernn.interpreters import count as cost
 from edgernn.latency import history
-from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline, against, of_times, read
-from edgernn.testing.gate import asked
+from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline, compare, from_times, load
+from edgernn.testing.gate import requirement
 from edgernn_export.targets.c.instructions import count
 from zoo import GRAPHS, keyword_spotter
 
@@ -24,7 +24,7 @@ pytest_plugins = ["pytester"]
 CONFTEST = """
 from functools import partial
 import pytest
-from edgernn.latency.conditions import Moment
+from edgernn.latency.conditions import MachineState
 from edgernn.latency.measurement import measure
 
 class Clock:
@@ -43,8 +43,8 @@ def clock():
 
 @pytest.fixture
 def edgernn_measure(clock):
-    steady = Moment(("performance",), None, {}, None, None, None, None, 0)
-    return partial(measure, clock=clock, sleep=clock.sleep, look=lambda: steady)
+    steady = MachineState(("performance",), None, {}, None, None, None, None, 0)
+    return partial(measure, clock=clock, sleep=clock.sleep, read_state=lambda: steady)
 """
 
 STEPS = """
@@ -78,7 +78,7 @@ ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 @pytest.fixture
 def suite(pytester):
-    """Run a suite of one test: `suite(text, *options) -> what pytest said`."""
+    """Run a suite of one test: `suite(text, *options) -> the result of pytest`."""
 
     def run(text, *options, conftest=CONFTEST):
         pytester.makeconftest(conftest)
@@ -93,100 +93,102 @@ def stepping(took_us, options=BUDGET):
 
 
 def test_a_model_in_time_passes_and_stands_in_the_table(suite):
-    said = suite(stepping(7000))
-    said.assert_outcomes(passed=1)
-    said.stdout.re_match_lines(
+    result = suite(stepping(7000))
+    result.assert_outcomes(passed=1)
+    result.stdout.re_match_lines(
         [r"=+ latency of models =+", r"PASS +test_it.py::test_model: steps 290, service p50 7,001 us"]
     )
 
 
 def test_a_model_that_is_late_fails_with_what_it_missed(suite):
-    said = suite(stepping(8001))
-    said.assert_outcomes(failed=1)
-    said.stdout.fnmatch_lines(["*290 of 290 steps took more than 8,000 us, and 90 % must not"])
+    result = suite(stepping(8001))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*290 of 290 steps took more than 8,000 us; 90 % must be in time"])
 
 
 @pytest.mark.parametrize(("took_us", "outcome"), [(7000, "passed"), (8001, "failed")])
 def test_where_the_governor_cannot_be_read_a_test_passes_or_fails_all_the_same(suite, took_us, outcome):
-    said = suite(stepping(took_us), conftest=CONFTEST.replace('("performance",)', "None"))
-    said.assert_outcomes(**{outcome: 1})
-    said.stdout.re_match_lines([r"(PASS|FAIL) +test_it.*, sure .* %, machine as it was found"])
+    result = suite(stepping(took_us), conftest=CONFTEST.replace('("performance",)', "None"))
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.re_match_lines(
+        [r"(PASS|FAIL) +test_it.*, confidence .* %, valid for the present state of this machine"]
+    )
 
 
 def test_a_late_step_delays_those_behind_it(suite):
-    """12 ms in a period of 10 ms: each begins later, though none takes more than 12."""
-    said = suite(stepping(12_000, 'period="20ms", deadline="13ms", percentile=90'))
-    said.assert_outcomes(passed=1)
-    said = suite(stepping(12_000, 'period="10ms", deadline="10ms", steps=100'))
-    said.assert_outcomes(failed=1)
-    said.stdout.fnmatch_lines(["*100 of 100 steps*"])
-    said.stdout.re_match_lines([r"FAIL .*response p99 (2\d\d,\d+|2.\d+e\+05) us.*"])
+    """12 ms in a period of 10 ms: each step starts later, although none takes more than 12."""
+    result = suite(stepping(12_000, 'period="20ms", deadline="13ms", percentile=90'))
+    result.assert_outcomes(passed=1)
+    result = suite(stepping(12_000, 'period="10ms", deadline="10ms", steps=100'))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*100 of 100 steps*"])
+    result.stdout.re_match_lines([r"FAIL .*response p99 (2\d\d,\d+|2.\d+e\+05) us.*"])
 
 
 @pytest.mark.parametrize(("options", "outcomes"), [((), {"skipped": 1}), (("--edgernn-strict",), {"failed": 1})])
 def test_no_verdict_is_a_skip_with_its_reason_unless_strict(suite, options, outcomes):
-    said = suite(stepping(7000, BUDGET + ", steps=100"), "-rs", *options)
-    said.assert_outcomes(**outcomes)
-    said.stdout.fnmatch_lines(["*no verdict: 100 steps with 0 misses do not decide p90*"])
+    result = suite(stepping(7000, BUDGET + ", steps=100"), "-rs", *options)
+    result.assert_outcomes(**outcomes)
+    result.stdout.fnmatch_lines(["*no verdict: 100 steps with 0 misses do not decide p90*"])
     if not options:
-        said.stdout.re_match_lines([r"SKIPPED \[1\] test_it\.py:\d+: no verdict"])
+        result.stdout.re_match_lines([r"SKIPPED \[1\] test_it\.py:\d+: no verdict"])
 
 
 def test_a_slowed_model_is_caught_and_an_unchanged_one_is_not(suite):
     """The tolerance of a median is 5 %."""
-    suite(stepping(7000), "--edgernn-baseline=kept", "--edgernn-update-baseline").assert_outcomes(passed=1)
+    suite(stepping(7000), "--edgernn-baseline=baselines", "--edgernn-update-baseline").assert_outcomes(passed=1)
     for took_us, outcome in ((7000, "passed"), (7340, "passed"), (7360, "failed")):
-        said = suite(stepping(took_us), "--edgernn-baseline=kept")
-        said.assert_outcomes(**{outcome: 1})
-    said.stdout.re_match_lines([r".*regressed: 7,361 us against 7,001, \+5\.1%"])
+        result = suite(stepping(took_us), "--edgernn-baseline=baselines")
+        result.assert_outcomes(**{outcome: 1})
+    result.stdout.re_match_lines([r".*regressed: 7,361 us against 7,001, \+5\.1%"])
 
 
 def test_a_baseline_alone_is_enough(suite, pytester):
     text = stepping(50).replace("@pytest.mark", "# ")
-    said = suite(text, "--edgernn-baseline=kept", "-rs")
-    said.assert_outcomes(skipped=1)
-    said.stdout.fnmatch_lines(["*no verdict: there is no baseline; write one with --edgernn-update-baseline*"])
-    suite(text, "--edgernn-baseline=kept", "--edgernn-update-baseline").assert_outcomes(passed=1)
-    suite(text, "--edgernn-baseline=kept").assert_outcomes(passed=1)
-    assert [path.name for path in (pytester.path / "kept").iterdir()] == ["test_it.py-test_model.json"]
-    said = suite(text)
-    said.assert_outcomes(failed=1)
-    said.stdout.fnmatch_lines(["*nothing is asked: give the test a latency_budget, or pytest --edgernn-baseline DIR"])
+    result = suite(text, "--edgernn-baseline=baselines", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*no verdict: there is no baseline; write one with --edgernn-update-baseline*"])
+    suite(text, "--edgernn-baseline=baselines", "--edgernn-update-baseline").assert_outcomes(passed=1)
+    suite(text, "--edgernn-baseline=baselines").assert_outcomes(passed=1)
+    assert [path.name for path in (pytester.path / "baselines").iterdir()] == ["test_it.py-test_model.json"]
+    result = suite(text)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*nothing to check: give the test a latency_budget, or pytest --edgernn-baseline DIR"])
 
 
 def test_a_baseline_from_another_machine_is_no_verdict(suite, pytester):
-    suite(stepping(7000), "--edgernn-baseline=kept", "--edgernn-update-baseline")
-    (path,) = (pytester.path / "kept").iterdir()
-    said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | {"fingerprint": said["fingerprint"] | {"cpu": "another"}}))
-    found = suite(stepping(9000, 'period="10ms", percentile=90'), "--edgernn-baseline=kept", "-rs")
-    found.assert_outcomes(skipped=1)
-    found.stdout.fnmatch_lines(["*no verdict: the baseline is of another machine or runtime: cpu differ*"])
+    suite(stepping(7000), "--edgernn-baseline=baselines", "--edgernn-update-baseline")
+    (path,) = (pytester.path / "baselines").iterdir()
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"fingerprint": fields["fingerprint"] | {"cpu": "another"}}))
+    result = suite(stepping(9000, 'period="10ms", percentile=90'), "--edgernn-baseline=baselines", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*no verdict: the baseline is from another machine or runtime: cpu differ*"])
 
 
 def test_a_file_that_is_no_baseline_is_an_error(suite, pytester, tmp_path):
-    suite(stepping(7000), "--edgernn-baseline=kept", "--edgernn-update-baseline")
-    (path,) = (pytester.path / "kept").iterdir()
+    suite(stepping(7000), "--edgernn-baseline=baselines", "--edgernn-update-baseline")
+    (path,) = (pytester.path / "baselines").iterdir()
     for text in ("{", "[]", '{"unit": "us"}', path.read_text().replace('"us"', '"s"')):
         path.write_text(text)
-        with pytest.raises(FileError, match=r"is no baseline: .*; write it again with --edgernn-update-baseline"):
-            read(path)
+        with pytest.raises(FileError, match=r"is not a baseline: .*; write it again with --edgernn-update-baseline"):
+            load(path)
 
 
 @pytest.mark.skipif(
     bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
 )
 def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
-    options = ("--edgernn-baseline=kept", "--edgernn-instructions", "--edgernn-history=h.jsonl")
+    options = ("--edgernn-baseline=baselines", "--edgernn-instructions", "--edgernn-history=h.jsonl")
     first = suite(MODEL.format(hidden=16), *options, "--edgernn-update-baseline")
     first.assert_outcomes(passed=1)
     again = suite(MODEL.format(hidden=16), *options)
     again.assert_outcomes(passed=1)
     again.stdout.re_match_lines([r"PASS +.*instructions (\d+), bytes [\d,]+, baseline \1$"])
-    suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # other tests beside it count nothing
+    suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # parallel tests do not affect the count
     larger = suite(MODEL.format(hidden=17), *options)
     larger.assert_outcomes(failed=1)
-    first, same, _, more = (each.instructions for each in history.read(pytester.path / "h.jsonl"))
+    first, same, _, more = (each.instructions for each in history.load(pytester.path / "h.jsonl"))
     assert 0 < first == same < more
     larger.stdout.re_match_lines([r".*the model grew from|.*regressed: \d+ instructions against \d+, \+\d+"])
 
@@ -195,100 +197,102 @@ def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
     bool(shutil.which("valgrind") is None or missing("x86-64-v3")), reason="there is no valgrind, or no x86-64-v3"
 )
 def test_a_count_is_that_of_the_step():
-    """AVX2 multiplies eight floats at once, and nothing takes ten instructions for that; a table takes fewer."""
+    """AVX2 multiplies eight floats at once, in fewer than ten instructions; an embedding needs fewer still."""
     plain, macs = count(keyword_spotter(32, 20)), cost.count(keyword_spotter(32, 20)).macs
     assert macs / 8 < plain.instructions < 10 * macs / 8
     assert 0 < count(GRAPHS["Embedding"]).instructions < plain.instructions
 
 
-def test_what_cannot_be_counted_is_said(suite, monkeypatch):
+def test_a_failed_count_is_reported(suite, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    said = suite(MODEL.format(hidden=4), "--edgernn-baseline=kept", "--edgernn-instructions", "-rs")
-    said.assert_outcomes(skipped=1)
-    said.stdout.fnmatch_lines(["*no verdict: instructions are counted by valgrind, which is not here*"])
-    said = suite(stepping(1), "--edgernn-baseline=kept", "--edgernn-instructions")
-    said.stdout.fnmatch_lines(
-        ["*instructions are counted of a Graph or an .rnn file, not of <function*; give the .rnn it was exported from"]
+    result = suite(MODEL.format(hidden=4), "--edgernn-baseline=baselines", "--edgernn-instructions", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*no verdict: instructions are counted by valgrind, which is not here*"])
+    result = suite(stepping(1), "--edgernn-baseline=baselines", "--edgernn-instructions")
+    result.stdout.fnmatch_lines(
+        [
+            "*instructions are counted for a Graph or an .rnn file, not for <function*; give the .rnn it was exported from"
+        ]
     )
 
 
 @pytest.mark.parametrize("option", ["--edgernn-instructions", "--edgernn-update-baseline"])
 def test_options_that_need_a_folder_say_so(suite, option):
-    said = suite("", option)
-    assert said.ret == pytest.ExitCode.USAGE_ERROR
-    said.stderr.fnmatch_lines([f"*{option} needs the folder of the baselines: --edgernn-baseline DIR"])
+    result = suite("", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{option} needs the folder of baselines: --edgernn-baseline DIR"])
 
 
 def test_each_verdict_is_a_line_of_history_and_properties_of_its_test(suite, pytester):
     options = ("--edgernn-history=h.jsonl", "--junitxml=r.xml")
     twice = stepping(7000).replace("edgernn_latency(step)", "edgernn_latency(step), edgernn_latency(step)")
     suite(twice, *options).assert_outcomes(passed=1)
-    said = {each.get("name"): each.get("value") for each in ET.parse(pytester.path / "r.xml").iter("property")}
-    assert (said["edgernn verdict"], said["edgernn-2 verdict"]) == (PASS, PASS)
-    assert said["edgernn deadline"] == "8,000 us"
+    properties = {each.get("name"): each.get("value") for each in ET.parse(pytester.path / "r.xml").iter("property")}
+    assert (properties["edgernn verdict"], properties["edgernn-2 verdict"]) == (PASS, PASS)
+    assert properties["edgernn deadline"] == "8,000 us"
     suite(stepping(9000), *options).assert_outcomes(failed=1)
-    lines = history.read(pytester.path / "h.jsonl")
+    lines = history.load(pytester.path / "h.jsonl")
     assert [(each.name, each.verdict, each.misses) for each in lines] == [
         ("test_it.py::test_model", PASS, 0),
         ("test_it.py::test_model-2", PASS, 0),
         ("test_it.py::test_model", FAIL, 290),
     ]
-    assert history.gate(lines[0]) == pytest.approx(7001, rel=0.01)
+    assert history.tail_us(lines[0]) == pytest.approx(7001, rel=0.01)
     assert (lines[0].deadline_us, lines[0].percentile, lines[0].steps) == (8000, 90, 290)
 
 
-def test_a_history_that_is_none_ends_the_suite_before_it_begins(suite, pytester):
+def test_an_invalid_history_ends_the_suite_before_it_begins(suite, pytester):
     (pytester.path / "h.jsonl").write_text("{")
-    said = suite(stepping(7000), "--edgernn-history=h.jsonl")
-    assert said.ret == pytest.ExitCode.USAGE_ERROR
-    said.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is no JSON*"])
+    result = suite(stepping(7000), "--edgernn-history=h.jsonl")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is no JSON*"])
 
 
 def test_nothing_is_measured_under_xdist(suite):
     pytest.importorskip("xdist")
-    said = suite(stepping(1), "-n1", "-rs")
-    said.assert_outcomes(skipped=1)
-    said.stdout.fnmatch_lines(["*no verdict: xdist runs tests side by side*"])
+    result = suite(stepping(1), "-n1", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*no verdict: xdist runs tests in parallel*"])
 
 
-def test_a_budget_that_nobody_asks_for_fails(suite):
-    said = suite(stepping(1).replace("edgernn_latency(step)", "pass"))
-    said.assert_outcomes(passed=1, errors=1)
-    said.stdout.fnmatch_lines(["*the test has a latency_budget, but never called edgernn_latency"])
+def test_a_budget_without_a_measurement_fails(suite):
+    result = suite(stepping(1).replace("edgernn_latency(step)", "pass"))
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the test has a latency_budget, but never called edgernn_latency"])
 
 
 def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
     text = stepping(7000).replace("edgernn_latency(step)", "edgernn_latency(step), edgernn_latency(step)")
-    suite(text, "--edgernn-baseline=kept", "--edgernn-update-baseline").assert_outcomes(passed=1)
-    assert {path.name for path in (pytester.path / "kept").iterdir()} == {
+    suite(text, "--edgernn-baseline=baselines", "--edgernn-update-baseline").assert_outcomes(passed=1)
+    assert {path.name for path in (pytester.path / "baselines").iterdir()} == {
         "test_it.py-test_model.json",
         "test_it.py-test_model-2.json",
     }
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("options", "message"),
     [
         ({"deadlin": "8ms"}, "latency_budget has no option 'deadlin'; did you mean 'deadline'"),
-        ({"deadline": "8"}, "'8' is no time; write a number and its unit"),
+        ({"deadline": "8"}, "'8' is not a time; write a number and its unit"),
         ({"period": "0ms"}, "the period is 0 us"),
-        ({"period": "5ms", "deadline": "8ms"}, "the deadline of 8000 us lies beyond the period"),
+        ({"period": "5ms", "deadline": "8ms"}, "the deadline of 8000 us exceeds the period"),
         ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
         ({"percentile": 90}, "the latency_budget has no period; write period='10ms'"),
-        ({"device": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
-        ({"use": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
+        ({"board": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
+        ({"rate": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
     ],
 )
-def test_a_budget_that_cannot_be_is_refused(said, words):
-    with pytest.raises(UsageError, match=words):
-        asked(said)
+def test_a_budget_that_cannot_be_is_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        requirement(options)
 
 
-def test_a_use_of_a_device_is_a_budget():
-    found = asked({"device": "raspberrypi4", "use": "control", "deadline": "500us"})
-    assert (found.budget.period_us, found.budget.deadline_us, found.device.name) == (1000, 500, "raspberrypi4")
-    assert found.steps == 2990
+def test_a_rate_of_a_board_is_a_budget():
+    required = requirement({"board": "raspberrypi4", "rate": "control", "deadline": "500us"})
+    assert (required.budget.period_us, required.budget.deadline_us, required.device.name) == (1000, 500, "raspberrypi4")
+    assert required.steps == 2990
 
 
 BEFORE = Baseline(INSTRUCTIONS, 1000, 1000, 1000, 5000, {"compiler": "a"})
@@ -308,15 +312,15 @@ BEFORE = Baseline(INSTRUCTIONS, 1000, 1000, 1000, 5000, {"compiler": "a"})
     ],
 )
 def test_a_baseline_decides_by_its_tolerances(now, verdict):
-    assert against(now, BEFORE)[0] == verdict
-    assert against(now, None)[0] == NO_VERDICT
+    assert compare(now, BEFORE)[0] == verdict
+    assert compare(now, None)[0] == NO_VERDICT
 
 
 def test_the_median_of_restless_times_is_an_interval():
-    found = of_times([100 + 10 * (k * 7 % 11) for k in range(1100)], 1, {"affinity": (0, 1)})
-    assert found.low <= found.value <= found.high
-    assert found.value == 150
-    assert found.fingerprint == {"affinity": [0, 1]}
+    measured = from_times([100 + 10 * (k * 7 % 11) for k in range(1100)], 1, {"affinity": (0, 1)})
+    assert measured.low <= measured.value <= measured.high
+    assert measured.value == 150
+    assert measured.fingerprint == {"affinity": [0, 1]}
 
 
 def test_a_suite_that_does_not_use_it_loads_nothing_but_the_plugin():

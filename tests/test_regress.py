@@ -1,4 +1,4 @@
-"""Slower or not: on blocks whose times the test makes up, and through processes of which only the answers count."""
+"""Slower or not: on blocks with synthetic times, and in processes whose replies are compared."""
 
 import json
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ from edge import called
 from edgernn.budget.binomial import NO_VERDICT
 from edgernn.errors import UsageError
 from edgernn.latency import regress as module
-from edgernn.latency.ab import ABTest, Found, text
+from edgernn.latency.ab import ABResult, ABTest, text
 from edgernn.latency.regress import (
     BLOCK_US,
-    CODES,
-    FRESH,
+    EXIT_CODES,
     LEAST_STEPS,
     OK,
     ORDER,
+    PAIRS_PER_PROCESS,
     REGRESSED,
     TOLERANCES,
     interval,
@@ -31,7 +31,7 @@ from zoo import GRAPHS, keyword_spotter
 
 
 class Machine:
-    """Steps of 150 us, with noise of each step and each block, a layout of each process, and a drift of them all."""
+    """Steps of 150 us, with noise per step and block, an offset per process, and a common drift."""
 
     def __init__(self, seed=0, drift=0.0, noise=0.03, layout=0.01, **slower):
         self.random = np.random.default_rng(seed)
@@ -53,7 +53,7 @@ class Machine:
         return (150_000 * self.slower.get(name, 1.0) * block * each).astype(np.int64)
 
 
-def found(**how):
+def compared(**how):
     return regress(Machine(**how).ab)
 
 
@@ -68,10 +68,10 @@ def found(**how):
     ],
 )
 def test_of_40_runs_what_is_slower_is_flagged_and_what_is_not_never(how, verdict, at_least):
-    said = [found(seed=seed, **how).verdict for seed in range(40)]
-    assert said.count(verdict) >= at_least
+    verdicts = [compared(seed=seed, **how).verdict for seed in range(40)]
+    assert verdicts.count(verdict) >= at_least
     if not at_least:
-        assert verdict not in said
+        assert verdict not in verdicts
 
 
 def test_drift_would_flag_what_did_not_take_turns():
@@ -79,42 +79,42 @@ def test_drift_would_flag_what_did_not_take_turns():
     with machine.ab() as blocks:
         base, candidate = ([np.median(blocks[name](200)) for _ in range(20)] for name in ("base", "candidate"))
     assert np.median(np.log(np.array(candidate) / base)) > np.log(1.05)
-    assert found(drift=0.01, noise=0.001, layout=0.0).verdict == OK
+    assert compared(drift=0.01, noise=0.001, layout=0.0).verdict == OK
 
 
-def test_pairs_stand_abba_and_every_arm_is_opened_again():
+def test_pairs_stand_abba_and_every_runner_is_started_again():
     machine = Machine()
-    said = regress(machine.ab)
-    order = machine.order[2:]  # the first two tell how many steps make a block
+    comparison = regress(machine.ab)
+    order = machine.order[2:]  # the first two determine the number of steps per block
     rounds = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
-    assert len(rounds) == said.pairs
-    assert all(a == b[::-1] for a, b in pairwise(rounds[:FRESH]))
-    assert machine.opened == said.pairs / FRESH
-    assert set(machine.sizes[2:]) == {said.steps}
-    assert said.steps >= LEAST_STEPS
+    assert len(rounds) == comparison.pairs
+    assert all(a == b[::-1] for a, b in pairwise(rounds[:PAIRS_PER_PROCESS]))
+    assert machine.opened == comparison.pairs / PAIRS_PER_PROCESS
+    assert set(machine.sizes[2:]) == {comparison.steps}
+    assert comparison.steps >= LEAST_STEPS
 
 
 @pytest.mark.parametrize("slow", ["base", "candidate"])
 def test_a_block_of_the_slower_is_as_long_as_a_block_should_be(slow):
-    """And not as many steps as the other one would take in that time, which may be fifty times as long."""
-    paces = dict.fromkeys(ORDER, 0.002) | {slow: 0.1} | ({"again": 0.1} if slow == "base" else {})
+    """Otherwise a block could take fifty times as long, with as many steps as the faster one runs in that time."""
+    paces = dict.fromkeys(ORDER, 0.002) | {slow: 0.1} | ({"repeat": 0.1} if slow == "base" else {})
     machine = Machine(noise=0.0, layout=0.0, **paces)
-    said = regress(machine.ab)
-    slower = next(each.base_us if slow == "base" else each.candidate_us for each in said.compared)
-    assert said.steps * slower == pytest.approx(BLOCK_US, rel=0.1)
+    comparison = regress(machine.ab)
+    slower = next(each.base_us if slow == "base" else each.candidate_us for each in comparison.metrics)
+    assert comparison.steps * slower == pytest.approx(BLOCK_US, rel=0.1)
 
 
 def test_a_base_that_is_slower_than_itself_gives_no_verdict_however_slow_the_candidate_is():
-    for again in (1.2, 1 / 1.2):
-        said = found(candidate=1.5, again=again)
-        assert (said.verdict, said.pairs) == (NO_VERDICT, 80)
-        assert "the machine is unfit for the median: the base against itself is" in said.reason
+    for repeat in (1.2, 1 / 1.2):
+        comparison = compared(candidate=1.5, repeat=repeat)
+        assert (comparison.verdict, comparison.pairs) == (NO_VERDICT, 80)
+        assert "the machine is unfit for the median: the base against itself is" in comparison.reason
 
 
 def test_what_lies_on_the_tolerance_is_tried_with_more_pairs_and_left_open():
-    said = found(candidate=1.05, noise=0.05)
-    assert (said.verdict, said.pairs) == (NO_VERDICT, 80)
-    assert "80 pairs do not decide the median" in said.reason
+    comparison = compared(candidate=1.05, noise=0.05)
+    assert (comparison.verdict, comparison.pairs) == (NO_VERDICT, 80)
+    assert "80 pairs do not decide the median" in comparison.reason
 
 
 def test_the_tail_alone_can_be_slower():
@@ -125,12 +125,12 @@ def test_the_tail_alone_can_be_slower():
                 took[::12] *= 2
             return took
 
-    said = regress(Tailed().ab)
-    assert said.verdict == REGRESSED
-    assert {each.metric: each.verdict for each in said.compared} == {"median": OK, "p95": REGRESSED}
+    comparison = regress(Tailed().ab)
+    assert comparison.verdict == REGRESSED
+    assert {each.metric: each.verdict for each in comparison.metrics} == {"median": OK, "p95": REGRESSED}
 
 
-def test_tolerances_are_borne():
+def test_slowdowns_within_the_tolerance_pass():
     assert regress(Machine(candidate=1.3).ab, {"median": 0.5, "p95": 0.6}).verdict == OK
     for tolerance in (0.0, -0.1, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="the tolerance of the p95 is"):
@@ -155,47 +155,47 @@ def folder(tmp_path, monkeypatch):
     edgernn.save(keyword_spotter(24), "b.rnn")
     edgernn.save(keyword_spotter(16, 11), "wide.rnn")
     edgernn.save(GRAPHS["Embedding"], "symbols.rnn")
-    for name, value in {"PAIRS": FRESH, "DOUBLINGS": 0, "BLOCK_US": 1.0}.items():
+    for name, value in {"PAIRS": PAIRS_PER_PROCESS, "DOUBLINGS": 0, "BLOCK_US": 1.0}.items():
         monkeypatch.setattr(module, name, value)
 
 
-def test_processes_take_turns_and_all_is_told(folder):
-    code, told, _ = called("regress", "a.rnn", "b.rnn", "--json")
-    said = json.loads(told.replace("-Infinity", "0").replace("Infinity", "0"))
-    assert (code, said["verdict"], said["pairs"], said["steps"]) == (
+def test_processes_take_turns_and_the_output_is_complete(folder):
+    code, printed, _ = called("regress", "a.rnn", "b.rnn", "--json")
+    output = json.loads(printed.replace("-Infinity", "0").replace("Infinity", "0"))
+    assert (code, output["verdict"], output["pairs"], output["steps"]) == (
         3,
         NO_VERDICT,
-        FRESH,
+        PAIRS_PER_PROCESS,
         LEAST_STEPS,
-    )  # so few decide nothing
-    assert [each["metric"] for each in said["compared"]] == ["median", "p95"]
-    assert all(each["base_us"] > 0 < each["candidate_us"] for each in said["compared"])
-    sums = {name: said["opened"][name]["sha256"] for name in ORDER}
+    )  # too few pairs for a verdict
+    assert [each["metric"] for each in output["metrics"]] == ["median", "p95"]
+    assert all(each["base_us"] > 0 < each["candidate_us"] for each in output["metrics"])
+    sums = {name: output["runners"][name]["sha256"] for name in ORDER}
     assert sums == {name: edgernn.open("b.rnn" if name == "candidate" else "a.rnn").sha256 for name in ORDER}
-    assert len(said["moments"]) == 2
-    assert CODES == {OK: 0, REGRESSED: 1, NO_VERDICT: 3}
+    assert len(output["machine_states"]) == 2
+    assert EXIT_CODES == {OK: 0, REGRESSED: 1, NO_VERDICT: 3}
 
 
 def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
-    opened = {name: {"backend": f"runtime of {name}", "machine": {"python": "3.11.7"}} for name in ORDER}
-    found = Found(
-        ABTest("a.rnn", "b.rnn"), regress(Machine(candidate=1.2).ab), opened, (), ("the governor cannot be read",)
+    runners = {name: {"backend": f"runtime of {name}", "machine": {"python": "3.11.7"}} for name in ORDER}
+    result = ABResult(
+        ABTest("a.rnn", "b.rnn"), regress(Machine(candidate=1.2).ab), runners, (), ("the governor cannot be read",)
     )
-    lines = text(found).splitlines()
+    lines = text(result).splitlines()
     assert lines[0] == "REGRESSED: 20 pairs of blocks of 200 steps, back to back"
     assert "candidate  b.rnn on runtime of candidate, Python 3.11.7" in lines
     assert lines[-1] == "the governor cannot be read"
     assert len(lines) < 24
-    unfit = replace(found, regression=regress(Machine(again=1.2).ab))
+    unfit = replace(result, comparison=regress(Machine(repeat=1.2).ab))
     assert text(unfit).splitlines()[1].startswith("  the machine is unfit for the median")
 
 
 @pytest.mark.parametrize(
-    ("options", "meant"),
+    ("options", "message"),
     [
         (
             ("a.rnn", "wide.rnn"),
-            "'a.rnn' reads 10 numbers and 'wide.rnn' 11 numbers; compare two that read the same frames",
+            "'a.rnn' reads 10 numbers and 'wide.rnn' 11 numbers; compare artifacts with the same inputs",
         ),
         (("a.rnn", "symbols.rnn"), "'symbols.rnn' one of 9 symbols"),
         (("a.rnn", "gone.rnn"), "'gone.rnn' cannot be read"),
@@ -203,7 +203,7 @@ def test_a_comparison_fits_a_screen_and_says_that_the_governor_is_not_known():
         (("a.rnn", "a.rnn", "--tolerance", "0"), "Invalid value for '--tolerance': 0.0 is not in the range x>0"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(folder, options, meant):
+def test_what_cannot_be_compared_is_refused(folder, options, message):
     code, _, complaint = called("regress", *options)
     assert code == 2
-    assert meant in complaint
+    assert message in complaint

@@ -49,7 +49,7 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
     assert result.metrics["accuracy"] >= 0.97
     program = edgernn.open(tmp_path / "run/model.rnn")
     assert program.manifest.labels == ("complains", "praises")
-    with pytest.raises(edgernn.EdgernnError, match="is no text model"):
+    with pytest.raises(edgernn.EdgernnError, match="is not a text model"):
         text_symbols(program.manifest, "model.rnn")
 
 

@@ -17,7 +17,7 @@ from edgernn.cells import Difference
 from edgernn.errors import EdgernnError, FileError, UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-from edgernn.postprocess.anomaly import Likelihood
+from edgernn.postprocess.anomaly import AnomalyLikelihood
 from edgernn.train.data import sampling
 from edgernn.train.data.reader import read
 from edgernn.train.evaluate.anomalies import Rule, scored, watch
@@ -264,7 +264,7 @@ def test_a_duration_is_read_as_it_is_written(value):
 
 CHANGE = Graph((Layer("c", Difference(1, Tensor(np.ones(1, np.float32)))),), 1, labels=("now", "+1"))
 """Foretells the last change; from rest that is 0, whatever the value."""
-SMALL = Likelihood(window=100, short=3, warm=20)
+SMALL = AnomalyLikelihood(window=100, short=3, warm_up=20)
 
 
 def nights(days=60):

@@ -1,4 +1,4 @@
-"""What may be shared: a program by threads and processes, a stream by none of them."""
+"""Sharing: a program is shared by threads and processes, a stream by none."""
 
 import copy
 import pickle
@@ -20,7 +20,7 @@ from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS
 
-# Each answer to the same frame differs from all before, so that a step lost, or made twice, is seen.
+# Every output for the same frame differs from all before, so that a lost or repeated step is visible.
 COUNTS = Graph((Layer("mean", RunningMean(6, 3.0, 5000.0)),), 6)
 X = np.arange(1, 7, dtype=np.float32)
 BUDGET = Budget(period_us=1000, deadline_us=100)
@@ -33,7 +33,7 @@ def program(request, tmp_path_factory):
     return edgernn.open(path, threads=2)
 
 
-RATES = {
+CALLS = {
     "step": lambda stream: stream.step(X),
     "run": lambda stream: stream.run(X[None]),
     "reset": lambda stream: stream.reset(),
@@ -42,60 +42,60 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("use", RATES)
+@pytest.mark.parametrize("use", CALLS)
 @pytest.mark.parametrize("long", ["step", "run"])
 def test_a_stream_in_use_is_refused_to_another_thread(program, use, long):
     inside, leave = threading.Event(), threading.Event()
 
-    def clock():  # the watch asks for the time in the middle of a step
+    def clock():  # the monitor reads the clock in the middle of a step
         inside.set()
         assert leave.wait(60)
         return 0
 
     stream, alone = program.stream(monitor=Monitor(BUDGET, clock=clock)), program.stream()
-    wanted = [alone.step(X), alone.step(X)]
+    expected = [alone.step(X), alone.step(X)]
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(RATES[long], stream)
+        answer = pool.submit(CALLS[long], stream)
         try:
             assert inside.wait(60)
             with pytest.raises(StateError, match=r"is being used by another thread.* one thread at a time"):
-                RATES[use](stream)
+                CALLS[use](stream)
         finally:
             leave.set()
-        np.testing.assert_array_equal(answer.result().ravel(), wanted[0])
-    np.testing.assert_array_equal(stream.step(X), wanted[1])
+        np.testing.assert_array_equal(answer.result().ravel(), expected[0])
+    np.testing.assert_array_equal(stream.step(X), expected[1])
     np.testing.assert_array_equal(stream.state["mean.mean"], alone.state["mean.mean"])
 
 
 def test_what_threads_are_given_of_one_stream_are_the_answers_of_one_thread(program):
-    """However the threads come: what was not refused are the very steps that one thread makes, each once."""
+    """For any order of the threads, the accepted steps are exactly those of one thread, each once."""
     stream, n = program.stream(), 300
 
     def steps(_):
-        found = []
+        answers = []
         for _ in range(n):
             with suppress(StateError):
-                found.append(stream.step(X))
-        return found
+                answers.append(stream.step(X))
+        return answers
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(3) as pool:
-            found = [answer for each in pool.map(steps, range(3)) for answer in each]
+            answers = [answer for each in pool.map(steps, range(3)) for answer in each]
     finally:
         sys.setswitchinterval(before)
-    wanted = program.stream().run(np.tile(X, (len(found), 1)))
-    assert len(np.unique(wanted[:, 0])) == len(found) >= n
-    np.testing.assert_array_equal(np.sort([answer[0] for answer in found]), np.sort(wanted[:, 0]))
+    expected = program.stream().run(np.tile(X, (len(answers), 1)))
+    assert len(np.unique(expected[:, 0])) == len(answers) >= n
+    np.testing.assert_array_equal(np.sort([answer[0] for answer in answers]), np.sort(expected[:, 0]))
 
 
 def test_a_stream_is_free_again_after_whatever_went_wrong(program):
-    def told(_miss):
+    def hook(_miss):
         raise KeyboardInterrupt
 
     ticks = iter(range(0, 10**9, 200_000))
-    stream = program.stream(monitor=Monitor(BUDGET, told, clock=lambda: next(ticks)))
+    stream = program.stream(monitor=Monitor(BUDGET, hook, clock=lambda: next(ticks)))
     for wrong, error in (
         (lambda: stream.step(np.full(6, np.nan, np.float32)), FrameError),
         (lambda: stream.step(X[:3]), FrameError),
@@ -113,14 +113,14 @@ def test_a_stream_is_free_again_after_whatever_went_wrong(program):
 def test_a_hook_may_look_at_the_state_and_reset_it_and_may_not_step(program):
     seen = []
 
-    def told(_miss):
+    def hook(_miss):
         seen.append(stream.state["mean.seen"][0])
-        with pytest.raises(StateError, match="or by its watch's hook"):
+        with pytest.raises(StateError, match="or by its monitor's hook"):
             stream.step(X)
         stream.reset()
 
     ticks = iter(range(0, 10**9, 200_000))
-    stream = program.stream(monitor=Monitor(BUDGET, told, clock=lambda: next(ticks)))
+    stream = program.stream(monitor=Monitor(BUDGET, hook, clock=lambda: next(ticks)))
     np.testing.assert_array_equal(stream.step(X), program.stream().step(X))
     np.testing.assert_array_equal(stream.step(X), program.stream().step(X))
     assert seen == [1, 1]
@@ -136,7 +136,7 @@ def test_a_program_is_pickled_as_the_bytes_of_its_file(program, protocol):
         program.backend,
         program.size,
     )
-    assert not protocol or len(data) < program.size + 500  # the first one has no bytes, and is as long as it likes
+    assert not protocol or len(data) < program.size + 500  # protocol 0 has no bytes, and no limit
     np.testing.assert_array_equal(again.stream().step(X), program.stream().step(X))
 
 

@@ -17,7 +17,7 @@ from edgernn.commands.tune import _text
 from edgernn.device import board
 from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.latency import estimate
-from edgernn.latency.steps import BLOCK, ROUNDS, TURN
+from edgernn.latency.steps import BLOCK, ROUNDS, STEPS_PER_ROUND
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
@@ -185,7 +185,7 @@ def test_what_is_beyond_the_bound_is_left_out_and_never_timed(told):
     assert set(map(_what, found.candidates)) == {_what(each) for each in whole.candidates if each.drop <= bound}
     assert set(map(_what, found.left_out)) == {_what(each) for each in whole.candidates if each.drop > bound}
     assert {each.why for each in found.left_out} == {"beyond the bound"}
-    assert next(ticks) == 2 * ROUNDS * (BLOCK + TURN) * len(found.candidates)
+    assert next(ticks) == 2 * ROUNDS * (BLOCK + STEPS_PER_ROUND) * len(found.candidates)
 
 
 def _what(each: Candidate | LeftOut) -> tuple[str, str, str]:

@@ -1,1 +1,1 @@
-"""Latency budgets: what is asked, what a run of steps says of it, and a monitor in production."""
+"""Latency budgets: requirements, their statistical evaluation on a run, and a monitor for production."""

@@ -1,38 +1,38 @@
-"""How misses cluster in time: a slow period makes several, which say no more than one that stands for itself."""
+"""How misses cluster in time: misses of one slow period count less than independent ones."""
 
 import itertools
 from collections.abc import Sequence
 
-BLOCKS = 20  # into which a run is cut
-FEW = 10  # misses, below which the counts of 20 blocks say little, and their clusters are taken instead
+BLOCKS = 20  # blocks that a run is divided into
+FEW = 10  # below this many misses, cluster sizes are used: the counts of 20 blocks would be too small
 
 
-def dependence(late: Sequence[bool]) -> float:
-    """How many steps of a run are worth one that stands for itself, 1 or more.
+def dependence(missed: Sequence[bool]) -> float:
+    """The number of steps of a run that carry the information of one independent step, 1 or more.
 
     Args:
-        late: of each step in the order of time, whether it missed.
+        missed: for each step in order, whether it missed the deadline.
 
     Returns:
-        The mean size of the clusters where fewer than FEW missed, else the dispersion of the counts in 20 blocks. Steps
-        after the last whole block are left out of the second.
+        The mean cluster size if there are fewer than FEW misses, otherwise the dispersion of the miss counts of 20
+        blocks. The dispersion ignores the steps after the last whole block.
     """
-    if sum(late) < FEW:
-        return cluster_size([i for i, each in enumerate(late) if each], len(late))
-    length = len(late) // BLOCKS
-    return dispersion([sum(late[j * length : (j + 1) * length]) for j in range(BLOCKS)], length)
+    if sum(missed) < FEW:
+        return cluster_size([i for i, each in enumerate(missed) if each], len(missed))
+    length = len(missed) // BLOCKS
+    return dispersion([sum(missed[j * length : (j + 1) * length]) for j in range(BLOCKS)], length)
 
 
 def cluster_size(positions: Sequence[int], steps: int) -> float:
-    """The mean number of misses in a cluster: those that lie at most a block, a twentieth of the run, from the next.
+    """The mean number of misses in a cluster. Neighbours at most one block (a twentieth of the run) apart share one.
 
-    The runs estimator of one over the extremal index (Smith and Weissman, 1994). Misses of one slow period need not
-    follow one another directly: taking only those that do would pass, at the limit, one run of nine where every second
-    step of a slow period is late, instead of one of nineteen (bench/results/verdicts.json).
+    This is the runs estimator of the inverse extremal index (Smith and Weissman, 1994). The misses of one slow period
+    need not be consecutive. If only consecutive misses formed a cluster, and every second step of a slow period
+    missed, one of nine runs at the limit would pass instead of one of nineteen (bench/results/verdicts.json).
 
     Args:
-        positions: the steps that missed, ascending.
-        steps: of the run.
+        positions: indices of the steps that missed, ascending.
+        steps: length of the run.
     """
     gap = max(steps // BLOCKS, 1)
     clusters = sum(after - before > gap for before, after in itertools.pairwise(positions)) + 1
@@ -40,16 +40,16 @@ def cluster_size(positions: Sequence[int], steps: int) -> float:
 
 
 def dispersion(counts: Sequence[int], length: int) -> float:
-    """The variance of the misses in blocks of this length over that of a binomial, at least 1."""
+    """The variance of the miss counts of blocks of this length, divided by the binomial variance; at least 1."""
     mean = sum(counts) / len(counts)
     expected = mean * (1 - mean / length) if length else 0.0
     return max(1.0, sum((count - mean) ** 2 for count in counts) / (len(counts) - 1) / expected) if expected else 1.0
 
 
-def in_a_row(late: Sequence[bool]) -> int:
-    """The longest run of misses."""
-    longest = now = 0
-    for each in late:
-        now = now + 1 if each else 0
-        longest = max(longest, now)
+def longest_run(missed: Sequence[bool]) -> int:
+    """The largest number of consecutive misses."""
+    longest = current = 0
+    for each in missed:
+        current = current + 1 if each else 0
+        longest = max(longest, current)
     return longest

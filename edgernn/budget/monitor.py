@@ -1,4 +1,4 @@
-"""A watchdog in production: the time of every step in a histogram that never grows, and the misses of a budget."""
+"""A latency monitor for production: a histogram of step times in constant memory, and the misses of a budget."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,63 +12,63 @@ from edgernn.errors import UsageError
 
 BITS = 5
 RESOLUTION = 2.0**-BITS
-"""A cell is at most this part of the times in it wide: a percentile is too high by 3.1 % at most, and never too low."""
+"""The width of a bin, relative to its times: a percentile is at most 3.1 % too high, and never too low."""
 
-LONGEST_BITS = 40  # of a time in nanoseconds: 18 minutes; what takes longer is counted in the last cell
-CELLS = (LONGEST_BITS - BITS + 2) << BITS
+LONGEST_BITS = 40  # of a time in nanoseconds: 18 minutes; longer times go into the last bin
+BINS = (LONGEST_BITS - BITS + 2) << BITS
 
 Clock = Callable[[], int]
 Step = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Miss:
-    """A step that took longer than the deadline: its time, and how many in a row that makes."""
+class DeadlineMiss:
+    """A step that exceeded the deadline: its time, and the number of consecutive misses including it."""
 
     took_us: float
     in_a_row: int
 
 
-Hook = Callable[[Miss], object]
+Hook = Callable[[DeadlineMiss], object]
 
 
-def cell(took: int) -> int:
-    """Where a time is counted: under 64 ns each has a cell, and beyond every power of two has 32 of one width."""
+def bin_of(took: int) -> int:
+    """The bin of a time in nanoseconds: one per nanosecond below 64 ns, then 32 of equal width per power of two."""
     shift = (took | 63).bit_length() - BITS - 1
-    return min((shift << BITS) + (took >> shift), CELLS - 1)
+    return min((shift << BITS) + (took >> shift), BINS - 1)
 
 
-def highest(k: int) -> int:
-    """The longest time, in nanoseconds, that is counted in a cell."""
+def bin_upper_ns(k: int) -> int:
+    """The longest time of a bin, in nanoseconds."""
     shift = max((k >> BITS) - 1, 0)
     return ((k - (shift << BITS) + 1) << shift) - 1
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a monitor has seen, at one moment.
+    """The counts of a monitor at one moment.
 
     Attributes:
-        budget: what it watches for; service times are held against the deadline, for it does not know when frames came.
-        counts: cell -> steps whose time lies in it; see `highest`.
-        misses: steps that took longer than the deadline.
-        longest: misses in a row, at most.
-        worst_us: the longest of all times, exactly.
+        budget: the budget. A monitor does not know when frames arrive, so it compares service times with the deadline.
+        counts: bin -> number of steps; see `bin_upper_ns`.
+        misses: number of steps that exceeded the deadline.
+        longest_run: largest number of consecutive misses.
+        worst_us: the longest time, exactly.
     """
 
     budget: Budget
     counts: Mapping[int, int]
     misses: int
-    longest: int
+    longest_run: int
     worst_us: float
 
     @property
     def steps(self) -> int:
-        """How many steps were counted."""
+        """The number of steps."""
         return sum(self.counts.values())
 
     def percentile_us(self, percent: float) -> float:
-        """The time that this percentage of all steps does not exceed (nearest rank), as the upper end of its cell.
+        """The percentile of the step times by nearest rank, rounded up to the end of its bin.
 
         Raises:
             UsageError: no step was counted, or the percentage is not in (0, 100].
@@ -79,20 +79,20 @@ class Snapshot:
         for k, count in sorted(self.counts.items()):
             left -= count
             if left <= 0:
-                return min(highest(k) / 1000, self.worst_us)
+                return min(bin_upper_ns(k) / 1000, self.worst_us)
         raise UsageError("no step was counted yet, so there is no percentile")
 
     def __or__(self, other: "Snapshot") -> "Snapshot":
-        """Both together, as of two streams, or of one before and after a restart.
+        """Merge two snapshots, such as those of two streams, or from before and after a restart.
 
         Raises:
-            UsageError: they count for different budgets.
+            UsageError: their budgets differ.
         """
         if self.budget != other.budget:
             raise UsageError(f"snapshots of {self.budget} and of {other.budget} cannot be merged")
         keys = sorted({*self.counts, *other.counts})
         counts = {k: self.counts.get(k, 0) + other.counts.get(k, 0) for k in keys}
-        worst, longest = max(self.worst_us, other.worst_us), max(self.longest, other.longest)
+        worst, longest = max(self.worst_us, other.worst_us), max(self.longest_run, other.longest_run)
         return Snapshot(self.budget, counts, self.misses + other.misses, longest, worst)
 
 
@@ -100,13 +100,13 @@ class Monitor:
     """Counts every step of a stream: `program.stream(monitor=Monitor(budget))`, then `monitor.snapshot()` at any time.
 
     Args:
-        budget: a step that takes longer than its deadline is a miss.
-        hook: is told of a miss; what it raises comes out of `step`, when the state has moved on already.
-        burst: the hook is told of every so manieth miss in a row: 1 for every miss.
-        clock: nanoseconds; another one in tests.
+        budget: a step that exceeds its deadline is a miss.
+        hook: called with a DeadlineMiss. An exception from it propagates out of `step`, after the state has advanced.
+        burst: the hook is called at every `burst`-th consecutive miss; 1 calls it at every miss.
+        clock: returns nanoseconds; replaced in tests.
 
     Raises:
-        UsageError: no budget, or no such burst.
+        UsageError: `budget` is not a Budget, or `burst` is not a positive integer.
     """
 
     def __init__(
@@ -119,28 +119,28 @@ class Monitor:
         self.budget = budget
         self._hook, self._burst, self._clock = hook, burst, clock
         self._windows = [[0] * (4 << BITS) for _ in range(LONGEST_BITS - BITS)]
-        self._misses = self._longest = self._worst = 0
-        self._telling: set[int] = set()
+        self._misses = self._longest_run = self._worst = 0
+        self._threads_in_hook: set[int] = set()
 
     def snapshot(self) -> Snapshot:
-        """What was counted until now; may be called from another thread."""
+        """The counts until now; may be called from another thread."""
         counts: dict[int, int] = {}
         for shift, window in enumerate(self._windows):
             for k, count in enumerate(window):
                 if count:
-                    counts[cell(k << shift)] = counts.get(cell(k << shift), 0) + count
-        return Snapshot(self.budget, counts, self._misses, self._longest, self._worst / 1000)
+                    counts[bin_of(k << shift)] = counts.get(bin_of(k << shift), 0) + count
+        return Snapshot(self.budget, counts, self._misses, self._longest_run, self._worst / 1000)
 
-    def watched(self, step: Step) -> Step:
-        """The step, timed and counted unless it refuses its frame.
+    def wrap(self, step: Step) -> Step:
+        """Return the step with timing: it counts each call, except those in which the step refuses its frame.
 
-        Most steps take about as long as the one before. From `low` to `high` there is nothing to look at: a time there
-        lies in the same window, is no miss, does not end a row of misses, and is not the worst.
+        Most steps take about as long as the previous one. Times from `low` to `high` need no further work: they belong
+        to the same window, are not misses, do not end a row of misses, and are not the worst time.
         """
-        look = self._look
+        count = self._count
         row, low, high, shift, window = 0, 1, 0, 0, self._windows[0]
 
-        def watching(clock: Clock = self._clock, step: Step = step) -> Any:  # as arguments they are read faster
+        def timed_step(clock: Clock = self._clock, step: Step = step) -> Any:  # arguments are faster than closures
             nonlocal row, low, high, shift, window
             start = clock()
             if step():
@@ -149,16 +149,16 @@ class Monitor:
             if low <= took <= high:
                 window[took >> shift] += 1
                 return False
-            row, low, high, shift, window = look(took, row)
+            row, low, high, shift, window = count(took, row)
             return False
 
-        return watching
+        return timed_step
 
-    def _look(self, took: int, row: int) -> tuple[int, int, int, int, list[int]]:
-        """Count a time: (misses in a row, the least and the most that are counted like it, the window, what it has).
+    def _count(self, took: int, row: int) -> tuple[int, int, int, int, list[int]]:
+        """Count a time. Returns the misses in a row, the range of times that need no such call, and their window.
 
-        A window is two powers of two wide and begins half a power below the time or more, so that times which vary
-        around a power of two stay in one.
+        The window is given by its shift and its counts. It is two powers of two wide and begins at least half a power
+        below the time, so that times around a power of two stay in one window.
         """
         top = (took | 63).bit_length()
         shift = min(top - BITS - 1 - (not took >> (top - 2) & 1), LONGEST_BITS - BITS - 1)
@@ -171,19 +171,19 @@ class Monitor:
             low = (1 << BITS << shift) if shift else 0
             return 0, low, min((4 << BITS << shift) - 1, limit, self._worst), shift, window
         self._misses += 1
-        self._longest = max(self._longest, row + 1)
+        self._longest_run = max(self._longest_run, row + 1)
         if self._hook is not None and (row + 1) % self._burst == 0:
-            self._tell(self._hook, Miss(took / 1000, row + 1))
+            self._call(self._hook, DeadlineMiss(took / 1000, row + 1))
         return row + 1, 1, 0, shift, window
 
     @property
-    def telling(self) -> bool:
-        """Whether this thread is in the hook now."""
-        return get_ident() in self._telling
+    def in_hook(self) -> bool:
+        """Whether this thread is running the hook."""
+        return get_ident() in self._threads_in_hook
 
-    def _tell(self, hook: Hook, miss: Miss) -> None:
-        self._telling.add(get_ident())
+    def _call(self, hook: Hook, miss: DeadlineMiss) -> None:
+        self._threads_in_hook.add(get_ident())
         try:
             hook(miss)
         finally:
-            self._telling.discard(get_ident())
+            self._threads_in_hook.discard(get_ident())

@@ -24,13 +24,13 @@ def generate(artifact: str, prompt: str, length: int, temperature: float, seed: 
     ARTIFACT, in any format, scores the next symbol: the recipe shakespeare trains such a model. Each symbol is printed
     when it is drawn; with --json, all of them at the end.
     """
-    from edgernn.postprocess.text import between, generate as draw, text_symbols
+    from edgernn.postprocess.text import generate as draw, separator, text_symbols
     from edgernn.process import interrupt
     from edgernn.runtime.program import open as open_program
 
     program = open_program(artifact)
     symbols = text_symbols(program.manifest, artifact)
-    gap = between(symbols)
+    gap = separator(symbols)
     drawn = draw(program.stream(), symbols, prompt.split() if gap else prompt, length, temperature, seed)
     if as_json:
         click.echo(json.dumps({"prompt": prompt, "text": gap.join(drawn), "backend": program.backend}))

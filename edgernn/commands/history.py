@@ -26,9 +26,9 @@ def history(history: str, html: str | None, last: int, as_json: bool) -> None:
     from edgernn.errors import FileError
     from edgernn.extras import needed
     from edgernn.files import atomic
-    from edgernn.latency.history import read, table
+    from edgernn.latency.history import load, table
 
-    entries = read(history)
+    entries = load(history)
     if not entries:
         raise FileError(f"'{history}' holds no run; `edgernn check --history FILE` writes one")
     if html is not None:

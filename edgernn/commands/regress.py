@@ -48,17 +48,17 @@ def regress(
     artifact twice and --base-python. The exit code is 0 for not slower, 1 for slower, and 3 for no verdict.
     """
     from edgernn.files import atomic
-    from edgernn.latency.ab import ABTest, as_json as to_json, compared, text
-    from edgernn.latency.regress import CODES
-    from edgernn.latency.result import of_comparison
+    from edgernn.latency.ab import ABTest, as_json as to_json, run_ab_test, text
+    from edgernn.latency.regress import EXIT_CODES
+    from edgernn.latency.report import report_ab_test
 
     check_writable(junit, markdown)
     began, when = time.monotonic(), datetime.now(UTC)
     ab = ABTest(base, candidate, base_python or sys.executable, frames=frames, threads=threads, seed=seed)
     tolerances = {"median": tolerance / 100, "p95": tail_tolerance / 100}
     with status("timing", lines=True) as note:
-        comparison = compared(ab, tolerances, lambda pairs: note(f"{pairs} pairs ..."))
+        comparison = run_ab_test(ab, tolerances, lambda pairs: note(f"{pairs} pairs ..."))
     click.echo(json.dumps(to_json(comparison), indent=2) if as_json else text(comparison))
-    result = of_comparison(comparison, time.monotonic() - began)
+    result = report_ab_test(comparison, time.monotonic() - began)
     atomic.write_all(render_reports(result, when, junit, markdown))
-    click.get_current_context().exit(CODES[comparison.regression.verdict])
+    click.get_current_context().exit(EXIT_CODES[comparison.comparison.verdict])

@@ -1,1 +1,1 @@
-"""Latency: how steps are timed, on what machine, and what the times say of a budget or of a change."""
+"""Latency: timing steps, checking budgets, comparing two artifacts, and predicting the cost of a step."""

@@ -1,4 +1,4 @@
-"""The arms of a comparison: a process for each, and what a machine that was not fit makes of the verdict."""
+"""An A/B comparison of two artifacts: a process for each, and the state of the machine."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,22 +9,22 @@ from typing import Any
 
 from edgernn.budget.binomial import NO_VERDICT
 from edgernn.errors import UsageError
-from edgernn.latency.conditions import Moment, moment
-from edgernn.latency.fitness import Evidence, remarks, unfit
-from edgernn.latency.regress import ORDER, TOLERANCES, Block, Regression, regress
+from edgernn.latency.conditions import MachineState, machine_state
+from edgernn.latency.fitness import Evidence, notes, unfit_reasons
+from edgernn.latency.regress import ORDER, TOLERANCES, Block, LatencyComparison, regress
 from edgernn.latency.worker import Worker
 from edgernn.process import interrupt
 
 
 @dataclass(frozen=True)
 class ABTest:
-    """Who is compared, and on what frames.
+    """The artifacts to compare, and their inputs.
 
     Attributes:
-        base, candidate: paths of artifacts that read the same frames.
-        base_python, python: that run the base, and the candidate.
-        frames: a file of frames, as edgernn.files.frames reads it; else random ones.
-        threads, seed: of the runtimes, and of random frames.
+        base, candidate: paths of artifacts with the same inputs.
+        base_python, python: the interpreters that run the base and the candidate.
+        frames: a file of frames, as edgernn.files.frames reads it; default: random frames.
+        threads, seed: threads of the runtimes, and seed of the random frames.
     """
 
     base: str
@@ -37,100 +37,115 @@ class ABTest:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A comparison, what each arm said of itself when it opened, and the machine before and after."""
+class ABResult:
+    """The result of an A/B comparison.
 
-    ab: ABTest
-    regression: Regression
-    opened: Mapping[str, Mapping[str, Any]]
-    moments: tuple[Moment, ...]
-    remarks: tuple[str, ...]
+    Attributes:
+        test: what was compared.
+        comparison: the verdict and its metrics.
+        runners: one of ORDER -> information on artifact, runtime and machine.
+        machine_states: before and after.
+        notes: conditions that could not be read, or are worth knowing.
+    """
+
+    test: ABTest
+    comparison: LatencyComparison
+    runners: Mapping[str, Mapping[str, Any]]
+    machine_states: tuple[MachineState, ...]
+    notes: tuple[str, ...]
 
 
 @interrupt.deferred()
-def compared(
-    ab: ABTest, tolerances: Mapping[str, float] = TOLERANCES, tell: Callable[[int], None] = lambda _: None
-) -> Found:
-    """Open every arm, warm it up, and compare.
+def run_ab_test(
+    test: ABTest, tolerances: Mapping[str, float] = TOLERANCES, progress: Callable[[int], None] = lambda _: None
+) -> ABResult:
+    """Open the artifacts, warm up, and compare.
 
     Raises:
         EdgernnError: an artifact or the frames cannot be read, do not fit each other, or a Python has no edgernn.
     """
-    opened: dict[str, dict[str, Any]] = {}
+    infos: dict[str, dict[str, Any]] = {}
     settled: list[bool] = []
 
     @contextmanager
-    def fresh() -> Iterator[Mapping[str, Block]]:
+    def fresh_runners() -> Iterator[Mapping[str, Block]]:
         with ExitStack() as stack:
-            workers = {name: stack.enter_context(Worker(python)) for name, (_, python) in _sides(ab).items()}
+            workers = {name: stack.enter_context(Worker(python)) for name, (_, python) in _sides(test).items()}
             for name, worker in workers.items():
-                opened[name] = worker.open(_sides(ab)[name][0], ab.frames, ab.threads, ab.seed)
-            _check(ab, opened)
-            settled.extend(worker.ask("warm")[0]["settled"] for worker in workers.values())
+                infos[name] = worker.open(_sides(test)[name][0], test.frames, test.threads, test.seed)
+            _check_inputs(test, infos)
+            settled.extend(worker.ask("warm_up")[0]["settled"] for worker in workers.values())
             yield {name: _block(worker) for name, worker in workers.items()}
 
-    before = moment()
-    said = regress(fresh, tolerances, tell)
-    moments = (before, moment())
-    evidence = Evidence(moments, all(settled), faults=0, jitter_us=None, deadline_us=0.0)
-    reasons = unfit(evidence)
+    before = machine_state()
+    comparison = regress(fresh_runners, tolerances, progress)
+    states = (before, machine_state())
+    evidence = Evidence(states, all(settled), faults=0, jitter_us=None, deadline_us=0.0)
+    reasons = unfit_reasons(evidence)
     if reasons:
-        said = replace(said, verdict=NO_VERDICT, reason="; ".join(filter(None, [*reasons.values(), said.reason])))
-    return Found(ab, said, opened, moments, tuple(remarks(evidence)))
+        reason = "; ".join(filter(None, [*reasons.values(), comparison.reason]))
+        comparison = replace(comparison, verdict=NO_VERDICT, reason=reason)
+    return ABResult(test, comparison, infos, states, tuple(notes(evidence)))
 
 
-def text(found: Found) -> str:
-    """What was found, for a person."""
-    said, opened = found.regression, found.opened
-    lines = [f"{said.verdict}: {said.pairs} pairs of blocks of {said.steps:,} steps, back to back", *_reasons(said), ""]
-    for name, path in (("base", found.ab.base), ("candidate", found.ab.candidate)):
-        here = opened[name]["machine"]
-        lines.append(f"{name:10} {Path(path).name} on {opened[name]['backend']}, Python {here['python']}")
-    lines += ["", f"{'us':8}{'base':>10}{'candidate':>11}{'slower by':>11}   {'95 %':18}{'base against itself':20}"]
+def text(result: ABResult) -> str:
+    """The result as the command prints it."""
+    comparison = result.comparison
+    lines = [f"{comparison.verdict}: {blocks_text(comparison)}", *_reasons(comparison), ""]
+    for name, path in (("base", result.test.base), ("candidate", result.test.candidate)):
+        info = result.runners[name]
+        lines.append(f"{name:10} {Path(path).name} on {info['backend']}, Python {info['machine']['python']}")
+    head = f"{'us':8}{'base':>10}{'candidate':>11}{'slower by':>11}   {'95 % interval':18}{'base against itself':20}"
+    lines += ["", head]
     lines += [
         f"{each.metric:8}{each.base_us:10,.2f}{each.candidate_us:11,.2f}{each.slower:+11.1%}   "
-        f"{f'{each.low:+.1%} to {each.high:+.1%}':18}{each.again_low:+.1%} to {each.again_high:+.1%}"
-        for each in said.compared
+        f"{f'{each.low:+.1%} to {each.high:+.1%}':18}{each.repeat_low:+.1%} to {each.repeat_high:+.1%}"
+        for each in comparison.metrics
     ]
-    return "\n".join([*lines, *(["", *found.remarks] if found.remarks else [])])
+    return "\n".join([*lines, *(["", *result.notes] if result.notes else [])])
 
 
-def as_json(found: Found) -> dict[str, Any]:
-    """The same, and all that it belongs to."""
-    said = found.regression
-    rows = [{**asdict(each), "fit": each.fit, "verdict": each.verdict} for each in said.compared]
+def blocks_text(comparison: LatencyComparison) -> str:
+    """The amount of measurement."""
+    return f"{comparison.pairs} pairs of blocks of {comparison.steps:,} steps, back to back"
+
+
+def as_json(result: ABResult) -> dict[str, Any]:
+    """The result as `--json` prints it."""
+    comparison = result.comparison
+    metrics = [{**asdict(each), "fit": each.fit, "verdict": each.verdict} for each in comparison.metrics]
     return {
-        **asdict(said),
-        "compared": rows,
-        "ab": asdict(found.ab),
-        "opened": dict(found.opened),
-        "moments": [asdict(now) for now in found.moments],
-        "remarks": list(found.remarks),
+        **asdict(comparison),
+        "metrics": metrics,
+        "test": asdict(result.test),
+        "runners": dict(result.runners),
+        "machine_states": [asdict(state) for state in result.machine_states],
+        "notes": list(result.notes),
     }
 
 
-def _reasons(said: Regression) -> list[str]:
-    return [f"  {each}" for each in said.reason.split("; ") if each]
+def _reasons(comparison: LatencyComparison) -> list[str]:
+    return [f"  {each}" for each in comparison.reason.split("; ") if each]
 
 
-def _sides(ab: ABTest) -> dict[str, tuple[str, str]]:
+def _sides(test: ABTest) -> dict[str, tuple[str, str]]:
     """One of ORDER -> its artifact, and the Python that runs it."""
-    sides = {"base": (ab.base, ab.base_python), "candidate": (ab.candidate, ab.python)}
+    sides = {"base": (test.base, test.base_python), "candidate": (test.candidate, test.python)}
     return {name: sides.get(name, sides["base"]) for name in ORDER}
 
 
-def _check(ab: ABTest, opened: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse two that do not read the same frames."""
-    base, candidate = ((opened[name]["inputs"], opened[name]["vocabulary_size"]) for name in ("base", "candidate"))
+def _check_inputs(test: ABTest, infos: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse two artifacts with different inputs."""
+    base, candidate = ((infos[name]["inputs"], infos[name]["vocabulary_size"]) for name in ("base", "candidate"))
     if base != candidate:
         raise UsageError(
-            f"'{ab.base}' reads {_frame(*base)} and '{ab.candidate}' {_frame(*candidate)}; compare two that read "
-            "the same frames"
+            f"'{test.base}' reads {_frame(*base)} and '{test.candidate}' {_frame(*candidate)}; compare artifacts with "
+            "the same inputs"
         )
 
 
-def _frame(inputs: int, rows: int) -> str:
-    return f"one of {rows} symbols" if rows else f"{inputs} numbers"
+def _frame(inputs: int, vocabulary_size: int) -> str:
+    return f"one of {vocabulary_size} symbols" if vocabulary_size else f"{inputs} numbers"
 
 
 def _block(worker: Worker) -> Block:

@@ -1,4 +1,4 @@
-"""Checking a budget: an artifact measured in processes of its own, and judged where the machine was fit."""
+"""Checking a budget: measure an artifact in fresh processes, and evaluate the responses if the machine was fit."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget.verdict import Budget, Evaluation
+from edgernn.budget.verdict import Budget, BudgetEvaluation
 from edgernn.device.board import Device
 from edgernn.errors import UsageError
 from edgernn.latency import arrivals
-from edgernn.latency.conditions import Moment, moment
-from edgernn.latency.fitness import STANDS, Evidence, remarks, stands, unfit
-from edgernn.latency.measurement import Measured
-from edgernn.latency.paced import Run
+from edgernn.latency.conditions import MachineState, machine_state
+from edgernn.latency.fitness import UNAFFECTED, Evidence, is_unaffected, notes, unfit_reasons
+from edgernn.latency.measurement import Measurement
+from edgernn.latency.paced import StepTimes
 from edgernn.latency.responses import Array, Responses
 from edgernn.latency.worker import Worker
 from edgernn.process import interrupt
@@ -25,30 +25,30 @@ from edgernn.process import interrupt
 SHORT_S = 30.0
 CERTIFIED_S, CERTIFIED_PROCESSES = 600.0, 5
 
-CODES: Mapping[str, int] = MappingProxyType({PASS: 0, FAIL: 1, NO_VERDICT: 3})
-"""A verdict -> the exit code of a command."""
+EXIT_CODES: Mapping[str, int] = MappingProxyType({PASS: 0, FAIL: 1, NO_VERDICT: 3})
+"""Verdict -> exit code of a command."""
 
 
 @dataclass(frozen=True)
-class CheckPlan:
-    """What is measured, and how.
+class CheckOptions:
+    """What to measure, and how.
 
     Attributes:
         artifact: its path.
-        budget: what is asked of it.
-        seconds: how long, in all; a trace takes what it takes, in every process.
-        processes: fresh ones, one after the other, that share the time.
-        back_to_back: whether nothing waits, and the responses are implied.
-        trace: a file of arrivals, as edgernn.latency.arrivals.recorded reads it; else a frame each period.
-        frames: a file of frames, as edgernn.files.frames reads it; else random ones.
-        threads, seed: of the runtime, and of random frames.
-        device: whose budget it is; None where it was stated.
-        certificate: whether its figures are to be published, which asks more of the machine.
+        budget: the budget to check.
+        seconds: duration over all processes; not used with a trace, which every process runs as a whole.
+        processes: number of fresh processes, run one after the other, that share the duration.
+        back_to_back: run without waiting for frames; the responses are implied.
+        trace: a file of arrival times, as edgernn.latency.arrivals.recorded reads it; default: one frame per period.
+        frames: a file of frames, as edgernn.files.frames reads it; default: random frames.
+        threads, seed: threads of the runtime, and seed of the random frames.
+        device: the device that the budget is for; None if the budget was given directly.
+        certificate: whether the figures are to be published, which requires more of the machine.
         any_governor: whether a certificate accepts a governor that cannot be read.
-        python: that runs the processes.
+        python: the interpreter of the processes.
 
     Raises:
-        UsageError: no time or no process.
+        UsageError: the duration or the number of processes is not positive.
     """
 
     artifact: str
@@ -67,187 +67,188 @@ class CheckPlan:
 
     def __post_init__(self) -> None:
         if not (isfinite(self.seconds) and self.seconds > 0):
-            raise UsageError(f"{self.seconds:g} seconds are nothing to measure; expected more than 0")
+            raise UsageError(f"{self.seconds:g} seconds cannot be measured; expected more than 0")
         if self.processes < 1:
-            raise UsageError(f"{self.processes} processes measure nothing; expected one at least")
+            raise UsageError(f"{self.processes} processes cannot measure; expected at least one")
 
     @property
     def steps(self) -> int:
-        """Of each process."""
+        """The number of steps of each process."""
         if self.trace:
             return len(arrivals.recorded(self.trace))
         return ceil(self.seconds / self.processes * 1e6 / self.budget.period_us)
 
 
 @dataclass(frozen=True)
-class Process:
-    """What one process found."""
+class ProcessRun:
+    """The run of one process."""
 
-    opened: Mapping[str, Any]  # as edgernn.latency.runner answers "open"
-    measured: Measured
+    info: Mapping[str, Any]  # of artifact, runtime and machine: the reply of edgernn.latency.runner to "open"
+    measurement: Measurement
 
 
 @dataclass(frozen=True)
-class Check:
-    """What was found.
+class CheckResult:
+    """The result of a check.
 
     Attributes:
         verdict: PASS, FAIL or NO_VERDICT.
-        reasons: why there is none, by name.
-        remarks: what could not be looked at, or is worth knowing.
-        as_found: whether something of the machine was not known, or not as it should be, so that the verdict is of this
-            machine as it was found.
-        judged: what the steps say, whether or not the machine was fit.
-        passing: as edgernn.budget.verdict.passing.
+        reasons: why there is no verdict, by name.
+        notes: conditions that could not be read, or are worth knowing.
+        conditional: whether the verdict is valid only for the present state of this machine, because a condition was
+            unknown, or bad without an effect on the verdict.
+        evaluation: of the steps, whether or not the machine was fit.
+        passing_budget: as edgernn.budget.verdict.passing_budget.
     """
 
-    plan: CheckPlan
+    options: CheckOptions
     verdict: str
     reasons: Mapping[str, str]
-    remarks: tuple[str, ...]
-    as_found: bool
-    evaluated: Evaluation
-    passing: tuple[float | None, float | None]
-    processes: tuple[Process, ...]
+    notes: tuple[str, ...]
+    conditional: bool
+    evaluation: BudgetEvaluation
+    passing_budget: tuple[float | None, float | None]
+    processes: tuple[ProcessRun, ...]
 
     @property
-    def runs(self) -> tuple[Run, ...]:
-        """Of each process."""
-        return tuple(each.measured.run for each in self.processes)
+    def runs(self) -> tuple[StepTimes, ...]:
+        """The step times of each process."""
+        return tuple(each.measurement.times for each in self.processes)
 
     @property
     def span_s(self) -> float:
-        """From the first frame to the last answer, over all processes."""
+        """Time from the first frame to the last output, summed over the processes."""
         return sum(float(run.end[-1]) for run in self.runs) / 1e9
 
     @property
-    def share(self) -> float:
-        """The part of one processor that the steps take, at the rate at which the frames come."""
+    def cpu_share(self) -> float:
+        """The share of one processor that the steps use at this rate of frames."""
         busy = sum(float(run.service.sum()) for run in self.runs)
-        return busy / sum(float(max(run.due[-1], 0)) + self.plan.budget.period_us * 1000 for run in self.runs)
+        return busy / sum(float(max(run.due[-1], 0)) + self.options.budget.period_us * 1000 for run in self.runs)
 
     @property
     def long(self) -> bool:
-        """Whether it took as long, and as many processes, as a certificate."""
+        """Whether it has the duration and the number of processes of a certificate."""
         return len(self.processes) >= CERTIFIED_PROCESSES and self.span_s >= CERTIFIED_S * 0.999
 
     @property
     def publishable(self) -> bool:
-        """Whether its p99 or p99.9 may be published: long, paced, and judged."""
-        return self.long and not self.plan.back_to_back and self.verdict != NO_VERDICT
+        """Whether its p99 or p99.9 may be published: long, paced, and with a verdict."""
+        return self.long and not self.options.back_to_back and self.verdict != NO_VERDICT
 
-    def us(self, what: str) -> Array:
+    def us(self, metric: str) -> Array:
         """`service`, `response` or `jitter` of every step in order, in microseconds."""
-        return _us([getattr(run, what) for run in self.runs])
+        return _us([getattr(run, metric) for run in self.runs])
 
 
 def check(
-    plan: CheckPlan,
-    measured: Callable[[CheckPlan, Callable[[int], None]], Sequence[Process]] | None = None,
-    tell: Callable[[int], None] = lambda _: None,
-) -> Check:
-    """Measure, and judge.
+    options: CheckOptions,
+    measure: Callable[[CheckOptions, Callable[[int], None]], Sequence[ProcessRun]] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> CheckResult:
+    """Measure an artifact, and evaluate its budget.
 
     Args:
-        plan: what and how.
-        measured: who measures; fresh processes unless given.
-        tell: called with the number of each process before it begins.
+        options: what to measure, and how.
+        measure: runs the measurement; by default `run_processes`.
+        progress: called with the number of each process before it starts.
 
     Raises:
         EdgernnError: the artifact, the frames or the trace cannot be read or do not fit.
     """
-    return evaluated(plan, (measured or fresh)(plan, tell))
+    return evaluate_runs(options, (measure or run_processes)(options, progress))
 
 
-def evaluated(plan: CheckPlan, processes: Sequence[Process]) -> Check:
-    """What processes found, held against the budget."""
-    budget = plan.budget
-    responses = Responses(_us([each.measured.run.response for each in processes]))
-    said = responses.evaluate(budget)
-    evidence = _evidence(plan, [each.measured for each in processes])
-    reasons, borne = unfit(evidence), []
-    if said.verdict != NO_VERDICT and stands(evidence, said.verdict, reasons):
-        borne = [f"{why}; {STANDS[said.verdict]}" for why in reasons.values()]
+def evaluate_runs(options: CheckOptions, processes: Sequence[ProcessRun]) -> CheckResult:
+    """Evaluate the budget on the runs of all processes."""
+    budget = options.budget
+    responses = Responses(_us([each.measurement.times.response for each in processes]))
+    evaluation = responses.evaluate(budget)
+    evidence = _evidence(options, [each.measurement for each in processes])
+    reasons, harmless = unfit_reasons(evidence), []
+    if evaluation.verdict != NO_VERDICT and is_unaffected(evidence, evaluation.verdict, reasons):
+        harmless = [f"{reason}; {UNAFFECTED[evaluation.verdict]}" for reason in reasons.values()]
         reasons = {}
-    if said.verdict == NO_VERDICT:
-        reasons["steps"] = _too_few(said, budget, plan)
-    return Check(
-        plan,
-        NO_VERDICT if reasons else said.verdict,
+    if evaluation.verdict == NO_VERDICT:
+        reasons["steps"] = _too_few(evaluation, budget, options)
+    return CheckResult(
+        options,
+        NO_VERDICT if reasons else evaluation.verdict,
         MappingProxyType(reasons),
-        (*borne, *remarks(evidence)),
-        bool(borne) or evidence.governor_unknown,
-        said,
-        responses.passing(budget),
+        (*harmless, *notes(evidence)),
+        bool(harmless) or evidence.governor_unknown,
+        evaluation,
+        responses.passing_budget(budget),
         tuple(processes),
     )
 
 
-def _us(each: Sequence[arrivals.Times]) -> Array:
+def _us(nanoseconds: Sequence[arrivals.Times]) -> Array:
     """One array of microseconds from several of nanoseconds."""
-    joined: Array = np.concatenate(each) / 1000
+    joined: Array = np.concatenate(nanoseconds) / 1000
     return joined
 
 
-def _evidence(plan: CheckPlan, found: Sequence[Measured]) -> Evidence:
-    faults = [each.faults for each in found]
+def _evidence(options: CheckOptions, measurements: Sequence[Measurement]) -> Evidence:
+    faults = [each.faults for each in measurements]
     known = [each for each in faults if each is not None]
-    jitter = float(np.percentile(_us([each.run.jitter for each in found]), 99, method="inverted_cdf"))
+    times, deadline_us = [each.times for each in measurements], options.budget.deadline_us
+    jitter = float(np.percentile(_us([each.jitter for each in times]), 99, method="inverted_cdf"))
     return Evidence(
-        moments=[now for each in found for now in each.moments],
-        settled=all(each.settled for each in found),
+        machine_states=[state for each in measurements for state in each.machine_states],
+        settled=all(each.settled for each in measurements),
         faults=sum(known) if len(known) == len(faults) else None,
-        jitter_us=None if plan.back_to_back else jitter,
-        deadline_us=plan.budget.deadline_us,
-        device=plan.device,
-        certificate=plan.certificate,
-        any_governor=plan.any_governor,
-        late=float((_us([each.run.response for each in found]) > plan.budget.deadline_us).mean()),
-        long=float((_us([each.run.service for each in found]) > plan.budget.deadline_us).mean()),
+        jitter_us=None if options.back_to_back else jitter,
+        deadline_us=deadline_us,
+        device=options.device,
+        certificate=options.certificate,
+        any_governor=options.any_governor,
+        late_share=float((_us([each.response for each in times]) > deadline_us).mean()),
+        slow_share=float((_us([each.service for each in times]) > deadline_us).mean()),
     )
 
 
-def _too_few(said: Evaluation, budget: Budget, plan: CheckPlan) -> str:
-    """What would decide, in steps and in time."""
-    fewest = f" {budget.steps:,} are the fewest that can pass." if said.steps < budget.steps else ""
-    seconds = (said.steps + said.more) * budget.period_us / 1e6
-    longer = "" if plan.trace else f", in all {seconds:,.0f} s"
+def _too_few(evaluation: BudgetEvaluation, budget: Budget, options: CheckOptions) -> str:
+    """The number of steps, and the duration, that would give a verdict."""
+    fewest = f" At least {budget.steps:,} are needed to pass." if evaluation.steps < budget.steps else ""
+    seconds = (evaluation.steps + evaluation.steps_to_pass) * budget.period_us / 1e6
+    duration = "" if options.trace else f", {seconds:,.0f} s in all"
     return (
-        f"{said.steps:,} steps with {said.misses:,} misses do not decide p{budget.percentile:g}.{fewest} "
-        f"{said.more:,} more without a miss would{longer}"
+        f"{evaluation.steps:,} steps with {evaluation.misses:,} misses do not decide p{budget.percentile:g}.{fewest} "
+        f"{evaluation.steps_to_pass:,} more without a miss would pass{duration}"
     )
 
 
 @interrupt.deferred()
-def fresh(plan: CheckPlan, tell: Callable[[int], None]) -> list[Process]:
-    """Measure in fresh processes, one after the other; this one only looks at the machine, once in each."""
-    found = []
-    for k in range(plan.processes):
-        tell(k)
-        with Worker(plan.python) as worker:
-            opened = worker.open(plan.artifact, plan.frames, plan.threads, plan.seed)
-            found.append(Process(opened, _run(worker, plan)))
-    return found
+def run_processes(options: CheckOptions, progress: Callable[[int], None]) -> list[ProcessRun]:
+    """Measure in fresh processes, one after the other. This process only reads the machine's state once during each."""
+    runs = []
+    for k in range(options.processes):
+        progress(k)
+        with Worker(options.python) as worker:
+            info = worker.open(options.artifact, options.frames, options.threads, options.seed)
+            runs.append(ProcessRun(info, _run(worker, options)))
+    return runs
 
 
-def _run(worker: Worker, plan: CheckPlan) -> Measured:
-    during: list[Moment] = []
-    said, arrays = worker.ask(
+def _run(worker: Worker, options: CheckOptions) -> Measurement:
+    during: list[MachineState] = []
+    reply, arrays = worker.ask(
         "run",
-        lambda: during.append(moment()),
-        plan.seconds / plan.processes / 2,
-        period_us=plan.budget.period_us,
-        steps=plan.steps,
-        trace=plan.trace,
-        back_to_back=plan.back_to_back,
+        lambda: during.append(machine_state()),
+        options.seconds / options.processes / 2,
+        period_us=options.budget.period_us,
+        steps=options.steps,
+        trace=options.trace,
+        back_to_back=options.back_to_back,
     )
-    before, after = map(_moment, said["moments"])
-    middle = [replace(now, major_faults=None) for now in during]  # of this process, and not of that
-    run = Run(arrays["due"], arrays["start"], arrays["end"], said["implied"])
-    return Measured(run, said["warm_up_steps"], said["settled"], (before, *middle, after))
+    before, after = map(_machine_state, reply["machine_states"])
+    middle = [replace(state, major_faults=None) for state in during]  # these faults are of this process
+    times = StepTimes(arrays["due"], arrays["start"], arrays["end"], reply["implied"])
+    return Measurement(times, reply["warm_up_steps"], reply["settled"], (before, *middle, after))
 
 
-def _moment(said: Mapping[str, Any]) -> Moment:
-    """A moment as it comes through JSON."""
-    lists = {key: value and tuple(value) for key, value in said.items() if key in {"governors", "mhz"}}
-    return Moment(**{**said, **lists})
+def _machine_state(fields: Mapping[str, Any]) -> MachineState:
+    """A MachineState from its JSON form."""
+    lists = {key: value and tuple(value) for key, value in fields.items() if key in {"governors", "mhz"}}
+    return MachineState(**{**fields, **lists})

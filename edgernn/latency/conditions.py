@@ -1,4 +1,4 @@
-"""Conditions: what the machine is, and how it does at one moment, read from the files in which its kernel tells it."""
+"""Conditions of a measurement: the machine, and its state at one moment, read from files of the kernel."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ from edgernn.version import VERSION
 
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
-PI = "sys/devices/platform/soc/soc:firmware/get_throttled"  # Raspberry Pi OS; elsewhere the command `vcgencmd`
+PI = "sys/devices/platform/soc/soc:firmware/get_throttled"  # on Raspberry Pi OS; else `vcgencmd` is used
 QUOTAS = ("sys/fs/cgroup/cpu.stat", "sys/fs/cgroup/cpu/cpu.stat")
 PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime")
 
@@ -26,33 +26,33 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The machine at one moment; None is what cannot be read here.
+class MachineState:
+    """The state of the machine at one moment; None stands for a value that cannot be read.
 
     Attributes:
-        governors: what sets the clock of the processors that this process may use, each once.
-        mhz: the clock of each of them.
-        degrees: thermal zone -> degrees Celsius.
-        throttled: the bits of a Raspberry Pi: 0 to 3 are of now, 16 to 19 since it booted.
-        slowed: how often the processors have slowed down for their heat.
-        held: how often the process's group was held back because its quota of time was spent.
-        load: how many wanted to run, on the average of the last minute.
-        major_faults: pages of this process that had to come from the disk.
+        governors: the different frequency governors of the processors that this process may use.
+        mhz: the clock of each of these processors.
+        temperatures: thermal zone -> degrees Celsius.
+        throttled: the bits of a Raspberry Pi; 0 to 3 are current, 16 to 19 are since boot.
+        thermal_throttles: number of thermal throttling events of the processors.
+        quota_throttles: number of periods in which the process's control group had used up its CPU quota.
+        load: load average of the last minute.
+        major_faults: number of pages of this process that were read from disk.
     """
 
     governors: tuple[str, ...] | None
     mhz: tuple[int, ...] | None
-    degrees: Mapping[str, float]
+    temperatures: Mapping[str, float]
     throttled: int | None
-    slowed: int | None
-    held: int | None
+    thermal_throttles: int | None
+    quota_throttles: int | None
     load: float | None
     major_faults: int | None
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a result belongs to; None is what cannot be read here."""
+    """The machine and the software versions of a result; None stands for a value that cannot be read."""
 
     cpu: str | None
     level: str
@@ -65,29 +65,31 @@ class Machine:
     packages: Mapping[str, str]
 
 
-def moment(root: Path = ROOT) -> Moment:
-    """Look now.
+def machine_state(root: Path = ROOT) -> MachineState:
+    """Read the current state of the machine.
 
     Args:
-        root: of the files; another one in tests.
+        root: of the file system; replaced in tests.
     """
     clocks = [root / CPUS / f"cpu{k}" / "cpufreq" for k in _affinity()]
     governors = _each(_text, [each / "scaling_governor" for each in clocks])
     khz = _each(_whole, [each / "scaling_cur_freq" for each in clocks])
-    return Moment(
+    return MachineState(
         governors=governors and tuple(sorted(set(governors))),
         mhz=khz and tuple(round(each / 1000) for each in khz),
-        degrees=_degrees(root),
+        temperatures=_temperatures(root),
         throttled=_throttled(root),
-        slowed=_slowed(root),
-        held=next((said for said in (_or_none(_held, root / path) for path in QUOTAS) if said is not None), None),
+        thermal_throttles=_thermal_throttles(root),
+        quota_throttles=next(
+            (n for n in (_or_none(_quota_throttles, root / path) for path in QUOTAS) if n is not None), None
+        ),
         load=_or_none(lambda: float(_text(root / "proc/loadavg").split()[0])),
         major_faults=_or_none(lambda: int(_text(root / "proc/self/stat").rpartition(")")[2].split()[9])),
     )
 
 
 def machine(root: Path = ROOT) -> Machine:
-    """What this machine is, and the versions of what runs on it."""
+    """Describe this machine and the versions of its software."""
     model = _or_none(lambda: re.search(r"^model name\s*:\s*(\S.*)$", _text(root / "proc/cpuinfo"), re.MULTILINE))
     return Machine(
         cpu=model and model[1],
@@ -102,19 +104,19 @@ def machine(root: Path = ROOT) -> Machine:
     )
 
 
-def fingerprint(here: Machine, now: Moment, backend: str, threads: int) -> dict[str, Any]:
-    """What must be equal for two results to be held against each other: device, governor, versions, threads."""
-    said = asdict(here)
-    same = {key: said[key] for key in ("cpu", "level", "affinity", "python", "packages")}
-    return {**same, "governors": now.governors, "backend": backend, "threads": threads}
+def fingerprint(here: Machine, state: MachineState, backend: str, threads: int) -> dict[str, Any]:
+    """The values that must be equal for two results to be comparable: device, governor, versions, threads."""
+    fields = asdict(here)
+    same = {key: fields[key] for key in ("cpu", "level", "affinity", "python", "packages")}
+    return {**same, "governors": state.governors, "backend": backend, "threads": threads}
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+            versions[package] = metadata.version(package)
+    return versions
 
 
 def _affinity() -> tuple[int, ...]:
@@ -131,43 +133,43 @@ def _whole(path: Path) -> int:
     return int(_text(path))
 
 
-def _or_none(read: Callable[..., T], *given: Any) -> T | None:
+def _or_none(read: Callable[..., T], *arguments: Any) -> T | None:
     try:
-        return read(*given)
+        return read(*arguments)
     except (OSError, ValueError, IndexError):
         return None
 
 
 def _each(read: Callable[[Path], T], paths: list[Path]) -> tuple[T, ...] | None:
-    """What all of them say; None where one says nothing."""
-    said = tuple(each for each in (_or_none(read, path) for path in paths) if each is not None and each != "")
-    return said if said and len(said) == len(paths) else None
+    """The values of all files; None if one cannot be read or is empty."""
+    values = tuple(each for each in (_or_none(read, path) for path in paths) if each is not None and each != "")
+    return values if values and len(values) == len(paths) else None
 
 
-def _degrees(root: Path) -> dict[str, float]:
-    found = {}
+def _temperatures(root: Path) -> dict[str, float]:
+    temperatures = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        said = _or_none(_whole, zone / "temp")
-        if said is not None:
-            found[f"{zone.name} {_or_none(_text, zone / 'type') or ''}".strip()] = said / 1000
-    return found
+        millidegrees = _or_none(_whole, zone / "temp")
+        if millidegrees is not None:
+            temperatures[f"{zone.name} {_or_none(_text, zone / 'type') or ''}".strip()] = millidegrees / 1000
+    return temperatures
 
 
 def _throttled(root: Path) -> int | None:
-    said = _or_none(lambda: int(_text(root / PI), 16))
-    command = shutil.which("vcgencmd") if said is None and root == ROOT else None
+    bits = _or_none(lambda: int(_text(root / PI), 16))
+    command = shutil.which("vcgencmd") if bits is None and root == ROOT else None
     if command is None:
-        return said
+        return bits
     done = subprocess.run([command, "get_throttled"], capture_output=True, text=True, check=False)  # noqa: S603
     return _or_none(lambda: int(done.stdout.strip().removeprefix("throttled="), 16))
 
 
-def _slowed(root: Path) -> int | None:
+def _thermal_throttles(root: Path) -> int | None:
     paths = sorted((root / CPUS).glob("cpu*/thermal_throttle/*_throttle_count"))
     counts = _each(_whole, paths)
     return None if counts is None else sum(counts)
 
 
-def _held(path: Path) -> int | None:
-    found = re.search(r"^nr_throttled (\d+)$", _text(path), re.MULTILINE)
-    return found and int(found[1])
+def _quota_throttles(path: Path) -> int | None:
+    match = re.search(r"^nr_throttled (\d+)$", _text(path), re.MULTILINE)
+    return match and int(match[1])

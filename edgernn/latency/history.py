@@ -1,4 +1,4 @@
-"""A history: what models took at each commit, as a file of JSON lines, one for each run."""
+"""A history of latency: a file of JSON lines, one per run, with the commit and the figures of a model."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from typing import Any
 from edgernn.errors import FileError
 from edgernn.files import atomic, plain_json
 from edgernn.latency import summary
-from edgernn.latency.check import Check
-from edgernn.latency.result import PASSED
+from edgernn.latency.check import CheckResult
+from edgernn.latency.report import PASSED
 
-COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")  # where GitHub, GitLab and Jenkins name the commit
-GIT_S = 10.0  # after which git is taken to hang
+COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")  # set by GitHub, GitLab and Jenkins
+GIT_S = 10.0  # timeout
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class Entry:
     """A line of a history: one run.
 
     Attributes:
-        time: when it ended, in UTC, as ISO 8601 writes it.
-        commit: the revision that was checked out; None where neither git nor the CI names one.
+        time: end of the run, in UTC, in ISO 8601.
+        commit: the revision that was checked out; None if neither git nor the CI states it.
         command: check or certify, or test for a test of pytest.
-        name: the path of the artifact as it was given, or the name of the test.
-        sha256, bytes: of the artifact; of a test the size of the model alone.
-        verdict: as it was printed.
-        mode: how the frames came; "" where nothing was timed.
-        period_us, deadline_us, percentile: of the budget; None where there was none.
+        name: the path of the artifact on the command line, or the name of the test.
+        sha256, bytes: of the artifact; a test has only the size of the model.
+        verdict: as the command prints it.
+        mode: how the frames arrived; "" if nothing was timed.
+        period_us, deadline_us, percentile: of the budget; None if there was none.
         us: times in microseconds by name, such as "response p99" or "service p50".
-        steps, misses: of the run; None where nothing was timed.
-        instructions: of one step; None where they were not counted.
-        fingerprint: of the machine, or of the compiler: only times with the same can be held against each other.
+        steps, misses: of the run; None if nothing was timed.
+        instructions: of one step; None if they were not counted.
+        fingerprint: of the machine or the compiler; times are comparable only if it is equal.
     """
 
     time: str
@@ -59,49 +59,49 @@ class Entry:
     fingerprint: Mapping[str, Any]
 
 
-def of_check(found: Check, command: str) -> Entry:
+def check_entry(result: CheckResult, command: str) -> Entry:
     """The line of a check or certificate that has just ended."""
-    said, budget = summary.as_json(found), found.plan.budget
-    response = {f"response {name}": us for name, us in said["us"]["response"].items()}
-    response |= {f"response p{budget.percentile:g}": found.evaluated.value_us}
-    path = found.plan.artifact
+    fields, budget = summary.as_json(result), result.options.budget
+    response = {f"response {name}": us for name, us in fields["us"]["response"].items()}
+    response |= {f"response p{budget.percentile:g}": result.evaluation.value_us}
+    path = result.options.artifact
     return Entry(
-        now(),
+        timestamp(),
         commit(),
         command,
         Path(path).name if os.path.isabs(path) else path,
-        said["artifact"]["sha256"],
-        said["artifact"]["bytes"],
-        found.verdict,
-        said["mode"],
+        fields["artifact"]["sha256"],
+        fields["artifact"]["bytes"],
+        result.verdict,
+        fields["mode"],
         budget.period_us,
         budget.deadline_us,
         budget.percentile,
-        {**response, "service p50": said["us"]["service"]["p50"]},
-        found.evaluated.steps,
-        found.evaluated.misses,
+        {**response, "service p50": fields["us"]["service"]["p50"]},
+        result.evaluation.steps,
+        result.evaluation.misses,
         None,
-        said["fingerprint"],
+        fields["fingerprint"],
     )
 
 
-def middle(entry: Entry) -> float | None:
-    """The median response in microseconds; the median of the step by itself where responses are not known."""
+def median_us(entry: Entry) -> float | None:
+    """The median response in microseconds; the median service time if responses were not measured."""
     return entry.us.get("response p50", entry.us.get("service p50"))
 
 
-def gate(entry: Entry) -> float | None:
-    """The response at the budget's percentile, in microseconds; None where there was no budget."""
+def tail_us(entry: Entry) -> float | None:
+    """The response at the budget's percentile, in microseconds; None if there was no budget."""
     return None if entry.percentile is None else entry.us.get(f"response p{entry.percentile:g}")
 
 
 def table(entries: Sequence[Entry]) -> str:
-    """A line for each run, for a terminal."""
+    """A table of runs for a terminal, one line each."""
     wide = max(len(each.name) for each in entries)
-    head = f"{'when':20}  {'commit':8}  {'model':{wide}}  {'verdict':10}  {'p50 us':>10}  {'gate us':>10}  instructions"
+    head = f"{'time':20}  {'commit':8}  {'model':{wide}}  {'verdict':10}  {'p50 us':>10}  {'tail us':>10}  instructions"
     lines = [
         f"{each.time:20}  {(each.commit or '-')[:7]:8}  {each.name:{wide}}  {each.verdict:10}  "
-        f"{_figure(middle(each))}  {_figure(gate(each))}  {_figure(each.instructions).lstrip()}"
+        f"{_figure(median_us(each))}  {_figure(tail_us(each))}  {_figure(each.instructions).lstrip()}"
         for each in entries
     ]
     return "\n".join(line.rstrip() for line in (head, *lines))
@@ -111,54 +111,54 @@ def _figure(value: float | None) -> str:
     return f"{'-':>10}" if value is None else f"{value:10,.6g}"
 
 
-def now() -> str:
-    """The time, as a line has it."""
+def timestamp() -> str:
+    """The current time, in the format of a line."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def commit() -> str | None:
-    """The revision of the working directory, by git or else by the CI's environment."""
+    """The revision of the working directory, from git or else from the environment of the CI."""
     git = shutil.which("git")
     if git is not None:
         call = [git, "rev-parse", "--verify", "HEAD"]
         try:
             done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=GIT_S)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired):
-            return _named()
+            return _ci_commit()
         if done.returncode == 0:
             return done.stdout.strip()
-    return _named()
+    return _ci_commit()
 
 
-def _named() -> str | None:
+def _ci_commit() -> str | None:
     return next((os.environ[name] for name in COMMITS if os.environ.get(name)), None)
 
 
-def ready(path: str | os.PathLike[str]) -> None:
-    """Make sure that a line can be put behind a history, before anything long is done for it.
+def check_appendable(path: str | os.PathLike[str]) -> None:
+    """Check that a line can be appended to a history, before a long measurement for it begins.
 
     Raises:
-        FileError: the file holds something else, or cannot be written.
+        FileError: the file is not a history, or cannot be written.
     """
     atomic.appendable(path)
     if os.path.exists(path):
-        read(path)
+        load(path)
 
 
 def append(path: str | os.PathLike[str], entry: Entry) -> None:
-    """Put a line behind a history; the file is made where there is none.
+    """Append a line to a history; the file is created if necessary.
 
     Raises:
-        FileError: it cannot be written; the file is as it was.
+        FileError: it cannot be written; the file is unchanged.
     """
     atomic.append(path, json.dumps(asdict(entry), allow_nan=False).encode())
 
 
-def read(path: str | os.PathLike[str]) -> list[Entry]:
-    """The lines of a history in their order.
+def load(path: str | os.PathLike[str]) -> list[Entry]:
+    """Read the runs of a history, in the order of the lines.
 
     Raises:
-        FileError: it cannot be read, or a line is no line of a history; its number is said.
+        FileError: the file cannot be read, or a line is not a run; the error names the line.
     """
     lines = atomic.read(path).split(b"\n")
     return [_entry(line, f"'{os.fspath(path)}', line {k}") for k, line in enumerate(lines, 1) if line.strip()]

@@ -1,24 +1,25 @@
-"""A result as Markdown: a heading and tables, for the summary of a CI job."""
+"""A report as Markdown for the summary of a CI job: a heading and tables."""
 
 import re
 
-from edgernn.latency.result import Result, Rows
+from edgernn.latency.report import Report, Rows
 
 
-def markdown(result: Result) -> str:
-    """The text, which may be put behind that of another result."""
-    lines = [f"### {_plain(result.sentence)}: {_code(result.name)}", "", f"Asked: {_plain(result.asked)}.", ""]
-    lines += [f"- {_plain(why)}" for why in result.why]
-    lines += [""] if result.why else []
-    lines += [*_table(result.head, result.rows, right=True), ""]
-    lines += [*_table(("", ""), tuple(result.figures.items())), ""]
-    lines += [f"- {_plain(remark)}" for remark in result.remarks]
+def to_markdown(report: Report) -> str:
+    """Write a report as Markdown; several may be concatenated."""
+    lines = [f"### {_plain(report.qualified_verdict)}: {_code(report.name)}", ""]
+    lines += [f"Requirement: {_plain(report.requirement)}.", ""]
+    lines += [f"- {_plain(reason)}" for reason in report.reasons]
+    lines += [""] if report.reasons else []
+    lines += [*_table(report.head, report.rows, right=True), ""]
+    lines += [*_table(("", ""), tuple(report.figures.items())), ""]
+    lines += [f"- {_plain(note)}" for note in report.notes]
     return "\n".join([*lines, ""])
 
 
 def _table(head: tuple[str, ...], rows: Rows, *, right: bool = False) -> list[str]:
-    under = ("---", *(["--:" if right else "---"] * (len(head) - 1)))
-    return [_row(*map(_plain, head)), _row(*under), *(_row(*map(_plain, row)) for row in rows)]
+    alignment = ("---", *(["--:" if right else "---"] * (len(head) - 1)))
+    return [_row(*map(_plain, head)), _row(*alignment), *(_row(*map(_plain, row)) for row in rows)]
 
 
 def _row(*cells: str) -> str:
@@ -26,12 +27,12 @@ def _row(*cells: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which no character has a meaning of Markdown's or HTML's, on one line."""
+    """Text on one line, with the special characters of Markdown and HTML escaped."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", line)
 
 
 def _code(text: str) -> str:
-    """A name in the type of code; what would end the cell or the code is replaced."""
+    """A name as inline code; characters that would end the code or the table cell are replaced."""
     shown = "".join(each if each.isprintable() else "?" for each in text)
     return f"`{shown.replace('`', chr(39)).replace('|', '/')}`"

@@ -1,4 +1,4 @@
-"""One measurement in one process: warm up, look at the machine, run, and look again."""
+"""One measurement in one process: warm up, read the state of the machine, run the steps, and read the state again."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgernn.latency.arrivals import Times
-from edgernn.latency.conditions import Moment, moment
-from edgernn.latency.paced import Run, Sleep, Step, paced, unpaced, warmed
+from edgernn.latency.conditions import MachineState, machine_state
+from edgernn.latency.paced import Sleep, Step, StepTimes, run_back_to_back, run_paced, warm_up_on
 from edgernn.latency.steps import Clock
 from edgernn.process import interrupt
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A run, and what is known of it.
+class Measurement:
+    """The step times of a run, and its conditions.
 
     Attributes:
-        run: each step.
-        warm_up_steps, settled: how long the warm-up was, and whether it ended by itself.
-        moments: the machine before, perhaps during, and after.
+        times: of each step.
+        warm_up_steps, settled: length of the warm-up, and whether the times settled.
+        machine_states: before, possibly during, and after the run.
     """
 
-    run: Run
+    times: StepTimes
     warm_up_steps: int
     settled: bool
-    moments: tuple[Moment, ...]
+    machine_states: tuple[MachineState, ...]
 
     @property
     def faults(self) -> int | None:
-        """Major faults of this process during the run; None where they cannot be read."""
-        before, after = self.moments[0].major_faults, self.moments[-1].major_faults
+        """Major page faults of this process during the run; None if they cannot be read."""
+        before, after = self.machine_states[0].major_faults, self.machine_states[-1].major_faults
         return None if before is None or after is None else after - before
 
 
@@ -41,21 +41,21 @@ def measure(
     due: Times,
     *,
     back_to_back: bool = False,
-    look: Callable[[], Moment] = moment,
+    read_state: Callable[[], MachineState] = machine_state,
     clock: Clock = time.perf_counter_ns,
     sleep: Sleep = interrupt.sleep,
-) -> Measured:
+) -> Measurement:
     """Measure a step in this process.
 
     Args:
-        step: what is given a frame.
-        frames: given in turn.
-        due: when they come, as edgernn.latency.arrivals makes it.
-        back_to_back: whether nothing waits, and the responses are implied.
-        look: at the machine.
+        step: called with a frame.
+        frames: inputs of the step, repeated from the first.
+        due: arrival times, as in edgernn.latency.arrivals.
+        back_to_back: run without waiting; the responses are implied.
+        read_state: reads the state of the machine.
         clock, sleep: as in edgernn.latency.paced.
     """
-    steps, settled = warmed(step, frames, clock)
-    before = look()
-    run = unpaced(step, frames, due, clock) if back_to_back else paced(step, frames, due, clock, sleep)
-    return Measured(run, steps, settled, (before, look()))
+    steps, settled = warm_up_on(step, frames, clock)
+    before = read_state()
+    times = run_back_to_back(step, frames, due, clock) if back_to_back else run_paced(step, frames, due, clock, sleep)
+    return Measurement(times, steps, settled, (before, read_state()))

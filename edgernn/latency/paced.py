@@ -1,4 +1,4 @@
-"""Measuring as frames come: on a schedule that no late step moves, so that it delays the next and both count."""
+"""Timing steps on a fixed schedule of frames: a late step delays the next one, and both responses count."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from edgernn.latency.arrivals import Times
 from edgernn.latency.steps import Clock, collector_paused, warm_up
 from edgernn.process import interrupt
 
-AHEAD_NS = 200_000  # before a frame the sleep ends, and the rest is spun; where frames come faster nothing sleeps
+AHEAD_NS = 200_000  # the sleep ends this long before a frame, and a busy wait follows
 LEAD_NS = 1_000_000  # from the call to the first frame
 
 Step = Callable[[Any], object]
@@ -20,13 +20,13 @@ Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Run:
-    """Each step of a run, in nanoseconds from its first frame on.
+class StepTimes:
+    """The times of each step of a run, in nanoseconds from the first frame.
 
     Attributes:
-        due: int64 (steps,), when its frame came.
-        start, end: int64 (steps,), when the step began and was done.
-        implied: whether the steps ran back to back, so that `start` and `end` say only what would have been.
+        due: int64 (steps,), arrival of the frame.
+        start, end: int64 (steps,), start and end of the step.
+        implied: whether the steps ran back to back, and `start` and `end` are computed for the schedule.
     """
 
     due: Times
@@ -36,36 +36,36 @@ class Run:
 
     @property
     def service(self) -> Times:
-        """What each step took by itself."""
+        """Duration of each step."""
         return self.end - self.start
 
     @property
     def response(self) -> Times:
-        """From each frame to its answer."""
+        """Time from each frame to its output."""
         return self.end - self.due
 
     @property
     def jitter(self) -> Times:
-        """How much later than it could each step began: after its frame, and after the step before."""
+        """Release jitter: delay of each start after both its frame and the end of the previous step."""
         free: Times = np.maximum(self.due, np.concatenate([self.due[:1], self.end[:-1]]))
         return self.start - free
 
 
-def paced(
+def run_paced(
     step: Step,
     frames: Sequence[Any],
     due: Times,
     clock: Clock = time.perf_counter_ns,
     sleep: Sleep = interrupt.sleep,
-) -> Run:
-    """Give each frame to the step when it is due, or as soon after as the step before is done.
+) -> StepTimes:
+    """Run the step on each frame when the frame is due, or as soon as the previous step has ended.
 
     Args:
         step: what to time.
-        frames: what it is given, again from the first when they end.
-        due: as edgernn.latency.arrivals makes it.
-        clock: nanoseconds, monotonic; another one in tests.
-        sleep: for so many seconds; another one in tests.
+        frames: inputs of the step, repeated from the first.
+        due: arrival times, as in edgernn.latency.arrivals.
+        clock: monotonic nanoseconds; replaced in tests.
+        sleep: waits for seconds; replaced in tests.
     """
     start, end = np.empty(len(due), np.int64), np.empty(len(due), np.int64)
     with collector_paused():
@@ -80,22 +80,22 @@ def paced(
             step(frame)
             end[i] = clock()
             start[i] = now
-    return Run(due, start - began, end - began, implied=False)
+    return StepTimes(due, start - began, end - began, implied=False)
 
 
-def unpaced(step: Step, frames: Sequence[Any], due: Times, clock: Clock = time.perf_counter_ns) -> Run:
-    """Time each step back to back, and imply when it would have answered, had its frame come when it was due.
+def run_back_to_back(step: Step, frames: Sequence[Any], due: Times, clock: Clock = time.perf_counter_ns) -> StepTimes:
+    """Run the step without waiting, and compute when it would have finished on the schedule `due`.
 
-    A step that waits finds cold caches and a slow clock, so this flatters: it never stands for a paced run.
+    The result is optimistic and does not replace a paced run: a step that waits finds cold caches and a slower clock.
     """
     with collector_paused():
-        service = timed(step, cycle(frames), len(due), clock)
-    begins = due + implied_wait(service, due)
-    return Run(due, begins, begins + service, implied=True)
+        service = time_steps(step, cycle(frames), len(due), clock)
+    starts = due + implied_wait(service, due)
+    return StepTimes(due, starts, starts + service, implied=True)
 
 
-def timed(step: Step, frames: Iterator[Any], steps: int, clock: Clock = time.perf_counter_ns) -> Times:
-    """What each step takes, back to back; each is given a frame, and no further frame is taken."""
+def time_steps(step: Step, frames: Iterator[Any], steps: int, clock: Clock = time.perf_counter_ns) -> Times:
+    """Time steps back to back. Takes exactly one frame from the iterator per step."""
     took = np.empty(steps, np.int64)
     for i, frame in zip(range(steps), frames, strict=False):
         interrupt.check()
@@ -106,19 +106,19 @@ def timed(step: Step, frames: Iterator[Any], steps: int, clock: Clock = time.per
 
 
 def implied_wait(service: Times, due: Times) -> Times:
-    """How long each frame waits for the steps before it: W' = max(0, W + S - T) (Lindley, 1952).
+    """The time that each frame waits for the previous steps: W' = max(0, W + S - T) (Lindley, 1952).
 
     Args:
-        service: (steps,) what each step takes.
-        due: (steps,) when its frame comes.
+        service: (steps,), durations of the steps.
+        due: (steps,), arrival times.
     """
-    piled = np.concatenate([[0], np.cumsum(service[:-1] - np.diff(due))])
-    waits: Times = piled - np.minimum.accumulate(piled)
+    backlog = np.concatenate([[0], np.cumsum(service[:-1] - np.diff(due))])
+    waits: Times = backlog - np.minimum.accumulate(backlog)
     return waits
 
 
-def warmed(step: Step, frames: Sequence[Any], clock: Clock = time.perf_counter_ns) -> tuple[int, bool]:
-    """Warm up on frames, back to back: (how many steps, whether they settled), as edgernn.latency.warm_up."""
+def warm_up_on(step: Step, frames: Sequence[Any], clock: Clock = time.perf_counter_ns) -> tuple[int, bool]:
+    """Warm up on frames, back to back, as edgernn.latency.steps.warm_up."""
     each = cycle(frames)
     with collector_paused():
         return warm_up(lambda: step(next(each)), clock)

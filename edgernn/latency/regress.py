@@ -1,4 +1,4 @@
-"""Whether one artifact is slower than another: blocks of steps in turn, and a sign test on the ratios of the pairs."""
+"""Whether one artifact is slower than another: interleaved blocks of steps, and a sign test on the ratios of pairs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from edgernn.budget.binomial import NO_VERDICT, rank
-from edgernn.budget.verdict import at
+from edgernn.budget.binomial import NO_VERDICT, sign_test_rank
+from edgernn.budget.verdict import nearest_rank
 from edgernn.errors import UsageError
 from edgernn.latency.arrivals import Times
 
@@ -17,35 +17,36 @@ REGRESSED, OK = "REGRESSED", "OK"
 
 PAIRS, DOUBLINGS = 20, 2
 CONFIDENCE = 0.95
-FRESH = 4  # pairs, after which every arm is opened again: where its data lie decides some percent of a step
-LEAST_STEPS, MOST_STEPS, BLOCK_US = 200, 100_000, 30_000.0  # of a block of the slower: steps, and how long
+PAIRS_PER_PROCESS = 4  # then each runner is started again: its memory layout changes a step by some percent
+LEAST_STEPS, MOST_STEPS, BLOCK_US = 200, 100_000, 30_000.0  # of a block of the slower one: its steps and its duration
 
 METRICS: Mapping[str, int] = MappingProxyType({"median": 50, "p95": 95})
-"""What is compared -> its percentile in a block."""
+"""Metric -> its percentile within a block."""
 
 TOLERANCES: Mapping[str, float] = MappingProxyType({"median": 0.05, "p95": 0.10})
-"""What is compared -> by how much it may be slower, as a part."""
+"""Metric -> the relative slowdown that is tolerated."""
 
-CODES: Mapping[str, int] = MappingProxyType({OK: 0, REGRESSED: 1, NO_VERDICT: 3})
-"""A verdict -> the exit code of a command."""
+EXIT_CODES: Mapping[str, int] = MappingProxyType({OK: 0, REGRESSED: 1, NO_VERDICT: 3})
+"""Verdict -> exit code of a command."""
 
-ORDER = ("base", "candidate", "again")  # and backwards in every second pair: ABBA, with a second base for A/A
+ORDER = ("base", "candidate", "repeat")  # reversed in every second pair (ABBA); "repeat" is the base again, for A/A
 
-Block = Callable[[int], Times]  # so many steps -> what each took, in nanoseconds
+Block = Callable[[int], Times]  # number of steps -> the time of each, in nanoseconds
 Round = Mapping[str, Mapping[str, float]]  # one of ORDER -> one of METRICS -> us
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One metric over all pairs; parts by which the candidate is slower, negative where it is faster.
+class MetricComparison:
+    """The comparison of one metric over all pairs. Slowdowns are relative, and negative if the candidate is faster.
 
     Attributes:
         metric: one of METRICS.
-        tolerance: what is borne.
+        tolerance: the slowdown that is tolerated.
         base_us, candidate_us: medians over the pairs.
-        slower: the median over the pairs.
-        low, high: between which it lies with 95 % confidence.
-        again_low, again_high: the same of the base against itself; the machine is unfit where it reaches the tolerance.
+        slower: median slowdown over the pairs.
+        low, high: its 95 % confidence interval.
+        repeat_low, repeat_high: the same interval of the base against itself. The machine is unfit if it reaches the
+            tolerance.
     """
 
     metric: str
@@ -55,13 +56,13 @@ class Compared:
     slower: float
     low: float
     high: float
-    again_low: float
-    again_high: float
+    repeat_low: float
+    repeat_high: float
 
     @property
     def fit(self) -> bool:
-        """Whether the base is as quick as itself, within the tolerance on either side."""
-        return -1 + 1 / (1 + self.tolerance) < self.again_low and self.again_high < self.tolerance
+        """Whether the base is as fast as itself, within the tolerance in both directions."""
+        return -1 + 1 / (1 + self.tolerance) < self.repeat_low and self.repeat_high < self.tolerance
 
     @property
     def verdict(self) -> str:
@@ -72,103 +73,106 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Regression:
-    """What was found: a verdict, and every metric after so many pairs of blocks of so many steps."""
+class LatencyComparison:
+    """The comparison of two artifacts: the verdict, the number of pairs and steps per block, and every metric."""
 
     verdict: str
-    reason: str  # why there is none; "" where there is one
+    reason: str  # why there is no verdict; "" if there is one
     pairs: int
     steps: int
-    compared: tuple[Compared, ...]
+    metrics: tuple[MetricComparison, ...]
 
 
 def regress(
     runners: Callable[[], AbstractContextManager[Mapping[str, Block]]],
     tolerances: Mapping[str, float] = TOLERANCES,
-    tell: Callable[[int], None] = lambda _: None,
-) -> Regression:
-    """Compare, with twice as many pairs while there is no verdict, at most twice.
+    progress: Callable[[int], None] = lambda _: None,
+) -> LatencyComparison:
+    """Compare two artifacts. The number of pairs is doubled at most twice while there is no verdict.
 
     Args:
-        arms: opens each of ORDER afresh, for a few pairs: who times a block of it. "again" is a second base.
+        runners: starts a fresh runner for each of ORDER, for a few pairs. Each times one block per call.
         tolerances: of each of METRICS, above 0.
-        tell: called with the number of pairs before they begin.
+        progress: called with the number of pairs before they are run.
 
     Raises:
-        UsageError: a tolerance that cannot be.
+        UsageError: a tolerance is not positive and finite.
     """
     for metric, tolerance in tolerances.items():
         if not 0 < tolerance < inf:
-            raise UsageError(f"the tolerance of the {metric} is {tolerance:g}; expected a part above 0, such as 0.05")
+            raise UsageError(f"the tolerance of the {metric} is {tolerance:g}; expected a share above 0, such as 0.05")
     rounds: list[Round] = []
-    compared: tuple[Compared, ...] = ()
+    metrics: tuple[MetricComparison, ...] = ()
     steps = 0
     for doubling in range(DOUBLINGS + 1):
         pairs = PAIRS * 2**doubling
-        tell(pairs)
+        progress(pairs)
         while len(rounds) < pairs:
             with runners() as blocks:
-                steps = steps or min(_steps(blocks[arm]) for arm in ("base", "candidate"))
-                rounds += [_round(blocks, k, steps) for k in range(FRESH)]
-        compared = tuple(compare(rounds, metric, tolerances[metric]) for metric in METRICS)
-        verdict = _verdict(compared)
+                steps = steps or min(_steps(blocks[name]) for name in ("base", "candidate"))
+                rounds += [_round(blocks, k, steps) for k in range(PAIRS_PER_PROCESS)]
+        metrics = tuple(compare(rounds, metric, tolerances[metric]) for metric in METRICS)
+        verdict = _verdict(metrics)
         if verdict != NO_VERDICT:
-            return Regression(verdict, "", pairs, steps, compared)
-    return Regression(NO_VERDICT, _why(compared, len(rounds)), len(rounds), steps, compared)
+            return LatencyComparison(verdict, "", pairs, steps, metrics)
+    return LatencyComparison(NO_VERDICT, _reason(metrics, len(rounds)), len(rounds), steps, metrics)
 
 
-def compare(rounds: Sequence[Round], metric: str, tolerance: float) -> Compared:
-    """One metric over the pairs that there are."""
-    base, candidate, again = ([each[arm][metric] for each in rounds] for arm in ORDER)
-    middle, low, high = interval([log(b / a) for a, b in zip(base, candidate, strict=True)])
-    _, again_low, again_high = interval([log(b / a) for a, b in zip(base, again, strict=True)])
-    parts = (exp(each) - 1 for each in (middle, low, high, again_low, again_high))
-    return Compared(metric, tolerance, float(np.median(base)), float(np.median(candidate)), *parts)
+def compare(rounds: Sequence[Round], metric: str, tolerance: float) -> MetricComparison:
+    """Compare one metric over the rounds."""
+    base, candidate, repeat = ([each[name][metric] for each in rounds] for name in ORDER)
+    median, low, high = interval([log(b / a) for a, b in zip(base, candidate, strict=True)])
+    _, repeat_low, repeat_high = interval([log(b / a) for a, b in zip(base, repeat, strict=True)])
+    slowdowns = (exp(each) - 1 for each in (median, low, high, repeat_low, repeat_high))
+    return MetricComparison(metric, tolerance, float(np.median(base)), float(np.median(candidate)), *slowdowns)
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float, float]:
-    """The median of some differences, and the two between which the true one lies with 95 % confidence.
+    """The median of the differences, and its 95 % confidence interval by the sign test.
 
-    The r-th least and the r-th most of them, by the sign test: whatever they are distributed like.
+    The bounds are the r-th smallest and the r-th largest difference; no distribution is assumed.
     """
     ordered = sorted(differences)
-    r = rank(len(ordered), CONFIDENCE)
+    r = sign_test_rank(len(ordered), CONFIDENCE)
     if not r:
         return float(np.median(ordered)), -inf, inf
     return float(np.median(ordered)), ordered[r - 1], ordered[-r]
 
 
 def _steps(block: Block) -> int:
-    """How many make a block, by what a few take."""
+    """The number of steps of a block, estimated from a short one."""
     us = float(np.median(block(LEAST_STEPS))) / 1000
     return max(LEAST_STEPS, round(BLOCK_US / max(us, BLOCK_US / MOST_STEPS)))
 
 
 def _round(blocks: Mapping[str, Block], k: int, steps: int) -> Round:
     order = ORDER if k % 2 == 0 else ORDER[::-1]
-    took = {arm: (np.sort(blocks[arm](steps)) / 1000).tolist() for arm in order}
-    return {arm: {metric: at(ordered, percent) for metric, percent in METRICS.items()} for arm, ordered in took.items()}
+    took = {name: (np.sort(blocks[name](steps)) / 1000).tolist() for name in order}
+    return {
+        name: {metric: nearest_rank(ordered, percent) for metric, percent in METRICS.items()}
+        for name, ordered in took.items()
+    }
 
 
-def _verdict(compared: Sequence[Compared]) -> str:
-    """REGRESSED where one metric is, OK where every one is."""
-    said = {each.verdict for each in compared}
-    if REGRESSED in said:
+def _verdict(metrics: Sequence[MetricComparison]) -> str:
+    """REGRESSED if a metric regressed, OK if all are OK."""
+    verdicts = {each.verdict for each in metrics}
+    if REGRESSED in verdicts:
         return REGRESSED
-    return OK if said == {OK} else NO_VERDICT
+    return OK if verdicts == {OK} else NO_VERDICT
 
 
-def _why(compared: Sequence[Compared], pairs: int) -> str:
-    told = []
-    for each in compared:
+def _reason(metrics: Sequence[MetricComparison], pairs: int) -> str:
+    reasons = []
+    for each in metrics:
         if not each.fit:
-            told.append(
-                f"the machine is unfit for the {each.metric}: the base against itself is {each.again_low:+.1%} to "
-                f"{each.again_high:+.1%}, and {each.tolerance:.0%} is borne"
+            reasons.append(
+                f"the machine is unfit for the {each.metric}: the base against itself is {each.repeat_low:+.1%} to "
+                f"{each.repeat_high:+.1%}, and the tolerance is {each.tolerance:.0%}"
             )
         elif each.verdict == NO_VERDICT:
-            told.append(
-                f"{pairs} pairs do not decide the {each.metric}: {each.low:+.1%} to {each.high:+.1%} is on both sides "
-                f"of {each.tolerance:.0%}"
+            reasons.append(
+                f"{pairs} pairs do not decide the {each.metric}: {each.low:+.1%} to {each.high:+.1%} includes the "
+                f"tolerance of {each.tolerance:.0%}"
             )
-    return "; ".join(told)
+    return "; ".join(reasons)

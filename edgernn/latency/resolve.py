@@ -1,4 +1,4 @@
-"""The terms of a budget: what is stated, else what a use of a device asks, else the model's own period."""
+"""Resolving a budget: explicit values, then a named rate of a board, then the period of the model."""
 
 from math import isclose
 
@@ -7,7 +7,7 @@ from edgernn.device.board import Device
 from edgernn.device.rates import RATES, StepRate, every
 from edgernn.errors import UsageError
 
-USUAL = "audio"  # of a device, where neither a use nor a period is known
+DEFAULT_RATE = "audio"  # of a board, if neither a rate nor a period is known
 
 
 def resolve_budget(
@@ -20,30 +20,31 @@ def resolve_budget(
     confidence: float = 0.95,
     own_period_us: float | None = None,
 ) -> Budget:
-    """The budget that is meant.
+    """Resolve a budget.
 
     Args:
-        device: whose uses count; those that every device has, unless given.
-        use: the name of one.
-        period_us, deadline_us, percentile, confidence: as Budget has them; each counts more than the use.
-        own_period_us: of the model, where it says one.
+        device: the board whose rates are known by name; by default the rates that every board has.
+        rate: the name of a rate, such as audio.
+        period_us, deadline_us, percentile, confidence: as in Budget; each overrides the rate.
+        own_period_us: the frame period of the model, if it states one.
 
     Raises:
-        UsageError: there is no such use, no period is known, a period and a use are stated, or the budget cannot be.
+        UsageError: the rate is unknown, no period is known, both a period and a rate are given, or the budget is
+            invalid.
     """
     if rate is not None and period_us is not None:
-        raise UsageError(f"a period and the use '{rate}', which has its own, cannot both be meant; state one")
-    meant = every(period_us) if period_us is not None else _rate(device, rate, own_period_us)
+        raise UsageError(f"a period and the rate '{rate}', which has its own period, exclude each other; give one")
+    resolved = every(period_us) if period_us is not None else _rate(device, rate, own_period_us)
     return Budget(
-        meant.period_us,
-        meant.deadline_us if deadline_us is None else deadline_us,
-        meant.percentile if percentile is None else percentile,
+        resolved.period_us,
+        resolved.deadline_us if deadline_us is None else deadline_us,
+        resolved.percentile if percentile is None else percentile,
         confidence,
     )
 
 
 def _rate(device: Device | None, name: str | None, own_period_us: float | None) -> StepRate:
-    """The use by its name; else the device's use of the model's period, or that period alone; else the usual one."""
+    """The rate by its name; else the board's rate with the model's period, or that period; else the default rate."""
     if name is not None:
         return (device or Device("this", "")).rate(name)
     if own_period_us is not None:
@@ -52,8 +53,8 @@ def _rate(device: Device | None, name: str | None, own_period_us: float | None) 
             (rate for rate in rates if isclose(rate.period_us, own_period_us, rel_tol=1e-6)), every(own_period_us)
         )
     if device is not None:
-        return device.rate(USUAL)
+        return device.rate(DEFAULT_RATE)
     raise UsageError(
-        "the model does not say how often a frame comes; state a period such as 10ms, or a use: "
+        "the model does not state its frame period; give a period such as 10ms, or a rate: "
         f"there are {', '.join(RATES)}"
     )

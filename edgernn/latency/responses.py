@@ -1,4 +1,4 @@
-"""The responses of a long run in an array: judged as edgernn.budget.verdict judges a list, for millions of steps."""
+"""Evaluating budgets on millions of responses: as edgernn.budget.verdict, on an array instead of a list."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,41 +7,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dispersion
-from edgernn.budget.verdict import Budget, Evaluation, judgement, passing
+from edgernn.budget.verdict import Budget, BudgetEvaluation, evaluate_sorted, passing_budget
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Responses:
-    """Float64 (steps,), in microseconds, in the order of the steps; one at least."""
+    """Float64 (steps,), in microseconds, in the order of the steps; at least one."""
 
     us: Array
 
     @cached_property
     def ordered(self) -> Array:
-        """The same in their order of size."""
+        """The responses, ascending."""
         return np.sort(self.us)
 
-    def evaluate(self, budget: Budget) -> Evaluation:
-        """As edgernn.budget.verdict.judge."""
-        late = self.us > budget.deadline_us
-        return judgement(self.ordered, int(late.sum()), _in_a_row(late), _dependence(late), budget)  # type: ignore[arg-type]
+    def evaluate(self, budget: Budget) -> BudgetEvaluation:
+        """As edgernn.budget.verdict.evaluate."""
+        missed = self.us > budget.deadline_us
+        longest, factor = _longest_run(missed), _dependence(missed)
+        return evaluate_sorted(self.ordered, int(missed.sum()), longest, factor, budget)  # type: ignore[arg-type]
 
-    def passing(self, budget: Budget) -> tuple[float | None, float | None]:
-        """As edgernn.budget.verdict.passing."""
-        return passing(self.ordered, budget, self.evaluate)  # type: ignore[arg-type]
+    def passing_budget(self, budget: Budget) -> tuple[float | None, float | None]:
+        """As edgernn.budget.verdict.passing_budget."""
+        return passing_budget(self.ordered, budget, self.evaluate)  # type: ignore[arg-type]
 
 
-def _in_a_row(late: NDArray[np.bool_]) -> int:
-    ends = np.flatnonzero(~np.concatenate([[False], late, [False]]))
+def _longest_run(missed: NDArray[np.bool_]) -> int:
+    ends = np.flatnonzero(~np.concatenate([[False], missed, [False]]))
     return int(np.diff(ends).max()) - 1
 
 
-def _dependence(late: NDArray[np.bool_]) -> float:
+def _dependence(missed: NDArray[np.bool_]) -> float:
     """As edgernn.budget.bursts.dependence."""
-    positions = np.flatnonzero(late)
+    positions = np.flatnonzero(missed)
     if len(positions) < FEW:
-        return cluster_size(positions.tolist(), len(late))
-    length = len(late) // BLOCKS
-    return dispersion(late[: length * BLOCKS].reshape(BLOCKS, length).sum(axis=1).tolist(), length)
+        return cluster_size(positions.tolist(), len(missed))
+    length = len(missed) // BLOCKS
+    return dispersion(missed[: length * BLOCKS].reshape(BLOCKS, length).sum(axis=1).tolist(), length)

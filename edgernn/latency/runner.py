@@ -1,7 +1,7 @@
-"""One arm of a comparison, or one run of a certificate: a process that opens an artifact and times it when asked.
+"""The measuring process of a check or an A/B comparison: it opens an artifact and times it on request.
 
-`python -m edgernn.latency.runner` reads requests, a line of JSON each, and answers with a line of JSON and the bytes of
-the arrays that it names. `edgernn.latency.worker` is the other end.
+`python -m edgernn.latency.runner` reads requests as lines of JSON. A reply is a line of JSON, followed by the bytes of
+the arrays that the line names. `edgernn.latency.worker` is the other end.
 """
 
 import json
@@ -18,63 +18,67 @@ from edgernn.errors import EdgernnError, FrameError
 from edgernn.files.frames import frames as read_frames
 from edgernn.interpreters.numpy import random_frames
 from edgernn.latency import arrivals
-from edgernn.latency.conditions import machine, moment
+from edgernn.latency.conditions import machine
 from edgernn.latency.measurement import measure
-from edgernn.latency.paced import timed, warmed
+from edgernn.latency.paced import time_steps, warm_up_on
 from edgernn.latency.steps import BLOCK, collector_paused
 from edgernn.process.child import end_with_parent
 from edgernn.runtime import program as programs
 from edgernn.version import VERSION
 
-FRAMES = 256  # random ones, given in turn
+FRAMES = 256  # random frames, repeated in order
 
-Answer = tuple[dict[str, Any], dict[str, arrivals.Times]]
+Reply = tuple[dict[str, Any], dict[str, arrivals.Times]]
 
 
 @dataclass(frozen=True)
-class Runner:
-    """What is open; nothing before the first request."""
+class Session:
+    """An open artifact: its step, and the frames to run it on."""
 
     step: Callable[[Any], Any]
     frames: list[Any]
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the requests end."""
-    held: list[Runner] = []
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Reply to each request until the input ends. The request "open" replaces the session of those after it."""
+    sessions: list[Session] = []
     for line in requests:
-        asked = json.loads(line)
+        arguments = json.loads(line)
         arrays: dict[str, arrivals.Times] = {}
         try:
-            said, arrays = VERBS[asked.pop("verb")](held, **asked)
+            fields, arrays = REQUESTS[arguments.pop("request")](sessions, **arguments)
         except EdgernnError as error:
-            said = {"error": type(error).__name__, "told": str(error)}
-        shapes = {name: len(array) for name, array in arrays.items()}
-        answers.write(json.dumps({**said, "arrays": shapes}).encode() + b"\n")
-        answers.writelines(array.tobytes() for array in arrays.values())
-        answers.flush()
+            fields = {"error": type(error).__name__, "message": str(error)}
+        lengths = {name: len(array) for name, array in arrays.items()}
+        replies.write(json.dumps({**fields, "arrays": lengths}).encode() + b"\n")
+        replies.writelines(array.tobytes() for array in arrays.values())
+        replies.flush()
 
 
-def _open(held: list[Runner], artifact: str, frames: str | None, threads: int, seed: int) -> Answer:
-    """Open it and make the first step, both timed: what a start from cold takes, once Python is there."""
+def _open(sessions: list[Session], artifact: str, frames: str | None, threads: int, seed: int) -> Reply:
+    """Open an artifact and run its first step, both timed: a cold start, without that of Python."""
     began = time.perf_counter_ns()
     program = programs.open(artifact, threads=threads)
     stream = program.stream()
     loaded = time.perf_counter_ns()
-    said = program.manifest
-    given = _frames(frames, program) if frames else list(random_frames(said.inputs, said.vocabulary_size, FRAMES, seed))
+    manifest = program.manifest
+    inputs = (
+        _frames(frames, program)
+        if frames
+        else list(random_frames(manifest.inputs, manifest.vocabulary_size, FRAMES, seed))
+    )
     start = time.perf_counter_ns()
-    stream.step(given[0])
+    stream.step(inputs[0])
     first = time.perf_counter_ns()
-    held[:] = [Runner(stream.step, given)]
+    sessions[:] = [Session(stream.step, inputs)]
     return {
         "edgernn": VERSION,
         "backend": program.backend,
         "sha256": program.sha256,
         "bytes": program.size,
-        "precision": said.precision,
-        "inputs": said.inputs,
-        "vocabulary_size": said.vocabulary_size,
+        "precision": manifest.precision,
+        "inputs": manifest.inputs,
+        "vocabulary_size": manifest.vocabulary_size,
         "machine": asdict(machine()),
         "load_us": (loaded - began) / 1000,
         "first_us": (first - start) / 1000,
@@ -82,49 +86,50 @@ def _open(held: list[Runner], artifact: str, frames: str | None, threads: int, s
 
 
 def _frames(path: str, program: programs.Program) -> list[Any]:
-    """All frames of a file, each tried, so that none is refused while it counts."""
-    given = list(read_frames(path, "int32" if program.manifest.vocabulary_size else "float32"))
+    """All frames of a file. Each is tried once, so that none is refused during the measurement."""
+    frames = list(read_frames(path, "int32" if program.manifest.vocabulary_size else "float32"))
     stream = program.stream()
-    for t, frame in enumerate(given):
+    for t, frame in enumerate(frames):
         try:
             stream.step(frame)
         except FrameError as error:
             raise FrameError(f"'{path}', frame {t}: {error}") from error
-    return given
+    return frames
 
 
-def _run(held: list[Runner], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Answer:
-    """Warm up, and run as edgernn.latency.measurement does."""
+def _run(sessions: list[Session], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Reply:
+    """Warm up and run, as edgernn.latency.measurement.measure."""
     due = arrivals.recorded(trace) if trace else arrivals.regular(steps, period_us)
-    found = measure(held[0].step, held[0].frames, due, back_to_back=back_to_back)
-    said = {
-        "warm_up_steps": found.warm_up_steps,
-        "settled": found.settled,
-        "implied": found.run.implied,
-        "moments": [asdict(each) for each in found.moments],
+    measurement = measure(sessions[0].step, sessions[0].frames, due, back_to_back=back_to_back)
+    times = measurement.times
+    fields = {
+        "warm_up_steps": measurement.warm_up_steps,
+        "settled": measurement.settled,
+        "implied": times.implied,
+        "machine_states": [asdict(each) for each in measurement.machine_states],
     }
-    return said, {"due": found.run.due, "start": found.run.start, "end": found.run.end}
+    return fields, {"due": times.due, "start": times.start, "end": times.end}
 
 
-def _warm(held: list[Runner]) -> Answer:
-    steps, settled = warmed(held[0].step, held[0].frames)
-    return {"warm_up_steps": steps, "settled": settled, "moment": asdict(moment())}, {}
+def _warm_up(sessions: list[Session]) -> Reply:
+    steps, settled = warm_up_on(sessions[0].step, sessions[0].frames)
+    return {"warm_up_steps": steps, "settled": settled}, {}
 
 
-def _block(held: list[Runner], steps: int) -> Answer:
-    """Time some steps back to back, after some that bring its data into the caches again."""
-    step, given = held[0].step, cycle(held[0].frames)
+def _block(sessions: list[Session], steps: int) -> Reply:
+    """Time steps back to back, after some that load the data into the caches."""
+    step, frames = sessions[0].step, cycle(sessions[0].frames)
     with collector_paused():
-        timed(step, given, BLOCK)
-        return {}, {"took": timed(step, given, steps)}
+        time_steps(step, frames, BLOCK)
+        return {}, {"took": time_steps(step, frames, steps)}
 
 
-VERBS: Mapping[str, Callable[..., Answer]] = MappingProxyType(
-    {"open": _open, "run": _run, "warm": _warm, "block": _block}
+REQUESTS: Mapping[str, Callable[..., Reply]] = MappingProxyType(
+    {"open": _open, "run": _run, "warm_up": _warm_up, "block": _block}
 )
 
 if __name__ == "__main__":
     end_with_parent()
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a runtime prints is no answer
-    serve(sys.stdin.buffer, answers)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # output of a runtime must not mix with the replies
+    serve(sys.stdin.buffer, replies)

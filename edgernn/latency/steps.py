@@ -1,4 +1,4 @@
-"""Measuring: how long a step takes, back to back, after a warm-up and with the garbage collector at rest."""
+"""Timing steps back to back, after a warm-up and with the garbage collector disabled."""
 
 import gc
 import time
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 
 from edgernn.process import interrupt
 
-BLOCK = 100  # steps whose median is one look at the warm-up
-SETTLED = 0.02  # of the median, between two looks
+BLOCK = 100  # steps of the warm-up that share one median
+SETTLED = 0.02  # relative difference of two medians
 GIVE_UP_S = 30.0
 
-ROUNDS = 11  # in which several take turns
-TURN = 300  # steps of each in a round
+ROUNDS = 11  # of interleaved timing
+STEPS_PER_ROUND = 300  # of each contender
 
 Clock = Callable[[], int]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Service times of steps that follow one another as fast as they can, in microseconds."""
+    """Service times of steps that run back to back, in microseconds."""
 
     steps: int
     p50_us: float
     p99_us: float
     worst_us: float
     warm_up_steps: int
-    settled: bool  # False when the warm-up was given up
+    settled: bool  # False if the warm-up was given up
 
 
 @interrupt.deferred()
@@ -41,7 +41,7 @@ def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = t
     Args:
         step: what to time.
         steps: how many, at least 1.
-        clock: nanoseconds; another one in tests.
+        clock: returns nanoseconds; replaced in tests.
     """
     with collector_paused():
         warm, settled = warm_up(step, clock)
@@ -50,42 +50,42 @@ def back_to_back(step: Callable[[], object], steps: int = 2000, clock: Clock = t
 
 
 @interrupt.deferred()
-def in_turn(
+def interleaved(
     steps: Mapping[str, Callable[[], object]],
     rounds: int = ROUNDS,
-    count: int = TURN,
+    count: int = STEPS_PER_ROUND,
     clock: Clock = time.perf_counter_ns,
 ) -> list[dict[str, float]]:
-    """Time several steps side by side, so that a machine that drifts decides nothing: all of them in every round.
+    """Time several steps side by side: each round times all of them, so drift of the machine affects all equally.
 
     Args:
         steps: what to time, by name.
-        rounds: at least 2; the first is a warm-up and does not count.
-        count: how often each is called in a round, after BLOCK calls that bring its data into the caches.
-        clock: nanoseconds; another one in tests.
+        rounds: at least 2; the first is a warm-up and is not counted.
+        count: calls of each step per round, after BLOCK calls that load its data into the caches.
+        clock: returns nanoseconds; replaced in tests.
 
     Returns:
-        For each round that counts the median time of each, in microseconds.
+        For each counted round, the median time of each step in microseconds.
     """
     with collector_paused():
-        return [{name: _turn(step, count, clock) for name, step in steps.items()} for _ in range(rounds)][1:]
+        return [{name: _median_us(step, count, clock) for name, step in steps.items()} for _ in range(rounds)][1:]
 
 
 def warm_up(step: Callable[[], object], clock: Clock) -> tuple[int, bool]:
-    """Steps until two medians in a row agree: (how many, whether they did); it gives up after 30 s."""
-    began, done, before = clock(), BLOCK, float(np.median(_time(step, BLOCK, clock)))
+    """Run steps until two consecutive medians agree, for at most 30 s. Returns the number of steps, and if they did."""
+    began, steps, before = clock(), BLOCK, float(np.median(_time(step, BLOCK, clock)))
     while clock() - began < GIVE_UP_S * 1e9:
-        now = float(np.median(_time(step, BLOCK, clock)))
-        done += BLOCK
-        if abs(now - before) <= SETTLED * before:
-            return done, True
-        before = now
-    return done, False
+        median = float(np.median(_time(step, BLOCK, clock)))
+        steps += BLOCK
+        if abs(median - before) <= SETTLED * before:
+            return steps, True
+        before = median
+    return steps, False
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Around what is timed: no garbage is looked for."""
+    """Disable the garbage collector while steps are timed."""
     was_on = gc.isenabled()
     gc.collect()
     gc.freeze()
@@ -98,7 +98,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _turn(step: Callable[[], object], count: int, clock: Clock) -> float:
+def _median_us(step: Callable[[], object], count: int, clock: Clock) -> float:
     _time(step, BLOCK, clock)
     return _percentile(np.sort(_time(step, count, clock)) / 1000, 50)
 

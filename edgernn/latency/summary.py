@@ -1,4 +1,4 @@
-"""What a check found, told: on one screen for a person, and as JSON for a program."""
+"""The result of a check as text on one screen, and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,226 +9,224 @@ from typing import Any
 import numpy as np
 
 from edgernn.budget.binomial import NO_VERDICT, PASS
-from edgernn.budget.verdict import CLEAN, Budget, Evaluation, by_chance
-from edgernn.latency.check import CERTIFIED_PROCESSES, CERTIFIED_S, Check
-from edgernn.latency.conditions import Machine, Moment, fingerprint
+from edgernn.budget.verdict import ASSUMED_BURST, Budget, BudgetEvaluation, p_value
+from edgernn.latency.check import CERTIFIED_PROCESSES, CERTIFIED_S, CheckResult
+from edgernn.latency.conditions import Machine, MachineState, fingerprint
 
 PERCENTS = (50, 90, 95, 99)
-KINDS: Mapping[str, str] = {
-    "response": "from a frame to its answer",
-    "service": "the step by itself",
-    "jitter": "late to begin",
+METRICS: Mapping[str, str] = {
+    "response": "from a frame to its output",
+    "service": "duration of the step",
+    "jitter": "delay of the start",
 }
+"""Metric of a step -> its meaning."""
 
 
-def text(found: Check) -> str:
-    """One screen."""
-    plan = found.plan
-    opened = found.processes[0].opened
+def text(result: CheckResult) -> str:
+    """The result on one screen."""
+    options = result.options
+    info = result.processes[0].info
     lines = [
-        f"{Path(plan.artifact).name} on {opened['backend']}: {asked(plan.budget)}",
-        f"{sentence(found)}: {_run(found)}",
-        *(f"  {why}" for why in found.reasons.values()),
+        f"{Path(options.artifact).name} on {info['backend']}: {budget_text(options.budget)}",
+        f"{qualified_verdict(result)}: {_run(result)}",
+        *(f"  {reason}" for reason in result.reasons.values()),
         "",
         f"{'us':12}" + "".join(f"{f'p{each}':>11}" for each in PERCENTS) + f"{'worst':>11}",
-        *(_row(found, kind) for kind in KINDS if kind != "jitter" or not plan.back_to_back),
+        *(_row(result, metric) for metric in METRICS if metric != "jitter" or not options.back_to_back),
         "",
-        *(_line(name, told) for name, told in figures(found).items()),
-        *(f"  {remark}" for remark in found.remarks),
+        *(f"{name:12}{value}" for name, value in figures(result).items()),
+        *(f"  {note}" for note in result.notes),
     ]
-    return "\n".join([*lines, *([""] if _warnings(found) else []), *_warnings(found)])
+    return "\n".join([*lines, *([""] if _warnings(result) else []), *_warnings(result)])
 
 
-def figures(found: Check) -> dict[str, str]:
-    """What was found beside the percentiles: a name and a sentence each."""
-    said, budget = found.evaluated, found.plan.budget
-    implied = ", implied" if found.plan.back_to_back else ""
+def figures(result: CheckResult) -> dict[str, str]:
+    """The figures other than the table of percentiles: name -> text."""
+    evaluation, budget = result.evaluation, result.options.budget
+    implied = ", implied" if result.options.back_to_back else ""
+    share = evaluation.misses / evaluation.steps
     return {
-        "misses": f"{said.misses:,} of {said.steps:,} ({said.misses / said.steps:.3%}), {said.longest:,} in a row",
-        f"p{budget.percentile:g}": _percentile(found) + implied,
-        "dependence": f"{said.dependence:.2f} steps are worth one that stands for itself",
-        "sure": ("by the steps alone, " if found.verdict != said.verdict else "") + sure(said, budget),
-        "processor": f"{found.share:.2%} of one core",
-        "cold start": _cold(found),
-        "would pass": would_pass(found),
-        "machine": _machine(found),
+        "misses": f"{evaluation.misses:,} of {evaluation.steps:,} ({share:.3%}), {evaluation.longest_run:,} in a row",
+        f"p{budget.percentile:g}": _percentile(result) + implied,
+        "dependence": f"{evaluation.dependence:.2f} steps count as one independent step",
+        "confidence": ("for the steps alone, " if result.verdict != evaluation.verdict else "")
+        + confidence_text(evaluation, budget),
+        "processor": f"{result.cpu_share:.2%} of one core",
+        "cold start": _cold_start(result),
+        "would pass": passing_budget_text(result),
+        "machine": _machine(result),
     }
 
 
-def failure(found: Check) -> str:
-    """Why a FAIL is one."""
-    said, budget = found.evaluated, found.plan.budget
-    late = f"{said.misses:,} of {said.steps:,} steps took more than {budget.deadline_us:,.6g} us"
-    return f"{late}, and {budget.percentile:g} % must not"
+def failure(result: CheckResult) -> str:
+    """The reason of a FAIL."""
+    evaluation, budget = result.evaluation, result.options.budget
+    late = f"{evaluation.misses:,} of {evaluation.steps:,} steps took more than {budget.deadline_us:,.6g} us"
+    return f"{late}; {budget.percentile:g} % must be in time"
 
 
-def as_json(found: Check) -> dict[str, Any]:
-    """All that is known but the single steps."""
-    plan, opened = found.plan, found.processes[0].opened
-    moments = [now for each in found.processes for now in each.measured.moments]
-    deadline, percentile = found.passing
+def as_json(result: CheckResult) -> dict[str, Any]:
+    """The result without the times of single steps, as `--json` prints it."""
+    options, info = result.options, result.processes[0].info
+    states = [state for each in result.processes for state in each.measurement.machine_states]
+    deadline, percentile = result.passing_budget
     return {
-        "verdict": found.verdict,
-        "as_found": found.as_found,
-        "sure": sure(found.evaluated, plan.budget),
-        "reasons": dict(found.reasons),
-        "remarks": list(found.remarks),
-        "publishable": found.publishable,
-        "mode": mode(found),
-        "budget": asdict(plan.budget),
-        "device": plan.device and plan.device.name,
-        "judged": asdict(found.evaluated),
+        "verdict": result.verdict,
+        "conditional": result.conditional,
+        "confidence": confidence_text(result.evaluation, options.budget),
+        "reasons": dict(result.reasons),
+        "notes": list(result.notes),
+        "publishable": result.publishable,
+        "mode": mode(result),
+        "budget": asdict(options.budget),
+        "device": options.device and options.device.name,
+        "evaluation": asdict(result.evaluation),
         "would_pass": {"deadline_us": deadline, "percentile": percentile},
-        "us": {kind: _summary(found, kind) for kind in KINDS},
-        "span_s": found.span_s,
-        "processor_share": found.share,
-        "cold": [{key: each.opened[key] for key in ("load_us", "first_us")} for each in found.processes],
-        "warm_up": [_warm(each.measured.warm_up_steps, each.measured.settled) for each in found.processes],
+        "us": {metric: _percentiles(result, metric) for metric in METRICS},
+        "span_s": result.span_s,
+        "processor_share": result.cpu_share,
+        "cold_start": [{key: each.info[key] for key in ("load_us", "first_us")} for each in result.processes],
+        "warm_up": [
+            {"steps": each.measurement.warm_up_steps, "settled": each.measurement.settled} for each in result.processes
+        ],
         "artifact": {
-            "path": plan.artifact,
-            **{key: opened[key] for key in ("sha256", "bytes", "precision", "backend", "edgernn")},
+            "path": options.artifact,
+            **{key: info[key] for key in ("sha256", "bytes", "precision", "backend", "edgernn")},
         },
-        "threads": plan.threads,
-        "seed": plan.seed,
-        "frames": plan.frames or "random",
-        "trace": plan.trace,
-        "machine": opened["machine"],
-        "moments": [asdict(now) for now in moments],
-        "major_faults": [each.measured.faults for each in found.processes],
-        "fingerprint": fingerprint(Machine(**opened["machine"]), moments[0], opened["backend"], plan.threads),
+        "threads": options.threads,
+        "seed": options.seed,
+        "frames": options.frames or "random",
+        "trace": options.trace,
+        "machine": info["machine"],
+        "machine_states": [asdict(state) for state in states],
+        "major_faults": [each.measurement.faults for each in result.processes],
+        "fingerprint": fingerprint(Machine(**info["machine"]), states[0], info["backend"], options.threads),
     }
 
 
-def asked(budget: Budget) -> str:
-    """The budget in words."""
+def budget_text(budget: Budget) -> str:
+    """The budget in one sentence."""
     return (
-        f"a frame every {_time(budget.period_us)}, {budget.percentile:g} % answered within "
-        f"{_time(budget.deadline_us)}, {budget.confidence:.0%} sure"
+        f"a frame every {_time(budget.period_us)}, {budget.percentile:g} % of the outputs within "
+        f"{_time(budget.deadline_us)}, {budget.confidence:.0%} confidence"
     )
 
 
-def sentence(found: Check) -> str:
-    """The verdict, and of what it is."""
-    whole = found.verdict == NO_VERDICT or not found.as_found
-    return found.verdict if whole else f"{found.verdict} on this machine as it was found"
+def qualified_verdict(result: CheckResult) -> str:
+    """The verdict, and the conditions that it is valid for."""
+    if result.verdict == NO_VERDICT or not result.conditional:
+        return result.verdict
+    return f"{result.verdict} in the present state of this machine"
 
 
-def sure(said: Evaluation, budget: Budget) -> str:
-    """How sure the steps alone make their verdict: what chance would have to do if it were wrong."""
-    if said.verdict == NO_VERDICT:
-        passes, fails = confidence(said.so_few), confidence(said.so_many)
+def confidence_text(evaluation: BudgetEvaluation, budget: Budget) -> str:
+    """The confidence of the verdict on the steps alone, and the probability of the misses if it were wrong."""
+    if evaluation.verdict == NO_VERDICT:
+        passes, fails = confidence(evaluation.p_value_pass), confidence(evaluation.p_value_fail)
         return (
-            f"{passes} that p{budget.percentile:g} is in time, {fails} that it is late; {budget.confidence:.0%} decide"
+            f"{passes} that p{budget.percentile:g} is in time, {fails} that it is late; a verdict needs "
+            f"{budget.confidence:.0%}"
         )
-    chance = by_chance(said, budget)
-    bursts = f", in bursts of {CLEAN}" if not said.misses else ""
-    many = ("so few misses" if said.misses else "no miss") if said.verdict == PASS else "so many misses"
-    once = "less than once in a million runs" if chance < 1e-6 else f"once in {1 / chance:,.0f} runs"
-    return (
-        f"{confidence(chance)}: were {100 - budget.percentile:.4g} % late{bursts}, {many} would come by chance {once}"
-    )
+    p = p_value(evaluation, budget)
+    bursts = f", in bursts of {ASSUMED_BURST}" if not evaluation.misses else ""
+    few = "as few misses" if evaluation.misses else "no miss"
+    misses = few if evaluation.verdict == PASS else "as many misses"
+    runs = "fewer than one in a million runs" if p < 1e-6 else f"one in {1 / p:,.0f} runs"
+    return f"{confidence(p)}: if {100 - budget.percentile:.4g} % were late{bursts}, {runs} would have {misses}"
 
 
-def confidence(chance: float) -> str:
-    """One less the chance, in percent, and never rounded up to certainty."""
-    if chance < 1e-6:
+def confidence(p: float) -> str:
+    """The confidence 1 - p in percent. It is rounded down, so that it never reads as certainty."""
+    if p < 1e-6:
         return "more than 99.9999 %"
-    digits = max(1, ceil(-log10(chance)) - 1)
-    return f"{floor((1 - chance) * 100 * 10**digits) / 10**digits:.{digits}f} %"
+    digits = max(1, ceil(-log10(p)) - 1)
+    return f"{floor((1 - p) * 100 * 10**digits) / 10**digits:.{digits}f} %"
 
 
-def mode(found: Check) -> str:
-    """How the frames came."""
-    if found.plan.back_to_back:
+def mode(result: CheckResult) -> str:
+    """How the frames arrived."""
+    if result.options.back_to_back:
         return "back to back, responses implied"
-    return "paced by recorded arrivals" if found.plan.trace else "paced"
+    return "paced by recorded arrivals" if result.options.trace else "paced"
 
 
-def would_pass(found: Check) -> str:
-    """A deadline, and a percentile, that the run would have passed."""
-    budget = found.plan.budget
-    deadline, percentile = found.passing
-    none = "no deadline within the period" if found.evaluated.steps >= budget.steps else "too few steps for a deadline"
-    within = f"{none if deadline is None else _time(ceil(deadline))} at p{budget.percentile:g}"
-    until = "no percentile" if percentile is None else f"p{percentile:g}"
-    return f"{within}; {until} at {_time(budget.deadline_us)}"
+def passing_budget_text(result: CheckResult) -> str:
+    """A deadline, and a percentile, with which the run would have passed."""
+    budget = result.options.budget
+    deadline, percentile = result.passing_budget
+    enough = result.evaluation.steps >= budget.steps
+    none = "no deadline within the period" if enough else "too few steps for a deadline"
+    tightest = none if deadline is None else f"a deadline of {_time(ceil(deadline))}"
+    highest = "no percentile" if percentile is None else f"p{percentile:g}"
+    return f"{tightest} at p{budget.percentile:g}; {highest} at a deadline of {_time(budget.deadline_us)}"
 
 
-def table(found: Check) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def table(result: CheckResult) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Head and rows of the percentiles, in microseconds."""
     rows = []
-    for kind, words in KINDS.items():
-        said = _summary(found, kind)
-        rows.append((f"{kind}: {words}", *(f"{said[key]:,.1f}" for key in said)))
+    for metric, meaning in METRICS.items():
+        percentiles = _percentiles(result, metric)
+        rows.append((f"{metric}: {meaning}", *(f"{us:,.1f}" for us in percentiles.values())))
     return ("us", *(f"p{each}" for each in PERCENTS), "worst"), tuple(rows)
 
 
-def _run(found: Check) -> str:
-    many = f" in {len(found.processes)} processes" if len(found.processes) > 1 else ""
-    return f"{mode(found)}, {found.evaluated.steps:,} steps, {found.span_s:,.1f} s{many}"
+def _run(result: CheckResult) -> str:
+    processes = f" in {len(result.processes)} processes" if len(result.processes) > 1 else ""
+    return f"{mode(result)}, {result.evaluation.steps:,} steps, {result.span_s:,.1f} s{processes}"
 
 
-def _warnings(found: Check) -> list[str]:
-    if found.plan.back_to_back:
-        return ["Implied: nothing waited for its frame, which flatters. Only a paced run may be published."]
-    if found.long:
+def _warnings(result: CheckResult) -> list[str]:
+    if result.options.back_to_back:
+        return ["Implied: no step waited for its frame, which is optimistic. Only a paced run may be published."]
+    if result.long:
         return []
-    return [f"A short run: {CERTIFIED_S:g} s paced in {CERTIFIED_PROCESSES} processes before p99 may be published."]
+    return [f"A short run: p99 may be published after {CERTIFIED_S:g} s, paced, in {CERTIFIED_PROCESSES} processes."]
 
 
-def _summary(found: Check, kind: str) -> dict[str, float]:
-    us = found.us(kind)
+def _percentiles(result: CheckResult, metric: str) -> dict[str, float]:
+    us = result.us(metric)
     ranks = np.percentile(us, PERCENTS, method="inverted_cdf").tolist()
     return {**{f"p{each}": value for each, value in zip(PERCENTS, ranks, strict=True)}, "worst": float(us.max())}
 
 
-def _row(found: Check, kind: str) -> str:
-    label = "implied" if found.plan.back_to_back and kind == "response" else kind
-    return f"{label:12}" + "".join(f"{us:11,.1f}" for us in _summary(found, kind).values())
+def _row(result: CheckResult, metric: str) -> str:
+    label = "implied" if result.options.back_to_back and metric == "response" else metric
+    return f"{label:12}" + "".join(f"{us:11,.1f}" for us in _percentiles(result, metric).values())
 
 
-def _percentile(found: Check) -> str:
-    said = found.evaluated
-    low, high = (None if us is None else _time(us) for us in (said.low_us, said.high_us))
-    sure = f"{found.plan.budget.confidence:.0%} sure of each"
+def _percentile(result: CheckResult) -> str:
+    evaluation = result.evaluation
+    low, high = (None if us is None else _time(us) for us in (evaluation.low_us, evaluation.high_us))
+    confidence = f"{result.options.budget.confidence:.0%} confidence for each"
     if low and high:
-        return f"{_time(said.value_us)}; between {low} and {high}, {sure}"
+        return f"{_time(evaluation.value_us)}; between {low} and {high}, {confidence}"
     bound = f"above {low}" if low else f"below {high}" if high else "too few steps for bounds"
-    return f"{_time(said.value_us)}; {bound}{f', {sure}' if low or high else ''}"
+    return f"{_time(evaluation.value_us)}; {bound}{f', {confidence}' if low or high else ''}"
 
 
-def _cold(found: Check) -> str:
-    opened = [each.opened for each in found.processes]
-    load, first = (max(each[key] for each in opened) for key in ("load_us", "first_us"))
-    warm = [_warm(each.measured.warm_up_steps, each.measured.settled) for each in found.processes]
-    steps = max(each["steps"] for each in warm)
+def _cold_start(result: CheckResult) -> str:
+    load, first = (max(each.info[key] for each in result.processes) for key in ("load_us", "first_us"))
+    steps = max(each.measurement.warm_up_steps for each in result.processes)
     return f"load {_time(load)}, first step {_time(first)}, {steps:,} steps to warm up"
 
 
-def _warm(steps: int, settled: bool) -> dict[str, Any]:
-    return {"steps": steps, "settled": settled}
+def _machine(result: CheckResult) -> str:
+    machine = result.processes[0].info["machine"]
+    first = result.processes[0].measurement.machine_states[0]
+    last = result.processes[-1].measurement.machine_states[-1]
+    return f"{machine['cpu'] or machine['level']}, governor {_governor(first)}, load {_load([first, last])}"
 
 
-def _machine(found: Check) -> str:
-    here = found.processes[0].opened["machine"]
-    first, last = found.processes[0].measured.moments[0], found.processes[-1].measured.moments[-1]
-    return f"{here['cpu'] or here['level']}, governor {_governor(first)}, load {_load([first, last])}"
+def _governor(state: MachineState) -> str:
+    return "unknown" if state.governors is None else ", ".join(state.governors)
 
 
-def _governor(now: Moment) -> str:
-    return "unknown" if now.governors is None else ", ".join(now.governors)
-
-
-def _load(moments: Sequence[Moment]) -> str:
-    return " then ".join("unknown" if now.load is None else f"{now.load:g}" for now in moments)
-
-
-def _line(name: str, said: str) -> str:
-    return f"{name:12}{said}"
+def _load(states: Sequence[MachineState]) -> str:
+    return " then ".join("unknown" if state.load is None else f"{state.load:g}" for state in states)
 
 
 def _time(us: float) -> str:
-    """Microseconds in a unit that a person reads."""
+    """Microseconds in a readable unit."""
     if us >= 1e6:
         return f"{us / 1e6:.4g} s"
     return f"{us / 1000:.4g} ms" if us >= 1000 else f"{us:.4g} us"

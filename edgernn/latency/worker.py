@@ -1,4 +1,4 @@
-"""A process that measures: asked over a pipe, in this Python or in another one."""
+"""The parent's end of a measuring process: requests over a pipe, to this Python or another one."""
 
 import json
 import os
@@ -20,25 +20,25 @@ from edgernn.latency.arrivals import Times
 from edgernn.process import interrupt
 from edgernn.version import VERSION
 
-LINES = 3  # of what a process said before it ended
+LINES = 3  # of stderr that are quoted when the process ends unexpectedly
 
 
 class Worker:
-    """One process of `edgernn.latency.runner`; as a context it ends with it."""
+    """A process of `edgernn.latency.runner`; the context manager ends it."""
 
     def __init__(self, python: str | os.PathLike[str] = sys.executable) -> None:
         self.python = os.fspath(python)
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the process
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with the process
         try:
             self._child = subprocess.Popen(  # noqa: S603
                 [self.python, "-P", "-m", "edgernn.latency.runner"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._said,
-                process_group=0,  # a Ctrl-C meets this process alone, which ends that one
+                stderr=self._stderr,
+                process_group=0,  # a Ctrl-C reaches this process alone, and this process ends the child
             )
         except OSError as error:
-            self._said.close()
+            self._stderr.close()
             raise UsageError(
                 f"'{self.python}' cannot be run: {error.strerror}; give the Python of an environment with edgernn"
             ) from error
@@ -49,60 +49,60 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._child.kill()
         self._child.communicate()
-        self._said.close()
+        self._stderr.close()
 
     def open(self, artifact: str, frames: str | None = None, threads: int = 1, seed: int = 0) -> dict[str, Any]:
-        """Open an artifact there: what it says of itself, and how long it took.
+        """Open an artifact in the process. Returns information on artifact, runtime and machine, and the load time.
 
         Raises:
             EdgernnError: as edgernn.open and the reading of frames.
             UsageError: that Python has no edgernn, or another version of it.
         """
-        said, _ = self.ask("open", artifact=artifact, frames=frames, threads=threads, seed=seed)
-        if said["edgernn"] != VERSION:
+        info, _ = self.ask("open", artifact=artifact, frames=frames, threads=threads, seed=seed)
+        if info["edgernn"] != VERSION:
             raise UsageError(
-                f"'{self.python}' has edgernn {said['edgernn']}, and this is {VERSION}: install the same in both"
+                f"'{self.python}' has edgernn {info['edgernn']}, and this is {VERSION}: install the same in both"
             )
-        return said
+        return info
 
     def ask(
-        self, verb: str, meanwhile: Callable[[], None] | None = None, after_s: float = 0.0, **given: Any
+        self, request: str, meanwhile: Callable[[], None] | None = None, after_s: float = 0.0, **arguments: Any
     ) -> tuple[dict[str, Any], dict[str, Times]]:
-        """One request and its answer: what it says, and its arrays.
+        """Send a request and wait for the reply. Returns its fields and its arrays.
 
         Args:
-            verb: one of edgernn.latency.runner.VERBS.
-            meanwhile: called once, unless the answer is there before `after_s` seconds.
-            after_s: when.
-            given: the verb's arguments.
+            request: one of edgernn.latency.runner.REQUESTS.
+            meanwhile: called once after `after_s` seconds, unless the reply has arrived by then.
+            after_s: delay of `meanwhile`.
+            arguments: of the request.
 
         Raises:
-            EdgernnError: the same as there.
+            EdgernnError: the error that the request raised.
             UsageError: the process has ended.
             Interrupted: a signal has arrived (edgernn.process.interrupt).
         """
         assert self._child.stdout is not None
-        self._send(json.dumps({"verb": verb, **given}).encode() + b"\n")
-        if meanwhile and not self._answers(after_s):
+        self._send(json.dumps({"request": request, **arguments}).encode() + b"\n")
+        if meanwhile and not self._wait(after_s):
             meanwhile()
-        self._answers(inf)
+        self._wait(inf)
         line = self._child.stdout.readline()
         if not line:
             raise self._ended()
         try:
-            said = json.loads(line)
-            shapes = said.pop("arrays")
+            reply = json.loads(line)
+            lengths = reply.pop("arrays")
         except (ValueError, KeyError, AttributeError):
             raise UsageError(f"'{self.python}' answers {line[:60]!r}; is it a Python with edgernn?") from None
-        held = {name: self._child.stdout.read(8 * n) for name, n in shapes.items()}
-        if any(len(held[name]) < 8 * n for name, n in shapes.items()):
+        buffers = {name: self._child.stdout.read(8 * n) for name, n in lengths.items()}
+        if any(len(buffers[name]) < 8 * n for name, n in lengths.items()):
             raise self._ended()
-        if "error" in said:
-            raise _made(said["error"], said["told"])
-        return said, {name: np.frombuffer(data, np.int64) for name, data in held.items()}
+        if "error" in reply:
+            raise _error(reply["error"], reply["message"])
+        return reply, {name: np.frombuffer(data, np.int64) for name, data in buffers.items()}
 
-    def _answers(self, seconds: float) -> bool:
-        """Whether it answers, or ends, within that time."""
+    def _wait(self, seconds: float) -> bool:
+        """Whether the process replies, or ends, within this time."""
         assert self._child.stdout is not None
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
@@ -112,7 +112,7 @@ class Worker:
         return False
 
     def _send(self, request: bytes) -> None:
-        """Write at once; a process that has ended must not end this one, whose command lets a broken pipe do so."""
+        """Write in one call. A process that has ended must not end this one by SIGPIPE, which the command allows."""
         assert self._child.stdin is not None
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
@@ -125,18 +125,18 @@ class Worker:
 
     def _ended(self) -> UsageError:
         self._child.wait()
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").splitlines()
-        told = " ".join(line.strip() for line in lines[-LINES:])
-        if "No module named" in told and "edgernn" in told:
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").splitlines()
+        message = " ".join(line.strip() for line in lines[-LINES:])
+        if "No module named" in message and "edgernn" in message:
             return UsageError(
                 f"'{self.python}' has no edgernn {VERSION}: '{self.python}' -m pip install edgernn=={VERSION}"
             )
-        return UsageError(f"'{self.python}' ended with {self._child.returncode} while it measured: {told}")
+        return UsageError(f"'{self.python}' ended with {self._child.returncode} during the measurement: {message}")
 
 
-def _made(kind: str, told: str) -> EdgernnError:
-    """The error that was raised there; a package that is missing there is not missing here."""
-    found = UsageError if kind == "MissingExtraError" else getattr(errors, kind)
-    made: EdgernnError = found(told)
-    return made
+def _error(kind: str, message: str) -> EdgernnError:
+    """The error that the process raised. A package that is missing there is not missing here."""
+    error_type = UsageError if kind == "MissingExtraError" else getattr(errors, kind)
+    error: EdgernnError = error_type(message)
+    return error

@@ -1,1 +1,1 @@
-"""Pages: one file of HTML each, with drawings and tables, that needs nothing from elsewhere."""
+"""Pages: self-contained HTML of checks and histories, with their drawings and templates."""

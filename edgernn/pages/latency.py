@@ -1,4 +1,4 @@
-"""The page of a check: its verdict, where the responses lie, how they went, and how they are spread."""
+"""The page of a check: the verdict, and the distribution of the responses and their course over the run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,43 +9,43 @@ from matplotlib import rc_context
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
-from edgernn.latency.check import Check
-from edgernn.latency.summary import as_json, asked, mode, table, text, would_pass
+from edgernn.latency.check import CheckResult
+from edgernn.latency.summary import as_json, budget_text, mode, passing_budget_text, table, text
 from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, svg
 from edgernn.pages.page import facts, fill, row
 
 Array = NDArray[np.float64]
 
 BINS = 60
-COLUMNS = 800  # into which a long run is gathered
-MARKED = 500  # misses that are marked; of more, the worst
+COLUMNS = 800  # that a long run is reduced to
+MARKED = 500  # misses that are marked, the longest
 TICKS = (50, 90, 99, 99.9, 99.99, 99.999)
 
 
-def page(found: Check) -> str:
-    """The page, complete in itself: it opens without a network."""
-    responses, deadline = found.us("response"), found.plan.budget.deadline_us
-    head, rows = table(found)
+def page(result: CheckResult) -> str:
+    """The page as self-contained HTML; it opens without a network."""
+    responses, deadline = result.us("response"), result.options.budget.deadline_us
+    head, rows = table(result)
     return fill(
         "latency.html",
-        title=f"{found.verdict}: {found.plan.artifact}",
-        asked=asked(found.plan.budget),
-        mode=mode(found),
-        tiles=_tiles(found),
-        reasons=[*found.reasons.values(), *found.remarks],
-        passing=would_pass(found),
+        title=f"{result.verdict}: {result.options.artifact}",
+        budget=budget_text(result.options.budget),
+        mode=mode(result),
+        tiles=_tiles(result),
+        reasons=[*result.reasons.values(), *result.notes],
+        passing=passing_budget_text(result),
         drawn=[histogram(responses, deadline), spread(responses, deadline)],
-        series=series(responses, deadline, found.plan.budget.period_us),
+        series=series(responses, deadline, result.options.budget.period_us),
         head=head,
         rows=tuple(row(*cells) for cells in rows),
-        text=text(found),
-        record=facts(_record(found)),
+        text=text(result),
+        record=facts(_record(result)),
     )
 
 
 @rc_context(STYLE)
 def histogram(responses_us: Array, deadline_us: float) -> Markup:
-    """How many responses took how long; both scales logarithmic, so that a single late one is seen."""
+    """Histogram of the responses. Both scales are logarithmic, so that a single late response is visible."""
     axes = axes_of(4.6, 3.0)
     low, high = max(float(responses_us.min()), 1e-3), max(float(responses_us.max()), deadline_us)
     edges = np.geomspace(low * 0.95, high * 1.05, BINS)
@@ -57,12 +57,12 @@ def histogram(responses_us: Array, deadline_us: float) -> Markup:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.legend()
-    return svg(axes, "how many responses took how long")
+    return svg(axes, "histogram of the responses")
 
 
 @rc_context(STYLE)
 def spread(responses_us: Array, deadline_us: float) -> Markup:
-    """The response at every percentile, as far as there are steps to say."""
+    """The response at every percentile that the number of steps allows."""
     axes = axes_of(4.6, 3.0)
     ordered, n = np.sort(responses_us), len(responses_us)
     ranks = np.unique(n - np.geomspace(n, 1, 400).round().astype(int))
@@ -81,7 +81,7 @@ def spread(responses_us: Array, deadline_us: float) -> Markup:
 
 @rc_context(STYLE)
 def series(responses_us: Array, deadline_us: float, period_us: float) -> Markup:
-    """The responses over the run, the worst of each column where it is long, every miss marked."""
+    """The responses over the run, or the worst of each column if the run is long, with the misses marked."""
     axes = axes_of(9.4, 3.0)
     n = len(responses_us)
     starts = np.unique(np.linspace(0, n, min(n, COLUMNS), endpoint=False).astype(int))
@@ -93,26 +93,26 @@ def series(responses_us: Array, deadline_us: float, period_us: float) -> Markup:
     if marked.size:
         axes.plot(marked * at, responses_us[marked], ".", color=COLOURS[1], label=f"misses ({misses.size:,})")
     axes.axhline(deadline_us, color=INK, linewidth=1, linestyle="dashed", label="deadline")
-    axes.set(xlabel="seconds of frames", ylabel="response, us", yscale="log", xmargin=0.01)
+    axes.set(xlabel="time of the frame, s", ylabel="response, us", yscale="log", xmargin=0.01)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     return svg(axes, "the responses over the run")
 
 
-def _tiles(found: Check) -> Sequence[tuple[str, str]]:
-    said = found.evaluated
+def _tiles(result: CheckResult) -> Sequence[tuple[str, str]]:
+    evaluation = result.evaluation
     return (
-        ("verdict", found.verdict),
-        (f"p{found.plan.budget.percentile:g}, us", f"{said.value_us:,.1f}"),
-        ("misses", f"{said.misses:,} of {said.steps:,}"),
-        ("worst run of misses", f"{said.longest:,}"),
-        ("of one core", f"{found.share:.2%}"),
+        ("verdict", result.verdict),
+        (f"p{result.options.budget.percentile:g}, us", f"{evaluation.value_us:,.1f}"),
+        ("misses", f"{evaluation.misses:,} of {evaluation.steps:,}"),
+        ("misses in a row", f"{evaluation.longest_run:,}"),
+        ("of one core", f"{result.cpu_share:.2%}"),
     )
 
 
-def _record(found: Check) -> Mapping[str, Any]:
-    """What the figures belong to."""
-    said = as_json(found)
-    kept = ("budget", "device", "artifact", "threads", "seed", "frames", "trace", "machine")
-    moments = {f"moment {k}": now for k, now in enumerate(said["moments"])}
-    return {**{name: said[name] for name in kept}, **moments}
+def _record(result: CheckResult) -> Mapping[str, Any]:
+    """The conditions of the measurement."""
+    fields = as_json(result)
+    names = ("budget", "device", "artifact", "threads", "seed", "frames", "trace", "machine")
+    states = {f"machine state {k}": state for k, state in enumerate(fields["machine_states"])}
+    return {**{name: fields[name] for name in names}, **states}

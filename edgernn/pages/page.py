@@ -1,12 +1,12 @@
-"""Filling a page: one file of HTML that needs nothing from elsewhere, with every text escaped."""
+"""Rendering a page: one self-contained file of HTML, with all text escaped."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-Cell = tuple[str, str]  # what a cell of a table says, and a smaller word below it
-Row = tuple[Cell, ...]
+TableCell = tuple[str, str]  # text, and a smaller line below it
+TableRow = tuple[TableCell, ...]
 
 PAGES = Environment(
     loader=PackageLoader("edgernn.pages"),
@@ -17,18 +17,18 @@ PAGES = Environment(
 )
 
 
-def fill(name: str, /, **said: Any) -> str:
-    """A page by the name of its file in templates/, filled; what is no Markup is escaped."""
-    return PAGES.get_template(name).render(said)
+def fill(name: str, /, **values: Any) -> str:
+    """Render a template from templates/ with these values; everything but Markup is escaped."""
+    return PAGES.get_template(name).render(values)
 
 
-def row(*cells: str) -> Row:
-    """A row of a table whose cells have nothing below."""
+def row(*cells: str) -> TableRow:
+    """A row of a table, without smaller lines."""
     return tuple((cell, "") for cell in cells)
 
 
 def number(value: float) -> str:
-    """Four digits, as a person reads them."""
+    """A number with about four digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -37,13 +37,13 @@ def kib(size: int) -> str:
     return f"{size / 1024:,.1f}"
 
 
-def facts(table: Mapping[str, Any]) -> tuple[Row, ...]:
-    """A row for every value in tables of tables; what is not known is a stroke."""
+def facts(table: Mapping[str, Any]) -> tuple[TableRow, ...]:
+    """A row for every value of nested tables; None is shown as "-"."""
     return tuple(row(name, "-" if value is None else str(value)) for name, value in flat(table))
 
 
 def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value in tables of tables, by a name such as "versions.numpy"."""
+    """Every value of nested tables, with a name such as "versions.numpy"."""
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{above}{name}.")

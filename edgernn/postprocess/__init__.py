@@ -1,1 +1,1 @@
-"""What is made of a stream's answers: keywords, anomalies, text."""
+"""Post-processing of a stream's outputs: keyword detection, anomaly scores, text generation."""

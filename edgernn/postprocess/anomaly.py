@@ -1,4 +1,4 @@
-"""How unusual the errors of a forecast are of late, as a number from 0 to 1."""
+"""Anomaly scores from forecast errors: how unusual the recent errors are, from 0 to 1."""
 
 from dataclasses import dataclass
 from math import erfc, isfinite, sqrt
@@ -13,77 +13,73 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """The anomaly likelihood of S. Ahmad et al. (Neurocomputing 262, 2017): errors of late against those of long.
+class AnomalyLikelihood:
+    """The anomaly likelihood of S. Ahmad et al. (Neurocomputing 262, 2017): recent errors against long-term ones.
 
-    With the mean and deviation of the last `window` errors, the mean of the last `short` ones is so and so many
-    deviations above; the score is 1 less the part of a normal distribution that lies further out.
+    The mean of the last `short` errors is standardized by the mean and the standard deviation of the last `window`
+    errors. The score is the value of the normal distribution function there.
 
     Attributes:
-        window: errors that say what is usual.
-        short: errors that say how it is now.
-        warm: errors until the first score; it is 0 before.
+        window: number of long-term errors.
+        short: number of recent errors.
+        warm_up: number of errors before the first score; the score is 0 until then.
 
     Raises:
-        UsageError: numbers that do not fit.
+        UsageError: not 1 <= short < warm_up <= window.
     """
 
     window: int = 2000
     short: int = 10
-    warm: int = 300
+    warm_up: int = 300
 
     def __post_init__(self) -> None:
-        if not 1 <= self.short < self.window or not self.short < self.warm <= self.window:
-            raise UsageError(
-                f"{self} arrived; expected at least one error for short, more for warm, and as many or more for window"
-            )
+        if not 1 <= self.short < self.warm_up <= self.window:
+            raise UsageError(f"{self} arrived; expected 1 <= short < warm_up <= window")
 
 
-class Scorer:
-    """The score of one stream, in memory for `window` errors.
+class AnomalyScorer:
+    """Scores one stream; it stores `window` errors.
 
     Args:
-        likelihood: how to score.
+        likelihood: parameters of the score.
     """
 
-    def __init__(self, likelihood: Likelihood | None = None) -> None:
-        self.likelihood = likelihood or Likelihood()
+    def __init__(self, likelihood: AnomalyLikelihood | None = None) -> None:
+        self.likelihood = likelihood or AnomalyLikelihood()
         self._errors = np.zeros(self.likelihood.window)
         self._seen = 0
 
     def step(self, forecast: float, value: float) -> float:
-        """The score of what has come, given what was foretold for it.
+        """The score after a new value and the forecast for it.
 
         Raises:
-            FrameError: one of them is not finite; nothing has changed.
+            FrameError: the value or the forecast is not finite; the state is unchanged.
         """
         if not (isfinite(forecast) and isfinite(value)):
-            raise FrameError(
-                f"forecast {forecast} and value {value} arrived; expected finite numbers: leave the step out"
-            )
-        said = self.likelihood
-        self._errors[self._seen % said.window] = abs(float(value) - float(forecast))
+            raise FrameError(f"forecast {forecast} and value {value} arrived; expected finite numbers; skip this step")
+        likelihood = self.likelihood
+        self._errors[self._seen % likelihood.window] = abs(float(value) - float(forecast))
         self._seen += 1
-        if self._seen < said.warm:
+        if self._seen < likelihood.warm_up:
             return 0.0
-        usual = self._errors[: self._seen]
-        deviation = float(usual.std())
-        late = self._errors[np.arange(self._seen - said.short, self._seen) % said.window]
-        above = float(late.mean() - usual.mean())
-        if deviation <= ALIKE * float(usual.max()):
+        errors = self._errors[: self._seen]
+        deviation = float(errors.std())
+        recent = self._errors[np.arange(self._seen - likelihood.short, self._seen) % likelihood.window]
+        increase = float(recent.mean() - errors.mean())
+        if deviation <= CONSTANT * float(errors.max()):
             return 0.5
-        return 1 - erfc(above / deviation / sqrt(2)) / 2
+        return 1 - erfc(increase / deviation / sqrt(2)) / 2
 
     def reset(self) -> None:
-        """As if nothing had been seen."""
+        """Forget all errors."""
         self._seen = 0
 
     @property
     def state(self) -> Array:
-        """The errors so far, the last one last, float64 (at most window,); a copy. Give it back to go on from there.
+        """The errors so far, in order, float64 (at most window,); a copy. Setting it resumes from there.
 
         Raises:
-            StateError: on setting, more errors than the window has, or no errors.
+            StateError: on setting, the value is not an array of finite errors, or is longer than the window.
         """
         known = min(self._seen, self.likelihood.window)
         return self._errors[np.arange(self._seen - known, self._seen) % self.likelihood.window]
@@ -93,10 +89,10 @@ class Scorer:
         fits = isinstance(errors, np.ndarray) and errors.dtype == np.float64 and errors.ndim == 1
         if not fits or len(errors) > len(self._errors) or not (np.isfinite(errors) & (errors >= 0)).all():
             raise StateError(
-                f"a state of another kind arrived; expected at most {len(self._errors)} errors as `state` gives them"
+                f"an invalid state arrived; expected at most {len(self._errors)} errors, as returned by `state`"
             )
         self._errors[: len(errors)] = errors
         self._seen = len(errors)
 
 
-ALIKE = 1e-9  # errors that differ by less, as a part of the largest, are all the same
+CONSTANT = 1e-9  # errors whose standard deviation is a smaller share of the largest count as constant

@@ -1,1 +1,1 @@
-"""Processes: signals that are not lost, and programs that end with this one."""
+"""Processes: signal handling without lost signals, and child processes that end with this one."""

@@ -1,4 +1,4 @@
-"""Programs that are run and waited for, and that end with this one."""
+"""Running child processes that end with this process."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from contextlib import suppress
 from edgernn.process import interrupt
 
 PR_SET_PDEATHSIG = 1
-GRACE_S = 2.0  # between SIGTERM, at which a compiler removes its own temporary files, and SIGKILL
+GRACE_S = 2.0  # from SIGTERM, on which a compiler removes its temporary files, to SIGKILL
 
 
 @interrupt.deferred()
@@ -19,21 +19,21 @@ def run(
     folder: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and read what it prints.
+    """Run a program and capture its output.
 
-    It is the leader of a process group of its own, so that a Ctrl-C meets this process alone; when this one is
-    interrupted, or raises anything else, the whole group is ended first.
+    It runs in a process group of its own, so that a Ctrl-C reaches this process alone. When this process is interrupted
+    or another exception occurs, the whole group is ended first.
 
     Args:
         call: the program and its arguments.
-        folder: where it runs; here unless given.
-        environment: its variables; those of this process unless given.
+        folder: its working directory; by default that of this process.
+        environment: its environment variables; by default those of this process.
 
     Raises:
-        OSError: it cannot be run.
+        OSError: the program cannot be run.
         Interrupted: a signal has arrived (edgernn.process.interrupt).
     """
-    child = subprocess.Popen(  # noqa: S603  the caller's own program
+    child = subprocess.Popen(  # noqa: S603  the program comes from the caller
         call,
         cwd=folder,
         env=environment,
@@ -44,7 +44,7 @@ def run(
         process_group=0,
     )
     try:
-        printed, complaint = _waited(child)
+        printed, complaint = _wait(child)
     except BaseException:
         _end(child)
         raise
@@ -52,18 +52,18 @@ def run(
 
 
 def end_with_parent() -> None:
-    """Let the kernel end this process when the one that started it dies, by SIGKILL too (Linux, prctl(2))."""
+    """Make the kernel end this process when its parent dies, even by SIGKILL (Linux, prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
-def _waited(child: subprocess.Popen[str]) -> tuple[str, str]:
+def _wait(child: subprocess.Popen[str]) -> tuple[str, str]:
     while True:
         with suppress(subprocess.TimeoutExpired), interrupt.waiting():
             return child.communicate(timeout=interrupt.LONGEST_WAIT_S)
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """End a program and all that it has started."""
+    """End a program and its child processes."""
     _signal(child, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_S)

@@ -1,20 +1,20 @@
-"""SIGINT and SIGTERM without losses: a handler notes the signal, and ordinary code raises it.
+"""SIGINT and SIGTERM without losses: the handler sets a flag, and ordinary code raises the exception.
 
-Python runs a handler between any two bytecodes, also inside a weakref callback or a `__del__`. It discards whatever is
-raised there, so the KeyboardInterrupt of the default handler can be lost. The handler here sets a flag, and the flag
-stays set until the outermost block is left: `check` raises it, and so does the end of each block.
+Python runs a handler between any two bytecodes, also inside a weakref callback or a `__del__`. It discards exceptions
+from there, so the KeyboardInterrupt of the default handler can be lost. The handler here sets a flag that stays set
+until the outermost block is left: `check` raises the exception, and so does the end of each block.
 
 - `deferred` is for long phases: the handler only sets the flag. The phase calls `check` at every batch, candidate,
   trial or step, and waits by `sleep` or inside `waiting`.
-- `prompt` is for the rest of a program: the handler sets the flag and raises too, which ends a blocking call.
+- `prompt` is for the rest of a program: the handler sets the flag and also raises, which ends a blocking call.
 
-A second signal ends the process at once, by the signal itself, as soon as Python runs its handler: nothing is cleaned
-up, and what is left on the disk is what SIGKILL would leave (`edgernn.files.temporary` removes it in the next run). A
-second one within TWIN_S is the same request, since `timeout` and launchers signal the process and then its group.
+A second signal ends the process by that signal as soon as Python runs its handler. Nothing is cleaned up, and the files
+on disk are as after SIGKILL (`edgernn.files.temporary` removes the temporary ones in the next run). A second signal
+within TWIN_S counts as the same request, because `timeout` and launchers signal the process and then its group.
 
-A signal that is ignored stays ignored, as a shell arranges for what runs in the background. The handler before, one of
-C too, is put back when the outermost block is left. Handlers belong to the main thread: in another one the blocks
-install nothing, and `check` raises what the main thread was sent.
+An ignored signal stays ignored, as a shell sets it for background processes. The previous handler, including one in C,
+is restored when the outermost block is left. Handlers belong to the main thread: in another thread the blocks install
+nothing, and `check` raises for a signal to the main thread.
 """
 
 import ctypes
@@ -30,15 +30,15 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TWIN_S = 0.2
-LONGEST_WAIT_S = 1.0  # a signal that arrives just before a system call does not end it; the next call is not begun
-ACTION_BYTES = 1024  # more than struct sigaction takes on any Linux
+LONGEST_WAIT_S = 1.0  # a signal just before a system call does not end that call, but prevents the next one
+ACTION_BYTES = 1024  # larger than struct sigaction on any Linux
 
 Installed = tuple[int, Any, Any]
-"""A signal that is handled here, the handler that Python knew before, and the one that the kernel knew."""
+"""A signal that is handled here, its previous handler in Python, and the one in the kernel."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked this process to end.
+    """A signal requested the end of this process.
 
     Attributes:
         signal: SIGINT or SIGTERM.
@@ -56,20 +56,20 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class _Process:
-    """What this process was sent, and how its handler answers."""
+    """The signal that this process received, and the mode of its handler."""
 
-    received: int = 0  # the first signal; 0 for none
+    received: int = 0  # the first signal; 0 if there is none
     at_s: float = 0.0
-    depth: int = 0  # of blocks in the main thread
-    raises: bool = False  # whether the handler raises at once
-    handlers: dict[int, Any] = field(default_factory=dict)  # that belong to each signal inside the blocks
+    depth: int = 0  # of nested blocks in the main thread
+    raises: bool = False  # whether the handler raises
+    handlers: dict[int, Any] = field(default_factory=dict)  # of each signal inside the blocks
 
 
 _process = _Process()
 
 
 def check() -> None:
-    """Raise the signal that has arrived, if any; again at every call until the outermost block is left.
+    """Raise Interrupted if a signal has arrived, at every call until the outermost block is left.
 
     Raises:
         Interrupted: a signal has arrived inside `deferred` or `prompt`.
@@ -80,12 +80,12 @@ def check() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """A block in which a signal raises nothing by itself: the next `check` does, or the end of the block.
+    """A block in which a signal does not raise at once: the next `check` raises, or the end of the block.
 
-    It may be nested, decorate a function, and stand in any thread.
+    Blocks may be nested, decorate a function, and be used in any thread.
 
     Raises:
-        Interrupted: a signal arrived, and whatever else was raised meanwhile is its cause.
+        Interrupted: a signal has arrived; another exception of the block becomes its cause.
     """
     with _block(raises=False):
         yield
@@ -93,7 +93,7 @@ def deferred() -> Iterator[None]:
 
 @contextmanager
 def prompt() -> Iterator[None]:
-    """A block in which a signal raises at once; where Python discards that, the next `check` or the end raises it.
+    """A block in which a signal raises at once. If Python discards that, the next `check` or the block's end raises.
 
     Raises:
         Interrupted: as `deferred`.
@@ -104,10 +104,10 @@ def prompt() -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Around a call that blocks and changes nothing: a signal ends it at once, also inside `deferred`.
+    """A block around a blocking call without side effects: a signal ends it at once, also inside `deferred`.
 
-    A signal may arrive between the last bytecode and the system call, which then knows nothing of it: let no call
-    block for more than LONGEST_WAIT_S, and call it again.
+    A signal may arrive between the last bytecode and the system call, which is then not interrupted: limit each call to
+    LONGEST_WAIT_S, and repeat it.
     """
     if not _in_main_thread():
         check()
@@ -125,7 +125,7 @@ def waiting() -> Iterator[None]:
 
 
 def sleep(seconds: float) -> None:
-    """As time.sleep, but a signal ends it.
+    """Sleep like time.sleep, but end at a signal.
 
     Raises:
         Interrupted: a signal has arrived.
@@ -138,7 +138,7 @@ def sleep(seconds: float) -> None:
 
 
 def reinstall() -> None:
-    """Put the handlers of the block in force again, after a library has installed its own inside it."""
+    """Install the handlers of the block again, after a library has replaced them."""
     if _in_main_thread():
         for number, handler in _process.handlers.items():
             signal.signal(number, handler)
@@ -157,7 +157,7 @@ def _block(*, raises: bool) -> Iterator[None]:
         _process.raises = raises
         yield
     except BaseException as error:
-        _process.raises = False  # first of all: nothing below is torn
+        _process.raises = False  # first, so that the handler does not interrupt what follows
         received = _leave(before, installed)
         if received and not isinstance(error, Interrupted):
             raise Interrupted(received) from error
@@ -169,7 +169,7 @@ def _block(*, raises: bool) -> Iterator[None]:
 
 
 def _leave(raises: bool, installed: list[Installed]) -> int:
-    """End a block: the signal that has arrived, or 0. The outermost one restores the handlers, and forgets it."""
+    """End a block. Returns the signal that has arrived, or 0. The outermost block restores the handlers."""
     _process.depth -= 1
     received = _process.received
     if not _process.depth:
@@ -194,32 +194,32 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 
 def _install() -> list[Installed]:
-    """Handle each signal here that is not ignored."""
-    found: list[Installed] = []
+    """Install the handler for each signal that is not ignored."""
+    installed: list[Installed] = []
     for number in SIGNALS:
         before = signal.getsignal(number)
-        if before is None:  # it is of C, from before Python began, which cannot put it back: it decides
+        if before is None:  # installed in C before Python started, and Python cannot restore it: keep it
             continue
         _process.handlers[number] = signal.SIG_IGN if before == signal.SIG_IGN else _handle
         if before != signal.SIG_IGN:
-            found.append((number, before, _action(number)))
+            installed.append((number, before, _action(number)))
             signal.signal(number, _handle)
-    return found
+    return installed
 
 
 def _restore(installed: list[Installed]) -> None:
     _process.handlers.clear()
-    for number, handler, action in reversed(installed):  # that of SIGINT, which may raise, at last
+    for number, handler, action in reversed(installed):  # SIGINT last, because its handler may raise
         signal.signal(number, handler)
-        _action(number, action)  # a library in C may have installed its own behind Python's back
+        _action(number, action)  # a C library may have changed it without Python
 
 
 def _action(number: int, new: Any = None) -> Any:
-    """The `struct sigaction` of a signal, opaque; and a new one in its place, where it is given."""
-    held = ctypes.create_string_buffer(ACTION_BYTES)
-    if ctypes.CDLL(None, use_errno=True).sigaction(number, new, held):
+    """Return the `struct sigaction` of a signal as opaque bytes, and replace it by `new` unless that is None."""
+    previous = ctypes.create_string_buffer(ACTION_BYTES)
+    if ctypes.CDLL(None, use_errno=True).sigaction(number, new, previous):
         raise OSError(ctypes.get_errno(), f"sigaction of {number}")
-    return held
+    return previous
 
 
 def _in_main_thread() -> bool:

@@ -91,7 +91,7 @@ class Stream:
             self._run = holding(self._run, self._x, self._held)
         self.monitor = monitor if monitor is None or isinstance(monitor, Monitor) else Monitor(monitor)
         if self.monitor is not None:
-            self._run = self.monitor.watched(self._run)
+            self._run = self.monitor.wrap(self._run)
         self._vocabulary_size, self._limit = manifest.vocabulary_size, manifest.limit
         self._names = tuple(manifest.states.items())
         self._initial_state = initial_state
@@ -222,7 +222,7 @@ class Stream:
 
     def _check_alone(self) -> None:
         """Refuse to read or change a state while a step changes it; a hook is told between two steps."""
-        if self._busy and not (self.monitor is not None and self.monitor.telling):
+        if self._busy and not (self.monitor is not None and self.monitor.in_hook):
             raise self._shared()
 
     def _check_out(self, out: Any) -> None:

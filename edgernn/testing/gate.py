@@ -1,4 +1,4 @@
-"""A gate for tests: a model measured or counted, and held against a budget and a baseline."""
+"""The gate of a test: measure a model or count its instructions, and check its budget and its baseline."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -7,34 +7,34 @@ from typing import Any
 
 from edgernn.artifact import rnn
 from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
-from edgernn.budget.verdict import Budget, at, by_chance, microseconds
+from edgernn.budget.verdict import Budget, microseconds, nearest_rank, p_value
 from edgernn.device.board import Device, load
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.files.toml import misspelt
 from edgernn.interpreters.numpy import random_frames
 from edgernn.latency import arrivals, baseline, history
 from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline
-from edgernn.latency.check import Check, CheckPlan, Process, evaluated
+from edgernn.latency.check import CheckOptions, CheckResult, ProcessRun, evaluate_runs
 from edgernn.latency.conditions import fingerprint, machine
 from edgernn.latency.history import Entry
-from edgernn.latency.measurement import Measured
+from edgernn.latency.measurement import Measurement
 from edgernn.latency.summary import confidence, failure
 from edgernn.model.graph import Graph
 from edgernn.runtime import program as programs
 
-Measure = Callable[..., Measured]
-"""As edgernn.latency.measurement.measure; another one in tests."""
+Measure = Callable[..., Measurement]
+"""As edgernn.latency.measurement.measure; replaced in tests."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a test asks of a model.
+class Requirement:
+    """The requirement of a test on a model.
 
     Attributes:
-        budget: None where only a baseline counts.
-        device: whose budget it is.
-        steps: how many are measured.
-        back_to_back: whether nothing waits, and the responses are implied.
+        budget: None if only a baseline is checked.
+        device: the device that the budget is for.
+        steps: number of steps to measure.
+        back_to_back: run without waiting for frames; the responses are implied.
     """
 
     budget: Budget | None
@@ -44,176 +44,177 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of it: PASS, FAIL or NO_VERDICT, why, and the figures for a table.
+class GateResult:
+    """The result of a gate: PASS, FAIL or NO_VERDICT, its reason, and the figures for a table.
 
     Attributes:
-        verdict, why, figures: as they are printed.
-        now: what would be kept as the baseline.
-        misses: of the steps; None where nothing was held against a budget.
-        us: times by name, for a history.
+        verdict, reason, figures: as they are printed.
+        measured: the measurement, in the form of a baseline.
+        misses: number of misses; None without a budget.
+        us: times in microseconds by name, for a history.
     """
 
     verdict: str
-    why: str
+    reason: str
     figures: Mapping[str, str]
-    now: Baseline
+    measured: Baseline
     misses: int | None = None
     us: Mapping[str, float] = field(default_factory=dict)
 
 
-OPTIONS = ("device", "use", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
-UNASKED_STEPS = 2000
+OPTIONS = ("board", "rate", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
+STEPS_WITHOUT_BUDGET = 2000
 
 
-def asked(said: Mapping[str, Any]) -> Asked:
-    """What the marker of a test asks: times are such as "10ms", or microseconds.
+def requirement(options: Mapping[str, Any]) -> Requirement:
+    """The requirement of the marker of a test. Times are strings such as "10ms", or microseconds.
 
     Raises:
-        UsageError: an unknown option, an unknown device or use, or a budget that cannot be.
+        UsageError: an option, a board or a rate is unknown, or the budget is invalid.
     """
-    for name in said:
+    for name in options:
         if name not in OPTIONS:
             raise UsageError(f"latency_budget has no option '{name}'; {misspelt(name, OPTIONS)}")
-    device = load(said["device"]) if "device" in said else None
-    given = {f"{name}_us": _us(said[name]) for name in ("period", "deadline") if name in said}
-    given |= {name: said[name] for name in ("percentile", "confidence") if name in said}
-    if "use" in said:
-        rate = (device or load("this")).rate(said["use"])
-        given = {"period_us": rate.period_us, "deadline_us": rate.deadline_us, "percentile": rate.percentile} | given
-    if given and "period_us" not in given:
-        if "deadline_us" not in given:
-            raise UsageError("the latency_budget has no period; write period='10ms', deadline='8ms' or use='audio'")
-        given["period_us"] = given["deadline_us"]
-    budget = Budget(**given) if given else None
-    steps = said.get("steps", budget.steps if budget else UNASKED_STEPS)
+    device = load(options["board"]) if "board" in options else None
+    fields = {f"{name}_us": _us(options[name]) for name in ("period", "deadline") if name in options}
+    fields |= {name: options[name] for name in ("percentile", "confidence") if name in options}
+    if "rate" in options:
+        rate = (device or load("this")).rate(options["rate"])
+        fields = {"period_us": rate.period_us, "deadline_us": rate.deadline_us, "percentile": rate.percentile} | fields
+    if fields and "period_us" not in fields:
+        if "deadline_us" not in fields:
+            raise UsageError("the latency_budget has no period; write period='10ms', deadline='8ms' or rate='audio'")
+        fields["period_us"] = fields["deadline_us"]
+    budget = Budget(**fields) if fields else None
+    steps = options.get("steps", budget.steps if budget else STEPS_WITHOUT_BUDGET)
     if type(steps) is not int or steps < 1:
         raise UsageError(f"steps={steps!r} arrived; expected a whole number of at least 1")
-    return Asked(budget, device, steps, bool(said.get("back_to_back")))
+    return Requirement(budget, device, steps, bool(options.get("back_to_back")))
 
 
-def _us(said: Any) -> float:
-    return microseconds(said) if isinstance(said, str) else said
+def _us(time: Any) -> float:
+    return microseconds(time) if isinstance(time, str) else time
 
 
-def measured(model: Any, frames: Sequence[Any] | None, wanted: Asked, measure: Measure) -> Outcome:
-    """Measure a model's steps in this process, and hold them against the budget.
+def measure_model(model: Any, frames: Sequence[Any] | None, required: Requirement, measure: Measure) -> GateResult:
+    """Measure the steps of a model in this process, and evaluate the budget.
 
     Args:
-        model: a Graph, a Program, the path of an artifact; or any step, called with a frame.
-        frames: given in turn; random ones for a model, None for a step, unless given.
-        wanted: what is asked.
+        model: a Graph, a Program, the path of an artifact, or any step that is called with a frame.
+        frames: inputs, repeated from the first; default: random ones for a model, None for a step.
+        required: the requirement.
         measure: as edgernn.latency.measurement.measure.
 
     Raises:
         EdgernnError: the artifact cannot be opened.
     """
-    step, backend, size, given = _opened(model, frames)
-    plan = wanted.budget or Budget(1e6)
-    due = arrivals.regular(wanted.steps, plan.period_us)
-    found = measure(step, given, due, back_to_back=wanted.back_to_back or wanted.budget is None)
-    now = baseline.of_times(
-        (found.run.service / 1000).tolist(), size, fingerprint(machine(), found.moments[0], backend, 1)
-    )
-    figures = {"steps": f"{wanted.steps:,}", "service p50": f"{now.value:,.6g} us"}
-    us = {"service p50": now.value}
-    if wanted.budget is None:
-        return Outcome(PASS, "", figures, now, us=us)
-    asked_of = CheckPlan(backend, plan, back_to_back=wanted.back_to_back, device=wanted.device)
-    check = evaluated(asked_of, [Process({}, found)])
-    slow = at(sorted(check.us("response")), plan.percentile)
-    figures |= {f"response p{plan.percentile:g}": f"{slow:,.6g} us", "deadline": f"{plan.deadline_us:,.6g} us"}
+    step, backend, size, inputs = _open(model, frames)
+    budget = required.budget or Budget(1e6)
+    due = arrivals.regular(required.steps, budget.period_us)
+    measurement = measure(step, inputs, due, back_to_back=required.back_to_back or required.budget is None)
+    conditions = fingerprint(machine(), measurement.machine_states[0], backend, 1)
+    measured = baseline.from_times((measurement.times.service / 1000).tolist(), size, conditions)
+    figures = {"steps": f"{required.steps:,}", "service p50": f"{measured.value:,.6g} us"}
+    us = {"service p50": measured.value}
+    if required.budget is None:
+        return GateResult(PASS, "", figures, measured, us=us)
+    options = CheckOptions(backend, budget, back_to_back=required.back_to_back, device=required.device)
+    check = evaluate_runs(options, [ProcessRun({}, measurement)])
+    tail, name = nearest_rank(sorted(check.us("response")), budget.percentile), f"response p{budget.percentile:g}"
+    figures |= {name: f"{tail:,.6g} us", "deadline": f"{budget.deadline_us:,.6g} us"}
     if check.verdict != NO_VERDICT:
-        figures["sure"] = confidence(by_chance(check.evaluated, plan))
-        figures |= {"machine": "as it was found"} if check.as_found else {}
-    us[f"response p{plan.percentile:g}"] = slow
-    return Outcome(check.verdict, _why(check), figures, now, check.evaluated.misses, us)
+        figures["confidence"] = confidence(p_value(check.evaluation, budget))
+        figures |= {"valid for": "the present state of this machine"} if check.conditional else {}
+    us[name] = tail
+    return GateResult(check.verdict, _reason(check), figures, measured, check.evaluation.misses, us)
 
 
-def _why(check: Check) -> str:
+def _reason(check: CheckResult) -> str:
     return failure(check) if check.verdict == FAIL else "; ".join(check.reasons.values())
 
 
-def _opened(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], object], str, int, Sequence[Any]]:
-    """(the step, what runs it, bytes of the model, its frames)."""
+def _open(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], object], str, int, Sequence[Any]]:
+    """The step of a model, the name of its runtime, the bytes of the model, and its frames."""
     if callable(model) and not isinstance(model, programs.Program | Graph):
         return model, "a step", 0, frames if frames is not None else (None,)
     if isinstance(model, Graph):
         program = programs.load(rnn.dumps(model), "graph.rnn", programs.backend_of("graph.rnn"))
     else:
         program = model if isinstance(model, programs.Program) else programs.open(model)
-    said = program.manifest
-    given = frames if frames is not None else [*random_frames(said.inputs, said.vocabulary_size, 64)]
-    return program.stream().step, program.backend, program.size, given
+    manifest = program.manifest
+    inputs = frames if frames is not None else [*random_frames(manifest.inputs, manifest.vocabulary_size, 64)]
+    return program.stream().step, program.backend, program.size, inputs
 
 
-def counted(model: Any) -> Outcome:
-    """Count the instructions of a model's step in C; no clock is asked.
+def count_instructions(model: Any) -> GateResult:
+    """Count the instructions of a model's step in C; nothing is timed.
 
     Args:
         model: a Graph, or the path of an .rnn file.
 
     Raises:
-        UsageError: something else.
-        EdgernnError: the file cannot be read, or C cannot express it.
+        UsageError: the model is something else.
+        EdgernnError: the file cannot be read, or the C target does not support the model.
     """
     from edgernn_export.targets.c.instructions import LEVEL, count
 
     if not isinstance(model, Graph) and not (isinstance(model, str | os.PathLike) and str(model).endswith(".rnn")):
         raise UsageError(
-            f"instructions are counted of a Graph or an .rnn file, not of {model!r}; give the .rnn it was exported from"
+            f"instructions are counted for a Graph or an .rnn file, not for {model!r}; give the .rnn it was exported "
+            "from"
         )
     graph = model if isinstance(model, Graph) else rnn.load(model)
     size = len(rnn.dumps(graph))
     try:
-        found = count(graph)
+        counted = count(graph)
     except (UnsupportedError, CompilerError) as error:
-        return Outcome(NO_VERDICT, str(error), {}, Baseline(INSTRUCTIONS, 0, 0, 0, size, {}))
-    made_on = {"compiler": found.made_by, "level": LEVEL}
-    each = found.instructions
-    figures = {"instructions": f"{each:,.6g}", "bytes": f"{size:,}"}
-    return Outcome(PASS, "", figures, Baseline(INSTRUCTIONS, each, each, each, size, made_on))
+        return GateResult(NO_VERDICT, str(error), {}, Baseline(INSTRUCTIONS, 0, 0, 0, size, {}))
+    conditions = {"compiler": counted.made_by, "level": LEVEL}
+    n = counted.instructions
+    figures = {"instructions": f"{n:,.6g}", "bytes": f"{size:,}"}
+    return GateResult(PASS, "", figures, Baseline(INSTRUCTIONS, n, n, n, size, conditions))
 
 
-def compared(outcome: Outcome, path: str | os.PathLike[str], *, update: bool) -> Outcome:
-    """The outcome with what its baseline says; or the baseline written anew, unless there is nothing to write.
+def check_baseline(result: GateResult, path: str | os.PathLike[str], *, update: bool) -> GateResult:
+    """Compare the result with its baseline, or write the baseline if `update`. An empty measurement is returned as is.
 
     Raises:
         FileError: the baseline cannot be read or written.
     """
-    if outcome.now.value <= 0:
-        return outcome
+    if result.measured.value <= 0:
+        return result
     if update:
-        baseline.write(path, outcome.now)
-        return replace(outcome, why=outcome.why or "the baseline was written")
-    before = baseline.read(path)
-    said, why = baseline.against(outcome.now, before)
-    figures = {**outcome.figures, **({"baseline": f"{before.value:,.6g}"} if before else {})}
-    worst = max(outcome.verdict, said, key=(PASS, NO_VERDICT, FAIL).index)
-    reasons = [text for verdict, text in ((outcome.verdict, outcome.why), (said, why)) if verdict == worst and text]
-    return replace(outcome, verdict=worst, why="; ".join(reasons), figures=figures)
+        baseline.save(path, result.measured)
+        return replace(result, reason=result.reason or "the baseline was written")
+    before = baseline.load(path)
+    comparison, reason = baseline.compare(result.measured, before)
+    figures = {**result.figures, **({"baseline": f"{before.value:,.6g}"} if before else {})}
+    worst = max(result.verdict, comparison, key=(PASS, NO_VERDICT, FAIL).index)
+    both = ((result.verdict, result.reason), (comparison, reason))
+    reasons = [text for verdict, text in both if verdict == worst and text]
+    return replace(result, verdict=worst, reason="; ".join(reasons), figures=figures)
 
 
-def entry(outcome: Outcome, name: str, wanted: Asked) -> Entry:
+def history_entry(result: GateResult, name: str, required: Requirement) -> Entry:
     """The line of a history for the test of this name."""
-    now, budget = outcome.now, wanted.budget
-    timed = now.unit == US
-    paced = "back to back, responses implied" if wanted.back_to_back or budget is None else "paced"
+    measured, budget = result.measured, required.budget
+    timed = measured.unit == US
+    mode = "back to back, responses implied" if required.back_to_back or budget is None else "paced"
     return Entry(
-        time=history.now(),
+        time=history.timestamp(),
         commit=history.commit(),
         command="test",
         name=name,
         sha256=None,
-        bytes=now.size,
-        verdict=outcome.verdict,
-        mode=paced if timed else "",
+        bytes=measured.size,
+        verdict=result.verdict,
+        mode=mode if timed else "",
         period_us=budget.period_us if budget and timed else None,
         deadline_us=budget.deadline_us if budget and timed else None,
         percentile=budget.percentile if budget and timed else None,
-        us=outcome.us,
-        steps=wanted.steps if timed else None,
-        misses=outcome.misses,
-        instructions=now.value if now.unit == INSTRUCTIONS and now.value else None,
-        fingerprint=now.fingerprint,
+        us=result.us,
+        steps=required.steps if timed else None,
+        misses=result.misses,
+        instructions=measured.value if measured.unit == INSTRUCTIONS and measured.value else None,
+        fingerprint=measured.fingerprint,
     )

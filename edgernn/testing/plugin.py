@@ -1,11 +1,11 @@
-"""A plugin for pytest: `edgernn_latency` measures a model, and a marker says what it must keep.
+"""A pytest plugin: the fixture `edgernn_latency` measures a model, and a marker states its budget.
 
     @pytest.mark.latency_budget(period="10ms", deadline="8ms", percentile=99)
     def test_the_model_keeps_up(edgernn_latency):
         edgernn_latency("kws.so")
 
-A miss of the budget or of the baseline fails the test. Without a verdict it is skipped, with the reason. What other
-tests need of this module is pytest alone: all else is imported when the fixture is called.
+A test fails if the model exceeds the budget or the baseline. It is skipped, with the reason, if there is no verdict.
+This module imports pytest alone, for suites that do not use it: everything else is imported when the fixture is called.
 """
 
 import re
@@ -15,51 +15,51 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from edgernn.testing.gate import Measure, Outcome
+    from edgernn.testing.gate import GateResult, Measure
 
 MARKER = (
-    "latency_budget(device, use, period, deadline, percentile, confidence, steps, back_to_back): "
-    "what edgernn_latency holds a model against"
+    "latency_budget(board, rate, period, deadline, percentile, confidence, steps, back_to_back): "
+    "the budget that edgernn_latency checks"
 )
-ROWS = pytest.StashKey[list[tuple[str, "Outcome"]]]()
+ROWS = pytest.StashKey[list[tuple[str, "GateResult"]]]()
 
-_Latency = Callable[..., "Outcome"]
+_Latency = Callable[..., "GateResult"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("edgernn", "latency of models")
-    group.addoption("--edgernn-baseline", metavar="DIR", help="hold models against the baselines in this folder")
-    group.addoption("--edgernn-update-baseline", action="store_true", help="write the baselines anew")
-    group.addoption("--edgernn-history", metavar="FILE", help="put a line for each model behind this file")
-    group.addoption("--edgernn-strict", action="store_true", help="fail, and do not skip, where there is no verdict")
+    group.addoption("--edgernn-baseline", metavar="DIR", help="compare models with the baselines in this folder")
+    group.addoption("--edgernn-update-baseline", action="store_true", help="write the baselines")
+    group.addoption("--edgernn-history", metavar="FILE", help="append a line for each model to this file")
+    group.addoption("--edgernn-strict", action="store_true", help="fail instead of skipping if there is no verdict")
     group.addoption(
         "--edgernn-instructions",
         action="store_true",
-        help="count instructions of a Graph or .rnn, compiled, against the baseline; no clock is asked, and no budget",
+        help="compare the instructions of the compiled Graph or .rnn with the baseline; nothing is timed",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and refuse options that do not go together."""
+    """Register the marker, and refuse options that lack another one."""
     config.addinivalue_line("markers", MARKER)
     config.stash[ROWS] = []
     for name in ("update-baseline", "instructions"):
         if config.getoption(f"--edgernn-{name}") and not config.getoption("--edgernn-baseline"):
-            raise pytest.UsageError(f"--edgernn-{name} needs the folder of the baselines: --edgernn-baseline DIR")
+            raise pytest.UsageError(f"--edgernn-{name} needs the folder of baselines: --edgernn-baseline DIR")
     if config.getoption("--edgernn-history"):
         from edgernn.errors import FileError
         from edgernn.latency import history
 
         try:
-            history.ready(config.getoption("--edgernn-history"))
+            history.check_appendable(config.getoption("--edgernn-history"))
         except FileError as error:
             raise pytest.UsageError(f"--edgernn-history: {error}") from error
 
 
 @pytest.fixture
 def edgernn_measure() -> "Measure":
-    """How steps are measured; a suite may put another clock in its place."""
+    """The function that measures steps; a suite may override it, for example with another clock."""
     from edgernn.latency.measurement import measure
 
     return measure
@@ -67,72 +67,71 @@ def edgernn_measure() -> "Measure":
 
 @pytest.fixture
 def edgernn_latency(request: pytest.FixtureRequest, edgernn_measure: "Measure") -> Iterator[_Latency]:
-    """Call it with a model: `edgernn_latency(model, frames=None) -> Outcome`.
+    """A function to call with a model: `edgernn_latency(model, frames=None) -> GateResult`.
 
-    The model is a Graph, a Program, the path of an artifact, or any step. Called several times in a test, each has its
-    own baseline.
+    The model is a Graph, a Program, the path of an artifact, or any step. Each call in a test has its own baseline.
     """
     config, calls = request.config, 0
 
-    def latency(model: Any, frames: Any = None) -> "Outcome":
+    def latency(model: Any, frames: Any = None) -> "GateResult":
         from edgernn.budget.binomial import FAIL, NO_VERDICT
 
-        __tracebackhide__ = True  # so that a skip is told with the line of the test
+        __tracebackhide__ = True  # a skip is then reported with the line of the test
         nonlocal calls
         calls += 1
         if _shared(config) and not config.getoption("--edgernn-instructions"):
-            _undecided(config, "xdist runs tests side by side, and neither would be measured alone")
-        outcome = _held(request, model, frames, edgernn_measure, calls)
-        config.stash[ROWS].append((request.node.nodeid, outcome))
-        _recorded(request, outcome, f"-{calls}" if calls > 1 else "")
-        if outcome.verdict == FAIL:
-            pytest.fail(outcome.why, pytrace=False)
-        if outcome.verdict == NO_VERDICT:
-            _undecided(config, outcome.why)
-        return outcome
+            _no_verdict(config, "xdist runs tests in parallel, and they would disturb each other's times")
+        result = _check(request, model, frames, edgernn_measure, calls)
+        config.stash[ROWS].append((request.node.nodeid, result))
+        _record_properties(request, result, f"-{calls}" if calls > 1 else "")
+        if result.verdict == FAIL:
+            pytest.fail(result.reason, pytrace=False)
+        if result.verdict == NO_VERDICT:
+            _no_verdict(config, result.reason)
+        return result
 
     yield latency
     if not calls and request.node.get_closest_marker("latency_budget"):
         pytest.fail("the test has a latency_budget, but never called edgernn_latency", pytrace=False)
 
 
-def _held(request: pytest.FixtureRequest, model: Any, frames: Any, measure: "Measure", calls: int) -> "Outcome":
-    """Measure or count, and compare."""
+def _check(request: pytest.FixtureRequest, model: Any, frames: Any, measure: "Measure", calls: int) -> "GateResult":
+    """Measure the model or count its instructions, and check the budget and the baseline."""
     from pathlib import Path
 
     from edgernn.errors import UsageError
     from edgernn.latency import history
-    from edgernn.testing.gate import asked, compared, counted, entry, measured
+    from edgernn.testing.gate import check_baseline, count_instructions, history_entry, measure_model, requirement
 
     marker, config = request.node.get_closest_marker("latency_budget"), request.config
     folder = config.getoption("--edgernn-baseline")
     if marker is not None and marker.args:
-        raise UsageError(f"latency_budget{marker.args} has options without names; write deadline=..., percentile=...")
-    wanted = asked(marker.kwargs if marker is not None else {})
-    if wanted.budget is None and not folder:
-        raise UsageError("nothing is asked: give the test a latency_budget, or pytest --edgernn-baseline DIR")
+        raise UsageError(f"latency_budget{marker.args} has positional arguments; write deadline=..., percentile=...")
+    required = requirement(marker.kwargs if marker is not None else {})
+    if required.budget is None and not folder:
+        raise UsageError("nothing to check: give the test a latency_budget, or pytest --edgernn-baseline DIR")
     counts = config.getoption("--edgernn-instructions")
-    outcome = counted(model) if counts else measured(model, frames, wanted, measure)
+    result = count_instructions(model) if counts else measure_model(model, frames, required, measure)
     call = f"-{calls}" if calls > 1 else ""
     if folder:
         path = Path(folder, f"{_file_name(request.node.nodeid)}{call}.json")
-        outcome = compared(outcome, path, update=config.getoption("--edgernn-update-baseline"))
+        result = check_baseline(result, path, update=config.getoption("--edgernn-update-baseline"))
     if config.getoption("--edgernn-history"):
-        line = entry(outcome, f"{request.node.nodeid}{call}", wanted)
+        line = history_entry(result, f"{request.node.nodeid}{call}", required)
         history.append(config.getoption("--edgernn-history"), line)
-    return outcome
+    return result
 
 
-def _recorded(request: pytest.FixtureRequest, outcome: "Outcome", call: str) -> None:
-    """Put the verdict and its figures among the properties of the test, which --junitxml writes."""
-    said = {"verdict": outcome.verdict, "why": outcome.why, **outcome.figures}
-    request.node.user_properties += [(f"edgernn{call} {name}", value) for name, value in said.items() if value]
+def _record_properties(request: pytest.FixtureRequest, result: "GateResult", call: str) -> None:
+    """Add the verdict and its figures to the properties of the test, which --junitxml writes."""
+    properties = {"verdict": result.verdict, "reason": result.reason, **result.figures}
+    request.node.user_properties += [(f"edgernn{call} {name}", value) for name, value in properties.items() if value]
 
 
 def _file_name(test: str) -> str:
-    """A test's name as that of a file; with a number of its own where a letter had to go."""
-    made = re.sub(r"[^\w.=-]+", "-", test).strip("-")
-    return made if made == test.replace("/", "-").replace("::", "-") else f"{made}-{_hash(test)}"
+    """The name of a test as a file name, with a hash if a character other than a separator was replaced."""
+    name = re.sub(r"[^\w.=-]+", "-", test).strip("-")
+    return name if name == test.replace("/", "-").replace("::", "-") else f"{name}-{_hash(test)}"
 
 
 def _hash(text: str) -> str:
@@ -146,11 +145,11 @@ def _shared(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput") or bool(getattr(config.option, "numprocesses", None))
 
 
-def _undecided(config: pytest.Config, why: str) -> None:
+def _no_verdict(config: pytest.Config, reason: str) -> None:
     __tracebackhide__ = True
     if config.getoption("--edgernn-strict"):
-        pytest.fail(f"no verdict: {why}", pytrace=False)
-    pytest.skip(f"no verdict: {why}")
+        pytest.fail(f"no verdict: {reason}", pytrace=False)
+    pytest.skip(f"no verdict: {reason}")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -159,6 +158,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not rows:
         return
     terminalreporter.section("latency of models")
-    for test, outcome in rows:
-        figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
-        terminalreporter.write_line(f"{outcome.verdict:10} {test}: {figures or outcome.why}")
+    for test, result in rows:
+        figures = ", ".join(f"{name} {value}" for name, value in result.figures.items())
+        terminalreporter.write_line(f"{result.verdict:10} {test}: {figures or result.reason}")

@@ -12,7 +12,7 @@ from edgernn.device.board import Device
 from edgernn.errors import UsageError
 from edgernn.files.toml import misspelt
 from edgernn.latency import estimate
-from edgernn.latency.steps import Clock, in_turn
+from edgernn.latency.steps import Clock, interleaved
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning, plan
 from edgernn.process import interrupt
@@ -148,7 +148,7 @@ def _measured(found: Sequence[Found], clock: Clock) -> list[Found | LeftOut]:
     """With the median of the rounds, all candidates in turn in each."""
     if not found:
         return []
-    took = in_turn({each.candidate.name: step(each.program, each.graph) for each in found}, clock=clock)
+    took = interleaved({each.candidate.name: step(each.program, each.graph) for each in found}, clock=clock)
     return [_with(each, median(one[each.candidate.name] for one in took)) for each in found]
 
 

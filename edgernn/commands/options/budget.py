@@ -14,7 +14,7 @@ from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
-    from edgernn.latency.check import CheckPlan
+    from edgernn.latency.check import CheckOptions
 
 budget_options = shared.several(
     click.argument("artifact", type=PATH),
@@ -53,11 +53,11 @@ REPORTS = ("html", "junit", "markdown", "history")
 
 def plan_check(
     artifact: str, seconds: float, processes: int, *, certificate: bool = False, **options: Any
-) -> "CheckPlan":
+) -> "CheckOptions":
     """Return what the options ask to be measured.
 
     Args:
-        artifact, seconds, processes, certificate: as in CheckPlan.
+        artifact, seconds, processes, certificate: as in CheckOptions.
         options: the values of `budget_options` without REPORTS.
 
     Raises:
@@ -66,7 +66,7 @@ def plan_check(
     from edgernn.budget.verdict import microseconds
     from edgernn.device.board import load
     from edgernn.latency.arrivals import recorded
-    from edgernn.latency.check import CheckPlan
+    from edgernn.latency.check import CheckOptions
     from edgernn.latency.resolve import resolve_budget
     from edgernn.runtime import program
 
@@ -85,7 +85,7 @@ def plan_check(
     )
     if options["trace"] is not None:
         recorded(options["trace"])
-    return CheckPlan(
+    return CheckOptions(
         artifact,
         budget,
         seconds,
@@ -97,7 +97,7 @@ def plan_check(
     )
 
 
-def run_check(plan: "CheckPlan", command: str, *, as_json: bool, **reports: str | None) -> None:
+def run_check(plan: "CheckOptions", command: str, *, as_json: bool, **reports: str | None) -> None:
     """Measure, print the result, write the reports, and exit with the code of the verdict.
 
     Args:
@@ -111,18 +111,18 @@ def run_check(plan: "CheckPlan", command: str, *, as_json: bool, **reports: str 
     """
     from edgernn.files import atomic
     from edgernn.latency import history
-    from edgernn.latency.check import CODES, check
-    from edgernn.latency.result import of_check
+    from edgernn.latency.check import EXIT_CODES, check
+    from edgernn.latency.report import report_check
     from edgernn.latency.summary import as_json as to_json, text
 
     _check_reports(reports)
     began, when = time.monotonic(), datetime.now(UTC)
     # The bar stands still while a process measures: drawing it would take time from the steps.
     with bar(f"measuring for {plan.seconds:g} s", plan.processes, lines=True) as step:
-        checked = check(plan, tell=lambda k: step(min(k, 1), f"process {k + 1} of {plan.processes} ..."))
+        checked = check(plan, progress=lambda k: step(min(k, 1), f"process {k + 1} of {plan.processes} ..."))
         step(1, "")
     click.echo(json.dumps(to_json(checked), indent=2) if as_json else text(checked))
-    result = of_check(checked, command, time.monotonic() - began)
+    result = report_check(checked, command, time.monotonic() - began)
     files = dict(render_reports(result, when, reports["junit"], reports["markdown"]))
     if reports["html"] is not None:
         import edgernn.pages.latency
@@ -130,8 +130,8 @@ def run_check(plan: "CheckPlan", command: str, *, as_json: bool, **reports: str 
         files[reports["html"]] = edgernn.pages.latency.page(checked).encode()
     atomic.write_all(files)
     if reports["history"] is not None:
-        history.append(reports["history"], history.of_check(checked, command))
-    click.get_current_context().exit(CODES[checked.verdict])
+        history.append(reports["history"], history.check_entry(checked, command))
+    click.get_current_context().exit(EXIT_CODES[checked.verdict])
 
 
 def _check_reports(reports: Mapping[str, str | None]) -> None:
@@ -144,4 +144,4 @@ def _check_reports(reports: Mapping[str, str | None]) -> None:
             import edgernn.pages.latency  # noqa: F401  a missing extra is reported before the measurement
     check_writable(*(reports[name] for name in REPORTS if name != "history"))
     if reports["history"] is not None:
-        history.ready(reports["history"])
+        history.check_appendable(reports["history"])

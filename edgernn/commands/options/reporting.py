@@ -10,7 +10,7 @@ from edgernn.commands.options.shared import several
 from edgernn.commands.options.types import PATH
 
 if TYPE_CHECKING:
-    from edgernn.latency.result import Result
+    from edgernn.latency.report import Report
 
 report_options = several(
     click.option("--junit", metavar="FILE", type=PATH, help="Write the verdict as JUnit XML."),
@@ -36,7 +36,7 @@ def check_writable(*paths: str | None) -> None:
         atomic.writable(path)
 
 
-def render_reports(result: "Result", when: datetime, junit: str | None, markdown: str | None) -> Mapping[str, bytes]:
+def render_reports(result: "Report", when: datetime, junit: str | None, markdown: str | None) -> Mapping[str, bytes]:
     """Return the reports by their paths; nothing is written.
 
     Args:
@@ -44,8 +44,8 @@ def render_reports(result: "Result", when: datetime, junit: str | None, markdown
         when: the start of the command, with a time zone.
         junit, markdown: paths; None for no such report.
     """
-    from edgernn.latency.junit import junit as as_junit
-    from edgernn.latency.markdown import markdown as as_markdown
+    from edgernn.latency.junit import to_junit
+    from edgernn.latency.markdown import to_markdown
 
-    reports = {junit: as_junit(result, when), markdown: as_markdown(result).encode(errors="replace")}
+    reports = {junit: to_junit(result, when), markdown: to_markdown(result).encode(errors="replace")}
     return {path: report for path, report in reports.items() if path is not None}

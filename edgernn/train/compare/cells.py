@@ -13,7 +13,7 @@ from edgernn.device import board as boards
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.files import atomic, plain_json
 from edgernn.files.toml import misspelt
-from edgernn.latency.estimate import frame
+from edgernn.latency.estimate import estimate_frame
 from edgernn.model.graph import Graph
 from edgernn.process import interrupt
 from edgernn.train import run
@@ -151,7 +151,7 @@ def _held(
 ) -> Comparison:
     """With the rows, from what was trained: a step of every seed of a cell costs the same, and an untrained one too."""
     metric = next(iter(next(iter(found.values()))["metrics"]))
-    predicted = {cell: frame(graphs(model), board) for cell, model in models.items()}
+    predicted = {cell: estimate_frame(graphs(model), board) for cell, model in models.items()}
     timed, unmeasured = _timed(models, window)
     rows = tuple(
         row(

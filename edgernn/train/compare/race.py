@@ -12,7 +12,7 @@ from edgernn.errors import CompilerError, MissingExtraError, UnsupportedError
 from edgernn.files import temporary
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import random_frames
-from edgernn.latency.steps import ROUNDS, TURN, in_turn
+from edgernn.latency.steps import ROUNDS, STEPS_PER_ROUND, interleaved
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import Window
@@ -68,12 +68,12 @@ class Race:
 
 
 @interrupt.deferred()
-def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) -> tuple[Race, ...]:
+def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_PER_ROUND) -> tuple[Race, ...]:
     """Time one step of two graphs on each runtime here, all of them in turn.
 
     Args:
         before, after: with inputs of one width.
-        rounds, turn: `rounds` and `count` as edgernn.latency.steps.in_turn takes them.
+        rounds, turn: `rounds` and `count` as edgernn.latency.steps.interleaved takes them.
 
     Raises:
         ParityError: an artifact that does not answer as its graph does.
@@ -91,7 +91,7 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = TURN) 
         for runtime, pair in programs.items()
         for k, (program, graph) in enumerate(zip(pair, (before, after), strict=True))
     }
-    took = in_turn(steps, rounds, turn) if steps else []
+    took = interleaved(steps, rounds, turn) if steps else []
     return tuple(
         _race(name, programs[name][1].backend, took, _zeros(name, after))
         if name in programs

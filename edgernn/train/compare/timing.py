@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgernn.latency.steps import ROUNDS, TURN, in_turn
+from edgernn.latency.steps import ROUNDS, STEPS_PER_ROUND, interleaved
 from edgernn.model.window import Window
 from edgernn.train.compare.race import program
 from edgernn.train.convert import Model
@@ -48,7 +48,9 @@ def contender(model: Model, window: Array) -> Contender:
     return Contender(lambda: stream.step(window[0]))
 
 
-def time_interleaved(contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = TURN) -> dict[str, Timed]:
+def time_interleaved(
+    contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = STEPS_PER_ROUND
+) -> dict[str, Timed]:
     """Time every contender in every round, a frame of each.
 
     Args:
@@ -58,7 +60,7 @@ def time_interleaved(contenders: Mapping[str, Contender], rounds: int = ROUNDS, 
     """
     took = [
         {name: us / contenders[name].frames for name, us in each.items()}
-        for each in in_turn({name: each.call for name, each in contenders.items()}, rounds, count)
+        for each in interleaved({name: each.call for name, each in contenders.items()}, rounds, count)
     ]
     ratio = ratios(took)
     return {name: Timed(round(median(each[name] for each in took), 3), round(ratio[name], 3)) for name in contenders}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
-from edgernn.postprocess.anomaly import Likelihood, Scorer
+from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
 from edgernn.runtime.program import Program
 from edgernn.train.data import sampling, table
 from edgernn.train.data.sampling import Sampling
@@ -39,7 +39,7 @@ class Rule:
         UsageError: a negative number.
     """
 
-    likelihood: Likelihood = field(default_factory=Likelihood)
+    likelihood: AnomalyLikelihood = field(default_factory=AnomalyLikelihood)
     a_week: float = 1.0
     rest_hours: float = 24.0
 
@@ -167,12 +167,14 @@ def _foretold(program: Program, frames: Array, starts: Array) -> Array:
     return np.concatenate(made)
 
 
-def scored(forecast: Array, values: Array, likelihood: Likelihood, starts: Sequence[int] | Array = (0,)) -> Array:
+def scored(
+    forecast: Array, values: Array, likelihood: AnomalyLikelihood, starts: Sequence[int] | Array = (0,)
+) -> Array:
     """The score of each value (n,), given what was foretold for the next one at each step (n,).
 
     A value that begins a run was not foretold, and scores 0.
     """
-    scorer, begin = Scorer(likelihood), set(map(int, starts))
+    scorer, begin = AnomalyScorer(likelihood), set(map(int, starts))
     pairs = enumerate(zip(np.roll(forecast, 1).tolist(), values.tolist(), strict=True))
     return np.array([0.0 if k in begin else scorer.step(told, value) for k, (told, value) in pairs])
 

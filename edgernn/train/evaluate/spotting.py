@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
 from edgernn.files.toml import misspelt
-from edgernn.postprocess.keyword import Detector, Keyword, probability
+from edgernn.postprocess.keyword import Keyword, KeywordDetector, probability
 from edgernn.runtime.program import Program
 from edgernn.train.data.background import check_levels, drawn, noise
 from edgernn.train.data.features import in_hops
@@ -104,7 +104,7 @@ def heard(program: Program, recording: Recording, word: str) -> Array:
 
 
 def smoothed(share: Array, window: int) -> Array:
-    """The mean of the last `window` values at each step (steps,), as a Detector has it."""
+    """The mean of the last `window` values at each step (steps,), as a KeywordDetector has it."""
     sums = np.cumsum(np.concatenate([np.zeros(1), share]))
     first = np.maximum(np.arange(1, len(sums)) - window, 0)
     means: Array = (sums[1:] - sums[first]) / (np.arange(1, len(sums)) - first)
@@ -204,7 +204,7 @@ def chosen(points: Iterable[Point], most_an_hour: float) -> Point:
 
 def detected(program: Program, recording: Recording, keyword: Keyword) -> list[float]:
     """When a detector raises an alarm, in seconds, step by step as on a device: one stream, never reset."""
-    stream, detector = program.stream(), Detector(keyword)
+    stream, detector = program.stream(), KeywordDetector(keyword)
     hop = program.manifest.inputs
     frames = in_hops(recording.samples, hop)
     return [(k + 1) * hop / recording.rate_hz for k, x in enumerate(frames) if detector.step(stream.step(x))]

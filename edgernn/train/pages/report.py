@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from edgernn.device import board as boards
 from edgernn.interpreters.count import Cost, total
-from edgernn.latency.estimate import frame
+from edgernn.latency.estimate import estimate_frame
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
 from edgernn.pages.drawing import plain
-from edgernn.pages.page import Cell, Row, facts, fill, kib, number, row
+from edgernn.pages.page import TableCell, TableRow, facts, fill, kib, number, row
 from edgernn.passes.quantize import quantize
 from edgernn.train.convert import Model, graphs
 from edgernn.train.evaluate.metrics import Evaluation
@@ -41,7 +41,7 @@ class Answers:
     said: tuple[str, ...]
     drawn: tuple[Markup, ...]
     head: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     wide: bool = False
 
 
@@ -50,7 +50,7 @@ class Table:
     """What a table shows."""
 
     head: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 def report(
@@ -168,9 +168,9 @@ def _steps(forms: Mapping[str, Sequence[Graph]], period_ms: float | None) -> Tab
     return Table(("device", *(f"{name}, µs" for name in forms)), tuple(rows))
 
 
-def _step(form: Sequence[Graph], board: boards.Device, period_ms: float | None) -> Cell:
+def _step(form: Sequence[Graph], board: boards.Device, period_ms: float | None) -> TableCell:
     """The predicted step and its share of a period, or why there is none."""
-    found = frame(form, board)
+    found = estimate_frame(form, board)
     if found.step_us is None:
         return "unknown", found.unknown
     return f"{found.step_us:.3g}", "" if period_ms is None else _share(found.step_us / 1000 / period_ms)

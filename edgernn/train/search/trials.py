@@ -87,7 +87,7 @@ class Work:
         Raises:
             UnsupportedError: a figure is asked for that cannot be known.
         """
-        found = aims.figures(estimate.frame(convert.graphs(convert.untrained(recipe, data)), self.board))
+        found = aims.figures(estimate.estimate_frame(convert.graphs(convert.untrained(recipe, data)), self.board))
         aims.known(found, self.objectives, self.limits)
         return found
 
