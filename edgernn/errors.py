@@ -4,26 +4,26 @@ EdgernnError
 |-- GraphError         layers that do not fit together, or a cell with weights of the wrong shape
 |-- FrameError         a frame of the wrong shape or dtype, not finite, or an index outside the table
 |-- StateError         a state of another model, or a stream that another thread is using
-|-- FileError          a file that is missing, truncated, altered, foreign or cannot be written
+|-- FileError          a file that is missing, truncated, altered or foreign, or cannot be written
 |-- UsageError         a suffix, option or name that does not exist
-|-- CalibrationError   data that no ranges can be learnt from, or a value that has none
-|-- UnsupportedError   something that cannot stream, or a runtime or target cannot express
-|-- ParityError        two readings of one model that disagree
+|-- CalibrationError   data that gives no ranges, or a value that has none
+|-- UnsupportedError   a model that cannot stream, or that a runtime or target cannot express
+|-- ParityError        two interpreters of one model that disagree
 |-- CompilerError      no C compiler, or one that fails
-|-- TrainingError      a loss that is no number
+|-- TrainingError      a loss that is not finite
 |-- StorageError       a database that cannot be reached
 `-- MissingExtraError  a package that is not installed; the message has the pip command
 
-PrecisionWarning is no error: a layer that loses much of its signal by being quantized.
+PrecisionWarning is a warning, not an error: a layer loses much of its signal by quantization.
 """
 
 
 class PrecisionWarning(UserWarning):
-    """A layer that loses much of its signal by being quantized."""
+    """A layer loses much of its signal by quantization."""
 
 
 class EdgernnError(Exception):
-    """The root: everything that edgernn raises on purpose."""
+    """The root of all errors that edgernn raises on purpose."""
 
 
 class GraphError(EdgernnError, ValueError):
@@ -31,7 +31,7 @@ class GraphError(EdgernnError, ValueError):
 
 
 class FrameError(EdgernnError, ValueError):
-    """A frame that must not enter the model."""
+    """A frame that the model cannot take: of the wrong shape or dtype, not finite, or an index outside the table."""
 
 
 class StateError(EdgernnError, ValueError):
@@ -47,11 +47,11 @@ class UsageError(EdgernnError, ValueError):
 
 
 class CalibrationError(EdgernnError, ValueError):
-    """Data that no ranges can be learnt from, or a value that has no range."""
+    """Data that gives no ranges, or a value that has none."""
 
 
 class UnsupportedError(EdgernnError, ValueError):
-    """Something that cannot stream, or that a runtime or target cannot express."""
+    """A model that cannot stream, or that a runtime or target cannot express."""
 
 
 class CompilerError(EdgernnError, RuntimeError):
@@ -59,7 +59,7 @@ class CompilerError(EdgernnError, RuntimeError):
 
 
 class TrainingError(EdgernnError, RuntimeError):
-    """A training that cannot go on: its loss is no number."""
+    """A training that cannot continue, because its loss is not finite."""
 
 
 class StorageError(EdgernnError, ConnectionError):
@@ -67,7 +67,7 @@ class StorageError(EdgernnError, ConnectionError):
 
 
 class ParityError(EdgernnError, ValueError):
-    """Two readings of one model that disagree."""
+    """Two interpreters of one model that disagree."""
 
 
 class MissingExtraError(EdgernnError, ImportError):

@@ -1,4 +1,4 @@
-"""Packages that are not always installed: a failed import becomes the pip command that mends it."""
+"""Optional packages: a failed import becomes an error with the pip command that installs the package."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,15 +18,15 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "sqlalchemy": "search",
     }
 )
-"""What training and searching import -> the extra that brings it."""
+"""An optional package that training, search or reports import -> the extra that installs it."""
 
 
 @contextmanager
 def needed(purpose: str) -> Iterator[None]:
-    """Around imports.
+    """Import optional packages inside the block; `purpose` is the subject of the error message.
 
     Raises:
-        MissingExtraError: one of EXTRAS is not installed; what else cannot be imported is raised as it is.
+        MissingExtraError: one of EXTRAS is not installed. Any other ImportError is raised unchanged.
     """
     try:
         yield

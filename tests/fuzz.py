@@ -1,12 +1,12 @@
 """Damaged and hostile files, made with their structure in mind: every one is read, or refused with an EdgernnError.
 
-A file is made from a good one by a seed: a JSON in it is changed as JSON, a table as a table, and the checksum is made
-anew, so that the code behind it is reached. What is no EdgernnError is a fault; so is a warning.
+A seed damages a valid file: JSON is changed as JSON, a table as a table, and the checksum is computed again, so that
+the code behind it is reached. Any other error than an EdgernnError is a fault; so is a warning.
 
-    python tests/fuzz.py rnn --count 100000        # from --seed on; says the seed of every fault
-    python tests/fuzz.py rnn --seed 4711 --count 1  # that one again
+    python tests/fuzz.py rnn --count 100000        # from --seed on; prints the seed of every fault
+    python tests/fuzz.py rnn --seed 4711 --count 1  # one of them again
 
-Not tried are the runtimes' own parsers: a changed .onnx or .tflite has another contract in it, and the graph as it was.
+The parsers of the runtimes are not tested: a damaged .onnx or .tflite has another manifest and an unchanged graph.
 """
 
 import argparse
@@ -72,13 +72,13 @@ BYTES = (0, 0xFF, 0x80, 0x7F, 0x22, 0x5B, 0x0A)
 def changed(value, random: Random):
     """A JSON value with something in it exchanged, left out, doubled or moved."""
     at = [(None, None)]
-    found = [value]
-    while found:  # every place in it
-        one = found.pop()
+    pending = [value]
+    while pending:  # every place in it
+        one = pending.pop()
         if isinstance(one, dict | list):
             keys = list(one) if isinstance(one, dict) else range(len(one))
             at.extend((one, key) for key in keys)
-            found.extend(one[key] for key in keys)
+            pending.extend(one[key] for key in keys)
     inside, key = random.choice(at)
     other = deepcopy(random.choice(VALUES))
     if inside is None:
@@ -102,7 +102,7 @@ def changed(value, random: Random):
 
 
 def text_of(value, random: Random) -> str:
-    """JSON of a value, perhaps with something that is none."""
+    """The JSON of a value, perhaps damaged."""
     text = json.dumps(value, separators=(",", ":"))
     k = random.randrange(len(text) + 1)
     how = random.randrange(24)
@@ -127,7 +127,7 @@ def several(change: Callable, value, random: Random):
 
 
 def flipped(data: bytes, random: Random) -> bytes:
-    """Bytes with some exchanged, doubled or cut off."""
+    """Bytes with some changed, doubled or cut off."""
     held = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 4, 16))):
         if not held:
@@ -166,17 +166,17 @@ def graphs() -> dict[str, Graph]:
 
 
 @cache
-def made(suffix: str, name: str = "kws") -> bytes:
+def artifact_of(suffix: str, name: str = "kws") -> bytes:
     return dumps(graphs()[name]) if suffix == ".rnn" else render(graphs()[name], f"m{suffix}")[f"m{suffix}"]
 
 
 def rnn(random: Random) -> bytes:
-    data = made(".rnn", random.choice([*graphs()]))
+    data = artifact_of(".rnn", random.choice([*graphs()]))
     length = int.from_bytes(data[:8], "little")
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
     if random.random() < 0.6:
-        said = json.loads(header["__metadata__"]["edgernn.graph"])
-        header["__metadata__"]["edgernn.graph"] = text_of(several(changed, said, random), random)
+        description = json.loads(header["__metadata__"]["edgernn.graph"])
+        header["__metadata__"]["edgernn.graph"] = text_of(several(changed, description, random), random)
     else:
         header = several(changed, header, random)
     if random.random() < 0.2:
@@ -187,7 +187,7 @@ def rnn(random: Random) -> bytes:
 
 
 def summed(data: bytes) -> bytes:
-    """The same with a right checksum, where there is a place for one."""
+    """The same bytes with a valid checksum, if they contain one."""
     at = data.find(f'"{checksum.KEY}":"'.encode())
     if at < 0:
         return data
@@ -199,24 +199,24 @@ def summed(data: bytes) -> bytes:
 
 
 def opened(suffix: str) -> Callable[[bytes], object]:
-    def rate(data: bytes) -> object:
+    def read(data: bytes) -> object:
         program = programs.load(data, f"m{suffix}", programs.BACKENDS[suffix])
-        stream, said = program.stream(), program.manifest
-        return stream.step(np.zeros(said.inputs, "int32" if said.vocabulary_size else "float32"))
+        stream, manifest = program.stream(), program.manifest
+        return stream.step(np.zeros(manifest.inputs, "int32" if manifest.vocabulary_size else "float32"))
 
-    return rate
+    return read
 
 
 def artifact(suffix: str) -> Callable[[Random], bytes]:
-    """An artifact with another contract, as long as the one that it had."""
+    """An artifact with a damaged manifest of the same length."""
 
     def make(random: Random) -> bytes:
-        data = made(suffix)
+        data = artifact_of(suffix)
         start = data.index(f'{{"{checksum.KEY}":"'.encode())
-        said, end = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
+        manifest, end = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
         if random.random() < 0.5:
-            said["edgernn.labels"] = []  # leaves room
-        text = text_of(several(changed, said, random), random).encode("utf-8", "surrogatepass")
+            manifest["edgernn.labels"] = []  # leaves room
+        text = text_of(several(changed, manifest, random), random).encode("utf-8", "surrogatepass")
         return summed(data[:start] + text.ljust(end)[:end] + data[start + end :])
 
     return make
@@ -263,9 +263,9 @@ def npy(random: Random) -> bytes:
     )
     data = made_.getvalue()
     if random.random() < 0.5:
-        said = {"descr": f"'<{kind.lstrip('>')}'", "fortran_order": "False", "shape": str(shape)}
-        said[random.choice(HEADERS)] = random.choice((*DESCR, *SHAPES))
-        text = ("{" + "".join(f"'{key}': {value}, " for key, value in said.items()) + "}").ljust(117) + "\n"
+        header = {"descr": f"'<{kind.lstrip('>')}'", "fortran_order": "False", "shape": str(shape)}
+        header[random.choice(HEADERS)] = random.choice((*DESCR, *SHAPES))
+        text = ("{" + "".join(f"'{key}': {value}, " for key, value in header.items()) + "}").ljust(117) + "\n"
         start = int.from_bytes(data[8:10], "little") + 10
         data = (
             b"\x93NUMPY"
@@ -371,7 +371,7 @@ def toml(random: Random, texts: list[str]) -> bytes:
     return flipped(data, random) if random.random() < 0.1 else data
 
 
-SEARCH = '\n[search]\n"model.hidden" = [16, 32]\n"training.rate" = { low = 0.001, high = 0.01, log = true }\n'
+SEARCH = '\n[search]\n"model.hidden" = [16, 32]\n"training.read" = { low = 0.001, high = 0.01, log = true }\n'
 
 
 @cache
@@ -427,22 +427,22 @@ def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
-def at(name: str, *rates: Callable[[Path], object]) -> Callable[[bytes], object]:
-    """Several uses of a file of this name."""
+def at(name: str, *readers: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """A reader of bytes that passes them to several readers of a file with this name."""
 
-    def rate(data: bytes) -> None:
+    def read(data: bytes) -> None:
         path = folder() / name
         path.write_bytes(data)
         refused = []
-        for each in rates:
+        for each in readers:
             try:
                 each(path)
             except EdgernnError as error:
                 refused.append(error)
-        if len(refused) == len(rates):
+        if len(refused) == len(readers):
             raise refused[0]
 
-    return rate
+    return read
 
 
 def _samples(path: Path) -> object:
@@ -451,7 +451,7 @@ def _samples(path: Path) -> object:
     return wav.samples(path)
 
 
-KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = {
+TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = {
     "rnn": (rnn, opened(".rnn")),
     "onnx": (artifact(".onnx"), opened(".onnx")),
     "tflite": (artifact(".tflite"), opened(".tflite")),
@@ -479,19 +479,19 @@ KINDS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = 
     "wav": (sound, at("a.wav", _samples)),
     "json": (jsons, at("b.json", baseline.load, lambda path: known.known_windows(path, "f.csv"))),
 }
-"""Kind -> what makes one from a seed, and what reads it."""
+"""A kind of file -> (what damages one by a seed, what reads it)."""
 
 
 def once(kind: str, seed: int) -> bool:
-    """Read the file of a seed; whether it was refused as it should be, and not read.
+    """Read the file of a seed; return whether it was refused with an EdgernnError.
 
     Raises:
-        Whatever is no EdgernnError.
+        Exception: any other error.
     """
-    make, rate = KINDS[kind]
+    make, read = TARGETS[kind]
     data = make(Random(seed))
     try:
-        rate(data)
+        read(data)
     except EdgernnError:
         return True
     return False
@@ -499,26 +499,26 @@ def once(kind: str, seed: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("kind", choices=[*KINDS])
+    parser.add_argument("kind", choices=[*TARGETS])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     warnings.simplefilter("error")
-    once(asked.kind, asked.seed)  # loads whatever it needs
+    once(options.kind, options.seed)  # loads whatever it needs
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     refused, faults, longest = 0, 0, (0.0, 0)
     begun = time.process_time()
-    for seed in range(asked.seed, asked.seed + asked.count):
+    for seed in range(options.seed, options.seed + options.count):
         start = time.process_time()
         try:
-            refused += once(asked.kind, seed)
+            refused += once(options.kind, seed)
         except Exception:
             faults += 1
             if faults <= 20:
-                print(f"{asked.kind}, seed {seed}:\n{traceback.format_exc()}", flush=True)
+                print(f"{options.kind}, seed {seed}:\n{traceback.format_exc()}", flush=True)
         longest = max(longest, (time.process_time() - start, seed))
     print(
-        f"{asked.kind}: {asked.count:,} files, {refused:,} refused, {faults:,} faults, {time.process_time() - begun:.0f} s; "
+        f"{options.kind}: {options.count:,} files, {refused:,} refused, {faults:,} faults, {time.process_time() - begun:.0f} s; "
         f"the longest took {longest[0]:.2f} s (seed {longest[1]})"
     )
     return min(faults, 1)

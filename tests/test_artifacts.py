@@ -58,18 +58,18 @@ def test_bytes_do_not_depend_on_the_process(suffix, tmp_path):
         assert out.read_bytes() == DATA[suffix]
 
 
-def test_an_artifact_says_what_it_was_made_from(suffix):
-    said = manifest.read(DATA[suffix], "kws")
-    assert said.graph == digest(KWS)
-    assert said.version == edgernn.__version__
-    assert (said.precision, said.period_ms, said.labels) == ("fp32", 10.0, KWS.labels)
-    assert replace(said, cpu="") == manifest.graph_manifest(KWS)
+def test_a_manifest_has_the_origin_of_its_artifact(suffix):
+    parsed = manifest.parse_manifest(DATA[suffix], "kws")
+    assert parsed.graph == digest(KWS)
+    assert parsed.version == edgernn.__version__
+    assert (parsed.precision, parsed.period_ms, parsed.labels) == ("fp32", 10.0, KWS.labels)
+    assert replace(parsed, cpu="") == manifest.graph_manifest(KWS)
 
 
-def test_a_rest_state_travels_exactly(suffix):
+def test_a_manifest_has_the_exact_initial_state(suffix):
     graph = GRAPHS["Gru rest"]
-    said = manifest.read(render(graph, f"m{suffix}"), "m")
-    np.testing.assert_array_equal(np.float32(said.initial_state["layer.h"]), graph.initial_state["layer.h"].stored)
+    parsed = manifest.parse_manifest(render(graph, f"m{suffix}"), "m")
+    np.testing.assert_array_equal(np.float32(parsed.initial_state["layer.h"]), graph.initial_state["layer.h"].stored)
 
 
 def test_other_programs_find_the_metadata():
@@ -127,7 +127,7 @@ def with_blank_checksum(data: bytes) -> bytes:
 
 
 def test_a_state_that_is_not_fed_back_cannot_be(tmp_path):
-    """A file with a right checksum whose output has another name than its contract says: the wiring is checked, not trusted."""
+    """A file with a right checksum whose output has another name than in its manifest: the wiring is checked, not trusted."""
     model = onnx.load_from_string(with_blank_checksum(DATA[".onnx"]))
     for node in model.graph.node:
         node.output[:] = ["lost" if name == "gru.h.out" else name for name in node.output]
@@ -138,7 +138,7 @@ def test_a_state_that_is_not_fed_back_cannot_be(tmp_path):
         edgernn.open(tmp_path / "m.onnx")
 
 
-def test_a_contract_of_another_width_is_refused(suffix, tmp_path):
+def test_a_manifest_of_another_width_is_refused(suffix, tmp_path):
     wrong = with_blank_checksum(DATA[suffix]).replace(b'"edgernn.inputs":10', b'"edgernn.inputs":11')
     (tmp_path / f"m{suffix}").write_bytes(checksum.fill(wrong))
     with pytest.raises(
@@ -147,7 +147,7 @@ def test_a_contract_of_another_width_is_refused(suffix, tmp_path):
         edgernn.open(tmp_path / f"m{suffix}")
 
 
-def test_a_contract_of_another_version_is_refused(suffix, tmp_path):
+def test_a_manifest_of_another_version_is_refused(suffix, tmp_path):
     wrong = with_blank_checksum(DATA[suffix]).replace(b'"edgernn.inputs"', b'"edgernn.entrys"')
     (tmp_path / f"m{suffix}").write_bytes(checksum.fill(wrong))
     with pytest.raises(FileError, match="was written by another version of edgernn"):
@@ -169,7 +169,7 @@ def test_an_unwritable_path_leaves_nothing(suffix, tmp_path):
 
 
 def test_a_target_that_writes_something_else_leaves_no_file(suffix, tmp_path, monkeypatch):
-    """The proof runs on what was written: break a word of the target and see."""
+    """The proof runs on what was written: break an operation of the target and see."""
     from edgernn_export.targets.c.float_ops import CFloatOps
     from edgernn_export.targets.onnx.operations import OnnxOps
     from edgernn_export.targets.tflite.operations import TfliteOps
@@ -228,13 +228,13 @@ def test_a_missing_writer_is_answered_with_the_command(suffix, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_module_is_no_graph(suffix, tmp_path):
+def test_a_module_is_refused(suffix, tmp_path):
     with pytest.raises(UsageError, match="a list arrived; expected a Graph: convert a module with from_torch first"):
         export([], tmp_path / f"m{suffix}")
 
 
 @pytest.mark.parametrize("kind", ["infinite", "no number"])
-def test_a_graph_whose_answers_are_no_numbers_is_proved_all_the_same(kind, suffix, tmp_path):
+def test_a_graph_whose_outputs_are_not_finite_is_proved_too(kind, suffix, tmp_path):
     layers = (Layer("relu", Activation("relu")), Layer("log", Activation("log")))
     graph = Graph(layers if kind == "infinite" else layers[1:], 4)
     export(graph, tmp_path / f"m{suffix}")
@@ -259,7 +259,7 @@ def test_a_model_of_large_numbers_is_proved_in_their_measure(suffix, tmp_path):
 
 
 def test_a_float64_graph_is_written_in_float32(suffix):
-    assert manifest.read(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
+    assert manifest.parse_manifest(render(KWS.astype("float64"), f"m{suffix}"), "m").precision == "fp32"
 
 
 def test_telemetry_is_off_without_being_asked():

@@ -116,7 +116,7 @@ SHAPES = {
 def network(shape: Shape, data: Data) -> Network:
     torch.manual_seed(1)
     found = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
-    for rest in (p for n, p in found.named_parameters() if ".rest." in n):
+    for rest in (p for n, p in found.named_parameters() if ".initial_state." in n):
         nn.init.normal_(rest)
     return found
 

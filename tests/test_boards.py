@@ -18,7 +18,7 @@ from edgernn.device import board as boards, isa, probe, profile, survey
 from edgernn.device.profile import COMPUTER, FIGURES, MICROCONTROLLER
 from edgernn.device.rates import RATES, StepRate
 from edgernn.errors import FileError, UnsupportedError, UsageError
-from edgernn.files.toml import closest
+from edgernn.files.spelling import closest
 
 ROOT = Path(__file__).parent.parent
 BOARDS = sorted(path.stem for path in (ROOT / "devices").glob("*.toml"))
@@ -279,8 +279,8 @@ WRONG = {  # name -> what is replaced, with what, the line, and words of the mes
     "true period": ("16_000", "true", 27, "'period_us' is True; expected a number"),
     "deadline": ("12_000", "16_001", 28, "'deadline_us' is 16001; expected a number of microseconds, up to the period of 16000"),
     "percentile": ("deadline_us", "percentile = 100\ndeadline_us", 28, "'percentile' is 100; expected a number of steps in a hundred, from 50"),
-    "syntax": ("[memory]", "[memory", 15, "is no TOML: "),
-    "twice": ("[memory]", "[processor]", 15, "is no TOML: "),
+    "syntax": ("[memory]", "[memory", 15, "is not valid TOML: "),
+    "twice": ("[memory]", "[processor]", 15, "is not valid TOML: "),
 }  # fmt: skip
 
 
@@ -305,7 +305,7 @@ def test_a_section_that_is_no_table_is_refused(tmp_path):
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "x.toml").write_bytes(b'title = "\xff"')
-    with pytest.raises(FileError, match="is no TOML: byte 9 is not UTF-8"):
+    with pytest.raises(FileError, match="is not valid TOML: byte 9 is not UTF-8"):
         boards.load(tmp_path / "x.toml")
 
 

@@ -1,4 +1,4 @@
-"""Calibration: ranges that hold what was seen, no more and no less, and data that teach nothing."""
+"""Calibration: ranges cover the observed values exactly, and unsuitable data is refused."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ import edgernn
 from edgernn.artifact.rnn import digest, dumps, loads
 from edgernn.cells import Activation, Dense, Gru, Lstm
 from edgernn.errors import CalibrationError, FileError, FrameError, GraphError, UsageError
-from edgernn.integer.plan import qparams
+from edgernn.integer.plan import choose_qparams
 from edgernn.interpreters.numpy import Stepper
 from edgernn.interpreters.ranges import Seen, mse
 from edgernn.model.graph import Graph, Layer
@@ -23,7 +23,7 @@ RAGGED = [frames(KWS, steps, seed) for seed, steps in enumerate((20, 7, 1, 33, 2
 
 
 def seen_by_definition(graph, sequences):
-    """Every number of every value, one sequence and one frame after the other, in float64."""
+    """Every number of every value, frame by frame, in float64."""
     stepper, seen = Stepper(graph), {}
     for sequence in sequences:
         states = stepper.initial_state()
@@ -36,7 +36,7 @@ def seen_by_definition(graph, sequences):
 
 
 @pytest.mark.parametrize("name", ["Gru rest", "Lstm", "Conv1d dilated", "Embedding", "stack"])
-def test_a_range_is_the_smallest_and_the_largest_that_the_definition_makes(name):
+def test_a_range_is_the_smallest_and_the_largest_of_the_definition(name):
     graph = GRAPHS[name]
     sequences = [frames(graph, steps, seed) for seed, steps in enumerate((20, 7, 1, 33, 20))]
     numbers, ranges = seen_by_definition(graph, sequences), calibrate(graph, sequences).ranges
@@ -75,22 +75,22 @@ def test_a_method_that_clips_rounds_better_what_is_rarely_loud(method, share):
     xs = np.concatenate(sequences)
 
     def median_error(seen):
-        made = qparams(seen, 8)
-        return float(np.median(np.abs(made.numbers(made.integers(xs)) - xs)))
+        qparams = choose_qparams(seen, 8)
+        return float(np.median(np.abs(qparams.numbers(qparams.integers(xs)) - xs)))
 
     plain, clipped = (calibrate(graph, sequences, each).ranges["x"] for each in ("min-max", method))
     assert median_error(clipped) < share * median_error(plain)
 
 
 def test_mse_is_the_best_of_all_shares():
-    """Against the error of the grid itself, on the very numbers."""
+    """The oracle is the error of the quantization itself, on the same numbers."""
     random = np.random.default_rng(1)
     xs = random.standard_normal(200_000) ** 3
     counts, _ = np.histogram(xs, 2048, (xs.min(), xs.max()))
 
     def error(seen):
-        made = qparams(seen, 8)
-        return float(np.mean((made.numbers(made.integers(xs)) - xs) ** 2))
+        qparams = choose_qparams(seen, 8)
+        return float(np.mean((qparams.numbers(qparams.integers(xs)) - xs) ** 2))
 
     whole = Range(xs.min(), xs.max())
     best = mse(Seen(whole.low, whole.high, (), counts))
@@ -100,11 +100,12 @@ def test_mse_is_the_best_of_all_shares():
 
 
 @dataclass(frozen=True)
-class Integrator:
+class Decaying:
     """h = keep * h + x."""
 
     keep: float
     states = {"h": 6}  # noqa: RUF012
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0], self.keep) + x
@@ -112,16 +113,16 @@ class Integrator:
 
 
 def test_a_range_that_keeps_growing_is_reported():
-    graph = one(Integrator(1.0), name="sum")
+    graph = one(Decaying(1.0), name="sum")
     runs = [np.full((400, 6), 0.5, np.float32) + 0.01 * frames(graph, 400, seed) for seed in range(2)]
     with pytest.raises(
         CalibrationError,
-        match=r"state 'sum.h' keeps growing: it reached 20\d after 400 frames, and 0\.5\d* more with every frame",
+        match=r"state 'sum.h' keeps growing: it reached 20\d after 400 frames, and grows by 0\.5\d* with every frame",
     ):
         calibrate(graph, runs)
     assert calibrate(graph, runs, growing="accept").ranges["sum.h.in"].high == pytest.approx(200, rel=0.01)
     calibrate(graph, [run[:63] for run in runs])  # too short to tell
-    calibrate(one(Integrator(0.9)), runs)
+    calibrate(one(Decaying(0.9)), runs)
 
 
 @pytest.mark.parametrize("cell", [Gru(t(15, 6), t(15, 5)), Lstm(t(20, 6), t(20, 5), t(20))], ids=["Gru", "Lstm"])
@@ -136,9 +137,9 @@ def altered(value, at=(3, 2)):
 
 
 BAD = {
-    "too short": ([frames(KWS, 20)], CalibrationError, "20 frames arrived to calibrate on; expected at least 32"),
+    "too short": ([frames(KWS, 20)], CalibrationError, "20 frames arrived for calibration; expected at least 32"),
     "nothing": ([], CalibrationError, "0 frames arrived"),
-    "constant": ([np.full((40, 10), 2.0, np.float32)] * 2, CalibrationError, "all 80 frames are the same"),
+    "constant": ([np.full((40, 10), 2.0, np.float32)] * 2, CalibrationError, "all 80 frames are equal"),
     "not finite": ([RAGGED[0], altered(np.nan)], FrameError, "element 2 of frame 3 of sequence 1 is nan; expected a finite number"),
     "too narrow": ([frames(one(Activation("relu"), 9), 40)], FrameError, r"sequence 0 is float32 of shape \(40, 9\); expected an array of float32 of shape \(time, 10\).* layer 'gru' reads 10 values"),
     "one frame": ([frames(KWS, 40)[0]], FrameError, r"shape \(10,\)"),
@@ -150,7 +151,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_data_that_teach_nothing_are_refused(name):
+def test_unsuitable_data_is_refused(name):
     sequences, error, words = BAD[name]
     loud = replace(KWS, layers=(replace(KWS.layers[0], cell=replace(KWS.layers[0].cell, w=Tensor(np.ones((48, 10), np.float32) * 100))), KWS.layers[1]))  # fmt: skip
     with pytest.raises(error, match=words):
@@ -164,7 +165,7 @@ def test_a_symbol_outside_the_table_is_refused():
         calibrate(GRAPHS["Embedding"], [np.full((40, 1), 9, np.int32)])
 
 
-def test_a_misspelt_word_is_refused():
+def test_a_misspelt_argument_is_refused():
     with pytest.raises(UsageError, match="there is no method 'min-mox'; did you mean 'min-max'"):
         calibrate(KWS, RAGGED, "min-mox")
     with pytest.raises(UsageError, match="growing='ignore' does not exist; there are 'refuse' and 'accept'"):
@@ -182,18 +183,18 @@ def test_a_logarithm_of_zero_has_no_range():
 
 
 def test_ranges_travel_with_the_graph(tmp_path):
-    ready = calibrate(KWS, RAGGED)
-    assert ready.ranges.keys() == {
+    calibrated = calibrate(KWS, RAGGED)
+    assert calibrated.ranges.keys() == {
         "x",
         *Stepper(KWS).trace.last_use,
         *(ref.name for op in Stepper(KWS).trace.operations for ref in op.outputs),
     }
-    edgernn.save(ready, tmp_path / "m.rnn")
-    assert edgernn.load(tmp_path / "m.rnn") == ready != KWS
-    assert ready.astype("float64").ranges == ready.ranges
-    assert digest(ready) != digest(KWS)
-    assert dumps(loads(dumps(ready))) == dumps(ready)
-    assert replace(ready, ranges={}) == KWS
+    edgernn.save(calibrated, tmp_path / "m.rnn")
+    assert edgernn.load(tmp_path / "m.rnn") == calibrated != KWS
+    assert calibrated.astype("float64").ranges == calibrated.ranges
+    assert digest(calibrated) != digest(KWS)
+    assert dumps(loads(dumps(calibrated))) == dumps(calibrated)
+    assert replace(calibrated, ranges={}) == KWS
 
 
 def test_ranges_that_belong_to_nothing_are_refused():
@@ -201,7 +202,7 @@ def test_ranges_that_belong_to_nothing_are_refused():
         GraphError, match=r"there is no value 'gru/99' that could have a range; there are x, gru.h.in, gru/0"
     ):
         replace(KWS, ranges={"gru/99": Range(0, 1)})
-    with pytest.raises(GraphError, match=r"a range is no Range; write Range\(low, high\)"):
+    with pytest.raises(GraphError, match=r"a range is not a Range; write Range\(low, high\)"):
         replace(KWS, ranges={"x": (0, 1)})
     for low, high in ((1, 0), (0, np.inf), (np.nan, 1)):
         with pytest.raises(GraphError, match="expected finite, low <= high"):

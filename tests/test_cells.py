@@ -29,7 +29,7 @@ from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.cell import dimensions
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.record import Ref, record
+from edgernn.model.operation import Ref, trace_layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from zoo import keyword_spotter, one
@@ -105,12 +105,12 @@ SPOKEN = {
 
 def test_log_mel_of_a_stream_is_that_of_the_whole_clip():
     samples = random.standard_normal(spoken.HOP * 40) * np.geomspace(1e-5, 1, spoken.HOP * 40)
-    found = run(one(LogMel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
+    energies = run(one(LogMel(**SPOKEN), spoken.HOP), samples.reshape(-1, spoken.HOP))
     silence = np.zeros(spoken.WINDOW - spoken.HOP)
-    np.testing.assert_allclose(found, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
+    np.testing.assert_allclose(energies, spoken.log_mel(np.concatenate([silence, samples])), atol=2e-5)
 
 
-def test_log_mel_hears_a_tone_in_its_band_and_silence_as_its_floor():
+def test_log_mel_has_a_tone_in_its_band_and_its_floor_for_silence():
     cell = LogMel(160, 16_000, 400, 40, low_hz=20, high_hz=7600, floor=1e-5)
     assert (cell.mel.shape[0], cell.dft.shape[1]) == (40, 400)
     edges_hz = 700 * np.expm1(np.linspace(np.log1p(20 / 700), np.log1p(7600 / 700), 42))  # the mel scale is a logarithm
@@ -137,7 +137,7 @@ def test_mel_triangles_share_what_is_between_two_centres():
             "an fft of 128 points, 20 bands and a floor of 1e-06 arrived; expected 2 <= hop <= window <= fft",
         ),
         ({"high_hz": 5000}, "bands from 0 to 5000 Hz arrived; expected 0 <= low_hz < high_hz <= 4000, half the rate"),
-        ({"bands": 100}, "mel band 0 of 100 hears no bin of an fft of 256; ask for fewer bands"),
+        ({"bands": 100}, "mel band 0 of 100 contains no bin of an fft of 256; ask for fewer bands"),
         (
             {"floor": 0.0},
             "a floor of 0 arrived; expected 2 <= hop <= window <= fft, one band at least and a floor above 0",
@@ -145,22 +145,22 @@ def test_mel_triangles_share_what_is_between_two_centres():
     ],
 )
 def test_a_log_mel_that_cannot_be_is_refused(options, words):
-    with pytest.raises(GraphError) as told:
+    with pytest.raises(GraphError) as refusal:
         LogMel(**{**SPOKEN, **options})
-    assert words in str(told.value)
+    assert words in str(refusal.value)
 
 
 @pytest.mark.parametrize(("prior", "limit"), [(3.0, 1e6), (3.0, 10.0), (8.0, 8.0)])
 def test_a_running_mean_is_cumulative_and_then_exponential(prior, limit):
     xs = random.standard_normal((40, 6)) + 5
-    mean, wanted = np.zeros(6), []
+    mean, expected = np.zeros(6), []
     for k, x in enumerate(xs):
         mean = mean + (x - mean) / (1 + min(prior + k, limit))
-        wanted.append(x - mean)
+        expected.append(x - mean)
     if limit > prior + len(xs):
         sums = np.cumsum(xs, axis=0) / (prior + np.arange(1, len(xs) + 1))[:, None]
-        np.testing.assert_allclose(wanted, xs - sums, atol=1e-12)
-    np.testing.assert_allclose(run(one(RunningMean(6, prior, limit)), xs), wanted, atol=1e-12)
+        np.testing.assert_allclose(expected, xs - sums, atol=1e-12)
+    np.testing.assert_allclose(run(one(RunningMean(6, prior, limit)), xs), expected, atol=1e-12)
 
 
 def test_a_running_mean_that_cannot_be_is_refused():
@@ -168,7 +168,7 @@ def test_a_running_mean_that_cannot_be_is_refused():
         RunningMean(6, 0.0)
 
 
-def test_feature_cells_stay_exact_and_their_cost_is_said_apart():
+def test_feature_cells_stay_exact_and_their_cost_is_counted_apart():
     net = keyword_spotter(inputs=spoken.BANDS)
     mel = LogMel(**SPOKEN)
     features = (Layer("mel", mel), Layer("mean", RunningMean(spoken.BANDS)))
@@ -180,7 +180,7 @@ def test_feature_cells_stay_exact_and_their_cost_is_said_apart():
     assert alone.exact_macs == alone.exact_bytes == 0
 
 
-def test_words_do_not_overflow():
+def test_operations_do_not_overflow():
     ops, large = NumpyOps("float32"), np.float32([-1e4, 0, 1e4])
     np.testing.assert_array_equal(ops.softmax(large), [0, 0, 1])
     np.testing.assert_array_equal(ops.sigmoid(large), [0, 0.5, 1])
@@ -188,8 +188,8 @@ def test_words_do_not_overflow():
     assert np.isnan(ops.log(np.float32([-1]))[0])
 
 
-class Says:
-    """A cell whose step is given."""
+class AnyCell:
+    """A cell with any step."""
 
     states: ClassVar = {}
 
@@ -211,18 +211,18 @@ MISFITS = {
     "plus": (lambda ops, x: ops.scale(x, 1.0, t(5)), r"\(scale\): a tensor of shape \(5,\) meets 6 values"),
     "gain": (lambda ops, x: ops.normalize(x, t(5), None, 1e-5), r"\(normalize\): a tensor of shape \(5,\)"),
     "shift": (lambda ops, x: ops.normalize(x, None, t(5), 1e-5), r"\(normalize\): a tensor of shape \(5,\)"),
-    "uneven": (lambda ops, x: ops.split(x, 4)[0], r"\(split\): 6 values arrive from 'x' and cannot be cut into 4"),
-    "too few": (lambda ops, x: ops.split(x, (2, 2))[0], r"cannot be cut into \(2, 2\)"),
-    "empty part": (lambda ops, x: ops.split(x, (6, 0))[0], r"cannot be cut into \(6, 0\)"),
+    "uneven": (lambda ops, x: ops.split(x, 4)[0], r"\(split\): 6 values arrive from 'x' and cannot be split into 4"),
+    "too few": (lambda ops, x: ops.split(x, (2, 2))[0], r"cannot be split into \(2, 2\)"),
+    "empty part": (lambda ops, x: ops.split(x, (6, 0))[0], r"cannot be split into \(6, 0\)"),
     "index": (lambda ops, x: ops.lookup(t(3, 2), x), r"\(lookup\): it reads 1 values, but 6"),
 }
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_a_word_that_does_not_fit_is_refused_by_layer_and_place(name):
+def test_an_operation_that_does_not_fit_is_refused_with_its_layer_and_number(name):
     does, words = MISFITS[name]
-    with pytest.raises(GraphError, match=rf"layer 'l', word 0 {words}" if words.startswith(r"\(") else words):
-        record("l", Says(does), [Ref("x", 6)])
+    with pytest.raises(GraphError, match=rf"layer 'l', operation 0 {words}" if words.startswith(r"\(") else words):
+        trace_layer("l", AnyCell(does), [Ref("x", 6)])
 
 
 def test_a_log_mel_of_whole_numbers_is_that_of_the_same_floats():

@@ -1,4 +1,4 @@
-"""Truncated backpropagation in time: what chunks come to, held against whole sequences, which torch runs by itself."""
+"""Truncated backpropagation in time: chunks against whole sequences, which torch runs by itself."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def drawn(lengths, seed=0):
     late=st.sampled_from([0.0, 0.5, 0.9]),
 )
 def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, late):
-    """The mean over all answers that count, each from a sequence that torch runs alone, at once and from rest."""
+    """The mean over all answers that count, each from a sequence that torch runs alone, at once and from the initial state."""
     frames, targets = drawn(lengths)
     whole, plan = network().eval(), Plan(batch, tbptt, late)
     part = Part.fixed(frames, targets)
@@ -49,12 +49,12 @@ def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, la
         rows = [
             (whole(torch.from_numpy(x)[None])[0], torch.from_numpy(y)) for x, y in zip(frames, targets, strict=True)
         ]
-        answers, wanted = (
+        answers, expected = (
             torch.cat([each[int(late * len(each)) :] for each in side]) for side in zip(*rows, strict=True)
         )
         chunks = list(epoch(frames, targets, plan, np.random.default_rng(0)))
         losses = [task.loss(each)[0] * each.asked.sum() for each in chunks]
-    assert float(sum(losses) / len(answers)) == pytest.approx(float(F.mse_loss(answers, wanted)), rel=1e-4)
+    assert float(sum(losses) / len(answers)) == pytest.approx(float(F.mse_loss(answers, expected)), rel=1e-4)
 
 
 @pytest.mark.parametrize("zeros", [False, True])
@@ -62,7 +62,7 @@ def test_a_first_half_without_a_loss_is_trained_through_as_whole_sequences_are(z
     """With as many steps in a chunk as answers that count; AdamW, whose momentum would move weights without a loss."""
     frames, targets = drawn([16] * 12)
     part, test = Part.fixed(frames, targets), Part.fixed(*drawn([16] * 4, seed=1))
-    found = {}
+    tasks = {}
     for tbptt in (0, 8):
         training = Training(3, 1e-2, schedule="constant", plan=Plan(4, tbptt, 0.5))
         task = Task(network(), "series", part, ("test", test), training)
@@ -70,12 +70,12 @@ def test_a_first_half_without_a_loss_is_trained_through_as_whole_sequences_are(z
             more = [Zeros(graph(network()), Magnitude(0.5), gradual=False)] if zeros else []
             trainer, *_ = make(training, tmp_path, Place("cpu"), more)
             fit(trainer, task)
-        found[tbptt] = task
-    for name, wanted in found[0].network.state_dict().items():
-        torch.testing.assert_close(found[8].network.state_dict()[name], wanted, atol=1e-5, rtol=1e-4)
-    for history, wanted in zip(found[8].history, found[0].history, strict=True):
-        assert history == pytest.approx(wanted, abs=2e-5)
-    assert found[0].history[-1]["loss"] < found[0].history[0]["loss"]
+        tasks[tbptt] = task
+    for name, expected in tasks[0].network.state_dict().items():
+        torch.testing.assert_close(tasks[8].network.state_dict()[name], expected, atol=1e-5, rtol=1e-4)
+    for history, expected in zip(tasks[8].history, tasks[0].history, strict=True):
+        assert history == pytest.approx(expected, abs=2e-5)
+    assert tasks[0].history[-1]["loss"] < tasks[0].history[0]["loss"]
 
 
 def graph(trained):

@@ -1,4 +1,4 @@
-"""Inputs of very different scales: brought to one where it is exact and free, and a warning where rounding loses much."""
+"""Input columns of very different scales: equalized where it is exact and free, with a warning where rounding loses much."""
 
 import re
 from dataclasses import replace
@@ -16,16 +16,16 @@ from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
-from edgernn.passes.columns import Spans, balanced, place, spans
+from edgernn.passes.columns import ColumnRanges, balanced, column_ranges, input_columns
 from edgernn.passes.noise import noise
-from edgernn.passes.prepare import Calibration, quantized
-from edgernn.passes.quantize import prepared, quantize
+from edgernn.passes.prepare import Calibration, calibrate_and_quantize
+from edgernn.passes.quantize import equalize_columns, quantize
 from edgernn.passes.rounding import rounded
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 INT8 = ("weight_only_wi8_afp32", DYNAMIC, *STATIC)
-PLACES = [name for name, graph in GRAPHS.items() if place(graph) is not None]
+PLACES = [name for name, graph in GRAPHS.items() if input_columns(graph) is not None]
 
 _random = np.random.default_rng(0)
 XS = _random.standard_normal((60, 3)).astype(np.float32) * np.float32([500, 1, 1]) + np.float32([2000, 0, 0])
@@ -61,8 +61,8 @@ MIXED = {
 }
 
 
-def snr_db(wanted, found) -> float:
-    return float(10 * np.log10(np.square(wanted).mean() / np.square(found - wanted).mean()))
+def snr_db(expected, actual) -> float:
+    return float(10 * np.log10(np.square(expected).mean() / np.square(actual - expected).mean()))
 
 
 @pytest.mark.parametrize("scheme", [DYNAMIC, "weight_only_wi8_afp32"])
@@ -70,26 +70,26 @@ def snr_db(wanted, found) -> float:
 @pytest.mark.parametrize("name", PLACES)
 def test_scales_change_nothing_but_the_order_of_rounding(name, known, scheme):
     graph = GRAPHS[name].astype("float64")
-    at = place(graph)
+    at = input_columns(graph)
     random = np.random.default_rng(1)
     low = 100 * random.standard_normal(at.width)
-    made = balanced(graph, at, scheme, Spans(low, low + random.uniform(0, 50, at.width)) if known else None)
+    scaled = balanced(graph, at, scheme, ColumnRanges(low, low + random.uniform(0, 50, at.width)) if known else None)
     xs = frames(graph, 20)
-    np.testing.assert_allclose(Stepper(made).run(xs)[0], Stepper(graph).run(xs)[0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(Stepper(scaled).run(xs)[0], Stepper(graph).run(xs)[0], rtol=1e-9, atol=1e-9)
 
 
-def test_most_cells_that_read_the_input_by_matrices_have_a_place():
-    wanted = {"Rnn", "Gru", "Lstm", "Dense", "Conv1d", "Conv1d dilated", "FastGrnn", "Mgu", "LayerNormGru", "stack"}
-    assert {*wanted, "Gru factored", "LogMel before a net", "Sum"} <= set(PLACES)
+def test_the_columns_of_most_cells_can_be_scaled():
+    movable = {"Rnn", "Gru", "Lstm", "Dense", "Conv1d", "Conv1d dilated", "FastGrnn", "Mgu", "LayerNormGru", "stack"}
+    assert {*movable, "Gru factored", "LogMel before a net", "Sum"} <= set(PLACES)
 
 
 @pytest.mark.parametrize("scheme", INT8)
 @pytest.mark.parametrize("name", MIXED)
 def test_a_raw_count_beside_small_numbers_keeps_its_accuracy(name, scheme):
     graph = calibrate(MIXED[name](), [XS])
-    wanted, found = Stepper(graph).run(XS)[0], stepper(quantize(graph, scheme)).run(XS)[0]
-    assert snr_db(wanted, found) > 25
-    assert snr_db(wanted, stepper(rounded(graph, scheme)).run(XS)[0]) < snr_db(wanted, found)
+    expected, actual = Stepper(graph).run(XS)[0], stepper(quantize(graph, scheme)).run(XS)[0]
+    assert snr_db(expected, actual) > 25
+    assert snr_db(expected, stepper(rounded(graph, scheme)).run(XS)[0]) < snr_db(expected, actual)
 
 
 @pytest.mark.parametrize(("scheme", "suffix"), [*((scheme, ".so") for scheme in INT8), ("static_wi8_ai8", ".onnx"), ("static_wi8_ai8", ".tflite"), (DYNAMIC, ".tflite")])  # fmt: skip
@@ -107,7 +107,7 @@ def test_without_data_the_weights_tell(scheme):
 
 @pytest.mark.parametrize("scheme", [None, *INT8])
 @pytest.mark.parametrize("name", sorted(GRAPHS))
-def test_what_needs_no_scale_stays_as_it_is_and_is_not_warned_of(name, scheme):
+def test_a_graph_that_needs_no_scale_is_unchanged_without_a_warning(name, scheme):
     graph = GRAPHS[name]
     if scheme in STATIC:
         xs = frames(graph, 64)
@@ -118,30 +118,33 @@ def test_what_needs_no_scale_stays_as_it_is_and_is_not_warned_of(name, scheme):
 
 @pytest.mark.parametrize("scheme", ["weight_only_wi8_afp32", DYNAMIC])
 def test_behind_a_standardization_small_weights_are_no_sign_of_large_numbers(scheme):
-    """They read what matters little; and what has scales once is given none again without data."""
+    """They read columns that matter little; and without data, columns are not scaled twice."""
     even = Layer("even", Standardize(Tensor(np.zeros(3, np.float32)), Tensor(np.ones(3, np.float32))))
     graph = Graph((even, *MIXED["Gru"]().layers), 3)
-    assert prepared(graph, scheme) is graph
-    once = prepared(MIXED["Gru"](), scheme)
+    assert equalize_columns(graph, scheme) is graph
+    once = equalize_columns(MIXED["Gru"](), scheme)
     assert len(once.layers) == 2
-    assert prepared(once, scheme) is once
+    assert equalize_columns(once, scheme) is once
 
 
 def test_a_standardization_takes_the_scales_and_no_layer_is_added():
     graph = calibrate(MIXED["standardized otherwise"](), [XS])
-    assert [layer.name for layer in prepared(graph, DYNAMIC).layers] == ["features", "gru"]
-    assert [layer.name for layer in prepared(calibrate(MIXED["Gru"](), [XS]), DYNAMIC).layers] == ["columns", "layer"]
+    assert [layer.name for layer in equalize_columns(graph, DYNAMIC).layers] == ["features", "gru"]
+    assert [layer.name for layer in equalize_columns(calibrate(MIXED["Gru"](), [XS]), DYNAMIC).layers] == [
+        "columns",
+        "layer",
+    ]
 
 
 @pytest.mark.parametrize("name", MIXED)
 def test_ranges_move_with_the_columns(name):
-    """As if it had been calibrated afterwards; what is carried may reach as far as what comes in, or be 0 at first."""
+    """The ranges are those of a later calibration; a carried value has the range of the input, and of its initial state."""
     graph = calibrate(MIXED[name](), [XS])
-    made = prepared(graph, "static_wi8_ai8")
-    assert made is not graph
-    again = calibrate(replace(made, ranges={}), [XS]).ranges
-    assert made.ranges.keys() == again.keys()
-    for value, known in made.ranges.items():
+    equalized = equalize_columns(graph, "static_wi8_ai8")
+    assert equalized is not graph
+    again = calibrate(replace(equalized, ranges={}), [XS]).ranges
+    assert equalized.ranges.keys() == again.keys()
+    for value, known in equalized.ranges.items():
         whole = again[value] | again["columns/0"] | Range(0, 0) if name == "Conv1d" and value != INPUT else again[value]
         size = 1e-3 * max(1.0, whole.size)
         assert whole.low - size <= known.low <= again[value].low + size, value
@@ -160,14 +163,14 @@ NO_PLACE = {
 
 
 @pytest.mark.parametrize("name", NO_PLACE)
-def test_there_is_no_place_where_something_else_reads_the_input(name):
-    assert place(NO_PLACE[name]()) is None
+def test_columns_that_more_than_matrices_read_are_not_scaled(name):
+    assert input_columns(NO_PLACE[name]()) is None
 
 
 def test_a_layer_that_is_kept_is_not_scaled():
     graph = calibrate(MIXED["Gru"](), [XS])
-    assert place(graph, ("layer",)) is None
-    assert prepared(MIXED["two readers"](), DYNAMIC, keep=("b",), sequences=[XS]).layers == MIXED["two readers"]().layers or place(MIXED["two readers"](), ("b",)) is None  # fmt: skip
+    assert input_columns(graph, ("layer",)) is None
+    assert equalize_columns(MIXED["two readers"](), DYNAMIC, keep=("b",), sequences=[XS]).layers == MIXED["two readers"]().layers or input_columns(MIXED["two readers"](), ("b",)) is None  # fmt: skip
 
 
 def test_calibrating_finds_the_ends_of_every_column_and_a_file_keeps_them(tmp_path):
@@ -176,20 +179,20 @@ def test_calibrating_finds_the_ends_of_every_column_and_a_file_keeps_them(tmp_pa
     edgernn.save(graph, tmp_path / "m.rnn")
     assert edgernn.load(tmp_path / "m.rnn").ranges == graph.ranges
     assert not any(each.columns for each in quantize(graph, "static_wi8_ai8").ranges.values())
-    with pytest.raises(GraphError, match="a column that has no finite low <= high"):
+    with pytest.raises(GraphError, match="a column arrived whose ends are not finite"):
         Range(0, 1, ((1, 0),))
 
 
 def test_columns_behind_features_are_those_that_the_features_make():
     graph, xs = GRAPHS["LogMel before a net"], frames(GRAPHS["LogMel before a net"], 40)
-    at = place(graph)
+    at = input_columns(graph)
     values, states = [], Stepper(graph, "float32").initial_state()
     for x in xs:
         values.append(Stepper(graph, "float32").values(x, states)[at.value])
         _, states = Stepper(graph, "float32").step(x, states)
-    found = spans(graph, at, [xs])
-    np.testing.assert_allclose(found.low, np.min(values, axis=0), rtol=1e-5)
-    np.testing.assert_allclose(found.high, np.max(values, axis=0), rtol=1e-5)
+    ranges = column_ranges(graph, at, [xs])
+    np.testing.assert_allclose(ranges.low, np.min(values, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(ranges.high, np.max(values, axis=0), rtol=1e-5)
 
 
 def test_the_noise_of_a_matrix_is_what_its_rounding_adds():
@@ -197,10 +200,10 @@ def test_the_noise_of_a_matrix_is_what_its_rounding_adds():
     graph = one(Dense(Tensor(weight)), 5)
     step = np.abs(weight).max(axis=1, keepdims=True) / 127
     lost = x @ (np.rint(weight / step) * step - weight).T
-    wanted = 10 * np.log10((x @ weight.T).var(axis=0).sum() / np.square(lost).mean(axis=0).sum())
-    (found,) = noise(graph, rounded(graph, "weight_only_wi8_afp32"), {"x": x})
-    assert (found.layer, found.field) == ("layer", "w")
-    assert found.snr_db == pytest.approx(wanted, abs=1)  # the loudest frames do not count
+    expected = 10 * np.log10((x @ weight.T).var(axis=0).sum() / np.square(lost).mean(axis=0).sum())
+    (result,) = noise(graph, rounded(graph, "weight_only_wi8_afp32"), {"x": x})
+    assert (result.layer, result.field) == ("layer", "w")
+    assert result.snr_db == pytest.approx(expected, abs=1)  # the loudest frames do not count
 
 
 def joined() -> Graph:
@@ -223,20 +226,20 @@ NOISY = {
 @pytest.mark.parametrize("name", NOISY)
 def test_a_layer_of_much_noise_is_warned_of_with_what_can_be_done(name):
     graph, scheme, calibration, layer, field = NOISY[name]
-    told = rf"layer '{layer}' has a signal -?[\d.]+ dB above what {scheme} loses in its matrix '{field}', and 20 are .*--keep {layer}"
-    with pytest.warns(PrecisionWarning, match=told) as found:
-        quantized(graph(), scheme, calibration, warns=True)
-    assert len(found) == 1
-    assert ("real frames" in str(found[0].message)) == (not calibration.sequences)
-    assert ("static_wi8_ai16" in str(found[0].message)) == (scheme == "static_wi8_ai8")
-    quantized(graph(), scheme, calibration, keep=(layer,), warns=True)
+    pattern = rf"layer '{layer}' has a signal -?[\d.]+ dB above the noise of {scheme} in its matrix '{field}'; expected 20 dB .*--keep {layer}"
+    with pytest.warns(PrecisionWarning, match=pattern) as warnings:
+        calibrate_and_quantize(graph(), scheme, calibration, warns=True)
+    assert len(warnings) == 1
+    assert ("real frames" in str(warnings[0].message)) == (not calibration.sequences)
+    assert ("static_wi8_ai16" in str(warnings[0].message)) == (scheme == "static_wi8_ai8")
+    calibrate_and_quantize(graph(), scheme, calibration, keep=(layer,), warns=True)
 
 
 def test_the_command_tells_on_stderr_and_goes_on(tmp_path, capsys):
     edgernn.save(joined(), tmp_path / "m.rnn")
     asked = ["export", str(tmp_path / "m.rnn"), str(tmp_path / "out.rnn"), "--precision", "weight_only_wi8_afp32"]
     assert call(cli, asked, "edgernn") == 0
-    told = capsys.readouterr()
-    assert re.match(r"Warning: layer 'd' has a signal .* --keep d", told.err)
-    assert "Warning" not in told.out
+    printed = capsys.readouterr()
+    assert re.match(r"Warning: layer 'd' has a signal .* --keep d", printed.err)
+    assert "Warning" not in printed.out
     assert (tmp_path / "out.rnn").exists()

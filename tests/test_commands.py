@@ -248,10 +248,12 @@ def test_info_of_a_wrong_file(folder):
 def test_a_file_under_another_suffix_is_recognized_by_its_contents(folder):
     for suffix in ("onnx", "tflite", "so"):
         (folder / f"as.{suffix}").write_bytes((folder / "kws.rnn").read_bytes())
-        assert f"'as.{suffix}' is a .rnn by what is in it" in edge("info", f"as.{suffix}", code=2)
+        assert f"'as.{suffix}' has the content of a .rnn file" in edge("info", f"as.{suffix}", code=2)
     for suffix in ("onnx", "tflite"):
         (folder / "as.rnn").write_bytes((folder / f"kws.{suffix}").read_bytes())
-        assert "'as.rnn' is an artifact of edgernn and no .rnn: give the .rnn" in edge("info", "as.rnn", code=2)
+        assert "'as.rnn' is an artifact of edgernn, not a .rnn file: give the .rnn file" in edge(
+            "info", "as.rnn", code=2
+        )
     (folder / "as.so").write_bytes((folder / "kws.onnx").read_bytes())
     assert "'as.so' is an artifact for another runtime" in edge("bench", "as.so", code=2)
 
@@ -259,7 +261,7 @@ def test_a_file_under_another_suffix_is_recognized_by_its_contents(folder):
 def test_info_prints_the_values_that_integer_inputs_and_outputs_stand_for(folder):
     edgernn.save(quantize(calibrate(KWS, [frames(KWS, 50)], growing="accept"), "static_wi8_ai8"), "whole.rnn")
     lines = edge("info", "whole.rnn").splitlines()
-    assert "same_bits      answers and states, in numpy and compiled code" in lines
+    assert "same_bits      outputs and states, in numpy and compiled code" in lines
     line = next(line for line in lines if line.startswith("quantization"))
     quantization = json.loads(edge("info", "whole.rnn", "--json"))["quantization"]
     formulas = dict(each.split(" = ") for each in line.removeprefix("quantization").strip().split(", "))
@@ -359,15 +361,15 @@ def test_run_reads_symbols(folder):
 WRONG_RUNS = {
     "suffix": ("frames.txt", b"", "no frames can be read from 'frames.txt'"),
     "missing": ("none.npy", None, "'none.npy' cannot be read"),
-    "no array": ("x.npy", b"hello", "'x.npy' is no array"),
-    "empty array": ("x.npy", b"", "'x.npy' is no array"),
+    "no array": ("x.npy", b"hello", "'x.npy' is not a .npy array"),
+    "empty array": ("x.npy", b"", "'x.npy' is not a .npy array"),
     "text": ("x.csv", b"1,2,three", "'x.csv', line 1: could not convert string to float"),
     "width": ("x.csv", b"1,2,3\n", "frame 0: a frame of float32 of shape (3,) arrived"),
     "ragged": ("x.csv", b"1,2,3,4,5,6,7,8,9,10\n1,2\n", "frame 1: a frame of float32 of shape (2,) arrived"),
     "nan": ("x.csv", b"1,2,3,4,5,6,7,8,9,nan\n", "frame 0: element 9 of the frame is nan"),
     "bytes": ("x.csv", b"\xff\xfe", "'x.csv' is not text"),
-    "zip": ("x.npy", b"PK\x03\x04 and then nothing", "'x.npy' is no array"),
-    "torn": ("x.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr", "'x.npy' is no array"),
+    "zip": ("x.npy", b"PK\x03\x04 and then nothing", "'x.npy' is not a .npy array"),
+    "torn": ("x.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr", "'x.npy' is not a .npy array"),
 }
 
 

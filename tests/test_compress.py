@@ -26,7 +26,7 @@ from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
-from edgernn.passes.pruning import Pruning, plan
+from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare import race as races
@@ -245,26 +245,26 @@ PLANS = {
 
 @pytest.mark.parametrize("asked", PLANS)
 def test_a_plan_is_read(asked):
-    assert plan(asked) == PLANS[asked]
+    assert parse_pruning(asked) == PLANS[asked]
 
 
 def test_blocks_are_those_of_the_kernel():
     for scheme in ("dynamic_wi8_afp32", *STATIC):
-        assert plan(("blocks=0.8",), scheme).pattern == Blocks(0.8, 4)
+        assert parse_pruning(("blocks=0.8",), scheme).pattern == Blocks(0.8, 4)
     for scheme in ("", "fp16"):
-        assert plan(("blocks=0.8",), scheme).pattern == Blocks(0.8, 1)
+        assert parse_pruning(("blocks=0.8",), scheme).pattern == Blocks(0.8, 1)
 
 
 WRONG_PLANS = {
-    ("unit=0.5",): "'unit=0.5' prunes nothing; .*did you mean 'units'",
-    ("units",): "'units' prunes nothing; write units=0.5, energy=0.5, blocks=0.5, magnitude=0.5 or 2:4$",
+    ("unit=0.5",): "'unit=0.5' is not a pruning method; .*did you mean 'units'",
+    ("units",): "'units' is not a pruning method; write units=0.5, energy=0.5, blocks=0.5, magnitude=0.5 or 2:4$",
     ("units=half",): "'units=half' has no part; expected a number between 0 and 1",
     ("blocks=1",): "'blocks=1' has no part",
     ("blocks=nan",): "'blocks=nan' has no part",
     ("magnitude=-1",): "'magnitude=-1' has no part",
-    ("4:4",): "'4:4' leaves nothing or takes nothing",
-    ("2:4=3",): "'2:4=3' prunes nothing",
-    ("blocks=0.5", "2:4"): "expected at most one of units, one of energy and one kind of zeros",
+    ("4:4",): "'4:4' keeps none or all of the weights",
+    ("2:4=3",): "'2:4=3' is not a pruning method",
+    ("blocks=0.5", "2:4"): "expected at most one of units, one of energy and one sparsity pattern",
     ("units=0.5", "units=0.5"): "expected at most one of units",
     ("energy=0.9", "energy=0.8"): "expected at most one of units, one of energy",
     ("energy=1.5",): "'energy=1.5' has no part",
@@ -274,7 +274,7 @@ WRONG_PLANS = {
 @pytest.mark.parametrize("asked", WRONG_PLANS)
 def test_a_wrong_plan_is_refused(asked):
     with pytest.raises(UsageError, match=WRONG_PLANS[asked]):
-        plan(asked)
+        parse_pruning(asked)
 
 
 @pytest.fixture
@@ -410,7 +410,7 @@ WRONG = {
     ("kws.rnn", "a.rnn", "--prune", "2:4", "--one-shot"): "--one-shot needs a recipe",
     ("kws.rnn", "a.rnn", "--prune", "2:4", "--set", "training.epochs=1"): "--set needs a recipe",
     ("kws.rnn", "a.rnn", "--prune", "unts=0.5"): "did you mean 'units'",
-    ("kws.rnn", "a.rnn", "--prune", "units=0.99"): "layer 'gru' has 32 units that can go, and 0.99 of them is all",
+    ("kws.rnn", "a.rnn", "--prune", "units=0.99"): "layer 'gru' has 32 removable units, and 0.99 of them is all",
     ("kws.rnn", "a.rnn", "--prune", "2:4", "--keep", "grru"): "there is no layer 'grru' to keep",
     ("kws.rnn", "a.rnn", "--precision", "int3"): "'int3' is not one of 'fp16'",
     ("none.rnn", "a.rnn", "--prune", "2:4"): "'none.rnn' cannot be read",

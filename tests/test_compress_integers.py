@@ -185,8 +185,8 @@ TEXTS = {
 }
 WRONG = {
     (): NO_FRAMES,
-    ("--calibrate", "short.npy"): "7 frames arrived to calibrate on; expected at least 32",
-    ("--calibrate", "same.npy"): "all 50 frames are the same",
+    ("--calibrate", "short.npy"): "7 frames arrived for calibration; expected at least 32",
+    ("--calibrate", "same.npy"): "all 50 frames are equal",
     ("--calibrate", "nan.npy"): "element 3 of frame 12 of sequence 0 is nan; expected a finite number",
     ("--calibrate", "narrow.npy"): "sequence 0 is float32 of shape (50, 9); expected an array of float32 of shape (time, 10)",
     ("--calibrate", "deep.npz"): "array 'x' of 'deep.npz' holds float32 of shape (2, 50, 10); expected float32 of shape (time, inputs)",
@@ -194,7 +194,7 @@ WRONG = {
     ("--calibrate", "nothing.csv"): "'nothing.csv' holds no frames",
     ("--calibrate", "ragged.csv"): "'ragged.csv' has frames of 1 and 2 values; expected one width",
     ("--calibrate", "words.csv"): "'words.csv', line 2: could not convert",
-    ("--calibrate", "torn.npy"): "'torn.npy' is no array",
+    ("--calibrate", "torn.npy"): "'torn.npy' is not a .npy array",
     ("--calibrate", "none.npy"): "'none.npy' cannot be read",
     ("--calibrate", "a.wav"): "no sequences can be read from 'a.wav'; there are .npy, .csv and .npz",
 }  # fmt: skip

@@ -587,7 +587,7 @@ BAD = {
     "arrays cut short": (lambda p: (arrays(p / "a.npz"), truncated(p / "a.npz", 0.5), p / "a.npz")[2], "npz", {}, r"a\.npz' is no whole \.npz file"),
     "an array missing": (lambda p: arrays(p / "a.npz", y_test=None), "npz", {}, r"has no array 'y_test'; expected x_train"),
     "an array misnamed": (lambda p: arrays(p / "a.npz", x_tran=[0]), "npz", {}, r"has an array 'x_tran'; did you mean 'x_train'\?"),
-    "pickled arrays": (lambda p: arrays(p / "a.npz", x_train=np.array([[1], [1, 2]], object)), "npz", {}, r"is no whole \.npz file of plain arrays"),
+    "pickled arrays": (lambda p: arrays(p / "a.npz", x_train=np.array([[1], [1, 2]], object)), "npz", {}, r"is not a complete \.npz file of plain arrays"),
     "arrays of other sizes": (lambda p: arrays(p / "a.npz", y_train=[0, 1, 1]), "npz", {}, r"x_train has 2 sequences of at most 3 frames, y_train has 3"),
     "a frame that is no number": (lambda p: arrays(p / "a.npz", x_train=np.full((2, 3, 1), np.inf)), "npz", {}, r"a\.npz', train 0: frame 0 holds inf; mend the data"),
     "a file that is not there": (lambda p: p / "a.npz", "npz", {}, r"a\.npz' cannot be read: No such file"),

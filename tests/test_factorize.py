@@ -1,4 +1,4 @@
-"""Low rank: no product of two thin matrices is nearer, and every reading takes it for two affines."""
+"""Low rank: no product of that rank is nearer, and every interpreter sees two affines."""
 
 from dataclasses import replace
 
@@ -30,8 +30,8 @@ LOW = factorize(KWS, 0.6)
 
 def of_rank_one(graph: Graph) -> Graph:
     """The same graph with matrices of rank one for all of its affines."""
-    read = {op.args[0] for said in graph.layer_traces.values() for op in said.operations if op.name == "affine"}
-    exact = tuple(f"{layer.name}." for layer in graph.layers if getattr(layer.cell, "EXACT", False))
+    read = {op.args[0] for traced in graph.layer_traces.values() for op in traced.operations if op.name == "affine"}
+    exact = tuple(f"{layer.name}." for layer in graph.layers if layer.cell.exact)
     flat = {
         name: Tensor((tensor.stored.mean(1, keepdims=True) * tensor.stored[:1]).astype(np.float32))
         for name, tensor in graph.tensors.items()
@@ -50,23 +50,23 @@ def test_the_error_is_the_energy_that_is_dropped_and_no_smaller_rank_keeps_enoug
     random = np.random.default_rng(seed)
     weight = random.standard_normal((rows, columns)) * np.exp(random.uniform(-2, 2, columns))
     graph = one(Dense(Tensor(weight)), columns)
-    found = ranks(graph, energy)["layer.w"]
+    rank = ranks(graph, energy)["layer.w"]
     # the eigenvalues of W W' are the squared singular values, by another algorithm
     squares = np.maximum(np.linalg.eigvalsh(weight @ weight.T)[::-1], 0)
     total = squares.sum()
-    assert squares[: found.rank].sum() >= (energy - 1e-9) * total
-    assert squares[: found.rank - 1].sum() < (energy + 1e-9) * total
-    assert found.pays == (found.rank * (rows + columns) < rows * columns)
-    if not found.pays:
-        with pytest.raises(GraphError, match=f"'layer.w' needs rank {found.rank} and gains up to {found.most}"):
+    assert squares[: rank.rank].sum() >= (energy - 1e-9) * total
+    assert squares[: rank.rank - 1].sum() < (energy + 1e-9) * total
+    assert rank.pays == (rank.rank * (rows + columns) < rows * columns)
+    if not rank.pays:
+        with pytest.raises(GraphError, match=f"'layer.w' needs rank {rank.rank} and is smaller up to {rank.most}"):
             factorize(graph, energy)
         return
     after = factorize(graph, energy)
     lost = np.linalg.norm(weight - whole(after, "layer.w")) ** 2
-    np.testing.assert_allclose(lost, squares[found.rank :].sum(), atol=1e-9 * total)
+    np.testing.assert_allclose(lost, squares[rank.rank :].sum(), atol=1e-9 * total)
     left, right = (after.tensors[f"layer.w.{part}"].stored for part in ("left", "right"))
     np.testing.assert_allclose(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=1), rtol=1e-6)
-    assert count(after).macs == found.rank * (rows + columns) < count(graph).macs == rows * columns
+    assert count(after).macs == rank.rank * (rows + columns) < count(graph).macs == rows * columns
     assert count(after).parameters == count(after).macs
 
 
@@ -91,8 +91,8 @@ def test_all_of_the_energy_gives_the_same_answers(name):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_factors_are_quantized_as_two_matrices(scheme):
-    ready = calibrate(LOW, [frames(KWS, 64)]) if scheme in STATIC else LOW
-    small = quantize(ready, scheme)
+    calibrated = calibrate(LOW, [frames(KWS, 64)]) if scheme in STATIC else LOW
+    small = quantize(calibrated, scheme)
     assert {small.tensors[f"gru.u.{part}"].scheme for part in ("left", "right")} == {scheme}
     assert loads(dumps(small)) == small
     np.testing.assert_allclose(whole(small, "gru.u"), whole(LOW, "gru.u"), atol=0.25 if "wi4" in scheme else 0.02)
@@ -106,18 +106,18 @@ def test_units_are_removed_from_factors_as_from_the_matrix():
     )
 
 
-def test_only_what_is_asked_is_factored():
+def test_only_the_named_matrices_are_factored():
     some = factorize(KWS, {"gru.u": 0.5})
     assert {name.split(".")[1] for name in some.tensors if name.endswith(".left")} == {"u"}
     assert some.tensors["gru.w"] == KWS.tensors["gru.w"]
-    kept = factorize(KWS, 0.5, keep=("gru",))
-    assert kept.layers[0] == KWS.layers[0]
+    factored = factorize(KWS, 0.5, keep=("gru",))
+    assert factored.layers[0] == KWS.layers[0]
     with pytest.raises(UsageError, match="no layer is left to factor"):
         factorize(some, 0.5, keep=("gru", "out"))
     assert not ranks(some, 0.5).keys() & {"gru.u", "gru.u.left"}  # a factor is not factored again
 
 
-def test_ranges_of_other_words_are_not_kept():
+def test_ranges_of_other_operations_are_dropped():
     assert calibrate(KWS, [frames(KWS, 64)]).ranges
     assert not factorize(calibrate(KWS, [frames(KWS, 64)]), 0.6).ranges
 
@@ -135,21 +135,21 @@ WRONG = {
     "full": (lambda: factorize(KWS, 1.0), GraphError, "no matrix has fewer weights as a product"),
     "shapes": (lambda: Factored(t(4, 2), t(3, 4)), GraphError, r"shapes \(4, 2\) and \(3, 4\) arrived"),
     "vector": (lambda: Factored(t(4), t(4, 4)), GraphError, "expected .rows, rank. and .rank, columns."),
-    "array": (lambda: Factored(np.ones((4, 2)), t(2, 4)), GraphError, "a factor is no Tensor"),
+    "array": (lambda: Factored(np.ones((4, 2)), t(2, 4)), GraphError, "a factor is not a Tensor"),
     "inputs": (lambda: one(Dense(Factored(t(4, 2), t(2, 7)))), GraphError, "layer 'layer' reads 7 values, but 6"),
     "bias": (lambda: one(Dense(t(4, 6), Factored(t(4, 1), t(1, 1)))), GraphError, r"Dense.b has shape \(4, 1\)"),
     "table": (
         lambda: Graph((Layer("e", Embedding(Factored(t(9, 2), t(2, 5)))),), 1),
         GraphError,
-        r"layer 'e', word 0 \(lookup\): a Factored weight arrives; only affine takes one",
+        r"layer 'e', operation 0 \(lookup\): a Factored weight arrives, which only affine takes",
     ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_cannot_be_factored_is_refused(case):
-    make, error, told = WRONG[case]
-    with pytest.raises(error, match=told):
+    make, error, message = WRONG[case]
+    with pytest.raises(error, match=message):
         make()
 
 

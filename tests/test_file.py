@@ -1,4 +1,4 @@
-"""`.rnn` files: what goes in comes out, other programs can read them, and nothing else passes for one."""
+"""`.rnn` files: a graph is loaded as it was saved, other programs can read them, and any other file is refused."""
 
 import os
 import struct
@@ -89,10 +89,10 @@ def test_any_truncated_file_is_found(length):
 
 
 def with_checksum(data: bytes, old: bytes, new: bytes) -> bytes:
-    """A file with something else in its header, and a checksum that is right."""
-    found = checksum.verify(data, "data").encode()
+    """A file with a changed header and a valid checksum."""
+    stored = checksum.verify(data, "data").encode()
     header = data[8 : 8 + struct.unpack("<Q", data[:8])[0]]
-    changed = header.replace(found, checksum.BLANK.encode()).replace(old, new)
+    changed = header.replace(stored, checksum.BLANK.encode()).replace(old, new)
     assert changed != header
     return checksum.fill(struct.pack("<Q", len(changed)) + changed + data[8 + len(header) :])
 
@@ -103,7 +103,7 @@ def test_a_later_format_is_refused():
 
 
 def test_an_unknown_cell_is_named():
-    with pytest.raises(FileError, match=r"layer 'gru' is a cell 'Gry', which is not known here; there are Activation"):
+    with pytest.raises(FileError, match=r"layer 'gru' is a cell 'Gry', which is not registered; there are Activation"):
         loads(with_checksum(SAVED, b'\\"Gru\\"', b'\\"Gry\\"'))
 
 
@@ -127,7 +127,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
         edgernn.load(tmp_path / "m.rnn")
 
 
-def test_a_missing_file_is_said(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(FileError, match=r"m.rnn' cannot be read: No such file"):
         edgernn.load(tmp_path / "m.rnn")
 
@@ -141,7 +141,7 @@ def test_an_unwritable_path_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder.rnn"]
 
 
-def test_a_path_that_is_none_is_said():
+def test_an_invalid_path_is_reported():
     with pytest.raises(FileError, match=r"null (byte|character)"):
         edgernn.load("a\0b.rnn")
     with pytest.raises(FileError, match=r"null (byte|character)"):
@@ -202,10 +202,10 @@ def test_a_file_that_is_written_over_keeps_its_permissions(mode, mask, tmp_path)
 def test_what_is_private_is_so_while_it_is_written(tmp_path, monkeypatch):
     (tmp_path / "m").write_bytes(b"old")
     (tmp_path / "m").chmod(0o600)
-    made, seen = os.open, []
+    open_file, seen = os.open, []
 
     def look(name, flags, mode=0o777, **kwargs):
-        handle = made(name, flags, mode, **kwargs)
+        handle = open_file(name, flags, mode, **kwargs)
         seen.append(os.stat(handle).st_mode & 0o077)
         return handle
 
@@ -227,7 +227,7 @@ LINKS = {
 def test_a_link_is_followed_and_stays_one(case, tmp_path):
     """As open(path, "wb") does it: the oracle is a copy of the folder written by that."""
     end, there = LINKS[case]
-    found = {}
+    seen_by = {}
     for way, write in {"disk": atomic.write, "open": lambda path, data: path.write_bytes(data)}.items():
         folder = tmp_path / way
         (folder / "data").mkdir(parents=True)
@@ -237,17 +237,17 @@ def test_a_link_is_followed_and_stays_one(case, tmp_path):
         if there:
             (folder / "data/m").write_bytes(b"old")
         write(folder / "link", b"new")
-        found[way] = {
+        seen_by[way] = {
             str(path.relative_to(folder)): os.readlink(path)
             if path.is_symlink()
             else path.is_file() and path.read_bytes()
             for path in sorted(folder.rglob("*"))
         }
-    assert found["disk"] == found["open"]
+    assert seen_by["disk"] == seen_by["open"]
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)], ids=["pipe", "loop"])
-def test_what_is_no_file_is_not_replaced(make, tmp_path):
+def test_only_a_regular_file_is_replaced(make, tmp_path):
     make(tmp_path / "m")
     before = os.lstat(tmp_path / "m")
     for write in (atomic.writable, lambda path: atomic.write(path, b"")):
@@ -270,13 +270,13 @@ def test_writing_never_touches_the_mask_of_the_process(tmp_path, monkeypatch):
 
 
 def test_a_checksum_inside_a_label_is_not_a_second_one():
-    """A label may say anything; the checksum is still found once, because JSON escapes its quotes."""
+    """A label may be any text; JSON escapes its quotes, so it is no second checksum."""
     graph = keyword_spotter()
     tricky = Graph(graph.layers, graph.inputs, labels=(f'"{checksum.KEY}":"{"0" * 64}"', "b", "c", "d"))
     assert loads(dumps(tricky)).labels == tricky.labels
 
 
-def test_layers_may_end_like_rest_states():
+def test_layers_may_end_like_initial_states():
     graph = Graph(
         (Layer("a", GRAPHS["Gru"].layers[0].cell), Layer("rest", GRAPHS["Scale"].layers[0].cell, ("x",))),
         6,

@@ -55,10 +55,10 @@ def test_a_file_keeps_them_in_two_bytes_and_gives_them_back(scheme):
     smaller = quantize(GRAPH, scheme)
     data = dumps(smaller)
     assert loads(data).tensors == smaller.tensors
-    kept = load(data)
-    scales = [name for name in kept if name.endswith(".scale") and kept[name].size >= 64]
+    arrays = load(data)
+    scales = [name for name in arrays if name.endswith(".scale") and arrays[name].size >= 64]
     assert scales
-    assert all(kept[name].dtype == np.float16 for name in scales)
+    assert all(arrays[name].dtype == np.float16 for name in scales)
 
 
 def test_plain_floats_are_kept_as_they_are():

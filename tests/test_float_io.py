@@ -10,7 +10,7 @@ import edgernn
 from edgernn.artifact import manifest
 from edgernn.cells import Dense, Gru, Standardize
 from edgernn.errors import FrameError, StateError, UnsupportedError
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC, Tensor
@@ -67,11 +67,11 @@ def test_the_raw_stream_is_the_float_stream(name, scheme, tmp_path):
 @every_scheme
 def test_what_no_integer_word_makes_or_reads_alone_stays_float(name, scheme):
     graph = quantized(name, scheme)
-    plan, said = static(graph), manifest.graph_manifest(graph)
+    plan, said = integer_plan(graph), manifest.graph_manifest(graph)
     assert {state: said.quantization.get(state) for state in plan.states} == plan.states
-    readers = [plan.integer(op) for op in plan.trace.operations if plan.trace.x in op.inputs]
+    readers = [plan.is_integer(op) for op in plan.trace.operations if plan.trace.x in op.inputs]
     assert ("x" in said.quantization) == (all(readers) and not graph.vocabulary_size)
-    assert ("y" in said.quantization) == (plan.trace.y.name in plan.whole)
+    assert ("y" in said.quantization) == (plan.trace.y.name in plan.integer_values)
     assert (name in HALF) == (
         not graph.vocabulary_size and not {"x", "y"} <= said.quantization.keys()
     ) or name == "stack"
@@ -192,7 +192,7 @@ def test_where_there_are_no_integers_raw_is_refused(graph, tmp_path):
 def test_the_contract_travels_with_its_grids(scheme):
     graph = quantized("kws", scheme)
     said = manifest.graph_manifest(graph)
-    assert manifest.read(manifest.write(said).encode(), "m") == said
+    assert manifest.parse_manifest(manifest.dump_manifest(said).encode(), "m") == said
     kind = f"int{STATIC[scheme]}"
     assert manifest.step_signature(said) == {
         "x": ((1, 10), kind), "gru.h.in": ((1, 16), kind), "y": ((1, 4), kind), "gru.h.out": ((1, 16), kind),

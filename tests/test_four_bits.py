@@ -67,10 +67,10 @@ def test_they_stand_as_in_onnx(whole):
     """The halves of a byte, and their signs, are those of the standard's own INT4, which has no rows."""
     flat = whole.reshape(1, -1)
     stored = onnx.helper.make_tensor("w", onnx.TensorProto.INT4, flat.shape, flat.reshape(-1))
-    wanted = np.frombuffer(stored.raw_data or bytes(stored.int32_data), np.uint8)
+    expected = np.frombuffer(stored.raw_data or bytes(stored.int32_data), np.uint8)
     packed = int4.pack(flat)[0]
     packed[-1] &= 15 if flat.size % 2 else 255
-    np.testing.assert_array_equal(packed, wanted)
+    np.testing.assert_array_equal(packed, expected)
 
 
 @settings(deadline=None)
@@ -81,8 +81,8 @@ def test_a_matrix_is_rounded_by_the_definition(weight):
     groups = tensor.scale.reshape(len(weight), -1)
     cut = weight.reshape(*groups.shape, -1).astype(float)
     np.testing.assert_allclose(groups, np.abs(cut).max(axis=2) / 7, rtol=2.0**-10, atol=1e-44)  # 11 bits
-    found = tensor.dense(float).reshape(cut.shape)
-    assert (np.abs(found - cut) <= groups[..., None] * 0.5001 + 1e-37).all()
+    dense = tensor.dense(float).reshape(cut.shape)
+    assert (np.abs(dense - cut) <= groups[..., None] * 0.5001 + 1e-37).all()
     assert tensor.shape == weight.shape
     assert tensor.size == weight.size
     assert tensor.nbytes == len(weight) * -(-weight.shape[1] // 2) + 4 * groups.size
@@ -90,7 +90,7 @@ def test_a_matrix_is_rounded_by_the_definition(weight):
 
 def test_a_tie_goes_to_the_even_side():
     weight = np.array([[7, 0.5, 1.5, 2.5, -0.5, -1.5, 3.4, -3.6]], np.float32) / 4
-    np.testing.assert_array_equal(smaller(Tensor(weight), FOUR_BITS).whole, [[7, 0, 2, 2, 0, -2, 3, -4]])
+    np.testing.assert_array_equal(smaller(Tensor(weight), FOUR_BITS).integers, [[7, 0, 2, 2, 0, -2, 3, -4]])
 
 
 def test_groups_are_taken_where_they_halve_the_error():
@@ -101,11 +101,11 @@ def test_groups_are_taken_where_they_halve_the_error():
     assert tensor.scale.shape == (48, 3)
     whole = np.rint(loud.stored / np.abs(loud.stored).max(axis=1, keepdims=True) * 7)
     one_scale = whole * np.abs(loud.stored).max(axis=1, keepdims=True) / 7
-    errors = [np.square(found - loud.stored).sum() for found in (tensor.dense(), one_scale)]
+    errors = [np.square(dense - loud.stored).sum() for dense in (tensor.dense(), one_scale)]
     assert errors[0] < 0.5 * errors[1]
     assert smaller(with_outliers(48, 32), FOUR_BITS).scale.shape == (48,)  # one group is a row
     ragged = Tensor(np.concatenate([loud.stored, rows[:, :1] / 1e6], axis=1))
-    assert smaller(ragged, FOUR_BITS).scale.shape == (48,)  # 97 inputs are no whole groups
+    assert smaller(ragged, FOUR_BITS).scale.shape == (48,)  # 97 inputs are not whole groups
     zeros = Tensor(np.zeros((3, 96), np.float32))
     assert smaller(zeros, FOUR_BITS).scale.shape == (3,)
     assert not smaller(zeros, FOUR_BITS).dense().any()
@@ -113,7 +113,7 @@ def test_groups_are_taken_where_they_halve_the_error():
 
 def test_equal_tensors_are_those_with_equal_weights_and_scales():
     tensor = smaller(with_outliers(5, 96), FOUR_BITS)
-    assert tensor == Tensor(int4.pack(tensor.whole), tensor.scale, FOUR_BITS)
+    assert tensor == Tensor(int4.pack(tensor.integers), tensor.scale, FOUR_BITS)
     other = tensor.stored.copy()
     other[2, 3] ^= 0x10
     assert tensor != Tensor(other, tensor.scale, FOUR_BITS)
@@ -156,7 +156,7 @@ def test_the_safetensors_library_reads_the_bytes(graph, tmp_path):
             np.testing.assert_array_equal(arrays[f"{name}.scale"], tensor.scale)
             low, high = arrays[name].view(np.int8) << 4 >> 4, arrays[name].view(np.int8) >> 4
             both = np.stack([low, high], axis=2).reshape(len(low), -1)[:, : tensor.shape[1]]
-            np.testing.assert_array_equal(both, tensor.whole)
+            np.testing.assert_array_equal(both, tensor.integers)
 
 
 @every_place
@@ -177,8 +177,8 @@ def test_rows_of_any_length(inputs, suffix, runtime, tmp_path):
     graph = quantize(one(Dense(Tensor(random.standard_normal((19, inputs)).astype(np.float32))), inputs), FOUR_BITS)
     program = written(graph, tmp_path / f"m{suffix}", runtime)
     xs = frames(graph, 4)
-    wanted = xs @ graph.layers[0].cell.w.dense(np.float64).T
-    np.testing.assert_allclose(program.stream().run(xs), wanted, atol=FREE_RUNNING)
+    expected = xs @ graph.layers[0].cell.w.dense(np.float64).T
+    np.testing.assert_allclose(program.stream().run(xs), expected, atol=FREE_RUNNING)
 
 
 @pytest.mark.parametrize("graph", FORMS.values(), ids=FORMS)
@@ -186,9 +186,9 @@ def test_the_onnx_standard_itself_unpacks_the_same(graph):
     evaluate = ReferenceEvaluator(onnx.load_from_string(render(graph, ".onnx")))
     xs = frames(graph, 8)
     state = np.zeros((1, graph.states["gru.h"]), np.float32)
-    for x, wanted in zip(xs, Stepper(graph).run(xs)[0], strict=True):
+    for x, expected in zip(xs, Stepper(graph).run(xs)[0], strict=True):
         y, state = evaluate.run(["y", "gru.h.out"], {"x": x[None], "gru.h.in": state})
-        np.testing.assert_allclose(y[0], wanted, atol=FREE_RUNNING)
+        np.testing.assert_allclose(y[0], expected, atol=FREE_RUNNING)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -222,7 +222,7 @@ def test_a_tflite_file_holds_the_integers(runtime, kind):
 
 def test_a_model_of_four_bits_counts_its_true_bytes():
     plain, graph = keyword_spotter(64, 40, 12), quantize(keyword_spotter(64, 40, 12), FOUR_BITS)
-    found, whole = count(graph), count(plain)
+    small, whole = count(graph), count(plain)
     matrices, rows = 192 * (40 + 64) + 12 * 64, 2 * 192 + 12
-    assert (found.parameters, found.macs) == (whole.parameters, whole.macs)
-    assert found.weight_bytes == matrices // 2 + 4 * rows + 4 * (2 * 192 + 12)
+    assert (small.parameters, small.macs) == (whole.parameters, whole.macs)
+    assert small.weight_bytes == matrices // 2 + 4 * rows + 4 * (2 * 192 + 12)

@@ -1,4 +1,4 @@
-"""Frames as text: read as training reads them, a missing reading for the stream to mend, nothing for an error."""
+"""Frames as text: parsed as training parses them; a missing value is for the stream, an empty input is an error."""
 
 import subprocess
 import sys
@@ -46,8 +46,8 @@ def test_a_frame_is_read_however_its_line_is_written(line, head, mark, tmp_path)
     """From a file and from a pipe, and as the reader of CSV files for training reads it."""
     text = mark + HEADS[head] + "".join(LINES[line].format(*row) for row in ROWS)
     (tmp_path / "x.csv").write_bytes(text.encode())
-    for found in (frames(str(tmp_path / "x.csv"), "float32"), parsed(StringIO(text), "the pipe", "float32")):
-        np.testing.assert_array_equal(np.stack(list(found)), np.float32(ROWS))
+    for actual in (frames(str(tmp_path / "x.csv"), "float32"), parsed(StringIO(text), "the pipe", "float32")):
+        np.testing.assert_array_equal(np.stack(list(actual)), np.float32(ROWS))
     taught = table.read(tmp_path / "x.csv", header=bool(HEADS[head])).numbers([0, 1])
     np.testing.assert_array_equal(np.float32(taught), np.float32(ROWS))
 
@@ -55,9 +55,9 @@ def test_a_frame_is_read_however_its_line_is_written(line, head, mark, tmp_path)
 @given(st.lists(st.lists(st.one_of(st.none(), st.floats(width=32)), min_size=2, max_size=4), min_size=1, max_size=9))
 def test_numbers_come_back_to_the_bit_and_what_is_missing_as_nan(rows):
     text = "".join(",".join("" if cell is None else repr(cell) for cell in row) + "\n" for row in rows)
-    found = list(parsed(StringIO(text), "the pipe", "float32"))
-    wanted = [np.array([np.nan if cell is None else cell for cell in row], np.float32) for row in rows]
-    for one, other in zip(found, wanted, strict=True):
+    actual = list(parsed(StringIO(text), "the pipe", "float32"))
+    expected = [np.array([np.nan if cell is None else cell for cell in row], np.float32) for row in rows]
+    for one, other in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -69,14 +69,14 @@ def model(tmp_path, monkeypatch):
 
 
 MISSING = {"1,": 1, ",2": 0, ",": 0, "nan,2": 0, '"",2': 0, "1, ": 1}
-"""A line with a reading that is missing -> which is the first."""
+"""A line with a missing value -> its index."""
 
 
 @pytest.mark.parametrize("line", MISSING)
-def test_a_reading_that_is_missing_is_the_streams_to_refuse_or_to_mend(line, model):
+def test_a_missing_value_is_refused_or_replaced_by_the_stream(line, model):
     (model / "x.csv").write_text(f"1,2\n{line}\r\n3,4\n")
-    said = edge("run", "m.rnn", "--frames", "x.csv", "--out", "y.csv", code=2)
-    assert f"frame 1: element {MISSING[line]} of the frame is nan" in said
+    output = edge("run", "m.rnn", "--frames", "x.csv", "--out", "y.csv", code=2)
+    assert f"frame 1: element {MISSING[line]} of the frame is nan" in output
     for policy, instead in (("hold", [1, 2]), ("zero", [0, 0])):
         edge("run", "m.rnn", "--frames", "x.csv", "--out", "y.npy", "--on-bad-input", policy)
         np.testing.assert_array_equal(np.load("y.npy"), [[1, 2], instead, [3, 4]])
@@ -135,14 +135,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_no_frame_is_refused_with_its_line(name):
+def test_an_invalid_frame_is_refused_with_its_line(name):
     text, dtype, words = WRONG[name]
     with pytest.raises(FileError, match=words):
         list(parsed(StringIO(text), "the pipe", dtype))
 
 
 def test_the_loader_on_a_board_reads_the_same_lines(tmp_path):
-    """It has no policy for what is missing, and says at which line it is."""
+    """It has no policy for missing values, and reports their line."""
     export(SAME, tmp_path / "m.so")
     export(GRAPHS["Embedding"], tmp_path / "symbols.so")
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 import fuzz
 
 
-@pytest.mark.parametrize("kind", fuzz.KINDS)
+@pytest.mark.parametrize("kind", fuzz.TARGETS)
 def test_a_damaged_file_is_read_or_refused_with_an_error_of_ours(kind):
     refused = []
 

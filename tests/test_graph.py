@@ -1,4 +1,4 @@
-"""A graph is valid by construction, and says what is wrong in terms of its layers."""
+"""A graph is valid by construction, and its errors name layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from edgernn.cells import Activation, Conv1d, Dense, Embedding, Gru, LayerNorm, 
 from edgernn.errors import GraphError
 from edgernn.model.cell import CELLS, cell
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.record import Ref, record
+from edgernn.model.operation import Ref, trace_layer
 from edgernn.model.tensor import Tensor
 from zoo import GRAPHS, one, t
 
@@ -21,8 +21,8 @@ OUT = Dense(t(3, 4))
 WRONG_GRAPHS = {
     "order of layers": (lambda: Graph((Layer("out", OUT), Layer("gru", GRU)), 6), r"layer 'out' reads 4 values, but 6 arrive from 'x'"),
     "width": (lambda: Graph((Layer("gru", GRU), Layer("out", Dense(t(3, 9)))), 6), r"layer 'out' reads 9 values, but 4 arrive from 'gru'"),
-    "unknown read": (lambda: Graph((Layer("gru", GRU, ("nobody",)),), 6), r"reads 'nobody', which no earlier layer is called; there are x"),
-    "later read": (lambda: Graph((Layer("gru", GRU, ("out",)), Layer("out", OUT)), 6), r"no earlier layer is called"),
+    "unknown read": (lambda: Graph((Layer("gru", GRU, ("nobody",)),), 6), r"reads 'nobody', which is not an earlier layer; there are x"),
+    "later read": (lambda: Graph((Layer("gru", GRU, ("out",)), Layer("out", OUT)), 6), r"which is not an earlier layer"),
     "twice": (lambda: Graph((Layer("a", GRU), Layer("a", OUT)), 6), r"two layers are called 'a'"),
     "reserved name": (lambda: Graph((Layer("y", GRU),), 6), r"cannot be called 'y'"),
     "odd name": (lambda: Graph((Layer("a/b", GRU),), 6), r"cannot be called 'a/b'"),
@@ -30,23 +30,23 @@ WRONG_GRAPHS = {
     "no inputs": (lambda: one(Activation("relu"), 0), r"0 inputs"),
     "join of one": (lambda: Graph((Layer("sum", Sum()),), 6), r"a Sum and reads 1 values; a join reads at least two"),
     "two for a cell": (lambda: Graph((Layer("a", GRU), Layer("b", OUT, ("a", "a"))), 6), r"reads 2 values"),
-    "join of widths": (lambda: Graph((Layer("a", GRU), Layer("s", Sum(), ("a", "x"))), 6), r"layer 's', word 0 \(add\): 'a' has 4 values and 'x' has 6"),
+    "join of widths": (lambda: Graph((Layer("a", GRU), Layer("s", Sum(), ("a", "x"))), 6), r"layer 's', operation 0 \(add\): 'a' has 4 values and 'x' has 6"),
     "pairs": (lambda: Graph((("gru", GRU),), 6), r"arrived among the layers; expected Layer\(name, cell\)"),
     "class": (lambda: one(Gru), r"expected Layer\(name, cell\), the cell an instance"),
     "none": (lambda: one(None), r"expected Layer"),
-    "number name": (lambda: Graph((Layer(3, GRU),), 6), r"a name that is no string"),
-    "string read": (lambda: Graph((Layer("a", GRU, "x"),), 6), r"expected reads="),
+    "number name": (lambda: Graph((Layer(3, GRU),), 6), r"a name that is not a string"),
+    "string read": (lambda: Graph((Layer("a", GRU, "x"),), 6), r"expected inputs="),
     "number labels": (lambda: one(GRU, labels=(0, 1, 2, 3)), r"expected a number and strings"),
     "float inputs": (lambda: one(GRU, 6.0), r"inputs=6.0"),
     "text period": (lambda: one(GRU, period_ms="10"), r"period_ms='10'"),
-    "array rest": (lambda: one(GRU, initial_state={"layer.h": np.zeros(4)}), r"a rest state is no Tensor"),
+    "array rest": (lambda: one(GRU, initial_state={"layer.h": np.zeros(4)}), r"an initial state is not a Tensor"),
     "labels": (lambda: one(GRU, labels=("a",)), r"1 labels for 4 outputs"),
     "period": (lambda: one(GRU, period_ms=0.0), r"a period of 0.0 ms"),
-    "rest name": (lambda: one(GRU, initial_state={"layer.c": t(4)}), r"rest state 'layer.c'.*there are \{'layer.h': 4\}"),
+    "rest name": (lambda: one(GRU, initial_state={"layer.c": t(4)}), r"initial state 'layer.c'.*there are \{'layer.h': 4\}"),
     "rest width": (lambda: one(GRU, initial_state={"layer.h": t(5)}), r"has shape \(5,\)"),
-    "late embedding": (lambda: Graph((Layer("gru", GRU), Layer("e", Embedding(t(3, 2)))), 6), r"word 0 \(lookup\): it reads 1 values, but 4"),
+    "late embedding": (lambda: Graph((Layer("gru", GRU), Layer("e", Embedding(t(3, 2)))), 6), r"operation 0 \(lookup\): it reads 1 values, but 4"),
     "embedding of a value": (lambda: Graph((Layer("d", Dense(t(1, 6))), Layer("e", Embedding(t(3, 2)))), 6), r"must read the graph's input 'x'"),
-    "embedding beside": (lambda: Graph((Layer("e", Embedding(t(3, 1))), Layer("d", Activation("relu"), ("x",)), Layer("s", Sum(), ("e", "d"))), 1), r"nothing but tables"),
+    "embedding beside": (lambda: Graph((Layer("e", Embedding(t(3, 1))), Layer("d", Activation("relu"), ("x",)), Layer("s", Sum(), ("e", "d"))), 1), r"only tables"),
 }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ WRONG_CELLS = {
     "missing": (lambda: Dense(None), r"Dense.w is a NoneType"),
     "activation": (lambda: Dense(t(3, 4), None, "swish"), r"no activation 'swish'; there are linear, relu"),
     "rnn activation": (lambda: Rnn(t(4, 4), t(4, 4), None, "sigmoid"), r"no activation 'sigmoid'"),
-    "kind": (lambda: Activation("gelu"), r"no kind 'gelu'"),
+    "kind": (lambda: Activation("gelu"), r"no function 'gelu'"),
     "projection": (lambda: Lstm(t(16, 6), t(16, 3), None, t(4, 3)), r"Lstm.p has shape \(4, 3\)"),
     "kernel": (lambda: Conv1d(1, t(4, 6)), r"kernel of at least 2"),
     "taps": (lambda: Conv1d(4, t(4, 6)), r"Conv1d.w has shape \(4, 6\)"),
@@ -114,7 +114,7 @@ def test_a_step_must_return_the_states_that_the_cell_declares():
             return x, (ops.concat(h, x),)
 
     with pytest.raises(GraphError, match=r"layer 'l': step returns states of widths \(10,\)"):
-        record("l", Loses(), [Ref("x", 6)])
+        trace_layer("l", Loses(), [Ref("x", 6)])
 
 
 def test_numbers_meet_values_in_scale():
@@ -125,7 +125,7 @@ def test_numbers_meet_values_in_scale():
             return x + 1, state
 
     with pytest.raises(GraphError, match=r"'x' meets a int; use ops.scale"):
-        record("l", Adds(), [Ref("x", 6)])
+        trace_layer("l", Adds(), [Ref("x", 6)])
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -161,7 +161,7 @@ def test_weights_of_two_precisions_have_no_name():
         _ = mixed.precision
 
 
-def test_a_period_that_is_no_number_is_refused():
+def test_a_period_that_is_not_finite_is_refused():
     with pytest.raises(GraphError, match="a period of nan ms"):
         one(GRU, period_ms=float("nan"))
 

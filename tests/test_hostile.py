@@ -1,4 +1,4 @@
-"""Files and settings that somebody wrote to do harm: refused with a typed error, soon, and without much memory."""
+"""Hostile files and settings are refused with a typed error, soon, and without much memory."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from edgernn.artifact.rnn import dumps, loads
 from edgernn.cells import LogMel, RunningMean
 from edgernn.device import profile
 from edgernn.errors import EdgernnError, FileError, GraphError, UsageError
-from edgernn.files import arrays, frames, plain_json, plain_toml
+from edgernn.files import arrays, bounded_json, bounded_toml, frames
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import MOST_LAYERS, Graph, Layer
 from edgernn.train import recipe
@@ -35,7 +35,7 @@ SPARSE = Graph(
 
 
 def refused(call, error=EdgernnError, match=None):
-    """That a call is refused, and with how little."""
+    """Check that a call is refused with little memory."""
     tracemalloc.start()
     try:
         with pytest.raises(error, match=match):
@@ -52,7 +52,7 @@ def parts(data=DATA):
 
 
 def put_together(header, body, length=None):
-    """A file of these with a right checksum; the header is text or what becomes it."""
+    """A file of a header, text or JSON, and a body, with a valid checksum."""
     text = header.encode() if isinstance(header, str) else json.dumps(header, separators=(",", ":")).encode()
     at = text.find(b'"edgernn.sha256":"') + 18
     text = text[:at] + checksum.BLANK.encode() + text[at + 64 :]
@@ -68,8 +68,8 @@ def with_entry(**changes):
 def with_graph(change):
     """The file with something else in the graph that its metadata describe."""
     header, body = parts()
-    said = json.loads(header["__metadata__"]["edgernn.graph"])
-    header["__metadata__"]["edgernn.graph"] = change(said) or json.dumps(said)
+    description = json.loads(header["__metadata__"]["edgernn.graph"])
+    header["__metadata__"]["edgernn.graph"] = change(description) or json.dumps(description)
     return put_together(header, body)
 
 
@@ -89,14 +89,16 @@ def swapped():
 
 
 def cell_of(name, **settings):
-    return with_graph(lambda said: said.update(layers={"a": {"cell": name, "settings": settings}}))
+    return with_graph(lambda description: description.update(layers={"a": {"cell": name, "settings": settings}}))
 
 
 def sparse(shape):
     header, body = parts(dumps(SPARSE))
-    said = json.loads(header["__metadata__"]["edgernn.graph"])
-    assert said["sparse"]
-    header["__metadata__"]["edgernn.graph"] = json.dumps(said | {"sparse": dict.fromkeys(said["sparse"], shape)})
+    description = json.loads(header["__metadata__"]["edgernn.graph"])
+    assert description["sparse"]
+    header["__metadata__"]["edgernn.graph"] = json.dumps(
+        description | {"sparse": dict.fromkeys(description["sparse"], shape)}
+    )
     return put_together(header, body)
 
 
@@ -117,7 +119,7 @@ RNN = {
     "2 GB of another dtype": lambda: with_entry(dtype="F64", shape=[1 << 28]),
     "a dtype of 2 GB": lambda: with_entry(dtype="V2147483648"),
     "a dtype that is none": lambda: with_entry(dtype=["F32"]),
-    "widened to 2 GB": lambda: with_graph(lambda said: said.update(widened={"V2147483648": ["gru.w"]})),
+    "widened to 2 GB": lambda: with_graph(lambda description: description.update(float16={"V2147483648": ["gru.w"]})),
     "negative offsets": lambda: with_entry(data_offsets=[-4, 1916]),
     "offsets turned round": lambda: with_entry(data_offsets=[1920, 0]),
     "offsets beyond the end": lambda: with_entry(data_offsets=[1 << 40, (1 << 40) + 1920]),
@@ -132,7 +134,7 @@ RNN = {
     "a name twice": lambda: in_text('"gru.u":', '"gru.w":'),
     "a setting twice": lambda: in_text('\\"inputs\\":10', '\\"inputs\\":10,\\"inputs\\":10'),
     "metadata twice": lambda: in_text('"gru.u":', '"__metadata__":{},"gru.u":'),
-    "a long header": lambda: put_together(parts()[0], b" " * (plain_json.LONGEST + 8), plain_json.LONGEST + 8),
+    "a long header": lambda: put_together(parts()[0], b" " * (bounded_json.LONGEST + 8), bounded_json.LONGEST + 8),
     "no metadata": lambda: in_text('"__metadata__"', '"__metadatA__"'),
     "inputs without end": lambda: cell_of("RunningMean", inputs=99_999_999_999),
     "inputs of 4 GB": lambda: cell_of("RunningMean", inputs=1 << 30),
@@ -142,12 +144,12 @@ RNN = {
         lambda _: '{"layers":{"a":{"cell":"LogMel","settings":{"inputs":80,"rate_hz":1e999,"window":200,"bands":20}}}}'
     ),
     "layers without end": lambda: with_graph(
-        lambda said: said.update(
+        lambda description: description.update(
             layers={f"a{i}": {"cell": "RunningMean", "settings": {"inputs": 10}} for i in range(MOST_LAYERS + 1)}
         )
     ),
     "wide layers, many": lambda: with_graph(
-        lambda said: said.update(
+        lambda description: description.update(
             inputs=1 << 22,
             layers={f"a{i}": {"cell": "RunningMean", "settings": {"inputs": 1 << 22}} for i in range(100)},
         )
@@ -160,7 +162,9 @@ RNN = {
     "a rate near nothing": lambda: cell_of("LogMel", inputs=80, rate_hz=1e-320, window=200, bands=20),
     "a prior beyond float32": lambda: cell_of("RunningMean", inputs=10, prior=1e300, limit=1e300),
     "an eps near nothing": lambda: with_graph(
-        lambda said: said.update(inputs=10, layers={"a": {"cell": "LayerNorm", "settings": {"eps": 1e-320}}})
+        lambda description: description.update(
+            inputs=10, layers={"a": {"cell": "LayerNorm", "settings": {"eps": 1e-320}}}
+        )
     ),
 }
 
@@ -177,14 +181,14 @@ REASONS = {
     "negative offsets": r"has the offsets \[-4, 1916\]; expected a start and an end",
     "overlapping offsets": r"begins at byte 0; the one before it ends at 1,920",
     "a name twice": "the name 'gru.w' stands twice in one object",
-    "an infinite period": "Infinity is no number of JSON",
+    "an infinite period": "JSON has no Infinity",
     "zeros of 256 MB": "is 8192 by 8192; expected 67,108,864 bytes in all",
-    "wide layers, many": r"up to layer 'a\d' a step makes .* values; expected 16,777,216",
+    "wide layers, many": r"up to layer 'a\d' a step computes .* values; expected 16,777,216",
 }
 
 
 @pytest.mark.parametrize("case", REASONS)
-def test_the_reason_of_a_refusal_is_the_true_one(case):
+def test_a_refusal_has_the_true_reason(case):
     with pytest.raises(FileError, match=REASONS[case]):
         loads(RNN[case](), "m.rnn")
 
@@ -214,23 +218,23 @@ def test_what_is_packed_is_what_safetensors_packs(name):
 
 def zipped(change=lambda data: data, header=None, method=zipfile.ZIP_STORED, names=("x",), body=b""):
     """An .npz of arrays with one header, or of a good array, with some bytes of the archive changed."""
-    made, good = io.BytesIO(), io.BytesIO()
+    archive, good = io.BytesIO(), io.BytesIO()
     np.save(good, np.zeros((2, 3), np.float32))
     text = header and (header + " " * (-(10 + len(header) + 1) % 64) + "\n").encode()
-    with zipfile.ZipFile(made, "w", method) as file:
+    with zipfile.ZipFile(archive, "w", method) as file:
         for name in names:
             file.writestr(
                 f"{name}.npy",
                 b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body if text else good.getvalue(),
             )
-    return change(made.getvalue())
+    return change(archive.getvalue())
 
 
 def central(data, at, value):
     """The archive with something else in its central directory, and in the local header where that says the same."""
-    found = data.index(b"PK\x01\x02")
+    entry = data.index(b"PK\x01\x02")
     changed = bytearray(data)
-    changed[found + at : found + at + len(value)] = value
+    changed[entry + at : entry + at + len(value)] = value
     return bytes(changed)
 
 
@@ -265,7 +269,9 @@ NPZ = {
 @pytest.mark.parametrize("case", NPZ)
 def test_a_hostile_archive_of_arrays_is_refused_with_little(case, tmp_path):
     data = NPZ[case]()
-    refused(lambda: arrays.load_npz(data, "a.npz"), FileError, r"'a\.npz' is no whole \.npz file of plain arrays: ")
+    refused(
+        lambda: arrays.load_npz(data, "a.npz"), FileError, r"'a\.npz' is not a complete \.npz file of plain arrays: "
+    )
     (tmp_path / "a.npz").write_bytes(data)
     for read in (lambda path: frames.sequences(str(path), "float32"), npz.read):
         refused(lambda read=read: read(tmp_path / "a.npz"), FileError)
@@ -285,11 +291,11 @@ def test_a_good_archive_is_read_as_numpy_reads_it(tmp_path):
     }
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "a.npz", **held)
-        found = arrays.load_npz((tmp_path / "a.npz").read_bytes(), "a.npz")
+        loaded = arrays.load_npz((tmp_path / "a.npz").read_bytes(), "a.npz")
         with np.load(tmp_path / "a.npz") as theirs:
-            assert found.keys() == set(theirs.files)
+            assert loaded.keys() == set(theirs.files)
             for name in theirs.files:
-                np.testing.assert_array_equal(found[name], theirs[name], strict=True)
+                np.testing.assert_array_equal(loaded[name], theirs[name], strict=True)
 
 
 NPY = {
@@ -333,15 +339,15 @@ TOML = {
     "a text that never ends": 'a = "' + '\\"' * 50_000,
     "a long text that never ends": 'a = """' + '\\"""' * 25_000,
     "a header that never ends": "[" + " " * 100_000,
-    "a long file": "#" * (plain_toml.LONGEST + 1),
+    "a long file": "#" * (bounded_toml.LONGEST + 1),
 }
 
 
 @pytest.mark.parametrize("case", TOML)
 def test_hostile_toml_is_refused_with_little(case, tmp_path):
     (tmp_path / "r.toml").write_text(TOML[case])
-    refused(lambda: recipe.load(tmp_path / "r.toml"), FileError, r"r\.toml' is no TOML: ")
-    refused(lambda: profile.read(TOML[case].encode(), "p.toml"), FileError, r"'p\.toml' is no TOML: ")
+    refused(lambda: recipe.load(tmp_path / "r.toml"), FileError, r"r\.toml' is not valid TOML: ")
+    refused(lambda: profile.read(TOML[case].encode(), "p.toml"), FileError, r"'p\.toml' is not valid TOML: ")
     if TOML[case].startswith("a = "):
         setting = TOML[case].removeprefix("a = ")
         refused(lambda: recipe.load("motor", [f"model.hidden={setting}"]))
@@ -388,9 +394,9 @@ def test_an_option_of_another_kind_is_refused_by_its_name(option, value, kind, t
 
 @pytest.mark.parametrize("option", [{"hop": 1 << 30, "window": 1 << 30}, {"bands": 1 << 30}, {"fft": 1 << 30}])
 def test_a_log_mel_without_end_is_refused_with_little(option):
-    said = {"inputs": 80, "rate_hz": 8000.0, "window": 200, "bands": 20}
-    said |= {{"hop": "inputs"}.get(key, key): value for key, value in option.items()}
-    refused(lambda: LogMel(**said), GraphError)
+    options = {"inputs": 80, "rate_hz": 8000.0, "window": 200, "bands": 20}
+    options |= {{"hop": "inputs"}.get(key, key): value for key, value in option.items()}
+    refused(lambda: LogMel(**options), GraphError)
 
 
 @pytest.mark.parametrize("value", [inf, nan, -inf])
@@ -408,9 +414,9 @@ SAID = {
     "a state of -1": {"states": {"gru.h": -1}},
     "a state of 2^40": {"states": {"gru.h": 1 << 40}},
     "states in a list": {"states": [16]},
-    "a rest state of another width": {"initial_state": {"gru.h": [1.0]}},
-    "a rest state of nothing": {"initial_state": {"other": [1.0] * 16}},
-    "a rest state of text": {"initial_state": {"gru.h": ["a"] * 16}},
+    "an initial state of another width": {"initial_state": {"gru.h": [1.0]}},
+    "an initial state of nothing": {"initial_state": {"other": [1.0] * 16}},
+    "an initial state of text": {"initial_state": {"gru.h": ["a"] * 16}},
     "labels in one text": {"labels": "abcd"},
     "labels of numbers": {"labels": [1, 2, 3, 4]},
     "a label too many": {"labels": ["a"] * 5},
@@ -429,28 +435,32 @@ GOOD = manifest.graph_manifest(keyword_spotter())
 
 
 @pytest.mark.parametrize("case", SAID)
-def test_a_contract_that_makes_no_sense_is_refused(case):
-    said = json.loads(manifest.write(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
-    data = b"\x7fELF" + json.dumps(said, separators=(",", ":")).encode() + b"\xff" * 100
-    assert manifest.read(b"\x7fELF" + manifest.write(GOOD).encode(), "m") == GOOD
-    refused(lambda: manifest.read(data, "m.so"), FileError, r"'m\.so' was written by another version of edgernn")
+def test_an_invalid_manifest_is_refused(case):
+    fields = json.loads(manifest.dump_manifest(GOOD)) | {f"edgernn.{key}": value for key, value in SAID[case].items()}
+    data = b"\x7fELF" + json.dumps(fields, separators=(",", ":")).encode() + b"\xff" * 100
+    assert manifest.parse_manifest(b"\x7fELF" + manifest.dump_manifest(GOOD).encode(), "m") == GOOD
+    refused(
+        lambda: manifest.parse_manifest(data, "m.so"), FileError, r"'m\.so' was written by another version of edgernn"
+    )
 
 
-def test_a_contract_nested_deep_or_behind_much_is_read_with_little():
-    data = b"\x7fELF" + manifest.write(GOOD).encode()[:-1] + b',"a":' + b"[" * 10**6
-    refused(lambda: manifest.read(data, "m.so"), FileError, "nested more than")
-    behind = manifest.write(GOOD).encode() + bytes(EXTRA)
+def test_a_manifest_nested_deep_or_behind_many_bytes_is_parsed_with_little_memory():
+    data = b"\x7fELF" + manifest.dump_manifest(GOOD).encode()[:-1] + b',"a":' + b"[" * 10**6
+    refused(lambda: manifest.parse_manifest(data, "m.so"), FileError, "nested more than")
+    behind = manifest.dump_manifest(GOOD).encode() + bytes(EXTRA)
     tracemalloc.start()
-    assert manifest.read(behind, "m") == GOOD
+    assert manifest.parse_manifest(behind, "m") == GOOD
     assert tracemalloc.get_traced_memory()[1] < EXTRA
     tracemalloc.stop()
 
 
 def test_a_library_without_our_functions_is_no_file_of_ours(tmp_path):
-    """It has a contract and a right checksum, and is a library that the system loads."""
-    said = manifest.write(replace(GOOD, cpu=edgernn.device.isa.best()))
-    text = said.replace("\\", "\\\\").replace('"', '\\"')
-    (tmp_path / "m.c").write_text(f'const char about[] = "{text}"; unsigned long edgernn_size(void) {{ return 64; }}')
+    """It has a manifest and a valid checksum, and is a library that the system loads."""
+    text = manifest.dump_manifest(replace(GOOD, cpu=edgernn.device.isa.best()))
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    (tmp_path / "m.c").write_text(
+        f'const char about[] = "{escaped}"; unsigned long edgernn_size(void) {{ return 64; }}'
+    )
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "m.so", tmp_path / "m.c"], check=True)
     (tmp_path / "m.so").write_bytes(checksum.fill((tmp_path / "m.so").read_bytes()))
     with pytest.raises(
@@ -480,7 +490,7 @@ def test_a_hostile_baseline_is_refused_with_little(case, tmp_path):
     "text", ['{"a": [1, 2.5, null, true, "b\\u00e9\\"]["]}', " [] ", "-1", '"[[[["', "9223372036854775807"]
 )
 def test_json_within_the_bounds_is_read_as_python_reads_it(text):
-    assert plain_json.loads(text) == json.loads(text)
+    assert bounded_json.loads(text) == json.loads(text)
 
 
 def test_a_checksum_of_a_large_file_copies_nothing():

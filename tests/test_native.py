@@ -11,11 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn.artifact import checksum
-from edgernn.artifact.manifest import read
+from edgernn.artifact.manifest import parse_manifest
 from edgernn.cells import Conv1d, Dense, Gru, Standardize
 from edgernn.device import board as boards, isa
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.numpy import SameOps, Stepper, random_frames
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, Tensor
@@ -101,7 +101,7 @@ def test_a_library_is_compiled_for_a_board(board, tmp_path):
     assert first == render_for(KWS, board)
     data = first["m.so"]
     level = isa.LEVELS[profile.level]
-    assert read(data, "m.so").cpu == profile.level
+    assert parse_manifest(data, "m.so").cpu == profile.level
     assert int.from_bytes(data[18:20], "little") == ELF_MACHINES[level.machine]
     (tmp_path / "m.so").write_bytes(data)
     if isa.missing(profile.level):
@@ -202,7 +202,7 @@ def test_large_weights_are_given_room_for_where_a_curve_ends(seed):
     """In compiled code tanh ends at 1 - 3e-7; two that cancel in numpy leave 5.7e4 times that."""
     graph, xs = large(seed), np.abs(random_frames(3, 0, STEPS, seed=1))
     reference, compiled = Stepper(graph, "float32"), Stepper(graph, "float32", SameOps())
-    room = float(self_test(plan(graph, SCHEMES), static(graph))["golden_error"].removesuffix("f"))
+    room = float(self_test(plan(graph, SCHEMES), integer_plan(graph))["golden_error"].removesuffix("f"))
     assert np.abs(compiled.run(xs)[0] - reference.run(xs)[0]).max() <= room
     bounds, states = Bounds(graph, "native"), reference.initial_state()
     for x in xs:

@@ -180,7 +180,7 @@ def test_what_holds_no_times_is_refused(tmp_path):
     np.save(tmp_path / "two.npy", np.zeros((2, 2)))
     (tmp_path / "broken.npy").write_bytes(b"no array")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe")
-    for name, meant in (("two.npy", r"\(2, 2\) times"), ("broken.npy", "is no array"), ("bytes.csv", "time 0")):
+    for name, meant in (("two.npy", r"\(2, 2\) times"), ("broken.npy", "is not a .npy array"), ("bytes.csv", "time 0")):
         with pytest.raises(FileError, match=meant):
             recorded(tmp_path / name)
 

@@ -52,14 +52,14 @@ def test_target_replays_the_reference(name, scheme, suffix, runtime, tmp_path):
     program = written(graph, tmp_path / f"m{suffix}", runtime)
     assert program.manifest.precision == graph.precision == scheme
     xs = frames(graph, STEPS)
-    wanted, states = Stepper(graph).run(xs)
+    expected, states = Stepper(graph).run(xs)
     stream = program.stream()
-    found = stream.run(xs)
+    actual = stream.run(xs)
     if scheme == DYNAMIC:
         prove(graph, program, STEPS)
-        assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.05 * max(1.0, float(np.abs(wanted).max()))
+        assert np.sqrt(np.mean((actual - expected) ** 2)) < 0.05 * max(1.0, float(np.abs(expected).max()))
         return
-    np.testing.assert_allclose(found, wanted, atol=FREE_RUNNING, rtol=FREE_RUNNING)
+    np.testing.assert_allclose(actual, expected, atol=FREE_RUNNING, rtol=FREE_RUNNING)
     for key, state in stream.state.items():
         np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
 
@@ -91,9 +91,9 @@ def test_the_onnx_standard_itself_computes_the_same():
     """The file in the standard's own reference implementation, which has no kernels to share a mistake with."""
     data = render(INT8, ".onnx")
     evaluate, session = ReferenceEvaluator(onnx.load_from_string(data)), onnxruntime.InferenceSession(data)
-    for given, _ in gru_steps(INT8):
-        for found, wanted in zip(session.run(None, given), evaluate.run(None, given), strict=True):
-            np.testing.assert_allclose(found, wanted, atol=1e-6)
+    for feed, _ in gru_steps(INT8):
+        for actual, expected in zip(session.run(None, feed), evaluate.run(None, feed), strict=True):
+            np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def litert(data, kind):
@@ -107,8 +107,8 @@ def test_symmetric_kernels_give_numpys_integers(runtime):
     """LiteRT without its delegate rounds as numpy does: so both forms hold the right numbers, to the last digit."""
     data = render(INT8, ".tflite", runtime)
     plain = litert(data, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    for given, wanted in gru_steps(INT8):
-        np.testing.assert_allclose(plain(**given)["gru.h.out"][0], wanted, atol=1e-6)
+    for feed, expected in gru_steps(INT8):
+        np.testing.assert_allclose(plain(**feed)["gru.h.out"][0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES[".tflite"])
@@ -117,10 +117,10 @@ def test_two_runtimes_that_round_alike_agree(runtime):
     data = render(INT8, ".tflite", runtime)
     first = onnxruntime.InferenceSession(render(INT8, ".onnx"))
     second = litert(data, OpResolverType.AUTO)
-    for given, wanted in gru_steps(INT8):
-        (found,) = first.run(["gru.h.out"], given)
-        np.testing.assert_allclose(second(**given)["gru.h.out"], found, atol=1e-6)
-        assert 1e-5 < np.abs(found[0] - wanted).max() < 0.05
+    for feed, expected in gru_steps(INT8):
+        (actual,) = first.run(["gru.h.out"], feed)
+        np.testing.assert_allclose(second(**feed)["gru.h.out"], actual, atol=1e-6)
+        assert 1e-5 < np.abs(actual[0] - expected).max() < 0.05
 
 
 def altered(graph, **layers):
@@ -292,9 +292,9 @@ def test_smaller_weights_are_a_smaller_file(scheme, suffix, runtime, tmp_path):
 )
 def test_a_runtime_that_does_not_run_the_file_is_refused(name, runtime, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as refusal:
         export(KWS, name, runtime=runtime)
-    assert str(told.value) == words
+    assert str(refusal.value) == words
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Pruning: what nothing weighs goes without a trace, what stays is untouched, and zeros are as many as was said."""
+"""Pruning: unused units are removed without a change, other weights are untouched, and zeros are as many as requested."""
 
 import json
 from dataclasses import replace
@@ -57,10 +57,10 @@ def test_the_zoo_has_recurrent_cells_of_every_kind():
 @given(random=st.randoms(use_true_random=False))
 def test_units_that_nothing_reads_go_without_a_change(name, random):
     graph = HEADED[name]
-    found = units(graph)
+    structure = units(graph)
     dead = [unit for each in families(graph).values() for unit in random.sample(each.tolist(), round(len(each) / 2))]
     changed = {}
-    for (weight, axis), each in found.places.items():
+    for (weight, axis), each in structure.axes.items():
         if axis == 1:
             changed[weight] = Tensor(graph.tensors[weight].stored * ~np.isin(each, dead))
     silent = graph.with_tensors(changed)
@@ -86,12 +86,12 @@ def test_a_part_of_each_layers_units_goes(name, part):
 
 @pytest.mark.parametrize("name", [name for name in HEADED if name not in RECURRENT])
 def test_what_has_no_units_is_refused(name):
-    with pytest.raises(GraphError, match="no units can go"):
+    with pytest.raises(GraphError, match="no units can be removed"):
         prune_units(HEADED[name], 0.5)
 
 
-def test_units_of_the_answer_are_fixed():
-    with pytest.raises(GraphError, match=r"no units can go from 'layer' \(fixed\)"):
+def test_units_of_the_output_are_fixed():
+    with pytest.raises(GraphError, match=r"no units can be removed from 'layer' \(fixed\)"):
         prune_units(GRAPHS["Gru"], 0.5)
 
 
@@ -119,8 +119,8 @@ def test_what_is_left_is_torchs_layer_of_that_size(make):
         small.out.weight.copy_(large.out.weight[:, stay[1]])
         small.out.bias.copy_(large.out.bias)
         xs = torch.randn(1, 25, inputs)
-        wanted = small(xs)[0].numpy()
-    np.testing.assert_allclose(Stepper(smaller).run(xs[0].numpy())[0], wanted, atol=1e-6)
+        expected = small(xs)[0].numpy()
+    np.testing.assert_allclose(Stepper(smaller).run(xs[0].numpy())[0], expected, atol=1e-6)
 
 
 class Stacked(nn.Module):
@@ -165,19 +165,19 @@ def test_a_quantized_graph_keeps_its_integers():
     assert smaller.precision == graph.precision
 
 
-def test_a_unit_is_worth_what_makes_it_times_what_reads_it():
+def test_the_importance_of_a_unit_is_the_norm_of_its_rows_times_that_of_its_columns():
     w, u, head = np.zeros((2, 1)), np.zeros((2, 2)), np.array([[0.0, 3.0]])
     w[0, 0], w[1, 0] = 5.0, 4.0
     graph = Graph((Layer("r", Rnn(Tensor(w), Tensor(u))), Layer("out", Dense(Tensor(head)))), 1)
     np.testing.assert_allclose(magnitudes(graph)["r.h"], [0.0, 12.0])
 
 
-def test_wrong_uses_of_units_are_refused():
+def test_invalid_arguments_of_prune_units_are_refused():
     graph = headed(GRAPHS["Gru"])
     for part in (-0.1, 1.0):
-        with pytest.raises(UsageError, match=r"expected one from 0 up to, but not, 1"):
+        with pytest.raises(UsageError, match=r"expected at least 0 and below 1"):
             prune_units(graph, part)
-    with pytest.raises(GraphError, match=r"layer 'layer' has 5 units that can go, and 0.95 of them is all; 0.8 leaves"):
+    with pytest.raises(GraphError, match=r"layer 'layer' has 5 removable units, and 0.95 of them is all; 0.8 leaves"):
         prune_units(graph, 0.95)
     with pytest.raises(UsageError, match="there is no layer 'leyer' to keep; did you mean 'layer'"):
         prune_units(graph, 0.5, keep=("leyer",))
@@ -189,7 +189,9 @@ def test_wrong_uses_of_units_are_refused():
 
 def test_a_layer_of_a_fixed_width_fixes_the_units_that_it_reads():
     layers = (Layer("gru", Gru(t(18, 4), t(18, 6))), Layer("s", Slice(6, 1, 4)), Layer("out", Dense(t(2, 3))))
-    with pytest.raises(GraphError, match=r"no units can go from 'gru' \(fixed\): .* a layer of a fixed width reads it"):
+    with pytest.raises(
+        GraphError, match=r"no units can be removed from 'gru' \(fixed\): .* a layer of a fixed width reads it"
+    ):
         prune_units(Graph(layers, 4), 0.5)
 
 
@@ -207,14 +209,14 @@ def zero_blocks(weight: np.ndarray, columns: int) -> tuple[int, int]:
 @settings(max_examples=60, deadline=None)
 @given(rows=st.integers(17, 70), width=st.integers(3, 40), columns=st.sampled_from([1, 4]), part=HUNDREDTHS)
 @example(rows=17, width=4, columns=1, part=0.8)
-def test_blocks_are_as_many_as_was_said_and_the_largest_stay(rows, width, columns, part):
+def test_blocks_are_as_many_as_requested_and_the_largest_stay(rows, width, columns, part):
     weight = np.random.default_rng(rows * width).standard_normal((rows, width)).astype(np.float32)
     graph = one(Dense(Tensor(weight)), width)
     blocks = -(-rows // ROWS) * -(-width // columns)
     zeros = round(part * blocks)
     pattern = Blocks(part, columns)
     # in exact numbers: 6 of 8 are just within 0.05 of 0.8
-    far = abs(Fraction(zeros, blocks) - Fraction(str(part))) > Fraction(str(pattern.reach))
+    far = abs(Fraction(zeros, blocks) - Fraction(str(part))) > Fraction(str(pattern.tolerance))
     if zeros == blocks or far:
         with pytest.raises(GraphError, match=r"weight 'w' of layer 'layer' has \d+ blocks of 16 x \d"):
             prune_weights(graph, pattern)
@@ -244,9 +246,9 @@ def test_the_smallest_weights_go(rows, width, part):
             prune_weights(graph, Magnitude(part))
         return
     thin = prune_weights(graph, Magnitude(part)).layers[0].cell.w.stored
-    wanted = weight.copy()
-    wanted.ravel()[np.abs(weight).ravel().argsort()[:zeros]] = 0
-    np.testing.assert_array_equal(thin, wanted)
+    expected = weight.copy()
+    expected.ravel()[np.abs(weight).ravel().argsort()[:zeros]] = 0
+    np.testing.assert_array_equal(thin, expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -265,20 +267,20 @@ def test_of_every_few_neighbours_some_stay(rows, width, shape):
 @pytest.mark.parametrize("pattern", [Magnitude(0.5), FewOf()], ids=["magnitude", "2:4"])
 def test_every_cell_can_have_zeros(name, pattern):
     graph = GRAPHS[name]
-    exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
-    operations = [op for said in graph.layer_traces.values() for op in said.operations if op.layer not in exact]
+    exact = {layer.name for layer in graph.layers if layer.cell.exact}
+    operations = [op for traced in graph.layer_traces.values() for op in traced.operations if op.layer not in exact]
     if "affine" not in {op.name for op in operations}:
         with pytest.raises(UsageError, match="no layer is left to prune"):
             masks(graph, pattern)
         return
-    found = masks(graph, pattern)
+    stays = masks(graph, pattern)
     thin = prune_weights(graph, pattern)
     for weight, tensor in graph.tensors.items():
         left = thin.tensors[weight]
-        assert left == tensor or weight in found
-        np.testing.assert_array_equal(left.stored, tensor.stored * found.get(weight, True))
+        assert left == tensor or weight in stays
+        np.testing.assert_array_equal(left.stored, tensor.stored * stays.get(weight, True))
     for weight, mask in quantize(thin).tensors.items():
-        assert not mask.stored[~found[weight]].any() if weight in found else True
+        assert not mask.stored[~stays[weight]].any() if weight in stays else True
 
 
 def test_each_gate_has_its_density():
@@ -296,23 +298,23 @@ def test_the_diagonal_stays_dense(make):
     graph = one(make(), 8)
     full = graph.tensors["layer.u"].stored
     thin = prune_weights(graph, Blocks(0.75, 4, diagonal=False)).tensors["layer.u"].stored
-    kept = prune_weights(graph, Blocks(0.5, 4, diagonal=True)).tensors["layer.u"].stored
+    pruned = prune_weights(graph, Blocks(0.5, 4, diagonal=True)).tensors["layer.u"].stored
     gates = len(full) // 32
     diagonal = np.tile(np.eye(32, dtype=bool), (gates, 1))
     assert not (thin[diagonal] == full[diagonal]).all()
-    np.testing.assert_array_equal(kept[diagonal], full[diagonal])
-    assert zero_blocks(kept, 4) == (gates * 8, gates * 16)
-    with pytest.raises(GraphError, match=rf"{gates * 8} of them hold the diagonal: 0.6 of them cannot be zeros"):
+    np.testing.assert_array_equal(pruned[diagonal], full[diagonal])
+    assert zero_blocks(pruned, 4) == (gates * 8, gates * 16)
+    with pytest.raises(GraphError, match=rf"{gates * 8} of them contain the diagonal: 0.6 of them cannot be zeros"):
         prune_weights(graph, Blocks(0.6, 4, diagonal=True))
 
 
-def test_wrong_uses_of_patterns_are_refused():
+def test_invalid_patterns_are_refused():
     graph = keyword_spotter(32, 20, 40)
     with pytest.raises(UsageError, match="there is no gate 'udate' to prune; did you mean 'update'"):
         prune_weights(graph, Blocks(0.5, 4, {"udate": 0.9}))
     with pytest.raises(GraphError, match=r"weight 'w' of layer 'gru' has 20 rows for each gate.* train with 16 or 32"):
         prune_weights(keyword_spotter(20), Blocks(0.5, 4, {"update": 0.9}))
-    with pytest.raises(GraphError, match=r"layer 'out' has 4 blocks of 16 x 4: 0.9 of .* 0.75 \(3 of 4\), or keep"):
+    with pytest.raises(GraphError, match=r"layer 'out' has 4 blocks of 16 x 4: 0.9 of .* 0.75 \(3 of 4\), or leave"):
         prune_weights(keyword_spotter(16, 40, 4), Blocks(0.9), keep=("gru",))
     with pytest.raises(UsageError, match="there is no layer 'gruu' to keep; did you mean 'gru'"):
         prune_weights(graph, Magnitude(0.5), keep=("gruu",))
@@ -327,18 +329,18 @@ def test_wrong_uses_of_patterns_are_refused():
     rows=st.integers(1, 60),
     width=st.integers(1, 40),
     dtype=st.sampled_from(["int8", "float16", "float32", "float64"]),
-    kept=st.floats(0, 1),
+    density=st.floats(0, 1),
     seed=st.integers(0, 99),
 )
-def test_blocks_of_zeros_come_back_bit_for_bit(rows, width, dtype, kept, seed):
+def test_blocks_of_zeros_come_back_bit_for_bit(rows, width, dtype, density, seed):
     random = np.random.default_rng(seed)
-    blocks = np.kron(random.random((-(-rows // 16), -(-width // 4))) < kept, np.ones((16, 4)))[:rows, :width]
+    blocks = np.kron(random.random((-(-rows // 16), -(-width // 4))) < density, np.ones((16, 4)))[:rows, :width]
     matrix = (np.round(random.standard_normal((rows, width)) * 5) * blocks).astype(dtype)  # negative zeros among them
-    found = packed(matrix)
-    if found is not None:
-        assert found.blocks.nbytes + found.bits.nbytes < matrix.nbytes
-        assert unpacked(found).tobytes() == matrix.tobytes()
-        assert unpacked(found).dtype == matrix.dtype
+    sparse = packed(matrix)
+    if sparse is not None:
+        assert sparse.blocks.nbytes + sparse.bits.nbytes < matrix.nbytes
+        assert unpacked(sparse).tobytes() == matrix.tobytes()
+        assert unpacked(sparse).dtype == matrix.dtype
 
 
 @pytest.mark.parametrize("scheme", [None, "fp16", "dynamic_wi8_afp32"])
@@ -363,9 +365,9 @@ def test_a_file_of_a_sparse_graph_is_small_whole_and_a_safetensors_file(scheme, 
 @pytest.mark.parametrize("part", ["gru.u.blocks", ".bits"])
 def test_a_sparse_file_that_does_not_fit_is_refused(part):
     data = dumps(quantize(prune_weights(keyword_spotter(64, 20, 10), Blocks(0.8, 4))))
-    found = checksum.verify(data, "data").encode()
+    stored = checksum.verify(data, "data").encode()
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length].replace(found, checksum.BLANK.encode()))
+    header = json.loads(data[8 : 8 + length].replace(stored, checksum.BLANK.encode()))
     entry = header[part]
     entry["shape"] = [entry["shape"][0] - 1, *entry["shape"][1:]]
     entry["data_offsets"][1] -= (entry["data_offsets"][1] - entry["data_offsets"][0]) // (entry["shape"][0] + 1)

@@ -245,7 +245,7 @@ def test_an_invalid_history_ends_the_suite_before_it_begins(suite, pytester):
     (pytester.path / "h.jsonl").write_text("{")
     result = suite(stepping(7000), "--edgernn-history=h.jsonl")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is no JSON*"])
+    result.stderr.fnmatch_lines(["*--edgernn-history: 'h.jsonl', line 1, is not JSON*"])
 
 
 def test_nothing_is_measured_under_xdist(suite):

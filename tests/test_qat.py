@@ -17,7 +17,7 @@ from edge import edge
 from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Standardize
 from edgernn.errors import CalibrationError, UsageError
-from edgernn.integer.plan import QuantizationParameters, grid as qparams, static
+from edgernn.integer.plan import QuantizationParameters, choose_qparams, integer_plan
 from edgernn.interpreters.integer import IntegerStepper, stepper
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
 from edgernn.model.graph import INPUT, Graph
@@ -98,7 +98,7 @@ def run_of(network: Replay, graph: Graph) -> np.ndarray:
     bits=st.sampled_from((8, 16)),
 )
 def test_a_rounding_is_that_of_the_grid_and_has_no_gradient_beyond_it(xs, low, high, bits):
-    made = qparams(Range(low, high), bits)
+    made = choose_qparams(Range(low, high), bits)
     x = torch.tensor(xs, requires_grad=True)
     found = rounded(x, made)
     found.sum().backward()
@@ -174,7 +174,7 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
     for x in frames(graph, 16, seed=9):
         values = definition.values(x, states)
         _, states = definition.step(x, states)
-        for op in filter(plan.integer, plan.trace.operations):
+        for op in filter(plan.is_integer, plan.trace.operations):
             given = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in op.inputs}
             made = replay([op], ops, given, ops.said)
             for ref in op.outputs:
@@ -190,7 +190,7 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
 
 def number(plan, name, values):
     """A value of the definition as float32; an index stays one."""
-    return plan.quantization[name].numbers(values[name]) if name in plan.whole else np.asarray(values[name])
+    return plan.quantization[name].numbers(values[name]) if name in plan.integer_values else np.asarray(values[name])
 
 
 @every_graph
@@ -212,7 +212,7 @@ def test_a_whole_run_stays_with_the_definition(name, scheme):
 @pytest.mark.parametrize("name", ["Gru rest", "Lstm"])
 def test_a_state_that_is_given_is_read_from_its_grid(name, scheme):
     graph = ready(GRAPHS[name])
-    network, plan = Replay(graph, scheme=scheme), static(quantize(graph, scheme))
+    network, plan = Replay(graph, scheme=scheme), integer_plan(quantize(graph, scheme))
     off = [torch.rand(1, width) / 7 for width in graph.states.values()]
     on = [rounded(each, plan.states[state]) for each, state in zip(off, graph.states, strict=True)]
     assert not torch.equal(off[0], on[0])
@@ -294,7 +294,7 @@ def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
     inner = trainable_subgraph(whole, data)
     assert [layer.name for layer in inner.layers] == ["layers_0", "head"]
     small, small_whole = quantize(inner, scheme), quantize(whole, scheme)
-    plan, plan_whole, enters = static(small), static(small_whole), whole.layer_traces["standardize"].y.name
+    plan, plan_whole, enters = integer_plan(small), integer_plan(small_whole), whole.layer_traces["standardize"].y.name
     for name, made in plan.quantization.items():
         assert made == plan_whole.quantization[enters if name == INPUT else name], name
     for name, tensor in small.tensors.items():
@@ -346,7 +346,7 @@ def test_ranges_are_learnt_from_the_training_part_unless_they_are_there():
         ), name
     assert calibrated(shown, replace(data, train=data.test)) == shown
     still = replace(data, train=replace(data.train, frames=tuple(np.ones_like(each) for each in data.train.frames)))
-    with pytest.raises(CalibrationError, match="all 800 frames are the same"):
+    with pytest.raises(CalibrationError, match="all 800 frames are equal"):
         calibrated(graph, still)
 
 
@@ -407,7 +407,7 @@ def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, k
         np.testing.assert_array_equal(after == 0, before == 0)
         assert not np.array_equal(after, before)
     small = quantize(tuned, scheme, keep=("head",))
-    assert (small.tensors["layers_0.u"].whole[thin.tensors["layers_0.u"].stored == 0] == 0).all()
+    assert (small.tensors["layers_0.u"].integers[thin.tensors["layers_0.u"].stored == 0] == 0).all()
     assert not small.tensors["head.w"].scheme
     with pytest.raises(UsageError, match="there is no layer 'heads' to keep; did you mean 'head'"):
         finetune(thin, brief, data, keep=("heads",), scheme=scheme, place=CPU)
@@ -578,7 +578,7 @@ def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, mo
     ))  # fmt: skip
     small = load(tmp_path / "small.rnn")
     assert small.precision == "static_wi8_ai8"
-    assert (small.tensors["layers_0.u"].whole == 0).sum() >= small.tensors["layers_0.u"].size // 2
+    assert (small.tensors["layers_0.u"].integers == 0).sum() >= small.tensors["layers_0.u"].size // 2
     data = read("npz", folder / "motor.npz", {})
     right = [
         answers(small)(xs)[-1].argmax() == wanted

@@ -37,10 +37,10 @@ def test_zeros_stay_zeros():
 def test_a_quantized_graph_stays_close_to_float(name):
     graph = GRAPHS[name]
     xs = frames(graph, 64)
-    wanted, found = Stepper(graph).run(xs)[0], Stepper(quantize(graph)).run(xs)[0]
+    expected, actual = Stepper(graph).run(xs)[0], Stepper(quantize(graph)).run(xs)[0]
     if name == "Activation log":
-        wanted, found = np.exp(wanted), np.exp(found)
-    assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.05 * max(1.0, float(np.abs(wanted).max()))
+        expected, actual = np.exp(expected), np.exp(actual)
+    assert np.sqrt(np.mean((actual - expected) ** 2)) < 0.05 * max(1.0, float(np.abs(expected).max()))
 
 
 def test_only_the_matrices_of_affines_are_quantized():
@@ -73,7 +73,7 @@ def test_weights_beyond_a_half_are_refused_by_layer():
 
 def test_a_feature_cell_is_left_alone():
     class Feature(Dense):
-        EXACT = True
+        exact = True
 
     cell = Standardize(t(6), Tensor(np.ones(6, np.float32)))
     assert quantize(Graph((Layer("s", cell), Layer("d", Dense(t(2, 6)))), 6)).layers[0].cell == cell
@@ -95,7 +95,7 @@ def test_a_row_of_zeros_has_no_scale():
     np.testing.assert_allclose(tensor.dense(), weight, atol=2 / 254)
 
 
-def test_wrong_uses_are_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(
         UsageError,
         match="there is no scheme 'int3'; there are fp16, weight_only_wi8_afp32, weight_only_wi4_afp32, dynamic_wi8_afp32",

@@ -120,12 +120,12 @@ def test_layers_without_matrices_are_no_choice():
         (quantize(KWS, "fp16"), FOUR_BITS, 0.9, {"bound": 0.5}, "the graph is in fp16 already"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_chosen_is_said(graph, scheme, score, options, words):
+def test_an_impossible_choice_is_reported(graph, scheme, score, options, words):
     with pytest.raises(UsageError, match=words):
         choose(graph, scheme, lambda _: score, **options)
 
 
-def test_tries_that_are_not_enough_are_said():
+def test_too_few_tries_are_reported():
     scores = {(): 1, ("d3",): 3}
     with pytest.raises(UsageError, match=r"none of the 3 smallest models scores 8; the best keeps d3 and scores 3"):
         choose(

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 import edgernn
 import spoken
 from edgernn.device.board import RUNTIMES
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import METHODS, calibrate
 from edgernn.passes.quantize import quantize
@@ -221,7 +221,7 @@ def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, m
     smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
     exact, defined = (heard(each, tmp_path / "whole.rnn", None, test) for each in (graph, smaller))
     np.testing.assert_array_equal(heard(smaller, tmp_path / "whole.so", None, test).scores, defined.scores)
-    step = static(smaller).float_io["y"].scale
+    step = integer_plan(smaller).io_quantization["y"].scale
     for suffix, runtimes in RUNS_INTEGERS.items():
         for runtime in runtimes:
             if suffix == ".tflite":

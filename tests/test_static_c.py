@@ -28,7 +28,7 @@ from edgernn.cells import (
     Sum,
 )
 from edgernn.errors import FrameError, ParityError
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps
 from edgernn.model.graph import INPUT, OUTPUT, Graph, Layer
@@ -269,7 +269,7 @@ def test_every_processor_computes_the_same_integers(way, tmp_path):
         written(graph, stem, tmp_path)
         assert f"affine_i{STATIC[scheme]}_to_i{STATIC[scheme]}_sparse(" in (tmp_path / f"{stem}.c").read_text()
         reference, xs = IntegerStepper(graph), loud(graph, 200)
-        float_io = reference.plan.float_io
+        float_io = reference.plan.io_quantization
         kinds = f"int{float_io[INPUT].bits}", f"int{float_io[OUTPUT].bits}"
         ys = reference.run(xs)[0]
         said.append(float_io[INPUT].integers(xs).astype(kinds[0]))
@@ -346,7 +346,7 @@ int main(void) {
 def test_the_header_turns_numbers_into_integers_as_the_definition_does(tmp_path):
     graph = quantized("gru", "static_wi8_ai8")
     written(graph, "m", tmp_path)
-    float_io = static(graph).float_io
+    float_io = integer_plan(graph).io_quantization
     q = np.arange(-140, 140)
     halves = (q + 0.5 - float_io[INPUT].zero) * float_io[INPUT].scale
     odd = [np.nan, np.inf, -np.inf, 3e38, 1e-42]
@@ -378,8 +378,8 @@ def test_states_are_as_small_as_their_integers(scheme, tmp_path):
 def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme):
     """The words with their borders, run in float, are the words without; values of one kind that live at once are apart."""
     graph = quantized(name, scheme)
-    plan, steps = static(graph), trace(graph)
-    step = bordered(spread(steps, plan.whole), plan)
+    plan, steps = integer_plan(graph), trace(graph)
+    step = bordered(spread(steps, plan.integer_values), plan)
     for op in step.trace.operations:
         if op.name not in ("lookup", "integers", "numbers"):
             kinds = {ref.name in step.quantization for ref in (*op.inputs, *op.outputs)}
@@ -390,7 +390,7 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
             == (state.after.name in step.quantization)
             == (state.name in plan.states)
         )
-    assert (step.trace.y.name in step.quantization) == (OUTPUT in plan.float_io)
+    assert (step.trace.y.name in step.quantization) == (OUTPUT in plan.io_quantization)
     ops = NumpyOps()
     ops.integers = ops.numbers = ops.moved = lambda x: x
     start = {ref.name: np.full(ref.width, 0.3) for ref in (steps.x, *(state.before for state in steps.states))}
@@ -424,7 +424,7 @@ def test_an_integer_that_differs_is_found(tmp_path):
     program = compiled(graph, tmp_path)
     prove(graph, program)
     out = graph.layers[-1]
-    more = Tensor(out.cell.b.stored + np.float32(static(graph).float_io[OUTPUT].scale))
+    more = Tensor(out.cell.b.stored + np.float32(integer_plan(graph).io_quantization[OUTPUT].scale))
     other = replace(graph, layers=(*graph.layers[:-1], replace(out, cell=replace(out.cell, b=more))))
     with pytest.raises(
         ParityError, match=r"on native .* differs from numpy at step 0 in 'y' by .*; expected at most 0:"

@@ -58,7 +58,7 @@ def cut(planned, static):
     there = {name for node in graph.node for name in node.output}
     made = {
         planned.names[ref.name]: ref
-        for op in filter(static.integer, static.trace.operations)
+        for op in filter(static.is_integer, static.trace.operations)
         for ref in op.outputs
         if op.name != "split" or planned.names[ref.name] in there
     }
@@ -90,7 +90,9 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
         values = stepper.values(x, states)
         given = {"x": integers(said, "x", x)[None] if graph.vocabulary_size == 0 else x}
         given |= {f"{state}.in": integers(said, state, states[state])[None] for state in said.states}
-        given |= {planned.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.whole}
+        given |= {
+            planned.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.integer_values
+        }
         for each in sessions:
             found = dict(
                 zip(
@@ -99,7 +101,7 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
                     strict=True,
                 )
             )
-            for op in filter(static.integer, static.trace.operations):
+            for op in filter(static.is_integer, static.trace.operations):
                 for ref in op.outputs:
                     if op.name == "split" and f"{planned.names[ref.name]}.made" not in found:
                         continue

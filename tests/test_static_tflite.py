@@ -10,7 +10,7 @@ from test_static import every_scheme
 from test_static_files import EVERY, quantized
 
 from edgernn.errors import CalibrationError
-from edgernn.integer.plan import INTEGER, static
+from edgernn.integer.plan import INTEGER_OPERATIONS, integer_plan
 from edgernn.interpreters.integer import IntegerOps, IntegerStepper
 from edgernn.model.range import Range
 from edgernn.model.tensor import SCHEMES
@@ -91,8 +91,8 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
     said, random = set(), np.random.default_rng(4)
     for name in FEW:
         planned = plan(quantized(name, scheme), tuple(SCHEMES))
-        whole = static(planned.graph)
-        for op in filter(whole.integer, planned.trace.operations):
+        whole = integer_plan(planned.graph)
+        for op in filter(whole.is_integer, planned.trace.operations):
             runs, ops = interpreter(alone(op, planned, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
             bits = whole.quantization[op.outputs[0].name].bits
             for _ in range(6):
@@ -109,7 +109,7 @@ def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
                     off = np.abs(found[ref.name][0].astype(int) - wanted[ref.name]).max()
                     assert off <= (3 if op.name in {"sigmoid", "tanh"} and bits == 16 else 1), op
             said.add(op.name)
-    assert said == set(INTEGER)
+    assert said == set(INTEGER_OPERATIONS)
 
 
 # Files

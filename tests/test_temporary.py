@@ -18,10 +18,10 @@ import os, signal, sys, tempfile
 from pathlib import Path
 from edgernn.files import temporary
 tempfile.tempdir = sys.argv[2]
-kept = temporary.file(Path(sys.argv[1]))
+held = temporary.file(Path(sys.argv[1]))
 with temporary.directory() as folder:
     (folder / "step.so").write_bytes(b"half")
-    print(kept[1], folder, sep="\\n", flush=True)
+    print(held[1], folder, sep="\\n", flush=True)
     sys.stdin.read()
 """
 
@@ -126,8 +126,8 @@ def test_what_was_killed_and_begun_again_is_what_was_never_killed(tmp_path):
     """Train, compress, tune, search and export, killed at moments by chance: weights and all; nothing else is left."""
     script = Path(__file__).with_name("strikes.py")
     call = [sys.executable, script, "kill", tmp_path, "2"]
-    found = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
-    assert set(found) == {"train", "compress", "tune", "search", "export"}
-    for each in found.values():
+    opened = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+    assert set(opened) == {"train", "compress", "tune", "search", "export"}
+    for each in opened.values():
         assert each["killed"] == 2
         assert each["wrong"] == []

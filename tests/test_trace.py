@@ -10,7 +10,7 @@ from edgernn.cells import Activation, Dense
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.record import Ref
+from edgernn.model.operation import Ref
 from edgernn.model.trace import trace
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
@@ -21,6 +21,7 @@ class Says:
 
     does: object
     states: ClassVar = {}
+    exact, GATES = False, ()
 
     def step(self, ops, x, state):
         return self.does(ops, x), state

@@ -341,11 +341,11 @@ REFUSED = {
     ),
     "no mean": (
         lambda: Window((Stage(gru(6, 4), gru(6, 5), "mean"),)),
-        r"stage 0 answers 4 values forwards and 5 backwards.*merge='concat'",
+        r"stage 0 has 4 outputs forwards and 5 backwards.*merge='concat'",
     ),
     "a late table": (
         lambda: Window((Stage(gru(6, 1), gru(6, 1), "mean"), Stage(table(9, 4)))),
-        r"stage 1 looks a symbol up; only the first stage",
+        r"stage 1 looks up a symbol; only the first stage",
     ),
     "a merge": (
         lambda: Window((Stage(gru(6, 4), gru(6, 4), "sum"),)),

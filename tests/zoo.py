@@ -168,14 +168,14 @@ def keyword_spotter(hidden: int = 16, inputs: int = 10, outputs: int = 4) -> Gra
     return Graph(layers, inputs, period_ms=10.0, labels=tuple(f"word{i}" for i in range(outputs)))
 
 
-def block_sparse(graph: Graph, columns: int, kept: float = 0.2) -> Graph:
+def block_sparse(graph: Graph, columns: int, density: float = 0.2) -> Graph:
     """The same graph with zeros in all but a part of the blocks of 16 rows by some columns of its matrices."""
 
     def thinned(tensor: Tensor) -> Tensor:
         if len(tensor.shape) == 1:
             return tensor
         rows, inputs = tensor.shape
-        blocks = _random.random((-(-rows // 16), -(-inputs // columns))) < kept
+        blocks = _random.random((-(-rows // 16), -(-inputs // columns))) < density
         return Tensor(tensor.stored * np.kron(blocks, np.ones((16, columns), np.float32))[:rows, :inputs])
 
     return graph.with_tensors({name: thinned(tensor) for name, tensor in graph.tensors.items()})
@@ -189,7 +189,7 @@ def frames(graph: Graph, steps: int, seed: int = 3) -> np.ndarray:
     return random.standard_normal((steps, graph.inputs)).astype(np.float32)
 
 
-def apart(name: str, found, wanted) -> float:
+def apart(name: str, actual, expected) -> float:
     """The root mean square of the difference; of the one unstable graph, whose runs drift apart for a moment, the median."""
-    error = np.abs(found - wanted)
+    error = np.abs(actual - expected)
     return float(np.median(error) if name == "LayerNormLstm" else np.sqrt(np.mean(error**2)))

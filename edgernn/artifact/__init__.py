@@ -1,1 +1,1 @@
-"""Files that edgernn writes: the checksum, the manifest of every artifact, and the `.rnn` format."""
+"""The files that edgernn writes: their checksum, the manifest of an artifact, and the `.rnn` format."""

@@ -1,6 +1,6 @@
-"""The checksum: the SHA-256 of a file inside the file, the same way in every format.
+"""The checksum: the SHA-256 of a file, stored inside the file, in the same way in every format.
 
-It tells damage, and not who wrote the file: whoever changes a file can compute it anew. It is no signature.
+It detects damage, not forgery: whoever changes a file can compute it again. It is not a signature.
 """
 
 import re
@@ -16,7 +16,7 @@ _CHECKSUM = re.compile(re.escape(_MARK) + rb"([0-9a-f]{64})\"")
 
 
 def fill(data: bytes) -> bytes:
-    """Fill in the one blank checksum: the hash of the file with the checksum blank.
+    """Replace the blank checksum by the hash of the file with the blank checksum.
 
     Raises:
         FileError: the data has no checksum, or several.
@@ -26,36 +26,36 @@ def fill(data: bytes) -> bytes:
 
 
 def verify(data: bytes, name: str) -> str:
-    """The checksum in a file, once it is known to be right.
+    """Verify the checksum in a file, and return it.
 
     Args:
         data: the whole file.
-        name: what to call the file in a message.
+        name: the file's name in error messages.
 
     Raises:
-        FileError: edgernn did not write it, or it was truncated or altered.
+        FileError: edgernn did not write the file, or it was truncated or altered.
     """
     at = _find(data, name)
-    found = data[at : at + len(BLANK)].decode()
-    if _hash(data, at) != found:
+    stored = data[at : at + len(BLANK)].decode()
+    if _hash(data, at) != stored:
         raise FileError(
             f"'{name}' was truncated or altered after it was written: its checksum does not match; export it again"
         )
-    return found
+    return stored
 
 
 def _hash(data: bytes, at: int) -> str:
-    """The hash of the file with the checksum at this place blank; the file is not copied."""
-    whole, made = memoryview(data), sha256()
-    for part in (whole[:at], BLANK.encode(), whole[at + len(BLANK) :]):
-        made.update(part)
-    return made.hexdigest()
+    """Return the hash of the file with a blank checksum at this offset, without a copy of the file."""
+    view, digest = memoryview(data), sha256()
+    for part in (view[:at], BLANK.encode(), view[at + len(BLANK) :]):
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _find(data: bytes, name: str) -> int:
-    """Where the checksum stands."""
-    found = _CHECKSUM.finditer(data)
-    first, second = next(found, None), next(found, None)
+    """Return the offset of the checksum."""
+    matches = _CHECKSUM.finditer(data)
+    first, second = next(matches, None), next(matches, None)
     if first is None:
         raise FileError(
             f"edgernn did not write '{name}', or the file is truncated: it has no checksum of edgernn; give a file "

@@ -1,9 +1,9 @@
 """The `.rnn` file: a graph as a safetensors file, which other programs can open too.
 
-The layout is that of github.com/huggingface/safetensors: eight bytes of length, a JSON header, the tensors.
-The header's metadata holds the checksum, the format version and the graph without its weights. A matrix with many
-blocks of zeros is kept without them: edgernn.model.blocks. In a quantized graph, floats that half precision holds
-exactly are kept in it: edgernn.model.float16.
+The layout is that of github.com/huggingface/safetensors: eight bytes of length, a JSON header, the tensors. The
+metadata in the header has the checksum, the format version and the graph without its weights. A matrix with many blocks
+of zeros is stored without them (edgernn.model.blocks). In a quantized graph, an array of floats is stored as float16
+when that is exact (edgernn.model.float16).
 """
 
 import json
@@ -19,12 +19,12 @@ from edgernn import cells as _cells  # noqa: F401  fills CELLS
 from edgernn.artifact import layout
 from edgernn.artifact.checksum import BLANK, KEY, fill, verify
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
-from edgernn.files import atomic, plain_json
+from edgernn.files import atomic, bounded_json
 from edgernn.model import float16
-from edgernn.model.blocks import Sparse, packed, room, unpacked
+from edgernn.model.blocks import Sparse, mask_bytes, packed, unpacked
 from edgernn.model.cell import CELLS, settings
 from edgernn.model.factored import joined
-from edgernn.model.graph import INPUT, MOST_LAYERS, PRECISIONS, Graph, Layer
+from edgernn.model.graph import INITIAL_STATE, INPUT, MOST_LAYERS, PRECISIONS, Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import FLOATS, Array, Tensor
 from edgernn.model.window import ONLY_ONNX, Window
@@ -32,25 +32,26 @@ from edgernn.model.window import ONLY_ONNX, Window
 SUFFIX = ".rnn"
 FORMAT = "1"
 
-SPENT = 5  # bytes of the header, beside its name, that say that an array is kept in half precision
+ENTRY_BYTES = 5  # of the header, beside its name, for an array that is stored as float16
 
 LARGEST_SPARSE = 1 << 26
-"""Bytes of all matrices that are kept without their blocks of zeros: so a small file is no very large graph."""
+"""The largest size of all sparse matrices in bytes, with their zeros: a small file cannot hold a very large graph."""
 
 _SCALE, _BLOCKS = ".scale", ".blocks"
-_BITS = ".bits"  # of all sparse matrices, one after the other
+_BITS = ".bits"  # of all sparse matrices, concatenated
+_INITIAL_STATE = f".{INITIAL_STATE}"
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
-    """Write a graph to a `.rnn` file, whole or not at all; the same graph gives the same bytes.
+    """Write a graph to a `.rnn` file, atomically; equal graphs give equal bytes.
 
     Raises:
-        UsageError: another suffix, or no graph.
-        UnsupportedError: a window, which cannot stream.
+        UsageError: the suffix is not `.rnn`, or the argument is not a Graph.
+        UnsupportedError: the model is a Window, which cannot stream.
         FileError: the path cannot be written.
     """
-    given: Any = graph
-    if isinstance(given, Window):
+    model: Any = graph
+    if isinstance(model, Window):
         raise UnsupportedError(f"a Window cannot be saved as '{path}': {ONLY_ONNX}")
     if not isinstance(graph, Graph):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
@@ -65,15 +66,15 @@ def load(path: str | os.PathLike[str]) -> Graph:
     """Read a graph from a `.rnn` file.
 
     Raises:
-        FileError: the file is missing, truncated, altered, of another kind or of a later format.
+        FileError: the file is missing, truncated, altered, not a `.rnn` file, or of a later format.
     """
     return loads(atomic.read(path), os.fspath(path))
 
 
 def digest(model: Graph | Window) -> str:
-    """The SHA-256 that names a graph: the checksum of its `.rnn` file in float32, as artifacts are written.
+    """Return the SHA-256 that identifies a model: for a graph, the checksum of its `.rnn` file in float32.
 
-    That of a window is made of those of its graphs and of what else it says.
+    For a window, it is a hash of the digests of its graphs and of its other fields.
     """
     if isinstance(model, Graph):
         return verify(dumps(model.astype("float32")), "graph")
@@ -82,23 +83,27 @@ def digest(model: Graph | Window) -> str:
 
 
 def dumps(graph: Graph) -> bytes:
-    """The bytes of a graph's `.rnn` file."""
-    found = {name: packed(tensor.stored) for name, tensor in graph.tensors.items()}
-    thin = {name: each for name, each in found.items() if each is not None}
-    if sum(graph.tensors[name].stored.nbytes for name in thin) > LARGEST_SPARSE:
-        thin = {}
-    arrays = {name: tensor.stored for name, tensor in graph.tensors.items() if name not in thin}
-    arrays |= {f"{name}{_BLOCKS}": each.blocks for name, each in thin.items()}
-    arrays |= {_BITS: np.concatenate([each.bits for each in thin.values()])} if thin else {}
+    """Return the bytes of the `.rnn` file of a graph.
+
+    Raises:
+        UnsupportedError: the header would be too long.
+    """
+    candidates = {name: packed(tensor.stored) for name, tensor in graph.tensors.items()}
+    sparse = {name: each for name, each in candidates.items() if each is not None}
+    if sum(graph.tensors[name].stored.nbytes for name in sparse) > LARGEST_SPARSE:
+        sparse = {}
+    arrays = {name: tensor.stored for name, tensor in graph.tensors.items() if name not in sparse}
+    arrays |= {f"{name}{_BLOCKS}": each.blocks for name, each in sparse.items()}
+    arrays |= {_BITS: np.concatenate([each.bits for each in sparse.values()])} if sparse else {}
     arrays |= {f"{name}{_SCALE}": tensor.scale for name, tensor in graph.tensors.items() if tensor.scale is not None}
-    widened = _halvable(graph, arrays)
-    arrays |= {name: arrays[name].astype(np.float16) for name in widened}
-    said = _describe(graph) | {
+    halved = _exact_in_float16(graph, arrays)
+    arrays |= {name: arrays[name].astype(np.float16) for name in halved}
+    description = _describe(graph) | {
         "schemes": _grouped({name: tensor.scheme for name, tensor in graph.tensors.items() if tensor.scheme}),
-        "sparse": {name: each.shape for name, each in thin.items()},
-        "widened": _grouped(widened),
+        "sparse": {name: each.shape for name, each in sparse.items()},
+        "float16": _grouped(halved),
     }
-    metadata = {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(said, separators=(",", ":"))}
+    metadata = {KEY: BLANK, "edgernn.format": FORMAT, "edgernn.graph": json.dumps(description, separators=(",", ":"))}
     try:
         return fill(layout.packed(metadata, arrays))
     except ValueError as error:
@@ -106,29 +111,36 @@ def dumps(graph: Graph) -> bytes:
 
 
 def loads(data: bytes, name: str = "data") -> Graph:
-    """The graph in the bytes of a `.rnn` file; `name` is what a message calls them."""
+    """Return the graph in the bytes of a `.rnn` file; `name` is the file's name in error messages.
+
+    Raises:
+        FileError: the bytes are truncated, altered, not a `.rnn` file, or of a later format.
+    """
     verify(data, name)
     if not layout.is_one(data):
-        raise FileError(f"'{name}' is an artifact of edgernn and no {SUFFIX}: give the {SUFFIX} that it was made from")
+        raise FileError(
+            f"'{name}' is an artifact of edgernn, not a {SUFFIX} file: give the {SUFFIX} file that it was made from"
+        )
     try:
         metadata, arrays = layout.unpacked(data)
         _check_format(metadata["edgernn.format"], name)
-        said = plain_json.loads(metadata["edgernn.graph"])
-        arrays |= {key: _widened(arrays[key], dtype) for key, dtype in _each(said["widened"]).items()}
-        return _build(said, _tensors(_whole(arrays, said["sparse"]), _each(said["schemes"])))
+        description = bounded_json.loads(metadata["edgernn.graph"])
+        arrays |= {key: _widened(arrays[key], dtype) for key, dtype in _ungrouped(description["float16"]).items()}
+        dense = _dense(arrays, description["sparse"])
+        return _build(description, _tensors(dense, _ungrouped(description["schemes"])))
     except FileError:
         raise
     except (EdgernnError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise FileError(f"'{name}' does not hold a valid graph ({error}); export it again") from error
 
 
-def _check_format(found: str, name: str) -> None:
-    if found != FORMAT:
-        raise FileError(f"'{name}' has format {found}; this edgernn reads format {FORMAT}: upgrade edgernn")
+def _check_format(version: str, name: str) -> None:
+    if version != FORMAT:
+        raise FileError(f"'{name}' has format {version}; this edgernn reads format {FORMAT}: upgrade edgernn")
 
 
 def _describe(graph: Graph) -> dict[str, Any]:
-    """The graph without its weights; what goes without saying is left out."""
+    """Return the graph without its weights; defaults are left out."""
     ranges = {
         name: [each.low, each.high, *([each.columns] if each.columns else [])] for name, each in graph.ranges.items()
     }
@@ -151,54 +163,54 @@ def _describe(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _grouped(kinds: Mapping[str, str]) -> dict[str, list[str]]:
-    """Name -> kind, said the other way round, which is shorter."""
-    return {kind: [name for name, each in kinds.items() if each == kind] for kind in dict.fromkeys(kinds.values())}
+def _grouped(groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """Invert a mapping of name -> group into group -> names, which is shorter."""
+    return {group: [name for name, each in groups.items() if each == group] for group in dict.fromkeys(groups.values())}
 
 
-def _each(groups: Mapping[str, list[str]]) -> dict[str, str]:
-    """The same back."""
-    return {name: kind for kind, names in groups.items() for name in names}
+def _ungrouped(groups: Mapping[str, list[str]]) -> dict[str, str]:
+    """Return the mapping from which `_grouped` made these groups."""
+    return {name: group for group, names in groups.items() for name in names}
 
 
-def _halvable(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
-    """What is kept in half precision -> the dtype that it has; nothing in a graph of plain floats."""
+def _exact_in_float16(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, str]:
+    """Return the dtype of each array that is stored as float16; none in a graph of plain floats."""
     if graph.precision in PRECISIONS.values():
         return {}
     floats = {name: array.dtype.name for name, array in arrays.items() if array.dtype.name in FLOATS}
-    saved = {name: arrays[name].nbytes // 2 - len(name) - SPENT for name in floats}
+    saved = {name: arrays[name].nbytes // 2 - len(name) - ENTRY_BYTES for name in floats}
     return {name: dtype for name, dtype in floats.items() if saved[name] > 0 and float16.held(arrays[name])}
 
 
 def _widened(array: Array, dtype: str) -> Array:
-    """What was kept in half precision, as it was before."""
+    """Return an array that is stored as float16 in its own dtype."""
     if array.dtype != np.float16 or dtype not in FLOATS:
         raise ValueError(f"an array of {array.dtype} cannot be widened to '{dtype}'")
     return array.astype(dtype)
 
 
-def _whole(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:
-    """The arrays with the blocks of zeros put back."""
+def _dense(arrays: dict[str, Array], shapes: dict[str, list[int]]) -> dict[str, Array]:
+    """Return the arrays with sparse matrices replaced by dense ones."""
     bits = arrays.pop(_BITS, np.empty(0, np.uint8))
-    whole, left = {}, LARGEST_SPARSE
+    dense, left = {}, LARGEST_SPARSE
     for name, (rows, columns) in shapes.items():
         blocks = arrays.pop(f"{name}{_BLOCKS}")
-        whole_numbers = type(rows) is int and type(columns) is int and min(rows, columns) >= 1
-        left -= rows * columns * blocks.itemsize if whole_numbers else LARGEST_SPARSE
-        if not whole_numbers or left < 0:
+        valid = type(rows) is int and type(columns) is int and min(rows, columns) >= 1
+        left -= rows * columns * blocks.itemsize if valid else LARGEST_SPARSE
+        if not valid or left < 0:
             raise ValueError(
                 f"matrix '{name}' is {rows} by {columns}; expected {LARGEST_SPARSE:,} bytes in all at most"
             )
-        taken = room((rows, columns), blocks.dtype)
-        whole[name] = unpacked(Sparse(blocks, bits[:taken], (rows, columns)))
+        taken = mask_bytes((rows, columns), blocks.dtype)
+        dense[name] = unpacked(Sparse(blocks, bits[:taken], (rows, columns)))
         bits = bits[taken:]
     if bits.size:
         raise ValueError(f"{bits.size} bytes of bits belong to no matrix")
-    return arrays | whole
+    return arrays | dense
 
 
 def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Tensor]:
-    """Numbers and their scales put together again."""
+    """Return the tensors from their stored arrays and scales."""
     scales = {f"{name}{_SCALE}" for name in schemes}
     return {
         name: Tensor(array, arrays.get(f"{name}{_SCALE}"), schemes[name]) if name in schemes else Tensor(array)
@@ -207,23 +219,32 @@ def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Ten
     }
 
 
-def _build(said: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
-    if len(said["layers"]) > MOST_LAYERS:
-        raise ValueError(f"it has {len(said['layers']):,} layers; expected {MOST_LAYERS:,} at most")
+def _build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
+    if len(description["layers"]) > MOST_LAYERS:
+        raise ValueError(f"it has {len(description['layers']):,} layers; expected {MOST_LAYERS:,} at most")
     weights: dict[str, dict[str, Tensor]] = {}
+    initial_state: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         layer, _, field = key.partition(".")
-        if not key.endswith(".rest"):
+        if key.endswith(_INITIAL_STATE):
+            initial_state[key.removesuffix(_INITIAL_STATE)] = tensor
+        else:
             weights.setdefault(layer, {})[field] = tensor
     layers: list[Layer] = []
-    for name, entry in said["layers"].items():
+    for name, entry in description["layers"].items():
         if entry["cell"] not in CELLS:
             raise FileError(
-                f"layer '{name}' is a cell '{entry['cell']}', which is not known here; there are "
+                f"layer '{name}' is a cell '{entry['cell']}', which is not registered; there are "
                 f"{', '.join(sorted(CELLS))}: import the module that defines it first"
             )
         cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights.get(name, {})))
         layers.append(Layer(name, cell, tuple(entry.get("inputs", ())), entry.get("scheme", "")))
-    initial_state = {key.removesuffix(".rest"): tensor for key, tensor in tensors.items() if key.endswith(".rest")}
-    ranges = {name: Range(*ends) for name, ends in said.get("ranges", {}).items()}
-    return Graph(tuple(layers), said["inputs"], initial_state, said["period_ms"], tuple(said["labels"]), ranges)
+    ranges = {name: Range(*ends) for name, ends in description.get("ranges", {}).items()}
+    return Graph(
+        tuple(layers),
+        description["inputs"],
+        initial_state,
+        description["period_ms"],
+        tuple(description["labels"]),
+        ranges,
+    )

@@ -1,4 +1,4 @@
-"""The cells that come with edgernn: one file, one line each."""
+"""The cells of edgernn: one file and one line here for each."""
 
 from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d

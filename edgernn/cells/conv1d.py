@@ -1,4 +1,4 @@
-"""The causal convolution over time."""
+"""Causal convolution over time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Conv1d:
-    """A convolution over this frame and those before it: y[t] = b + sum over k of w_k x[t - (kernel - 1 - k) dilation].
+    """A convolution over this frame and earlier ones: y[t] = b + sum over k of w_k x[t - (kernel - 1 - k) dilation].
 
-    The state is the past frames, oldest first; zeros at rest are the zero padding on the left of
-    `torch.nn.Conv1d`. Causal and dilated as in A. van den Oord et al., "WaveNet" (arXiv:1609.03499).
+    The state is the past frames, oldest first. Its initial zeros are the zero padding on the left of `torch.nn.Conv1d`.
+    Causal and dilated as in A. van den Oord et al., "WaveNet" (arXiv:1609.03499).
     """
 
-    kernel: int  # taps, at least 2: one tap is a Dense
-    w: Annotated[Tensor, "outputs", "kernel * inputs"]  # oldest tap first, then its channels
+    kernel: int  # number of taps, at least 2; a Dense has one
+    w: Annotated[Tensor, "outputs", "kernel * inputs"]  # tap by tap, oldest first
     b: Annotated[Tensor | None, "outputs"] = None
-    dilation: int = 1  # frames between two taps
+    dilation: int = 1  # frames from one tap to the next
 
     def __post_init__(self) -> None:
         if self.kernel < 2 or self.dilation < 1:
@@ -38,7 +38,7 @@ class Conv1d:
 
     @property
     def states(self) -> Mapping[str, int]:
-        """The frames that a later step still needs."""
+        """The past frames that a later step reads."""
         return {"past": (self.kernel - 1) * self.dilation * self.inputs}
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:

@@ -13,7 +13,7 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Dense:
-    """activation(w x + b), as `torch.nn.Linear` followed by one of edgernn.model.ops.ACTIVATIONS.
+    """y = activation(w x + b): `torch.nn.Linear` followed by one of edgernn.model.ops.ACTIVATIONS.
 
     F. Rosenblatt, "The perceptron" (Psychological Review 65, 1958); softmax by J. Bridle (1990).
     """

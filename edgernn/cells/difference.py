@@ -1,4 +1,4 @@
-"""How far measurements moved since the last frame, beside the measurements themselves."""
+"""The change of measurements since the last frame, beside the measurements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Difference:
-    """x, and then by * (x - the last x) for the first elements; 0 for the first frame, which has no last.
+    """y = (x, by * (x - last x)), the change of the first elements only; 0 at the first frame.
 
     A feature cell: no pass quantizes or prunes it. The first difference of G. Box and G. Jenkins, "Time Series
     Analysis: Forecasting and Control" (1970).
     """
 
-    EXACT: ClassVar = True
+    exact: ClassVar[bool] = True
 
     inputs: int
-    by: Annotated[Tensor, "changes"]  # one for each element, from the first on, whose change is wanted
+    by: Annotated[Tensor, "changes"]  # a factor for each of the first elements whose change is computed
 
     def __post_init__(self) -> None:
         if not 1 <= self.by.shape[0] <= self.inputs:
             raise GraphError(
-                f"Difference has {self.inputs} inputs and wants the change of {self.by.shape[0]}; expected one to all"
+                f"Difference has {self.inputs} inputs and factors for {self.by.shape[0]}; expected factors for 1 to all"
             )
 
     @property
     def states(self) -> Mapping[str, int]:
-        """The last values, and for each whether there are any: 0 or 1."""
+        """The last values, and for each 1 once a frame was seen, else 0."""
         return {"last": self.by.shape[0], "seen": self.by.shape[0]}
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:

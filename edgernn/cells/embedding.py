@@ -1,4 +1,4 @@
-"""The table of vectors for symbols."""
+"""A table of vectors for symbols."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Embedding:
-    """Row x of the table; must read the graph's input, which then is one int32.
+    """Row x of the table. It must read the graph's input, which is then one int32.
 
     Y. Bengio et al., "A neural probabilistic language model" (JMLR 3, 2003), as `torch.nn.Embedding`.
     """

@@ -12,10 +12,10 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class FastGrnn:
-    """One FastGRNN layer: the gate and the candidate are the same sum with two biases.
+    """One FastGRNN layer: the gate and the candidate are the same sum with different biases.
 
-    A. Kusupati et al., "FastGRNN" (arXiv:1901.02358), of full rank; zeta and nu are one number per unit here, where the
-    paper has one for all.
+    A. Kusupati et al., "FastGRNN" (arXiv:1901.02358), with matrices of full rank. zeta and nu have one number per unit;
+    in the paper, one for all units.
     """
 
     w: Annotated[Tensor, "hidden", "inputs"]

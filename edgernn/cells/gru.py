@@ -12,11 +12,10 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Gru:
-    """One GRU layer, reset gate after the recurrent product; gates in the order of GATES.
+    """One GRU layer with the reset gate after the recurrent product; the gates are in the order of GATES.
 
-    K. Cho et al., "Learning phrase representations using RNN encoder-decoder" (arXiv:1406.1078), in the form
-    of cuDNN and `torch.nn.GRU`: the bias `c` of the new gate is inside the reset gate, so `b` and `c` must
-    not be summed.
+    K. Cho et al., "Learning phrase representations using RNN encoder-decoder" (arXiv:1406.1078), in the form of cuDNN
+    and `torch.nn.GRU`: the reset gate multiplies the bias `c` of the new gate, so `b` and `c` cannot be summed.
     """
 
     GATES: ClassVar = ("reset", "update", "new")
@@ -24,7 +23,7 @@ class Gru:
     w: Annotated[Tensor, "3 * hidden", "inputs"]
     u: Annotated[Tensor, "3 * hidden", "hidden"]
     b: Annotated[Tensor | None, "3 * hidden"] = None  # added to w @ x
-    c: Annotated[Tensor | None, "3 * hidden"] = None  # added to u @ h, inside the reset gate
+    c: Annotated[Tensor | None, "3 * hidden"] = None  # added to u @ h, before the reset gate multiplies it
 
     @property
     def states(self) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""Where branches meet: residual sums, gates, and features side by side."""
+"""Joins of branches: residual sums, gates, and concatenated features."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -11,7 +11,7 @@ from edgernn.model.ops import Ops, V
 @cell
 @dataclass(frozen=True)
 class Sum:
-    """a + b + ..., all of one width: the residual of K. He et al. (arXiv:1512.03385)."""
+    """y = a + b + ..., all of equal width: the residual of K. He et al. (arXiv:1512.03385)."""
 
     def join(self, _ops: Ops[V], *xs: V) -> V:
         """(width,), (width,), ... -> (width,)."""
@@ -22,7 +22,7 @@ class Sum:
 @cell
 @dataclass(frozen=True)
 class Product:
-    """a * b * ..., all of one width: the gate of Y. Dauphin et al. (arXiv:1612.08083)."""
+    """y = a * b * ..., all of equal width: the gate of Y. Dauphin et al. (arXiv:1612.08083)."""
 
     def join(self, _ops: Ops[V], *xs: V) -> V:
         """(width,), (width,), ... -> (width,)."""
@@ -33,7 +33,7 @@ class Product:
 @cell
 @dataclass(frozen=True)
 class Concat:
-    """The values side by side, in the order in which they are read: G. Huang et al. (arXiv:1608.06993)."""
+    """y = (a, b, ...), concatenated in the order of the layer's inputs: G. Huang et al. (arXiv:1608.06993)."""
 
     def join(self, ops: Ops[V], *xs: V) -> V:
         """(a,), (b,), ... -> (a + b + ...,)."""

@@ -13,9 +13,9 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class LayerNorm:
-    """(x - mean) / sqrt(variance + eps) * gain + bias over the elements of one frame.
+    """y = (x - mean) / sqrt(variance + eps) * gain + bias over the elements of one frame.
 
-    J. Ba et al., "Layer normalization" (arXiv:1607.06450); the variance is the biased one, as `torch.nn.LayerNorm`.
+    J. Ba et al., "Layer normalization" (arXiv:1607.06450), with the biased variance as in `torch.nn.LayerNorm`.
     """
 
     gain: Annotated[Tensor | None, "inputs"] = None

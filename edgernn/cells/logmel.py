@@ -1,4 +1,4 @@
-"""Log-mel energies of a stream of samples: what a model that hears reads, as a layer of the model itself."""
+"""Log-mel energies of a stream of audio samples, computed by a layer of the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,31 +19,33 @@ LARGEST_MEL, LARGEST_DFT = 1 << 22, 1 << 24  # elements of the two matrices
 @cell
 @dataclass(frozen=True)
 class LogMel:
-    """log(mel |DFT|^2 + floor) of the last `window` samples, at every `inputs` new ones.
+    """y = log(mel |DFT|^2 + floor) of the last `window` samples, once for every `inputs` new samples.
 
-    A feature cell: no pass quantizes or prunes it, and its matrices follow from its numbers, so that no .rnn file holds
-    them. Hann windows, and triangles of height 1 evenly spaced on the mel scale; bins that no band hears are left out
-    of the transform. The state is the past samples, oldest first; zeros at rest are silence before the first. Mel bands
-    as S. Davis and P. Mermelstein, "Comparison of parametric representations" (IEEE Trans. ASSP 28, 1980), without the
-    cosine transform; mel(f) = 2595 log10(1 + f / 700): D. O'Shaughnessy, "Speech communication" (1987), as HTK has it.
+    A feature cell: no pass quantizes or prunes it. Its matrices follow from its settings, so a .rnn file does not hold
+    them. The window is a Hann window. The mel bands are triangles of height 1, evenly spaced on the mel scale; bins in
+    no band are left out of the transform. The state is the past samples, oldest first; its initial zeros are silence.
+
+    Mel bands: S. Davis and P. Mermelstein, "Comparison of parametric representations" (IEEE Trans. ASSP 28, 1980),
+    without the cosine transform. mel(f) = 2595 log10(1 + f / 700): D. O'Shaughnessy, "Speech communication" (1987), as
+    in HTK.
 
     Raises:
         GraphError: sizes that do not fit together, or a band so narrow that no bin falls into it.
     """
 
-    EXACT: ClassVar = True
+    exact: ClassVar[bool] = True
 
     inputs: int  # the hop: new samples per frame
     rate_hz: float  # samples per second
-    window: int  # samples under the window
-    bands: int  # the width of the result
-    fft: int = 0  # points of the transform, the window padded with zeros; 0 for the next power of two
-    low_hz: float = 0.0  # the lowest edge
-    high_hz: float = 0.0  # the highest edge; 0 for half the rate
-    floor: float = 1e-6  # added to each band's energy, so that silence has a logarithm
+    window: int  # samples in the window
+    bands: int  # mel bands, the width of the output
+    fft: int = 0  # points of the transform of the zero-padded window; 0 for the next power of two
+    low_hz: float = 0.0  # the lower edge of the lowest band
+    high_hz: float = 0.0  # the upper edge of the highest band; 0 for half the sample rate
+    floor: float = 1e-6  # added to the energy of each band, so that the logarithm of silence is finite
 
     def __post_init__(self) -> None:
-        for name in ("rate_hz", "low_hz", "high_hz", "floor"):  # which whole numbers may be given for
+        for name in ("rate_hz", "low_hz", "high_hz", "floor"):  # integers are accepted for them
             object.__setattr__(self, name, float(getattr(self, name)))
         hop, window, bands, half_hz = self.inputs, self.window, self.bands, self.rate_hz / 2
         low_hz, high_hz = self.low_hz, self.high_hz or half_hz
@@ -64,29 +66,29 @@ class LogMel:
                 f"bands from {low_hz:g} to {high_hz:g} Hz arrived; expected 0 <= low_hz < high_hz <= {half_hz:g}, half "
                 "the rate"
             )
-        deaf = np.flatnonzero(self._heard.sum(axis=1) == 0)
-        if deaf.size:
+        empty = np.flatnonzero(self._weights.sum(axis=1) == 0)
+        if empty.size:
             raise GraphError(
-                f"mel band {deaf[0]} of {bands} hears no bin of an fft of {self._points}; ask for fewer bands"
+                f"mel band {empty[0]} of {bands} contains no bin of an fft of {self._points}; ask for fewer bands"
             )
 
     @property
     def states(self) -> Mapping[str, int]:
-        """The samples that a later step still needs; none when windows do not overlap."""
-        kept = self.window - self.inputs
-        return {"past": kept} if kept else {}
+        """The past samples that a later step reads; none when windows do not overlap."""
+        overlap = self.window - self.inputs
+        return {"past": overlap} if overlap else {}
 
     @cached_property
     def dft(self) -> Tensor:
-        """(2 * bins, window): cosines of each bin, then sines, under the window."""
-        turns = np.outer(self._bins, np.arange(self.window)) * (2 * np.pi / self._points)
-        both = np.concatenate([np.cos(turns), np.sin(turns)]) * np.hanning(self.window)
+        """(2 * bins, window): the cosines of each bin in a band, then the sines, times the window."""
+        angles = np.outer(self._bins, np.arange(self.window)) * (2 * np.pi / self._points)
+        both = np.concatenate([np.cos(angles), np.sin(angles)]) * np.hanning(self.window)
         return Tensor(both.astype(np.float32))
 
     @cached_property
     def mel(self) -> Tensor:
-        """(bands, bins): the same of the bins that a band hears."""
-        return Tensor(self._heard[:, self._bins].astype(np.float32))
+        """(bands, bins): the weight of each bin in each band."""
+        return Tensor(self._weights[:, self._bins].astype(np.float32))
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
         """(inputs,) and past (window - inputs,) -> (bands,)."""
@@ -101,19 +103,19 @@ class LogMel:
         return self.fft or 1 << (self.window - 1).bit_length()
 
     @cached_property
-    def _heard(self) -> NDArray[Any]:
-        """How much of each bin each band hears: (bands, fft // 2 + 1)."""
+    def _weights(self) -> NDArray[Any]:
+        """The weight of each bin in each band: (bands, fft // 2 + 1)."""
         bins_hz = np.arange(self._points // 2 + 1) * (self.rate_hz / self._points)
         return triangles(bins_hz, self.bands, self.low_hz, self.high_hz or self.rate_hz / 2)
 
     @property
     def _bins(self) -> NDArray[np.intp]:
-        """The bins that a band hears."""
-        return np.flatnonzero(self._heard.sum(axis=0))
+        """The bins that are in a band."""
+        return np.flatnonzero(self._weights.sum(axis=0))
 
 
 def triangles(bins_hz: NDArray[Any], bands: int, low_hz: float, high_hz: float) -> NDArray[Any]:
-    """How much of each bin each band hears: (bands, bins); a band rises from the centre of the one before it."""
+    """Return the weight of each bin in each band, (bands, bins): triangles between the centres of neighbour bands."""
     low, high = (2595 * np.log10(1 + np.array([low_hz, high_hz]) / 700)).tolist()
     edges_hz = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
     if not (np.diff(edges_hz) > 0).all():
@@ -121,7 +123,7 @@ def triangles(bins_hz: NDArray[Any], bands: int, low_hz: float, high_hz: float) 
             f"{bands} bands from {low_hz:g} to {high_hz:g} Hz have no width; ask for fewer, or for a wider range"
         )
     first, centre, last = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
-    heard: NDArray[Any] = np.maximum(
+    weights: NDArray[Any] = np.maximum(
         0, np.minimum((bins_hz - first) / (centre - first), (last - bins_hz) / (last - centre))
     )
-    return heard
+    return weights

@@ -1,4 +1,4 @@
-"""The long short-term memory."""
+"""Long short-term memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Lstm:
-    """One LSTM layer, with a projection of its output when `p` is given; gates in the order of GATES.
+    """One LSTM layer, with a projection of its output if it has `p`; the gates are in the order of GATES.
 
-    S. Hochreiter and J. Schmidhuber, "Long short-term memory" (Neural Computation 9, 1997) with the forget gate
-    of F. Gers et al. (2000), no peepholes, as `torch.nn.LSTM`; projection by H. Sak et al. (arXiv:1402.1128).
+    S. Hochreiter and J. Schmidhuber, "Long short-term memory" (Neural Computation 9, 1997), with the forget gate of
+    F. Gers et al. (2000) and without peepholes, as `torch.nn.LSTM`. Projection: H. Sak et al. (arXiv:1402.1128).
     """
 
     GATES: ClassVar = ("input", "forget", "cell", "output")

@@ -1,4 +1,4 @@
-"""The length of a vector, whichever way it points."""
+"""The magnitude of a vector, independent of its direction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class LogMagnitude:
-    """log(x . x + floor), one value: an accelerometer says it alike however it is worn.
+    """y = log(x . x + floor), one value: that of an accelerometer does not depend on how the device is worn.
 
     A feature cell: no pass quantizes or prunes it. The magnitude as in S. Reddy et al., "Using mobile phones to
-    determine transportation modes" (ACM Transactions on Sensor Networks 6, 2010); its logarithm, since no word takes a
-    root.
+    determine transportation modes" (ACM Transactions on Sensor Networks 6, 2010); its logarithm, because no operation
+    computes a square root.
     """
 
-    EXACT: ClassVar = True
+    exact: ClassVar[bool] = True
 
     inputs: int
-    floor: float = 1e-6  # in the unit of x, squared
+    floor: float = 1e-6  # in the squared unit of x
 
     states: ClassVar[Mapping[str, int]] = {}
 

@@ -12,7 +12,7 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Mgu:
-    """One layer of minimal gated units, the gate before the recurrent product; parts in the order of GATES.
+    """One layer of minimal gated units with the gate before the recurrent product; the gates are in the order of GATES.
 
     G. Zhou et al., "Minimal gated unit for recurrent neural networks" (arXiv:1603.09420).
     """
@@ -21,7 +21,7 @@ class Mgu:
 
     w: Annotated[Tensor, "2 * hidden", "inputs"]
     u: Annotated[Tensor, "hidden", "hidden"]  # of the gate
-    v: Annotated[Tensor, "hidden", "hidden"]  # of the candidate, which sees the gated state
+    v: Annotated[Tensor, "hidden", "hidden"]  # of the candidate, which reads the gated state
     b: Annotated[Tensor | None, "2 * hidden"] = None
 
     @property

@@ -12,9 +12,9 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class LayerNormGru:
-    """A GRU whose two products are normalized over all gates, each with its gain; reset gate after the product.
+    """A GRU whose two products are normalized over all gates, each with a gain; the reset gate follows the product.
 
-    J. Ba et al., "Layer normalization" (arXiv:1607.06450), on the GRU of cuDNN; gates in the order of GATES.
+    J. Ba et al., "Layer normalization" (arXiv:1607.06450), applied to the GRU of cuDNN; gates in the order of GATES.
     """
 
     GATES: ClassVar = ("reset", "update", "new")
@@ -46,7 +46,7 @@ class LayerNormGru:
 @cell
 @dataclass(frozen=True)
 class LayerNormLstm:
-    """An LSTM whose two products and cell state are normalized, each with its gain; gates in the order of GATES.
+    """An LSTM whose two products and cell state are normalized, each with a gain; the gates are in the order of GATES.
 
     J. Ba et al., "Layer normalization" (arXiv:1607.06450), equations 20 to 22.
     """
@@ -58,7 +58,7 @@ class LayerNormLstm:
     b: Annotated[Tensor, "4 * hidden"]
     gain: Annotated[Tensor, "4 * hidden"]  # of w @ x
     gain_h: Annotated[Tensor, "4 * hidden"]  # of u @ h
-    gain_c: Annotated[Tensor, "hidden"]  # of the cell state where the output reads it
+    gain_c: Annotated[Tensor, "hidden"]  # of the cell state as the output gate reads it
     bias_c: Annotated[Tensor, "hidden"]
     eps: float = 1e-5
 

@@ -15,7 +15,7 @@ from edgernn.model.tensor import Tensor
 class Rnn:
     """One Elman layer: h = tanh(w x + u h + b), or relu in place of tanh.
 
-    J. Elman, "Finding structure in time" (Cognitive Science 14, 1990); relu by Q. Le et al. (arXiv:1504.00941).
+    J. Elman, "Finding structure in time" (Cognitive Science 14, 1990); relu: Q. Le et al. (arXiv:1504.00941).
     """
 
     w: Annotated[Tensor, "hidden", "inputs"]

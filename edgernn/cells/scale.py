@@ -1,4 +1,4 @@
-"""A factor and an offset, element by element."""
+"""A factor and an offset for each element."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Scale:
-    """by * x + plus: a batch normalization in use, or constants in a model's own arithmetic.
+    """y = by * x + plus: a batch normalization at inference, or constants in the arithmetic of a model.
 
-    S. Ioffe and C. Szegedy, "Batch normalization" (arXiv:1502.03167), folded to its two constants.
+    S. Ioffe and C. Szegedy, "Batch normalization" (arXiv:1502.03167), folded into two constants.
     """
 
     by: Annotated[Tensor, "inputs"]

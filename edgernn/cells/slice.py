@@ -1,4 +1,4 @@
-"""A range of a frame's elements."""
+"""A range of the elements of a frame."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from edgernn.model.ops import Ops, V
 @cell
 @dataclass(frozen=True)
 class Slice:
-    """x[start:stop], the half-open range of Python and numpy."""
+    """y = x[start:stop], a half-open range as in Python and numpy."""
 
     inputs: int
     start: int
@@ -22,10 +22,12 @@ class Slice:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop <= self.inputs:
-            raise GraphError(f"Slice takes {self.start}:{self.stop} of {self.inputs} values; nothing is left there")
+            raise GraphError(
+                f"Slice takes {self.start}:{self.stop} of {self.inputs} values; expected 0 <= start < stop <= inputs"
+            )
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
         """(inputs,) -> (stop - start,)."""
         sizes = (self.start, self.stop - self.start, self.inputs - self.stop)
-        kept = ops.split(x, [size for size in sizes if size])
-        return kept[1 if self.start else 0], state
+        parts = ops.split(x, [size for size in sizes if size])
+        return parts[1 if self.start else 0], state

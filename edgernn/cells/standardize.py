@@ -1,4 +1,4 @@
-"""Standard scores: the usual first layer of a model that reads measurements."""
+"""Standard scores, the usual first layer of a model of measurements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from edgernn.model.tensor import Tensor
 @cell
 @dataclass(frozen=True)
 class Standardize:
-    """(x - mean) / deviation, element by element, with figures learnt from the training data.
+    """y = (x - mean) / deviation, element by element, with statistics of the training data.
 
-    A feature cell: no pass quantizes or prunes it. The z-score, as scikit-learn's `StandardScaler`.
+    A feature cell: no pass quantizes or prunes it. The z-score, as in scikit-learn's `StandardScaler`.
     """
 
-    EXACT: ClassVar = True
+    exact: ClassVar[bool] = True
 
     mean: Annotated[Tensor, "inputs"]
     deviation: Annotated[Tensor, "inputs"]
@@ -27,7 +27,9 @@ class Standardize:
 
     def __post_init__(self) -> None:
         if not (self.deviation.stored > 0).all():
-            raise GraphError("Standardize has a deviation that is not above 0; drop the constant column or use 1")
+            raise GraphError(
+                "Standardize has a deviation that is not above 0; drop the constant column, or use 1 for it"
+            )
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
         """(inputs,) -> (inputs,)."""

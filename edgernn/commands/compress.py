@@ -70,8 +70,8 @@ def compress(
     from edgernn.errors import UsageError
     from edgernn.files import atomic
     from edgernn.passes.agreement import agreement
-    from edgernn.passes.prepare import quantized
-    from edgernn.passes.pruning import plan, pruned
+    from edgernn.passes.prepare import calibrate_and_quantize
+    from edgernn.passes.pruning import apply_pruning, parse_pruning
     from edgernn.train.compare.race import advice, size, versus
 
     if Path(out).suffix != rnn.SUFFIX:
@@ -79,7 +79,7 @@ def compress(
     _check(prune, precision, options)
     graph = rnn.load(model)
     atomic.writable(out)
-    pruning = plan([part for each in prune for part in each.split(",")], precision or "")
+    pruning = parse_pruning([part for each in prune for part in each.split(",")], precision or "")
     calibration = read_calibration(graph, options)
     metrics: dict[str, Any] = {}
     # Pruning makes the ranges of the model wrong; calibration frames replace them.
@@ -89,7 +89,8 @@ def compress(
     else:
         keep = options["keep"]
         with status("compressing"):
-            after = quantized(pruned(start, pruning, keep=keep), precision, calibration, keep=keep, warns=True)
+            small = apply_pruning(start, pruning, keep=keep)
+            after = calibrate_and_quantize(small, precision, calibration, keep=keep, warns=True)
     alike = metrics.pop("alike", None)
     if alike is None and calibration.sequences:
         alike = agreement(graph, after, calibration.sequences)

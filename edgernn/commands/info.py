@@ -44,12 +44,12 @@ def info(path: str, as_json: bool) -> None:
 
 
 def _manifest(data: bytes, path: str) -> dict[str, Any]:
-    from edgernn.artifact.manifest import graph_manifest, read
+    from edgernn.artifact.manifest import graph_manifest, parse_manifest
     from edgernn.artifact.rnn import loads
     from edgernn.interpreters.count import count
 
     if Path(path).suffix != ".rnn":
-        return asdict(read(data, path))
+        return asdict(parse_manifest(data, path))
     graph = loads(data, path)
     layers = [
         {

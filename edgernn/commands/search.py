@@ -163,9 +163,9 @@ def _command(recipe: str, data: str, settings: Sequence[str], trials: Sequence["
 
 def _toml(value: Any) -> str:
     """Return a value as `--set` reads it, a string in quotes only where it would be read as another type."""
-    from edgernn.files import plain_toml
+    from edgernn.files import bounded_toml
 
-    return value if isinstance(value, str) and plain_toml.value(value) == value else json.dumps(value)
+    return value if isinstance(value, str) and bounded_toml.value(value) == value else json.dumps(value)
 
 
 def _json(summary: "Summary", commands: Sequence[str], folder: Path) -> dict[str, Any]:

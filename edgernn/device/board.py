@@ -13,7 +13,7 @@ from edgernn.device.profile import FIGURES, Figure, Profile, read
 from edgernn.device.rates import RATES, StepRate
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 
 THIS = "this"
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from edgernn.device.isa import LEVELS, MICROCONTROLLERS
 from edgernn.device.rates import SECTION as BUDGETS, StepRate, read as read_uses
-from edgernn.files.toml import Document, closest, misspelt, parse
+from edgernn.files.document import Document, parse
+from edgernn.files.spelling import closest, misspelt
 
 UNKNOWN = "unknown"
 TABLE = '{ value = ..., source = "..." }'

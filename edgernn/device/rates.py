@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from edgernn.errors import FileError
-from edgernn.files.toml import Document, misspelt
+from edgernn.files.document import Document
+from edgernn.files.spelling import misspelt
 
 SECTION = "budgets"
 LONGEST_US = 3.6e9  # an hour

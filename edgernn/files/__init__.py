@@ -1,1 +1,1 @@
-"""Reading and writing files: whole or not at all, and within bounds where anybody may have written them."""
+"""Reading and writing files: writes are atomic, and files from unknown sources are parsed within bounds."""

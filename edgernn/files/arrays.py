@@ -1,7 +1,7 @@
-"""Arrays in .npy and .npz files that anybody may have written: no pickles, and nothing larger than the file says.
+"""Arrays in .npy and .npz files from unknown sources: no pickles, and no array larger than its file.
 
-An array is read after its header was held against the bytes that are there, so that a file of a few bytes that declares
-terabytes costs nothing.
+The size that a header declares is compared with the bytes of the file before the array is read. So a file of a few
+bytes that declares terabytes costs nothing.
 """
 
 import io
@@ -16,9 +16,9 @@ from edgernn.errors import FileError
 
 Array = NDArray[Any]
 
-KINDS = "biufcSU"  # of dtype: numbers, and text for names
+DTYPE_KINDS = "biufcSU"  # `dtype.kind`: numbers, and text for names
 AXES = 32
-DEFLATE = 1100  # bytes that a byte of a compressed file can become; the format ends at 1,032
+DEFLATE = 1100  # the largest compression ratio; that of the format is 1,032
 MEMBERS = 100_000
 SUFFIX = ".npy"
 
@@ -26,22 +26,23 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 def load_npy(data: bytes, name: str) -> Array:
-    """The array in the bytes of a .npy file; `name` is what a message calls the file.
+    """Return the array in the bytes of a .npy file; `name` is the file's name in error messages.
 
     Raises:
-        FileError: something else, or an array that is longer or shorter than its header says.
+        FileError: the bytes are not a .npy file, or the array is longer or shorter than its header declares.
     """
     try:
         return _array(io.BytesIO(data), len(data))
     except Exception as error:  # numpy fails in many ways
-        raise FileError(f"'{name}' is no array: {_reason(error)}; write it with numpy.save") from error
+        raise FileError(f"'{name}' is not a .npy array: {_reason(error)}; write it with numpy.save") from error
 
 
 def load_npz(data: bytes, name: str) -> dict[str, Array]:
-    """The arrays in the bytes of a .npz file, by their names.
+    """Return the arrays in the bytes of a .npz file, by name; `name` is the file's name in error messages.
 
     Raises:
-        FileError: no .npz file, an encrypted one, one of another version, or arrays that are not as they are declared.
+        FileError: the bytes are not a .npz file, it is encrypted or of another version, or an array differs from its
+            header.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -49,7 +50,9 @@ def load_npz(data: bytes, name: str) -> dict[str, Array]:
             _check(members)
             return {each.filename.removesuffix(SUFFIX): _member(file, each) for each in members}
     except Exception as error:  # zipfile and numpy fail in many ways
-        raise FileError(f"'{name}' is no whole .npz file of plain arrays: {_reason(error)}; write it again") from error
+        raise FileError(
+            f"'{name}' is not a complete .npz file of plain arrays: {_reason(error)}; write it again"
+        ) from error
 
 
 def _check(members: list[zipfile.ZipInfo]) -> None:
@@ -74,17 +77,21 @@ def _member(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
 
 
 def _array(stream: IO[bytes], size: int) -> Array:
-    """An array whose header accounts for every byte of the stream."""
+    """Read an array whose header accounts for every byte of the stream."""
     start = stream.tell()
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
         raise ValueError(f"version {version} of .npy; expected 1.0 or 2.0")
     shape, _, dtype = _HEADERS[version](stream)
-    if dtype.kind not in KINDS or len(shape) > AXES or any(type(length) is not int or length < 0 for length in shape):
+    if (
+        dtype.kind not in DTYPE_KINDS
+        or len(shape) > AXES
+        or any(type(length) is not int or length < 0 for length in shape)
+    ):
         raise ValueError(f"it holds {dtype} of shape {shape}; expected plain numbers or text, no objects")
     left = size - (stream.tell() - start)
     if prod(shape) * dtype.itemsize != left:
-        raise ValueError(f"it declares {dtype} of shape {shape}, which is not the {left:,} bytes that are there")
+        raise ValueError(f"it declares {dtype} of shape {shape}, which does not take the {left:,} bytes of the file")
     stream.seek(start)
     array: Array = np.lib.format.read_array(stream, allow_pickle=False)
     if stream.read(1):
@@ -93,5 +100,5 @@ def _array(stream: IO[bytes], size: int) -> Array:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without an end of its own and in one line."""
+    """Return the message of an error in one line, without its full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

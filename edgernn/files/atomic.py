@@ -1,8 +1,7 @@
-"""Reading and writing whole files: a file is there complete, or not at all.
+"""Atomic reading and writing of whole files: a file is complete, or it does not exist.
 
-A file that is written over keeps its permissions. A symbolic link stays one, and the file at its end is replaced. A new
-file has the permissions that the umask leaves. The owner is whoever writes, and another hard link to the old file keeps
-the old bytes.
+An overwritten file keeps its permissions. A symbolic link stays a link, and its target is replaced. A new file has the
+permissions that the umask leaves. The owner is the writing user. Another hard link to the old file keeps the old bytes.
 """
 
 import fcntl
@@ -23,10 +22,10 @@ _CHECKSUMS: ContextVar[dict[str, str] | None] = ContextVar("_CHECKSUMS", default
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file.
+    """Return the bytes of a file.
 
     Raises:
-        FileError: it is missing or cannot be read.
+        FileError: the file is missing or cannot be read.
     """
     try:
         data = Path(path).read_bytes()
@@ -40,29 +39,29 @@ def read(path: str | os.PathLike[str]) -> bytes:
 
 @contextmanager
 def checksums() -> Iterator[Mapping[str, str]]:
-    """The path of each file that `read` reads inside the block -> the SHA-256 of the bytes that it gave."""
-    found: dict[str, str] = {}
-    token = _CHECKSUMS.set(found)
+    """Collect the SHA-256 of each file that `read` returns inside the block, by path."""
+    recorded: dict[str, str] = {}
+    token = _CHECKSUMS.set(recorded)
     try:
-        yield found
+        yield recorded
     finally:
         _CHECKSUMS.reset(token)
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that no other process, and no crash, ever meets half of it.
+    """Write a file atomically: no other process sees part of it, and no crash leaves part of it.
 
     Raises:
-        FileError: it cannot be written; nothing is left behind.
+        FileError: the file cannot be written; no temporary file remains.
     """
     write_all({os.fspath(path): data})
 
 
 def writable(path: str | os.PathLike[str]) -> None:
-    """Make sure that a file can be written here, before anything long is done for it.
+    """Check that a file can be written, before a long computation produces it.
 
     Raises:
-        FileError: it cannot.
+        FileError: the file cannot be written.
     """
     try:
         handle, name = _temporary(_target(path))
@@ -74,54 +73,54 @@ def writable(path: str | os.PathLike[str]) -> None:
 
 @interrupt.deferred()
 def write_all(files: Mapping[str, bytes]) -> None:
-    """Write several files, each whole, or none of them: all are on the disk before the first takes its name.
+    """Write several files, or none of them: all are on disk before the first is renamed.
 
-    What a process that was killed left beside them is removed (edgernn.files.temporary).
+    Temporary files of killed processes in the same folders are removed (edgernn.files.temporary).
 
     Raises:
-        FileError: one cannot be written; nothing is left behind.
+        FileError: a file cannot be written; no temporary file remains.
     """
-    made: dict[str, tuple[int, str]] = {}
+    temporaries: dict[str, tuple[int, str]] = {}
     targets: dict[str, Path] = {}
     path = ""
     try:
         for path, data in files.items():
             targets[path] = _target(path)
-            made[path] = _temporary(targets[path])
-            _fill(made[path][0], data, _mode(targets[path]))
+            temporaries[path] = _temporary(targets[path])
+            _fill(temporaries[path][0], data, _mode(targets[path]))
         for path in files:
-            os.replace(made[path][1], targets[path])
+            os.replace(temporaries[path][1], targets[path])
     except BaseException as error:
-        for _, name in made.values():
-            with suppress(FileNotFoundError):  # it has its name already
+        for _, name in temporaries.values():
+            with suppress(FileNotFoundError):  # it was renamed already
                 os.unlink(name)
         if isinstance(error, OSError | ValueError):
             raise FileError(f"'{path}' cannot be written: {_reason(error)}; check the path and the disk") from error
         raise
     finally:
-        for handle, _ in made.values():
+        for handle, _ in temporaries.values():
             os.close(handle)
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """The file at the end of all links, so that what is replaced is the file and no link."""
+    """Resolve all links, so that the target is replaced and not a link."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise OSError(ELOOP, os.strerror(ELOOP))
     if target.is_dir():
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
     if target.exists() and not target.is_file():
-        raise OSError(EINVAL, "it is a device, a pipe or a socket, and no file")
+        raise OSError(EINVAL, "it is a device, a pipe or a socket, not a regular file")
     return target
 
 
 def _mode(target: Path) -> int | None:
-    """The permissions of the file that is there; None when there is none."""
+    """Return the permissions of an existing file; None when there is no file."""
     return stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
 
 
 def _temporary(target: Path) -> tuple[int, str]:
-    """An open, empty file beside the target: private until it has the target's permissions, or with a new file's."""
+    """Open an empty file beside the target: private when it will take the target's permissions, else by the umask."""
     return temporary.file(target.parent, 0o600 if target.exists() else 0o666)
 
 
@@ -139,10 +138,10 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder, and those above it, unless it is there.
+    """Create a folder and its parents; an existing folder is left as it is.
 
     Raises:
-        FileError: it cannot be made.
+        FileError: the folder cannot be created.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -151,10 +150,10 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 
 def appendable(path: str | os.PathLike[str]) -> None:
-    """Make sure that lines can be put behind a file, or a new one be written, before anything long is done for it.
+    """Check that lines can be appended to a file, or that it can be created, before a long computation produces them.
 
     Raises:
-        FileError: they cannot.
+        FileError: the file cannot be written.
     """
     if not os.path.lexists(path):
         writable(path)
@@ -166,10 +165,10 @@ def appendable(path: str | os.PathLike[str]) -> None:
 
 
 def append(path: str | os.PathLike[str], line: bytes) -> None:
-    """Put a line behind a file, whole or not at all, whoever else does so at the same time.
+    """Append a line to a file atomically, also while other processes append to it.
 
     Raises:
-        FileError: it cannot be written; the file is as it was.
+        FileError: the line cannot be written; the file is unchanged.
     """
     try:
         handle = _at_the_end(path)
@@ -180,7 +179,7 @@ def append(path: str | os.PathLike[str], line: bytes) -> None:
             data = (b"\n" if torn else b"") + line + b"\n"
             try:
                 if os.write(handle, data) < len(data):
-                    raise OSError(ENOSPC, os.strerror(ENOSPC))  # noqa: TRY301  it is a failed write as any other
+                    raise OSError(ENOSPC, os.strerror(ENOSPC))  # noqa: TRY301  handled as any other failed write
                 os.fsync(handle)
             except BaseException:
                 os.ftruncate(handle, size)
@@ -192,9 +191,9 @@ def append(path: str | os.PathLike[str], line: bytes) -> None:
 
 
 def _at_the_end(path: str | os.PathLike[str]) -> int:
-    """Open a file for lines that are put behind what it has."""
+    """Open a regular file for appending; it is created when it does not exist."""
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(EINVAL, "it is no ordinary file")
+        raise OSError(EINVAL, "it is not a regular file")
     return handle

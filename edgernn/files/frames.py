@@ -1,4 +1,4 @@
-"""Files of frames: .npy and .csv, a frame a row, as people have them; and .npz of several sequences."""
+"""Input frames in files: .npy and .csv with one frame per row, and .npz with several sequences."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +16,15 @@ Array = NDArray[Any]
 
 
 def frames(path: str, dtype: str) -> Iterator[Array]:
-    """The frames of a file, each (inputs,) of the dtype that a model reads, "float32" or "int32".
+    """Iterate over the frames of a file, each of shape (inputs,).
+
+    Args:
+        path: a .npy or .csv file.
+        dtype: the dtype of the model's input, "float32" or "int32".
 
     Raises:
-        UsageError: another suffix than .npy or .csv.
-        FileError: the file cannot be read, holds something else, or nothing; a line of text is named.
+        UsageError: the suffix is neither .npy nor .csv.
+        FileError: the file cannot be read, has other content, or is empty; for text, the message has the line.
     """
     suffix = Path(path).suffix
     if suffix == ".csv":
@@ -31,45 +35,45 @@ def frames(path: str, dtype: str) -> Iterator[Array]:
 
 
 def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Array]:
-    """A frame of each line that is not empty, as the reader of CSV files for training takes it.
+    """Iterate over the frames in lines of CSV, one per line that is not empty; training parses CSV files alike.
 
-    Numbers have commas between them, and maybe quotes around them. A cell with nothing in it is a reading that is
-    missing: NaN, which a stream refuses or mends as it was told. A byte-order mark is passed over, and so is a first
-    line of names, of which none is a number.
+    Numbers are separated by commas and may be quoted. An empty cell is a missing value: NaN, which a stream refuses or
+    replaces, by its `on_bad_input`. A byte-order mark is skipped, and so is a first line of column names, where no cell
+    is a number.
 
     Args:
-        lines: of text, whatever ends them; each is read when its frame is asked for.
-        name: what a message calls them.
-        dtype: as `frames` has it; there is no NaN in int32, so that an empty cell is refused.
+        lines: lines of text with any line ending; each is read when its frame is requested.
+        name: the source of the lines, for error messages.
+        dtype: "float32" or "int32"; an empty cell is refused for int32, which has no NaN.
 
     Raises:
-        FileError: a line that holds something else; no frame at all.
+        FileError: a line has other content, or there is no frame.
     """
-    number, begun, some = 0, False, False
+    number, begun, any_frame = 0, False, False
     try:
         for line in lines:
             number += 1
             cells = _cells(line.removeprefix("\ufeff") if number == 1 else line)
             if cells and (begun or not _names(cells)):
-                some = True
+                any_frame = True
                 yield np.array([_value(cell, dtype) for cell in cells], dtype)
             begun = begun or bool(cells)
     except (ValueError, OverflowError, csv.Error) as error:
         at = f"line {number + isinstance(error, UnicodeDecodeError)}"
         raise FileError(f"{name}, {at}: {error}; expected numbers with commas between them") from error
-    if not some:
+    if not any_frame:
         raise FileError(f"{name} holds no frames; expected some, (time, inputs)")
 
 
 def _cells(line: str) -> list[str]:
-    """The cells of a line; none where it is empty."""
+    """Return the cells of a line; an empty list for an empty line."""
     if not line.strip():
         return []
     return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True, strict=True))]
 
 
 def _names(cells: Sequence[str]) -> bool:
-    """Whether these are names of columns: none is a number, and each has a letter, but that of an index is empty."""
+    """Return whether cells are column names: no cell is a number; each has a letter, or is empty as for an index."""
     return any(cells) and all(cell == "" or (not _is_number(cell) and any(map(str.isalpha, cell))) for cell in cells)
 
 
@@ -84,46 +88,52 @@ def _is_number(cell: str) -> bool:
 def _value(cell: str, dtype: str) -> Any:
     if cell == "" and dtype == "float32":
         return np.float32("nan")
-    with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and refused as such where it is used
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite; the stream refuses it
         return np.dtype(dtype).type(cell)
 
 
 def sequences(path: str, dtype: str) -> tuple[Array, ...]:
-    """The sequences of a file, each (time, inputs): one in every array of an .npz, by their names, or all of another.
+    """Return the sequences of a file, each of shape (time, inputs).
+
+    Each array of a .npz file is a sequence, in the order of their names. A .npy or .csv file is one sequence.
+
+    Args:
+        path: a .npy, .csv or .npz file.
+        dtype: the dtype of the model's input, "float32" or "int32".
 
     Raises:
-        UsageError: another suffix than .npy, .csv or .npz.
-        FileError: as `frames`; frames of several widths, or no sequence.
+        UsageError: another suffix.
+        FileError: as in `frames`; also frames of several widths, or no sequence.
     """
     suffix = Path(path).suffix
     if suffix == ".npz":
         arrays = load_npz(atomic.read(path), path)
-        found = [_checked(array, f"array '{name}' of '{path}'", dtype) for name, array in sorted(arrays.items())]
+        loaded = [_checked(array, f"array '{name}' of '{path}'", dtype) for name, array in sorted(arrays.items())]
     elif suffix in {".npy", ".csv"}:
         rows = list(frames(path, dtype))
         widths = sorted({len(row) for row in rows})
         if len(widths) > 1:
             raise FileError(f"'{path}' has frames of {' and '.join(map(str, widths))} values; expected one width")
-        found = [np.stack(rows)]
+        loaded = [np.stack(rows)]
     else:
         raise UsageError(f"no sequences can be read from '{path}'; there are .npy, .csv and .npz")
-    if not found:
+    if not loaded:
         raise FileError(f"'{path}' holds no array; expected some of shape (time, inputs)")
-    return tuple(found)
+    return tuple(loaded)
 
 
 def _npy(path: str, dtype: str) -> Iterator[Array]:
     return iter(_checked(load_npy(atomic.read(path), path), f"'{path}'", dtype))
 
 
-def _checked(held: Array, name: str, dtype: str) -> Array:
-    fits = held.ndim == 2 and np.can_cast(held.dtype, dtype, "same_kind")
-    if not fits or (dtype == "int32" and np.any(held != held.astype(dtype))):
-        raise FileError(f"{name} holds {held.dtype} of shape {held.shape}; expected {dtype} of shape (time, inputs)")
-    if not len(held):
+def _checked(array: Array, name: str, dtype: str) -> Array:
+    fits = array.ndim == 2 and np.can_cast(array.dtype, dtype, "same_kind")
+    if not fits or (dtype == "int32" and np.any(array != array.astype(dtype))):
+        raise FileError(f"{name} holds {array.dtype} of shape {array.shape}; expected {dtype} of shape (time, inputs)")
+    if not len(array):
         raise FileError(f"{name} holds no frames; expected some, (time, inputs)")
     with np.errstate(over="ignore"):  # as in `_value`
-        return held.astype(dtype)
+        return array.astype(dtype)
 
 
 def _csv(path: str, dtype: str) -> Iterator[Array]:

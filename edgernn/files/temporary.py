@@ -1,8 +1,8 @@
-"""Temporary files and folders that no process leaves for ever, one that was killed neither.
+"""Temporary files and folders that are removed even after the process that made them was killed.
 
-Whoever makes one holds a lock on it (flock), which the kernel releases when the process dies, however it dies. So the
-next one that needs a temporary file in the same place removes what no process holds, and nothing that one still writes:
-process numbers, which are used again and differ between containers, play no part. Where a file system has no locks,
+The process that creates one holds a lock on it (flock), which the kernel releases when the process ends in any way. The
+next process that needs a temporary file in the same place removes each one that has no lock, and none that is still
+written. Process numbers play no part: they are reused, and differ between containers. On a file system without locks,
 nothing is removed.
 """
 
@@ -22,16 +22,16 @@ NAME = re.compile(r"\.edgernn-[a-z0-9_]{8}\.tmp")
 
 
 def file(folder: Path, mode: int = 0o600) -> tuple[int, str]:
-    """A new, empty file in a folder: (a descriptor that holds its lock, its path).
+    """Create an empty file in a folder; return (a descriptor that holds its lock, its path).
 
-    The file is the caller's, to rename or to remove; the descriptor is closed after that.
+    The caller renames or removes the file, and then closes the descriptor.
 
     Args:
-        folder: where it is made.
-        mode: its permissions, of which the umask of the process takes its bits.
+        folder: the folder of the file.
+        mode: the permissions of the file, before the umask.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file cannot be created.
     """
     sweep(folder)
     while True:
@@ -47,7 +47,7 @@ def file(folder: Path, mode: int = 0o600) -> tuple[int, str]:
 
 @contextmanager
 def directory() -> Iterator[Path]:
-    """A folder among the system's temporary ones, until the end of the block."""
+    """Create a folder among the system's temporary folders, and remove it at the end of the block."""
     top = Path(tempfile.gettempdir())
     sweep(top)
     while True:
@@ -64,7 +64,7 @@ def directory() -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files and folders in a folder that belong to no living process."""
+    """Remove the temporary files and folders in a folder that no running process holds."""
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [entry.path for entry in entries if NAME.fullmatch(entry.name)]:
             with suppress(OSError):
@@ -72,22 +72,22 @@ def sweep(folder: Path) -> None:
 
 
 def _owned(handle: int, name: str) -> bool:
-    """Lock what was just made: whether it is still there, since a sweep may have met it before it was locked."""
+    """Lock a new file or folder; return whether it still exists, since a sweep may have removed it before the lock."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(handle), os.stat(name))
     except (BlockingIOError, FileNotFoundError):
         return False
-    except OSError:  # a file system without locks, on which no sweep takes one either
+    except OSError:  # a file system without locks, where a sweep removes nothing
         return True
 
 
 def _remove(path: str) -> None:
-    said = os.lstat(path)
-    if said.st_uid != os.geteuid() or not (stat.S_ISREG(said.st_mode) or stat.S_ISDIR(said.st_mode)):
+    status = os.lstat(path)
+    if status.st_uid != os.geteuid() or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return
-    folder = stat.S_ISDIR(said.st_mode)
-    # A file is opened for writing, since NFS gives no exclusive lock to those that only read.
+    folder = stat.S_ISDIR(status.st_mode)
+    # A file is opened for writing, because NFS gives no exclusive lock on a file opened for reading.
     handle = os.open(path, (os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR) | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,30 +1,46 @@
-"""Whether what a file says is of the type that a dataclass declares for it."""
+"""Values parsed from a file, checked against the types that a dataclass declares."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from math import isfinite
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-LARGEST = 1 << 53  # whole numbers beyond it are no longer exact in a float64
+LARGEST = 1 << 53  # larger integers are not exact in float64
 
 
-def check(cls: type[Any], said: Mapping[str, Any]) -> None:
-    """Hold values by name against the fields of a dataclass; names that are none of its fields are left alone.
+@dataclass(frozen=True)
+class Where:
+    """A condition beside a declared type: `Annotated[float, Where(lambda x: x >= 0, "a number of at least 0")]`.
+
+    Attributes:
+        holds: called with a value of the type.
+        text: what is expected, for error messages.
+    """
+
+    holds: Callable[[Any], bool]
+    text: str
+
+
+def check(cls: type[Any], values: Mapping[str, Any]) -> None:
+    """Check values by name against the fields of a dataclass; names without a field are ignored.
 
     Raises:
-        ValueError: a value of another type, or a number that is not finite.
+        ValueError: a value has another type, violates its `Where`, or is a number that is not finite.
     """
-    for name, kind in get_type_hints(cls).items():
-        if name in said and not fits(kind, said[name]):
-            text = repr(said[name])
+    for name, kind in get_type_hints(cls, include_extras=True).items():
+        if name in values and not fits(kind, values[name]):
+            text = repr(values[name])
             raise ValueError(f"'{name}' is {text if len(text) < 50 else f'{text[:50]}...'}; expected {named(kind)}")
 
 
 def fits(kind: Any, value: Any) -> bool:
-    """Whether a value is of a type: one of float, int, str and bool, of tuples and mappings of them, or of any."""
+    """Return whether a value has a type: float, int, str, bool, a tuple or mapping of these, a dataclass, or Any."""
     if kind is Any:
         return True
+    if get_origin(kind) is Annotated:
+        plain, *extras = get_args(kind)
+        return fits(plain, value) and all(each.holds(value) for each in extras if isinstance(each, Where))
     if kind in {str, bool, NoneType}:
         return type(value) is kind
     if kind is int:
@@ -38,20 +54,23 @@ def fits(kind: Any, value: Any) -> bool:
     if get_origin(kind) is not None and issubclass(get_origin(kind), Mapping):
         return isinstance(value, Mapping) and all(fits(get_args(kind)[1], each) for each in value.values())
     if is_dataclass(kind) and isinstance(value, Mapping):
-        return all(fits(each, value[name]) for name, each in get_type_hints(kind).items() if name in value)
+        hints = get_type_hints(kind, include_extras=True)
+        return all(fits(each, value[name]) for name, each in hints.items() if name in value)
     return isinstance(value, kind)
 
 
-WORDS: Mapping[Any, str] = MappingProxyType(
+NAMES: Mapping[Any, str] = MappingProxyType(
     {str: "a text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing"}
 )
-"""A type -> what it is called in a message."""
+"""A type -> its name in error messages."""
 
 
 def named(kind: Any) -> str:
-    """A type in the words of a message."""
-    if kind in WORDS:
-        return WORDS[kind]
+    """Return the name of a type in error messages."""
+    if get_origin(kind) is Annotated:
+        return next((each.text for each in get_args(kind)[1:] if isinstance(each, Where)), named(get_args(kind)[0]))
+    if kind in NAMES:
+        return NAMES[kind]
     if get_origin(kind) in {Union, UnionType}:
         return " or ".join(map(named, get_args(kind)))
     if get_origin(kind) in {tuple, list, Sequence}:

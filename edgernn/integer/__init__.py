@@ -1,1 +1,1 @@
-"""Integers: quantization parameters, integer operations, and what may overflow."""
+"""Integer arithmetic of the static schemes: quantization parameters, the forms of operations, and overflow."""

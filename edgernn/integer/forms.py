@@ -1,8 +1,8 @@
-"""The words in integers: what each becomes when its values lie on grids, as constants that any target can write down.
+"""The integer form of each operation: its constants, which every target can write, and its definition in numpy.
 
-Every sum of products is held by 32 bits, which is checked where the constants are made; every word rounds once (but
-those with a table or a root inside, which have roundings of their own before) and then saturates at the ends of its
-grid. Nothing here is float but the making of the constants, in float64.
+32 bits hold every sum of products; this is checked when the constants are computed. Every operation rounds once and
+then saturates at the ends of its integers; only those with a table or a root inside also round before. Floats are used
+only to compute the constants, in float64.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,16 +20,16 @@ from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, mul
 from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.integer.softmax import natural, softmax
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """q = to.zero + rescale(weight @ x + bias): a multiplier for each row."""
+    """q = to.zero + rescale(weight @ x + bias), with a multiplier for each row."""
 
     weight: Integers  # (rows, inputs), 8 bits
-    bias: Integers  # (rows,), 32 bits: in steps of x times those of the row, less x.zero times the row's sum
+    bias: Integers  # (rows,), 32 bits: in units of x.scale times the row's scale, minus x.zero times the row's sum
     mantissa: Integers  # (rows,)
     shift: Integers  # (rows,)
     to: QuantizationParameters
@@ -40,42 +40,42 @@ class Affine:
 
     @cached_property
     def _columns(self) -> NDArray[np.float64]:
-        """The weights (inputs, rows) in float64, which holds these sums exactly and has a fast product."""
+        """The weights (inputs, rows) in float64, which represents these sums exactly and has a fast product."""
         return self.weight.T.astype(np.float64)
 
 
 def affine(op: Op, plan: IntegerPlan) -> Affine:
-    """The integers of `weight @ x + bias`.
+    """Return the integer form of `weight @ x + bias`.
 
     Raises:
-        CalibrationError: sums that 32 bits may not hold.
+        CalibrationError: 32 bits may not hold the sums.
     """
     weight, ref, bias = op.args
     x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     assert weight.scale is not None
     step = weight.scale.astype(np.float64) * x.scale
-    added = np.zeros(len(step)) if bias is None else bias.dense(np.float64)
+    real = np.zeros(len(step)) if bias is None else bias.dense(np.float64)
     inverse = np.divide(1.0, step, out=np.zeros_like(step), where=step > 0)
-    whole = np.rint(added * inverse)
+    rounded = np.rint(real * inverse)
     w = weight.stored.astype(np.int64)
-    most = np.abs(w).sum(axis=1) * x.reach + np.abs(whole)
-    if most.max() > MOST or (added[step == 0] != 0).any():
+    most = np.abs(w).sum(axis=1) * x.reach + np.abs(rounded)
+    if most.max() > MOST or (real[step == 0] != 0).any():
         raise CalibrationError(
             f"layer '{op.layer}': the sums of an affine may reach {most.max():.3g}, and 32 bits end at {MOST}; "
             "quantize the float graph again with these ranges"
         )
     mantissa, shift = multiplier(step / to.scale)
-    return Affine(w, whole.astype(np.int64) - x.zero * w.sum(axis=1), mantissa, shift, to)
+    return Affine(w, rounded.astype(np.int64) - x.zero * w.sum(axis=1), mantissa, shift, to)
 
 
 @dataclass(frozen=True)
 class Sum:
-    """q = to.zero + ((a - a.zero) * by_a + (b - b.zero) * by_b) / 2 ** shift, the products added in 64 bits."""
+    """q = to.zero + ((a - a.zero) * by_a + (b - b.zero) * by_b) / 2 ** shift, with the products added in 64 bits."""
 
     a: QuantizationParameters
     b: QuantizationParameters
     by_a: int
-    by_b: int  # below 0 in a difference
+    by_b: int  # negative for a difference
     shift: int
     to: QuantizationParameters
 
@@ -84,7 +84,7 @@ class Sum:
 
 
 def add(op: Op, plan: IntegerPlan) -> Sum:
-    """The integers of `a + b`, and of `a - b`."""
+    """Return the integer form of `a + b` or `a - b`."""
     a, b = (plan.quantization[ref.name] for ref in op.inputs)
     to = plan.quantization[op.outputs[0].name]
     sign = -1 if op.name == "subtract" else 1
@@ -107,7 +107,7 @@ class Product:
 
 
 def multiply(op: Op, plan: IntegerPlan) -> Product:
-    """The integers of `a * b`."""
+    """Return the integer form of `a * b`."""
     a, b = (plan.quantization[ref.name] for ref in op.inputs)
     to = plan.quantization[op.outputs[0].name]
     mantissa, shift = multiplier(a.scale * b.scale / to.scale)
@@ -116,7 +116,7 @@ def multiply(op: Op, plan: IntegerPlan) -> Product:
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
-    """q = to.zero + ((x - x.zero) * by + plus) / 2 ** shift, element by element, in 64 bits."""
+    """q = to.zero + ((x - x.zero) * by + plus) / 2 ** shift, elementwise, in 64 bits."""
 
     x: QuantizationParameters
     by: Integers  # () or (width,), 32 bits
@@ -129,16 +129,16 @@ class Scaled:
 
 
 def scale(op: Op, plan: IntegerPlan) -> Scaled:
-    """The integers of `by * x + plus`."""
+    """Return the integer form of `by * x + plus`."""
     ref, by, plus = op.args
     x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
-    factors, offsets, shift = together(_plain(by) * x.scale / to.scale, _plain(plus) / to.scale)
+    factors, offsets, shift = together(_dense(by) * x.scale / to.scale, _dense(plus) / to.scale)
     return Scaled(x, factors, offsets, shift, to)
 
 
 @dataclass(frozen=True)
-class Moved:
-    """q = to.zero + rescale(x - x.zero): the same value on another grid; for relu what is below 0 becomes 0 first."""
+class Requantized:
+    """q = to.zero + rescale(x - x.zero): the same value with other parameters; relu first replaces what is below 0."""
 
     x: QuantizationParameters
     mantissa: int
@@ -153,20 +153,20 @@ class Moved:
         return saturate(rescale(np.maximum(centred, 0) if self.relu else centred, self.mantissa, self.shift), self.to)
 
 
-def moved(x: QuantizationParameters, to: QuantizationParameters, *, relu: bool = False) -> Moved:
-    """The constants that take a value from one grid to another."""
+def requantized(x: QuantizationParameters, to: QuantizationParameters, *, relu: bool = False) -> Requantized:
+    """Return the constants that change a value from some quantization parameters to others."""
     mantissa, shift = multiplier(x.scale / to.scale)
-    return Moved(x, int(mantissa), int(shift), to, relu)
+    return Requantized(x, int(mantissa), int(shift), to, relu)
 
 
-def relu(op: Op, plan: IntegerPlan) -> Moved:
-    """The integers of `max(x, 0)`."""
-    return moved(plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name], relu=True)
+def relu(op: Op, plan: IntegerPlan) -> Requantized:
+    """Return the integer form of `max(x, 0)`."""
+    return requantized(plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name], relu=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """q = entries[x - lowest]: an entry for each integer that may arrive."""
+    """q = entries[x - lowest], with an entry for each integer of the input."""
 
     entries: Integers
     lowest: int = 0
@@ -178,15 +178,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Curve:
-    """tanh of 16 bits from the table of edgernn.integer.fixedpoint, and sigmoid(x) = (1 + tanh(x / 2)) / 2 from the
-    same.
-    """
+    """tanh in 16 bits by the table of edgernn.integer.fixedpoint, and sigmoid(x) = (1 + tanh(x / 2)) / 2 by it."""
 
     x: QuantizationParameters
     mantissa: int  # from steps of x to positions in the table
     shift: int
     plus: int  # ONE for sigmoid, 0 for tanh
-    drop: int  # bits that the result has less than the curve, or 0
+    drop: int  # low bits of the curve that the result does not have, or 0
     to: QuantizationParameters
 
     def __call__(self, x: Integers) -> Integers:
@@ -195,7 +193,7 @@ class Curve:
 
 
 def squash(op: Op, plan: IntegerPlan) -> Table | Curve:
-    """The integers of sigmoid and tanh: a table of 256 entries, rounded once, when x has 8 bits."""
+    """Return the integer form of sigmoid or tanh: a table of 256 entries, each rounded once, when x has 8 bits."""
     x, to = plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name]
     if x.bits == 8:
         real = np.arange(x.low, x.high + 1, dtype=np.float64)
@@ -210,23 +208,23 @@ def squash(op: Op, plan: IntegerPlan) -> Table | Curve:
 
 @dataclass(frozen=True)
 class Joined:
-    """The values side by side, each moved to the grid of the whole."""
+    """A concatenation of values, each requantized to the parameters of the result."""
 
-    each: tuple[Moved, ...]
+    each: tuple[Requantized, ...]
 
     def __call__(self, *xs: Integers) -> Integers:
-        return np.concatenate([move(x) for move, x in zip(self.each, xs, strict=True)], axis=-1)
+        return np.concatenate([requantize(x) for requantize, x in zip(self.each, xs, strict=True)], axis=-1)
 
 
 def concat(op: Op, plan: IntegerPlan) -> Joined:
-    """The integers of values side by side."""
+    """Return the integer form of a concatenation."""
     to = plan.quantization[op.outputs[0].name]
-    return Joined(tuple(moved(plan.quantization[ref.name], to) for ref in op.inputs))
+    return Joined(tuple(requantized(plan.quantization[ref.name], to) for ref in op.inputs))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The parts of a value, on its own grid."""
+    """The parts of a value, with its quantization parameters."""
 
     ends: tuple[int, ...]
 
@@ -235,7 +233,7 @@ class Cut:
 
 
 def split(op: Op, _plan: IntegerPlan) -> Cut:
-    """The integers of a value's parts."""
+    """Return the integer form of a split."""
     return Cut(tuple(np.cumsum(op.widths)[:-1].tolist()))
 
 
@@ -251,7 +249,7 @@ class Rows:
 
 
 def lookup(op: Op, plan: IntegerPlan) -> Rows:
-    """The integers of a table, rounded once beforehand."""
+    """Return the integer form of a look-up, with the table rounded once beforehand."""
     table: Tensor = op.args[0]
     return Rows(plan.quantization[op.outputs[0].name].integers(table.dense(np.float64)))
 
@@ -272,13 +270,13 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "softmax": softmax,
     "log": natural,
 }
-"""The word -> what makes its integer form from a plan."""
+"""The name of an operation -> the function that returns its integer form."""
 
 
-def integer(plan: IntegerPlan) -> Mapping[Ref, Callable[..., Any]]:
-    """The integer form of each word that has one, by the first value that it makes."""
-    return {op.outputs[0]: MAKE[op.name](op, plan) for op in plan.trace.operations if plan.integer(op)}
+def integer_forms(plan: IntegerPlan) -> Mapping[Ref, Callable[..., Any]]:
+    """Return the integer form of each integer operation, by its first output."""
+    return {op.outputs[0]: MAKE[op.name](op, plan) for op in plan.trace.operations if plan.is_integer(op)}
 
 
-def _plain(given: Tensor | float) -> Any:
-    return given.dense(np.float64) if isinstance(given, Tensor) else np.float64(given)
+def _dense(factor: Tensor | float) -> Any:
+    return factor.dense(np.float64) if isinstance(factor, Tensor) else np.float64(factor)

@@ -1,10 +1,10 @@
-"""Which states can grow: one that adds to itself needs more than 8 bits, one that only moves within bounds does not.
+"""Growth analysis: a state that can grow needs more than 8 bits, one that stays within bounds does not.
 
-A GRU's `h = n + z * (h - n)` lies between n and the h before, and never leaves the bounds of tanh. An LSTM's
-`c = f * c + i * g` may grow by 1 at every step. Both are said in words of degree one in each value, and such a formula
-is largest and smallest at the corners of what its values may be: so trying all corners proves which of the two it is.
-A state that is multiplied with a number, as in a running mean, counts as one that can grow: the number may be so close
-to 1 that a step moves it by less than 8 bits can say.
+A GRU's `h = n + z * (h - n)` lies between n and the previous h, so it never leaves the bounds of tanh. An LSTM's
+`c = f * c + i * g` may grow by 1 at every step. Both are formulas of degree one in each value, which take their
+extremes at the corners of the box that their values span. So evaluating all corners proves whether a state stays within
+bounds. A state that is multiplied by a number, as in a running mean, counts as one that can grow: the number may be so
+close to 1 that 8 bits cannot represent the change in one step.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,20 +15,20 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
-from edgernn.model.record import Op, Ref
 from edgernn.model.trace import State, replay
 
 PLAIN = ("add", "subtract", "multiply", "scale", "split", "concat")
-"""The words of degree one in each value that they read."""
+"""The operations of degree one in each of their inputs."""
 
 BOUNDS: Mapping[str, Range] = {"sigmoid": Range(0, 1), "tanh": Range(-1, 1), "softmax": Range(0, 1)}
-"""Words whose results have bounds -> these bounds."""
+"""The operations with bounded results -> the bounds."""
 
 ENDS = (*BOUNDS, "normalize")
-"""What ends growth: no result of `normalize` grows with what it reads. Words that stay float end it too."""
+"""The operations that end growth: their results do not grow with their inputs. Float operations end it too."""
 
-CORNERS = 10  # values whose corners are tried: 2 ** 10 vectors
+CORNERS = 10  # the largest number of values whose corners are evaluated: 2 ** 10 vectors
 
 _OPERATIONS = SimpleNamespace(
     add=np.add,
@@ -41,56 +41,56 @@ _OPERATIONS = SimpleNamespace(
 
 
 def wide(operations: Collection[Op], states: Collection[State], ranges: Mapping[str, Range]) -> set[str]:
-    """The values that must not be 8 bits: states that can grow, and what each is made of since the last nonlinearity.
+    """Return the values that need 16 bits: states that can grow, and the values between one and the last nonlinearity.
 
     Args:
-        words: those that compute with integers, in order.
-        states: those that are carried as integers.
-        ranges: what values reach; one that has none is taken to be within 1.
+        operations: the integer operations, in order.
+        states: the states that are carried as integers.
+        ranges: the range of each value, by name; a value without one is assumed to lie between -1 and 1.
     """
-    found: set[str] = set()
+    names: set[str] = set()
     for state in states:
         if state.before != state.after and _grows(operations, state, ranges):
             plain = _behind(operations, state.after, PLAIN)
-            found |= {ref.name for op in plain for ref in (*op.outputs, *op.inputs)}
-            found |= {state.before.name, state.after.name}
-    return found
+            names |= {ref.name for op in plain for ref in (*op.outputs, *op.inputs)}
+            names |= {state.before.name, state.after.name}
+    return names
 
 
 def _behind(operations: Collection[Op], value: Ref, names: Collection[str]) -> tuple[Op, ...]:
-    """The words of these names that make a value, in order, with nothing else between them and the value."""
-    wanted, found = {value}, []
+    """Return the operations that compute a value through operations of these names alone, in order."""
+    needed, path = {value}, []
     for op in reversed(tuple(operations)):
-        if op.name in names and wanted & set(op.outputs):
-            found.append(op)
-            wanted |= set(op.inputs)
-    return tuple(reversed(found))
+        if op.name in names and needed & set(op.outputs):
+            path.append(op)
+            needed |= set(op.inputs)
+    return tuple(reversed(path))
 
 
 def _grows(operations: Collection[Op], state: State, ranges: Mapping[str, Range]) -> bool:
-    """Whether a state is made of itself with nothing that bounds it between, and may leave its bounds by that."""
-    again, path = {state.before}, []
+    """Return whether a state depends on itself through unbounded operations, and may leave its bounds."""
+    dependent, path = {state.before}, []
     for op in operations:
-        if op.name not in ENDS and again & set(op.inputs):
-            again |= set(op.outputs)
+        if op.name not in ENDS and dependent & set(op.inputs):
+            dependent |= set(op.outputs)
             path.append(op)
-    if state.after not in again:
+    if state.after not in dependent:
         return False
     path = list(_behind(path, state.after, [op.name for op in path]))
     gated = all(op.name in PLAIN and op.name != "scale" for op in path)
-    return not (gated and _of_degree_one(path) and _holds(path, operations, state, ranges))
+    return not (gated and _of_degree_one(path) and _is_bounded(path, operations, state, ranges))
 
 
-def _holds(path: Collection[Op], operations: Collection[Op], state: State, ranges: Mapping[str, Range]) -> bool:
-    """Whether the state stays within the bounds of the values that it is made of, whatever these are."""
-    makers = {ref: op.name for op in operations for ref in op.outputs}
-    made = {ref for op in path for ref in op.outputs}
-    leaves = tuple(dict.fromkeys(ref for op in path for ref in op.inputs if ref not in made))
+def _is_bounded(path: Collection[Op], operations: Collection[Op], state: State, ranges: Mapping[str, Range]) -> bool:
+    """Return whether the state stays within the hull of the bounds of the values that it is computed from."""
+    sources = {ref: op.name for op in operations for ref in op.outputs}
+    inner = {ref for op in path for ref in op.outputs}
+    leaves = tuple(dict.fromkeys(ref for op in path for ref in op.inputs if ref not in inner))
     if len(leaves) > CORNERS:
         return False
-    seen = [BOUNDS.get(makers.get(leaf, ""), ranges.get(leaf.name, Range(-1, 1))) for leaf in leaves]
-    hull = reduce(or_, seen)
-    bounds = [hull if leaf == state.before else bound for leaf, bound in zip(leaves, seen, strict=True)]
+    known = [BOUNDS.get(sources.get(leaf, ""), ranges.get(leaf.name, Range(-1, 1))) for leaf in leaves]
+    hull = reduce(or_, known)
+    bounds = [hull if leaf == state.before else bound for leaf, bound in zip(leaves, known, strict=True)]
     corners = np.array(list(product(*((bound.low, bound.high) for bound in bounds))))
     values = {
         leaf.name: np.broadcast_to(corners[:, i : i + 1], (len(corners), leaf.width)) for i, leaf in enumerate(leaves)
@@ -101,11 +101,11 @@ def _holds(path: Collection[Op], operations: Collection[Op], state: State, range
 
 
 def _of_degree_one(path: Collection[Op]) -> bool:
-    """Whether no product has the same value on both sides."""
-    made_of: dict[Ref, frozenset[Ref]] = {}
+    """Return whether no value contributes to both factors of a product."""
+    sources: dict[Ref, frozenset[Ref]] = {}
     for op in path:
-        sides = [made_of.get(ref, frozenset({ref})) for ref in op.args if isinstance(ref, Ref)]
+        sides = [sources.get(ref, frozenset({ref})) for ref in op.args if isinstance(ref, Ref)]
         if op.name == "multiply" and sides[0] & sides[1]:
             return False
-        made_of |= dict.fromkeys(op.outputs, frozenset[Ref]().union(*sides))
+        sources |= dict.fromkeys(op.outputs, frozenset[Ref]().union(*sides))
     return True

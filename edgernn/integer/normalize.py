@@ -1,7 +1,7 @@
-"""`normalize` in integers: the mean, the variance and the reciprocal root of a vector on a grid, without any float.
+"""The integer form of `normalize`: the mean, the variance and the reciprocal root of a vector, without floats.
 
-The method is that of I-BERT (S. Kim et al., arXiv:2101.01321), with the reciprocal root by Newton's steps, as TFLite's
-integer kernels take it (`GetInvSqrtQuantizedMultiplierExp`).
+The method is that of I-BERT (S. Kim et al., arXiv:2101.01321), with the reciprocal root by Newton steps, as in the
+integer kernels of TFLite (`GetInvSqrtQuantizedMultiplierExp`).
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import numpy as np
 from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import ROOT_POINT, Integers, halve, inverse_root, rescale, together
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
-from edgernn.model.record import Op
+from edgernn.model.operation import Op
 
-WIDEST = 1 << 14  # elements of a vector; beyond, n * q - total may leave 32 bits
-ROOM = 61  # bits of the variance with its eps
+WIDEST = 1 << 14  # elements of a vector; for more, n * q - total may exceed 32 bits
+VARIANCE_BITS = 61  # bits of the variance plus eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,35 +25,35 @@ class Normalized:
     With n elements, S1 = sum(q) and S2 = sum(q * q), all exact:
 
         spread = n * S2 - S1 ** 2                           n ** 2 times the variance, in squared steps of x
-        v = max(spread * 2 ** bits + eps, least)            the bits are dropped where `bits` is below 0
+        v = max(spread * 2 ** bits + eps, least)            low bits are dropped when `bits` is negative
         x, e = inverse_root(v)                              edgernn.integer.fixedpoint
         z = (n * q - S1) * x / 2 ** (point + e)             rounded once, halves up
 
-    The zero of x does not count: neither the variance nor n * q - S1 changes with it. A vector of equal elements has
-    n * q - S1 = 0, so that z is 0 and the result is the bias, whatever eps is.
+    The zero of x has no effect: neither the variance nor n * q - S1 depends on it. For a vector of equal elements,
+    n * q - S1 and z are 0, and the result is the bias for any eps.
 
     Bounds, for b = 8 or 16 bits and n up to WIDEST = 2 ** 14:
 
-    - |S1| is at most n * 2 ** (b - 1), below 2 ** 30: 32 bits hold it. S2 is at most n * 2 ** (2 * b - 2), up to
-      2 ** 28 for bytes (32 bits hold it) and 2 ** 44 otherwise; n * S2 and S1 ** 2 are at most 2 ** 58.
-    - spread is at most n ** 2 * (2 ** b - 1) ** 2 / 4 (Popoviciu). `bits` is chosen so that this plus eps, times
-      2 ** bits, is at most 2 ** ROOM; with the rounding of eps v stays below 2 ** 62.
+    - |S1| is at most n * 2 ** (b - 1), below 2 ** 30: 32 bits hold it. S2 is at most n * 2 ** (2 * b - 2): 2 ** 28 for
+      8 bits (32 bits hold it) and 2 ** 44 for 16 bits; n * S2 and S1 ** 2 are at most 2 ** 58.
+    - spread is at most n ** 2 * (2 ** b - 1) ** 2 / 4 (Popoviciu). `bits` is chosen such that this plus eps, times
+      2 ** bits, is at most 2 ** VARIANCE_BITS; with the rounding of eps, v stays below 2 ** 62.
     - |n * q - S1| is at most (n - 1) * (2 ** b - 1), below 2 ** 30, and x at most 2 ** 30 + 2: |z| before its shift is
       below 2 ** 61.
-    - |z| is at most sqrt(n), and at most n * (2 ** b - 1) / sqrt(eps); `point` is chosen so that it has 29 bits. So
-      point + e is from 1 to 40: v is at least 2 ** bits wherever z is not 0, since spread then is 1 or more, and
-      `least` is 2 ** bits for the same reason (1 where bits are dropped, which only an eps beyond all spread causes).
+    - |z| is at most sqrt(n), and at most n * (2 ** b - 1) / sqrt(eps); `point` is chosen such that it has 29 bits. So
+      point + e is from 1 to 40: where z is not 0, spread is at least 1 and v at least 2 ** bits. `least` is 2 ** bits
+      for the same reason (1 where bits are dropped, which happens only for an eps beyond all spread).
     - gain has 30 bits and plus 60: z * gain + plus + half is below 2 ** 62.
 
-    Beside the last rounding, of half a step, the result is off by less than 0.1 steps as long as it does not saturate:
-    2 ** -28 of it by the root, 2 ** -29 of what z may be by the rounding of z, and up to 2 ** -19 of it by the rounding
-    of eps, where n is 2 ** 14 and all elements but one are equal.
+    Beside the last rounding of half a step, the error is below 0.1 steps when the result does not saturate: relative
+    2 ** -28 by the root, 2 ** -29 of the largest z by its rounding, and up to relative 2 ** -19 by the rounding of eps,
+    where n is 2 ** 14 and all elements but one are equal.
     """
 
     width: int
-    bits: int  # even; of the fraction of v, down to -62, where no bit of spread is left
+    bits: int  # fractional bits of v; even, and at least -62, where no bit of spread is left
     eps: int  # n ** 2 * eps / x.scale ** 2, in units of 2 ** -bits
-    least: int  # v is never below it
+    least: int  # the smallest v
     point: int
     gain: Integers  # (width,), 32 bits
     plus: Integers  # (width,), 64 bits
@@ -70,30 +70,30 @@ class Normalized:
 
 
 def normalize(op: Op, plan: IntegerPlan) -> Normalized:
-    """The integers of `(x - mean(x)) / sqrt(var(x) + eps) * gain + bias`.
+    """Return the integer form of `(x - mean(x)) / sqrt(var(x) + eps) * gain + bias`.
 
     Raises:
-        CalibrationError: a vector of more than WIDEST elements, or a gain that is far too large for the range.
+        CalibrationError: a vector has more than WIDEST elements, or the gain is far too large for the range.
     """
     ref, gain, bias, eps = op.args
     n, x, to = ref.width, plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
     if n > WIDEST:
         raise CalibrationError(
-            f"layer '{op.layer}': a vector of {n} elements is to be normalized, and integers do so for at most "
-            f"{WIDEST}; keep the layer in float with keep=('{op.layer}',)"
+            f"layer '{op.layer}' normalizes {n} elements; in integers, expected {WIDEST} at most: keep the layer in "
+            f"float with keep=('{op.layer}',)"
         )
     reach = n * ((1 << x.bits) - 1)
-    added = float(n) ** 2 * eps / float(x.scale) ** 2
-    bits = (ROOM - ceil(log2(reach**2 / 4 + added))) // 2 * 2
-    furthest = min(sqrt(n), reach / sqrt(added)) if added else sqrt(n)
-    fraction = 29 - int(np.frexp(furthest)[1])
+    offset = float(n) ** 2 * eps / float(x.scale) ** 2
+    bits = (VARIANCE_BITS - ceil(log2(reach**2 / 4 + offset))) // 2 * 2
+    largest = min(sqrt(n), reach / sqrt(offset)) if offset else sqrt(n)
+    fraction = 29 - int(np.frexp(largest)[1])
     each = np.ones(n) if gain is None else gain.dense(np.float64)
     plus = np.zeros(n) if bias is None else bias.dense(np.float64)
     gains, offsets, shift = together(np.ldexp(each / to.scale, -fraction), plus / to.scale)
     return Normalized(
         width=n,
         bits=max(bits, -62),
-        eps=round(np.ldexp(added, bits)),
+        eps=round(np.ldexp(offset, bits)),
         least=1 << max(bits, 0),
         point=ROOT_POINT - bits // 2 - fraction,
         gain=gains,

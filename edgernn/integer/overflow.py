@@ -1,8 +1,8 @@
-"""What may enter a step: the largest magnitude of a number in a frame with which nothing overflows.
+"""The limit of a model: the largest magnitude of a number in a frame with which no value of a step overflows.
 
-A magnitude is propagated through the step in float64, and a state is taken to reach that of a frame: no number in a
-value is larger than that of the value, whatever the signs and the order of a sum. The largest power of two whose step
-stays within MOST is the limit of a model, which its contract states and every backend refuses to exceed.
+A bound on the magnitude of each value is propagated through the step in float64; a state is assumed to have that of a
+frame. The bound holds for any signs and any order of a sum. The limit is the largest power of two for which all bounds
+stay within MOST. The manifest has it, and every backend refuses a larger input.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace, replay, trace
@@ -22,46 +22,46 @@ Array = NDArray[np.float64]
 FINITE = float(np.finfo(np.float32).max)
 
 MOST = 2.0**86
-"""Of any value of a step. LiteRT's sigmoid answers NaN above 4.4e26, which is 2 ** 88.5; float32 ends at 2 ** 128, and
-what lies between is room for a state that grows.
+"""The largest magnitude of a value of a step. LiteRT's sigmoid returns NaN above 4.4e26, which is 2 ** 88.5; float32
+ends at 2 ** 128. The margin between them is for states that grow.
 """
 
 HELD = 2.0**106
-"""Of a state that is given back. Frames at the limit leave at most MOST after a step; a sum over a million such steps
-may be as large as this, and the weights of the next step may still make it four million times larger.
+"""The largest magnitude of a state that is restored. Frames at the limit leave at most MOST after a step. A sum over a
+million such steps may reach this, and the weights of the next step may still multiply it by four million.
 """
 
 LEAST = 2.0**24
-"""Of every limit: magnitudes add up as numbers of mixed signs do not, and a long chain of matrices without a sigmoid,
-tanh or normalization would be given a limit that its real frames exceed.
+"""The smallest limit of a model. Magnitudes add up where numbers of mixed signs cancel, so a long chain of matrices
+without a sigmoid, tanh or normalization would have a limit that its real frames exceed.
 """
 
-LOGARITHM = 104.0  # of the smallest float32 above 0
+LOGARITHM = 104.0  # the magnitude of the logarithm of the smallest float32 above 0
 
 
 class MagnitudeOps:
-    """The operations on magnitudes, float64 (width,); `fits` becomes false where a value may exceed MOST."""
+    """The interpreter of magnitudes, float64 (width,); `fits` becomes False when a value may exceed MOST."""
 
     def __init__(self) -> None:
         self.fits = True
-        self._kept: dict[int, tuple[Tensor, Array]] = {}
+        self._magnitudes: dict[int, tuple[Tensor, Array]] = {}
 
     def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
-        return self._held(self._size(weight) @ x + (0.0 if bias is None else self._size(bias)))
+        return self._checked(self._magnitude(weight) @ x + (0.0 if bias is None else self._magnitude(bias)))
 
     def add(self, a: Array, b: Array) -> Array:
-        return self._held(a + b)
+        return self._checked(a + b)
 
     subtract = add
 
     def multiply(self, a: Array, b: Array) -> Array:
-        return self._held(a * b)
+        return self._checked(a * b)
 
     def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
-        return self._held(self._size(by) * x + self._size(plus))
+        return self._checked(self._magnitude(by) * x + self._magnitude(plus))
 
     def sigmoid(self, x: Array) -> Array:
-        return np.ones_like(self._held(x))
+        return np.ones_like(self._checked(x))
 
     tanh = softmax = sigmoid
 
@@ -69,7 +69,7 @@ class MagnitudeOps:
         return x
 
     def log(self, x: Array) -> Array:
-        return np.full_like(self._held(x), LOGARITHM)
+        return np.full_like(self._checked(x), LOGARITHM)
 
     def split(self, x: Array, sizes: int | Sequence[int]) -> list[Array]:
         return np.split(x, sizes if isinstance(sizes, int) else np.cumsum(sizes[:-1]))
@@ -78,39 +78,40 @@ class MagnitudeOps:
         return np.concatenate(xs)
 
     def lookup(self, table: Tensor, _index: Array) -> Array:
-        most: Array = self._size(table).max(axis=0)
+        most: Array = self._magnitude(table).max(axis=0)
         return most
 
     def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, _eps: float) -> Array:
-        self._held(np.array(len(x) * (2 * x.max()) ** 2))  # the sum of squares; twice, since the mean is taken off
+        self._checked(np.array(len(x) * (2 * x.max()) ** 2))  # the sum of squares; x minus its mean is at most 2 * x
         y = np.full_like(x, np.sqrt(len(x)))
-        return self._held(y * (1.0 if gain is None else self._size(gain)) + (0.0 if bias is None else self._size(bias)))
+        gains = 1.0 if gain is None else self._magnitude(gain)
+        return self._checked(y * gains + (0.0 if bias is None else self._magnitude(bias)))
 
-    def _held(self, magnitude: Array) -> Array:
+    def _checked(self, magnitude: Array) -> Array:
         self.fits = self.fits and bool((magnitude <= MOST).all())
         return magnitude
 
-    def _size(self, given: Tensor | float) -> Any:
-        if not isinstance(given, Tensor):
-            return abs(given)
-        if id(given) not in self._kept:
-            self._kept[id(given)] = given, np.abs(given.dense(np.float64))
-        return self._kept[id(given)][1]
+    def _magnitude(self, weight: Tensor | float) -> Any:
+        if not isinstance(weight, Tensor):
+            return abs(weight)
+        if id(weight) not in self._magnitudes:
+            self._magnitudes[id(weight)] = weight, np.abs(weight.dense(np.float64))
+        return self._magnitudes[id(weight)][1]
 
 
 def limit(model: Graph | Window) -> float:
-    """The largest magnitude that may enter a model: a power of two, of at least LEAST, or FINITE where all may.
+    """Return the largest magnitude of an input of a model: a power of two of at least LEAST, or FINITE for no limit.
 
-    Where only integers enter, none can overflow. A value that is not finite from the start, such as the logarithm of
-    0, is not looked at.
+    A model with integer inputs has no limit. Values that are not finite for any input, such as the logarithm of 0, are
+    ignored.
 
     Raises:
-        CalibrationError: a static graph, and a value without a range.
+        CalibrationError: a value of a static graph has no range.
     """
     fits = _window(model) if isinstance(model, Window) else _graph(model)
     if fits(FINITE):
         return FINITE
-    low, high = 24, 128  # 2 ** low is taken as it is, 2 ** high does not fit
+    low, high = 24, 128  # 2 ** low is accepted without a check, 2 ** high does not fit
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(2.0**middle) else (low, middle)
@@ -118,9 +119,9 @@ def limit(model: Graph | Window) -> float:
 
 
 def _graph(graph: Graph) -> Callable[[float], bool]:
-    """Whether a step fits when its frame and its states have this magnitude."""
+    """Return a function that tells whether a step fits when its frame and its states have a magnitude."""
     steps, ops = trace(graph), MagnitudeOps()
-    ends = {name: qparams.reach * qparams.scale for name, qparams in static(graph).float_io.items()}
+    ends = {name: qparams.reach * qparams.scale for name, qparams in integer_plan(graph).io_quantization.items()}
 
     def fits(most: float) -> bool:
         ops.fits = True
@@ -132,22 +133,22 @@ def _graph(graph: Graph) -> Callable[[float], bool]:
 
 
 def _window(window: Window) -> Callable[[float], bool]:
-    """Whether a window fits; a state starts from rest, and is taken to reach what a frame may."""
+    """Return a function that tells whether a window fits; its states are assumed to have the magnitude of a frame."""
     stages = [(stage, [trace(graph) for graph in stage.graphs]) for stage in window.stages]
     ops = MagnitudeOps()
 
     def fits(most: float) -> bool:
         ops.fits, x = True, np.full(window.inputs, most)
         for stage, each in stages:
-            answers = [_stepped(steps, ops, x, {state.name: most for state in steps.states}) for steps in each]
-            x = np.maximum(*answers) if len(answers) > 1 and stage.merge == "mean" else np.concatenate(answers)
+            outputs = [_stepped(steps, ops, x, {state.name: most for state in steps.states}) for steps in each]
+            x = np.maximum(*outputs) if len(outputs) > 1 and stage.merge == "mean" else np.concatenate(outputs)
         return ops.fits
 
     return fits
 
 
 def _stepped(steps: Trace, ops: MagnitudeOps, x: Array, states: dict[str, float]) -> Array:
-    """The magnitude of a step's answer."""
+    """Return the magnitude of the output of a step."""
     values = {state.before.name: np.full(state.before.width, states[state.name]) for state in steps.states}
     with np.errstate(all="ignore"):
         return replay(steps.operations, ops, {INPUT: x, **values})[steps.y.name]

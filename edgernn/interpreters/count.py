@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from edgernn.model.graph import Graph
-from edgernn.model.record import Op
+from edgernn.model.operation import Op
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace, trace
 
@@ -15,7 +15,7 @@ FLOAT_BYTES = 4
 class Cost:
     """One step, exactly as the trace says it, with float32 values between the words.
 
-    Feature cells (`EXACT`), such as a log-mel before the net, are counted in; what they take of `macs` and
+    Feature cells (`exact`), such as a log-mel before the net, are counted in; what they take of `macs` and
     `weight_bytes` is said apart, since no pass makes it smaller.
     """
 
@@ -33,7 +33,7 @@ class Cost:
 def count(graph: Graph) -> Cost:
     """The cost of one step."""
     steps = trace(graph)
-    exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
+    exact = {layer.name for layer in graph.layers if layer.cell.exact}
     features = [op for op in steps.operations if op.layer in exact]
     return Cost(
         macs=_macs(steps.operations),

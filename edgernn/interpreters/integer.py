@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
-from edgernn.integer.forms import integer
-from edgernn.integer.plan import IntegerPlan, static
+from edgernn.integer.forms import integer_forms
+from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.interpreters.numpy import Array, SameOps, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import STATIC
 from edgernn.model.trace import replay
 
@@ -31,7 +31,7 @@ class IntegerOps:
 
     def __init__(self, plan: IntegerPlan) -> None:
         self.plan = plan
-        self._whole = integer(plan)
+        self._whole = integer_forms(plan)
         self._float = SameOps()
         self._word: Op
 
@@ -84,7 +84,7 @@ class IntegerStepper(Stepper):
                 f"{', '.join(STATIC)}"
             )
         super().__init__(graph.astype("float32"), "float32")
-        self.plan: IntegerPlan = static(self.graph)
+        self.plan: IntegerPlan = integer_plan(self.graph)
         self._words = operations(self.plan)
 
     def initial_state(self, *batch: int) -> dict[str, Array]:
@@ -111,9 +111,11 @@ class IntegerStepper(Stepper):
     def whole(self, x: Array, states: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         """The same where `plan.door` has integers: int64 on its grids for x, y and states, float32 for the others."""
         values, steps, operations = self.values(x, states), self.trace, self._words
-        y = (operations.integers if OUTPUT in self.plan.float_io else operations.numbers)(steps.y, values[steps.y.name])
+        y = (operations.integers if OUTPUT in self.plan.io_quantization else operations.numbers)(
+            steps.y, values[steps.y.name]
+        )
         return y, {
-            state.name: (operations.integers if state.name in self.plan.float_io else operations.numbers)(
+            state.name: (operations.integers if state.name in self.plan.io_quantization else operations.numbers)(
                 state.after, values[state.after.name]
             )
             for state in steps.states

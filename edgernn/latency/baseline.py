@@ -12,7 +12,7 @@ from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget.bursts import dependence
 from edgernn.budget.verdict import Budget, interval, nearest_rank
 from edgernn.errors import FileError
-from edgernn.files import atomic, plain_json, typed
+from edgernn.files import atomic, bounded_json, typed
 
 US, INSTRUCTIONS = "us", "instructions"
 
@@ -61,7 +61,7 @@ def load(path: str | os.PathLike[str]) -> Baseline | None:
     if not Path(path).exists():
         return None
     try:
-        fields = plain_json.loads(atomic.read(path))
+        fields = bounded_json.loads(atomic.read(path))
         typed.check(Baseline, dict(fields))
         baseline = Baseline(**fields)
     except (ValueError, TypeError) as error:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from edgernn.device.board import Device
 from edgernn.interpreters.count import Cost, count, total
 from edgernn.model.graph import Graph
-from edgernn.model.record import Op
+from edgernn.model.operation import Op
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import trace
 

@@ -4,22 +4,41 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 from edgernn.errors import FileError
-from edgernn.files import atomic, plain_json
+from edgernn.files import atomic, bounded_json, typed
+from edgernn.files.typed import Where
 from edgernn.latency import summary
 from edgernn.latency.check import CheckResult
 from edgernn.latency.report import PASSED
 
 COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")  # set by GitHub, GitLab and Jenkins
 GIT_S = 10.0  # timeout
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_flat(value: Any, levels: int = 2) -> bool:
+    """Return whether tables and lists are nested at most `levels` deep in a table or list."""
+    members = value.values() if isinstance(value, Mapping) else value
+    return all(not isinstance(each, Mapping | list) or (levels > 0 and _is_flat(each, levels - 1)) for each in members)
+
+
+Count = Annotated[int, Where(lambda count: count >= 0, "a whole number of at least 0")]
+Number = Annotated[float, Where(lambda number: 0 <= number < 1e18, "a number of at least 0 and below 1e18")]
+Time = Annotated[str, Where(_is_time, "a time with its UTC offset, as ISO 8601 writes it")]
+Verdict = Annotated[str, Where(PASSED.__contains__, f"one of {', '.join(PASSED)}")]
+Fingerprint = Annotated[Mapping[str, Any], Where(_is_flat, "a table with at most two levels of tables in it")]
 
 
 @dataclass(frozen=True)
@@ -41,22 +60,22 @@ class Entry:
         fingerprint: of the machine or the compiler; times are comparable only if it is equal.
     """
 
-    time: str
+    time: Time
     commit: str | None
     command: str
     name: str
     sha256: str | None
-    bytes: int
-    verdict: str
+    bytes: Count
+    verdict: Verdict
     mode: str
-    period_us: float | None
-    deadline_us: float | None
-    percentile: float | None
-    us: Mapping[str, float]
-    steps: int | None
-    misses: int | None
-    instructions: float | None
-    fingerprint: Mapping[str, Any]
+    period_us: Number | None
+    deadline_us: Number | None
+    percentile: Number | None
+    us: Mapping[str, Number]
+    steps: Count | None
+    misses: Count | None
+    instructions: Number | None
+    fingerprint: Fingerprint
 
 
 def check_entry(result: CheckResult, command: str) -> Entry:
@@ -166,74 +185,18 @@ def load(path: str | os.PathLike[str]) -> list[Entry]:
 
 def _entry(line: bytes, where: str) -> Entry:
     try:
-        said = plain_json.loads(line)
+        values = bounded_json.loads(line)
     except ValueError as error:  # also where it is not UTF-8
         merged = " (git could not merge it)" if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>")) else ""
-        raise FileError(f"{where}{merged}, is no JSON: {error}; mend the line, or take it out") from error
-    if not isinstance(said, dict) or said.keys() != FIELDS.keys():
+        raise FileError(f"{where}{merged}, is not JSON: {error}; mend the line, or take it out") from error
+    names = [field.name for field in fields(Entry)]
+    if not isinstance(values, dict) or values.keys() != set(names):
         raise FileError(
-            f"{where}, has not the fields of a run, {', '.join(FIELDS)}: mend the line, or take it out; "
+            f"{where}, has not the fields of a run, {', '.join(names)}: mend the line, or take it out; "
             "`edgernn check --history FILE` writes such lines"
         )
-    wrong = next((name for name, right in FIELDS.items() if not right(said[name])), None)
-    if wrong is not None:
-        raise FileError(f"{where}: '{wrong}' is {json.dumps(said[wrong])[:80]}; mend the line, or take it out")
-    return Entry(**said)
-
-
-def _text(said: Any) -> bool:
-    return isinstance(said, str)
-
-
-def _count(said: Any) -> bool:
-    return type(said) is int and 0 <= said < 2**63
-
-
-def _number(said: Any) -> bool:
-    return type(said) in {int, float} and 0 <= said < 1e18 and isfinite(said)
-
-
-def _time(said: Any) -> bool:
     try:
-        return isinstance(said, str) and datetime.fromisoformat(said).tzinfo is not None
-    except ValueError:
-        return False
-
-
-def _times(said: Any) -> bool:
-    return isinstance(said, dict) and all(map(_number, said.values()))
-
-
-def _flat(said: Any, levels: int = 2) -> bool:
-    """Whether it is a table, with tables and lists in it of so many levels at most."""
-    inside = said.values() if isinstance(said, dict) else said
-    return isinstance(said, dict | list) and all(
-        not isinstance(each, dict | list) or (levels > 0 and _flat(each, levels - 1)) for each in inside
-    )
-
-
-def _or_none(right: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda said: said is None or right(said)
-
-
-FIELDS: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
-    {
-        "time": _time,
-        "commit": _or_none(_text),
-        "command": _text,
-        "name": _text,
-        "sha256": _or_none(_text),
-        "bytes": _count,
-        "verdict": lambda said: isinstance(said, str) and said in PASSED,
-        "mode": _text,
-        "period_us": _or_none(_number),
-        "deadline_us": _or_none(_number),
-        "percentile": _or_none(_number),
-        "us": _times,
-        "steps": _or_none(_count),
-        "misses": _or_none(_count),
-        "instructions": _or_none(_number),
-        "fingerprint": lambda said: isinstance(said, dict) and _flat(said),
-    }
-)
-"""A field of a line -> whether what it has can be."""
+        typed.check(Entry, values)
+    except ValueError as error:
+        raise FileError(f"{where}: {error}; mend the line, or take it out") from error
+    return Entry(**values)

@@ -1,4 +1,4 @@
-"""Matrices with blocks of zeros, as a file keeps them: the blocks that are not, and a bit for each block."""
+"""Block-sparse matrices in a file: the blocks that are not zero, and one bit for each block."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike
 from edgernn.model.tensor import Array
 
 ROWS = 16
-COLUMNS = {"int8": 4}  # and 1 for every other dtype: as the compiled kernels read them
-SPENT = 256  # bytes, about, that a second entry takes in the header of a file
+COLUMNS = {"int8": 4}  # of a block, as the compiled kernels read it; 1 for every other dtype
+ENTRY_BYTES = 256  # about what a second entry takes in the header of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,9 +17,9 @@ class Sparse:
     """A matrix without its blocks of zeros.
 
     Attributes:
-        blocks: (kept, 16, columns), row of blocks after row of blocks, zeros beyond the ends of the matrix.
-        bits: uint8, whether each block is kept, the first in the highest bit.
-        shape: of the matrix.
+        blocks: (stored blocks, 16, columns), row by row of blocks; zeros beyond the ends of the matrix.
+        bits: uint8, one bit for each block: whether it is stored; the first block is the highest bit.
+        shape: (rows, columns) of the matrix.
     """
 
     blocks: Array
@@ -28,9 +28,9 @@ class Sparse:
 
 
 def packed(matrix: Array) -> Sparse | None:
-    """An array without its blocks of zeros; None for what is no matrix, and where that saves nothing.
+    """Return a matrix without its blocks of zeros; None for an array of another rank, and where this saves no bytes.
 
-    A negative zero is no zero, so that every bit comes back.
+    A negative zero counts as a weight, so that `unpacked` restores every bit.
     """
     if matrix.ndim != 2:
         return None
@@ -39,37 +39,34 @@ def packed(matrix: Array) -> Sparse | None:
     full = np.zeros((rows * ROWS, across * columns), matrix.dtype)
     full[: matrix.shape[0], : matrix.shape[1]] = matrix
     each = full.reshape(rows, ROWS, across, columns).swapaxes(1, 2)
-    kept = (each != 0) | np.signbit(each)
-    full_blocks = kept.any(axis=(2, 3))
-    found = Sparse(each[full_blocks], np.packbits(full_blocks), (matrix.shape[0], matrix.shape[1]))
-    return found if found.blocks.nbytes + found.bits.nbytes + SPENT < matrix.nbytes else None
+    stored = ((each != 0) | np.signbit(each)).any(axis=(2, 3))
+    sparse = Sparse(each[stored], np.packbits(stored), (matrix.shape[0], matrix.shape[1]))
+    return sparse if sparse.blocks.nbytes + sparse.bits.nbytes + ENTRY_BYTES < matrix.nbytes else None
 
 
-def unpacked(found: Sparse) -> Array:
-    """The matrix itself.
+def unpacked(sparse: Sparse) -> Array:
+    """Return the matrix with its blocks of zeros.
 
     Raises:
-        ValueError: blocks, bits and shape that do not fit.
+        ValueError: blocks, bits and shape do not fit.
     """
-    columns = COLUMNS.get(found.blocks.dtype.name, 1)
-    rows, across = _counts(found.shape, columns)
-    if found.bits.shape != (
-        room(found.shape, found.blocks.dtype),
-    ):  # unpackbits would put zeros where some are missing
-        raise ValueError(f"{found.bits.size} bytes of bits arrived for {rows * across} blocks")
-    bits = np.unpackbits(found.bits, count=rows * across).astype(bool).reshape(rows, across)
-    each = np.zeros((rows, across, ROWS, columns), found.blocks.dtype)
-    each[bits] = found.blocks
+    columns = COLUMNS.get(sparse.blocks.dtype.name, 1)
+    rows, across = _counts(sparse.shape, columns)
+    if sparse.bits.shape != (mask_bytes(sparse.shape, sparse.blocks.dtype),):  # unpackbits would fill in zeros
+        raise ValueError(f"{sparse.bits.size} bytes of bits arrived for {rows * across} blocks")
+    bits = np.unpackbits(sparse.bits, count=rows * across).astype(bool).reshape(rows, across)
+    each = np.zeros((rows, across, ROWS, columns), sparse.blocks.dtype)
+    each[bits] = sparse.blocks
     full = each.swapaxes(1, 2).reshape(rows * ROWS, across * columns)
-    return np.ascontiguousarray(full[: found.shape[0], : found.shape[1]])
+    return np.ascontiguousarray(full[: sparse.shape[0], : sparse.shape[1]])
 
 
-def room(shape: tuple[int, int], dtype: DTypeLike) -> int:
-    """How many bytes the bits of a matrix take."""
+def mask_bytes(shape: tuple[int, int], dtype: DTypeLike) -> int:
+    """Return the number of bytes that the bits of a matrix take."""
     rows, across = _counts(shape, COLUMNS.get(np.dtype(dtype).name, 1))
     return -(-rows * across // 8)
 
 
 def _counts(shape: tuple[int, ...], columns: int) -> tuple[int, int]:
-    """How many blocks a matrix has, down and across."""
+    """Return the number of blocks of a matrix, down and across."""
     return -(-shape[0] // ROWS), -(-shape[1] // columns)

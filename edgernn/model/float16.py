@@ -1,7 +1,7 @@
-"""Numbers that half precision holds exactly: rounded so where that loses nothing that counts, they take two bytes.
+"""Rounding of scales and biases to float16, so that each takes two bytes in a file.
 
-Beside weights of 8 bits or fewer, scales and biases of 11 bits are exact enough: half a step of 8 bits is 1 part in 254
-of the largest weight of a row, and half a step of 11 bits 1 part in 2,048.
+Beside weights of 8 bits or fewer, scales and biases of 11 bits are exact enough: half a step of 8 bits is 1/254 of the
+largest weight of a row, and half a step of 11 bits is 1/2,048.
 """
 
 from typing import Any
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-LEAST, MOST = 2.0**-14, 65504.0  # between them float16 has all of its 11 bits
+LEAST, MOST = 2.0**-14, 65504.0  # the smallest normal float16, and the largest
 
 
 def nearest(x: Array) -> Array:
-    """The numbers rounded to float16, half to even, in the dtype of x: each is off by 2 ** -11 of the largest at most.
+    """Round to float16, half to even, and return the dtype of x; each error is at most 2 ** -11 of the largest number.
 
-    Where the largest lies beyond what float16 has all bits for, x itself.
+    When the largest magnitude is not a normal float16, return x unchanged.
     """
     largest = np.abs(x).max(initial=0)
     return x.astype(np.float16).astype(x.dtype) if LEAST <= largest <= MOST else x
 
 
 def above(x: Array) -> Array:
-    """The smallest numbers of 11 bits that are not below x, which has no negative ones: each at most 2 ** -10 more.
+    """Round up to float16, and return the dtype of x, which has no negative numbers; each grows by at most 2 ** -10.
 
-    Where one that is not 0 lies beyond what float16 has all bits for, x itself.
+    When a number other than 0 is not a normal float16, return x unchanged.
     """
     some = x[x > 0]
     if some.min(initial=LEAST) < LEAST or some.max(initial=LEAST) > MOST:
@@ -37,6 +37,6 @@ def above(x: Array) -> Array:
 
 
 def held(x: Array) -> bool:
-    """Whether float16 holds every number exactly."""
+    """Return whether float16 represents every number exactly."""
     with np.errstate(over="ignore"):
         return bool((x.astype(np.float16) == x).all())

@@ -1,4 +1,4 @@
-"""The model: named layers that read one another, valid by construction."""
+"""The graph of a model: named layers that read one another, valid by construction."""
 
 import re
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
-from edgernn.model.cell import dimensions, tensors, with_tensors
+from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
+from edgernn.model.operation import WIDEST, LayerTrace, Ref, trace_layer
 from edgernn.model.range import Range
-from edgernn.model.record import WIDEST, LayerTrace, Ref, record
 from edgernn.model.tensor import STATIC, Tensor
 
 INPUT = "x"
@@ -22,35 +22,45 @@ OUTPUT = "y"
 PRECISIONS = {"float32": "fp32", "float64": "fp64"}
 
 MOST_LAYERS = 4096
-MOST_VALUES = 1 << 24  # that a step makes, in all layers together
+MOST_VALUES = 1 << 24  # elements of all values of a step, in all layers together
+
+INITIAL_STATE = "initial_state"
+"""The last part of the name that an initial state has in `Graph.tensors` and in a file: `gru.h.initial_state`."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A cell with a name; `reads` names layers or "x", and empty means the layer before it."""
+    """A cell with a name.
+
+    Attributes:
+        name: letters, digits and _; not "x" or "y".
+        cell: a Cell or a Join.
+        inputs: the names of the layers that it reads, or "x", the input of the graph; empty for the layer before it.
+        scheme: one of edgernn.model.tensor.STATIC when its values are integers; "" for float.
+    """
 
     name: str
     cell: Any
     inputs: tuple[str, ...] = ()
-    scheme: str = ""  # one of edgernn.model.tensor.STATIC when its values are integers
+    scheme: str = ""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Layers in the order in which they run; the last one's output is the model's.
+    """Layers in the order in which they run. The output of the last layer is the output of the model.
 
     Attributes:
-        layers: each reads the one before it, or what it names; states are called `<layer>.<state>`.
+        layers: each reads the layer before it, or the layers in its `inputs`; a state is called `<layer>.<state>`.
         inputs: the width of a frame; 1 before an embedding.
-        rest: initial states by name, each of shape (width,); zeros where none is given.
-        period_ms: the time from one frame to the next, when it is known.
-        labels: a name for each output, or nothing.
-        ranges: what values reach, by their names in the trace; the static precisions take their scales from them.
+        initial_state: initial states by name, each of shape (width,); zeros for every other state.
+        period_ms: the time between two frames in milliseconds; None when it is unknown.
+        labels: a name for each output, or empty.
+        ranges: the range of each value, by its name in the trace; needed by the static schemes.
 
     Raises:
-        GraphError: a name used twice or unknown, widths that do not fit, an embedding that does not read x.
+        GraphError: a duplicate or unknown name, widths that do not fit, or an embedding that does not read x.
     """
 
     layers: tuple[Layer, ...]
@@ -61,7 +71,7 @@ class Graph:
     ranges: Mapping[str, Range] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._check_kinds()
+        self._check_types()
         object.__setattr__(self, "layers", self._linked(tuple(self.layers)))
         object.__setattr__(self, "inputs", int(self.inputs))
         object.__setattr__(self, "initial_state", MappingProxyType(dict(sorted(self.initial_state.items()))))
@@ -73,10 +83,10 @@ class Graph:
                 f"a graph of {len(self.layers)} layers and {self.inputs} inputs arrived; expected at least one of each "
                 f"and at most {MOST_LAYERS:,} and {WIDEST:,}"
             )
-        self.vocabulary_size  # noqa: B018  checks what reads the input
+        self.vocabulary_size  # noqa: B018  checks the readers of the input
         for name, tensor in self.initial_state.items():
             if self.states.get(name) is None or tensor.shape != (self.states[name],):
-                raise GraphError(f"rest state '{name}' has shape {tensor.shape}; there are {self.states}")
+                raise GraphError(f"initial state '{name}' has shape {tensor.shape}; there are {self.states}")
         for name in self.ranges:
             if name not in self.values:
                 raise GraphError(
@@ -89,38 +99,41 @@ class Graph:
 
     @cached_property
     def layer_traces(self) -> Mapping[str, LayerTrace]:
-        """What each layer's `step` says, by the layer's name."""
-        known, said, made = {INPUT: self.inputs}, {}, 0
+        """The operations of each layer, by the layer's name."""
+        widths, traces, elements = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
-            wanted = None if hasattr(layer.cell, "join") else dimensions(layer.cell).get("inputs")
+            expected = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
             for name in layer.inputs:
-                if wanted is not None and known[name] != wanted:
+                if expected is not None and widths[name] != expected:
                     raise GraphError(
-                        f"layer '{layer.name}' reads {wanted} values, but {known[name]} arrive from '{name}'"
+                        f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'"
                     )
-            said[layer.name] = record(layer.name, layer.cell, [Ref(name, known[name]) for name in layer.inputs])
-            known[layer.name] = said[layer.name].y.width
-            made += sum(width for op in said[layer.name].operations for width in op.widths)
-            if made > MOST_VALUES:
-                raise GraphError(f"up to layer '{layer.name}' a step makes {made:,} values; expected {MOST_VALUES:,}")
-        return MappingProxyType(said)
+            traced = trace_layer(layer.name, layer.cell, [Ref(name, widths[name]) for name in layer.inputs])
+            traces[layer.name], widths[layer.name] = traced, traced.y.width
+            elements += sum(width for op in traced.operations for width in op.widths)
+            if elements > MOST_VALUES:
+                raise GraphError(
+                    f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
+                )
+        return MappingProxyType(traces)
 
     @cached_property
     def states(self) -> Mapping[str, int]:
-        """The width of each carried state, by the name `<layer>.<state>`, in the order of the layers."""
+        """The width of each state, by the name `<layer>.<state>`, in the order of the layers."""
         return {
             f"{layer.name}.{name}": width
             for layer in self.layers
-            for name, width in getattr(layer.cell, "states", {}).items()
+            if not is_join(layer.cell)
+            for name, width in layer.cell.states.items()
         }
 
     @cached_property
     def values(self) -> Mapping[str, int]:
-        """The width of the input, of each state before the step and of all that is made in it, by their names."""
+        """The width of each value by name: the input, the states before the step, and the outputs of the operations."""
         refs = [
             ref
-            for said in self.layer_traces.values()
-            for ref in (*said.before.values(), *(made for op in said.operations for made in op.outputs))
+            for traced in self.layer_traces.values()
+            for ref in (*traced.before.values(), *(output for op in traced.operations for output in op.outputs))
         ]
         return {INPUT: self.inputs, **{ref.name: ref.width for ref in refs}}
 
@@ -131,82 +144,74 @@ class Graph:
 
     @cached_property
     def vocabulary_size(self) -> int:
-        """How many symbols the model's input may be; 0 when a frame is numbers and not a symbol."""
-        operations = [op for said in self.layer_traces.values() for op in said.operations]
+        """The number of symbols that the input may be; 0 when a frame is numbers and not a symbol."""
+        operations = [op for traced in self.layer_traces.values() for op in traced.operations]
         tables = [op for op in operations if op.name == "lookup"]
         readers = [op for op in operations if INPUT in {ref.name for ref in op.inputs}]
         if tables and tables != readers:
             raise GraphError(
-                f"layer '{tables[0].layer}' looks a symbol up; that must read the graph's input 'x', and then nothing "
-                "but tables may read it"
+                f"layer '{tables[0].layer}' looks up a symbol; it must read the graph's input 'x', and then only "
+                "tables may read 'x'"
             )
         return min((op.args[0].shape[0] for op in tables), default=0)
 
     @cached_property
     def tensors(self) -> Mapping[str, Tensor]:
-        """Every weight and rest state by the name that it has in a file: `gru.w`, `gru.u.left`, `gru.h.rest`."""
+        """Every weight and initial state by its name in a file: `gru.w`, `gru.u.left`, `gru.h.initial_state`."""
         weights = {
             f"{layer.name}.{name}": tensor for layer in self.layers for name, tensor in tensors(layer.cell).items()
         }
-        return weights | {f"{name}.rest": tensor for name, tensor in self.initial_state.items()}
+        return weights | {f"{name}.{INITIAL_STATE}": tensor for name, tensor in self.initial_state.items()}
 
     @property
     def precision(self) -> str:
-        """The scheme of the weights and values: "fp32" ("fp64" before it is made so), or that they are quantized in."""
-        said = (*(tensor.scheme for tensor in self.tensors.values()), *(layer.scheme for layer in self.layers))
-        schemes = sorted(set(said) - {""})
+        """The schemes of the weights and layers, joined by "+"; "fp32" or "fp64" for a float graph."""
+        used = {*(tensor.scheme for tensor in self.tensors.values()), *(layer.scheme for layer in self.layers)}
+        schemes = sorted(used - {""})
         if schemes:
             return "+".join(schemes)
-        kinds = sorted({tensor.stored.dtype.name for tensor in self.tensors.values()}) or ["float32"]
-        if len(kinds) > 1:
-            raise GraphError(f"weights of dtypes {', '.join(kinds)} arrived; expected one: use graph.astype('float32')")
-        return PRECISIONS[kinds[0]]
+        dtypes = sorted({tensor.stored.dtype.name for tensor in self.tensors.values()}) or ["float32"]
+        if len(dtypes) > 1:
+            raise GraphError(
+                f"weights of dtypes {', '.join(dtypes)} arrived; expected one: use graph.astype('float32')"
+            )
+        return PRECISIONS[dtypes[0]]
 
     def astype(self, dtype: DTypeLike) -> "Graph":
-        """The same graph with every weight in `dtype`."""
+        """Return the graph with every float weight in `dtype`."""
         return self.with_tensors({name: tensor.astype(dtype) for name, tensor in self.tensors.items()})
 
     def with_tensors(self, others: Mapping[str, Tensor]) -> "Graph":
-        """The same graph with other weights and rest states, by their names in `tensors`; the rest as they are."""
+        """Return the graph with some weights and initial states replaced, by their names in `tensors`."""
 
         def changed(layer: Layer) -> Layer:
-            known = {name: others.get(f"{layer.name}.{name}", tensor) for name, tensor in tensors(layer.cell).items()}
-            return replace(layer, cell=with_tensors(layer.cell, known))
+            weights = {name: others.get(f"{layer.name}.{name}", tensor) for name, tensor in tensors(layer.cell).items()}
+            return replace(layer, cell=with_tensors(layer.cell, weights))
 
-        initial_state = {name: others.get(f"{name}.rest", tensor) for name, tensor in self.initial_state.items()}
+        initial_state = {
+            name: others.get(f"{name}.{INITIAL_STATE}", tensor) for name, tensor in self.initial_state.items()
+        }
         return replace(self, layers=tuple(map(changed, self.layers)), initial_state=initial_state)
 
-    def _check_kinds(self) -> None:
-        """What the type hints say, said again at run time: not everybody runs a type checker."""
-        given: Any = self
-        for layer in given.layers:
-            if not isinstance(layer, Layer) or isinstance(layer.cell, type) or not _is_cell(layer.cell):
-                raise GraphError(
-                    f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance"
-                )
-            if (
-                any(not isinstance(name, str) for name in (layer.name, *layer.inputs))
-                or type(layer.inputs) is not tuple
-            ):
-                raise GraphError(f"{layer!r} has a name that is no string, or reads one; expected reads=('name',)")
-            if layer.scheme not in {"", *STATIC}:
-                raise GraphError(
-                    f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
-                )
-        if not isinstance(given.inputs, Integral) or not all(isinstance(label, str) for label in given.labels):
+    def _check_types(self) -> None:
+        """Check the declared types at run time, for users without a type checker."""
+        graph: Any = self
+        for layer in graph.layers:
+            _check_layer(layer)
+        if not isinstance(graph.inputs, Integral) or not all(isinstance(label, str) for label in graph.labels):
             raise GraphError(
-                f"inputs={given.inputs!r} and labels={given.labels!r} arrived; expected a number and strings"
+                f"inputs={graph.inputs!r} and labels={graph.labels!r} arrived; expected a number and strings"
             )
-        if not isinstance(given.period_ms, Real | None):
-            raise GraphError(f"period_ms={given.period_ms!r} arrived; expected a number of milliseconds")
-        if not all(isinstance(tensor, Tensor) for tensor in given.initial_state.values()):
-            raise GraphError("a rest state is no Tensor; wrap the array as Tensor(array)")
-        if not all(isinstance(each, Range) for each in given.ranges.values()):
-            raise GraphError("a range is no Range; write Range(low, high)")
+        if not isinstance(graph.period_ms, Real | None):
+            raise GraphError(f"period_ms={graph.period_ms!r} arrived; expected a number of milliseconds")
+        if not all(isinstance(tensor, Tensor) for tensor in graph.initial_state.values()):
+            raise GraphError("an initial state is not a Tensor; wrap the array as Tensor(array)")
+        if not all(isinstance(each, Range) for each in graph.ranges.values()):
+            raise GraphError("a range is not a Range; write Range(low, high)")
 
     def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-        """The layers with `reads` always filled in."""
-        seen, linked = {INPUT: None}, []  # a dictionary, to ask it quickly and to keep the order
+        """Return the layers with their `inputs` filled in."""
+        seen, linked = {INPUT: None}, []  # a dictionary, for fast look-ups in order
         for layer in layers:
             if not _NAME.fullmatch(layer.name) or layer.name == OUTPUT:
                 raise GraphError(
@@ -218,10 +223,10 @@ class Graph:
             for name in inputs:
                 if name not in seen:
                     raise GraphError(
-                        f"layer '{layer.name}' reads '{name}', which no earlier layer is called; "
+                        f"layer '{layer.name}' reads '{name}', which is not an earlier layer; "
                         f"there are {', '.join(seen)}"
                     )
-            if hasattr(layer.cell, "join") != (len(inputs) > 1):
+            if is_join(layer.cell) != (len(inputs) > 1):
                 raise GraphError(
                     f"layer '{layer.name}' is a {type(layer.cell).__name__} and reads {len(inputs)} values; a join "
                     "reads at least two and any other cell exactly one"
@@ -231,5 +236,24 @@ class Graph:
         return tuple(linked)
 
 
+def _check_layer(layer: Any) -> None:
+    if not isinstance(layer, Layer) or isinstance(layer.cell, type) or not _is_cell(layer.cell):
+        raise GraphError(f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance")
+    missing = [name for name in ("exact", "GATES") if not hasattr(layer.cell, name)]
+    if missing:
+        raise GraphError(
+            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares no {' and no '.join(missing)}; "
+            "decorate its class with edgernn.model.cell.cell, which sets the defaults"
+        )
+    if any(not isinstance(name, str) for name in (layer.name, *layer.inputs)) or type(layer.inputs) is not tuple:
+        raise GraphError(
+            f"{layer!r} has a name that is not a string, or inputs that are not a tuple; expected inputs=('name',)"
+        )
+    if layer.scheme not in {"", *STATIC}:
+        raise GraphError(
+            f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
+        )
+
+
 def _is_cell(cell: Any) -> bool:
-    return hasattr(cell, "step") or hasattr(cell, "join")
+    return hasattr(cell, "step") or is_join(cell)

@@ -1,4 +1,4 @@
-"""The words: the few operations in which every cell is written and which every reading understands."""
+"""The operations: the few in which every cell is written, and which every interpreter implements."""
 
 from collections.abc import Sequence
 from typing import Protocol, Self, TypeVar
@@ -7,7 +7,7 @@ from edgernn.model.tensor import Tensor
 
 
 class Value(Protocol):
-    """What flows between words: a vector per step, on the last axis of `(..., width)`."""
+    """A value of an interpreter: a vector per step, on the last axis of `(..., width)`."""
 
     def __add__(self, other: Self, /) -> Self: ...
     def __sub__(self, other: Self, /) -> Self: ...
@@ -18,43 +18,42 @@ V = TypeVar("V", bound=Value)
 
 
 class Ops(Protocol[V]):
-    """The words that a cell's `step` may use, beside `+`, `-` and `*` between two values."""
+    """The operations that a cell's `step` may use, beside `+`, `-` and `*` between two values of equal width."""
 
     def affine(self, weight: Tensor, x: V, bias: Tensor | None = None, /) -> V:
-        """`weight @ x + bias`; weight (outputs, inputs), bias (outputs,)."""
+        """Compute `weight @ x + bias`; weight (outputs, inputs), bias (outputs,)."""
 
     def scale(self, x: V, by: Tensor | float, plus: Tensor | float = 0.0, /) -> V:
-        """`by * x + plus`; each a number, or a Tensor with one entry per element."""
+        """Compute `by * x + plus`; each is a number, or a Tensor with one entry per element."""
 
     def sigmoid(self, x: V, /) -> V:
-        """`1 / (1 + exp(-x))`."""
+        """Compute `1 / (1 + exp(-x))`."""
 
     def tanh(self, x: V, /) -> V:
-        """The hyperbolic tangent."""
+        """Compute the hyperbolic tangent."""
 
     def relu(self, x: V, /) -> V:
-        """`max(x, 0)`."""
+        """Compute `max(x, 0)`."""
 
     def softmax(self, x: V, /) -> V:
-        """`exp(x) / sum(exp(x))` over the last axis."""
+        """Compute `exp(x) / sum(exp(x))` over the last axis."""
 
     def log(self, x: V, /) -> V:
-        """The natural logarithm."""
+        """Compute the natural logarithm."""
 
     def split(self, x: V, sizes: int | Sequence[int], /) -> tuple[V, ...]:
-        """That many equal parts, or parts of these sizes."""
+        """Split the last axis into a number of equal parts, or into parts of these sizes."""
 
     def concat(self, *xs: V) -> V:
-        """The values side by side."""
+        """Concatenate values on the last axis."""
 
     def lookup(self, table: Tensor, index: V, /) -> V:
-        """Row `index` of the table (rows, width); index is an integer of width 1."""
+        """Return row `index` of a table (vocabulary_size, width); the index is an integer of width 1."""
 
     def normalize(self, x: V, gain: Tensor | None, bias: Tensor | None, eps: float, /) -> V:
-        """`(x - mean(x)) / sqrt(var(x) + eps) * gain + bias` over the last axis."""
+        """Compute `(x - mean(x)) / sqrt(var(x) + eps) * gain + bias` over the last axis; var is the biased variance."""
 
 
-# What a reading must know: the methods of Ops, and `+ - *` by their names.
 OPERATIONS = (
     "affine",
     "add",
@@ -71,14 +70,15 @@ OPERATIONS = (
     "lookup",
     "normalize",
 )
+"""What an interpreter implements: the methods of Ops; `+`, `-` and `*` are add, subtract and multiply."""
 
-# Words of one argument that a dense layer may end in.
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax")
+"""The activations of a dense layer; each but "linear" is an operation with one argument."""
 
 
 def activate(ops: Ops[V], activation: str, x: V) -> V:
-    """One of ACTIVATIONS applied to x; "linear" leaves it as it is."""
+    """Apply one of ACTIVATIONS to x; "linear" returns x unchanged."""
     if activation == "linear":
         return x
-    op: V = getattr(ops, activation)(x)
-    return op
+    y: V = getattr(ops, activation)(x)
+    return y

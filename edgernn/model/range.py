@@ -1,4 +1,4 @@
-"""A range: the smallest and the largest number that a value of the step is known to take."""
+"""The range of a value of a step: the smallest and the largest number that it takes."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ LARGEST = float.fromhex("0x1.fffffep127")  # of float32
 
 @dataclass(frozen=True)
 class Range:
-    """From low to high, both included.
+    """A closed interval, from low to high.
 
     Attributes:
-        low, high: of all elements of the value.
-        columns: the same of each element, where it is what the first matrices of a model read; else nothing.
+        low, high: the range of all elements of the value.
+        columns: (low, high) of each element, for the value that the first matrices of a model read; else empty.
 
     Raises:
-        GraphError: an end that is not finite in float32, or low above high.
+        GraphError: an end is not finite in float32, or low is above high.
     """
 
     low: float
@@ -28,17 +28,17 @@ class Range:
         object.__setattr__(self, "high", float(self.high))
         object.__setattr__(self, "columns", tuple((float(low), float(high)) for low, high in self.columns))
         if not all(-LARGEST <= low <= high <= LARGEST for low, high in self.columns):
-            raise GraphError("a range with a column that has no finite low <= high in float32 arrived")
+            raise GraphError("a range with a column arrived whose ends are not finite in float32 with low <= high")
         if not -LARGEST <= self.low <= self.high <= LARGEST:
             raise GraphError(
                 f"a range from {self.low:g} to {self.high:g} arrived; expected finite, low <= high, in float32"
             )
 
     def __or__(self, other: "Range") -> "Range":
-        """The smallest range that holds both."""
+        """Return the smallest range that contains both."""
         return Range(min(self.low, other.low), max(self.high, other.high))
 
     @property
     def size(self) -> float:
-        """The largest magnitude in it."""
+        """The largest magnitude in the range."""
         return max(abs(self.low), abs(self.high))

@@ -1,4 +1,4 @@
-"""A weight: numbers that never change, comparable by what they hold."""
+"""A weight: an immutable array, compared and hashed by its content."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,10 @@ DYNAMIC = "dynamic_wi8_afp32"
 
 FOUR_BITS = "weight_only_wi4_afp32"
 
-GROUP = 32  # inputs that share a scale, in a row that has more than one
+GROUP = 32  # inputs that share a scale, in a row with several scales
 
 STATIC: Mapping[str, int] = MappingProxyType({"static_wi8_ai8": 8, "static_wi8_ai16": 16})
-"""The schemes in which a whole layer computes with integers -> the bits of its values; edgernn.integer.plan says how.
-"""
+"""The schemes in which a layer computes with integers -> the bits of its values; see edgernn.integer.plan."""
 
 SCHEMES: Mapping[str, str] = MappingProxyType(
     {
@@ -38,31 +37,31 @@ SCHEMES: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(STATIC, "int8"),
     }
 )
-"""How weights are kept when not as floats -> the dtype; integers have one scale per row, or one per GROUP of inputs.
+"""The schemes of quantized weights -> the dtype of the weights. Integers have one scale per row, or per GROUP of a row.
 
-fp16 and the two weight_only schemes only save room: the arithmetic is that of float. Integers of weight_only_wi4_afp32
-stand two in a byte (edgernn.model.int4). In dynamic_wi8_afp32 an affine rounds its input to int8 with one scale per
-vector, sums integers and scales once. In the static schemes every value has a scale of its own, known beforehand from
-`Graph.ranges`.
+fp16 and the two weight_only schemes only save memory: the arithmetic is that of float. weight_only_wi4_afp32 packs two
+integers per byte (edgernn.model.int4). In dynamic_wi8_afp32 an affine rounds its input to int8 with one scale per
+vector, sums integers, and scales the sums once. In the static schemes every value has quantization parameters of its
+own, from `Graph.ranges`.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A read-only array of weights with one or two axes, every element finite.
+    """A read-only array of weights with one or two axes; every element is finite.
 
-    As floats (float32 or float64), or in a smaller form with the name of the scheme that says how an affine uses it.
-    Two tensors are equal when everything in them is; so equal weights can be merged and hashed. Anything that numpy
-    takes is accepted; integers without a scheme become float32.
+    The weights are floats (float32 or float64), or quantized by a scheme, which defines how an affine uses them. Two
+    tensors are equal when all their content is, so equal weights can be merged and hashed. The constructor takes
+    whatever numpy converts to an array; integers without a scheme become float32.
 
     Attributes:
-        stored: the numbers as they are kept.
-        scale: float32 (rows,), the value of one integer step in each row, or of weights of four bits (rows, groups),
-            in each GROUP of a row; None but for integers.
-        scheme: one of SCHEMES, "" for plain floats.
+        stored: the array as it is stored.
+        scale: float32 (rows,), the value of one integer step in each row; for four bits also (rows, groups), in each
+            GROUP of a row. None for floats.
+        scheme: one of SCHEMES, or "" for plain floats.
 
     Raises:
-        GraphError: not a number, not finite, more than two axes, or a scale that does not fit.
+        GraphError: elements that are not finite numbers, more than two axes, or a scale that does not fit.
     """
 
     stored: Array
@@ -84,41 +83,41 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The length of each axis, however the weights are kept."""
+        """The length of each axis, in weights, also where two weights share a byte."""
         return (len(self.stored), int4.length(self.stored)) if self.scheme == FOUR_BITS else self.stored.shape
 
     @property
     def size(self) -> int:
-        """How many weights there are."""
+        """The number of weights."""
         return prod(self.shape)
 
     @cached_property
-    def whole(self) -> Array:
-        """The integers of a scheme that has them, one for each weight: int8 (rows, inputs)."""
+    def integers(self) -> Array:
+        """The integers of a scheme with integers, one for each weight: int8 (rows, inputs)."""
         if self.scheme != FOUR_BITS:
             return self.stored
-        integers = int4.unpack(self.stored)
-        integers.setflags(write=False)
-        return integers
+        unpacked = int4.unpack(self.stored)
+        unpacked.setflags(write=False)
+        return unpacked
 
     @property
     def nbytes(self) -> int:
-        """What the weights take in memory and in a file, in bytes."""
+        """The bytes that the weights and scales take in memory."""
         return self.stored.nbytes + (0 if self.scale is None else self.scale.nbytes)
 
     def dense(self, dtype: DTypeLike | None = None) -> Array:
-        """The weights as a plain array of floats, in `dtype` when given."""
-        plain = self.stored if self.scale is None else self.whole * _each(self.scale, self.shape)
-        wanted = plain.dtype if dtype is None and not self.scheme else np.dtype(dtype or np.float32)
-        return plain.astype(wanted, copy=False)
+        """Return the weights as an array of floats in `dtype`; by default float32, or the own dtype of plain floats."""
+        plain = self.stored if self.scale is None else self.integers * _each(self.scale, self.shape)
+        target = plain.dtype if dtype is None and not self.scheme else np.dtype(dtype or np.float32)
+        return plain.astype(target, copy=False)
 
     def astype(self, dtype: DTypeLike) -> "Tensor":
-        """The same weights in another float; those of a scheme stay as they are."""
+        """Return plain floats in another dtype; quantized weights are unchanged."""
         return self if self.scheme else Tensor(self.stored.astype(dtype))
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that the tensor is."""
+        """The SHA-256 of the whole content."""
         head = f"{self.stored.dtype.str}{self.shape}{self.scheme}".encode()
         tail = b"" if self.scale is None else self.scale.tobytes()
         return sha256(head + self.stored.tobytes() + tail).hexdigest()
@@ -136,10 +135,10 @@ class Tensor:
 def _check(array: Array, scale: Array | None, scheme: str) -> None:
     if scheme and scheme not in SCHEMES:
         raise GraphError(f"a tensor of scheme '{scheme}' arrived; there are {', '.join(SCHEMES)}, or '' for floats")
-    kinds = (SCHEMES[scheme],) if scheme else FLOATS
-    if array.dtype.name not in kinds:
+    dtypes = (SCHEMES[scheme],) if scheme else FLOATS
+    if array.dtype.name not in dtypes:
         raise GraphError(
-            f"a tensor of dtype {array.dtype} arrived{f' for {scheme}' * bool(scheme)}; expected {' or '.join(kinds)}"
+            f"a tensor of dtype {array.dtype} arrived{f' for {scheme}' * bool(scheme)}; expected {' or '.join(dtypes)}"
         )
     if array.ndim not in {1, 2}:
         raise GraphError(f"a tensor of shape {array.shape} arrived; expected one or two axes")
@@ -147,9 +146,9 @@ def _check(array: Array, scale: Array | None, scheme: str) -> None:
         raise GraphError(
             f"a tensor of shape {array.shape} holds values that are not finite; look for a training run that diverged"
         )
-    if (scale is not None) != (kinds[0] in INTEGERS):
+    if (scale is not None) != (dtypes[0] in INTEGERS):
         raise GraphError(
-            f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; integers, and they alone, have one"
+            f"a {array.dtype} tensor arrived with{'out' * (scale is None)} a scale; integers have one, floats have none"
         )
     if scale is not None:
         _check_scale(array, scale, scheme)
@@ -157,12 +156,12 @@ def _check(array: Array, scale: Array | None, scheme: str) -> None:
 
 def _check_scale(array: Array, scale: Array, scheme: str) -> None:
     four = scheme == FOUR_BITS
-    if array.ndim == 2 and four and (int4.unpack(array) == int4.NOTHING).any():
+    if array.ndim == 2 and four and (int4.unpack(array) == int4.PADDING).any():
         raise GraphError(f"a weight of -8 arrived for {scheme}; expected -{int4.LARGEST} to {int4.LARGEST}")
     inputs = int4.length(array) if array.ndim == 2 and four else 0
     shapes = [array.shape[:1], *([(len(array), inputs // GROUP)] if inputs > GROUP and inputs % GROUP == 0 else [])]
     if array.ndim != 2 or scale.shape not in shapes or not np.all((scale >= 0) & np.isfinite(scale)):
-        groups = f", or one per {GROUP} inputs where these are whole groups" if four else ""
+        groups = f", or one per {GROUP} inputs when {GROUP} divides their number" if four else ""
         raise GraphError(
             f"a scale of shape {scale.shape} meets a tensor of shape {array.shape}; expected one per row{groups}, "
             "not negative"
@@ -170,5 +169,5 @@ def _check_scale(array: Array, scale: Array, scheme: str) -> None:
 
 
 def _each(scale: Array, shape: tuple[int, ...]) -> Array:
-    """The scale of each weight: (rows, 1) or (rows, inputs)."""
+    """Return the scale of each weight: (rows, 1) or (rows, inputs)."""
     return scale[:, None] if scale.ndim == 1 else np.repeat(scale, shape[1] // scale.shape[1], axis=1)

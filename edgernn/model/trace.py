@@ -1,4 +1,4 @@
-"""The step as a list of words: what every target, backend and pass replays."""
+"""The trace of a graph: the operations of one step, which every target, backend and pass replays."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 from edgernn.errors import UnsupportedError
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class State:
-    """A carried state: the value before the step, and the one that becomes it after the step."""
+    """A state that is carried from step to step: its value before the step, and its value after it."""
 
     name: str
     before: Ref
@@ -23,7 +23,7 @@ class State:
 
 @dataclass(frozen=True)
 class Trace:
-    """One step: words in the order in which they run, from `x` and the states before to `y` and those after."""
+    """The operations of one step, in order: from `x` and the states before the step to `y` and the states after it."""
 
     operations: tuple[Op, ...]
     x: Ref
@@ -32,41 +32,41 @@ class Trace:
 
     @property
     def results(self) -> tuple[Ref, ...]:
-        """The values that outlive the step: `y`, then each state after it."""
+        """The values that outlive the step: `y`, then each state after the step."""
         return (self.y, *(state.after for state in self.states))
 
     @cached_property
     def last_use(self) -> Mapping[str, int]:
-        """The index of the word after which a value is no longer needed; results are needed for ever."""
-        used = {ref.name: i for i, op in enumerate(self.operations) for ref in op.inputs}
-        return used | {ref.name: len(self.operations) for ref in self.results}
+        """The index of the last operation that reads each value; the number of operations for a result."""
+        reads = {ref.name: i for i, op in enumerate(self.operations) for ref in op.inputs}
+        return reads | {ref.name: len(self.operations) for ref in self.results}
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.operations))
 
 
 def trace(graph: Graph) -> Trace:
-    """The words of one step, without what is said twice or for nothing.
+    """Return the operations of one step, simplified.
 
-    Equal words are merged, parts of a concatenation are taken from where they came, words that change nothing
-    are passed over, and words that nobody reads are dropped.
+    Equal operations are merged. The parts of a concatenation are replaced by its inputs, and an operation without
+    effect by its input. Operations whose outputs are not used are dropped.
     """
-    known: dict[str, Ref] = {}
-    written: dict[tuple[Any, ...], Op] = {}
+    aliases: dict[str, Ref] = {}
+    unique: dict[tuple[Any, ...], Op] = {}
     states = []
     for layer in graph.layers:
-        said = graph.layer_traces[layer.name]
-        for op in said.operations:
-            _rewrite(replace(op, args=_resolved(op.args, known)), known, written)
-        known[layer.name] = _find(said.y, known)
-        for name, before in said.before.items():
-            states.append((f"{layer.name}.{name}", before, said.after[name]))
-    return without_idle(
+        traced = graph.layer_traces[layer.name]
+        for op in traced.operations:
+            _add(replace(op, args=_resolved(op.args, aliases)), aliases, unique)
+        aliases[layer.name] = _resolve(traced.y, aliases)
+        for name, before in traced.before.items():
+            states.append((f"{layer.name}.{name}", before, traced.after[name]))
+    return without_unused(
         Trace(
-            operations=tuple(written.values()),
+            operations=tuple(unique.values()),
             x=Ref(INPUT, graph.inputs),
-            y=known[graph.layers[-1].name],
-            states=tuple(State(name, before, _find(after, known)) for name, before, after in states),
+            y=aliases[graph.layers[-1].name],
+            states=tuple(State(name, before, _resolve(after, aliases)) for name, before, after in states),
         )
     )
 
@@ -102,54 +102,54 @@ def replay(
     return values
 
 
-def _rewrite(op: Op, known: dict[str, Ref], written: dict[tuple[Any, ...], Op]) -> None:
-    """Write the word down, unless its values exist already: then remember where."""
+def _add(op: Op, aliases: dict[str, Ref], unique: dict[tuple[Any, ...], Op]) -> None:
+    """Add an operation, unless its outputs exist already: then add aliases for them."""
     key = (op.name, *op.args)
-    same = _passed_on(op, written) or (written[key].outputs if key in written else None)
-    if same is None:
-        written[key] = op
+    existing = _unchanged(op, unique) or (unique[key].outputs if key in unique else None)
+    if existing is None:
+        unique[key] = op
     else:
-        known.update({made.name: old for made, old in zip(op.outputs, same, strict=True)})
+        aliases.update({output.name: ref for output, ref in zip(op.outputs, existing, strict=True)})
 
 
-def _passed_on(op: Op, written: dict[tuple[Any, ...], Op]) -> tuple[Ref, ...] | None:
-    """The values that a word only passes on, when it changes nothing."""
+def _unchanged(op: Op, unique: dict[tuple[Any, ...], Op]) -> tuple[Ref, ...] | None:
+    """Return the values that an operation without effect passes on; None for any other operation."""
     if op.name == "scale" and op.args[1:] == (1.0, 0.0):
         return op.inputs
     if op.name == "concat" and len(op.args) == 1:
         return op.inputs
     if op.name == "concat":
-        for other in written.values():
+        for other in unique.values():
             if other.name == "split" and other.outputs == op.args:
                 return other.inputs
     if op.name == "split" and len(op.widths) == 1:
         return op.inputs
     if op.name == "split":
-        for other in written.values():
+        for other in unique.values():
             if other.name == "concat" and other.outputs == op.inputs:
                 return _parts(other.inputs, op.widths)
     return None
 
 
 def _parts(pieces: tuple[Ref, ...], widths: tuple[int, ...]) -> tuple[Ref, ...] | None:
-    """The concatenated pieces themselves, when a split cuts exactly where they meet."""
+    """Return the concatenated pieces, when a split has their widths."""
     return pieces if tuple(piece.width for piece in pieces) == widths else None
 
 
-def _find(ref: Ref, known: Mapping[str, Ref]) -> Ref:
-    return known.get(ref.name, ref)
+def _resolve(ref: Ref, aliases: Mapping[str, Ref]) -> Ref:
+    return aliases.get(ref.name, ref)
 
 
-def _resolved(args: tuple[Any, ...], known: Mapping[str, Ref]) -> tuple[Any, ...]:
-    return tuple(_find(arg, known) if isinstance(arg, Ref) else arg for arg in args)
+def _resolved(args: tuple[Any, ...], aliases: Mapping[str, Ref]) -> tuple[Any, ...]:
+    return tuple(_resolve(arg, aliases) if isinstance(arg, Ref) else arg for arg in args)
 
 
-def without_idle(full: Trace) -> Trace:
-    """The trace without the words that lead to no result."""
-    wanted = {ref.name for ref in full.results}
-    kept: list[Op] = []
+def without_unused(full: Trace) -> Trace:
+    """Return the trace without the operations that contribute to no result."""
+    used = {ref.name for ref in full.results}
+    operations: list[Op] = []
     for op in reversed(full.operations):
-        if wanted & {ref.name for ref in op.outputs}:
-            kept.append(op)
-            wanted |= {ref.name for ref in op.inputs}
-    return replace(full, operations=tuple(reversed(kept)))
+        if used & {ref.name for ref in op.outputs}:
+            operations.append(op)
+            used |= {ref.name for ref in op.inputs}
+    return replace(full, operations=tuple(reversed(operations)))

@@ -1,4 +1,4 @@
-"""The model of whole windows: graphs scanned over time in both directions, for offline use."""
+"""A model of whole windows: graphs scanned over time in both directions, for offline use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from edgernn.model.graph import PRECISIONS, Graph
 
 MERGES = ("concat", "mean")
 ONLY_ONNX = "it reads every window in both directions and cannot stream, and only .onnx takes whole windows"
-"""Why a window is refused where a step is written."""
+"""Why a window is refused by a target that writes a step."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One pass over a window, every step of it answered.
+    """One pass over a window, with an output for every step.
 
     Attributes:
-        forward: runs over time, from rest at the first step.
-        backward: runs over time reversed, from rest at the last step; None where a stage reads forwards alone, as
-            feature cells, an embedding and a head do.
-        merge: how the two answers to a step become one: "concat", the forward one first, or "mean".
+        forward: runs forwards in time, from its initial state at the first step.
+        backward: runs backwards in time, from its initial state at the last step; None for a stage that only runs
+            forwards, such as feature cells, an embedding or a head.
+        merge: how the two outputs of a step are merged: "concat", the forward one first, or "mean".
     """
 
     forward: Graph
@@ -32,12 +32,12 @@ class Stage:
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        """The forward graph, and the backward one where there is one."""
+        """The forward graph, and the backward graph if there is one."""
         return (self.forward,) if self.backward is None else (self.forward, self.backward)
 
     @property
     def outputs(self) -> int:
-        """The width of an answer."""
+        """The width of an output."""
         if self.merge == "mean":
             return self.forward.outputs
         return sum(graph.outputs for graph in self.graphs)
@@ -46,17 +46,17 @@ class Stage:
 @dataclass(frozen=True)
 class Window:
     """A recurrent model that reads every window in both directions, and so cannot stream (M. Schuster and K. Paliwal,
-    Bidirectional recurrent neural networks, 1997).
+    "Bidirectional recurrent neural networks", 1997).
 
     Attributes:
-        stages: each reads the answers of the one before it.
-        pooled: whether the answer is the mean over time of the last stage's, one for the window, and not one per step.
-        period_ms: the time from one frame to the next, when it is known; that of the stages does not count.
-        labels: a name for each output, or nothing; those of the stages do not count.
+        stages: each reads the outputs of the stage before it.
+        pooled: True for one output per window, the mean of the last stage's outputs over time; False for one per step.
+        period_ms: the time between two frames in milliseconds; None when it is unknown. That of the stages is ignored.
+        labels: a name for each output, or empty. Those of the stages are ignored.
 
     Raises:
-        GraphError: no stage, widths that do not fit, symbols behind the first stage, or no stage that reads backwards;
-            naming the stage.
+        GraphError: no stage, widths that do not fit, symbols after the first stage, or no stage that reads backwards;
+            the message names the stage.
     """
 
     stages: tuple[Stage, ...]
@@ -65,7 +65,7 @@ class Window:
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self._check_kinds()
+        self._check_types()
         object.__setattr__(self, "stages", tuple(self.stages))
         object.__setattr__(self, "period_ms", None if self.period_ms is None else float(self.period_ms))
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -73,8 +73,8 @@ class Window:
             _check(i, stage, self.stages[i - 1] if i else None)
         if all(stage.backward is None for stage in self.stages):
             raise GraphError(
-                f"none of {len(self.stages)} stages reads backwards; expected one that does: what only reads forwards "
-                "is a Graph, and can stream"
+                f"none of {len(self.stages)} stages reads backwards; expected at least one: a model that only reads "
+                "forwards is a Graph, and can stream"
             )
         if self.labels and len(self.labels) != self.outputs:
             raise GraphError(f"{len(self.labels)} labels for {self.outputs} outputs")
@@ -83,7 +83,7 @@ class Window:
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        """Those of all stages, in the order in which they run."""
+        """The graphs of all stages, in the order in which they run."""
         return tuple(graph for stage in self.stages for graph in stage.graphs)
 
     @property
@@ -93,25 +93,25 @@ class Window:
 
     @property
     def outputs(self) -> int:
-        """The width of an answer."""
+        """The width of an output."""
         return self.stages[-1].outputs
 
     @property
     def vocabulary_size(self) -> int:
-        """How many symbols a frame may be; 0 when it is numbers and not a symbol."""
+        """The number of symbols that a frame may be; 0 when a frame is numbers and not a symbol."""
         return min(graph.vocabulary_size for graph in self.stages[0].graphs)
 
     @property
     def precision(self) -> str:
-        """The scheme of the weights, as that of a Graph."""
-        found = sorted({scheme for graph in self.graphs for scheme in graph.precision.split("+")})
-        schemes = [scheme for scheme in found if scheme not in PRECISIONS.values()]
-        if not schemes and len(found) > 1:
-            raise GraphError(f"stages in {', '.join(found)} arrived; expected one: use window.astype('float32')")
-        return "+".join(schemes or found)
+        """The schemes of the weights, as in a Graph."""
+        precisions = sorted({scheme for graph in self.graphs for scheme in graph.precision.split("+")})
+        schemes = [scheme for scheme in precisions if scheme not in PRECISIONS.values()]
+        if not schemes and len(precisions) > 1:
+            raise GraphError(f"stages in {', '.join(precisions)} arrived; expected one: use window.astype('float32')")
+        return "+".join(schemes or precisions)
 
     def each(self, change: Callable[[Graph], Graph]) -> "Window":
-        """The same window with every graph changed: `window.each(lambda graph: quantize(graph, "fp16"))`."""
+        """Return the window with a change applied to every graph: `window.each(lambda graph: quantize(graph))`."""
         stages = tuple(
             replace(
                 stage,
@@ -123,47 +123,47 @@ class Window:
         return replace(self, stages=stages)
 
     def astype(self, dtype: DTypeLike) -> "Window":
-        """The same window with every weight in `dtype`."""
+        """Return the window with every float weight in `dtype`."""
         return self.each(lambda graph: graph.astype(dtype))
 
-    def _check_kinds(self) -> None:
-        """What the type hints say, said again at run time: not everybody runs a type checker."""
-        given: Any = self
-        for i, stage in enumerate(given.stages):
+    def _check_types(self) -> None:
+        """Check the declared types at run time, for users without a type checker."""
+        window: Any = self
+        for i, stage in enumerate(window.stages):
             if not isinstance(stage, Stage) or not isinstance(stage.forward, Graph):
                 raise GraphError(f"stage {i} is {stage!r}; expected Stage(forward, backward, merge), the first a Graph")
             if not isinstance(stage.backward, Graph | None):
                 raise GraphError(f"stage {i} has {stage.backward!r} to read backwards; expected a Graph or None")
-        if not isinstance(given.pooled, bool) or not all(isinstance(label, str) for label in given.labels):
+        if not isinstance(window.pooled, bool) or not all(isinstance(label, str) for label in window.labels):
             raise GraphError(
-                f"pooled={given.pooled!r} and labels={given.labels!r} arrived; expected a bool and strings"
+                f"pooled={window.pooled!r} and labels={window.labels!r} arrived; expected a bool and strings"
             )
-        if not isinstance(given.period_ms, Real | None):
-            raise GraphError(f"period_ms={given.period_ms!r} arrived; expected a number of milliseconds")
+        if not isinstance(window.period_ms, Real | None):
+            raise GraphError(f"period_ms={window.period_ms!r} arrived; expected a number of milliseconds")
 
 
 def _check(i: int, stage: Stage, before: Stage | None) -> None:
-    """Hold one stage against the one before it, and its two directions against each other."""
+    """Check that a stage fits the stage before it, and that its two directions fit each other."""
     forward, backward = stage.forward, stage.backward
     if stage.merge not in MERGES:
         raise GraphError(f"stage {i} merges by {stage.merge!r}; there are {', '.join(MERGES)}")
     if backward is not None:
         if (forward.inputs, bool(forward.vocabulary_size)) != (backward.inputs, bool(backward.vocabulary_size)):
             raise GraphError(
-                f"stage {i} reads {_kind(forward)} forwards and {_kind(backward)} backwards; expected the same"
+                f"stage {i} reads {_input(forward)} forwards and {_input(backward)} backwards; expected the same"
             )
         if stage.merge == "mean" and forward.outputs != backward.outputs:
             raise GraphError(
-                f"stage {i} answers {forward.outputs} values forwards and {backward.outputs} backwards, which have no "
-                "mean; expected as many, or merge='concat'"
+                f"stage {i} has {forward.outputs} outputs forwards and {backward.outputs} backwards, which have no "
+                "mean; expected equal widths, or merge='concat'"
             )
     if before is None:
         return
     if forward.vocabulary_size:
-        raise GraphError(f"stage {i} looks a symbol up; only the first stage can, which reads the window itself")
+        raise GraphError(f"stage {i} looks up a symbol; only the first stage can, which reads the window itself")
     if forward.inputs != before.outputs:
         raise GraphError(f"stage {i} reads {forward.inputs} values, but {before.outputs} arrive from stage {i - 1}")
 
 
-def _kind(graph: Graph) -> str:
+def _input(graph: Graph) -> str:
     return "symbols" if graph.vocabulary_size else f"{graph.inputs} values"

@@ -1,4 +1,4 @@
-"""How far one model answers as another does, on the same frames."""
+"""How well the outputs of two models agree on the same frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from edgernn.model.graph import Graph
 Array = NDArray[Any]
 
 ENOUGH = 20_000  # frames
-TOGETHER = 64  # sequences that are stepped side by side
+BATCH = 64  # sequences that are stepped together
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What two models make of the same frames.
+    """How well the outputs of two models agree.
 
     Attributes:
-        frames: how many there were.
-        changed: at how many of them the largest output is another; None where there is one output.
-        snr_db: the variance of the first model's outputs, each on its own, against that of the difference, in decibels;
-            None where nothing differs.
+        frames: the number of frames.
+        changed: the number of frames where another output is the largest; None for a model with one output.
+        snr_db: the variance of the first model's outputs over the mean squared difference, in decibels; None when the
+            outputs are equal.
     """
 
     frames: int
@@ -33,38 +33,39 @@ class Agreement:
 
 
 def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreement:
-    """Run both over the sequences, each from rest with its state carried, in their own precision.
+    """Run both models over the sequences, each sequence from the initial state, in the models' own precision.
 
     Args:
         before: the model to compare with.
-        after: one with inputs and outputs of the same widths.
-        sequences: (time, inputs) each, at least one; what comes after the first ENOUGH frames is left out.
+        after: a model with equal numbers of inputs and outputs.
+        sequences: at least one, of shape (time, inputs) each. Only the first ENOUGH frames are used.
     """
-    shown = _first(sequences, ENOUGH)
-    wanted, found = (_answers(graph, shown) for graph in (before, after))
-    changed = int(np.sum(wanted.argmax(-1) != found.argmax(-1))) if before.outputs > 1 else None
-    finite = np.isfinite(wanted) & np.isfinite(found)  # a logarithm may be of 0
-    signal, noise = np.var(wanted[finite]), np.mean(np.square(found[finite] - wanted[finite]))
-    return Agreement(len(wanted), changed, round(float(10 * np.log10(signal / noise)), 1) if signal and noise else None)
+    used = _first(sequences, ENOUGH)
+    expected, actual = (_outputs(graph, used) for graph in (before, after))
+    changed = int(np.sum(expected.argmax(-1) != actual.argmax(-1))) if before.outputs > 1 else None
+    finite = np.isfinite(expected) & np.isfinite(actual)  # the logarithm of 0 is not finite
+    signal, noise = np.var(expected[finite]), np.mean(np.square(actual[finite] - expected[finite]))
+    snr_db = round(float(10 * np.log10(signal / noise)), 1) if signal and noise else None
+    return Agreement(len(expected), changed, snr_db)
 
 
 def _first(sequences: Sequence[Array], frames: int) -> list[Array]:
-    shown: list[Array] = []
+    first: list[Array] = []
     for each in sequences:
         if frames <= 0:
             break
-        shown.append(each[:frames])
-        frames -= len(shown[-1])
-    return shown
+        first.append(each[:frames])
+        frames -= len(first[-1])
+    return first
 
 
-def _answers(graph: Graph, sequences: Sequence[Array]) -> Array:
-    """(frames, outputs) in float64: some sequences side by side, the shorter ones held at their last frame."""
-    steps, answers = stepper(graph), []
-    for first in range(0, len(sequences), TOGETHER):
-        chunk = sequences[first : first + TOGETHER]
-        longest = max(map(len, chunk))
-        xs = np.stack([each[np.minimum(np.arange(longest), len(each) - 1)] for each in chunk])
+def _outputs(graph: Graph, sequences: Sequence[Array]) -> Array:
+    """Return the outputs (frames, outputs) in float64; in a batch, a shorter sequence repeats its last frame."""
+    steps, outputs = stepper(graph), []
+    for first in range(0, len(sequences), BATCH):
+        batch = sequences[first : first + BATCH]
+        longest = max(map(len, batch))
+        xs = np.stack([each[np.minimum(np.arange(longest), len(each) - 1)] for each in batch])
         ys, _ = steps.run(xs)
-        answers += [y[: len(each)] for y, each in zip(ys, chunk, strict=True)]
-    return np.concatenate(answers).astype(np.float64)
+        outputs += [y[: len(each)] for y, each in zip(ys, batch, strict=True)]
+    return np.concatenate(outputs).astype(np.float64)

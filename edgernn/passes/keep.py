@@ -1,17 +1,17 @@
-"""The layers that a pass is asked to leave as they are."""
+"""The layers that a pass leaves unchanged, by the `keep` of its caller."""
 
 from collections.abc import Collection
 
 from edgernn.errors import UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.model.graph import Graph
 
 
-def check(graph: Graph, keep: Collection[str]) -> None:
-    """Know that every layer to keep is there.
+def check_keep(graph: Graph, keep: Collection[str]) -> None:
+    """Check that every layer to keep exists.
 
     Raises:
-        UsageError: one is not.
+        UsageError: the graph has no such layer.
     """
     names = [layer.name for layer in graph.layers]
     for name in keep:

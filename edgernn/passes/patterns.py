@@ -1,4 +1,4 @@
-"""Patterns of zeros: which weights of one matrix stay, by their size."""
+"""Sparsity patterns: the weights of a matrix that stay, by their magnitude."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,18 +10,18 @@ from edgernn.errors import GraphError
 from edgernn.model.blocks import ROWS
 from edgernn.model.tensor import Array
 
-REACH = 0.05  # how far the part that whole blocks come to may be from the part that is asked for
+TOLERANCE = 0.05  # the largest difference between the requested part and the part that whole blocks can have
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """A matrix to thin out, and what is known of it.
+    """A matrix to prune.
 
     Attributes:
-        name: "weight 'u' of layer 'gru'", for messages.
+        name: "weight 'u' of layer 'gru'", for error messages.
         weight: (rows, columns).
-        diagonal: bool (rows, columns), where a unit reads itself.
-        gates: the names of the equal parts into which the rows are cut; nothing when they are no gates.
+        diagonal: bool (rows, columns), True where a unit reads itself.
+        gates: the names of the equal parts of its rows; empty when the rows are not those of gates.
     """
 
     name: str
@@ -31,18 +31,18 @@ class Matrix:
 
 
 class Pattern(Protocol):
-    """A rule for zeros."""
+    """A sparsity pattern."""
 
     def mask(self, matrix: Matrix, /) -> Array:
-        """Bool (rows, columns), True where a weight stays; equal weights go from the last to the first."""
+        """Return bool (rows, columns), True where a weight stays; of equal weights the last are removed first."""
 
     def at(self, share: float, /) -> Self:
-        """A share of the way to this pattern, from 0 to 1."""
+        """Return the pattern at a share of the way to this one, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Magnitude:
-    """The smallest weights of each matrix go, wherever they are: S. Han et al. (arXiv:1506.02626)."""
+    """The smallest weights of each matrix become zeros, at any position: S. Han et al. (arXiv:1506.02626)."""
 
     part: float
 
@@ -57,18 +57,20 @@ class Magnitude:
 
 @dataclass(frozen=True)
 class FewOf:
-    """The `most` largest of every `of` neighbours in a row stay: A. Mishra et al. (arXiv:2104.08378)."""
+    """The `most` largest of every `of` neighbours in a row stay (N:M sparsity): A. Mishra et al. (arXiv:2104.08378)."""
 
     most: int = 2
     of: int = 4
 
     def __post_init__(self) -> None:
         if not 0 < self.most < self.of:
-            raise GraphError(f"{self.most} of every {self.of} weights arrived; expected fewer than all, and not none")
+            raise GraphError(
+                f"{self.most} of every {self.of} weights arrived; expected at least one, and fewer than all"
+            )
 
     def mask(self, matrix: Matrix) -> Array:
         rows, columns = matrix.weight.shape
-        full = np.full((rows, -(-columns // self.of) * self.of), -1.0)  # beyond the end: less than any
+        full = np.full((rows, -(-columns // self.of) * self.of), -1.0)  # padding: smaller than any magnitude
         full[:, :columns] = np.abs(matrix.weight)
         order = np.argsort(-full.reshape(rows, -1, self.of), axis=-1, kind="stable")
         stays = np.argsort(order, axis=-1, kind="stable") < self.most
@@ -76,31 +78,31 @@ class FewOf:
         return mask
 
     def at(self, share: float) -> "FewOf":
-        del share  # there is no way to a pattern of N in M that is one itself
+        del share  # no intermediate pattern is N:M sparse
         return self
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Whole blocks of 16 rows by `columns` go, those of the smallest norm: what the compiled step passes over.
+    """Blocks of 16 rows by `columns` with the smallest norm become zeros, which the compiled step skips.
 
     After J.-M. Valin, "A hybrid DSP/deep learning approach to real-time full-band speech enhancement"
-    (arXiv:1709.08243) and the sparse matrices of LPCNet (arXiv:1810.11846): a density for each gate, and a diagonal of
-    the recurrent matrix that is dense; here its blocks are, and count among those that stay.
+    (arXiv:1709.08243) and the sparse matrices of LPCNet (arXiv:1810.11846): a density for each gate, and a dense
+    diagonal of the recurrent matrix. Here the blocks of the diagonal are dense, and count among the blocks that stay.
 
     Attributes:
-        part: of the blocks that become zeros, in each matrix.
+        part: the part of the blocks of each matrix that becomes zero, from 0 to 1.
         columns: 4 for int8, 1 for floats.
-        gates: the part for gates of a name, where it is another.
-        diagonal: whether a unit always reads itself.
-        reach: how far what whole blocks come to may be from `part`.
+        gates: the part of a gate, by its name, when it differs from `part`.
+        diagonal: whether the blocks on the diagonal stay, so that a unit always reads itself.
+        tolerance: the largest difference between `part` and the part that whole blocks can have.
     """
 
     part: float
     columns: int = 4
     gates: Mapping[str, float] = field(default_factory=dict)
     diagonal: bool = False
-    reach: float = REACH
+    tolerance: float = TOLERANCE
 
     def mask(self, matrix: Matrix) -> Array:
         if not set(self.gates) & set(matrix.gates):
@@ -109,8 +111,8 @@ class Blocks:
         if rows % ROWS:
             near = " or ".join(str(each) for each in (rows // ROWS * ROWS, -(-rows // ROWS) * ROWS) if each)
             raise GraphError(
-                f"{matrix.name} has {rows} rows for each gate, and blocks of {ROWS} would lie in two of them; train "
-                f"with {near} units, or give one part for all gates"
+                f"{matrix.name} has {rows} rows for each gate, so a block of {ROWS} rows would belong to two gates; "
+                f"train with {near} units, or give one part for all gates"
             )
         cut = [slice(k * rows, (k + 1) * rows) for k in range(len(matrix.gates))]
         return np.concatenate(
@@ -122,22 +124,22 @@ class Blocks:
 
     def at(self, share: float) -> "Blocks":
         gates = {name: part * share for name, part in self.gates.items()}
-        return replace(self, part=self.part * share, gates=gates, reach=self.reach if share == 1 else 1.0)
+        return replace(self, part=self.part * share, gates=gates, tolerance=self.tolerance if share == 1 else 1.0)
 
     def _part(self, gate: str) -> float:
         return self.gates.get(gate, self.part)
 
     def _mask(self, name: str, weight: Array, diagonal: Array, part: float) -> Array:
         norms = self._each(weight.astype(float) ** 2).sum(axis=(1, 3))
-        kept = self._each(diagonal).any(axis=(1, 3)) & self.diagonal
-        what = f"blocks of {ROWS} x {self.columns}"
-        zeros = _zeros(name, norms.size, int(kept.sum()), part, self.reach, what)
-        stays = _largest(np.where(kept, np.inf, norms).ravel(), norms.size - zeros).reshape(norms.shape)
+        fixed = self._each(diagonal).any(axis=(1, 3)) & self.diagonal
+        unit = f"blocks of {ROWS} x {self.columns}"
+        zeros = _zeros(name, norms.size, int(fixed.sum()), part, self.tolerance, unit)
+        stays = _largest(np.where(fixed, np.inf, norms).ravel(), norms.size - zeros).reshape(norms.shape)
         whole = np.repeat(np.repeat(stays, ROWS, axis=0), self.columns, axis=1)
         return whole[: weight.shape[0], : weight.shape[1]]
 
     def _each(self, values: Array) -> Array:
-        """(blocks down, 16, blocks across, columns), zeros beyond the ends."""
+        """Return (blocks down, 16, blocks across, columns), padded with zeros."""
         rows, columns = (-(-length // size) for length, size in zip(values.shape, (ROWS, self.columns), strict=True))
         full = np.zeros((rows * ROWS, columns * self.columns), values.dtype)
         full[: values.shape[0], : values.shape[1]] = values
@@ -145,25 +147,25 @@ class Blocks:
 
 
 def _largest(scores: Array, count: int) -> Array:
-    """Bool, True for so many of the largest; of equal ones the first."""
+    """Return bool, True for the `count` largest scores; of equal scores the first."""
     mask = np.zeros(len(scores), bool)
     mask[np.argsort(-scores, kind="stable")[:count]] = True
     return mask
 
 
-def _zeros(name: str, count: int, kept: int, part: float, reach: float, what: str) -> int:
-    """How many of `count` blocks or weights become zeros.
+def _zeros(name: str, count: int, fixed: int, part: float, tolerance: float, unit: str) -> int:
+    """Return how many of `count` blocks or weights become zeros.
 
     Raises:
-        GraphError: none would be left, or the part cannot be reached; with the nearest that can.
+        GraphError: none would be left, or the part is not possible; the message has the nearest possible part.
     """
     zeros = round(part * count)
-    most = count - max(kept, 1)
+    most = count - max(fixed, 1)
     possible = min(zeros, most)
-    if zeros > most or abs(possible - part * count) > reach * count + 1e-9:
-        why = f", and {kept} of them hold the diagonal" if kept else ""
+    if zeros > most or abs(possible - part * count) > tolerance * count + 1e-9:
+        why = f", and {fixed} of them contain the diagonal" if fixed else ""
         raise GraphError(
-            f"{name} has {count} {what}{why}: {part:g} of them cannot be zeros; the nearest possible part is "
-            f"{possible / count:.3g} ({possible} of {count}), or keep the layer as it is"
+            f"{name} has {count} {unit}{why}: {part:g} of them cannot be zeros; the nearest possible part is "
+            f"{possible / count:.3g} ({possible} of {count}), or leave the layer as it is with keep"
         )
     return zeros

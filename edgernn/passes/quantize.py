@@ -1,4 +1,4 @@
-"""Quantization: a graph with smaller weights and the arithmetic that goes with them, and what that costs a layer."""
+"""Quantization: smaller weights and the arithmetic of their scheme, with warnings of layers that lose much signal."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -9,25 +9,25 @@ from edgernn.errors import PrecisionWarning
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Array
-from edgernn.passes.columns import balanced, place, spans
-from edgernn.passes.noise import Noise, entering, noise
-from edgernn.passes.rounding import check_asked, rounded
+from edgernn.passes.columns import balanced, column_ranges, input_columns
+from edgernn.passes.noise import Noise, matrix_inputs, noise
+from edgernn.passes.rounding import check_request, rounded
 
 LEAST_DB: Mapping[str, float] = MappingProxyType({"": 20.0, FOUR_BITS: 14.0})
-"""The scheme, or "" for all others -> the signal of a layer above its own noise, below which a warning tells of it.
+"""A scheme, or "" for all others -> the signal-to-noise ratio of a layer below which a warning is issued.
 
-Weights of four bits without outliers have 18 to 24 dB and can have no more, which is what is chosen with them; 14 dB
-is twice the noise of that.
+Weights of four bits without outliers have 18 to 24 dB, and no scheme of four bits has more; 14 dB is about twice their
+noise.
 """
 
 WIDER: Mapping[str, str] = MappingProxyType(
     {FOUR_BITS: "weight_only_wi8_afp32", DYNAMIC: "weight_only_wi8_afp32", "static_wi8_ai8": "static_wi8_ai16"}
 )
-"""The scheme -> one that loses less."""
+"""A scheme -> one with less noise."""
 
-ENOUGH_DB = 30.0  # of the matrices that read the input: what has as much is left as it is
-HALF_DB = 3.0  # of noise that is half as large
-APART = 16.0  # times that columns of weights must differ by, to tell by themselves that those of the input do
+ENOUGH_DB = 30.0  # columns are not equalized when the matrices that read the input have this ratio
+HALF_DB = 3.0  # half of the noise
+RATIO = 16.0  # between columns of weights, from which the columns of an unknown input are assumed to differ
 
 
 def quantize(
@@ -38,100 +38,101 @@ def quantize(
     ranges: Mapping[str, Range] | None = None,
     sequences: Sequence[Array] = (),
 ) -> Graph:
-    """The same graph with the matrices of its affines in a smaller form: symmetric integers have one scale per row,
-    or per group of a row where that pays (rows_i4).
+    """Return the graph with the matrices of its affines in a quantized form.
 
-    Tables, normalizations and initial states stay as they are, and so do feature cells (`EXACT`) and layers that are in
-    a scheme already. The scales, and the biases beside integers, are rounded to 11 bits, so that a file keeps them in
-    two bytes each (edgernn.model.float16). In a static scheme every layer with a word that has an integer form
-    computes with integers, whether it has a matrix or not; `softmax` and `log` do where something else than the answer
-    is made of them. Inputs whose columns are of very different scales are brought to one first (`prepared`).
+    Integers are symmetric and have one scale per row, or per group of a row when that reduces the error enough
+    (`rows_i4`). Tables, normalizations, initial states, feature cells (`exact`) and layers in a scheme are unchanged.
+    Scales, and biases beside integers, are rounded to 11 bits, so that each takes two bytes in a file
+    (edgernn.model.float16). In a static scheme every layer that has an operation with an integer form computes with
+    integers, with or without a matrix; `softmax` and `log` only when more than the output depends on them. Input
+    columns of very different scales are equalized first (`equalize_columns`).
 
     Args:
-        graph: with float weights.
-        scheme: one of edgernn.model.tensor.SCHEMES, named as ai-edge-quantizer does.
-        keep: names of layers to leave in float.
-        ranges: what values reach, for the static schemes; those of the graph, where calibrate put them, if not given.
-        sequences: real ones, (time, inputs) each, by which the noise of each layer is judged; without them it is judged
-            by the ranges, or else by the weights alone.
+        graph: a graph with float weights.
+        scheme: one of edgernn.model.tensor.SCHEMES, named as in ai-edge-quantizer.
+        keep: the names of layers to leave in float.
+        ranges: the range of each value, for the static schemes; by default those of the graph, from `calibrate`.
+        sequences: real sequences, (time, inputs) each, from which the noise of each layer is computed. Without them it
+            is estimated from the ranges, or from the weights alone.
 
     Raises:
-        UsageError: an unknown scheme, a layer to keep that is not there, or a graph that is in another scheme already.
-        GraphError: a weight that the scheme cannot hold, naming its layer.
-        CalibrationError: a static scheme, and a value without a range.
+        UsageError: an unknown scheme, an unknown layer to keep, or a graph in another scheme.
+        GraphError: a weight that the scheme cannot represent; the message names its layer.
+        CalibrationError: a value without a range, in a static scheme.
 
     Warns:
-        PrecisionWarning: a layer whose own signal to noise is below LEAST_DB.
+        PrecisionWarning: the signal-to-noise ratio of a layer is below LEAST_DB.
     """
-    known = graph if ranges is None else replace(graph, ranges=ranges)
-    single = prepared(known, scheme, keep=keep, sequences=sequences)
-    made = rounded(single, scheme, keep=keep)
-    warn_of_noise(single, made, scheme, keep=keep, sequences=sequences)
-    return made
+    calibrated = graph if ranges is None else replace(graph, ranges=ranges)
+    equalized = equalize_columns(calibrated, scheme, keep=keep, sequences=sequences)
+    small = rounded(equalized, scheme, keep=keep)
+    warn_of_noise(equalized, small, scheme, keep=keep, sequences=sequences)
+    return small
 
 
-def prepared(graph: Graph, scheme: str, *, keep: Collection[str] = (), sequences: Sequence[Array] = ()) -> Graph:
-    """The graph as it is to be rounded: with a scale, and where it helps a mean, for each column of its input, where
-    that halves the noise of the matrices that read it and this is not far below the signal already.
+def equalize_columns(
+    graph: Graph, scheme: str, *, keep: Collection[str] = (), sequences: Sequence[Array] = ()
+) -> Graph:
+    """Return the same function with a scale for each input column, and a mean where it reduces the range.
 
-    The function stays the same, and a graph that needs nothing as it is. The scales stand in a Standardize, one that is
-    there already or a new layer in front (edgernn.passes.columns).
+    The graph is returned unchanged unless this halves the noise of the matrices that read the input, and that noise
+    matters (ENOUGH_DB). The scales are those of the first Standardize, or of an inserted one (edgernn.passes.columns).
 
     Raises:
-        UsageError, GraphError, CalibrationError: as `quantize` says.
+        UsageError, GraphError, CalibrationError: as in `quantize`.
     """
-    check_asked(graph, scheme, keep)
-    at = place(graph, keep)
-    if at is None:
+    check_request(graph, scheme, keep)
+    columns = input_columns(graph, keep)
+    if columns is None:
         return graph
-    known = spans(graph, at, sequences)
-    if known is None and (scheme in STATIC or at.even or at.apart(graph) < APART):
+    ranges = column_ranges(graph, columns, sequences)
+    if ranges is None and (scheme in STATIC or columns.even or columns.ratio(graph) < RATIO):
         return graph
-    other = balanced(graph, at, scheme, known)
-    layers = {layer for layer, _, _ in at.matrices}
+    candidate = balanced(graph, columns, scheme, ranges)
+    layers = {layer for layer, _, _ in columns.matrices}
     old, new = (
         min(
             each.snr_db
             for each in _noise(tried, rounded(tried, scheme, keep=keep), keep, sequences)
             if each.layer in layers
         )
-        for tried in (graph, other)
+        for tried in (graph, candidate)
     )
-    return other if old < ENOUGH_DB and new - old >= HALF_DB else graph
+    return candidate if old < ENOUGH_DB and new - old >= HALF_DB else graph
 
 
 def warn_of_noise(
     before: Graph, after: Graph, scheme: str, *, keep: Collection[str] = (), sequences: Sequence[Array] = ()
 ) -> None:
-    """Warn of each layer whose own noise is too near its signal, with what can be done.
+    """Warn of each layer with a low signal-to-noise ratio, and suggest remedies.
 
     Args:
-        before: what was rounded, as `prepared` gives it.
-        after: what `rounded` made of it.
-        scheme, keep, sequences: as given to both.
+        before: the float graph, with equalized columns.
+        after: the result of `rounded`.
+        scheme, keep, sequences: the arguments of both.
 
     Warns:
-        PrecisionWarning: once for each such layer, by its worst matrix.
+        PrecisionWarning: once for each such layer, for its worst matrix.
     """
     worst: dict[str, Noise] = {}
     for each in _noise(before, after, keep, sequences):
         if each.layer not in worst or each.snr_db < worst[each.layer].snr_db:
             worst[each.layer] = each
     least = LEAST_DB.get(scheme, LEAST_DB[""])
-    known = "" if sequences or before.ranges else ", or give real frames, by which inputs are scaled and this is judged"
+    frames = "" if sequences or before.ranges else ", or give real frames, which scale the inputs and make this exact"
     wider = f", or take {WIDER[scheme]}" if scheme in WIDER else ""
     for each in worst.values():
         if each.snr_db < least:
             warn(
-                f"layer '{each.layer}' has a signal {each.snr_db:.1f} dB above what {scheme} loses in its matrix "
-                f"'{each.field}', and {least:g} are wanted: answers may change; keep it in float with "
-                f"keep=('{each.layer}',) or --keep {each.layer}{wider}{known}",
+                f"layer '{each.layer}' has a signal {each.snr_db:.1f} dB above the noise of {scheme} in its matrix "
+                f"'{each.field}'; expected {least:g} dB or more: outputs may change; keep it in float with "
+                f"keep=('{each.layer}',) or --keep {each.layer}{wider}{frames}",
                 PrecisionWarning,
                 stacklevel=3,
             )
 
 
 def _noise(before: Graph, after: Graph, keep: Collection[str], sequences: Sequence[Array]) -> tuple[Noise, ...]:
-    at = place(before, keep)
-    known = None if at is None else spans(before, at, sequences)
-    return noise(before, after, entering(before, sequences, at, known))
+    columns = input_columns(before, keep)
+    ranges = None if columns is None else column_ranges(before, columns, sequences)
+    return noise(before, after, matrix_inputs(before, sequences, columns, ranges))

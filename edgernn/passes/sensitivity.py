@@ -1,4 +1,4 @@
-"""Mixed precision: what each layer loses when only it is quantized, and which layers to keep in float."""
+"""Mixed precision: the loss of each layer when only it is quantized, and the layers to keep in float."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from edgernn.model.graph import Graph, Layer
 from edgernn.passes.rounding import rounded
 
 Score = Callable[[Graph], float]
-"""What a graph is worth, such as its accuracy on data that chose no weight: larger is better."""
+"""A score of a graph, such as its accuracy on validation data; larger is better."""
 
 TRIES = 256
 
 
 @dataclass(frozen=True)
 class Loss:
-    """One layer in a scheme and all others as they were.
+    """The loss when only one layer is quantized.
 
     Attributes:
-        layer: its name.
-        score: of the graph with only this layer quantized.
-        loss: how much less that is than the graph itself scores; below zero when rounding happens to help.
-        saved_bytes: of weights, by this layer; below zero when its rows are so short that the scales take more.
+        layer: the name of the layer.
+        score: the score of the graph with only this layer quantized.
+        loss: the score of the float graph minus `score`; negative when rounding happens to help.
+        saved_bytes: the weight bytes that the layer saves; negative when its rows are so short that scales take more.
     """
 
     layer: str
@@ -36,7 +36,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Trial:
-    """A graph that was scored: the layers that it keeps, its weights in bytes, and the score."""
+    """A graph that was scored: the layers kept in float, the bytes of its weights, and its score."""
 
     keep: tuple[str, ...]
     weight_bytes: int
@@ -45,44 +45,44 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which layers to keep, for `quantize(graph, scheme, keep=choice.keep)`, and all that was tried on the way."""
+    """The layers to keep in float, for `quantize(graph, scheme, keep=choice.keep)`, and all trials."""
 
     keep: tuple[str, ...]
     trials: tuple[Trial, ...]
 
 
 def sensitivity(graph: Graph, scheme: str, score: Score) -> tuple[Loss, ...]:
-    """For each layer that the scheme changes, in the order of the graph: what its rounding alone costs.
+    """Return the loss of each layer that the scheme changes, in the order of the graph, when only it is quantized.
 
     Raises:
-        UsageError: an unknown scheme, nothing left to quantize, or a score that is no number.
+        UsageError: an unknown scheme, no layer to quantize, or a score that is not finite.
     """
     saved = _saved(graph, scheme)
     whole = _scored(graph, score)
     names = [layer.name for layer in graph.layers]
     losses = []
     for layer, fewer in saved.items():
-        found = _scored(rounded(graph, scheme, keep=[name for name in names if name != layer]), score)
-        losses.append(Loss(layer, found, whole - found, fewer))
+        alone = _scored(rounded(graph, scheme, keep=[name for name in names if name != layer]), score)
+        losses.append(Loss(layer, alone, whole - alone, fewer))
     return tuple(losses)
 
 
 def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int = TRIES) -> Choice:
-    """The smallest quantized graph that still scores `bound`: graphs are scored from the smallest on until one does.
+    """Choose the smallest quantized graph whose score reaches `bound`; graphs are scored in the order of their size.
 
-    The same arguments give the same choice: of two sets of layers that take as many bytes, the one that stands
-    first in the graph is tried first. Layers that the scheme makes no smaller are always kept.
+    The choice is deterministic: of two sets of layers with equal bytes, the one that is first in the graph is tried
+    first. Layers that the scheme does not make smaller are always kept in float.
 
     Args:
-        graph: with float weights, or some layers in another scheme already.
+        graph: a graph with float weights; some layers may be in another scheme.
         scheme: one of edgernn.model.tensor.SCHEMES.
         score: called once for each graph that is tried, at most for all 2 ** layers.
-        bound: the least score that will do.
-        tries: how many quantized graphs to score at most.
+        bound: the smallest acceptable score.
+        tries: the largest number of quantized graphs to score.
 
     Raises:
-        UsageError: an unknown scheme, nothing left to quantize, a bound or score that is no number, a bound that the
-            graph itself does not reach, or one that no graph reaches in so many tries.
+        UsageError: an unknown scheme, no layer to quantize, a bound or score that is not finite, a bound that the float
+            graph does not reach, or one that no graph reaches within `tries`.
     """
     if not isfinite(bound) or tries < 1:
         raise UsageError(f"bound={bound} and tries={tries} arrived; expected a number, and at least one try")
@@ -96,8 +96,8 @@ def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int 
     layers = [layer for layer, fewer in saved.items() if fewer > 0]
     always = tuple(layer for layer in saved if layer not in layers)
     trials = [whole]
-    for kept in _by_sum([saved[layer] for layer in layers]):
-        keep = tuple(layer for i, layer in enumerate(layers) if i in kept) + always
+    for chosen in _by_sum([saved[layer] for layer in layers]):
+        keep = tuple(layer for i, layer in enumerate(layers) if i in chosen) + always
         if len(keep) == len(saved):
             return Choice(keep, tuple(trials))
         if len(trials) > tries:
@@ -114,7 +114,7 @@ def choose(graph: Graph, scheme: str, score: Score, bound: float, *, tries: int 
 
 
 def _saved(graph: Graph, scheme: str) -> dict[str, int]:
-    """Layer that the scheme changes -> the bytes that its weights take less."""
+    """Return the bytes that each layer saves, for the layers that the scheme changes."""
     pairs = zip(graph.layers, rounded(graph, scheme).layers, strict=True)
     saved = {old.name: _layer_bytes(old) - _layer_bytes(new) for old, new in pairs if old.cell != new.cell}
     if not saved:
@@ -127,15 +127,15 @@ def _layer_bytes(layer: Layer) -> int:
 
 
 def _scored(graph: Graph, score: Score) -> float:
-    found = float(score(graph))
-    if not isfinite(found):
-        raise UsageError(f"the score of a model in {graph.precision} is {found}; expected a number, larger for better")
-    return found
+    value = float(score(graph))
+    if not isfinite(value):
+        raise UsageError(f"the score of a model in {graph.precision} is {value}; expected a number, larger for better")
+    return value
 
 
 def _by_sum(sizes: Sequence[int]) -> Iterator[frozenset[int]]:
-    """Every set of places, by the sum of its sizes; one at a time, since there are 2 ** len(sizes)."""
-    order = sorted(range(len(sizes)), key=lambda place: (sizes[place], place))
+    """Iterate over all sets of indices in the order of the sum of their sizes; lazily, as there are 2 ** len(sizes)."""
+    order = sorted(range(len(sizes)), key=lambda index: (sizes[index], index))
     waiting: list[tuple[int, tuple[int, ...]]] = [(0, ())]
     while waiting:
         total, chosen = heappop(waiting)

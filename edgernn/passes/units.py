@@ -1,4 +1,4 @@
-"""Units: which rows, columns, biases and states stand or fall together, found from the words of a graph."""
+"""Units: the rows, columns, biases and states that can only be removed together, from the operations of a graph."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,64 +6,64 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgernn.model.cell import settings, tensors
-from edgernn.model.graph import INPUT, Graph, Layer
-from edgernn.model.record import Op
+from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
+from edgernn.model.operation import Op
 from edgernn.model.tensor import Array, Tensor
 
-Place = tuple[str, int]
-"""An axis of a weight or of a rest state: its name in `Graph.tensors`, and 0 or 1."""
+WeightAxis = tuple[str, int]
+"""An axis of a weight or of an initial state: its name in `Graph.tensors`, and 0 or 1."""
 
-SAME = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu", "softmax", "log", "scale", "normalize")
-"""Words whose result has an element for each element that they read, and for each of a vector beside it."""
+ELEMENTWISE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu", "softmax", "log", "scale", "normalize")
+"""The operations whose output has one element for each element of their inputs and of their weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """The units of a graph by number: what has the same number cannot be removed alone.
+    """The units of a graph, by number: rows, columns and elements with the same number can only be removed together.
 
-    G. Fang et al., "DepGraph: towards any structural pruning" (arXiv:2301.12900), on the words of the trace, so that
-    nothing is known of any cell.
+    The method of G. Fang et al., "DepGraph: towards any structural pruning" (arXiv:2301.12900), on the operations of
+    the trace, so it needs no knowledge of any cell.
 
     Attributes:
-        places: axis of a weight -> the unit of each row or column.
-        states: state -> the unit of each element.
-        fixed: units that cannot go: of the model's input and answer, of feature cells, of cells whose width is a
-            number among their settings, and of weights that no word reads.
+        axes: the unit of each row or column, by the axis of a weight.
+        states: the unit of each element, by the name of the state.
+        fixed: the units that cannot be removed: those of the model's input and output, of feature cells, of cells whose
+            width is one of their settings, and of weights that no operation reads.
     """
 
-    places: Mapping[Place, Array]
+    axes: Mapping[WeightAxis, Array]
     states: Mapping[str, Array]
     fixed: frozenset[int]
 
 
 def units(graph: Graph) -> Units:
-    """The units of a graph, from what its layers say."""
-    found = _Found()
-    values = {INPUT: found.new(graph.inputs)}
-    pinned = [values[INPUT]]
-    states = {name: found.new(width) for name, width in graph.states.items()}
+    """Return the units of a graph."""
+    union = _UnionFind()
+    values = {INPUT: union.new(graph.inputs)}
+    fixed = [values[INPUT]]
+    states = {name: union.new(width) for name, width in graph.states.items()}
     for layer in graph.layers:
-        said = graph.layer_traces[layer.name]
-        values |= {ref.name: states[f"{layer.name}.{name}"] for name, ref in said.before.items()}
-        for op in said.operations:
-            _read(layer, op, values, found)
-        for name, ref in said.after.items():
-            found.join(values[ref.name], states[f"{layer.name}.{name}"])
-        values[layer.name] = values[said.y.name]
-        pinned += _pinned(layer, values, states, found)
-    pinned.append(values[graph.layers[-1].name])
-    places = {place: found.roots(each) for place, each in _named(graph, found).items()}
-    places |= {(f"{name}.rest", 0): found.roots(states[name]) for name in graph.initial_state}
-    fixed = frozenset(int(unit) for each in pinned for unit in found.roots(each))
-    return Units(places, {name: found.roots(each) for name, each in states.items()}, fixed)
+        traced = graph.layer_traces[layer.name]
+        values |= {ref.name: states[f"{layer.name}.{name}"] for name, ref in traced.before.items()}
+        for op in traced.operations:
+            _join(layer, op, values, union)
+        for name, ref in traced.after.items():
+            union.join(values[ref.name], states[f"{layer.name}.{name}"])
+        values[layer.name] = values[traced.y.name]
+        fixed += _fixed(layer, values, states, union)
+    fixed.append(values[graph.layers[-1].name])
+    axes = {axis: union.roots(each) for axis, each in _axes(graph, union).items()}
+    axes |= {(f"{name}.{INITIAL_STATE}", 0): union.roots(states[name]) for name in graph.initial_state}
+    fixed_units = frozenset(int(unit) for each in fixed for unit in union.roots(each))
+    return Units(axes, {name: union.roots(each) for name, each in states.items()}, fixed_units)
 
 
-class _Found:
-    """Numbers of elements, and which of them were found to be one."""
+class _UnionFind:
+    """Numbered elements, and the sets of elements that are one unit."""
 
     def __init__(self) -> None:
         self._parent: list[int] = []
-        self.axes: dict[tuple[str, int, int], Array] = {}  # layer, id of a tensor, axis
+        self.axes: dict[tuple[str, int, int], Array] = {}  # by layer, id of a tensor, axis
 
     def new(self, width: int) -> Array:
         start = len(self._parent)
@@ -71,11 +71,11 @@ class _Found:
         return np.arange(start, start + width)
 
     def axis(self, layer: str, tensor: Tensor, axis: int) -> Array:
-        """The elements of an axis of a weight, the same whenever the layer reads it."""
-        place = (layer, id(tensor), axis)
-        if place not in self.axes:
-            self.axes[place] = self.new(tensor.shape[axis])
-        return self.axes[place]
+        """Return the elements of an axis of a weight, the same ones whenever the layer reads it."""
+        key = (layer, id(tensor), axis)
+        if key not in self.axes:
+            self.axes[key] = self.new(tensor.shape[axis])
+        return self.axes[key]
 
     def join(self, one: Array, other: Array) -> None:
         for a, b in zip(one.tolist(), other.tolist(), strict=True):
@@ -92,42 +92,44 @@ class _Found:
         return element
 
 
-def _read(layer: Layer, op: Op, values: dict[str, Array], found: _Found) -> None:
-    """What a word reads and makes, joined element by element."""
-    reads = [values[ref.name] for ref in op.inputs]
+def _join(layer: Layer, op: Op, values: dict[str, Array], union: _UnionFind) -> None:
+    """Join the elements of the inputs, weights and outputs of an operation."""
+    inputs = [values[ref.name] for ref in op.inputs]
     weights = [arg for arg in op.args if isinstance(arg, Tensor)]
     if op.name == "split":
-        cuts = np.cumsum(op.widths)[:-1]
-        values |= {ref.name: part for ref, part in zip(op.outputs, np.split(reads[0], cuts), strict=True)}
+        parts = np.split(inputs[0], np.cumsum(op.widths)[:-1])
+        values |= {ref.name: part for ref, part in zip(op.outputs, parts, strict=True)}
         return
-    if op.name in SAME:
-        made, beside = reads[0], [*reads[1:], *(found.axis(layer.name, each, 0) for each in weights)]
+    if op.name in ELEMENTWISE:
+        output, others = inputs[0], [*inputs[1:], *(union.axis(layer.name, each, 0) for each in weights)]
     elif op.name == "affine":
-        made, beside = found.axis(layer.name, weights[0], 0), [found.axis(layer.name, each, 0) for each in weights[1:]]
-        found.join(found.axis(layer.name, weights[0], 1), reads[0])
+        output, *others = [union.axis(layer.name, each, 0) for each in weights]
+        union.join(union.axis(layer.name, weights[0], 1), inputs[0])
     elif op.name == "lookup":
-        made, beside = found.axis(layer.name, weights[0], 1), []
+        output, others = union.axis(layer.name, weights[0], 1), []
     else:
-        made, beside = np.concatenate(reads), []
-    for each in beside:
-        found.join(made, each)
-    values[op.outputs[0].name] = made
+        output, others = np.concatenate(inputs), []
+    for each in others:
+        union.join(output, each)
+    values[op.outputs[0].name] = output
 
 
-def _pinned(layer: Layer, values: Mapping[str, Array], states: Mapping[str, Array], found: _Found) -> Iterator[Array]:
-    """What of a layer must stay as wide as it is."""
-    unread = [each for each in tensors(layer.cell).values() if (layer.name, id(each), 0) not in found.axes]
-    if getattr(layer.cell, "EXACT", False) or "inputs" in settings(layer.cell) or unread:
+def _fixed(
+    layer: Layer, values: Mapping[str, Array], states: Mapping[str, Array], union: _UnionFind
+) -> Iterator[Array]:
+    """Iterate over the elements of a layer that cannot be removed."""
+    unread = [each for each in tensors(layer.cell).values() if (layer.name, id(each), 0) not in union.axes]
+    if layer.cell.exact or "inputs" in settings(layer.cell) or unread:
         yield from (values[name] for name in (*layer.inputs, layer.name))
         yield from (each for name, each in states.items() if name.startswith(f"{layer.name}."))
 
 
-def _named(graph: Graph, found: _Found) -> dict[Place, Array]:
-    """The axes of the weights by the names that these have in a file; what no word reads is left out."""
-    named = {}
+def _axes(graph: Graph, union: _UnionFind) -> dict[WeightAxis, Array]:
+    """Return the elements of each axis of each weight that an operation reads."""
+    axes = {}
     for layer in graph.layers:
         for name, tensor in tensors(layer.cell).items():
             for axis in range(len(tensor.shape)):
-                if (layer.name, id(tensor), axis) in found.axes:
-                    named[f"{layer.name}.{name}", axis] = found.axes[layer.name, id(tensor), axis]
-    return named
+                if (layer.name, id(tensor), axis) in union.axes:
+                    axes[f"{layer.name}.{name}", axis] = union.axes[layer.name, id(tensor), axis]
+    return axes

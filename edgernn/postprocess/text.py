@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgernn.artifact.manifest import Manifest
 from edgernn.errors import StateError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.runtime.stream import Stream
 
 UNKNOWN = "<unknown>"  # stands for symbols outside the training part

@@ -10,7 +10,7 @@ from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget.verdict import Budget, microseconds, nearest_rank, p_value
 from edgernn.device.board import Device, load
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.interpreters.numpy import random_frames
 from edgernn.latency import arrivals, baseline, history
 from edgernn.latency.baseline import INSTRUCTIONS, US, Baseline

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edgernn.errors import EdgernnError, UsageError
-from edgernn.files import atomic, plain_toml
-from edgernn.files.toml import Document, misspelt, parse
+from edgernn.files import atomic, bounded_toml
+from edgernn.files.document import Document, parse
+from edgernn.files.spelling import misspelt
 from edgernn.train import space
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.loop.batches import Batching
@@ -84,7 +85,7 @@ def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Seq
         raise UsageError(f"there is no recipe '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
     document = parse(atomic.read(path), str(path))
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
-    document = replace(document, instead=frozenset(_set(values, setting) for setting in settings))
+    document = replace(document, overridden=frozenset(_set(values, setting) for setting in settings))
     for each in spaces:
         key, value = space.given(each)
         values[SEARCH] = values.get(SEARCH, {}) | {key: value}
@@ -211,7 +212,7 @@ def _set(values: dict[str, Any], setting: str) -> str:
     section, dot, key = place.partition(".")
     if not equals or not dot or section not in KNOWN[1:] or not key:
         raise UsageError(f"'{setting}' sets nothing; write section.key=value with a section of {', '.join(KNOWN[1:])}")
-    values.setdefault(section, {})[key] = plain_toml.value(value)
+    values.setdefault(section, {})[key] = bounded_toml.value(value)
     return place
 
 

@@ -7,8 +7,8 @@ from math import isinf
 from typing import Any, TypeAlias
 
 from edgernn.errors import UsageError
-from edgernn.files.plain_toml import value
-from edgernn.files.toml import misspelt
+from edgernn.files.bounded_toml import value
+from edgernn.files.spelling import misspelt
 
 Choice: TypeAlias = bool | int | float | str
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgernn.artifact.rnn import digest
 from edgernn.model.graph import Graph
-from edgernn.passes.pruning import Pruning, cut
+from edgernn.passes.pruning import Pruning, shrink
 from edgernn.train import run
 from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.restore import restore
@@ -56,7 +56,7 @@ def by_recipe(
     name = next(iter(before))
 
     def teach(asked: Pruning, out: Path) -> Graph:
-        return finetune(cut(graph, asked), recipe, data, pattern=asked.pattern, out=out, place=place)
+        return finetune(shrink(graph, asked), recipe, data, pattern=asked.pattern, out=out, place=place)
 
     return Evaluator(
         name,

@@ -9,7 +9,7 @@ from shutil import rmtree
 
 from edgernn.artifact import rnn
 from edgernn.errors import FileError
-from edgernn.files import atomic, plain_json
+from edgernn.files import atomic, bounded_json
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning
 from edgernn.runtime.program import Program, open as open_program
@@ -102,7 +102,7 @@ class TuneCache:
 
 def _read(path: Path) -> tuple[str, float]:
     try:
-        said = plain_json.loads(atomic.read(path), finite=False)
+        said = bounded_json.loads(atomic.read(path), finite=False)
         return str(said["backend"]), float(said["metric"])
     except (ValueError, TypeError, KeyError) as error:
         raise FileError(f"'{path}' tells of no candidate: {error!r}; take it away, and it is judged again") from error

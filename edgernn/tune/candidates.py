@@ -17,8 +17,8 @@ from edgernn.errors import (
 )
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
-from edgernn.passes.prepare import Calibration, quantized
-from edgernn.passes.pruning import Pruning, plan
+from edgernn.passes.prepare import Calibration, calibrate_and_quantize
+from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program
 from edgernn.train.compare.race import RUNTIMES
@@ -110,7 +110,7 @@ def candidates(
             continue
         for scheme in among:
             try:
-                model = quantized(small, None if scheme == FLOAT else scheme, learnt)
+                model = calibrate_and_quantize(small, None if scheme == FLOAT else scheme, learnt)
             except REFUSED as error:
                 yield _left(name, scheme, "", error)
                 progress(len(RUNTIMES))
@@ -126,7 +126,7 @@ def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple
     for texts in plans:
         shared: list[tuple[Pruning, list[str]]] = []
         for scheme in schemes:
-            asked = plan(texts, scheme)
+            asked = parse_pruning(texts, scheme)
             same = next((among for other, among in shared if other == asked), None)
             if same is None:
                 shared.append((asked, [scheme]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from edgernn.errors import UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 
 TIE = 0.02  # of the faster step: less than what a machine in use can tell
 

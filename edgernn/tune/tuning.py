@@ -10,11 +10,11 @@ from edgernn.artifact import rnn
 from edgernn.device import board as boards
 from edgernn.device.board import Device
 from edgernn.errors import UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.latency import estimate
 from edgernn.latency.steps import Clock, interleaved
 from edgernn.model.graph import Graph
-from edgernn.passes.pruning import Pruning, plan
+from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
 from edgernn.train.compare.race import RUNTIMES, step
 from edgernn.tune.cache import TuneCache
@@ -135,7 +135,7 @@ def _check(
         if scheme not in PRECISIONS:
             raise UsageError(f"there is no scheme '{scheme}'; {misspelt(scheme, PRECISIONS)}")
     for texts in plans:
-        if plan(texts) != Pruning() and evaluator.teach is None:
+        if parse_pruning(texts) != Pruning() and evaluator.teach is None:
             raise UsageError(f"{' and '.join(texts)} needs training afterwards; give the recipe of the model")
 
 

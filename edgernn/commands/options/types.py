@@ -24,7 +24,7 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            from edgernn.files.toml import closest
+            from edgernn.files.spelling import closest
 
             close = closest(str(value), self.choices)
             suggestion = f" Did you mean {close!r}?" if close else ""

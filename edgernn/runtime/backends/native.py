@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Manifest, read
+from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
@@ -128,7 +128,7 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
         FileError: it is no compiled step, or the system cannot load it.
         ParityError: its own test fails on this machine.
     """
-    manifest = read(data, name)
+    manifest = parse_manifest(data, name)
     if not manifest.cpu:
         raise FileError(
             f"'{name}' is an artifact for another runtime, and no compiled step; give it its own suffix back"

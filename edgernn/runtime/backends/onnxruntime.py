@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Manifest, check, read
+from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.errors import FileError, MissingExtraError
 from edgernn.model.graph import INPUT, OUTPUT
 
@@ -121,7 +121,7 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     Raises:
         FileError: the runtime refuses it, or finds other names, shapes or types than the file says of itself.
     """
-    manifest = read(data, name)
+    manifest = parse_manifest(data, name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -136,5 +136,7 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     except Exception as error:  # the runtime's own exceptions share no base but this
         raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
     nodes = (*session.get_inputs(), *session.get_outputs())
-    check(name, manifest, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes})
+    check_signature(
+        name, manifest, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes}
+    )
     return OrtWindow(session, manifest) if manifest.window else OrtEngine(session, manifest)

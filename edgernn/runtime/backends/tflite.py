@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.artifact.manifest import Manifest, check, read
+from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.errors import FileError, MissingExtraError
 
 try:
@@ -33,11 +33,11 @@ class TfliteEngine:
 
     def __init__(self, data: bytes, name: str, threads: int) -> None:
         self.backend = f"{PACKAGE} {metadata.version(PACKAGE)}"
-        self.manifest: Manifest = read(data, name)
+        self.manifest: Manifest = parse_manifest(data, name)
         self._data, self._name, self._threads = data, name, threads
         interpreter = self.interpreter()
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
-        check(
+        check_signature(
             name, self.manifest, {d["name"]: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for d in details}
         )
 

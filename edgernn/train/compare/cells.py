@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgernn.device import board as boards
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
-from edgernn.files import atomic, plain_json
-from edgernn.files.toml import misspelt
+from edgernn.files import atomic, bounded_json
+from edgernn.files.spelling import misspelt
 from edgernn.latency.estimate import estimate_frame
 from edgernn.model.graph import Graph
 from edgernn.process import interrupt
@@ -179,7 +179,7 @@ def _timed(models: Mapping[str, Model], window: Array) -> tuple[dict[str, Timed]
 def _said(path: Path, *keys: str) -> dict[str, Any]:
     """The JSON in a file that an earlier comparison or training wrote."""
     try:
-        said: dict[str, Any] = plain_json.loads(atomic.read(path), finite=False)
+        said: dict[str, Any] = bounded_json.loads(atomic.read(path), finite=False)
         missing = [key for key in keys if key not in said]
     except (ValueError, TypeError) as error:
         raise FileError(f"'{path}' is no JSON: {error}; take it away, and what it tells of is done again") from error

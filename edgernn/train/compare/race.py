@@ -102,7 +102,7 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_
 
 def matrices(graph: Graph) -> tuple[Tensor, ...]:
     """The matrices of affines outside of feature cells: what a pattern of zeros is put into."""
-    exact = {layer.name for layer in graph.layers if getattr(layer.cell, "EXACT", False)}
+    exact = {layer.name for layer in graph.layers if layer.cell.exact}
     operations = [op for name, said in graph.layer_traces.items() if name not in exact for op in said.operations]
     return tuple(dict.fromkeys(op.args[0] for op in operations if op.name == "affine"))
 

@@ -14,11 +14,11 @@ from edgernn.artifact import rnn
 from edgernn.files import temporary
 from edgernn.model.graph import Graph
 from edgernn.passes.agreement import agreement
-from edgernn.passes.keep import check
+from edgernn.passes.keep import check_keep
 from edgernn.passes.patterns import Pattern
-from edgernn.passes.prepare import Calibration, prepare, quantized
+from edgernn.passes.prepare import Calibration, calibrate_and_quantize, prepare
 from edgernn.passes.prune_weights import prune_weights
-from edgernn.passes.pruning import Pruning, cut
+from edgernn.passes.pruning import Pruning, shrink
 from edgernn.passes.rounding import rounded
 from edgernn.process import interrupt
 from edgernn.train import run
@@ -83,7 +83,7 @@ def finetune(
     teacher = None if lesson is None else Teacher(lesson, data)
     kept, validation = run.divided(recipe, data)
     if scheme:
-        check(graph, keep)
+        check_keep(graph, keep)
         graph = prepare(graph, scheme, Calibration(to_calibrate(kept)))
         inner = trainable_subgraph(graph, data)
         network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
@@ -150,19 +150,22 @@ def compressed(
     for begun in () if out is None else (out / "float", out / "aware"):
         run.same_data(recipe, data, begun)  # before the model is held against figures of this data
     scores = taylor(graph, recipe, data) if by_gradient and asked.units else None
-    small = cut(graph, asked, keep=keep, importance=scores)
+    small = shrink(graph, asked, keep=keep, importance=scores)
     thin = small if asked.pattern is None else prune_weights(small, asked.pattern, keep=keep)
     further = partial(finetune, recipe=recipe, data=data, pattern=asked.pattern, keep=keep, lesson=lesson, place=place)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
-    made = {"before": graph, "cut": quantized(thin, scheme, learnt, keep=keep)}  # now, so that what cannot be is told
+    made = {
+        "before": graph,
+        "cut": calibrate_and_quantize(thin, scheme, learnt, keep=keep),
+    }  # now, so that what cannot be is told
     tuned = small if aware and asked == Pruning() else further(small, gradual=gradual, out=out and out / "float")
     if aware and scheme:
         known = prepare(tuned, scheme, learnt, keep=keep)
         tuned = further(known, gradual=False, scheme=scheme, out=out and out / "aware")
         made["after"] = rounded(tuned, scheme, keep=keep)  # as it was trained: what is scaled now was not
     else:
-        made["after"] = quantized(tuned, scheme, learnt, keep=keep)
+        made["after"] = calibrate_and_quantize(tuned, scheme, learnt, keep=keep)
     worth = {when: evaluate(answers(each), data, data.test).metrics for when, each in made.items()}
     name = next(iter(worth["before"]))
     values: dict[str, Any] = {when: metrics[name] for when, metrics in worth.items()}

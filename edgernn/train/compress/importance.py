@@ -39,7 +39,7 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
     part = run.part(kept, kept.train)
     task = Task(network, data.kind, part, ("training", part), recipe.training).eval()
     random = np.random.default_rng(recipe.training.seed)
-    most = 1 + max(int(each.max()) for each in (*found.places.values(), *found.states.values()))
+    most = 1 + max(int(each.max()) for each in (*found.axes.values(), *found.states.values()))
     total, seen = np.zeros(most), 0
     for batch in epoch(part.frames(random), part.targets, recipe.training.plan, random):
         interrupt.check()
@@ -51,7 +51,7 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
         gradients = torch.autograd.grad(loss, list(weights.values()))
         change = np.zeros(most)
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-            np.add.at(change, found.places[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))
+            np.add.at(change, found.axes[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))
         total += change**2
         seen += 1
     return {state: total[elements] / seen for state, elements in found.states.items()}

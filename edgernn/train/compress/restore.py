@@ -125,7 +125,7 @@ def _check(graph: Graph, wanted: Graph, recipe: Recipe) -> None:
                 f"layer '{mine.name}' of the model has {dimensions(mine.cell)}, and that of {told} "
                 f"{dimensions(theirs.cell)}; give its own recipe, and prune every recurrent layer alike"
             )
-        if getattr(mine.cell, "EXACT", False) and tensors(mine.cell) != tensors(theirs.cell):
+        if mine.cell.exact and tensors(mine.cell) != tensors(theirs.cell):
             raise UsageError(f"layer '{mine.name}' of the model has other figures than {told}; give its own data")
     if len(graph.layers) != len(wanted.layers):
         raise UsageError(f"the model has {len(graph.layers)} layers, and {told} {len(wanted.layers)}; give its own")

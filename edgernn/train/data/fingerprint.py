@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from edgernn.errors import FileError, UsageError
-from edgernn.files import atomic, plain_json
+from edgernn.files import atomic, bounded_json
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.version import VERSION
 
@@ -145,7 +145,7 @@ def check(path: str | os.PathLike[str], now: Fingerprint, what: str, instead: st
     if not Path(path).exists():
         raise FileError(f"there is no '{path}', so nobody knows which data {what} began with; {instead}")
     try:
-        document = plain_json.loads(atomic.read(path), longest=LONGEST)
+        document = bounded_json.loads(atomic.read(path), longest=LONGEST)
     except ValueError as error:
         raise FileError(f"'{path}' is no JSON: {error}; {instead}") from error
     same(Fingerprint.of(document, f"'{path}'"), now, what, instead)

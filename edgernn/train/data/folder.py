@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgernn.errors import FileError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 
 FIELDS = ("label", "group", "index", "name")
 

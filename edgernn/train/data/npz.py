@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgernn.errors import FileError
 from edgernn.files import atomic
 from edgernn.files.arrays import load_npz
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
 

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from edgernn.errors import UsageError
 from edgernn.files import atomic
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.files.typed import fits, named
 from edgernn.train.data import READERS
 from edgernn.train.data.origin import Origin

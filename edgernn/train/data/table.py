@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgernn.errors import FileError, UsageError
 from edgernn.files import atomic
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 
 SUFFIXES = (".csv", ".parquet")
 

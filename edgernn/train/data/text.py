@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import FileError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.postprocess.text import UNKNOWN
 from edgernn.train.data import table
 from edgernn.train.data.folder import files

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import FileError, UsageError
-from edgernn.files import atomic, plain_json
-from edgernn.files.toml import misspelt
+from edgernn.files import atomic, bounded_json
+from edgernn.files.spelling import misspelt
 from edgernn.train.data import times
 from edgernn.train.data.times import Times
 
@@ -73,7 +73,7 @@ def known_windows(path: str | os.PathLike[str], series: str | os.PathLike[str]) 
         FileError: no such JSON, or the series is not in it.
     """
     try:
-        said = plain_json.loads(atomic.read(path))
+        said = bounded_json.loads(atomic.read(path))
         named = {Path(key).name: windows for key, windows in said.items()}
         wanted = Path(series).name
         if wanted not in named:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.postprocess.keyword import Keyword, KeywordDetector, probability
 from edgernn.runtime.program import Program
 from edgernn.train.data.background import check_levels, drawn, noise

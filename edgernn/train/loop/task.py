@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgernn.errors import TrainingError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.train.loop.batches import Batch, Batching, epoch
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from edgernn.errors import MissingExtraError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.process import interrupt
 from edgernn.train.loop.checkpoint import WholeFile
 from edgernn.train.loop.cpu_time import Spent

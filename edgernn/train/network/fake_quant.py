@@ -12,7 +12,7 @@ import torch
 
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.interpreters.numpy import SILENCE
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC
 from edgernn.train.network.torch_ops import TorchOps
 
@@ -32,7 +32,7 @@ class FakeOps:
     def __init__(self, plan: IntegerPlan, weights: Mapping[int, torch.Tensor]) -> None:
         self.plan = plan
         self._ops = TorchOps(weights)
-        self._rounded = plan.whole | {state.before.name for state in plan.trace.states}
+        self._rounded = plan.integer_values | {state.before.name for state in plan.trace.states}
         self._word: Op
 
     def said(self, op: Op) -> None:
@@ -43,7 +43,7 @@ class FakeOps:
         op = self._word
         given = [self._given(arg, value) for arg, value in zip(op.args, args, strict=True)]
         made = getattr(self._ops, op.name)(*given)
-        if op.name == "split" or not self.plan.integer(op):  # the parts lie on the grid of the whole
+        if op.name == "split" or not self.plan.is_integer(op):  # the parts lie on the grid of the whole
             return made
         return rounded(made, self.plan.quantization[op.outputs[0].name])
 
@@ -56,7 +56,7 @@ class FakeOps:
             return value
         if op.name == "affine" and op.args[0].scheme == DYNAMIC:
             return rounded_alone(value)
-        if not self.plan.integer(op) or arg.name in self._rounded or arg.name not in self.plan.quantization:
+        if not self.plan.is_integer(op) or arg.name in self._rounded or arg.name not in self.plan.quantization:
             return value
         return rounded(value, self.plan.quantization[arg.name])
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import State, replay
@@ -36,7 +36,7 @@ class Replay(nn.Module):
         self.shape = shape or Shape()
         self._graph, self._scheme, self._keep = graph.astype("float32"), scheme, keep
         self._small = self._quantized(self._graph)
-        self._plan = static(self._small)
+        self._plan = integer_plan(self._small)
         self.named: Mapping[str, nn.Parameter] = {
             name: nn.Parameter(torch.from_numpy(tensor.stored.copy())) for name, tensor in self._graph.tensors.items()
         }
@@ -86,7 +86,7 @@ class Replay(nn.Module):
         return {id(tensor): _stands(self.named[name], small[name]) for name, tensor in self._small.tensors.items()}
 
     def _initial_state(self, state: State, x: torch.Tensor) -> torch.Tensor:
-        learned = self.named.get(f"{state.name}.rest")
+        learned = self.named.get(f"{state.name}.initial_state")
         if learned is None:
             return torch.zeros(len(x), state.before.width, device=x.device)
         return learned.expand(len(x), -1)

@@ -11,7 +11,7 @@ from torch import nn
 
 from edgernn.cells import FastGrnn, Gru, LayerNormGru, LayerNormLstm, Lstm, Mgu, Rnn
 from edgernn.errors import UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
 from edgernn.train.network.bidirectional import Bidirectional, Direction

@@ -93,7 +93,7 @@ class Recurrent(Formula):
 
     def weights(self) -> dict[str, str]:
         """The same, and the states at which a sequence begins."""
-        return super().weights() | {f"rest.{state}": f"{state}.rest" for state in self.initial_state}
+        return super().weights() | {f"initial_state.{state}": f"{state}.initial_state" for state in self.initial_state}
 
     def edgernn_initial_state(self) -> dict[str, torch.Tensor]:
         """The states at which a sequence begins, when they are learned."""

@@ -10,7 +10,7 @@ from optuna import Trial
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from edgernn.errors import UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.train.space import Choices, Space
 
 GRID = "grid"

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from edgernn.errors import UnsupportedError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 from edgernn.latency.estimate import KIB, Estimate
 from edgernn.train.evaluate.metrics import METRICS
 

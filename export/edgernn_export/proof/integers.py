@@ -18,7 +18,7 @@ from edgernn.integer.reproducible import differing
 from edgernn.interpreters.integer import IntegerOps, IntegerStepper
 from edgernn.interpreters.numpy import Array, random_frames
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 
 DRAWS = 16
 LAST = 2.0**-22  # how far the last digits of two numbers of float32 move their difference, in parts of them
@@ -77,8 +77,8 @@ class IntegerBounds(IntegerStepper):
     def _bound(self, name: str, reference: Array, tries: Array) -> float:
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(tries - reference), nan=0.0).max()
-        if name in self.plan.float_io:
-            qparams, steps = self.plan.float_io[name], max(self.slack.steps, name in self._turned)
+        if name in self.plan.io_quantization:
+            qparams, steps = self.plan.io_quantization[name], max(self.slack.steps, name in self._turned)
             whole = steps * qparams.scale * (1 + LAST * qparams.reach)  # two numbers of float32 are subtracted
             return whole + self.slack.own * float(lost)
         return FLOAT * float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0)) + self.slack.own * float(lost)
@@ -112,7 +112,7 @@ class Crossed(IntegerOps):
     def __init__(self, plan: IntegerPlan) -> None:
         super().__init__(plan)
         self._random = np.random.default_rng(0)
-        self._loose = differing(plan) - plan.whole
+        self._loose = differing(plan) - plan.integer_values
 
     def integers(self, ref: Ref, value: Array) -> Integers:
         if ref.name not in self._loose:

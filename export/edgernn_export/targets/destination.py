@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgernn.device.board import COMPILED, RUNTIMES, THIS, Device, load
 from edgernn.errors import UnsupportedError, UsageError
-from edgernn.files.toml import misspelt
+from edgernn.files.spelling import misspelt
 
 NATIVE = "native"
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgernn.artifact.manifest import Manifest, graph_manifest, write
+from edgernn.artifact.manifest import Manifest, dump_manifest, graph_manifest
 from edgernn.errors import UnsupportedError
 from edgernn.model.graph import OUTPUT, Graph
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.model.trace import Trace, trace
 
@@ -30,7 +30,7 @@ class NamedTrace:
     @property
     def manifest_json(self) -> str:
         """The block of JSON that the artifact carries."""
-        return write(self.manifest)
+        return dump_manifest(self.manifest)
 
     @property
     def ins(self) -> tuple[Ref, ...]:

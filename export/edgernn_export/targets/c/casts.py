@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace
 
 INTEGERS, NUMBERS, MOVED = "integers", "numbers", "moved"
@@ -31,9 +31,9 @@ class Bordered:
 
 def bordered(steps: Trace, plan: IntegerPlan) -> Bordered:
     """Say the borders of a step; one without integers has none."""
-    float_io = plan.float_io
+    float_io = plan.io_quantization
     whole = [state.before.name for state in steps.states if state.name in float_io] + [INPUT] * (INPUT in float_io)
-    quantization = {name: plan.quantization[name] for name in (*whole, *plan.whole)}
+    quantization = {name: plan.quantization[name] for name in (*whole, *plan.integer_values)}
     operations: list[Op] = []
     crossed: dict[str, Ref] = {}
 
@@ -59,8 +59,8 @@ def bordered(steps: Trace, plan: IntegerPlan) -> Bordered:
         return op.outputs[0]
 
     for op in steps.operations:
-        said = _reading(op, plan.integer(op), across)
-        if op.name == "concat" and plan.integer(op):
+        said = _reading(op, plan.is_integer(op), across)
+        if op.name == "concat" and plan.is_integer(op):
             to = plan.quantization[op.outputs[0].name]
             said = replace(said, args=tuple(onto(ref, op.layer, to) for ref in said.inputs))
         operations.append(said)

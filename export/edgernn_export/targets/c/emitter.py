@@ -8,7 +8,7 @@ import numpy as np
 
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.interpreters.numpy import Array
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import replay
 from edgernn_export.targets.c.casts import Bordered

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgernn.model.record import Ref
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
 from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.fusion import Group

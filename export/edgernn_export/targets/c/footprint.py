@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 
-from edgernn.artifact.manifest import graph_manifest, write
+from edgernn.artifact.manifest import dump_manifest, graph_manifest
 from edgernn.device.board import Device
 from edgernn.model.graph import Graph
 from edgernn_export.targets.c.target import render
@@ -255,7 +255,7 @@ def read(graph: Graph) -> Source:
         initial_state=sum(
             SIZES[kind] * said.count(",") for kind, said in re.findall(RESTS, code.split(SELF_TEST)[0], re.MULTILINE)
         ),
-        manifest=len(write(graph_manifest(graph.astype("float32"))).encode()) + 1,
+        manifest=len(dump_manifest(graph_manifest(graph.astype("float32"))).encode()) + 1,
         fields=_arrays(FIELDS, struct),
         gaps=_gaps(struct),
         calls=Counter(re.findall(r"\b(\w+)\(", compute)),

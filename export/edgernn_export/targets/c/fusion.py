@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from edgernn.model.record import Op, Ref
-from edgernn.model.trace import Trace, without_idle
+from edgernn.model.operation import Op, Ref
+from edgernn.model.trace import Trace, without_unused
 
 ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "moved")
 SPREAD = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")  # all whose arguments are values
@@ -59,7 +59,7 @@ def spread(steps: Trace, whole: Collection[str] = ()) -> Trace:
         at = operations.index(cut)
         operations[at : at + 1] = said
         operations.remove(maker)
-    return without_idle(replace(steps, operations=tuple(operations)))
+    return without_unused(replace(steps, operations=tuple(operations)))
 
 
 def _said_of_parts(maker: Op, cut: Op, operations: Sequence[Op]) -> list[Op]:

@@ -7,11 +7,11 @@ import numpy as np
 
 from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
-from edgernn.integer.forms import Affine, Curve, Moved, Product, Rows, Scaled, Sum, Table
+from edgernn.integer.forms import Affine, Curve, Product, Requantized, Rows, Scaled, Sum, Table
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
-from edgernn.model.record import Ref
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.fusion import Group
@@ -89,7 +89,7 @@ class CIntegerOps:
         )
 
     def relu(self, x: Ref) -> Ref:
-        form = self._form(Moved)
+        form = self._form(Requantized)
         positive = f"q_positive({self._centred(x, form.x)})"
         return self._line(f"rescale({positive}, {form.mantissa}, {form.shift})", form.to)
 
@@ -115,7 +115,7 @@ class CIntegerOps:
     def moved(self, x: Ref) -> Ref:
         """A value on another grid."""
         to = self.page.quantization[self.page.op.outputs[0].name]
-        form = integer_forms.moved(self.page.quantization[x.name], to)
+        form = integer_forms.requantized(self.page.quantization[x.name], to)
         return self._line(f"rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift})", to)
 
     def concat(self, *xs: Ref) -> Ref:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from edgernn.artifact.checksum import fill
-from edgernn.artifact.manifest import write as describe
+from edgernn.artifact.manifest import dump_manifest
 from edgernn.device import isa
 from edgernn.device.board import Device
 from edgernn.errors import UnsupportedError
@@ -30,7 +30,7 @@ def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """
     level, compiler = _compiler(place.device)
     planned = plan(graph, SCHEMES)
-    about = describe(replace(planned.manifest, cpu=level))
+    about = dump_manifest(replace(planned.manifest, cpu=level))
     _, code = write(planned, PREFIX, about, include="")
     library = fill(shared_library(code + _for_python(planned), compiler))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}

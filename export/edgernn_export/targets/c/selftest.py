@@ -20,9 +20,9 @@ ERROR_ROUNDED = 2e-2  # of the largest answer, where what C computes otherwise i
 
 def self_test(planned: NamedTrace, whole: IntegerPlan) -> dict[str, object]:
     """What the template of the source has for the self-test."""
-    graph, float_io = planned.graph, whole.float_io
+    graph, float_io = planned.graph, whole.io_quantization
     frames = np.abs(random_frames(graph.inputs, graph.vocabulary_size, STEPS, seed=1))  # so that logarithms are numbers
-    reference = IntegerStepper(graph) if whole.whole else Stepper(graph, "float32")
+    reference = IntegerStepper(graph) if whole.integer_values else Stepper(graph, "float32")
     answers, _ = reference.run(frames)
     finite = np.nan_to_num(answers.astype(np.float32), posinf=0, neginf=0)
     steps = int(np.isfinite(answers).all(axis=1).argmin()) or STEPS * int(np.isfinite(answers[0]).all())
@@ -40,7 +40,7 @@ def _error(planned: NamedTrace, whole: IntegerPlan, frames: Array, answers: Arra
     """How far the answers of another machine may be."""
     graph, size = planned.graph, float(np.abs(answers).max())
     differs = whole.trace.y.name in differing(whole)
-    if whole.whole:
+    if whole.integer_values:
         return ERROR_ROUNDED * size * differs
     if DYNAMIC in graph.precision:
         return (ERROR_ROUNDED if differs else ERROR) * size

@@ -7,8 +7,8 @@ from string import Template
 
 import numpy as np
 
-from edgernn.integer.forms import integer
-from edgernn.integer.plan import IntegerPlan, static
+from edgernn.integer.forms import integer_forms
+from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
@@ -44,13 +44,13 @@ def identifier(stem: str) -> str:
 
 def write(planned: NamedTrace, prefix: str, about: str, include: str) -> tuple[str, str]:
     """The header and the source; without an `include`, the header stands in the source."""
-    whole = static(planned.graph)
-    step = bordered(spread(planned.trace, whole.whole), whole)
+    whole = integer_plan(planned.graph)
+    step = bordered(spread(planned.trace, whole.integer_values), whole)
     groups = grouped(step.trace)
     layout = lay_out(step.trace, groups, {name: kind(qparams) for name, qparams in step.quantization.items()})
     spell = Names()
     page = Emitter(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
-    floats, integers = CFloatOps(page), CIntegerOps(page, integer(whole))
+    floats, integers = CFloatOps(page), CIntegerOps(page, integer_forms(whole))
     for group in groups:
         (integers if _whole(group, whole) else floats).say(group)
     graph = planned.graph
@@ -76,7 +76,7 @@ def write(planned: NamedTrace, prefix: str, about: str, include: str) -> tuple[s
 def _whole(group: Group, plan: IntegerPlan) -> bool:
     """Whether the words of a group are for integers, or cross to them and from them."""
     op = group.operations[0]
-    return plan.integer(op) or op.name in (INTEGERS, NUMBERS, MOVED)
+    return plan.is_integer(op) or op.name in (INTEGERS, NUMBERS, MOVED)
 
 
 def _parts(page: Emitter) -> dict[str, str]:

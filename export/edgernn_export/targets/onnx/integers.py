@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgernn.integer.forms import affine, lookup
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT
-from edgernn.model.record import Ref
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.operations import OnnxOps
@@ -32,9 +32,9 @@ class OnnxIntegerOps(OnnxOps):
     def __init__(self, planned: NamedTrace, static: IntegerPlan) -> None:
         super().__init__(planned)
         self.static = static
-        float_io = {state.before.name for state in planned.trace.states if state.name in static.float_io}
+        float_io = {state.before.name for state in planned.trace.states if state.name in static.io_quantization}
         self.held = (
-            static.whole | float_io | ({INPUT} & static.float_io.keys())
+            static.integer_values | float_io | ({INPUT} & static.io_quantization.keys())
         )  # values that are integers where they are made
         for output, ref in planned.outs.items():
             if self.names[ref.name] == output and (self._leaves(output) is None) == (ref.name in self.held):
@@ -86,12 +86,12 @@ class OnnxIntegerOps(OnnxOps):
 
     def _leaves(self, output: str) -> QuantizationParameters | None:
         """The grid on which an output leaves, or None for one that is float."""
-        return self.static.float_io.get(output.removesuffix(".out"))
+        return self.static.io_quantization.get(output.removesuffix(".out"))
 
     @property
     def _whole(self) -> bool:
         """Whether the word computes with integers."""
-        return self.static.integer(self.op)
+        return self.static.is_integer(self.op)
 
     def _name(self, ref: Ref) -> str:
         """What the word reads: integers, what they stand for, or a value that is float."""

@@ -6,7 +6,7 @@ import onnx
 from onnx import helper
 
 from edgernn.artifact.manifest import Signature, signature
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT
 from edgernn.model.trace import replay
 from edgernn_export.targets.naming import NamedTrace
@@ -25,9 +25,9 @@ TYPES = {
 
 def step(planned: NamedTrace) -> onnx.GraphProto:
     """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
-    integers = static(planned.graph)
+    integers = integer_plan(planned.graph)
     operations: OnnxOps
-    if integers.whole:
+    if integers.integer_values:
         operations = OnnxIntegerOps(planned, integers)
     else:
         planned = replace(planned, trace=summed(planned.trace))

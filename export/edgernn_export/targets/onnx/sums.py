@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgernn.model.record import Op
+from edgernn.model.operation import Op
 from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 from edgernn.model.trace import Trace
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
-from edgernn.artifact.manifest import signature, window_manifest, write
+from edgernn.artifact.manifest import dump_manifest, signature, window_manifest
 from edgernn.interpreters.numpy import Array, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
@@ -83,4 +83,4 @@ def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
         passes.node("Squeeze", [value, passes.axis()], OUTPUT)
     values = infos(signature(manifest))
     graph = helper.make_graph(passes.nodes, "window", [values[INPUT]], [values[OUTPUT]], [*passes.weights.values()])
-    return {f"{stem}.onnx": serialized(graph, write(manifest))}
+    return {f"{stem}.onnx": serialized(graph, dump_manifest(manifest))}

@@ -19,9 +19,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.integer.forms import affine, lookup
-from edgernn.integer.plan import FIXED, WITHIN, IntegerPlan, QuantizationParameters
+from edgernn.integer.plan import FIXED_QPARAMS, INNER_OPERATIONS, IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import NamedTrace
@@ -55,7 +55,7 @@ LiteRT's delegate fails on some that are beyond, and plain kernels end the proce
 
 MOST_OF_16_BITS = 2.0  # the step of what sigmoid and tanh read: from 2.7 on the kernels' own factor overflows
 
-IN_FLOAT = ("normalize", *WITHIN)
+IN_FLOAT = ("normalize", *INNER_OPERATIONS)
 """The words that no operator of integers says on both runtimes."""
 
 BIAS = {8: np.int32, 16: np.int64}
@@ -68,9 +68,9 @@ class TfliteIntegerOps(TfliteOps):
     def __init__(self, planned: NamedTrace, flat: Flat, place: Place, static: IntegerPlan) -> None:
         super().__init__(planned, flat, place)
         self.static = static
-        before = {state.before.name for state in planned.trace.states if state.name in static.float_io}
+        before = {state.before.name for state in planned.trace.states if state.name in static.io_quantization}
         self.held = (
-            static.whole | before | ({INPUT} & static.float_io.keys())
+            static.integer_values | before | ({INPUT} & static.io_quantization.keys())
         )  # values that are integers where they begin
         for output, ref in planned.outs.items():
             if self.names[ref.name] == output and (self._leaves(output) is None) == (ref.name in self.held):
@@ -108,7 +108,7 @@ class TfliteIntegerOps(TfliteOps):
         return self._operator("GATHER", [kept, super()._value(index)], schema.GatherOptionsT())
 
     def log(self, x: Ref) -> Ref:
-        if not self.static.integer(self.op):
+        if not self.static.is_integer(self.op):
             return super().log(x)
         positive = self._inner("positive", x.width)  # of what is below 0 there is no logarithm
         self.flat.operator("RELU", [self._value(x)], [positive])
@@ -119,7 +119,7 @@ class TfliteIntegerOps(TfliteOps):
 
     def hear(self, op: Op) -> None:
         super().hear(op)
-        if not self.static.integer(op):
+        if not self.static.is_integer(op):
             self._native, self._bits = False, 0
             return
         refs = op.outputs if op.name in {"concat", "lookup"} else (*op.inputs, *op.outputs)
@@ -160,7 +160,7 @@ class TfliteIntegerOps(TfliteOps):
     def _on_its_integers(self, made: Ref) -> Ref:
         """What the word makes, rounded where its operators make it in float or on another grid."""
         for ref in self.op.outputs:
-            if ref.name in self.static.whole and self._made(ref) != self._held(ref):
+            if ref.name in self.static.integer_values and self._made(ref) != self._held(ref):
                 self._rounded(self._made(ref), self._held(ref), self.static.quantization[ref.name])
         return made
 
@@ -175,7 +175,7 @@ class TfliteIntegerOps(TfliteOps):
 
     def _made(self, ref: Ref) -> int:
         """What the operator makes: the value itself, or one that is rounded to it."""
-        if ref.name not in self.static.whole:
+        if ref.name not in self.static.integer_values:
             return super()._made(ref)
         if not self._native:
             return self.flat.tensor(f"{ref.name}.exact", (1, ref.width))
@@ -188,7 +188,7 @@ class TfliteIntegerOps(TfliteOps):
         """The grid on which the operator makes a value of the word."""
         to = self.static.quantization[ref.name]
         wide = QuantizationParameters(float(np.float32(to.reach * to.scale / 32767)), 0, 16)
-        return FIXED.get((self.op.name, self._bits), to if to.bits == self._bits else wide)
+        return FIXED_QPARAMS.get((self.op.name, self._bits), to if to.bits == self._bits else wide)
 
     def _factor(self, given: Tensor | float, role: str) -> int:
         if not self._native or isinstance(given, Tensor):
@@ -233,4 +233,4 @@ class TfliteIntegerOps(TfliteOps):
 
     def _leaves(self, output: str) -> QuantizationParameters | None:
         """The grid on which an output leaves, or None for one that is float."""
-        return self.static.float_io.get(output.removesuffix(".out"))
+        return self.static.io_quantization.get(output.removesuffix(".out"))

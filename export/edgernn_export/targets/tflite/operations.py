@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgernn.model.record import Op, Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.destination import Place
 from edgernn_export.targets.naming import NamedTrace
@@ -166,7 +166,7 @@ class TfliteOps:
             dense = self.flat.tensor(name, weight.shape)
             self.flat.operator("DEQUANTIZE", [self._stored(weight, weight.scale)], [dense], version=DEQUANTIZE[dtype])
             return dense
-        rows = weight.whole.reshape(weight.scale.size, -1)  # each group as a row, which has its own scale
+        rows = weight.integers.reshape(weight.scale.size, -1)  # each group as a row, which has its own scale
         stored = self.flat.constant(self.plan.weight(weight, self.op), rows, weight.scale.reshape(-1), dtype)
         groups = self.flat.tensor(f"{name}.groups", rows.shape)
         self.flat.operator("DEQUANTIZE", [stored], [groups], version=DEQUANTIZE[dtype])
@@ -179,7 +179,7 @@ class TfliteOps:
         return weight.stored.dtype.name
 
     def _stored(self, weight: Tensor, scale: Array | None) -> int:
-        stored = weight.stored if weight.scale is None else weight.whole
+        stored = weight.stored if weight.scale is None else weight.integers
         return self.flat.constant(self.plan.weight(weight, self.op), stored, scale, self._kept(weight))
 
     def _chain(self, at: int, steps: Sequence[tuple[str, int]]) -> Ref:

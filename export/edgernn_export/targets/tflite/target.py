@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from edgernn.artifact.checksum import fill
 from edgernn.artifact.manifest import step_signature
-from edgernn.integer.plan import static
+from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.model.trace import replay
@@ -18,8 +18,10 @@ from edgernn_export.targets.tflite.operations import TfliteOps
 def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     planned, flat = plan(graph, SCHEMES), Flat()
-    integers = static(planned.graph)
-    operations = TfliteIntegerOps(planned, flat, place, integers) if integers.whole else TfliteOps(planned, flat, place)
+    integers = integer_plan(planned.graph)
+    operations = (
+        TfliteIntegerOps(planned, flat, place, integers) if integers.integer_values else TfliteOps(planned, flat, place)
+    )
     shapes = step_signature(planned.manifest)
     for ref in planned.ins:
         operations.enter(ref, *shapes[ref.name])

@@ -1,7 +1,7 @@
-"""TOML from files and commands that anybody may have written, within bounds.
+"""A TOML parser with bounds, for files and options from unknown sources.
 
-`tomllib` takes memory that grows with the square of the dots in a key, and ends in a RecursionError on deep brackets:
-keys are counted before it reads, and what it answers has a bounded depth.
+The memory that `tomllib` takes grows with the square of the dots in a key, and deep brackets end in a RecursionError.
+So the parts of each key are counted before `tomllib` parses the text, and the depth of its result is limited.
 """
 
 import re
@@ -28,27 +28,27 @@ _TOKEN = re.compile(
 
 
 def loads(text: str) -> dict[str, Any]:
-    """What a TOML says.
+    """Parse a TOML document.
 
     Raises:
-        ValueError: no TOML, one longer than LONGEST, nested deeper than DEEPEST, or with a number beyond 64 bits.
+        ValueError: invalid TOML, a text longer than LONGEST, nesting deeper than DEEPEST, or an integer beyond 64 bits.
     """
     if len(text) > LONGEST:
         raise ValueError(f"it has {len(text):,} characters; expected {LONGEST:,} at most")
     _check_keys(text)
     try:
-        said = tomllib.loads(text)
+        document = tomllib.loads(text)
     except RecursionError as error:
         raise _too_deep() from error
-    _check(said)
-    return said
+    _check(document)
+    return document
 
 
 def value(text: str) -> Any:
-    """A value as it stands in TOML; what is none is the text itself.
+    """Parse a single TOML value; a text that is not a TOML value is returned as a string.
 
     Raises:
-        UsageError: a value beyond the bounds of `loads`.
+        UsageError: the value exceeds the bounds of `loads`.
     """
     try:
         return loads(f"value = {text}")["value"]
@@ -59,11 +59,11 @@ def value(text: str) -> Any:
 
 
 def _check_keys(text: str) -> None:
-    """Refuse a key of more than DEEPEST parts with dots between them, wherever it stands."""
+    """Refuse a dotted key of more than DEEPEST parts, anywhere in the text."""
     parts, joined = 0, False
     for token in _TOKEN.finditer(text):
         kind = token.lastgroup
-        if kind == "open":  # of a text that never ends: tomllib reads no further
+        if kind == "open":  # an unterminated string: tomllib parses no further
             return
         if kind == "part":
             parts, joined = parts + 1 if joined else 1, False
@@ -75,15 +75,15 @@ def _check_keys(text: str) -> None:
             parts, joined = 0, False
 
 
-def _check(said: Any) -> None:
-    """Refuse what is nested too deep, without being so itself, and whole numbers that TOML does not have."""
-    level, depth = [said], 0
+def _check(document: Any) -> None:
+    """Refuse deep nesting, without recursion, and integers beyond the 64 bits of TOML."""
+    level, depth = [document], 0
     while level:
         if depth > DEEPEST:
             raise _too_deep()
-        values = [each for held in level for each in (held.values() if isinstance(held, dict) else held)]
+        values = [each for node in level for each in (node.values() if isinstance(node, dict) else node)]
         if any(isinstance(each, int) and not -(1 << 63) <= each < 1 << 63 for each in values):
-            raise ValueError("a whole number in it is beyond 64 bits")
+            raise ValueError("it has an integer beyond 64 bits")
         level = [each for each in values if isinstance(each, dict | list)]
         depth += 1
 

@@ -1,0 +1,225 @@
+"""Operations, and how a layer is traced: its cell's `step` runs once on values that remember the operations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from edgernn.errors import GraphError
+from edgernn.model.cell import LARGEST, Cell, Join, is_join
+from edgernn.model.factored import Factored
+from edgernn.model.ops import OPERATIONS
+from edgernn.model.tensor import Tensor
+
+SMALLEST = 2.0**-149  # the smallest float32 above 0
+
+WIDEST = LARGEST
+"""The largest width of a value, in elements."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A reference to a value: its name and its width in elements."""
+
+    name: str
+    width: int
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation of a step.
+
+    Attributes:
+        layer: the name of the layer that it belongs to.
+        k: the number of its first output among all values of the layer.
+        name: one of edgernn.model.ops.OPERATIONS.
+        args: the arguments of the method of this name in `Ops`, in order: a Ref, a Tensor, a number, sizes or None.
+        widths: the width of each output. The outputs are called `layer/k`, `layer/k+1`, ...
+    """
+
+    layer: str
+    k: int
+    name: str
+    args: tuple[Any, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def outputs(self) -> tuple[Ref, ...]:
+        """The values that the operation computes: one, or several for a split."""
+        return tuple(Ref(f"{self.layer}/{self.k + i}", width) for i, width in enumerate(self.widths))
+
+    @property
+    def inputs(self) -> tuple[Ref, ...]:
+        """The values that the operation reads."""
+        return tuple(arg for arg in self.args if isinstance(arg, Ref))
+
+    def __str__(self) -> str:
+        args = (arg.name if isinstance(arg, Ref) else str(arg) for arg in self.args)
+        return f"{', '.join(ref.name for ref in self.outputs)} = {self.name}({', '.join(args)})"
+
+
+@dataclass(frozen=True)
+class TracedValue:
+    """A value inside `step` while the layer is traced."""
+
+    ref: Ref
+    tracer: "LayerTracer"
+
+    def __add__(self, other: "TracedValue") -> "TracedValue":
+        return self.tracer.pair("add", self, other)
+
+    def __sub__(self, other: "TracedValue") -> "TracedValue":
+        return self.tracer.pair("subtract", self, other)
+
+    def __mul__(self, other: "TracedValue") -> "TracedValue":
+        return self.tracer.pair("multiply", self, other)
+
+
+@dataclass
+class LayerTracer:
+    """The interpreter that lists the operations of a layer. It checks every width, for all other interpreters."""
+
+    layer: str
+    operations: list[Op] = field(default_factory=list)
+
+    def affine(self, weight: Tensor | Factored, x: TracedValue, bias: Tensor | None = None) -> TracedValue:
+        if isinstance(weight, Factored):
+            return self.affine(weight.left, self.affine(weight.right, x), bias)
+        rows, columns = weight.shape
+        self._check_width("affine", columns, x)
+        self._check_elements("affine", bias, rows)
+        return self._append("affine", (weight, x.ref, bias), rows)
+
+    def scale(self, x: TracedValue, by: Tensor | float, plus: Tensor | float = 0.0) -> TracedValue:
+        self._check_elements("scale", by, x.ref.width)
+        self._check_elements("scale", plus, x.ref.width)
+        return self._append("scale", (x.ref, by, plus), x.ref.width)
+
+    def sigmoid(self, x: TracedValue) -> TracedValue:
+        return self._append("sigmoid", (x.ref,), x.ref.width)
+
+    def tanh(self, x: TracedValue) -> TracedValue:
+        return self._append("tanh", (x.ref,), x.ref.width)
+
+    def relu(self, x: TracedValue) -> TracedValue:
+        return self._append("relu", (x.ref,), x.ref.width)
+
+    def softmax(self, x: TracedValue) -> TracedValue:
+        return self._append("softmax", (x.ref,), x.ref.width)
+
+    def log(self, x: TracedValue) -> TracedValue:
+        return self._append("log", (x.ref,), x.ref.width)
+
+    def split(self, x: TracedValue, sizes: int | Sequence[int]) -> tuple[TracedValue, ...]:
+        width = x.ref.width
+        parts = (width // sizes,) * sizes if isinstance(sizes, int) else tuple(sizes)
+        if not parts or sum(parts) != width or min(parts) < 1:
+            raise self._error("split", f"{width} values arrive from '{x.ref.name}' and cannot be split into {sizes}")
+        self.operations.append(Op(self.layer, self._next(), "split", (x.ref, parts), parts))
+        return tuple(TracedValue(output, self) for output in self.operations[-1].outputs)
+
+    def concat(self, *xs: TracedValue) -> TracedValue:
+        return self._append("concat", tuple(x.ref for x in xs), sum(x.ref.width for x in xs))
+
+    def lookup(self, table: Tensor, index: TracedValue) -> TracedValue:
+        self._check_width("lookup", 1, index)
+        return self._append("lookup", (table, index.ref), table.shape[1])
+
+    def normalize(self, x: TracedValue, gain: Tensor | None, bias: Tensor | None, eps: float) -> TracedValue:
+        if not SMALLEST <= eps < inf:
+            raise self._error("normalize", f"eps is {eps}; expected a finite number above 0, to avoid a division by 0")
+        self._check_elements("normalize", gain, x.ref.width)
+        self._check_elements("normalize", bias, x.ref.width)
+        return self._append("normalize", (x.ref, gain, bias, eps), x.ref.width)
+
+    def pair(self, name: str, a: TracedValue, b: TracedValue) -> TracedValue:
+        """Append `a + b`, `a - b` or `a * b`."""
+        if not isinstance(b, TracedValue):
+            raise self._error(
+                name, f"'{a.ref.name}' meets a {type(b).__name__}; use ops.scale(x, by, plus) for numbers"
+            )
+        if a.ref.width != b.ref.width:
+            raise self._error(
+                name,
+                f"'{a.ref.name}' has {a.ref.width} values and '{b.ref.name}' has {b.ref.width}; expected equal widths",
+            )
+        return self._append(name, (a.ref, b.ref), a.ref.width)
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse an unknown operation with a GraphError, as every other mistake in a cell."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise GraphError(
+            f"layer '{self.layer}' calls '{name}', which is not an operation; there are {', '.join(OPERATIONS)}, + - *"
+        )
+
+    def _append(self, name: str, args: tuple[Any, ...], width: int) -> TracedValue:
+        if width > WIDEST:
+            raise self._error(name, f"its output has {width:,} elements; expected {WIDEST:,} at most")
+        if any(isinstance(arg, Factored) for arg in args):
+            raise self._error(name, "a Factored weight arrives, which only affine takes; expected a Tensor")
+        self.operations.append(Op(self.layer, self._next(), name, args, (width,)))
+        return TracedValue(self.operations[-1].outputs[0], self)
+
+    def _next(self) -> int:
+        return sum(len(op.widths) for op in self.operations)
+
+    def _check_width(self, name: str, width: int, x: TracedValue) -> None:
+        if x.ref.width != width:
+            raise self._error(name, f"it reads {width} values, but {x.ref.width} arrive from '{x.ref.name}'")
+
+    def _check_elements(self, name: str, arg: Tensor | float | None, width: int) -> None:
+        if isinstance(arg, Tensor | Factored) and arg.shape != (width,):
+            raise self._error(name, f"a tensor of shape {arg.shape} meets {width} values; expected ({width},)")
+
+    def _error(self, name: str, message: str) -> GraphError:
+        return GraphError(f"layer '{self.layer}', operation {self._next()} ({name}): {message}")
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """The operations of one layer.
+
+    Attributes:
+        operations: in the order in which they run.
+        y: the output of the layer.
+        before: each state before the step, by its name in the cell.
+        after: each state after the step, by its name in the cell.
+    """
+
+    operations: tuple[Op, ...]
+    y: Ref
+    before: Mapping[str, Ref]
+    after: Mapping[str, Ref]
+
+
+def trace_layer(layer: str, cell: Any, xs: Sequence[Ref]) -> LayerTrace:
+    """Run the `step` or `join` of a cell once on traced values.
+
+    Args:
+        layer: the name of the layer, for the names of values and for errors.
+        cell: a Cell or a Join.
+        xs: the inputs of the layer.
+
+    Raises:
+        GraphError: widths that do not fit; the message names the layer and the operation.
+    """
+    tracer = LayerTracer(layer)
+    values = tuple(TracedValue(x, tracer) for x in xs)
+    if is_join(cell):
+        join: Join = cell
+        y = join.join(tracer, *values)
+        return LayerTrace(tuple(tracer.operations), y.ref, {}, {})
+    recurrent: Cell = cell
+    before = {name: Ref(f"{layer}.{name}.in", width) for name, width in recurrent.states.items()}
+    for ref in before.values():
+        if not 1 <= ref.width <= WIDEST:
+            raise GraphError(f"layer '{layer}': state '{ref.name}' has {ref.width:,} values; expected 1 to {WIDEST:,}")
+    y, state = recurrent.step(tracer, values[0], tuple(TracedValue(ref, tracer) for ref in before.values()))
+    widths = tuple(value.ref.width for value in state)
+    if widths != tuple(recurrent.states.values()):
+        raise GraphError(
+            f"layer '{layer}': step returns states of widths {widths}; the cell declares {dict(recurrent.states)}"
+        )
+    after = {name: value.ref for name, value in zip(before, state, strict=True)}
+    return LayerTrace(tuple(tracer.operations), y.ref, before, after)
