@@ -3,7 +3,7 @@
  *   gru: Gru, reads x
  *   scores: Dense, reads gru
  *
- * Precision fp32; graph 89beb81a3af76e56a50a1c50cbcdc8a036edc79a6528afcd1d0a1b1e86bb1d07.
+ * Precision fp32; graph 47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23.
  * Needs -O2 or more to be quick; -ffp-contract=off keeps dynamic int8 the same to the last bit.
  */
 
@@ -614,7 +614,7 @@ void gru4_set(gru4_state *state, const float *carried) {
 
 static const char about[] =
     "{\"edgernn.sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"edge"
-    "rnn.graph\":\"89beb81a3af76e56a50a1c50cbcdc8a036edc79a6528afcd1d0a1b1e86bb1d07\",\"edgernn.ver"
+    "rnn.graph\":\"47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23\",\"edgernn.ver"
     "sion\":\"0.2.0\",\"edgernn.precision\":\"fp32\",\"edgernn.inputs\":3,\"edgernn.outputs\":2,\"edgernn.v"
     "ocabulary_size\":0,\"edgernn.states\":{\"gru.h\":4},\"edgernn.initial_state\":{},\"edgernn.period_"
     "ms\":10.0,\"edgernn.labels\":[\"quiet\",\"loud\"],\"edgernn.cpu\":\"\",\"edgernn.window\":\"\",\"edgernn.q"

@@ -3,7 +3,7 @@
  *   gru: Gru, reads x
  *   scores: Dense, reads gru
  *
- * Precision fp32; graph 89beb81a3af76e56a50a1c50cbcdc8a036edc79a6528afcd1d0a1b1e86bb1d07.
+ * Precision fp32; graph 47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23.
  * Needs -O2 or more to be quick; -ffp-contract=off keeps dynamic int8 the same to the last bit.
  */
 #ifndef GRU4_H
