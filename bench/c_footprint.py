@@ -21,13 +21,14 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from edgernn.cells import Dense, Lstm  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
+from edgernn.device.runtimes import NATIVE  # noqa: E402
 from edgernn.model.graph import Graph, Layer  # noqa: E402
 from edgernn.model.tensor import STATIC  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
 from edgernn_export.targets.c.footprint import read  # noqa: E402
 from edgernn_export.targets.c.target import render  # noqa: E402
-from edgernn_export.targets.destination import NATIVE, Place  # noqa: E402
+from edgernn_export.targets.destination import Destination  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
 RESULTS = HERE / "results/c_footprint.json"
@@ -43,7 +44,7 @@ OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wf
 
 def compiled(graph, isa, folder):
     """(bytes of code, bytes of stack from `run` to the deepest kernel, symbol -> bytes of constants) of one object."""
-    for name, data in render(graph, "model", Place(NATIVE)).items():
+    for name, data in render(graph, "model", Destination(NATIVE)).items():
         Path(folder, name).write_bytes(data)
     abi, cpu = MICROCONTROLLERS[isa]
     target = ("-target", f"thumb-linux-musl{abi}", f"-mcpu={cpu}")  # for its headers: nothing is linked

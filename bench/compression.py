@@ -18,6 +18,7 @@ import numpy as np
 
 import edgernn
 from edgernn.cells import Dense, Gru
+from edgernn.device import runtimes
 from edgernn.errors import EdgernnError
 from edgernn.interpreters.numpy import random_frames
 from edgernn.model.graph import Graph, Layer
@@ -32,14 +33,12 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results/compression.json"
 TFLITE = HERE.parent / ".venv-tflite/bin/python"
 
+PYTHONS = {"tflite-runtime": str(TFLITE)}
 RUNTIMES = {
-    "numpy": (".rnn", "", sys.executable),
-    "compiled": (".so", "", sys.executable),
-    "ONNX Runtime": (".onnx", "", sys.executable),
-    "LiteRT": (".tflite", "", sys.executable),
-    "tflite-runtime": (".tflite", "tflite-runtime", str(TFLITE)),
+    runtime.title: (runtime.suffix, runtime.name, PYTHONS.get(runtime.name, sys.executable))
+    for runtime in sorted(runtimes.RUNTIMES.values(), key=lambda each: each.name != "numpy")
 }
-"""Runtime -> the suffix, the runtime as `export` knows it, and the Python that has it."""
+"""The title of a runtime -> its suffix, its name, and the Python that has it; numpy first."""
 
 TINY = (8, 10, 12)  # units
 
@@ -237,7 +236,7 @@ def write(graph: Graph, path: Path, runtime: str) -> None:
     if path.suffix == ".rnn":
         edgernn.save(graph, path)
     else:
-        export(graph, path, **({"runtime": runtime} if runtime else {}))
+        export(graph, path, runtime=runtime)
 
 
 PARTS = {"precisions": precisions, "units": units, "blocks": blocks, "smallest": smallest, "steps": steps}

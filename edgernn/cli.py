@@ -21,8 +21,8 @@ from edgernn.version import VERSION
 
 _show_warning = warnings.showwarning
 
-PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "onnx", "torch")
-"""Packages whose versions --version prints."""
+EXPORTERS = ("onnx", "torch")
+"""Packages of exporting and training, whose versions --version prints after those of the runtimes."""
 
 EPILOG = """\
 Shell completion: add the line for your shell to its start-up file.
@@ -48,9 +48,11 @@ class Sections(click.Group):
 
 def _versions(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
+        from edgernn.device.runtimes import packages
+
         click.echo(f"edgernn {VERSION}")
         click.echo(f"  Python {platform.python_version()} on {platform.system()} {platform.machine()}")
-        for package in PACKAGES:
+        for package in (*packages(), *EXPORTERS):
             click.echo(f"  {package} {_installed(package)}")
         context.exit()
 

@@ -33,6 +33,7 @@ import edgernn
 from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
+from edgernn.device.runtimes import opening
 from edgernn.errors import EdgernnError
 from edgernn.files import arrays, frames
 from edgernn.latency import arrivals, baseline
@@ -200,7 +201,7 @@ def summed(data: bytes) -> bytes:
 
 def opened(suffix: str) -> Callable[[bytes], object]:
     def read(data: bytes) -> object:
-        program = programs.load(data, f"m{suffix}", programs.BACKENDS[suffix])
+        program = programs.load(data, f"m{suffix}", opening(f"m{suffix}").backend)
         stream, manifest = program.stream(), program.manifest
         return stream.step(np.zeros(manifest.inputs, "int32" if manifest.vocabulary_size else "float32"))
 

@@ -94,6 +94,7 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
     from edgernn.artifact import rnn
     from edgernn.cli import call, cli
     from edgernn.device.board import load as board
+    from edgernn.device.runtimes import RUNTIMES
     from edgernn.files import atomic
     from edgernn.train import recipe as recipes
     from edgernn.train.loop.trainer import Place
@@ -111,7 +112,7 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
         command("compress", model, out / "small.rnn", *small, "--checkpoint", out / "kept")
 
     def tune(out: Path) -> None:
-        candidates.RUNTIMES = {"LiteRT": ".tflite"}
+        candidates.raced = lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]}
         evaluator = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Place("cpu"))
         options = {"bound": 100, "board": board("this"), "plans": [(), ("units=0.5",)], "schemes": ("fp32", "fp16")}
         result = tuning.tune(load(model), evaluator, out / "best.tune", **options, clock=count(step=1000).__next__)

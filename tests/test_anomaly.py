@@ -11,12 +11,12 @@ from scipy.stats import norm
 import edgernn
 from edge import called
 from edgernn.cells import Scale, Slice
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, FrameError, StateError, UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
 from edgernn.postprocess.keyword import Trigger
-from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
 from edgernn.train.evaluate.anomalies import Rule, alarms, chosen, scored, watch
 from edgernn.train.evaluate.known import known_windows
@@ -177,7 +177,7 @@ def test_the_threshold_learns_nothing_from_the_test_part(persistent, tmp_path):
     assert calm.parts["training"].false_alarms <= 0.5 * calm.parts["training"].weeks
 
 
-@pytest.mark.parametrize("suffix", BACKENDS)
+@pytest.mark.parametrize("suffix", suffixes())
 def test_every_runtime_raises_the_same_alarms(suffix, tmp_path):
     path = series(tmp_path / "s.csv", walk([1500, 3600], 4000))
     edgernn.save(NOTHING_CHANGES, tmp_path / "m.rnn")

@@ -15,18 +15,18 @@ import edgernn
 from edgernn.artifact import checksum, manifest
 from edgernn.artifact.rnn import digest
 from edgernn.cells import Activation, Dense
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, translate
 from edgernn_export.targets import TARGETS
 from edgernn_export.targets.naming import plan
 from zoo import GRAPHS, keyword_spotter
 
-SUFFIXES = sorted(set(TARGETS) & set(BACKENDS))
+SUFFIXES = sorted(set(TARGETS) & set(suffixes()))
 KWS = keyword_spotter()
 
 

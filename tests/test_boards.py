@@ -17,6 +17,7 @@ from edge import edge
 from edgernn.device import board as boards, isa, probe, profile, survey
 from edgernn.device.profile import COMPUTER, FIGURES, MICROCONTROLLER
 from edgernn.device.rates import RATES, StepRate
+from edgernn.device.runtimes import NATIVE, running, suffixes
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.files.spelling import closest
 
@@ -77,11 +78,11 @@ def test_no_two_sections_have_a_figure_of_one_name():
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_a_shipped_profile_states_every_figure_and_cites_an_address(name):
-    said = tomllib.loads((ROOT / "devices" / f"{name}.toml").read_text())
-    figures = MICROCONTROLLER if "microcontroller" in said else COMPUTER
-    assert [key for section in FIGURES for key in said.get(section, {})] == list(figures)
+    document = tomllib.loads((ROOT / "devices" / f"{name}.toml").read_text())
+    figures = MICROCONTROLLER if "microcontroller" in document else COMPUTER
+    assert [key for section in FIGURES for key in document.get(section, {})] == list(figures)
     assert all(
-        "https://" in citation or re.search("PyPI|Debian|Ubuntu", citation) for citation in said["sources"].values()
+        "https://" in citation or re.search("PyPI|Debian|Ubuntu", citation) for citation in document["sources"].values()
     )
 
 
@@ -100,29 +101,31 @@ def test_a_device_says_what_its_figures_say(name):
 @pytest.mark.parametrize("name", boards.names())
 def test_a_format_runs_exactly_where_its_runtime_is(name):
     board = boards.load(name)
-    for suffix, packages in boards.RUNTIMES.items():
-        if any(board.wheels[package] for package in packages):
+    for suffix in (each for each in suffixes() if running(each) != (NATIVE,)):
+        if any(board.wheels[runtime.package] for runtime in running(suffix)):
             assert suffix in board.formats
-            assert board.wheels[board.runtime(suffix)]
+            assert board.wheels[board.runtime(suffix).package]
         else:
             assert suffix not in board.formats
             with pytest.raises(UnsupportedError, match=rf"board '{name}' has no .*; it can run .*\.c"):
                 board.runtime(suffix)
     for suffix in {".c", ".so"} & {*board.formats}:
-        assert board.runtime(suffix) == ""
+        assert board.runtime(suffix) is NATIVE
 
 
 @pytest.mark.parametrize("name", [name for name in BOARDS if not boards.load(name).microcontroller])
 def test_a_profile_that_is_written_is_read_again(name):
-    said = profile.read((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
-    assert profile.read(profile.write(said), name) == said
+    stated = profile.parse_profile((ROOT / "devices" / f"{name}.toml").read_bytes(), name)
+    assert profile.parse_profile(profile.dump_profile(stated), name) == stated
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip), period=st.floats(1e-3, 1e9))
 def test_any_words_of_a_profile_are_written_so_that_they_are_read(text, period):
-    said = profile.Profile(text, {"cores": profile.Figure(2, text)}, {text: text}, {text: StepRate(period, period / 2)})
-    assert profile.read(profile.write(said), "x") == said
+    stated = profile.Profile(
+        text, {"cores": profile.Figure(2, text)}, {text: text}, {text: StepRate(period, period / 2)}
+    )
+    assert profile.parse_profile(profile.dump_profile(stated), "x") == stated
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -144,11 +147,11 @@ def test_a_board_fits_together(name):
 
 
 def test_the_message_of_a_missing_runtime_names_what_runs():
-    with pytest.raises(UnsupportedError) as found:
+    with pytest.raises(UnsupportedError) as error:
         boards.load("raspberrypi4-32bit").runtime(".onnx")
-    assert str(found.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
+    assert str(error.value) == "board 'raspberrypi4-32bit' has no wheel of onnxruntime; it can run .so, .c"
     bare = boards.Device("x", "X", wheels={"ai-edge-litert": False, "tflite-runtime": True})
-    assert (bare.formats, bare.runtime(".tflite")) == ((".c", ".tflite"), "tflite-runtime")
+    assert (bare.formats, bare.runtime(".tflite").name) == ((".c", ".tflite"), "tflite-runtime")
     with pytest.raises(UnsupportedError, match=r"'x' has no known target for a compiler; it can run \.c, \.tflite"):
         bare.runtime(".so")
     with pytest.raises(UnsupportedError, match="'this' has no onnxruntime installed"):
@@ -159,11 +162,11 @@ def test_the_message_of_a_missing_runtime_names_what_runs():
 
 @pytest.mark.parametrize("name", ["raspberypi4", "raspberrypi4.tom", "", "THIS", "../devices/raspberrypi4"])
 def test_a_misspelt_board_is_answered_with_all_of_them(name):
-    with pytest.raises(UsageError) as found:
+    with pytest.raises(UsageError) as error:
         boards.load(name)
-    assert f"no board '{name}'; " in str(found.value)
-    assert "there are beaglebone-black, coral-dev-board, " in str(found.value)
-    assert ("did you mean 'raspberrypi4'? " in str(found.value)) == ("4" in name)
+    assert f"no board '{name}'; " in str(error.value)
+    assert "there are beaglebone-black, coral-dev-board, " in str(error.value)
+    assert ("did you mean 'raspberrypi4'? " in str(error.value)) == ("4" in name)
 
 
 @pytest.mark.parametrize("name", [*BOARDS, *isa.LEVELS])
@@ -172,15 +175,15 @@ def test_no_other_product_is_suggested_in_the_place_of_one(name, change):
     """Another digit is another product, often of another architecture; letters and swapped digits are typing errors."""
     known = BOARDS if name in BOARDS else [*isa.LEVELS]
     at = re.search(r"\d+", name).start() if re.search(r"\d", name) else 0
-    given = {
+    misspelt = {
         "digit": name[:at] + str((int(name[at]) + 1) % 10 if name[at].isdigit() else 9) + name[at + 1 :],
         "no digit": re.sub(r"\d", "", name),
         "one more": f"{name}2",
         "swapped": re.sub(r"(\d)(\d)", r"\2\1", name, count=1),
         "letter": re.sub(r"([a-z])([a-z])", r"\2\1", name, count=1),
     }[change]
-    close = closest(given, known, products=True)
-    assert not close or sorted(re.findall(r"\d", close)) == sorted(re.findall(r"\d", given))
+    close = closest(misspelt, known, products=True)
+    assert not close or sorted(re.findall(r"\d", close)) == sorted(re.findall(r"\d", misspelt))
     if change in {"swapped", "letter"}:
         assert close == name
 
@@ -200,9 +203,9 @@ def test_no_other_product_is_suggested_in_the_place_of_one(name, change):
 def test_armv6_is_said_to_be_none_of_the_boards(name):
     with pytest.raises(
         UnsupportedError, match=r"is ARMv6, for which there is no profile .* write the model as \.c"
-    ) as said:
+    ) as error:
         boards.load(name)
-    assert "zero2w" not in str(said.value)
+    assert "zero2w" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -263,14 +266,14 @@ WRONG = {  # name -> what is replaced, with what, the line, and words of the mes
     "source kind": ('4, source = "book"', "4, source = [1]", 9, "has the source '[1]', not in [sources]"),
     "unused": ('page = "a page"', 'page = "a page"\nweb = "a site"', 7, "source 'web' is the source of no figure"),
     "empty source": ('"a page"', '" "', 6, "source 'page' is ' '; expected a citation in words"),
-    "sources": ('[sources]\nbook = "a book"\npage = "a page"', "sources = 3", 4, "'sources' is no table; expected [sources]"),
+    "sources": ('[sources]\nbook = "a book"\npage = "a page"', "sources = 3", 4, "'sources' is not a table; expected [sources]"),
     "no sources": ('[sources]\nbook = "a book"\npage = "a page"', "", 7, "has the source 'book', not in [sources]; there are none"),
     "title": ('"A board"', '""', 2, "the title is ''; expected the board's name in words"),
     "no title": ('title = "A board"', "", 1, "the title is None; expected the board's name in words"),
     "mixed": ("[memory]", '[microcontroller]\nflash_kib = "unknown"\n[memory]', 11, "a microcontroller has no 'level'; there are core, cores"),
     "isa": ("[memory]", '[microcontroller]\nisa = { value = "armv7-m", source = "book" }\n[memory]', 16, "'isa' is 'armv7-m'; expected one of armv6-m"),
     "use": ("[budgets.audio]", "[budgets.audio.frame]", 26, "there is no 'frame' in [budgets.audio]; there are period_us,"),
-    "uses": ("[budgets.audio]", "[[budgets]]", 26, "'budgets' is no table; expected [budgets.audio]"),
+    "uses": ("[budgets.audio]", "[[budgets]]", 26, "'budgets' is not a table; expected [budgets.audio]"),
     "use kind": ("[budgets.audio]", "[budgets]", 27, "'period_us' is 16000; expected [budgets.period_us] with period_us ="),
     "period": ("period_us = 16_000\n", "\n", 26, "[budgets.audio] has no period_us; write period_us = 10_000"),
     "period name": ("period_us", "perod_us", 27, "there is no 'perod_us' in [budgets.audio]; did you mean 'period_us'?"),
@@ -286,20 +289,20 @@ WRONG = {  # name -> what is replaced, with what, the line, and words of the mes
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_profile_is_refused_with_its_line(name, tmp_path):
-    old, new, line, words = WRONG[name]
+    old, new, line, message = WRONG[name]
     assert GOOD.count(old) >= 1
     path = written(tmp_path, GOOD.replace(old, new, 1))
-    with pytest.raises(FileError) as found:
+    with pytest.raises(FileError) as error:
         boards.load(path)
-    said = str(found.value)
-    assert said.startswith(f"'{path}'")
-    assert words in said
-    assert f"line {line}" in said
+    text = str(error.value)
+    assert text.startswith(f"'{path}'")
+    assert message in text
+    assert f"line {line}" in text
 
 
 def test_a_section_that_is_no_table_is_refused(tmp_path):
     path = written(tmp_path, 'title = "A"\nprocessor = 3\n')
-    with pytest.raises(FileError, match=r"line 2: 'processor' is no table; expected \[processor\]"):
+    with pytest.raises(FileError, match=r"line 2: 'processor' is not a table; expected \[processor\]"):
         boards.load(path)
 
 
@@ -322,7 +325,7 @@ def test_a_profile_adds_uses_and_says_otherwise(tmp_path):
     board = boards.load(written(tmp_path, GOOD + "\n[budgets.grid]\nperiod_us = 20_000\npercentile = 99.9\n"))
     assert board.rates == {**RATES, "audio": StepRate(16000, 12000, 99), "grid": StepRate(20000, 20000, 99.9)}
     with pytest.raises(
-        UsageError, match="'x' has no use 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
+        UsageError, match="'x' has no rate 'aduio'; did you mean 'audio'\\? there are audio, control, sample, gr"
     ):
         board.rate("aduio")
 
@@ -343,9 +346,9 @@ VALUES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(key=st.sampled_from(KEYS), value=VALUES)
 def test_every_value_is_taken_whole_or_refused(key, value):
-    """A table of kinds answers for anything that TOML can hold."""
-    kind = next(kinds[key] for kinds in FIGURES.values() if key in kinds)
-    taken = kind.allows(value)
+    """A domain answers for anything that TOML can hold."""
+    domain = next(section[key] for section in FIGURES.values() if key in section)
+    taken = domain.contains(value)
     assert type(taken) is bool
     if taken:
         assert value != profile.UNKNOWN
@@ -357,10 +360,10 @@ def test_every_value_is_taken_whole_or_refused(key, value):
 @given(data=st.one_of(st.binary(max_size=80), st.text(max_size=80).map(str.encode)))
 def test_any_bytes_are_a_profile_or_a_refusal(data):
     try:
-        said = profile.read(data, "x.toml").title
+        title = profile.parse_profile(data, "x.toml").title
     except FileError as error:
-        said = str(error)[:8] == "'x.toml'"
-    assert said
+        title = str(error)[:8] == "'x.toml'"
+    assert title
 
 
 @settings(max_examples=200, deadline=None)
@@ -372,10 +375,10 @@ def test_any_line_of_a_profile_that_is_spoilt_is_refused_or_harmless(data):
     place = data.draw(st.integers(0, len(lines[at])))
     lines[at] = data.draw(st.sampled_from(["", lines[at][:place] + "z" + lines[at][place:]]))
     try:
-        read = profile.read("\n".join(lines).encode(), "x.toml")
+        parsed = profile.parse_profile("\n".join(lines).encode(), "x.toml")
     except FileError:
         return
-    assert {figure.source for figure in read.figures.values()} == set(read.sources)
+    assert {figure.source for figure in parsed.figures.values()} == set(parsed.sources)
 
 
 def test_this_machine_is_probed_as_the_system_says():
@@ -388,8 +391,8 @@ def test_this_machine_is_probed_as_the_system_says():
     size = subprocess.run(["getconf", "LEVEL1_DCACHE_SIZE"], capture_output=True, text=True, check=False).stdout.strip()
     if size.isdecimal() and int(size) and board.l1d_kib:
         assert board.l1d_kib == int(size) // 1024
-    for package, found in board.wheels.items():
-        assert found == bool(list(importlib.metadata.distributions(name=package)))
+    for package, installed in board.wheels.items():
+        assert installed == bool(list(importlib.metadata.distributions(name=package)))
     assert all(citation.startswith("probed: ") for citation in board.sources.values())
     assert board.mb_per_s is None
 
@@ -409,8 +412,8 @@ def test_the_bandwidth_is_the_bytes_of_the_fastest_pass():
     """Three arrays of 1,000 float64 are 24,000 bytes; a pass takes 12,000 ns, but for one that takes half of it."""
     took = [12_000] * 4 + [6_000] + [12_000] * 5
     ticks = iter([tick for k, ns in enumerate(took) for tick in (10**6 * k, 10**6 * k + ns)])
-    found = survey.survey(lambda: next(ticks), numbers=1000)
-    assert found.figures["mb_per_s"] == profile.Figure(4000, "measured")
+    surveyed = survey.survey(lambda: next(ticks), numbers=1000)
+    assert surveyed.figures["mb_per_s"] == profile.Figure(4000, "measured")
     assert next(ticks, None) is None
 
 
@@ -450,8 +453,8 @@ def machine(tmp_path, monkeypatch):
 
 
 def cache(index, level, kind, size, cores):
-    said = {"level": level, "type": kind, "size": size, "shared_cpu_list": cores}
-    return {f"cpu0__cache__index{index}__{name}": f"{text}\n" for name, text in said.items()}
+    files = {"level": level, "type": kind, "size": size, "shared_cpu_list": cores}
+    return {f"cpu0__cache__index{index}__{name}": f"{text}\n" for name, text in files.items()}
 
 
 def test_what_cannot_be_read_is_unknown(machine, monkeypatch):
@@ -485,7 +488,7 @@ def test_caches_for_data_are_found_and_instructions_passed_over(machine):
 
 
 @pytest.mark.parametrize(
-    ("machine_name", "flags", "pointer_bytes", "wanted"),
+    ("machine_name", "flags", "pointer_bytes", "expected"),
     [
         ("aarch64", {"asimd", "fp"}, 8, "aarch64"),
         ("aarch64", {"asimd", "asimddp"}, 8, "aarch64-dotprod"),
@@ -498,20 +501,21 @@ def test_caches_for_data_are_found_and_instructions_passed_over(machine):
         ("x86_64", set(), 4, "any-i686"),
     ],
 )
-def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, wanted, monkeypatch):
+def test_the_level_is_that_of_the_programs_width(machine_name, flags, pointer_bytes, expected, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine_name)
     monkeypatch.setattr(isa, "here", lambda: isa.seen(machine_name, frozenset(flags), pointer_bytes))
-    assert isa.best() == wanted
+    assert isa.best() == expected
 
 
 @pytest.mark.parametrize(
-    ("library", "wanted"), [(("glibc", "2.36"), "arm-linux-gnueabihf.2.36"), (("", ""), None), (("musl", "1.2"), None)]
+    ("library", "expected"),
+    [(("glibc", "2.36"), "arm-linux-gnueabihf.2.36"), (("", ""), None), (("musl", "1.2"), None)],
 )
-def test_the_triple_has_the_c_library_that_is_here(library, wanted, monkeypatch):
+def test_the_triple_has_the_c_library_that_is_here(library, expected, monkeypatch):
     monkeypatch.setattr(isa, "here", lambda: ("armv7l", frozenset()))
     monkeypatch.setattr(platform, "libc_ver", lambda: library)
-    assert boards.this().triple == wanted
-    assert boards.this().cpu == ("native" if wanted else None)
+    assert boards.this().triple == expected
+    assert boards.this().cpu == ("native" if expected else None)
 
 
 def test_the_command_lists_all_boards():
@@ -524,12 +528,12 @@ def test_the_command_lists_all_boards():
 
 @pytest.mark.parametrize("name", boards.names())
 def test_the_command_shows_every_figure_with_its_source(name):
-    text, said = edge("devices", name), json.loads(edge("devices", name, "--json"))
+    text, report = edge("devices", name), json.loads(edge("devices", name, "--json"))
     board = boards.load(name)
-    assert list(said["figures"]) == list(MICROCONTROLLER if board.microcontroller else COMPUTER)
-    for key in said["figures"]:
+    assert list(report["figures"]) == list(MICROCONTROLLER if board.microcontroller else COMPUTER)
+    for key in report["figures"]:
         assert f"\n{key} " in text
-        assert (said["figures"][key] is None) == (key not in board.figures)
+        assert (report["figures"][key] is None) == (key not in board.figures)
     for citation in board.sources.values():
         assert citation in text
 

@@ -255,7 +255,7 @@ def test_a_file_under_another_suffix_is_recognized_by_its_contents(folder):
             "info", "as.rnn", code=2
         )
     (folder / "as.so").write_bytes((folder / "kws.onnx").read_bytes())
-    assert "'as.so' is an artifact for another runtime" in edge("bench", "as.so", code=2)
+    assert "'as.so' is an artifact of another runtime" in edge("bench", "as.so", code=2)
 
 
 def test_info_prints_the_values_that_integer_inputs_and_outputs_stand_for(folder):

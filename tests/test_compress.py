@@ -42,7 +42,7 @@ from edgernn.train.loop.trainer import Place
 from edgernn.train.network.models import KINDS, Network, Shape
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.destination import place
+from edgernn_export.targets.destination import destination_of
 from edgernn_export.translate import export
 from motors import trained
 from zoo import frames, keyword_spotter, t
@@ -437,7 +437,7 @@ def test_what_is_said_of_zeros_is_what_the_source_does(scheme):
     graph = prune_weights(keyword_spotter(32, 20, 40), Blocks(0.8, 4), keep=("out",))
     ready = calibrate(graph, [frames(graph, 40)], growing="accept") if scheme in STATIC else graph
     ready = quantize(ready, scheme) if scheme else ready
-    calls = re.findall(rb"^    affine_\w+_sparse\(", render(ready, "m", place("m.c"))["m.c"], re.MULTILINE)
+    calls = re.findall(rb"^    affine_\w+_sparse\(", render(ready, "m", destination_of("m.c"))["m.c"], re.MULTILINE)
     said = re.findall(r"passes over blocks of zeros in (\d) of 3", races._zeros("compiled", ready)) or ["0"]
     assert len(calls) == int(said[0]) == (0 if scheme == "fp16" or scheme.startswith("weight_only") else 2)
 

@@ -19,12 +19,12 @@ from pyarrow import parquet
 import edgernn
 import spoken
 from edgernn.cells import LogMel, Slice, Standardize
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import EdgernnError, FileError, FrameError, MissingExtraError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.cell import tensors
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-from edgernn.runtime.program import BACKENDS
 from edgernn.train.data import READERS, augment
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.csv import starts
@@ -100,7 +100,7 @@ def test_the_artifact_hears_what_training_heard(tmp_path):
     found = read("wav", tmp_path / "clips", {**DIGITS, "test_indices": [0, 1], "running_mean": [20, 300]})
     clips = found.train.frames
     trained = features(found.features, clips)
-    for suffix in BACKENDS:
+    for suffix in suffixes():
         path = tmp_path / f"m{suffix}"
         edgernn.save(found.features, path) if suffix == ".rnn" else export(found.features, path)
         stream = edgernn.open(path).stream()

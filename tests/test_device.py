@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_door import quantized
+from test_float_io import quantized
 
 import edgernn
 from edgernn.interpreters.numpy import Stepper
@@ -44,8 +44,10 @@ def goldens(tmp_path_factory):
     for name, graph in GRAPHS.items():
         path = folder / name.replace(" ", "_")
         xs = frames(graph, 40)
-        wanted, states = Stepper(graph).run(xs)
-        np.savez(f"{path}.npz", frames=xs, wanted=wanted, **{f"state.{key}": state for key, state in states.items()})
+        expected, states = Stepper(graph).run(xs)
+        np.savez(
+            f"{path}.npz", frames=xs, expected=expected, **{f"state.{key}": state for key, state in states.items()}
+        )
         edgernn.save(graph, f"{path}.rnn")
         for suffix in (".tflite", ".onnx", ".so"):
             export(graph, f"{path}{suffix}")
@@ -63,8 +65,8 @@ def smaller(goldens):
         path = goldens / runtime / f"{name}_{scheme}"
         path.parent.mkdir(exist_ok=True)
         xs = frames(graph, 40)
-        wanted, states = Stepper(graph).run(xs)
-        free = {"wanted": wanted, **{f"state.{key}": state for key, state in states.items()}}
+        expected, states = Stepper(graph).run(xs)
+        free = {"expected": expected, **{f"state.{key}": state for key, state in states.items()}}
         np.savez(f"{path}.npz", frames=xs, **(free if scheme in FREE else step_by_step(graph, xs, runtime)))
         edgernn.save(graph, f"{path}.rnn")
         export(graph, f"{path}.tflite", runtime=runtime)
@@ -78,9 +80,9 @@ def step_by_step(graph, xs, runtime):
     states, rows = reference.initial_state(), []
     for x in xs:
         y, after = reference.step(x, states)
-        wanted = {"y": y, **after}
-        told = {"before": states, "after": wanted, "bound": bounds.of(x, states, wanted)}
-        rows.append({f"{kind}.{name}": value for kind, values in told.items() for name, value in values.items()})
+        expected = {"y": y, **after}
+        parts = {"before": states, "after": expected, "bound": bounds.of(x, states, expected)}
+        rows.append({f"{kind}.{name}": value for kind, values in parts.items() for name, value in values.items()})
         states = after
     return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
@@ -102,9 +104,9 @@ def test_a_bare_device_computes_the_hosts_goldens(extra, smaller):
 @pytest.mark.parametrize("extra", BARE)
 def test_the_command_works_on_a_bare_device(extra, goldens):
     script = bare_python(extra).parent / "edgernn"
-    said = subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
-    assert "torch not installed" in said
-    assert f"{BARE[extra]} not installed" not in said
+    versions = subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
+    assert "torch not installed" in versions
+    assert f"{BARE[extra]} not installed" not in versions
     rows = subprocess.run(
         [script, "bench", goldens / "stack.tflite", "--steps", "100"], capture_output=True, text=True, check=True
     )

@@ -17,6 +17,7 @@ from pyarrow import parquet
 import edgernn
 from edgernn.commands.tune import tune as command
 from edgernn.device import board
+from edgernn.device.runtimes import RUNTIMES
 from edgernn.errors import FileError, UsageError
 from edgernn.passes.pruning import Pruning
 from edgernn.train import recipe as recipes, run
@@ -349,7 +350,7 @@ BEGUN = {
 @pytest.mark.parametrize("name", BEGUN)
 def test_nothing_else_goes_on_with_other_data(name, tmp_path, monkeypatch):
     """Also where a model is trained further, whose own figures are of the data before."""
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     recipe, path = made("csv", tmp_path)
     go, words = BEGUN[name]
     with killed(1, 0):
@@ -362,7 +363,7 @@ def test_nothing_else_goes_on_with_other_data(name, tmp_path, monkeypatch):
 
 
 def test_frames_that_judge_a_tuning_are_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     recipe, path = made("csv", tmp_path)
     graph = untrained(recipe, read(recipe.reader, path, recipe.options))
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The door of integers: what a raw stream has as integers, the usual one has as float, and nothing is lost between."""
+"""The float I/O adapter: what a raw stream has as integers, the usual one has as float, and nothing is lost between."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import edgernn
-from edgernn.artifact import manifest
+from edgernn.artifact.manifest import dump_manifest, graph_manifest, parse_manifest, step_signature
 from edgernn.cells import Dense, Gru, Standardize
 from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.integer.plan import integer_plan
@@ -26,16 +26,16 @@ HALF = {
     "softmax after": GRAPHS["Dense softmax"],
     "x read twice": Graph((FEATURES, Layer("d", Dense(t(6, 6)), ("x",)), Layer("sum", GRAPHS["Sum"].layers[2].cell, ("features", "d"))), 6),
 }  # fmt: skip
-"""Graphs with a value at the door that stays float."""
-DOORS = {name: GRAPHS[name] for name in ("Gru rest", "Lstm", "Embedding", "Conv1d", "Sum", "stack")} | HALF
+"""Graphs with an input or an output that stays float."""
+ADAPTED = {name: GRAPHS[name] for name in ("Gru rest", "Lstm", "Embedding", "Conv1d", "Sum", "stack")} | HALF
 
 every_scheme = pytest.mark.parametrize("scheme", STATIC)
-every_door = pytest.mark.parametrize("name", DOORS)
+every_adapted = pytest.mark.parametrize("name", ADAPTED)
 
 
 @cache
 def quantized(name, scheme):
-    graph = (GRAPHS | DOORS | {"kws": KWS})[name]
+    graph = (GRAPHS | ADAPTED | {"kws": KWS})[name]
     return quantize(calibrate(graph, [frames(graph, 48, seed) for seed in range(4)], growing="accept"), scheme)
 
 
@@ -44,62 +44,62 @@ def opened(graph, tmp_path):
     return edgernn.open(tmp_path / "m.rnn")
 
 
-@every_door
+@every_adapted
 @every_scheme
 def test_the_raw_stream_is_the_float_stream(name, scheme, tmp_path):
     """Frame by frame, result by result and state by state, and both are the definition."""
     graph = quantized(name, scheme)
     program, stepper = opened(graph, tmp_path), IntegerStepper(graph)
-    said, raw, usual, states = program.manifest, program.stream(raw=True), program.stream(), stepper.initial_state()
+    manifest, raw, usual, states = program.manifest, program.stream(raw=True), program.stream(), stepper.initial_state()
     for x in frames(graph, 24, seed=5) * (1 if graph.vocabulary_size else 2):
-        y, q = usual.step(x), raw.step(integers(said, "x", x))
-        wanted, states = stepper.step(x, states)
-        assert q.dtype == said.dtype("y")
-        np.testing.assert_array_equal(numbers(said, "y", q), y)
-        np.testing.assert_array_equal(y, wanted)
-        for state, kept in raw.state.items():
-            assert kept.dtype == said.dtype(state)
-            np.testing.assert_array_equal(numbers(said, state, kept), usual.state[state])
+        y, q = usual.step(x), raw.step(integers(manifest, "x", x))
+        expected, states = stepper.step(x, states)
+        assert q.dtype == manifest.dtype("y")
+        np.testing.assert_array_equal(numbers(manifest, "y", q), y)
+        np.testing.assert_array_equal(y, expected)
+        for state, saved in raw.state.items():
+            assert saved.dtype == manifest.dtype(state)
+            np.testing.assert_array_equal(numbers(manifest, state, saved), usual.state[state])
             np.testing.assert_array_equal(usual.state[state], states[state])
 
 
-@every_door
+@every_adapted
 @every_scheme
-def test_what_no_integer_word_makes_or_reads_alone_stays_float(name, scheme):
+def test_what_no_integer_operation_makes_or_reads_alone_stays_float(name, scheme):
     graph = quantized(name, scheme)
-    plan, said = integer_plan(graph), manifest.graph_manifest(graph)
-    assert {state: said.quantization.get(state) for state in plan.states} == plan.states
+    plan, manifest = integer_plan(graph), graph_manifest(graph)
+    assert {state: manifest.quantization.get(state) for state in plan.states} == plan.states
     readers = [plan.is_integer(op) for op in plan.trace.operations if plan.trace.x in op.inputs]
-    assert ("x" in said.quantization) == (all(readers) and not graph.vocabulary_size)
-    assert ("y" in said.quantization) == (plan.trace.y.name in plan.integer_values)
+    assert ("x" in manifest.quantization) == (all(readers) and not graph.vocabulary_size)
+    assert ("y" in manifest.quantization) == (plan.trace.y.name in plan.integer_values)
     assert (name in HALF) == (
-        not graph.vocabulary_size and not {"x", "y"} <= said.quantization.keys()
+        not graph.vocabulary_size and not {"x", "y"} <= manifest.quantization.keys()
     ) or name == "stack"
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), scheme=st.sampled_from(list(STATIC)), name=st.sampled_from(["Gru", "Lstm"]))
 def test_every_state_comes_back_exactly(data, scheme, name):
-    """Any integers at all, as float32 to whoever keeps them and back; and a float off its grid is rounded to it."""
+    """Any integers at all, as float32 to whoever keeps them and back; and any other float is rounded to the nearest."""
     graph = quantized(name, scheme)
-    said = manifest.graph_manifest(graph)
-    for state, width in said.states.items():
-        qparams = said.quantization[state]
+    manifest = graph_manifest(graph)
+    for state, width in manifest.states.items():
+        qparams = manifest.quantization[state]
         q = np.array(data.draw(st.lists(st.integers(qparams.low, qparams.high), min_size=width, max_size=width)))
-        kept = numbers(said, state, q.astype(said.dtype(state)))
-        assert kept.dtype == np.float32
-        np.testing.assert_array_equal(integers(said, state, kept), q)
+        saved = numbers(manifest, state, q.astype(manifest.dtype(state)))
+        assert saved.dtype == np.float32
+        np.testing.assert_array_equal(integers(manifest, state, saved), q)
         off = (q - qparams.zero + data.draw(st.floats(-0.49, 0.49))) * qparams.scale
-        np.testing.assert_array_equal(integers(said, state, off.astype(np.float32)), q)
+        np.testing.assert_array_equal(integers(manifest, state, off.astype(np.float32)), q)
 
 
 class Echo:
     """A bound step that answers its own frame, as integers; and a block of them in one call."""
 
-    guards = True
+    guards, float_step = True, None
 
-    def __init__(self, said):
-        self.x, self.y = (np.zeros(6, said.dtype(name)) for name in ("x", "y"))
+    def __init__(self, manifest):
+        self.x, self.y = (np.zeros(6, manifest.dtype(name)) for name in ("x", "y"))
 
     def step(self):
         self.y[:] = self.x
@@ -117,17 +117,17 @@ FRAMES = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(xs=FRAMES, scheme=st.sampled_from(list(STATIC)), bad=st.none() | st.sampled_from([np.nan, np.inf, -np.inf]))
-def test_a_frame_is_rounded_as_a_grid_rounds(xs, scheme, bad):
+def test_a_frame_is_quantized_by_its_parameters(xs, scheme, bad):
     """Alone and in a block, which ends before the first frame that must not enter."""
-    said = manifest.graph_manifest(quantized("Scale", scheme))
-    float_io, xs = FloatIO(Echo(said), said), np.array(xs, np.float32)
+    manifest = graph_manifest(quantized("Scale", scheme))
+    float_io, xs = FloatIO(Echo(manifest), manifest), np.array(xs, np.float32)
     if bad is not None:
         xs[-1, 3] = bad
-    wanted, results = said.quantization["y"].numbers(said.quantization["x"].integers(xs)), np.empty_like(xs)
+    expected, results = manifest.quantization["y"].numbers(manifest.quantization["x"].integers(xs)), np.empty_like(xs)
     done = float_io.run(xs, results)
     assert done == len(xs) - (bad is not None)
-    np.testing.assert_array_equal(results[:done], wanted[:done])
-    for x, y in zip(xs[:done], wanted, strict=False):
+    np.testing.assert_array_equal(results[:done], expected[:done])
+    for x, y in zip(xs[:done], expected, strict=False):
         float_io.x[:] = x
         float_io.step()
         np.testing.assert_array_equal(float_io.y, y)
@@ -143,27 +143,27 @@ def test_a_float_frame_is_guarded_before_it_is_rounded(program, on_bad_input):
     xs = frames(KWS, 3)
     bad, instead = xs[1].copy(), {"hold": xs[0], "zero": np.zeros_like(xs[0])}
     bad[4] = np.nan
-    stream, wanted = program.stream(on_bad_input=on_bad_input), program.stream()
+    stream, expected = program.stream(on_bad_input=on_bad_input), program.stream()
     stream.step(xs[0])
-    wanted.step(xs[0])
+    expected.step(xs[0])
     if on_bad_input == "raise":
         with pytest.raises(FrameError, match="element 4 of the frame is nan"):
             stream.step(bad)
     else:
-        np.testing.assert_array_equal(stream.step(bad), wanted.step(instead[on_bad_input]))
-    np.testing.assert_array_equal(stream.step(xs[2]), wanted.step(xs[2]))
+        np.testing.assert_array_equal(stream.step(bad), expected.step(instead[on_bad_input]))
+    np.testing.assert_array_equal(stream.step(xs[2]), expected.step(xs[2]))
 
 
 def test_a_raw_stream_takes_its_own_integers_and_nothing_else(program):
     stream, q = program.stream(raw=True), np.arange(10, dtype=np.int8)
-    for wrong, words in {
+    for wrong, frame in {
         "a frame of float32 of shape (10,) arrived; expected an array of int8 of shape (10,)": q.astype(np.float32),
         "a frame of int64 of shape (10,) arrived": q.astype(np.int64),
         "a frame of int8 of shape (9,) arrived": q[1:],
     }.items():
-        with pytest.raises(FrameError) as told:
-            stream.step(words)
-        assert str(told.value).startswith(wrong)
+        with pytest.raises(FrameError) as error:
+            stream.step(frame)
+        assert str(error.value).startswith(wrong)
     with pytest.raises(FrameError, match=r"out= .* expected a writeable array of int8 of shape \(4,\)"):
         stream.step(q, np.empty(4, np.float32))
     block = stream.run(np.stack([q, q]))
@@ -184,16 +184,16 @@ def test_a_raw_state_is_integers(program):
 
 @pytest.mark.parametrize("graph", [KWS, quantize(KWS)], ids=lambda graph: graph.precision)
 def test_where_there_are_no_integers_raw_is_refused(graph, tmp_path):
-    with pytest.raises(UnsupportedError, match=rf"raw=True, but '.*m.rnn' is {graph.precision} and neither reads"):
+    with pytest.raises(UnsupportedError, match=rf"raw=True, but '.*m.rnn' is {graph.precision}: none of its inputs"):
         opened(graph, tmp_path).stream(raw=True)
 
 
 @every_scheme
-def test_the_contract_travels_with_its_grids(scheme):
+def test_the_manifest_travels_with_its_quantization_parameters(scheme):
     graph = quantized("kws", scheme)
-    said = manifest.graph_manifest(graph)
-    assert manifest.parse_manifest(manifest.dump_manifest(said).encode(), "m") == said
+    manifest = graph_manifest(graph)
+    assert parse_manifest(dump_manifest(manifest).encode(), "m") == manifest
     kind = f"int{STATIC[scheme]}"
-    assert manifest.step_signature(said) == {
+    assert step_signature(manifest) == {
         "x": ((1, 10), kind), "gru.h.in": ((1, 16), kind), "y": ((1, 4), kind), "gru.h.out": ((1, 16), kind),
     }  # fmt: skip

@@ -16,13 +16,14 @@ from edge import edge
 from edgernn.cells import Conv1d, Dense, Gru, Lstm, Mgu, Scale
 from edgernn.device import board as boards
 from edgernn.device.isa import MICROCONTROLLERS
+from edgernn.device.runtimes import NATIVE
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export.targets.c.footprint import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.destination import NATIVE, Place
+from edgernn_export.targets.destination import Destination
 from ways import needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
@@ -53,7 +54,7 @@ EXACT = {
 @needs("gcc", "nm")
 @pytest.mark.parametrize("name", EXACT)
 def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
-    said, files = read(EXACT[name]), render(EXACT[name], "model", Place(NATIVE))
+    said, files = read(EXACT[name]), render(EXACT[name], "model", Destination(NATIVE))
     held = f'\n_Static_assert(sizeof(model_state) == {sum(said.fields.values()) + said.gaps}, "the state");\n'
     (tmp_path / "model.h").write_bytes(files["model.h"])
     (tmp_path / "model.c").write_bytes(files["model.c"] + held.encode())

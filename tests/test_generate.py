@@ -13,12 +13,12 @@ from scipy.stats import chisquare
 import edgernn
 from edge import called
 from edgernn.cells import Dense, Embedding, Gru
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import StateError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.text import UNKNOWN, generate, sample, separator, text_symbols
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS, keyword_spotter, t
 
@@ -90,7 +90,7 @@ def test_a_text_is_that_of_a_loop_written_by_hand(temperature, tmp_path):
     np.testing.assert_array_equal(stream.state["gru.h"], states["gru.h"])  # it has seen the whole text
 
 
-@pytest.mark.parametrize("suffix", BACKENDS)
+@pytest.mark.parametrize("suffix", suffixes())
 def test_the_same_seed_is_the_same_text_on_every_runtime(suffix, tmp_path):
     texts = {
         path: ["".join(generate(opened(CARRIED, path).stream(), SYMBOLS, "a", 300, 0.9, seed)) for seed in (0, 1)]
@@ -162,7 +162,7 @@ def test_only_a_model_of_text_goes_on_with_one(graph, tmp_path):
         text_symbols(said, "m.rnn")
 
 
-@pytest.mark.parametrize("suffix", BACKENDS)
+@pytest.mark.parametrize("suffix", suffixes())
 def test_the_verb_goes_on_with_a_text(suffix, tmp_path):
     path = tmp_path / f"m{suffix}"
     wanted = "".join(generate(opened(CARRIED, path).stream(), SYMBOLS, "ab", 40, 0.7, seed=3))

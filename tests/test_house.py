@@ -132,13 +132,14 @@ def test_every_error_has_one_root():
 
 
 def test_a_suffix_stands_in_one_table_each():
-    from edgernn.runtime.program import BACKENDS
+    from edgernn.device.runtimes import RUNTIMES
     from edgernn_export.targets import TARGETS
 
-    for table, folder in ((BACKENDS, "edgernn/backends"), (TARGETS, "export/edgernn_export/targets")):
-        for module in table.values():
-            path = module.replace(".", "/")
-            assert [p for p in SOURCES if str(p).endswith(f"{path}.py")], (folder, module)
+    modules = {runtime.backend for runtime in RUNTIMES.values()}
+    modules |= {module for target in TARGETS.values() for module in (target.module, target.window) if module}
+    for module in modules:
+        path = module.replace(".", "/")
+        assert [p for p in SOURCES if str(p).endswith(f"{path}.py")], module
 
 
 def test_a_test_draws_by_its_name_and_is_not_judged_by_its_time(request):

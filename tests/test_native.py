@@ -26,7 +26,7 @@ from edgernn_export import export
 from edgernn_export.proof.floats import Bounds
 from edgernn_export.targets.c import compiler, library
 from edgernn_export.targets.c.selftest import STEPS, self_test
-from edgernn_export.targets.destination import place
+from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import plan
 from edgernn_export.translate import render
 from ways import needs
@@ -51,8 +51,8 @@ def test_each_float_step_is_within_two_millionths_of_numpy(name, tmp_path):
     for x in frames(graph, 64):
         stream.state = states
         y = stream.step(x)
-        wanted, states = reference.step(x, states)
-        np.testing.assert_allclose(y, wanted, atol=2e-6, rtol=2e-6)
+        expected, states = reference.step(x, states)
+        np.testing.assert_allclose(y, expected, atol=2e-6, rtol=2e-6)
         for key, state in stream.state.items():
             np.testing.assert_allclose(state, states[key], atol=2e-6, rtol=2e-6)
 
@@ -61,14 +61,14 @@ def test_each_float_step_is_within_two_millionths_of_numpy(name, tmp_path):
 def test_int8_running_free_gives_the_bits_of_numpy(name, tmp_path):
     graph = quantize(GRAPHS[name])
     xs = frames(graph, 1000)
-    wanted, states = Stepper(graph, "float32").run(xs)
+    expected, states = Stepper(graph, "float32").run(xs)
     stream = opened(graph, tmp_path).stream()
-    found = stream.run(xs)
+    actual = stream.run(xs)
     if IN_NUMPYS_ORDER & {op.name for op in trace(graph).operations} or graph.precision != DYNAMIC:
-        np.testing.assert_allclose(found, wanted, atol=2e-3)
-        assert np.mean(found.argmax(-1) == wanted.argmax(-1)) >= 0.999
+        np.testing.assert_allclose(actual, expected, atol=2e-3)
+        assert np.mean(actual.argmax(-1) == expected.argmax(-1)) >= 0.999
         return
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(actual, expected)
     for key, state in stream.state.items():
         np.testing.assert_array_equal(state, states[key])
 
@@ -79,8 +79,8 @@ def test_a_million_steps_drift_nowhere(tmp_path):
     streams, steps = 8, 125_000
     program, reference = opened(KWS, tmp_path), Stepper(KWS, "float32")
     xs = np.random.default_rng(5).standard_normal((streams, steps, KWS.inputs)).astype(np.float32)
-    wanted, _ = reference.run(xs)
-    for frames_of_one, answers in zip(xs, wanted, strict=True):
+    expected, _ = reference.run(xs)
+    for frames_of_one, answers in zip(xs, expected, strict=True):
         error = np.abs(program.stream().run(frames_of_one) - answers)
         assert error.max() < 5e-6
         assert error[-1000:].max() < 2 * error[:1000].max() + 1e-6
@@ -90,8 +90,8 @@ def test_a_million_steps_drift_nowhere(tmp_path):
 def test_int8_gives_the_bits_of_numpy_for_a_hundred_thousand_steps(tmp_path):
     graph = quantize(keyword_spotter(24, 10, 5))
     xs = frames(graph, 100_000)
-    wanted, _ = Stepper(graph, "float32").run(xs)
-    np.testing.assert_array_equal(opened(graph, tmp_path).stream().run(xs), wanted)
+    expected, _ = Stepper(graph, "float32").run(xs)
+    np.testing.assert_array_equal(opened(graph, tmp_path).stream().run(xs), expected)
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -109,18 +109,18 @@ def test_a_library_is_compiled_for_a_board(board, tmp_path):
             edgernn.open(tmp_path / "m.so")
     else:
         xs = frames(KWS, 20)
-        found = edgernn.open(tmp_path / "m.so").stream().run(xs)
-        np.testing.assert_allclose(found, Stepper(KWS).run(xs)[0], atol=2e-6)
+        actual = edgernn.open(tmp_path / "m.so").stream().run(xs)
+        np.testing.assert_allclose(actual, Stepper(KWS).run(xs)[0], atol=2e-6)
 
 
 def test_a_board_is_compiled_for_where_no_home_is_set(monkeypatch):
-    wanted = render_for(KWS, "raspberrypi4")
+    expected = render_for(KWS, "raspberrypi4")
     monkeypatch.delenv("HOME", raising=False)
-    assert render_for(KWS, "raspberrypi4") == wanted
+    assert render_for(KWS, "raspberrypi4") == expected
 
 
 def render_for(graph, board):
-    return render(graph, "m.so", place("m.so", device=board))
+    return render(graph, "m.so", destination_of("m.so", device=board))
 
 
 def test_the_same_graph_and_compiler_give_the_same_bytes():
@@ -133,8 +133,8 @@ def test_without_a_system_compiler_zig_is_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "ziglang" in compiler.for_this_machine(isa.LEVELS[isa.best()]).command
     xs = frames(KWS, 20)
-    found = opened(quantize(KWS), tmp_path).stream().run(xs)
-    np.testing.assert_array_equal(found, Stepper(quantize(KWS), "float32").run(xs)[0])
+    actual = opened(quantize(KWS), tmp_path).stream().run(xs)
+    np.testing.assert_array_equal(actual, Stepper(quantize(KWS), "float32").run(xs)[0])
 
 
 def test_no_compiler_is_said(tmp_path, monkeypatch):
@@ -173,14 +173,14 @@ def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkey
     from edgernn_export.targets.c import target
 
     self_test, other = target.self_test, target.text(np.full(16, 0.25, np.float32))
-    monkeypatch.setattr(target, "golden", lambda *given: self_test(*given) | {"golden_y": other})
+    monkeypatch.setattr(target, "self_test", lambda *arguments: self_test(*arguments) | {"golden_y": other})
     (first, *_), _ = Stepper(KWS, "float32").run(np.abs(random_frames(KWS.inputs, 0, STEPS, seed=1)))
     shown = f"{first[0]:.9g}"[:6]
     at = rf"at frame 0 y\[0\] is {shown}\d*, and 0.25 was expected: they are {abs(first[0] - 0.25):.2g}\d* apart"
     with pytest.raises(ParityError, match=rf"fails its own test on this machine: {at}, and may be \S+; export it"):
         export(KWS, tmp_path / "m.so")
     assert list(tmp_path.iterdir()) == []
-    for file, data in library.render(KWS, "m", place("m.so")).items():
+    for file, data in library.render(KWS, "m", destination_of("m.so")).items():
         (tmp_path / file).write_bytes(data)
     done = subprocess.run([sys.executable, tmp_path / "m_stream.py"], capture_output=True, text=True, check=False)
     assert re.search(rf"frame 0, element 0: {shown}\d*, expected 0.25, at most \S+ apart", done.stderr)
@@ -206,9 +206,9 @@ def test_large_weights_are_given_room_for_where_a_curve_ends(seed):
     assert np.abs(compiled.run(xs)[0] - reference.run(xs)[0]).max() <= room
     bounds, states = Bounds(graph, "native"), reference.initial_state()
     for x in xs:
-        wanted, after = reference.step(x, states)
-        found, _ = compiled.step(x, states)
-        assert np.abs(found - wanted).max() <= bounds.of(x, states, {"y": wanted, **after})["y"]
+        expected, after = reference.step(x, states)
+        actual, _ = compiled.step(x, states)
+        assert np.abs(actual - expected).max() <= bounds.of(x, states, {"y": expected, **after})["y"]
         states = after
 
 
@@ -253,12 +253,12 @@ for answer in whole:
 """
 
 
-def bare(folder, *arguments, said=""):
+def bare(folder, *arguments, text=""):
     """A Python without any package, in this folder."""
     return subprocess.run(
         [sys.executable, "-S", "-W", "error", *arguments],
         cwd=folder,
-        input=said,
+        input=text,
         capture_output=True,
         text=True,
         check=False,
@@ -271,14 +271,14 @@ def test_the_loader_needs_nothing_but_python(scheme, tmp_path):
     export(graph, tmp_path / "my-model.so")
     xs = frames(graph, 12)
     lines = "\n".join(",".join(map(str, x.tolist())) for x in xs)
-    wanted = edgernn.open(tmp_path / "my-model.so").stream().run(xs)
-    done = bare(tmp_path, "-c", LOADED, said=lines)
+    expected = edgernn.open(tmp_path / "my-model.so").stream().run(xs)
+    done = bare(tmp_path, "-c", LOADED, text=lines)
     assert done.returncode == 0, done.stderr
     assert "frame 0 must not enter the state (not finite, or beyond" in done.stderr
     assert "frame 0 has 1 numbers; expected 10" in done.stderr
-    np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines()).astype(np.float32), wanted)
-    piped = bare(tmp_path, "my_model_stream.py", said=lines)
-    np.testing.assert_array_equal(np.loadtxt(piped.stdout.splitlines(), delimiter=",").astype(np.float32), wanted)
+    np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines()).astype(np.float32), expected)
+    piped = bare(tmp_path, "my_model_stream.py", text=lines)
+    np.testing.assert_array_equal(np.loadtxt(piped.stdout.splitlines(), delimiter=",").astype(np.float32), expected)
 
 
 GIVEN_BACK = """
@@ -324,10 +324,10 @@ def test_the_loader_takes_symbols_for_an_embedding(tmp_path):
     graph = GRAPHS["Embedding"]
     export(graph, tmp_path / "m.so")
     xs = frames(graph, 8)
-    done = bare(tmp_path, "m_stream.py", said="\n".join(str(x[0]) for x in xs))
-    wanted = edgernn.open(tmp_path / "m.so").stream().run(xs)
-    np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines(), delimiter=",").astype(np.float32), wanted)
-    refused = bare(tmp_path, "m_stream.py", said="9")
+    done = bare(tmp_path, "m_stream.py", text="\n".join(str(x[0]) for x in xs))
+    expected = edgernn.open(tmp_path / "m.so").stream().run(xs)
+    np.testing.assert_array_equal(np.loadtxt(done.stdout.splitlines(), delimiter=",").astype(np.float32), expected)
+    refused = bare(tmp_path, "m_stream.py", text="9")
     assert refused.stderr.startswith("Error: line 1: frame 0 must not enter the state (an index outside the table)")
 
 
@@ -338,7 +338,7 @@ def test_the_loader_tells_the_line_that_is_wrong_and_no_traceback(tmp_path):
         ("a,b", "could not convert string to float: 'a'"),
         ("1,2", "frame 0 has 2 numbers; expected 10"),
     ):
-        done = bare(tmp_path, "m_stream.py", said=f"{good}\n\n{bad}\n{good}\n")
+        done = bare(tmp_path, "m_stream.py", text=f"{good}\n\n{bad}\n{good}\n")
         assert (done.returncode, done.stderr) == (1, f"Error: line 3: {meant}\n")
         assert len(done.stdout.splitlines()) == 1
 
@@ -350,9 +350,9 @@ def test_the_loader_refuses_another_library(tmp_path):
     (tmp_path / "m.so").write_bytes(data)
     assert "is not the library that this file was written for" in bare(tmp_path, "m_stream.py").stderr
     (tmp_path / "m.so").unlink()
-    said = bare(tmp_path, "m_stream.py").stderr
-    assert said.startswith("Error: ")
-    assert "No such file" in said
+    message = bare(tmp_path, "m_stream.py").stderr
+    assert message.startswith("Error: ")
+    assert "No such file" in message
 
 
 def test_the_loader_refuses_another_processor(tmp_path):
@@ -364,8 +364,8 @@ def test_the_loader_refuses_another_processor(tmp_path):
 def test_a_frame_may_be_any_buffer_of_the_right_kind(tmp_path):
     stream = opened(KWS, tmp_path).stream()
     x = frames(KWS, 1)[0]
-    wanted = stream.step(x)
-    np.testing.assert_array_equal(stream.reset().step(array("f", x)), wanted)
+    expected = stream.step(x)
+    np.testing.assert_array_equal(stream.reset().step(array("f", x)), expected)
 
 
 def test_libraries_written_one_after_another_are_each_their_own(tmp_path):
@@ -374,8 +374,8 @@ def test_libraries_written_one_after_another_are_each_their_own(tmp_path):
         export(GRAPHS[name], tmp_path / "m.so")
         edgernn.save(GRAPHS[name], tmp_path / "m.rnn")
         xs = frames(GRAPHS[name], 5)
-        found, wanted = (edgernn.open(tmp_path / f"m.{suffix}").stream().run(xs) for suffix in ("so", "rnn"))
-        np.testing.assert_allclose(found, wanted, atol=1e-6)
+        actual, expected = (edgernn.open(tmp_path / f"m.{suffix}").stream().run(xs) for suffix in ("so", "rnn"))
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def test_a_block_stops_at_the_frame_that_is_refused(tmp_path):
@@ -450,12 +450,12 @@ def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path
 
     xs = frames(KWS, 5)
     program = opened(KWS, tmp_path)
-    wanted, quick = program.stream().run(xs), program.stream()
+    expected, quick = program.stream().run(xs), program.stream()
     assert type(quick._run).__name__ == "builtin_function_or_method"
     monkeypatch.setattr(program.engine.library, "edgernn_in_python", lambda: 0)
     slow = program.stream()
     assert isinstance(slow._run, native.partial)
-    for x, y in zip(xs, wanted, strict=True):
+    for x, y in zip(xs, expected, strict=True):
         np.testing.assert_array_equal(slow.step(x), y)
         np.testing.assert_array_equal(quick.step(x), y)
     for stream in (slow, quick):

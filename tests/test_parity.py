@@ -9,6 +9,7 @@ import pytest
 
 import edgernn
 from edgernn.cells import Dense, Scale
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import ParityError
 from edgernn.interpreters.numpy import NumpyOps, Stepper, random_frames
 from edgernn.model.cell import CELLS, cell
@@ -17,15 +18,14 @@ from edgernn.model.graph import Graph, Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import trace
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
-from edgernn_export.targets import PROVED_BY, TARGETS
+from edgernn_export.targets import TARGETS
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 STEPS = 64
 FREE_RUNNING = 2e-5  # float32 against float64 after STEPS steps, values near 1
-SUFFIXES = sorted(BACKENDS)
+SUFFIXES = suffixes()
 
 
 def written(graph: Graph, path, runtime: str | None = None) -> edgernn.Program:
@@ -60,7 +60,7 @@ def test_every_word_is_in_the_matrix():
 
 
 def test_every_target_has_a_backend():
-    assert {PROVED_BY.get(suffix, suffix) for suffix in TARGETS} == set(BACKENDS) - {".rnn"}
+    assert {target.proved_by or suffix for suffix, target in TARGETS.items()} == set(suffixes()) - {".rnn"}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -138,7 +138,7 @@ def test_batches_come_free():
         np.testing.assert_allclose(one, Stepper(graph).run(alone)[0], atol=1e-12)
 
 
-@pytest.mark.parametrize("suffix", sorted(set(TARGETS) & set(BACKENDS)))
+@pytest.mark.parametrize("suffix", sorted(set(TARGETS) & set(suffixes())))
 def test_a_program_that_computes_something_else_is_not_kept(suffix, tmp_path):
     graph = keyword_spotter()
     other = Graph((graph.layers[0], Layer("out", type(graph.layers[1].cell)(t(4, 16), t(4)))), graph.inputs)
@@ -147,7 +147,7 @@ def test_a_program_that_computes_something_else_is_not_kept(suffix, tmp_path):
         prove(other, edgernn.open(tmp_path / f"m{suffix}"))
 
 
-@pytest.mark.parametrize("suffix", sorted(set(TARGETS) & set(BACKENDS)))
+@pytest.mark.parametrize("suffix", sorted(set(TARGETS) & set(suffixes())))
 def test_an_answer_near_nothing_that_is_left_of_large_terms_is_kept(suffix, tmp_path):
     """Of ten thousand less ten thousand the last digits remain, and each runtime has its own."""
     gru, _ = keyword_spotter().layers
@@ -161,30 +161,30 @@ def test_an_answer_near_nothing_that_is_left_of_large_terms_is_kept(suffix, tmp_
 class Broken:
     """A bound step of numpy with something done to it."""
 
-    guards = False
+    guards, run, float_step = False, None, None
 
     def __init__(self, bound, harm):
         self.bound, self.harm = bound, harm
         self.x, self.y = bound.x, bound.y
 
     def step(self):
-        before = tuple(state.copy() for state in self.bound.read())
+        before = tuple(state.copy() for state in self.bound.get_states())
         self.bound.step()
         self.harm(self.bound, before)
 
-    def read(self):
-        return self.bound.read()
+    def get_states(self):
+        return self.bound.get_states()
 
-    def write(self, states):
-        self.bound.write(states)
+    def set_states(self, states):
+        self.bound.set_states(states)
 
 
 def forgets(bound, before):
-    bound.write(before)
+    bound.set_states(before)
 
 
 def drifts(bound, _before):
-    bound.write(tuple(state + np.float32(1e-4) for state in bound.read()))
+    bound.set_states(tuple(state + np.float32(1e-4) for state in bound.get_states()))
 
 
 def errs(bound, _before):

@@ -16,31 +16,31 @@ from test_parity import FREE_RUNNING, Broken, forgets, written
 
 import edgernn
 from edgernn.cells import Activation, Dense
-from edgernn.device.board import RUNTIMES
+from edgernn.device.runtimes import RUNTIMES, named, running
 from edgernn.errors import ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, translate
-from edgernn_export.proof.floats import ROUNDED, prove
-from edgernn_export.targets.destination import NATIVE, Place, place
+from edgernn_export.proof.floats import prove
+from edgernn_export.targets.destination import Destination, destination_of
 from edgernn_export.targets.naming import WEIGHTS
 from zoo import GRAPHS, frames, keyword_spotter
 
 STEPS = 64
-PLACES = [*((suffix, runtime) for suffix, runtimes in RUNTIMES.items() for runtime in runtimes), (".so", NATIVE)]
+PLACES = [(runtime.suffix, name) for name, runtime in RUNTIMES.items()]
 SMALLER = [name for name, graph in GRAPHS.items() if quantize(graph).precision == DYNAMIC]  # graphs with a matrix
 KWS = keyword_spotter()
 INT8 = quantize(KWS)
+TFLITE = [runtime.name for runtime in running(".tflite")]
 
 every_place = pytest.mark.parametrize(("suffix", "runtime"), PLACES)
 every_scheme = pytest.mark.parametrize("scheme", WEIGHTS)
 
 
 def render(graph, suffix, runtime=None):
-    return translate.render(graph, f"m{suffix}", place(f"m{suffix}", runtime))[f"m{suffix}"]
+    return translate.render(graph, f"m{suffix}", destination_of(f"m{suffix}", runtime))[f"m{suffix}"]
 
 
 @every_place
@@ -62,11 +62,6 @@ def test_target_replays_the_reference(name, scheme, suffix, runtime, tmp_path):
     np.testing.assert_allclose(actual, expected, atol=FREE_RUNNING, rtol=FREE_RUNNING)
     for key, state in stream.state.items():
         np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
-
-
-def test_every_runtime_has_its_place_and_its_tolerance():
-    assert {suffix for suffix, _ in PLACES} == set(BACKENDS)
-    assert {runtime for _, runtime in PLACES} == set(ROUNDED)
 
 
 @every_place
@@ -102,7 +97,7 @@ def litert(data, kind):
     return interpreter.get_signature_runner("step")
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES[".tflite"])
+@pytest.mark.parametrize("runtime", TFLITE)
 def test_symmetric_kernels_give_numpys_integers(runtime):
     """LiteRT without its delegate rounds as numpy does: so both forms hold the right numbers, to the last digit."""
     data = render(INT8, ".tflite", runtime)
@@ -111,7 +106,7 @@ def test_symmetric_kernels_give_numpys_integers(runtime):
         np.testing.assert_allclose(plain(**feed)["gru.h.out"][0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES[".tflite"])
+@pytest.mark.parametrize("runtime", TFLITE)
 def test_two_runtimes_that_round_alike_agree(runtime):
     """ONNX Runtime and LiteRT's delegate share no code, but the rule for steps and zeros."""
     data = render(INT8, ".tflite", runtime)
@@ -299,7 +294,7 @@ def test_a_runtime_that_does_not_run_the_file_is_refused(name, runtime, words, t
 
 
 def test_the_usual_runtime_is_the_first():
-    assert place("m.tflite") == Place("ai-edge-litert")
+    assert destination_of("m.tflite") == Destination(named("ai-edge-litert"))
     assert (
         render(INT8, ".tflite")
         == render(INT8, ".tflite", "ai-edge-litert")

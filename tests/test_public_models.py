@@ -9,13 +9,13 @@ from torch import nn
 
 import edgernn
 from edgernn.cells import Dense, Gru
+from edgernn.device.runtimes import suffixes
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export, from_torch
 
 ERROR = 1e-5
-SUFFIXES = sorted(BACKENDS)
+SUFFIXES = suffixes()
 PEDALS = (
     "gru4_ts9_pytorch",
     "gru8_ts9_pytorch",

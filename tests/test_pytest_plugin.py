@@ -280,7 +280,7 @@ def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
         ({"period": "5ms", "percentile": 100}, "the percentile is 100"),
         ({"percentile": 90}, "the latency_budget has no period; write period='10ms'"),
         ({"board": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
-        ({"rate": "vidio"}, "has no use 'vidio'; did you mean 'audio'"),
+        ({"rate": "vidio"}, "has no rate 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
     ],
 )

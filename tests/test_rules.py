@@ -20,7 +20,7 @@ MUTANTS = {
     "one target in another": ("export/edgernn_export/targets/c/pack.py", "import edgernn_export.targets.onnx.sums"),
     "the schema of TFLite in ONNX": ("export/edgernn_export/targets/onnx/sums.py", "import ai_edge_litert"),
     "click in the runtime": ("edgernn/runtime/guard.py", "import click"),
-    "matplotlib in latency": ("edgernn/latency/result.py", "import matplotlib"),
+    "matplotlib in latency": ("edgernn/latency/report.py", "import matplotlib"),
     "a circle in train": ("edgernn/train/data/split.py", "import edgernn.train.run"),
     "a lower floor in a higher one": ("edgernn/files/arrays.py", "import edgernn.runtime.program"),
     "one cell in another": ("edgernn/cells/gru.py", "import edgernn.cells.lstm"),

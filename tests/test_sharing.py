@@ -14,9 +14,9 @@ import pytest
 import edgernn
 from edgernn import Budget, Monitor, Stage, Window
 from edgernn.cells import RunningMean
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.model.graph import Graph, Layer
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS
 
@@ -26,7 +26,7 @@ X = np.arange(1, 7, dtype=np.float32)
 BUDGET = Budget(period_us=1000, deadline_us=100)
 
 
-@pytest.fixture(scope="module", params=sorted(BACKENDS))
+@pytest.fixture(scope="module", params=suffixes())
 def program(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("shared") / f"m{request.param}"
     edgernn.save(COUNTS, path) if request.param == ".rnn" else export(COUNTS, path)

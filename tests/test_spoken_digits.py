@@ -10,13 +10,12 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 import edgernn
 import spoken
-from edgernn.device.board import RUNTIMES
+from edgernn.device.runtimes import RUNTIMES, suffixes
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import METHODS, calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends import tflite
-from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
@@ -105,7 +104,7 @@ def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
     answers = np.array([scores[-1].argmax() for scores in wanted])
     accuracy = float((answers == test.digits).mean())
     worst = {}
-    for suffix in BACKENDS:
+    for suffix in suffixes():
         path = tmp_path / f"digits{suffix}"
         edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
         stream = edgernn.open(path).stream()
@@ -154,22 +153,21 @@ def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
     quality, smaller = QUALITY[scheme], quantize(graph, scheme)
     exact = heard(graph, tmp_path / "exact.rnn", None, test)
     defined = heard(smaller, tmp_path / "defined.rnn", None, test)
-    for suffix, runtimes in {**RUNTIMES, ".so": ("native",)}.items():
-        for runtime in runtimes:
-            found = heard(smaller, tmp_path / f"digits{suffix}", runtime, test)
-            accuracy = found.accuracy(test.digits)
-            change = accuracy - exact.accuracy(test.digits)
-            print(
-                f"\n{scheme:22} {runtime:15} accuracy {accuracy:.4f} ({change:+.4f}); against float "
-                f"{found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB; against numpy "
-                f"{found.equal(defined):.4f} equal, {found.snr_db(defined):.1f} dB",
-                end="",
-            )
-            assert abs(change) <= quality.change
-            assert found.equal(exact) >= quality.equal
-            assert found.snr_db(exact) >= quality.snr_db
-            assert found.equal(defined) >= quality.equal_numpy
-            assert found.snr_db(defined) >= quality.snr_db_numpy
+    for name, runtime in RUNTIMES.items():
+        found = heard(smaller, tmp_path / f"digits{runtime.suffix}", name, test)
+        accuracy = found.accuracy(test.digits)
+        change = accuracy - exact.accuracy(test.digits)
+        print(
+            f"\n{scheme:22} {name:15} accuracy {accuracy:.4f} ({change:+.4f}); against float "
+            f"{found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB; against numpy "
+            f"{found.equal(defined):.4f} equal, {found.snr_db(defined):.1f} dB",
+            end="",
+        )
+        assert abs(change) <= quality.change
+        assert found.equal(exact) >= quality.equal
+        assert found.snr_db(exact) >= quality.snr_db
+        assert found.equal(defined) >= quality.equal_numpy
+        assert found.snr_db(defined) >= quality.snr_db_numpy
 
 
 @dataclass(frozen=True)

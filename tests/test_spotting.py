@@ -7,11 +7,11 @@ from scipy.signal import welch
 
 import edgernn
 from edgernn.cells import Dense, LogMagnitude
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.keyword import Keyword, Trigger
-from edgernn.runtime.program import BACKENDS
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.background import SILENCE, drawn, noise
 from edgernn.train.data.wav import samples
@@ -146,7 +146,7 @@ def listener() -> Graph:
     return Graph(layers, HOP, period_ms=10.0, labels=("loud", "soft", SILENCE))
 
 
-@pytest.mark.parametrize("suffix", BACKENDS)
+@pytest.mark.parametrize("suffix", suffixes())
 def test_the_curve_counts_what_a_device_raises(suffix, tmp_path):
     """Every count of the curve, by a detector that steps through the same recording on every runtime."""
     edgernn.save(listener(), tmp_path / "m.rnn")

@@ -44,7 +44,7 @@ from edgernn_export.targets.c.emitter import kind
 from edgernn_export.targets.c.fusion import grouped, spread
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.destination import place
+from edgernn_export.targets.destination import destination_of
 from ways import EVERY_WAY, WAYS, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
@@ -131,7 +131,7 @@ def compiled(graph, folder):
 
 
 def written(graph, stem, folder):
-    for file, data in render(graph, stem, place(f"{stem}.c")).items():
+    for file, data in render(graph, stem, destination_of(f"{stem}.c")).items():
         (folder / file).write_bytes(data)
 
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 import test_static
-from test_door import HALF
+from test_float_io import HALF
 from test_precisions import altered, rows, scaled
 from test_static import STATICS, every_scheme
 
@@ -18,7 +18,7 @@ from edgernn.model.tensor import STATIC, Tensor
 from edgernn.runtime.float_io import integers, numbers
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
-from edgernn_export.proof.integers import within
+from edgernn_export.proof.integers import frames_in_range
 from zoo import GRAPHS, apart, frames, keyword_spotter, t
 
 KWS = keyword_spotter()
@@ -48,7 +48,7 @@ def test_a_step_is_the_definition_within_its_slack(name, scheme, suffix, tmp_pat
     graph = quantized(name, scheme)
     program = exported(graph, tmp_path / f"m{suffix}")
     assert program.manifest.precision == scheme
-    xs = within(graph, 24)
+    xs = frames_in_range(graph, 24)
     wanted, states = IntegerStepper(graph).run(xs)
     stream = program.stream()
     found = stream.run(xs)

@@ -22,8 +22,8 @@ from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends.onnxruntime import CONFIG
 from edgernn.runtime.float_io import integers
 from edgernn_export import export
-from edgernn_export.proof.integers import errs
-from edgernn_export.targets.destination import place
+from edgernn_export.proof.integers import error_steps
+from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.integers import DTYPES
 from edgernn_export.targets.onnx.step import TYPES, step
@@ -83,7 +83,7 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
     graph = quantized(name, scheme)
     stepper, planned = IntegerStepper(graph), plan(graph, tuple(SCHEMES))
     static, said, states = stepper.plan, planned.manifest, stepper.initial_state()
-    data = serialized(cut(planned, static), planned.manifest)
+    data = serialized(cut(planned, static), planned.manifest_json)
     sessions = [session(data, options) for options in OPTIONS.values()]
     asked = {given.name for given in sessions[0].get_inputs()}
     for x in frames(graph, 6, seed=9) * (1 if graph.vocabulary_size else 2):
@@ -106,7 +106,7 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
                     if op.name == "split" and f"{planned.names[ref.name]}.made" not in found:
                         continue
                     off = np.abs(found[f"{planned.names[ref.name]}.made"][0] - values[ref.name])
-                    assert off.max() <= errs(op, static), op
+                    assert off.max() <= error_steps(op, static), op
         _, states = stepper.step(x, states)
 
 
@@ -118,11 +118,11 @@ def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
 def test_the_onnx_standard_itself_computes_the_same(name, scheme):
     """In the standard's own reference implementation, which shares no kernel with ONNX Runtime."""
     graph = quantized(name, scheme)
-    data, random = render(graph, "m", place("m.onnx"))["m.onnx"], np.random.default_rng(3)
+    data, random = render(graph, "m", destination_of("m.onnx"))["m.onnx"], np.random.default_rng(3)
     model = onnx.load_from_string(data)
     model.opset_import[0].version = OPSET_OF_16_BITS  # it has no older form of the operators, which mean the same
     evaluate, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
-    said = plan(graph, tuple(SCHEMES)).said
+    said = plan(graph, tuple(SCHEMES)).manifest
     for x in frames(graph, 8):
         given = {"x": x if graph.vocabulary_size else integers(said, "x", x)[None]}
         for state, width in said.states.items():
@@ -148,13 +148,13 @@ def test_the_onnx_standard_itself_computes_the_same(name, scheme):
 def test_a_file_needs_no_newer_runtime_than_its_integers_do(name, scheme, opset):
     """An LSTM carries 16 bits in either scheme."""
     graph = quantize(KWS) if scheme == DYNAMIC else quantized(name, scheme)
-    model = onnx.load_from_string(render(graph, "m", place("m.onnx"))["m.onnx"])
+    model = onnx.load_from_string(render(graph, "m", destination_of("m.onnx"))["m.onnx"])
     assert [each.version for each in model.opset_import] == [opset]
 
 
 def kinds(graph, options, tmp_path):
     """The operators that ONNX Runtime runs, and how many of each."""
-    session(render(graph, "m", place("m.onnx"))["m.onnx"], options, tmp_path / "seen.onnx")
+    session(render(graph, "m", destination_of("m.onnx"))["m.onnx"], options, tmp_path / "seen.onnx")
     return Counter(node.op_type for node in onnx.load(tmp_path / "seen.onnx").graph.node)
 
 
@@ -181,7 +181,7 @@ def test_parts_become_float_once_as_a_whole(tmp_path):
 def test_weights_become_float_once_and_not_at_every_step(tmp_path):
     graph = quantized("kws", "static_wi8_ai8")
     affines = [op for op in IntegerStepper(graph).trace.operations if op.name == "affine"]
-    written = onnx.load_from_string(render(graph, "m", place("m.onnx"))["m.onnx"]).graph.node
+    written = onnx.load_from_string(render(graph, "m", destination_of("m.onnx"))["m.onnx"]).graph.node
     all_of_them = sum(node.op_type == "DequantizeLinear" for node in written)
     left = kinds(graph, OPTIONS["as edgernn opens it"], tmp_path)["DequantizeLinear"]
     assert all_of_them - left == sum(1 + (op.args[2] is not None) for op in affines)

@@ -17,7 +17,7 @@ from edgernn.model.tensor import SCHEMES
 from edgernn.model.trace import replay
 from edgernn.passes.rounding import rounded
 from edgernn_export import export
-from edgernn_export.targets.destination import place
+from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
@@ -41,7 +41,7 @@ FEW = (
 
 
 def rendered(graph, runtime=None):
-    return render(graph, "m", place("m.tflite", runtime))["m.tflite"]
+    return render(graph, "m", destination_of("m.tflite", runtime))["m.tflite"]
 
 
 def interpreter(data, kernels):
@@ -58,7 +58,7 @@ def interpreter(data, kernels):
 def alone(op, planned, plan_of_integers):
     """A model of one word, from the integers that it reads to those that it makes."""
     flat = Flat()
-    operations = TfliteIntegerOps(planned, flat, place("m.tflite"), plan_of_integers)
+    operations = TfliteIntegerOps(planned, flat, destination_of("m.tflite"), plan_of_integers)
     operations.names = {name: name for name in operations.names}
     operations.held |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
     ins = dict.fromkeys(ref.name for ref in op.inputs)

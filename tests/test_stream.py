@@ -9,15 +9,15 @@ from hypothesis import given, settings, strategies as st
 
 import edgernn
 from edgernn.cells import Rnn
+from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, StateError, UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.runtime.backends import onnxruntime as ort_backend, tflite as tflite_backend
-from edgernn.runtime.program import BACKENDS
 from edgernn_export import export
 from zoo import GRAPHS, frames, keyword_spotter, t
 
-SUFFIXES = sorted(BACKENDS)
+SUFFIXES = suffixes()
 KWS = keyword_spotter()
 XS = frames(KWS, 30)
 
@@ -25,7 +25,7 @@ XS = frames(KWS, 30)
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
-    made = {}
+    opened = {}
     for name, graph in {
         "kws": KWS,
         "symbols": GRAPHS["Embedding"],
@@ -35,8 +35,8 @@ def programs(tmp_path_factory):
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
             edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
-            made[name, suffix] = edgernn.open(path)
-    return made
+            opened[name, suffix] = edgernn.open(path)
+    return opened
 
 
 @pytest.fixture(params=SUFFIXES)
@@ -53,17 +53,17 @@ def test_a_saved_state_resumes_bit_for_bit(program):
     stream = program.stream()
     stream.run(XS[:10])
     saved = stream.state
-    wanted = stream.run(XS[10:])
+    expected = stream.run(XS[10:])
     other = program.stream()
     other.run(XS[5:8])
     other.state = saved
-    np.testing.assert_array_equal(other.run(XS[10:]), wanted)
+    np.testing.assert_array_equal(other.run(XS[10:]), expected)
 
 
 def test_reset_is_a_fresh_start(program):
     stream = program.stream()
-    wanted = stream.run(XS)
-    np.testing.assert_array_equal(stream.reset().run(XS), wanted)
+    expected = stream.run(XS)
+    np.testing.assert_array_equal(stream.reset().run(XS), expected)
 
 
 def test_reset_restores_the_learned_rest(programs, suffix):
@@ -89,9 +89,9 @@ def test_the_state_is_a_copy(program):
 def test_a_result_is_the_callers_own(program):
     stream = program.stream()
     first = stream.step(XS[0])
-    kept = first.copy()
+    copy = first.copy()
     stream.step(XS[1])
-    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(first, copy)
     out = np.empty(4, np.float32)
     assert stream.step(XS[2], out) is out
     assert (first.dtype, first.shape) == (np.float32, (4,))
@@ -112,20 +112,20 @@ def test_streams_keep_to_themselves(program):
 
 
 def test_streams_run_on_their_own_threads(program):
-    wanted = [program.stream().run(np.roll(XS, i, 0)) for i in range(4)]
-    found = [None] * 4
+    expected = [program.stream().run(np.roll(XS, i, 0)) for i in range(4)]
+    actual = [None] * 4
 
     def work(i):
         stream = program.stream()
         for _ in range(20):
-            found[i] = stream.reset().run(np.roll(XS, i, 0))
+            actual[i] = stream.reset().run(np.roll(XS, i, 0))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -174,10 +174,10 @@ def test_frames_up_to_the_limit_enter_and_what_they_leave_is_finite(programs, su
     assert np.isfinite(answers).all()
     assert all(np.isfinite(state).all() for state in stream.state.values())
     saved, usual = stream.state, np.zeros((3, inputs), np.float32)
-    wanted = stream.run(usual)
-    assert np.isfinite(wanted).all()
+    expected = stream.run(usual)
+    assert np.isfinite(expected).all()
     stream.state = saved  # whatever a limit leaves may be given back
-    np.testing.assert_array_equal(stream.run(usual), wanted)
+    np.testing.assert_array_equal(stream.run(usual), expected)
 
 
 @pytest.mark.parametrize("name", ["kws", "stack"])
@@ -255,8 +255,8 @@ WRONG_FRAMES = {
 
 @pytest.mark.parametrize("name", WRONG_FRAMES)
 def test_a_frame_of_the_wrong_kind_is_refused(program, name):
-    frame, words = WRONG_FRAMES[name]
-    with pytest.raises(FrameError, match=words):
+    frame, message = WRONG_FRAMES[name]
+    with pytest.raises(FrameError, match=message):
         program.stream().step(frame)
 
 
@@ -293,12 +293,12 @@ def test_a_block_of_the_wrong_shape_is_refused(program):
 
 
 def test_frames_may_lie_anyhow_in_memory(program):
-    wanted = program.stream().run(XS)
+    expected = program.stream().run(XS)
     fortran = np.asfortranarray(XS)
-    np.testing.assert_array_equal(program.stream().run(fortran), wanted)
+    np.testing.assert_array_equal(program.stream().run(fortran), expected)
     read_only = XS.copy()
     read_only.setflags(write=False)
-    np.testing.assert_array_equal(program.stream().run(read_only), wanted)
+    np.testing.assert_array_equal(program.stream().run(read_only), expected)
 
 
 def test_a_subclass_of_array_is_an_array(program):
@@ -383,7 +383,7 @@ def test_an_unstable_model_runs_as_far_as_numbers_go(tmp_path):
 
 
 def test_a_package_without_the_inner_call_is_called_by_its_own_method():
-    told = []
-    ort_backend._call(SimpleNamespace(run_with_iobinding=told.append), "a binding")()
-    tflite_backend._call(SimpleNamespace(invoke=lambda: told.append("invoked")))()
-    assert told == ["a binding", "invoked"]
+    calls = []
+    ort_backend._call(SimpleNamespace(run_with_iobinding=calls.append), "a binding")()
+    tflite_backend._call(SimpleNamespace(invoke=lambda: calls.append("invoked")))()
+    assert calls == ["a binding", "invoked"]

@@ -15,6 +15,7 @@ from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Dense
 from edgernn.commands.tune import _text
 from edgernn.device import board
+from edgernn.device.runtimes import RUNTIMES, named
 from edgernn.errors import FileError, FrameError, MissingExtraError, UsageError
 from edgernn.latency import estimate
 from edgernn.latency.steps import BLOCK, ROUNDS, STEPS_PER_ROUND
@@ -23,7 +24,7 @@ from edgernn.model.tensor import DYNAMIC, FOUR_BITS, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
-from edgernn.train.compare.race import RUNTIMES
+from edgernn.train.compare.race import raced
 from edgernn.train.data.reader import read
 from edgernn.train.evaluate.metrics import answers as as_judged, evaluate as evaluated
 from edgernn.train.loop.task import Task
@@ -123,13 +124,13 @@ def told(tmp_path_factory):
 def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
     found, folder, _ = told
     assert {(each.scheme, each.runtime) for each in found.candidates} == {
-        (scheme, runtime) for scheme in ("fp32", DYNAMIC, FOUR_BITS) for runtime in RUNTIMES
+        (scheme, runtime) for scheme in ("fp32", DYNAMIC, FOUR_BITS) for runtime in raced()
     }
     assert not found.left_out
     wanted = edgernn.open(_exported(KWS, tmp_path / "whole.onnx")).stream().run(FRAMES[100:]).argmax(-1)
     for each in found.candidates:
         graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
-        path = _exported(graph, tmp_path / f"m{RUNTIMES[each.runtime]}")
+        path = _exported(graph, tmp_path / f"m{raced()[each.runtime].suffix}")
         same = edgernn.open(path).stream().run(FRAMES[100:]).argmax(-1) == wanted
         assert each.metric == pytest.approx(same.mean())
         assert each.drop == pytest.approx(100 - 100 * same.mean())
@@ -154,9 +155,9 @@ def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_p
     found = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
     said = {each.runtime: each.metric for each in found.candidates}
     assert said["compiled"] != said["LiteRT"]  # which rounds in its own way
-    for runtime, suffix in RUNTIMES.items():
-        path = _exported(quantize(KWS), tmp_path / f"m{suffix}")
-        assert said[runtime] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
+    for title, runtime in raced().items():
+        path = _exported(quantize(KWS), tmp_path / f"m{runtime.suffix}")
+        assert said[title] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
 
 
 def _exported(graph, path):
@@ -167,7 +168,7 @@ def _exported(graph, path):
 def test_the_winner_is_what_is_written(told, tmp_path):
     found, *_ = told
     made = files(found, str(tmp_path / "best"))
-    suffix = RUNTIMES[found.best.runtime]
+    suffix = raced()[found.best.runtime].suffix
     assert (
         found.best.bytes == min(each.bytes for each in found.candidates) == len(made[str(tmp_path / f"best{suffix}")])
     )
@@ -212,7 +213,9 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
         return render(graph, name)
 
     monkeypatch.setattr(keeping, "render", absent)
-    monkeypatch.setattr(making, "RUNTIMES", {"ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
+    monkeypatch.setattr(
+        making, "raced", lambda: {each.title: each for each in map(named, ("onnxruntime", "ai-edge-litert"))}
+    )
     heard = []
     found = tune(
         large,
@@ -235,7 +238,7 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     asked = []
     plain = by_frames(KWS, FRAMES, "frames")
     evaluator = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
@@ -261,7 +264,7 @@ def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypa
 
 
 def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     evaluator = by_frames(KWS, FRAMES, "frames")
     tune(KWS, evaluator, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
     (said,) = tmp_path.glob("*.tflite.json")
@@ -343,7 +346,7 @@ def motor(tmp_path_factory):
 
 
 def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     recipe, graph = recipes.load(motor / "small.toml"), load(motor / "run/model.rnn")
     evaluator = by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
     data = read(recipe.reader, motor / "motor.npz", recipe.options)
@@ -366,7 +369,7 @@ def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
 
 
 def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(motor, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     graph, recipe = load(motor / "run/model.rnn"), recipes.load(motor / "small.toml", ["training.epochs=3"])
 
     def evaluator(graph=graph, recipe=recipe):
@@ -412,7 +415,7 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(making, "RUNTIMES", {"LiteRT": ".tflite"})
+    monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     edgernn.save(KWS, "kws.rnn")
     np.save("frames.npy", FRAMES)
     return tmp_path

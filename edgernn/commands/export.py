@@ -51,17 +51,17 @@ def export(
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
     from edgernn.files import atomic
-    from edgernn_export.targets.destination import place
+    from edgernn_export.targets.destination import destination_of
     from edgernn_export.translate import render, target_of
 
     for path in out:
         if Path(path).suffix != ".rnn":
             target_of(path)
-    places = {path: place(path, runtime, board) for path in out}
+    destinations = {path: destination_of(path, runtime, board) for path in out}
     graph = _quantize(_load(model, options), precision, keep)
     files: dict[str, bytes] = {}
-    with bar("exporting", len(places)) as step:
-        for path, destination in places.items():
+    with bar("exporting", len(destinations)) as step:
+        for path, destination in destinations.items():
             more = {path: rnn.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, destination)
             for both in files.keys() & more.keys():
                 raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")

@@ -22,11 +22,11 @@ def info(path: str, as_json: bool) -> None:
     """
     from edgernn.artifact.checksum import verify
     from edgernn.artifact.manifest import WINDOWS
+    from edgernn.device.runtimes import opening
     from edgernn.files import atomic
     from edgernn.integer.reproducible import SAME_BITS
-    from edgernn.runtime.program import backend_of
 
-    backend_of(path)
+    opening(path)
     data = atomic.read(path)
     entries: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_manifest(data, path)}
     if as_json:

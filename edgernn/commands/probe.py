@@ -21,7 +21,7 @@ def probe(out: str, force: bool, as_json: bool) -> None:
     from pathlib import Path
 
     from edgernn.device.board import THIS, load
-    from edgernn.device.profile import write
+    from edgernn.device.profile import dump_profile
     from edgernn.device.survey import survey
     from edgernn.errors import UsageError
     from edgernn.files import atomic
@@ -31,7 +31,7 @@ def probe(out: str, force: bool, as_json: bool) -> None:
         raise UsageError(f"'{out}' cannot be a profile; give a name such as 'my-board.toml'")
     if path.exists() and not force:
         raise UsageError(f"'{out}' exists; choose another name, or give --force to replace it")
-    atomic.write(path, write(survey()))
+    atomic.write(path, dump_profile(survey()))
     board = load(path)
     unknown = [name for name in ("level", "clock_mhz", "l1d_kib", "governor") if getattr(board, name) is None]
     if as_json:

@@ -1,4 +1,4 @@
-"""Levels of processors: what compiled code may use, and whether this machine has it."""
+"""Levels of processors: the instructions that compiled code may use, and whether this machine has them."""
 
 import os
 import platform
@@ -11,14 +11,14 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Level:
-    """A set of instructions under a name that compilers and people use.
+    """A set of instructions with a name that compilers and people use.
 
     Attributes:
-        machine: as `platform.machine()` says it.
-        flags: as /proc/cpuinfo calls them.
-        options: what gcc and clang are told.
-        zig: what zig calls a processor that has no more than this.
-        cpus: processors, as zig calls them, for which compiled steps use no instructions beyond it.
+        machine: as `platform.machine()` returns it.
+        flags: their names in /proc/cpuinfo.
+        options: those of gcc and clang.
+        zig: zig's name of a processor that has no more instructions.
+        cpus: zig's names of processors for which compiled steps use no other instructions.
     """
 
     machine: str
@@ -58,7 +58,7 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
         ),
     }
 )
-"""Best first for each machine."""
+"""Name -> level, the best first for each machine."""
 
 MICROCONTROLLERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -69,7 +69,7 @@ MICROCONTROLLERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xtensa-lx7": ("", ""),
     }
 )
-"""Instruction set, as -march of gcc says it -> what zig calls its ABI and its processor; "" where zig has none."""
+"""Instruction set, as gcc's -march names it -> zig's names of the ABI and the processor; "" where zig has none."""
 
 ANY = "any-"
 
@@ -78,14 +78,14 @@ _IN_32_BITS = frozenset({"neon", "vfpv4"})  # every Armv8-A with "asimd" has the
 
 
 def here() -> tuple[str, frozenset[str]]:
-    """The machine's name and the flags of its processor."""
-    said = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
-    lines = [line.partition(":")[2] for line in said.splitlines() if line.lower().startswith(("flags", "features"))]
+    """The name of this machine and the flags of its processor."""
+    text = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
+    lines = [line.partition(":")[2] for line in text.splitlines() if line.lower().startswith(("flags", "features"))]
     return seen(platform.machine(), frozenset(lines[0].split() if lines else ()), struct.calcsize("P"))
 
 
 def seen(machine: str, flags: frozenset[str], pointer_bytes: int) -> tuple[str, frozenset[str]]:
-    """What a program of this width has of a machine: a 64-bit kernel says "aarch64" to a 32-bit system too."""
+    """The machine that a program of this width sees: a 64-bit kernel reports "aarch64" to a 32-bit system too."""
     if pointer_bytes == 8 or machine not in _HALVED:
         return machine, flags
     return _HALVED[machine], flags | (_IN_32_BITS if "asimd" in flags else frozenset())
@@ -94,22 +94,22 @@ def seen(machine: str, flags: frozenset[str], pointer_bytes: int) -> tuple[str, 
 def best() -> str:
     """The best level that this machine has; "any-" and its name on another kind of machine."""
     machine, flags = here()
-    found = (name for name, level in LEVELS.items() if level.machine == machine and level.flags <= flags)
-    return next(found, f"{ANY}{machine}")
+    levels = (name for name, level in LEVELS.items() if level.machine == machine and level.flags <= flags)
+    return next(levels, f"{ANY}{machine}")
 
 
 def level(name: str) -> Level:
-    """The level of this name, one of LEVELS; "any-riscv64" is what every machine of that kind has."""
+    """The level of this name, one of LEVELS; "any-riscv64" is the baseline of every machine of that kind."""
     return Level(name.removeprefix(ANY), frozenset(), (), "baseline") if name.startswith(ANY) else LEVELS[name]
 
 
 def missing(name: str) -> str:
-    """Why code of this level cannot run here: "" when it can."""
+    """What code of this level needs and this machine lacks; "" when it can run here."""
     machine, flags = here()
     if name not in LEVELS and not name.startswith(ANY):
         return f"an unknown processor '{name}'"
-    wanted = level(name)
-    if wanted.machine != machine:
-        return f"a machine of kind {wanted.machine}; this is {machine}"
-    lacking = sorted(wanted.flags - flags)
+    required = level(name)
+    if required.machine != machine:
+        return f"a machine of kind {required.machine}; this is {machine}"
+    lacking = sorted(required.flags - flags)
     return f"a processor with {', '.join(lacking)}" if lacking else ""

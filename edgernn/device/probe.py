@@ -1,4 +1,4 @@
-"""Probing: what this machine says of itself. What cannot be read stays unknown; nothing is measured or imported."""
+"""Probing this machine: what cannot be read stays unknown, and nothing is measured or imported."""
 
 import os
 import platform
@@ -12,6 +12,7 @@ from typing import Any
 
 from edgernn.device import isa
 from edgernn.device.profile import FIGURES, Figure, Profile
+from edgernn.device.runtimes import packages
 
 PROC = Path("/proc")
 CPU0 = Path("/sys/devices/system/cpu/cpu0")
@@ -23,19 +24,20 @@ def probe() -> Profile:
     """The profile of this machine; every source begins with "probed: "."""
     figures: dict[str, Figure] = {}
     sources: dict[str, str] = {}
-    for key, (read, place) in PROBES.items():
+    for key, (read_value, source) in PROBES.items():
         try:
-            value = read()
+            value = read_value()
         except (OSError, ValueError):
             continue
-        if value is not None and next(kinds[key] for kinds in FIGURES.values() if key in kinds).allows(value):
-            figures[key] = Figure(tuple(value) if isinstance(value, list) else value, place)
-            sources[place] = f"probed: {PLACES[place]}"
-    return Profile("this machine, as it says of itself", MappingProxyType(figures), MappingProxyType(sources))
+        domain = next(section[key] for section in FIGURES.values() if key in section)
+        if value is not None and domain.contains(value):
+            figures[key] = Figure(tuple(value) if isinstance(value, list) else value, source)
+            sources[source] = f"probed: {SOURCES[source]}"
+    return Profile("this machine, as it was probed", MappingProxyType(figures), MappingProxyType(sources))
 
 
 def _core() -> str | None:
-    return _said("model name")
+    return _cpuinfo("model name")
 
 
 def _cores() -> int:
@@ -46,26 +48,26 @@ def _clock_mhz() -> int | None:
     top = CPU0 / "cpufreq" / "cpuinfo_max_freq"
     if top.exists():
         return round(int(top.read_text()) / 1000)
-    said = _said("cpu MHz")
-    return None if said is None else round(float(said))
+    mhz = _cpuinfo("cpu MHz")
+    return None if mhz is None else round(float(mhz))
 
 
-def _said(name: str) -> str | None:
-    """What /proc/cpuinfo says of the first processor."""
-    found = re.search(rf"^{name}\s*:\s*(\S.*)$", (PROC / "cpuinfo").read_text(), re.MULTILINE)
-    return found and found[1].strip()
+def _cpuinfo(name: str) -> str | None:
+    """A field of the first processor in /proc/cpuinfo."""
+    match = re.search(rf"^{name}\s*:\s*(\S.*)$", (PROC / "cpuinfo").read_text(), re.MULTILINE)
+    return match and match[1].strip()
 
 
 def _caches() -> dict[str, tuple[int, bool]]:
-    """Each cache for data -> its size in KiB, and whether cores share it."""
-    found = {}
+    """Each data cache -> its size in KiB, and whether cores share it."""
+    caches = {}
     for folder in sorted((CPU0 / "cache").glob("index*")):
         level, kind, size, cores = (
             (folder / name).read_text().strip() for name in ("level", "type", "size", "shared_cpu_list")
         )
         if kind != "Instruction" and size.endswith("K"):
-            found["l1d" if level == "1" else f"l{level}"] = int(size[:-1]), not cores.isdecimal()
-    return found
+            caches["l1d" if level == "1" else f"l{level}"] = int(size[:-1]), not cores.isdecimal()
+    return caches
 
 
 def _cache(name: str) -> Callable[[], int | None]:
@@ -73,7 +75,7 @@ def _cache(name: str) -> Callable[[], int | None]:
 
 
 def _l3_kib() -> int | None:
-    """A kernel that lists an L2 lists the L3 too, where there is one."""
+    """0 where the kernel lists an L2 and no L3: it lists both where there are both."""
     caches = _caches()
     return caches.get("l3", (0, False))[0] if "l2" in caches else None
 
@@ -84,8 +86,8 @@ def _shared() -> list[str] | None:
 
 
 def _ram_mib() -> int | None:
-    found = re.search(r"^MemTotal:\s*(\d+) kB", (PROC / "meminfo").read_text(), re.MULTILINE)
-    return found and int(found[1]) // 1024
+    match = re.search(r"^MemTotal:\s*(\d+) kB", (PROC / "meminfo").read_text(), re.MULTILINE)
+    return match and int(match[1]) // 1024
 
 
 def _python() -> str:
@@ -111,16 +113,16 @@ def _installed(package: str) -> Callable[[], bool]:
     return lambda: next(iter(metadata.distributions(name=package)), None) is not None
 
 
-PLACES: Mapping[str, str] = MappingProxyType(
+SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "cpuinfo": "/proc/cpuinfo",
         "affinity": "the processors that this process may use",
         "clock": "the highest clock that cpufreq allows, else the clock in /proc/cpuinfo",
         "cache": "/sys/devices/system/cpu/cpu0/cache",
         "meminfo": "/proc/meminfo",
-        "python": "the interpreter that runs",
+        "python": "the interpreter of this process",
         "libc": "the machine and its C library",
-        "here": "code is compiled for the processor that is here",
+        "here": "code is compiled for the processor of this machine",
         "governor": "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
         "packages": "the packages that are installed",
     }
@@ -141,7 +143,7 @@ PROBES: Mapping[str, tuple[Callable[[], Any], str]] = MappingProxyType(
         "triple": (_triple, "libc"),
         "cpu": (_cpu, "here"),
         "governor": (_governor, "governor"),
-        **{name: (_installed(name), "packages") for name in FIGURES["runtimes"]},
+        **{name: (_installed(name), "packages") for name in packages()},
     }
 )
-"""Figure -> how it is read, and in which of PLACES. The bandwidth of memory is measured, by edgernn.device.survey."""
+"""Figure -> the function that reads it, and one of SOURCES. edgernn.device.survey measures the memory bandwidth."""

@@ -1,4 +1,4 @@
-"""A profile that this machine writes of itself: what it says, and the bandwidth of its memory, measured."""
+"""The profile of this machine for a file: what probing finds, and the memory bandwidth, measured."""
 
 import time
 from collections.abc import Callable
@@ -20,14 +20,14 @@ CHOSEN = "chosen"
 
 
 def survey(clock: Callable[[], int] = time.perf_counter_ns, numbers: int = NUMBERS) -> Profile:
-    """The profile of this machine, fit to be written; it takes a second and 200 MB.
+    """The profile of this machine, ready for a file; it takes a second and 200 MB.
 
     Args:
         clock: nanoseconds; another one in tests.
         numbers: how many are added in a pass.
     """
-    said = probe()
-    figures, sources = dict(said.figures), dict(said.sources)
+    probed = probe()
+    figures, sources = dict(probed.figures), dict(probed.sources)
     figures["mb_per_s"] = Figure(_mb_per_s(clock, numbers), MEASURED)
     sources[MEASURED] = f"measured: a + b of {numbers:,} float64 by numpy, as STREAM counts, the best of {PASSES}"
     if "level" in figures and "cpu" in figures:  # "native" would be another processor where the file is read
@@ -36,12 +36,12 @@ def survey(clock: Callable[[], int] = time.perf_counter_ns, numbers: int = NUMBE
     used = {figure.source for figure in figures.values()}
     core = figures["core"].value if "core" in figures else "an unknown core"
     cited = MappingProxyType({name: citation for name, citation in sources.items() if name in used})
-    return replace(said, title=f"A machine with {core}", figures=MappingProxyType(figures), sources=cited)
+    return replace(probed, title=f"A machine with {core}", figures=MappingProxyType(figures), sources=cited)
 
 
 def _mb_per_s(clock: Callable[[], int], numbers: int) -> int:
-    """What one core moves to and from memory, by the Add kernel of STREAM (McCalpin, 1995)."""
-    a, b, c = (np.full(numbers, value) for value in (1.0, 2.0, 0.0))  # each page is touched before it is timed
+    """The memory bandwidth of one core, by the Add kernel of STREAM (McCalpin, 1995)."""
+    a, b, c = (np.full(numbers, value) for value in (1.0, 2.0, 0.0))  # touches each page before the timing
     best = 0.0
     for _ in range(PASSES):
         start = clock()

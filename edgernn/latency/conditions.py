@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgernn.device import isa
+from edgernn.device.runtimes import packages
 from edgernn.version import VERSION
 
 ROOT = Path("/")
 CPUS = "sys/devices/system/cpu"
 PI = "sys/devices/platform/soc/soc:firmware/get_throttled"  # on Raspberry Pi OS; else `vcgencmd` is used
 QUOTAS = ("sys/fs/cgroup/cpu.stat", "sys/fs/cgroup/cpu/cpu.stat")
-PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime")
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ def fingerprint(here: Machine, state: MachineState, backend: str, threads: int) 
 
 def _versions() -> dict[str, str]:
     versions = {}
-    for package in PACKAGES:
+    for package in packages():
         with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
     return versions

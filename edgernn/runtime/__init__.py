@@ -1,1 +1,1 @@
-"""Running an artifact: programs, streams, guards and backends."""
+"""Running artifacts: programs, streams, guards and backends."""

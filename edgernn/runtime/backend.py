@@ -1,6 +1,7 @@
-"""What a backend makes of an artifact: an engine that binds carried states, or one that runs whole windows."""
+"""The protocols of a backend: an engine that binds carried states, or one that runs whole windows."""
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -9,31 +10,51 @@ from edgernn.artifact.manifest import Manifest
 Array = NDArray[Any]
 
 
+class FloatStep(NamedTuple):
+    """A step of an integer artifact with float32 outside, converted by the runtime itself."""
+
+    x: Array  # float32, (inputs,)
+    y: Array  # float32, (outputs,)
+    step: Callable[[], Any]  # refuses a frame as Bound.step does where `guards` is true
+
+
 class Bound(Protocol):
     """One carried state on one backend: fixed arrays, and a step that takes no arguments."""
 
-    x: Array  # (inputs,), or (1,) for a symbol; of the contract's dtype, as are y and the states
+    x: Array  # (inputs,), or (1,) for a symbol; of the dtype in the manifest, as are y and the states
     y: Array  # (outputs,)
     guards: bool  # whether `step` itself refuses a frame that must not enter
 
-    def step(self) -> Any:
+    @property
+    def step(self) -> Callable[[], Any]:
         """Compute `y` from `x` and the carried state, and carry the new state; true when it refused the frame."""
 
-    def read(self) -> tuple[Array, ...]:
-        """The carried states, in the order of the contract; views or copies."""
+    @property
+    def run(self) -> Callable[[Array, Array], int] | None:
+        """Compute `ys` from consecutive frames `xs` in one call, and return how many were done before one was refused.
 
-    def write(self, states: tuple[Array, ...], /) -> None:
+        None when the runtime has no such call.
+        """
+
+    @property
+    def float_step(self) -> FloatStep | None:
+        """The step with float32 outside; None when the runtime converts nothing, or there is nothing to convert."""
+
+    def get_states(self) -> tuple[Array, ...]:
+        """The carried states, in the order of the manifest; views or copies."""
+
+    def set_states(self, states: tuple[Array, ...], /) -> None:
         """Replace the carried states."""
 
 
 class Engine(Protocol):
     """An artifact in its runtime, shared by every stream."""
 
-    backend: str  # the runtime with its version: "onnxruntime 1.32.0"
+    backend: str  # the name of the runtime with its version: "onnxruntime 1.32.0"
 
     @property
     def manifest(self) -> Manifest:
-        """What the artifact says of itself, checked against what the runtime found in it."""
+        """The manifest of the artifact, checked against what the runtime found in the file."""
 
     def bind(self) -> Bound:
         """A new carried state."""
@@ -50,4 +71,4 @@ class WindowEngine(Protocol):
         """As that of an Engine."""
 
     def run(self, frames: Array, /) -> Array:
-        """A window that is known to be good, (time, inputs) -> (time, outputs), or (1, outputs) when pooled."""
+        """Run a window that was checked, (time, inputs) -> (time, outputs), or (1, outputs) when pooled."""

@@ -1,4 +1,4 @@
-"""What must not enter a model, looked at before a backend that does not look itself."""
+"""The guard: frames that must not enter a model are refused, where a backend does not refuse them itself."""
 
 from collections.abc import Callable
 from sys import byteorder
@@ -16,11 +16,11 @@ Step = Callable[[], Any]
 
 
 def guarded(step: Step, x: Array, manifest: Manifest) -> Step:
-    """The step, or true and nothing computed for a frame in `x` that must not enter.
+    """A step that returns true, and computes nothing, for a frame in `x` that must not enter.
 
-    The byte of each float32 that has the sign and most of the exponent tells whether a number may be beyond the limit,
-    or not finite; only then all of it is looked at. This takes a third of the time of asking numpy. A symbol must be a
-    row of the table; integers on a grid may all enter.
+    The byte of each float32 with the sign and most of the exponent tells whether a number may be beyond the limit or
+    not finite; only then the whole number is compared. This takes a third of the time that numpy takes. A symbol must
+    be an index into the table. Every quantized frame may enter.
     """
     if not manifest.vocabulary_size and x.dtype.kind == "i":
         return step
@@ -28,60 +28,60 @@ def guarded(step: Step, x: Array, manifest: Manifest) -> Step:
     doubtful = _doubtful(manifest.limit)
     vocabulary_size, limit = manifest.vocabulary_size, manifest.limit
 
-    def of_numbers() -> Any:
+    def step_numbers() -> Any:
         return True if 1 in high().translate(doubtful) and not (size(x) <= limit).all() else step()
 
-    def of_symbols() -> Any:
+    def step_symbols() -> Any:
         return step() if 0 <= x[0] < vocabulary_size else True
 
-    return of_symbols if vocabulary_size else of_numbers
+    return step_symbols if vocabulary_size else step_numbers
 
 
 def _doubtful(limit: float) -> bytes:
-    """For each such byte 1 where it belongs to numbers beyond the limit, else 0."""
+    """A translation table: 1 for the high bytes of numbers that may be beyond the limit, otherwise 0."""
     first = np.float32(limit).view(np.uint32) >> 24
     return bytes(int(byte & 127 >= first) for byte in range(256))
 
 
-def unfit(what: str, x: Array, limit: float) -> str:
-    """Which number must not enter: "element 3 of the frame is 1e+30, beyond the limit of 9.7e+24, and would ..."."""
+def refusal(what: str, x: Array, limit: float) -> str:
+    """The message for the first refused number: "element 3 of the frame is 1e+30, beyond the limit of 9.7e+24, ..."."""
     bad = int((size(x) <= limit).argmin())
     beyond = f", beyond the limit of {limit:.3g}" if isfinite(x[bad]) else ""
     return f"element {bad} of {what} is {x[bad]:.6g}{beyond}, and would stay in the carried state"
 
 
-def holding(step: Step, x: Array, held: Array) -> Step:
-    """The step, which remembers in `held` each frame that was good enough to enter."""
+def holding(step: Step, x: Array, last_good: Array) -> Step:
+    """A step that copies each frame that was not refused into `last_good`."""
 
-    def remembering() -> Any:
+    def hold() -> Any:
         bad = step()
         if not bad:
-            held[...] = x
+            last_good[...] = x
         return bad
 
-    return remembering
+    return hold
 
 
 def check_window(frames: Any, manifest: Manifest) -> None:
     """Refuse a window that must not enter a model of whole windows.
 
     Raises:
-        FrameError: no array of the model's dtype and (time, inputs), no frame in it, a number that is not finite or
-            beyond the limit, or an index outside the table.
+        FrameError: not an array of the model's dtype and shape (time, inputs), no frames, a number that is not finite
+            or beyond the limit, or an index outside the table.
     """
     dtype = np.dtype("int32" if manifest.vocabulary_size else "float32")
-    wanted = f"expected an array of {dtype} of shape (time, {manifest.inputs}), with at least one frame"
+    expected = f"expected an array of {dtype} of shape (time, {manifest.inputs}), with at least one frame"
     if not isinstance(frames, np.ndarray):
-        raise FrameError(f"a window of type {type(frames).__name__} arrived; {wanted}")
+        raise FrameError(f"a window of type {type(frames).__name__} arrived; {expected}")
     if frames.dtype != dtype or frames.ndim != 2 or frames.shape[1] != manifest.inputs or not len(frames):
-        raise FrameError(f"a window of {frames.dtype} of shape {frames.shape} arrived; {wanted}")
+        raise FrameError(f"a window of {frames.dtype} of shape {frames.shape} arrived; {expected}")
     good = (
         (frames >= 0) & (frames < manifest.vocabulary_size)
         if manifest.vocabulary_size
         else size(frames) <= manifest.limit
     )
     if not good.all():
-        t, k = (int(place) for place in np.argwhere(~good)[0])
+        t, k = (int(index) for index in np.argwhere(~good)[0])
         number = f"a finite number of at most {manifest.limit:.3g}"
-        what = f"0 to {manifest.vocabulary_size - 1}, a row of the table" if manifest.vocabulary_size else number
-        raise FrameError(f"element {k} of frame {t} is {frames[t, k]}; expected {what}: mend the source")
+        allowed = f"0 to {manifest.vocabulary_size - 1}, a row of the table" if manifest.vocabulary_size else number
+        raise FrameError(f"element {k} of frame {t} is {frames[t, k]}; expected {allowed}: mend the source")

@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import Manifest
 from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
+from edgernn.device.runtimes import opening
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.runtime.backend import Engine, WindowEngine
@@ -22,28 +22,20 @@ from edgernn.runtime.stream import OnBadInput, Stream
 
 Array = NDArray[Any]
 
-BACKENDS = {
-    ".onnx": "edgernn.runtime.backends.onnxruntime",
-    ".rnn": "edgernn.runtime.backends.numpy",
-    ".so": "edgernn.runtime.backends.native",
-    ".tflite": "edgernn.runtime.backends.tflite",
-}
-"""The suffix of an artifact -> the module that runs it: `load(data, name, threads) -> Engine`."""
-
 
 @dataclass(frozen=True)
 class Program:
     """A verified artifact, ready to run: immutable, and shared by any number of streams.
 
-    It is pickled as the bytes of its file, for `multiprocessing`; unpickling opens them anew, and so runs a `.so`.
+    It is pickled as the bytes of its file, for `multiprocessing`. Unpickling opens them again, and so loads a `.so`.
 
     Attributes:
         name: of the file.
-        sha256: the checksum in it.
-        data: all of its bytes.
-        engine: its runtime.
-        module: the backend, one of BACKENDS.
-        threads: how many the runtime may use for a step.
+        sha256: the checksum in the file.
+        data: the bytes of the file.
+        engine: the artifact in its runtime.
+        module: the backend that opened it, as edgernn.device.runtimes.Runtime.backend.
+        threads: how many threads the runtime may use for a step.
     """
 
     name: str
@@ -60,12 +52,12 @@ class Program:
 
     @property
     def manifest(self) -> Manifest:
-        """What it reads, carries and answers."""
+        """The inputs, states, outputs and metadata of the artifact."""
         return self.engine.manifest
 
     @property
     def backend(self) -> str:
-        """The runtime that steps it, with its version."""
+        """The name of the runtime that steps it, with its version."""
         return self.engine.backend
 
     def stream(
@@ -75,19 +67,19 @@ class Program:
         raw: bool = False,
         monitor: Monitor | Budget | None = None,
     ) -> Stream:
-        """A new stream at rest.
+        """A new stream in its initial state.
 
         Args:
-            on_bad_input: what a frame that is not finite or beyond the contract's limit, or an index outside the table,
-                does. "raise" refuses it with a FrameError and leaves the state as it was; "hold" takes the last good
-                frame in its place (zeros before any), "zero" takes zeros.
-            raw: whether frames, results and states are as the artifact itself has them: integers of the grids that its
-                contract has, int8 or int16, and nothing is converted.
-            monitor: counts how long every step takes, and how many take longer than the deadline of a budget:
+            on_bad_input: how a frame is treated that is not finite or beyond the manifest's limit, or an index outside
+                the table. "raise" refuses it with a FrameError and leaves the state unchanged; "hold" takes the last
+                good frame in its place (zeros before the first), "zero" takes zeros.
+            raw: whether frames, results and states are those of the artifact itself, int8 or int16 with the
+                quantization parameters of its manifest, without conversion.
+            monitor: measures every step and counts those that take longer than the deadline of a budget:
                 `stream.monitor.snapshot()`. A block of frames is then run step by step.
 
         Raises:
-            UnsupportedError: the model reads whole windows, or raw=True and it has no integers at its door.
+            UnsupportedError: the model reads whole windows, or raw=True and no input, state or output is quantized.
         """
         if isinstance(self.engine, WindowEngine):
             raise UnsupportedError(
@@ -97,17 +89,23 @@ class Program:
         manifest, bound = self.manifest, self.engine.bind()
         if raw and not manifest.quantization:
             raise UnsupportedError(
-                f"raw=True, but '{self.name}' is {manifest.precision} and neither reads, carries nor answers integers; "
-                "leave raw away, or write the model in a static precision"
+                f"raw=True, but '{self.name}' is {manifest.precision}: none of its inputs, states and outputs is "
+                "quantized; omit raw, or export the model in a static precision"
             )
-        outside = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
-        return Stream(self, outside, on_bad_input, initial_state(manifest, raw=raw), monitor)
+        adapted = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
+        return Stream(self, adapted, on_bad_input, initial_state(manifest, raw=raw), monitor)
 
     def run(self, frames: Array) -> Array:
-        """A whole sequence from rest, (time, inputs) -> (time, outputs), or (1, outputs) from a pooled window.
+        """Run a whole sequence from the initial state.
+
+        Args:
+            frames: (time, inputs).
+
+        Returns:
+            (time, outputs), or (1, outputs) of a pooled window.
 
         Raises:
-            FrameError: a frame that must not enter; a window must also have one at least.
+            FrameError: a frame that must not enter, or a window without frames.
         """
         if not isinstance(self.engine, WindowEngine):
             return self.stream().run(frames)
@@ -125,41 +123,29 @@ class Program:
 
 
 def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
-    """Open an artifact: read it once, verify its checksum, and give the same bytes to the runtime of its suffix.
+    """Open an artifact: read it once, verify its checksum, and pass the same bytes to the runtime of its suffix.
 
     Args:
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
-        threads: how many threads the runtime may use for a step; one is fastest for small models, and compiled code
-            and numpy use no more.
+        threads: how many threads the runtime may use for a step. One is fastest for small models. Compiled code and
+            numpy ignore it.
 
     Raises:
-        UsageError: no backend opens this suffix.
+        UsageError: no backend opens this suffix, or `threads` is not a positive integer.
         FileError: the file is missing, truncated, altered or not written by edgernn.
         MissingExtraError: the runtime is not installed.
-        UnsupportedError: compiled code for another processor.
-        ParityError: compiled code that computes something else here than where it was written.
+        UnsupportedError: the file was compiled for another processor.
+        ParityError: compiled code does not compute here what it computed where it was written.
     """
     name = os.fspath(path)
-    backend = backend_of(name)
+    runtime = opening(name)
     if not isinstance(threads, int) or threads < 1:
         raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
-    return load(atomic.read(path), name, backend, threads)
-
-
-def backend_of(name: str) -> str:
-    """The module that runs files of this suffix.
-
-    Raises:
-        UsageError: there is none.
-    """
-    suffix = Path(name).suffix
-    if suffix not in BACKENDS:
-        raise UsageError(f"no backend opens '{name}'; there are {', '.join(sorted(BACKENDS))}")
-    return BACKENDS[suffix]
+    return load(atomic.read(path), name, runtime.backend, threads)
 
 
 def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
-    """A program from the bytes of an artifact; `backend` is a module as in BACKENDS."""
+    """A program from the bytes of an artifact; `backend` is a module, as edgernn.device.runtimes.Runtime.backend."""
     sha256 = verify(data, name)
     engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
     return Program(name, sha256, data, engine, backend, threads)

@@ -1,4 +1,4 @@
-"""A stream: one carried state, stepped a frame at a time."""
+"""A stream: one carried state, stepped one frame at a time."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
@@ -12,20 +12,20 @@ from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.integer.overflow import HELD
 from edgernn.runtime.backend import Bound
-from edgernn.runtime.guard import guarded, holding, unfit
+from edgernn.runtime.guard import guarded, holding, refusal
 
 Array = NDArray[Any]
 OnBadInput = Literal["raise", "hold", "zero"]
 
-_WHOLE = slice(None)  # made once, and not at every step
+_WHOLE = slice(None)  # created once instead of at every step
 
 
 class Source(Protocol):
-    """The program that a stream was made from."""
+    """The program of a stream."""
 
     @property
     def name(self) -> str:
-        """Its file."""
+        """The name of its file."""
 
     @property
     def sha256(self) -> str:
@@ -33,25 +33,25 @@ class Source(Protocol):
 
     @property
     def manifest(self) -> Manifest:
-        """What it reads, carries and answers."""
+        """Its inputs, states, outputs and metadata."""
 
     @property
     def backend(self) -> str:
-        """The runtime that steps it, with its version."""
+        """The name of the runtime that steps it, with its version."""
 
 
 class Stream:
-    """One carried state: `step` a frame at a time, on one thread at a time.
+    """One carried state: `step` takes one frame at a time, on one thread at a time.
 
-    `program.stream()` makes it. Nothing else in edgernn changes while a model runs.
+    `program.stream()` creates it. It is the only object of edgernn that changes while a model runs.
     """
 
     __slots__ = (
         "_answer",
         "_bound",
         "_busy",
-        "_held",
         "_initial_state",
+        "_last_good",
         "_limit",
         "_names",
         "_on_bad_input",
@@ -86,9 +86,9 @@ class Stream:
         self._run = self._bound.step
         if not self._bound.guards:
             self._run = guarded(self._run, self._x, manifest)
-        self._held = self._x.copy() if on_bad_input == "hold" else None
-        if self._held is not None:
-            self._run = holding(self._run, self._x, self._held)
+        self._last_good = self._x.copy() if on_bad_input == "hold" else None
+        if self._last_good is not None:
+            self._run = holding(self._run, self._x, self._last_good)
         self.monitor = monitor if monitor is None or isinstance(monitor, Monitor) else Monitor(monitor)
         if self.monitor is not None:
             self._run = self.monitor.wrap(self._run)
@@ -98,23 +98,23 @@ class Stream:
         self.reset()
 
     def step(self, frame: Array, out: Array | None = None) -> Array:
-        """One frame.
+        """Compute the outputs for one frame, and carry the state.
 
         Args:
             frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. In a raw
-                stream it is as the contract says, and so are the result and the state.
-            out: where to put the result, float32 of shape (outputs,); a fresh array unless given.
+                stream the frame, the result and the state have the dtypes of the manifest.
+            out: the array for the result, float32 of shape (outputs,); a new array by default.
 
         Returns:
             float32 of shape (outputs,).
 
         Raises:
-            FrameError: wrong shape or dtype, of the frame or of out; or the frame is not finite, beyond the limit or
-                outside the table, and on_bad_input is "raise". The state is as it was.
-            StateError: another thread is using the stream. Nothing of it has changed.
+            FrameError: the frame or `out` has a wrong shape or dtype; or the frame is not finite, beyond the limit or
+                outside the table, and on_bad_input is "raise". The state is unchanged.
+            StateError: another thread is using the stream. The stream is unchanged.
         """
         if self._busy:
-            raise self._shared()
+            raise self._in_use()
         self._busy = True  # CPython lets no other thread in between a test and a store: that takes a call or a loop
         try:
             if out is not None:
@@ -125,8 +125,7 @@ class Stream:
                 self._check(frame)
                 self._x[...] = frame
             if self._run():
-                self._repair()
-                self._run()
+                self._recover()
             if out is None:
                 return self._answer()
             out[...] = self._y
@@ -135,10 +134,16 @@ class Stream:
             self._busy = False
 
     def run(self, frames: Array) -> Array:
-        """A block of frames, (time, inputs) -> (time, outputs), from the carried state on.
+        """Compute the outputs for a block of frames, beginning in the carried state.
+
+        Args:
+            frames: (time, inputs), each row as `step` takes it.
+
+        Returns:
+            (time, outputs).
 
         Raises:
-            FrameError, StateError: as `step`; the frames before the one that is refused are in the state.
+            FrameError, StateError: as `step`; the state includes the frames before a refused one.
         """
         if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
@@ -146,7 +151,7 @@ class Stream:
         if frames.dtype != self._x.dtype and len(frames):
             self._check(frames[0])
         if self._busy:
-            raise self._shared()
+            raise self._in_use()
         self._busy = True
         try:
             return self._run_block(frames)
@@ -154,59 +159,58 @@ class Stream:
             self._busy = False
 
     def _run_block(self, frames: Array) -> Array:
-        """As many frames as the backend does in one call, up to one that must not enter, and the rest by steps."""
+        """Run as many frames as the backend can in one call, up to one that it refuses, and step the rest."""
         results = np.empty((len(frames), self._y.size), self._y.dtype)
         done = 0
-        run = getattr(self._bound, "run", None)
-        if run is not None and self._held is None and self.monitor is None:
-            done = run(np.ascontiguousarray(frames), results)
+        if self._bound.run is not None and self._last_good is None and self.monitor is None:
+            done = self._bound.run(np.ascontiguousarray(frames), results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
             self._x[...] = frame
             if self._run():
-                self._repair()
-                self._run()
+                self._recover()
             result[...] = self._y
         return results
 
     def reset(self) -> Self:
-        """Back to rest: zeros, or the initial states that the model learned.
+        """Return to the initial state: zeros, or the initial states that the model learned.
 
         Raises:
             StateError: another thread is using the stream.
         """
-        self._check_alone()
-        self._bound.write(self._initial_state)
+        self._check_idle()
+        self._bound.set_states(self._initial_state)
         return self
 
     @property
     def state(self) -> dict[str, Array]:
-        """The carried states by name, each a copy, float32 of shape (width,). Give it back to resume bit for bit.
+        """The carried states by name, each a copy, float32 of shape (width,). Set it again to resume bit for bit.
 
         Raises:
-            StateError: another thread is using the stream; on setting, names, shapes or dtypes of another model, or
-                values not finite or too large to step from.
+            StateError: another thread is using the stream; or, when it is set, the names, shapes or dtypes are those of
+                another model, or a value is not finite or too large to step from.
         """
-        self._check_alone()
-        return {name: array.copy() for (name, _), array in zip(self._names, self._bound.read(), strict=True)}
+        self._check_idle()
+        return {name: array.copy() for (name, _), array in zip(self._names, self._bound.get_states(), strict=True)}
 
     @state.setter
     def state(self, states: Mapping[str, Array]) -> None:
-        self._check_alone()
-        wanted = dict(self._names)
+        self._check_idle()
+        widths = dict(self._names)
         if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
-            told = f"expected arrays by name, {wanted}, as `state` gives them"
-            raise StateError(f"a {type(states).__name__} arrived; {told}")
-        given = dict(states)
-        if {name: array.shape for name, array in given.items()} != {name: (width,) for name, width in wanted.items()}:
-            arrived = {name: array.shape for name, array in given.items()}
-            raise StateError(f"a state of {arrived} arrived; expected {wanted}: it belongs to another model")
-        for name, kept in zip(wanted, self._initial_state, strict=True):
-            if given[name].dtype != kept.dtype:
-                raise StateError(f"state '{name}' is {given[name].dtype}; expected {kept.dtype}")
-            if not (np.abs(given[name]) <= HELD).all():
-                wrong = unfit(f"state '{name}'", given[name], HELD)
-                raise StateError(f"{wrong}; give one that was saved before")
-        self._bound.write(tuple(given[name] for name in wanted))
+            raise StateError(
+                f"a {type(states).__name__} arrived; expected arrays by name, {widths}, as `state` returns them"
+            )
+        arrays = dict(states)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        if shapes != {name: (width,) for name, width in widths.items()}:
+            raise StateError(f"a state of {shapes} arrived; expected {widths}: it belongs to another model")
+        for name, initial in zip(widths, self._initial_state, strict=True):
+            if arrays[name].dtype != initial.dtype:
+                raise StateError(f"state '{name}' is {arrays[name].dtype}; expected {initial.dtype}")
+            if not (np.abs(arrays[name]) <= HELD).all():
+                message = refusal(f"state '{name}'", arrays[name], HELD)
+                raise StateError(f"{message}; give one that was saved before")
+        self._bound.set_states(tuple(arrays[name] for name in widths))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise UnsupportedError(
@@ -214,19 +218,19 @@ class Stream:
             "program and its state, and give the state to a new stream: stream = program.stream(); stream.state = state"
         )
 
-    def _shared(self) -> StateError:
+    def _in_use(self) -> StateError:
         return StateError(
             f"this stream of '{self.program.name}' is being used by another thread, or by its monitor's hook; use each "
             "stream on one thread at a time, and program.stream() for another"
         )
 
-    def _check_alone(self) -> None:
-        """Refuse to read or change a state while a step changes it; a hook is told between two steps."""
+    def _check_idle(self) -> None:
+        """Refuse to get or set the state while a step changes it; the hook of a monitor is called between two steps."""
         if self._busy and not (self.monitor is not None and self.monitor.in_hook):
-            raise self._shared()
+            raise self._in_use()
 
     def _check_out(self, out: Any) -> None:
-        """Refuse a place for the result that cannot take it, before the state moves on."""
+        """Refuse an array that cannot take the result, before the state changes."""
         fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
         if not fits or not out.flags.writeable:
             raise FrameError(
@@ -234,7 +238,7 @@ class Stream:
             )
 
     def _check(self, frame: Any) -> None:
-        """The slow way to the same question as in `step`, and the words when the answer is no."""
+        """Check the shape and the dtype of a frame that the fast assignment of `step` refused."""
         dtype, shape = self._x.dtype, self._x.shape
         if not isinstance(frame, np.ndarray) or frame.dtype != dtype or frame.shape != shape:
             arrived = f"{frame.dtype} of shape {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
@@ -243,10 +247,10 @@ class Stream:
                 f"use np.asarray(frame, np.{dtype}) and one step per frame"
             )
 
-    def _repair(self) -> None:
-        """Put something else in the place of a bad frame, or refuse it before the state can meet it."""
-        if self._held is not None:
-            self._x[...] = self._held
+    def _recover(self) -> None:
+        """Step again with another frame in the place of a bad one, or refuse it; the state has not changed yet."""
+        if self._last_good is not None:
+            self._x[...] = self._last_good
         elif self._on_bad_input == "zero":
             self._x[...] = 0
         elif self._vocabulary_size:
@@ -254,5 +258,6 @@ class Stream:
                 f"index {self._x[0]} arrived; expected 0 to {self._vocabulary_size - 1}, a row of the table"
             )
         else:
-            wrong = unfit("the frame", self._x, self._limit)
-            raise FrameError(f"{wrong}; mend the source, or choose on_bad_input='hold' or 'zero'")
+            message = refusal("the frame", self._x, self._limit)
+            raise FrameError(f"{message}; mend the source, or choose on_bad_input='hold' or 'zero'")
+        self._run()

@@ -9,6 +9,7 @@ from edgernn.artifact import rnn
 from edgernn.budget.binomial import FAIL, NO_VERDICT, PASS
 from edgernn.budget.verdict import Budget, microseconds, nearest_rank, p_value
 from edgernn.device.board import Device, load
+from edgernn.device.runtimes import opening
 from edgernn.errors import CompilerError, UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.interpreters.numpy import random_frames
@@ -138,7 +139,7 @@ def _open(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], obj
     if callable(model) and not isinstance(model, programs.Program | Graph):
         return model, "a step", 0, frames if frames is not None else (None,)
     if isinstance(model, Graph):
-        program = programs.load(rnn.dumps(model), "graph.rnn", programs.backend_of("graph.rnn"))
+        program = programs.load(rnn.dumps(model), "graph.rnn", opening("graph.rnn").backend)
     else:
         program = model if isinstance(model, programs.Program) else programs.open(model)
     manifest = program.manifest

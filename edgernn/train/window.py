@@ -5,15 +5,15 @@ from importlib import import_module
 import torch
 from torch import nn
 
+from edgernn.device.runtimes import opening
 from edgernn.errors import UsageError
 from edgernn.model.graph import Graph
 from edgernn.model.window import Stage, Window
-from edgernn.runtime.program import BACKENDS
 from edgernn.train.data.sequences import Data
 from edgernn.train.network.bidirectional import Bidirectional
 from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
-from edgernn_export.targets import WINDOWS
+from edgernn_export.targets import TARGETS
 from edgernn_export.translate import from_torch
 
 FILE = "model.onnx"
@@ -29,8 +29,8 @@ def ready() -> None:
     Raises:
         MissingExtraError: the package that writes windows, or the one that proves them, is not installed.
     """
-    import_module(WINDOWS[".onnx"])
-    import_module(BACKENDS[".onnx"])
+    import_module(TARGETS[".onnx"].window)
+    import_module(opening(FILE).backend)
 
 
 def check(recipe: Recipe, data: Data) -> None:

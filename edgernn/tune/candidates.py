@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from edgernn.device.runtimes import NATIVE, Runtime
 from edgernn.errors import (
     CalibrationError,
     CompilerError,
@@ -21,14 +22,13 @@ from edgernn.passes.prepare import Calibration, calibrate_and_quantize
 from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program
-from edgernn.train.compare.race import RUNTIMES
+from edgernn.train.compare.race import raced
 from edgernn.tune.cache import TuneCache
 from edgernn.tune.choice import Candidate, lost
 from edgernn.tune.evaluate import Evaluator
 
 FLOAT = "fp32"
 PRECISIONS = (FLOAT, *SCHEMES)
-COMPILED = "compiled"
 
 Texts = tuple[str, ...]
 """What is pruned, as `edgernn.passes.pruning` reads it; () for nothing."""
@@ -75,7 +75,7 @@ class Found:
 
 def many(plans: Sequence[Texts], schemes: Sequence[str] = PRECISIONS) -> int:
     """How many candidates there are, those that are none too."""
-    return len(plans) * len(schemes) * len(RUNTIMES)
+    return len(plans) * len(schemes) * len(raced())
 
 
 def candidates(
@@ -113,9 +113,9 @@ def candidates(
                 model = calibrate_and_quantize(small, None if scheme == FLOAT else scheme, learnt)
             except REFUSED as error:
                 yield _left(name, scheme, "", error)
-                progress(len(RUNTIMES))
+                progress(len(raced()))
                 continue
-            for runtime in RUNTIMES:
+            for runtime in raced().values():
                 interrupt.check()
                 yield _evaluated(name, scheme, runtime, model, evaluator, kept, here=here)
                 progress(1)
@@ -136,18 +136,19 @@ def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple
 
 
 def _evaluated(
-    name: str, scheme: str, runtime: str, graph: Graph, evaluator: Evaluator, kept: TuneCache, *, here: bool
+    name: str, scheme: str, runtime: Runtime, graph: Graph, evaluator: Evaluator, kept: TuneCache, *, here: bool
 ) -> Found | LeftOut:
-    if not here and runtime != COMPILED:
-        return LeftOut(name, scheme, runtime, "no estimate", "for another board only the compiled step is predicted")
+    title = runtime.title
+    if not here and runtime is not NATIVE:
+        return LeftOut(name, scheme, title, "no estimate", "for another board only the compiled step is predicted")
     try:
         program, metric = kept.evaluated(
-            graph, RUNTIMES[runtime], lambda made: evaluator.worth(lambda xs: made.stream().run(xs))
+            graph, runtime.suffix, lambda made: evaluator.worth(lambda xs: made.stream().run(xs))
         )
     except REFUSED as error:
-        return _left(name, scheme, runtime, error)
+        return _left(name, scheme, title, error)
     drop = lost(evaluator.before, metric, evaluator.better)
-    return Found(Candidate(name, scheme, runtime, metric, drop, program.size, 0.0), graph, program)
+    return Found(Candidate(name, scheme, title, metric, drop, program.size, 0.0), graph, program)
 
 
 def _left(name: str, scheme: str, runtime: str, error: EdgernnError) -> LeftOut:

@@ -17,7 +17,7 @@ class Candidate:
     Attributes:
         plan: what was pruned, as people write it; "" for nothing.
         scheme: "fp32", or one of edgernn.model.tensor.SCHEMES.
-        runtime: one of edgernn.train.compare.race.RUNTIMES.
+        runtime: the title of one of edgernn.train.compare.race.raced.
         metric: what its artifact is worth.
         drop: how much less that is than the model's, in points as `lost` counts; below 0 for more.
         bytes: of its artifact.

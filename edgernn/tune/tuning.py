@@ -16,7 +16,7 @@ from edgernn.latency.steps import Clock, interleaved
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
-from edgernn.train.compare.race import RUNTIMES, step
+from edgernn.train.compare.race import raced, step
 from edgernn.tune.cache import TuneCache
 from edgernn.tune.candidates import FLOAT, PRECISIONS, Found, LeftOut, Texts, candidates
 from edgernn.tune.choice import PREFERENCES, Candidate, allowed, front, winner
@@ -120,7 +120,7 @@ def is_here(board: Device) -> bool:
 def files(tuned: Tuned, out: str) -> dict[str, bytes]:
     """The winner's files, path -> bytes: OUT.rnn, and where steps were measured the artifact that won."""
     made = {f"{out}{rnn.SUFFIX}": rnn.dumps(tuned.model)}
-    return made | (render(tuned.model, f"{out}{RUNTIMES[tuned.best.runtime]}") if tuned.measured else {})
+    return made | (render(tuned.model, f"{out}{raced()[tuned.best.runtime].suffix}") if tuned.measured else {})
 
 
 def _check(

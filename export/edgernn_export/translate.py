@@ -7,15 +7,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgernn.device.runtimes import running
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.model.graph import Graph
 from edgernn.model.window import ONLY_ONNX, Window
 from edgernn.process import interrupt
-from edgernn.runtime.program import BACKENDS, load
+from edgernn.runtime.program import load
 from edgernn_export.proof.floats import prove, prove_window
-from edgernn_export.targets import PROVED_BY, TARGETS, WINDOWS
-from edgernn_export.targets.destination import Place, place
+from edgernn_export.targets import TARGETS
+from edgernn_export.targets.destination import Destination, destination_of
+from edgernn_export.targets.target import Target
 
 if TYPE_CHECKING:
     import torch
@@ -118,12 +120,12 @@ def export(
     """
     name = os.fspath(path)
     target_of(name, graph)
-    atomic.write_all(render(graph, name, place(name, runtime, device)))
+    atomic.write_all(render(graph, name, destination_of(name, runtime, device)))
 
 
 @interrupt.deferred()
-def render(graph: Graph | Window, name: str, where: Place | None = None) -> dict[str, bytes]:
-    """The files that `export` would write for this name, proved: path -> bytes; without a place, for the usual one."""
+def render(graph: Graph | Window, name: str, destination: Destination | None = None) -> dict[str, bytes]:
+    """The files that `export` would write for this name, proved: path -> bytes; by default for the usual runtime."""
     if not isinstance(graph, Graph | Window):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
     path, target = Path(name), target_of(name, graph)
@@ -131,35 +133,34 @@ def render(graph: Graph | Window, name: str, where: Place | None = None) -> dict
         raise UsageError(
             f"{path.stem!r} cannot be the name of a file that code refers to; use letters, digits, - and _"
         )
-    where = where or place(name)
-    made: Mapping[str, bytes] = import_module(target).render(graph, path.stem, where)
+    destination = destination or destination_of(name)
     if isinstance(graph, Window):
-        prove_window(graph, load(made[path.name], name, BACKENDS[path.suffix]))
-        return {name: made[path.name]}
-    proof = PROVED_BY.get(path.suffix, path.suffix)
-    runs = made if path.suffix == proof and where.device is None else _to_prove(graph, path.stem, proof, where)
-    prove(graph, load(runs[f"{path.stem}{proof}"], name, BACKENDS[proof]))
-    return {str(path.with_name(file)): data for file, data in made.items()}
+        data = _rendered(target.window, graph, path.stem, destination)[path.name]
+        prove_window(graph, load(data, name, running(path.suffix)[0].backend))
+        return {name: data}
+    files = _rendered(target.module, graph, path.stem, destination)
+    proof, runnable = TARGETS[target.proved_by or target.suffix], files
+    if proof is not target or destination.device is not None:  # the same code in a form that this machine can run
+        runnable = _rendered(proof.module, graph, path.stem, replace(destination, device=None))
+    prove(graph, load(runnable[f"{path.stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
+    return {str(path.with_name(file)): data for file, data in files.items()}
 
 
-def _to_prove(graph: Graph, stem: str, suffix: str, where: Place) -> Mapping[str, bytes]:
-    """The same artifact in a form that this machine can run."""
-    made: Mapping[str, bytes] = import_module(TARGETS[suffix]).render(graph, stem, replace(where, device=None))
-    return made
+def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destination) -> Mapping[str, bytes]:
+    files: Mapping[str, bytes] = import_module(module).render(graph, stem, destination)
+    return files
 
 
-def target_of(name: str, graph: Graph | Window | None = None) -> str:
-    """The module that renders a graph, or a window when one is given, to a file of this suffix.
+def target_of(name: str, graph: Graph | Window | None = None) -> Target:
+    """The target that writes a graph, or a window when one is given, to a file of this suffix.
 
     Raises:
         UsageError: there is none.
         UnsupportedError: there is none for windows.
     """
-    suffix = Path(name).suffix
-    if isinstance(graph, Window):
-        if suffix not in WINDOWS:
-            raise UnsupportedError(f"a Window cannot be written as '{name}': {ONLY_ONNX}")
-        return WINDOWS[suffix]
-    if suffix not in TARGETS:
+    target = TARGETS.get(Path(name).suffix)
+    if isinstance(graph, Window) and not (target and target.window):
+        raise UnsupportedError(f"a Window cannot be written as '{name}': {ONLY_ONNX}")
+    if target is None:
         raise UsageError(f"no target writes '{name}'; there are {', '.join(sorted(TARGETS))}")
-    return TARGETS[suffix]
+    return target

@@ -32,7 +32,7 @@ def main(folder: Path, runtime: str) -> None:
         for suffix in (".rnn", ".so", ".tflite"):
             program = edgernn.open(self_test.with_suffix(suffix))
             assert program.backend.startswith({".rnn": "numpy", ".so": "native"}.get(suffix, runtime)), program.backend
-            if "wanted" in arrays:
+            if "expected" in arrays:
                 worst = max(worst, check_free_running(program.stream(), arrays))
                 assert worst <= ATOL, (program.name, worst)
             else:
@@ -44,7 +44,7 @@ def main(folder: Path, runtime: str) -> None:
 
 def check_free_running(stream: edgernn.Stream, arrays: dict[str, np.ndarray]) -> float:
     """The largest error of an output, from rest to the last frame; the states at the end are held to ATOL."""
-    error = float(np.abs(stream.run(arrays["frames"]) - arrays["wanted"]).max())
+    error = float(np.abs(stream.run(arrays["frames"]) - arrays["expected"]).max())
     for name, state in stream.state.items():
         np.testing.assert_allclose(state, arrays[f"state.{name}"], atol=ATOL)
     return error

@@ -1,1 +1,1 @@
-"""The ways to run an artifact: one file each, imported when a file with its suffix is opened."""
+"""The backends: one file for each runtime, imported when a file with its suffix is opened."""

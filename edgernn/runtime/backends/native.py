@@ -16,24 +16,25 @@ from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.runtime.backend import FloatStep
 
 Array = NDArray[Any]
 
-ALIGNMENT = 64  # bytes: a line of the cache
-METH_NOARGS = 4  # of CPython: a function without arguments
+ALIGNMENT = 64  # bytes of a cache line
+METH_NOARGS = 4  # CPython's flag of a function without arguments
 
 FUNCTIONS = tuple(
     f"edgernn_{name}"
     for name in ("size", "places", "widths", "reset", "advance", "run", "get", "set", "self_test_at", "in_python")
 )
-"""What every library has; one for Python has more, which `in_python` tells."""
+"""The functions of every library; `in_python` says whether it also has those that make Python functions."""
 
 NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers")
-"""And one with integers at its door."""
+"""The further functions of a library with quantized inputs or outputs."""
 
 
 class NativeEngine:
-    """A loaded library; its code has no state of its own, so any number of streams and threads may run it."""
+    """A loaded library; its code has no state, so any number of streams and threads may run it."""
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
         self.backend = f"native {manifest.cpu}"
@@ -46,57 +47,62 @@ class NativeEngine:
 
 
 class NativeBound:
-    """One state struct, and calls whose arguments are bound once; a call lets other threads run."""
+    """One state struct, and calls with arguments that are bound once; a call releases the GIL."""
 
     guards = True
+    float_step: FloatStep | None = None
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
-        places, beyond = (ctypes.c_size_t * 2)(), (ctypes.c_size_t * 3)()
-        library.edgernn_places(places)
-        turns = bool({INPUT, OUTPUT} & manifest.quantization.keys())
-        if turns:
-            library.edgernn_number_places(beyond)
-        self._state = _aligned(beyond[2] or library.edgernn_size())
+        offsets, float_offsets = (ctypes.c_size_t * 2)(), (ctypes.c_size_t * 3)()
+        library.edgernn_places(offsets)
+        converts = bool({INPUT, OUTPUT} & manifest.quantization.keys())
+        if converts:
+            library.edgernn_number_places(float_offsets)
+        self._state = _aligned(float_offsets[2] or library.edgernn_size())
         state = _pointer(self._state)
         library.edgernn_reset(state)
-        self.x: Array = self._inside(places[0], manifest.inputs, manifest.dtype(INPUT))
-        self.y: Array = self._inside(places[1], manifest.outputs, manifest.dtype(OUTPUT))
-        kinds = {name: np.dtype(manifest.dtype(name)) for name in manifest.states}
-        cuts = np.cumsum([0, *(kinds[name].itemsize * width for name, width in manifest.states.items())])
+        self.x: Array = self._inside(offsets[0], manifest.inputs, manifest.dtype(INPUT))
+        self.y: Array = self._inside(offsets[1], manifest.outputs, manifest.dtype(OUTPUT))
+        dtypes = {name: np.dtype(manifest.dtype(name)) for name in manifest.states}
+        cuts = np.cumsum([0, *(dtypes[name].itemsize * width for name, width in manifest.states.items())])
         self._carried: Array = np.zeros(cuts[-1], np.uint8)
         self._views = tuple(
-            self._carried[a:b].view(made) for (a, b), made in zip(pairwise(cuts), kinds.values(), strict=True)
+            self._carried[a:b].view(dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True)
         )
         self.step = _step(library, self._state, "step", library.edgernn_advance)
-        if turns:
-            x = self._inside(beyond[0], manifest.inputs, "float32") if INPUT in manifest.quantization else self.x
-            y = self._inside(beyond[1], manifest.outputs, "float32") if OUTPUT in manifest.quantization else self.y
-            self.turning = x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers)
+        if converts:
+            x = self._inside(float_offsets[0], manifest.inputs, "float32") if INPUT in manifest.quantization else self.x
+            y = (
+                self._inside(float_offsets[1], manifest.outputs, "float32")
+                if OUTPUT in manifest.quantization
+                else self.y
+            )
+            self.float_step = FloatStep(x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers))
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
         self._set = partial(library.edgernn_set, state, _pointer(self._carried))
 
-    def _inside(self, place: int, width: int, dtype: str) -> Array:
-        """A part of the state as an array."""
-        return np.frombuffer(self._state.data, dtype, width, place)
+    def _inside(self, offset: int, width: int, dtype: str) -> Array:
+        """A part of the state struct as an array."""
+        return np.frombuffer(self._state.data, dtype, width, offset)
 
     def run(self, xs: Array, ys: Array) -> int:
-        """Consecutive frames in one call: how many were done before one was refused."""
+        """Run consecutive frames in one call, and return how many were done before one was refused."""
         done: int = self._run(_pointer(xs), _pointer(ys), ctypes.c_size_t(len(xs)))
         return done
 
-    def read(self) -> tuple[Array, ...]:
+    def get_states(self) -> tuple[Array, ...]:
         self._get()
         return self._views
 
-    def write(self, states: tuple[Array, ...]) -> None:
-        for held, given in zip(self._views, states, strict=True):
-            held[...] = given
+    def set_states(self, states: tuple[Array, ...]) -> None:
+        for view, state in zip(self._views, states, strict=True):
+            view[...] = state
         self._set()
 
 
 class _Method(ctypes.Structure):
-    """What CPython calls PyMethodDef."""
+    """CPython's PyMethodDef."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -107,32 +113,30 @@ class _Method(ctypes.Structure):
 
 
 def _step(library: ctypes.CDLL, state: Array, name: str, advance: Any) -> Callable[[], Any]:
-    """The step as a function that takes nothing: one of Python's own where this Python has what that needs.
+    """The step as a function without arguments: a built-in function of CPython where this Python exports what it needs.
 
-    It owns what it needs by the place that CPython has for a function's module: its definition, the library, the state.
+    The function owns its definition, the library and the state: they are in the field for its module.
     """
     if not library.edgernn_in_python():
         return partial(advance, _pointer(state))
     method = _Method(b"step", ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p), METH_NOARGS, None)
-    kinds = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
-    make = kinds(("PyCFunction_NewEx", ctypes.pythonapi))
-    made: Callable[[], Any] = make(ctypes.addressof(method), state.ctypes.data, (method, library, state))
-    return made
+    signature = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
+    new_function = signature(("PyCFunction_NewEx", ctypes.pythonapi))
+    step: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
+    return step
 
 
 def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work
-    """The library in verified bytes, without a file: so a path that was written anew is never the old one.
+    """Load a library from verified bytes, without a file: a path that was written again never gives the old library.
 
     Raises:
-        UnsupportedError: it was compiled for another processor; nothing of it has run.
-        FileError: it is no compiled step, or the system cannot load it.
-        ParityError: its own test fails on this machine.
+        UnsupportedError: it was compiled for another processor; none of its code has run.
+        FileError: it is not a compiled step, or the system cannot load it.
+        ParityError: its self-test fails on this machine.
     """
     manifest = parse_manifest(data, name)
     if not manifest.cpu:
-        raise FileError(
-            f"'{name}' is an artifact for another runtime, and no compiled step; give it its own suffix back"
-        )
+        raise FileError(f"'{name}' is an artifact of another runtime, not a compiled step; rename it to its own suffix")
     lacking = isa.missing(manifest.cpu)
     if lacking:
         raise UnsupportedError(
@@ -148,44 +152,45 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
 
 
 def _check_answers(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Run the library's own test: frames with the answers that numpy gave where it was written."""
-    place, values = (ctypes.c_size_t * 2)(), np.zeros(3, manifest.dtype(OUTPUT))
-    failed = library.edgernn_self_test_at(place, _pointer(values))
+    """Run the self-test of the library: frames with the answers that numpy gave where it was written."""
+    position, values = (ctypes.c_size_t * 2)(), np.zeros(3, manifest.dtype(OUTPUT))
+    failed = library.edgernn_self_test_at(position, _pointer(values))
     if failed:
-        found, wanted, most = (float(value) for value in values)
-        what = f"y[{place[1]}] is {found:.9g}, and {wanted:.9g} was expected: they are {abs(found - wanted):.3g} apart"
-        why = f"{what}, and may be {most:.3g}" if failed > 1 else "a frame of the test is refused"
+        actual, expected, most = (float(value) for value in values)
+        difference = abs(actual - expected)
+        reason = f"y[{position[1]}] is {actual:.9g}, and {expected:.9g} was expected: they are {difference:.3g} apart"
+        reason = f"{reason}, and may be {most:.3g}" if failed > 1 else "a frame of the test is refused"
         raise ParityError(
-            f"'{name}' fails its own test on this machine: at frame {place[0]} {why}; export it on this machine, and "
-            "where that was done, please report the model"
+            f"'{name}' fails its own test on this machine: at frame {position[0]} {reason}; export it on this machine, "
+            "and where that was done, please report the model"
         )
 
 
 def _check_functions(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Refuse a library that is no compiled step: nothing is called before all is there."""
-    turns = {INPUT, OUTPUT} & manifest.quantization.keys()
-    lacking = [each for each in (*FUNCTIONS, *(NUMBERS if turns else ())) if not hasattr(library, each)]
+    """Refuse a library that is not a compiled step, before any of its functions is called."""
+    converts = {INPUT, OUTPUT} & manifest.quantization.keys()
+    lacking = [each for each in (*FUNCTIONS, *(NUMBERS if converts else ())) if not hasattr(library, each)]
     if lacking:
-        raise FileError(
-            f"'{name}' is a library, and no compiled step of edgernn: it has no function {lacking[0]}; export it again"
-        )
+        raise FileError(f"'{name}' is not a compiled step of edgernn: it has no function {lacking[0]}; export it again")
 
 
 def _check_widths(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Hold what the code was compiled for against what the file says of itself."""
-    found = (ctypes.c_size_t * 3)()
-    library.edgernn_widths(found)
-    wanted = (manifest.inputs, sum(manifest.states.values()), manifest.outputs)
-    if tuple(found) != wanted:
+    """Compare the widths that the code was compiled for with those of the manifest."""
+    actual = (ctypes.c_size_t * 3)()
+    library.edgernn_widths(actual)
+    expected = (manifest.inputs, sum(manifest.states.values()), manifest.outputs)
+    if tuple(actual) != expected:
         raise FileError(
-            f"'{name}' has inputs, states and outputs of {tuple(found)} values; it should have {wanted}: "
+            f"'{name}' has inputs, states and outputs of {tuple(actual)} values; it should have {expected}: "
             "export it again"
         )
 
 
 def _library(data: bytes, name: str) -> ctypes.CDLL:
-    """Load from memory. The descriptor stays open as long as the library does: its number is the library's name to the
-    system, which would give the old library for a number that is used again.
+    """Load a library from memory.
+
+    The descriptor stays open as long as the library is loaded: the system knows the library by its number, and would
+    give the old library for a number that is used again.
     """
     memory = os.memfd_create("edgernn")
     try:
@@ -196,18 +201,18 @@ def _library(data: bytes, name: str) -> ctypes.CDLL:
         os.close(memory)
         raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
     unload = weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
-    unload.atexit = False  # when Python ends, a thread or a last frame may still be in it
+    unload.atexit = False  # when Python ends, a thread may still run its code
     return library
 
 
 def _unload(handle: int, memory: int) -> None:
-    """Once no stream holds one of its functions, and so not the library."""
+    """Unload a library, once no stream holds one of its functions."""
     _ctypes.dlclose(handle)
     os.close(memory)
 
 
 def _aligned(size: int) -> Array:
-    """Zeroed bytes that begin at a line of the cache."""
+    """Zeroed bytes that begin at a cache line."""
     raw = np.zeros(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size]

@@ -1,4 +1,4 @@
-"""The definition as a backend: a `.rnn` file stepped by numpy, in float32 or integers, with nothing else installed."""
+"""numpy as a backend: a `.rnn` file stepped by the definition, in float32 or integers, with nothing else installed."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class NumpyEngine:
-    """A graph and its contract."""
+    """A graph and its manifest."""
 
     def __init__(self, graph: Graph) -> None:
         self.backend = f"numpy {np.__version__}"
@@ -32,6 +32,8 @@ class NumpyBound:
     """One carried state as a dictionary of arrays."""
 
     guards = False
+    run = None
+    float_step = None
 
     def __init__(self, graph: Graph) -> None:
         self._stepper = Stepper(graph, "float32")
@@ -42,37 +44,39 @@ class NumpyBound:
     def step(self) -> None:
         self.y[:], self._states = self._stepper.step(self.x.copy(), self._states)
 
-    def read(self) -> tuple[Array, ...]:
+    def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states.values())
 
-    def write(self, states: tuple[Array, ...]) -> None:
+    def set_states(self, states: tuple[Array, ...]) -> None:
         self._states = {name: array.copy() for name, array in zip(self._states, states, strict=True)}
 
 
 class IntegerBound:
-    """One carried state of a static graph: integers wherever the contract has a grid."""
+    """One carried state of a static graph: integers wherever the manifest has quantization parameters."""
 
     guards = False
+    run = None
+    float_step = None
 
     def __init__(self, graph: Graph, manifest: Manifest) -> None:
         self._stepper, self._manifest = IntegerStepper(graph), manifest
         self._states: dict[str, Array] = {}
         self.x: Array = np.zeros(manifest.inputs, manifest.dtype(INPUT))
         self.y: Array = np.zeros(manifest.outputs, manifest.dtype(OUTPUT))
-        self.write(tuple(np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()))
+        self.set_states(tuple(np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()))
 
     def step(self) -> None:
-        self.y[:], self._states = self._stepper.whole(_roomy(self.x), self._states)
+        self.y[:], self._states = self._stepper.whole(_widened(self.x), self._states)
 
-    def read(self) -> tuple[Array, ...]:
+    def get_states(self) -> tuple[Array, ...]:
         return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())
 
-    def write(self, states: tuple[Array, ...]) -> None:
-        self._states = {name: _roomy(state) for name, state in zip(self._manifest.states, states, strict=True)}
+    def set_states(self, states: tuple[Array, ...]) -> None:
+        self._states = {name: _widened(state) for name, state in zip(self._manifest.states, states, strict=True)}
 
 
-def _roomy(x: Array) -> Array:
-    """A copy; of integers one with room to compute in."""
+def _widened(x: Array) -> Array:
+    """A copy; of integers in int64, the type in which the definition computes."""
     return x.astype(np.int64 if x.dtype.kind == "i" else x.dtype)
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime as a backend: `.onnx` files, with two sets of state buffers that take turns."""
+"""ONNX Runtime as a backend: `.onnx` files, with two alternating sets of state buffers."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
-from edgernn.errors import FileError, MissingExtraError
+from edgernn.device.runtimes import named
+from edgernn.errors import FileError
 from edgernn.model.graph import INPUT, OUTPUT
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
@@ -17,7 +18,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
 except ImportError as error:
-    raise MissingExtraError("onnxruntime", "ort", "an .onnx file") from error
+    raise named("onnxruntime").missing() from error
 
 Array = NDArray[Any]
 
@@ -30,8 +31,8 @@ _TYPES = {
 
 CONFIG = {
     "session.intra_op.allow_spinning": "0",
-    # What stands between DequantizeLinear and QuantizeLinear is computed in float, and weights become float once. Its
-    # own kernel of int8 by int8 takes longer than that on x86-64, and weights left as they are, at every step.
+    # Operations between DequantizeLinear and QuantizeLinear are computed in float, and weights are converted once. The
+    # runtime's int8 kernel takes longer than that on x86-64, and so do weights that are converted at every step.
     "session.disable_quant_qdq": "1",
 }
 """Settings of every session."""
@@ -65,9 +66,11 @@ class OrtWindow:
 
 
 class OrtBound:
-    """Fixed buffers: on each step the states are read from one set and written to the other."""
+    """Fixed buffers: each step reads the states from one set and writes them to the other."""
 
     guards = False
+    run = None
+    float_step = None
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.x: Array = np.zeros(manifest.inputs, manifest.dtype(INPUT))
@@ -84,12 +87,12 @@ class OrtBound:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
 
-    def read(self) -> tuple[Array, ...]:
+    def get_states(self) -> tuple[Array, ...]:
         return tuple(self._sets[self._turn])
 
-    def write(self, states: tuple[Array, ...]) -> None:
-        for held, given in zip(self._sets[self._turn], states, strict=True):
-            held[:] = given
+    def set_states(self, states: tuple[Array, ...]) -> None:
+        for buffer, state in zip(self._sets[self._turn], states, strict=True):
+            buffer[:] = state
 
     def _bind(self, manifest: Manifest, before: list[Array], after: list[Array]) -> Any:
         binding = self._session.io_binding()
@@ -104,10 +107,10 @@ class OrtBound:
 
 
 def _call(session: onnxruntime.InferenceSession, binding: Any) -> Callable[[], None]:
-    """What runs a binding, without RunOptions: looking into them costs four times the step.
+    """A function that runs a binding, without RunOptions: reading them costs four times the step.
 
-    The package's own method asks of every call whether a GPU records it, which takes half a microsecond. What that
-    method calls in the end is called here, or the method itself by a package that has built it otherwise.
+    The public method checks at every call whether a GPU graph is captured, which takes half a microsecond. So the inner
+    function that it calls is called directly, or the public method where the package has no such function.
     """
     try:
         return partial(session._sess.run_with_iobinding, binding._iobinding, None)  # noqa: SLF001
@@ -119,7 +122,7 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     """A session over the bytes of a verified `.onnx` file.
 
     Raises:
-        FileError: the runtime refuses it, or finds other names, shapes or types than the file says of itself.
+        FileError: the runtime refuses the file, or finds other names, shapes or types than its manifest has.
     """
     manifest = parse_manifest(data, name)
     options = onnxruntime.SessionOptions()
@@ -127,13 +130,13 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     options.inter_op_num_threads = 1
     for key, value in CONFIG.items():
         options.add_session_config_entry(key, value)
-    if not manifest.window:  # to free the values of a step one by one takes a seventh of it, and they are small
+    if not manifest.window:  # freeing the values of a step one by one takes a seventh of the step, and they are small
         options.enable_mem_reuse = options.enable_cpu_mem_arena = False
-    # "session.set_denormal_as_zero" stays off: it acts on the thread that makes the first session, and leaves the
-    # caller's own arithmetic in flush-to-zero for the rest of the process.
+    # "session.set_denormal_as_zero" stays off: it acts on the thread that creates the first session, and leaves the
+    # caller's arithmetic in flush-to-zero for the rest of the process.
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own exceptions share no base but this
+    except Exception as error:  # the exceptions of the runtime have no other base in common
         raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
     nodes = (*session.get_inputs(), *session.get_outputs())
     check_signature(

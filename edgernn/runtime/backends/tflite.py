@@ -2,30 +2,33 @@
 
 import ctypes
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
-from edgernn.errors import FileError, MissingExtraError
+from edgernn.device.runtimes import running
+from edgernn.errors import FileError
 
-try:
-    from ai_edge_litert.interpreter import Interpreter
 
-    PACKAGE = "ai-edge-litert"
-except ImportError:
-    try:
-        from tflite_runtime.interpreter import Interpreter
+def _installed() -> tuple[Any, str]:
+    """The class of interpreters in the preferred package that is installed, and the name of the package."""
+    runtimes = running(".tflite")
+    for runtime in runtimes:
+        try:
+            return import_module(f"{runtime.module}.interpreter").Interpreter, runtime.package
+        except ImportError as error:
+            reason = error
+    raise runtimes[0].missing() from reason
 
-        PACKAGE = "tflite-runtime"
-    except ImportError as error:
-        raise MissingExtraError("ai-edge-litert", "litert", "a .tflite file") from error
+
+Interpreter, PACKAGE = _installed()
 
 Array = NDArray[Any]
 
-_WHOLE = slice(None)  # made once, and not at every step
+_WHOLE = slice(None)  # created once instead of at every step
 
 
 class TfliteEngine:
@@ -48,11 +51,11 @@ class TfliteEngine:
             FileError: the runtime refuses the file.
         """
         try:
-            made = Interpreter(model_content=self._data, num_threads=self._threads)
-            made.allocate_tensors()
+            interpreter = Interpreter(model_content=self._data, num_threads=self._threads)
+            interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise FileError(f"{self.backend} refuses '{self._name}': {error}") from error
-        return made
+        return interpreter
 
     def bind(self) -> "TfliteBound":
         """A new carried state."""
@@ -60,12 +63,14 @@ class TfliteEngine:
 
 
 class TfliteBound:
-    """The interpreter's own tensors, seen as arrays.
+    """Arrays over the memory of the interpreter's tensors.
 
-    The addresses are taken once: they stay where they are until tensors are allocated anew, which never happens here.
+    The addresses are read once: they are valid until tensors are allocated again, which never happens here.
     """
 
     guards = False
+    run = None
+    float_step = None
 
     def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         self._interpreter = interpreter
@@ -81,18 +86,18 @@ class TfliteBound:
         for before, after in self._pairs:
             before[_WHOLE] = after
 
-    def read(self) -> tuple[Array, ...]:
+    def get_states(self) -> tuple[Array, ...]:
         return self._before
 
-    def write(self, states: tuple[Array, ...]) -> None:
-        for held, given in zip(self._before, states, strict=True):
-            held[:] = given
+    def set_states(self, states: tuple[Array, ...]) -> None:
+        for tensor, state in zip(self._before, states, strict=True):
+            tensor[:] = state
 
 
 def _call(interpreter: Any) -> Callable[[], Any]:
-    """What invokes an interpreter, without looking for arrays over its memory first: `_view` leaves none.
+    """A function that invokes an interpreter, without checking first for arrays over its memory: `_view` leaves none.
 
-    This is what the package's own method calls in the end, or that method by a package that has built it otherwise.
+    It is the inner function of the public method, or the public method where the package has no such function.
     """
     call: Callable[[], Any]
     try:
@@ -105,14 +110,14 @@ def _call(interpreter: Any) -> Callable[[], Any]:
 def _view(interpreter: Any, index: int) -> Array:
     """A tensor as a flat array over the interpreter's memory, without a reference that would stop `invoke`."""
     tensor = interpreter.tensor(index)()
-    held = (ctypes.c_char * tensor.nbytes).from_address(tensor.ctypes.data)
-    return np.frombuffer(held, tensor.dtype)
+    memory = (ctypes.c_char * tensor.nbytes).from_address(tensor.ctypes.data)
+    return np.frombuffer(memory, tensor.dtype)
 
 
 def load(data: bytes, name: str, threads: int) -> TfliteEngine:
     """An engine over the bytes of a verified `.tflite` file.
 
     Raises:
-        FileError: the runtime refuses it, or finds other names, shapes or types than the file says of itself.
+        FileError: the runtime refuses the file, or finds other names, shapes or types than its manifest has.
     """
     return TfliteEngine(data, name, threads)

@@ -1,13 +1,13 @@
 """A model before and after it was made smaller, side by side on every runtime of this machine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from types import MappingProxyType
 
 import numpy as np
 
 from edgernn.artifact.rnn import dumps
+from edgernn.device.runtimes import RUNTIMES, Runtime
 from edgernn.errors import CompilerError, MissingExtraError, UnsupportedError
 from edgernn.files import temporary
 from edgernn.interpreters.count import count
@@ -18,11 +18,9 @@ from edgernn.model.tensor import Tensor
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program, open as open_program
+from edgernn_export.targets import TARGETS
 from edgernn_export.targets.c.pack import fewer
 from edgernn_export.translate import export
-
-RUNTIMES: Mapping[str, str] = MappingProxyType({"compiled": ".so", "ONNX Runtime": ".onnx", "LiteRT": ".tflite"})
-"""A runtime as the table calls it -> the suffix of what it runs."""
 
 FEW = 0.05  # the part of zeros that may be there by chance
 GAIN = 1.05  # a step that is less than this much faster is called as fast
@@ -52,7 +50,7 @@ class Race:
     """One runtime.
 
     Attributes:
-        runtime: one of RUNTIMES.
+        runtime: the title of one of `raced`.
         backend: the package that ran it, with its version; "" when it could not be measured.
         before_us, after_us: medians of the rounds, of one step as Python calls it, guard and state included.
         faster: the median, round by round, of before / after.
@@ -65,6 +63,15 @@ class Race:
     after_us: float | None = None
     faster: float | None = None
     note: str = ""
+
+
+def raced() -> dict[str, Runtime]:
+    """Title -> runtime: for each suffix that a target writes, the runtime that is preferred."""
+    preferred: dict[str, Runtime] = {}
+    for runtime in RUNTIMES.values():
+        if runtime.suffix in TARGETS:
+            preferred.setdefault(runtime.suffix, runtime)
+    return {runtime.title: runtime for runtime in preferred.values()}
 
 
 @interrupt.deferred()
@@ -80,23 +87,24 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_
     """
     programs: dict[str, tuple[Program, Program]] = {}
     notes: dict[str, str] = {}
-    for runtime, suffix in RUNTIMES.items():
+    runtimes = raced()
+    for title, runtime in runtimes.items():
         interrupt.check()
         try:
-            programs[runtime] = (program(before, suffix), program(after, suffix))
+            programs[title] = (program(before, runtime.suffix), program(after, runtime.suffix))
         except (UnsupportedError, MissingExtraError, CompilerError) as error:
-            notes[runtime] = f"not measured: {error}"
+            notes[title] = f"not measured: {error}"
     steps = {
-        f"{runtime} {k}": step(program, graph)
-        for runtime, pair in programs.items()
+        f"{title} {k}": step(program, graph)
+        for title, pair in programs.items()
         for k, (program, graph) in enumerate(zip(pair, (before, after), strict=True))
     }
     took = interleaved(steps, rounds, turn) if steps else []
     return tuple(
-        _race(name, programs[name][1].backend, took, _zeros(name, after))
-        if name in programs
-        else Race(name, note=notes[name])
-        for name in RUNTIMES
+        _race(title, programs[title][1].backend, took, _zeros(runtime, after))
+        if title in programs
+        else Race(title, note=notes[title])
+        for title, runtime in runtimes.items()
     )
 
 
@@ -156,10 +164,10 @@ def _race(runtime: str, backend: str, took: list[dict[str, float]], note: str) -
     return Race(runtime, backend, round(median(before), 3), round(median(after), 3), round(faster, 3), note)
 
 
-def _zeros(runtime: str, graph: Graph) -> str:
+def _zeros(runtime: Runtime, graph: Graph) -> str:
     if zeros(graph) < FEW * sum(tensor.stored.size for tensor in matrices(graph)):
         return ""
-    if runtime != "compiled":
+    if not runtime.sparse:
         return "cannot use zeros: it computes them too"
     passed = sum(fewer(each) is not None for each in matrices(graph))
     if passed:

@@ -1,1 +1,1 @@
-"""The proof of an artifact: it computes what the graph does, within what the arithmetic may lose."""
+"""The proof of an artifact: it computes what its graph does, within what the arithmetic may lose."""

@@ -1,11 +1,10 @@
-"""The proof of an artifact: its runtime against the numpy reading, step by step."""
+"""The proof of an artifact: its runtime against the numpy interpreter, step by step."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
+from edgernn.device.runtimes import named
 from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Array, Stepper, random_frames
@@ -15,54 +14,40 @@ from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program
-from edgernn_export.proof.integers import IntegerBounds, within
-from edgernn_export.proof.shaken import DRAWS, Shaken
+from edgernn_export.proof.integers import IntegerBounds, frames_in_range
+from edgernn_export.proof.perturbed import DRAWS, PerturbedOps
 
 STEPS = 32
 LENGTHS = (STEPS, 1, 2, 7)  # of windows
 
 
 @dataclass(frozen=True)
-class Tolerance:
+class Allowance:
     """How far one step of a runtime may be from numpy.
 
     Attributes:
         size: a part of the largest value in the reference, or of 1.
-        own: how many times what the arithmetic itself loses in this very step, for models that amplify it.
+        own: a multiple of what the arithmetic itself loses in the same step, for models that amplify it.
     """
 
     size: float
     own: float
 
 
-FLOAT = Tolerance(size=1e-5, own=10)
-
-ROUNDED: Mapping[str, Tolerance] = MappingProxyType(
-    {
-        "numpy": Tolerance(size=1e-5, own=1),
-        "native": Tolerance(size=1e-5, own=1),
-        "onnxruntime": Tolerance(size=1e-5, own=3),
-        "ai-edge-litert": Tolerance(size=1e-5, own=3),
-        "tflite-runtime": Tolerance(size=1e-5, own=3),
-    }
-)
-"""The runtime -> the tolerance of a graph in which affines round their input; FLOAT is that of every other precision.
-
-numpy and compiled code round alike, but for an integer that falls the other way because another word differs in its
-last digit. The others take another step and another zero (255 steps from the smallest to the largest value), so they
-and numpy are both off by up to half a step, each in its own way: 1.4 times what one of them loses alone. 3 times the
-most that DRAWS tries lose leaves room for chance; over 1000 steps of every cell it came to 2.4.
-"""
+SIZE = 1e-5
+FLOAT = Allowance(SIZE, own=10)
+"""Of precisions in which no affine rounds its input; edgernn.device.runtimes has the tolerances of the others."""
 
 
 def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
-    """Step a program and the reference side by side; each step starts from the reference's own state.
+    """Step a program and the reference side by side; each step starts from the state of the reference.
 
-    So a model that is itself unstable is compared just as sharply, and a state that is not fed back is found at once.
+    So an unstable model is compared as strictly as any other, and a state that is not fed back is found at once.
 
     Raises:
         ParityError: an output or a state after a step is further from float32 numpy than the tolerance of this
             precision on this runtime.
+        UsageError: the runtime is not in the table, and so has no tolerance.
     """
     single = graph.astype("float32")
     reference, bounds, frames = sides(single, program.backend, steps)
@@ -71,84 +56,83 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
     for t, frame in enumerate(frames):
         interrupt.check()
         y, after = reference.step(frame, states)
-        wanted = {"y": y, **after}
-        found = {"y": stream.step(frame), **stream.state}
-        _compare(program, f"at step {t}", found, wanted, bounds.of(frame, states, wanted))
+        expected = {"y": y, **after}
+        actual = {"y": stream.step(frame), **stream.state}
+        _compare(program, f"at step {t}", actual, expected, bounds.of(frame, states, expected))
         if not all(np.isfinite(state).all() for state in after.values()):
-            break  # what a state of no number becomes is nobody's promise
+            break  # nothing is defined for the step after a state that is not finite
         stream.state = states = after
 
 
 def prove_window(window: Window, program: Program) -> None:
-    """Run a program and the reference on windows of several lengths, each free from its first to its last step.
+    """Run a program and the reference on windows of several lengths.
 
     Raises:
         ParityError: an answer is further from float32 numpy than the tolerance of this precision on this runtime.
     """
     single = window.astype("float32")
-    reference, tolerance = WindowReading(single, "float32"), _tolerance(single.precision, program.backend)
-    exact = WindowReading(single, "float64", Shaken())
+    reference, allowance = WindowReading(single, "float32"), _allowance(single.precision, program.backend)
+    exact = WindowReading(single, "float64", PerturbedOps())
     for steps in LENGTHS:
         frames = random_frames(single.inputs, single.vocabulary_size, steps, seed=steps)
         with np.errstate(all="ignore"):
             if not np.isfinite(exact.run(frames[None])).all():
                 frames = np.abs(frames)
-            wanted = reference.run(frames)
-            others = exact.run(np.broadcast_to(frames, (1 + DRAWS, *frames.shape)))
-        bound = _bound(tolerance, wanted, others)
-        _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": wanted}, {"y": bound})
+            expected = reference.run(frames)
+            draws = exact.run(np.broadcast_to(frames, (1 + DRAWS, *frames.shape)))
+        bound = _bound(allowance, expected, draws)
+        _compare(program, f"in a window of {steps}", {"y": program.run(frames)}, {"y": expected}, {"y": bound})
 
 
 def sides(graph: Graph, runtime: str, steps: int) -> tuple[Stepper, "Bounds | IntegerBounds", Array]:
-    """What a runtime is compared with, how far it may be from that, and on which frames."""
+    """The reference of a runtime, its bounds, and the frames on which they are compared."""
     if any(layer.scheme for layer in graph.layers):
-        return IntegerStepper(graph), IntegerBounds(graph, runtime), within(graph, steps)
+        return IntegerStepper(graph), IntegerBounds(graph, runtime), frames_in_range(graph, steps)
     bounds = Bounds(graph, runtime)
     return Stepper(graph, "float32"), bounds, _frames(bounds, steps)
 
 
-def _tolerance(precision: str, runtime: str) -> Tolerance:
-    return ROUNDED[runtime.split(maxsplit=1)[0]] if DYNAMIC in precision else FLOAT
+def _allowance(precision: str, runtime: str) -> Allowance:
+    return Allowance(SIZE, named(runtime).tolerance.dynamic) if DYNAMIC in precision else FLOAT
 
 
-def _bound(tolerance: Tolerance, reference: Array, tries: Array) -> float:
-    """How far a result may be from the reference; the first of the tries is exact, the others are rounded by chance."""
-    exact, *others = tries
-    own = max(_distance(other, exact) for other in (reference, *others))
-    if tolerance is FLOAT and not np.isfinite(own):
-        own = 0.0  # whatever is not finite must be the same; rounded to integers, it is nobody's promise
-    return tolerance.size * _size(reference) + tolerance.own * own
+def _bound(allowance: Allowance, reference: Array, draws: Array) -> float:
+    """How far a result may be from the reference; the first of the draws is exact, the others are perturbed."""
+    exact, *perturbed = draws
+    own = max(_distance(other, exact) for other in (reference, *perturbed))
+    if allowance is FLOAT and not np.isfinite(own):
+        own = 0.0  # what is not finite must be the same; rounded to integers it is undefined
+    return allowance.size * _size(reference) + allowance.own * own
 
 
 class Bounds(Stepper):
-    """How far a runtime may be from float32 numpy in a step: by size, and by what the arithmetic itself loses there.
+    """How far a runtime may be from float32 numpy in a step: by size, and by what the arithmetic itself loses.
 
-    The step is computed in float64 without any rounding, and again DRAWS times, moved by chance wherever a runtime
-    rounds: edgernn_export.proof.shaken. So whatever follows, and amplifies or hides what was lost there,
-    has its say; and a value that happens to be rounded well in the reference is no reason to expect the same luck of a
-    runtime.
+    The step is computed in float64 without any rounding, and again DRAWS times, randomly perturbed wherever a runtime
+    rounds (edgernn_export.proof.perturbed). So a bound includes how later operations amplify or hide what is lost, and
+    does not depend on how a value happens to be rounded in the reference.
 
     Args:
         graph: in float32.
-        runtime: one of ROUNDED, with or without its version.
+        runtime: the name of one, with or without its version.
     """
 
     def __init__(self, graph: Graph, runtime: str) -> None:
-        super().__init__(graph, "float64", Shaken())
-        self.tolerance = _tolerance(graph.precision, runtime)
+        super().__init__(graph, "float64", PerturbedOps())
+        self.allowance = _allowance(graph.precision, runtime)
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
-        """For each result of one step, given what float32 numpy makes of the same input and states."""
+        """The bound of each result of one step, given the results of float32 numpy for the same input and states."""
         before = {name: self._repeated(state).astype(np.float64) for name, state in states.items()}
         y, after = self.step(self._repeated(x), before)
-        return {name: _bound(self.tolerance, reference[name], tries) for name, tries in {"y": y, **after}.items()}
+        return {name: _bound(self.allowance, reference[name], draws) for name, draws in {"y": y, **after}.items()}
 
     def _repeated(self, x: Array) -> Array:
         return np.broadcast_to(x, (1 + DRAWS, *x.shape))
 
 
 def _frames(exact: Bounds, steps: int) -> Array:
-    """Random frames; where their answers are no numbers, as those of a logarithm may be, their absolute values."""
+    """Random frames; their absolute values where the outputs are not finite, as those of a logarithm may be."""
     frames = random_frames(exact.graph.inputs, exact.graph.vocabulary_size, steps)
     with np.errstate(all="ignore"):
         answers, _ = exact.run(frames[None])
@@ -156,10 +140,10 @@ def _frames(exact: Bounds, steps: int) -> Array:
 
 
 def _compare(
-    program: Program, where: str, found: dict[str, Array], wanted: dict[str, Array], bounds: dict[str, float]
+    program: Program, where: str, actual: dict[str, Array], expected: dict[str, Array], bounds: dict[str, float]
 ) -> None:
-    for name, reference in wanted.items():
-        error = _distance(found[name], reference)
+    for name, reference in expected.items():
+        error = _distance(actual[name], reference)
         if not error <= bounds[name]:
             raise ParityError(
                 f"'{program.name}' on {program.backend} differs from numpy {where} in '{name}' by {error:.3g}; "
@@ -172,9 +156,9 @@ def _size(reference: Array) -> float:
     return float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0))
 
 
-def _distance(found: Array, wanted: Array) -> float:
-    """The largest difference; values that are equally infinite, or both no number, do not differ."""
-    same = (found == wanted) | (np.isnan(found) & np.isnan(wanted))
+def _distance(actual: Array, expected: Array) -> float:
+    """The largest difference; equal infinities do not differ, and neither do two NaN."""
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
-        error = np.abs(found - wanted)[~same].max(initial=0.0)
+        error = np.abs(actual - expected)[~same].max(initial=0.0)
     return float(np.inf if np.isnan(error) else error)

@@ -9,9 +9,10 @@ from types import MappingProxyType
 
 from edgernn.artifact.manifest import dump_manifest, graph_manifest
 from edgernn.device.board import Device
+from edgernn.device.runtimes import NATIVE
 from edgernn.model.graph import Graph
 from edgernn_export.targets.c.target import render
-from edgernn_export.targets.destination import NATIVE, Place
+from edgernn_export.targets.destination import Destination
 
 KIB = 1024
 SIZES: Mapping[str, int] = MappingProxyType(
@@ -247,7 +248,7 @@ def read(graph: Graph) -> Source:
     Raises:
         UnsupportedError: a layer is quantized in a way that C cannot express.
     """
-    header, code = (render(graph, "model", Place(NATIVE))[f"model.{suffix}"].decode() for suffix in "hc")
+    header, code = (render(graph, "model", Destination(NATIVE))[f"model.{suffix}"].decode() for suffix in "hc")
     struct = header.split("typedef struct {")[1].split("}")[0]
     compute = code.split("static void model_compute(")[1].split("\n}\n")[0]
     return Source(

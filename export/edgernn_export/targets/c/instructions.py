@@ -6,13 +6,14 @@ import subprocess
 from dataclasses import dataclass
 
 from edgernn.device import isa
+from edgernn.device.runtimes import NATIVE
 from edgernn.errors import CompilerError, UnsupportedError
 from edgernn.files import temporary
 from edgernn.model.graph import Graph
 from edgernn.process import child
 from edgernn_export.targets.c.compiler import Compiler, executable, for_this_machine
 from edgernn_export.targets.c.target import render, template
-from edgernn_export.targets.destination import NATIVE, Place
+from edgernn_export.targets.destination import Destination
 
 LEVEL = "x86-64-v3"  # callgrind knows no instruction of later ones
 STEPS = 50
@@ -45,7 +46,7 @@ def count(graph: Graph) -> Count:
     if lacks:
         raise UnsupportedError(f"instructions are counted on {LEVEL}, which needs {lacks}")
     compiler = for_this_machine(isa.level(LEVEL))
-    sources = {name: data.decode() for name, data in render(graph, "model", Place(NATIVE)).items()}
+    sources = {name: data.decode() for name, data in render(graph, "model", Destination(NATIVE)).items()}
     sources["count.c"] = template("count.c", {"steps": STEPS, "drawn": _drawn(graph)})
     return Count(_counted(executable(sources, compiler), valgrind) / STEPS, _version(compiler))
 

@@ -15,20 +15,20 @@ from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_machine, shared_library
 from edgernn_export.targets.c.pack import number
 from edgernn_export.targets.c.target import identifier, template, write
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, plan
 
 PREFIX = "edgernn"  # of the functions in every library, so that a loader knows them
 LOADER = "_stream"  # not the library's own stem: Python would import the library in place of the loader
 
 
-def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.so` file and its loader; the same for the same graph and compiler.
 
     Raises:
         UnsupportedError: nothing is known of the processor that it could be compiled for.
     """
-    level, compiler = _compiler(place.device)
+    level, compiler = _compiler(destination.device)
     planned = plan(graph, SCHEMES)
     about = dump_manifest(replace(planned.manifest, cpu=level))
     _, code = write(planned, PREFIX, about, include="")

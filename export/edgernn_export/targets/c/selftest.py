@@ -8,7 +8,7 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Array, Stepper, random_frames
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.tensor import DYNAMIC
-from edgernn_export.proof.shaken import DRAWS, Shaken
+from edgernn_export.proof.perturbed import DRAWS, PerturbedOps
 from edgernn_export.targets.c.pack import number, text
 from edgernn_export.targets.naming import NamedTrace
 
@@ -45,6 +45,8 @@ def _error(planned: NamedTrace, whole: IntegerPlan, frames: Array, answers: Arra
     if DYNAMIC in graph.precision:
         return (ERROR_ROUNDED if differs else ERROR) * size
     with np.errstate(all="ignore"):
-        exact, *others = Stepper(graph, "float64", Shaken()).run(np.broadcast_to(frames, (1 + DRAWS, *frames.shape)))[0]
+        exact, *others = Stepper(graph, "float64", PerturbedOps()).run(
+            np.broadcast_to(frames, (1 + DRAWS, *frames.shape))
+        )[0]
         lost = np.abs(np.stack([answers, *others]) - exact)
     return ERROR * size + ROUNDING * float(lost[np.isfinite(lost)].max(initial=0))

@@ -23,13 +23,13 @@ from edgernn_export.targets.c.layout import lay_out, padded
 from edgernn_export.targets.c.pack import number, text
 from edgernn_export.targets.c.selftest import self_test
 from edgernn_export.targets.c.state import fields, float_io, moves
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, plan
 
 LONGEST_STRING = 4095
 
 
-def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The `.c` and `.h` of a graph; functions are called after the stem."""
     planned = plan(graph, SCHEMES)
     header, source = write(planned, identifier(stem), planned.manifest_json, f'#include "{stem}.h"')

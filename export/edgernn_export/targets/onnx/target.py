@@ -12,7 +12,7 @@ from edgernn.artifact.checksum import fill
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.step import step
 
@@ -20,7 +20,7 @@ OPSET, OPSET_OF_16_BITS = 17, 21
 IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}
 
 
-def render(graph: Graph, stem: str, _place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same graph."""
     planned = plan(graph, tuple(SCHEMES))
     return {f"{stem}.onnx": serialized(step(planned), planned.manifest_json)}

@@ -10,7 +10,7 @@ from edgernn.artifact.manifest import dump_manifest, signature, window_manifest
 from edgernn.interpreters.numpy import Array, Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.onnx.step import infos, step
 from edgernn_export.targets.onnx.target import serialized
@@ -71,7 +71,7 @@ class Passes:
         return self.store("batch", np.array([BATCH], np.int64))
 
 
-def render(window: Window, stem: str, _place: Place) -> Mapping[str, bytes]:
+def render(window: Window, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same window."""
     manifest, passes = window_manifest(window.astype("float32")), Passes()
     value = INPUT if manifest.vocabulary_size else passes.node("Unsqueeze", [INPUT, passes.axis()], "frames")

@@ -23,7 +23,7 @@ from edgernn.integer.plan import FIXED_QPARAMS, INNER_OPERATIONS, IntegerPlan, Q
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
 from edgernn_export.targets.tflite.operations import TfliteOps
@@ -65,8 +65,8 @@ BIAS = {8: np.int32, 16: np.int64}
 class TfliteIntegerOps(TfliteOps):
     """Words with integers among them; a value that is float somewhere and integers elsewhere is two tensors."""
 
-    def __init__(self, planned: NamedTrace, flat: Flat, place: Place, static: IntegerPlan) -> None:
-        super().__init__(planned, flat, place)
+    def __init__(self, planned: NamedTrace, flat: Flat, destination: Destination, static: IntegerPlan) -> None:
+        super().__init__(planned, flat, destination)
         self.static = static
         before = {state.before.name for state in planned.trace.states if state.name in static.io_quantization}
         self.held = (

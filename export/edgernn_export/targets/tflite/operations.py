@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
 
@@ -34,11 +34,11 @@ per row for no scale at all.
 class TfliteOps:
     """Each word as operators on values of float32; a value is its Ref in the trace."""
 
-    def __init__(self, planned: NamedTrace, flat: Flat, place: Place) -> None:
+    def __init__(self, planned: NamedTrace, flat: Flat, destination: Destination) -> None:
         self.plan = planned
         self.names = dict(planned.names)
         self.flat = flat
-        self.place = place
+        self.destination = destination
         self.op: Op
 
     def hear(self, op: Op) -> None:
@@ -48,7 +48,7 @@ class TfliteOps:
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme != DYNAMIC:
             return self._connected(self._dense(weight), x, bias, version=1)
-        if self.place.runtime == "tflite-runtime":
+        if not self.destination.runtime.row_scales:
             return self._one_scale(weight, x, bias)
         return self._connected(self._stored(weight, weight.scale), x, bias, HYBRID_ROW_SCALES)
 
@@ -173,9 +173,9 @@ class TfliteOps:
         return self._reshaped(groups, name, weight.shape)
 
     def _kept(self, weight: Tensor) -> str:
-        """The dtype that a matrix has in the file: tflite-runtime knows none of four bits."""
+        """The dtype that a matrix has in the file: a runtime without int4 has the same values as int8."""
         if weight.scheme == FOUR_BITS:
-            return "int8" if self.place.runtime == "tflite-runtime" else "int4"
+            return "int4" if self.destination.runtime.int4 else "int8"
         return weight.stored.dtype.name
 
     def _stored(self, weight: Tensor, scale: Array | None) -> int:

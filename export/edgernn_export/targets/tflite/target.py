@@ -8,19 +8,21 @@ from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.model.trace import replay
-from edgernn_export.targets.destination import Place
+from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import plan
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.operations import TfliteOps
 
 
-def render(graph: Graph, stem: str, place: Place) -> Mapping[str, bytes]:
+def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     planned, flat = plan(graph, SCHEMES), Flat()
     integers = integer_plan(planned.graph)
     operations = (
-        TfliteIntegerOps(planned, flat, place, integers) if integers.integer_values else TfliteOps(planned, flat, place)
+        TfliteIntegerOps(planned, flat, destination, integers)
+        if integers.integer_values
+        else TfliteOps(planned, flat, destination)
     )
     shapes = step_signature(planned.manifest)
     for ref in planned.ins:

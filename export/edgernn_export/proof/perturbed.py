@@ -1,4 +1,4 @@
-"""What the arithmetic itself may lose: the definition in float64, moved by chance wherever a runtime rounds."""
+"""What the arithmetic itself may lose: the definition in float64, randomly perturbed wherever a runtime rounds."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from edgernn.model.tensor import Tensor
 
 DRAWS = 32
 LAST_DIGIT = 2.0**-23  # of float32, as a part of a number
-CURVE = 2.0**-21  # how far the sigmoids and tangents of two runtimes are apart; those of compiled code end at 1 - 3e-7
+CURVE = 2.0**-21  # how far sigmoid and tanh of two runtimes are apart; those of compiled code saturate at 1 - 3e-7
 
 
-class Shaken(NumpyOps):
-    """The words in float64 on a batch: the first row exact, the others with noise where a runtime would round.
+class PerturbedOps(NumpyOps):
+    """The operations in float64 on a batch: the first row exact, the others with noise where a runtime would round.
 
-    What an affine and a scale read is moved by up to half a last digit of float32, or half a step of its scale where it
-    is rounded to integers. What sigmoid and tanh make is moved by up to half of CURVE, which weights of 1e4 and more
-    behind them make visible: two of them that are equal in numpy, and cancel, need not be equal elsewhere.
+    The inputs of affine and scale are moved by up to half a last digit of float32, or half a step of their scale where
+    they are rounded to integers. The outputs of sigmoid and tanh are moved by up to half of CURVE. Weights of 1e4 and
+    more behind them make that visible: two outputs that are equal in numpy, and cancel, need not be equal elsewhere.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Shaken(NumpyOps):
         return y
 
     def _moved(self, x: Array, step: Array | np.float64) -> Array:
-        """By up to half a step, but for the first row."""
+        """`x` moved by up to half a step, except for the first row."""
         noise = self._random.uniform(-0.5, 0.5, x.shape)
         noise[0] = 0
         moved: Array = x + step * noise
