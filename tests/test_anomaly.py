@@ -164,7 +164,7 @@ def test_a_known_fault_is_found_and_its_time_is_told(persistent, tmp_path):
         assert at(fault) <= alarm.time <= at(fault + 10)
     for part, weeks, false in (("training", 3200, 0), ("test", 800, len(result.alarms) - 2)):
         figures = result.parts[part]
-        assert (figures.windows, figures.found, figures.false_alarms) == (1, 1, false)
+        assert (figures.windows, figures.detected, figures.false_alarms) == (1, 1, false)
         assert figures.weeks == pytest.approx(weeks / 1008, abs=1e-3)
         assert -2 < figures.lead_hours[0] <= 0
 
@@ -263,6 +263,6 @@ def test_the_temperature_of_a_machine_is_foretold_better_than_by_no_change(data,
     program = edgernn.open(tmp_path / "run/model.rnn")
     actual = detect_anomalies(program, path, known_windows(data / "nab/labels/combined_windows.json", path))
     test = actual.parts["test"]
-    assert (test.windows, test.found) == (1, 1)
-    assert test.a_week <= 2
+    assert (test.windows, test.detected) == (1, 1)
+    assert test.false_alarms_per_week <= 2
     assert actual.parts["training"].false_alarms_per_week <= 1

@@ -75,7 +75,7 @@ def test_what_is_told_makes_the_smallest_model_within_the_bound(scheme, folder):
     assert expected  # otherwise the bound has no effect
     out = edge(*asked(scheme, "--metric-drop", bound, "--json"))
     document = json.loads(out)
-    remaining = document["kept"]
+    remaining = document["selection"]
     assert tuple(remaining["keep"]) == expected
     assert (document["bound"], document["metric"]["before"]) == (bound, 1.0)
     edge(*document["command"][1:])
@@ -102,7 +102,7 @@ def test_the_table_says_the_same(scheme, folder):
         figures = [f"{row['metric']:.4g}", f"{row['drop']:.2f}", f"{row['saved_bytes']:,}"]
         assert line.split() == [row["layer"], *figures]
     assert shlex.split(rows[-1]) == document["command"]
-    remaining = document["kept"]
+    remaining = document["selection"]
     assert (
         f"keeps {', '.join(remaining['keep'])}: equal answers {remaining['metric']:.4g}, {remaining['drop']:.2f} points lost"
         in out
@@ -119,7 +119,7 @@ def rows_of(document, layer):
 
 def test_without_a_bound_nothing_is_chosen(folder):
     document = json.loads(edge(*asked(DYNAMIC, "--json")))
-    assert (document["kept"], document["command"]) == (None, None)
+    assert (document["selection"], document["command"]) == (None, None)
     assert [row["layer"] for row in document["layers"]] == [*NAMES]
     out = edge(*asked(DYNAMIC))
     assert "smallest" not in out
@@ -128,8 +128,8 @@ def test_without_a_bound_nothing_is_chosen(folder):
 
 def test_where_every_layer_loses_too_much_that_is_said(folder):
     document = json.loads(edge(*asked(FOUR_BITS, "--metric-drop", 0, "--json")))
-    assert (document["kept"]["keep"], document["kept"]["drop"], document["command"]) == ([*NAMES], 0.0, None)
-    assert document["kept"]["weight_bytes"] == document["weight_bytes"]
+    assert (document["selection"]["keep"], document["selection"]["drop"], document["command"]) == ([*NAMES], 0.0, None)
+    assert document["selection"]["weight_bytes"] == document["weight_bytes"]
     out = edge(*asked(FOUR_BITS, "--metric-drop", 0))
     assert "every quantized layer loses more than 0 points; allow more" in out
     assert "kws-" not in out

@@ -307,7 +307,7 @@ def test_a_board_of_this_kind_is_this_machine():
 JUDGE = by_frames(KWS, FRAMES, "frames")
 WRONG = {
     "bound": ({"bound": -0.1}, "the allowed drop is -0.1 points; expected a number of at least 0"),
-    "nan": ({"bound": nan}, "a drop of nan points"),
+    "nan": ({"bound": nan}, "the allowed drop is nan points"),
     "prefer": ({"prefer": "byte"}, "there is no preference 'byte'; did you mean 'bytes'"),
     "scheme": ({"schemes": ("fp61",)}, "there is no scheme 'fp61'; did you mean 'fp16'"),
     "plan": ({"plans": [("units=0.5",)]}, "units=0.5 needs fine-tuning; give the recipe"),
