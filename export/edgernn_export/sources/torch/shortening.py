@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from edgernn.model.cell import dimensions, is_join
@@ -57,11 +58,7 @@ def memory(graph: Graph) -> int:
 def _sizes(module: nn.Module, shape: tuple[int, ...]) -> set[int]:
     """Return the lengths of the axes of everything that the module holds and of the example."""
     held = [*module.parameters(), *module.buffers()]
-    return {size for tensor in held if not _is_lazy(tensor) for size in tensor.shape} | {*shape, prod(shape)}
-
-
-def _is_lazy(tensor: Tensor) -> bool:
-    return isinstance(tensor, nn.parameter.UninitializedTensorMixin)
+    return {size for tensor in held if not is_lazy(tensor) for size in tensor.shape} | {*shape, prod(shape)}
 
 
 def _unlike(about: int, sizes: set[int]) -> int:
