@@ -143,8 +143,8 @@ def test_a_new_runtime_is_listed(tmp_path):
 @pytest.mark.usefixtures("toy")
 def test_a_new_runtime_is_raced_and_tuned(tmp_path):
     assert list(raced()) == ["compiled", "ONNX Runtime", "LiteRT", "Toy"]
-    race = race(KWS, quantize(KWS), rounds=2, turn=2)[-1]
-    assert (race.runtime, race.backend, race.before_us is not None) == ("Toy", "toy 1.0", True)
+    toy = race(KWS, quantize(KWS), rounds=2, turn=2)[-1]
+    assert (toy.runtime, toy.backend, toy.before_us is not None) == ("Toy", "toy 1.0", True)
     evaluator = by_frames(KWS, frames(KWS, 200), "frames")
     clock, board = count(0, 1000).__next__, boards.load("this")
     result = tuning.tune(KWS, evaluator, tmp_path, bound=100, board=board, schemes=("fp32",), clock=clock)
