@@ -1,52 +1,187 @@
-"""edgernn: compact recurrent networks, from PyTorch to a streaming step on small devices."""
+"""edgernn: recurrent networks as one streaming step, from PyTorch to small devices.
 
+    import edgernn
+    from edgernn_export import export, from_torch
+
+    graph = from_torch(module, example)            # a torch.nn.Module to a Graph, compared in float64
+    export(graph, "model.so")                      # or .onnx, .tflite, .c
+    stream = edgernn.open("model.so").stream()     # one carried state
+    output = stream.step(frame)                    # float32 (inputs,) -> float32 (outputs,)
+
+Run        open, Program, Stream, Manifest
+Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
+Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
+Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize
+Judging    agreement, Agreement, sensitivity
+Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
+Boards     Device, load_device, estimate, Estimate
+Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
+Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
+           MissingExtraError, ParityError, StateError, StorageError, TrainingError, UnsupportedError, UsageError;
+           PrecisionWarning
+
+These names, those of edgernn.cells and those of edgernn_export are the public API: help(edgernn.Graph) describes one of
+them. All other modules are internal and may change in any release. `import edgernn` loads no numpy: a name is imported
+when it is first used.
+"""
+
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgernn.artifact.rnn import load as load, save as save
-    from edgernn.budget.monitor import Monitor as Monitor
-    from edgernn.budget.verdict import Budget as Budget
-    from edgernn.errors import EdgernnError as EdgernnError
-    from edgernn.model.graph import Graph as Graph, Layer as Layer
-    from edgernn.model.tensor import Tensor as Tensor
-    from edgernn.model.window import Stage as Stage, Window as Window
-    from edgernn.runtime.program import Program as Program, open as open  # noqa: A004  edgernn.open is the verb
-    from edgernn.runtime.stream import Stream as Stream
+    from edgernn import cells
+    from edgernn.artifact.manifest import Manifest
+    from edgernn.artifact.rnn import load, save
+    from edgernn.budget.monitor import DeadlineMiss, Monitor, Snapshot
+    from edgernn.budget.verdict import Budget, BudgetEvaluation, evaluate
+    from edgernn.device.board import Device, load as load_device
+    from edgernn.errors import (
+        CalibrationError,
+        CompilerError,
+        EdgernnError,
+        FileError,
+        FrameError,
+        GraphError,
+        MissingExtraError,
+        ParityError,
+        PrecisionWarning,
+        StateError,
+        StorageError,
+        TrainingError,
+        UnsupportedError,
+        UsageError,
+    )
+    from edgernn.latency.estimate import Estimate, estimate
+    from edgernn.model.cell import cell
+    from edgernn.model.graph import Graph, Layer
+    from edgernn.model.ops import Ops
+    from edgernn.model.range import Range
+    from edgernn.model.tensor import Tensor
+    from edgernn.model.window import Stage, Window
+    from edgernn.passes.agreement import Agreement, agreement
+    from edgernn.passes.calibrate import calibrate
+    from edgernn.passes.factorize import factorize
+    from edgernn.passes.patterns import Blocks, FewOf, Magnitude
+    from edgernn.passes.prune_units import prune_units
+    from edgernn.passes.prune_weights import prune_weights
+    from edgernn.passes.quantize import quantize
+    from edgernn.passes.sensitivity import sensitivity
+    from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
+    from edgernn.postprocess.keyword import Keyword, KeywordDetector
+    from edgernn.postprocess.text import generate, text_symbols
+    from edgernn.runtime.program import Program, open  # noqa: A004  edgernn.open is the verb
+    from edgernn.runtime.stream import Stream
+    from edgernn.version import VERSION as __version__  # noqa: N811  the name that Python gives it
 
-    __version__: str
-
-# Name -> (module, name there), read when it is first asked for: so `import edgernn` costs nothing.
-_PUBLIC = {
-    "Budget": ("edgernn.budget.verdict", "Budget"),
-    "EdgernnError": ("edgernn.errors", "EdgernnError"),
-    "Graph": ("edgernn.model.graph", "Graph"),
-    "Layer": ("edgernn.model.graph", "Layer"),
-    "Program": ("edgernn.runtime.program", "Program"),
-    "Stage": ("edgernn.model.window", "Stage"),
-    "Stream": ("edgernn.runtime.stream", "Stream"),
-    "Tensor": ("edgernn.model.tensor", "Tensor"),
-    "Monitor": ("edgernn.budget.monitor", "Monitor"),
-    "Window": ("edgernn.model.window", "Window"),
-    "__version__": ("edgernn.version", "VERSION"),
-    "load": ("edgernn.artifact.rnn", "load"),
-    "open": ("edgernn.runtime.program", "open"),
-    "save": ("edgernn.artifact.rnn", "save"),
-}
-
-__all__ = [  # noqa: PLE0604  the door's table is the list
-    *_PUBLIC
+__all__ = [
+    "Agreement",
+    "AnomalyLikelihood",
+    "AnomalyScorer",
+    "Blocks",
+    "Budget",
+    "BudgetEvaluation",
+    "CalibrationError",
+    "CompilerError",
+    "DeadlineMiss",
+    "Device",
+    "EdgernnError",
+    "Estimate",
+    "FewOf",
+    "FileError",
+    "FrameError",
+    "Graph",
+    "GraphError",
+    "Keyword",
+    "KeywordDetector",
+    "Layer",
+    "Magnitude",
+    "Manifest",
+    "MissingExtraError",
+    "Monitor",
+    "Ops",
+    "ParityError",
+    "PrecisionWarning",
+    "Program",
+    "Range",
+    "Snapshot",
+    "Stage",
+    "StateError",
+    "StorageError",
+    "Stream",
+    "Tensor",
+    "TrainingError",
+    "UnsupportedError",
+    "UsageError",
+    "Window",
+    "__version__",
+    "agreement",
+    "calibrate",
+    "cell",
+    "cells",
+    "estimate",
+    "evaluate",
+    "factorize",
+    "generate",
+    "load",
+    "load_device",
+    "open",
+    "prune_units",
+    "prune_weights",
+    "quantize",
+    "save",
+    "sensitivity",
+    "text_symbols",
 ]
 
+# A module -> the public names in it. They are imported when they are first used, so `import edgernn` costs nothing.
+_HOMES = {
+    "artifact.manifest": ("Manifest",),
+    "artifact.rnn": ("load", "save"),
+    "budget.monitor": ("DeadlineMiss", "Monitor", "Snapshot"),
+    "budget.verdict": ("Budget", "BudgetEvaluation", "evaluate"),
+    "device.board": ("Device",),
+    "errors": tuple(name for name in __all__ if name.endswith(("Error", "Warning"))),
+    "latency.estimate": ("Estimate", "estimate"),
+    "model.cell": ("cell",),
+    "model.graph": ("Graph", "Layer"),
+    "model.ops": ("Ops",),
+    "model.range": ("Range",),
+    "model.tensor": ("Tensor",),
+    "model.window": ("Stage", "Window"),
+    "passes.agreement": ("Agreement", "agreement"),
+    "passes.calibrate": ("calibrate",),
+    "passes.factorize": ("factorize",),
+    "passes.patterns": ("Blocks", "FewOf", "Magnitude"),
+    "passes.prune_units": ("prune_units",),
+    "passes.prune_weights": ("prune_weights",),
+    "passes.quantize": ("quantize",),
+    "passes.sensitivity": ("sensitivity",),
+    "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
+    "postprocess.keyword": ("KeywordDetector", "Keyword"),
+    "postprocess.text": ("generate", "text_symbols"),
+    "runtime.program": ("Program", "open"),
+    "runtime.stream": ("Stream",),
+}
+_PUBLIC = {name: (f"edgernn.{module}", name) for module, names in _HOMES.items() for name in names} | {
+    "__version__": ("edgernn.version", "VERSION"),
+    "cells": ("edgernn.cells", ""),
+    "load_device": ("edgernn.device.board", "load"),
+}
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'edgernn' has no attribute '{name}'; there are {', '.join(sorted(_PUBLIC))}")
-    module, there = _PUBLIC[name]
-    found = getattr(import_module(module), there)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # a type checker that saw this would accept every name
+
+    def __getattr__(name: str) -> object:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'edgernn' has no attribute '{name}'; there are {', '.join(__all__)}")
+        home, attribute = _PUBLIC[name]
+        module = import_module(home)
+        value = getattr(module, attribute) if attribute else module
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted(_PUBLIC)
+    # help(edgernn) goes through inspect.getmembers, which would import every name and print all of their methods. It
+    # gets the docstring above, and the names stay for completion in a shell.
+    return [] if sys._getframe(1).f_globals["__name__"] == "inspect" else sorted(__all__)  # noqa: SLF001

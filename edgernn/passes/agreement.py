@@ -36,7 +36,8 @@ def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreem
     """Run both models over the sequences, each sequence from the initial state, in the models' own precision.
 
     Args:
-        before, after: two models with equal numbers of inputs and outputs.
+        before: the model to compare with.
+        after: a model with equal numbers of inputs and outputs.
         sequences: at least one, of shape (time, inputs) each. Only the first ENOUGH frames are used.
     """
     used = _first(sequences, ENOUGH)

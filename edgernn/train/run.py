@@ -28,7 +28,7 @@ from edgernn.train.evaluate.metrics import Evaluation, answers, evaluate
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.task import SequenceDataset, Task
 from edgernn.train.loop.trainer import CHECKPOINT, Accelerator, fit, make_trainer, quiet
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.pages import curves
 
@@ -137,7 +137,7 @@ def hold_out_validation(recipe: Recipe, data: Data) -> tuple[Data, Sequences | N
 
 
 def make_task(
-    network: Network | Replay,
+    network: Network | GraphNetwork,
     recipe: Recipe,
     data: Data,
     validation: Sequences | None,

@@ -1,18 +1,25 @@
-"""edgernn_export: a PyTorch model to a graph, a graph to the file that a device runs."""
+"""edgernn_export: a PyTorch module to a Graph, and a Graph to the file that a device runs.
+
+from_torch converts a module and compares both in float64. export writes .onnx, .tflite, .so or .c and replays the
+file on its runtime before it is kept. load_weights reads a state dict into a module.
+
+These names are the public API; every module is internal and may change in any release.
+"""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgernn_export.translate import export as export, from_torch as from_torch
+    from edgernn_export.translate import export, from_torch, load_weights
 
-__all__ = ["export", "from_torch"]
+__all__ = ["export", "from_torch", "load_weights"]
 
+if not TYPE_CHECKING:  # a type checker that saw this would accept every name
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'edgernn_export' has no attribute '{name}'; there are {', '.join(__all__)}")
-    return getattr(import_module("edgernn_export.translate"), name)
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'edgernn_export' has no attribute '{name}'; there are {', '.join(__all__)}")
+        return getattr(import_module("edgernn_export.translate"), name)
 
 
 def __dir__() -> list[str]:

@@ -33,7 +33,7 @@ from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
 from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
 from edgernn.train.loop.distillation import Distillation, Teacher
 from edgernn.train.loop.trainer import Accelerator, fit, make_trainer, quiet
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe, to_toml
 
@@ -80,7 +80,7 @@ def finetune(
     description = _description(
         graph, recipe, distillation, zeros=pattern, keep=sorted(keep), gradual=gradual, scheme=scheme
     )
-    network: Network | Replay = restore(graph, recipe, data)
+    network: Network | GraphNetwork = restore(graph, recipe, data)
     zeros = [] if pattern is None else [Zeros(graph, pattern, keep, gradual=gradual)]
     teacher = None if distillation is None else Teacher(distillation, data)
     training_data, validation = run.hold_out_validation(recipe, data)
@@ -88,7 +88,9 @@ def finetune(
         check_keep(graph, keep)
         graph = prepare(graph, scheme, Calibration(to_calibrate(training_data)))
         inner = trainable_subgraph(graph, data)
-        network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
+        network = GraphNetwork(
+            inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep]
+        )
     torch.manual_seed(recipe.training.seed)
     task = run.make_task(network.train(), recipe, training_data, validation, teacher)
     with temporary.directory() as scratch, quiet():
@@ -96,7 +98,7 @@ def finetune(
         inputs = fingerprint(training_data, validation)
         fit(trainer, task, None if out is None else run.prepare_folder(description, inputs, out, resume=True))
     network.cpu().eval()
-    return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
+    return graph.with_tensors(network.tensors()) if isinstance(network, GraphNetwork) else to_graph(network, data)
 
 
 def _description(graph: Graph, recipe: Recipe, distillation: Distillation | None, **options: Any) -> str:

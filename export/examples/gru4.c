@@ -1,0 +1,669 @@
+/* gru4: one step of a recurrent network. Written by edgernn 0.2.0; do not edit.
+ *
+ *   gru: Gru, reads x
+ *   scores: Dense, reads gru
+ *
+ * Precision fp32; graph 47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23.
+ * Compile with -O2 or more for speed, and with -ffp-contract=off for the same bits of dynamic int8.
+ */
+
+#include "gru4.h"
+
+#if defined(__GNUC__)
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define ALIGNED
+#endif
+
+/* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
+ *
+ * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks are stored side
+ * by side, column after column, so that memory is read in order while four sums share the loads of x. Remaining blocks
+ * are stored one after another.
+ *
+ * A sparse matrix holds only the columns of a block that are not zeros, and their numbers in `index`. Each of four blocks
+ * side by side has as many columns as the fullest one; `order` holds the numbers of the blocks. The columns of the first
+ * four are those from starts[0] to starts[1], and so on.
+ */
+#ifndef EDGERNN_BLOCKS_H
+#define EDGERNN_BLOCKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define EDGERNN_LANES 16
+
+/* a file that includes this may leave functions unused */
+#if defined(__GNUC__)
+#define EDGERNN_FN static inline __attribute__((unused))
+#else
+#define EDGERNN_FN static inline
+#endif
+
+/* Prefetches memory: weights are read once per step, in order, often from beyond the first-level cache. The address is
+ * computed as an integer, because it may be behind the last weight. */
+#if defined(__GNUC__)
+#define EDGERNN_AHEAD(p, bytes) __builtin_prefetch((const void *)((uintptr_t)(p) + (uintptr_t)(bytes)))
+#else
+#define EDGERNN_AHEAD(p, bytes) ((void)(p))
+#endif
+
+#if defined(EDGERNN_PORTABLE) /* on request */
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#define EDGERNN_AVX512 1
+#include <immintrin.h>
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define EDGERNN_AVX2 1
+#include <immintrin.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#define EDGERNN_NEON 1
+#define EDGERNN_DOTPROD 1
+#include <arm_neon.h>
+#elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
+#define EDGERNN_NEON 1
+#include <arm_neon.h>
+#endif
+
+/* The sums of adjacent pairs: two of a, then two of b. */
+#if defined(EDGERNN_NEON) && defined(__aarch64__)
+EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
+#elif defined(EDGERNN_NEON)
+EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) {
+    return vcombine_s32(vpadd_s32(vget_low_s32(a), vget_high_s32(a)), vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
+}
+#endif
+
+#endif
+
+/* Sixteen lanes of float32: one vector type for every instruction set. */
+#ifndef EDGERNN_LANES_H
+#define EDGERNN_LANES_H
+
+
+#if defined(EDGERNN_AVX512)
+
+typedef __m512 f32x16;
+
+EDGERNN_FN f32x16 f32_load(const float *p) { return _mm512_loadu_ps(p); }
+EDGERNN_FN void f32_store(float *p, f32x16 a) { _mm512_storeu_ps(p, a); }
+EDGERNN_FN f32x16 f32_all(float a) { return _mm512_set1_ps(a); }
+EDGERNN_FN f32x16 f32_add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
+EDGERNN_FN f32x16 f32_sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
+EDGERNN_FN f32x16 f32_mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
+EDGERNN_FN f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
+/* with a mask of all lanes: the headers of gcc 12 warn about the unmasked forms in C++ */
+EDGERNN_FN f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+EDGERNN_FN f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) { return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_loadu_si512((const void *)p)); }
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepi8_epi32(0xffff, bytes));
+}
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+#elif defined(EDGERNN_AVX2)
+
+typedef struct {
+    __m256 lo, hi;
+} f32x16;
+
+#define EDGERNN_TWICE(name, call)                                                                                      \
+    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+        f32x16 y;                                                                                                      \
+        y.lo = call(a.lo, b.lo);                                                                                       \
+        y.hi = call(a.hi, b.hi);                                                                                       \
+        return y;                                                                                                      \
+    }
+EDGERNN_TWICE(f32_add, _mm256_add_ps)
+EDGERNN_TWICE(f32_sub, _mm256_sub_ps)
+EDGERNN_TWICE(f32_mul, _mm256_mul_ps)
+EDGERNN_TWICE(f32_div, _mm256_div_ps)
+EDGERNN_TWICE(f32_min, _mm256_min_ps)
+EDGERNN_TWICE(f32_max, _mm256_max_ps)
+#undef EDGERNN_TWICE
+
+EDGERNN_FN f32x16 f32_load(const float *p) {
+    f32x16 y;
+    y.lo = _mm256_loadu_ps(p);
+    y.hi = _mm256_loadu_ps(p + 8);
+    return y;
+}
+EDGERNN_FN void f32_store(float *p, f32x16 a) {
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps(p + 8, a.hi);
+}
+EDGERNN_FN f32x16 f32_all(float a) {
+    f32x16 y;
+    y.lo = y.hi = _mm256_set1_ps(a);
+    return y;
+}
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 y;
+    y.lo = _mm256_fmadd_ps(a.lo, b.lo, c.lo);
+    y.hi = _mm256_fmadd_ps(a.hi, b.hi, c.hi);
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
+    f32x16 y;
+    y.lo = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    y.hi = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p + 8)));
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    f32x16 y;
+    y.lo = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+    y.hi = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    f32x16 y;
+    y.lo = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+    y.hi = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)));
+    return y;
+}
+
+#elif defined(EDGERNN_NEON)
+
+typedef float32x4x4_t f32x16;
+
+#define EDGERNN_FOUR(name, call)                                                                                       \
+    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+        f32x16 y;                                                                                                      \
+        for (int i = 0; i < 4; ++i) y.val[i] = call(a.val[i], b.val[i]);                                               \
+        return y;                                                                                                      \
+    }
+#if defined(__aarch64__)
+EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) { return vdivq_f32(a, b); }
+EDGERNN_FN int32x4_t four_round(float32x4_t a) { return vcvtnq_s32_f32(a); }
+EDGERNN_FN float four_most(float32x4_t a) { return vmaxvq_f32(a); }
+#else /* 32-bit NEON has no division or rounding of vectors: a sum that holds no fraction rounds (|a| < 2^22) */
+EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) {
+    float x[4], y[4];
+    vst1q_f32(x, a), vst1q_f32(y, b);
+    for (int i = 0; i < 4; ++i) x[i] /= y[i];
+    return vld1q_f32(x);
+}
+EDGERNN_FN int32x4_t four_round(float32x4_t a) {
+    const float32x4_t room = vdupq_n_f32(12582912.0f);
+    return vsubq_s32(vreinterpretq_s32_f32(vaddq_f32(a, room)), vreinterpretq_s32_f32(room));
+}
+EDGERNN_FN float four_most(float32x4_t a) {
+    const float32x2_t two = vpmax_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(vpmax_f32(two, two), 0);
+}
+#endif
+
+EDGERNN_FOUR(f32_add, vaddq_f32)
+EDGERNN_FOUR(f32_sub, vsubq_f32)
+EDGERNN_FOUR(f32_mul, vmulq_f32)
+EDGERNN_FOUR(f32_div, four_div)
+EDGERNN_FOUR(f32_min, vminq_f32)
+EDGERNN_FOUR(f32_max, vmaxq_f32)
+#undef EDGERNN_FOUR
+
+EDGERNN_FN f32x16 f32_load(const float *p) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vld1q_f32(p + 4 * i);
+    return y;
+}
+EDGERNN_FN void f32_store(float *p, f32x16 a) {
+    for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.val[i]);
+}
+EDGERNN_FN f32x16 f32_all(float a) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vdupq_n_f32(a);
+    return y;
+}
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vfmaq_f32(c.val[i], a.val[i], b.val[i]);
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vcvtq_f32_s32(vld1q_s32(p + 4 * i));
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    f32x16 y;
+    for (int i = 0; i < 2; ++i) {
+        const int16x8_t eight = vmovl_s8(vld1_s8(p + 8 * i));
+        y.val[2 * i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(eight)));
+        y.val[2 * i + 1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(eight)));
+    }
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    f32x16 y;
+    for (int i = 0; i < 4; ++i) y.val[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
+    return y;
+}
+
+#else
+
+typedef struct {
+    float at[EDGERNN_LANES];
+} f32x16;
+
+#define EDGERNN_EACH(name, expression)                                                                                 \
+    EDGERNN_FN f32x16 name(f32x16 a, f32x16 b) {                                                                    \
+        f32x16 y;                                                                                                      \
+        for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = expression;                                                  \
+        return y;                                                                                                      \
+    }
+EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
+EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
+EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
+EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
+EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* returns NaN when b is NaN, as on x86 */
+EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
+#undef EDGERNN_EACH
+
+EDGERNN_FN f32x16 f32_load(const float *p) {
+    f32x16 y;
+    memcpy(y.at, p, sizeof y.at);
+    return y;
+}
+EDGERNN_FN void f32_store(float *p, f32x16 a) { memcpy(p, a.at, sizeof a.at); }
+EDGERNN_FN f32x16 f32_all(float a) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a;
+    return y;
+}
+EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = a.at[i] * b.at[i] + c.at[i];
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i32(const int32_t *p) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
+    return y;
+}
+EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
+    return y;
+}
+/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 weight is always finite. */
+EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
+    f32x16 y;
+    for (int i = 0; i < EDGERNN_LANES; ++i) {
+        const uint32_t exponent = (p[i] >> 10) & 31u, fraction = p[i] & 1023u;
+        const uint32_t bits = (exponent + 112u) << 23 | fraction << 13;
+        float size;
+        memcpy(&size, &bits, sizeof size);
+        if (!exponent) size = (float)fraction / 16777216.0f;
+        y.at[i] = p[i] & 0x8000u ? -size : size;
+    }
+    return y;
+}
+
+#endif
+
+#endif
+
+/* y = W x + b in float32, with weights of float32, float16, or int8 with a scale per row.
+ *
+ * W is packed in blocks of 16 rows, column after column, four blocks side by side (see blocks.h).
+ */
+#ifndef EDGERNN_AFFINE_FLOAT_H
+#define EDGERNN_AFFINE_FLOAT_H
+
+
+/* The end of an affine: multiplies with the scale of each row, if any, and adds the bias. */
+EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float *bias, size_t at) {
+    if (scale) sum = f32_mul(sum, f32_load(scale + at));
+    f32_store(y + at, bias ? f32_add(sum, f32_load(bias + at)) : sum);
+}
+
+/* Whether there are registers for eight sums, so that no sum waits for the one before. */
+#if defined(EDGERNN_AVX512)
+#define EDGERNN_MANY 1
+#else
+#define EDGERNN_MANY 0
+#endif
+
+/* Four blocks side by side share the loads of x; remaining blocks run one by one, with several columns in flight. */
+#define EDGERNN_AFFINE(name, kind, load)                                                                               \
+    EDGERNN_FN void name##_four(float *y, const kind *w, const float *scale, const float *bias, const float *x,        \
+                                size_t at, size_t inputs) {                                                            \
+        f32x16 a = f32_all(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;                                        \
+        size_t ones = inputs;                                                                                          \
+        if (EDGERNN_MANY) {                                                                                            \
+            ones = inputs % 2;                                                                                         \
+            for (size_t twos = inputs / 2; twos; --twos, w += 128, x += 2) {                                           \
+                const f32x16 one = f32_all(x[0]), two = f32_all(x[1]);                                                 \
+                a = f32_fma(load(w), one, a);                                                                          \
+                b = f32_fma(load(w + 16), one, b);                                                                     \
+                c = f32_fma(load(w + 32), one, c);                                                                     \
+                d = f32_fma(load(w + 48), one, d);                                                                     \
+                e = f32_fma(load(w + 64), two, e);                                                                     \
+                f = f32_fma(load(w + 80), two, f);                                                                     \
+                g = f32_fma(load(w + 96), two, g);                                                                     \
+                h = f32_fma(load(w + 112), two, h);                                                                    \
+            }                                                                                                          \
+            a = f32_add(a, e), b = f32_add(b, f), c = f32_add(c, g), d = f32_add(d, h);                                \
+        }                                                                                                              \
+        for (; ones; --ones, w += 64, ++x) {                                                                           \
+            const f32x16 one = f32_all(*x);                                                                            \
+            a = f32_fma(load(w), one, a);                                                                              \
+            b = f32_fma(load(w + 16), one, b);                                                                         \
+            c = f32_fma(load(w + 32), one, c);                                                                         \
+            d = f32_fma(load(w + 48), one, d);                                                                         \
+        }                                                                                                              \
+        affine_end(y, a, scale, bias, at);                                                                             \
+        affine_end(y, b, scale, bias, at + 16);                                                                        \
+        affine_end(y, c, scale, bias, at + 32);                                                                        \
+        affine_end(y, d, scale, bias, at + 48);                                                                        \
+    }                                                                                                                  \
+    EDGERNN_FN void name##_one(float *y, const kind *w, const float *scale, const float *bias, const float *x,         \
+                               size_t at, size_t inputs) {                                                             \
+        f32x16 a = f32_all(0), b = a, c = a, d = a;                                                                    \
+        for (size_t fours = inputs / 4; fours; --fours, w += 64, x += 4) {                                             \
+            a = f32_fma(load(w), f32_all(x[0]), a);                                                                    \
+            b = f32_fma(load(w + 16), f32_all(x[1]), b);                                                               \
+            c = f32_fma(load(w + 32), f32_all(x[2]), c);                                                               \
+            d = f32_fma(load(w + 48), f32_all(x[3]), d);                                                               \
+        }                                                                                                              \
+        for (size_t ones = inputs % 4; ones; --ones, w += 16, ++x) a = f32_fma(load(w), f32_all(*x), a);               \
+        affine_end(y, f32_add(f32_add(a, b), f32_add(c, d)), scale, bias, at);                                         \
+    }                                                                                                                  \
+    EDGERNN_FN void name(float *y, const kind *w, const float *scale, const float *bias, const float *x,               \
+                         size_t blocks, size_t inputs) {                                                               \
+        size_t at = 0;                                                                                                 \
+        for (size_t fours = blocks / 4; fours; --fours, at += 64) name##_four(y, w + at * inputs, scale, bias, x, at, inputs); \
+        for (size_t ones = blocks % 4; ones; --ones, at += 16) name##_one(y, w + at * inputs, scale, bias, x, at, inputs);     \
+    }
+
+EDGERNN_AFFINE(affine_f32, float, f32_load)
+EDGERNN_AFFINE(affine_f16, uint16_t, f32_of_f16)
+EDGERNN_AFFINE(affine_w8, int8_t, f32_of_i8)
+#undef EDGERNN_AFFINE
+
+EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *index, const uint32_t *starts,
+                                  const uint16_t *order, const float *bias, const float *x, size_t blocks) {
+    for (size_t fours = blocks / 4; fours; --fours, ++starts, order += 4) {
+        f32x16 a = f32_all(0), b = a, c = a, d = a;
+        for (size_t columns = (starts[1] - starts[0]) / 4; columns; --columns, w += 64, index += 4) {
+            a = f32_fma(f32_load(w), f32_all(x[index[0]]), a);
+            b = f32_fma(f32_load(w + 16), f32_all(x[index[1]]), b);
+            c = f32_fma(f32_load(w + 32), f32_all(x[index[2]]), c);
+            d = f32_fma(f32_load(w + 48), f32_all(x[index[3]]), d);
+        }
+        affine_end(y, a, NULL, bias, 16 * (size_t)order[0]);
+        affine_end(y, b, NULL, bias, 16 * (size_t)order[1]);
+        affine_end(y, c, NULL, bias, 16 * (size_t)order[2]);
+        affine_end(y, d, NULL, bias, 16 * (size_t)order[3]);
+    }
+    for (size_t ones = blocks % 4; ones; --ones, ++starts, ++order) {
+        f32x16 a = f32_all(0);
+        for (size_t columns = starts[1] - starts[0]; columns; --columns, w += 16, ++index)
+            a = f32_fma(f32_load(w), f32_all(x[*index]), a);
+        affine_end(y, a, NULL, bias, 16 * (size_t)*order);
+    }
+}
+
+#endif
+
+/* The check of a frame before it enters the state, and flushing of denormal numbers, which are slow. */
+#ifndef EDGERNN_GUARD_H
+#define EDGERNN_GUARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+
+/* Whether every element is finite and its magnitude at most `most`. Without the sign, bits compare like numbers. */
+EDGERNN_FN int all_within(const float *x, float most, size_t n) {
+    int32_t end;
+    uint32_t bad = 0;
+    memcpy(&end, &most, sizeof end);
+    for (size_t i = 0; i < n; ++i) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (int32_t)(bits & 0x7fffffffu) > end;
+    }
+    return !bad;
+}
+
+/* Denormal numbers are flushed to zero inside a step; the caller's mode is restored after it. */
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) || defined(__SSE2__)
+#include <xmmintrin.h>
+typedef unsigned int float_mode;
+EDGERNN_FN float_mode flush_on(void) {
+    const float_mode before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040u);
+    return before;
+}
+EDGERNN_FN void flush_restore(float_mode before) { _mm_setcsr(before); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t float_mode;
+EDGERNN_FN float_mode flush_on(void) {
+    float_mode before;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(before | (UINT64_C(1) << 24)));
+    return before;
+}
+EDGERNN_FN void flush_restore(float_mode before) { __asm__ __volatile__("msr fpcr, %0" : : "r"(before)); }
+#else
+typedef int float_mode;
+EDGERNN_FN float_mode flush_on(void) { return 0; }
+EDGERNN_FN void flush_restore(float_mode before) { (void)before; }
+#endif
+
+#endif
+
+/* tanh and sigmoid: absolute error below 1e-6, and the same bits on every machine.
+ *
+ * tanh is x P(x^2) / Q(x^2) with P and Q of degrees 3 and 4: the minimax ratio from -7.9 to 7.9 (largest absolute error
+ * 1.1e-7 in exact arithmetic, 4.2e-7 in float32). For larger |x| tanh is within 3e-7 of 1 or -1. The sigmoid is
+ * (1 + tanh(x / 2)) / 2. Each product and sum is rounded, without fused operations, so that quantizing the result gives
+ * the same integers everywhere. The polynomials are evaluated in pairs, which has a shorter chain than Horner's scheme.
+ */
+#ifndef EDGERNN_SQUASH_F32_H
+#define EDGERNN_SQUASH_F32_H
+
+
+/* a + b * x, rounded twice */
+EDGERNN_FN f32x16 f32_line(float a, float b, f32x16 x) { return f32_add(f32_all(a), f32_mul(f32_all(b), x)); }
+
+EDGERNN_FN f32x16 f32_tanh(f32x16 x) {
+    const float end = 7.9f;
+    const f32x16 a = f32_max(f32_all(-end), f32_min(f32_all(end), x)); /* in this order, NaN stays NaN */
+    const f32x16 s = f32_mul(a, a), s2 = f32_mul(s, s);
+    const f32x16 p_high = f32_line(0.00294404267f, 1.13712413e-05f, s);
+    const f32x16 q_high = f32_add(f32_line(0.0237845592f, 0.000237793662f, s), f32_mul(f32_all(2.44420306e-07f), s2));
+    const f32x16 p = f32_add(f32_line(0.999999225f, 0.129182786f, s), f32_mul(s2, p_high));
+    const f32x16 q = f32_add(f32_line(1.0f, 0.462513536f, s), f32_mul(s2, q_high));
+    return f32_div(f32_mul(a, p), q);
+}
+
+EDGERNN_FN f32x16 f32_sigmoid(f32x16 x) {
+    return f32_line(0.5f, 0.5f, f32_tanh(f32_mul(x, f32_all(0.5f))));
+}
+
+#endif
+
+/* gru.c: 12 */
+ALIGNED static const float gru_c[16] = {
+    0.6328125f, 0.2578125f, -0.1171875f, -0.4921875f, -0.8671875f, 0.765625f, 0.390625f, 0.015625f,
+    -0.359375f, -0.734375f, 0.8984375f, 0.5234375f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+/* gru.w: 12 x 3 */
+ALIGNED static const float gru_w[48] = {
+    0.6328125f, -0.4921875f, 0.390625f, -0.734375f, 0.1484375f, -0.9765625f, -0.09375f, 0.7890625f,
+    -0.3359375f, 0.546875f, -0.578125f, 0.3046875f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.2578125f, -0.8671875f, 0.015625f, 0.8984375f, -0.2265625f, 0.65625f, -0.46875f, 0.4140625f,
+    -0.7109375f, 0.171875f, -0.953125f, -0.0703125f, 0.0f, 0.0f, 0.0f, 0.0f,
+    -0.1171875f, 0.765625f, -0.359375f, 0.5234375f, -0.6015625f, 0.28125f, -0.84375f, 0.0390625f,
+    0.921875f, -0.203125f, 0.6796875f, -0.4453125f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+/* gru.u: 12 x 4 */
+ALIGNED static const float gru_u[64] = {
+    0.6328125f, -0.8671875f, -0.359375f, 0.1484375f, 0.65625f, -0.84375f, -0.3359375f, 0.171875f,
+    0.6796875f, -0.8203125f, -0.3125f, 0.1953125f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.2578125f, 0.765625f, -0.734375f, -0.2265625f, 0.28125f, 0.7890625f, -0.7109375f, -0.203125f,
+    0.3046875f, 0.8125f, -0.6875f, -0.1796875f, 0.0f, 0.0f, 0.0f, 0.0f,
+    -0.1171875f, 0.390625f, 0.8984375f, -0.6015625f, -0.09375f, 0.4140625f, 0.921875f, -0.578125f,
+    -0.0703125f, 0.4375f, 0.9453125f, -0.5546875f, 0.0f, 0.0f, 0.0f, 0.0f,
+    -0.4921875f, 0.015625f, 0.5234375f, -0.9765625f, -0.46875f, 0.0390625f, 0.546875f, -0.953125f,
+    -0.4453125f, 0.0625f, 0.5703125f, -0.9296875f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+/* scores.b: 2 */
+ALIGNED static const float scores_b[16] = {
+    0.6328125f, 0.2578125f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+/* scores.w: 2 x 4 */
+ALIGNED static const float scores_w[64] = {
+    0.6328125f, -0.8671875f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.2578125f, 0.765625f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    -0.1171875f, 0.390625f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    -0.4921875f, 0.015625f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+static void gru4_compute(gru4_state *state, float *y) {
+    const float_mode before = flush_on();
+    float *const scratch = state->scratch;
+    (void)scratch;
+
+    /* gru: Gru, reads x, carries gru.h */
+    float *const gru_0 = scratch + 0;
+    affine_f32(gru_0, gru_w, NULL, gru_c, state->x, 1, 3);
+    const float *const gru_1 = gru_0 + 0;
+    const float *const gru_2 = gru_0 + 4;
+    const float *const gru_3 = gru_0 + 8;
+    float *const gru_4 = scratch + 16;
+    affine_f32(gru_4, gru_u, NULL, gru_c, state->gru_h, 1, 4);
+    const float *const gru_5 = gru_4 + 0;
+    const float *const gru_6 = gru_4 + 4;
+    const float *const gru_7 = gru_4 + 8;
+    float *const gru_17 = scratch + 32;
+    for (size_t i = 0; i < 16; i += 16) {
+        const f32x16 gru_8_i = f32_add(f32_load(gru_1 + i), f32_load(gru_5 + i));
+        const f32x16 gru_9_i = f32_sigmoid(gru_8_i);
+        const f32x16 gru_10_i = f32_add(f32_load(gru_2 + i), f32_load(gru_6 + i));
+        const f32x16 gru_11_i = f32_sigmoid(gru_10_i);
+        const f32x16 gru_12_i = f32_mul(gru_9_i, f32_load(gru_7 + i));
+        const f32x16 gru_13_i = f32_add(f32_load(gru_3 + i), gru_12_i);
+        const f32x16 gru_14_i = f32_tanh(gru_13_i);
+        const f32x16 gru_15_i = f32_sub(f32_load(state->gru_h + i), gru_14_i);
+        const f32x16 gru_16_i = f32_mul(gru_11_i, gru_15_i);
+        const f32x16 gru_17_i = f32_add(gru_14_i, gru_16_i);
+        f32_store(gru_17 + i, gru_17_i);
+    }
+
+    /* scores: Dense, reads gru */
+    float *const scores_0 = scratch + 0;
+    affine_f32(scores_0, scores_w, NULL, scores_b, gru_17, 1, 4);
+
+    /* the answer and the new states */
+    memcpy(y, scores_0, 2 * sizeof *y);
+    memcpy(state->gru_h, gru_17, 4 * sizeof(float));
+    flush_restore(before);
+}
+
+size_t gru4_size(void) { return sizeof(gru4_state); }
+
+void gru4_reset(gru4_state *state) {
+    memset(state, 0, sizeof *state);
+}
+
+int gru4_advance(gru4_state *state) {
+    const float *const x = state->x;
+    if (!all_within(x, 9.671407e+24f, 3)) return 1;
+    gru4_compute(state, state->y);
+    return 0;
+}
+
+int gru4_step(gru4_state *state, const float *x, float *y) {
+    if (!all_within(x, 9.671407e+24f, 3)) return 1;
+    memcpy(state->x, x, 3 * sizeof *x);
+    gru4_compute(state, y);
+    return 0;
+}
+
+size_t gru4_run(gru4_state *state, const float *xs, float *ys, size_t steps) {
+    for (size_t t = 0; t < steps; ++t)
+        if (gru4_step(state, xs + t * 3, ys + t * 2)) return t;
+    return steps;
+}
+
+void gru4_get(const gru4_state *state, float *carried) {
+    memcpy(carried + 0, state->gru_h, 4 * sizeof(float));
+}
+
+void gru4_set(gru4_state *state, const float *carried) {
+    memcpy(state->gru_h, carried + 0, 4 * sizeof(float));
+}
+
+static const char about[] =
+    "{\"edgernn.sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"edge"
+    "rnn.graph\":\"47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23\",\"edgernn.ver"
+    "sion\":\"0.2.0\",\"edgernn.precision\":\"fp32\",\"edgernn.inputs\":3,\"edgernn.outputs\":2,\"edgernn.v"
+    "ocabulary_size\":0,\"edgernn.states\":{\"gru.h\":4},\"edgernn.initial_state\":{},\"edgernn.period_"
+    "ms\":10.0,\"edgernn.labels\":[\"quiet\",\"loud\"],\"edgernn.cpu\":\"\",\"edgernn.window\":\"\",\"edgernn.q"
+    "uantization\":{},\"edgernn.same_bits\":\"\",\"edgernn.limit\":9.671406556917033e+24}";
+
+const char *gru4_about(void) { return about; }
+
+void gru4_widths(size_t widths[3]) {
+    widths[0] = 3;
+    widths[1] = 4;
+    widths[2] = 2;
+}
+
+void gru4_places(size_t places[2]) {
+    places[0] = offsetof(gru4_state, x);
+    places[1] = offsetof(gru4_state, y);
+}
+
+#ifndef EDGERNN_NO_SELF_TEST
+static const float test_x[] = {
+    0.34558418f, 0.82161814f, 0.33043706f, 1.3031572f, 0.9053559f, 0.44637457f, 0.5369532f, 0.5811181f,
+    0.3645724f, 0.2941325f, 0.028422242f, 0.546713f,
+};
+
+static const float test_y[] = {
+    0.044949353f, 0.8858566f, -0.16732097f, 1.1492419f, -0.19815779f, 1.1619442f, -0.043361902f, 0.9516765f,
+};
+
+int gru4_self_test_at(size_t place[2], float values[3]) {
+    const float most = 0.00011999265f;
+    gru4_state state;
+    float y[2];
+    gru4_reset(&state);
+    for (size_t t = 0; t != 4; ++t) {
+        place[0] = t, place[1] = 0;
+        if (gru4_step(&state, test_x + t * 3, y)) return 1;
+        for (size_t i = 0; i < 2; ++i) {
+            const float expected = test_y[t * 2 + i];
+            place[1] = i;
+            values[0] = y[i], values[1] = expected, values[2] = most;
+            if (!(y[i] - expected <= most && expected - y[i] <= most)) return 2;
+        }
+    }
+    return 0;
+}
+
+int gru4_self_test(void) {
+    size_t place[2];
+    float values[3];
+    return gru4_self_test_at(place, values);
+}
+#endif
