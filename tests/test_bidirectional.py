@@ -216,7 +216,7 @@ def test_a_class_is_that_of_the_mean_score():
     assert float(right) == pytest.approx(float((alone.argmax(-1) == torch.tensor(np.array(targets))).float().mean()))
 
 
-@pytest.mark.parametrize("option", [{"carry": 0.5}, {"plan": Batching(tbptt=4)}])
+@pytest.mark.parametrize("option", [{"carry": 0.5}, {"batching": Batching(tbptt=4)}])
 def test_a_state_that_is_carried_is_refused(option):
     data = made("class")
     part = data.train.frames, data.train.targets
