@@ -324,7 +324,7 @@ def test_a_short_training_learns_and_ends_in_a_window(tmp_path):
     assert "model.rnn" not in files
     program = edgernn.open(tmp_path / "run/model.onnx")
     assert program.manifest.window == "pooled"
-    data = run.read(recipe.reader, VOWELS, recipe.options)
+    data = run.read_data(recipe.reader, VOWELS, recipe.options)
     right = [program.run(x).argmax() == y for x, y in zip(data.test.frames, data.test.targets, strict=True)]
     assert round(float(np.mean(right)), 4) == result.metrics["accuracy"]
     weights = sum(p.numel() for p in Network(recipe.shape, data.width, data.outputs).parameters())

@@ -278,7 +278,7 @@ def test_a_study_is_not_gone_on_with_by_other_arguments(data, tmp_path, formula)
         ("another objectives", recipe, {"objectives": ["latency"]}),
         ("another limits", recipe, {"limits": Limits(ram_kib=3)}),
         ("another device", recipe, {"device": "raspberrypi4"}),
-        ("another recipe; use the options", vowels(data, RANGES, "training.rate=0.1"), {}),
+        ("another recipe; use", vowels(data, RANGES, "training.rate=0.1"), {}),
     ):
         with pytest.raises(UsageError, match=words):
             search(other, path, tmp_path, trials=2, **result)
