@@ -11,7 +11,7 @@ from edgernn.cells import Dense, Gru, Product
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.range import Range
 from edgernn.train.network.fake_quant import rounded_alone
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from zoo import one, t
 
 ENDS = {8: (-128, 127), 16: (-32768, 32767)}
@@ -67,20 +67,22 @@ def test_a_vector_is_rounded_as_a_channel_of_torchs_and_has_its_gradient(rows, w
     torch.testing.assert_close(mine.grad[sure], theirs.grad[sure])
 
 
-def trained(network: Replay, x: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def trained(
+    network: GraphNetwork, x: torch.Tensor, *states: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The answer of a network, and the gradients of the sum of its squares."""
     y, _ = network.run(x, list(states) or None)
     torch.square(y).sum().backward()
     return y, {name: each.grad for name, each in network.named.items()}
 
 
-def by_hand(network: Replay) -> dict[str, torch.Tensor]:
+def by_hand(network: GraphNetwork) -> dict[str, torch.Tensor]:
     return {name: each.detach().clone().requires_grad_() for name, each in network.named.items()}
 
 
 @pytest.mark.parametrize("scheme", ["weight_only_wi8_afp32", "dynamic_wi8_afp32"])
 def test_weights_are_rounded_as_torch_rounds_channels(scheme):
-    network = Replay(one(Dense(t(5, 6), t(5))), scheme=scheme)
+    network = GraphNetwork(one(Dense(t(5, 6), t(5))), scheme=scheme)
     mine = by_hand(network)
     x = torch.randn(3, 4, 6)
     y, gradients = trained(network, x)
@@ -101,7 +103,7 @@ def test_a_static_layer_is_torchs_fake_quantization_of_each_value(scheme):
     bits = BITS[scheme]
     layers = (Layer("dense", Dense(t(5, 6), t(5), "tanh")), Layer("square", Product(), ("dense", "dense")))
     ranges = {"x": Range(-1.3, 0.9), "dense/0": Range(-0.7, 1.1), "dense/1": Range(-1, 1), "square/0": Range(0, 0.4)}
-    network = Replay(Graph(layers, 6, ranges=ranges), scheme=scheme)
+    network = GraphNetwork(Graph(layers, 6, ranges=ranges), scheme=scheme)
     mine = by_hand(network)
     x = torch.randn(3, 40, 6)
     y, gradients = trained(network, x)
@@ -125,7 +127,7 @@ def test_a_static_gru_is_torchs_fake_quantization_of_each_value(scheme):
     names = [ref.name for op in graph.layer_traces["gru"].operations for ref in op.outputs]
     wide = {name: Range(-4, 4) for name in names} | {"x": Range(-3, 3), "gru.h.in": Range(-1, 1)}
     wide[graph.layer_traces["gru"].y.name] = Range(-1, 1)
-    network = Replay(Graph(graph.layers, 6, ranges=wide), scheme=scheme)
+    network = GraphNetwork(Graph(graph.layers, 6, ranges=wide), scheme=scheme)
     mine = by_hand(network)
     x, start = torch.randn(2, 3, 6), torch.rand(2, hidden)
     y, gradients = trained(network, x, start)
