@@ -22,7 +22,7 @@ from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
 from edgernn.train import recipe as recipes, run, window_model
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.loop.batches import Plan, padded
+from edgernn.train.loop.batches import Batching, padded
 from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.network.bidirectional import Bidirectional, Direction, pooled, reversed_in_time
@@ -209,14 +209,14 @@ def test_a_class_is_that_of_the_mean_score():
     data = made("class")
     trained = network(Shape(hidden=6, bidirectional="concat"), data)
     frames, targets = list(data.train.frames), list(data.train.targets)
-    task = Task(trained, "class", (frames, targets), (frames, targets), Training(batching=Plan(late=0.5))).eval()
+    task = Task(trained, "class", (frames, targets), (frames, targets), Training(batching=Batching(late=0.5))).eval()
     loss, right = task.loss(padded(frames, targets, 0.5))
     alone = torch.stack([trained(torch.from_numpy(each)[None])[0].mean(0) for each in frames])
     torch.testing.assert_close(loss, F.cross_entropy(alone, torch.tensor(np.array(targets))))
     assert float(right) == pytest.approx(float((alone.argmax(-1) == torch.tensor(np.array(targets))).float().mean()))
 
 
-@pytest.mark.parametrize("option", [{"carry": 0.5}, {"plan": Plan(tbptt=4)}])
+@pytest.mark.parametrize("option", [{"carry": 0.5}, {"batching": Batching(tbptt=4)}])
 def test_a_state_that_is_carried_is_refused(option):
     data = made("class")
     part = data.train.frames, data.train.targets

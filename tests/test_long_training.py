@@ -19,7 +19,7 @@ from edgernn.train.data.features import features
 from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
-from edgernn.train.loop.batches import Plan
+from edgernn.train.loop.batches import Batching
 from edgernn.train.loop.gradients import EXPLODED
 from edgernn.train.loop.schedules import OPTIMIZERS
 from edgernn.train.loop.task import SequenceDataset, Task, Training
@@ -231,7 +231,7 @@ def steps(n=40, width=3):
 
 
 def once(**more):
-    return Training(epochs=1, rate=1e-9, batching=Plan(late=0.0), **more)
+    return Training(epochs=1, rate=1e-9, batching=Batching(late=0.0), **more)
 
 
 @pytest.mark.parametrize("clip", [0.0, 1e-3])
