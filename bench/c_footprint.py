@@ -26,7 +26,7 @@ from edgernn.model.graph import Graph, Layer  # noqa: E402
 from edgernn.model.tensor import STATIC  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
-from edgernn_export.targets.c.footprint import read  # noqa: E402
+from edgernn_export.targets.c.footprint import step_sizes, traits  # noqa: E402
 from edgernn_export.targets.c.target import render  # noqa: E402
 from edgernn_export.targets.destination import Destination  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
@@ -99,17 +99,17 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, precision, graph in graphs():
-            said = read(graph)
+            sizes = step_sizes(graph)
             for isa, (abi, _) in MICROCONTROLLERS.items():
                 if not abi:
                     continue
                 code, stack, data = compiled(graph, isa, folder)
-                wanted = {**said.constants, "about": said.manifest}
+                expected = {**sizes.constants, "about": sizes.manifest}
                 assert all(
-                    wanted.get(array, size) == size for array, size in data.items()
+                    expected.get(array, size) == size for array, size in data.items()
                 )  # a few are folded into code
                 row = {"graph": name, "precision": precision, "isa": isa, "code": code, "stack": stack}
-                rows.append(row | {"traits": said.traits})
+                rows.append(row | {"traits": traits(sizes)})
             print(name, precision, [(row["code"], row["stack"]) for row in rows[-4:]])
     RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
     for what in ("code", "stack"):

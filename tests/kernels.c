@@ -1,4 +1,4 @@
-/* Every kernel of c_runtime on cases that come from outside: reads a case, writes what the kernel made, until the end. */
+/* Every kernel of c_runtime: reads cases from stdin and writes the result of each to stdout. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,27 +14,27 @@
 enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256, VECTOR = 1024 };
 
 static void *get(size_t bytes) {
-    void *const data = malloc(bytes ? bytes : 1); /* no byte to spare, so that a sanitizer sees each one too many */
+    void *const data = malloc(bytes ? bytes : 1); /* exact size, so that a sanitizer sees each byte beyond it */
     if (!data || fread(data, 1, bytes, stdin) != bytes) exit(2);
     return data;
 }
 
-/* An affine in integers: `bits` is 8 or 16 for what it reads, and 100 times the same for what it makes; of a sparse one
- * 10000 times the blocks that are kept are added. */
-static void fixed(size_t blocks, size_t inputs, uint64_t said, int zero, int sparse) {
-    const uint64_t bits = said % 10000;
-    const size_t groups = (inputs + 3) / 4, bytes = (size_t)bits % 100 / 8, made = (size_t)bits / 800;
-    const size_t kept = sparse ? (size_t)said / 10000 : groups * blocks;
+/* An affine in integers. `code` is 8 or 16 for the bits of the input, plus 100 times those of the result, plus 10000
+ * times the stored blocks of a sparse matrix. */
+static void fixed(size_t blocks, size_t inputs, uint64_t code, int zero, int sparse) {
+    const uint64_t bits = code % 10000;
+    const size_t groups = (inputs + 3) / 4, bytes = (size_t)bits % 100 / 8, result_bytes = (size_t)bits / 800;
+    const size_t stored = sparse ? (size_t)code / 10000 : groups * blocks;
     void *const x = get(4 * groups * bytes);
-    int8_t *const w = (int8_t *)get(64 * kept);
-    uint16_t *const index = (uint16_t *)get(sparse ? 2 * kept : 0);
+    int8_t *const w = (int8_t *)get(64 * stored);
+    uint16_t *const index = (uint16_t *)get(sparse ? 2 * stored : 0);
     uint32_t *const starts = (uint32_t *)get(sparse ? 4 * (blocks / 4 + blocks % 4 + 1) : 0);
     uint16_t *const order = (uint16_t *)get(sparse ? 2 * blocks : 0);
-    int32_t *const plain = (int32_t *)get(64 * blocks), *const less = (int32_t *)get(64 * blocks);
+    int32_t *const plain = (int32_t *)get(64 * blocks), *const shifted = (int32_t *)get(64 * blocks);
     int32_t *const mantissa = (int32_t *)get(64 * blocks);
     uint8_t *const shift = (uint8_t *)get(16 * blocks);
-    void *const y = malloc(16 * blocks * made);
-    const int32_t *const bytewise = EDGERNN_Q_SHIFT ? less : plain;
+    void *const y = malloc(16 * blocks * result_bytes);
+    const int32_t *const bytewise = EDGERNN_Q_SHIFT ? shifted : plain;
 #define CALL(kernel, to, from, bias)                                                                                   \
     if (sparse)                                                                                                        \
         kernel##_sparse((to *)y, w, index, starts, order, bias, mantissa, shift, zero, (const from *)x, blocks);       \
@@ -50,33 +50,33 @@ static void fixed(size_t blocks, size_t inputs, uint64_t said, int zero, int spa
         CALL(affine_i16_to_i16, int16_t, int16_t, plain);
     }
 #undef CALL
-    fwrite(y, made, 16 * blocks, stdout);
-    free(x), free(w), free(plain), free(less), free(mantissa), free(shift), free(y);
+    fwrite(y, result_bytes, 16 * blocks, stdout);
+    free(x), free(w), free(plain), free(shifted), free(mantissa), free(shift), free(y);
     free(index), free(starts), free(order);
 }
 
-/* A word of a whole vector of n elements in integers: 0 normalizes, 1 is softmax, 2 is the logarithm, 3 normalizes
- * floats. `bits` as in `fixed`. */
-static void vector(uint64_t word, size_t n, uint64_t bits) {
+/* An operation on a whole vector of n elements: 0 normalizes integers, 1 is their softmax, 2 their logarithm, 3
+ * normalizes floats. `bits` as in `fixed`. */
+static void vector(uint64_t operation, size_t n, uint64_t bits) {
     int64_t c[8];
-    const size_t room = (n + 15) / 16 * 16, read = (size_t)bits % 100 / 8, made = (size_t)bits / 800;
-    if (word == 3) {
-        float *const x = (float *)get(4 * room), *const each = (float *)get(8 * room), *const y = (float *)malloc(4 * room);
-        normalize_f32(y, x, each, each + room, 1e-5f, n);
+    const size_t padded = (n + 15) / 16 * 16, x_bytes = (size_t)bits % 100 / 8, y_bytes = (size_t)bits / 800;
+    if (operation == 3) {
+        float *const x = (float *)get(4 * padded), *const each = (float *)get(8 * padded), *const y = (float *)malloc(4 * padded);
+        normalize_f32(y, x, each, each + padded, 1e-5f, n);
         fwrite(y, 4, n, stdout);
         free(x), free(each), free(y);
         return;
     }
     if (fread(c, sizeof c, 1, stdin) != 1) exit(2);
-    void *const x = get(read * room), *const y = malloc(made * room);
-    const size_t entries = word ? 257 : room;
+    void *const x = get(x_bytes * padded), *const y = malloc(y_bytes * padded);
+    const size_t entries = operation ? 257 : padded;
     int32_t *const by = (int32_t *)get(4 * entries);
-    int64_t *const plus = (int64_t *)get(word ? 0 : 8 * room);
+    int64_t *const plus = (int64_t *)get(operation ? 0 : 8 * padded);
 #define ARGUMENTS(to, from) (to *)y, (const from *)x, by
 #define CALL(name, to, from)                                                                                           \
-    if (word == 0)                                                                                                     \
+    if (operation == 0)                                                                                                     \
         normalize_##name(ARGUMENTS(to, from), plus, (int)c[0], c[1], c[2], (int)c[3], (int)c[4], (int)c[7], n);        \
-    else if (word == 1)                                                                                                \
+    else if (operation == 1)                                                                                                \
         softmax_##name(ARGUMENTS(to, from), (int32_t)c[0], (int)c[1], (int)c[2], (int)c[7], n);                        \
     else                                                                                                               \
         log_##name(ARGUMENTS(to, from), (int)c[0], (int32_t)c[1], c[2], (int)c[3], (int)c[7], n)
@@ -89,14 +89,14 @@ static void vector(uint64_t word, size_t n, uint64_t bits) {
     } else {
         CALL(i16_to_i16, int16_t, int16_t);
     }
-    fwrite(y, made, n, stdout);
+    fwrite(y, y_bytes, n, stdout);
     free(x), free(y), free(by), free(plus);
 }
 
 int main(void) {
-    uint64_t n[4]; /* kind, blocks of rows, inputs, blocks or columns that are kept, or inputs that share a scale */
+    uint64_t n[4]; /* kind, blocks of rows, inputs, stored blocks or columns, or inputs that share a scale */
     while (fread(n, sizeof n, 1, stdin) == 1) {
-        const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], kept = (size_t)n[3], groups = (inputs + 3) / 4;
+        const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], stored = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
         if (n[0] >= VECTOR) {
             vector(n[0] - VECTOR, inputs, n[3]);
@@ -124,13 +124,13 @@ int main(void) {
             }
         } else {
             const int sparse = n[0] == DYNAMIC_SPARSE || n[0] == FLOAT_SPARSE;
-            const size_t each[] = {0, 64 * groups * blocks, 64 * kept, 64 * inputs * blocks, 32 * inputs * blocks,
-                                   16 * inputs * blocks, 16 * ((inputs + 1) / 2) * blocks, 64 * kept};
-            const size_t scales = n[0] == FOUR_BITS ? inputs / kept : 1;
+            const size_t each[] = {0, 64 * groups * blocks, 64 * stored, 64 * inputs * blocks, 32 * inputs * blocks,
+                                   16 * inputs * blocks, 16 * ((inputs + 1) / 2) * blocks, 64 * stored};
+            const size_t scales = n[0] == FOUR_BITS ? inputs / stored : 1;
             void *const w = get(each[n[0]]);
             float *const scale = (float *)get(64 * blocks * scales), *const bias = (float *)get(64 * blocks);
             int32_t *const sums = (int32_t *)get(64 * blocks);
-            uint16_t *const index = sparse ? (uint16_t *)get(2 * kept) : NULL;
+            uint16_t *const index = sparse ? (uint16_t *)get(2 * stored) : NULL;
             uint32_t *const starts = sparse ? (uint32_t *)get(4 * (sets + 1)) : NULL;
             uint16_t *const order = sparse ? (uint16_t *)get(2 * blocks) : NULL;
             if (n[0] == DYNAMIC) {
@@ -146,7 +146,7 @@ int main(void) {
             } else if (n[0] == WEIGHT_ONLY) {
                 affine_w8(y, (const int8_t *)w, scale, bias, x, blocks, inputs);
             } else if (n[0] == FOUR_BITS) {
-                affine_w4(y, (const uint8_t *)w, scale, bias, x, blocks, inputs, kept);
+                affine_w4(y, (const uint8_t *)w, scale, bias, x, blocks, inputs, stored);
             } else {
                 affine_f32_sparse(y, (const float *)w, index, starts, order, bias, x, blocks);
             }

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import SCHEMES
-from edgernn_export.targets.c.emitter import KINDS
+from edgernn_export.targets.c.declarations import C_TYPES
 from edgernn_export.targets.c.target import write
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 
 HEAD = """
 #include <stdio.h>
 #include <string.h>
-static int drive(void *state, void *x, size_t in, void *y, size_t out, void *carried, size_t kept, void (*reset)(void *),
+static int drive(void *state, void *x, size_t in, void *y, size_t out, void *carried, size_t states, void (*reset)(void *),
                  int (*step)(void *, const void *, void *), void (*get)(const void *, void *)) {
     unsigned steps;
     unsigned char fresh;
@@ -23,7 +23,7 @@ static int drive(void *state, void *x, size_t in, void *y, size_t out, void *car
         if (step(state, x, y)) return 3;
         get(state, carried);
         fwrite(y, 1, out, stdout);
-        fwrite(carried, 1, kept, stdout);
+        fwrite(carried, 1, states, stdout);
     }
     return 0;
 }
@@ -46,15 +46,15 @@ PRIVATE = r"^(?:ALIGNED )?static const \w+ (\w+)\["
 
 
 def program(graphs: Sequence[Graph]) -> str:
-    """The source that steps all graphs in turn; what is private to a graph has its number behind its name."""
+    """The source that steps all graphs in turn; the names of static arrays end in the number of their graph."""
     parts = [HEAD]
     for i, graph in enumerate(graphs):
-        p, planned = f"m{i}", plan(graph, SCHEMES)
-        _, code = write(planned, p, "{}", include="")
+        p, named = f"m{i}", named_trace(graph, SCHEMES)
+        code = write(named, p, "{}", include="").source
         for name in set(re.findall(PRIVATE, code, re.MULTILINE)):
             code = re.sub(rf"\b{name}\b", f"{name}_of_{p}", code)
-        frame, answer = (KINDS[planned.manifest.dtype(name)] for name in (INPUT, OUTPUT))
-        unit = "uint8_t" if any(name in planned.manifest.quantization for name in graph.states) else "float"
+        frame, answer = (C_TYPES[named.manifest.dtype(name)] for name in (INPUT, OUTPUT))
+        unit = "uint8_t" if any(name in named.manifest.quantization for name in graph.states) else "float"
         sizes = {"inputs": graph.inputs, "outputs": graph.outputs}
         parts += [code, DRIVER.format(p=p, P=p.upper(), frame=frame, answer=answer, unit=unit, **sizes)]
     calls = "".join(f"    if (m{i}_drive()) return {i % 200 + 1};\n" for i in range(len(graphs)))

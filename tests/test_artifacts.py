@@ -23,7 +23,7 @@ from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, translate
 from edgernn_export.targets import TARGETS
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from zoo import GRAPHS, keyword_spotter
 
 SUFFIXES = sorted(set(TARGETS) & set(suffixes()))
@@ -251,7 +251,7 @@ def test_a_scheme_that_a_target_cannot_express_is_refused():
         UnsupportedError,
         match="layer 'gru' is quantized as dynamic_wi8_afp32, which this target cannot express; there are fp16, or leave the layer in float",
     ):
-        plan(quantize(KWS), schemes=("fp16",))
+        named_trace(quantize(KWS), schemes=("fp16",))
 
 
 def test_a_model_of_large_numbers_is_proved_in_their_measure(suffix, tmp_path):

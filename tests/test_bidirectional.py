@@ -17,7 +17,7 @@ import edgernn
 from edge import edge
 from edgernn.cells import LogMel, Standardize
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
-from edgernn.interpreters.window import WindowReading
+from edgernn.interpreters.window import WindowStepper
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
 from edgernn.train import recipe as recipes, run, window
@@ -135,7 +135,7 @@ def test_every_network_exports_to_what_it_computes(name, tmp_path):
             x = torch.randn(1, steps, 5)
             scores = trained(x)
             wanted = (pooled(scores, torch.tensor([steps])) if each.pooled else scores[0]).detach().numpy()
-            np.testing.assert_allclose(WindowReading(each).run(x[0].numpy()), wanted, atol=1e-5)
+            np.testing.assert_allclose(WindowStepper(each).run(x[0].numpy()), wanted, atol=1e-5)
             np.testing.assert_allclose(program.run(x[0].numpy()), wanted, atol=1e-5)
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from edgernn.cells import Dense
 from edgernn.interpreters.numpy import NumpyOps, Stepper
+from edgernn.model.replay import replay
 from edgernn.model.tensor import DYNAMIC
-from edgernn.model.trace import replay, trace
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
-from edgernn_export.targets.c.fusion import grouped, spread
+from edgernn_export.targets.c.fusion import fuse, hoist_splits
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.naming import WEIGHTS
 from edgernn_export.translate import render
@@ -44,7 +44,7 @@ CLEAN = (
     "many labels",
 )
 MODELS = (*CLEAN, *PRECISIONS)
-"""What every compiler is given, all in one program: most of what a compiler does is the same for every model."""
+"""The models that every compiler compiles, in one program: most of its work is the same for every model."""
 
 
 @cache
@@ -125,9 +125,9 @@ def test_a_program_in_c_streams_as_numpy_does(precision, way, program):
     xs = frames(graph, 200)
     done = ran(program, way, precision, xs.tobytes())
     assert done.returncode == 0
-    found = np.frombuffer(done.stdout, np.float32).reshape(-1, graph.outputs)
-    wanted, _ = Stepper(graph, "float32").run(xs)
-    np.testing.assert_allclose(found, wanted, atol=0 if graph.precision == DYNAMIC else 3e-6, rtol=0)
+    actual = np.frombuffer(done.stdout, np.float32).reshape(-1, graph.outputs)
+    expected, _ = Stepper(graph, "float32").run(xs)
+    np.testing.assert_allclose(actual, expected, atol=0 if graph.precision == DYNAMIC else 3e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("precision", "kernel"), list(zip(PRECISIONS, KERNELS, strict=True)))
@@ -173,8 +173,8 @@ def test_the_c_file_shows_its_layers_and_names(tmp_path):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_values_that_live_at_once_never_share_a_place(name):
-    steps = spread(trace(GRAPHS[name]))
-    groups = grouped(steps)
+    steps = hoist_splits(GRAPHS[name].trace)
+    groups = fuse(steps)
     layout = lay_out(steps, groups)
     needed: dict[str, int] = {}
     for i, group in enumerate(groups):
@@ -185,32 +185,32 @@ def test_values_that_live_at_once_never_share_a_place(name):
     alive: dict[str, tuple[int, int]] = {}
     for i, group in enumerate(groups):
         alive = {key: place for key, place in alive.items() if needed[key] >= i}
-        for made in group.stored if group.operations[0].name != "split" else ():
-            start = layout.offsets[made.name]
-            stop = start + made.width
+        for ref in group.stored if group.operations[0].name != "split" else ():
+            start = layout.offsets[ref.name]
+            stop = start + ref.width
             assert all(stop <= a or start >= b for a, b in alive.values())
             assert stop + 16 <= layout.sizes["float"]
-            alive[made.name] = (start, stop)
+            alive[ref.name] = (start, stop)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_grouping_and_spreading_change_no_value(name):
-    """The words in groups, run by numpy, against the words as they were."""
+    """numpy computes the same from the operations in groups."""
     graph = GRAPHS[name]
-    steps = spread(trace(graph))
-    words = [op for group in grouped(steps) for op in group.operations]
-    assert len(words) == len(steps.operations)
+    steps = hoist_splits(graph.trace)
+    operations = [op for group in fuse(steps) for op in group.operations]
+    assert len(operations) == len(steps.operations)
     for x in frames(graph, 3):
         stepper = Stepper(graph)
         states = stepper.initial_state()
-        wanted = stepper.values(x, states)
+        expected = stepper.values(x, states)
         start = {"x": x if graph.vocabulary_size else x.astype(float)}
         start |= {state.before.name: states[state.name] for state in stepper.trace.states}
-        found = replay(words, NumpyOps(), start)
+        actual = replay(operations, NumpyOps(), start)
         for ref in steps.results:
-            np.testing.assert_array_equal(found[ref.name], wanted[ref.name])
+            np.testing.assert_array_equal(actual[ref.name], expected[ref.name])
 
 
 def test_the_gates_of_a_cell_are_one_loop():
     for name, loops in (("Gru", 1), ("Lstm", 1), ("Rnn", 1)):
-        assert sum(group.looped for group in grouped(spread(trace(GRAPHS[name])))) == loops, name
+        assert sum(group.is_loop for group in fuse(hoist_splits(GRAPHS[name].trace))) == loops, name

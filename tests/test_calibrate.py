@@ -11,7 +11,7 @@ from edgernn.cells import Activation, Dense, Gru, Lstm
 from edgernn.errors import CalibrationError, FileError, FrameError, GraphError, UsageError
 from edgernn.integer.plan import choose_qparams
 from edgernn.interpreters.numpy import Stepper
-from edgernn.interpreters.ranges import Seen, mse
+from edgernn.interpreters.ranges import Observation, mse
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import Tensor
@@ -93,7 +93,7 @@ def test_mse_is_the_best_of_all_shares():
         return float(np.mean((qparams.numbers(qparams.integers(xs)) - xs) ** 2))
 
     whole = Range(xs.min(), xs.max())
-    best = mse(Seen(whole.low, whole.high, (), counts))
+    best = mse(Observation(whole.low, whole.high, (), counts))
     tried = [error(Range(share * whole.low, share * whole.high)) for share in np.linspace(0.2, 1, 33)]
     assert error(best) <= 1.05 * min(tried)
     assert error(best) < error(whole)

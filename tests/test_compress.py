@@ -40,7 +40,7 @@ from edgernn.train.loop.schedules import GRADUAL, cubic
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Place
 from edgernn.train.network.models import KINDS, Network, Shape
-from edgernn_export.targets.c.pack import fewer
+from edgernn_export.targets.c.pack import sparse_blocks
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import destination_of
 from edgernn_export.translate import export
@@ -428,8 +428,8 @@ def test_a_wrong_use_is_told(arguments, folder):
 def test_the_compiler_passes_over_the_blocks_that_were_pruned(columns):
     graph = prune_weights(keyword_spotter(32, 20, 40), Blocks(0.8, columns))
     ready = quantize(graph) if columns == 4 else graph
-    assert all(fewer(tensor) is not None for tensor in races.matrices(ready))
-    assert all(fewer(tensor) is None for tensor in races.matrices(keyword_spotter(32, 20, 40)))
+    assert all(sparse_blocks(tensor) is not None for tensor in races.matrices(ready))
+    assert all(sparse_blocks(tensor) is None for tensor in races.matrices(keyword_spotter(32, 20, 40)))
 
 
 @pytest.mark.parametrize("scheme", ["", *SCHEMES])

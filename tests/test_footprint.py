@@ -1,4 +1,4 @@
-"""The room of a step in C: its arrays against what a compiler makes of them, its code against measured objects."""
+"""The footprint of a step in C: its arrays against those of a compiler, its code against measured objects."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import STATIC
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn_export.targets.c.footprint import ASSUMPTIONS, CODE, MARGIN, STACK, read, room
+from edgernn_export.targets.c.footprint import ASSUMPTIONS, CODE, MARGIN, STACK, footprint, step_sizes
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import Destination
 from ways import needs
@@ -54,10 +54,10 @@ EXACT = {
 @needs("gcc", "nm")
 @pytest.mark.parametrize("name", EXACT)
 def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
-    said, files = read(EXACT[name]), render(EXACT[name], "model", Destination(NATIVE))
-    held = f'\n_Static_assert(sizeof(model_state) == {sum(said.fields.values()) + said.gaps}, "the state");\n'
+    sizes, files = step_sizes(EXACT[name]), render(EXACT[name], "model", Destination(NATIVE))
+    assertion = f'\n_Static_assert(sizeof(model_state) == {sum(field.nbytes for field in sizes.fields) + sizes.padding}, "the state");\n'
     (tmp_path / "model.h").write_bytes(files["model.h"])
-    (tmp_path / "model.c").write_bytes(files["model.c"] + held.encode())
+    (tmp_path / "model.c").write_bytes(files["model.c"] + assertion.encode())
     call = [
         "gcc",
         "-std=c11",
@@ -70,10 +70,10 @@ def test_every_array_has_the_size_that_a_compiler_gives_it(name, tmp_path):
     subprocess.run(call, cwd=tmp_path, check=True)
     listed = subprocess.run(["nm", "-S", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     parts = [line.split() for line in listed.splitlines()]
-    sizes = {each[3]: int(each[1], 16) for each in parts if len(each) == 4 and each[2] in "rRdDbB"}
-    assert sizes.pop("about") == said.manifest
-    assert sum(sizes.pop(array) for array in list(sizes) if array not in said.constants) == said.initial_state
-    assert sizes == said.constants
+    compiled = {each[3]: int(each[1], 16) for each in parts if len(each) == 4 and each[2] in "rRdDbB"}
+    assert compiled.pop("about") == sizes.manifest
+    assert sum(compiled.pop(array) for array in list(compiled) if array not in sizes.constants) == sizes.initial_state
+    assert compiled == sizes.constants
 
 
 @pytest.mark.parametrize("isa", CODE)
@@ -102,7 +102,7 @@ UNLIKE = Graph(
     ),
     13,
 )
-"""Words in an order and of widths of which no measured model is made."""
+"""Operations in an order and of widths that no measured model has."""
 
 TWO = Graph(
     (
@@ -130,9 +130,9 @@ def test_a_model_that_was_not_measured_stays_below(isa):
         chip = boards.load(next(name for name in CHIPS if boards.load(name).isa == isa))
         with tempfile.TemporaryDirectory() as folder:
             code, stack, _ = bench.compiled(graph, isa, folder)
-        found = room(graph, chip)
-        assert found.code / 3 < code <= found.code
-        assert found.stack / 3 < stack <= found.stack
+        predicted = footprint(graph, chip)
+        assert predicted.code / 3 < code <= predicted.code
+        assert predicted.stack / 3 < stack <= predicted.stack
 
 
 @pytest.mark.parametrize("chip", CHIPS)
@@ -140,14 +140,17 @@ def test_it_fits_or_not_by_the_sums(chip):
     board = boards.load(chip)
     kws = keyword_spotter()
     for graph in (kws, quantize(keyword_spotter(64, 20)), *(whole(kws, scheme) for scheme in STATIC)):
-        found = room(graph, board)
-        assert bool(found.unknown) == (board.isa not in CODE)
-        if found.unknown:
-            assert (found.flash_fits, found.ram_fits) == (None, None)
+        predicted = footprint(graph, board)
+        assert bool(predicted.unpredicted) == (board.isa not in CODE)
+        if predicted.unpredicted:
+            assert (predicted.flash_fits, predicted.ram_fits) == (None, None)
             continue
-        assert found.flash == found.weights + found.manifest + found.code
-        assert found.ram == found.carried + found.scratch + found.stack
-        assert (found.flash_fits, found.ram_fits) == (found.flash <= found.flash_room, found.ram <= found.ram_room)
+        assert predicted.flash == predicted.weights + predicted.manifest + predicted.code
+        assert predicted.ram == predicted.states + predicted.scratch + predicted.stack
+        assert (predicted.flash_fits, predicted.ram_fits) == (
+            predicted.flash <= predicted.flash_available,
+            predicted.ram <= predicted.ram_available,
+        )
 
 
 SMALL = """
@@ -167,15 +170,15 @@ def test_the_command_says_what_fits_and_what_does_not(tmp_path):
     edgernn.save(keyword_spotter(), tmp_path / "m.rnn")
     (tmp_path / "small.toml").write_text(SMALL.format(flash=64, isa="armv6-m"))
     (tmp_path / "odd.toml").write_text(SMALL.format(flash=4, isa="xtensa-lx7"))
-    found = room(keyword_spotter(), boards.load(tmp_path / "small.toml"))
+    predicted = footprint(keyword_spotter(), boards.load(tmp_path / "small.toml"))
     text = edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml")
-    assert f"flash      fits: {found.flash:,} of 65,536 bytes (weights 6,464, manifest " in text
-    assert f"RAM        does not fit: {found.ram:,} of 1,024 bytes (states 64, scratch 592, stack " in text
-    assert all(f"- {said}" in text for said in ASSUMPTIONS)
-    said = json.loads(edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml", "--json"))["footprint"]
-    assert (said["flash"], said["flash_fits"], said["ram_fits"]) == (found.flash, True, False)
+    assert f"flash      fits: {predicted.flash:,} of 65,536 bytes (weights 6,464, manifest " in text
+    assert f"RAM        does not fit: {predicted.ram:,} of 1,024 bytes (states 64, scratch 592, stack " in text
+    assert all(f"- {line}" in text for line in ASSUMPTIONS)
+    report = json.loads(edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "small.toml", "--json"))["footprint"]
+    assert (report["flash"], report["flash_fits"], report["ram_fits"]) == (predicted.flash, True, False)
     text = edge("estimate", tmp_path / "m.rnn", "--board", tmp_path / "odd.toml")
-    assert "flash      does not fit: 7," in text  # the weights alone are too many
+    assert "flash      does not fit: 7," in text  # weights and manifest alone are too large
     assert "RAM        unknown: 656 of 1,024 bytes" in text
     assert "Unknown: code for xtensa-lx7 was not measured." in text
     assert "flash " not in edge("estimate", tmp_path / "m.rnn", "--board", "raspberrypi4")

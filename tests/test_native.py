@@ -19,7 +19,6 @@ from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.numpy import SameOps, Stepper, random_frames
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, Tensor
-from edgernn.model.trace import trace
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
@@ -27,7 +26,7 @@ from edgernn_export.proof.floats import Bounds
 from edgernn_export.targets.c import compiler, library
 from edgernn_export.targets.c.selftest import STEPS, self_test
 from edgernn_export.targets.destination import destination_of
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.translate import render
 from ways import needs
 from zoo import GRAPHS, frames, keyword_spotter
@@ -64,7 +63,7 @@ def test_int8_running_free_gives_the_bits_of_numpy(name, tmp_path):
     expected, states = Stepper(graph, "float32").run(xs)
     stream = opened(graph, tmp_path).stream()
     actual = stream.run(xs)
-    if IN_NUMPYS_ORDER & {op.name for op in trace(graph).operations} or graph.precision != DYNAMIC:
+    if IN_NUMPYS_ORDER & {op.name for op in graph.trace.operations} or graph.precision != DYNAMIC:
         np.testing.assert_allclose(actual, expected, atol=2e-3)
         assert np.mean(actual.argmax(-1) == expected.argmax(-1)) >= 0.999
         return
@@ -169,11 +168,11 @@ def test_a_board_that_cannot_is_said(tmp_path):
 
 
 def test_a_library_that_computes_something_else_here_is_refused(tmp_path, monkeypatch):
-    """A golden answer is altered in the code before it is compiled: as if the machine computed something else."""
+    """An answer of the self-test is altered before the code is compiled, as if the machine computed something else."""
     from edgernn_export.targets.c import target
 
-    self_test, other = target.self_test, target.text(np.full(16, 0.25, np.float32))
-    monkeypatch.setattr(target, "self_test", lambda *arguments: self_test(*arguments) | {"golden_y": other})
+    self_test, other = target.self_test, target.initializer(np.full(16, 0.25, np.float32))
+    monkeypatch.setattr(target, "self_test", lambda *arguments: self_test(*arguments) | {"test_y": other})
     (first, *_), _ = Stepper(KWS, "float32").run(np.abs(random_frames(KWS.inputs, 0, STEPS, seed=1)))
     shown = f"{first[0]:.9g}"[:6]
     at = rf"at frame 0 y\[0\] is {shown}\d*, and 0.25 was expected: they are {abs(first[0] - 0.25):.2g}\d* apart"
@@ -202,7 +201,7 @@ def test_large_weights_are_given_room_for_where_a_curve_ends(seed):
     """In compiled code tanh ends at 1 - 3e-7; two that cancel in numpy leave 5.7e4 times that."""
     graph, xs = large(seed), np.abs(random_frames(3, 0, STEPS, seed=1))
     reference, compiled = Stepper(graph, "float32"), Stepper(graph, "float32", SameOps())
-    room = float(self_test(plan(graph, SCHEMES), integer_plan(graph))["golden_error"].removesuffix("f"))
+    room = float(self_test(named_trace(graph, SCHEMES), integer_plan(graph))["test_error"].removesuffix("f"))
     assert np.abs(compiled.run(xs)[0] - reference.run(xs)[0]).max() <= room
     bounds, states = Bounds(graph, "native"), reference.initial_state()
     for x in xs:

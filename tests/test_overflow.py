@@ -26,7 +26,7 @@ def test_no_value_of_a_step_exceeds_what_the_limit_promises(name):
     graph = GRAPHS[name]
     most = limit(graph)
     if most == FINITE:
-        assert "affine" not in {op.name for said in graph.layer_traces.values() for op in said.operations}
+        assert "affine" not in {op.name for layer in graph.layer_traces.values() for op in layer.operations}
         return
     random, stepper = np.random.default_rng(0), Stepper(graph)
     states = {name: most * random.choice([-1.0, 1.0], (8, width)) for name, width in graph.states.items()}
@@ -47,9 +47,9 @@ def test_no_value_of_a_step_exceeds_what_the_limit_promises(name):
 def test_the_limit_of_an_affine_is_the_largest_power_of_two_that_its_rows_bear(weight, bias):
     graph = one(Dense(Tensor(weight), Tensor(np.full(len(weight), bias, np.float32))), weight.shape[1])
     rows = np.abs(weight.astype(float)).sum(axis=1)
-    found = limit(graph)
-    assert (rows * found + abs(bias) <= MOST).all() or found == LEAST
-    assert found == FINITE or (rows * 2 * found + abs(bias) > MOST).any()
+    most = limit(graph)
+    assert (rows * most + abs(bias) <= MOST).all() or most == LEAST
+    assert most == FINITE or (rows * 2 * most + abs(bias) > MOST).any()
 
 
 def test_a_square_halves_the_digits_of_the_limit():

@@ -1,4 +1,4 @@
-"""Every cell in every target on every backend computes what the numpy reading computes."""
+"""Every cell in every target on every backend computes the same as the numpy interpreter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from edgernn.model.factored import Factored
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import trace
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
 from edgernn_export.targets import TARGETS
@@ -42,9 +41,9 @@ def test_target_replays_the_reference(name, suffix, tmp_path):
     graph = GRAPHS[name]
     program = written(graph, tmp_path / f"m{suffix}")
     xs = frames(graph, STEPS)
-    wanted, states = Stepper(graph).run(xs)
+    expected, states = Stepper(graph).run(xs)
     stream = program.stream()
-    np.testing.assert_allclose(stream.run(xs), wanted, atol=FREE_RUNNING, rtol=FREE_RUNNING)
+    np.testing.assert_allclose(stream.run(xs), expected, atol=FREE_RUNNING, rtol=FREE_RUNNING)
     assert list(stream.state) == list(states)
     for key, state in stream.state.items():
         np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
@@ -55,8 +54,8 @@ def test_every_cell_is_in_the_matrix():
     assert {name.split()[0] for name in GRAPHS} >= shipped
 
 
-def test_every_word_is_in_the_matrix():
-    assert {op.name for graph in GRAPHS.values() for op in trace(graph).operations} == set(OPERATIONS)
+def test_every_operation_is_in_the_matrix():
+    assert {op.name for graph in GRAPHS.values() for op in graph.trace.operations} == set(OPERATIONS)
 
 
 def test_every_target_has_a_backend():
@@ -68,7 +67,7 @@ def test_a_cell_made_in_a_test_needs_no_other_line(suffix, tmp_path):
     @cell
     @dataclass(frozen=True)
     class LeakyIntegrator:
-        """A unit that every word goes through; nothing outside this function knows it."""
+        """A cell that uses every operation; nothing outside this function knows it."""
 
         w: Annotated[Tensor, "2 * hidden", "inputs"]
         u: Annotated[Tensor, "hidden", "hidden"]
@@ -109,7 +108,7 @@ class WithFactors(NumpyOps):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_replaying_the_trace_is_running_the_cells(name):
-    """The trace leaves words out and merges others; running each cell's step on arrays does not."""
+    """The trace drops operations and merges others; running each cell's step on arrays does not."""
     graph = GRAPHS[name]
     ops, values = WithFactors("float64"), {}
     states = Stepper(graph).initial_state()
@@ -191,11 +190,11 @@ def errs(bound, _before):
     bound.y[0] += np.float32(1e-4)
 
 
-def says_nothing(bound, _before):
+def answers_nan(bound, _before):
     bound.y[:] = np.nan
 
 
-@pytest.mark.parametrize(("harm", "where"), [(forgets, "gru.h"), (drifts, "gru.h"), (errs, "y"), (says_nothing, "y")])
+@pytest.mark.parametrize(("harm", "where"), [(forgets, "gru.h"), (drifts, "gru.h"), (errs, "y"), (answers_nan, "y")])
 def test_the_proof_sees_every_kind_of_harm(harm, where, tmp_path):
     graph = keyword_spotter()
     edgernn.save(graph, tmp_path / "m.rnn")

@@ -21,7 +21,6 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.blocks import ROWS, packed, unpacked
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import trace
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import families, magnitudes, prune_units
 from edgernn.passes.prune_weights import masks, prune_weights
@@ -39,7 +38,7 @@ def headed(graph: Graph) -> Graph:
 HEADED = {name: headed(graph) for name, graph in GRAPHS.items()}
 RECURRENT = [name for name, graph in HEADED.items() if families(graph)]
 WHOLE = {"normalize", "softmax"}  # the mean, or the sum, of what is left is another
-NORMALIZED = [name for name in RECURRENT if WHOLE & {op.name for op in trace(HEADED[name]).operations}]
+NORMALIZED = [name for name in RECURRENT if WHOLE & {op.name for op in HEADED[name].trace.operations}]
 PLAIN = [name for name in RECURRENT if name not in NORMALIZED]
 
 

@@ -22,8 +22,8 @@ from edgernn.interpreters.integer import IntegerStepper, stepper
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import replay
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.patterns import FewOf, Magnitude
 from edgernn.passes.prepare import Calibration, prepare as with_ranges
@@ -46,7 +46,7 @@ from edgernn.train.loop.task import Part, Task, Training
 from edgernn.train.loop.trainer import Place
 from edgernn.train.motor import record
 from edgernn.train.network.fake_quant import FakeOps, rounded, rounded_alone, straight
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import KINDS, Network, Shape
 from motors import trained
 from zoo import GRAPHS, frames, keyword_spotter, t
@@ -82,7 +82,7 @@ def batch_of(graph: Graph) -> torch.Tensor:
     return torch.from_numpy(xs[:, 0].astype(np.int64) if graph.vocabulary_size else xs)[None]
 
 
-def run_of(network: Replay, graph: Graph) -> np.ndarray:
+def run_of(network: GraphNetwork, graph: Graph) -> np.ndarray:
     """What it answers to that, from rest."""
     return network.run(batch_of(graph))[0][0].detach().numpy()
 
@@ -135,7 +135,7 @@ def test_a_value_has_the_numbers_of_another_and_its_own_gradient():
 @every_graph
 def test_a_replay_is_the_definition_with_the_states_handed_on(name):
     graph = GRAPHS[name]
-    network, xs = Replay(graph), frames(graph, STEPS)
+    network, xs = GraphNetwork(graph), frames(graph, STEPS)
     wanted, ends = Stepper(graph, "float64").run(xs)
     np.testing.assert_allclose(run_of(network, graph), wanted, atol=2e-5)
     x = batch_of(graph)
@@ -153,7 +153,7 @@ def test_a_replay_is_the_definition_with_the_states_handed_on(name):
 def test_weights_are_those_of_the_quantized_graph(name, scheme):
     graph = GRAPHS[name]
     small, xs = quantize(graph, scheme), frames(graph, STEPS)
-    found, wanted = run_of(Replay(graph, scheme=scheme), graph), Stepper(small, "float32").run(xs)[0]
+    found, wanted = run_of(GraphNetwork(graph, scheme=scheme), graph), Stepper(small, "float32").run(xs)[0]
     if scheme == "dynamic_wi8_afp32":  # a sum that falls the other way in float32 moves an integer by one
         close = np.isclose(found, wanted, atol=2e-5, rtol=1e-5)
         assert close.mean() > 0.9
@@ -167,7 +167,7 @@ def test_weights_are_those_of_the_quantized_graph(name, scheme):
 def test_every_word_makes_the_integers_of_the_definition(name, scheme):
     """Given the same integers: 997 of 1000 are equal, or all but one, and others one apart; curves whose table errs are 3."""
     graph = ready(GRAPHS[name])
-    definition, network = IntegerStepper(quantize(graph, scheme)), Replay(graph, scheme=scheme)
+    definition, network = IntegerStepper(quantize(graph, scheme)), GraphNetwork(graph, scheme=scheme)
     plan, ops, states = network._plan, FakeOps(network._plan, network._weights()), definition.initial_state()
     assert plan.quantization == definition.plan.quantization
     apart: list[np.ndarray] = []
@@ -176,7 +176,7 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
         _, states = definition.step(x, states)
         for op in filter(plan.is_integer, plan.trace.operations):
             given = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in op.inputs}
-            made = replay([op], ops, given, ops.said)
+            made = replay([op], ops, given)
             for ref in op.outputs:
                 q = plan.quantization[ref.name].integers(made[ref.name].detach().numpy())
                 if op.name in {"sigmoid", "tanh"} and plan.quantization[ref.name].bits == 16:
@@ -199,7 +199,7 @@ def test_a_whole_run_stays_with_the_definition(name, scheme):
     """In 8 bits 97 of 100 results are the same integers; in 16 they stay within a thousandth of what they reach."""
     graph = ready(GRAPHS[name])
     xs, definition = frames(graph, STEPS), IntegerStepper(quantize(graph, scheme))
-    found, wanted = run_of(Replay(graph, scheme=scheme), graph), definition.run(xs)[0]
+    found, wanted = run_of(GraphNetwork(graph, scheme=scheme), graph), definition.run(xs)[0]
     apart, reach = np.abs(found - wanted), np.abs(wanted).max()
     if scheme == "static_wi8_ai8":  # a cell state keeps an integer that was turned; the stack ends in a float softmax
         assert np.mean(apart <= 1e-5 * reach) >= {"Lstm": 0.9, "stack": 0.0}.get(name, 0.97)
@@ -212,7 +212,7 @@ def test_a_whole_run_stays_with_the_definition(name, scheme):
 @pytest.mark.parametrize("name", ["Gru rest", "Lstm"])
 def test_a_state_that_is_given_is_read_from_its_grid(name, scheme):
     graph = ready(GRAPHS[name])
-    network, plan = Replay(graph, scheme=scheme), integer_plan(quantize(graph, scheme))
+    network, plan = GraphNetwork(graph, scheme=scheme), integer_plan(quantize(graph, scheme))
     off = [torch.rand(1, width) / 7 for width in graph.states.values()]
     on = [rounded(each, plan.states[state]) for each, state in zip(off, graph.states, strict=True)]
     assert not torch.equal(off[0], on[0])
@@ -229,7 +229,7 @@ def test_a_gradient_passes_the_rounding_of_a_weight_straight(name, scheme):
     graph = GRAPHS[name]
     small = quantize(graph, scheme)
     dense = graph.with_tensors({key: Tensor(each.dense(np.float32)) for key, each in small.tensors.items()})
-    mine, theirs = Replay(graph, scheme=scheme), Replay(dense)
+    mine, theirs = GraphNetwork(graph, scheme=scheme), GraphNetwork(dense)
     for network in (mine, theirs):
         torch.square(network.run(batch_of(graph))[0]).sum().backward()
     for key, each in mine.named.items():
@@ -243,7 +243,7 @@ def test_a_gradient_passes_the_rounding_of_a_weight_straight(name, scheme):
 def test_where_grids_are_fine_and_wide_the_gradient_is_that_of_float(name):
     """Thousands of times as many steps over more than twice the range: nothing is rounded by much, nothing clipped."""
     graph = ready(GRAPHS[name])
-    network, float_one = Replay(graph, scheme="static_wi8_ai8"), Replay(graph)
+    network, float_one = GraphNetwork(graph, scheme="static_wi8_ai8"), GraphNetwork(graph)
     plan = network._plan
     fine = {
         key: QuantizationParameters(each.scale * 2.0 ** (each.bits - 21), 0, 24)
@@ -307,7 +307,7 @@ def test_a_replay_of_the_core_is_the_network_that_was_trained(kind):
     data = series_data(relative=True)
     torch.manual_seed(3)
     network = Network(Shape(kind, 5, layers=2, norm=True, residual=True), data.width, data.outputs).eval()
-    mine = Replay(trainable_subgraph(to_graph(network, data), data))
+    mine = GraphNetwork(trainable_subgraph(to_graph(network, data), data))
     x = torch.randn(2, 9, data.width)
     torch.testing.assert_close(mine.run(x)[0], network(x), atol=1e-5, rtol=1e-4)
     torch.square(mine.run(x)[0]).sum().backward()

@@ -20,8 +20,8 @@ from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.operation import Ref
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import replay
 from edgernn.passes import rounding
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
@@ -51,10 +51,10 @@ every_static = pytest.mark.parametrize("name", STATICS)
 @given(x=st.integers(-fixedpoint.MOST, fixedpoint.MOST), factor=st.floats(2**-80, 2**29), sign=st.sampled_from((1, -1)))
 def test_a_product_is_rounded_once_and_halves_go_up(x, factor, sign):
     mantissa, shift = multiplier(sign * factor)
-    found = int(rescale(np.array(x), mantissa, shift))
-    assert found == math.floor(Fraction(x * int(mantissa), 2 ** int(shift)) + Fraction(1, 2))
+    actual = int(rescale(np.array(x), mantissa, shift))
+    assert actual == math.floor(Fraction(x * int(mantissa), 2 ** int(shift)) + Fraction(1, 2))
     lost = abs(x) * max(Fraction(factor) / 2**31, Fraction(1, 2**63))
-    assert abs(found - x * sign * Fraction(factor)) <= Fraction(1, 2) + lost
+    assert abs(actual - x * sign * Fraction(factor)) <= Fraction(1, 2) + lost
     assert 1 <= shift <= 62
     assert abs(mantissa) <= fixedpoint.MOST
 
@@ -80,43 +80,43 @@ def test_a_factor_without_a_multiplier_is_refused(make):
 
 def test_the_curve_is_tanh_at_every_position():
     position = np.arange(-(9 << 15), (9 << 15) + 1)
-    found = fixedpoint.tanh(position)
-    error = np.abs(found - 32768 * np.tanh(position / 32768))
+    actual = fixedpoint.tanh(position)
+    error = np.abs(actual - 32768 * np.tanh(position / 32768))
     assert 1.0 < error.max() < 1.6
-    np.testing.assert_array_equal(found, -found[::-1])
-    assert (np.diff(found) >= 0).all()
+    np.testing.assert_array_equal(actual, -actual[::-1])
+    assert (np.diff(actual) >= 0).all()
 
 
 @settings(deadline=None)
 @given(low=st.floats(-1e6, 1e6), high=st.floats(-1e6, 1e6), bits=st.sampled_from((8, 16)))
-def test_a_grid_holds_its_range_and_every_integer_comes_back(low, high, bits):
-    seen = Range(min(low, high), max(low, high))
-    made = choose_qparams(seen, bits)
-    q = np.arange(made.low, made.high + 1)
-    np.testing.assert_array_equal(made.integers(made.numbers(q)), q)
-    assert made.integers(np.zeros(1)) == made.zero
-    ends = np.array([seen.low, seen.high])
-    assert (np.abs((made.integers(ends) - made.zero) * made.scale - ends) <= made.scale * 1.001).all()
+def test_quantization_parameters_cover_their_range_and_every_integer_comes_back(low, high, bits):
+    observed = Range(min(low, high), max(low, high))
+    to = choose_qparams(observed, bits)
+    q = np.arange(to.low, to.high + 1)
+    np.testing.assert_array_equal(to.integers(to.numbers(q)), q)
+    assert to.integers(np.zeros(1)) == to.zero
+    ends = np.array([observed.low, observed.high])
+    assert (np.abs((to.integers(ends) - to.zero) * to.scale - ends) <= to.scale * 1.001).all()
 
 
 def test_what_is_no_number_is_never_an_arbitrary_integer():
-    made = choose_qparams(Range(-1, 3), 8)
-    assert made.integers(np.array([np.nan, np.inf, -np.inf, 1e300])).tolist() == [made.zero, 127, -128, 127]
+    to = choose_qparams(Range(-1, 3), 8)
+    assert to.integers(np.array([np.nan, np.inf, -np.inf, 1e300])).tolist() == [to.zero, 127, -128, 127]
 
 
-# Words
+# Operations
 
 LSB = {"affine": 0.51, "sigmoid": 2.2, "tanh": 2.2, "normalize": 0.6, "softmax": 0.6, "log": 0.6}
-"""The word -> how far its integer may be from its own exact result, in steps of its grid; 0.501 for all others."""
+"""The operation -> the largest error of its integers, in steps; 0.501 for all others."""
 
 
 def exact_inputs(plan, op, values):
     def real(ref):
-        made = plan.quantization.get(ref.name)
-        if made is None:
+        to = plan.quantization.get(ref.name)
+        if to is None:
             return values[ref.name]
-        q = values[ref.name] if ref.name in plan.integer_values else made.integers(values[ref.name])
-        return (q - made.zero) * np.float64(made.scale)
+        q = values[ref.name] if ref.name in plan.integer_values else to.integers(values[ref.name])
+        return (q - to.zero) * np.float64(to.scale)
 
     return {ref.name: real(ref) for ref in op.inputs}
 
@@ -124,8 +124,8 @@ def exact_inputs(plan, op, values):
 @every_static
 @every_scheme
 @pytest.mark.parametrize("loudness", [1.0, 1e3])
-def test_a_word_is_within_its_lsb_of_float_and_saturates(name, scheme, loudness):
-    """Given its own integers, against float64; where that leaves the grid, the end of the grid and nothing else."""
+def test_an_operation_is_within_its_lsb_of_float_and_saturates(name, scheme, loudness):
+    """Given the same integers, against float64; values outside saturate."""
     graph = GRAPHS[name]
     stepper, definition = IntegerStepper(quantized(graph, scheme)), NumpyOps("float64")
     plan, states, checked = stepper.plan, stepper.initial_state(), 0
@@ -134,10 +134,10 @@ def test_a_word_is_within_its_lsb_of_float_and_saturates(name, scheme, loudness)
         values = stepper.values(loud, states)
         _, states = stepper.step(loud, states)
         for op in filter(plan.is_integer, plan.trace.operations):
-            wanted = replay([op], definition, exact_inputs(plan, op, values))
+            expected = replay([op], definition, exact_inputs(plan, op, values))
             for ref in op.outputs:
-                made = plan.quantization[ref.name]
-                exact = np.clip(wanted[ref.name] / made.scale + made.zero, made.low, made.high)
+                to = plan.quantization[ref.name]
+                exact = np.clip(expected[ref.name] / to.scale + to.zero, to.low, to.high)
                 assert np.abs(values[ref.name] - exact).max() <= LSB.get(op.name, 0.501), op
                 checked += 1
     assert checked
@@ -147,11 +147,11 @@ def test_a_word_is_within_its_lsb_of_float_and_saturates(name, scheme, loudness)
 @every_scheme
 def test_answers_stay_close_to_float(name, scheme):
     graph, xs = GRAPHS[name], frames(GRAPHS[name], 64)
-    wanted, found = Stepper(graph).run(xs)[0], IntegerStepper(quantized(graph, scheme)).run(xs)[0]
+    expected, actual = Stepper(graph).run(xs)[0], IntegerStepper(quantized(graph, scheme)).run(xs)[0]
     if name == "Activation log":
-        wanted, found = np.exp(wanted), np.exp(found)
+        expected, actual = np.exp(expected), np.exp(actual)
     bound = {8: 0.04, 16: 0.015}[STATIC[scheme]]
-    assert apart(name, found, wanted) < bound * max(1.0, float(np.abs(wanted).max()))
+    assert apart(name, actual, expected) < bound * max(1.0, float(np.abs(expected).max()))
 
 
 def rounded(x, mantissa, shift, to):
@@ -163,14 +163,14 @@ def of_affine(op, plan, form, xs):
     """From the weights as they are stored and the bias as it is, without the zero that `Affine` folds into it."""
     weight, ref, bias = op.args
     x, to = plan.quantization[ref.name], plan.quantization[op.outputs[0].name]
-    made = []
+    results = []
     for r, row in enumerate(weight.stored.tolist()):
         step = Fraction(float(weight.scale[r])) * Fraction(x.scale)
         added = 0 if bias is None else round(Fraction(float(bias.stored[r])) / step)
         total = sum(w * (q - x.zero) for w, q in zip(row, xs[0].tolist(), strict=True)) + added
         assert abs(total) < 2**31
-        made.append(rounded(total, int(form.mantissa[r]), int(form.shift[r]), to))
-    return made
+        results.append(rounded(total, int(form.mantissa[r]), int(form.shift[r]), to))
+    return results
 
 
 def of_sum(op, plan, form, xs):
@@ -190,8 +190,8 @@ PYTHON = {"affine": of_affine, "add": of_sum, "subtract": of_sum, "multiply": of
 
 @every_scheme
 @pytest.mark.parametrize("name", ["Gru", "Lstm", "Lstm projected", "Mgu", "Rnn relu", "stack"])
-def test_a_word_is_exactly_what_pythons_integers_say(name, scheme):
-    plan, random, said = integer_plan(quantized(GRAPHS[name], scheme)), np.random.default_rng(2), set()
+def test_an_operation_is_exact_in_pythons_integers(name, scheme):
+    plan, random, tested = integer_plan(quantized(GRAPHS[name], scheme)), np.random.default_rng(2), set()
     for op in filter(plan.is_integer, plan.trace.operations):
         if op.name in PYTHON:
             form = MAKE[op.name](op, plan)
@@ -199,8 +199,8 @@ def test_a_word_is_exactly_what_pythons_integers_say(name, scheme):
                 sides = [plan.quantization[ref.name] for ref in op.inputs]
                 xs = [random.integers(s.low, s.high + 1, r.width) for s, r in zip(sides, op.inputs, strict=True)]
                 assert form(*xs).tolist() == PYTHON[op.name](op, plan, form, xs), op
-            said.add(op.name)
-    assert {"affine", "add"} <= said
+            tested.add(op.name)
+    assert {"affine", "add"} <= tested
 
 
 def test_an_affine_never_leaves_32_bits():
@@ -220,7 +220,7 @@ def test_an_affine_never_leaves_32_bits():
 
 
 def test_what_was_made_for_another_range_is_refused():
-    """Weights whose room was made for one range, and a range that needs more of it."""
+    """Weights that were rounded for one range, and a range for which sums overflow."""
     graph = one(Dense(t(3, 6), Tensor(np.full(3, 1e4, np.float32))))  # steps of 8 bits are larger than what w makes
     graph = rounding.rounded(calibrate(graph, sequences(graph)), "static_wi8_ai8")
     tight = replace(graph, ranges={**graph.ranges, "x": Range(0, 1e-6)})
@@ -232,9 +232,9 @@ def test_what_was_made_for_another_range_is_refused():
 
 def test_a_matrix_that_no_step_can_make_fit_is_refused():
     graph = one(Dense(Tensor(np.ones((1, 140_000), np.float32))), inputs=140_000)
-    ready = replace(graph, ranges={"x": Range(-1, 1), "layer/0": Range(-1, 1)})
+    calibrated = replace(graph, ranges={"x": Range(-1, 1), "layer/0": Range(-1, 1)})
     with pytest.raises(GraphError, match=r"layer 'layer' has 140000 columns, .* keep=\('layer',\)"):
-        quantize(ready, "static_wi8_ai16")
+        quantize(calibrated, "static_wi8_ai16")
 
 
 # States
@@ -335,7 +335,7 @@ CELLS = {
 @pytest.mark.parametrize("name", BITS)
 def test_a_state_that_can_grow_is_never_8_bits(name):
     plan = integer_plan(quantized((GRAPHS | CELLS)[name], "static_wi8_ai8"))
-    assert {state: made.bits for state, made in plan.states.items()} == BITS[name]
+    assert {state: q.bits for state, q in plan.states.items()} == BITS[name]
 
 
 def test_what_an_lstm_adds_to_its_cell_state_is_16_bits_too():
@@ -351,8 +351,8 @@ def test_what_an_lstm_adds_to_its_cell_state_is_16_bits_too():
 
 @every_static
 @every_scheme
-def test_a_state_leaves_with_the_grid_it_enters_with(name, scheme):
-    """Also where tanh has a grid of its own, and where the ranges that were given differ."""
+def test_a_state_leaves_with_the_quantization_parameters_it_enters_with(name, scheme):
+    """Also where tanh has fixed quantization parameters, and where the ranges differ."""
     graph = quantized(GRAPHS[name], scheme)
     wider = {
         value: Range(3 * each.low - 1, 3 * each.high) if value.endswith(".in") else each
@@ -378,10 +378,10 @@ def test_a_state_comes_back_exactly(name, scheme, tmp_path):
     assert program.manifest.precision == scheme
     xs = frames(graph, 24, seed=5)
     through, first, second = (program.stream() for _ in range(3))
-    wanted = through.run(xs)
+    expected = through.run(xs)
     first.run(xs[:11])
     second.state = first.state
-    np.testing.assert_array_equal(second.run(xs[11:]), wanted[11:])
+    np.testing.assert_array_equal(second.run(xs[11:]), expected[11:])
     stepper = IntegerStepper(graph)
     for state, q in stepper.integers(second.state).items():
         np.testing.assert_array_equal(stepper.plan.states[state].numbers(q), second.state[state])
@@ -422,8 +422,8 @@ def test_layers_that_are_kept_and_features_stay_float(scheme):
     assert set(plan.states) == {"gru.h"}
     y, _ = IntegerStepper(graph).run(frames(graph, 8))
     np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-6)
-    wanted, _ = Stepper(Graph(layers, 6)).run(frames(graph, 8))
-    np.testing.assert_allclose(y, wanted, atol=0.03)
+    expected, _ = Stepper(Graph(layers, 6)).run(frames(graph, 8))
+    np.testing.assert_allclose(y, expected, atol=0.03)
 
 
 def test_two_static_schemes_meet_in_one_graph():
@@ -445,17 +445,17 @@ def test_what_is_not_calibrated_is_refused():
 
 
 def test_ranges_may_be_given_beside_the_graph():
-    ready = calibrate(KWS, sequences(KWS))
-    assert quantize(KWS, "static_wi8_ai8", ranges=ready.ranges) == quantize(ready, "static_wi8_ai8")
+    calibrated = calibrate(KWS, sequences(KWS))
+    assert quantize(KWS, "static_wi8_ai8", ranges=calibrated.ranges) == quantize(calibrated, "static_wi8_ai8")
 
 
-def test_grids_are_those_of_tflite():
+def test_quantization_parameters_are_those_of_tflite():
     plan = integer_plan(quantized(GRAPHS["Gru"], "static_wi8_ai8"))
-    found = {op.name: plan.quantization[op.outputs[0].name] for op in plan.trace.operations}
-    assert found["sigmoid"] == QuantizationParameters(1 / 256, -128, 8)
-    assert found["tanh"] == QuantizationParameters(1 / 128, 0, 8)
+    parameters = {op.name: plan.quantization[op.outputs[0].name] for op in plan.trace.operations}
+    assert parameters["sigmoid"] == QuantizationParameters(1 / 256, -128, 8)
+    assert parameters["tanh"] == QuantizationParameters(1 / 128, 0, 8)
     wide = integer_plan(quantized(GRAPHS["Gru"], "static_wi8_ai16"))
-    assert {made.zero for made in wide.quantization.values()} == {0}
+    assert {each.zero for each in wide.quantization.values()} == {0}
     assert {
         wide.quantization[ref.name].scale
         for op in wide.trace.operations

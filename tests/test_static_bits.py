@@ -24,7 +24,6 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import trace
 from edgernn.passes.quantize import quantize
 from ways import WAYS
 from zoo import GRAPHS, one, t
@@ -46,31 +45,34 @@ def quantized(name, scheme):
 
 
 @cache
-def told():
-    """Every graph in every scheme, what its program is given, and (y, states) of each step of the definition."""
+def cases():
+    """Every graph in every scheme, the input of its program, and (y, states) of each step of the definition."""
     graphs = {(name, scheme): quantized(name, scheme) for name in EVERY for scheme in STATIC}
-    given, wanted = [], {}
+    data, expected = [], {}
     for key, graph in graphs.items():
-        stepper, said = IntegerStepper(graph), graph_manifest(graph)
+        stepper, manifest = IntegerStepper(graph), graph_manifest(graph)
         xs = loud(graph, STREAMS, STEPS)
-        xs = said.quantization[INPUT].integers(xs) if INPUT in said.quantization else xs
+        xs = manifest.quantization[INPUT].integers(xs) if INPUT in manifest.quantization else xs
         states = {
-            name: said.quantization[name].integers(v) if name in said.quantization else v
+            name: manifest.quantization[name].integers(v) if name in manifest.quantization else v
             for name, v in stepper.initial_state(STREAMS).items()
         }
-        made = []
+        results = []
         for x in xs.swapaxes(0, 1):
-            y, states = stepper.whole(x, states)
-            made.append((y, *states.values()))
-        kinds = [said.dtype(name) for name in ("y", *said.states)]
-        wanted[key] = [
-            np.stack(all_of, axis=1).astype(kind) for all_of, kind in zip(zip(*made, strict=True), kinds, strict=True)
+            y, states = stepper.step_integers(x, states)
+            results.append((y, *states.values()))
+        kinds = [manifest.dtype(name) for name in ("y", *manifest.states)]
+        expected[key] = [
+            np.stack(all_of, axis=1).astype(kind)
+            for all_of, kind in zip(zip(*results, strict=True), kinds, strict=True)
         ]
-        given.append(np.uint32(STREAMS * STEPS).tobytes())
-        given += [
-            bytes([step == 0]) + x.tobytes() for stream in xs.astype(said.dtype(INPUT)) for step, x in enumerate(stream)
+        data.append(np.uint32(STREAMS * STEPS).tobytes())
+        data += [
+            bytes([step == 0]) + x.tobytes()
+            for stream in xs.astype(manifest.dtype(INPUT))
+            for step, x in enumerate(stream)
         ]
-    return graphs, b"".join(given), wanted
+    return graphs, b"".join(data), expected
 
 
 @pytest.mark.parametrize("way", [way for way in SETS if way in WAYS])
@@ -79,22 +81,22 @@ def test_compiled_code_has_the_bits_of_numpy(way, tmp_path):
 
     An answer that ends in float is as close as its contract says; all else is equal.
     """
-    graphs, given, wanted = told()
+    graphs, data, expected = cases()
     quick = replace(WAYS[way], optimize=min("-O1", WAYS[way].optimize))
-    made, at = quick.output(tmp_path, program(list(graphs.values())), given), 0
+    output, at = quick.output(tmp_path, program(list(graphs.values())), data), 0
     for key, graph in graphs.items():
-        plan, said, results = integer_plan(graph), graph_manifest(graph), wanted[key]
+        plan, manifest, results = integer_plan(graph), graph_manifest(graph), expected[key]
         row = np.dtype([(str(i), each.dtype, each.shape[2:]) for i, each in enumerate(results)])
-        rows = np.frombuffer(made, row, STREAMS * STEPS, at).reshape(STREAMS, STEPS)
+        rows = np.frombuffer(output, row, STREAMS * STEPS, at).reshape(STREAMS, STEPS)
         at += rows.nbytes
         befores = {state.name: state.before for state in plan.trace.states}
-        refs = (plan.trace.y, *(befores[name] for name in said.states))
+        refs = (plan.trace.y, *(befores[name] for name in manifest.states))
         for i, (ref, each) in enumerate(zip(refs, results, strict=True)):
             if ref.name not in differing(plan):
                 np.testing.assert_array_equal(rows[str(i)], each, err_msg=f"{key}: {ref}")
-            elif said.same_bits == "states":
+            elif manifest.same_bits == "states":
                 assert np.abs(rows["0"] - each).max() <= 1e-5 * np.abs(each).max(), key
-    assert at == len(made)
+    assert at == len(output)
 
 
 NOT_ALL = {"LogMel before a net": "", "Dense softmax": "states", "Activation log": "states", "stack": "states"}
@@ -107,7 +109,7 @@ def test_a_contract_says_where_the_same_bits_end(name):
         assert graph_manifest(quantized(name, scheme)).same_bits == NOT_ALL.get(name, "all")
 
 
-# The words, against real numbers and against Python's integers
+# The operations, against real numbers and against Python's integers
 
 
 @given(
@@ -123,10 +125,10 @@ def test_the_inverse_root_is_right_to_28_bits(v):
 
 
 def form(cell, width, x: QuantizationParameters, to: QuantizationParameters):
-    """The integer form of the one word of a cell, from one grid to another."""
-    op = trace(one(cell, width)).operations[0]
+    """The integer form of the one operation of a cell."""
+    op = one(cell, width).trace.operations[0]
     quantization = {ref.name: each for ref, each in ((op.inputs[0], x), (op.outputs[0], to))}
-    return MAKE[op.name](op, IntegerPlan(trace(one(cell, width)), frozenset(quantization), quantization, {}))
+    return MAKE[op.name](op, IntegerPlan(one(cell, width).trace, frozenset(quantization), quantization, {}))
 
 
 def of_normalize(form, q):
@@ -138,23 +140,23 @@ def of_normalize(form, q):
     assert n * squares < 2**62
     assert 0 < v < 2**62
     (x,), (e,) = (each.tolist() for each in inverse_root(np.array([v])))
-    made, shift = [], form.point + e
+    results, shift = [], form.point + e
     assert 1 <= shift <= 40
     for each, gain, plus in zip(q, form.gain.tolist(), form.plus.tolist(), strict=True):
         assert abs(n * each - total) < 2**31
         z = ((n * each - total) * x + 2 ** (shift - 1)) >> shift
         assert abs(z) <= 2**29
         assert abs(z * gain) + abs(plus) + 2 ** (form.shift - 1) < 2**63
-        made.append(
+        results.append(
             min(
                 max(((z * gain + plus + 2 ** (form.shift - 1)) >> form.shift) + form.to.zero, form.to.low), form.to.high
             )
         )
-    return made
+    return results
 
 
 def drawn(data, x: QuantizationParameters, width):
-    """A vector on a grid: anything, one value throughout, one element apart, or as far apart as there is."""
+    """A vector of integers: any, all equal, one element apart, or as far apart as possible."""
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     q = random.integers(x.low, x.high + 1, width)
     kind = data.draw(st.sampled_from(("any", "near", "equal", "one apart", "ends")))
@@ -184,13 +186,13 @@ def test_a_normalization_of_integers_is_that_of_real_numbers(data, x, to, width,
     random = np.random.default_rng(width)
     size = data.draw(st.floats(0.01, 30)) * to.reach * to.scale / math.sqrt(width)
     gain, bias = (Tensor((size * random.standard_normal(width)).astype(np.float32)) for _ in range(2))
-    made, q = form(LayerNorm(gain, bias, eps), width, x, to), drawn(data, x, width)
-    found = made(q)
-    assert found.tolist() == of_normalize(made, q.tolist())
+    normalized, q = form(LayerNorm(gain, bias, eps), width, x, to), drawn(data, x, width)
+    actual = normalized(q)
+    assert actual.tolist() == of_normalize(normalized, q.tolist())
     centred = (q - q.mean()) * x.scale
     exact = centred / np.sqrt(np.mean(centred**2) + eps) * gain.dense(np.float64) + bias.dense(np.float64)
     inside = 2.0**-27 * math.sqrt(width) * np.abs(gain.stored).max() / to.scale
-    assert np.abs(found - np.clip(exact / to.scale + to.zero, to.low, to.high)).max() <= 0.6 + inside
+    assert np.abs(actual - np.clip(exact / to.scale + to.zero, to.low, to.high)).max() <= 0.6 + inside
 
 
 @settings(max_examples=100, deadline=None)
@@ -208,10 +210,10 @@ def test_a_softmax_of_integers_is_that_of_real_numbers(data, x, bits, width):
 def test_a_logarithm_of_integers_is_that_of_real_numbers(x, to):
     """And the lowest integer where there is none."""
     q = np.arange(x.low, x.high + 1)
-    found, real = form(Activation("log"), len(q), x, to)(q), (q - x.zero) * np.float64(x.scale)
-    assert set(found[real <= 0].tolist()) <= {to.low}
+    actual, real = form(Activation("log"), len(q), x, to)(q), (q - x.zero) * np.float64(x.scale)
+    assert set(actual[real <= 0].tolist()) <= {to.low}
     exact = np.log(real[real > 0]) / to.scale + to.zero
-    assert np.abs(found[real > 0] - np.clip(exact, to.low, to.high)).max(initial=0) <= 0.51 + 3e-6 / to.scale
+    assert np.abs(actual[real > 0] - np.clip(exact, to.low, to.high)).max(initial=0) <= 0.51 + 3e-6 / to.scale
 
 
 @pytest.mark.parametrize(

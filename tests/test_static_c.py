@@ -33,15 +33,15 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps
 from edgernn.model.graph import INPUT, OUTPUT, Graph, Layer
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor
-from edgernn.model.trace import replay, trace
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
-from edgernn_export.targets.c.casts import bordered
-from edgernn_export.targets.c.emitter import kind
-from edgernn_export.targets.c.fusion import grouped, spread
+from edgernn_export.targets.c.casts import with_casts
+from edgernn_export.targets.c.emitter import value_type
+from edgernn_export.targets.c.fusion import fuse, hoist_splits
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import destination_of
@@ -52,7 +52,7 @@ THIN = block_sparse(Graph((Layer("relu", Rnn(t(70, 5), t(70, 70), None, "relu"))
 THIN = replace(
     THIN, w=Tensor(t(70, 5).stored * np.float32([1, 1, 1, 1, 0]))
 )  # its last group of inputs goes, in every block
-EVERY_WORD = Graph(
+EVERY_OPERATION = Graph(
     (
         Layer("a", Dense(t(8, 6), t(8), "tanh")),
         Layer("b", Conv1d(3, t(5, 18), t(5), 2), ("x",)),
@@ -72,14 +72,14 @@ EVERY_WORD = Graph(
         Layer("out", Dense(t(33, 5), t(33), "sigmoid")),
     ),
     6,
-    rest={"gru.h": t(18)},
+    initial_state={"gru.h": t(18)},
 )
-"""Every word that has an integer form but lookup, widths that fill no block, and a matrix with blocks of zeros."""
+"""Every operation with an integer form but lookup, widths that fill no block, and a matrix with blocks of zeros."""
 
 WHOLE = {
     "gru": keyword_spotter(),
     "lstm": Graph((Layer("lstm", Lstm(t(48, 10), t(48, 12), t(48))), Layer("out", Dense(t(4, 12), t(4)))), 10),
-    "every word": EVERY_WORD,
+    "every operation": EVERY_OPERATION,
     "symbols": GRAPHS["Embedding"],
 }
 SOFT = Graph((Layer("gru", Gru(t(24, 6), t(24, 8))), Layer("out", Dense(t(3, 8), t(3), "softmax"))), 6)
@@ -89,7 +89,7 @@ FLOATS = Graph(
         Layer("lstm", Lstm(t(32, 8), t(32, 8))),
         Layer("join", Concat(), ("x", "lstm")),
         Layer("norm", LayerNorm(t(14), t(14))),
-        Layer("taps", Conv1d(2, t(5, 28), t(5))),  # whose state is made in float and read as integers
+        Layer("taps", Conv1d(2, t(5, 28), t(5))),  # whose state is computed in float and read as integers
         Layer("out", Dense(t(3, 5), t(3), "tanh")),
     ),
     6,
@@ -112,7 +112,7 @@ def quantized(name, scheme):
 def halving(name, scheme):
     """The same with ranges that are powers of two: so factors are, and every other product falls on a half."""
     graph = quantized(name, scheme)
-    ends = {value: 2.0 ** np.ceil(np.log2(seen.size)) for value, seen in graph.ranges.items()}
+    ends = {value: 2.0 ** np.ceil(np.log2(observed.size)) for value, observed in graph.ranges.items()}
     return replace(graph, ranges={value: Range(-end, end) for value, end in ends.items()})
 
 
@@ -138,22 +138,22 @@ def written(graph, stem, folder):
 @every_scheme
 def test_ten_thousand_random_steps_give_the_bits_of_the_definition(scheme, tmp_path):
     """Many streams at once in numpy, reset at random; each compiled stream is one of them."""
-    graph = quantized("every word", scheme)
+    graph = quantized("every operation", scheme)
     program, reference = compiled(graph, tmp_path), IntegerStepper(graph)
     streams, steps = 40, 250
     xs = loud(graph, streams, steps)
     resets = np.random.default_rng(1).random((streams, steps)) < 0.02
     rest = reference.initial_state(streams)
-    states, wanted = rest, []
+    states, expected = rest, []
     for x, reset in zip(xs.swapaxes(0, 1), resets.T, strict=True):
         states = {key: np.where(reset[:, None], rest[key], state) for key, state in states.items()}
         y, states = reference.step(x, states)
-        wanted.append(y)
+        expected.append(y)
     for k in range(streams):
         stream, at = program.stream(), 0
         for end in (*np.flatnonzero(resets[k]), steps):
-            found = stream.run(xs[k, at:end])
-            np.testing.assert_array_equal(found, np.array(wanted[at:end]).reshape(-1, streams, graph.outputs)[:, k])
+            actual = stream.run(xs[k, at:end])
+            np.testing.assert_array_equal(actual, np.array(expected[at:end]).reshape(-1, streams, graph.outputs)[:, k])
             at = end
             if end < steps:
                 stream.reset()
@@ -175,12 +175,12 @@ def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_
     states, equal, turned = reference.initial_state(), [], []
     for x in loud(graph, 300):
         stream.state = states
-        found = stream.step(x)
+        actual = stream.step(x)
         y, states = reference.step(x, states)
-        equal.append(np.abs(found - y).max() < 1e-6)
+        equal.append(np.abs(actual - y).max() < 1e-6)
         scales = {key: reference.plan.states[key].scale if key in reference.plan.states else 1e-5 for key in states}
         turned.append(max(np.abs(state - states[key]).max() / scales[key] for key, state in stream.state.items()))
-    if name == "float at the end":  # its states are integers, or made by float words that have the same bits
+    if name == "float at the end":  # its states are integers, or computed by float operations with the same bits
         assert (program.manifest.same_bits, max(turned)) == ("states", 0)
     assert np.mean(equal) > 0.98
     assert max(turned) <= 1.001 * STRETCHED.get(name, 1)
@@ -189,20 +189,21 @@ def test_float_layers_among_integers_are_as_close_as_float_is(name, scheme, tmp_
 
 @every_scheme
 def test_a_raw_stream_takes_and_gives_the_integers_themselves(scheme, tmp_path):
-    graph = quantized("every word", scheme)
+    graph = quantized("every operation", scheme)
     program, reference = compiled(graph, tmp_path), IntegerStepper(graph)
-    said, raw, stream = program.manifest, program.stream(raw=True), program.stream()
-    xs = said.quantization[INPUT].integers(loud(graph, 50)).astype(said.dtype(INPUT))
-    states = {key: said.quantization[key].integers(state) for key, state in reference.initial_state().items()}
+    manifest, raw, stream = program.manifest, program.stream(raw=True), program.stream()
+    xs = manifest.quantization[INPUT].integers(loud(graph, 50)).astype(manifest.dtype(INPUT))
+    states = {key: manifest.quantization[key].integers(state) for key, state in reference.initial_state().items()}
     for x in xs:
-        y, states = reference.whole(x.astype(np.int64), states)
-        found = raw.step(x)
-        assert found.dtype == said.dtype(OUTPUT)
-        np.testing.assert_array_equal(found, y)
+        y, states = reference.step_integers(x.astype(np.int64), states)
+        actual = raw.step(x)
+        assert actual.dtype == manifest.dtype(OUTPUT)
+        np.testing.assert_array_equal(actual, y)
         np.testing.assert_array_equal(
-            stream.step(said.quantization[INPUT].numbers(x.astype(np.int64))), said.quantization[OUTPUT].numbers(y)
+            stream.step(manifest.quantization[INPUT].numbers(x.astype(np.int64))),
+            manifest.quantization[OUTPUT].numbers(y),
         )
-    assert {key: state.dtype.name for key, state in raw.state.items()} == {key: said.dtype(key) for key in states}
+    assert {key: state.dtype.name for key, state in raw.state.items()} == {key: manifest.dtype(key) for key in states}
     for key, state in raw.state.items():
         np.testing.assert_array_equal(state, states[key])
     at = raw.state
@@ -255,7 +256,7 @@ int main(void) {
 DISTINCT = {
     "gcc x86-64-v3", "clang x86-64-v4-vnni", "g++ x86-64", "sanitized", "sanitized portable", "aarch64", "armv7-neon",
 }  # fmt: skip
-"""Ways that differ in what they make of the words; the kernels are tried in all of them."""
+"""Ways that compile the operations differently; test_kernels.py runs the kernels in all ways."""
 SOME_WAYS = [way for way in EVERY_WAY if (way if isinstance(way, str) else way.values[0]) in DISTINCT]
 
 
@@ -263,21 +264,21 @@ SOME_WAYS = [way for way in EVERY_WAY if (way if isinstance(way, str) else way.v
 def test_every_processor_computes_the_same_integers(way, tmp_path):
     """Clean under every warning and sanitizer; both schemes in one program."""
     (tmp_path / "main.c").write_text(BOTH)
-    said, wanted = [], []
+    inputs, expected = [], []
     for stem, scheme in zip(("a8", "a16"), STATIC, strict=True):
-        graph = halving("every word", scheme)
+        graph = halving("every operation", scheme)
         written(graph, stem, tmp_path)
         assert f"affine_i{STATIC[scheme]}_to_i{STATIC[scheme]}_sparse(" in (tmp_path / f"{stem}.c").read_text()
         reference, xs = IntegerStepper(graph), loud(graph, 200)
         float_io = reference.plan.io_quantization
         kinds = f"int{float_io[INPUT].bits}", f"int{float_io[OUTPUT].bits}"
         ys = reference.run(xs)[0]
-        said.append(float_io[INPUT].integers(xs).astype(kinds[0]))
-        wanted.append(float_io[OUTPUT].integers(ys).astype(kinds[1]))
-    data = b"".join(x8.tobytes() + x16.tobytes() for x8, x16 in zip(*said, strict=True))
+        inputs.append(float_io[INPUT].integers(xs).astype(kinds[0]))
+        expected.append(float_io[OUTPUT].integers(ys).astype(kinds[1]))
+    data = b"".join(x8.tobytes() + x16.tobytes() for x8, x16 in zip(*inputs, strict=True))
     done = WAYS[way].run(WAYS[way].build(tmp_path, "main.c", "a8.c", "a16.c"), data)
     assert done.returncode == 0, done.stderr[:2000]
-    assert done.stdout == b"".join(y8.tobytes() + y16.tobytes() for y8, y16 in zip(*wanted, strict=True))
+    assert done.stdout == b"".join(y8.tobytes() + y16.tobytes() for y8, y16 in zip(*expected, strict=True))
 
 
 SOFT_FLOAT = {
@@ -317,13 +318,13 @@ def test_without_float_words_the_source_has_no_float(name, scheme, tmp_path):
 @pytest.mark.parametrize("target", SOFT_FLOAT)
 def test_a_processor_without_float_is_enough(target, tmp_path):
     for scheme in STATIC:
-        written(quantized("every word", scheme), "m", tmp_path)
-        found = needed(tmp_path, target)
-        assert found is not None
-        assert found <= INTEGER_CALLS
+        written(quantized("every operation", scheme), "m", tmp_path)
+        calls = needed(tmp_path, target)
+        assert calls is not None
+        assert calls <= INTEGER_CALLS
     written(quantized("softmax", "static_wi8_ai8"), "m", tmp_path)
-    found = needed(tmp_path, target)
-    assert found is None or "__aeabi_fadd" in found
+    calls = needed(tmp_path, target)
+    assert calls is None or "__aeabi_fadd" in calls
 
 
 TURNS = """
@@ -332,8 +333,8 @@ TURNS = """
 int main(void) {
     float x;
     while (fread(&x, sizeof x, 1, stdin) == 1) {
-        const int8_t q = m_x_of(x);
-        const float y = m_number_of(q);
+        const int8_t q = m_quantize_x(x);
+        const float y = m_dequantize_y(q);
         fwrite(&q, sizeof q, 1, stdout);
         fwrite(&y, sizeof y, 1, stdout);
     }
@@ -353,9 +354,9 @@ def test_the_header_turns_numbers_into_integers_as_the_definition_does(tmp_path)
     x = np.concatenate([halves, np.nextafter(halves, 1e9), np.linspace(-9, 9, 999), odd]).astype(np.float32)
     (tmp_path / "main.c").write_text(TURNS)
     program = WAYS["sanitized"].build(tmp_path, "main.c", "m.c")
-    said = np.frombuffer(WAYS["sanitized"].run(program, x.tobytes()).stdout, np.dtype([("q", "i1"), ("y", "<f4")]))
-    np.testing.assert_array_equal(said["q"], float_io[INPUT].integers(x))
-    np.testing.assert_array_equal(said["y"], float_io[OUTPUT].numbers(said["q"].astype(np.int64)))
+    rows = np.frombuffer(WAYS["sanitized"].run(program, x.tobytes()).stdout, np.dtype([("q", "i1"), ("y", "<f4")]))
+    np.testing.assert_array_equal(rows["q"], float_io[INPUT].integers(x))
+    np.testing.assert_array_equal(rows["y"], float_io[OUTPUT].numbers(rows["q"].astype(np.int64)))
     header = (tmp_path / "m.h").read_text()
     for name, qparams in (("M_X", float_io[INPUT]), ("M_Y", float_io[OUTPUT]), ("M_gru_h", float_io["gru.h"])):
         (scale,) = re.findall(rf"#define {name}_SCALE (\S+)f\n", header)
@@ -375,13 +376,13 @@ def test_states_are_as_small_as_their_integers(scheme, tmp_path):
 
 @every_scheme
 @pytest.mark.parametrize("name", [*WHOLE, *MIXED])
-def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme):
-    """The words with their borders, run in float, are the words without; values of one kind that live at once are apart."""
+def test_casts_change_no_value_and_share_no_place(name, scheme):
+    """numpy computes the same with casts; values of one type that are alive at once have places of their own."""
     graph = quantized(name, scheme)
-    plan, steps = integer_plan(graph), trace(graph)
-    step = bordered(spread(steps, plan.integer_values), plan)
+    plan, steps = integer_plan(graph), graph.trace
+    step = with_casts(hoist_splits(steps, plan.integer_values), plan)
     for op in step.trace.operations:
-        if op.name not in ("lookup", "integers", "numbers"):
+        if op.name not in ("lookup", "quantize", "dequantize"):
             kinds = {ref.name in step.quantization for ref in (*op.inputs, *op.outputs)}
             assert len(kinds) == 1, str(op)
     for state in step.trace.states:
@@ -392,15 +393,15 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
         )
     assert (step.trace.y.name in step.quantization) == (OUTPUT in plan.io_quantization)
     ops = NumpyOps()
-    ops.integers = ops.numbers = ops.moved = lambda x: x
+    ops.quantize = ops.dequantize = ops.requantize = lambda x: x
     start = {ref.name: np.full(ref.width, 0.3) for ref in (steps.x, *(state.before for state in steps.states))}
     start |= {INPUT: np.array([2])} if graph.vocabulary_size else {}
-    found = replay(step.trace.operations, ops, dict(start))
-    wanted = replay(steps.operations, NumpyOps(), dict(start))
+    actual = replay(step.trace.operations, ops, dict(start))
+    expected = replay(steps.operations, NumpyOps(), dict(start))
     for mine, other in zip(step.trace.results, steps.results, strict=True):
-        np.testing.assert_array_equal(found[mine.name], wanted[other.name])
-    groups = grouped(step.trace)
-    layout = lay_out(step.trace, groups, {key: kind(qparams) for key, qparams in step.quantization.items()})
+        np.testing.assert_array_equal(actual[mine.name], expected[other.name])
+    groups = fuse(step.trace)
+    layout = lay_out(step.trace, groups, {key: value_type(qparams) for key, qparams in step.quantization.items()})
     last = {
         layout.root(ref.name)[0]: i for i, group in enumerate(groups) for op in group.operations for ref in op.inputs
     }
@@ -408,14 +409,14 @@ def test_what_crosses_a_border_changes_no_value_and_shares_no_place(name, scheme
     alive = {}
     for i, group in enumerate(groups):
         alive = {key: spot for key, spot in alive.items() if last[key] >= i}
-        for made in group.stored if group.operations[0].name != "split" else ():
+        for ref in group.stored if group.operations[0].name != "split" else ():
             spot = (
-                kind(step.quantization.get(made.name)),
-                layout.offsets[made.name],
-                layout.offsets[made.name] + made.width,
+                value_type(step.quantization.get(ref.name)),
+                layout.offsets[ref.name],
+                layout.offsets[ref.name] + ref.width,
             )
             assert all(spot[0] != other or spot[2] <= a or spot[1] >= b for other, a, b in alive.values())
-            alive[made.name] = spot
+            alive[ref.name] = spot
 
 
 def test_an_integer_that_differs_is_found(tmp_path):

@@ -25,7 +25,9 @@ KWS = keyword_spotter()
 FLOAT_STATE = Graph(
     (Layer("features", Standardize(t(6), Tensor(np.full(6, 2.0, np.float32)))), Layer("conv", Conv1d(2, t(4, 12)))), 6
 )
-EVERY = {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float word makes": FLOAT_STATE}
+EVERY = (
+    {name: GRAPHS[name] for name in STATICS} | HALF | {"kws": KWS, "a state that a float operation makes": FLOAT_STATE}
+)
 
 every_file = pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
 
@@ -49,11 +51,11 @@ def test_a_step_is_the_definition_within_its_slack(name, scheme, suffix, tmp_pat
     program = exported(graph, tmp_path / f"m{suffix}")
     assert program.manifest.precision == scheme
     xs = frames_in_range(graph, 24)
-    wanted, states = IntegerStepper(graph).run(xs)
+    expected, states = IntegerStepper(graph).run(xs)
     stream = program.stream()
-    found = stream.run(xs)
-    size = max(1.0, float(np.abs(wanted).max()))
-    assert apart(name, found, wanted) < {8: 0.01, 16: 0.0005}[STATIC[scheme]] * size
+    actual = stream.run(xs)
+    size = max(1.0, float(np.abs(expected).max()))
+    assert apart(name, actual, expected) < {8: 0.01, 16: 0.0005}[STATIC[scheme]] * size
     assert {state: array.dtype for state, array in stream.state.items()} == dict.fromkeys(states, np.float32)
 
 
@@ -61,11 +63,11 @@ def test_a_step_is_the_definition_within_its_slack(name, scheme, suffix, tmp_pat
 def test_integers_stand_at_the_door(suffix, tmp_path):
     """A raw stream takes, carries and gives the file's own integers; the usual one says the same in float."""
     program = exported(quantized("Lstm", "static_wi8_ai8"), tmp_path / f"m{suffix}")
-    raw, usual, said = program.stream(raw=True), program.stream(), program.manifest
+    raw, usual, manifest = program.stream(raw=True), program.stream(), program.manifest
     for x in frames(GRAPHS["Lstm"], 8):
-        q, y = raw.step(integers(said, "x", x)), usual.step(x)
+        q, y = raw.step(integers(manifest, "x", x)), usual.step(x)
         assert q.dtype == np.int8
-        np.testing.assert_array_equal(numbers(said, "y", q), y)
+        np.testing.assert_array_equal(numbers(manifest, "y", q), y)
     assert {state: array.dtype.name for state, array in raw.state.items()} == {"layer.h": "int8", "layer.c": "int16"}
 
 

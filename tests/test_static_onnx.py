@@ -1,4 +1,4 @@
-"""Static precisions in ONNX: each word alone against the integer definition, and what ONNX Runtime makes of the whole."""
+"""Static precisions in ONNX: each operation alone against the integer definition, and how ONNX Runtime fuses them."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ from edgernn.runtime.float_io import integers
 from edgernn_export import export
 from edgernn_export.proof.integers import error_steps
 from edgernn_export.targets.destination import destination_of
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.onnx.integers import DTYPES
 from edgernn_export.targets.onnx.step import TYPES, step
 from edgernn_export.targets.onnx.target import OPSET, OPSET_OF_16_BITS, render, serialized
@@ -36,11 +36,11 @@ OPTIONS = {"as edgernn opens it": CONFIG, "as it comes": {}}
 SIGNED = {"session.qdqisint8allowed": "1"}  # what it is anyway on Arm; on x86-64 bytes become unsigned between kernels
 
 
-def session(data, options, seen=None):
+def session(data, options, path=None):
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # it warns that an optimized file is for this machine alone
-    if seen is not None:
-        settings.optimized_model_filepath = str(seen)
+    if path is not None:
+        settings.optimized_model_filepath = str(path)
     for key, value in options.items():
         settings.add_session_config_entry(key, value)
     return onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
@@ -49,63 +49,63 @@ def session(data, options, seen=None):
 # Words
 
 
-def cut(planned, static):
-    """A model in which every integer that a word makes is an output, and what it reads of other words an input.
+def cut(named, static):
+    """A model in which the integers of every result are an output, and those of every argument an input.
 
-    Only the parts of a split may be there in float alone: then they are read in the model, of the whole as it is given.
+    Only the parts of a split may exist as floats alone; then they are taken from the whole value in the model.
     """
-    graph = step(planned)
+    graph = step(named)
     there = {name for node in graph.node for name in node.output}
-    made = {
-        planned.names[ref.name]: ref
+    results = {
+        named.names[ref.name]: ref
         for op in filter(static.is_integer, static.trace.operations)
         for ref in op.outputs
-        if op.name != "split" or planned.names[ref.name] in there
+        if op.name != "split" or named.names[ref.name] in there
     }
     for node in graph.node:
-        node.output[:] = [f"{name}.made" if name in made else name for name in node.output]
+        node.output[:] = [f"{name}.made" if name in results else name for name in node.output]
     read = {name for node in graph.node for name in node.input}
 
     def info(name, ref):
         return helper.make_tensor_value_info(name, TYPES[DTYPES[static.quantization[ref.name].bits]], [1, ref.width])
 
-    ins = [given for given in graph.input if given.name in read] + [
-        info(name, made[name]) for name in made if name in read
+    ins = [value for value in graph.input if value.name in read] + [
+        info(name, results[name]) for name in results if name in read
     ]
-    outs = [info(f"{name}.made", ref) for name, ref in made.items()]
-    return helper.make_graph(graph.node, "words", ins, outs, graph.initializer)
+    outs = [info(f"{name}.made", ref) for name, ref in results.items()]
+    return helper.make_graph(graph.node, "operations", ins, outs, graph.initializer)
 
 
 @pytest.mark.parametrize("name", EVERY)
 @every_scheme
-def test_a_word_alone_is_the_definition_but_for_a_step(name, scheme):
-    """Each given the definition's own integers, also where it saturates; in float between them, and by other kernels."""
+def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
+    """Each from the integers of the definition, also where they saturate; in float between them, and by other kernels."""
     graph = quantized(name, scheme)
-    stepper, planned = IntegerStepper(graph), plan(graph, tuple(SCHEMES))
-    static, said, states = stepper.plan, planned.manifest, stepper.initial_state()
-    data = serialized(cut(planned, static), planned.manifest_json)
+    stepper, named = IntegerStepper(graph), named_trace(graph, tuple(SCHEMES))
+    static, manifest, states = stepper.plan, named.manifest, stepper.initial_state()
+    data = serialized(cut(named, static), named.manifest_json)
     sessions = [session(data, options) for options in OPTIONS.values()]
-    asked = {given.name for given in sessions[0].get_inputs()}
+    asked = {value.name for value in sessions[0].get_inputs()}
     for x in frames(graph, 6, seed=9) * (1 if graph.vocabulary_size else 2):
         values = stepper.values(x, states)
-        given = {"x": integers(said, "x", x)[None] if graph.vocabulary_size == 0 else x}
-        given |= {f"{state}.in": integers(said, state, states[state])[None] for state in said.states}
-        given |= {
-            planned.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.integer_values
+        feed = {"x": integers(manifest, "x", x)[None] if graph.vocabulary_size == 0 else x}
+        feed |= {f"{state}.in": integers(manifest, state, states[state])[None] for state in manifest.states}
+        feed |= {
+            named.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.integer_values
         }
         for each in sessions:
-            found = dict(
+            actual = dict(
                 zip(
-                    (made.name for made in each.get_outputs()),
-                    each.run(None, {key: given[key] for key in asked}),
+                    (output.name for output in each.get_outputs()),
+                    each.run(None, {key: feed[key] for key in asked}),
                     strict=True,
                 )
             )
             for op in filter(static.is_integer, static.trace.operations):
                 for ref in op.outputs:
-                    if op.name == "split" and f"{planned.names[ref.name]}.made" not in found:
+                    if op.name == "split" and f"{named.names[ref.name]}.made" not in actual:
                         continue
-                    off = np.abs(found[f"{planned.names[ref.name]}.made"][0] - values[ref.name])
+                    off = np.abs(actual[f"{named.names[ref.name]}.made"][0] - values[ref.name])
                     assert off.max() <= error_steps(op, static), op
         _, states = stepper.step(x, states)
 
@@ -122,15 +122,17 @@ def test_the_onnx_standard_itself_computes_the_same(name, scheme):
     model = onnx.load_from_string(data)
     model.opset_import[0].version = OPSET_OF_16_BITS  # it has no older form of the operators, which mean the same
     evaluate, runs, equal = ReferenceEvaluator(model), session(data, OPTIONS["as edgernn opens it"]), []
-    said = plan(graph, tuple(SCHEMES)).manifest
+    manifest = named_trace(graph, tuple(SCHEMES)).manifest
     for x in frames(graph, 8):
-        given = {"x": x if graph.vocabulary_size else integers(said, "x", x)[None]}
-        for state, width in said.states.items():
-            given[f"{state}.in"] = integers(said, state, random.uniform(-1, 1, (1, width)).astype(np.float32))
-        for found, wanted in zip(runs.run(None, given), evaluate.run(None, given), strict=True):
-            assert np.abs(found.astype(float) - wanted).max() <= 2
-            equal.append(np.mean(found == wanted))
-    assert np.mean(equal) > 0.96  # two floats of 24 bits turn one integer of 16 in some hundred, at each word
+        feed = {"x": x if graph.vocabulary_size else integers(manifest, "x", x)[None]}
+        for state, width in manifest.states.items():
+            feed[f"{state}.in"] = integers(manifest, state, random.uniform(-1, 1, (1, width)).astype(np.float32))
+        for actual, expected in zip(runs.run(None, feed), evaluate.run(None, feed), strict=True):
+            assert np.abs(actual.astype(float) - expected).max() <= 2
+            equal.append(np.mean(actual == expected))
+    assert (
+        np.mean(equal) > 0.96
+    )  # two floats of 24 bits change one integer of 16 bits in some hundred, in each operation
 
 
 # Files
@@ -164,9 +166,9 @@ def test_onnx_runtime_has_kernels_of_integers_for_some_words(tmp_path):
     usual = kinds(small, SIGNED, tmp_path)
     assert (usual["QGemm"], usual["QLinearSigmoid"], usual["Gemm"], usual["Sigmoid"]) == (3, 2, 0, 0)
     for graph, options in ((wide, "as it comes"), (small, "as edgernn opens it"), (wide, "as edgernn opens it")):
-        found = kinds(graph, OPTIONS[options], tmp_path)
-        assert (found["Gemm"], found["Sigmoid"], found["Tanh"], found["Add"]) == (3, 2, 1, 4)
-        assert not [kind for kind in found if kind.startswith("Q") and kind != "QuantizeLinear"]
+        counts = kinds(graph, OPTIONS[options], tmp_path)
+        assert (counts["Gemm"], counts["Sigmoid"], counts["Tanh"], counts["Add"]) == (3, 2, 1, 4)
+        assert not [kind for kind in counts if kind.startswith("Q") and kind != "QuantizeLinear"]
 
 
 def test_parts_become_float_once_as_a_whole(tmp_path):
@@ -189,7 +191,7 @@ def test_weights_become_float_once_and_not_at_every_step(tmp_path):
 
 @every_scheme
 def test_a_window_of_integers_is_refused(scheme, tmp_path):
-    """Its passes over time have no integers at their door."""
+    """Its passes over time have float inputs and outputs."""
     graph = test_static.quantized(Graph((Layer("gru", Gru(t(12, 6), t(12, 4))),), 6), scheme)
     with pytest.raises(
         UnsupportedError, match=rf"layer 'gru' is quantized as {scheme}, which this target cannot express"

@@ -13,12 +13,12 @@ from edgernn.errors import CalibrationError
 from edgernn.integer.plan import INTEGER_OPERATIONS, integer_plan
 from edgernn.interpreters.integer import IntegerOps, IntegerStepper
 from edgernn.model.range import Range
+from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
-from edgernn.model.trace import replay
 from edgernn.passes.rounding import rounded
 from edgernn_export import export
 from edgernn_export.targets.destination import destination_of
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.target import render
@@ -37,7 +37,7 @@ FEW = (
     "Scale",
     "LayerNorm",
 )
-"""Graphs that say every word that has integers, in 8 and 16 bits and with both in one word."""
+"""Graphs with every integer operation, in 8 and 16 bits and with both in one operation."""
 
 
 def rendered(graph, runtime=None):
@@ -45,22 +45,22 @@ def rendered(graph, runtime=None):
 
 
 def interpreter(data, kernels):
-    made = Interpreter(
+    loaded = Interpreter(
         model_content=data, num_threads=1, experimental_op_resolver_type=getattr(OpResolverType, kernels)
     )
-    made.allocate_tensors()
-    return made
+    loaded.allocate_tensors()
+    return loaded
 
 
-# Words
+# Operations
 
 
-def alone(op, planned, plan_of_integers):
-    """A model of one word, from the integers that it reads to those that it makes."""
+def alone(op, named, plan_of_integers):
+    """A model of one operation, from integers to integers."""
     flat = Flat()
-    operations = TfliteIntegerOps(planned, flat, destination_of("m.tflite"), plan_of_integers)
+    operations = TfliteIntegerOps(named, flat, destination_of("m.tflite"), plan_of_integers)
     operations.names = {name: name for name in operations.names}
-    operations.held |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
+    operations.integer_values |= {ref.name for ref in op.inputs if ref.name in plan_of_integers.quantization}
     ins = dict.fromkeys(ref.name for ref in op.inputs)
     for ref in op.inputs:
         kind = (
@@ -68,13 +68,13 @@ def alone(op, planned, plan_of_integers):
             if ref.name in plan_of_integers.quantization
             else "int32"
         )
-        operations.enter(ref, (1,) if kind == "int32" else (1, ref.width), kind)
-    replay([op], operations, {ref.name: ref for ref in op.inputs}, operations.hear)
+        operations.input(ref, (1,) if kind == "int32" else (1, ref.width), kind)
+    replay([op], operations, {ref.name: ref for ref in op.inputs})
     return flat.finish(list(ins), [ref.name for ref in op.outputs], {})
 
 
 def inputs(op, plan_of_integers, random):
-    """Random integers for a word, over the whole of their grids."""
+    """Random integers for an operation, over their full range."""
     quantization = plan_of_integers.quantization
     return {
         ref.name: random.integers(quantization[ref.name].low, quantization[ref.name].high + 1, ref.width)
@@ -88,40 +88,42 @@ def inputs(op, plan_of_integers, random):
 @every_scheme
 def test_an_operator_alone_is_the_definition_but_for_a_step(scheme, kernels):
     """Given equal integers. tanh and sigmoid that make 16 bits come from another table than the definition's: 3 steps."""
-    said, random = set(), np.random.default_rng(4)
+    tested, random = set(), np.random.default_rng(4)
     for name in FEW:
-        planned = plan(quantized(name, scheme), tuple(SCHEMES))
-        whole = integer_plan(planned.graph)
-        for op in filter(whole.is_integer, planned.trace.operations):
-            runs, ops = interpreter(alone(op, planned, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
+        named = named_trace(quantized(name, scheme), tuple(SCHEMES))
+        whole = integer_plan(named.graph)
+        for op in filter(whole.is_integer, named.trace.operations):
+            runs, ops = interpreter(alone(op, named, whole), kernels).get_signature_runner("step"), IntegerOps(whole)
             bits = whole.quantization[op.outputs[0].name].bits
             for _ in range(6):
-                given = inputs(op, whole, random)
-                wanted = replay([op], ops, dict(given), ops.said)
-                kinds = {v: f"int{whole.quantization[v].bits}" if v in whole.quantization else "int32" for v in given}
-                found = runs(
+                arguments = inputs(op, whole, random)
+                expected = replay([op], ops, dict(arguments))
+                kinds = {
+                    v: f"int{whole.quantization[v].bits}" if v in whole.quantization else "int32" for v in arguments
+                }
+                actual = runs(
                     **{
                         v: q.astype(kinds[v]).reshape((1, -1) if v in whole.quantization else -1)
-                        for v, q in given.items()
+                        for v, q in arguments.items()
                     }
                 )
                 for ref in op.outputs:
-                    off = np.abs(found[ref.name][0].astype(int) - wanted[ref.name]).max()
+                    off = np.abs(actual[ref.name][0].astype(int) - expected[ref.name]).max()
                     assert off <= (3 if op.name in {"sigmoid", "tanh"} and bits == 16 else 1), op
-            said.add(op.name)
-    assert said == set(INTEGER_OPERATIONS)
+            tested.add(op.name)
+    assert tested == set(INTEGER_OPERATIONS)
 
 
 # Files
 
 
 @every_scheme
-def test_the_file_itself_says_its_grids(scheme):
+def test_the_file_has_its_quantization_parameters(scheme):
     """To whoever opens it without edgernn: the steps and zeros of the contract, the same where a state goes in and out."""
     graph = quantized("Lstm", scheme)
-    told, said = interpreter(rendered(graph), "AUTO"), plan(graph, tuple(SCHEMES)).said
-    for detail in (*told.get_input_details(), *told.get_output_details()):
-        qparams = said.quantization[detail["name"].removesuffix(".in").removesuffix(".out")]
+    loaded, manifest = interpreter(rendered(graph), "AUTO"), named_trace(graph, tuple(SCHEMES)).manifest
+    for detail in (*loaded.get_input_details(), *loaded.get_output_details()):
+        qparams = manifest.quantization[detail["name"].removesuffix(".in").removesuffix(".out")]
         assert detail["quantization"] == (qparams.scale, qparams.zero)
 
 
@@ -138,8 +140,8 @@ def test_a_gru_is_integers_alone_in_one_form_for_both_runtimes(scheme):
     assert data == rendered(quantized("kws", scheme), "tflite-runtime")
     model = schema.ModelT.InitFromPackedBuf(data)
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    found = {names[code.builtinCode]: code.version for code in model.operatorCodes}
-    assert found == VERSIONS[scheme]
+    versions = {names[code.builtinCode]: code.version for code in model.operatorCodes}
+    assert versions == VERSIONS[scheme]
     kinds = {tensor.type for tensor in model.subgraphs[0].tensors}
     assert schema.TensorType.FLOAT32 not in kinds
 
@@ -149,7 +151,7 @@ def test_a_gru_is_integers_alone_in_one_form_for_both_runtimes(scheme):
 
 @every_scheme
 def test_ranges_that_no_operator_takes_never_end_the_process(scheme, tmp_path):
-    """Kernels abort where steps are too unlike, and the delegate fails: such words are computed in float instead."""
+    """Kernels abort where scales are too different, and the delegate fails: such operations are computed in float."""
     random, proved = np.random.default_rng(1), 0
     for name in ("Gru", "Lstm", "Rnn relu", "Concat") * 3:
         graph = quantized(name, scheme)

@@ -12,7 +12,7 @@ from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS
 from edgernn.passes.quantize import quantize
 from edgernn_export import translate
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.onnx.sums import late, summed
 from zoo import GRAPHS, frames, keyword_spotter, t
 
@@ -31,9 +31,9 @@ def test_rewritten_words_compute_the_same(name, scheme):
     """Only two biases may have been added in float32 before and not after."""
     graph = quantize(EVERY[name], scheme) if scheme else EVERY[name]
     xs, plain, fewer = frames(graph, 8), Stepper(graph.astype("float32"), "float64"), Stepper(graph, "float64")
-    fewer.trace = summed(plan(graph).trace)
-    (wanted, states), (found, others) = plain.run(xs), fewer.run(xs)
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    fewer.trace = summed(named_trace(graph).trace)
+    (expected, states), (actual, others) = plain.run(xs), fewer.run(xs)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     for state, array in states.items():
         np.testing.assert_allclose(others[state], array, rtol=1e-5, atol=1e-6)
 
@@ -44,7 +44,7 @@ WAIT = [("kws", 2), ("of what is read", 2), ("of what is carried", 3), ("no bias
 
 @pytest.mark.parametrize(("name", "gates"), WAIT)
 def test_the_parts_of_a_gru_wait_for_their_sums(name, gates):
-    steps = summed(plan(EVERY[name]).trace)
+    steps = summed(named_trace(EVERY[name]).trace)
     sums = [op for op in steps.operations if op.name == "add" and {ref.name for ref in op.inputs} & late(steps)]
     assert len(sums) == len(late(steps)) == gates
     assert not [op for op in steps.operations if op.name == "split"]
@@ -60,6 +60,6 @@ def test_a_gru_is_seven_products_and_no_split():
 
 def test_what_is_quantized_at_every_step_stays_whole():
     """To cut it would round its input as often as there are parts."""
-    operations = plan(quantize(KWS)).trace
+    operations = named_trace(quantize(KWS)).trace
     assert summed(operations) == operations
     assert not late(operations)

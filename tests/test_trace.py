@@ -1,4 +1,4 @@
-"""The trace says each thing once, and nothing for nothing."""
+"""The trace has each operation once, and none without effect."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,13 +11,12 @@ from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.operation import Ref
-from edgernn.model.trace import trace
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 
 @dataclass(frozen=True)
-class Says:
-    """A cell whose step is given."""
+class Formula:
+    """A cell with this function as its step."""
 
     does: object
     states: ClassVar = {}
@@ -28,14 +27,14 @@ class Says:
 
 
 def operations(does, inputs=6):
-    return [op.name for op in trace(Graph((Layer("l", Says(does)),), inputs)).operations]
+    return [op.name for op in Graph((Layer("l", Formula(does)),), inputs).trace.operations]
 
 
-def test_equal_words_merge():
+def test_equal_operations_merge():
     assert operations(lambda ops, x: ops.tanh(x) + ops.tanh(x)) == ["tanh", "add"]
     shared = Dense(t(4, 6))
     graph = Graph((Layer("a", shared), Layer("b", shared, ("x",)), Layer("c", Activation("relu"), ("b",))), 6)
-    assert [op.name for op in trace(graph).operations] == ["affine", "relu"]
+    assert [op.name for op in graph.trace.operations] == ["affine", "relu"]
 
 
 def test_parts_of_a_concatenation_are_taken_from_where_they_came():
@@ -44,7 +43,7 @@ def test_parts_of_a_concatenation_are_taken_from_where_they_came():
     assert "split" in operations(lambda ops, x: ops.split(ops.concat(ops.tanh(x), x), (4, 8))[0])
 
 
-def test_words_that_change_nothing_are_passed_over():
+def test_operations_that_change_nothing_are_dropped():
     assert operations(lambda ops, x: ops.scale(ops.concat(x), 1.0, 0.0)) == []
     assert operations(lambda ops, x: ops.split(x, 1)[0]) == []
 
@@ -58,14 +57,14 @@ def test_what_nobody_reads_is_dropped():
 
 
 def test_names_are_those_of_layer_and_place():
-    steps = trace(keyword_spotter())
+    steps = keyword_spotter().trace
     assert steps.y == Ref("out/0", 4)
     assert [(s.name, s.before.name, s.after.name) for s in steps.states] == [("gru.h", "gru.h.in", "gru/17")]
     assert str(steps.operations[-1]).startswith("out/0 = affine(Tensor(float32[4, 16]), gru/17, Tensor")
 
 
 def test_a_value_is_last_used_where_its_buffer_can_go():
-    steps = trace(keyword_spotter())
+    steps = keyword_spotter().trace
     for i, op in enumerate(steps.operations):
         assert all(steps.last_use[ref.name] >= i for ref in op.inputs)
     assert steps.last_use["gru/17"] == len(steps.operations)
@@ -81,7 +80,7 @@ PROGRAMS = st.lists(
 
 
 def interpret(program, ops, x):
-    """A random program over values of width 4, said to any reading."""
+    """A random program over values of width 4, for any interpreter."""
     values = [x]
     for name, i, j in program:
         a, b = values[i % len(values)], values[j % len(values)]
@@ -102,10 +101,10 @@ def interpret(program, ops, x):
 
 @settings(max_examples=200, deadline=None)
 @given(program=PROGRAMS)
-def test_any_program_replays_as_it_was_said(program):
-    graph = Graph((Layer("l", Says(lambda ops, x: interpret(program, ops, x))),), 4)
+def test_any_program_replays_as_it_was_recorded(program):
+    graph = Graph((Layer("l", Formula(lambda ops, x: interpret(program, ops, x))),), 4)
     x = frames(graph, 1)[0].astype(np.float64)
-    assert len(trace(graph).operations) <= len(graph.layer_traces["l"].operations)
+    assert len(graph.trace.operations) <= len(graph.layer_traces["l"].operations)
     np.testing.assert_allclose(Stepper(graph).step(x, {})[0], interpret(program, NumpyOps(), x), atol=1e-12)
 
 
@@ -122,11 +121,11 @@ def test_a_gru_costs_what_the_textbook_says():
 
 def test_scratch_is_the_most_alive_at_once():
     # x -> tanh (6) -> relu (6, result): only the tanh is inside the step
-    assert count(one(Says(lambda ops, x: ops.relu(ops.tanh(x))))).scratch_bytes == 4 * 6
+    assert count(one(Formula(lambda ops, x: ops.relu(ops.tanh(x))))).scratch_bytes == 4 * 6
     # two live until they meet
-    assert count(one(Says(lambda ops, x: ops.relu(ops.tanh(x) + ops.sigmoid(x))))).scratch_bytes == 4 * 18
+    assert count(one(Formula(lambda ops, x: ops.relu(ops.tanh(x) + ops.sigmoid(x))))).scratch_bytes == 4 * 18
 
 
 def test_equal_graphs_have_equal_traces():
     for graph in GRAPHS.values():
-        assert trace(graph) == trace(Graph(graph.layers, graph.inputs, graph.initial_state))
+        assert graph.trace == Graph(graph.layers, graph.inputs, graph.initial_state).trace

@@ -18,7 +18,7 @@ from edgernn.artifact.rnn import digest
 from edgernn.cells import Activation, Concat, Dense, Embedding, Gru, Lstm, Rnn
 from edgernn.errors import FileError, FrameError, GraphError, ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper, random_frames
-from edgernn.interpreters.window import WindowReading
+from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.quantize import quantize
@@ -73,7 +73,7 @@ def written(window: Window, path) -> edgernn.Program:
 
 def frames(window: Window, steps: int, seed: int = 3) -> np.ndarray:
     found = random_frames(window.inputs, window.vocabulary_size, steps, seed)
-    return found if np.isfinite(WindowReading(window).run(found)).all() else np.abs(found)
+    return found if np.isfinite(WindowStepper(window).run(found)).all() else np.abs(found)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -85,7 +85,7 @@ def test_the_runtime_computes_what_numpy_computes(name, tmp_path):
         found = program.run(xs)
         assert found.shape == (1 if window.pooled else steps, window.outputs)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, WindowReading(window).run(xs), atol=AGREE, rtol=AGREE)
+        np.testing.assert_allclose(found, WindowStepper(window).run(xs), atol=AGREE, rtol=AGREE)
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,8 +97,8 @@ def test_a_window_is_two_graphs_run_from_either_end(steps, seed, merge):
     forward, backward = Stepper(ahead).run(xs)[0], Stepper(back).run(xs[::-1])[0][::-1]
     wanted = np.concatenate([forward, backward], -1) if merge == "concat" else (forward + backward) / 2
     window = Window((Stage(ahead, back, merge),))
-    np.testing.assert_allclose(WindowReading(window).run(xs), wanted, atol=1e-12)
-    pooled = WindowReading(replace(window, pooled=True)).run(xs)
+    np.testing.assert_allclose(WindowStepper(window).run(xs), wanted, atol=1e-12)
+    pooled = WindowStepper(replace(window, pooled=True)).run(xs)
     np.testing.assert_allclose(pooled, wanted.mean(0, keepdims=True), atol=1e-12)
 
 
@@ -111,14 +111,14 @@ PROGRAM = edgernn.runtime.program.load(
 @given(steps=st.integers(1, 300), seed=st.integers(0, 99))
 def test_one_file_takes_windows_of_every_length(steps, seed):
     xs = random_frames(6, 0, steps, seed)
-    np.testing.assert_allclose(PROGRAM.run(xs), WindowReading(WINDOWS["two stages"]).run(xs), atol=AGREE)
+    np.testing.assert_allclose(PROGRAM.run(xs), WindowStepper(WINDOWS["two stages"]).run(xs), atol=AGREE)
 
 
 def test_batches_come_free():
     window = WINDOWS["two stages"]
     xs = np.stack([random_frames(6, 0, 9, seed) for seed in range(4)])
-    for one_of, alone in zip(WindowReading(window).run(xs), xs, strict=True):
-        np.testing.assert_allclose(one_of, WindowReading(window).run(alone), atol=1e-12)
+    for one_of, alone in zip(WindowStepper(window).run(xs), xs, strict=True):
+        np.testing.assert_allclose(one_of, WindowStepper(window).run(alone), atol=1e-12)
 
 
 def runtimes_own(ahead: Gru, back: Gru, steps: int) -> bytes:
@@ -163,7 +163,7 @@ def test_every_precision_of_a_step_is_one_of_a_window(name, scheme, tmp_path):
     program = written(window, tmp_path / "m.onnx")
     assert program.manifest.precision == scheme
     xs = frames(window, 20)
-    off = np.abs(program.run(xs) - WindowReading(window).run(xs)).max()
+    off = np.abs(program.run(xs) - WindowStepper(window).run(xs)).max()
     assert off < (0.05 if scheme == DYNAMIC else AGREE)
 
 

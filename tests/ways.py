@@ -33,11 +33,11 @@ class Way:
         return folder / "program"
 
     def run(self, program: Path, data: bytes = b"", *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """What the program makes of its input."""
+        """Run the program on this input."""
         return subprocess.run([*self.runner, program, *arguments], input=data, capture_output=True, check=False)
 
     def output(self, folder: Path, code: str, data: bytes = b"") -> bytes:
-        """What one source file prints."""
+        """Compile one source file, and return what it prints."""
         (folder / "main.c").write_text(code)
         done = self.run(self.build(folder, "main.c"), data)
         assert done.returncode == 0, done.stderr[:2000]
@@ -56,7 +56,7 @@ BOARDS = {
     "aarch64": ("aarch64-linux-musl", "qemu-aarch64"),
     "armv7-neon": ("arm-linux-musleabihf", "qemu-arm"),
 }
-"""Level -> the target as zig calls it, and the emulator."""
+"""Level -> the target of zig, and the emulator."""
 
 
 def _native(kind: str, level: str) -> Way | str:
@@ -74,11 +74,11 @@ def _installed(command: tuple[str, ...], *options: str, optimize: str = "-O2") -
 def _emulated(level: str) -> Way | str:
     """The level of another machine: zig compiles for it and qemu runs it."""
     triple, emulator = BOARDS[level]
-    found = shutil.which(f"{emulator}-static") or shutil.which(emulator)
-    if not found or not find_spec("ziglang"):
-        return f"{emulator if not found else 'ziglang'} is not installed"
+    path = shutil.which(f"{emulator}-static") or shutil.which(emulator)
+    if not path or not find_spec("ziglang"):
+        return f"{emulator if not path else 'ziglang'} is not installed"
     zig = (sys.executable, "-m", "ziglang", "cc", "-std=c99", "-target", triple, f"-mcpu={isa.LEVELS[level].zig}")
-    return Way(zig, (found, "-cpu", "max"))
+    return Way(zig, (path, "-cpu", "max"))
 
 
 BEST = isa.LEVELS[HERE[0]].options
@@ -90,16 +90,16 @@ FOUND: dict[str, Way | str] = {
     "sanitized portable": _installed(SANITIZED, "-DEDGERNN_PORTABLE", optimize="-O0"),
     **{level: _emulated(level) for level in BOARDS},
 }
-"""A name -> how to compile and run C, or why that cannot be done here."""
+"""A name -> how to compile and run C, or the reason why that is impossible here."""
 
 WAYS = {name: way for name, way in FOUND.items() if isinstance(way, Way)}
 EVERY_WAY = [
     name if name in WAYS else pytest.param(name, marks=pytest.mark.skip(reason=str(way))) for name, way in FOUND.items()
 ]
-"""For a test's parameters: what is missing here is skipped, and said."""
+"""For parametrized tests: a way that is missing here is skipped, with the reason."""
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
-    """For a test that runs these programs itself: where one is missing it is skipped, and said."""
+    """For a test that runs these programs: it is skipped with the reason where one is missing."""
     gone = [each for each in programs if shutil.which(each) is None]
     return pytest.mark.skipif(bool(gone), reason=f"not installed: {', '.join(gone)}")

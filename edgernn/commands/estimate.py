@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgernn.device.board import Device
     from edgernn.latency.estimate import Estimate
     from edgernn.model.graph import Graph
-    from edgernn_export.targets.c.footprint import Room
+    from edgernn_export.targets.c.footprint import Footprint
 
 
 @click.command(no_args_is_help=True)
@@ -49,26 +49,26 @@ def estimate(model: str, board: str, as_json: bool) -> None:
         click.echo("\n".join([_text(model, cost, device), *(_flash_and_ram(footprint) if footprint else ())]))
 
 
-def _footprint(graph: "Graph", device: "Device") -> "Room":
-    from edgernn_export.targets.c.footprint import room
+def _footprint(graph: "Graph", device: "Device") -> "Footprint":
+    from edgernn_export.targets.c.footprint import footprint
 
-    return room(graph, device)
+    return footprint(graph, device)
 
 
-def _fitting(footprint: "Room") -> dict[str, Any]:
+def _fitting(footprint: "Footprint") -> dict[str, Any]:
     totals = {name: getattr(footprint, name) for name in ("flash", "ram", "flash_fits", "ram_fits")}
     return {"footprint": asdict(footprint) | totals}
 
 
-def _flash_and_ram(footprint: "Room") -> list[str]:
+def _flash_and_ram(footprint: "Footprint") -> list[str]:
     """Return lines with the flash and RAM of the step in C, and whether they fit."""
     code, stack = (f"{n:,} predicted" if n is not None else "unknown" for n in (footprint.code, footprint.stack))
     flash = f"weights {footprint.weights:,}, manifest {footprint.manifest:,}, code {code}"
-    ram = f"states {footprint.carried:,}, scratch {footprint.scratch:,}, stack {stack}"
-    lines = ["", _fit("flash", footprint.flash, footprint.flash_room, footprint.flash_fits, flash)]
-    lines.append(_fit("RAM", footprint.ram, footprint.ram_room, footprint.ram_fits, ram))
+    ram = f"states {footprint.states:,}, scratch {footprint.scratch:,}, stack {stack}"
+    lines = ["", _fit("flash", footprint.flash, footprint.flash_available, footprint.flash_fits, flash)]
+    lines.append(_fit("RAM", footprint.ram, footprint.ram_available, footprint.ram_fits, ram))
     assumptions = [f"- {assumption}" for assumption in footprint.assumptions]
-    return [*lines, "", *(["It assumes that", *assumptions] if assumptions else [f"Unknown: {footprint.unknown}."])]
+    return [*lines, "", *(["It assumes that", *assumptions] if assumptions else [f"Unknown: {footprint.unpredicted}."])]
 
 
 def _fit(name: str, size: int, available: int | None, fits: bool | None, parts: str) -> str:

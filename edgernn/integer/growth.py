@@ -7,17 +7,19 @@ bounds. A state that is multiplied by a number, as in a running mean, counts as 
 close to 1 that 8 bits cannot represent the change in one step.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from itertools import product
 from operator import or_
-from types import SimpleNamespace
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
-from edgernn.model.trace import State, replay
+from edgernn.model.replay import MethodInterpreter, replay
+from edgernn.model.tensor import Tensor
+from edgernn.model.trace import State
 
 PLAIN = ("add", "subtract", "multiply", "scale", "split", "concat")
 """The operations of degree one in each of their inputs."""
@@ -30,14 +32,28 @@ ENDS = (*BOUNDS, "normalize")
 
 CORNERS = 10  # the largest number of values whose corners are evaluated: 2 ** 10 vectors
 
-_OPERATIONS = SimpleNamespace(
-    add=np.add,
-    subtract=np.subtract,
-    multiply=np.multiply,
-    scale=lambda x, by, plus=0.0: x * getattr(by, "stored", by) + getattr(plus, "stored", plus),
-    split=lambda x, sizes: np.split(x, np.cumsum(sizes)[:-1], axis=-1),
-    concat=lambda *xs: np.concatenate(xs, axis=-1),
-)
+
+class _PlainOps(MethodInterpreter):
+    """The operations in PLAIN, on arrays (corners, width)."""
+
+    def add(self, a: Array, b: Array) -> Array:
+        return np.add(a, b)
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        return np.subtract(a, b)
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        return np.multiply(a, b)
+
+    def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
+        factor, offset = (part.stored if isinstance(part, Tensor) else part for part in (by, plus))
+        return np.add(np.multiply(x, factor), offset)
+
+    def split(self, x: Array, sizes: Sequence[int]) -> list[Array]:
+        return np.split(x, np.cumsum(sizes)[:-1], axis=-1)
+
+    def concat(self, *xs: Array) -> Array:
+        return np.concatenate(xs, axis=-1)
 
 
 def wide(operations: Collection[Op], states: Collection[State], ranges: Mapping[str, Range]) -> set[str]:
@@ -95,7 +111,7 @@ def _is_bounded(path: Collection[Op], operations: Collection[Op], state: State, 
     values = {
         leaf.name: np.broadcast_to(corners[:, i : i + 1], (len(corners), leaf.width)) for i, leaf in enumerate(leaves)
     }
-    after = replay(path, _OPERATIONS, values)[state.after.name]
+    after = replay(path, _PlainOps(), values)[state.after.name]
     slack = 1e-6 * hull.size
     return bool(after.min() >= hull.low - slack and after.max() <= hull.high + slack)
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import Trace, replay, trace
+from edgernn.model.trace import Trace
 from edgernn.model.window import Window
 
 Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ without a sigmoid, tanh or normalization would have a limit that its real frames
 LOGARITHM = 104.0  # the magnitude of the logarithm of the smallest float32 above 0
 
 
-class MagnitudeOps:
+class MagnitudeOps(MethodInterpreter):
     """The interpreter of magnitudes, float64 (width,); `fits` becomes False when a value may exceed MOST."""
 
     def __init__(self) -> None:
@@ -120,7 +121,7 @@ def limit(model: Graph | Window) -> float:
 
 def _graph(graph: Graph) -> Callable[[float], bool]:
     """Return a function that tells whether a step fits when its frame and its states have a magnitude."""
-    steps, ops = trace(graph), MagnitudeOps()
+    steps, ops = graph.trace, MagnitudeOps()
     ends = {name: qparams.reach * qparams.scale for name, qparams in integer_plan(graph).io_quantization.items()}
 
     def fits(most: float) -> bool:
@@ -134,7 +135,7 @@ def _graph(graph: Graph) -> Callable[[float], bool]:
 
 def _window(window: Window) -> Callable[[float], bool]:
     """Return a function that tells whether a window fits; its states are assumed to have the magnitude of a frame."""
-    stages = [(stage, [trace(graph) for graph in stage.graphs]) for stage in window.stages]
+    stages = [(stage, [graph.trace for graph in stage.graphs]) for stage in window.stages]
     ops = MagnitudeOps()
 
     def fits(most: float) -> bool:
@@ -151,4 +152,5 @@ def _stepped(steps: Trace, ops: MagnitudeOps, x: Array, states: dict[str, float]
     """Return the magnitude of the output of a step."""
     values = {state.before.name: np.full(state.before.width, states[state.name]) for state in steps.states}
     with np.errstate(all="ignore"):
-        return replay(steps.operations, ops, {INPUT: x, **values})[steps.y.name]
+        answer: Array = replay(steps.operations, ops, {INPUT: x, **values})[steps.y.name]
+    return answer

@@ -28,7 +28,7 @@ from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC
-from edgernn.model.trace import State, Trace, trace
+from edgernn.model.trace import State, Trace
 
 INTEGER_OPERATIONS = (
     *("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup"),
@@ -155,7 +155,7 @@ def integer_plan(graph: Graph) -> IntegerPlan:
     Raises:
         CalibrationError: a value that needs a range has none.
     """
-    steps = trace(graph)
+    steps = graph.trace
     bits_of = {layer.name: STATIC.get(layer.scheme, 0) for layer in graph.layers}
     operations = _integer_operations(steps, {name for name, bits in bits_of.items() if bits})
     integer_values = {ref.name for op in operations for ref in op.outputs}

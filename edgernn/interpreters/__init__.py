@@ -1,1 +1,1 @@
-"""The readings of a trace that a device can run: what computes, and what counts."""
+"""The interpreters of a trace that need only numpy: they compute it, or count its cost."""

@@ -1,4 +1,4 @@
-"""Counting: what one step of a graph costs on any machine."""
+"""The cost of one step of a graph, in counts that hold on any machine."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -6,33 +6,33 @@ from dataclasses import dataclass, fields
 from edgernn.model.graph import Graph
 from edgernn.model.operation import Op
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import Trace, trace
+from edgernn.model.trace import Trace
 
 FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One step, exactly as the trace says it, with float32 values between the words.
+    """The cost of the operations in a trace, with float32 values between them.
 
-    Feature cells (`exact`), such as a log-mel before the net, are counted in; what they take of `macs` and
-    `weight_bytes` is said apart, since no pass makes it smaller.
+    Feature cells (`exact`), such as a log-mel before the network, are included. Their part of `macs` and `weight_bytes`
+    is also given alone, because no pass makes it smaller.
     """
 
     macs: int  # multiplications with a weight, each with its addition
-    exact_macs: int  # of these, in feature cells
-    elements: int  # values made by all other words
+    exact_macs: int  # the part of feature cells
+    elements: int  # of the results of all other operations
     operations: int
-    parameters: int  # weights that the graph holds; what a feature cell makes of its numbers is none
+    parameters: int  # weights in the graph, without those that a feature cell computes
     weight_bytes: int
-    exact_bytes: int  # of these, in feature cells
+    exact_bytes: int  # the part of feature cells
     state_bytes: int
-    scratch_bytes: int  # the most that values inside the step take at one moment
+    scratch_bytes: int  # the largest sum of the values inside the step that are alive at one moment
 
 
 def count(graph: Graph) -> Cost:
     """The cost of one step."""
-    steps = trace(graph)
+    steps = graph.trace
     exact = {layer.name for layer in graph.layers if layer.cell.exact}
     features = [op for op in steps.operations if op.layer in exact]
     return Cost(
@@ -49,10 +49,10 @@ def count(graph: Graph) -> Cost:
 
 
 def total(graphs: Sequence[Graph]) -> Cost:
-    """The cost of a frame that passes several graphs, one after the other."""
+    """The cost of a frame that passes several graphs, one after another."""
     each = [count(graph) for graph in graphs]
-    added = {field.name: sum(getattr(cost, field.name) for cost in each) for field in fields(Cost)}
-    return Cost(**added | {"scratch_bytes": max(cost.scratch_bytes for cost in each)})
+    sums = {field.name: sum(getattr(cost, field.name) for cost in each) for field in fields(Cost)}
+    return Cost(**sums | {"scratch_bytes": max(cost.scratch_bytes for cost in each)})
 
 
 def _macs(operations: Iterable[Op]) -> int:
@@ -64,12 +64,12 @@ def _weights(operations: Iterable[Op]) -> set[Tensor]:
 
 
 def _peak(steps: Trace) -> int:
-    """The largest number of elements alive at once, beside the input, the states and the results."""
+    """The largest number of elements alive at once, without the input, the states and the results."""
     outside = {steps.x.name, *(ref.name for ref in steps.results)} | {state.before.name for state in steps.states}
     alive, most = 0, 0
     for i, op in enumerate(steps.operations):
         alive += sum(ref.width for ref in op.outputs if ref.name not in outside)
         most = max(most, alive)
-        done = {ref for ref in (*op.inputs, *op.outputs) if steps.last_use.get(ref.name, i) == i}
-        alive -= sum(ref.width for ref in done if ref.name not in outside)
+        dead = {ref for ref in (*op.inputs, *op.outputs) if steps.last_use.get(ref.name, i) == i}
+        alive -= sum(ref.width for ref in dead if ref.name not in outside)
     return most

@@ -1,25 +1,26 @@
-"""The definition: the words computed by numpy, against which every other reading is judged."""
+"""The definition: the operations computed by numpy, which every other interpreter is tested against."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
-from edgernn.model.trace import Trace, replay, trace
+from edgernn.model.trace import Trace
 from edgernn.process import interrupt
 
-Array = NDArray[Any]
 
-
-class NumpyOps:
-    """Each word on arrays of shape (..., width), in float64 or float32."""
+class NumpyOps(MethodInterpreter):
+    """The operations on arrays of shape (..., width), in float64 or float32."""
 
     def __init__(self, dtype: str = "float64") -> None:
         self.dtype = np.dtype(dtype)
-        self._cast: dict[int, tuple[Tensor, Array]] = {}
+        self._cast: dict[
+            int, tuple[Tensor, Array]
+        ] = {}  # id of a weight -> the weight, so that it stays, and its array
 
     def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
         y: Array = self._dynamic(weight, x) if weight.scheme == DYNAMIC else x @ self._array(weight).T
@@ -30,8 +31,8 @@ class NumpyOps:
         return total
 
     def subtract(self, a: Array, b: Array) -> Array:
-        initial_state: Array = a - b
-        return initial_state
+        difference: Array = a - b
+        return difference
 
     def multiply(self, a: Array, b: Array) -> Array:
         product: Array = a * b
@@ -85,33 +86,33 @@ class NumpyOps:
         """int8 weights and activations: integer sums, and one product with both scales."""
         assert weight.scale is not None
         q, step = quantize_dynamic(x)
-        # float64 holds these sums exactly, and has a fast product
+        # float64 holds these sums exactly, and its matrix product is fast
         sums = q.astype(np.float64) @ self._integers(weight).T
         y: Array = sums.astype(self.dtype) * (step * weight.scale).astype(self.dtype)
         return y
 
     def _integers(self, tensor: Tensor) -> Array:
-        kept = self._cast.get(id(tensor))
-        if kept is None:
-            kept = self._cast[id(tensor)] = (tensor, tensor.stored.astype(np.float64))
-        return kept[1]
+        cached = self._cast.get(id(tensor))
+        if cached is None:
+            cached = self._cast[id(tensor)] = (tensor, tensor.stored.astype(np.float64))
+        return cached[1]
 
     def _array(self, tensor: Tensor) -> Array:
-        kept = self._cast.get(id(tensor))
-        if kept is None:
-            kept = self._cast[id(tensor)] = (tensor, tensor.dense(self.dtype))
-        return kept[1]
+        cached = self._cast.get(id(tensor))
+        if cached is None:
+            cached = self._cast[id(tensor)] = (tensor, tensor.dense(self.dtype))
+        return cached[1]
 
-    def _factor(self, given: Tensor | float) -> Any:
-        return self._array(given) if isinstance(given, Tensor) else self.dtype.type(given)
+    def _factor(self, factor: Tensor | float) -> Any:
+        return self._array(factor) if isinstance(factor, Tensor) else self.dtype.type(factor)
 
 
 class SameOps(NumpyOps):
-    """The words in float32, rounded alike on every machine: for sums whose integers must not fall the other way.
+    """The operations in float32 with equal rounding on every machine, for values that are rounded to integers next.
 
-    tanh is x times a ratio of polynomials in x squared (c_runtime/squash_f32.h has the same, operation by operation),
-    where numpy's own differs in its last digit from one processor to the next. The sums of a normalization are taken
-    in LANES lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine of float weights are numpy's own.
+    tanh is x times a ratio of polynomials in x squared, computed as in c_runtime/squash_f32.h; numpy's tanh differs in
+    the last digit between processors. Normalization sums in LANES lanes, as c_runtime/whole_f32.h does. `softmax`,
+    `log` and an affine with float weights are numpy's.
     """
 
     def __init__(self) -> None:
@@ -145,7 +146,7 @@ LANES = 16
 
 
 def _sum_in_lanes(x: Array) -> Array:
-    """The sum over the last axis, float32 (..., 1): element i in lane i % 16 in order, then halves of lanes added."""
+    """The sum over the last axis, float32 (..., 1): element i in lane i % 16, then halves of the lanes added."""
     blocks = -(-x.shape[-1] // LANES)
     full = np.zeros((*x.shape[:-1], blocks * LANES), np.float32)
     full[..., : x.shape[-1]] = x
@@ -157,42 +158,44 @@ def _sum_in_lanes(x: Array) -> Array:
     return lanes
 
 
-TANH_END = np.float32(7.9)  # beyond, tanh is within 3e-7 of 1
+TANH_END = np.float32(7.9)  # tanh of larger numbers is within 3e-7 of 1
 TANH_ODD = tuple(map(np.float32, (0.999999225, 0.129182786, 0.00294404267, 1.13712413e-05)))
 TANH_EVEN = tuple(map(np.float32, (1.0, 0.462513536, 0.0237845592, 0.000237793662, 2.44420306e-07)))
-"""The ratio of these degrees with the smallest largest error, in powers of x squared from the lowest."""
+"""The minimax ratio of these degrees: coefficients of powers of x squared, the lowest first."""
 
 
-SILENCE = np.float32(1e-30)  # a vector below it is zeros: 127 / 1e-37 would be infinite
+SILENCE = np.float32(1e-30)  # a vector of smaller numbers becomes zeros: 127 / 1e-37 would be infinite
 
 
 def quantize_dynamic(x: Array) -> tuple[Array, Array]:
-    """Vectors on the last axis to int8, symmetric, one scale each: (integers, the value of one step, float32 (..., 1)).
+    """Quantize vectors on the last axis to int8, symmetrically: (integers, scales as float32 (..., 1)).
 
-    In float32, half to even, whatever the dtype of x: so the integers are those of compiled code. Zeros stay zeros, and
-    so do vectors below SILENCE.
+    It computes in float32, half to even, for any dtype of x, so the integers are those of compiled code. Vectors below
+    SILENCE become zeros.
     """
     single = x.astype(np.float32)
     most = np.abs(single).max(axis=-1, keepdims=True)
     most = np.where(most > SILENCE, most, np.float32(0))
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(most > 0, np.float32(127) / most, np.float32(0))
-        q: Array = np.nan_to_num(np.rint(single * inverse)).astype(np.int8)  # infinite: the step is, and so the sum
+        q: Array = np.nan_to_num(np.rint(single * inverse)).astype(
+            np.int8
+        )  # where x is infinite the scale is, and so the sum
     return q, most / np.float32(127)
 
 
 class Stepper:
-    """A graph that computes: frames in, results out, states carried by whoever calls.
+    """Steps a graph: frames in, results out; the caller carries the states.
 
     Args:
         graph: what to compute.
-        dtype: "float64" or "float32", for every value inside.
-        ops: what says the words, where it is not the definition.
+        dtype: "float64" or "float32", for all values.
+        ops: the interpreter, where it is not the definition.
     """
 
     def __init__(self, graph: Graph, dtype: str = "float64", ops: NumpyOps | None = None) -> None:
         self.graph = graph
-        self.trace: Trace = trace(graph)
+        self.trace: Trace = graph.trace
         self.dtype = np.dtype(dtype)
         self._ops = ops or (SameOps() if DYNAMIC in graph.precision and dtype == "float32" else NumpyOps(dtype))
 
@@ -215,7 +218,7 @@ class Stepper:
         return values[self.trace.y.name], {state.name: values[state.after.name] for state in self.trace.states}
 
     def run(self, xs: Array, states: dict[str, Array] | None = None) -> tuple[Array, dict[str, Array]]:
-        """A sequence (..., time, inputs) from rest or from `states` -> ((..., time, outputs), states after)."""
+        """A sequence (..., time, inputs), from `states` or the initial ones -> ((..., time, outputs), states after)."""
         states = self.initial_state(*xs.shape[:-2]) if states is None else states
         ys = []
         for t in range(xs.shape[-2]):
@@ -225,9 +228,9 @@ class Stepper:
         return np.stack(ys, axis=-2), states
 
 
-def random_frames(inputs: int, rows: int, steps: int, seed: int = 0) -> Array:
-    """Frames (steps, inputs) for a trial: standard normal float32, or int32 symbols of a table with this many rows."""
+def random_frames(inputs: int, vocabulary_size: int, steps: int, seed: int = 0) -> Array:
+    """Frames (steps, inputs) for a test: standard normal float32, or int32 symbols below `vocabulary_size` if not 0."""
     random = np.random.default_rng(seed)
-    if rows:
-        return random.integers(0, rows, (steps, inputs)).astype(np.int32)
+    if vocabulary_size:
+        return random.integers(0, vocabulary_size, (steps, inputs)).astype(np.int32)
     return random.standard_normal((steps, inputs)).astype(np.float32)

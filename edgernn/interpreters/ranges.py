@@ -1,29 +1,30 @@
-"""Ranges: what every value of the step reaches over real sequences, each from rest and with its state carried on."""
+"""The ranges of all values of a step over real sequences, each from the initial states and with states carried."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array, NumpyOps, Stepper
+from edgernn.array import Array
+from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.range import Range
 from edgernn.process import interrupt
 
-BINS = 2048  # of the counts of a value's magnitudes between its smallest and its largest
-PARTS, LEAST = 8, 64  # a run of at least 64 frames is looked at in 8 parts, to see whether a value keeps growing
-GROWN = 1.25  # times that the largest magnitude in the last part is that in the middle
+BINS = 2048  # of the histogram of a value, from its smallest to its largest number
+PARTS, LEAST = 8, 64  # a run of at least 64 frames is divided into 8 parts, to detect a value that keeps growing
+GROWN = 1.25  # the ratio of the largest magnitude in the last part to that in the middle
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One value over all frames.
 
     Attributes:
         low, high: its smallest and its largest number.
-        reach: its largest magnitude in each part of the longest runs, from the first to the last; nothing when they
-            are too short to tell.
-        counts: how often it fell into each of BINS equal intervals from low to high; nothing unless asked for.
+        reach: its largest magnitude in each part of the longest runs, in order; empty when these are shorter than
+            LEAST.
+        counts: the histogram over BINS equal intervals from low to high; None before `count`.
     """
 
     low: float
@@ -33,13 +34,13 @@ class Seen:
 
     @property
     def grows(self) -> bool:
-        """Whether it reached further in each part than ever before, and at last far beyond the middle."""
+        """Whether its magnitude grew in each part, and is GROWN times that of the middle in the last."""
         rises = all(after > before for before, after in zip(self.reach, self.reach[1:], strict=False))
         return bool(self.reach) and rises and self.reach[-1] > GROWN * self.reach[PARTS // 2 - 1]
 
 
-class RangeOps(Stepper):
-    """A graph that computes in float32 and shows all that it makes: many sequences at once, the longest first.
+class RangeObserver(Stepper):
+    """Runs a graph in float32 and observes all values: many sequences at once, the longest first.
 
     Args:
         graph: in float.
@@ -51,19 +52,19 @@ class RangeOps(Stepper):
         self._sequences = sorted(sequences, key=len, reverse=True)
 
     def frames(self) -> Iterator[Mapping[str, Array]]:
-        """The values of every frame by their names, (sequences that are so long, width)."""
+        """The values of each frame by their names, each of shape (sequences of at least this length, width)."""
         states = self.initial_state(len(self._sequences))
         for t in range(len(self._sequences[0])):
             interrupt.check()
             running = sum(len(sequence) > t for sequence in self._sequences)
             x = np.stack([sequence[t] for sequence in self._sequences[:running]])
-            with np.errstate(all="ignore"):  # what is no number is found where ranges are made of it
+            with np.errstate(all="ignore"):  # numbers that are not finite are reported where ranges are made
                 values = self.values(x, {name: state[:running] for name, state in states.items()})
             states = {state.name: values[state.after.name] for state in self.trace.states}
             yield values
 
-    def see(self) -> dict[str, Seen]:
-        """The smallest and the largest number of each value, and how far it reached as time went on."""
+    def observe(self) -> dict[str, Observation]:
+        """The smallest and the largest number of each value, and its reach over time."""
         lows: dict[str, list[float]] = {}
         highs: dict[str, list[float]] = {}
         long: dict[str, list[float]] = {}
@@ -73,10 +74,13 @@ class RangeOps(Stepper):
                 lows.setdefault(name, []).append(float(value.min()))
                 highs.setdefault(name, []).append(float(value.max()))
                 long.setdefault(name, []).append(float(np.abs(value[:longest]).max()))
-        return {name: Seen(float(np.min(lows[name])), float(np.max(highs[name])), _parts(long[name])) for name in lows}
+        return {
+            name: Observation(float(np.min(lows[name])), float(np.max(highs[name])), _parts(long[name]))
+            for name in lows
+        }
 
-    def ends(self, name: str) -> tuple[Array, Array]:
-        """The smallest and the largest number of each element of a value, (width,) each; of `x` without a step."""
+    def element_ends(self, name: str) -> tuple[Array, Array]:
+        """The smallest and the largest number of each element of a value, (width,) each; no step is run for `x`."""
         if name == INPUT:
             each = [(sequence.min(axis=0), sequence.max(axis=0)) for sequence in self._sequences]
         else:
@@ -84,34 +88,34 @@ class RangeOps(Stepper):
         lows, highs = zip(*each, strict=True)
         return np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
 
-    def count(self, seen: Mapping[str, Seen]) -> dict[str, Seen]:
-        """The same, with counts: a second look at all frames."""
+    def with_counts(self, seen: Mapping[str, Observation]) -> dict[str, Observation]:
+        """The same with histograms, which takes a second run over all frames."""
         counts = {name: np.zeros(BINS, np.int64) for name in seen}
         for values in self.frames():
             for name, value in self._numbers(values):
                 each = seen[name]
                 if each.high > each.low and np.isfinite([each.low, each.high]).all():
                     counts[name] += np.histogram(value, BINS, (each.low, each.high))[0]
-        return {name: Seen(each.low, each.high, each.reach, counts[name]) for name, each in seen.items()}
+        return {name: Observation(each.low, each.high, each.reach, counts[name]) for name, each in seen.items()}
 
     def _numbers(self, values: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
         return ((name, value) for name, value in values.items() if not (name == INPUT and self.graph.vocabulary_size))
 
 
 def _parts(reach: Sequence[float]) -> tuple[float, ...]:
-    """The largest of each of the equal parts of a run; nothing for a short one."""
+    """The largest number in each of PARTS equal parts of a run; empty for a short run."""
     if len(reach) < LEAST:
         return ()
     return tuple(float(np.max(part)) for part in np.array_split(np.array(reach), PARTS))
 
 
-def min_max(seen: Seen) -> Range:
-    """All that was seen."""
+def min_max(seen: Observation) -> Range:
+    """From the smallest to the largest number."""
     return Range(seen.low, seen.high)
 
 
-def percentile(seen: Seen, outside: float = 1e-4) -> Range:
-    """All but one in ten thousand at either end."""
+def percentile(seen: Observation, outside: float = 1e-4) -> Range:
+    """All but a share of `outside` at each end."""
     if seen.counts is None or not seen.counts.any():
         return min_max(seen)
     edges = np.linspace(seen.low, seen.high, BINS + 1)
@@ -120,12 +124,12 @@ def percentile(seen: Seen, outside: float = 1e-4) -> Range:
     return Range(edges[first], edges[min(last + 1, BINS)])
 
 
-def mse(seen: Seen, steps: int = 255) -> Range:
-    """The range whose grid of 8 bits has the least mean squared error: rounding within it, saturation beyond it.
+def mse(seen: Observation, steps: int = 255) -> Range:
+    """The range for which quantization with `steps` steps has the least mean squared error.
 
-    Both ends are drawn in together, to the same share of what was seen; a clip that costs more than it gains is not
-    made. The criterion is that of W. Sung et al., "Resiliency of deep neural networks under quantization"
-    (arXiv:1511.06488).
+    The error is that of rounding inside the range and of saturation outside. Both ends move in together, by the same
+    factor, and not at all where clipping costs more than it gains. The criterion is that of W. Sung et al., "Resiliency
+    of deep neural networks under quantization" (arXiv:1511.06488).
     """
     if seen.counts is None or not seen.counts.any():
         return min_max(seen)

@@ -1,18 +1,19 @@
-"""The definition for whole windows: each stage's graphs stepped by numpy over time and over time reversed."""
+"""The definition for whole windows: numpy steps the graphs of each stage over time, forwards and backwards."""
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array, NumpyOps, Stepper
+from edgernn.array import Array
+from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.window import Window
 
 
-class WindowReading:
-    """A window model that computes.
+class WindowStepper:
+    """Computes a window model.
 
     Args:
         window: what to compute.
-        dtype: "float64" or "float32", for every value inside.
-        ops: what says the words, where it is not the definition.
+        dtype: "float64" or "float32", for all values.
+        ops: the interpreter, where it is not the definition.
     """
 
     def __init__(self, window: Window, dtype: str = "float64", ops: NumpyOps | None = None) -> None:

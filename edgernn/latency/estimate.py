@@ -10,7 +10,6 @@ from edgernn.interpreters.count import Cost, count, total
 from edgernn.model.graph import Graph
 from edgernn.model.operation import Op
 from edgernn.model.tensor import DYNAMIC, Tensor
-from edgernn.model.trace import trace
 
 KIB = 1024
 
@@ -104,7 +103,7 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     of a step. Other operations take their vector instructions. No figure of the board is guessed: if the profile lacks
     a necessary one, there is no time. The throughput of a core is an assumption, in round numbers.
     """
-    operations = trace(graph).operations
+    operations = graph.trace.operations
     cost = count(graph)
     touched = _touched(operations, cost)
     fits_in, unknown = _holder(touched, device)

@@ -16,6 +16,7 @@ from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
 from edgernn.model.operation import WIDEST, LayerTrace, Ref, trace_layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.trace import Trace, simplified
 
 INPUT = "x"
 OUTPUT = "y"
@@ -118,6 +119,11 @@ class Graph:
         return MappingProxyType(traces)
 
     @cached_property
+    def trace(self) -> Trace:
+        """The operations of one step."""
+        return simplified(self.layer_traces, Ref(INPUT, self.inputs))
+
+    @cached_property
     def states(self) -> Mapping[str, int]:
         """The width of each state, by the name `<layer>.<state>`, in the order of the layers."""
         return {
@@ -178,8 +184,9 @@ class Graph:
         return PRECISIONS[dtypes[0]]
 
     def astype(self, dtype: DTypeLike) -> "Graph":
-        """Return the graph with every float weight in `dtype`."""
-        return self.with_tensors({name: tensor.astype(dtype) for name, tensor in self.tensors.items()})
+        """Return the graph with every float weight in `dtype`; the graph itself when nothing changes."""
+        cast = {name: tensor.astype(dtype) for name, tensor in self.tensors.items()}
+        return self if all(cast[name] is tensor for name, tensor in self.tensors.items()) else self.with_tensors(cast)
 
     def with_tensors(self, others: Mapping[str, Tensor]) -> "Graph":
         """Return the graph with some weights and initial states replaced, by their names in `tensors`."""

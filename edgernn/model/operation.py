@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -43,7 +44,7 @@ class Op:
     args: tuple[Any, ...]
     widths: tuple[int, ...]
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Ref, ...]:
         """The values that the operation computes: one, or several for a split."""
         return tuple(Ref(f"{self.layer}/{self.k + i}", width) for i, width in enumerate(self.widths))

@@ -113,7 +113,7 @@ class Tensor:
 
     def astype(self, dtype: DTypeLike) -> "Tensor":
         """Return plain floats in another dtype; quantized weights are unchanged."""
-        return self if self.scheme else Tensor(self.stored.astype(dtype))
+        return self if self.scheme or self.stored.dtype == dtype else Tensor(self.stored.astype(dtype))
 
     @cached_property
     def digest(self) -> str:

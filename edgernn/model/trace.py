@@ -1,15 +1,11 @@
 """The trace of a graph: the operations of one step, which every target, backend and pass replays."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
-from edgernn.errors import UnsupportedError
-from edgernn.model.graph import INPUT, Graph
-from edgernn.model.operation import Op, Ref
-
-T = TypeVar("T")
+from edgernn.model.operation import LayerTrace, Op, Ref
 
 
 @dataclass(frozen=True)
@@ -45,61 +41,32 @@ class Trace:
         return "\n".join(map(str, self.operations))
 
 
-def trace(graph: Graph) -> Trace:
+def simplified(layers: Mapping[str, LayerTrace], x: Ref) -> Trace:
     """Return the operations of one step, simplified.
 
     Equal operations are merged. The parts of a concatenation are replaced by its inputs, and an operation without
     effect by its input. Operations whose outputs are not used are dropped.
+
+    Args:
+        layers: the operations of each layer, by its name, in the order in which the layers run.
+        x: the input of the step.
     """
     aliases: dict[str, Ref] = {}
     unique: dict[tuple[Any, ...], Op] = {}
     states = []
-    for layer in graph.layers:
-        traced = graph.layer_traces[layer.name]
-        for op in traced.operations:
+    for name, layer in layers.items():
+        for op in layer.operations:
             _add(replace(op, args=_resolved(op.args, aliases)), aliases, unique)
-        aliases[layer.name] = _resolve(traced.y, aliases)
-        for name, before in traced.before.items():
-            states.append((f"{layer.name}.{name}", before, traced.after[name]))
+        aliases[name] = _resolve(layer.y, aliases)
+        states += [(f"{name}.{state}", before, layer.after[state]) for state, before in layer.before.items()]
     return without_unused(
         Trace(
             operations=tuple(unique.values()),
-            x=Ref(INPUT, graph.inputs),
-            y=aliases[graph.layers[-1].name],
+            x=x,
+            y=aliases[list(layers)[-1]],
             states=tuple(State(name, before, _resolve(after, aliases)) for name, before, after in states),
         )
     )
-
-
-def replay(
-    operations: Iterable[Op], ops: Any, values: dict[str, T], said: Callable[[Op], None] | None = None
-) -> dict[str, T]:
-    """Say each word to `ops`, a reading with a method for each of edgernn.model.ops.WORDS.
-
-    Args:
-        words: those of a trace, or some of them.
-        ops: its methods take the reading's own values where the word has a Ref.
-        values: `x` and the states before, by name; what is made is added to it.
-        said: called with each word before it is said.
-
-    Returns:
-        `values`.
-
-    Raises:
-        UnsupportedError: the reading has no method for a word.
-    """
-    for op in operations:
-        if said is not None:
-            said(op)
-        say = getattr(ops, op.name, None)
-        if say is None:
-            raise UnsupportedError(
-                f"layer '{op.layer}' says '{op.name}', which {type(ops).__name__} cannot; write it in other words"
-            )
-        made = say(*[values[arg.name] if isinstance(arg, Ref) else arg for arg in op.args])
-        for ref, value in zip(op.outputs, made if op.name == "split" else (made,), strict=True):
-            values[ref.name] = value
-    return values
 
 
 def _add(op: Op, aliases: dict[str, Ref], unique: dict[tuple[Any, ...], Op]) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import CalibrationError, FrameError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.interpreters.numpy import Array
-from edgernn.interpreters.ranges import PARTS, RangeOps, Seen, min_max, mse, percentile
+from edgernn.interpreters.ranges import PARTS, Observation, RangeObserver, min_max, mse, percentile
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range
 from edgernn.passes.columns import column_ranges, input_columns
 
-METHODS: Mapping[str, Callable[[Seen], Range]] = MappingProxyType(
+METHODS: Mapping[str, Callable[[Observation], Range]] = MappingProxyType(
     {"min-max": min_max, "percentile": percentile, "mse": mse}
 )
 """The name of a calibration method -> the function that returns a range from the observed values."""
@@ -49,14 +49,14 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
         raise UsageError(f"growing='{growing}' does not exist; there are 'refuse' and 'accept'")
     frames = checked(graph, sequences)
     _check_enough(frames)
-    ops = RangeOps(graph.astype("float32"), frames)
-    seen = ops.see()
+    ops = RangeObserver(graph.astype("float32"), frames)
+    seen = ops.observe()
     if growing == "refuse":
         _check_growth(graph, seen, max(map(len, frames)))
     finite = {name: each for name, each in seen.items() if np.isfinite([each.low, each.high]).all()}
     _check_finite(graph, seen.keys() - finite.keys())
     if method != "min-max":
-        finite = {name: each for name, each in ops.count(seen).items() if name in finite}
+        finite = {name: each for name, each in ops.with_counts(seen).items() if name in finite}
     ranges = {name: METHODS[method](each) for name, each in finite.items()}
     for state in ops.trace.states:
         both = [ranges[ref.name] for ref in (state.before, state.after) if ref.name in ranges]
@@ -122,7 +122,7 @@ def _check_enough(sequences: Sequence[Array]) -> None:
         )
 
 
-def _check_growth(graph: Graph, seen: Mapping[str, Seen], frames: int) -> None:
+def _check_growth(graph: Graph, seen: Mapping[str, Observation], frames: int) -> None:
     """Refuse a state that keeps growing, except those of feature cells, which stay float."""
     exact = {layer.name for layer in graph.layers if layer.cell.exact}
     for state in graph.states:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.cells.standardize import Standardize
-from edgernn.interpreters.ranges import RangeOps
+from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
 from edgernn.model.operation import Op, Ref
@@ -110,7 +110,7 @@ def column_ranges(graph: Graph, columns: InputColumns, sequences: Sequence[Array
     if sequences:
         end = graph.layers.index(_layer(graph, columns.layer)) + 1 if columns.layer != INPUT else 1
         first = replace(graph, layers=graph.layers[:end], initial_state={}, labels=(), ranges={})
-        return ColumnRanges(*RangeOps(first, sequences).ends(columns.value))
+        return ColumnRanges(*RangeObserver(first, sequences).element_ends(columns.value))
     known = graph.ranges.get(columns.value)
     return ColumnRanges(*np.array(known.columns).T) if known is not None and known.columns else None
 

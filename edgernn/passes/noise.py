@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.forms import affine
 from edgernn.integer.plan import IntegerPlan, integer_plan
-from edgernn.interpreters.numpy import Array, NumpyOps
-from edgernn.interpreters.ranges import RangeOps
+from edgernn.interpreters.numpy import NumpyOps
+from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.operation import Op, Ref
-from edgernn.model.trace import trace
 from edgernn.passes.columns import ColumnRanges, InputColumns
 
 SAMPLES = 256  # input vectors of each matrix
@@ -42,7 +42,7 @@ class Noise:
 def noise(before: Graph, after: Graph, inputs: MatrixInputs) -> tuple[Noise, ...]:
     """Return the noise of each matrix that is float in `before` and in a scheme in `after`, a graph of equal layers."""
     plan = integer_plan(after)
-    operations = {(op.layer, op.k): op for op in trace(before).operations if op.name == "affine"}
+    operations = {(op.layer, op.k): op for op in before.trace.operations if op.name == "affine"}
     result = []
     for op in plan.trace.operations:
         old = operations.get((op.layer, op.k))
@@ -66,7 +66,7 @@ def matrix_inputs(
     A column without a range is assumed to be larger the smaller the weights are that read it. Any other value without a
     range is assumed to lie between -1 and 1, like states and standardized values.
     """
-    refs = [op.args[1] for op in trace(graph).operations if op.name == "affine"]
+    refs = [op.args[1] for op in graph.trace.operations if op.name == "affine"]
     if sequences:
         return _sampled(graph, sequences, refs)
     random = np.random.default_rng(0)
@@ -80,7 +80,7 @@ def _sampled(graph: Graph, sequences: Sequence[Array], refs: Sequence[Ref]) -> M
     chosen = [sequences[k] for k in np.unique(np.linspace(0, len(sequences) - 1, SEQUENCES).astype(int))]
     frames = -(-SAMPLES // len(chosen))
     samples: dict[str, list[Array]] = {ref.name: [] for ref in refs}
-    for values in RangeOps(graph, [sequence[:frames] for sequence in chosen]).frames():
+    for values in RangeObserver(graph, [sequence[:frames] for sequence in chosen]).frames():
         for name, each in samples.items():
             each.append(values[name])
     return {name: np.concatenate(each) for name, each in samples.items()}
@@ -90,7 +90,7 @@ def _ends(graph: Graph, ref: Ref, columns: InputColumns | None, ranges: ColumnRa
     """Return the interval from which random numbers for a value are drawn, (width,) each."""
     known = graph.ranges.get(ref.name)
     if known is None and columns is None and ref.name == INPUT:
-        readers = [op.args[0] for op in trace(graph).operations if op.name == "affine" and ref in op.inputs]
+        readers = [op.args[0] for op in graph.trace.operations if op.name == "affine" and ref in op.inputs]
         guess = _guessed(np.max([np.abs(weight.dense(np.float64)).max(axis=0) for weight in readers], axis=0))
         return guess.low, guess.high
     low, high = (

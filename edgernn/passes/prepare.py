@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
-from edgernn.interpreters.numpy import Array
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import STATIC
 from edgernn.passes.calibrate import calibrate

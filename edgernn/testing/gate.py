@@ -170,7 +170,7 @@ def count_instructions(model: Any) -> GateResult:
         counted = count(graph)
     except (UnsupportedError, CompilerError) as error:
         return GateResult(NO_VERDICT, str(error), {}, Baseline(INSTRUCTIONS, 0, 0, 0, size, {}))
-    conditions = {"compiler": counted.made_by, "level": LEVEL}
+    conditions = {"compiler": counted.compiler, "level": LEVEL}
     n = counted.instructions
     figures = {"instructions": f"{n:,.6g}", "bytes": f"{size:,}"}
     return GateResult(PASS, "", figures, Baseline(INSTRUCTIONS, n, n, n, size, conditions))

@@ -28,7 +28,7 @@ from edgernn.train.evaluate.metrics import Evaluation, answers, evaluate
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.task import Part, Task
 from edgernn.train.loop.trainer import CHECKPOINT, Place, fit, make, quiet
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.pages import curves
 
@@ -130,7 +130,7 @@ def divided(recipe: Recipe, data: Data) -> tuple[Data, Sequences | None]:
 
 
 def set_to(
-    network: Network | Replay,
+    network: Network | GraphNetwork,
     recipe: Recipe,
     data: Data,
     validation: Sequences | None,

@@ -4,7 +4,7 @@
  *   scores: Dense, reads gru
  *
  * Precision fp32; graph 47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23.
- * Needs -O2 or more to be quick; -ffp-contract=off keeps dynamic int8 the same to the last bit.
+ * Compile with -O2 or more for speed, and with -ffp-contract=off for the same bits of dynamic int8.
  */
 
 #include "gru4.h"
@@ -15,15 +15,15 @@
 #define ALIGNED
 #endif
 
-/* Blocks of sixteen rows: how weights lie in memory, and which instructions there are, by the compiler's own macros.
+/* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
  *
- * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks stand side by
- * side, column after column, so that memory is read in order while four sums share what is read of x; blocks that are
- * left over at the end stand one after another.
+ * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks are stored side
+ * by side, column after column, so that memory is read in order while four sums share the loads of x. Remaining blocks
+ * are stored one after another.
  *
- * A sparse matrix keeps only those columns of a block that are not zeros, and the number of each in `index`. Of four
- * blocks side by side each has as many as the fullest; `order` has the blocks' own numbers. The first four have those
- * from starts[0] to starts[1], and so on.
+ * A sparse matrix holds only the columns of a block that are not zeros, and their numbers in `index`. Each of four blocks
+ * side by side has as many columns as the fullest one; `order` holds the numbers of the blocks. The columns of the first
+ * four are those from starts[0] to starts[1], and so on.
  */
 #ifndef EDGERNN_BLOCKS_H
 #define EDGERNN_BLOCKS_H
@@ -34,15 +34,15 @@
 
 #define EDGERNN_LANES 16
 
-/* a file that includes this need not use all of it */
+/* a file that includes this may leave functions unused */
 #if defined(__GNUC__)
 #define EDGERNN_FN static inline __attribute__((unused))
 #else
 #define EDGERNN_FN static inline
 #endif
 
-/* asks for memory that is needed soon; weights are read once a step, in order, and often from beyond the first cache. The
- * address is a number and no pointer, since it may lie behind the last weight. */
+/* Prefetches memory: weights are read once per step, in order, often from beyond the first-level cache. The address is
+ * computed as an integer, because it may be behind the last weight. */
 #if defined(__GNUC__)
 #define EDGERNN_AHEAD(p, bytes) __builtin_prefetch((const void *)((uintptr_t)(p) + (uintptr_t)(bytes)))
 #else
@@ -65,7 +65,7 @@
 #include <arm_neon.h>
 #endif
 
-/* The sums of neighbours: two of a, then two of b. */
+/* The sums of adjacent pairs: two of a, then two of b. */
 #if defined(EDGERNN_NEON) && defined(__aarch64__)
 EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 #elif defined(EDGERNN_NEON)
@@ -92,7 +92,7 @@ EDGERNN_FN f32x16 f32_add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
 EDGERNN_FN f32x16 f32_sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
 EDGERNN_FN f32x16 f32_mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
 EDGERNN_FN f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
-/* with a mask of all lanes: the headers of gcc 12 warn of the plain forms in C++ */
+/* with a mask of all lanes: the headers of gcc 12 warn about the unmasked forms in C++ */
 EDGERNN_FN f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 EDGERNN_FN f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
@@ -181,7 +181,7 @@ typedef float32x4x4_t f32x16;
 EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) { return vdivq_f32(a, b); }
 EDGERNN_FN int32x4_t four_round(float32x4_t a) { return vcvtnq_s32_f32(a); }
 EDGERNN_FN float four_most(float32x4_t a) { return vmaxvq_f32(a); }
-#else /* 32-bit NEON divides one by one, and rounds by a sum that has no room for a fraction (|a| < 2^22) */
+#else /* 32-bit NEON has no division or rounding of vectors: a sum that holds no fraction rounds (|a| < 2^22) */
 EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) {
     float x[4], y[4];
     vst1q_f32(x, a), vst1q_f32(y, b);
@@ -260,7 +260,7 @@ EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
 EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
 EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
 EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
-EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* NaN in b comes out, as on x86 */
+EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* returns NaN when b is NaN, as on x86 */
 EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
 #undef EDGERNN_EACH
 
@@ -290,7 +290,7 @@ EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
     return y;
 }
-/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 of edgernn is finite. */
+/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 weight is always finite. */
 EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) {
@@ -308,7 +308,7 @@ EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
 
 #endif
 
-/* y = W x + b in float32, with weights kept as float32, float16 or int8 (which then have a scale per row).
+/* y = W x + b in float32, with weights of float32, float16, or int8 with a scale per row.
  *
  * W is packed in blocks of 16 rows, column after column, four blocks side by side (see blocks.h).
  */
@@ -316,20 +316,20 @@ EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
 #define EDGERNN_AFFINE_FLOAT_H
 
 
-/* What ends every affine: the scale of each row, where there is one, then the bias. */
+/* The end of an affine: multiplies with the scale of each row, if any, and adds the bias. */
 EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float *bias, size_t at) {
     if (scale) sum = f32_mul(sum, f32_load(scale + at));
     f32_store(y + at, bias ? f32_add(sum, f32_load(bias + at)) : sum);
 }
 
-/* Whether there are registers for eight sums, so that no sum waits for the one before it. */
+/* Whether there are registers for eight sums, so that no sum waits for the one before. */
 #if defined(EDGERNN_AVX512)
 #define EDGERNN_MANY 1
 #else
 #define EDGERNN_MANY 0
 #endif
 
-/* Four blocks of rows side by side share what is read of x; the rest goes one by one, with several columns in flight. */
+/* Four blocks side by side share the loads of x; remaining blocks run one by one, with several columns in flight. */
 #define EDGERNN_AFFINE(name, kind, load)                                                                               \
     EDGERNN_FN void name##_four(float *y, const kind *w, const float *scale, const float *bias, const float *x,        \
                                 size_t at, size_t inputs) {                                                            \
@@ -411,7 +411,7 @@ EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *inde
 
 #endif
 
-/* What must not enter a carried state, and the mode of arithmetic in which silence costs no more than sound. */
+/* The check of a frame before it enters the state, and flushing of denormal numbers, which are slow. */
 #ifndef EDGERNN_GUARD_H
 #define EDGERNN_GUARD_H
 
@@ -420,7 +420,7 @@ EDGERNN_FN void affine_f32_sparse(float *y, const float *w, const uint16_t *inde
 #include <string.h>
 
 
-/* Whether every element is finite and of a magnitude of at most `most`: bits without the sign are in the same order. */
+/* Whether every element is finite and its magnitude at most `most`. Without the sign, bits compare like numbers. */
 EDGERNN_FN int all_within(const float *x, float most, size_t n) {
     int32_t end;
     uint32_t bad = 0;
@@ -433,7 +433,7 @@ EDGERNN_FN int all_within(const float *x, float most, size_t n) {
     return !bad;
 }
 
-/* Denormal numbers are flushed to zero inside a step, and the caller's own mode is restored after it. */
+/* Denormal numbers are flushed to zero inside a step; the caller's mode is restored after it. */
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) || defined(__SSE2__)
 #include <xmmintrin.h>
 typedef unsigned int float_mode;
@@ -462,10 +462,10 @@ EDGERNN_FN void flush_restore(float_mode before) { (void)before; }
 
 /* tanh and sigmoid: absolute error below 1e-6, and the same bits on every machine.
  *
- * tanh is x P(x^2) / Q(x^2) with P and Q of degrees 3 and 4: the best such ratio between -7.9 and 7.9 in the largest
- * absolute error (1.1e-7 exactly, 4.2e-7 in float32), beyond which it stays within 3e-7 of 1. The sigmoid is
- * (1 + tanh(x / 2)) / 2. Products and sums are rounded one by one, so that a vector which is rounded to int8 afterwards
- * gives the same integers everywhere; both polynomials are taken in pairs, which waits less than Horner's order.
+ * tanh is x P(x^2) / Q(x^2) with P and Q of degrees 3 and 4: the minimax ratio from -7.9 to 7.9 (largest absolute error
+ * 1.1e-7 in exact arithmetic, 4.2e-7 in float32). For larger |x| tanh is within 3e-7 of 1 or -1. The sigmoid is
+ * (1 + tanh(x / 2)) / 2. Each product and sum is rounded, without fused operations, so that quantizing the result gives
+ * the same integers everywhere. The polynomials are evaluated in pairs, which has a shorter chain than Horner's scheme.
  */
 #ifndef EDGERNN_SQUASH_F32_H
 #define EDGERNN_SQUASH_F32_H
@@ -476,7 +476,7 @@ EDGERNN_FN f32x16 f32_line(float a, float b, f32x16 x) { return f32_add(f32_all(
 
 EDGERNN_FN f32x16 f32_tanh(f32x16 x) {
     const float end = 7.9f;
-    const f32x16 a = f32_max(f32_all(-end), f32_min(f32_all(end), x)); /* in this order, no number stays no number */
+    const f32x16 a = f32_max(f32_all(-end), f32_min(f32_all(end), x)); /* in this order, NaN stays NaN */
     const f32x16 s = f32_mul(a, a), s2 = f32_mul(s, s);
     const f32x16 p_high = f32_line(0.00294404267f, 1.13712413e-05f, s);
     const f32x16 q_high = f32_add(f32_line(0.0237845592f, 0.000237793662f, s), f32_mul(f32_all(2.44420306e-07f), s2));
@@ -572,7 +572,7 @@ static void gru4_compute(gru4_state *state, float *y) {
     float *const scores_0 = scratch + 0;
     affine_f32(scores_0, scores_w, NULL, scores_b, gru_17, 1, 4);
 
-    /* the answer, and what is carried on */
+    /* the answer and the new states */
     memcpy(y, scores_0, 2 * sizeof *y);
     memcpy(state->gru_h, gru_17, 4 * sizeof(float));
     flush_restore(before);
@@ -634,12 +634,12 @@ void gru4_places(size_t places[2]) {
 }
 
 #ifndef EDGERNN_NO_SELF_TEST
-static const float golden_x[] = {
+static const float test_x[] = {
     0.34558418f, 0.82161814f, 0.33043706f, 1.3031572f, 0.9053559f, 0.44637457f, 0.5369532f, 0.5811181f,
     0.3645724f, 0.2941325f, 0.028422242f, 0.546713f,
 };
 
-static const float golden_y[] = {
+static const float test_y[] = {
     0.044949353f, 0.8858566f, -0.16732097f, 1.1492419f, -0.19815779f, 1.1619442f, -0.043361902f, 0.9516765f,
 };
 
@@ -650,12 +650,12 @@ int gru4_self_test_at(size_t place[2], float values[3]) {
     gru4_reset(&state);
     for (size_t t = 0; t != 4; ++t) {
         place[0] = t, place[1] = 0;
-        if (gru4_step(&state, golden_x + t * 3, y)) return 1;
+        if (gru4_step(&state, test_x + t * 3, y)) return 1;
         for (size_t i = 0; i < 2; ++i) {
-            const float wanted = golden_y[t * 2 + i];
+            const float expected = test_y[t * 2 + i];
             place[1] = i;
-            values[0] = y[i], values[1] = wanted, values[2] = most;
-            if (!(y[i] - wanted <= most && wanted - y[i] <= most)) return 2;
+            values[0] = y[i], values[1] = expected, values[2] = most;
+            if (!(y[i] - expected <= most && expected - y[i] <= most)) return 2;
         }
     }
     return 0;

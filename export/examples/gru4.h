@@ -4,7 +4,7 @@
  *   scores: Dense, reads gru
  *
  * Precision fp32; graph 47a826a0efdbbc3cef3d11afa78a0e5f3eebfce9aa924f1c428975481cffae23.
- * Needs -O2 or more to be quick; -ffp-contract=off keeps dynamic int8 the same to the last bit.
+ * Compile with -O2 or more for speed, and with -ffp-contract=off for the same bits of dynamic int8.
  */
 #ifndef GRU4_H
 #define GRU4_H
@@ -20,7 +20,7 @@ extern "C" {
 #define GRU4_OUTPUTS 2
 #define GRU4_CARRIED 4 /* floats, in the order of the states below */
 
-/* One stream: what it carries, then room for the step. Any number may be used side by side. */
+/* One stream: its states, then memory for the step. Any number of streams may be used side by side. */
 typedef struct {
     float gru_h[16]; /* gru.h: 4 */
     float x[16];
@@ -31,32 +31,32 @@ typedef struct {
 /* The size of a state in bytes, for callers that allocate it without this header. */
 size_t gru4_size(void);
 
-/* Back to rest. A state must be reset once before its first step. */
+/* Sets the initial states. Reset a state once before its first step. */
 void gru4_reset(gru4_state *state);
 
-/* One frame: x has 3 numbers, y room for 2. Returns 0; or 1 for a frame that must not enter
- * (not finite, or beyond 9.67e+24), and then state and y are as they were. */
+/* One frame: x holds 3 numbers, y holds 2. Returns 0; or 1 for a frame that is refused
+ * (not finite, or beyond 9.67e+24), and then state and y are unchanged. */
 int gru4_step(gru4_state *state, const float *x, float *y);
 
-/* The same without copies: from state->x to state->y, which are at these places in a state, in bytes. */
+/* The same without copies: from state->x to state->y. `places` gives their byte offsets in a state. */
 int gru4_advance(gru4_state *state);
 void gru4_places(size_t places[2]);
 
-/* Consecutive frames. Returns how many were done: fewer than steps when one must not enter. */
+/* Consecutive frames. Returns the number of frames done: fewer than `steps` when one is refused. */
 size_t gru4_run(gru4_state *state, const float *xs, float *ys, size_t steps);
 
-/* What is carried, out of a state and into one. */
+/* Copy the carried states out of a stream and into one. */
 void gru4_get(const gru4_state *state, float *carried);
 void gru4_set(gru4_state *state, const float *carried);
 
-/* What the model reads, carries and answers: as JSON, and as widths in this order. */
+/* The manifest of the model, as JSON; and the widths of x, of all states and of y. */
 const char *gru4_about(void);
 void gru4_widths(size_t widths[3]);
 
 #ifndef EDGERNN_NO_SELF_TEST
-/* 0 when this build computes what the exporter computed; 1 when it refuses a frame of the test, and place[0] is which; 2
- * when an answer differs, and then place is the frame and the element, and values are what it is, what it should be, and
- * how far it may be. */
+/* Returns 0 when this build computes the same as the exporter; 1 when it refuses a frame of the test, whose index is
+ * place[0]; 2 when an answer differs: place holds the indices of the frame and of the element, values the answer, the
+ * expected answer and the allowed difference. */
 int gru4_self_test(void);
 int gru4_self_test_at(size_t place[2], float values[3]);
 #endif

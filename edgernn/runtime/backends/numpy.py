@@ -66,7 +66,7 @@ class IntegerBound:
         self.set_states(tuple(np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()))
 
     def step(self) -> None:
-        self.y[:], self._states = self._stepper.whole(_widened(self.x), self._states)
+        self.y[:], self._states = self._stepper.step_integers(_widened(self.x), self._states)
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())

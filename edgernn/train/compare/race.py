@@ -19,7 +19,7 @@ from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.runtime.program import Program, open as open_program
 from edgernn_export.targets import TARGETS
-from edgernn_export.targets.c.pack import fewer
+from edgernn_export.targets.c.pack import sparse_blocks
 from edgernn_export.translate import export
 
 FEW = 0.05  # the part of zeros that may be there by chance
@@ -169,7 +169,7 @@ def _zeros(runtime: Runtime, graph: Graph) -> str:
         return ""
     if not runtime.sparse:
         return "cannot use zeros: it computes them too"
-    passed = sum(fewer(each) is not None for each in matrices(graph))
+    passed = sum(sparse_blocks(each) is not None for each in matrices(graph))
     if passed:
         return f"passes over blocks of zeros in {passed} of {len(matrices(graph))} matrices"
     return "computes the zeros too: they stand in no blocks of 16 x 4 in int8 or 16 x 1 in float32, or are too few"

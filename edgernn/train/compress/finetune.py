@@ -33,7 +33,7 @@ from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
 from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
 from edgernn.train.loop.distillation import Lesson, Teacher
 from edgernn.train.loop.trainer import Place, fit, make, quiet
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe, written
 
@@ -61,8 +61,8 @@ def finetune(
         pattern: zeros to put into its matrices and to hold there.
         keep: layers without, which stay float too.
         gradual: whether the zeros come little by little, or all at once.
-        scheme: what it is to be quantized in afterwards, so that it is trained as what it will be (`Replay`): without
-            dropout, and with the ranges that it has, or else those of the training part; "" to train it as float.
+        scheme: what it is quantized in afterwards, so that it is trained as what it will be (`GraphNetwork`), without
+            dropout and with the ranges that it has, or else those of the training part; "" to train it as float.
         lesson: a teacher that it learns from beside the truth.
         out: a folder for its checkpoint; one that is there already is gone on from. None for no folder that stays.
         place: what it runs on.
@@ -78,7 +78,7 @@ def finetune(
         KeyboardInterrupt: it was interrupted.
     """
     said = _said(graph, recipe, lesson, zeros=pattern, keep=sorted(keep), gradual=gradual, scheme=scheme)
-    network: Network | Replay = restore(graph, recipe, data)
+    network: Network | GraphNetwork = restore(graph, recipe, data)
     zeros = [] if pattern is None else [Zeros(graph, pattern, keep, gradual=gradual)]
     teacher = None if lesson is None else Teacher(lesson, data)
     kept, validation = run.divided(recipe, data)
@@ -86,14 +86,16 @@ def finetune(
         check_keep(graph, keep)
         graph = prepare(graph, scheme, Calibration(to_calibrate(kept)))
         inner = trainable_subgraph(graph, data)
-        network = Replay(inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep])
+        network = GraphNetwork(
+            inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep]
+        )
     torch.manual_seed(recipe.training.seed)
     task = run.set_to(network.train(), recipe, kept, validation, teacher)
     with temporary.directory() as spare, quiet():
         trainer, _, _ = make(recipe.training, out or spare, place or Place(), zeros)
         fit(trainer, task, None if out is None else run.begin(said, fingerprint(kept, validation), out, resume=True))
     network.cpu().eval()
-    return graph.with_tensors(network.tensors()) if isinstance(network, Replay) else to_graph(network, data)
+    return graph.with_tensors(network.tensors()) if isinstance(network, GraphNetwork) else to_graph(network, data)
 
 
 def _said(graph: Graph, recipe: Recipe, lesson: Lesson | None, **options: Any) -> str:

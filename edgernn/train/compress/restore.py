@@ -13,7 +13,7 @@ from edgernn.model.factored import Factored
 from edgernn.model.graph import Graph, Layer
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.network.recurrent import Formula, Recurrent, Stateless
 from edgernn.train.recipe import Recipe
@@ -70,9 +70,9 @@ def names(network: Network) -> dict[str, str]:
     }
 
 
-def matrices(network: Network | Replay) -> dict[str, nn.Parameter]:
+def matrices(network: Network | GraphNetwork) -> dict[str, nn.Parameter]:
     """The parameters that are matrices, by their names in `Graph.tensors`."""
-    if isinstance(network, Replay):
+    if isinstance(network, GraphNetwork):
         return {name: each for name, each in network.named.items() if each.ndim == 2}
     stands = names(network)
     return {stands[name]: each for name, each in network.named_parameters() if name in stands and each.ndim == 2}

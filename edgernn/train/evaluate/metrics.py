@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import (
 )
 
 from edgernn.interpreters.integer import stepper
-from edgernn.interpreters.window import WindowReading
+from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph
 from edgernn.model.window import Window
 from edgernn.process import interrupt
@@ -50,7 +50,7 @@ METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProx
 def answers(model: Graph | Window) -> Callable[[Array], Array]:
     """(time, inputs) -> (time, outputs) from rest, in the model's precision; one for a whole window that is pooled."""
     if isinstance(model, Window):
-        return WindowReading(model.astype("float32"), "float32").run
+        return WindowStepper(model.astype("float32"), "float32").run
     steps = stepper(model)
     return lambda frames: steps.run(frames)[0]
 

@@ -15,7 +15,7 @@ from edgernn.errors import UsageError
 from edgernn.model.graph import Graph
 from edgernn.train.data.sequences import Data
 from edgernn.train.data.trainable import trainable_subgraph
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Teacher(nn.Module):
     def __init__(self, lesson: Lesson, data: Data) -> None:
         super().__init__()
         _check(lesson.teacher, data)
-        self._network = Replay(trainable_subgraph(lesson.teacher, data)).requires_grad_(False)
+        self._network = GraphNetwork(trainable_subgraph(lesson.teacher, data)).requires_grad_(False)
         self._lesson, self._kind = lesson, data.kind
         self._states: list[torch.Tensor] | None = None
 

@@ -19,7 +19,7 @@ from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 from edgernn.train.loop.states import CarriedStates
 from edgernn.train.network.bidirectional import pooled
-from edgernn.train.network.graph_network import Replay
+from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network, Shape
 
 Array = NDArray[Any]
@@ -157,7 +157,7 @@ class Task(lightning.LightningModule):
 
     def __init__(
         self,
-        network: Network | Replay,
+        network: Network | GraphNetwork,
         kind: str,
         train: Part,
         watched: tuple[str, Part],

@@ -1,11 +1,11 @@
-"""FakeOps: the words on torch tensors that are rounded as the quantized graph rounds them, so that it can be trained.
+"""Fake quantization: operations on torch tensors that are rounded as the quantized graph rounds them, for training.
 
-The gradient passes a rounding as if it were not there ("straight through", Y. Bengio et al., arXiv:1308.3432), but what
-is beyond a grid's ends has none. The numbers differ from those of the integers only where a sum or a half falls the
-other way in float32, by one step of a grid.
+The gradient passes through a rounding unchanged ("straight through", Y. Bengio et al., arXiv:1308.3432), and is zero
+where the value saturates. Results differ from the integers' only where float32 rounds a sum or a half the other way, by
+one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,40 +18,30 @@ from edgernn.train.network.torch_ops import TorchOps
 
 
 class FakeOps:
-    """Each word on tensors of shape (..., width), with gradients.
+    """The operations on tensors of shape (..., width), with gradients.
 
-    A word that computes with integers in the plan is given values on their grids and makes one on its own; the input of
-    an affine whose weights are dynamic int8 is rounded by its own largest element. `said` must be told of each word
-    before it is said, and states must be on their grids already.
+    Where the plan has integers, the inputs and the result of an operation are rounded to their quantization parameters.
+    The input of an affine with dynamic int8 weights is rounded by its own largest element. States must arrive rounded.
 
     Args:
         plan: of the quantized graph, whose trace is replayed.
-        weights: the `id` of a Tensor in that trace -> what stands for it, rounded already.
+        weights: the `id` of a Tensor in that trace -> the rounded tensor in its place.
     """
 
     def __init__(self, plan: IntegerPlan, weights: Mapping[int, torch.Tensor]) -> None:
         self.plan = plan
         self._ops = TorchOps(weights)
         self._rounded = plan.integer_values | {state.before.name for state in plan.trace.states}
-        self._word: Op
 
-    def said(self, op: Op) -> None:
-        """The word that comes next."""
-        self._word = op
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Apply one operation to rounded values, and round its result."""
+        result = self._ops.apply(op, [self._argument(op, *pair) for pair in zip(op.args, args, strict=True)])
+        if op.name == "split" or not self.plan.is_integer(op):  # parts have the parameters of the whole
+            return result
+        return rounded(result, self.plan.quantization[op.outputs[0].name])
 
-    def _say(self, *args: Any) -> Any:
-        op = self._word
-        given = [self._given(arg, value) for arg, value in zip(op.args, args, strict=True)]
-        made = getattr(self._ops, op.name)(*given)
-        if op.name == "split" or not self.plan.is_integer(op):  # the parts lie on the grid of the whole
-            return made
-        return rounded(made, self.plan.quantization[op.outputs[0].name])
-
-    affine = add = subtract = multiply = scale = sigmoid = tanh = relu = softmax = log = _say
-    split = concat = lookup = normalize = _say
-
-    def _given(self, arg: Any, value: Any) -> Any:
-        op = self._word
+    def _argument(self, op: Op, arg: Any, value: Any) -> Any:
+        """The value of an argument, rounded where the operation reads integers."""
         if not isinstance(arg, Ref):
             return value
         if op.name == "affine" and op.args[0].scheme == DYNAMIC:
@@ -62,33 +52,33 @@ class FakeOps:
 
 
 class Straight(torch.autograd.Function):
-    """What stands for a value, with the gradient of the value itself."""
+    """A replacement for a value, with the gradient of the value."""
 
     @staticmethod
-    def forward(_context: Any, _value: torch.Tensor, stands: torch.Tensor) -> torch.Tensor:
-        return stands
+    def forward(_context: Any, _value: torch.Tensor, replacement: torch.Tensor) -> torch.Tensor:
+        return replacement
 
     @staticmethod
     def backward(_context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return gradient, None
 
 
-def straight(value: torch.Tensor, stands: torch.Tensor) -> torch.Tensor:
-    """The numbers of `stands`, of the same shape, with the gradient of `value`."""
-    made: torch.Tensor = Straight.apply(value, stands)  # type: ignore[no-untyped-call]
-    return made
+def straight(value: torch.Tensor, replacement: torch.Tensor) -> torch.Tensor:
+    """The numbers of `replacement`, of the same shape, with the gradient of `value`."""
+    result: torch.Tensor = Straight.apply(value, replacement)  # type: ignore[no-untyped-call]
+    return result
 
 
-def rounded(x: torch.Tensor, grid: QuantizationParameters) -> torch.Tensor:
-    """The nearest numbers on a grid, in float32; no gradient where x is beyond its ends."""
-    return torch.fake_quantize_per_tensor_affine(x.float(), grid.scale, grid.zero, grid.low, grid.high)
+def rounded(x: torch.Tensor, qparams: QuantizationParameters) -> torch.Tensor:
+    """x quantized and dequantized, in float32; the gradient is zero where it saturates."""
+    return torch.fake_quantize_per_tensor_affine(x.float(), qparams.scale, qparams.zero, qparams.low, qparams.high)
 
 
 def rounded_alone(x: torch.Tensor) -> torch.Tensor:
-    """Each vector on the last axis in 127 steps to either side, as readings.numpy.quantize_dynamic rounds it."""
+    """Each vector on the last axis rounded to int8, as edgernn.interpreters.numpy.quantize_dynamic does."""
     with torch.no_grad():
         most = x.float().abs().amax(-1, keepdim=True)
         most = torch.where(most > float(SILENCE), most, 0.0)
-        whole = torch.round(x.float() * torch.where(most > 0, 127 / most, 0.0))
-        stands = whole * (most / 127)
-    return straight(x, stands)
+        integers = torch.round(x.float() * torch.where(most > 0, 127 / most, 0.0))
+        replacement = integers * (most / 127)
+    return straight(x, replacement)

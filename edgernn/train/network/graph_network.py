@@ -1,4 +1,4 @@
-"""A graph as a network of torch: its trace said on tensors at every step, its weights parameters."""
+"""A graph as a network of torch: its trace is replayed on tensors in every step, its weights are parameters."""
 
 from collections.abc import Collection, Mapping
 
@@ -8,27 +8,28 @@ from torch import nn
 
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import Graph
+from edgernn.model.replay import replay
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import State, replay
+from edgernn.model.trace import State
 from edgernn.passes.rounding import rounded as quantized
 from edgernn.train.network.fake_quant import FakeOps, rounded, straight
 from edgernn.train.network.models import Shape
 
 
-class Replay(nn.Module):
-    """Trained as what it will be once it is quantized; without a scheme, as the float that it is.
+class GraphNetwork(nn.Module):
+    """Trains a graph with the rounding of the quantized graph; in float without a scheme.
 
-    Weights are rounded by `quantize` itself, anew at every call: their scales are those of the moment. The grids of the
-    static schemes come from the graph's ranges and stay as they are. Nothing is dropped: ranges are those of use.
+    Each call rounds the weights with `quantize`, so scales follow the weights. The quantization parameters of static
+    schemes come from the graph's ranges and stay fixed. There is no dropout, because ranges are those of inference.
 
     Args:
         graph: in float; with ranges, for a static scheme.
-        shape: of the network that it stands for.
-        scheme: that it is to be quantized in; "" for none.
-        keep: layers that stay float.
+        shape: the shape of the network that it replaces.
+        scheme: the scheme of the quantized graph; "" for float.
+        keep: the names of layers that stay float.
 
     Raises:
-        UsageError, GraphError, CalibrationError: what `quantize` refuses.
+        UsageError, GraphError, CalibrationError: as `quantize`.
     """
 
     def __init__(self, graph: Graph, shape: Shape | None = None, scheme: str = "", keep: Collection[str] = ()) -> None:
@@ -56,20 +57,20 @@ class Replay(nn.Module):
     def run(
         self, x: torch.Tensor, states: list[torch.Tensor] | None = None, _lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), and the states after, in order."""
+        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), and the states after in order."""
         steps, answers = self._plan.trace, []
         ops = FakeOps(self._plan, self._weights())
         carried = [self._initial_state(state, x) for state in steps.states] if states is None else states
         for frame in (x[..., None] if self._graph.vocabulary_size else x).unbind(1):
             pairs = zip(steps.states, carried, strict=True)
             before = {state.before.name: self._rounded(state, value) for state, value in pairs}
-            values = replay(steps.operations, ops, {steps.x.name: frame, **before}, ops.said)
+            values = replay(steps.operations, ops, {steps.x.name: frame, **before})
             answers.append(values[steps.y.name])
             carried = [values[state.after.name] for state in steps.states]
         return torch.stack(answers, 1), carried
 
     def tensors(self) -> dict[str, Tensor]:
-        """The weights as they are now, in float, by their names in the graph."""
+        """The current weights in float, by their names in the graph."""
         return {name: Tensor(each.detach().cpu().numpy()) for name, each in self.named.items()}
 
     def _part(self, layer: str) -> nn.ParameterList:
@@ -79,11 +80,13 @@ class Replay(nn.Module):
         return quantized(graph, self._scheme, keep=self._keep) if self._scheme else graph
 
     def _weights(self) -> dict[int, torch.Tensor]:
-        """What stands for each weight of the trace."""
+        """The `id` of each weight of the trace -> the tensor in its place."""
         if not self._scheme:
             return {id(tensor): self.named[name] for name, tensor in self._small.tensors.items()}
         small = self._quantized(self._graph.with_tensors(self.tensors())).tensors
-        return {id(tensor): _stands(self.named[name], small[name]) for name, tensor in self._small.tensors.items()}
+        return {
+            id(tensor): _fake_quantized(self.named[name], small[name]) for name, tensor in self._small.tensors.items()
+        }
 
     def _initial_state(self, state: State, x: torch.Tensor) -> torch.Tensor:
         learned = self.named.get(f"{state.name}.initial_state")
@@ -92,10 +95,10 @@ class Replay(nn.Module):
         return learned.expand(len(x), -1)
 
     def _rounded(self, state: State, value: torch.Tensor) -> torch.Tensor:
-        grid = self._plan.states.get(state.name)
-        return value if grid is None else rounded(value, grid)
+        qparams = self._plan.states.get(state.name)
+        return value if qparams is None else rounded(value, qparams)
 
 
-def _stands(weight: nn.Parameter, small: Tensor) -> torch.Tensor:
-    """A weight as it is once quantized, with the gradient of itself."""
+def _fake_quantized(weight: nn.Parameter, small: Tensor) -> torch.Tensor:
+    """The quantized weight, with the gradient of the weight."""
     return straight(weight, torch.from_numpy(np.array(small.dense(np.float32))).to(weight))

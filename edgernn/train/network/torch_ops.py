@@ -1,4 +1,4 @@
-"""TorchOps: the words on torch tensors, so that a cell is trained by the formula with which it is exported."""
+"""The operations on torch tensors, so that a cell is trained with the same formula that is exported."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,15 @@ import torch
 from torch.nn import functional as F
 
 from edgernn.model.factored import Factored
+from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import Tensor
 
 
-class TorchOps:
-    """Each word on tensors of shape (..., width), with gradients.
+class TorchOps(MethodInterpreter):
+    """The operations on tensors of shape (..., width), with gradients.
 
     Args:
-        weights: the `id` of a cell's Tensor -> the parameter that stands for it. Weights that are not among them are
-            constants.
+        weights: the `id` of a Tensor -> the parameter in its place. Other weights are constants.
     """
 
     def __init__(self, weights: Mapping[int, torch.Tensor]) -> None:
@@ -66,11 +66,11 @@ class TorchOps:
         return F.layer_norm(x, x.shape[-1:], factors[0], factors[1], eps)
 
     def _of(self, tensor: Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
-        found = self._weights.get(id(tensor))
-        if found is not None:
-            return found
+        parameter = self._weights.get(id(tensor))
+        if parameter is not None:
+            return parameter
         dense = torch.from_numpy(tensor.dense().copy())
         return dense if like is None else dense.to(like)
 
-    def _factor(self, given: Tensor | float, x: torch.Tensor) -> torch.Tensor | float:
-        return self._of(given, x) if isinstance(given, Tensor) else given
+    def _factor(self, factor: Tensor | float, x: torch.Tensor) -> torch.Tensor | float:
+        return self._of(factor, x) if isinstance(factor, Tensor) else factor

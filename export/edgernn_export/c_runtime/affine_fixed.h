@@ -1,8 +1,8 @@
-/* y = W x + b in integers: exact sums in 32 bits, and for each row a factor that takes them to the grid of y.
+/* y = W x + b in integers: exact sums in 32 bits, then one factor per row rescales them to y.
  *
- * W is packed as in affine_i8.h; what lies behind x up to a multiple of 4 meets weights that are zero. `bias` is in
- * steps of x times those of the row, and holds what the zero of x adds to the sum; for bytes it is less
- * EDGERNN_Q_SHIFT times the sum of the row's weights, modulo 2^32.
+ * W is packed as in affine_i8.h. The elements of x up to the next multiple of 4 are multiplied with zeros. The scale of
+ * `bias` is that of x times that of the row; it includes the contribution of x's zero point. For bytes, EDGERNN_Q_SHIFT
+ * times the sum of the row's weights is subtracted from it, modulo 2^32.
  */
 #ifndef EDGERNN_AFFINE_FIXED_H
 #define EDGERNN_AFFINE_FIXED_H
@@ -11,7 +11,7 @@
 #include "dot_i8.h"
 #include "fixed.h"
 
-/* The sums of a block, `far` bytes between one group of inputs and the next, several groups in flight. */
+/* The sums of a block, with several groups of inputs in flight; the next group is `far` bytes further. */
 #define EDGERNN_SUMS(name, sums, zero, add, store, dot, read, kind)                                                    \
     EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups, size_t far) {                    \
         sums a = zero(), b = a, c = a, d = a;                                                                          \
@@ -28,7 +28,7 @@ EDGERNN_SUMS(sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, i
 EDGERNN_SUMS(sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
-/* Those of four blocks that stand side by side: all at once where there are registers enough, two groups in flight. */
+/* The sums of four blocks side by side: together, with two groups in flight, where there are enough registers. */
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
 #define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
     EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
@@ -64,8 +64,8 @@ EDGERNN_SUMS(sums_i8_four, sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, 
 EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
-/* Those of a block without its zeros, one of `beside` that stand side by side; `index` says which groups of x it meets
- * (see blocks.h). One group after another is enough, since the next block does not wait for this one. */
+/* The sums of a sparse block, one of `beside` side by side; `index` holds its groups of x (see blocks.h). One group at a
+ * time is enough, because the next block does not wait for this one. */
 #define EDGERNN_SUMS(name, sums, zero, store, dot, read, kind)                                                         \
     EDGERNN_FN void name(int32_t *sum, const int8_t *w, const uint16_t *index, const kind *x, size_t groups,           \
                          size_t beside) {                                                                              \
@@ -77,8 +77,8 @@ EDGERNN_SUMS(sums_i8_sparse, dots, dot_zero, dot_store, dot_i8, dot_read_i8, int
 EDGERNN_SUMS(sums_i16_sparse, wide, wide_zero, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
-/* The four kernels, each with a sparse one: of 8 or 16 bits what is read, and what is made. blocks: rows / 16, groups:
- * inputs / 4, rounded up. */
+/* The kernels, dense and sparse, for inputs and results of 8 or 16 bits. blocks: rows / 16, groups: inputs / 4, both
+ * rounded up. */
 #define EDGERNN_AFFINE(name, to, make, store, from, sums)                                                              \
     EDGERNN_FN void name##_end(to *y, const int32_t *sum, const int32_t *bias, const int32_t *mantissa,                \
                                const uint8_t *shift, int zero, size_t at) {                                            \

@@ -1,4 +1,4 @@
-/* y = W x + b in float32, with weights kept as float32, float16 or int8 (which then have a scale per row).
+/* y = W x + b in float32, with weights of float32, float16, or int8 with a scale per row.
  *
  * W is packed in blocks of 16 rows, column after column, four blocks side by side (see blocks.h).
  */
@@ -7,20 +7,20 @@
 
 #include "lanes.h"
 
-/* What ends every affine: the scale of each row, where there is one, then the bias. */
+/* The end of an affine: multiplies with the scale of each row, if any, and adds the bias. */
 EDGERNN_FN void affine_end(float *y, f32x16 sum, const float *scale, const float *bias, size_t at) {
     if (scale) sum = f32_mul(sum, f32_load(scale + at));
     f32_store(y + at, bias ? f32_add(sum, f32_load(bias + at)) : sum);
 }
 
-/* Whether there are registers for eight sums, so that no sum waits for the one before it. */
+/* Whether there are registers for eight sums, so that no sum waits for the one before. */
 #if defined(EDGERNN_AVX512)
 #define EDGERNN_MANY 1
 #else
 #define EDGERNN_MANY 0
 #endif
 
-/* Four blocks of rows side by side share what is read of x; the rest goes one by one, with several columns in flight. */
+/* Four blocks side by side share the loads of x; remaining blocks run one by one, with several columns in flight. */
 #define EDGERNN_AFFINE(name, kind, load)                                                                               \
     EDGERNN_FN void name##_four(float *y, const kind *w, const float *scale, const float *bias, const float *x,        \
                                 size_t at, size_t inputs) {                                                            \

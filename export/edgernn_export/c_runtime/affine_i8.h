@@ -1,7 +1,7 @@
 /* y = W x + b with int8 weights and activations, and exact integer sums.
  *
  * W is packed in blocks of 16 rows by 4 inputs, four blocks side by side (see blocks.h); inputs are padded with zeros to
- * a multiple of 4. One scale per row; `sums` has -128 times the sum of each row.
+ * a multiple of 4. One scale per row; `sums` holds -128 times the sum of each row.
  */
 #ifndef EDGERNN_AFFINE_I8_H
 #define EDGERNN_AFFINE_I8_H
@@ -15,7 +15,7 @@ EDGERNN_FN f32x16 f32_of_dots(dots a) {
     return f32_of_i32(sum);
 }
 
-/* The sum of each row of a block, with several groups in flight; `far` bytes lie between one group and the next. */
+/* The sum of each row of a block, with several groups in flight; the next group is `far` bytes further. */
 EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups, size_t far) {
     dots a = dot_begin(sums), b = dot_zero(), c = b, d = b;
     for (size_t fours = groups / 4; fours; --fours, w += 4 * far, q += 16) {
@@ -28,7 +28,7 @@ EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t
     return dot_add(dot_add(a, b), dot_add(c, d));
 }
 
-/* The integer sums of a block as numbers: one product with both scales, then the bias. */
+/* The integer sums of a block as floats: multiplied with both scales, plus the bias. */
 EDGERNN_FN void affine_i8_end(float *y, dots sum, const float *scale, const float *bias, float step, size_t at) {
     const f32x16 scaled = f32_mul(f32_of_dots(sum), f32_mul(f32_all(step), f32_load(scale + at)));
     f32_store(y + at, bias ? f32_add(scaled, f32_load(bias + at)) : scaled);
@@ -40,7 +40,7 @@ EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, co
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
     dots a = dot_begin(sums + at), b = dot_begin(sums + at + 16);
     dots c = dot_begin(sums + at + 32), d = dot_begin(sums + at + 48);
-#if defined(EDGERNN_AVX512) /* and two groups at a time, since a sum waits for the one before it */
+#if defined(EDGERNN_AVX512) /* and two groups at a time, because a sum waits for the one before */
     dots e = dot_zero(), f = e, g = e, h = e;
     for (size_t twos = groups / 2; twos; --twos, w += 512, q += 8) {
         const dot_four first = dot_read(q), second = dot_read(q + 4);
@@ -68,13 +68,13 @@ EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, co
     affine_i8_end(y, b, scale, bias, step, at + 16);
     affine_i8_end(y, c, scale, bias, step, at + 32);
     affine_i8_end(y, d, scale, bias, step, at + 48);
-#else /* there are not registers enough for more than one at a time */
+#else /* registers are enough for one at a time only */
     for (size_t k = 0; k < 64; k += 16)
         affine_i8_end(y, affine_i8_block(w + 4 * k, q, sums + at + k, groups, 256), scale, bias, step, at + k);
 #endif
 }
 
-/* q and step: from quantize_i8. blocks: rows / 16, groups: inputs / 4, both rounded up. */
+/* q and step come from quantize_i8. blocks: rows / 16, groups: inputs / 4, both rounded up. */
 EDGERNN_FN void affine_i8(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
                           const uint8_t *q, float step, size_t blocks, size_t groups) {
     size_t at = 0;

@@ -1,7 +1,7 @@
-/* y = W x + b in float32, with weights of four bits and a scale for every `group` inputs of a row.
+/* y = W x + b in float32, with weights of four bits and a scale for each `group` inputs of a row.
  *
- * W is packed as in affine_float.h, two inputs to a column: the first in the low halves of the bytes. In the last column
- * of an odd group the high halves mean nothing. The scales stand group after group, each with one for every row.
+ * W is packed as in affine_float.h, with two inputs per column: the first in the low four bits of the bytes. In the last
+ * column of an odd group the high four bits are unused. Scales are stored group after group, one per row in each.
  */
 #ifndef EDGERNN_AFFINE_W4_H
 #define EDGERNN_AFFINE_W4_H
@@ -9,7 +9,7 @@
 #include "affine_float.h"
 #include "unpack_i4.h"
 
-/* One column of a block; into one sum where there are no registers for two. */
+/* One column of a block; it uses one sum where there are no registers for two. */
 EDGERNN_FN void add_w4(f32x16 *first, f32x16 *second, const uint8_t *w, f32x16 one, f32x16 two) {
     const f32_pair both = f32_of_i4(w);
     *first = f32_fma(both.low, one, *first);

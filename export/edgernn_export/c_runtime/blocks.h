@@ -1,12 +1,12 @@
-/* Blocks of sixteen rows: how weights lie in memory, and which instructions there are, by the compiler's own macros.
+/* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
  *
- * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks stand side by
- * side, column after column, so that memory is read in order while four sums share what is read of x; blocks that are
- * left over at the end stand one after another.
+ * A block is one register of AVX-512, two of AVX2, four of NEON, or an array in portable C99. Four blocks are stored side
+ * by side, column after column, so that memory is read in order while four sums share the loads of x. Remaining blocks
+ * are stored one after another.
  *
- * A sparse matrix keeps only those columns of a block that are not zeros, and the number of each in `index`. Of four
- * blocks side by side each has as many as the fullest; `order` has the blocks' own numbers. The first four have those
- * from starts[0] to starts[1], and so on.
+ * A sparse matrix holds only the columns of a block that are not zeros, and their numbers in `index`. Each of four blocks
+ * side by side has as many columns as the fullest one; `order` holds the numbers of the blocks. The columns of the first
+ * four are those from starts[0] to starts[1], and so on.
  */
 #ifndef EDGERNN_BLOCKS_H
 #define EDGERNN_BLOCKS_H
@@ -17,15 +17,15 @@
 
 #define EDGERNN_LANES 16
 
-/* a file that includes this need not use all of it */
+/* a file that includes this may leave functions unused */
 #if defined(__GNUC__)
 #define EDGERNN_FN static inline __attribute__((unused))
 #else
 #define EDGERNN_FN static inline
 #endif
 
-/* asks for memory that is needed soon; weights are read once a step, in order, and often from beyond the first cache. The
- * address is a number and no pointer, since it may lie behind the last weight. */
+/* Prefetches memory: weights are read once per step, in order, often from beyond the first-level cache. The address is
+ * computed as an integer, because it may be behind the last weight. */
 #if defined(__GNUC__)
 #define EDGERNN_AHEAD(p, bytes) __builtin_prefetch((const void *)((uintptr_t)(p) + (uintptr_t)(bytes)))
 #else
@@ -48,7 +48,7 @@
 #include <arm_neon.h>
 #endif
 
-/* The sums of neighbours: two of a, then two of b. */
+/* The sums of adjacent pairs: two of a, then two of b. */
 #if defined(EDGERNN_NEON) && defined(__aarch64__)
 EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 #elif defined(EDGERNN_NEON)

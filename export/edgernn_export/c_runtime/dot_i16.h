@@ -1,7 +1,7 @@
-/* Sixteen sums, each of four products of a byte and an activation of 16 bits, added up exactly.
+/* Sixteen exact sums, each of four products of a byte and an activation of 16 bits.
  *
- * Weights come as in dot_i8.h: 64 bytes, 16 rows by 4 inputs. They are widened to 16 bits, and pairs of products are
- * added into 32; so each row has two lanes until the end.
+ * Weights are stored as in dot_i8.h: 64 bytes, 16 rows by 4 inputs. They are widened to 16 bits, and pairs of products
+ * are added in 32 bits, so each row has two lanes until the end.
  */
 #ifndef EDGERNN_DOT_I16_H
 #define EDGERNN_DOT_I16_H

@@ -1,7 +1,7 @@
-/* The one operation of int8 arithmetic: sixteen sums, each of four products of bytes, added up exactly.
+/* The dot product of int8 arithmetic: sixteen exact sums, each of four products of bytes.
  *
- * Weights come as 64 bytes, 16 rows by 4 inputs; activations as 4 bytes plus EDGERNN_Q_SHIFT. AVX-512 takes them as
- * unsigned, 128 too large, and so its sums begin at -128 times the sum of each row.
+ * Weights are 64 bytes, 16 rows by 4 inputs; activations are 4 bytes plus EDGERNN_Q_SHIFT. AVX-512 takes activations as
+ * unsigned bytes, 128 too large, so its sums start at -128 times the sum of each row.
  */
 #ifndef EDGERNN_DOT_I8_H
 #define EDGERNN_DOT_I8_H
@@ -34,7 +34,7 @@ EDGERNN_FN void dot_store(int32_t *sum, dots a) { _mm512_storeu_si512((void *)su
 
 #elif defined(EDGERNN_AVX2)
 
-/* Widened to 16 bits, since pair sums of bytes saturate; each row has two lanes until the end. */
+/* Widened to 16 bits, because sums of pairs of bytes saturate; each row has two lanes until the end. */
 typedef struct {
     __m256i at[4];
 } dots;
@@ -97,7 +97,7 @@ EDGERNN_FN void dot_store(int32_t *sum, dots a) {
 
 #elif defined(EDGERNN_NEON)
 
-/* Products in 16 bits (127 * 127 fits), pairs of them added into 32; each row has two lanes until the end. */
+/* Products in 16 bits (127 * 127 fits), pairs of them added in 32 bits; each row has two lanes until the end. */
 typedef struct {
     int32x4_t at[8];
 } dots;
@@ -164,12 +164,12 @@ EDGERNN_FN dots dot_begin(const int32_t *sums) {
 }
 #endif
 
-/* Four activations that are plain bytes, as `dot_read` wants them. */
+/* Four activations from signed bytes, in the form of `dot_read`. */
 EDGERNN_FN dot_four dot_read_i8(const int8_t *x) {
     uint32_t four;
     uint8_t q[4];
     memcpy(&four, x, sizeof four);
-    if (EDGERNN_Q_SHIFT) four ^= 0x80808080u; /* 128 more in each byte */
+    if (EDGERNN_Q_SHIFT) four ^= 0x80808080u; /* adds 128 to each byte */
     memcpy(q, &four, sizeof q);
     return dot_read(q);
 }

@@ -1,11 +1,11 @@
-/* Fixed point: products with real factors, sums of them, and tanh, in integers alone, on EDGERNN_AT_ONCE values at once.
+/* Fixed point: products with real factors, their sums, and tanh, in integers, on EDGERNN_AT_ONCE values at once.
  *
- * A factor is mantissa / 2^shift, shift from 1 to 62. Every word rounds once, halves up, and then saturates at the ends
- * of its grid, `to_i8` or `to_i16`, counted from the grid's zero. q32 has integers of at most 32 bits; q64 what a word
- * has rounded and not yet saturated. The vector forms, in files of their own, give the bits of the plain one, which is
- * here; they end q64 at 32 bits, far beyond any grid.
+ * A factor is mantissa / 2^shift, shift from 1 to 62. Each operation rounds once, halves up; then `to_i8` or `to_i16`
+ * adds the zero point and saturates. q32 holds integers of at most 32 bits, q64 results that are rounded and not yet
+ * saturated. The vector forms, in their own files, give the same bits as the scalar form in this file; they saturate q64
+ * at 32 bits, which is far outside 16 bits.
  *
- * The plain form shifts numbers below zero to the right as every compiler that is known does it: the sign comes in.
+ * The scalar form needs an arithmetic right shift of negative numbers, which every known compiler has.
  */
 #ifndef EDGERNN_FIXED_H
 #define EDGERNN_FIXED_H
@@ -43,8 +43,8 @@ EDGERNN_FN q64 rescale_plus(q32 a, const int32_t *by, const int64_t *plus, int s
 EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift) { return rescale(a, *mantissa, *shift); }
 EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) { return table[i]; }
 EDGERNN_FN q32 q_table_i16(const int16_t *table, q32 i) { return table[i]; }
-/* tanh of position / 32768 in steps of 1/32768: linear between 513 entries, which are 1/64 apart; the last, at 8 or
- * 262144, stands for all beyond. */
+/* tanh of position / 32768 in steps of 1/32768: linear between 513 entries, which are 1/64 apart. The last entry, at 8
+ * (262144), is used for all larger positions. */
 EDGERNN_FN q32 tanh_fixed(const uint16_t *table, q64 position) {
     const q32 bounded = q_end(position, -262144, 262144);
     const q32 at = bounded < 0 ? -bounded : bounded, i = at >> 9 < 511 ? at >> 9 : 511;

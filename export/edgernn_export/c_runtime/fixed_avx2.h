@@ -1,4 +1,4 @@
-/* Fixed point with AVX2: what fixed.h says, sixteen values at once. */
+/* Fixed point with AVX2: the functions of fixed.h on sixteen values at once. */
 #ifndef EDGERNN_FIXED_AVX2_H
 #define EDGERNN_FIXED_AVX2_H
 
@@ -63,11 +63,11 @@ EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return q_least(q_most(a
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
 EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
 
-/* Lanes of 32 bits with even or odd numbers stand in the low half of 64; products are taken there. */
+/* The even or the odd lanes of 32 bits, in the low half of lanes of 64 bits, where they are multiplied. */
 EDGERNN_FN __m256i q_odd(__m256i a) { return _mm256_srli_epi64(a, 32); }
 
-/* Shifted lanes of 64 bits, ended at 32. Without arithmetic shifts of 64 bits 2^62 is added before, which makes all
- * numbers positive, and as much of it as is left is taken off again. */
+/* Lanes of 64 bits shifted right, then saturated at 32 bits. AVX2 has no arithmetic shift of 64 bits: 2^62 is added
+ * before, which makes all numbers positive, and the shifted 2^62 is subtracted again. */
 EDGERNN_FN __m256i q_ended(__m256i a) {
     const __m256i most = _mm256_set1_epi64x(INT32_MAX), least = _mm256_set1_epi64x(INT32_MIN);
     a = _mm256_blendv_epi8(a, most, _mm256_cmpgt_epi64(a, most));
@@ -118,7 +118,7 @@ EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift
     }
     return a;
 }
-/* Entries are read four bytes at a time, and tables have room for that at their end. */
+/* Loads four bytes per entry; tables are padded at the end for that. */
 EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) {
     for (int k = 0; k < 2; ++k) {
         const __m256i four = _mm256_i32gather_epi32((const int *)(const void *)table, i.at[k], 1);

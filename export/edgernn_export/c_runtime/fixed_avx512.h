@@ -1,4 +1,4 @@
-/* Fixed point with AVX-512: what fixed.h says, sixteen values at once. */
+/* Fixed point with AVX-512: the functions of fixed.h on sixteen values at once. */
 #ifndef EDGERNN_FIXED_AVX512_H
 #define EDGERNN_FIXED_AVX512_H
 
@@ -34,7 +34,7 @@ EDGERNN_FN q64 q_end(q32 a, int32_t low, int32_t high) {
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
 EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
 
-/* Eight lanes of 32 bits, the first or the last, as 64. */
+/* The first or the last eight lanes of 32 bits, widened to 64. */
 EDGERNN_FN __m512i q_half(q32 a, int last) {
     const __m256i first = _mm512_maskz_extracti64x4_epi64(0xff, a, 0), second = _mm512_maskz_extracti64x4_epi64(0xff, a, 1);
     return _mm512_maskz_cvtepi32_epi64(0xff, last ? second : first);
@@ -75,7 +75,7 @@ EDGERNN_FN q64 rescale_each(q32 a, const int32_t *mantissa, const uint8_t *shift
     return q_whole(q_halve_each(q_mul64(q_half(a, 0), q_half(by, 0)), shift),
                    q_halve_each(q_mul64(q_half(a, 1), q_half(by, 1)), shift + 8));
 }
-/* Entries are read four bytes at a time, and tables have room for that at their end. */
+/* Loads four bytes per entry; tables are padded at the end for that. */
 EDGERNN_FN q32 q_table_i8(const int8_t *table, q32 i) {
     const __m512i four = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, i, (const void *)table, 1);
     return _mm512_maskz_srai_epi32(0xffff, _mm512_maskz_slli_epi32(0xffff, four, 24), 24);

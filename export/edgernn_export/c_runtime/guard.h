@@ -1,4 +1,4 @@
-/* What must not enter a carried state, and the mode of arithmetic in which silence costs no more than sound. */
+/* The check of a frame before it enters the state, and flushing of denormal numbers, which are slow. */
 #ifndef EDGERNN_GUARD_H
 #define EDGERNN_GUARD_H
 
@@ -8,7 +8,7 @@
 
 #include "blocks.h"
 
-/* Whether every element is finite and of a magnitude of at most `most`: bits without the sign are in the same order. */
+/* Whether every element is finite and its magnitude at most `most`. Without the sign, bits compare like numbers. */
 EDGERNN_FN int all_within(const float *x, float most, size_t n) {
     int32_t end;
     uint32_t bad = 0;
@@ -21,7 +21,7 @@ EDGERNN_FN int all_within(const float *x, float most, size_t n) {
     return !bad;
 }
 
-/* Denormal numbers are flushed to zero inside a step, and the caller's own mode is restored after it. */
+/* Denormal numbers are flushed to zero inside a step; the caller's mode is restored after it. */
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) || defined(__SSE2__)
 #include <xmmintrin.h>
 typedef unsigned int float_mode;

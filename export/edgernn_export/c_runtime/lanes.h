@@ -15,7 +15,7 @@ EDGERNN_FN f32x16 f32_add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
 EDGERNN_FN f32x16 f32_sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
 EDGERNN_FN f32x16 f32_mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
 EDGERNN_FN f32x16 f32_div(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
-/* with a mask of all lanes: the headers of gcc 12 warn of the plain forms in C++ */
+/* with a mask of all lanes: the headers of gcc 12 warn about the unmasked forms in C++ */
 EDGERNN_FN f32x16 f32_min(f32x16 a, f32x16 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 EDGERNN_FN f32x16 f32_max(f32x16 a, f32x16 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 EDGERNN_FN f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
@@ -104,7 +104,7 @@ typedef float32x4x4_t f32x16;
 EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) { return vdivq_f32(a, b); }
 EDGERNN_FN int32x4_t four_round(float32x4_t a) { return vcvtnq_s32_f32(a); }
 EDGERNN_FN float four_most(float32x4_t a) { return vmaxvq_f32(a); }
-#else /* 32-bit NEON divides one by one, and rounds by a sum that has no room for a fraction (|a| < 2^22) */
+#else /* 32-bit NEON has no division or rounding of vectors: a sum that holds no fraction rounds (|a| < 2^22) */
 EDGERNN_FN float32x4_t four_div(float32x4_t a, float32x4_t b) {
     float x[4], y[4];
     vst1q_f32(x, a), vst1q_f32(y, b);
@@ -183,7 +183,7 @@ EDGERNN_EACH(f32_add, a.at[i] + b.at[i])
 EDGERNN_EACH(f32_sub, a.at[i] - b.at[i])
 EDGERNN_EACH(f32_mul, a.at[i] * b.at[i])
 EDGERNN_EACH(f32_div, a.at[i] / b.at[i])
-EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* NaN in b comes out, as on x86 */
+EDGERNN_EACH(f32_min, a.at[i] < b.at[i] ? a.at[i] : b.at[i]) /* returns NaN when b is NaN, as on x86 */
 EDGERNN_EACH(f32_max, a.at[i] > b.at[i] ? a.at[i] : b.at[i])
 #undef EDGERNN_EACH
 
@@ -213,7 +213,7 @@ EDGERNN_FN f32x16 f32_of_i8(const int8_t *p) {
     for (int i = 0; i < EDGERNN_LANES; ++i) y.at[i] = (float)p[i];
     return y;
 }
-/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 of edgernn is finite. */
+/* From the bits: sign, 5 bits of exponent, 10 of fraction; a float16 weight is always finite. */
 EDGERNN_FN f32x16 f32_of_f16(const uint16_t *p) {
     f32x16 y;
     for (int i = 0; i < EDGERNN_LANES; ++i) {

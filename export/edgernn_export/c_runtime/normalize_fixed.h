@@ -1,10 +1,10 @@
-/* Normalization in integers: what edgernn/integer/normalize.py defines, where the bounds of every product are. */
+/* Normalization in integers, as defined in edgernn/integer/normalize.py, which also has the bounds of all products. */
 #ifndef EDGERNN_NORMALIZE_FIXED_H
 #define EDGERNN_NORMALIZE_FIXED_H
 
 #include "fixed.h"
 
-/* x with 1 / sqrt(v) = x / 2^(45 + e), for v from 1 to 2^62 - 1: a line and four of Newton's steps. */
+/* x with 1 / sqrt(v) = x / 2^(45 + e), for v from 1 to 2^62 - 1: a linear estimate and four Newton iterations. */
 EDGERNN_FN int32_t inverse_root(int64_t v, int *e) {
     int64_t x;
     for (*e = 0; v >= 1LL << 32; v >>= 2) ++*e;
@@ -14,15 +14,15 @@ EDGERNN_FN int32_t inverse_root(int64_t v, int *e) {
     return (int32_t)x;
 }
 
-/* n times n the variance, in squared steps, with `eps`, which is in units of 2^-bits; and never below `least`. */
+/* n^2 times the variance, in squared steps of x and units of 2^-bits, plus `eps`; at least `least`. */
 EDGERNN_FN int64_t spread_fixed(int64_t n, int64_t total, int64_t squares, int bits, int64_t eps, int64_t least) {
     const int64_t spread = n * squares - total * total;
     const int64_t v = (bits < 0 ? spread >> -bits : (int64_t)((uint64_t)spread << bits)) + eps;
     return v < least ? least : v;
 }
 
-/* The kernels, by the bits of what is read and of what is made; n is at most 16384, so that 32 bits hold the sum, and of
- * bytes the sum of squares too. */
+/* The kernels, by the bits of input and result. n is at most 16384, so that 32 bits hold the sum, and for bytes also the
+ * sum of squares. */
 #define EDGERNN_NORMALIZE(name, to, make, store, from, load, wide)                                                     \
     EDGERNN_FN void name(to *y, const from *x, const int32_t *gain, const int64_t *plus, int bits, int64_t eps,        \
                          int64_t least, int point, int shift, int zero, size_t n) {                                    \

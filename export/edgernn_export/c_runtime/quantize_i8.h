@@ -1,6 +1,6 @@
-/* A vector of float32 to int8 with one scale: inv = 127 / max |x|, q = round(x * inv), half to even.
+/* Quantizes a vector of float32 to int8 with one scale: inv = 127 / max |x|, q = round(x * inv), half to even.
  *
- * The bytes are written as q + EDGERNN_Q_SHIFT, which is what the instruction set's dot product takes.
+ * It writes q + EDGERNN_Q_SHIFT, the form that the dot product of the instruction set takes.
  */
 #ifndef EDGERNN_QUANTIZE_I8_H
 #define EDGERNN_QUANTIZE_I8_H
@@ -8,9 +8,9 @@
 #include "dot_i8.h"
 #include "lanes.h"
 
-#define EDGERNN_SILENCE 1e-30f /* a vector below it is zeros: 127 / 1e-37 would be infinite */
+#define EDGERNN_SILENCE 1e-30f /* a vector of smaller numbers becomes zeros: 127 / 1e-37 would be infinite */
 
-/* The largest of sixteen, none of them negative. */
+/* The largest of sixteen numbers that are not negative. */
 EDGERNN_FN float f32_most(f32x16 a) {
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2)
 #if defined(EDGERNN_AVX512)
@@ -32,7 +32,7 @@ EDGERNN_FN float f32_most(f32x16 a) {
 #endif
 }
 
-/* Sixteen numbers of at most 127 to bytes. */
+/* Rounds sixteen numbers of magnitude at most 127 to bytes. */
 EDGERNN_FN void q_store(uint8_t *q, f32x16 x) {
 #if defined(EDGERNN_AVX512)
     const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x));
@@ -46,17 +46,17 @@ EDGERNN_FN void q_store(uint8_t *q, f32x16 x) {
     for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(four_round(x.val[k]));
     vst1q_s8((int8_t *)(void *)q, vcombine_s8(vqmovn_s16(vcombine_s16(h[0], h[1])), vqmovn_s16(vcombine_s16(h[2], h[3]))));
 #else
-    /* half to even without libm: a sum of this size has no room for a fraction, and no compiler may see through it */
+    /* half to even without libm: a sum of this size has no fraction; volatile keeps the compiler from removing it */
     for (int k = 0; k < EDGERNN_LANES; ++k) {
-        const int sane = x.at[k] > -127.5f && x.at[k] < 127.5f; /* infinity times zero is no number */
+        const int sane = x.at[k] > -127.5f && x.at[k] < 127.5f; /* infinity times zero is NaN */
         volatile float moved = (sane ? x.at[k] : 0.0f) + 12582912.0f;
         q[k] = (uint8_t)(int8_t)(moved - 12582912.0f);
     }
 #endif
 }
 
-/* Returns the scale, max |x| / 127; 0 for a vector of silence, whose bytes are zeros. q has room for n rounded up to
- * 16. */
+/* Returns the scale, max |x| / 127; 0 for a vector below EDGERNN_SILENCE, which becomes zeros. q holds n bytes, rounded
+ * up to a multiple of 16. */
 EDGERNN_FN float quantize_i8(uint8_t *q, const float *x, size_t n) {
     const f32x16 zero = f32_all(0);
     const size_t whole = n / EDGERNN_LANES * EDGERNN_LANES;

@@ -1,4 +1,4 @@
-/* Softmax and logarithm in integers: what edgernn/integer/softmax.py defines, where the bounds of every product are. */
+/* Softmax and logarithm in integers, as defined in edgernn/integer/softmax.py, which also has the bounds of products. */
 #ifndef EDGERNN_SOFTMAX_FIXED_H
 #define EDGERNN_SOFTMAX_FIXED_H
 
@@ -24,7 +24,7 @@ EDGERNN_FN int32_t logarithm_fixed(const int32_t *table, int32_t x) {
     return (whole << 24) + table[x >> 7] + (int32_t)halve_fixed((int64_t)(table[(x >> 7) + 1] - table[x >> 7]) * (x & 127), 7);
 }
 
-/* The kernels, by the bits of what is read and of what is made. The powers are computed twice, which needs no room. */
+/* The kernels, by the bits of input and result. Powers are computed twice, which saves memory. */
 #define EDGERNN_SOFTMAX(name, to, from, low, high)                                                                     \
     EDGERNN_FN void softmax_##name(to *y, const from *x, const int32_t *table, int32_t mantissa, int shift, int drop,  \
                                    int zero, size_t n) {                                                               \

@@ -1,4 +1,4 @@
-/* Two columns of sixteen weights of four bits, out of sixteen bytes: one column in the low halves, one in the high. */
+/* Unpacks sixteen bytes to two columns of sixteen weights of four bits: one from the low bits, one from the high. */
 #ifndef EDGERNN_UNPACK_I4_H
 #define EDGERNN_UNPACK_I4_H
 
@@ -10,7 +10,7 @@ typedef struct {
 
 #if defined(EDGERNN_AVX512)
 
-EDGERNN_FN f32_pair f32_of_i4(const uint8_t *p) { /* a table, of whose index only four bits count */
+EDGERNN_FN f32_pair f32_of_i4(const uint8_t *p) { /* a table lookup that uses the low four bits of the index */
     const __m512 known = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
     const __m512i each = _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128((const __m128i *)(const void *)p));
     f32_pair y;

@@ -1,4 +1,4 @@
-/* Operations that need all elements of a frame: softmax, logarithm, normalization. They use libm, an element at a time. */
+/* Operations on whole vectors: softmax, logarithm, normalization. They call libm for one element at a time. */
 #ifndef EDGERNN_WHOLE_F32_H
 #define EDGERNN_WHOLE_F32_H
 
@@ -17,8 +17,8 @@ EDGERNN_FN void log_f32(float *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; ++i) y[i] = logf(x[i]);
 }
 
-/* Element i is added in lane i % 16, in order, and then halves of the lanes are: edgernn.interpreters.numpy.SameOps has the
- * same sums, operation by operation. Lanes behind the last element, up to a whole block, are left out. */
+/* Sums element i in lane i % 16, then adds halves of the lanes: the same order as edgernn.interpreters.numpy.SameOps.
+ * Elements behind the last, up to a whole block, count as zeros. */
 EDGERNN_FN f32x16 block_f32(const float *x, size_t left) {
     float part[EDGERNN_LANES] = {0};
     if (left >= EDGERNN_LANES) return f32_load(x);
@@ -33,7 +33,7 @@ EDGERNN_FN float lanes_sum_f32(f32x16 sum) {
     return lane[0];
 }
 
-/* (x - mean) / sqrt(variance + eps) * gain + bias; gain and bias may be NULL. What y has is the caller's in whole blocks. */
+/* (x - mean) / sqrt(variance + eps) * gain + bias; gain and bias may be NULL. y holds whole blocks. */
 EDGERNN_FN void normalize_f32(float *y, const float *x, const float *gain, const float *bias, float eps, size_t n) {
     f32x16 sum = f32_all(0), squares = sum, mean, root;
     for (size_t i = 0; i < n; i += EDGERNN_LANES) sum = f32_add(sum, block_f32(x + i, n - i));

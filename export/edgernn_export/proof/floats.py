@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.device.runtimes import named
 from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.interpreters.numpy import Array, Stepper, random_frames
-from edgernn.interpreters.window import WindowReading
+from edgernn.interpreters.numpy import Stepper, random_frames
+from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
@@ -71,8 +72,8 @@ def prove_window(window: Window, program: Program) -> None:
         ParityError: an answer is further from float32 numpy than the tolerance of this precision on this runtime.
     """
     single = window.astype("float32")
-    reference, allowance = WindowReading(single, "float32"), _allowance(single.precision, program.backend)
-    exact = WindowReading(single, "float64", PerturbedOps())
+    reference, allowance = WindowStepper(single, "float32"), _allowance(single.precision, program.backend)
+    exact = WindowStepper(single, "float64", PerturbedOps())
     for steps in LENGTHS:
         frames = random_frames(single.inputs, single.vocabulary_size, steps, seed=steps)
         with np.errstate(all="ignore"):

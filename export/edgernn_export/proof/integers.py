@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.device.runtimes import named
 from edgernn.integer.fixedpoint import Integers
 from edgernn.integer.plan import IntegerPlan
 from edgernn.integer.reproducible import differing
 from edgernn.interpreters.integer import IntegerOps, IntegerStepper
-from edgernn.interpreters.numpy import Array, random_frames
+from edgernn.interpreters.numpy import random_frames
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.operation import Op, Ref
 
@@ -62,7 +63,7 @@ class PerturbedIntegers(IntegerOps):
         super().__init__(plan)
         self._random = np.random.default_rng(0)
         operations = {op.outputs[0]: op for op in plan.trace.operations}
-        self._whole = {ref: self._perturbed(operations[ref], form) for ref, form in self._whole.items()}
+        self._forms = {ref: self._perturbed(operations[ref], form) for ref, form in self._forms.items()}
 
     def _perturbed(self, op: Op, form: Callable[..., Any]) -> Callable[..., Any]:
         most, qparams = error_steps(op, self.plan), self.plan.quantization[op.outputs[0].name]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array, NumpyOps
+from edgernn.array import Array
+from edgernn.interpreters.numpy import NumpyOps
 from edgernn.model.tensor import Tensor
 
 DRAWS = 32

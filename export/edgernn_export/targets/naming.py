@@ -1,4 +1,4 @@
-"""What every target needs before it writes: which value gets which name in the artifact."""
+"""The graph that a target writes, with the name of each value in the artifact."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from edgernn.errors import UnsupportedError
 from edgernn.model.graph import OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
-from edgernn.model.trace import Trace, trace
+from edgernn.model.trace import Trace
 
 WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
 """The schemes that every target can express: those whose values are float."""
@@ -17,19 +17,19 @@ WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
 
 @dataclass(frozen=True)
 class NamedTrace:
-    """A graph, ready to be written in a format."""
+    """A graph in float32 and its trace, with the names of its values in the artifact."""
 
     graph: Graph
     trace: Trace
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What the artifact says of itself."""
+        """The manifest of the artifact."""
         return graph_manifest(self.graph)
 
     @property
     def manifest_json(self) -> str:
-        """The block of JSON that the artifact carries."""
+        """The manifest as the JSON that the artifact contains."""
         return dump_manifest(self.manifest)
 
     @property
@@ -44,17 +44,17 @@ class NamedTrace:
 
     @cached_property
     def names(self) -> Mapping[str, str]:
-        """Value of the trace -> its name in the artifact: an output takes its own name where it is made."""
-        made = {ref.name for op in self.trace.operations for ref in op.outputs}
+        """Value of the trace -> its name in the artifact; a value that is an output has the name of the output."""
+        results = {ref.name for op in self.trace.operations for ref in op.outputs}
         names = {ref.name: ref.name for ref in self.ins}
         for output, ref in self.outs.items():
-            if ref.name in made:
+            if ref.name in results:
                 names.setdefault(ref.name, output)
-        return {name: name for name in made} | names
+        return {name: name for name in results} | names
 
     @property
     def copies(self) -> Mapping[str, str]:
-        """Output -> name, for outputs that repeat another output or pass an input on."""
+        """Output -> the name that it copies, for outputs that equal another output or an input."""
         return {output: self.names[ref.name] for output, ref in self.outs.items() if self.names[ref.name] != output}
 
     @cached_property
@@ -62,28 +62,28 @@ class NamedTrace:
         return {tensor: name for name, tensor in self.graph.tensors.items()}
 
     def weight(self, tensor: Tensor, op: Op) -> str:
-        """The name of a weight: as in the `.rnn` file, or after the word that derives it."""
-        place = [arg for arg in op.args if isinstance(arg, Tensor)].index(tensor)
-        return self._weights.get(tensor, f"{op.layer}/{op.k}.{place}")
+        """The name of a weight: that in the `.rnn` file, or one made from the operation that derives it."""
+        position = [arg for arg in op.args if isinstance(arg, Tensor)].index(tensor)
+        return self._weights.get(tensor, f"{op.layer}/{op.k}.{position}")
 
 
-def plan(graph: Graph, schemes: Collection[str] = WEIGHTS) -> NamedTrace:
+def named_trace(graph: Graph, schemes: Collection[str] = WEIGHTS) -> NamedTrace:
     """Trace a graph in float32 and name its values.
 
     Args:
-        graph: what to write.
-        schemes: those of quantized weights and layers that the target can express.
+        graph: the graph to write.
+        schemes: the schemes of weights and layers that the target can express.
 
     Raises:
         UnsupportedError: a layer is quantized in another scheme.
     """
     single = graph.astype("float32")
-    manifest = [(layer.name, layer.scheme) for layer in single.layers]
-    manifest += [(name.split(".")[0], tensor.scheme) for name, tensor in single.tensors.items()]
-    for layer, scheme in manifest:
+    used = [(layer.name, layer.scheme) for layer in single.layers]
+    used += [(name.split(".")[0], tensor.scheme) for name, tensor in single.tensors.items()]
+    for layer, scheme in used:
         if scheme and scheme not in schemes:
             raise UnsupportedError(
                 f"layer '{layer}' is quantized as {scheme}, which this target cannot express; "
                 f"there are {', '.join(schemes)}, or leave the layer in float with keep="
             )
-    return NamedTrace(single, trace(single))
+    return NamedTrace(single, single.trace)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from edgernn.array import Array
 from edgernn.errors import ParityError, UnsupportedError
-from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.stability import amplified, check_finite

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import UnsupportedError
-from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 
 LARGEST = float(np.finfo(np.float32).max)

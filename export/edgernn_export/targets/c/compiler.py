@@ -1,4 +1,4 @@
-"""The C compiler: the system's own for this machine, the one in the package ziglang for every other."""
+"""The C compiler: the system's for this machine, that of the package ziglang for any other."""
 
 import os
 import shlex
@@ -20,7 +20,7 @@ SHOWN_LINES = 8
 
 @dataclass(frozen=True)
 class Compiler:
-    """A command that compiles C, with the options that say for which processor."""
+    """A command that compiles C, with the options for a processor."""
 
     command: tuple[str, ...]
     options: tuple[str, ...]
@@ -30,26 +30,26 @@ def for_this_machine(level: Level) -> Compiler:
     """$CC, else cc, gcc or clang on the path, else ziglang.
 
     Raises:
-        CompilerError: there is none.
+        CompilerError: none of them is installed.
     """
     if os.environ.get("CC"):
         return Compiler(tuple(shlex.split(os.environ["CC"])), level.options)
     for name in ("cc", "gcc", "clang"):
-        found = shutil.which(name)
-        if found:
-            return Compiler((found,), level.options)
+        path = shutil.which(name)
+        if path:
+            return Compiler((path,), level.options)
     if find_spec("ziglang"):
         return Compiler(_zig(), (f"-mcpu={level.zig}",))
-    raise CompilerError("there is no C compiler here (cc, gcc, clang): install one, or pip install 'edgernn[native]'")
+    raise CompilerError("no C compiler (cc, gcc, clang) is installed: install one, or pip install 'edgernn[native]'")
 
 
 def for_board(name: str, triple: str, cpu: str) -> Compiler:
-    """The compiler for another machine: zig has the headers and C libraries of them all.
+    """The compiler for another machine: zig has its headers and C library.
 
     Args:
-        name: of the board, for a message.
-        triple: the target as zig calls it, such as "aarch64-linux-gnu.2.36".
-        cpu: the processor as zig calls it, such as "cortex_a72".
+        name: the board's, for error messages.
+        triple: the target in zig's terms, such as "aarch64-linux-gnu.2.36".
+        cpu: the processor in zig's terms, such as "cortex_a72".
 
     Raises:
         CompilerError: ziglang is not installed.
@@ -63,13 +63,13 @@ def shared_library(source: str, compiler: Compiler) -> bytes:
     """Compile one source to a shared library; the same source and compiler give the same bytes.
 
     Raises:
-        CompilerError: the compiler cannot be run, or it fails; its first lines are shown.
+        CompilerError: the compiler cannot be run, or it fails; the message shows its first lines.
     """
     return _compiled({"model.c": source}, compiler, LIBRARY)
 
 
 def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
-    """Compile sources, by their names, to a program that keeps the names of its functions.
+    """Compile sources, by file name, to a program with symbols.
 
     Raises:
         CompilerError: as `shared_library`.
@@ -81,23 +81,23 @@ def _compiled(sources: Mapping[str, str], compiler: Compiler, kind: tuple[str, .
     with temporary.directory() as folder:
         for name, source in sources.items():
             (folder / name).write_text(source)
-        said = (*compiler.command, *OPTIONS, *kind, *compiler.options)
-        call = [*said, *(name for name in sources if name.endswith(".c")), "-o", "made", "-lm"]
-        around = os.environ | {"HOME": os.path.expanduser("~")}  # where zig keeps its work; a service has none set
+        command = (*compiler.command, *OPTIONS, *kind, *compiler.options)
+        call = [*command, *(name for name in sources if name.endswith(".c")), "-o", "output", "-lm"]
+        environment = os.environ | {"HOME": os.path.expanduser("~")}  # for the cache of zig; a service may have no HOME
         try:
-            done = child.run(call, folder, around)
+            done = child.run(call, folder, environment)
         except OSError as error:
             raise CompilerError(f"the compiler '{call[0]}' cannot be run: {error.strerror}; check $CC") from error
         if done.returncode:
-            raise CompilerError(f"{' '.join(said)} failed with code {done.returncode}:\n{_shortened(done.stderr)}")
-        return (folder / "made").read_bytes()
+            raise CompilerError(f"{' '.join(command)} failed with code {done.returncode}:\n{_shortened(done.stderr)}")
+        return (folder / "output").read_bytes()
 
 
-def _shortened(said: str) -> str:
+def _shortened(message: str) -> str:
     """The first lines that name an error, or else the first lines."""
-    lines = said.strip().splitlines()
-    named = [line for line in lines if "error" in line.lower()]
-    return "\n".join((named or lines)[:SHOWN_LINES])
+    lines = message.strip().splitlines()
+    errors = [line for line in lines if "error" in line.lower()]
+    return "\n".join((errors or lines)[:SHOWN_LINES])
 
 
 def _zig() -> tuple[str, ...]:

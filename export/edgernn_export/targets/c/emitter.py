@@ -1,141 +1,184 @@
-"""The page that both readings write on: statements of C, constants, and what each value is called there."""
+"""The emitter: it collects the statements and arrays of a step in C, and the C name of each value."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.interpreters.numpy import Array
 from edgernn.model.operation import Op, Ref
+from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
-from edgernn.model.trace import replay
-from edgernn_export.targets.c.casts import Bordered
+from edgernn_export.targets.c.casts import CastTrace
+from edgernn_export.targets.c.declarations import Constant
 from edgernn_export.targets.c.fusion import Group
-from edgernn_export.targets.c.identifiers import Names
+from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.layout import Layout
-from edgernn_export.targets.c.pack import Sparse, text
+from edgernn_export.targets.c.pack import SparseBlocks
 from edgernn_export.targets.naming import NamedTrace
 
-KINDS = {
-    "float32": "float",
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "int32": "int32_t",
-    "int64": "int64_t",
-    "uint16": "uint16_t",
-    "uint32": "uint32_t",
-}
 SCRATCH = {"float": "scratch", "int8_t": "scratch_i8", "int16_t": "scratch_i16"}
-"""What values are made of -> the array of the state that they lie in."""
+"""The C type of a value -> the field of the struct that holds such values during a step."""
 
 
-def kind(qparams: QuantizationParameters | None) -> str:
-    """What a value is made of in C: integers on its grid, or float."""
+def value_type(qparams: QuantizationParameters | None) -> str:
+    """The C type of a value's elements: an integer where the value has quantization parameters, else float."""
     return "float" if qparams is None else f"int{qparams.bits}_t"
 
 
 @dataclass
 class Emitter:
-    """What has been written of a step, and the word that is being said."""
+    """The C code of a step while it is being written.
 
-    plan: NamedTrace
-    step: Bordered
+    Attributes:
+        named: the graph and the names of its values.
+        step: the trace that is written.
+        layout: where each value is stored.
+        identifiers: gives C identifiers.
+        names: the C expression of each value, by the value's name; at first of the inputs and the states.
+        values: the values of the trace by name, for `replay`.
+        constants: the arrays of the source, by C identifier.
+        buffers: the fields of the struct that hold inputs rounded to int8 -> their bytes.
+        headers: the files of c_runtime that the code needs.
+        openings: statements that do not depend on any other, so they come first.
+        statements: (layer, statement), in order.
+        calls: how often the statements call each function.
+        op: the operation that is being written.
+    """
+
+    named: NamedTrace
+    step: CastTrace
     layout: Layout
-    spell: Names
-    names: dict[str, str]  # value -> its C name; inputs and states are given
+    identifiers: Identifiers
+    names: dict[str, str]
     values: dict[str, Ref]
-    constants: dict[str, str] = field(default_factory=dict)  # name -> definition
-    rounded: dict[str, int] = field(default_factory=dict)  # buffer of int8 in the state -> its bytes
-    kernels: set[str] = field(default_factory=set)
-    openings: list[str] = field(default_factory=list)  # what can be done before all else, side by side
-    statements: list[tuple[str, str]] = field(default_factory=list)  # (layer, statement)
+    constants: dict[str, Constant] = field(default_factory=dict)
+    buffers: dict[str, int] = field(default_factory=dict)
+    headers: set[str] = field(default_factory=set)
+    openings: list[str] = field(default_factory=list)
+    statements: list[tuple[str, str]] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
     op: Op = field(init=False)
 
     @property
     def quantization(self) -> Mapping[str, QuantizationParameters]:
-        """Of the values that are integers."""
+        """The quantization parameters of the values that are integers, by name."""
         return self.step.quantization
 
     @property
-    def floating(self) -> bool:
-        """Whether any value is float; a symbol is an integer of its own kind."""
+    def has_floats(self) -> bool:
+        """Whether any value is float; a symbol is an int32_t."""
         steps = self.step.trace
-        x = () if self.plan.graph.vocabulary_size else (steps.x,)
+        x = () if self.named.graph.vocabulary_size else (steps.x,)
         refs = (*x, *(state.before for state in steps.states), *steps.results)
-        made = (ref for op in steps.operations for ref in op.outputs)
-        return any(ref.name not in self.quantization for ref in (*refs, *made))
+        outputs = (ref for op in steps.operations for ref in op.outputs)
+        return any(ref.name not in self.quantization for ref in (*refs, *outputs))
 
-    def hear(self, op: Op) -> None:
-        """The word that comes next."""
-        self.op = op
-
-    def state(self, statement: str) -> None:
-        """Write one statement."""
+    def emit(self, statement: str) -> None:
+        """Append one statement."""
         self.statements.append((self.op.layer, statement))
 
-    def say(self, group: Group, reading: Any) -> None:
-        """Write the words of a group, a method of the reading for each."""
-        replay(group.operations, reading, self.values, self.hear)
+    def call(self, function: str, *arguments: object) -> str:
+        """The text of a call, which is counted."""
+        self.calls[function] += 1
+        return f"{function}({', '.join(map(str, arguments))})"
 
-    def loop(self, group: Group, reading: Any, head: str, store: Callable[[Ref], str]) -> None:
-        """Write the words of a group as the body of a loop, and what keeps the values that are read after it."""
-        before = len(self.statements)
-        self.say(group, reading)
-        lines = self.statements[before:]
-        self.statements[before:] = []
-        for ref in group.stored:
-            self.place(ref)
-        self.state(f"for ({head}) {{")
-        self.statements += [(layer, f"    {line}") for layer, line in lines]
-        for ref in group.stored:
-            self.state(f"    {store(ref)}")
-        self.state("}")
+    def copy(self, target: str, source: str, size: str) -> str:
+        """The statement that copies `size` bytes."""
+        return f"{self.call('memcpy', target, source, size)};"
 
-    def kind(self, ref: Ref) -> str:
-        """What a value is made of."""
-        return kind(self.quantization.get(ref.name))
+    def value_type(self, ref: Ref) -> str:
+        """The C type of a value's elements."""
+        return value_type(self.quantization.get(ref.name))
 
-    def place(self, made: Ref) -> Ref:
-        """Declare a value that the word makes, where the layout has room for it."""
-        self.declare(made, f"{SCRATCH[self.kind(made)]} + {self.layout.offsets[made.name]}")
-        return made
+    def place(self, ref: Ref) -> str:
+        """Declare a result of the operation at its place in the layout; its C name."""
+        return self.declare(ref, f"{SCRATCH[self.value_type(ref)]} + {self.layout.offsets[ref.name]}")
 
-    def parts(self, x: Ref, made: tuple[Ref, ...]) -> None:
-        """Declare the parts of a value that anyone reads."""
-        for ref in made:
+    def parts(self, x: Ref, parts: tuple[Ref, ...]) -> None:
+        """Declare the parts of a value that an operation uses."""
+        for ref in parts:
             if ref.name in self.step.trace.last_use:
                 self.declare(ref, f"{self.names[x.name]} + {self.layout.parts[ref.name][1]}", "const ")
 
-    def declare(self, made: Ref, where: str, const: str = "") -> None:
-        """Give a value its name."""
-        self.names[made.name] = self.spell("value", made.name)
-        self.state(f"{const}{self.kind(made)} *const {self.names[made.name]} = {where};")
+    def declare(self, ref: Ref, expression: str, const: str = "") -> str:
+        """Give a value a C name, which is returned."""
+        name = self.names[ref.name] = self.identifiers("value", ref.name)
+        self.emit(f"{const}{self.value_type(ref)} *const {name} = {expression};")
+        return name
 
-    def call(self, kernel: str, arguments: str, header: str) -> Ref:
-        """Make the word's one value with a kernel of c_runtime."""
-        self.kernels.add(header)
-        made = self.place(self.op.outputs[0])
-        self.state(f"{kernel}({self.names[made.name]}, {arguments});")
-        return made
+    def kernel(self, header: str, function: str, *arguments: object) -> Ref:
+        """Compute the operation's one result with a kernel of c_runtime."""
+        self.headers.add(header)
+        result = self.op.outputs[0]
+        name = self.place(result)
+        self.emit(f"{self.call(function, name, *arguments)};")
+        return result
 
     def constant(self, tensor: Tensor, packed: Array, role: str = "", suffix: str = "") -> str:
-        """Define an array that comes from a tensor of the word; its name."""
-        known = tensor in [arg for arg in self.op.args if isinstance(arg, Tensor)]
-        name = self.plan.weight(tensor, self.op) if known else f"{self.op.outputs[0].name}.{role}"
+        """Define an array that is made of a tensor of the operation; its C name."""
+        of_operation = tensor in [arg for arg in self.op.args if isinstance(arg, Tensor)]
+        name = self.named.weight(tensor, self.op) if of_operation else f"{self.op.outputs[0].name}.{role}"
         return self.array(f"{name}{suffix}", packed, f"{name}: {' x '.join(map(str, tensor.shape))}")
 
-    def sparse(self, weight: Tensor, few: Sparse) -> str:
-        """The arguments that say which blocks of a weight there are."""
-        parts = {"": few.kept, "_index": few.index, "_starts": few.starts, "_order": few.order}
-        return ", ".join(self.constant(weight, array, suffix=suffix) for suffix, array in parts.items())
+    def sparse(self, weight: Tensor, blocks: SparseBlocks) -> tuple[str, ...]:
+        """Define the arrays of a sparse weight; their C names, as kernels take them."""
+        parts = {"": blocks.blocks, "_index": blocks.index, "_starts": blocks.starts, "_order": blocks.order}
+        return tuple(self.constant(weight, array, suffix=suffix) for suffix, array in parts.items())
 
-    def array(self, name: str, packed: Array, about: str) -> str:
-        """Define an array; its name."""
-        spelt = self.spell("constant", name)
+    def array(self, name: str, packed: Array, comment: str, shifted: Array | None = None) -> str:
+        """Define an array; its C name. `shifted` is as in Constant."""
+        identifier = self.identifiers("constant", name)
         packed = packed if packed.size else np.zeros(1, packed.dtype)  # C has no empty arrays
-        made = KINDS[packed.dtype.name]
-        self.constants[spelt] = f"/* {about} */\nALIGNED static const {made} {spelt}[{packed.size}] = {text(packed)};"
-        return spelt
+        self.constants[identifier] = Constant(identifier, packed, comment, shifted)
+        return identifier
+
+
+class COps(MethodInterpreter):
+    """Writes operations as statements; a value is its Ref, whose C name is a pointer.
+
+    Elementwise operations of one group are the body of one loop over blocks of elements. Any other operation is a call
+    of a kernel.
+    """
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
+        self.lanes: dict[Ref, str] = {}  # value -> its variable in the loop that is being written
+
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Write one operation; its method reads it from `self.emitter.op`."""
+        self.emitter.op = op
+        return super().apply(op, args)
+
+    def write(self, group: Group) -> None:
+        """Write the operations of a group."""
+        emitter, start = self.emitter, len(self.emitter.statements)
+        replay(group.operations, self, emitter.values)
+        if not group.is_loop:
+            return
+        body = emitter.statements[start:]
+        emitter.statements[start:] = []
+        for ref in group.stored:
+            emitter.place(ref)
+        emitter.emit(f"for ({self.head(group)}) {{")
+        emitter.statements += [(layer, f"    {line}") for layer, line in body]
+        for ref in group.stored:
+            emitter.emit(f"    {self.store(ref)};")
+        emitter.emit("}")
+        self.lanes.clear()
+
+    def head(self, group: Group) -> str:
+        """The head of a group's loop."""
+        raise NotImplementedError
+
+    def store(self, ref: Ref) -> str:
+        """The call that stores a variable of the loop."""
+        raise NotImplementedError
+
+    def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
+        del sizes
+        self.emitter.parts(x, self.emitter.op.outputs)
+        return self.emitter.op.outputs

@@ -1,173 +1,178 @@
-"""Each word in float as a statement of C."""
+"""The operations in float as statements of C."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
-from edgernn_export.targets.c.emitter import Emitter
+from edgernn_export.targets.c.emitter import COps
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import (
     GROUP,
-    fewer,
-    number,
+    literal,
+    padded_vector,
     rows_by_column,
     rows_by_group,
     scales_by_group,
     side_by_side,
+    sparse_blocks,
     sums_i8,
-    vector,
 )
 
 KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "affine_w8"}
-"""How weights are kept -> the kernel that reads them; four bits and dynamic int8 have a method each."""
+"""The scheme of the weights -> the kernel; four bits and dynamic int8 have a method each."""
 
 
-class CFloatOps:
-    """Each word as a call of a kernel, or as a line of a loop over lanes; a value is its Ref, spelt as a pointer."""
+class CFloatOps(COps):
+    """The operations in float, in loops over blocks of LANES elements."""
 
-    def __init__(self, page: Emitter) -> None:
-        self.page = page
-        self._lanes: dict[Ref, str] = {}  # value -> its name in the loop that is open
+    def head(self, group: Group) -> str:
+        return f"size_t i = 0; i < {padded(group.width)}; i += {LANES}"
 
-    def say(self, group: Group) -> None:
-        """Write the words of a group."""
-        if not group.looped:
-            self.page.say(group, self)
-            return
-        head = f"size_t i = 0; i < {padded(group.width)}; i += {LANES}"
-        self.page.loop(group, self, head, lambda ref: f"f32_store({self._name(ref)} + i, {self._lanes[ref]});")
-        self._lanes.clear()
+    def store(self, ref: Ref) -> str:
+        return self._call("f32_store", f"{self._name(ref)} + i", self.lanes[ref])
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
-        say = {DYNAMIC: self._affine_i8, FOUR_BITS: self._affine_w4}.get(weight.scheme, self._affine_float)
-        return say(weight, x, bias)
+        methods: dict[str, Callable[[Tensor, Ref, Tensor | None], Ref]] = {
+            DYNAMIC: self._affine_i8,
+            FOUR_BITS: self._affine_w4,
+        }
+        return methods.get(weight.scheme, self._affine_float)(weight, x, bias)
 
     def _affine_float(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
-        """float32 arithmetic, however the weights are kept."""
+        """In float32, with weights of float32, float16 or int8."""
         rows, inputs = weight.shape
         b = "NULL" if bias is None else self._vector(bias)
         packed = rows_by_column(weight.stored if weight.scheme else weight.dense(np.float32))
-        few = fewer(weight)
+        sparse = sparse_blocks(weight)
         blocks = padded(rows) // LANES
-        if few is not None:
-            arguments = f"{self.page.sparse(weight, few)}, {b}, {self._name(x)}, {blocks}"
-            return self.page.call("affine_f32_sparse", arguments, "affine_float")
-        beside = side_by_side(packed)
-        w = self.page.constant(weight, beside.view(np.uint16) if beside.dtype == np.float16 else beside)
-        scale = "NULL" if weight.scale is None else self.page.constant(weight, vector(weight.scale), suffix="_scale")
-        arguments = f"{w}, {scale}, {b}, {self._name(x)}, {blocks}, {inputs}"
-        return self.page.call(KERNELS[weight.scheme], arguments, "affine_float")
+        if sparse is not None:
+            arrays = self.emitter.sparse(weight, sparse)
+            return self.emitter.kernel("affine_float", "affine_f32_sparse", *arrays, b, self._name(x), blocks)
+        dense = side_by_side(packed)
+        w = self.emitter.constant(weight, dense.view(np.uint16) if dense.dtype == np.float16 else dense)
+        scale = "NULL" if weight.scale is None else self._scale(weight, padded_vector(weight.scale))
+        kernel = KERNELS[weight.scheme]
+        return self.emitter.kernel("affine_float", kernel, w, scale, b, self._name(x), blocks, inputs)
 
     def _affine_w4(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
-        """As it is kept: two inputs in a byte, so a column of bytes is two of the matrix."""
+        """With two weights of four bits in a byte: a column of bytes holds two columns of the matrix."""
         assert weight.scale is not None
         rows, inputs = weight.shape
-        w = self.page.constant(weight, side_by_side(rows_by_column(weight.stored)))
-        scale = self.page.constant(weight, scales_by_group(weight.scale), suffix="_scale")
+        w = self.emitter.constant(weight, side_by_side(rows_by_column(weight.stored)))
+        scale = self._scale(weight, scales_by_group(weight.scale))
         b = "NULL" if bias is None else self._vector(bias)
         group = inputs if weight.scale.ndim == 1 else SHARED
-        arguments = f"{w}, {scale}, {b}, {self._name(x)}, {padded(rows) // LANES}, {inputs}, {group}"
-        return self.page.call("affine_w4", arguments, "affine_w4")
+        shape = padded(rows) // LANES, inputs, group
+        return self.emitter.kernel("affine_w4", "affine_w4", w, scale, b, self._name(x), *shape)
 
     def _affine_i8(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
-        """The input is rounded once, however many affines read it."""
+        """With an input that is rounded once, however many affines read it."""
         assert weight.scale is not None
         rows, inputs = weight.shape
-        q, step = self.page.spell("buffer", f"q.{x.name}"), self.page.spell("step", f"q.{x.name}.step")
-        if q not in self.page.rounded:
-            self.page.rounded[q] = padded(inputs)
-            self.page.kernels.add("quantize_i8")
-            line = f"const float {step} = quantize_i8(state->{q}, {self._name(x)}, {inputs});"
-            if x in self.page.plan.ins:
-                self.page.openings.append(line)
-            else:
-                self.page.state(line)
+        q, step = self._quantized(x, inputs)
         packed = rows_by_group(weight.stored)
-        few = fewer(weight)
-        scale = self.page.constant(weight, vector(weight.scale), suffix="_scale")
-        sums = self.page.constant(weight, sums_i8(weight.stored), suffix="_sums")
+        sparse = sparse_blocks(weight)
+        scale = self._scale(weight, padded_vector(weight.scale))
+        sums = self.emitter.constant(weight, sums_i8(weight.stored), suffix="_sums")
         b = "NULL" if bias is None else self._vector(bias)
-        rounded = f"{scale}, {b}, {sums}, state->{q}, {step}, {padded(rows) // LANES}"
-        if few is not None:
-            return self.page.call("affine_i8_sparse", f"{self.page.sparse(weight, few)}, {rounded}", "affine_i8")
-        w = self.page.constant(weight, side_by_side(packed))
-        return self.page.call("affine_i8", f"{w}, {rounded}, {-(-inputs // GROUP)}", "affine_i8")
+        arguments = scale, b, sums, f"state->{q}", step, padded(rows) // LANES
+        if sparse is not None:
+            arrays = self.emitter.sparse(weight, sparse)
+            return self.emitter.kernel("affine_i8", "affine_i8_sparse", *arrays, *arguments)
+        w = self.emitter.constant(weight, side_by_side(packed))
+        return self.emitter.kernel("affine_i8", "affine_i8", w, *arguments, -(-inputs // GROUP))
+
+    def _quantized(self, x: Ref, inputs: int) -> tuple[str, str]:
+        """The C names of an input that is rounded to int8, and of its scale."""
+        emitter = self.emitter
+        q, step = emitter.identifiers("buffer", f"q.{x.name}"), emitter.identifiers("step", f"q.{x.name}.step")
+        if q not in emitter.buffers:
+            emitter.buffers[q] = padded(inputs)
+            emitter.headers.add("quantize_i8")
+            line = f"const float {step} = {self._call('quantize_i8', f'state->{q}', self._name(x), inputs)};"
+            if x in emitter.named.ins:
+                emitter.openings.append(line)
+            else:
+                emitter.emit(line)
+        return q, step
 
     def add(self, a: Ref, b: Ref) -> Ref:
-        return self._lane(f"f32_add({self._load(a)}, {self._load(b)})")
+        return self._lane("f32_add", self._load(a), self._load(b))
 
     def subtract(self, a: Ref, b: Ref) -> Ref:
-        return self._lane(f"f32_sub({self._load(a)}, {self._load(b)})")
+        return self._lane("f32_sub", self._load(a), self._load(b))
 
     def multiply(self, a: Ref, b: Ref) -> Ref:
-        return self._lane(f"f32_mul({self._load(a)}, {self._load(b)})")
+        return self._lane("f32_mul", self._load(a), self._load(b))
 
     def scale(self, x: Ref, by: Tensor | float, plus: Tensor | float = 0.0) -> Ref:
-        each = [
-            f"f32_load({self._vector(part, role)} + i)" if isinstance(part, Tensor) else f"f32_all({number(part)})"
+        factor, offset = (
+            self._call("f32_load", f"{self._vector(part, role)} + i")
+            if isinstance(part, Tensor)
+            else self._call("f32_all", literal(part))
             for part, role in ((by, "by"), (plus, "plus"))
-        ]
-        return self._lane(f"f32_add(f32_mul({self._load(x)}, {each[0]}), {each[1]})")
+        )
+        return self._lane("f32_add", self._call("f32_mul", self._load(x), factor), offset)
 
     def sigmoid(self, x: Ref) -> Ref:
-        self.page.kernels.add("squash_f32")
-        return self._lane(f"f32_sigmoid({self._load(x)})")
+        self.emitter.headers.add("squash_f32")
+        return self._lane("f32_sigmoid", self._load(x))
 
     def tanh(self, x: Ref) -> Ref:
-        self.page.kernels.add("squash_f32")
-        return self._lane(f"f32_tanh({self._load(x)})")
+        self.emitter.headers.add("squash_f32")
+        return self._lane("f32_tanh", self._load(x))
 
     def relu(self, x: Ref) -> Ref:
-        return self._lane(f"f32_max(f32_all(0), {self._load(x)})")
+        return self._lane("f32_max", self._call("f32_all", 0), self._load(x))
 
     def softmax(self, x: Ref) -> Ref:
-        return self.page.call("softmax_f32", f"{self._name(x)}, {x.width}", "whole_f32")
+        return self.emitter.kernel("whole_f32", "softmax_f32", self._name(x), x.width)
 
     def log(self, x: Ref) -> Ref:
-        return self.page.call("log_f32", f"{self._name(x)}, {x.width}", "whole_f32")
-
-    def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
-        del sizes
-        self.page.parts(x, self.page.op.outputs)
-        return self.page.op.outputs
+        return self.emitter.kernel("whole_f32", "log_f32", self._name(x), x.width)
 
     def concat(self, *xs: Ref) -> Ref:
-        made = self.page.place(self.page.op.outputs[0])
-        at = 0
+        result = self.emitter.op.outputs[0]
+        name, at = self.emitter.place(result), 0
         for x in xs:
-            self.page.state(f"memcpy({self._name(made)} + {at}, {self._name(x)}, {x.width} * sizeof(float));")
+            self.emitter.emit(self.emitter.copy(f"{name} + {at}", self._name(x), f"{x.width} * sizeof(float)"))
             at += x.width
-        return made
+        return result
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         width = table.shape[1]
-        name = self.page.constant(table, table.dense(np.float32).reshape(-1), suffix="_table")
-        made = self.page.place(self.page.op.outputs[0])
-        source = f"{name} + {width} * (size_t){self._name(index)}[0]"
-        self.page.state(f"memcpy({self._name(made)}, {source}, {width} * sizeof(float));")
-        return made
+        rows = self.emitter.constant(table, table.dense(np.float32).reshape(-1), suffix="_table")
+        result = self.emitter.op.outputs[0]
+        name, row = self.emitter.place(result), f"{rows} + {width} * (size_t){self._name(index)}[0]"
+        self.emitter.emit(self.emitter.copy(name, row, f"{width} * sizeof(float)"))
+        return result
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
-        extra = ["NULL" if part is None else self._vector(part) for part in (gain, bias)]
-        arguments = f"{self._name(x)}, {', '.join(extra)}, {number(eps)}, {x.width}"
-        return self.page.call("normalize_f32", arguments, "whole_f32")
+        vectors = ["NULL" if part is None else self._vector(part) for part in (gain, bias)]
+        return self.emitter.kernel("whole_f32", "normalize_f32", self._name(x), *vectors, literal(eps), x.width)
 
-    def _lane(self, expression: str) -> Ref:
-        """A value of the loop that is open, sixteen elements at a time."""
-        self.page.kernels.add("lanes")
-        (made,) = self.page.op.outputs
-        self._lanes[made] = self.page.spell("lanes", f"{made.name}.i")
-        self.page.state(f"const f32x16 {self._lanes[made]} = {expression};")
-        return made
+    def _lane(self, function: str, *arguments: str) -> Ref:
+        """A variable of the loop: LANES elements of the operation's result."""
+        self.emitter.headers.add("lanes")
+        (result,) = self.emitter.op.outputs
+        self.lanes[result] = self.emitter.identifiers("lanes", f"{result.name}.i")
+        self.emitter.emit(f"const f32x16 {self.lanes[result]} = {self._call(function, *arguments)};")
+        return result
 
     def _load(self, ref: Ref) -> str:
-        return self._lanes.get(ref) or f"f32_load({self._name(ref)} + i)"
+        return self.lanes.get(ref) or self._call("f32_load", f"{self._name(ref)} + i")
+
+    def _call(self, function: str, *arguments: object) -> str:
+        return self.emitter.call(function, *arguments)
 
     def _name(self, ref: Ref) -> str:
-        return self.page.names[ref.name]
+        return self.emitter.names[ref.name]
 
     def _vector(self, tensor: Tensor, role: str = "") -> str:
-        return self.page.constant(tensor, vector(tensor.dense(np.float32)), role)
+        return self.emitter.constant(tensor, padded_vector(tensor.dense(np.float32)), role)
+
+    def _scale(self, weight: Tensor, packed: np.ndarray) -> str:
+        return self.emitter.constant(weight, packed, suffix="_scale")

@@ -1,4 +1,4 @@
-"""Words that run as one: elementwise words of one width share a loop, and their values stay in registers."""
+"""Fusion: elementwise operations of one width share a loop, and their values stay in registers."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -6,77 +6,83 @@ from dataclasses import dataclass, replace
 from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace, without_unused
 
-ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "moved")
-SPREAD = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")  # all whose arguments are values
+ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "requantize")
+SPLITTABLE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")
+"""The elementwise operations whose arguments are all values."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """One word, or elementwise words of one width in the order in which they run."""
+    """One operation, or elementwise operations of one width in their order."""
 
     operations: tuple[Op, ...]
-    stored: tuple[Ref, ...]  # the values that something after it needs
+    stored: tuple[Ref, ...]  # the values that a later operation or the caller needs
 
     @property
-    def looped(self) -> bool:
-        """Whether it is a loop over blocks of lanes."""
+    def is_loop(self) -> bool:
+        """Whether it is written as a loop over blocks of elements."""
         return self.operations[0].name in ELEMENTWISE
 
     @property
     def width(self) -> int:
-        """Of each value in a loop."""
+        """The width of each value in a loop."""
         return self.operations[0].widths[0]
 
 
-def grouped(steps: Trace) -> tuple[Group, ...]:
-    """The words of a trace in groups; a split of something older does not end a loop."""
+def fuse(steps: Trace) -> tuple[Group, ...]:
+    """The operations of a trace in groups; a split of an earlier value does not end a loop."""
     runs: list[list[Op]] = []
     for op in steps.operations:
-        open_loop = runs[-1] if runs and runs[-1][0].name in ELEMENTWISE else []
-        if open_loop and op.name in ELEMENTWISE and _alike(op, open_loop[0]):
-            open_loop.append(op)
-        elif open_loop and op.name == "split" and not _made_by(open_loop) & set(op.inputs):
+        loop = runs[-1] if runs and runs[-1][0].name in ELEMENTWISE else []
+        if loop and op.name in ELEMENTWISE and _alike(op, loop[0]):
+            loop.append(op)
+        elif loop and op.name == "split" and not _outputs(loop) & set(op.inputs):
             runs.insert(len(runs) - 1, [op])
         else:
             runs.append([op])
     return tuple(Group(tuple(run), _stored(run, steps)) for run in runs)
 
 
-def spread(steps: Trace, whole: Collection[str] = ()) -> Trace:
-    """The trace with elementwise words that only a split reads said of the parts: not split(a + b) but parts added.
+def hoist_splits(steps: Trace, fixed: Collection[str] = ()) -> Trace:
+    """The trace with splits moved before elementwise operations: split(a + b) becomes the sums of the parts.
 
-    So the gates of an LSTM, which are added in one piece, join the loop that uses them. Values that are `whole`, by
-    name, stay as they are: their grid has been laid for the whole.
+    So the gates of an LSTM, which are added in one piece, join the loop that uses them. Only results that nothing but
+    the split reads are taken apart.
+
+    Args:
+        steps: the trace.
+        fixed: the names of values to leave as they are, such as integers: their quantization parameters are those of
+            the whole value.
     """
     operations = list(steps.operations)
     for cut in [op for op in steps.operations if op.name == "split"]:
-        maker = next((op for op in operations if cut.inputs[0] in op.outputs), None)
-        if maker is None or maker.name not in SPREAD or not _only_read_by(cut, cut.inputs[0], operations, steps):
+        source = next((op for op in operations if cut.inputs[0] in op.outputs), None)
+        if source is None or source.name not in SPLITTABLE or not _only_reader(cut, cut.inputs[0], operations, steps):
             continue
-        if any(ref.name in whole for op in (maker, cut) for ref in op.outputs):
+        if any(ref.name in fixed for op in (source, cut) for ref in op.outputs):
             continue
-        said = _said_of_parts(maker, cut, operations)
+        parts = _on_parts(source, cut, operations)
         at = operations.index(cut)
-        operations[at : at + 1] = said
-        operations.remove(maker)
+        operations[at : at + 1] = parts
+        operations.remove(source)
     return without_unused(replace(steps, operations=tuple(operations)))
 
 
-def _said_of_parts(maker: Op, cut: Op, operations: Sequence[Op]) -> list[Op]:
-    """A split of each value that the maker reads, then the maker's word for each part, under the part's old name."""
+def _on_parts(source: Op, cut: Op, operations: Sequence[Op]) -> list[Op]:
+    """A split of each input of `source`, then the operation on each part; its result keeps the name of the part."""
     free = max(op.k + len(op.widths) for op in operations if op.layer == cut.layer)
-    sources = dict.fromkeys(maker.inputs)
+    inputs = dict.fromkeys(source.inputs)
     splits = {
-        ref: replace(cut, k=free + i * len(cut.widths), args=(ref, *cut.args[1:])) for i, ref in enumerate(sources)
+        ref: replace(cut, k=free + i * len(cut.widths), args=(ref, *cut.args[1:])) for i, ref in enumerate(inputs)
     }
     parts = [
-        Op(cut.layer, cut.k + i, maker.name, tuple(splits[ref].outputs[i] for ref in maker.inputs), (width,))
+        Op(cut.layer, cut.k + i, source.name, tuple(splits[ref].outputs[i] for ref in source.inputs), (width,))
         for i, width in enumerate(cut.widths)
     ]
     return [*splits.values(), *parts]
 
 
-def _only_read_by(reader: Op, ref: Ref, operations: Sequence[Op], steps: Trace) -> bool:
+def _only_reader(reader: Op, ref: Ref, operations: Sequence[Op], steps: Trace) -> bool:
     return ref not in steps.results and all(op is reader for op in operations if ref in op.inputs)
 
 
@@ -85,10 +91,10 @@ def _alike(a: Op, b: Op) -> bool:
 
 
 def _stored(run: Sequence[Op], steps: Trace) -> tuple[Ref, ...]:
-    """What the run makes and a later word or the caller needs."""
+    """The results of a run that a later operation or the caller needs."""
     end = steps.operations.index(run[-1])
     return tuple(ref for op in run for ref in op.outputs if steps.last_use.get(ref.name, -1) > end)
 
 
-def _made_by(operations: Sequence[Op]) -> set[Ref]:
+def _outputs(operations: Sequence[Op]) -> set[Ref]:
     return {ref for op in operations for ref in op.outputs}

@@ -1,4 +1,4 @@
-"""Instructions of a step in C, counted by callgrind: the same on every run, so that a shared machine can judge them."""
+"""Instructions of a step in C, counted by callgrind: equal in every run, even on a busy machine."""
 
 import re
 import shutil
@@ -15,36 +15,36 @@ from edgernn_export.targets.c.compiler import Compiler, executable, for_this_mac
 from edgernn_export.targets.c.target import render, template
 from edgernn_export.targets.destination import Destination
 
-LEVEL = "x86-64-v3"  # callgrind knows no instruction of later ones
+LEVEL = "x86-64-v3"  # callgrind does not know the instructions of later levels
 STEPS = 50
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a step of a graph came to.
+    """The instructions of a step.
 
     Attributes:
-        instructions: of one step, on the average.
-        made_by: the first line of what the compiler says of its version; another one makes another program.
+        instructions: mean over STEPS steps.
+        compiler: the first line of its version; another compiler makes another program.
     """
 
     instructions: float
-    made_by: str
+    compiler: str
 
 
 def count(graph: Graph) -> Count:
-    """Compile the step of a graph for LEVEL, and count.
+    """Compile the step of a graph for LEVEL, and count its instructions.
 
     Raises:
-        UnsupportedError: valgrind is not here, or this machine runs no such code.
-        CompilerError: there is no compiler, or it fails.
+        UnsupportedError: valgrind is not installed, or this machine cannot run LEVEL.
+        CompilerError: no compiler is installed, or it fails.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
-        raise UnsupportedError("instructions are counted by valgrind, which is not here: install it")
-    lacks = isa.missing(LEVEL)
-    if lacks:
-        raise UnsupportedError(f"instructions are counted on {LEVEL}, which needs {lacks}")
+        raise UnsupportedError("instructions are counted by valgrind, which is not installed: install it")
+    missing = isa.missing(LEVEL)
+    if missing:
+        raise UnsupportedError(f"instructions are counted on {LEVEL}, which needs {missing}")
     compiler = for_this_machine(isa.level(LEVEL))
     sources = {name: data.decode() for name, data in render(graph, "model", Destination(NATIVE)).items()}
     sources["count.c"] = template("count.c", {"steps": STEPS, "drawn": _drawn(graph)})
@@ -67,10 +67,11 @@ def _counted(program: bytes, valgrind: str) -> int:
         tool = ["--tool=callgrind", "--toggle-collect=model_advance", "--callgrind-out-file=out"]
         call = [valgrind, "-q", *tool, "./count"]
         done = child.run(call, folder)
-        found = folder / "out"
-        total = re.search(r"^(?:summary|totals): (\d+)", found.read_text(), re.MULTILINE) if found.exists() else None
+        report = folder / "out"
+        text = report.read_text() if report.exists() else ""
+        total = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
     if done.returncode or total is None:
-        raise UnsupportedError(f"callgrind could not count (code {done.returncode}): {done.stderr.strip()[-400:]}")
+        raise UnsupportedError(f"callgrind failed (code {done.returncode}): {done.stderr.strip()[-400:]}")
     return int(total[1])
 
 
@@ -80,5 +81,5 @@ def _version(compiler: Compiler) -> str:
         done = child.run(call)
         done.check_returncode()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise CompilerError(f"the compiler '{call[0]}' does not say its version: {error}; check $CC") from error
+        raise CompilerError(f"the compiler '{call[0]}' did not print its version: {error}; check $CC") from error
     return done.stdout.splitlines()[0].strip()

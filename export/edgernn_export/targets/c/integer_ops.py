@@ -1,6 +1,6 @@
-"""Each word in integers as a statement of C: the constants of edgernn.integer.forms, written down."""
+"""The operations in integers as statements of C: they write down the constants of edgernn.integer.forms."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,208 +13,206 @@ from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
-from edgernn_export.targets.c.emitter import Emitter
+from edgernn_export.targets.c.emitter import COps, Emitter
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
-from edgernn_export.targets.c.pack import GROUP, fewer, less_i8, number, rows_by_group, side_by_side
+from edgernn_export.targets.c.pack import GROUP, literal, rows_by_group, shifted_bias_i8, side_by_side, sparse_blocks
 
-ARRAYS: Mapping[int, Any] = {8: np.int8, 16: np.int16}
-"""Bits -> what an array of such integers is made of."""
+DTYPES: Mapping[int, Any] = {8: np.int8, 16: np.int16}
+"""Bits -> the dtype of an array of such integers."""
 
 HEADERS = {"normalize": "normalize_fixed", "softmax": "softmax_fixed", "log": "softmax_fixed"}
-"""A word that takes a whole vector -> the file of c_runtime that has its kernels."""
+"""An operation on a whole vector -> the file of c_runtime that has its kernels."""
 
-ROOM = 4  # entries behind a table, since vectors read more bytes than they need
+TABLE_PADDING = 4  # entries behind a table: vector instructions load more bytes than they use
 
 
-class CIntegerOps:
-    """Each word as a call of a kernel, or as a line of a loop; a value is its Ref, spelt as a pointer."""
+class CIntegerOps(COps):
+    """The operations in integers, in loops over blocks of EDGERNN_AT_ONCE elements.
 
-    def __init__(self, page: Emitter, forms: Mapping[Ref, Callable[..., Any]]) -> None:
-        self.page = page
-        self._forms = forms  # the first value that a word makes -> its integer form
-        self._open: dict[Ref, str] = {}  # value -> its name in the loop that is open
-        self._tables: dict[bytes, str] = {}
+    Args:
+        emitter: collects the code.
+        forms: the first result of an operation -> its integer form.
+    """
 
-    def say(self, group: Group) -> None:
-        """Write the words of a group."""
-        if not group.looped:
-            self.page.say(group, self)
-            return
-        head = f"size_t i = 0; i < {group.width}; i += EDGERNN_AT_ONCE"
-        self.page.loop(group, self, head, self._store)
-        self._open.clear()
+    def __init__(self, emitter: Emitter, forms: Mapping[Ref, Callable[..., Any]]) -> None:
+        super().__init__(emitter)
+        self._forms = forms
+        self._tables: dict[bytes, str] = {}  # the entries of a table -> its C name
 
-    def _store(self, ref: Ref) -> str:
-        return f"q_store_i{self.page.quantization[ref.name].bits}({self.page.names[ref.name]} + i, {self._open[ref]});"
+    def head(self, group: Group) -> str:
+        return f"size_t i = 0; i < {group.width}; i += EDGERNN_AT_ONCE"
+
+    def store(self, ref: Ref) -> str:
+        return self._call(f"q_store_i{self._qparams(ref).bits}", f"{self._name(ref)} + i", self.lanes[ref])
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         del bias
-        page, form, made = self.page, self._form(Affine), self.page.op.outputs[0]
+        emitter, form, result = self.emitter, self._form(Affine), self.emitter.op.outputs[0]
         rows, inputs = weight.shape
-        few = fewer(weight)
-        about = f"{made.name}: {rows}, of each row"
-        added = page.array(f"{made.name}.bias", _padded(form.bias, np.int32), about)
-        if page.quantization[x.name].bits == 8:
-            plain = page.constants[added]
-            page.array(f"{made.name}.bias", less_i8(form.weight, form.bias), about)
-            page.constants[added] = f"#if EDGERNN_Q_SHIFT\n{page.constants[added]}\n#else\n{plain}\n#endif"
-        mantissa = page.array(f"{made.name}.mantissa", _padded(form.mantissa, np.int32), about)
-        shift = page.array(f"{made.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), about)
-        kernel = f"affine_i{page.quantization[x.name].bits}_to_i{form.to.bits}"
-        initial_state = f"{added}, {mantissa}, {shift}, {form.to.zero}, {page.names[x.name]}, {padded(rows) // LANES}"
-        if few is not None:
-            return page.call(f"{kernel}_sparse", f"{page.sparse(weight, few)}, {initial_state}", "affine_fixed")
-        w = page.constant(weight, side_by_side(rows_by_group(weight.stored)))
-        return page.call(kernel, f"{w}, {initial_state}, {-(-inputs // GROUP)}", "affine_fixed")
+        sparse = sparse_blocks(weight)
+        comment = f"{result.name}: {rows}, of each row"
+        shifted = shifted_bias_i8(form.weight, form.bias) if self._qparams(x).bits == 8 else None
+        added = emitter.array(f"{result.name}.bias", _padded(form.bias, np.int32), comment, shifted)
+        mantissa = emitter.array(f"{result.name}.mantissa", _padded(form.mantissa, np.int32), comment)
+        shift = emitter.array(f"{result.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), comment)
+        kernel = f"affine_i{self._qparams(x).bits}_to_i{form.to.bits}"
+        arguments = added, mantissa, shift, form.to.zero, self._name(x), padded(rows) // LANES
+        if sparse is not None:
+            return emitter.kernel("affine_fixed", f"{kernel}_sparse", *emitter.sparse(weight, sparse), *arguments)
+        w = emitter.constant(weight, side_by_side(rows_by_group(weight.stored)))
+        return emitter.kernel("affine_fixed", kernel, w, *arguments, -(-inputs // GROUP))
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)
-        sides = f"{self._centred(a, form.a)}, {form.by_a}, {self._centred(b, form.b)}, {form.by_b}"
-        return self._line(f"rescale_sum({sides}, {form.shift})", form.to)
+        terms = self._centred(a, form.a), form.by_a, self._centred(b, form.b), form.by_b
+        return self._saturated(self._call("rescale_sum", *terms, form.shift), form.to)
 
     subtract = add
 
     def multiply(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Product)
-        product = f"q_mul({self._centred(a, form.a)}, {self._centred(b, form.b)})"
-        return self._line(f"rescale({product}, {form.mantissa}, {form.shift})", form.to)
+        product = self._call("q_mul", self._centred(a, form.a), self._centred(b, form.b))
+        return self._saturated(self._call("rescale", product, form.mantissa, form.shift), form.to)
 
     def scale(self, x: Ref, by: Tensor | float, plus: Tensor | float = 0.0) -> Ref:
         del by, plus
         form = self._form(Scaled)
         factors, offsets = self._each(form.by, form.plus)
-        return self._line(
-            f"rescale_plus({self._centred(x, form.x)}, {factors} + i, {offsets} + i, {form.shift})", form.to
-        )
+        pointers = f"{factors} + i", f"{offsets} + i"
+        return self._saturated(self._call("rescale_plus", self._centred(x, form.x), *pointers, form.shift), form.to)
 
     def relu(self, x: Ref) -> Ref:
         form = self._form(Requantized)
-        positive = f"q_positive({self._centred(x, form.x)})"
-        return self._line(f"rescale({positive}, {form.mantissa}, {form.shift})", form.to)
+        positive = self._call("q_positive", self._centred(x, form.x))
+        return self._saturated(self._call("rescale", positive, form.mantissa, form.shift), form.to)
 
     def sigmoid(self, x: Ref) -> Ref:
         form = self._form(Table, Curve)
         if isinstance(form, Table):
-            to = self.page.quantization[self.page.op.outputs[0].name]
-            entries = np.pad(form.entries, (0, ROOM)).astype(ARRAYS[to.bits])
-            table = self._table(entries, "an entry for each integer that may arrive")
-            return self._value(f"q_table_i{to.bits}({table}, q_plus({self._load(x)}, {-form.lowest}))")
+            to = self._qparams(self.emitter.op.outputs[0])
+            entries = np.pad(form.entries, (0, TABLE_PADDING)).astype(DTYPES[to.bits])
+            table = self._table(entries, "one entry for each integer of the input")
+            index = self._call("q_plus", self._load(x), -form.lowest)
+            return self._variable(self._call(f"q_table_i{to.bits}", table, index))
         table = self._table(tanh_table().astype(np.uint16), "tanh from 0 to 8, in steps of 1/32768")
-        curve = f"tanh_fixed({table}, rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift}))"
-        curve = f"q_plus({curve}, {form.plus})" if form.plus else curve
-        return self._line(f"q_drop({curve}, {form.drop})" if form.drop else curve, form.to)
+        position = self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift)
+        curve = self._call("tanh_fixed", table, position)
+        curve = self._call("q_plus", curve, form.plus) if form.plus else curve
+        return self._saturated(self._call("q_drop", curve, form.drop) if form.drop else curve, form.to)
 
     tanh = sigmoid
 
-    def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
-        del sizes
-        self.page.parts(x, self.page.op.outputs)
-        return self.page.op.outputs
-
-    def moved(self, x: Ref) -> Ref:
-        """A value on another grid."""
-        to = self.page.quantization[self.page.op.outputs[0].name]
-        form = integer_forms.requantized(self.page.quantization[x.name], to)
-        return self._line(f"rescale({self._centred(x, form.x)}, {form.mantissa}, {form.shift})", to)
+    def requantize(self, x: Ref) -> Ref:
+        """Integers with other quantization parameters."""
+        to = self._qparams(self.emitter.op.outputs[0])
+        form = integer_forms.requantized(self._qparams(x), to)
+        return self._saturated(self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift), to)
 
     def concat(self, *xs: Ref) -> Ref:
-        page = self.page
-        made, at = page.place(page.op.outputs[0]), 0
+        emitter = self.emitter
+        result = emitter.op.outputs[0]
+        name, at = emitter.place(result), 0
         for x in xs:
-            place = f"{page.names[made.name]} + {at}"
-            page.state(f"memcpy({place}, {page.names[x.name]}, {x.width} * sizeof *{page.names[x.name]});")
+            emitter.emit(emitter.copy(f"{name} + {at}", self._name(x), f"{x.width} * sizeof *{self._name(x)}"))
             at += x.width
-        return made
+        return result
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
-        page, form = self.page, self._form(Rows)
-        made = page.op.outputs[0]
-        name = page.constant(table, form.table.astype(ARRAYS[page.quantization[made.name].bits]), suffix="_table")
-        page.place(made)
-        source = f"{name} + {made.width} * (size_t){page.names[index.name]}[0]"
-        page.state(f"memcpy({page.names[made.name]}, {source}, {made.width} * sizeof *{name});")
-        return made
+        emitter, form = self.emitter, self._form(Rows)
+        result = emitter.op.outputs[0]
+        rows = emitter.constant(table, form.table.astype(DTYPES[self._qparams(result).bits]), suffix="_table")
+        name, row = emitter.place(result), f"{rows} + {result.width} * (size_t){self._name(index)}[0]"
+        emitter.emit(emitter.copy(name, row, f"{result.width} * sizeof *{rows}"))
+        return result
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
         del gain, bias, eps
         form = self._form(Normalized)
-        constants = f"{', '.join(self._each(form.gain, form.plus))}, {form.bits}, {form.eps}LL, {form.least}LL"
-        return self._vector("normalize", x, f"{constants}, {form.point}, {form.shift}", form.to)
+        bounds = form.bits, f"{form.eps}LL", f"{form.least}LL", form.point, form.shift
+        return self._vector("normalize", x, form.to, *self._each(form.gain, form.plus), *bounds)
 
     def softmax(self, x: Ref) -> Ref:
         form = self._form(Softmax)
         table = self._table(power_table().astype(np.int32), "2^-f for f from 0 to 1, in steps of 2^-30")
-        return self._vector("softmax", x, f"{table}, {form.mantissa}, {form.shift}, {form.drop}", form.to)
+        return self._vector("softmax", x, form.to, table, form.mantissa, form.shift, form.drop)
 
     def log(self, x: Ref) -> Ref:
         form = self._form(Logarithm)
         table = self._table(logarithm_table().astype(np.int32), "log2(1 + f) for f from 0 to 1, in steps of 2^-24")
-        constants = f"{table}, {form.x.zero}, {form.by}, {form.plus}LL, {form.shift}"
-        return self._vector("log", x, constants, form.to)
+        return self._vector("log", x, form.to, table, form.x.zero, form.by, f"{form.plus}LL", form.shift)
 
-    def _vector(self, kind: str, x: Ref, constants: str, to: QuantizationParameters) -> Ref:
-        """A kernel that takes a whole vector and the constants of the word."""
-        kernel, header = f"{kind}_i{self.page.quantization[x.name].bits}_to_i{to.bits}", HEADERS[kind]
-        arguments = f"{self.page.names[x.name]}, {constants}, {to.zero}, {x.width}"
-        return self.page.call(kernel, arguments, header)
+    def quantize(self, x: Ref) -> Ref:
+        """Floats as integers."""
+        qparams = self._qparams(self.emitter.op.outputs[0])
+        return self._cast(f"i{qparams.bits}_of_f32", x, qparams)
 
-    def integers(self, x: Ref) -> Ref:
-        """A float value on its grid."""
-        qparams = self.page.quantization[self.page.op.outputs[0].name]
-        return self.page.call(f"i{qparams.bits}_of_f32", self._border(x, qparams), "border")
+    def dequantize(self, x: Ref) -> Ref:
+        """Integers as floats."""
+        qparams = self._qparams(x)
+        return self._cast(f"f32_of_i{qparams.bits}_on", x, qparams)
 
-    def numbers(self, x: Ref) -> Ref:
-        """What integers stand for."""
-        qparams = self.page.quantization[x.name]
-        return self.page.call(f"f32_of_i{qparams.bits}_on", self._border(x, qparams), "border")
+    def _cast(self, function: str, x: Ref, qparams: QuantizationParameters) -> Ref:
+        scale = f"(double){literal(qparams.scale)}"
+        return self.emitter.kernel("casts", function, self._name(x), scale, qparams.zero, x.width)
 
-    def _border(self, x: Ref, qparams: QuantizationParameters) -> str:
-        return f"{self.page.names[x.name]}, (double){number(qparams.scale)}, {qparams.zero}, {x.width}"
+    def _vector(self, kind: str, x: Ref, to: QuantizationParameters, *constants: object) -> Ref:
+        """A kernel that takes a whole vector and the constants of the operation."""
+        function = f"{kind}_i{self._qparams(x).bits}_to_i{to.bits}"
+        return self.emitter.kernel(HEADERS[kind], function, self._name(x), *constants, to.zero, x.width)
 
     def _each(self, factors: Integers, offsets: Integers) -> tuple[str, str]:
-        """The names of a factor and of an offset for each element that the word makes."""
-        made = self.page.op.outputs[0]
+        """The C names of a factor and an offset for each element of the operation's result."""
+        result = self.emitter.op.outputs[0]
         by, plus = (
-            self.page.array(
-                f"{made.name}.{role}", _padded(np.broadcast_to(part, made.width), dtype), f"{made.name}: {role}"
+            self.emitter.array(
+                f"{result.name}.{role}", _padded(np.broadcast_to(part, result.width), dtype), f"{result.name}: {role}"
             )
             for role, part, dtype in (("by", factors, np.int32), ("plus", offsets, np.int64))
         )
         return by, plus
 
     def _form(self, *kinds: type[Any]) -> Any:
-        """The integer form of the word, which is one of these."""
-        form = self._forms[self.page.op.outputs[0]]
+        """The integer form of the operation, which is an instance of one of these classes."""
+        form = self._forms[self.emitter.op.outputs[0]]
         assert isinstance(form, kinds)
         return form
 
-    def _table(self, entries: Integers, about: str) -> str:
-        """A table, written once however many words read it."""
+    def _table(self, entries: Integers, comment: str) -> str:
+        """The C name of a table; operations with equal entries share one."""
         key = entries.tobytes()
         if key not in self._tables:
-            self._tables[key] = self.page.array(f"table.{len(self._tables)}", entries, about)
+            self._tables[key] = self.emitter.array(f"table.{len(self._tables)}", entries, comment)
         return self._tables[key]
 
-    def _line(self, integers: str, to: QuantizationParameters) -> Ref:
-        """A value of the loop that is open, from integers that are counted from the zero of its grid."""
-        return self._value(f"to_i{to.bits}({integers}, {to.zero})")
+    def _saturated(self, centred: str, to: QuantizationParameters) -> Ref:
+        """A variable of the loop, from integers that do not have the zero point yet."""
+        return self._variable(self._call(f"to_i{to.bits}", centred, to.zero))
 
-    def _value(self, expression: str) -> Ref:
-        (made,) = self.page.op.outputs
-        self._open[made] = self.page.spell("lanes", f"{made.name}.i")
-        self.page.kernels.add("fixed")
-        self.page.state(f"const q32 {self._open[made]} = {expression};")
-        return made
+    def _variable(self, expression: str) -> Ref:
+        (result,) = self.emitter.op.outputs
+        self.lanes[result] = self.emitter.identifiers("lanes", f"{result.name}.i")
+        self.emitter.headers.add("fixed")
+        self.emitter.emit(f"const q32 {self.lanes[result]} = {expression};")
+        return result
 
     def _load(self, ref: Ref) -> str:
-        return self._open.get(ref) or f"q_i{self.page.quantization[ref.name].bits}({self.page.names[ref.name]} + i)"
+        return self.lanes.get(ref) or self._call(f"q_i{self._qparams(ref).bits}", f"{self._name(ref)} + i")
 
     def _centred(self, ref: Ref, qparams: QuantizationParameters) -> str:
-        """A value counted from the zero of its grid."""
-        return f"q_plus({self._load(ref)}, {-qparams.zero})" if qparams.zero else self._load(ref)
+        """The integers of a value less their zero point."""
+        return self._call("q_plus", self._load(ref), -qparams.zero) if qparams.zero else self._load(ref)
+
+    def _call(self, function: str, *arguments: object) -> str:
+        return self.emitter.call(function, *arguments)
+
+    def _name(self, ref: Ref) -> str:
+        return self.emitter.names[ref.name]
+
+    def _qparams(self, ref: Ref) -> QuantizationParameters:
+        return self.emitter.quantization[ref.name]
 
 
 def _padded(values: Integers, dtype: Any, fill: int = 0) -> Any:
-    """A number for each row or element, in whole blocks."""
+    """One number for each row or element, padded to whole blocks."""
     return np.pad(values, (0, padded(len(values)) - len(values)), constant_values=fill).astype(dtype)

@@ -1,4 +1,4 @@
-"""The files of c_runtime as one text: each after those that it includes."""
+"""The files of c_runtime as one text: each file after those that it includes."""
 
 import re
 from collections.abc import Iterable
@@ -9,21 +9,21 @@ INCLUDE = re.compile(r'^#include "(\w+)\.h"\n', re.MULTILINE)
 
 
 def kernels(names: Iterable[str]) -> str:
-    """The files of these names, without suffix, and all that they need."""
-    found: dict[str, str] = {}
+    """The files of these names, without suffix, and all that they include."""
+    texts: dict[str, str] = {}
     for name in sorted(names):
-        _find(name, found)
-    return "\n".join(found.values())
+        _add(name, texts)
+    return "\n".join(texts.values())
 
 
-def _find(name: str, found: dict[str, str]) -> None:
-    said = _read(name)
-    for needed in INCLUDE.findall(said):
-        if needed not in found:
-            _find(needed, found)
-    found[name] = INCLUDE.sub("", said).strip() + "\n"
+def _add(name: str, texts: dict[str, str]) -> None:
+    text = _text(name)
+    for included in INCLUDE.findall(text):
+        if included not in texts:
+            _add(included, texts)
+    texts[name] = INCLUDE.sub("", text).strip() + "\n"
 
 
 @cache
-def _read(name: str) -> str:
+def _text(name: str) -> str:
     return files("edgernn_export").joinpath("c_runtime", f"{name}.h").read_text()

@@ -1,4 +1,4 @@
-"""The shared library: the C step compiled for a processor, and a loader that needs nothing but Python beside it."""
+"""The shared library: the C step compiled for a processor, and a loader that needs nothing but Python."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,47 +13,47 @@ from edgernn.integer.overflow import HELD
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_machine, shared_library
-from edgernn_export.targets.c.pack import number
+from edgernn_export.targets.c.pack import literal
 from edgernn_export.targets.c.target import identifier, template, write
 from edgernn_export.targets.destination import Destination
-from edgernn_export.targets.naming import NamedTrace, plan
+from edgernn_export.targets.naming import NamedTrace, named_trace
 
-PREFIX = "edgernn"  # of the functions in every library, so that a loader knows them
-LOADER = "_stream"  # not the library's own stem: Python would import the library in place of the loader
+PREFIX = "edgernn"  # of the functions in every library: loaders find them by name
+LOADER = "_stream"  # behind the stem: Python would import the library itself under the same name
 
 
 def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.so` file and its loader; the same for the same graph and compiler.
 
     Raises:
-        UnsupportedError: nothing is known of the processor that it could be compiled for.
+        UnsupportedError: the processor of the board is unknown.
     """
     level, compiler = _compiler(destination.device)
-    planned = plan(graph, SCHEMES)
-    about = dump_manifest(replace(planned.manifest, cpu=level))
-    _, code = write(planned, PREFIX, about, include="")
-    library = fill(shared_library(code + _for_python(planned), compiler))
-    return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(planned, stem, level, library).encode()}
+    named = named_trace(graph, SCHEMES)
+    manifest = dump_manifest(replace(named.manifest, cpu=level))
+    code = write(named, PREFIX, manifest, include="")
+    library = fill(shared_library(code.source + _for_python(named), compiler))
+    return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, level, library).encode()}
 
 
-def _for_python(planned: NamedTrace) -> str:
-    """What a Python that loads the library finds beside the step: the step as its own function, and one in float."""
-    quantization = planned.manifest.quantization
-    steps = [{"name": "step", "kept": "state", "does": "advance"}]
+def _for_python(named: NamedTrace) -> str:
+    """The step as a function of CPython; where x or y are integers, also a step with float I/O."""
+    quantization = named.manifest.quantization
+    steps = [{"name": "step", "stream": "state", "function": "advance"}]
     numbers = ""
     if INPUT in quantization or OUTPUT in quantization:
-        numbers = template("numbers.c", {"prefix": PREFIX, **_turns(planned)})
-        steps.append({"name": "numbers", "kept": "numbers", "does": "advance_numbers"})
+        numbers = template("numbers.c", {"prefix": PREFIX, **_float_io(named)})
+        steps.append({"name": "numbers", "stream": "numbers", "function": "advance_numbers"})
     functions = (template("python_step.c", {"prefix": PREFIX, **each}) for each in steps)
     return "".join((numbers, template("python.c", {"prefix": PREFIX}), *functions))
 
 
-def _turns(planned: NamedTrace) -> dict[str, object]:
-    """What is done to each element before a step and after it, where x and y are integers."""
-    graph, quantization, most = planned.graph, planned.manifest.quantization, number(planned.manifest.limit)
+def _float_io(named: NamedTrace) -> dict[str, object]:
+    """The conversion of each element before and after a step, where x and y are integers."""
+    graph, quantization, most = named.graph, named.manifest.quantization, literal(named.manifest.limit)
     within = f"if (!(all->x[i] <= {most} && all->x[i] >= -{most})) return 1;"
-    before = (within, f"all->state.x[i] = {PREFIX}_x_of(all->x[i]);") if INPUT in quantization else ()
-    after = (f"all->y[i] = {PREFIX}_number_of(all->state.y[i]);",) if OUTPUT in quantization else ()
+    before = (within, f"all->state.x[i] = {PREFIX}_quantize_x(all->x[i]);") if INPUT in quantization else ()
+    after = (f"all->y[i] = {PREFIX}_dequantize_y(all->state.y[i]);",) if OUTPUT in quantization else ()
     return {
         "inputs": graph.inputs,
         "outputs": graph.outputs,
@@ -63,7 +63,7 @@ def _turns(planned: NamedTrace) -> dict[str, object]:
 
 
 def _compiler(device: Device | None) -> tuple[str, Compiler]:
-    """The level that the code is for, and what compiles it."""
+    """The level that the code is compiled for, and the compiler."""
     if device is None:
         level = isa.best()
         return level, for_this_machine(isa.level(level))
@@ -74,21 +74,21 @@ def _compiler(device: Device | None) -> tuple[str, Compiler]:
     return device.level, for_board(device.name, device.triple, device.cpu)
 
 
-def _loader(planned: NamedTrace, stem: str, level: str, library: bytes) -> str:
-    rows = planned.graph.vocabulary_size
+def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
+    symbols = named.graph.vocabulary_size
     return template(
         "stream.py.txt",
         {
             "module": f"{identifier(stem)}{LOADER}",
             "title": f"{stem}: one step of a recurrent network from {stem}.so, with Python's standard library alone.",
             "stem": stem,
-            "inputs": planned.graph.inputs,
-            "outputs": planned.graph.outputs,
+            "inputs": named.graph.inputs,
+            "outputs": named.graph.outputs,
             "sha256": sha256(library).hexdigest(),
             "machine": isa.level(level).machine,
             "flags": sorted(isa.level(level).flags),
-            "kind": "i" if rows else "f",
-            "held": HELD,
-            "bad": "an index outside the table" if rows else f"not finite, or beyond {planned.manifest.limit:.3g}",
+            "typecode": "i" if symbols else "f",
+            "largest_state": HELD,
+            "invalid": "an index outside the table" if symbols else f"not finite, or beyond {named.manifest.limit:.3g}",
         },
     )

@@ -1,26 +1,33 @@
-"""Packing: weights in the order in which the kernels read them, and as text."""
+"""Packing: weights in the order in which the kernels read them, and as C initializers."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgernn.interpreters.numpy import Array
+from edgernn.array import Array
 from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 from edgernn_export.targets.c.layout import LANES, padded
 
 PER_LINE = 8
-GROUP = 4  # inputs that one instruction takes
-SPARSE_AT_MOST = 0.7  # of the blocks: beyond, reading the index costs what the zeros would
+GROUP = 4  # inputs per dot product of one instruction
+MAX_DENSITY = 0.7  # share of the blocks that are not zeros; above it, reading the index costs as much as the zeros
 
 
 @dataclass(frozen=True)
-class Sparse:
-    """The blocks of a matrix that are not zeros, four blocks of rows side by side: blocks.h."""
+class SparseBlocks:
+    """The blocks of a matrix that are not zeros, with four blocks of rows side by side, as c_runtime/blocks.h says.
 
-    kept: Array  # one after another
-    index: Array  # uint16: the column, or group of inputs, of each
-    starts: Array  # uint32: where each four, and then each block that is left over, begins; and the end
-    order: Array  # uint16: which blocks of rows stand side by side
+    Attributes:
+        blocks: the blocks, one after another.
+        index: uint16, the column (or group of inputs) of each block.
+        starts: uint32, where each set of four, and then each remaining block of rows, starts; last the end.
+        order: uint16, which blocks of rows are side by side.
+    """
+
+    blocks: Array
+    index: Array
+    starts: Array
+    order: Array
 
 
 def rows_by_column(weight: Array) -> Array:
@@ -41,15 +48,15 @@ def rows_by_group(weight: Array) -> Array:
 
 
 def scales_by_group(scale: Array) -> Array:
-    """(rows,) or (rows, groups) -> one scale for every row, padded, group after group: c_runtime/affine_w4.h."""
-    return np.concatenate([vector(each) for each in scale.reshape(len(scale), -1).T])
+    """(rows,) or (rows, groups) -> one scale per row, padded, group after group: c_runtime/affine_w4.h."""
+    return np.concatenate([padded_vector(each) for each in scale.reshape(len(scale), -1).T])
 
 
-def sparse(packed: Array) -> Sparse | None:
-    """(blocks, columns, lanes) without the columns that are zeros; None when that saves too little to pay.
+def without_zeros(packed: Array) -> SparseBlocks | None:
+    """(blocks, columns, lanes) without the columns that are zeros; None when too few are.
 
-    Blocks that keep about as many columns stand side by side, four of them as long as the fullest, the others filled up
-    with zeros: so one loop serves four, and a processor guesses its end wrong once and not four times.
+    Blocks of rows with similar numbers of columns are side by side. Each set of four is padded with zeros to its
+    fullest block, so that one loop serves four and a processor mispredicts its end once.
     """
     full: Array = np.asarray(packed.any(axis=2))
     order = np.argsort(-full.sum(axis=1), kind="stable")
@@ -57,60 +64,62 @@ def sparse(packed: Array) -> Sparse | None:
     sets = [order[k : k + 4] for k in range(0, fours, 4)] + [order[k : k + 1] for k in range(fours, len(order))]
     sizes = [int(full[each].sum(axis=1).max()) for each in sets]
     total = sum(size * len(each) for size, each in zip(sizes, sets, strict=True))
-    if total > SPARSE_AT_MOST * full.size or packed.shape[1] > np.iinfo(np.uint16).max:
+    if total > MAX_DENSITY * full.size or packed.shape[1] > np.iinfo(np.uint16).max:
         return None
     index = [np.argsort(~full[each], axis=1, kind="stable")[:, :size].T for size, each in zip(sizes, sets, strict=True)]
-    kept = [packed[each, columns].reshape(-1, packed.shape[2]) for columns, each in zip(index, sets, strict=True)]
+    blocks = [packed[each, columns].reshape(-1, packed.shape[2]) for columns, each in zip(index, sets, strict=True)]
     starts = np.cumsum([0, *(columns.size for columns in index)])
     flat = np.concatenate([columns.reshape(-1) for columns in index])
-    return Sparse(np.concatenate(kept), flat.astype(np.uint16), starts.astype(np.uint32), order.astype(np.uint16))
+    return SparseBlocks(
+        np.concatenate(blocks), flat.astype(np.uint16), starts.astype(np.uint32), order.astype(np.uint16)
+    )
 
 
-def fewer(weight: Tensor) -> Sparse | None:
-    """What the kernel of a weight reads when it passes over zeros; None where it reads them too."""
+def sparse_blocks(weight: Tensor) -> SparseBlocks | None:
+    """The blocks that the sparse kernel of a weight reads; None where the dense kernel is used."""
     if weight.scheme in (DYNAMIC, *STATIC):
-        return sparse(rows_by_group(weight.stored))
-    return None if weight.scheme else sparse(rows_by_column(weight.dense(np.float32)))
+        return without_zeros(rows_by_group(weight.stored))
+    return None if weight.scheme else without_zeros(rows_by_column(weight.dense(np.float32)))
 
 
 def side_by_side(packed: Array) -> Array:
-    """(blocks, columns, lanes) -> four blocks side by side, column after column, then what is left over: blocks.h."""
+    """(blocks, columns, lanes) -> sets of four blocks, column after column, then the remaining blocks: blocks.h."""
     fours = len(packed) // 4 * 4
-    beside = packed[:fours].reshape(-1, 4, *packed.shape[1:]).swapaxes(1, 2)
-    return np.concatenate([beside.reshape(-1), packed[fours:].reshape(-1)])
+    sets = packed[:fours].reshape(-1, 4, *packed.shape[1:]).swapaxes(1, 2)
+    return np.concatenate([sets.reshape(-1), packed[fours:].reshape(-1)])
 
 
 def sums_i8(weight: Array) -> Array:
-    """What unsigned activations, 128 too large, add to the sum of each row, to be taken off again."""
+    """int32 (rows,): the correction of each row's sum for unsigned activations, which are 128 too large."""
     sums = np.zeros(padded(len(weight)), np.int32)
     sums[: len(weight)] = -128 * weight.astype(np.int32).sum(axis=1)
     return sums
 
 
-def less_i8(weight: Array, bias: Array) -> Array:
-    """The same taken off a bias of integers, modulo 2 ** 32."""
+def shifted_bias_i8(weight: Array, bias: Array) -> Array:
+    """int32 (rows,): an integer bias with that correction, modulo 2 ** 32."""
     sums = np.zeros(padded(len(weight)), np.int64)
     sums[: len(weight)] = bias - 128 * weight.sum(axis=1)
     return sums.astype(np.int32)
 
 
-def vector(values: Array) -> Array:
-    """One number per element, padded with zeros to whole blocks."""
+def padded_vector(values: Array) -> Array:
+    """float32: the values, padded with zeros to whole blocks."""
     full = np.zeros(padded(len(values)), np.float32)
     full[: len(values)] = values
     return full
 
 
-def text(values: Array) -> str:
-    """A C initializer that gives back every bit."""
+def initializer(values: Array) -> str:
+    """A C initializer that gives the same bits."""
     whole = values.dtype.kind in "iu"
-    words = [str(value) if whole else number(value) for value in values.reshape(-1).tolist()]
+    literals = [str(value) if whole else literal(value) for value in values.reshape(-1).tolist()]
     each = PER_LINE * (3 if whole else 1)
-    lines = [", ".join(words[i : i + each]) for i in range(0, len(words), each)]
+    lines = [", ".join(literals[i : i + each]) for i in range(0, len(literals), each)]
     return "{\n    " + ",\n    ".join(lines) + ",\n}"
 
 
-def number(value: float) -> str:
-    """A float32 as a C literal: the shortest decimal that reads back as the same bits."""
-    said = str(np.float32(value))
-    return f"{said}f" if any(mark in said for mark in ".e") else f"{said}.0f"
+def literal(value: float) -> str:
+    """A float32 as a C literal: the shortest decimal with the same bits."""
+    decimal = str(np.float32(value))
+    return f"{decimal}f" if any(mark in decimal for mark in ".e") else f"{decimal}.0f"

@@ -1,104 +1,121 @@
-"""The state and the door in C: the fields of the struct, how what is carried leaves and enters, and the grids."""
+"""The state in C: the fields of the struct, how states leave and enter it, and the conversions of x and y."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn_export.targets.c.emitter import SCRATCH, Emitter, kind
+from edgernn_export.targets.c.declarations import BYTES, Field, InitialState
+from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import padded
-from edgernn_export.targets.c.pack import number, text
-
-BYTES = {"float": 4, "int8_t": 1, "int16_t": 2}
+from edgernn_export.targets.c.pack import literal
 
 
-def fields(page: Emitter) -> dict[str, object]:
-    """The fields of the state, and how long what is carried is."""
-    carried = "".join(
-        f"    {made} {page.spell('state', name)}[{padded(width)}]; /* {name}: {width} */\n"
-        for name, width, made in _states(page)
-    )
-    rounded = "".join(f"    uint8_t {name}[{size}];\n" for name, size in page.rounded.items())
-    scratch = "".join(f"    {made} {SCRATCH[made]}[{size}];\n" for made, size in page.layout.sizes.items())
-    unit, each = _unit(page)
+def struct(emitter: Emitter) -> list[Field]:
+    """The fields of the struct of a stream: states, rounded inputs, x, y, scratch."""
+    graph, y = emitter.named.graph, emitter.step.trace.y
+    states = [
+        Field(c_type, emitter.identifiers("state", name), padded(width), f"{name}: {width}")
+        for name, width, c_type in _states(emitter)
+    ]
+    buffers = [Field("uint8_t", name, size) for name, size in emitter.buffers.items()]
+    x_and_y = [
+        Field(frame_type(emitter), "x", padded(graph.inputs)),
+        Field(emitter.value_type(y), "y", graph.outputs),
+    ]
+    scratch = [Field(c_type, SCRATCH[c_type], size) for c_type, size in emitter.layout.sizes.items()]
+    return states + buffers + x_and_y + scratch
+
+
+def frame_type(emitter: Emitter) -> str:
+    """The C type of the numbers in a frame."""
+    return "int32_t" if emitter.named.graph.vocabulary_size else emitter.value_type(emitter.named.trace.x)
+
+
+def carried(emitter: Emitter) -> dict[str, object]:
+    """The length and the type of the states, as `get` and `set` move them."""
+    unit, size = _unit(emitter)
     return {
-        "fields": carried + rounded,
-        "scratch": scratch,
-        "carried": sum(width * BYTES[made] for _, width, made in _states(page)) // each,
-        "elements": sum(page.plan.graph.states.values()),
+        "carried": sum(width * BYTES[c_type] for _, width, c_type in _states(emitter)) // size,
+        "elements": sum(emitter.named.graph.states.values()),
         "unit": unit,
         "units": "floats" if unit == "float" else "bytes",
     }
 
 
-def moves(page: Emitter) -> dict[str, str]:
-    """The constants, and the bodies of the functions that move what is carried."""
-    gets, sets, resets, at = "", "", "", 0
-    constants = list(page.constants.values())
-    _, each = _unit(page)
-    for name, width, made in _states(page):
-        field = f"state->{page.spell('state', name)}"
-        gets += f"\n    memcpy(carried + {at}, {field}, {width} * sizeof({made}));"
-        sets += f"\n    memcpy({field}, carried + {at}, {width} * sizeof({made}));"
-        at += width * BYTES[made] // each
-        initial_state = _initial_state(page, name, width)
-        if initial_state is not None:
-            spelt = page.spell("initial_state", f"initial_state.{name}")
-            constants.append(f"static const {made} {spelt}[] = {text(initial_state)};")
-            resets += f"\n    memcpy({field}, {spelt}, sizeof {spelt});"
+def moves(emitter: Emitter, initial_states: list[InitialState]) -> dict[str, str]:
+    """The bodies of the functions that reset the states and copy them out and in."""
+    gets, sets, at = "", "", 0
+    _, size = _unit(emitter)
+    for name, width, c_type in _states(emitter):
+        field = f"state->{emitter.identifiers('state', name)}"
+        gets += f"\n    memcpy(carried + {at}, {field}, {width} * sizeof({c_type}));"
+        sets += f"\n    memcpy({field}, carried + {at}, {width} * sizeof({c_type}));"
+        at += width * BYTES[c_type] // size
+    resets = "".join(f"\n    memcpy({each.field}, {each.name}, sizeof {each.name});" for each in initial_states)
     unused = "\n    (void)state;\n    (void)carried;"
-    return {"constants": "\n\n".join(constants), "gets": gets or unused, "sets": sets or unused, "resets": resets}
+    return {"gets": gets or unused, "sets": sets or unused, "resets": resets}
 
 
-def float_io(page: Emitter, prefix: str) -> dict[str, str]:
-    """The grids as macros, and functions between numbers and integers for programs that have floating point."""
+def initial_states(emitter: Emitter) -> list[InitialState]:
+    """The initial states that are not zeros."""
+    arrays = []
+    for name, width, c_type in _states(emitter):
+        values = _initial_state(emitter, name, width)
+        if values is not None:
+            identifier = emitter.identifiers("initial_state", f"initial_state.{name}")
+            arrays.append(InitialState(identifier, f"state->{emitter.identifiers('state', name)}", c_type, values))
+    return arrays
+
+
+def conversions(emitter: Emitter, prefix: str) -> dict[str, str]:
+    """Quantization parameters as macros, and functions that quantize x and dequantize y where these are integers."""
+    x, y = emitter.named.trace.x, emitter.step.trace.y
     quantization = {
-        name: page.quantization[ref.name]
-        for name, ref in ((INPUT, page.plan.trace.x),)
-        if ref.name in page.quantization
+        name: emitter.quantization[ref.name]
+        for name, ref in ((INPUT, x), (OUTPUT, y))
+        if ref.name in emitter.quantization
     }
-    quantization |= (
-        {OUTPUT: page.quantization[page.step.trace.y.name]} if page.kind(page.step.trace.y) != "float" else {}
-    )
     upper = prefix.upper()
     macros = _macros({f"{upper}_{name.upper()}": qparams for name, qparams in quantization.items()})
-    states = {f"{upper}_{page.spell('state', name)}": qparams for name, qparams in _quantization(page).items()}
+    states = {f"{upper}_{emitter.identifiers('state', name)}": q for name, q in _quantization(emitter).items()}
     macros += _macros(states)
     off = f"{upper}_NO_FLOAT"
-    turns = kernels(["nearest"]) * (INPUT in quantization) + "".join(
-        _turn(name, qparams, prefix) for name, qparams in quantization.items()
+    functions = kernels(["nearest"]) * (INPUT in quantization) + "".join(
+        _conversion(name, qparams, prefix) for name, qparams in quantization.items()
     )
     return {
-        "quantization": f"\n/* An integer q stands for (q - ZERO) * SCALE. */\n{macros}" if macros else "",
-        "turns": f"\n#ifndef {off} /* between numbers and integers; a part without floating point defines it */\n"
-        f"{turns}#endif\n"
-        if turns
+        "quantization": f"\n/* An integer q stands for the number (q - ZERO) * SCALE. */\n{macros}" if macros else "",
+        "conversions": f"\n#ifndef {off} /* define it on a processor without floating point */\n{functions}#endif\n"
+        if functions
         else "",
-        "no_float": "" if page.floating else f"#define {off}\n",
+        "no_float": "" if emitter.has_floats else f"#define {off}\n",
     }
 
 
-def _states(page: Emitter) -> list[tuple[str, int, str]]:
-    """(name, width, what it is made of) of each state."""
-    return [(state.name, state.before.width, page.kind(state.before)) for state in page.plan.trace.states]
+def _states(emitter: Emitter) -> list[tuple[str, int, str]]:
+    """(name, width, C type) of each state."""
+    states = emitter.named.trace.states
+    return [(state.name, state.before.width, emitter.value_type(state.before)) for state in states]
 
 
-def _quantization(page: Emitter) -> Mapping[str, QuantizationParameters]:
-    """The grids of the states that have one."""
-    befores = {state.name: state.before.name for state in page.plan.trace.states}
-    return {name: page.quantization[before] for name, before in befores.items() if before in page.quantization}
+def _quantization(emitter: Emitter) -> Mapping[str, QuantizationParameters]:
+    """The quantization parameters of the states that are integers."""
+    befores = {state.name: state.before.name for state in emitter.named.trace.states}
+    return {name: emitter.quantization[before] for name, before in befores.items() if before in emitter.quantization}
 
 
-def _unit(page: Emitter) -> tuple[str, int]:
-    """What carried states are given as, and its bytes."""
-    return ("uint8_t", 1) if _quantization(page) else ("float", BYTES["float"])
+def _unit(emitter: Emitter) -> tuple[str, int]:
+    """The C type in which `get` and `set` move states, and its bytes."""
+    return ("uint8_t", 1) if _quantization(emitter) else ("float", BYTES["float"])
 
 
-def _initial_state(page: Emitter, name: str, width: int) -> np.ndarray | None:
-    """The initial state when it is not all zero bits."""
-    tensor, qparams = page.plan.graph.initial_state.get(name), _quantization(page).get(name)
+def _initial_state(emitter: Emitter, name: str, width: int) -> Array | None:
+    """The initial values of a state; None where all bits are zero."""
+    tensor, qparams = emitter.named.graph.initial_state.get(name), _quantization(emitter).get(name)
     if qparams is None:
         return None if tensor is None else tensor.dense(np.float32)
     q = qparams.integers(np.zeros(width) if tensor is None else tensor.dense(np.float32))
@@ -107,18 +124,17 @@ def _initial_state(page: Emitter, name: str, width: int) -> np.ndarray | None:
 
 def _macros(quantization: Mapping[str, QuantizationParameters]) -> str:
     return "".join(
-        f"#define {name}_SCALE {number(qparams.scale)}\n#define {name}_ZERO ({qparams.zero})\n"
+        f"#define {name}_SCALE {literal(qparams.scale)}\n#define {name}_ZERO ({qparams.zero})\n"
         for name, qparams in quantization.items()
     )
 
 
-def _turn(name: str, qparams: QuantizationParameters, prefix: str) -> str:
-    """The function that makes x of a number, or a number of y."""
-    of = f"{prefix.upper()}_{name.upper()}"
+def _conversion(name: str, qparams: QuantizationParameters, prefix: str) -> str:
+    """The function that quantizes a number of x, or dequantizes an integer of y."""
+    macro, c_type = f"{prefix.upper()}_{name.upper()}", value_type(qparams)
     if name == INPUT:
-        ends = f"(double){of}_SCALE, {of}_ZERO, {qparams.low}, {qparams.high}"
-        return (
-            f"static inline {kind(qparams)} {prefix}_x_of(float x) {{ return ({kind(qparams)})nearest(x, {ends}); }}\n"
-        )
-    number_of = f"(float)((q - {of}_ZERO) * (double){of}_SCALE)"
-    return f"static inline float {prefix}_number_of({kind(qparams)} q) {{ return {number_of}; }}\n"
+        limits = f"(double){macro}_SCALE, {macro}_ZERO, {qparams.low}, {qparams.high}"
+        body = f"return ({c_type})nearest(x, {limits});"
+        return f"static inline {c_type} {prefix}_quantize_x(float x) {{ {body} }}\n"
+    number = f"(float)((q - {macro}_ZERO) * (double){macro}_SCALE)"
+    return f"static inline float {prefix}_dequantize_y({c_type} q) {{ return {number}; }}\n"

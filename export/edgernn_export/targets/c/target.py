@@ -1,4 +1,4 @@
-"""C: one step as a `.c` and a `.h` file, C99 without heap, globals that change, or anything beside libm."""
+"""C: one step as a `.c` and a `.h` file in C99, without heap, mutable globals or any library but libm."""
 
 import re
 from collections.abc import Mapping
@@ -12,172 +12,206 @@ from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.c.casts import INTEGERS, MOVED, NUMBERS, bordered
-from edgernn_export.targets.c.emitter import SCRATCH, Emitter, kind
+from edgernn_export.targets.c.casts import DEQUANTIZE, QUANTIZE, REQUANTIZE, with_casts
+from edgernn_export.targets.c.declarations import Code, Sizes
+from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.float_ops import CFloatOps
-from edgernn_export.targets.c.fusion import Group, grouped, spread
-from edgernn_export.targets.c.identifiers import Names
+from edgernn_export.targets.c.fusion import Group, fuse, hoist_splits
+from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.integer_ops import CIntegerOps
 from edgernn_export.targets.c.kernels import kernels
-from edgernn_export.targets.c.layout import lay_out, padded
-from edgernn_export.targets.c.pack import number, text
+from edgernn_export.targets.c.layout import lay_out
+from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.selftest import self_test
-from edgernn_export.targets.c.state import fields, float_io, moves
+from edgernn_export.targets.c.state import carried, conversions, frame_type, initial_states, moves, struct
 from edgernn_export.targets.destination import Destination
-from edgernn_export.targets.naming import NamedTrace, plan
+from edgernn_export.targets.naming import NamedTrace, named_trace
 
-LONGEST_STRING = 4095
+LONGEST_STRING = 4095  # bytes of a string literal that every C99 compiler takes
 
 
 def render(graph: Graph, stem: str, _destination: Destination) -> Mapping[str, bytes]:
-    """The `.c` and `.h` of a graph; functions are called after the stem."""
-    planned = plan(graph, SCHEMES)
-    header, source = write(planned, identifier(stem), planned.manifest_json, f'#include "{stem}.h"')
-    return {f"{stem}.c": source.encode(), f"{stem}.h": header.encode()}
+    """The `.c` and `.h` of a graph; the names of functions start with the stem."""
+    code = generate(graph, stem)
+    return {f"{stem}.c": code.source.encode(), f"{stem}.h": code.header.encode()}
+
+
+def generate(graph: Graph, stem: str) -> Code:
+    """The code of a graph.
+
+    Raises:
+        UnsupportedError: a layer is quantized in a scheme that C cannot express.
+    """
+    named = named_trace(graph, SCHEMES)
+    return write(named, identifier(stem), named.manifest_json, f'#include "{stem}.h"')
 
 
 def identifier(stem: str) -> str:
-    """The stem of a file as the beginning of names in C."""
+    """The stem of a file as the start of C identifiers."""
     name = re.sub(r"\W", "_", stem, flags=re.ASCII)
     return name if re.match(r"[A-Za-z]", name) else f"m{name}"
 
 
-def write(planned: NamedTrace, prefix: str, about: str, include: str) -> tuple[str, str]:
-    """The header and the source; without an `include`, the header stands in the source."""
-    whole = integer_plan(planned.graph)
-    step = bordered(spread(planned.trace, whole.integer_values), whole)
-    groups = grouped(step.trace)
-    layout = lay_out(step.trace, groups, {name: kind(qparams) for name, qparams in step.quantization.items()})
-    spell = Names()
-    page = Emitter(planned, step, layout, spell, _given(planned, spell), {ref.name: ref for ref in planned.ins})
-    floats, integers = CFloatOps(page), CIntegerOps(page, integer_forms(whole))
-    for group in groups:
-        (integers if _whole(group, whole) else floats).say(group)
-    graph = planned.graph
+def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
+    """The code of a step.
+
+    Args:
+        named: the graph and the names of its values.
+        prefix: what the names of functions start with.
+        manifest: the JSON that `about` returns.
+        include: the line that includes the header; the source contains the header when it is empty.
+    """
+    graph, plan = named.graph, integer_plan(named.graph)
+    emitter = _emitted(named, plan)
+    fields, states, about = struct(emitter), initial_states(emitter), manifest.encode()
+    x_type, y_type = frame_type(emitter), emitter.value_type(emitter.step.trace.y)
     facts = {
-        "title": _title(planned, prefix, floating=page.floating),
+        "title": _title(named, prefix, has_floats=emitter.has_floats),
         "prefix": prefix,
         "upper": prefix.upper(),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
-        "frame": _frame(page),
-        "answer": page.kind(step.trace.y),
-        "room": padded(graph.inputs),
-        "refusal": _refusal(page),
-        **float_io(page, prefix),
-        **fields(page),
+        "x_type": x_type,
+        "y_type": y_type,
+        "refusal": _refusal(emitter),
+        "fields": "".join(field.text for field in fields),
+        **conversions(emitter, prefix),
+        **carried(emitter),
     }
     header = template("model.h", facts)
-    parts = _parts(page) | self_test(planned, whole) | {"about": _c_string(about), "include": include or header}
-    parts |= {} if include else {"no_float": ""}  # a library's own loader has floating point
-    return header, template("model.c", facts | parts)
-
-
-def _whole(group: Group, plan: IntegerPlan) -> bool:
-    """Whether the words of a group are for integers, or cross to them and from them."""
-    op = group.operations[0]
-    return plan.is_integer(op) or op.name in (INTEGERS, NUMBERS, MOVED)
-
-
-def _parts(page: Emitter) -> dict[str, str]:
-    """What stands in the source and not in the header."""
-    page.kernels.add("guard" if page.floating else "blocks")  # both include string.h, which every step needs
-    scratches = "".join(
-        f"    {made} *const {SCRATCH[made]} = state->{SCRATCH[made]};\n    (void){SCRATCH[made]};\n"
-        for made in page.layout.sizes
+    parts = {
+        "constants": "\n\n".join([array.text for array in emitter.constants.values()] + [each.text for each in states]),
+        **_body(emitter, x_type),
+        **moves(emitter, states),
+        **self_test(named, plan),
+        "about": _c_string(manifest),
+        "include": include or header,
+    }
+    parts |= {} if include else {"no_float": ""}  # the loader of a library has floating point
+    sizes = Sizes(
+        constants={array.name: array.nbytes for array in emitter.constants.values()},
+        initial_state=sum(array.nbytes for array in states),
+        manifest=len(about) + 1,
+        fields=fields,
+        calls=emitter.calls,
     )
-    bad = _bad(page)
+    return Code(header, template("model.c", facts | parts), sizes)
+
+
+def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
+    """The emitter with all operations written."""
+    step = with_casts(hoist_splits(named.trace, plan.integer_values), plan)
+    groups = fuse(step.trace)
+    layout = lay_out(step.trace, groups, {name: value_type(qparams) for name, qparams in step.quantization.items()})
+    identifiers = Identifiers()
+    names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
+    names[named.trace.x.name] = "state->x"
+    emitter = Emitter(named, step, layout, identifiers, names, {ref.name: ref for ref in named.ins})
+    floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer_forms(plan))
+    for group in groups:
+        (integers if _is_integer(group, plan) else floats).write(group)
+    return emitter
+
+
+def _is_integer(group: Group, plan: IntegerPlan) -> bool:
+    """Whether the operations of a group compute with integers or cast them."""
+    op = group.operations[0]
+    return plan.is_integer(op) or op.name in (QUANTIZE, DEQUANTIZE, REQUANTIZE)
+
+
+def _body(emitter: Emitter, x_type: str) -> dict[str, str]:
+    """The kernels, the body of the step and the check of a frame."""
+    emitter.headers.add("guard" if emitter.has_floats else "blocks")  # both include string.h, which every step needs
+    scratches = "".join(
+        f"    {c_type} *const {SCRATCH[c_type]} = state->{SCRATCH[c_type]};\n    (void){SCRATCH[c_type]};\n"
+        for c_type in emitter.layout.sizes
+    )
+    invalid = _invalid(emitter)
+    begin = finish = ""
+    if emitter.has_floats:
+        begin = f"    const float_mode before = {emitter.call('flush_on')};\n"
+        finish = f"    {emitter.call('flush_restore', 'before')};\n"
     return {
-        "kernels": kernels(page.kernels),
-        "begins": "    const float_mode before = flush_on();\n" * page.floating + scratches,
-        "statements": _statements(page),
-        "ends": "\n".join(_ends(page)),
-        "finish": "    flush_restore(before);\n" * page.floating,
-        "refused": f"    if ({bad}) return 1;\n" if bad else "",
-        "refused_there": f"    const {_frame(page)} *const x = state->x;\n    if ({bad}) return 1;\n" if bad else "",
-        **moves(page),
+        "kernels": kernels(emitter.headers),
+        "begin": begin + scratches,
+        "statements": _statements(emitter),
+        "results": "\n".join(_results(emitter)),
+        "finish": finish,
+        "check": f"    if ({invalid}) return 1;\n" if invalid else "",
+        "check_in_place": f"    const {x_type} *const x = state->x;\n    if ({invalid}) return 1;\n" if invalid else "",
     }
 
 
-def _frame(page: Emitter) -> str:
-    """What a frame is made of."""
-    return "int32_t" if page.plan.graph.vocabulary_size else page.kind(page.plan.trace.x)
-
-
-def _bad(page: Emitter) -> str:
-    """Whether a frame must not enter; nothing where every frame may."""
-    rows, inputs = page.plan.graph.vocabulary_size, page.plan.graph.inputs
+def _invalid(emitter: Emitter) -> str:
+    """The C condition for a frame that is refused; empty where none is."""
+    rows, inputs = emitter.named.graph.vocabulary_size, emitter.named.graph.inputs
     if rows:
         return f"x[0] < 0 || x[0] >= {rows}"
-    return f"!all_within(x, {number(page.plan.manifest.limit)}, {inputs})" if _frame(page) == "float" else ""
+    limit = literal(emitter.named.manifest.limit)
+    return f"!all_within(x, {limit}, {inputs})" if frame_type(emitter) == "float" else ""
 
 
-def _refusal(page: Emitter) -> str:
-    """What the header says of that."""
-    if not _bad(page):
+def _refusal(emitter: Emitter) -> str:
+    """The sentence about refused frames in the header."""
+    if not _invalid(emitter):
         return "Returns 0."
-    why = (
+    reason = (
         "an index outside the table"
-        if page.plan.graph.vocabulary_size
-        else f"not finite, or beyond {page.plan.manifest.limit:.3g}"
+        if emitter.named.graph.vocabulary_size
+        else f"not finite, or beyond {emitter.named.manifest.limit:.3g}"
     )
-    return f"Returns 0; or 1 for a frame that must not enter\n * ({why}), and then state and y are as they were."
+    return f"Returns 0; or 1 for a frame that is refused\n * ({reason}), and then state and y are unchanged."
 
 
-def _title(planned: NamedTrace, prefix: str, *, floating: bool) -> str:
+def _title(named: NamedTrace, prefix: str, *, has_floats: bool) -> str:
     layers = "\n".join(
         f" *   {layer.name}: {type(layer.cell).__name__}, reads {', '.join(layer.inputs)}"
-        for layer in planned.graph.layers
+        for layer in named.graph.layers
     )
     return (
         f"/* {prefix}: one step of a recurrent network. Written by edgernn {VERSION}; do not edit.\n *\n{layers}\n *\n"
-        f" * Precision {planned.manifest.precision}; graph {planned.manifest.graph}.\n"
-        " * Needs -O2 or more to be quick"
-        f"{'; -ffp-contract=off keeps dynamic int8 the same to the last bit' if floating else ''}.\n */"
+        f" * Precision {named.manifest.precision}; graph {named.manifest.graph}.\n"
+        " * Compile with -O2 or more for speed"
+        f"{', and with -ffp-contract=off for the same bits of dynamic int8' if has_floats else ''}.\n */"
     )
 
 
-def _statements(page: Emitter) -> str:
-    """The statements of one step, a block for each layer."""
-    openings = [f"    {line}" for line in page.openings]
-    body = ["", "    /* what the step reads, as int8 */", *openings] if openings else []
-    layer = ""
-    for spoken, line in page.statements:
-        if spoken != layer:
-            layer = spoken
-            body += ["", f"    /* {_layer_line(page.plan, layer)} */"]
+def _statements(emitter: Emitter) -> str:
+    """The statements of one step, a paragraph for each layer."""
+    openings = [f"    {line}" for line in emitter.openings]
+    body = ["", "    /* the inputs of the step, as int8 */", *openings] if openings else []
+    current = ""
+    for layer, line in emitter.statements:
+        if layer != current:
+            current = layer
+            body += ["", f"    /* {_layer_line(emitter.named, layer)} */"]
         body.append(f"    {line}")
     return "\n".join(body)
 
 
-def _ends(page: Emitter) -> list[str]:
-    """Copies of the answer and the states; a carried value that becomes another is saved before it is overwritten."""
-    steps = page.step.trace
-    before, after = [f"    memcpy(y, {page.names[steps.y.name]}, {steps.y.width} * sizeof *y);"], []
-    inside = {ref.name for ref in page.plan.ins}
+def _results(emitter: Emitter) -> list[str]:
+    """Copies of the answer and the states; a state that becomes another state is saved before it is overwritten."""
+    steps, identifiers, names = emitter.step.trace, emitter.identifiers, emitter.names
+    first, last = [f"    {emitter.copy('y', names[steps.y.name], f'{steps.y.width} * sizeof *y')}"], []
+    inputs = {ref.name for ref in emitter.named.ins}
     for state in steps.states:
-        target, width, made = f"state->{page.spell('state', state.name)}", state.before.width, page.kind(state.before)
-        source = page.names[state.after.name]
         if state.after.name == state.before.name:
             continue
-        if page.layout.root(state.after.name)[0] in inside:
-            kept = page.spell("kept", f"{state.name}.kept")
-            before += [f"    {made} {kept}[{width}];", f"    memcpy({kept}, {source}, sizeof {kept});"]
-            source = kept
-        after.append(f"    memcpy({target}, {source}, {width} * sizeof({made}));")
-    return before + after
+        target, c_type = f"state->{identifiers('state', state.name)}", emitter.value_type(state.before)
+        width, source = state.before.width, names[state.after.name]
+        if emitter.layout.root(state.after.name)[0] in inputs:
+            saved = identifiers("saved", f"{state.name}.saved")
+            first += [f"    {c_type} {saved}[{width}];", f"    {emitter.copy(saved, source, f'sizeof {saved}')}"]
+            source = saved
+        last.append(f"    {emitter.copy(target, source, f'{width} * sizeof({c_type})')}")
+    return first + last
 
 
-def _layer_line(planned: NamedTrace, name: str) -> str:
-    layer = next(layer for layer in planned.graph.layers if layer.name == name)
-    carried = ", ".join(state for state in planned.graph.states if state.split(".")[0] == name)
-    said = f"{name}: {type(layer.cell).__name__}, reads {', '.join(layer.inputs)}"
-    return f"{said}, carries {carried}" if carried else said
-
-
-def _given(planned: NamedTrace, spell: Names) -> dict[str, str]:
-    states = {state.before.name: f"state->{spell('state', state.name)}" for state in planned.trace.states}
-    return {planned.trace.x.name: "state->x", **states}
+def _layer_line(named: NamedTrace, name: str) -> str:
+    layer = next(layer for layer in named.graph.layers if layer.name == name)
+    states = ", ".join(state for state in named.graph.states if state.split(".")[0] == name)
+    line = f"{name}: {type(layer.cell).__name__}, reads {', '.join(layer.inputs)}"
+    return f"{line}, carries {states}" if states else line
 
 
 def template(name: str, facts: Mapping[str, object]) -> str:
@@ -185,9 +219,9 @@ def template(name: str, facts: Mapping[str, object]) -> str:
     return Template(files("edgernn_export.targets.c").joinpath("templates", name).read_text()).substitute(facts)
 
 
-def _c_string(said: str) -> str:
-    """A long string in lines, every line its own literal; as numbers where it is longer than C99 promises to take."""
-    if len(said.encode()) > LONGEST_STRING:
-        return " " + text(np.frombuffer(said.encode() + b"\0", np.uint8))
-    escaped = said.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?")  # for trigraphs
+def _c_string(text: str) -> str:
+    """A string as literals, one per line; as bytes where it is longer than LONGEST_STRING."""
+    if len(text.encode()) > LONGEST_STRING:
+        return " " + initializer(np.frombuffer(text.encode() + b"\0", np.uint8))
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("?", "\\?")  # for trigraphs
     return "".join(f'\n    "{piece}"' for piece in re.findall(r"(?:\\.|[^\\]){1,90}", escaped))

@@ -1,11 +1,10 @@
-"""The words of static layers as ONNX says integers: float nodes between DequantizeLinear and QuantizeLinear.
+"""The operations of static layers in ONNX: float nodes between DequantizeLinear and QuantizeLinear.
 
-A runtime takes such a group for one kernel of integers where it has one, and computes it as it stands where not. Either
-way each word is within a step or two of its grid from edgernn.interpreters.integer, given the same integers; it is not
-the same bit for bit, since QuantizeLinear rounds halves to even and the definition rounds them up.
+A runtime fuses such a group into an integer kernel where it has one, and computes it as written where not. Either way
+the result of each operation is within one or two steps of edgernn.interpreters.integer, given the same integers. It is
+not equal bit for bit: QuantizeLinear rounds halves to even, the definition rounds them up.
 
-A split whose parts are only computed with cuts what its integers stand for, and not them: one node makes all parts
-float.
+A split whose parts are only used in computations cuts the floats, not the integers: one node makes all parts float.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,118 +22,125 @@ from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.operations import OnnxOps
 
 DTYPES: Mapping[int, str] = {8: "int8", 16: "int16"}
-"""The bits of a grid -> what holds its integers."""
+"""Bits -> the dtype of such integers."""
 
 
 class OnnxIntegerOps(OnnxOps):
-    """Words with integers among them: these have the name of their value; with `.float` added, what they stand for."""
+    """Writes operations on integers too. The integers of a value have its name; their floats have `.float` added.
 
-    def __init__(self, planned: NamedTrace, static: IntegerPlan) -> None:
-        super().__init__(planned)
+    Args:
+        named: the graph and the names of its values.
+        static: which values are integers.
+
+    Attributes:
+        integer_values: values that are integers where they are computed or enter.
+        needs_integers: values whose integers leave the step, or are moved without computation.
+    """
+
+    def __init__(self, named: NamedTrace, static: IntegerPlan) -> None:
+        super().__init__(named)
         self.static = static
-        float_io = {state.before.name for state in planned.trace.states if state.name in static.io_quantization}
-        self.held = (
-            static.integer_values | float_io | ({INPUT} & static.io_quantization.keys())
-        )  # values that are integers where they are made
-        for output, ref in planned.outs.items():
-            if self.names[ref.name] == output and (self._leaves(output) is None) == (ref.name in self.held):
-                self.names[ref.name] = ref.name  # it leaves in the other form, which takes this name
-        carried = {ref.name for output, ref in planned.outs.items() if self._leaves(output) is not None}
-        moved = {ref.name for op in planned.trace.operations if static.moves(op) for ref in op.inputs}
-        self.kept = carried | moved  # values that something takes as integers and does not compute with
+        float_io = {state.before.name for state in named.trace.states if state.name in static.io_quantization}
+        self.integer_values = static.integer_values | float_io | ({INPUT} & static.io_quantization.keys())
+        for output, ref in named.outs.items():
+            if self.names[ref.name] == output and (self._output_qparams(output) is None) == (
+                ref.name in self.integer_values
+            ):
+                self.names[ref.name] = ref.name  # it leaves in the other form, which gets the name of the output
+        integer_outputs = {ref.name for output, ref in named.outs.items() if self._output_qparams(output) is not None}
+        moved = {ref.name for op in named.trace.operations if static.moves(op) for ref in op.inputs}
+        self.needs_integers = integer_outputs | moved
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
-        if not self._whole:
+        if not self._is_integer:
             return super().affine(weight, x, bias)
         assert weight.scale is not None
-        ins = [self._name(x), self._rows(self.plan.weight(weight, self.op), weight.stored, weight.scale)]
+        ins = [self._name(x), self._rows(self.named.weight(weight, self.op), weight.stored, weight.scale)]
         if bias is not None:
             form, qparams = affine(self.op, self.static), self.static.quantization[x.name]
-            whole = form.bias + qparams.zero * form.weight.sum(axis=1)
-            ins.append(
-                self._rows(f"{self.op.outputs[0].name}.bias", whole.astype(np.int32), weight.scale * qparams.scale)
-            )
+            added = (form.bias + qparams.zero * form.weight.sum(axis=1)).astype(np.int32)
+            ins.append(self._rows(f"{self.op.outputs[0].name}.bias", added, weight.scale * qparams.scale))
         return self._node("Gemm", ins, transB=1)
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
-        made = self.op.outputs
-        if not self._whole or not self.kept.isdisjoint(ref.name for ref in made):
+        parts = self.op.outputs
+        if not self._is_integer or not self.needs_integers.isdisjoint(ref.name for ref in parts):
             return super().split(x, sizes)
         numbers = self._numbers(self._integers(x), x)
-        self._inside("Split", [numbers, self._shape(*sizes)], [f"{ref.name}.float" for ref in made], axis=1)
-        return made
+        self._inner_node("Split", [numbers, self._shape(*sizes)], [f"{ref.name}.float" for ref in parts], axis=1)
+        return parts
 
     def log(self, x: Ref) -> Ref:
-        if not self._whole:
+        if not self._is_integer:
             return super().log(x)
-        positive = f"{self.op.outputs[0].name}.positive"  # of what is below 0 there is no logarithm
-        self._inside("Relu", [self._name(x)], [positive])
-        self._inside("Log", [positive], [f"{self.op.outputs[0].name}.exact"])
-        return self._on_its_integers()
+        positive = f"{self.op.outputs[0].name}.positive"  # the logarithm of a negative number is NaN
+        self._inner_node("Relu", [self._name(x)], [positive])
+        self._inner_node("Log", [positive], [f"{self.op.outputs[0].name}.exact"])
+        return self._quantized()
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
-        if not self._whole:
+        if not self._is_integer:
             return super().lookup(table, index)
-        made = self.op.outputs[0]
-        rows = lookup(self.op, self.static).table.astype(DTYPES[self.static.quantization[made.name].bits])
-        return self._node("Gather", [self._store(f"{made.name}.table", rows), self._name(index)], axis=0)
+        result = self.op.outputs[0]
+        rows = lookup(self.op, self.static).table.astype(DTYPES[self.static.quantization[result.name].bits])
+        return self._node("Gather", [self._store(f"{result.name}.table", rows), self._name(index)], axis=0)
 
-    def result(self, output: str, ref: Ref) -> None:
-        name = self._float(ref) if self._leaves(output) is None else self._integers(ref)
+    def output(self, output: str, ref: Ref) -> None:
+        name = self._float(ref) if self._output_qparams(output) is None else self._integers(ref)
         if name != output:
             self._copy(name, output)
 
-    def _leaves(self, output: str) -> QuantizationParameters | None:
-        """The grid on which an output leaves, or None for one that is float."""
+    def _output_qparams(self, output: str) -> QuantizationParameters | None:
+        """The quantization parameters of an output; None for a float one."""
         return self.static.io_quantization.get(output.removesuffix(".out"))
 
     @property
-    def _whole(self) -> bool:
-        """Whether the word computes with integers."""
+    def _is_integer(self) -> bool:
+        """Whether the operation computes with integers."""
         return self.static.is_integer(self.op)
 
     def _name(self, ref: Ref) -> str:
-        """What the word reads: integers, what they stand for, or a value that is float."""
-        if not self._whole or ref.name not in self.static.quantization:
+        """The name of an input of the operation: of integers that it moves, else of floats."""
+        if not self._is_integer or ref.name not in self.static.quantization:
             return self._float(ref)
         q = self._integers(ref)
         return q if self.static.moves(self.op) else self._numbers(q, ref)
 
     def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
-        if not self._whole or self.static.moves(self.op):
+        if not self._is_integer or self.static.moves(self.op):
             return super()._node(kind, inputs, **attributes)
-        self._inside(kind, inputs, [f"{self.op.outputs[0].name}.exact"], **attributes)
-        return self._on_its_integers()
+        self._inner_node(kind, inputs, [f"{self.op.outputs[0].name}.exact"], **attributes)
+        return self._quantized()
 
-    def _on_its_integers(self) -> Ref:
-        """What the word makes, from what it is in float."""
-        (made,) = self.op.outputs
-        self._inside("QuantizeLinear", [f"{made.name}.exact", *self._qparams(made)], [self.names[made.name]])
-        return made
+    def _quantized(self) -> Ref:
+        """The result of the operation, quantized from its float."""
+        (result,) = self.op.outputs
+        self._inner_node("QuantizeLinear", [f"{result.name}.exact", *self._qparams(result)], [self.names[result.name]])
+        return result
 
     def _float(self, ref: Ref) -> str:
-        """A value as float, also where it was made as integers."""
+        """The name of a value as float, dequantized where it is computed as integers."""
         name = super()._name(ref)
-        return self._numbers(name, ref) if ref.name in self.held else name
+        return self._numbers(name, ref) if ref.name in self.integer_values else name
 
     def _integers(self, ref: Ref) -> str:
-        """A value as integers, also where it was made as float: then rounded once, however many read it."""
+        """The name of a value as integers, quantized once where it is computed as float."""
         name, whole = super()._name(ref), f"{ref.name}.whole"
-        if ref.name in self.held:
+        if ref.name in self.integer_values:
             return name
-        if whole not in self.inside:
-            self._inside("QuantizeLinear", [name, *self._qparams(ref)], [whole])
+        if whole not in self.inner:
+            self._inner_node("QuantizeLinear", [name, *self._qparams(ref)], [whole])
         return whole
 
     def _numbers(self, q: str, ref: Ref) -> str:
-        """What the integers of a value stand for."""
+        """The name of a value's integers `q`, dequantized."""
         numbers = f"{ref.name}.float"
-        if numbers not in self.inside:
-            self._inside("DequantizeLinear", [q, *self._qparams(ref)], [numbers])
+        if numbers not in self.inner:
+            self._inner_node("DequantizeLinear", [q, *self._qparams(ref)], [numbers])
         return numbers
 
     def _qparams(self, ref: Ref) -> Sequence[str]:
-        """The names of a value's scale and zero."""
+        """The names of a value's scale and zero point."""
         qparams = self.static.quantization[ref.name]
         zero = np.array(qparams.zero, DTYPES[qparams.bits])
         return self._store(f"{ref.name}.grid.scale", np.array(qparams.scale, np.float32)), self._store(
@@ -142,11 +148,11 @@ class OnnxIntegerOps(OnnxOps):
         )
 
     def _rows(self, name: str, whole: NDArray[Any], scale: NDArray[Any]) -> str:
-        """What the integers of weights stand for, each row with a scale of its own."""
+        """The name of dequantized integers of weights, with one scale per row."""
         numbers = f"{name}.float"
-        if numbers not in self.inside:
-            # runtimes take no group for a kernel of integers whose zeros are only understood
+        if numbers not in self.inner:
+            # runtimes use an integer kernel only when zero points are written out
             parts = {name: whole, f"{name}.scale": scale, f"{name}.zero": np.zeros(len(whole), whole.dtype)}
             ins = [self._store(part, array) for part, array in parts.items()]
-            self._inside("DequantizeLinear", ins, [numbers], axis=0)
+            self._inner_node("DequantizeLinear", ins, [numbers], axis=0)
         return numbers

@@ -1,53 +1,65 @@
-"""The words as nodes of ONNX."""
+"""The operations as nodes of ONNX."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
+from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
 
-Array = NDArray[Any]
-
-ZERO = 128  # the unsigned integer that stands for 0
-ZERO_OF_FOUR = 8  # as above, in four bits
+ZERO = 128  # zero point of unsigned bytes
+ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
-class OnnxOps:
-    """Each word as nodes; a value is its Ref in the trace."""
+class OnnxOps(MethodInterpreter):
+    """Writes operations as nodes; a value is its Ref in the trace.
 
-    def __init__(self, planned: NamedTrace, late: Collection[str] = ()) -> None:
-        self.plan = planned
-        self.late = late  # values of affines that are written with the sum that reads them
-        self.waiting: dict[str, list[str]] = {}  # their inputs
-        self.names = dict(planned.names)  # of the values, where they are made
+    Args:
+        named: the graph and the names of its values.
+        late: the names of results of affines that are written as one Gemm with the sum that reads them.
+
+    Attributes:
+        names: value of the trace -> its name in the file.
+        nodes: in order.
+        weights: the constants of the file, by name.
+        inner: names in the file of values that are not in the trace.
+        op: the operation that is being written.
+    """
+
+    def __init__(self, named: NamedTrace, late: Collection[str] = ()) -> None:
+        self.named = named
+        self.late = late
+        self.names = dict(named.names)
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, onnx.TensorProto] = {}
-        self.inside: set[str] = set()  # values that no word of the trace made
+        self.inner: set[str] = set()
+        self._late_inputs: dict[str, list[str]] = {}
         self.op: Op
 
-    def hear(self, op: Op) -> None:
-        """Remember the word whose method is called next."""
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Write one operation; its method reads it from `self.op`."""
         self.op = op
+        return super().apply(op, args)
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme == DYNAMIC:
             return self._dynamic(weight, x, bias)
         ins = [self._name(x), self._matrix(weight)]
         if self.op.outputs[0].name in self.late:
-            self.waiting[self.op.outputs[0].name] = ins
+            self._late_inputs[self.op.outputs[0].name] = ins
             return self.op.outputs[0]
         return self._node("Gemm", ins if bias is None else [*ins, self._constant(bias)], transB=1)
 
     def add(self, a: Ref, b: Ref) -> Ref:
         for one, other in ((a, b), (b, a)):
-            if other.name in self.waiting:
-                return self._node("Gemm", [*self.waiting[other.name], self._name(one)], transB=1)
+            if other.name in self._late_inputs:
+                return self._node("Gemm", [*self._late_inputs[other.name], self._name(one)], transB=1)
         return self._node("Add", [self._name(a), self._name(b)])
 
     def subtract(self, a: Ref, b: Ref) -> Ref:
@@ -62,7 +74,7 @@ class OnnxOps:
         if by == 1.0:
             return self._node("Add", [self._name(x), self._constant(plus, "plus")])
         scaled = f"{self.op.outputs[0].name}.scaled"
-        self._inside("Mul", [self._name(x), self._constant(by, "by")], [scaled])
+        self._inner_node("Mul", [self._name(x), self._constant(by, "by")], [scaled])
         return self._node("Add", [scaled, self._constant(plus, "plus")])
 
     def sigmoid(self, x: Ref) -> Ref:
@@ -96,36 +108,36 @@ class OnnxOps:
         names = [self._name(x), self._constant(ones, "ones"), *extra]
         return self._node("LayerNormalization", names, axis=-1, epsilon=eps)
 
-    def result(self, output: str, ref: Ref) -> None:
-        """An output: made under its name already, or the copy of a value that has another."""
+    def output(self, output: str, ref: Ref) -> None:
+        """Write an output: nothing when the value has its name already, else a copy."""
         if self.names[ref.name] != output:
             self._copy(self.names[ref.name], output)
 
     def _matrix(self, weight: Tensor) -> str:
-        """A matrix in float32, made of its smaller form when the model is loaded.
+        """A matrix in float32, which the runtime makes of its smaller form when it loads the model.
 
-        By Cast and Mul, which ONNX Runtime folds into a constant; DequantizeLinear it would keep, and compute anew in
-        every step.
+        Cast and Mul are folded into a constant by ONNX Runtime. It would keep DequantizeLinear, and compute it in every
+        step.
         """
         if not weight.scheme:
             return self._constant(weight)
-        name = self.plan.weight(weight, self.op)
+        name = self.named.weight(weight, self.op)
         dense = f"{name}.dense"
-        if dense in self.inside:
+        if dense in self.inner:
             return dense
         if weight.scheme == FOUR_BITS:
             self._unpack(weight, name, dense)
             return dense
         cast = dense if weight.scale is None else f"{name}.cast"
-        self._inside("Cast", [self._store(name, weight.stored)], [cast], to=onnx.TensorProto.FLOAT)
+        self._inner_node("Cast", [self._store(name, weight.stored)], [cast], to=onnx.TensorProto.FLOAT)
         if weight.scale is not None:
-            self._inside("Mul", [cast, self._store(f"{name}.scale", weight.scale[:, None])], [dense])
+            self._inner_node("Mul", [cast, self._store(f"{name}.scale", weight.scale[:, None])], [dense])
         return dense
 
     def _unpack(self, weight: Tensor, name: str, dense: str) -> None:
-        """Two numbers out of each byte, by words that the opset has; ONNX Runtime folds these too into a constant.
+        """Two weights out of each byte, with operators that ONNX Runtime folds into a constant as well.
 
-        They are kept unsigned, with zero point 8: the rest by 16 of a byte, and of a sixteenth of it, are the halves.
+        The weights are stored unsigned, with zero point 8: a byte modulo 16, and its 16th part, are the two.
         """
         assert weight.scale is not None
         rows, inputs = weight.shape
@@ -147,63 +159,65 @@ class OnnxOps:
         at = self._store(name, (weight.stored ^ (ZERO_OF_FOUR * 17))[:, :, None])
         for i, (kind, more, attributes) in enumerate(steps, 1):
             to = dense if i == len(steps) else f"{name}.{i}"
-            self._inside(kind, [at, *more], [to], **attributes)
+            self._inner_node(kind, [at, *more], [to], **attributes)
             at = to
 
     def _dynamic(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
-        """The words of the standard, in the order that ONNX Runtime fuses to one DynamicQuantizeMatMul.
+        """The operators of the standard, in the order that ONNX Runtime fuses to one DynamicQuantizeMatMul.
 
-        The integers are kept unsigned, with zero point 128: on x86 without VNNI the runtime adds products of unsigned
-        and signed bytes in 16 bits, which saturate; those of two unsigned bytes it does not.
+        The weights are stored unsigned, with zero point 128. On x86 without VNNI the runtime adds products of unsigned
+        and signed bytes in 16 bits, which saturate; it does not so with products of two unsigned bytes.
         """
         assert weight.scale is not None
-        made, name = self.op.outputs[0], self.plan.weight(weight, self.op)
+        result, name = self.op.outputs[0], self.named.weight(weight, self.op)
         unsigned = (weight.stored.T.astype(np.int16) + ZERO).astype(np.uint8)
         q, step, zero = self._rounded(x)
         ins = [q, self._store(name, unsigned), zero, self._store("zero", np.array(ZERO, np.uint8))]
-        sums, cast, scale, product = (f"{made.name}.{role}" for role in ("sums", "cast", "scale", "product"))
-        self._inside("MatMulInteger", ins, [sums])
-        self._inside("Cast", [sums], [cast], to=onnx.TensorProto.FLOAT)
-        self._inside("Mul", [step, self._store(f"{name}.scale", weight.scale)], [scale])
+        sums, cast, scale, product = (f"{result.name}.{role}" for role in ("sums", "cast", "scale", "product"))
+        self._inner_node("MatMulInteger", ins, [sums])
+        self._inner_node("Cast", [sums], [cast], to=onnx.TensorProto.FLOAT)
+        self._inner_node("Mul", [step, self._store(f"{name}.scale", weight.scale)], [scale])
         if bias is None:
             return self._node("Mul", [cast, scale])
-        self._inside("Mul", [cast, scale], [product])
+        self._inner_node("Mul", [cast, scale], [product])
         return self._node("Add", [product, self._constant(bias)])
 
     def _rounded(self, x: Ref) -> tuple[str, str, str]:
-        """A value as integers, the value of one step, and the integer that stands for 0: once, however many read it."""
+        """The names of a value's integers, scale and zero point; it is rounded once for all that read it."""
         name = self._name(x)
         q, step, zero = (f"{name}.{role}" for role in ("rounded", "step", "zero"))
-        if q not in self.inside:
-            self._inside("DynamicQuantizeLinear", [name], [q, step, zero])
+        if q not in self.inner:
+            self._inner_node("DynamicQuantizeLinear", [name], [q, step, zero])
         return q, step, zero
 
     def _name(self, ref: Ref) -> str:
-        """What the word reads."""
+        """The name of an input of the operation."""
         return self.names[ref.name]
 
     def _copy(self, name: str, output: str) -> None:
         self.nodes.append(helper.make_node("Identity", [name], [output], output))
 
     def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
-        made = self.op.outputs
-        outputs = [self.names[ref.name] for ref in made]
-        self.nodes.append(helper.make_node(kind, inputs, outputs, made[0].name, **attributes))
-        return made[0]
+        """A node that computes the results of the operation; the first of them."""
+        results = self.op.outputs
+        outputs = [self.names[ref.name] for ref in results]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, results[0].name, **attributes))
+        return results[0]
 
-    def _constant(self, given: Tensor | float, role: str = "") -> str:
-        if isinstance(given, Tensor):
+    def _constant(self, factor: Tensor | float, role: str = "") -> str:
+        """The name of a constant; `role` names one that is not a tensor of the operation."""
+        if isinstance(factor, Tensor):
             weights = [arg for arg in self.op.args if isinstance(arg, Tensor)]
-            name = self.plan.weight(given, self.op) if given in weights else f"{self.op.outputs[0].name}.{role}"
-            array = given.dense(np.float32)
+            name = self.named.weight(factor, self.op) if factor in weights else f"{self.op.outputs[0].name}.{role}"
+            array = factor.dense(np.float32)
         else:
-            name, array = f"{self.op.outputs[0].name}.{role}", np.array(given, np.float32)
+            name, array = f"{self.op.outputs[0].name}.{role}", np.array(factor, np.float32)
         return self._store(name, array)
 
-    def _inside(self, kind: str, inputs: list[str], outputs: list[str], **attributes: float) -> None:
-        """A node for a value between words."""
+    def _inner_node(self, kind: str, inputs: list[str], outputs: list[str], **attributes: float) -> None:
+        """A node for values that are not in the trace."""
         self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
-        self.inside.update(outputs)
+        self.inner.update(outputs)
 
     def _shape(self, *sizes: int) -> str:
         return self._store(f"sizes.{'.'.join(map(str, sizes))}", np.array(sizes, np.int64))

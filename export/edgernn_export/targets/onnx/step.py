@@ -8,7 +8,7 @@ from onnx import helper
 from edgernn.artifact.manifest import Signature, signature
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT
-from edgernn.model.trace import replay
+from edgernn.model.replay import replay
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.integers import OnnxIntegerOps
 from edgernn_export.targets.onnx.operations import OnnxOps
@@ -20,29 +20,29 @@ TYPES = {
     "int16": onnx.TensorProto.INT16,
     "int32": onnx.TensorProto.INT32,
 }
-"""The dtypes of a contract as ONNX calls them."""
+"""The dtype of a manifest -> the type of ONNX."""
 
 
-def step(planned: NamedTrace) -> onnx.GraphProto:
-    """One step: from `x` and each state before it to `y` and each state after it, named as in the contract."""
-    integers = integer_plan(planned.graph)
-    operations: OnnxOps
-    if integers.integer_values:
-        operations = OnnxIntegerOps(planned, integers)
+def step(named: NamedTrace) -> onnx.GraphProto:
+    """One step: from `x` and each state before it to `y` and each state after it, named as in the manifest."""
+    plan = integer_plan(named.graph)
+    writer: OnnxOps
+    if plan.integer_values:
+        writer = OnnxIntegerOps(named, plan)
     else:
-        planned = replace(planned, trace=summed(planned.trace))
-        operations = OnnxOps(planned, late(planned.trace))
-    replay(planned.trace.operations, operations, {ref.name: ref for ref in planned.ins}, operations.hear)
-    for output, ref in planned.outs.items():
-        operations.result(output, ref)
-    values = infos(signature(planned.manifest))
-    ins = [values[INPUT], *(values[ref.name] for ref in planned.ins[1:])]
-    outs = [values[name] for name in planned.outs]
-    return helper.make_graph(operations.nodes, "step", ins, outs, list(operations.weights.values()))
+        named = replace(named, trace=summed(named.trace))
+        writer = OnnxOps(named, late(named.trace))
+    replay(named.trace.operations, writer, {ref.name: ref for ref in named.ins})
+    for output, ref in named.outs.items():
+        writer.output(output, ref)
+    values = infos(signature(named.manifest))
+    ins = [values[INPUT], *(values[ref.name] for ref in named.ins[1:])]
+    outs = [values[name] for name in named.outs]
+    return helper.make_graph(writer.nodes, "step", ins, outs, list(writer.weights.values()))
 
 
-def infos(said: Signature) -> dict[str, onnx.ValueInfoProto]:
-    """The inputs and outputs of a contract as ONNX declares them."""
+def infos(values: Signature) -> dict[str, onnx.ValueInfoProto]:
+    """The inputs and outputs of a manifest as ONNX declares them."""
     return {
-        name: helper.make_tensor_value_info(name, TYPES[dtype], list(shape)) for name, (shape, dtype) in said.items()
+        name: helper.make_tensor_value_info(name, TYPES[dtype], list(shape)) for name, (shape, dtype) in values.items()
     }

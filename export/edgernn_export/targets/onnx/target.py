@@ -1,6 +1,6 @@
 """ONNX: one step as a model of opset 17, which every ONNX Runtime since 1.12 (2022) runs.
 
-Integers of 16 bits need opset 21, and with it ONNX Runtime 1.18 (2024).
+Integers of 16 bits need opset 21, and so ONNX Runtime 1.18 (2024).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.destination import Destination
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.onnx.step import step
 
 OPSET, OPSET_OF_16_BITS = 17, 21
@@ -22,13 +22,13 @@ IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}
 
 def render(graph: Graph, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same graph."""
-    planned = plan(graph, tuple(SCHEMES))
-    return {f"{stem}.onnx": serialized(step(planned), planned.manifest_json)}
+    named = named_trace(graph, tuple(SCHEMES))
+    return {f"{stem}.onnx": serialized(step(named), named.manifest_json)}
 
 
 def serialized(graph: onnx.GraphProto, manifest: str) -> bytes:
-    """A whole file around a graph, with the block of JSON that says what it is."""
-    wide = any(tensor.data_type == onnx.TensorProto.INT16 for tensor in graph.initializer)  # of each grid, its zero
+    """The bytes of a file with this graph and manifest (JSON)."""
+    wide = any(tensor.data_type == onnx.TensorProto.INT16 for tensor in graph.initializer)  # zero points
     opset = OPSET_OF_16_BITS if wide else OPSET
     model = helper.make_model(
         graph,

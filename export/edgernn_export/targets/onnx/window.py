@@ -1,4 +1,4 @@
-"""ONNX: a whole window, each direction of a stage a Scan around the words of a step."""
+"""ONNX: a whole window. Each direction of a stage is a Scan over the operations of a step."""
 
 from collections.abc import Mapping
 
@@ -6,16 +6,17 @@ import numpy as np
 import onnx
 from onnx import compose, helper, numpy_helper
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import dump_manifest, signature, window_manifest
-from edgernn.interpreters.numpy import Array, Stepper
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.window import Stage, Window
 from edgernn_export.targets.destination import Destination
-from edgernn_export.targets.naming import plan
+from edgernn_export.targets.naming import named_trace
 from edgernn_export.targets.onnx.step import infos, step
 from edgernn_export.targets.onnx.target import serialized
 
-BATCH = 1  # the axis beside time: the words take a batch of one
+BATCH = 1  # the axis after time; a step has a batch of one
 
 
 class Passes:
@@ -26,7 +27,7 @@ class Passes:
         self.weights: dict[str, onnx.TensorProto] = {}
 
     def stage(self, i: int, stage: Stage, x: str) -> str:
-        """The name of the answers of a stage that reads x."""
+        """The name of the outputs of a stage that reads x."""
         forward = self.scan(f"stage{i}.forward", stage.forward, x)
         if stage.backward is None:
             return forward
@@ -37,13 +38,13 @@ class Passes:
         return self.node("Mul", [total, self.store("half", np.array(0.5, np.float32))], f"stage{i}.mean")
 
     def scan(self, name: str, graph: Graph, x: str, *, reverse: bool = False) -> str:
-        """One direction: the step itself as the body, from rest; its names begin with `name`, its weights are in it."""
-        planned = plan(graph)
-        body = step(planned)
+        """One direction, from the initial state. The step is the body; the names in it start with `name`."""
+        named = named_trace(graph)
+        body = step(named)
         frame, y = body.input.pop(0), body.output.pop(0)
         body.input.append(frame)  # states come first in a Scan
         body.output.append(y)
-        initial_state = Stepper(planned.graph, "float32").initial_state(1)
+        initial_state = Stepper(named.graph, "float32").initial_state(1)
         states = [self.store(f"{name}.{state}", array) for state, array in initial_state.items()]
         return self.node(
             "Scan",
@@ -57,17 +58,17 @@ class Passes:
         )
 
     def node(self, kind: str, ins: list[str], *outs: str, **attributes: object) -> str:
-        """A node; the name of its last output."""
+        """Add a node; the name of its last output."""
         self.nodes.append(helper.make_node(kind, ins, outs, outs[-1], **attributes))
         return outs[-1]
 
     def store(self, name: str, array: Array) -> str:
-        """A constant; its name."""
+        """Add a constant; its name."""
         self.weights[name] = numpy_helper.from_array(array, name)
         return name
 
     def axis(self) -> str:
-        """The name of the constant that says where the batch is."""
+        """The name of the constant that holds the axis of the batch."""
         return self.store("batch", np.array([BATCH], np.int64))
 
 

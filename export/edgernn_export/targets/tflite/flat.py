@@ -1,11 +1,11 @@
-"""A TFLite model under construction: tensors, operators and buffers, by the schema's own object API."""
+"""A TFLite model under construction: tensors, operators and buffers, by the object API of the schema."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import MissingExtraError
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model import int4
@@ -16,11 +16,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("ai-edge-litert", "export", "writing a .tflite file") from error
 
-Array = NDArray[Any]
-
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
-ABSENT = -1  # an optional input that is not given
+ABSENT = -1  # the index of an optional input that is left out
 
 _TYPES = {
     "float16": schema.TensorType.FLOAT16,
@@ -34,66 +32,66 @@ _TYPES = {
 
 
 class Flat:
-    """One subgraph that grows; tensors are known by name."""
+    """A model with one subgraph; `index` holds the tensors by name."""
 
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
         self._tensors: list[Any] = []
         self._operators: list[Any] = []
         self._codes: dict[tuple[int, int], int] = {}
-        self._buffers: list[Any] = [schema.BufferT()]  # buffer 0 is the empty one, by convention
+        self._buffers: list[Any] = [schema.BufferT()]  # buffer 0 is empty by convention
 
     def tensor(self, name: str, shape: Sequence[int], dtype: str = "float32", data: Array | None = None) -> int:
-        """A tensor by its name, made on first use; with data it is a constant."""
+        """The index of a tensor by its name, added on first use; with data it is a constant."""
         if name in self.index:
             return self.index[name]
-        made = schema.TensorT()
-        made.name, made.shape, made.type = name.encode(), list(shape), _TYPES[dtype]
-        made.buffer = 0 if data is None else self.buffer(_bytes(data, dtype))
-        self._tensors.append(made)
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type = name.encode(), list(shape), _TYPES[dtype]
+        tensor.buffer = 0 if data is None else self.buffer(_bytes(data, dtype))
+        self._tensors.append(tensor)
         self.index[name] = len(self._tensors) - 1
         return self.index[name]
 
     def constant(self, name: str, data: Array, scale: Array | None = None, dtype: str = "") -> int:
-        """A constant; with a scale, integers: one for all of them (1,), or one for each row (rows,)."""
-        made = self.tensor(name, data.shape, dtype or data.dtype.name, data)
+        """The index of a constant; with a scale it is integers, with one scale (1,) or one per row (rows,)."""
+        tensor = self.tensor(name, data.shape, dtype or data.dtype.name, data)
         if scale is not None:
-            scale = np.where(scale == 0, 1, scale)  # a row of zeros has none, and XNNPACK refuses it
-            self._quantize(made, scale.tolist(), [0] * len(scale))
-        return made
+            scale = np.where(scale == 0, 1, scale)  # XNNPACK refuses the scale 0 of a row of zeros
+            self._quantize(tensor, scale.tolist(), [0] * len(scale))
+        return tensor
 
     def integers(
         self, name: str, shape: Sequence[int], qparams: QuantizationParameters, data: Array | None = None
     ) -> int:
-        """A tensor of integers on a grid; with data it is a constant."""
-        made = self.tensor(name, shape, f"int{qparams.bits}", data)
-        self._quantize(made, [qparams.scale], [qparams.zero])
-        return made
+        """The index of a tensor of integers; with data it is a constant."""
+        tensor = self.tensor(name, shape, f"int{qparams.bits}", data)
+        self._quantize(tensor, [qparams.scale], [qparams.zero])
+        return tensor
 
     def _quantize(self, tensor: int, scales: list[float], zeros: list[int]) -> None:
-        said = schema.QuantizationParametersT()
-        said.scale, said.zeroPoint, said.quantizedDimension = scales, zeros, 0
-        self._tensors[tensor].quantization = said
+        qparams = schema.QuantizationParametersT()
+        qparams.scale, qparams.zeroPoint, qparams.quantizedDimension = scales, zeros, 0
+        self._tensors[tensor].quantization = qparams
 
     def buffer(self, data: bytes) -> int:
         """The index of a new buffer."""
-        made = schema.BufferT()
-        made.data = np.frombuffer(data, np.uint8)
-        self._buffers.append(made)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        self._buffers.append(buffer)
         return len(self._buffers) - 1
 
     def operator(
         self, kind: str, ins: Sequence[int], outs: Sequence[int], options: Any = None, version: int = 1
     ) -> None:
-        """An operator by its name in `BuiltinOperator`; options by the schema's own class, such as SplitOptionsT."""
-        made = schema.OperatorT()
+        """Add an operator by its name in `BuiltinOperator`, with options of a class such as SplitOptionsT."""
+        operator = schema.OperatorT()
         code = getattr(schema.BuiltinOperator, kind)
-        made.opcodeIndex = self._codes.setdefault((code, version), len(self._codes))
-        made.inputs, made.outputs = list(ins), list(outs)
+        operator.opcodeIndex = self._codes.setdefault((code, version), len(self._codes))
+        operator.inputs, operator.outputs = list(ins), list(outs)
         if options is not None:
-            made.builtinOptions = options
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-        self._operators.append(made)
+            operator.builtinOptions = options
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+        self._operators.append(operator)
 
     def finish(self, ins: Sequence[str], outs: Sequence[str], metadata: Mapping[str, bytes]) -> bytes:
         """The bytes of the model with these inputs and outputs, by name."""
@@ -111,31 +109,32 @@ class Flat:
         return bytes(builder.Output())
 
     def _signature(self, ins: Sequence[str], outs: Sequence[str]) -> Any:
-        made = schema.SignatureDefT()
-        made.signatureKey, made.subgraphIndex = b"step", 0
-        made.inputs, made.outputs = [self._named(name) for name in ins], [self._named(name) for name in outs]
-        return made
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = b"step", 0
+        signature.inputs = [self._named(name) for name in ins]
+        signature.outputs = [self._named(name) for name in outs]
+        return signature
 
     def _named(self, name: str) -> Any:
-        made = schema.TensorMapT()
-        made.name, made.tensorIndex = name.encode(), self.index[name]
-        return made
+        tensor = schema.TensorMapT()
+        tensor.name, tensor.tensorIndex = name.encode(), self.index[name]
+        return tensor
 
     def _metadata(self, name: str, data: bytes) -> Any:
-        made = schema.MetadataT()
-        made.name, made.buffer = name.encode(), self.buffer(data)
-        return made
+        metadata = schema.MetadataT()
+        metadata.name, metadata.buffer = name.encode(), self.buffer(data)
+        return metadata
 
 
 def _bytes(data: Array, dtype: str) -> bytes:
-    """As a buffer holds them; integers of four bits stand two in a byte, one row running on into the next."""
+    """The content of a buffer; two integers of four bits share a byte, without a gap between rows."""
     if dtype != "int4":
         return np.ascontiguousarray(data, dtype).tobytes()
     return int4.pack(np.append(data, np.zeros(data.size % 2, np.int8))[None]).tobytes()
 
 
 def _opcode(code: int, version: int) -> Any:
-    made = schema.OperatorCodeT()
-    made.builtinCode, made.version = code, version
-    made.deprecatedBuiltinCode = min(code, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
-    return made
+    opcode = schema.OperatorCodeT()
+    opcode.builtinCode, opcode.version = code, version
+    opcode.deprecatedBuiltinCode = min(code, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
+    return opcode

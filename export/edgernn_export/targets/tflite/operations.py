@@ -1,4 +1,4 @@
-"""Each word as TFLite operators."""
+"""The operations as operators of TFLite."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,44 +6,56 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
+from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
-from edgernn_export.targets.tflite.flat import ABSENT, Array, Flat
+from edgernn_export.targets.tflite.flat import ABSENT, Flat
 
-AXIS = 1  # of the values, which are (1, width)
+AXIS = 1  # of the elements of a value, which has the shape (1, width)
 
 ELEMENTWISE = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT}
 
 DEQUANTIZE = {"float16": 3, "int8": 5, "int4": 6}
-"""The version of the operator by what it reads: float16, or integers with a scale per row.
+"""The dtype of the input -> the version of the operator; integers have one scale per row.
 
-LiteRT's delegate leaves what is made of int4 to the plain kernels. So four bits are the smallest file, not the quickest
-step; least of all with a scale per group, whose matrix takes its own shape anew in every step.
+LiteRT's delegate leaves matrices of int4 to the plain kernels. So four bits make the smallest file and not the fastest
+step, least of all with a scale per group, where the matrix is reshaped in every step.
 """
 
 HYBRID_ONE_SCALE, HYBRID_ROW_SCALES = 3, 12
-"""The versions of FULLY_CONNECTED that read float values and int8 weights.
+"""The versions of FULLY_CONNECTED for float values and int8 weights.
 
-A version keeps an old runtime from a new form: tflite-runtime refuses 12, and under an older number would take a scale
-per row for no scale at all.
+The version protects an old runtime: tflite-runtime refuses 12; with an older version it would ignore scales per row.
 """
 
 
-class TfliteOps:
-    """Each word as operators on values of float32; a value is its Ref in the trace."""
+class TfliteOps(MethodInterpreter):
+    """Writes operations as operators on float32; a value is its Ref in the trace.
 
-    def __init__(self, planned: NamedTrace, flat: Flat, destination: Destination) -> None:
-        self.plan = planned
-        self.names = dict(planned.names)
+    Args:
+        named: the graph and the names of its values.
+        flat: the model that they are added to.
+        destination: the runtime that will run it.
+
+    Attributes:
+        names: value of the trace -> its name in the file.
+        op: the operation that is being written.
+    """
+
+    def __init__(self, named: NamedTrace, flat: Flat, destination: Destination) -> None:
+        self.named = named
+        self.names = dict(named.names)
         self.flat = flat
         self.destination = destination
         self.op: Op
 
-    def hear(self, op: Op) -> None:
-        """Remember the word whose method is called next."""
+    def apply(self, op: Op, args: Sequence[Any], /) -> Any:
+        """Write one operation; its method reads it from `self.op`."""
         self.op = op
+        return super().apply(op, args)
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if weight.scheme != DYNAMIC:
@@ -125,92 +137,92 @@ class TfliteOps:
         steps += [] if bias is None else [("ADD", self._weight(bias))]
         return self._chain(centred, steps)
 
-    def enter(self, ref: Ref, shape: Sequence[int], dtype: str) -> None:
-        """An input of the artifact."""
+    def input(self, ref: Ref, shape: Sequence[int], dtype: str) -> None:
+        """Add an input of the artifact."""
         self.flat.tensor(ref.name, shape, dtype)
 
-    def leave(self, output: str, ref: Ref) -> None:
-        """A value as an output of the artifact, copied where it has not its name already."""
+    def output(self, output: str, ref: Ref) -> None:
+        """Make a value an output of the artifact: a copy, unless it has the name of the output already."""
         if self.names[ref.name] != output:
             self._reshaped(self._value(ref), output, (1, ref.width))
 
-    def _reshaped(self, given: int, name: str, shape: Sequence[int]) -> int:
-        made, sizes = self.flat.tensor(name, shape), self._integers(f"shape.{'.'.join(map(str, shape))}", shape)
+    def _reshaped(self, tensor: int, name: str, shape: Sequence[int]) -> int:
+        result, sizes = self.flat.tensor(name, shape), self._integers(f"shape.{'.'.join(map(str, shape))}", shape)
         options = schema.ReshapeOptionsT()
         options.newShape = list(shape)
-        self.flat.operator("RESHAPE", [given, sizes], [made], options)
-        return made
+        self.flat.operator("RESHAPE", [tensor, sizes], [result], options)
+        return result
 
     def _connected(self, matrix: int, x: Ref, bias: Tensor | None, version: int) -> Ref:
         ins = [self._value(x), matrix, ABSENT if bias is None else self._weight(bias)]
         return self._operator("FULLY_CONNECTED", ins, schema.FullyConnectedOptionsT(), version)
 
     def _one_scale(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
-        """The integers themselves as weights, of scale 1, and then the scale of each row: right on every runtime."""
+        """With the scale 1 for the weights, then a product with the scales of the rows: correct on every runtime."""
         assert weight.scale is not None
         sums = self._inner("sums", self.op.outputs[0].width)
         ins = [self._value(x), self._stored(weight, np.ones(1)), ABSENT]
         self.flat.operator("FULLY_CONNECTED", ins, [sums], schema.FullyConnectedOptionsT(), HYBRID_ONE_SCALE)
-        scale = self.flat.constant(f"{self.plan.weight(weight, self.op)}.scale", weight.scale)
+        scale = self.flat.constant(f"{self.named.weight(weight, self.op)}.scale", weight.scale)
         return self._chain(sums, [("MUL", scale), *([] if bias is None else [("ADD", self._weight(bias))])])
 
     def _dense(self, weight: Tensor) -> int:
-        """A matrix in float32, made of its smaller form when the model is loaded."""
+        """A matrix in float32, which the runtime makes of its smaller form when it loads the model."""
         if not weight.scheme:
             return self._weight(weight)
-        name = f"{self.plan.weight(weight, self.op)}.dense"
+        name = f"{self.named.weight(weight, self.op)}.dense"
         if name in self.flat.index:
             return self.flat.index[name]
-        dtype = self._kept(weight)
+        dtype = self._dtype(weight)
         if weight.scale is None or weight.scale.ndim == 1:
             dense = self.flat.tensor(name, weight.shape)
             self.flat.operator("DEQUANTIZE", [self._stored(weight, weight.scale)], [dense], version=DEQUANTIZE[dtype])
             return dense
-        rows = weight.integers.reshape(weight.scale.size, -1)  # each group as a row, which has its own scale
-        stored = self.flat.constant(self.plan.weight(weight, self.op), rows, weight.scale.reshape(-1), dtype)
+        rows = weight.integers.reshape(weight.scale.size, -1)  # each group as a row with its own scale
+        stored = self.flat.constant(self.named.weight(weight, self.op), rows, weight.scale.reshape(-1), dtype)
         groups = self.flat.tensor(f"{name}.groups", rows.shape)
         self.flat.operator("DEQUANTIZE", [stored], [groups], version=DEQUANTIZE[dtype])
         return self._reshaped(groups, name, weight.shape)
 
-    def _kept(self, weight: Tensor) -> str:
-        """The dtype that a matrix has in the file: a runtime without int4 has the same values as int8."""
+    def _dtype(self, weight: Tensor) -> str:
+        """The dtype of a matrix in the file; int8 for a runtime without int4."""
         if weight.scheme == FOUR_BITS:
             return "int4" if self.destination.runtime.int4 else "int8"
         return weight.stored.dtype.name
 
     def _stored(self, weight: Tensor, scale: Array | None) -> int:
         stored = weight.stored if weight.scale is None else weight.integers
-        return self.flat.constant(self.plan.weight(weight, self.op), stored, scale, self._kept(weight))
+        return self.flat.constant(self.named.weight(weight, self.op), stored, scale, self._dtype(weight))
 
     def _chain(self, at: int, steps: Sequence[tuple[str, int]]) -> Ref:
-        """One elementwise operator after the other, each with an operand; the last makes the value of the word."""
-        made = self.op.outputs[0]
+        """Elementwise operators in a chain, each with one operand; the last computes the result of the operation."""
+        result = self.op.outputs[0]
         for i, (kind, operand) in enumerate(steps, 1):
-            to = self._made(made) if i == len(steps) else self._inner(f"{kind}.{i}", made.width)
+            to = self._result(result) if i == len(steps) else self._inner(f"{kind}.{i}", result.width)
             self.flat.operator(kind, [at, operand], [to], ELEMENTWISE[kind]())
             at = to
-        return made
+        return result
 
     def _value(self, ref: Ref) -> int:
         return self.flat.tensor(self.names[ref.name], (1, ref.width))
 
-    def _made(self, ref: Ref) -> int:
+    def _result(self, ref: Ref) -> int:
         return self.flat.tensor(self.names[ref.name], (1, ref.width))
 
     def _inner(self, role: str, width: int) -> int:
         return self.flat.tensor(f"{self.op.outputs[0].name}.{role}", (1, width))
 
     def _operator(self, kind: str, ins: Sequence[int], options: Any = None, version: int = 1) -> Ref:
-        self.flat.operator(kind, ins, [self._made(ref) for ref in self.op.outputs], options, version)
+        self.flat.operator(kind, ins, [self._result(ref) for ref in self.op.outputs], options, version)
         return self.op.outputs[0]
 
     def _weight(self, tensor: Tensor) -> int:
-        return self.flat.constant(self.plan.weight(tensor, self.op), tensor.dense(np.float32))
+        return self.flat.constant(self.named.weight(tensor, self.op), tensor.dense(np.float32))
 
-    def _factor(self, given: Tensor | float, role: str) -> int:
-        if isinstance(given, Tensor):
-            return self._weight(given)
-        return self.flat.constant(f"{self.op.outputs[0].name}.{role}", np.full((1, 1), given, np.float32))
+    def _factor(self, factor: Tensor | float, role: str) -> int:
+        if isinstance(factor, Tensor):
+            return self._weight(factor)
+        return self.flat.constant(f"{self.op.outputs[0].name}.{role}", np.full((1, 1), factor, np.float32))
 
     def _integers(self, name: str, values: int | Sequence[int]) -> int:
         return self.flat.constant(name, np.array(values, np.int32))

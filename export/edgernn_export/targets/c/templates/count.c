@@ -1,4 +1,4 @@
-/* One stream for callgrind, which counts the instructions of its steps and of nothing else. */
+/* One stream for callgrind, which counts the instructions of its steps only. */
 #include "model.h"
 
 int main(void) {

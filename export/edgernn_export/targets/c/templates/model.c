@@ -11,11 +11,11 @@ $no_float$include
 $kernels
 $constants
 
-static void ${prefix}_compute(${prefix}_state *state, $answer *y) {
-$begins$statements
+static void ${prefix}_compute(${prefix}_state *state, $y_type *y) {
+$begin$statements
 
-    /* the answer, and what is carried on */
-$ends
+    /* the answer and the new states */
+$results
 $finish}
 
 size_t ${prefix}_size(void) { return sizeof(${prefix}_state); }
@@ -25,17 +25,17 @@ void ${prefix}_reset(${prefix}_state *state) {
 }
 
 int ${prefix}_advance(${prefix}_state *state) {
-$refused_there    ${prefix}_compute(state, state->y);
+$check_in_place    ${prefix}_compute(state, state->y);
     return 0;
 }
 
-int ${prefix}_step(${prefix}_state *state, const $frame *x, $answer *y) {
-$refused    memcpy(state->x, x, $inputs * sizeof *x);
+int ${prefix}_step(${prefix}_state *state, const $x_type *x, $y_type *y) {
+$check    memcpy(state->x, x, $inputs * sizeof *x);
     ${prefix}_compute(state, y);
     return 0;
 }
 
-size_t ${prefix}_run(${prefix}_state *state, const $frame *xs, $answer *ys, size_t steps) {
+size_t ${prefix}_run(${prefix}_state *state, const $x_type *xs, $y_type *ys, size_t steps) {
     for (size_t t = 0; t < steps; ++t)
         if (${prefix}_step(state, xs + t * $inputs, ys + t * $outputs)) return t;
     return steps;
@@ -63,23 +63,23 @@ void ${prefix}_places(size_t places[2]) {
 }
 
 #ifndef EDGERNN_NO_SELF_TEST
-static const $frame golden_x[] = $golden_x;
+static const $x_type test_x[] = $test_x;
 
-static const $answer golden_y[] = $golden_y;
+static const $y_type test_y[] = $test_y;
 
-int ${prefix}_self_test_at(size_t place[2], $answer values[3]) {
-    const $answer most = $golden_error;
+int ${prefix}_self_test_at(size_t place[2], $y_type values[3]) {
+    const $y_type most = $test_error;
     ${prefix}_state state;
-    $answer y[$outputs];
+    $y_type y[$outputs];
     ${prefix}_reset(&state);
-    for (size_t t = 0; t != $golden_steps; ++t) {
+    for (size_t t = 0; t != $test_steps; ++t) {
         place[0] = t, place[1] = 0;
-        if (${prefix}_step(&state, golden_x + t * $inputs, y)) return 1;
+        if (${prefix}_step(&state, test_x + t * $inputs, y)) return 1;
         for (size_t i = 0; i < $outputs; ++i) {
-            const $answer wanted = golden_y[t * $outputs + i];
+            const $y_type expected = test_y[t * $outputs + i];
             place[1] = i;
-            values[0] = y[i], values[1] = wanted, values[2] = most;
-            if ($golden_differs) return 2;
+            values[0] = y[i], values[1] = expected, values[2] = most;
+            if ($test_differs) return 2;
         }
     }
     return 0;
@@ -87,7 +87,7 @@ int ${prefix}_self_test_at(size_t place[2], $answer values[3]) {
 
 int ${prefix}_self_test(void) {
     size_t place[2];
-    $answer values[3];
+    $y_type values[3];
     return ${prefix}_self_test_at(place, values);
 }
 #endif

@@ -1,5 +1,5 @@
 
-/* The state, and behind it a frame and an answer in float where the state has integers: a step from one to the other. */
+/* A state of integers, with a frame and an answer in float: a step that quantizes the one and dequantizes the other. */
 typedef struct {
     ${prefix}_state state;
     float x[$inputs];

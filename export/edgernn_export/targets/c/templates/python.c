@@ -1,7 +1,7 @@
 
-/* A step as CPython calls its own functions, which costs less than a call through ctypes; `self` is the address of a
- * state as an integer. What is needed of Python belongs to its stable ABI and is looked up when the library is loaded: in a
- * program without Python there is none of it, and nothing here is called. */
+/* A step as a function of CPython, which costs less than a call through ctypes; `self` is the address of a state as an
+ * integer. The functions of Python belong to its stable ABI and are resolved when the library is loaded. In a program
+ * without Python they are missing, and nothing here is called. */
 typedef struct _object PyObject;
 extern __attribute__((weak)) void *PyLong_AsVoidPtr(PyObject *);
 extern __attribute__((weak)) PyObject *PyBool_FromLong(long);

@@ -1,9 +1,9 @@
 
 PyObject *${prefix}_python_$name(PyObject *self, PyObject *none) {
-    ${prefix}_$kept *const kept = (${prefix}_$kept *)PyLong_AsVoidPtr(self);
+    ${prefix}_$stream *const stream = (${prefix}_$stream *)PyLong_AsVoidPtr(self);
     (void)none;
     void *const thread = PyEval_SaveThread(); /* other threads may run meanwhile */
-    const int refused = ${prefix}_$does(kept);
+    const int refused = ${prefix}_$function(stream);
     PyEval_RestoreThread(thread);
     return PyBool_FromLong(refused);
 }

@@ -1,6 +1,6 @@
-/* Values that cross from float to integers on a grid, and back. */
-#ifndef EDGERNN_BORDER_H
-#define EDGERNN_BORDER_H
+/* Casts between float and integers with a scale and a zero point. */
+#ifndef EDGERNN_CASTS_H
+#define EDGERNN_CASTS_H
 
 #include "blocks.h"
 #include "nearest.h"

@@ -1,0 +1,151 @@
+"""The arrays that the C code of a step declares: the text and the size of each come from one object."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from edgernn.array import Array
+from edgernn_export.targets.c.pack import initializer
+
+C_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "float32": "float",
+        "int8": "int8_t",
+        "uint8": "uint8_t",
+        "int16": "int16_t",
+        "int32": "int32_t",
+        "int64": "int64_t",
+        "uint16": "uint16_t",
+        "uint32": "uint32_t",
+    }
+)
+"""The dtype of an array -> the C type of its elements."""
+
+BYTES: Mapping[str, int] = MappingProxyType({c_type: np.dtype(dtype).itemsize for dtype, c_type in C_TYPES.items()})
+"""The C type of an element -> its size in bytes."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A read-only array: weights, scales, a table.
+
+    Attributes:
+        name: its C identifier.
+        values: what it holds.
+        comment: the text of the comment before it.
+        shifted: what it holds in place of `values` where activations are unsigned bytes, 128 too large.
+    """
+
+    name: str
+    values: Array
+    comment: str
+    shifted: Array | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return self.values.size * self.values.itemsize
+
+    @property
+    def text(self) -> str:
+        """Its definition."""
+        if self.shifted is None:
+            return self._definition(self.values)
+        variants = self._definition(self.shifted), self._definition(self.values)
+        return "#if EDGERNN_Q_SHIFT\n{}\n#else\n{}\n#endif".format(*variants)
+
+    def _definition(self, values: Array) -> str:
+        c_type = C_TYPES[values.dtype.name]
+        declaration = f"ALIGNED static const {c_type} {self.name}[{values.size}]"
+        return f"/* {self.comment} */\n{declaration} = {initializer(values)};"
+
+
+@dataclass(frozen=True)
+class InitialState:
+    """The initial values of one state that does not start from zeros.
+
+    Attributes:
+        name: the C identifier of the array.
+        field: the C expression of the state.
+        c_type: the type of the elements.
+        values: what the array holds.
+    """
+
+    name: str
+    field: str
+    c_type: str
+    values: Array
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return self.values.size * BYTES[self.c_type]
+
+    @property
+    def text(self) -> str:
+        """Its definition."""
+        return f"static const {self.c_type} {self.name}[] = {initializer(self.values)};"
+
+
+@dataclass(frozen=True)
+class Field:
+    """An array in the struct of a stream."""
+
+    c_type: str
+    name: str
+    length: int
+    comment: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return self.length * BYTES[self.c_type]
+
+    @property
+    def text(self) -> str:
+        """Its declaration."""
+        return f"    {self.c_type} {self.name}[{self.length}];{f' /* {self.comment} */' if self.comment else ''}\n"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the C code of a step declares and calls.
+
+    Attributes:
+        constants: bytes of each constant, by its C identifier; a compiler may fold a small one into the code.
+        initial_state: bytes of the initial states that are not zeros.
+        manifest: bytes of the manifest, with the zero that ends it.
+        fields: the struct of a stream, in order.
+        calls: how often a step calls each function.
+    """
+
+    constants: Mapping[str, int]
+    initial_state: int
+    manifest: int
+    fields: Sequence[Field]
+    calls: Mapping[str, int]
+
+    @property
+    def padding(self) -> int:
+        """Bytes that a compiler leaves in the struct between fields and behind the last.
+
+        On every machine here a field starts at a multiple of its elements' size, and the struct ends at a multiple of
+        the largest such size.
+        """
+        end, padding = 0, 0
+        for field in self.fields:
+            gap = -end % BYTES[field.c_type]
+            padding += gap
+            end += gap + field.nbytes
+        return padding + -end % max((BYTES[field.c_type] for field in self.fields), default=1)
+
+
+@dataclass(frozen=True)
+class Code:
+    """The C code of a step: the text of both files, and the sizes of what they declare."""
+
+    header: str
+    source: str
+    sizes: Sizes
