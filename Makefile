@@ -12,12 +12,13 @@ SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pypro
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env devices demo test lint docs bench accuracy compression clean
+.PHONY: help env devices demo test test-fast lint docs bench accuracy compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
 	@echo "make demo   train, export and stream a small model: the whole story in two minutes"
 	@echo "make test   all tests, on this machine and in two bare device environments"
+	@echo "make test-fast  tests that neither train nor compile: less than a minute on two cores"
 	@echo "make lint   ruff, mypy and the import rules"
 	@echo "make docs   the documentation, into .cache/site"
 	@echo "make bench  the times of docs/results.md, into bench/results (takes half an hour)"
@@ -58,7 +59,10 @@ demo: env
 	$(HOST)/bin/edgernn demo
 
 test: env devices
-	$(HOST)/bin/python -m pytest -n auto --dist loadscope
+	$(HOST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
+
+test-fast: env
+	$(HOST)/bin/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --fast -m "not slow"
 
 lint: env
 	$(HOST)/bin/ruff check .

@@ -129,16 +129,16 @@ def elsewhere(name: str, seed: int, data: Path) -> dict[str, Any]:
 def train(name: str, seed: int, data: Path) -> dict[str, Any]:
     """A training with its figures and those of its artifacts; a finished one of the same recipe is read."""
     from edgernn.train import recipe, run
-    from edgernn.train.loop.trainer import Place
+    from edgernn.train.loop.trainer import Accelerator
 
     goal, out = GOALS[name], CACHE / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
     said = recipe.load(goal.recipe, [*goal.settings, f"training.seed={seed}"])
     row = out / "row.json"
-    if row.exists() and (out / "recipe.toml").read_text() == recipe.written(said):
+    if row.exists() and (out / "recipe.toml").read_text() == recipe.to_toml(said):
         kept: dict[str, Any] = json.loads(row.read_text())
         return kept
     row.unlink(missing_ok=True)
-    result = run.train(said, data / goal.data, out, place=Place("cpu"))
+    result = run.train(said, data / goal.data, out, accelerator=Accelerator("cpu"))
     found = {
         "seed": seed,
         "metrics": dict(result.metrics),
@@ -159,11 +159,11 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
 
     import edgernn
     from edgernn.train.data.features import features
-    from edgernn.train.data.reader import read
+    from edgernn.train.data.reader import read_data
     from edgernn.train.network.models import Network
     from edgernn_export import export
 
-    data = read(said.reader, path, said.options)
+    data = read_data(said.reader, path, said.options)
     network = Network(said.shape, data.width, data.outputs, data.vocabulary_size)
     weights = torch.load(out / "last.ckpt", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})

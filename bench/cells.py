@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from edgernn.commands.compare import text
-from edgernn.train.compare.cells import RESULT, compare, named, recipes
+from edgernn.train.compare.cells import RESULT, compare, parse_cells, recipes
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/cells.json"
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
     options = parser.parse_args()
-    each = recipes("spoken-digits", named(CELLS), SEEDS)
+    each = recipes("spoken-digits", parse_cells(CELLS), SEEDS)
     made = compare(each, options.data / "fsdd/recordings", CACHE, board=BOARD, told=print)
     said = {name: value for name, value in json.loads((CACHE / RESULT).read_bytes()).items() if name != "data"}
     RESULTS.write_text(json.dumps(said, indent=1) + "\n")

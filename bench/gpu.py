@@ -18,10 +18,10 @@ from lightning.pytorch.callbacks import Callback
 from torch.profiler import ProfilerActivity, profile
 
 from edgernn.train import recipe as recipes, run
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data
 from edgernn.train.environment import environment
-from edgernn.train.loop.trainer import Place, fit, make, quiet
+from edgernn.train.loop.trainer import Accelerator, fit, make_trainer, quiet
 from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
 
@@ -60,7 +60,7 @@ def main() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     torch.set_num_threads(CORES)
     first = recipe("gru", "fp32", BATCHES[0], 1)
-    data = read(first.reader, options.data / "fsdd/recordings", first.options)
+    data = read_data(first.reader, options.data / "fsdd/recordings", first.options)
     rows = []
     for place, *more in ROWS:
         rows.append(measured(place, *more, data))
@@ -83,7 +83,7 @@ def measured(place: str, cell: str, precision: str, batch: int, data: Data) -> d
     said = recipe(cell, precision, batch, EPOCHS)
     task, epochs = task_of(said, data), Epochs()
     with TemporaryDirectory() as out, quiet():
-        trainer, _, _ = make(said.training, Path(out), Place(place), [epochs])
+        trainer, _, _ = make_trainer(said.training, Path(out), Accelerator(place), [epochs])
         fit(trainer, task)
     took = median(later - sooner for sooner, later in zip(epochs.ended[1:], epochs.ended[2:], strict=False))
     row = {"place": place, "cell": cell, "precision": precision, "batch": batch, "epoch_s": round(took, 4)}
@@ -95,7 +95,7 @@ def kernels(said: Recipe, data: Data, took: float) -> dict[str, Any]:
     """What the GPU did in an epoch that took so many seconds without anybody looking: from a profile of the third."""
     begun = Profiled()
     with TemporaryDirectory() as out, quiet():
-        trainer, _, _ = make(said.training, Path(out), Place("cuda"), [begun])
+        trainer, _, _ = make_trainer(said.training, Path(out), Accelerator("cuda"), [begun])
         fit(trainer, task_of(said, data))
     found = [each for each in begun.profile.events() if str(each.device_type).endswith("CUDA")]
     busy = sum(each.time_range.elapsed_us() for each in found) / 1e6
@@ -122,14 +122,16 @@ class Profiled(Callback):
 def trained(place: str, data: Data) -> dict[str, Any]:
     """The whole recipe at its own batch: what it comes to, and how long that takes."""
     with TemporaryDirectory() as out:
-        made = run.train_on(data, recipes.load("spoken-digits", ["model.hidden=128"]), Path(out), place=Place(place))
+        made = run.train_on(
+            data, recipes.load("spoken-digits", ["model.hidden=128"]), Path(out), accelerator=Accelerator(place)
+        )
     return {"place": place, "took_s": made.took_s, "frames_per_s": made.frames_per_s, **made.metrics}
 
 
 def task_of(said: Recipe, data: Data) -> Any:
     """A new network with what it is trained for."""
     torch.manual_seed(0)
-    return run.set_to(Network(said.shape, data.width, data.outputs, data.vocabulary_size), said, data, None)
+    return run.make_task(Network(said.shape, data.width, data.outputs, data.vocabulary_size), said, data, None)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,21 @@ import edgernn
 from edgernn.postprocess.keyword import Keyword
 from edgernn.runtime.program import Program
 from edgernn.train import recipe as recipes, run
-from edgernn.train.data.folder import named
+from edgernn.train.data.folder import labelled_files
 from edgernn.train.data.wav import samples
 from edgernn.train.environment import environment
-from edgernn.train.evaluate.spotting import Point, Recording, Scene, chosen, curve, detected, evaluated, heard, mixed
-from edgernn.train.loop.trainer import Place
+from edgernn.train.evaluate.spotting import (
+    LabelledStream,
+    OperatingPoint,
+    Scene,
+    alarm_times,
+    choose_point,
+    count_detections,
+    mix_clips,
+    operating_curve,
+    word_probability,
+)
+from edgernn.train.loop.trainer import Accelerator
 from edgernn_export import export
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +74,7 @@ def main() -> None:
     show(said)
 
 
-def of_seed(seed: int, recordings: dict[str, Recording], options: argparse.Namespace) -> dict[str, Any]:
+def of_seed(seed: int, recordings: dict[str, LabelledStream], options: argparse.Namespace) -> dict[str, Any]:
     """Every word by one trained model, and the curve of the word that is asked for."""
     program = opened(options.data, seed)
     words = [label for label in program.manifest.labels if label.isalnum()]
@@ -83,51 +93,53 @@ def opened(data: Path, seed: int) -> Program:
     """The compiled model of the recipe; a finished training of the same recipe is taken from the cache."""
     said, folder = recipes.load(RECIPE, [f"training.seed={seed}"]), CACHE / f"{seed}"
     kept = folder / "recipe.toml"
-    same = kept.exists() and kept.read_text() == recipes.written(said)
+    same = kept.exists() and kept.read_text() == recipes.to_toml(said)
     if not same or not (folder / "metrics.json").exists():
-        run.train(said, data, folder, place=Place("cpu"), resume=same)
+        run.train(said, data, folder, accelerator=Accelerator("cpu"), resume=same)
     export(edgernn.load(folder / "model.rnn"), folder / "model.so")
     return edgernn.open(folder / "model.so")
 
 
-def recording(data: Path, part: str) -> Recording:
+def recording(data: Path, part: str) -> LabelledStream:
     """The clips of a part of the recipe's own split, one after another."""
     said = recipes.load(RECIPE).options
     first, end = said["test_indices"]
-    files = [each for each in named(data, (".wav",), said["pattern"]) if each.index is not None]
+    files = [each for each in labelled_files(data, (".wav",), said["pattern"]) if each.index is not None]
     taken = [each for each in files if (first <= int(each.index or 0) < end) == (part == "test")]
     sounds = [samples(each.path) for each in taken]
-    return mixed([sound for sound, _ in sounds], [each.label for each in taken], sounds[0][1], SCENES[part])
+    return mix_clips([sound for sound, _ in sounds], [each.label for each in taken], sounds[0][1], SCENES[part])
 
 
 def spotted(
-    program: Program, recordings: dict[str, Recording], word: str, most: float
-) -> tuple[dict[str, Any], list[Point]]:
+    program: Program, recordings: dict[str, LabelledStream], word: str, most: float
+) -> tuple[dict[str, Any], list[OperatingPoint]]:
     """The setting chosen on the training recording, what it comes to on both, and the test recording's curve."""
     made, test = recordings["training"], recordings["test"]
-    share = heard(program, made, word)
-    best = chosen((point for window in WINDOWS for point in curve(share, made, word, window, REST_S, LATE_S)), most)
-    points = list(curve(heard(program, test, word), test, word, best.window, REST_S, LATE_S))
+    share = word_probability(program, made, word)
+    best = choose_point(
+        (point for window in WINDOWS for point in operating_curve(share, made, word, window, REST_S, LATE_S)), most
+    )
+    points = list(operating_curve(word_probability(program, test, word), test, word, best.window, REST_S, LATE_S))
     (same,) = [point for point in points if point.threshold == best.threshold]
     row = {"window": best.window, "threshold": best.threshold, "training": figures(best), "test": figures(same)}
     return row, points
 
 
-def as_on_a_device(program: Program, made: Recording, word: str, row: dict[str, Any]) -> dict[str, Any]:
+def as_on_a_device(program: Program, made: LabelledStream, word: str, row: dict[str, Any]) -> dict[str, Any]:
     """The figures of one word by a detector that steps through a recording, as a device does it."""
     keyword = Keyword(program.manifest.labels.index(word), row["window"], row["threshold"], round(REST_S * 100))
-    outcome = evaluated(detected(program, made, keyword), made, word, LATE_S)
-    return figures(Point(row["window"], row["threshold"], outcome))
+    outcome = count_detections(alarm_times(program, made, keyword), made, word, LATE_S)
+    return figures(OperatingPoint(row["window"], row["threshold"], outcome))
 
 
-def figures(point: Point) -> dict[str, Any]:
-    outcome = point.outcome
+def figures(point: OperatingPoint) -> dict[str, Any]:
+    outcome = point.counts
     return {
-        "said": outcome.said,
+        "said": outcome.spoken,
         "missed": outcome.missed,
-        "false": outcome.false,
+        "false": outcome.false_alarms,
         "miss_rate": round(outcome.miss_rate, 4),
-        "false_an_hour": round(outcome.false_an_hour, 2),
+        "false_an_hour": round(outcome.false_alarms_per_hour, 2),
     }
 
 

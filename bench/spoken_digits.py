@@ -27,12 +27,12 @@ class Digits:
     """The spoken digits as the recipe reads them."""
 
     def __init__(self, folder: Path) -> None:
-        from edgernn.train.data.reader import read
+        from edgernn.train.data.reader import read_data
         from edgernn.train.recipe import load
 
         self.folder = folder / FOLDER
         recipe = load(RECIPE, [])
-        self.data = read(recipe.reader, self.folder, recipe.options)
+        self.data = read_data(recipe.reader, self.folder, recipe.options)
         self.wanted = np.array(self.data.test.targets)
 
     def calibrated(self, graph: Graph) -> Graph:

@@ -1,7 +1,9 @@
-"""What all tests share: the same random numbers in whatever order they run, and where the real data are."""
+"""Shared by all tests: which run, in which order, with which random numbers, and where the real data is."""
 
 import os
 import sys
+import tomllib
+from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
@@ -9,27 +11,71 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import zoo
+from edgernn_export.targets.c import compiler
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
-os.environ.setdefault("HOME", os.path.expanduser("~"))  # where zig keeps what it made
+os.environ.setdefault("HOME", os.path.expanduser("~"))  # where zig has its cache
 
-# A test that draws is judged by what it found, never by how long a busy machine took. It draws the same each time, so
-# that a change is refused for what it changes; `pytest --hypothesis-profile=other` draws anew, to look for more.
+# A property test fails for a counterexample, never for the time that a busy machine took. It draws the same examples in
+# every run, so that only a change of the code makes it fail; `pytest --hypothesis-profile=other` draws new ones.
 settings.register_profile("other", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.register_profile("same", settings.get_profile("other"), derandomize=True)
 settings.load_profile("same")
+
+MODULES = tomllib.loads(Path(__file__).with_name("modules.toml").read_text())
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
 def data():
-    """The folder of real data beside the checkout; a test that needs it is skipped elsewhere."""
+    """The folder of real data beside the checkout; without it, a test that needs it is skipped."""
     if not DATA.is_dir():
-        pytest.skip(
-            f"the real data are not here: there is no folder {DATA.parent.name}/{DATA.name} beside the checkout"
-        )
+        pytest.skip(f"the real data is missing: there is no folder {DATA.parent.name}/{DATA.name} beside the checkout")
     return DATA
+
+
+_compiled = compiler._compiled
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory):
+    """Equal sources with equal options are compiled once in a run, by whichever process is first."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+
+    def cached(sources, how, kind):
+        path = folder / sha256(repr((sorted(sources.items()), how, kind)).encode()).hexdigest()
+        if not path.exists():
+            partial = path.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(_compiled(sources, how, kind))
+            partial.replace(path)
+        return path.read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "_compiled", cached)
+        yield
+
+
+@pytest.fixture
+def real_compiler(monkeypatch):
+    """For a test of the compiler: every call compiles."""
+    monkeypatch.setattr(compiler, "_compiled", _compiled)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fast", action="store_true", help="collect only the quick modules of modules.toml")
+
+
+def pytest_ignore_collect(collection_path, config):
+    module, _, name = collection_path.stem.partition("_")
+    return (config.getoption("fast") and module == "test" and name not in MODULES["quick"]) or None
+
+
+def pytest_collection_modifyitems(items):
+    order = {f"test_{name}": i for i, name in enumerate(MODULES["longest"])}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,7 +95,7 @@ def pytest_runtest_call(item):
 
 
 def _seed(name):
-    """Begin the random numbers that tests share anew: whatever was drawn before, the same name draws the same."""
+    """Seed the random numbers that tests share: the same name draws the same numbers, whatever was drawn before."""
     seed = crc32(name.encode())
     zoo.begin(seed)
     if "torch" in sys.modules:

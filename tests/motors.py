@@ -1,12 +1,12 @@
-"""A small motor: recordings of it, a recipe for them, and a model that was trained for a moment, in one folder."""
+"""A small synthetic motor: recordings, a recipe, and a briefly trained model in one folder."""
 
 from pathlib import Path
 
 import torch
 
 from edgernn.train import recipe as recipes, run
-from edgernn.train.loop.trainer import Place
-from edgernn.train.motor import record, saved
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.motor import record, to_npz
 
 RECIPE = """
 title = "A small motor"
@@ -26,9 +26,9 @@ rate = {rate}
 
 
 def trained(folder: Path, train: int, test: int, **settings: float) -> Path:
-    """The folder, with `small.toml`, `motor.npz` of so many recordings, and `run/model.rnn`."""
+    """Make the folder, with `small.toml`, recordings in `motor.npz`, and `run/model.rnn`."""
     torch.set_num_threads(1)
     (folder / "small.toml").write_text(RECIPE.format(**settings))
-    (folder / "motor.npz").write_bytes(saved(record(train, 0.2, 1), record(test, 0.2, 2)))
-    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", place=Place("cpu"))
+    (folder / "motor.npz").write_bytes(to_npz(record(train, 0.2, 1), record(test, 0.2, 2)))
+    run.train(recipes.load(folder / "small.toml"), folder / "motor.npz", folder / "run", accelerator=Accelerator("cpu"))
     return folder

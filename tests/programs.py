@@ -10,7 +10,7 @@ class Program(nn.Module):
 
     def __init__(self, names, inputs, steps=9):
         super().__init__()
-        self.names, self.made, self.layers = names, {}, nn.ModuleDict()
+        self.names, self.constants, self.layers = names, {}, nn.ModuleDict()
         self.gru = nn.GRU(inputs, 6, batch_first=True)
         self.eval()
         with torch.no_grad():
@@ -27,9 +27,9 @@ class Program(nn.Module):
         return self._parameters[f"w{at}"]
 
     def plain(self, at, *shape):
-        if at not in self.made:
-            self.made[at] = torch.randn(shape) / 2
-        return self.made[at]
+        if at not in self.constants:
+            self.constants[at] = torch.randn(shape) / 2
+        return self.constants[at]
 
     def forward(self, x):
         y, _ = self.gru(x)

@@ -12,7 +12,7 @@ TEST_INDICES = 5
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of different lengths: frames (time, BANDS) float32 each, and the digit that is said."""
+    """Clips of different lengths: frames (time, BANDS) float32 each, and the spoken digit."""
 
     frames: tuple[np.ndarray, ...]
     digits: np.ndarray

@@ -97,7 +97,7 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
     from edgernn.device.runtimes import RUNTIMES
     from edgernn.files import atomic
     from edgernn.train import recipe as recipes
-    from edgernn.train.loop.trainer import Place
+    from edgernn.train.loop.trainer import Accelerator
     from edgernn.tune import candidates, tuning
     from edgernn.tune.by_recipe import by_recipe
 
@@ -113,7 +113,7 @@ def verbs(motor: Path) -> dict[str, Callable[[Path], object]]:
 
     def tune(out: Path) -> None:
         candidates.raced = lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]}
-        evaluator = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Place("cpu"))
+        evaluator = by_recipe(load(model), recipes.load(motor / "small.toml"), motor / "motor.npz", Accelerator("cpu"))
         options = {"bound": 100, "board": board("this"), "plans": [(), ("units=0.5",)], "schemes": ("fp32", "fp16")}
         result = tuning.tune(load(model), evaluator, out / "best.tune", **options, clock=count(step=1000).__next__)
         atomic.write(out / "best.rnn", rnn.dumps(result.model))
@@ -227,9 +227,9 @@ def main(what: str, folder: str, count: str) -> None:
     from edgernn.process import interrupt
     from edgernn.train import recipe as recipes
     from edgernn.train.compress.finetune import finetune
-    from edgernn.train.data.reader import read
+    from edgernn.train.data.reader import read_data
     from edgernn.train.loop.task import Task
-    from edgernn.train.loop.trainer import Place
+    from edgernn.train.loop.trainer import Accelerator
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell sets it to ignored for background processes
     torch.set_num_threads(1)
@@ -241,12 +241,12 @@ def main(what: str, folder: str, count: str) -> None:
     if what == "kill":
         print(json.dumps({name: killed(name, motor, top / name, int(count)) for name in verbs(motor)}))
         return
-    recipe, data = recipes.load(motor / "small.toml"), read("npz", motor / "motor.npz")
+    recipe, data = recipes.load(motor / "small.toml"), read_data("npz", motor / "motor.npz")
     graph, begun = load(motor / "run/model.rnn"), []
 
     def work() -> None:
         begun.append(tempfile.mkdtemp(dir=top))
-        finetune(graph, recipe, data, place=Place("cpu"), out=Path(begun[-1]))
+        finetune(graph, recipe, data, accelerator=Accelerator("cpu"), out=Path(begun[-1]))
 
     late, begin = [0], Task.on_train_batch_start
 

@@ -10,9 +10,9 @@ from edgernn.passes.patterns import Magnitude
 from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.loop.batches import Plan, epoch
-from edgernn.train.loop.task import Part, Task, Training
-from edgernn.train.loop.trainer import Place, fit, make, quiet
+from edgernn.train.loop.batches import Batching, epoch
+from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.trainer import Accelerator, fit, make_trainer, quiet
 from edgernn.train.network.models import Network, Shape
 
 INPUTS, OUTPUTS = 2, 3
@@ -42,9 +42,9 @@ def drawn(lengths, seed=0):
 def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, late):
     """The mean over all answers that count, each from a sequence that torch runs alone, at once and from the initial state."""
     frames, targets = drawn(lengths)
-    whole, plan = network().eval(), Plan(batch, tbptt, late)
-    part = Part.fixed(frames, targets)
-    task = Task(whole, "series", part, ("test", part), Training(plan=plan)).eval()
+    whole, plan = network().eval(), Batching(batch, tbptt, late)
+    part = SequenceDataset.fixed(frames, targets)
+    task = Task(whole, "series", part, ("test", part), Training(batching=plan)).eval()
     with torch.no_grad():
         rows = [
             (whole(torch.from_numpy(x)[None])[0], torch.from_numpy(y)) for x, y in zip(frames, targets, strict=True)
@@ -53,7 +53,7 @@ def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, la
             torch.cat([each[int(late * len(each)) :] for each in side]) for side in zip(*rows, strict=True)
         )
         chunks = list(epoch(frames, targets, plan, np.random.default_rng(0)))
-        losses = [task.loss(each)[0] * each.asked.sum() for each in chunks]
+        losses = [task.loss(each)[0] * each.mask.sum() for each in chunks]
     assert float(sum(losses) / len(answers)) == pytest.approx(float(F.mse_loss(answers, expected)), rel=1e-4)
 
 
@@ -61,14 +61,14 @@ def test_the_loss_in_chunks_is_that_of_whole_sequences(lengths, batch, tbptt, la
 def test_a_first_half_without_a_loss_is_trained_through_as_whole_sequences_are(zeros, tmp_path):
     """With as many steps in a chunk as answers that count; AdamW, whose momentum would move weights without a loss."""
     frames, targets = drawn([16] * 12)
-    part, test = Part.fixed(frames, targets), Part.fixed(*drawn([16] * 4, seed=1))
+    part, test = SequenceDataset.fixed(frames, targets), SequenceDataset.fixed(*drawn([16] * 4, seed=1))
     tasks = {}
     for tbptt in (0, 8):
-        training = Training(3, 1e-2, schedule="constant", plan=Plan(4, tbptt, 0.5))
+        training = Training(3, 1e-2, schedule="constant", batching=Batching(4, tbptt, 0.5))
         task = Task(network(), "series", part, ("test", test), training)
         with quiet():
             more = [Zeros(graph(network()), Magnitude(0.5), gradual=False)] if zeros else []
-            trainer, *_ = make(training, tmp_path, Place("cpu"), more)
+            trainer, *_ = make_trainer(training, tmp_path, Accelerator("cpu"), more)
             fit(trainer, task)
         tasks[tbptt] = task
     for name, expected in tasks[0].network.state_dict().items():
@@ -87,9 +87,9 @@ def graph(trained):
 def test_a_gradient_reaches_through_one_chunk_without_a_loss_and_no_further():
     """Of five chunks of four steps the last two have answers that count; the oracle is autograd over the same steps."""
     frames, targets = drawn([20])
-    whole, plan = network(), Plan(1, 4, 0.6)
-    part = Part.fixed(frames, targets)
-    task = Task(whole, "series", part, ("test", part), Training(plan=plan)).eval()
+    whole, plan = network(), Batching(1, 4, 0.6)
+    part = SequenceDataset.fixed(frames, targets)
+    task = Task(whole, "series", part, ("test", part), Training(batching=plan)).eval()
     chunks = list(epoch(frames, targets, plan, np.random.default_rng(0)))
     assert [each.counts for each in chunks] == [False, False, False, True, True]
     for each in chunks:

@@ -1,4 +1,4 @@
-"""Cells compared: what is trained once, what the table says of it, and what stops a comparison."""
+"""Comparisons of cells: cells are trained once, the table shows the results, and errors stop a comparison."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from edgernn.train.compare import cells as comparing
 from edgernn.train.compare.table import Comparison, page, remarks, row as one_row, table
 from edgernn.train.compare.timing import Contender, Timed, ratios, time_interleaved
 from edgernn.train.loop.task import Task
-from edgernn.train.recipe import written
+from edgernn.train.recipe import to_toml
 from page import Page
 from zoo import GRAPHS
 
@@ -39,17 +39,17 @@ def vowels(data):
 
 
 @pytest.fixture(scope="module")
-def made(vowels, tmp_path_factory):
+def compared_once(vowels, tmp_path_factory):
     """A small comparison on real data, and its folder."""
     folder = tmp_path_factory.mktemp("compare")
     return compared(vowels, folder), folder
 
 
 @pytest.fixture
-def copied(made, tmp_path):
-    """The same, with a copy of its folder, into which a test may compare again."""
-    found, folder = made
-    return found, Path(shutil.copytree(folder, tmp_path / "copied"))
+def copied(compared_once, tmp_path):
+    """The same, with a copy of its folder for another comparison."""
+    result, folder = compared_once
+    return result, Path(shutil.copytree(folder, tmp_path / "copied"))
 
 
 def compared(path, folder, cells=CELLS, seeds=SEEDS, settings=SMALL, **options):
@@ -63,9 +63,11 @@ def edge(*arguments):
 
 
 def trainings(folder):
-    """Every checkpoint and model in the folder: written anew by whoever trains again."""
-    kept = (path for path in folder.glob("*/*") if path.suffix in {".ckpt", ".rnn", ".onnx"})
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in kept}  # a number alone is soon given again
+    """Every checkpoint and model in the folder; another training writes new ones."""
+    remaining = (path for path in folder.glob("*/*") if path.suffix in {".ckpt", ".rnn", ".onnx"})
+    return {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in remaining
+    }  # numbers of deleted files are reused
 
 
 @pytest.mark.parametrize("cell", comparing.CELLS)
@@ -78,9 +80,9 @@ def test_every_name_makes_a_recipe(cell):
 
 def test_a_cell_reads_one_way_whatever_the_recipe_says(tmp_path):
     shipped = recipe.load("japanese-vowels", ["model.bidirectional=mean"])
-    (tmp_path / "both.toml").write_text(written(shipped))
-    made = comparing.recipes(str(tmp_path / "both.toml"), ["gru", "bigru"], 1)
-    assert [each.shape.bidirectional for each in made.values()] == ["", "concat"]
+    (tmp_path / "both.toml").write_text(to_toml(shipped))
+    result = comparing.recipes(str(tmp_path / "both.toml"), ["gru", "bigru"], 1)
+    assert [each.shape.bidirectional for each in result.values()] == ["", "concat"]
 
 
 @pytest.mark.parametrize(
@@ -88,43 +90,43 @@ def test_a_cell_reads_one_way_whatever_the_recipe_says(tmp_path):
     [
         ("rnn,gruu", r"there is no cell 'gruu' to compare; did you mean 'gru'\?"),
         ("", "there is no cell '' to compare; there are rnn, "),
-        ("gru,rnn,gru", "cell 'gru' arrived twice; name each once"),
+        ("gru,rnn,gru", "the cell 'gru' occurs twice; name each cell once"),
     ],
 )
 def test_a_wrong_list_of_cells_is_refused(cells, words):
     with pytest.raises(UsageError, match=words):
-        comparing.named(cells)
-    assert comparing.named(" rnn, lstm") == ("rnn", "lstm")
+        comparing.parse_cells(cells)
+    assert comparing.parse_cells(" rnn, lstm") == ("rnn", "lstm")
 
 
 @pytest.mark.parametrize("setting", ["model.cell=gru", " model.bidirectional = mean"])
 def test_what_a_comparison_sets_cannot_be_set(setting):
-    with pytest.raises(UsageError, match=r"a comparison sets model\.cell and model\.bidirectional; use --cells"):
+    with pytest.raises(UsageError, match=r"a comparison controls model\.cell and model\.bidirectional; use --cells"):
         comparing.recipes("japanese-vowels", CELLS, 1, [setting])
 
 
-def test_the_rows_are_what_was_trained(made):
-    found, folder = made
-    assert [row.cell for row in found.rows] == list(CELLS)
-    assert found.seeds == (5, 6)
-    for row in found.rows:
-        runs = [folder / f"{row.cell}-{seed}" for seed in found.seeds]
-        said = [json.loads((run / "metrics.json").read_text()) for run in runs]
-        assert row.values == tuple(each["metrics"]["accuracy"] for each in said)
+def test_the_rows_are_what_was_trained(compared_once):
+    result, folder = compared_once
+    assert [row.cell for row in result.rows] == list(CELLS)
+    assert result.seeds == (5, 6)
+    for row in result.rows:
+        runs = [folder / f"{row.cell}-{seed}" for seed in result.seeds]
+        document = [json.loads((run / "metrics.json").read_text()) for run in runs]
+        assert row.values == tuple(each["metrics"]["accuracy"] for each in document)
         assert (row.least, row.most) == (min(row.values), max(row.values))
         assert row.mean == pytest.approx(sum(row.values) / 2)
-        assert row.cpu_s == pytest.approx(sum(each["cpu_s"] for each in said) / 2)
+        assert row.cpu_s == pytest.approx(sum(each["cpu_s"] for each in document) / 2)
         assert row.measured_us > 0
         assert row.streams == (row.cell != "birnn")
         if not row.streams:
             assert all(edgernn.open(run / "model.onnx").manifest.window for run in runs)
-            assert row.predicted_us > found.rows[0].predicted_us
+            assert row.predicted_us > result.rows[0].predicted_us
             continue
         graphs = [edgernn.load(run / "model.rnn") for run in runs]
         for graph in graphs:
             assert row.weight_bytes == sum(tensor.nbytes for tensor in graph.tensors.values())
         assert row.predicted_us == edgernn_estimate(graphs[0])
-    assert min(row.ratio for row in found.rows) == 1
+    assert min(row.ratio for row in result.rows) == 1
 
 
 def edgernn_estimate(graph):
@@ -133,17 +135,17 @@ def edgernn_estimate(graph):
     return estimate(graph, board.load(BOARD)).step_us
 
 
-def test_the_files_say_the_same_as_the_table(made):
-    found, folder = made
-    said = json.loads((folder / "compare.json").read_text())
+def test_the_files_say_the_same_as_the_table(compared_once):
+    result, folder = compared_once
+    document = json.loads((folder / "compare.json").read_text())
     shown = Page((folder / "compare.html").read_text())
     assert shown.stands_alone()
-    head, rows = table(found)
+    head, rows = table(result)
     assert shown.tables[0] == [list(head), *map(list, rows)]
     for name in CELLS:
         assert name in shown.drawn[0]
     assert "$" not in "".join(shown.drawn[0])
-    assert len(said["rows"]) == len(rows)
+    assert len(document["rows"]) == len(rows)
     keys = (
         "cell",
         "mean",
@@ -156,7 +158,7 @@ def test_the_files_say_the_same_as_the_table(made):
         "measured_us",
         "ratio",
     )
-    for row, cells in zip(said["rows"], rows, strict=True):
+    for row, cells in zip(document["rows"], rows, strict=True):
         name, *numbers = (row[key] for key in keys)
         assert cells[0].split()[0] == name
         for number, cell in zip(numbers, cells[1:], strict=False):
@@ -164,31 +166,31 @@ def test_the_files_say_the_same_as_the_table(made):
 
 
 def test_a_finished_comparison_trains_nothing_and_says_the_same(copied, vowels):
-    found, folder = copied
+    result, folder = copied
     before, heard = trainings(folder), []
-    again = compared(vowels, folder, progress=heard.append)
+    again = compared(vowels, folder, on_progress=heard.append)
     assert trainings(folder) == before
     assert len(before) == 2 * len(CELLS) * SEEDS
     assert len(heard) == len(CELLS) * SEEDS
-    assert [row.values for row in again.rows] == [row.values for row in found.rows]
+    assert [row.values for row in again.rows] == [row.values for row in result.rows]
 
 
 @pytest.mark.slow
-def test_another_recipe_replaces_what_is_there_and_only_that(made, vowels, tmp_path):
-    _, folder = made
+def test_another_recipe_replaces_what_is_there_and_only_that(compared_once, vowels, tmp_path):
+    _, folder = compared_once
     compared(vowels, tmp_path, cells=("rnn", "mgu"), seeds=1)
     before = trainings(tmp_path)
     other = comparing.recipes("japanese-vowels", ("rnn",), 1, [*SMALL, "model.dropout=0.5"])
     comparing.compare(other, vowels, tmp_path, board=BOARD)
     after = trainings(tmp_path)
     assert {path.parent.name for path in after if after[path] != before[path]} == {"rnn-5"}
-    assert (tmp_path / "rnn-5/recipe.toml").read_text() == written(other["rnn", 5])
+    assert (tmp_path / "rnn-5/recipe.toml").read_text() == to_toml(other["rnn", 5])
     assert trainings(folder)
 
 
 @pytest.mark.slow
-def test_a_comparison_that_is_killed_goes_on_and_ends_the_same(made, vowels, tmp_path, monkeypatch):
-    found, _ = made
+def test_a_comparison_that_is_killed_goes_on_and_ends_the_same(compared_once, vowels, tmp_path, monkeypatch):
+    result, _ = compared_once
     begin, begun = Task.on_train_batch_start, count()
 
     def killed(task, batch, index):
@@ -206,15 +208,15 @@ def test_a_comparison_that_is_killed_goes_on_and_ends_the_same(made, vowels, tmp
     monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (done.append(task), epochs(task))[1])
     again = compared(vowels, tmp_path)
     assert len(done) == 2 * len(CELLS) * SEEDS - 3
-    assert [row.values for row in again.rows] == [row.values for row in found.rows]
-    kept = {path: node for path, node in trainings(tmp_path).items() if path.parent.name == "rnn-5"}
-    assert kept == {path: node for path, node in before.items() if path.parent.name == "rnn-5"}
+    assert [row.values for row in again.rows] == [row.values for row in result.rows]
+    remaining = {path: node for path, node in trainings(tmp_path).items() if path.parent.name == "rnn-5"}
+    assert remaining == {path: node for path, node in before.items() if path.parent.name == "rnn-5"}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '{"rows": []}'])
 def test_a_file_that_is_none_of_ours_is_refused(vowels, tmp_path, text):
     (tmp_path / "compare.json").write_text(text)
-    with pytest.raises(FileError, match=r"compare.json' (is no JSON|has no 'data').*; take it away"):
+    with pytest.raises(FileError, match=r"compare.json' (is not JSON|has no 'data').*; delete it"):
         compared(vowels, tmp_path)
 
 
@@ -224,52 +226,52 @@ def test_a_loss_that_is_no_number_names_its_cell(vowels, tmp_path):
 
 
 def test_what_is_trained_has_a_table_where_nothing_compiles(copied, vowels, tmp_path, monkeypatch):
-    found, folder = copied
+    result, folder = copied
     monkeypatch.setenv("CC", str(tmp_path / "none"))
     again = compared(vowels, folder)
     assert "the compiler" in again.unmeasured
     assert [(row.measured_us, row.ratio) for row in again.rows] == [(None, None)] * len(CELLS)
-    assert any("nothing was measured: the compiler" in said for said in remarks(again))
+    assert any("not measured: the compiler" in built for built in remarks(again))
     shown = Page(page(again))
     assert f"one step on {BOARD}, predicted, µs" in shown.drawn[0]
-    assert [row.values for row in again.rows] == [row.values for row in found.rows]
+    assert [row.values for row in again.rows] == [row.values for row in result.rows]
 
 
-def test_a_board_that_knows_too_little_leaves_the_measured_step(made):
-    found, _ = made
-    blind = replace(found, unknown="no clock", rows=tuple(replace(row, predicted_us=None) for row in found.rows))
+def test_a_board_that_knows_too_little_leaves_the_measured_step(compared_once):
+    result, _ = compared_once
+    blind = replace(result, unknown="no clock", rows=tuple(replace(row, predicted_us=None) for row in result.rows))
     assert all(cells[7] == "?" for cells in table(blind)[1])
-    assert any("unknown: no clock" in said for said in remarks(blind))
+    assert any("unknown: no clock" in built for built in remarks(blind))
     neither = replace(blind, unmeasured="no compiler")
     assert not Page(page(neither)).drawn
 
 
 @pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_it(copied, vowels):
-    found, folder = copied
+    actual, folder = copied
     call = ["japanese-vowels", "--data", vowels, "--cells", ",".join(CELLS), "--seeds", SEEDS, "--board", BOARD]
     call += ["--out", folder, *(part for each in SMALL for part in ("--set", each))]
-    said = edge(*call, "--json")
-    assert said.exit_code == 0, said.output
-    rows = json.loads(said.stdout)["rows"]
-    assert [row["values"] for row in rows] == [list(row.values) for row in found.rows]
+    output = edge(*call, "--json")
+    assert output.exit_code == 0, output.output
+    rows = json.loads(output.stdout)["rows"]
+    assert [row["values"] for row in rows] == [list(row.values) for row in actual.rows]
     text = edge(*call).stdout
-    for cells in table(found)[1]:
-        wanted = " ".join(cells[:7]).split()
-        assert any(line.split()[: len(wanted)] == wanted for line in text.splitlines())
+    for cells in table(actual)[1]:
+        expected = " ".join(cells[:7]).split()
+        assert any(line.split()[: len(expected)] == expected for line in text.splitlines())
     wrong = edge("japanese-vowels", "--data", vowels, "--cells", "rn")
     assert isinstance(wrong.exception, UsageError)
 
 
 @pytest.mark.parametrize("value", [0.98, 0.99, 0.1, 0.9033])
 def test_equal_seeds_have_no_range_and_are_drawn(value):
-    """A mean that rounds to beyond its own values cannot be drawn."""
+    """A mean that rounds beyond its values cannot be plotted."""
     graph = GRAPHS["Gru"]
     trained = [{"metrics": {"accuracy": value}, "cpu_s": 1.0}] * 3
     one = one_row("gru", True, "accuracy", trained, estimate_frame([graph], board.load(BOARD)), Timed(1.0, 1.0))
     assert (one.least, one.mean, one.most) == (value, value, value)
-    made = Comparison("r", "t", "d", (0, 1, 2), "accuracy", BOARD, "", "", (one,), {})
-    assert Page(page(made)).drawn
+    result = Comparison("r", "t", "d", (0, 1, 2), "accuracy", BOARD, "", "", (one,), {})
+    assert Page(page(result)).drawn
 
 
 def test_contenders_are_timed_in_turn_and_the_fastest_is_one():
@@ -283,11 +285,11 @@ def test_contenders_are_timed_in_turn_and_the_fastest_is_one():
 
         return run
 
-    found = time_interleaved(
+    result = time_interleaved(
         {"slow": Contender(step("slow", 2000)), "fast": Contender(step("fast", 0))}, rounds=3, count=50
     )
-    assert found["fast"].ratio == 1
-    assert isinstance(found["slow"], Timed)
+    assert result["fast"].ratio == 1
+    assert isinstance(result["slow"], Timed)
     turns = [name for k, name in enumerate(order) if not k or order[k - 1] != name]
     assert turns == ["slow", "fast"] * 3
 
@@ -302,18 +304,18 @@ def test_the_fastest_is_one_and_a_slow_machine_decides_nothing(took, drawn):
     def of(rounds):
         return ratios([dict(zip("abcd", each, strict=False)) for each in rounds])
 
-    found = of(took)
-    assert min(found.values()) == 1
+    result = of(took)
+    assert min(result.values()) == 1
     loads = drawn.draw(st.lists(st.floats(0.01, 100), min_size=len(took), max_size=len(took)))
     loaded = of([[us * load for us in each] for each, load in zip(took, loads, strict=True)])
-    assert loaded == pytest.approx(found)
+    assert loaded == pytest.approx(result)
 
 
 def test_the_fastest_is_so_in_most_rounds_and_not_by_its_median_alone():
     """The least median is a's, 2.0, but c takes less than a in two rounds of three."""
-    found = ratios([{"a": 1.0, "b": 2.0, "c": 0.9}, {"a": 3.0, "b": 6.0, "c": 2.9}, {"a": 2.0, "b": 4.0, "c": 2.1}])
-    assert found["c"] == 1
-    assert found["b"] == pytest.approx(2 * found["a"])
+    result = ratios([{"a": 1.0, "b": 2.0, "c": 0.9}, {"a": 3.0, "b": 6.0, "c": 2.9}, {"a": 2.0, "b": 4.0, "c": 2.1}])
+    assert result["c"] == 1
+    assert result["b"] == pytest.approx(2 * result["a"])
 
 
 @pytest.mark.slow

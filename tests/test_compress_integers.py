@@ -1,4 +1,4 @@
-"""`edgernn compress` in integers: ranges from a file or from a recipe's data, what is said of them, and bad data."""
+"""`edgernn compress` with integers: ranges from a file or the data of a recipe, its output, and invalid data."""
 
 import json
 
@@ -31,7 +31,7 @@ ADDS_UP = Graph((Layer("sum", Rnn(EYE, EYE, None, "relu")), Layer("out", Dense(t
 def folder(tmp_path, monkeypatch):
     """A model and real frames for it; and nothing is timed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(races, "versus", lambda *_: ())
+    monkeypatch.setattr(races, "race", lambda *_: ())
     edgernn.save(KWS, "kws.rnn")
     np.savez("real.npz", **SEQUENCES)
     return tmp_path
@@ -45,11 +45,11 @@ def test_a_file_holds_one_sequence_or_several(tmp_path):
     np.save(tmp_path / "a.npy", one.astype(np.float64))
     (tmp_path / "a.csv").write_text("\n".join(",".join(map(str, row)) for row in one.tolist()))
     np.savez(tmp_path / "a.npz", **several)
-    for name, wanted in (("a.npy", [one]), ("a.csv", [one]), ("a.npz", several.values())):
-        found = sequences(str(tmp_path / name), "float32")
-        assert [each.dtype for each in found] == [np.float32] * len(found)
-        for each, given in zip(found, wanted, strict=True):
-            np.testing.assert_array_equal(each, given)
+    for name, expected in (("a.npy", [one]), ("a.csv", [one]), ("a.npz", several.values())):
+        actual = sequences(str(tmp_path / name), "float32")
+        assert [each.dtype for each in actual] == [np.float32] * len(actual)
+        for each, arguments in zip(actual, expected, strict=True):
+            np.testing.assert_array_equal(each, arguments)
 
 
 # Agreement
@@ -60,18 +60,18 @@ def test_agreement_is_what_two_streams_say_frame_by_frame(name):
     graph = GRAPHS.get(name, KWS)
     runs = [frames(graph, steps, seed) for seed, steps in enumerate((40, 7, 1, 25))]
     smaller = quantize(calibrate(graph, runs), "static_wi8_ai8")
-    wanted, found = ([], [])
-    for each, answers in ((graph, wanted), (smaller, found)):
+    expected, actual = ([], [])
+    for each, answers in ((graph, expected), (smaller, actual)):
         for xs in runs:
             steps = stepper(each)
             states = steps.initial_state()
             for x in xs:
                 y, states = steps.step(x, states)
                 answers.append(y.astype(np.float64))
-    wanted, found = np.array(wanted), np.array(found)
-    said = agreement(graph, smaller, runs)
-    assert (said.frames, said.changed) == (73, int((wanted.argmax(1) != found.argmax(1)).sum()))
-    assert said.snr_db == pytest.approx(10 * np.log10(wanted.var() / ((wanted - found) ** 2).mean()), abs=0.1)
+    expected, actual = np.array(expected), np.array(actual)
+    result = agreement(graph, smaller, runs)
+    assert (result.frames, result.changed) == (73, int((expected.argmax(1) != actual.argmax(1)).sum()))
+    assert result.snr_db == pytest.approx(10 * np.log10(expected.var() / ((expected - actual) ** 2).mean()), abs=0.1)
 
 
 def test_a_model_agrees_with_itself_and_one_output_chooses_nothing():
@@ -86,19 +86,19 @@ def test_a_model_agrees_with_itself_and_one_output_chooses_nothing():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("scheme", STATIC)
 def test_ranges_are_learnt_from_the_file(scheme, method, folder):
-    said = json.loads(edge(
+    document = json.loads(edge(
         "compress", "kws.rnn", "small.rnn", "--precision", scheme, "--calibrate", "real.npz", "--calibration-method", method, "--json"
     ))  # fmt: skip
     runs = [*SEQUENCES.values()]
-    wanted = quantize(calibrate(KWS, runs, method), scheme)
-    assert load("small.rnn") == wanted
-    alike = agreement(KWS, wanted, runs)
-    assert said["alike"] == {"frames": 72, "changed": alike.changed, "snr_db": alike.snr_db}
-    assert said["after"]["precision"] == scheme
+    expected = quantize(calibrate(KWS, runs, method), scheme)
+    assert load("small.rnn") == expected
+    alike = agreement(KWS, expected, runs)
+    assert document["alike"] == {"frames": 72, "changed": alike.changed, "snr_db": alike.snr_db}
+    assert document["after"]["precision"] == scheme
 
 
 def ends(graph):
-    """The ranges without those of columns, which nothing needs once a model is in integers."""
+    """The ranges without those of columns, which a model in integers does not need."""
     return {name: (each.low, each.high) for name, each in graph.ranges.items()}
 
 
@@ -132,39 +132,41 @@ def test_the_table_says_how_far_it_answers_alike_and_where_it_runs(folder, monke
     monkeypatch.chdir(folder)
     from edgernn.latency.steps import interleaved
 
-    monkeypatch.setattr(races, "interleaved", lambda steps, *_: interleaved(steps, 2, 20))  # no figure is looked at
-    said = edge("compress", "kws.rnn", "small.rnn", "--precision", "static_wi8_ai8", "--calibrate", "real.npz")
+    monkeypatch.setattr(
+        races, "interleaved", lambda steps, *_: interleaved(steps, 2, 20)
+    )  # the figures are not compared
+    output = edge("compress", "kws.rnn", "small.rnn", "--precision", "static_wi8_ai8", "--calibrate", "real.npz")
     alike = agreement(KWS, load("small.rnn"), [*SEQUENCES.values()])
-    lines = {line.split("  ")[0]: line.split() for line in said.splitlines()}
+    lines = {line.split("  ")[0]: line.split() for line in output.splitlines()}
     assert lines["answers changed"][2:] == [str(alike.changed), "of", "72", "calibration", "frames"]
     assert lines["SNR, dB"][2] == f"{alike.snr_db:g}"
-    assert "runs here on " in said
-    assert "ONNX Runtime" in said.partition("runs here on ")[2].partition("; ")[0]
+    assert "runs here on " in output
+    assert "ONNX Runtime" in output.partition("runs here on ")[2].partition("; ")[0]
 
 
 def test_a_state_that_grows_is_accepted_when_that_is_said(folder):
     edgernn.save(ADDS_UP, "sum.rnn")
     np.save("up.npy", np.abs(frames(ADDS_UP, 200)))
     command = ("compress", "sum.rnn", "a.rnn", "--precision", "static_wi8_ai16", "--calibrate", "up.npy")
-    told = edge(*command, code=2)
-    assert "state 'sum.h' keeps growing" in told
-    assert "(--accept-growing)" in told
+    output = edge(*command, code=2)
+    assert "state 'sum.h' keeps growing" in output
+    assert "(--accept-growing)" in output
     edge(*command, "--accept-growing")
     assert load("a.rnn").ranges == calibrate(ADDS_UP, [np.load("up.npy")], growing="accept").ranges
 
 
-@pytest.mark.parametrize("given", [(), ("--calibrate", "real.npz")], ids=["training part", "file"])
-def test_a_recipe_calibrates_on_its_training_part_or_on_the_file(given, motor, folder):  # noqa: F811
+@pytest.mark.parametrize("arguments", [(), ("--calibrate", "real.npz")], ids=["training part", "file"])
+def test_a_recipe_calibrates_on_its_training_part_or_on_the_file(arguments, motor, folder):  # noqa: F811
     loud = np.load(motor / "motor.npz")["x_train"][:8] * np.float32(3)
     np.savez("real.npz", *loud)
-    said = json.loads(edge(
-        "compress", motor / "run/model.rnn", "small.rnn", "--precision", "static_wi8_ai8", *given,
+    document = json.loads(edge(
+        "compress", motor / "run/model.rnn", "small.rnn", "--precision", "static_wi8_ai8", *arguments,
         "--recipe", motor / "small.toml", "--data", motor / "motor.npz", "--set", "training.epochs=1", "--json",
     ))  # fmt: skip
-    shown = loud if given else np.load(motor / "motor.npz")["x_train"]
+    shown = loud if arguments else np.load(motor / "motor.npz")["x_train"]
     seen = load("small.rnn").ranges["x"]
     np.testing.assert_allclose([seen.low, seen.high], [shown.min(), shown.max()], rtol=1e-6)
-    assert said["alike"]["frames"] == sum(map(len, np.load(motor / "motor.npz")["x_test"]))
+    assert document["alike"]["frames"] == sum(map(len, np.load(motor / "motor.npz")["x_test"]))
 
 
 NO_FRAMES = "static_wi8_ai8 computes with integers, whose ranges are learnt from real frames; give --calibrate FILE, or a recipe"
@@ -200,27 +202,29 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("given", WRONG, ids=lambda given: given[-1] if given else "nothing")
-def test_bad_frames_are_told_and_nothing_is_written(given, folder):
+@pytest.mark.parametrize("arguments", WRONG, ids=lambda arguments: arguments[-1] if arguments else "nothing")
+def test_bad_frames_are_told_and_nothing_is_written(arguments, folder):
     for name, array in ARRAYS.items():
         np.savez(name, **array) if name.endswith("z") else np.save(name, array)
     for name, text in TEXTS.items():
         (folder / name).write_text(text)
-    assert WRONG[given] in edge("compress", "kws.rnn", "out.rnn", "--precision", "static_wi8_ai8", *given, code=2)
+    assert WRONG[arguments] in edge(
+        "compress", "kws.rnn", "out.rnn", "--precision", "static_wi8_ai8", *arguments, code=2
+    )
     assert not (folder / "out.rnn").exists()
 
 
 @pytest.mark.parametrize(
-    ("option", "given"), [("--accept-growing", ()), ("--calibration-method", ("mse",))], ids=["growing", "method"]
+    ("option", "arguments"), [("--accept-growing", ()), ("--calibration-method", ("mse",))], ids=["growing", "method"]
 )
-def test_what_is_only_of_integers_needs_a_precision_of_integers(option, given, folder):
-    told = edge("compress", "kws.rnn", "out.rnn", "--precision", "dynamic_wi8_afp32", option, *given, code=2)
-    assert f"{option} needs a precision of integers; give --precision static_wi8_ai8 or static_wi8_ai16" in told
+def test_what_is_only_of_integers_needs_a_precision_of_integers(option, arguments, folder):
+    output = edge("compress", "kws.rnn", "out.rnn", "--precision", "dynamic_wi8_afp32", option, *arguments, code=2)
+    assert f"{option} needs a precision of integers; give --precision static_wi8_ai8 or static_wi8_ai16" in output
 
 
 def test_frames_that_do_not_fit_are_told_in_every_precision(folder):
     np.save("narrow.npy", ARRAYS["narrow.npy"])
-    told = edge(
+    output = edge(
         "compress", "kws.rnn", "out.rnn", "--precision", "dynamic_wi8_afp32", "--calibrate", "narrow.npy", code=2
     )
-    assert "sequence 0 is float32 of shape (50, 9)" in told
+    assert "sequence 0 is float32 of shape (50, 9)" in output

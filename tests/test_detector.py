@@ -1,4 +1,4 @@
-"""The detector of a keyword: what it averages, when it raises an alarm, and what it refuses."""
+"""The keyword detector: its average, its alarms, and its errors."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ def test_an_alarm_is_a_rise_of_the_average_after_a_rest(seed, window, threshold,
     share = softmax(scores.astype(float), axis=-1)[:, 1]
     averages, alarms = [], []
     for t in range(80):
-        found = detector.step(scores[t])
+        result = detector.step(scores[t])
         average = share[max(0, t + 1 - window) : t + 1].mean()
         assert detector.score == pytest.approx(average, abs=1e-12)
         averages.append(detector.score)
         rise = averages[t] >= threshold and (t == 0 or averages[t - 1] < threshold)
         rested = not alarms or t - alarms[-1] > refractory
-        assert found == (rise and rested)
-        alarms += [t] * found
+        assert result == (rise and rested)
+        alarms += [t] * result
 
 
 def test_a_score_that_stays_up_is_one_alarm():

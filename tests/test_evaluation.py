@@ -1,4 +1,4 @@
-"""Judging: every figure by its own definition in plain numpy, on answers that are made up."""
+"""Evaluation: every metric by its definition in numpy, on synthetic outputs."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def sequences(frames, targets):
 
 
 def given_by(answers):
-    """A model whose answers are these, whatever it is asked."""
+    """A model with fixed outputs."""
     left = iter(answers)
     return lambda _frames: next(left)
 
@@ -32,9 +32,9 @@ def test_a_class_is_the_largest_score_after_the_last_frame(n, classes, seed):
     verdict = evaluate(given_by(answers), Data(every, part, "class", 2, classes), part)
     given_classes = np.array([each[-1].argmax() for each in answers])
     assert verdict.metrics["accuracy"] == pytest.approx(np.mean(given_classes == part.targets), abs=1e-4)
-    wanted = np.zeros((classes, classes), int)
-    np.add.at(wanted, (part.targets, given_classes), 1)
-    np.testing.assert_array_equal(verdict.confusion, wanted)
+    expected = np.zeros((classes, classes), int)
+    np.add.at(expected, (part.targets, given_classes), 1)
+    np.testing.assert_array_equal(verdict.confusion, expected)
     assert next(iter(verdict.metrics)) == METRICS["class"][0]
 
 
@@ -44,12 +44,12 @@ def test_symbols_are_judged_at_every_step():
     part = sequences([random.integers(0, 3, (n, 1)).astype(np.int32) for n in lengths], targets)
     answers = [random.standard_normal((n, 3)).astype(np.float32) for n in lengths]
     metrics = evaluate(given_by(answers), Data(part, part, "text", 1, 3, symbols, symbols), part).metrics
-    scores, wanted = np.concatenate(answers), np.concatenate(targets)
-    logs = log_softmax(scores.astype(float), axis=-1)[np.arange(11), wanted]
+    scores, expected = np.concatenate(answers), np.concatenate(targets)
+    logs = log_softmax(scores.astype(float), axis=-1)[np.arange(11), expected]
     assert metrics["nats"] == pytest.approx(-logs.mean(), abs=1e-4)
-    assert metrics["accuracy"] == pytest.approx(np.mean(scores.argmax(-1) == wanted), abs=1e-4)
-    counts = 1 + np.bincount(wanted, minlength=3)
-    assert metrics["unigram"] == pytest.approx(-np.log(counts / counts.sum())[wanted].mean(), abs=1e-4)
+    assert metrics["accuracy"] == pytest.approx(np.mean(scores.argmax(-1) == expected), abs=1e-4)
+    counts = 1 + np.bincount(expected, minlength=3)
+    assert metrics["unigram"] == pytest.approx(-np.log(counts / counts.sum())[expected].mean(), abs=1e-4)
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -61,10 +61,10 @@ def test_a_forecast_is_judged_in_the_units_of_the_data(relative):
     data = Data(part, part, "series", 1, 2, ("+1", "+2"), mean=mean, deviation=deviation, relative=relative)
     answers = [random.standard_normal((len(each), 2)).astype(np.float32) + 15 for each in frames]
     verdict = evaluate(given_by(answers), data, part)
-    now, told = np.concatenate(frames), np.concatenate(answers)
+    now, message = np.concatenate(frames), np.concatenate(answers)
     truth = np.concatenate(targets) * deviation + mean + (now if relative else 0)
     for k, label in enumerate(data.labels):
-        for name, off in (("rmse", told - truth), ("persistence", now - truth)):
+        for name, off in (("rmse", message - truth), ("persistence", now - truth)):
             assert verdict.metrics[f"{name} {label}"] == pytest.approx(np.sqrt(np.mean(off[:, k] ** 2)), rel=1e-4)
-        assert verdict.metrics[f"mae {label}"] == pytest.approx(np.abs(told - truth)[:, k].mean(), rel=1e-4)
+        assert verdict.metrics[f"mae {label}"] == pytest.approx(np.abs(message - truth)[:, k].mean(), rel=1e-4)
     np.testing.assert_allclose(verdict.series[0], truth, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""What is interrupted goes on with the same data alone: whatever reads it, and whatever was begun on it."""
+"""Interrupted work resumes only with the same data, for every reader and every kind of work."""
 
 import json
 import shutil
@@ -26,15 +26,15 @@ from edgernn.train.compress.finetune import compressed
 from edgernn.train.convert import untrained
 from edgernn.train.data import READERS
 from edgernn.train.data.fingerprint import FILE, difference, fingerprint
-from edgernn.train.data.reader import read
-from edgernn.train.loop.trainer import Place
+from edgernn.train.data.reader import read_data
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.search.trials import search
 from edgernn.tune import candidates as making
 from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import tune
 from killed import killed
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 ROWS = 8
 
 
@@ -71,7 +71,7 @@ def folder(path: Path, write: Callable[[Path, int], None], suffix: str) -> Path:
 
 
 def log(path: Path, seeds: tuple[int, ...]) -> Path:
-    """Recordings one after another in a file, the class and the number of each beside every row."""
+    """Recordings concatenated in one file, with class and number in every row."""
     table = [[*row, "ab"[seed % 2], f"g{k}"] for k, seed in enumerate(seeds) for row in rows(seed)]
     columns = dict(zip(("x", "y", "label", "group"), zip(*table, strict=True), strict=True))
     parquet.write_table(
@@ -89,10 +89,10 @@ def cases(path: Path, seeds: tuple[int, ...]) -> Path:
     """A folder of the .ts format, whose training part has these sequences."""
     path.mkdir(exist_ok=True)
     for part, each in (("TRAIN", seeds), ("TEST", (90, 91))):
-        said = "".join(
+        result = "".join(
             f"{':'.join(','.join(column) for column in zip(*rows(k), strict=True))}:{'ab'[k % 2]}\n" for k in each
         )
-        (path / f"V_{part}.ts").write_text(f"@dimensions 2\n@classLabel true a b\n@data\n{said}")
+        (path / f"V_{part}.ts").write_text(f"@dimensions 2\n@classLabel true a b\n@data\n{result}")
     return path
 
 
@@ -111,13 +111,13 @@ SEEDS = tuple(range(8))
 
 @dataclass(frozen=True)
 class Kind:
-    """Data that a reader reads: how it is made, and how it is changed.
+    """Data of a reader: how it is written, and how it is changed.
 
     Attributes:
-        options: of the section [data].
-        name: of the file or folder.
-        make: writes it.
-        changes: what is done to it, and what is said of that.
+        options: the options of the section [data].
+        name: the name of the file or folder.
+        make: writes the data.
+        changes: changes of the data, and their messages.
     """
 
     options: str
@@ -181,10 +181,10 @@ CHANGES = [(kind, change) for kind in KINDS for change in KINDS[kind].changes]
 def made(kind: str, place: Path, *settings: str) -> tuple[recipes.Recipe, Path]:
     """A recipe and its data."""
     place.mkdir(exist_ok=True)
-    said = KINDS[kind].options
+    result = KINDS[kind].options
     shape = "embedding = 4\n" if kind == "text" else ""
     (place / "r.toml").write_text(
-        f'title = "t"\n[data]\n{said}\n[model]\nhidden = 4\n{shape}[training]\nepochs = 4\nbatch = 4\n'
+        f'title = "t"\n[data]\n{result}\n[model]\nhidden = 4\n{shape}[training]\nepochs = 4\nbatch = 4\n'
     )
     path = place / KINDS[kind].name
     KINDS[kind].make(path)
@@ -206,7 +206,7 @@ def begun(tmp_path_factory):
         places[kind] = tmp_path_factory.mktemp(kind)
         recipe, path = made(kind, places[kind])
         with killed(1, 0):
-            run.train(recipe, path, places[kind] / "run", place=CPU)
+            run.train(recipe, path, places[kind] / "run", accelerator=CPU)
     return places
 
 
@@ -219,16 +219,16 @@ def test_a_training_does_not_go_on_with_other_data_and_says_what_changed(kind, c
     alter, words = KINDS[kind].changes[change]
     alter(path)
     with pytest.raises(UsageError) as refused:
-        run.train(recipe, path, place / "run", place=CPU, resume=True)
-    told = str(refused.value)
-    assert told.startswith(f"the training in '{place / 'run'}' began with other data: {words}")
-    assert told.endswith("; give the same data, or train anew, without --resume or in another folder")
+        run.train(recipe, path, place / "run", accelerator=CPU, resume=True)
+    message = str(refused.value)
+    assert message.startswith(f"the training in '{place / 'run'}' began with other data: {words}")
+    assert message.endswith("; give the same data, or train without --resume, or in another folder")
     assert {each.name: each.read_bytes() for each in (place / "run").iterdir()} == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_that_moved_is_the_same(kind, begun, tmp_path, monkeypatch):
-    """With the run's folder, and named by a relative path; a single file also by another name."""
+    """The data may move with the folder of the run, have a relative path, and a single file another name."""
     shutil.copytree(begun[kind] / "run", tmp_path / "run")
     moved = tmp_path / "elsewhere" / ("renamed" + Path(KINDS[kind].name).suffix)
     moved.parent.mkdir()
@@ -237,29 +237,29 @@ def test_data_that_moved_is_the_same(kind, begun, tmp_path, monkeypatch):
     monkeypatch.chdir(moved if path.is_dir() else moved.parent)
     with killed(3, 0):
         recipe = recipes.load(begun[kind] / "r.toml")
-        run.train(recipe, "." if path.is_dir() else moved.name, tmp_path / "run", place=CPU, resume=True)
+        run.train(recipe, "." if path.is_dir() else moved.name, tmp_path / "run", accelerator=CPU, resume=True)
     assert torch.load(tmp_path / "run/last.ckpt", weights_only=True)["epoch"] == 2
 
 
 def test_another_draw_of_the_split_is_refused_with_who_moved(begun):
-    """As another version of numpy may draw it: files and recipe are the same."""
+    """Another version of numpy may split differently, with equal files and recipe."""
     place = begun["csv"]
     recipe, path = recipes.load(place / "r.toml"), place / "data"
-    data = read(recipe.reader, path, recipe.options)
+    data = read_data(recipe.reader, path, recipe.options)
     n = len(data.train)
-    train, test = data.train.taken(np.arange(1, n)), data.test.taken(np.arange(1, len(data.test)))
-    first, other = data.train.taken(np.array([0])), data.test.taken(np.array([0]))
+    train, test = data.train.select(np.arange(1, n)), data.test.select(np.arange(1, len(data.test)))
+    first, other = data.train.select(np.array([0])), data.test.select(np.array([0]))
     swapped = replace(data, train=_both(train, other), test=_both(test, first))
     with pytest.raises(UsageError) as refused:
-        run.train_on(swapped, recipe, place / "run", place=CPU, resume=True)
+        run.train_on(swapped, recipe, place / "run", accelerator=CPU, resume=True)
     names = [data.origin.within(each.sources[0]) for each in (first, other)]
     assert (
-        "each file is the same, but the split is not: "
+        "the files are equal, but the split differs: "
         f"1 sequence was moved from training to test: {names[0]}, 4 steps, "
         f"1 sequence was moved from test to training: {names[1]}, 4 steps; it was made by edgernn "
     ) in str(refused.value)
     whole = fingerprint(data)
-    order = fingerprint(replace(data, train=data.train.taken(np.arange(n)[::-1])))
+    order = fingerprint(replace(data, train=data.train.select(np.arange(n)[::-1])))
     assert "the sequences are in another order" in difference(whole, order)
     assert not difference(whole, replace(whole, versions={"numpy": "3.0"}))
 
@@ -272,8 +272,8 @@ def _both(one, other):
 def test_the_validation_part_is_kept_too(tmp_path):
     recipe, path = made("csv", tmp_path, "training.validation=0.25")
     with killed(1, 0):
-        run.train(recipe, path, tmp_path / "run", place=CPU)
-    data, held = run.divided(recipe, read(recipe.reader, path, recipe.options))
+        run.train(recipe, path, tmp_path / "run", accelerator=CPU)
+    data, held = run.hold_out_validation(recipe, read_data(recipe.reader, path, recipe.options))
     parts = json.loads((tmp_path / "run" / FILE).read_text())["parts"]
     for name, part in (("training", data.train), ("validation", held), ("test", data.test)):
         assert parts[name] == [f"{data.origin.within(each)}, 4 steps" for each in part.sources]
@@ -281,24 +281,24 @@ def test_the_validation_part_is_kept_too(tmp_path):
 
 def test_data_from_memory_is_known_by_its_frames(tmp_path):
     recipe, path = made("npz", tmp_path)
-    data = replace(read(recipe.reader, path, recipe.options), origin=None)
+    data = replace(read_data(recipe.reader, path, recipe.options), origin=None)
     with killed(1, 0):
-        run.train_on(data, recipe, tmp_path / "run", place=CPU)
+        run.train_on(data, recipe, tmp_path / "run", accelerator=CPU)
     with killed(2, 0):
-        run.train_on(data, recipe, tmp_path / "run", place=CPU, resume=True)
+        run.train_on(data, recipe, tmp_path / "run", accelerator=CPU, resume=True)
     frames = (*data.train.frames[:-1], data.train.frames[-1] + np.float32(1e-3))
     other = replace(data, train=replace(data.train, frames=frames))
     with pytest.raises(UsageError, match=r"other data: 1 sequence was changed: '.*a\.npz', train 7; give the same"):
-        run.train_on(other, recipe, tmp_path / "run", place=CPU, resume=True)
+        run.train_on(other, recipe, tmp_path / "run", accelerator=CPU, resume=True)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "there is no '.*data.json', so nobody knows which data the training in '.*' began with; train anew"),
-        ("{", "data.json' is no JSON: .*; train anew"),
-        ("[]", "data.json' is no fingerprint of data: TypeError.*; train anew"),
-        ('{"parts": {}}', "data.json' is no fingerprint of data: KeyError.*; train anew"),
+        (None, "there is no '.*data.json', so the data that the training in '.*' began with is unknown; train without"),
+        ("{", "data.json' is not JSON: .*; train without"),
+        ("[]", "data.json' is not a fingerprint of data: TypeError.*; train in another folder"),
+        ('{"parts": {}}', "data.json' is not a fingerprint of data: KeyError.*; train in another folder"),
     ],
 )
 def test_a_fingerprint_that_is_lost_or_damaged_is_told(text, words, begun, tmp_path):
@@ -310,33 +310,33 @@ def test_a_fingerprint_that_is_lost_or_damaged_is_told(text, words, begun, tmp_p
         run.train(recipes.load(begun["npz"] / "r.toml"), begun["npz"] / "a.npz", tmp_path / "run", resume=True)
 
 
-# what else goes on where it was
+# other work that can be resumed
 
 
 def compressing(recipe, path, place):
-    graph = untrained(recipe, read(recipe.reader, path, recipe.options))
+    graph = untrained(recipe, read_data(recipe.reader, path, recipe.options))
     model = place / "model.rnn"
     if not model.exists():
         edgernn.save(graph, model)
-    compressed(edgernn.load(model), recipe, path, Pruning(units=0.5), out=place / "kept", place=CPU)
+    compressed(edgernn.load(model), recipe, path, Pruning(units=0.5), out=place / "kept", accelerator=CPU)
 
 
 def tuning(recipe, path, place):
     model = place / "model.rnn"
     if not model.exists():
-        edgernn.save(untrained(recipe, read(recipe.reader, path, recipe.options)), model)
-    said = {"settings": (), "metric_drop": 100.0, "board": "this", "prune": ("units=0.5",), "prefer": "bytes"}
-    command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **said)
+        edgernn.save(untrained(recipe, read_data(recipe.reader, path, recipe.options)), model)
+    options = {"settings": (), "metric_drop": 100.0, "board": "this", "prune": ("units=0.5",), "prefer": "bytes"}
+    command.callback(str(model), str(path), str(place / "best"), False, recipe=str(place / "r.toml"), **options)
 
 
 def comparing_cells(_recipe, path, place):
     each = comparing.recipes(str(place / "r.toml"), ["rnn"], 1)
-    comparing.compare(each, path, place / "compare", place=CPU)
+    comparing.compare(each, path, place / "compare", accelerator=CPU)
 
 
 def searching(_recipe, path, place):
     recipe = recipes.load(place / "r.toml", (), ["model.hidden=4,8"])
-    search(recipe, path, place / "search", trials=2, place=CPU)
+    search(recipe, path, place / "search", trials=2, accelerator=CPU)
 
 
 BEGUN = {
@@ -349,7 +349,7 @@ BEGUN = {
 
 @pytest.mark.parametrize("name", BEGUN)
 def test_nothing_else_goes_on_with_other_data(name, tmp_path, monkeypatch):
-    """Also where a model is trained further, whose own figures are of the data before."""
+    """Fine-tuning is included: its model has statistics of the earlier data."""
     monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     recipe, path = made("csv", tmp_path)
     go, words = BEGUN[name]
@@ -365,7 +365,7 @@ def test_nothing_else_goes_on_with_other_data(name, tmp_path, monkeypatch):
 def test_frames_that_judge_a_tuning_are_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     recipe, path = made("csv", tmp_path)
-    graph = untrained(recipe, read(recipe.reader, path, recipe.options))
+    graph = untrained(recipe, read_data(recipe.reader, path, recipe.options))
     random = np.random.default_rng(0)
     for k in range(2):
         frames = random.standard_normal((80, graph.inputs)).astype(np.float32)

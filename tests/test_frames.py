@@ -48,7 +48,7 @@ def test_a_frame_is_read_however_its_line_is_written(line, head, mark, tmp_path)
     (tmp_path / "x.csv").write_bytes(text.encode())
     for actual in (frames(str(tmp_path / "x.csv"), "float32"), parsed(StringIO(text), "the pipe", "float32")):
         np.testing.assert_array_equal(np.stack(list(actual)), np.float32(ROWS))
-    taught = table.read(tmp_path / "x.csv", header=bool(HEADS[head])).numbers([0, 1])
+    taught = table.read_table(tmp_path / "x.csv", header=bool(HEADS[head])).numbers([0, 1])
     np.testing.assert_array_equal(np.float32(taught), np.float32(ROWS))
 
 

@@ -205,12 +205,12 @@ def test_a_module_streams(name):
     module = randomized(MODULES[name]())
     graph = from_torch(module, example(), time_axis=TIME_AXIS.get(name))
     xs = example(50)
-    found, _ = Stepper(graph).run(xs[0].numpy())
+    actual, _ = Stepper(graph).run(xs[0].numpy())
     for steps in (7, 50):
         with torch.no_grad():
             answer = module(xs[:, :steps])
         y = (answer[0] if isinstance(answer, tuple) else answer).reshape(-1, graph.outputs)[-1]
-        np.testing.assert_allclose(found[steps - 1], y.numpy(), atol=1e-5)
+        np.testing.assert_allclose(actual[steps - 1], y.numpy(), atol=1e-5)
 
 
 def test_the_module_is_left_as_it_was():
@@ -257,11 +257,11 @@ def test_a_module_may_take_and_return_its_state():
     state = (torch.zeros(1, H), torch.zeros(1, H))
     graph = from_torch(module, (torch.randn(1, I), state))
     xs = example()
-    found, _ = Stepper(graph).run(xs[0].numpy())
-    for x, y in zip(xs[0], found, strict=True):
+    actual, _ = Stepper(graph).run(xs[0].numpy())
+    for x, y in zip(xs[0], actual, strict=True):
         with torch.no_grad():
-            wanted, state = module(x[None], state)
-        np.testing.assert_allclose(y, wanted[0].numpy(), atol=1e-6)
+            expected, state = module(x[None], state)
+        np.testing.assert_allclose(y, expected[0].numpy(), atol=1e-6)
 
 
 def test_a_sequence_may_come_with_its_state():
@@ -312,25 +312,25 @@ REFUSED = {
     ),
     "mean over time": (of(lambda m, x: m.gru(x)[0].mean(1), gru=gru()), r"'mean', which cannot stream: .*take the last step"),
     "max over time": (of(lambda m, x: m.gru(x)[0].max(1).values, gru=gru()), r"'max', which cannot stream"),
-    "softmax over time": (of(lambda m, x: m.gru(x)[0].softmax(1), gru=gru()), r"another axis than the features"),
+    "softmax over time": (of(lambda m, x: m.gru(x)[0].softmax(1), gru=gru()), r"does not run over the features"),
     "python loop": (of(loop, cell=nn.GRUCell(I, H)), r"loop over time"),
     "cell without state": (of(lambda m, x: m.cell(x[:, -1], torch.zeros(1, H)), cell=nn.GRUCell(I, H)), r"would be lost after each frame"),
     "middle step": (of(lambda m, x: m.gru(x)[0][:, 3], gru=gru()), r"takes step 3 of 20; only the last step"),
     "flattened time": (of(lambda m, x: m.out(m.gru(x)[0].flatten(1)), gru=gru(), out=nn.Linear(T * H, 2)), r"mixes time into the features"),
     "positional": (of(lambda m, x: m.gru(x + m.p)[0], gru=gru(), p=nn.Parameter(torch.randn(1, T, I))), r"changes over time"),
-    "same padding": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3, padding=1), gru=gru(H)), r"reads 1 frames ahead; pad"),
+    "same padding": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3, padding=1), gru=gru(H)), r"looks 1 frames ahead; pad"),
     "looks ahead": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 5, padding="same")), r"looks 2 frames ahead"),
     "stride": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3, stride=2), gru=gru(H)), r"a stride of 2"),
-    "late recurrence": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3), gru=gru(H)), r"begins 2 frames late"),
-    "pad of ones": (of(lambda m, x: m.c(F.pad(x.mT, (2, 0), value=1.0)).mT, c=nn.Conv1d(I, H, 3)), r"only zeros may be padded"),
-    "reflected": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 3, padding=2, padding_mode="reflect")), r"only zeros may be padded"),
+    "late recurrence": (of(lambda m, x: m.gru(m.c(x.mT).mT)[0], c=nn.Conv1d(I, H, 3), gru=gru(H)), r"starts 2 frames late"),
+    "pad of ones": (of(lambda m, x: m.c(F.pad(x.mT, (2, 0), value=1.0)).mT, c=nn.Conv1d(I, H, 3)), r"only zeros can be padded"),
+    "reflected": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 3, padding=2, padding_mode="reflect")), r"only zeros can be padded"),
     "unknown": (of(lambda m, x: torch.erf(m.gru(x)[0]), gru=gru()), r"own forward uses 'erf'"),
     "gelu module": (of(lambda m, x: m.act(m.gru(x)[0]), gru=gru(), act=nn.GELU()), r"module 'act' uses 'gelu'.*use relu"),
-    "cell state as output": (of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)), r"carried state"),
+    "cell state as output": (of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)), r"LSTM's cell state, which is not an output"),
     "state from the input": (of(lambda m, x: m.gru(x, m.init(x[:, -1:]).transpose(0, 1))[0], gru=gru(), init=nn.Linear(I, H)), r"initial state is computed from the input"),
-    "mixed steps": (of(lambda m, x: m.gru(x)[0] + m.gru(x)[0][:, -1:], gru=gru()), r"not of the same steps"),
+    "mixed steps": (of(lambda m, x: m.gru(x)[0] + m.gru(x)[0][:, -1:], gru=gru()), r"belong to different steps"),
     "exchanged features": (of(lambda m, x: m.gru(x.view(1, T, 2, 3).transpose(2, 3).flatten(2))[0], gru=gru()), r"exchanges two axes of features"),
-    "only the input": (of(lambda m, x: (x, m.gru(x)[0]), gru=gru()), r"first output is no value that a layer makes"),
+    "only the input": (of(lambda m, x: (x, m.gru(x)[0]), gru=gru()), r"first output is not computed by a layer"),
     "decides": (Decides, r"torch.export cannot follow Decides"),
     "group norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.GroupNorm(1, I), gru=gru()), r"'group_norm'.*statistics run over time"),
     "untracked batch norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.BatchNorm1d(I, track_running_stats=False), gru=gru()), r"statistics of the batch"),
@@ -338,9 +338,9 @@ REFUSED = {
     "flipped axes": (of(lambda m, x: m.a(x)[0] + m.b(x.transpose(0, 1))[0].transpose(0, 1), a=gru(), b=gru()), r"check batch_first"),
     "padding after valid": (
         of(lambda m, x: m.b(F.pad(torch.tanh(m.a(x.mT)), (4, 0)))[:, :, -1], a=nn.Conv1d(I, H, 3), b=nn.Conv1d(H, H, 5)),
-        r"pads after a convolution that had no padding",
+        r"pads after a convolution without padding",
     ),
-    "drops the newest": (of(lambda m, x: m.gru(x[:, :15])[0][:, -1], gru=gru()), r"leaves out the newest frames"),
+    "drops the newest": (of(lambda m, x: m.gru(x[:, :15])[0][:, -1], gru=gru()), r"cuts off the newest frames"),
     "outer product": (of(lambda m, x: (m.gru(x)[0].unsqueeze(3) * m.gru(x)[0].unsqueeze(2)).flatten(2), gru=gru()), r"expected equal widths"),
     "divided by zero": (of(lambda m, x: m.gru(x)[0] / 0, gru=gru()), r"a constant is not finite"),
     "features of a state": (of(lambda m, x: m.gru(x)[1][:, :, :4], gru=gru(num_layers=2)), r"uses 'slice'|mixes the final states"),
@@ -362,7 +362,7 @@ def test_states_must_return_in_their_places():
         return m.out(a + b), b, a
 
     swapped = Wrapped(forward, one=nn.GRUCell(I, H), two=nn.GRUCell(I, H), out=nn.Linear(H, 2)).eval()
-    with pytest.raises(UnsupportedError, match=r"state 0 goes into 'one' and is not returned in its place"):
+    with pytest.raises(UnsupportedError, match=r"state 0 is passed to 'one' and not returned in its position"):
         from_torch(swapped, (torch.randn(1, I), torch.zeros(1, H), torch.zeros(1, H)))
 
 
@@ -387,7 +387,7 @@ def test_a_batch_is_refused():
 
 
 def test_time_must_be_said_when_no_layer_shows_it():
-    with pytest.raises(UsageError, match="give time_axis="):
+    with pytest.raises(UsageError, match="pass time_axis="):
         from_torch(MODULES["sequential"]().eval(), example())
     with pytest.raises(UsageError, match=r"time_axis=5 of an example of shape \(1, 20, 6\)"):
         from_torch(MODULES["sequential"]().eval(), example(), time_axis=5)
@@ -435,10 +435,10 @@ def test_a_lazy_module_is_refused():
 
 
 def test_the_example_is_left_as_it_was():
-    given = example().double()
-    before = given.clone()
-    from_torch(Wrapped(lambda m, x: m.gru(normalize_(x))[0], gru=gru()).eval(), given)
-    assert torch.equal(given, before)
+    xs = example().double()
+    before = xs.clone()
+    from_torch(Wrapped(lambda m, x: m.gru(normalize_(x))[0], gru=gru()).eval(), xs)
+    assert torch.equal(xs, before)
 
 
 EXAMPLES = {
@@ -451,20 +451,20 @@ EXAMPLES = {
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_wrong_example_is_refused(name):
-    given, words = EXAMPLES[name]
+    xs, words = EXAMPLES[name]
     with pytest.raises(UnsupportedError, match=words):
-        from_torch(gru().eval(), given)
+        from_torch(gru().eval(), xs)
 
 
 def test_two_input_sequences_are_refused():
     module = Wrapped(lambda m, a, b: m.gru(a)[0] + b, gru=gru(hidden=I)).eval()
-    with pytest.raises(UnsupportedError, match=r"argument 2 of the module is read as data"):
+    with pytest.raises(UnsupportedError, match=r"argument 2 of the module is used as data"):
         from_torch(module, (example(), example()))
 
 
 def test_an_argument_that_is_no_state_is_refused():
     module = Wrapped(lambda m, x, h, unused: m.gru(x, h), gru=gru()).eval()
-    with pytest.raises(UnsupportedError, match=r"takes 2 tensors beside its input, and 1 of them"):
+    with pytest.raises(UnsupportedError, match=r"takes 2 tensors besides its input, and 1 of them"):
         from_torch(module, (example(), torch.zeros(1, 1, H), torch.zeros(1)))
 
 
@@ -526,7 +526,7 @@ def test_a_rest_of_zeros_is_no_rest():
 def test_what_is_kept_with_the_model_is_kept():
     graph = from_torch(gru(hidden=2).eval(), example(), period_ms=10, labels=("a", "b"))
     assert (graph.period_ms, graph.labels) == (10.0, ("a", "b"))
-    with pytest.raises(UsageError, match="labels='ab' is one text; give a name for each output"):
+    with pytest.raises(UsageError, match="labels='ab' is a single string; pass a name for each output"):
         from_torch(gru(hidden=2).eval(), example(), labels="ab")
 
 

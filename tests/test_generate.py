@@ -1,4 +1,4 @@
-"""Generation: what is drawn follows the scores, on every runtime alike, with the state carried."""
+"""Generation: samples follow the scores, equally on every runtime, with carried states."""
 
 import json
 import subprocess
@@ -45,18 +45,18 @@ def opened(graph, path):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_symbols_are_drawn_as_often_as_the_scores_say(temperature, tmp_path):
-    """A model without memory: what follows each symbol is one distribution, known in closed form."""
+    """A model without memory: the distribution after each symbol is known in closed form."""
     program = opened(model(bias=1.0), tmp_path / "m.rnn")
     text = [SYMBOLS.index(s) for s in generate(program.stream(), SYMBOLS, "a", 20_000, temperature, seed=1)]
     after = np.zeros((ROWS, ROWS))
     np.add.at(after, (text[:-1], text[1:]), 1)
     for row in set(text):
         scores = program.stream().step(np.array([row], np.int32)).astype(float)[1:]
-        wanted = softmax(scores / temperature) * after[row].sum()
-        enough = wanted > 5
-        found = np.append(after[row, 1:][enough], after[row, 1:][~enough].sum() + 1e-9)
-        wanted = np.append(wanted[enough], wanted[~enough].sum() + 1e-9)
-        assert chisquare(found, wanted * found.sum() / wanted.sum()).pvalue > 1e-4
+        expected = softmax(scores / temperature) * after[row].sum()
+        enough = expected > 5
+        actual = np.append(after[row, 1:][enough], after[row, 1:][~enough].sum() + 1e-9)
+        expected = np.append(expected[enough], expected[~enough].sum() + 1e-9)
+        assert chisquare(actual, expected * actual.sum() / expected.sum()).pvalue > 1e-4
 
 
 @settings(max_examples=200, deadline=None)
@@ -76,17 +76,17 @@ def test_whatever_the_scores_something_possible_is_drawn(scores, temperature, se
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_a_text_is_that_of_a_loop_written_by_hand(temperature, tmp_path):
     stepper, random = Stepper(CARRIED, "float32"), np.random.default_rng(7)
-    states, wanted = stepper.initial_state(), []
+    states, expected = stepper.initial_state(), []
     y, states = stepper.step(np.array([SYMBOLS.index("b")], np.int32), states)
     y, states = stepper.step(np.array([SYMBOLS.index("a")], np.int32), states)
     for _ in range(60):
         p = softmax(y[1:].astype(float) / temperature) if temperature else np.eye(ROWS - 1)[y[1:].argmax()]
-        wanted.append(1 + int((random.random() > p.cumsum()).sum()) if temperature else 1 + int(p.argmax()))
-        y, states = stepper.step(np.array(wanted[-1:], np.int32), states)
+        expected.append(1 + int((random.random() > p.cumsum()).sum()) if temperature else 1 + int(p.argmax()))
+        y, states = stepper.step(np.array(expected[-1:], np.int32), states)
     stream = opened(CARRIED, tmp_path / "m.rnn").stream()
-    found = "".join(generate(stream, SYMBOLS, "ba", 60, temperature, seed=7))
-    assert found == "".join(SYMBOLS[row] for row in wanted)
-    assert len(set(found)) > 1 or not temperature
+    actual = "".join(generate(stream, SYMBOLS, "ba", 60, temperature, seed=7))
+    assert actual == "".join(SYMBOLS[row] for row in expected)
+    assert len(set(actual)) > 1 or not temperature
     np.testing.assert_array_equal(stream.state["gru.h"], states["gru.h"])  # it has seen the whole text
 
 
@@ -154,22 +154,22 @@ def test_tokens_are_told_from_characters(labels, gap):
 
 @pytest.mark.parametrize("graph", [keyword_spotter(), GRAPHS["Embedding"], model()], ids=["frames", "classes", "text"])
 def test_only_a_model_of_text_goes_on_with_one(graph, tmp_path):
-    said = opened(graph, tmp_path / "m.rnn").manifest
-    if said.labels == SYMBOLS:
-        assert text_symbols(said, "m.rnn") == SYMBOLS
+    manifest_read = opened(graph, tmp_path / "m.rnn").manifest
+    if manifest_read.labels == SYMBOLS:
+        assert text_symbols(manifest_read, "m.rnn") == SYMBOLS
         return
     with pytest.raises(UsageError, match=r"'m.rnn' is not a text model: it reads .* and returns 4 values"):
-        text_symbols(said, "m.rnn")
+        text_symbols(manifest_read, "m.rnn")
 
 
 @pytest.mark.parametrize("suffix", suffixes())
 def test_the_verb_goes_on_with_a_text(suffix, tmp_path):
     path = tmp_path / f"m{suffix}"
-    wanted = "".join(generate(opened(CARRIED, path).stream(), SYMBOLS, "ab", 40, 0.7, seed=3))
+    expected = "".join(generate(opened(CARRIED, path).stream(), SYMBOLS, "ab", 40, 0.7, seed=3))
     options = ("--prompt", "ab", "--length", 40, "--seed", 3)
-    assert called("generate", path, *options) == (0, f"{wanted}\n", "")
-    said = json.loads(called("generate", path, *options, "--json")[1])
-    assert (said["prompt"], said["text"]) == ("ab", wanted)
+    assert called("generate", path, *options) == (0, f"{expected}\n", "")
+    document = json.loads(called("generate", path, *options, "--json")[1])
+    assert (document["prompt"], document["text"]) == ("ab", expected)
 
 
 def test_the_verb_joins_tokens_by_spaces(tmp_path):
@@ -194,7 +194,7 @@ def test_the_verb_refuses_other_models_and_prompts(tmp_path):
 
 
 def test_a_pipe_meets_each_symbol_as_it_is_drawn(tmp_path):
-    """Of a text without an end the beginning arrives, and closing the pipe ends the command quietly."""
+    """The beginning of an infinite text is printed, and closing the pipe ends the command without an error."""
     edgernn.save(CARRIED, tmp_path / "m.rnn")
     command = [
         sys.executable,

@@ -389,7 +389,7 @@ def test_an_absurd_setting_is_refused_by_its_name(setting, tmp_path):
 )
 def test_an_option_of_another_kind_is_refused_by_its_name(option, value, kind, tmp_path):
     with pytest.raises(UsageError, match=rf"reader 'wav' has {option} = .*; expected {kind}"):
-        reader.read("wav", tmp_path, {"window": 200, "hop": 80, "bands": 20, option: value})
+        reader.read_data("wav", tmp_path, {"window": 200, "hop": 80, "bands": 20, option: value})
 
 
 @pytest.mark.parametrize("option", [{"hop": 1 << 30, "window": 1 << 30}, {"bands": 1 << 30}, {"fft": 1 << 30}])

@@ -28,7 +28,7 @@ from edgernn.process import child, interrupt
 from edgernn.process.interrupt import Interrupted, check, deferred, prompt
 from edgernn.train import recipe as recipes, run
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn_export.translate import export
 from strikes import Counter, interrupted, moments
 from zoo import keyword_spotter
@@ -378,7 +378,7 @@ def test_a_training_ends_at_the_batch_after_a_signal_that_is_not_ignored(
     monkeypatch.setattr(Task, "on_train_batch_start", batch)
     recipe = recipes.load(motor / "small.toml", ["training.batch=2"])
     with nullcontext() if ignored else pytest.raises(Interrupted, match=name):
-        run.train(recipe, motor / "motor.npz", tmp_path, place=Place("cpu"))
+        run.train(recipe, motor / "motor.npz", tmp_path, accelerator=Accelerator("cpu"))
     assert begun == ([0, 1, 2, 3, 4] if ignored else [0, 1])
     assert signal.getsignal(NUMBERS[name]) == (signal.SIG_IGN if ignored else handled)
 

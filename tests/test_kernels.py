@@ -1,6 +1,7 @@
 """The kernels of c_runtime, one by one, on every compiler, instruction set and processor that there is here."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -165,15 +166,20 @@ def test_int8_gives_the_same_bits_on_every_instruction_set(kind, holes, way, pro
     np.testing.assert_array_equal(actual, np.concatenate([case.expected for case in cases]))
 
 
-def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(way, program):
-    shapes = [*SHAPES, (130, 40)]
-    cases = [
+@cache
+def affines_on_grids():
+    """Affines of integers, with their rows and what they make: computed once, for every way to compile."""
+    return [
         (fixed(*shape, x, to, loud, sign), shape[0], to)
         for x in GRIDS
         for to in GRIDS
-        for shape in shapes
+        for shape in [*SHAPES, (130, 40)]
         for loud, sign in ((1, 0), (40, 0), (1, 1), (1, -1))
     ]
+
+
+def test_integers_on_grids_are_those_of_the_definition_on_every_instruction_set(way, program):
+    cases = affines_on_grids()
     output, at, ends = answers(way, program, [case for case, _, _ in cases]), 0, 0
     for case, rows, to in cases:
         actual = np.frombuffer(output, f"int{to.bits}", padded(rows), at)
@@ -235,8 +241,12 @@ def whole_vector(cell, width, x: QuantizationParameters, to: QuantizationParamet
     return Case(data, form(q).astype(f"int{to.bits}"))
 
 
-def test_whole_vectors_of_integers_are_those_of_the_definition_on_every_instruction_set(way, program):
-    """As long as they may be, of one value throughout, and of the two ends; the logarithm of all that there is."""
+@cache
+def whole_vectors():
+    """As long as they may be, of one value throughout, and of the two ends; the logarithm of all that there is.
+
+    Computed once, for every way to compile.
+    """
     cases = []
     for x in GRIDS:
         every = np.arange(x.low, x.high + 1)
@@ -258,6 +268,11 @@ def test_whole_vectors_of_integers_are_those_of_the_definition_on_every_instruct
                         else QuantizationParameters(2.0**-15, 0, 16)
                     )
                     cases.append(whole_vector(Activation("softmax"), width, replace(x, scale=0.1), probabilities, q))
+    return cases
+
+
+def test_whole_vectors_of_integers_are_those_of_the_definition_on_every_instruction_set(way, program):
+    cases = whole_vectors()
     output, at = answers(way, program, cases), 0
     for case in cases:
         np.testing.assert_array_equal(np.frombuffer(output, case.expected.dtype, len(case.expected), at), case.expected)

@@ -17,7 +17,7 @@ from edgernn.commands.options import shared
 from edgernn.model.tensor import SCHEMES
 from edgernn.runtime.stream import OnBadInput
 from edgernn.train.compress.importance import taylor
-from edgernn.train.loop.trainer import DEVICES, LOGGERS
+from edgernn.train.loop.trainer import ACCELERATORS, LOGGERS
 from edgernn.train.search.methods import METHODS
 from edgernn.tune.choice import PREFERENCES
 
@@ -36,7 +36,7 @@ OPTIONS = [
 
 CLOSED = {
     "--precision": tuple(SCHEMES),
-    "--accelerator": DEVICES,
+    "--accelerator": ACCELERATORS,
     "--method": tuple(sorted(METHODS)),
     "--logger": tuple(LOGGERS),
     "--prefer": PREFERENCES,
@@ -227,4 +227,4 @@ def test_the_vocabulary_is_defined_once():
     common = {name for name, count in names.items() if count > 1}
     assert {"--json", "--data", "--set", "--out", "--board", "--accelerator", "--precision", "--frames"} <= common
     assert tuple(SCHEMES) == shared.PRECISIONS
-    assert shared.ACCELERATORS == DEVICES
+    assert shared.ACCELERATORS == ACCELERATORS

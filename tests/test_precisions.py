@@ -64,6 +64,7 @@ def test_target_replays_the_reference(name, scheme, suffix, runtime, tmp_path):
         np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
 
 
+@pytest.mark.usefixtures("real_compiler")
 @every_place
 @every_scheme
 def test_the_same_graph_gives_the_same_bytes(scheme, suffix, runtime):

@@ -45,19 +45,19 @@ def keras_gru(layers) -> Graph:
         return np.concatenate([reset, update, new], axis=-1)
 
     kernel, recurrent, biases = map(gates, layers[0]["weights"])
-    made = [Layer("gru", Gru(Tensor(kernel.T), Tensor(recurrent.T), Tensor(biases[0]), Tensor(biases[1])))]
+    stack = [Layer("gru", Gru(Tensor(kernel.T), Tensor(recurrent.T), Tensor(biases[0]), Tensor(biases[1])))]
     for i, layer in enumerate(layers[1:]):
         w, b = (np.array(array, np.float32) for array in layer["weights"])
-        made.append(Layer(f"dense{i}", Dense(Tensor(w.T), Tensor(b), layer["activation"] or "linear")))
-    return Graph(tuple(made), 1)
+        stack.append(Layer(f"dense{i}", Dense(Tensor(w.T), Tensor(b), layer["activation"] or "linear")))
+    return Graph(tuple(stack), 1)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_keras_gru_gives_its_published_output(data, suffix, tmp_path):
     folder = data / "models/rtneural"
     graph = keras_gru(json.loads((folder / "gru_1d.json").read_text())["layers"])
-    found = opened(graph, tmp_path / f"m{suffix}").stream().run(signal(folder / "gru_1d_x_python.csv"))
-    np.testing.assert_allclose(found, signal(folder / "gru_1d_y_python.csv"), atol=ERROR)
+    actual = opened(graph, tmp_path / f"m{suffix}").stream().run(signal(folder / "gru_1d_x_python.csv"))
+    np.testing.assert_allclose(actual, signal(folder / "gru_1d_y_python.csv"), atol=ERROR)
 
 
 class LstmStack(nn.Module):
@@ -81,8 +81,8 @@ def test_a_torch_lstm_stack_gives_its_published_output(data, suffix, tmp_path):
     folder = data / "models/rtneural"
     module = loaded(LstmStack(), json.loads((folder / "lstm_torch.json").read_text()))
     graph = from_torch(module, torch.zeros(1, 10, 1))
-    found = opened(graph, tmp_path / f"m{suffix}").stream().run(signal(folder / "lstm_torch_x_python.csv"))
-    np.testing.assert_allclose(found, signal(folder / "lstm_torch_y_python.csv"), atol=ERROR)
+    actual = opened(graph, tmp_path / f"m{suffix}").stream().run(signal(folder / "lstm_torch_x_python.csv"))
+    np.testing.assert_allclose(actual, signal(folder / "lstm_torch_y_python.csv"), atol=ERROR)
 
 
 class Pedal(nn.Module):
@@ -100,12 +100,14 @@ class Pedal(nn.Module):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("name", PEDALS)
 def test_a_guitar_pedal_sounds_as_in_torch(data, name, suffix, tmp_path):
-    said = json.loads((data / f"models/neuralseed/{name}.json").read_text())
-    module = loaded(Pedal(said["model_data"]["unit_type"], said["model_data"]["hidden_size"]), said["state_dict"])
+    published = json.loads((data / f"models/neuralseed/{name}.json").read_text())
+    module = loaded(
+        Pedal(published["model_data"]["unit_type"], published["model_data"]["hidden_size"]), published["state_dict"]
+    )
     graph = from_torch(module, torch.zeros(1, 10, 1))
     t = torch.arange(2000) / 44100
     guitar = (0.5 * torch.sin(2 * torch.pi * 196 * t) * torch.exp(-20 * t))[None, :, None]  # an open G string
     with torch.no_grad():
-        wanted = module(guitar)[0].numpy()
-    found = opened(graph, tmp_path / f"m{suffix}").stream().run(guitar[0].numpy())
-    np.testing.assert_allclose(found, wanted, atol=ERROR)
+        expected = module(guitar)[0].numpy()
+    actual = opened(graph, tmp_path / f"m{suffix}").stream().run(guitar[0].numpy())
+    np.testing.assert_allclose(actual, expected, atol=ERROR)

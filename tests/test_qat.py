@@ -1,4 +1,4 @@
-"""Quantization-aware fine-tuning and distillation: trained as what is exported, and taught by a larger model."""
+"""Quantization-aware fine-tuning and distillation."""
 
 import json
 import re
@@ -36,22 +36,22 @@ from edgernn.train.compress.finetune import compressed, finetune
 from edgernn.train.compress.restore import matrices, restore
 from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
 from edgernn.train.evaluate.metrics import answers
 from edgernn.train.loop.batches import padded
-from edgernn.train.loop.distillation import Lesson, Teacher
-from edgernn.train.loop.task import Part, Task, Training
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.distillation import Distillation, Teacher
+from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.motor import record
 from edgernn.train.network.fake_quant import FakeOps, rounded, rounded_alone, straight
 from edgernn.train.network.graph_network import GraphNetwork
-from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from motors import trained
 from zoo import GRAPHS, frames, keyword_spotter, t
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 STEPS = 24
 FLOATS = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 RECURRENT = (
@@ -77,13 +77,13 @@ def ready(graph: Graph) -> Graph:
 
 
 def batch_of(graph: Graph) -> torch.Tensor:
-    """One sequence as the network reads it."""
+    """One sequence as input of the network."""
     xs = frames(graph, STEPS)
     return torch.from_numpy(xs[:, 0].astype(np.int64) if graph.vocabulary_size else xs)[None]
 
 
 def run_of(network: GraphNetwork, graph: Graph) -> np.ndarray:
-    """What it answers to that, from rest."""
+    """The outputs for it, from the initial state."""
     return network.run(batch_of(graph))[0][0].detach().numpy()
 
 
@@ -98,14 +98,14 @@ def run_of(network: GraphNetwork, graph: Graph) -> np.ndarray:
     bits=st.sampled_from((8, 16)),
 )
 def test_a_rounding_is_that_of_the_grid_and_has_no_gradient_beyond_it(xs, low, high, bits):
-    made = choose_qparams(Range(low, high), bits)
+    built = choose_qparams(Range(low, high), bits)
     x = torch.tensor(xs, requires_grad=True)
-    found = rounded(x, made)
-    found.sum().backward()
-    real = np.array(xs) / made.scale + made.zero
+    result = rounded(x, built)
+    result.sum().backward()
+    real = np.array(xs) / built.scale + built.zero
     sure = np.abs(real % 1 - 0.5) > 0.02  # else float32 may round the other way
-    np.testing.assert_array_equal(found.detach().numpy()[sure], made.numbers(made.integers(np.array(xs)))[sure])
-    inside = (np.rint(real) >= made.low) & (np.rint(real) <= made.high)
+    np.testing.assert_array_equal(result.detach().numpy()[sure], built.numbers(built.integers(np.array(xs)))[sure])
+    inside = (np.rint(real) >= built.low) & (np.rint(real) <= built.high)
     np.testing.assert_array_equal(x.grad.numpy()[sure], inside[sure].astype(np.float32))
 
 
@@ -113,18 +113,18 @@ def test_a_rounding_is_that_of_the_grid_and_has_no_gradient_beyond_it(xs, low, h
 @given(xs=st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=9))
 def test_a_vector_alone_is_rounded_as_the_definition_rounds_it(xs):
     x = torch.tensor([xs], requires_grad=True)
-    found = rounded_alone(x)
+    result = rounded_alone(x)
     q, step = quantize_dynamic(np.array([xs], np.float32))
-    np.testing.assert_allclose(found.detach().numpy(), q * step, rtol=1e-6)
-    found.sum().backward()
+    np.testing.assert_allclose(result.detach().numpy(), q * step, rtol=1e-6)
+    result.sum().backward()
     assert (x.grad == 1).all()
 
 
 def test_a_value_has_the_numbers_of_another_and_its_own_gradient():
     x, other = torch.randn(5, requires_grad=True), torch.randn(5, requires_grad=True)
-    found = straight(x, other)
-    assert torch.equal(found, other)
-    (3 * found).sum().backward()
+    result = straight(x, other)
+    assert torch.equal(result, other)
+    (3 * result).sum().backward()
     assert (x.grad == 3).all()
     assert other.grad is None
 
@@ -136,8 +136,8 @@ def test_a_value_has_the_numbers_of_another_and_its_own_gradient():
 def test_a_replay_is_the_definition_with_the_states_handed_on(name):
     graph = GRAPHS[name]
     network, xs = GraphNetwork(graph), frames(graph, STEPS)
-    wanted, ends = Stepper(graph, "float64").run(xs)
-    np.testing.assert_allclose(run_of(network, graph), wanted, atol=2e-5)
+    expected, ends = Stepper(graph, "float64").run(xs)
+    np.testing.assert_allclose(run_of(network, graph), expected, atol=2e-5)
     x = batch_of(graph)
     whole, after = network.run(x)
     first, states = network.run(x[:, :9])
@@ -153,13 +153,13 @@ def test_a_replay_is_the_definition_with_the_states_handed_on(name):
 def test_weights_are_those_of_the_quantized_graph(name, scheme):
     graph = GRAPHS[name]
     small, xs = quantize(graph, scheme), frames(graph, STEPS)
-    found, wanted = run_of(GraphNetwork(graph, scheme=scheme), graph), Stepper(small, "float32").run(xs)[0]
+    actual, expected = run_of(GraphNetwork(graph, scheme=scheme), graph), Stepper(small, "float32").run(xs)[0]
     if scheme == "dynamic_wi8_afp32":  # a sum that falls the other way in float32 moves an integer by one
-        close = np.isclose(found, wanted, atol=2e-5, rtol=1e-5)
+        close = np.isclose(actual, expected, atol=2e-5, rtol=1e-5)
         assert close.mean() > 0.9
-        np.testing.assert_allclose(found, wanted, atol=0.05)
+        np.testing.assert_allclose(actual, expected, atol=0.05)
     else:
-        np.testing.assert_allclose(found, wanted, atol=2e-5)
+        np.testing.assert_allclose(actual, expected, atol=2e-5)
 
 
 @every_graph
@@ -175,10 +175,10 @@ def test_every_word_makes_the_integers_of_the_definition(name, scheme):
         values = definition.values(x, states)
         _, states = definition.step(x, states)
         for op in filter(plan.is_integer, plan.trace.operations):
-            given = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in op.inputs}
-            made = replay([op], ops, given)
+            arguments = {ref.name: torch.from_numpy(number(definition.plan, ref.name, values)) for ref in op.inputs}
+            result = replay([op], ops, arguments)
             for ref in op.outputs:
-                q = plan.quantization[ref.name].integers(made[ref.name].detach().numpy())
+                q = plan.quantization[ref.name].integers(result[ref.name].detach().numpy())
                 if op.name in {"sigmoid", "tanh"} and plan.quantization[ref.name].bits == 16:
                     assert np.abs(q - values[ref.name]).max() <= 3
                 else:
@@ -199,8 +199,8 @@ def test_a_whole_run_stays_with_the_definition(name, scheme):
     """In 8 bits 97 of 100 results are the same integers; in 16 they stay within a thousandth of what they reach."""
     graph = ready(GRAPHS[name])
     xs, definition = frames(graph, STEPS), IntegerStepper(quantize(graph, scheme))
-    found, wanted = run_of(GraphNetwork(graph, scheme=scheme), graph), definition.run(xs)[0]
-    apart, reach = np.abs(found - wanted), np.abs(wanted).max()
+    actual, expected = run_of(GraphNetwork(graph, scheme=scheme), graph), definition.run(xs)[0]
+    apart, reach = np.abs(actual - expected), np.abs(expected).max()
     if scheme == "static_wi8_ai8":  # a cell state keeps an integer that was turned; the stack ends in a float softmax
         assert np.mean(apart <= 1e-5 * reach) >= {"Lstm": 0.9, "stack": 0.0}.get(name, 0.97)
         assert apart.max() <= 0.04 * reach
@@ -254,17 +254,17 @@ def test_where_grids_are_fine_and_wide_the_gradient_is_that_of_float(name):
     for each in (network, float_one):
         torch.square(each.run(batch_of(graph))[0]).sum().backward()
     for key, each in network.named.items():
-        wanted = float_one.named[key].grad
+        expected = float_one.named[key].grad
         if key.startswith("features."):  # which is never trained
             continue
-        assert torch.linalg.norm(each.grad - wanted) <= 5e-3 * torch.linalg.norm(wanted) + 1e-6, key
+        assert torch.linalg.norm(each.grad - expected) <= 5e-3 * torch.linalg.norm(expected) + 1e-6, key
 
 
 # What is trained
 
 
 def motor_data(seconds: float = 0.2) -> Data:
-    """Recordings of a motor, few and short, as the reader gives them."""
+    """A few short recordings of a motor, in the form of a reader."""
     first, second = record(40, seconds, 1), record(20, seconds, 2)
     parts = [
         Sequences(tuple(each.frames), each.conditions, tuple(map(str, range(len(each.frames)))))
@@ -274,7 +274,7 @@ def motor_data(seconds: float = 0.2) -> Data:
 
 
 def series_data(relative: bool) -> Data:
-    """A series whose targets are standard scores, behind a Standardize."""
+    """A series whose targets are standard scores, after a Standardize."""
     random = np.random.default_rng(0)
     xs = tuple(random.standard_normal((20, 3)).astype(np.float32) for _ in range(4))
     ys = tuple(random.standard_normal((20, 2)).astype(np.float32) for _ in range(4))
@@ -287,7 +287,7 @@ def series_data(relative: bool) -> Data:
 @pytest.mark.parametrize("relative", [False, True])
 @every_scheme
 def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
-    """What it is trained with is what is exported, though features and units of the data are left out."""
+    """The trained weights are exported, although feature cells and target scaling are not part of the network."""
     data = series_data(relative)
     torch.manual_seed(1)
     whole = calibrated(to_graph(Network(Shape("lstm", 6), data.width, data.outputs).eval(), data), data)
@@ -295,15 +295,15 @@ def test_the_core_has_the_grids_and_the_weights_of_the_whole(relative, scheme):
     assert [layer.name for layer in inner.layers] == ["layers_0", "head"]
     small, small_whole = quantize(inner, scheme), quantize(whole, scheme)
     plan, plan_whole, enters = integer_plan(small), integer_plan(small_whole), whole.layer_traces["standardize"].y.name
-    for name, made in plan.quantization.items():
-        assert made == plan_whole.quantization[enters if name == INPUT else name], name
+    for name, result in plan.quantization.items():
+        assert result == plan_whole.quantization[enters if name == INPUT else name], name
     for name, tensor in small.tensors.items():
         assert tensor == small_whole.tensors[name]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TRAINABLE_CELLS)
 def test_a_replay_of_the_core_is_the_network_that_was_trained(kind):
-    """Numbers and gradients are torch's own, those of its fused layers too."""
+    """Outputs and gradients equal torch's own, also those of its fused layers."""
     data = series_data(relative=True)
     torch.manual_seed(3)
     network = Network(Shape(kind, 5, layers=2, norm=True, residual=True), data.width, data.outputs).eval()
@@ -322,11 +322,11 @@ def test_a_replay_of_the_core_is_the_network_that_was_trained(kind):
 def test_a_model_of_other_data_has_no_core():
     data = series_data(relative=False)
     graph = to_graph(Network(Shape("gru", 4), data.width, data.outputs).eval(), data)
-    with pytest.raises(UsageError, match="has a Standardize 'standardize' where this data asks for the Standardize"):
+    with pytest.raises(UsageError, match="has a Standardize 'standardize'; this data needs the Standardize"):
         trainable_subgraph(graph.with_tensors({"standardize.mean": t(3)}), data)
-    with pytest.raises(UsageError, match="has a Dense 'head' where this data asks for the Scale 'unscaled'"):
+    with pytest.raises(UsageError, match="has a Dense 'head'; this data needs the Scale 'unscaled'"):
         trainable_subgraph(Graph(graph.layers[:-1], 3), data)
-    with pytest.raises(UsageError, match="has 1 layers, all of them cells of this data"):
+    with pytest.raises(UsageError, match="has 1 layers, and none of them is trainable"):
         trainable_subgraph(Graph(graph.layers[:1], 3), replace(data, mean=None, deviation=None))
 
 
@@ -338,9 +338,9 @@ def test_ranges_are_learnt_from_the_training_part_unless_they_are_there():
     data = motor_data()
     graph = to_graph(Network(Shape("gru", 4), 20, 5).eval(), data)
     shown = calibrated(graph, data)
-    wanted = calibrate(graph, data.train.frames).ranges
-    assert shown.ranges.keys() == wanted.keys()
-    for name, each in wanted.items():  # the recordings stand in another order, and so do float32 sums of a product
+    expected = calibrate(graph, data.train.frames).ranges
+    assert shown.ranges.keys() == expected.keys()
+    for name, each in expected.items():  # the recordings stand in another order, and so do float32 sums of a product
         assert (shown.ranges[name].low, shown.ranges[name].high) == pytest.approx(
             (each.low, each.high), abs=1e-6 * each.size
         ), name
@@ -360,29 +360,29 @@ def folder(tmp_path_factory):
 def known(folder):
     """(graph, recipe, data) of the same."""
     recipe = recipes.load(folder / "small.toml")
-    return load(folder / "run/model.rnn"), recipe, read(recipe.reader, folder / "motor.npz", recipe.options)
+    return load(folder / "run/model.rnn"), recipe, read_data(recipe.reader, folder / "motor.npz", recipe.options)
 
 
 def loss_of(graph: Graph, data: Data) -> float:
-    """The mean loss of the training part at the last step of each sequence, as the graph computes in its precision."""
+    """The mean loss on the training part at the last step of each sequence, in the precision of the graph."""
     answer = answers(graph)
     scores = np.stack([answer(xs)[-1] for xs in data.train.frames]).astype(np.float64)
     return -float(np.mean(log_softmax(scores, axis=1)[np.arange(len(scores)), data.train.targets]))
 
 
 def crude(graph: Graph, data: Data) -> Graph:
-    """With ranges of a third of what values reach: many of them are clipped."""
+    """With ranges of a third of the values, many values are clipped."""
     shown = calibrated(graph, data)
     return replace(shown, ranges={name: Range(each.low / 3, each.high / 3) for name, each in shown.ranges.items()})
 
 
 def test_training_as_what_it_will_be_wins_back_what_poor_ranges_lost(known):
-    """To train as long in float, blind to the ranges, does not."""
+    """Float training of equal length, without the ranges, does not."""
     graph, recipe, data = known
     poor = crude(graph, data)
     lost = loss_of(quantize(poor, "static_wi8_ai8"), data) - loss_of(graph, data)
-    tuned = finetune(poor, recipe, data, scheme="static_wi8_ai8", place=CPU)
-    blind = finetune(poor, recipe, data, place=CPU)
+    tuned = finetune(poor, recipe, data, scheme="static_wi8_ai8", accelerator=CPU)
+    blind = finetune(poor, recipe, data, accelerator=CPU)
     assert tuned.ranges == poor.ranges
     assert tuned.precision == "fp32"
     left, left_blind = (
@@ -399,9 +399,9 @@ def test_training_as_what_it_will_be_wins_back_what_poor_ranges_lost(known):
 )
 def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, known):
     graph, recipe, data = known
-    brief = recipes.changed(recipe, {"training.epochs": 1})
+    brief = recipes.with_settings(recipe, {"training.epochs": 1})
     thin = prune_weights(graph, pattern, keep=("head",))
-    tuned = finetune(thin, brief, data, pattern=pattern, keep=("head",), gradual=False, scheme=scheme, place=CPU)
+    tuned = finetune(thin, brief, data, pattern=pattern, keep=("head",), gradual=False, scheme=scheme, accelerator=CPU)
     for name in ("layers_0.w", "layers_0.u"):
         before, after = thin.tensors[name].stored, tuned.tensors[name].stored
         np.testing.assert_array_equal(after == 0, before == 0)
@@ -410,16 +410,18 @@ def test_zeros_stay_zeros_and_layers_that_are_kept_stay_float(scheme, pattern, k
     assert (small.tensors["layers_0.u"].integers[thin.tensors["layers_0.u"].stored == 0] == 0).all()
     assert not small.tensors["head.w"].scheme
     with pytest.raises(UsageError, match="there is no layer 'heads' to keep; did you mean 'head'"):
-        finetune(thin, brief, data, keep=("heads",), scheme=scheme, place=CPU)
+        finetune(thin, brief, data, keep=("heads",), scheme=scheme, accelerator=CPU)
 
 
 @pytest.mark.parametrize("scheme", ["", "static_wi8_ai8"])
 def test_a_fine_tuning_that_was_interrupted_ends_as_if_it_never_was(scheme, known, tmp_path, monkeypatch):
     graph, recipe, data = known
-    brief = recipes.changed(recipe, {"training.epochs": 4})
-    lesson, pattern = Lesson(graph), Magnitude(0.5)
-    further = partial(finetune, graph, brief, data, pattern=pattern, scheme=scheme, lesson=lesson, place=CPU)
-    wanted = further()
+    brief = recipes.with_settings(recipe, {"training.epochs": 4})
+    distillation, pattern = Distillation(graph), Magnitude(0.5)
+    further = partial(
+        finetune, graph, brief, data, pattern=pattern, scheme=scheme, distillation=distillation, accelerator=CPU
+    )
+    expected = further()
     ended = Task.on_train_epoch_end
 
     def interrupted(task):
@@ -432,16 +434,16 @@ def test_a_fine_tuning_that_was_interrupted_ends_as_if_it_never_was(scheme, know
         further(out=tmp_path)
     seen = []
     monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (ended(task), seen.append(task.current_epoch)))
-    assert dumps(further(out=tmp_path)) == dumps(wanted)
+    assert dumps(further(out=tmp_path)) == dumps(expected)
     assert seen == [3]
-    assert dumps(further(out=tmp_path)) == dumps(wanted)  # it had ended
+    assert dumps(further(out=tmp_path)) == dumps(expected)  # it was finished
     assert seen == [3]
-    with pytest.raises(UsageError, match="is not the recipe that this training began with"):
-        further(out=tmp_path, lesson=None)
+    with pytest.raises(UsageError, match="differs from the recipe of this run"):
+        further(out=tmp_path, distillation=None)
 
 
 def test_zeros_go_on_where_they_were(known):
-    """Whatever the weights are by then."""
+    """The ranges do not depend on the trained weights."""
     graph, recipe, data = known
     network = restore(graph, recipe, data)
     module = SimpleNamespace(network=network, progress=lambda _: 1.0)
@@ -470,14 +472,14 @@ def test_a_static_model_is_judged_by_its_integers(known):
 
 
 def divergence(scores: np.ndarray, theirs: np.ndarray, temperature: float) -> float:
-    """Kullback and Leibler's, of the teacher's probabilities to the student's, by scipy."""
+    """The oracle is scipy's Kullback-Leibler divergence between teacher and student."""
     p, q = (np.exp(log_softmax(each.astype(np.float64) / temperature, axis=-1)) for each in (theirs, scores))
     return float(rel_entr(p, q).sum(axis=-1).mean())
 
 
-def task_of(network: Network, data: Data, lesson: Lesson | None, **options) -> Task:
-    part = Part.fixed(list(data.train.frames), list(data.train.targets))
-    teacher = None if lesson is None else Teacher(lesson, data)
+def task_of(network: Network, data: Data, distillation: Distillation | None, **options) -> Task:
+    part = SequenceDataset.fixed(list(data.train.frames), list(data.train.targets))
+    teacher = None if distillation is None else Teacher(distillation, data)
     return Task(network, data.kind, part, ("test", part), Training(**options), teacher)
 
 
@@ -487,21 +489,21 @@ def test_the_loss_is_the_truths_and_the_teachers(kind, weight):
     data = motor_data() if kind == "class" else replace(series_data(relative=False), exact=())
     torch.manual_seed(5)
     student, large = (Network(Shape("gru", hidden), data.width, data.outputs) for hidden in (4, 7))
-    lesson = Lesson(to_graph(large.eval(), data), weight, 3.0)
+    distillation = Distillation(to_graph(large.eval(), data), weight, 3.0)
     batch = padded(data.train.frames[:3], list(data.train.targets)[:3], 0.5)
     alone = task_of(student, data, None).loss(batch)[0].item()
-    found = task_of(student, data, lesson).loss(batch)[0].item()
+    result = task_of(student, data, distillation).loss(batch)[0].item()
     mine, theirs = (each(batch.x)[batch.asked].detach().numpy() for each in (student, large))
     apart = np.square(mine - theirs).mean() if kind == "series" else 9 * divergence(mine, theirs, 3.0)
-    assert found == pytest.approx((1 - weight) * alone + weight * apart, rel=1e-4)
-    assert task_of(student, data, lesson).eval().loss(batch)[0].item() == pytest.approx(alone)
+    assert result == pytest.approx((1 - weight) * alone + weight * apart, rel=1e-4)
+    assert task_of(student, data, distillation).eval().loss(batch)[0].item() == pytest.approx(alone)
 
 
 def test_a_teacher_goes_on_where_its_student_does():
-    """In chunks, each begun with the states after the last, it answers as it does to whole sequences."""
+    """In chunks with carried states, the teacher has the same outputs as for whole sequences."""
     data = motor_data()
     torch.manual_seed(6)
-    teacher = Teacher(Lesson(to_graph(Network(Shape("lstm", 6), 20, 5).eval(), data)), data)
+    teacher = Teacher(Distillation(to_graph(Network(Shape("lstm", 6), 20, 5).eval(), data)), data)
     x = torch.randn(3, 12, 20)
     whole = teacher(x, goes_on=False)
     chunks = [teacher(each, goes_on=i > 0) for i, each in enumerate(x.split(5, 1))]
@@ -510,7 +512,7 @@ def test_a_teacher_goes_on_where_its_student_does():
     assert not whole.requires_grad
     torch.manual_seed(6)
     student = Network(Shape("lstm", 6), 20, 5)
-    chunked = task_of(student, data, Lesson(to_graph(student.eval(), data), 1.0))
+    chunked = task_of(student, data, Distillation(to_graph(student.eval(), data), 1.0))
     for at in (0, 5):
         batch = replace(padded(data.train.frames[:3], data.train.targets[:3], 0.0), fresh=at == 0)
         part = slice(at, at + 5)
@@ -521,57 +523,58 @@ def test_a_teacher_goes_on_where_its_student_does():
 
 
 def test_a_student_learns_what_its_teacher_says_and_not_the_truth(known):
-    """The teacher answers the next class: a student with its whole weight follows it, one without goes away from it."""
+    """The outputs of the teacher are the next class: a student with full weight learns them, one without does not."""
     graph, recipe, data = known
-    brief = recipes.changed(recipe, {"training.epochs": 2})
+    brief = recipes.with_settings(recipe, {"training.epochs": 2})
     turned = {name: Tensor(np.roll(graph.tensors[name].stored, 1, axis=0)) for name in ("head.w", "head.b")}
     teacher = graph.with_tensors(turned)
-    taught, alone = (
-        finetune(graph, brief, data, lesson=lesson, place=CPU) for lesson in (Lesson(teacher, 1.0, 1.0), None)
+    student, alone = (
+        finetune(graph, brief, data, distillation=distillation, accelerator=CPU)
+        for distillation in (Distillation(teacher, 1.0, 1.0), None)
     )
-    last = [np.stack([answers(each)(xs)[-1] for xs in data.train.frames]) for each in (teacher, graph, taught, alone)]
+    last = [np.stack([answers(each)(xs)[-1] for xs in data.train.frames]) for each in (teacher, graph, student, alone)]
     before, after, without = (divergence(each, last[0], 1.0) for each in last[1:])
     assert after < 0.7 * before
     assert without > before
 
 
 WRONG_TEACHERS = {
-    "other answers": (lambda graph: keyword_spotter(8, 20, 4), "gives 4 answers (word0, word1, word2, word3), and the data asks for 5 answers (a, b, c, d, e)"),
-    "other names": (lambda graph: replace(graph, labels=tuple("vwxyz")), "gives 5 answers (v, w, x, y, z), and the data asks for 5 answers (a, b, c, d, e)"),
-    "no names": (lambda graph: replace(graph, labels=()), "gives 5 answers without names, and"),
-    "quantized": (quantize, "a teacher in dynamic_wi8_afp32 arrived; give the float model"),
+    "other answers": (lambda graph: keyword_spotter(8, 20, 4), "has 4 outputs (word0, word1, word2, word3), and the data has 5 outputs (a, b, c, d, e)"),
+    "other names": (lambda graph: replace(graph, labels=tuple("vwxyz")), "has 5 outputs (v, w, x, y, z), and the data has 5 outputs (a, b, c, d, e)"),
+    "no names": (lambda graph: replace(graph, labels=()), "has 5 unnamed outputs, and"),
+    "quantized": (quantize, "the teacher is in dynamic_wi8_afp32; give the float model"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", WRONG_TEACHERS)
 def test_a_teacher_of_something_else_is_refused(wrong):
     data = motor_data()
-    change, told = WRONG_TEACHERS[wrong]
-    with pytest.raises(UsageError, match=re.escape(told)):
-        Teacher(Lesson(change(to_graph(Network(Shape("gru", 4), 20, 5).eval(), data))), data)
+    change, message = WRONG_TEACHERS[wrong]
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Teacher(Distillation(change(to_graph(Network(Shape("gru", 4), 20, 5).eval(), data))), data)
 
 
 def test_a_teacher_of_other_features_is_refused():
     data = series_data(relative=False)
     graph = to_graph(Network(Shape("gru", 4), data.width, data.outputs).eval(), data)
-    with pytest.raises(UsageError, match="has a Standardize 'standardize' where this data asks for"):
-        Teacher(Lesson(graph.with_tensors({"standardize.mean": t(3)})), data)
+    with pytest.raises(UsageError, match="has a Standardize 'standardize'; this data needs"):
+        Teacher(Distillation(graph.with_tensors({"standardize.mean": t(3)})), data)
 
 
 @pytest.mark.parametrize(
     ("weight", "temperature"), [(0, 2), (1.1, 2), (float("nan"), 2), (0.5, 0), (0.5, float("inf"))]
 )
 def test_a_lesson_without_sense_is_refused(weight, temperature):
-    with pytest.raises(UsageError, match=r"a teacher's weight of .* expected|a temperature of .* expected"):
-        Lesson(keyword_spotter(), weight, temperature)
+    with pytest.raises(UsageError, match=r"the weight of the teacher is .* expected|the temperature is .* expected"):
+        Distillation(keyword_spotter(), weight, temperature)
 
 
 # The verb
 
 
 def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(races, "versus", lambda *_: ())  # nothing is timed
-    said = json.loads(edge(
+    monkeypatch.setattr(races, "race", lambda *_: ())  # nothing is timed
+    document = json.loads(edge(
         "compress", folder / "run/model.rnn", tmp_path / "small.rnn", "--prune", "2:4", "--precision", "static_wi8_ai8", "--qat",
         "--recipe", folder / "small.toml", "--data", folder / "motor.npz", "--set", "training.epochs=1",
         "--teacher", folder / "run/model.rnn", "--distill-weight", "0.7", "--distill-temperature", "3", "--json",
@@ -579,12 +582,12 @@ def test_one_command_prunes_teaches_and_trains_for_integers(folder, tmp_path, mo
     small = load(tmp_path / "small.rnn")
     assert small.precision == "static_wi8_ai8"
     assert (small.tensors["layers_0.u"].integers == 0).sum() >= small.tensors["layers_0.u"].size // 2
-    data = read("npz", folder / "motor.npz", {})
+    data = read_data("npz", folder / "motor.npz", {})
     right = [
-        answers(small)(xs)[-1].argmax() == wanted
-        for xs, wanted in zip(data.test.frames, data.test.targets, strict=True)
+        answers(small)(xs)[-1].argmax() == expected
+        for xs, expected in zip(data.test.frames, data.test.targets, strict=True)
     ]
-    assert said["metric"]["after"] == pytest.approx(np.mean(right), abs=1e-4)
+    assert document["metric"]["after"] == pytest.approx(np.mean(right), abs=1e-4)
 
 
 def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_something_goes(known, folder, monkeypatch):
@@ -592,14 +595,14 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
     calls = []
 
     def told(graph, **options):
-        calls.append((options.get("scheme", ""), options.get("gradual", True), options["lesson"]))
+        calls.append((options.get("scheme", ""), options.get("gradual", True), options["distillation"]))
         return graph
 
     monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
-    lesson = Lesson(graph)
-    for asked in (Pruning(), Pruning(0.5)):
-        compressed(graph, recipe, folder / "motor.npz", asked, "fp16", aware=True, lesson=lesson)
-    first, second = ("", True, lesson), ("fp16", False, lesson)
+    distillation = Distillation(graph)
+    for requests in (Pruning(), Pruning(0.5)):
+        compressed(graph, recipe, folder / "motor.npz", requests, "fp16", aware=True, distillation=distillation)
+    first, second = ("", True, distillation), ("fp16", False, distillation)
     assert calls == [second, first, second]
 
 

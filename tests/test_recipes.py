@@ -1,4 +1,4 @@
-"""Every shipped recipe, cut short, on the real data: it learns, and its model streams alike in every format."""
+"""Every shipped recipe, shortened, on real data: it learns, and its model gives equal outputs in every format."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from test_sentiment import corpus
 
 import edgernn
 from edgernn.train import recipe as recipes, run
-from edgernn.train.data.reader import read
-from edgernn.train.loop.trainer import Place
-from edgernn.train.motor import record, saved
+from edgernn.train.data.reader import read_data
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.motor import record, to_npz
 from edgernn_export import export
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Short:
-    """A recipe that takes seconds: which part of the data, what is set, and what it must do better than."""
+    """A recipe that takes seconds: the part of the data, the settings, and the bound on its metric."""
 
     data: Callable[[Path, Path], Path]
     settings: tuple[str, ...]
@@ -39,13 +39,13 @@ def digits(data: Path, folder: Path) -> Path:
 
 
 def motor(_: Path, folder: Path) -> Path:
-    """A few recordings, made here."""
-    (folder / "motor.npz").write_bytes(saved(record(100, 0.5, seed=0), record(50, 0.5, seed=1)))
+    """A few synthetic recordings."""
+    (folder / "motor.npz").write_bytes(to_npz(record(100, 0.5, seed=0), record(50, 0.5, seed=1)))
     return folder / "motor.npz"
 
 
 def sentences(_: Path, folder: Path) -> Path:
-    """Sentences that are made here."""
+    """Synthetic sentences."""
     return corpus(folder / "sentences.txt", 1500)
 
 
@@ -93,14 +93,14 @@ def test_a_recipe_learns_and_its_model_streams_alike_everywhere(name, data, tmp_
     (tmp_path / "data").mkdir()
     path = short.data(data, tmp_path / "data")
     recipe = recipes.load(name, short.settings)
-    found = run.train(recipe, path, tmp_path / "run", place=Place("cpu"))
-    assert short.learnt(dict(found.metrics)), found.metrics
-    taught = read(recipe.reader, path, recipe.options)
-    assert found.notes == list(taught.notes)  # none of the gradient
+    actual = run.train(recipe, path, tmp_path / "run", accelerator=Accelerator("cpu"))
+    assert short.learnt(dict(actual.metrics)), actual.metrics
+    student = read_data(recipe.reader, path, recipe.options)
+    assert actual.notes == list(student.notes)  # none of the gradient
     graph = edgernn.load(tmp_path / "run/model.rnn")
-    frames = taught.test.frames[0][:200]
-    wanted = edgernn.open(tmp_path / "run/model.rnn").stream().run(frames)
+    frames = student.test.frames[0][:200]
+    expected = edgernn.open(tmp_path / "run/model.rnn").stream().run(frames)
     for suffix in (".onnx", ".tflite", ".so"):
         export(graph, tmp_path / f"model{suffix}")
         answers = edgernn.open(tmp_path / f"model{suffix}").stream().run(frames)
-        np.testing.assert_allclose(answers, wanted, atol=1e-4 * np.abs(wanted).max(), err_msg=suffix)
+        np.testing.assert_allclose(answers, expected, atol=1e-4 * np.abs(expected).max(), err_msg=suffix)

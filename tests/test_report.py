@@ -1,4 +1,4 @@
-"""The report of a training: one page that stands alone, tells the truth, and takes any name for what it is."""
+"""The report of a training: a self-contained page with correct values, for labels with any characters."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from edgernn.pages.drawing import plain
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes, run
 from edgernn.train.evaluate.metrics import Evaluation
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.pages import curves, figures
 from edgernn.train.pages.report import _step, report
 from page import Page
@@ -39,7 +39,7 @@ HOSTILE = (
     "&lt;",
     "x" * 90,
 )
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 RATED = [name for name in boards.names() if boards.load(name).level]
 RECIPE = recipes.load("spoken-digits", ['data.pattern="<b>{label}</b>_{group}"'])
 HISTORY = [{"loss": 2.0, "test_loss": 2.5, "test_accuracy": 0.5}, {"loss": 1.0, "gradient_norm": 0.1}]
@@ -57,10 +57,10 @@ def network(outputs, labels=(), period_ms=None):
 def test_a_model_of_whole_windows_says_that_it_cannot_stream():
     graph = network(3)
     both = Window((Stage(graph, graph, "mean"),))
-    found = page(Evaluation({"accuracy": 1.0}, counts(3)), both)
-    assert found.stands_alone()
-    assert "it reads both ways, and cannot stream" in found.text
-    assert "edgernn estimate" not in found.text
+    result = page(Evaluation({"accuracy": 1.0}, counts(3)), both)
+    assert result.stands_alone()
+    assert "cannot stream" in result.text
+    assert "edgernn estimate" not in result.text
     assert "cannot stream" not in page(Evaluation({"accuracy": 1.0}, counts(3)), graph).text
 
 
@@ -86,29 +86,29 @@ DATA = {
 @pytest.fixture(scope="module", params=DATA)
 def trained(request, data, tmp_path_factory):
     """A small training on real data: its kind, recipe, result and folder."""
-    name, path, said = DATA[request.param]
+    name, path, result = DATA[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     if path is None:
         (folder / "part.txt").write_text((data / "tinyshakespeare/input.txt").read_text()[:20_000])
-    loaded = recipes.load(name, said)
+    loaded = recipes.load(name, result)
     where = folder / "part.txt" if path is None else data / path
-    return request.param, loaded, run.train(loaded, where, folder / "run", place=CPU), folder / "run"
+    return request.param, loaded, run.train(loaded, where, folder / "run", accelerator=CPU), folder / "run"
 
 
 def test_a_training_writes_a_page_that_stands_alone(trained):
     kind, loaded, result, folder = trained
-    found = Page((folder / "report.html").read_text())
-    assert found.stands_alone()
-    assert loaded.title in found.text
-    assert found.pre == (folder / "recipe.toml").read_text()
+    actual = Page((folder / "report.html").read_text())
+    assert actual.stands_alone()
+    assert loaded.title in actual.text
+    assert actual.pre == (folder / "recipe.toml").read_text()
     for name, value in result.metrics.items():
-        assert name in found.text
-        assert f"{value:,.0f}" in found.text if value >= 1000 else f"{value:.4g}" in found.text
+        assert name in actual.text
+        assert f"{value:,.0f}" in actual.text if value >= 1000 else f"{value:.4g}" in actual.text
     for name in RATED:
-        assert name in found.text
-    drawn = [set(texts) for texts in found.drawn]
-    said = {"class": {"truth", "answer"}, "series": {"truth", "forecast", "persistence", "+24"}, "text": {"unigram"}}
-    assert any(said[kind] <= texts for texts in drawn)
+        assert name in actual.text
+    drawn = [set(texts) for texts in actual.drawn]
+    options = {"class": {"truth", "answer"}, "series": {"truth", "forecast", "persistence", "+24"}, "text": {"unigram"}}
+    assert any(options[kind] <= texts for texts in drawn)
     assert any({"epoch", "loss"} <= texts for texts in drawn)
     assert any({"epoch", "norm of the gradient"} <= texts for texts in drawn)
     assert "$" not in "".join(text for texts in drawn for text in texts)
@@ -131,8 +131,8 @@ def test_every_device_shows_its_estimate_and_the_share_of_a_period():
     assert [row[0].split(" | ")[0] for row in table[1:]] == RATED
     for name, *cells in table[1:]:
         for cell, form in zip(cells, FORMS.values(), strict=True):
-            found = estimate.estimate(form(graph), boards.load(name.split(" | ")[0]))
-            assert cell == f"{found.step_us:.3g} | {found.step_us / 10:.1%} of a period"
+            result = estimate.estimate(form(graph), boards.load(name.split(" | ")[0]))
+            assert cell == f"{result.step_us:.3g} | {result.step_us / 10:.1%} of a period"
 
 
 def test_a_board_that_knows_too_little_says_why():
@@ -156,57 +156,57 @@ def test_feature_cells_are_told_apart(trained):
     graph = edgernn.load(folder / "model.rnn")
     bare = sum(tensor.nbytes for name, tensor in graph.tensors.items() if name.startswith("standardize."))
     text = Page((folder / "report.html").read_text()).text
-    assert (f"take 0 MACs and {bare:,} bytes of weights" in text) == (kind != "text")
+    assert (f"include 0 MACs and {bare:,} bytes of weights" in text) == (kind != "text")
 
 
 def test_the_matrix_and_its_recalls_are_the_counts():
     matrix = counts(6)
     matrix[4] = 0
-    found = page(Evaluation({"accuracy": 0.5}, matrix), network(6))
-    table = found.tables[0][1:]
-    for k, (name, recall, asked, taken) in enumerate(table):
+    result = page(Evaluation({"accuracy": 0.5}, matrix), network(6))
+    table = result.tables[0][1:]
+    for k, (name, recall, requests, taken) in enumerate(table):
         total = sum(int(each) for each in matrix[k])
-        assert (name, asked) == (str(k), str(total))
+        assert (name, requests) == (str(k), str(total))
         assert recall == ("" if k == 4 else f"{matrix[k, k] / total:.1%}")
         wrong = {j: matrix[k, j] for j in range(6) if j != k}
         assert taken == "" if k == 4 else int(taken.split("(")[1][:-1]) == max(wrong.values())
-    cells = [text for text in found.drawn[0] if text.isdecimal()]
+    cells = [text for text in result.drawn[0] if text.isdecimal()]
     assert sorted(cells) == sorted([str(n) for n in matrix.flat if n] + 2 * [str(k) for k in range(6)])
 
 
 def test_any_name_is_shown_as_it_is():
-    found = page(Evaluation({"<b>rmse</b>": 0.5}, counts(len(HOSTILE))), network(len(HOSTILE), HOSTILE), HOSTILE[:1])
-    assert found.stands_alone()
-    assert [row[0] for row in found.tables[0][1:]] == [plain(name) for name in HOSTILE]
+    result = page(Evaluation({"<b>rmse</b>": 0.5}, counts(len(HOSTILE))), network(len(HOSTILE), HOSTILE), HOSTILE[:1])
+    assert result.stands_alone()
+    assert [row[0] for row in result.tables[0][1:]] == [plain(name) for name in HOSTILE]
     shown = [plain(name, figures.LONGEST) for name in HOSTILE]
-    assert [text for text in found.drawn[0] if text in shown] == 2 * shown
-    assert "b" not in found.tags[found.tags.index("pre") :]
+    assert [text for text in result.drawn[0] if text in shown] == 2 * shown
+    assert "b" not in result.tags[result.tags.index("pre") :]
     for text in ("<b>rmse</b>", "<i>x86</i>", HOSTILE[0], "<b>{label}</b>_{group}"):
-        assert text in found.text
-    found.html.encode()
+        assert text in result.text
+    result.html.encode()
 
 
 @pytest.mark.parametrize("classes", [65, 600])
 def test_many_classes_stay_readable(classes):
     names = tuple(f"class-{k}" for k in range(classes))
     matrix = counts(classes)
-    found = page(Evaluation({"accuracy": 0.1}, matrix), network(classes, names))
-    assert not [text for text in found.drawn[0] if text in names]
+    result = page(Evaluation({"accuracy": 0.1}, matrix), network(classes, names))
+    assert not [text for text in result.drawn[0] if text in names]
     recalls = {name: matrix[k, k] / matrix[k].sum() for k, name in enumerate(names)}
-    worst = [row[0] for row in found.tables[0][1:]]
+    worst = [row[0] for row in result.tables[0][1:]]
     assert len(worst) == 20
     assert max(recalls[name] for name in worst) <= min(recalls[name] for name in set(names) - set(worst))
-    assert len(found.html) < 600_000
+    assert len(result.html) < 600_000
 
 
 def test_a_forecast_of_many_outputs_shows_some_of_them():
     truth = np.random.default_rng(0).standard_normal((500, 24)).astype(np.float32)
     names = tuple(f"+{k}" for k in range(24))
     metrics = {f"rmse {name}": 1.0 for name in names}
-    found = page(Evaluation(metrics, series=(truth, truth + 1, truth - 1)), network(24, names))
-    assert [name for texts in found.drawn[:3] for name in texts if name in names] == ["+0", "+12", "+23"]
-    assert "The last 300 of 500 steps" in found.text
-    assert all(name in found.text for name in metrics)
+    result = page(Evaluation(metrics, series=(truth, truth + 1, truth - 1)), network(24, names))
+    assert [name for texts in result.drawn[:3] for name in texts if name in names] == ["+0", "+12", "+23"]
+    assert "The last 300 of 500 steps" in result.text
+    assert all(name in result.text for name in metrics)
 
 
 def test_the_same_training_gives_the_same_page():
@@ -230,10 +230,10 @@ def test_the_table_of_curves_is_read_back_as_it_was(history):
 @settings(max_examples=60, deadline=None)
 @given(history=EPOCHS)
 def test_every_figure_of_an_epoch_is_a_point_of_one_curve(history):
-    made = curves.panels(history)
+    result = curves.panels(history)
     points = [
         (epoch, value)
-        for lines in made.values()
+        for lines in result.values()
         for epochs, values in lines.values()
         for epoch, value in zip(epochs, values, strict=True)
     ]
@@ -241,12 +241,12 @@ def test_every_figure_of_an_epoch_is_a_point_of_one_curve(history):
 
 
 def test_curves_are_called_after_what_they_show():
-    made = curves.panels([{"test_loss": 1.0, "loss": 2.0, "gradient_norm_max": 9.0, "gradient_norm": 3.0}])
-    assert {panel: list(lines) for panel, lines in made.items()} == {
+    result = curves.panels([{"test_loss": 1.0, "loss": 2.0, "gradient_norm_max": 9.0, "gradient_norm": 3.0}])
+    assert {panel: list(lines) for panel, lines in result.items()} == {
         "loss": ["training", "test"],
         "norm of the gradient": ["median", "max"],
     }
-    with pytest.raises(EdgernnError, match="a figure of an epoch is called 'epoch'"):
+    with pytest.raises(EdgernnError, match="a metric has the name 'epoch'"):
         curves.as_csv([{"epoch": 1.0}])
 
 

@@ -25,7 +25,7 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.quantize import quantize
-from edgernn.train.compare.race import raced, versus
+from edgernn.train.compare.race import race as run_race, raced
 from edgernn.tune import tuning
 from edgernn.tune.evaluate import by_frames
 from edgernn_export import export
@@ -143,7 +143,7 @@ def test_a_new_runtime_is_listed(tmp_path):
 @pytest.mark.usefixtures("toy")
 def test_a_new_runtime_is_raced_and_tuned(tmp_path):
     assert list(raced()) == ["compiled", "ONNX Runtime", "LiteRT", "Toy"]
-    race = versus(KWS, quantize(KWS), rounds=2, turn=2)[-1]
+    race = run_race(KWS, quantize(KWS), rounds=2, turn=2)[-1]
     assert (race.runtime, race.backend, race.before_us is not None) == ("Toy", "toy 1.0", True)
     evaluator = by_frames(KWS, frames(KWS, 200), "frames")
     clock, board = count(0, 1000).__next__, boards.load("this")

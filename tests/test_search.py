@@ -1,4 +1,4 @@
-"""The search: what it may vary, trials that workers share, limits that no trained network passes, the front."""
+"""The search: its space, trials shared by workers, limits, and the Pareto front."""
 
 import json
 import os
@@ -28,10 +28,10 @@ from edgernn.latency import estimate
 from edgernn.train import recipe as recipes, run, space
 from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.search import methods, objectives as aims, storage
 from edgernn.train.search.objectives import Limits
-from edgernn.train.search.study import best, join
+from edgernn.train.search.study import best_trials, join_study
 from edgernn.train.search.trials import Work, search
 from edgernn.train.search.workers import NUMBER
 
@@ -53,15 +53,15 @@ epochs = 1
 WRONG = {
     "setting": (
         '"model.hiden" = [4]',
-        "'model.hiden' cannot be searched so: there is no 'hiden' in [model]; did you mean",
+        "the search space of 'model.hiden' is invalid: there is no 'hiden' in [model]; did you mean",
     ),
     "section": (
         '"modle.hidden" = [4]',
-        "'modle.hidden' cannot be searched so: it is no setting; write \"section.key\"",
+        "the search space of 'modle.hidden' is invalid: it is not a setting; write \"section.key\"",
     ),
-    "unquoted": ("model.hidden = [4]", 'it is no setting; write "section.key", in quotes'),
-    "kind": ('"model.hidden" = [4, 8.5]', "8.5 arrived; expected a whole number"),
-    "ends": ('"model.hidden" = { low = 4, high = 8.5 }', "4.0 arrived; expected a whole number"),
+    "unquoted": ("model.hidden = [4]", 'it is not a setting; write "section.key", in quotes'),
+    "kind": ('"model.hidden" = [4, 8.5]', "got 8.5; expected a whole number"),
+    "ends": ('"model.hidden" = { low = 4, high = 8.5 }', "got 4.0; expected a whole number"),
     "value": ('"model.cell" = ["gru", "gruu"]', "there is no cell 'gruu' to train; did you mean 'gru'?"),
     "empty": ('"model.hidden" = []', "[] arrived; expected at least one choice"),
     "twice": ('"model.hidden" = [4, 4]', "[4, 4] arrived; expected each choice once"),
@@ -79,13 +79,13 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_space_is_refused_with_its_line(name, tmp_path):
-    said, words = WRONG[name]
+    result, words = WRONG[name]
     path = tmp_path / "r.toml"
-    path.write_text(RECIPE.replace('"model.hidden" = [4, 8]', said))
-    with pytest.raises(FileError) as found:
+    path.write_text(RECIPE.replace('"model.hidden" = [4, 8]', result))
+    with pytest.raises(FileError) as error:
         recipes.load(path)
-    assert words in str(found.value)
-    assert "line 13: " in str(found.value)
+    assert words in str(error.value)
+    assert "line 13: " in str(error.value)
 
 
 def test_no_section_is_refused_as_one(tmp_path):
@@ -107,35 +107,35 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize("said", GIVEN)
-def test_the_command_line_takes_the_place_of_the_section(said, tmp_path):
+@pytest.mark.parametrize("text", GIVEN)
+def test_the_command_line_takes_the_place_of_the_section(text, tmp_path):
     path = tmp_path / "r.toml"
     path.write_text(RECIPE)
-    key, _, _ = said.partition("=")
-    found = recipes.load(path, (), [said]).space[key]
-    assert repr(found) == repr(GIVEN[said])  # 0 and 0.0 are equal, and not the same here
+    key, _, _ = text.partition("=")
+    result = recipes.load(path, (), [text]).space[key]
+    assert repr(result) == repr(GIVEN[text])  # 0 and 0.0 are equal but of different types
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("text", "words"),
     [
-        ("model.hidden", "'model.hidden' says nothing to search; write section.key=16,32,64"),
+        ("model.hidden", "'model.hidden' is not a search space; write section.key=16,32,64"),
         (
             "model.hiden=4,8",
-            "'model.hiden' cannot be searched so: there is no 'hiden' in [model]; did you mean 'hidden'?",
+            "the search space of 'model.hiden' is invalid: there is no 'hiden' in [model]; did you mean 'hidden'?",
         ),
         ("model.hidden=8..4", "a range from 8 to 4 arrived; expected the lower end first"),
         ("model.hidden=4..8:lgo", "'step' is 'lgo'; expected a number"),
         ("model.hidden=4..", "'high' is ''; expected a number"),
     ],
 )
-def test_a_wrong_space_on_the_command_line_is_no_mistake_of_the_file(said, words, tmp_path):
+def test_a_wrong_space_on_the_command_line_is_no_mistake_of_the_file(text, words, tmp_path):
     path = tmp_path / "r.toml"
     path.write_text(RECIPE)
-    with pytest.raises(UsageError) as found:
-        recipes.load(path, (), [said])
-    assert words in str(found.value)
-    assert "line" not in str(found.value)
+    with pytest.raises(UsageError) as error:
+        recipes.load(path, (), [text])
+    assert words in str(error.value)
+    assert "line" not in str(error.value)
 
 
 NUMBERS = st.integers(1, 100)
@@ -154,39 +154,39 @@ DOMAINS = st.fixed_dictionaries(
 
 
 @settings(max_examples=60, deadline=None)
-@given(said=DOMAINS)
-def test_a_recipe_with_a_space_is_written_back_whole(said, tmp_path_factory):
+@given(domains=DOMAINS)
+def test_a_recipe_with_a_space_is_written_back_whole(domains, tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     (folder / "r.toml").write_text(RECIPE.partition("[search]")[0])
     plain = recipes.load(folder / "r.toml")
-    loaded = recipes._recipe("r", recipes.parse(b"", "r"), {**plain.values, "search": said})
-    (folder / "r.toml").write_text(recipes.written(loaded))
+    loaded = recipes._recipe("r", recipes.parse(b"", "r"), {**plain.values, "search": domains})
+    (folder / "r.toml").write_text(recipes.to_toml(loaded))
     again = recipes.load(folder / "r.toml")
     assert again == loaded
-    assert recipes.changed(again, {}).space == {}
-    assert set(again.space) == set(said)
+    assert recipes.with_settings(again, {}).space == {}
+    assert set(again.space) == set(domains)
 
 
 @settings(max_examples=60, deadline=None)
-@given(said=DOMAINS, seed=st.integers(0, 9), number=st.integers(0, 50), method=st.sampled_from(["random", "tpe"]))
-def test_what_is_drawn_lies_in_the_space_and_hangs_on_seed_and_number_alone(said, seed, number, method):
+@given(domains=DOMAINS, seed=st.integers(0, 9), number=st.integers(0, 50), method=st.sampled_from(["random", "tpe"]))
+def test_what_is_drawn_lies_in_the_space_and_hangs_on_seed_and_number_alone(domains, seed, number, method):
     kinds = {"training.rate": float}
-    domains = {key: space.domain(value, kinds.get(key)) for key, value in said.items()}
+    parsed = {key: space.domain(value, kinds.get(key)) for key, value in domains.items()}
     drawn = []
     for _ in range(2):
         study = optuna.create_study(sampler=methods.sampler(method, seed, number))
-        drawn.append(methods.draw(study.ask(), domains))
+        drawn.append(methods.draw(study.ask(), parsed))
     assert drawn[0] == drawn[1]
     for key, value in drawn[0].items():
-        found = said[key]
-        if isinstance(found, list):
-            assert value in found
+        result = domains[key]
+        if isinstance(result, list):
+            assert value in result
             continue
-        assert found["low"] <= value <= found["high"]
-        assert (value - found["low"]) % found.get("step", 1) == 0 or "log" in found
+        assert result["low"] <= value <= result["high"]
+        assert (value - result["low"]) % result.get("step", 1) == 0 or "log" in result
 
 
-# What follows is about the study alone: the training is a formula of the settings, so that a hundred trials take a second.
+# These tests are about the study only: a formula of the settings replaces the training, so trials are fast.
 
 CHOICES = {"model.hidden": (4, 8, 16), "training.batch": (8, 32), "model.dropout": (0.0, 0.5)}
 POINTS = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
@@ -200,11 +200,11 @@ def score(recipe):
 
 @pytest.fixture
 def formula(monkeypatch):
-    """Trainings by their number: what was trained, and a number at which the worker is interrupted."""
+    """Records trainings by number; the worker is interrupted at a given number."""
     met, stop = [], []
 
-    def train(_data, recipe, out, *, place, resume):
-        assert place.devices == 1
+    def train(_data, recipe, out, *, accelerator, resume):
+        assert accelerator.devices == 1
         if stop and out.name == f"trial-{stop[0]}":
             stop.clear()
             raise KeyboardInterrupt
@@ -220,22 +220,22 @@ def vowels(data, spaces, *more):
     return recipes.load("japanese-vowels", ["training.epochs=2", *more], ["model.hidden=4,8", *spaces])
 
 
-def trials(found):
-    return [(each.number, each.state, dict(each.settings), dict(each.values)) for each in found.trials]
+def trials(summary):
+    return [(each.number, each.state, dict(each.settings), dict(each.values)) for each in summary.trials]
 
 
 def test_a_grid_visits_each_point_once_also_in_pieces(data, tmp_path, formula):
     recipe = recipes.load("japanese-vowels", (), [*SPACE, "training.rate=0.005"])
     points = [{**point, "training.rate": 0.005} for point in POINTS]
-    for wanted, count in ((3, 3), (7, 7), (None, 12), (50, 12)):
-        found = search(recipe, data / "japanese_vowels", tmp_path, method="grid", trials=wanted)
-        assert [each.number for each in found.trials] == list(range(count))
-    met = [dict(each.settings) for each in found.trials]
+    for expected, count in ((3, 3), (7, 7), (None, 12), (50, 12)):
+        actual = search(recipe, data / "japanese_vowels", tmp_path, method="grid", trials=expected)
+        assert [each.number for each in actual.trials] == list(range(count))
+    met = [dict(each.settings) for each in actual.trials]
     assert all(met.count(point) == 1 for point in points)
     assert len(met) == len(points)
     assert Counter(formula[0]) == {(number, False): 1 for number in range(12)}
     best_of_all = max(points, key=lambda point: -abs(point["model.hidden"] - 16))
-    assert found.trials[found.best[0]].settings["model.hidden"] == best_of_all["model.hidden"]
+    assert actual.trials[actual.best[0]].settings["model.hidden"] == best_of_all["model.hidden"]
 
 
 @pytest.mark.parametrize("method", ["random", "tpe"])
@@ -244,19 +244,19 @@ def test_a_seed_makes_the_same_trials_however_often_the_search_is_interrupted(
     method, objectives, data, tmp_path, formula
 ):
     recipe = vowels(data, RANGES)
-    said = {"method": method, "objectives": objectives, "trials": 18}
-    whole = search(recipe, data / "japanese_vowels", tmp_path / "whole", **said)
+    options = {"method": method, "objectives": objectives, "trials": 18}
+    whole = search(recipe, data / "japanese_vowels", tmp_path / "whole", **options)
     for at in (0, 5, 13):
         formula[1].append(at)
         with pytest.raises(KeyboardInterrupt):
-            search(recipe, data / "japanese_vowels", tmp_path / "pieces", **said)
-    told = []
-    pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", progress=told.append, **said)
+            search(recipe, data / "japanese_vowels", tmp_path / "pieces", **options)
+    messages = []
+    pieces = search(recipe, data / "japanese_vowels", tmp_path / "pieces", on_trial=messages.append, **options)
     assert trials(pieces) == trials(whole)
     assert pieces.best == whole.best
     assert len({str(each.settings) for each in whole.trials}) == 18
-    assert [each.number for each in told] == list(range(13, 18))
-    other = search(recipe, data / "japanese_vowels", tmp_path / "other", seed=1, **said)
+    assert [each.number for each in messages] == list(range(13, 18))
+    other = search(recipe, data / "japanese_vowels", tmp_path / "other", seed=1, **options)
     assert all(one.settings != two.settings for one, two in zip(whole.trials, other.trials, strict=True))
 
 
@@ -264,35 +264,35 @@ def test_tpe_learns_from_the_trials_before(data, tmp_path, formula):
     recipe = recipes.load("japanese-vowels", (), ["model.hidden=4..512", "training.rate=0.005", "model.dropout=0.0"])
     close = {}
     for method in ("random", "tpe"):
-        found = search(recipe, data / "japanese_vowels", tmp_path / method, method=method, trials=40)
-        close[method] = sum(abs(each.settings["model.hidden"] - 16) < 32 for each in found.trials)
+        result = search(recipe, data / "japanese_vowels", tmp_path / method, method=method, trials=40)
+        close[method] = sum(abs(each.settings["model.hidden"] - 16) < 32 for each in result.trials)
     assert close["tpe"] > 2 * close["random"]
 
 
 def test_a_study_is_not_gone_on_with_by_other_arguments(data, tmp_path, formula):
     recipe, path = vowels(data, RANGES), data / "japanese_vowels"
     search(recipe, path, tmp_path, trials=1)
-    for words, other, said in (
-        (r"another seed \(0, and now 1\)", recipe, {"seed": 1}),
-        (r"another method \(tpe, and now random\)", recipe, {"method": "random"}),
+    for words, other, result in (
+        (r"another seed \(0, now 1\)", recipe, {"seed": 1}),
+        (r"another method \(tpe, now random\)", recipe, {"method": "random"}),
         ("another objectives", recipe, {"objectives": ["latency"]}),
         ("another limits", recipe, {"limits": Limits(ram_kib=3)}),
         ("another device", recipe, {"device": "raspberrypi4"}),
         ("another recipe; repeat", vowels(data, RANGES, "training.rate=0.1"), {}),
     ):
         with pytest.raises(UsageError, match=words):
-            search(other, path, tmp_path, trials=2, **said)
+            search(other, path, tmp_path, trials=2, **result)
     assert len(search(recipe, path, tmp_path, trials=2).trials) == 2
 
 
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_trial_is_begun_once_more_when_a_worker_dies_at_it(deaths, data, tmp_path, formula):
-    """Attempts that run, and no process that holds their lock: what a worker leaves behind that is killed."""
+    """Running attempts without a process that holds their lock, as a killed worker leaves them."""
     recipe, path = vowels(data, RANGES), data / "japanese_vowels"
     whole = search(recipe, path, tmp_path / "whole", trials=4)
     search(recipe, path, tmp_path / "died", trials=1)
-    with storage.opened(None, tmp_path / "died") as kept:
-        study = optuna.load_study(study_name="japanese-vowels", storage=kept)
+    with storage.open_storage(None, tmp_path / "died") as backend:
+        study = optuna.load_study(study_name="japanese-vowels", storage=backend)
         for _ in range(deaths):
             study.enqueue_trial({}, {NUMBER: 1})
             study.sampler = methods.sampler("tpe", 99, 1)
@@ -304,7 +304,7 @@ def test_a_trial_is_begun_once_more_when_a_worker_dies_at_it(deaths, data, tmp_p
         assert [trials(died)[k] for k in (0, 2, 3)] == [trials(whole)[k] for k in (0, 2, 3)]
     else:
         assert [each.state for each in died.trials] == ["done", "failed", "done", "done"]
-        assert died.trials[1].reason == "2 workers died at it"
+        assert died.trials[1].reason == "2 workers died during it"
         assert 1 not in died.best
 
 
@@ -317,7 +317,7 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(data, tmp_path, formul
     assert trials(after)[:3] == trials(before)
     assert len(after.trials) == 5
     (tmp_path / storage.JOURNAL).write_text("this is prose\nand no journal\n")
-    with pytest.raises(FileError, match=r"study.journal' is no journal of a study"):
+    with pytest.raises(FileError, match=r"study.journal' is not the journal of a study"):
         search(recipe, path, tmp_path, trials=5)
 
 
@@ -327,7 +327,7 @@ VALUES = st.lists(st.tuples(*[st.integers(0, 5)] * 3, st.booleans()), min_size=1
 @settings(max_examples=100, deadline=None)
 @given(rows=VALUES, ways=st.lists(st.sampled_from(["minimize", "maximize"]), min_size=1, max_size=3))
 def test_the_front_is_all_that_nothing_dominates(rows, ways):
-    """By the definition: no other trial is at least as good in everything and better in something."""
+    """The definition: no other trial is at least as good in all objectives and better in one."""
     study = optuna.create_study(directions=ways)
     wide = FloatDistribution(0, 1)
     signs = [1 if way == "maximize" else -1 for way in ways]
@@ -353,7 +353,7 @@ def test_the_front_is_all_that_nothing_dominates(rows, ways):
         for number, mine in done.items()
         if not any((other >= mine).all() and (other > mine).any() for other in done.values())
     ]
-    assert best(study) == tuple(front if len(ways) > 1 else front[:1])
+    assert best_trials(study) == tuple(front if len(ways) > 1 else front[:1])
 
 
 def test_the_metric_is_that_of_the_data():
@@ -361,30 +361,30 @@ def test_the_metric_is_that_of_the_data():
     assert aims.metric("text", {"nats": 1.5}) == 1.5
     forecast = {"rmse 1 step": 2.0, "rmse 24 steps": 4.0, "persistence 1 step": 9.0, "persistence 24 steps": 9.0}
     assert aims.metric("series", forecast) == 3.0
-    assert [aims.ways(["ram", "accuracy"], kind) for kind in ("class", "text", "series")] == [
+    assert [aims.directions(["ram", "accuracy"], kind) for kind in ("class", "text", "series")] == [
         {"ram": "minimize", "accuracy": "maximize"},
         {"ram": "minimize", "nats": "minimize"},
         {"ram": "minimize", "rmse": "minimize"},
     ]
 
 
-# And what follows trains.
+# These tests train.
 
 
 def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
     recipe = vowels(data, ["model.hidden=4,6,8,24", "model.cell=gru,rnn", "training.rate=0.01", "model.dropout=0.0"])
     limits = Limits(latency_us=0.36, flash_kib=2.0, ram_kib=0.3)
     objectives = ("accuracy", "latency", "flash", "ram")
-    said = {"method": "grid", "device": "raspberrypi4", "place": Place("cpu")}
-    found = search(recipe, data / "japanese_vowels", tmp_path, objectives=objectives, limits=limits, **said)
-    assert Counter(each.state for each in found.trials) == {"done": 4, "infeasible": 4}
+    options = {"method": "grid", "device": "raspberrypi4", "accelerator": Accelerator("cpu")}
+    result = search(recipe, data / "japanese_vowels", tmp_path, objectives=objectives, limits=limits, **options)
+    assert Counter(each.state for each in result.trials) == {"done": 4, "infeasible": 4}
     board = boards.load("raspberrypi4")
-    for each in found.trials:
+    for each in result.trials:
         folder = tmp_path / f"trial-{each.number}"
         assert folder.exists() == (each.state == "done")
         over = [name for name in ("latency_us", "flash_kib", "ram_kib") if each.figures[name] > getattr(limits, name)]
         assert bool(over) == (each.state == "infeasible")
-        if each.state == "done":  # the figures before the training are those of the model after it
+        if each.state == "done":  # the figures before the training equal those of the trained model
             cost_of = estimate.estimate(edgernn.load(folder / "model.rnn"), board)
             flash, ram = cost_of.cost.weight_bytes, cost_of.cost.state_bytes + cost_of.cost.scratch_bytes
             assert each.values["latency"] == each.figures["latency_us"] == cost_of.step_us
@@ -396,16 +396,16 @@ def test_no_network_is_trained_that_does_not_fit(data, tmp_path):
 
 def test_a_trial_whose_loss_is_no_number_has_failed_and_the_next_begins(data, tmp_path):
     recipe = vowels(data, ["model.hidden=4", "training.rate=2e9,0.01", "model.dropout=0.0"], "training.clip=0.0")
-    found = search(recipe, data / "japanese_vowels", tmp_path, method="grid", place=Place("cpu"))
-    assert {each.settings["training.rate"]: each.state for each in found.trials} == {2e9: "failed", 0.01: "done"}
-    failed = next(each for each in found.trials if each.state == "failed")
+    result = search(recipe, data / "japanese_vowels", tmp_path, method="grid", accelerator=Accelerator("cpu"))
+    assert {each.settings["training.rate"]: each.state for each in result.trials} == {2e9: "failed", 0.01: "done"}
+    failed = next(each for each in result.trials if each.state == "failed")
     assert "the loss of batch" in failed.reason
-    assert found.trials[found.best[0]].settings["training.rate"] == 0.01
+    assert result.trials[result.best[0]].settings["training.rate"] == 0.01
 
 
 def command(data, out, *more):
     """The arguments of a small search of four points."""
-    said = ("--method", "grid", "--set", "training.epochs=3", "--accelerator", "cpu", "--board", "raspberrypi4")
+    arguments = ("--method", "grid", "--set", "training.epochs=3", "--accelerator", "cpu", "--board", "raspberrypi4")
     spaces = [f"--space={each}" for each in ("model.hidden=4,6", "model.dropout=0.0,0.2", "training.rate=0.01")]
     return [
         "search",
@@ -414,7 +414,7 @@ def command(data, out, *more):
         str(data / "japanese_vowels"),
         "--out",
         str(out),
-        *said,
+        *arguments,
         *spaces,
         *more,
     ]
@@ -434,12 +434,12 @@ def begin(*arguments, before=""):
 
 
 def ended(*workers):
-    """What each printed, and the numbers of the trials that it brought to an end."""
-    said = [worker.communicate() for worker in workers]
-    for worker, (_, complaint) in zip(workers, said, strict=True):
+    """The output of each worker, and the numbers of the trials that it finished."""
+    result = [worker.communicate() for worker in workers]
+    for worker, (_, complaint) in zip(workers, result, strict=True):
         assert worker.returncode == 0, complaint
-    numbers = [[int(line.split()[1].rstrip(":")) for line in told.splitlines()] for _, told in said]
-    return [json.loads(printed) for printed, _ in said], numbers
+    numbers = [[int(line.split()[1].rstrip(":")) for line in message.splitlines()] for _, message in result]
+    return [json.loads(printed) for printed, _ in result], numbers
 
 
 @pytest.mark.slow
@@ -457,11 +457,11 @@ from pathlib import Path
 from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.loop.task import Task
 on, place = Task.on_train_batch_start, Path({place!r})
-def batch(task, *said):
+def batch(task, *arguments):
     (place / str(os.getpid())).touch()
     while len(os.listdir(place)) < 2:
         time.sleep(0.01)
-    on(task, *said)
+    on(task, *arguments)
 Task.on_train_batch_start = batch
 """
 
@@ -470,10 +470,10 @@ import os, signal
 from edgernn.train.data.fingerprint import Fingerprint
 from edgernn.train.loop.task import Task
 on = Task.on_train_batch_start
-def batch(task, *said):
+def batch(task, *arguments):
     if task.current_epoch == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    on(task, *said)
+    on(task, *arguments)
 Task.on_train_batch_start = batch
 """
 
@@ -496,17 +496,17 @@ def test_the_trial_of_a_dead_worker_goes_on_where_it_died(data, tmp_path, monkey
     assert not (tmp_path / "killed/trial-0/metrics.json").exists()
     met, on = [], Task.on_train_epoch_start
     monkeypatch.setattr(Task, "on_train_epoch_start", lambda task: met.append(task.current_epoch) or on(task))
-    found = json.loads(edge(*command(data, tmp_path / "killed", "--json", "--trials", 2)))
-    assert found["trials"] == whole["trials"]
+    document = json.loads(edge(*command(data, tmp_path / "killed", "--json", "--trials", 2)))
+    assert document["trials"] == whole["trials"]
     assert met == [1, 2, 0, 1, 2]  # the epochs of the first trial, but for the one that was done, and of the second
     assert epochs(tmp_path / "killed/trial-0") == epochs(tmp_path / "whole/trial-0")
 
 
 @pytest.mark.slow
 def test_the_command_that_is_printed_trains_the_winner_again(data, tmp_path):
-    found = json.loads(edge(*command(data, tmp_path, "--json", "--trials", 2)))
-    (again,) = found["commands"]
-    said = json.loads(
+    document = json.loads(edge(*command(data, tmp_path, "--json", "--trials", 2)))
+    (again,) = document["commands"]
+    content = json.loads(
         edge(
             *shlex.split(again)[1:],
             "--set",
@@ -518,20 +518,20 @@ def test_the_command_that_is_printed_trains_the_winner_again(data, tmp_path):
             "--json",
         )
     )
-    winner = found["trials"][found["best"][0]]
+    winner = document["trials"][document["best"][0]]
     assert (
-        said["validation"]["accuracy"]
+        content["validation"]["accuracy"]
         == winner["values"]["accuracy"]
-        == max(each["values"]["accuracy"] for each in found["trials"])
+        == max(each["values"]["accuracy"] for each in document["trials"])
     )
     printed = edge(*command(data, tmp_path, "--trials", 2))
     assert again in printed
-    assert f"{found['best'][0]}*" in printed
+    assert f"{document['best'][0]}*" in printed
 
 
 def test_a_front_is_printed(data, tmp_path, formula):
     printed = edge(*command(data, tmp_path, "--objective", "accuracy,latency", "--set", "model.cell=lstm"))
-    assert "The Pareto front, no trial better in everything:" in printed
+    assert "The Pareto front; to train a trial again:" in printed
     assert printed.count("edgernn train japanese-vowels") == printed.count("*") == 4
     assert "--set model.cell=lstm" in printed
 
@@ -540,7 +540,7 @@ def test_a_front_is_printed(data, tmp_path, formula):
 
 
 def binaries():
-    """Where initdb and pg_ctl are."""
+    """The folder of initdb and pg_ctl."""
     here = shutil.which("postgres")
     folders = [Path(here).resolve().parent] if here else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -549,12 +549,12 @@ def binaries():
 
 @pytest.fixture(scope="module")
 def postgres():
-    """The URL of a server that is private to these tests: reached by a socket in a folder, gone afterwards."""
+    """The URL of a temporary server for these tests, with a socket in a folder."""
     programs = binaries()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     who = {}
-    if os.getuid() == 0:  # which initdb refuses
+    if os.getuid() == 0:  # initdb refuses root
         try:
             entry = pwd.getpwnam("postgres")
         except KeyError:
@@ -588,11 +588,11 @@ def postgres():
 
 @pytest.mark.slow
 def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
-    """Two on an empty database, with a folder each, as two machines would have; neither trains until both have a trial."""
-    said, place = ("--storage", postgres, "--study", "shared", "--json"), tmp_path / "met"
+    """Two workers with separate folders on an empty database; neither trains until both have a trial."""
+    arguments, place = ("--storage", postgres, "--study", "shared", "--json"), tmp_path / "met"
     place.mkdir()
     met = MET.format(place=str(place))
-    workers = [begin(*command(data, tmp_path / name, *said), before=met) for name in ("one", "two")]
+    workers = [begin(*command(data, tmp_path / name, *arguments), before=met) for name in ("one", "two")]
     printed, numbers = ended(*workers)
     assert sorted(numbers[0] + numbers[1]) == [0, 1, 2, 3]
     assert all(numbers)
@@ -606,19 +606,19 @@ def test_workers_share_a_study_in_postgresql(data, tmp_path, postgres):
 def test_a_worker_that_is_silent_at_postgresql_is_taken_for_dead(data, tmp_path, postgres):
     import psycopg
 
-    said = ("--storage", postgres, "--study", "silent", "--trials", "2", "--json")
-    kill(*command(data, tmp_path / "one", *said))
+    arguments = ("--storage", postgres, "--study", "silent", "--trials", "2", "--json")
+    kill(*command(data, tmp_path / "one", *arguments))
     socket = postgres.partition("host=")[2]
     with psycopg.connect(host=socket, user="edge", dbname="postgres") as connection:
         moved = connection.execute("UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '1 hour'")
         assert moved.rowcount >= 1
-    printed = json.loads(edge(*command(data, tmp_path / "two", *said)))
+    printed = json.loads(edge(*command(data, tmp_path / "two", *arguments)))
     assert [each["state"] for each in printed["trials"]] == ["done"] * 2
     assert sorted(path.name for path in (tmp_path / "two").glob("trial-*")) == ["trial-0", "trial-1"]
 
 
 def test_an_empty_database_is_prepared_by_several_at_once(postgres):
-    """Tables are made by whoever is first; the others find them."""
+    """The first worker creates the tables; the others use them."""
     import psycopg
 
     socket = postgres.partition("host=")[2]
@@ -628,7 +628,7 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
     code = (
         "import sys; from pathlib import Path; from edgernn.train.search.storage import opened; from edgernn.train.search.study import join\n"
         "from edgernn.train.data.fingerprint import Fingerprint\ndata = Fingerprint('file', {'a': '0'}, {}, {})\n"
-        "with opened(sys.argv[1], Path()) as kept: print(join(kept, 'one', ['minimize'], {'seed': 0}, data).study_name)"
+        "with open_storage(sys.argv[1], Path()) as backend: print(join_study(backend, 'one', ['minimize'], {'seed': 0}, data).study_name)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     workers = [
@@ -641,8 +641,8 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
         )
         for _ in range(4)
     ]
-    said = [worker.communicate() for worker in workers]
-    assert [(out, complaint) for out, complaint in said] == [("one\n", "")] * 4
+    result = [worker.communicate() for worker in workers]
+    assert [(out, complaint) for out, complaint in result] == [("one\n", "")] * 4
 
 
 def test_a_study_is_kept_in_sqlite_too(data, tmp_path, formula):
@@ -656,22 +656,22 @@ def test_a_study_is_kept_in_sqlite_too(data, tmp_path, formula):
 
 
 def test_a_worker_that_was_taken_for_dead_does_not_count(data, tmp_path, formula, monkeypatch):
-    """Another one fails its trial while it trains, and the trial is begun anew."""
+    """Another worker marks its trial as failed during the training, and the trial begins anew."""
     recipe, path, url = vowels(data, RANGES), data / "japanese_vowels", f"sqlite:///{tmp_path}/study.db"
     train = run.train_on
 
-    def slow(*said, **more):
+    def slow(*built, **more):
         if not formula[0]:
-            with storage.opened(url, tmp_path) as kept:
-                optuna.load_study(study_name="japanese-vowels", storage=kept).tell(0, state=TrialState.FAIL)
-        return train(*said, **more)
+            with storage.open_storage(url, tmp_path) as backend:
+                optuna.load_study(study_name="japanese-vowels", storage=backend).tell(0, state=TrialState.FAIL)
+        return train(*built, **more)
 
     monkeypatch.setattr(run, "train_on", slow)
-    found = search(recipe, path, tmp_path / "a", trials=3, storage=url)
+    result = search(recipe, path, tmp_path / "a", trials=3, storage=url)
     assert [number for number, _ in formula[0]] == [0, 1, 2, 0]
-    assert [each.state for each in found.trials] == ["done"] * 3
-    with storage.opened(url, tmp_path) as kept:
-        attempts = optuna.load_study(study_name="japanese-vowels", storage=kept).trials
+    assert [each.state for each in result.trials] == ["done"] * 3
+    with storage.open_storage(url, tmp_path) as backend:
+        attempts = optuna.load_study(study_name="japanese-vowels", storage=backend).trials
     assert [(each.user_attrs[NUMBER], each.state.name) for each in attempts] == [
         (0, "FAIL"),
         (1, "COMPLETE"),
@@ -691,34 +691,34 @@ REACHED = {
 @pytest.mark.parametrize("name", REACHED)
 def test_a_database_that_cannot_be_reached_is_told_in_a_line_without_its_password(name, tmp_path):
     url, words = REACHED[name]
-    with pytest.raises(StorageError) as found, storage.opened(url, tmp_path):
+    with pytest.raises(StorageError) as error, storage.open_storage(url, tmp_path):
         pass
-    assert words in str(found.value)
-    assert "\n" not in str(found.value)
-    assert name == "folder" or "hush" not in str(found.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+    assert name == "folder" or "hush" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("study.db", "the storage is no URL of a database; write one such as postgresql+psycopg://"),
-        ("postgresql+psycopg://me:hush@host:hush/db", "the storage is no URL of a database"),
-        ("postgress://me:hush@host/db", "no database is called 'postgress'; write a URL such as postgresql"),
+        ("study.db", "the storage is not a database URL; write one such as postgresql+psycopg://"),
+        ("postgresql+psycopg://me:hush@host:hush/db", "the storage is not a database URL"),
+        ("postgress://me:hush@host/db", "there is no database type 'postgress'; write a URL such as postgresql"),
         ("mysql+pymysql://me:hush@host/db", "the driver of 'mysql+pymysql' is not installed"),
     ],
 )
 def test_a_wrong_url_is_refused(url, words, tmp_path):
-    with pytest.raises(UsageError) as found, storage.opened(url, tmp_path):
+    with pytest.raises(UsageError) as error, storage.open_storage(url, tmp_path):
         pass
-    assert words in str(found.value)
-    assert "hush" not in str(found.value)
+    assert words in str(error.value)
+    assert "hush" not in str(error.value)
 
 
 BAD = {
     "method": (("--method", "gird"), "'gird' is not one of 'grid', 'random', 'tpe'. Did you mean 'grid'?"),
     "objective": (("--objective", "accuracy,latensy"), "there is no objective 'latensy'; did you mean 'latency'?"),
-    "twice": (("--objective", "ram,ram"), "the objectives 'ram,ram' arrived; expected at least one, and each once"),
-    "range": (("--space", "training.rate=1e-3..1e-2:log"), "a grid has no points in the range of 'training.rate'"),
+    "twice": (("--objective", "ram,ram"), "got the objectives 'ram,ram'; expected at least one, and each once"),
+    "range": (("--space", "training.rate=1e-3..1e-2:log"), "a grid cannot search the range of 'training.rate'"),
     "limit": (("--max-ram-kib", "0"), "the limit ram_kib is 0.0; expected more than 0"),
     "board": (("--board", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'?"),
     "space": (("--space", "model.hiden=4"), "there is no 'hiden' in [model]; did you mean 'hidden'?"),
@@ -733,17 +733,19 @@ def test_bad_input_is_told_before_anything_is_trained(name, data, tmp_path):
 
 
 def test_a_recipe_without_a_space_says_how_to_give_one(data, tmp_path):
-    said = edge("search", "activity", "--data", data, "--out", tmp_path, code=2)
-    assert "the recipe has no section [search]; add one, or say what to search: --space model.hidden=16,32,64" in said
+    output = edge("search", "activity", "--data", data, "--out", tmp_path, code=2)
+    assert (
+        "the recipe has no section [search]; add one, or give a search space: --space model.hidden=16,32,64" in output
+    )
 
 
 def test_where_nothing_fits_the_nearest_is_named(data, tmp_path):
-    """Of 4 and 6 units, by hand: three gates, 12 inputs, two biases, nine classes, standardized by two vectors."""
-    said = edge(*command(data, tmp_path, "--max-flash-kib", "1"), code=2)
+    """4 and 6 units, computed by hand: three gates, 12 inputs, two biases, nine classes, two standardizing vectors."""
+    output = edge(*command(data, tmp_path, "--max-flash-kib", "1"), code=2)
     kib = 4 * (3 * 4 * (12 + 4 + 2) + 9 * (4 + 1) + 2 * 12) / 1024
-    assert "none of 4 trials fits 'raspberrypi4'; the nearest is trial" in said
-    assert f"(model.hidden=4, model.dropout=0.0, training.rate=0.01): flash_kib {kib:.4g} of at most 1" in said or (
-        f"(model.hidden=4, model.dropout=0.2, training.rate=0.01): flash_kib {kib:.4g} of at most 1" in said
+    assert "none of 4 trials is within the limits on 'raspberrypi4'; the closest is trial" in output
+    assert f"(model.hidden=4, model.dropout=0.0, training.rate=0.01): flash_kib {kib:.4g} of at most 1" in output or (
+        f"(model.hidden=4, model.dropout=0.2, training.rate=0.01): flash_kib {kib:.4g} of at most 1" in output
     )
     assert not list(tmp_path.glob("trial-*"))
 
@@ -762,14 +764,16 @@ def test_a_latency_that_cannot_be_predicted_is_refused_where_it_is_asked_for(dat
     monkeypatch.undo()
     (tmp_path / "board.toml").write_text(PROFILE)
     recipe, path = vowels(data, ["training.rate=0.01", "model.dropout=0.0"]), data / "japanese_vowels"
-    for said in ({"objectives": ["accuracy", "latency"]}, {"limits": Limits(latency_us=5)}):
+    for built in ({"objectives": ["accuracy", "latency"]}, {"limits": Limits(latency_us=5)}):
         with pytest.raises(
-            UnsupportedError, match="no latency can be predicted: clock_mhz of board 'board' is unknown"
+            UnsupportedError, match="the latency cannot be predicted: clock_mhz of board 'board' is unknown"
         ):
-            search(recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", **said)
+            search(recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", **built)
     assert not (tmp_path / "out").exists()
-    found = search(recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", place=Place("cpu"))
-    assert found.trials[0].figures["latency_us"] is None
+    result = search(
+        recipe, path, tmp_path / "out", trials=1, device=tmp_path / "board.toml", accelerator=Accelerator("cpu")
+    )
+    assert result.trials[0].figures["latency_us"] is None
 
 
 @pytest.mark.parametrize(("package", "extra"), [("optuna", "search"), ("lightning", "train")])
@@ -789,9 +793,9 @@ def test_a_missing_extra_is_answered_with_the_pip_command(package, extra, tmp_pa
 
 
 def test_workers_that_join_at_once_agree(tmp_path):
-    """The second to say what the study is about is told when it says something else."""
+    """The second worker to join gets an error if its options differ."""
     data = Fingerprint("file", {"a": "0"}, {}, {})
-    with storage.opened(None, tmp_path) as kept:
-        join(kept, "s", ["minimize"], {"seed": 0}, data)
-        with pytest.raises(UsageError, match=r"study 's' was begun with another seed \(0, and now 1\)"):
-            join(kept, "s", ["minimize"], {"seed": 1}, data)
+    with storage.open_storage(None, tmp_path) as backend:
+        join_study(backend, "s", ["minimize"], {"seed": 0}, data)
+        with pytest.raises(UsageError, match=r"the study 's' began with another seed \(0, now 1\)"):
+            join_study(backend, "s", ["minimize"], {"seed": 1}, data)

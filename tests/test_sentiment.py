@@ -1,4 +1,4 @@
-"""The recipe for sentences, on a corpus whose answer is known: praise and blame, and what a "not" before them does."""
+"""The sentiment recipe on a synthetic corpus: words of praise and blame, reversed by a "not" before them."""
 
 import json
 
@@ -9,14 +9,14 @@ import edgernn
 from edge import edge
 from edgernn.postprocess.text import text_symbols
 from edgernn.train import recipe as recipes, run
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 
 PRAISE, BLAME = ("good", "fine", "lovely", "great"), ("bad", "poor", "ugly", "dull")
 FILLERS = ("the", "film", "was", "a", "very", "long", "story", "of", "two", "friends", "and", "their", "house")
 
 
 def corpus(path, n):
-    """Sentences of fillers and one word of praise or blame, turned round where "not" stands before it."""
+    """Sentences of fillers and one word of praise or blame, reversed by a "not" before it."""
     random = np.random.default_rng(0)
     lines = []
     for _ in range(n):
@@ -32,17 +32,17 @@ def corpus(path, n):
 
 def test_lines_of_a_sentence_and_its_class_are_read_as_tokens(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 300)
-    found = read("text", path, recipes.load("sentence-sentiment").options)
-    assert found.labels == ("complains", "praises")
-    assert set(found.symbols) == {"<unknown>", *PRAISE, *BLAME, *FILLERS, "not"}
-    line = path.read_text().splitlines()[int(found.test.sources[0].rpartition(" ")[2]) - 1]
-    assert [found.symbols[row] for row in found.test.frames[0][:, 0]] == line.split("\t")[0].split()
-    assert found.labels[found.test.targets[0]] == line.split("\t")[1]
+    result = read_data("text", path, recipes.load("sentence-sentiment").options)
+    assert result.labels == ("complains", "praises")
+    assert set(result.symbols) == {"<unknown>", *PRAISE, *BLAME, *FILLERS, "not"}
+    line = path.read_text().splitlines()[int(result.test.sources[0].rpartition(" ")[2]) - 1]
+    assert [result.symbols[row] for row in result.test.frames[0][:, 0]] == line.split("\t")[0].split()
+    assert result.labels[result.test.targets[0]] == line.split("\t")[1]
 
 
 @pytest.mark.slow
 def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
-    """Half of the sentences are turned round by a "not", so that the words by themselves say nothing."""
+    """Half of the sentences are reversed by a "not", so single words have no information."""
     path = corpus(tmp_path / "sentences.txt", 1500)
     loaded = recipes.load("sentence-sentiment", ["training.epochs=10", "training.rate=1e-2"])
     result = run.train(loaded, path, tmp_path / "run")
@@ -56,5 +56,5 @@ def test_the_recipe_learns_what_no_count_of_words_can_tell(tmp_path):
 def test_the_verb_trains_on_sentences(tmp_path):
     path = corpus(tmp_path / "sentences.txt", 120)
     arguments = ("train", "sentence-sentiment", "--data", path, "--out", tmp_path / "run", "--json")
-    said = json.loads(edge(*arguments, "--set", "training.epochs=1", "--accelerator", "cpu"))
-    assert 0 <= said["metrics"]["accuracy"] <= 1
+    document = json.loads(edge(*arguments, "--set", "training.epochs=1", "--accelerator", "cpu"))
+    assert 0 <= document["metrics"]["accuracy"] <= 1

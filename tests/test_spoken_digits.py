@@ -1,4 +1,4 @@
-"""The main job on real audio: spoken digits, trained here, exported, and streamed frame by frame on every runtime."""
+"""The main use on real audio: spoken digits, trained, exported, and streamed frame by frame on every runtime."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from edgernn.runtime.backends import tflite
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.network.models import Network
 from edgernn_export import export
 
@@ -32,7 +32,7 @@ TRAINING = {
 
 @dataclass(frozen=True)
 class Quality:
-    """What a precision must keep: of the accuracy, and of the answers and scores of every frame."""
+    """The limits of a precision: on the accuracy, and on the answers and scores of every frame."""
 
     change: float  # of the accuracy, either way
     equal: float  # share of frames with the answer of float
@@ -61,14 +61,14 @@ def clips(data):
 
 @dataclass(frozen=True)
 class Trained:
-    """A network of torch behind the statistics of its frames, and the graph that was made of both."""
+    """A torch network with the statistics of its frames, and the graph of both."""
 
     data: Data
     network: Network
     graph: Graph
 
     def scores(self, frames):
-        """torch's own answers: (time, bands) -> (time, classes)."""
+        """torch's outputs: (time, bands) -> (time, classes)."""
         standardize = dict(self.data.exact)["standardize"]
         ready = (frames - standardize.mean.stored) / standardize.deviation.stored
         with torch.no_grad():
@@ -85,7 +85,7 @@ def trained(request, clips, tmp_path_factory):
     exact = standardized((), train.frames)
     data = Data(train, test, "class", spoken.BANDS, 10, tuple("0123456789"), period_ms=10.0, exact=exact)
     recipe = recipes.load("spoken-digits", [f"model.cell={request.param}", *TRAINING[request.param]])
-    run.train_on(data, recipe, folder, place=Place("cpu"))
+    run.train_on(data, recipe, folder, accelerator=Accelerator("cpu"))
     network = Network(recipe.shape, spoken.BANDS, 10)
     weights = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})
@@ -100,8 +100,8 @@ def graph(trained):
 
 def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
     _, test = clips
-    wanted = [trained.scores(frames) for frames in test.frames]
-    answers = np.array([scores[-1].argmax() for scores in wanted])
+    expected = [trained.scores(frames) for frames in test.frames]
+    answers = np.array([scores[-1].argmax() for scores in expected])
     accuracy = float((answers == test.digits).mean())
     worst = {}
     for suffix in suffixes():
@@ -109,11 +109,11 @@ def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
         edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
         stream = edgernn.open(path).stream()
         worst[suffix] = 0.0
-        for frames, scores, answer in zip(test.frames, wanted, answers, strict=True):
+        for frames, scores, answer in zip(test.frames, expected, answers, strict=True):
             stream.reset()
-            found = np.stack([stream.step(frame) for frame in frames])
-            worst[suffix] = max(worst[suffix], float(np.abs(found - scores).max()))
-            assert found[-1].argmax() == answer
+            actual = np.stack([stream.step(frame) for frame in frames])
+            worst[suffix] = max(worst[suffix], float(np.abs(actual - scores).max()))
+            assert actual[-1].argmax() == answer
     print(f"\naccuracy {accuracy:.4f}, largest difference of a logit {worst}")
     assert accuracy >= ACCURACY
     assert max(worst.values()) <= LOGIT_ERROR
@@ -121,7 +121,7 @@ def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
 
 @dataclass(frozen=True)
 class Heard:
-    """The scores of every frame of the test clips, free running: (frames, classes); and the frame that ends each clip."""
+    """The scores of every frame of the test clips in one stream: (frames, classes); and the last frame of each clip."""
 
     scores: np.ndarray
     ends: np.ndarray
@@ -148,31 +148,31 @@ def heard(graph, path, runtime, clips):
 
 @pytest.mark.parametrize("scheme", QUALITY)
 def test_a_smaller_precision_hears_the_same(scheme, graph, clips, tmp_path):
-    """Against float, what the precision costs; against numpy in the same precision, what a runtime adds to that."""
+    """Compared with float for the loss of the precision, and with numpy in the same precision for the runtime."""
     _, test = clips
     quality, smaller = QUALITY[scheme], quantize(graph, scheme)
     exact = heard(graph, tmp_path / "exact.rnn", None, test)
     defined = heard(smaller, tmp_path / "defined.rnn", None, test)
     for name, runtime in RUNTIMES.items():
-        found = heard(smaller, tmp_path / f"digits{runtime.suffix}", name, test)
-        accuracy = found.accuracy(test.digits)
+        result = heard(smaller, tmp_path / f"digits{runtime.suffix}", name, test)
+        accuracy = result.accuracy(test.digits)
         change = accuracy - exact.accuracy(test.digits)
         print(
             f"\n{scheme:22} {name:15} accuracy {accuracy:.4f} ({change:+.4f}); against float "
-            f"{found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB; against numpy "
-            f"{found.equal(defined):.4f} equal, {found.snr_db(defined):.1f} dB",
+            f"{result.equal(exact):.4f} equal, {result.snr_db(exact):.1f} dB; against numpy "
+            f"{result.equal(defined):.4f} equal, {result.snr_db(defined):.1f} dB",
             end="",
         )
         assert abs(change) <= quality.change
-        assert found.equal(exact) >= quality.equal
-        assert found.snr_db(exact) >= quality.snr_db
-        assert found.equal(defined) >= quality.equal_numpy
-        assert found.snr_db(defined) >= quality.snr_db_numpy
+        assert result.equal(exact) >= quality.equal
+        assert result.snr_db(exact) >= quality.snr_db
+        assert result.equal(defined) >= quality.equal_numpy
+        assert result.snr_db(defined) >= quality.snr_db_numpy
 
 
 @dataclass(frozen=True)
 class TuneCache:
-    """What integers must keep of float."""
+    """The limits of integers compared with float."""
 
     changed: int  # answers of the 300
     change: float  # of the accuracy, either way
@@ -192,20 +192,20 @@ INTEGERS = {
 def test_integers_hear_the_same(scheme, method, graph, clips, tmp_path):
     """Calibrated on a ninth of the training clips; the answer of a clip is that of its last frame."""
     train, test = clips
-    kept, exact = INTEGERS[scheme], heard(graph, tmp_path / "exact.rnn", None, test)
+    remaining, exact = INTEGERS[scheme], heard(graph, tmp_path / "exact.rnn", None, test)
     smaller = quantize(calibrate(graph, train.frames[::9], method), scheme)
-    found = heard(smaller, tmp_path / "whole.rnn", None, test)
-    changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
-    change = found.accuracy(test.digits) - exact.accuracy(test.digits)
+    result = heard(smaller, tmp_path / "whole.rnn", None, test)
+    changed = int(np.sum(result.scores[result.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
+    change = result.accuracy(test.digits) - exact.accuracy(test.digits)
     print(
-        f"\n{scheme:16} {method:10} accuracy {found.accuracy(test.digits):.4f} ({change:+.4f}), {changed} answers of "
-        f"{len(test.digits)} changed; frames {found.equal(exact):.4f} equal, {found.snr_db(exact):.1f} dB",
+        f"\n{scheme:16} {method:10} accuracy {result.accuracy(test.digits):.4f} ({change:+.4f}), {changed} answers of "
+        f"{len(test.digits)} changed; frames {result.equal(exact):.4f} equal, {result.snr_db(exact):.1f} dB",
         end="",
     )
-    assert changed <= kept.changed
-    assert abs(change) <= kept.change
-    assert found.equal(exact) >= kept.equal
-    assert found.snr_db(exact) >= kept.snr_db
+    assert changed <= remaining.changed
+    assert abs(change) <= remaining.change
+    assert result.equal(exact) >= remaining.equal
+    assert result.snr_db(exact) >= remaining.snr_db
 
 
 RUNS_INTEGERS = {".onnx": ("onnxruntime",), ".tflite": ("AUTO", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF")}
@@ -214,7 +214,7 @@ RUNS_INTEGERS = {".onnx": ("onnxruntime",), ".tflite": ("AUTO", "BUILTIN_WITHOUT
 
 @pytest.mark.parametrize("scheme", INTEGERS)
 def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, monkeypatch):
-    """Free running over all test clips, where a word that falls on the next integer stays in the state."""
+    """One stream over all test clips: a value that rounds to the next integer stays in the state."""
     train, test = clips
     smaller = quantize(calibrate(graph, train.frames[::9]), scheme)
     exact, defined = (heard(each, tmp_path / "whole.rnn", None, test) for each in (graph, smaller))
@@ -225,14 +225,14 @@ def test_a_runtime_hears_what_the_integers_say(scheme, graph, clips, tmp_path, m
             if suffix == ".tflite":
                 kernels = getattr(OpResolverType, runtime)
                 monkeypatch.setattr(tflite, "Interpreter", partial(Interpreter, experimental_op_resolver_type=kernels))
-            found = heard(smaller, tmp_path / f"whole{suffix}", None, test)
-            off = np.rint(np.abs(found.scores - defined.scores) / step)
+            result = heard(smaller, tmp_path / f"whole{suffix}", None, test)
+            off = np.rint(np.abs(result.scores - defined.scores) / step)
             spread = ", ".join(f"{np.quantile(off, share):.0f}" for share in (0.5, 0.9, 0.99, 1.0))
-            changed = int(np.sum(found.scores[found.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
+            changed = int(np.sum(result.scores[result.ends].argmax(-1) != exact.scores[exact.ends].argmax(-1)))
             print(
-                f"\n{scheme:16} {runtime:15} {found.equal(defined):.4f} of frames equal, {found.snr_db(defined):.1f} dB; "
+                f"\n{scheme:16} {runtime:15} {result.equal(defined):.4f} of frames equal, {result.snr_db(defined):.1f} dB; "
                 f"half, 90 %, 99 % and all of the scores within {spread} steps; {changed} answers are not those of float",
                 end="",
             )
-            assert found.equal(defined) >= 0.995
+            assert result.equal(defined) >= 0.995
             assert changed <= INTEGERS[scheme].changed

@@ -46,9 +46,9 @@ def test_a_recurrent_layer_is_torchs(kind):
     graph = from_torch(module, sequence())
     xs = sequence(seed=5).double()
     with torch.no_grad():
-        wanted = module(xs)[0][0].numpy()
-    found, _ = Stepper(graph).run(xs[0].numpy())
-    np.testing.assert_allclose(found, wanted, atol=2e-6)  # the graph's weights are float32, torch's float64
+        expected = module(xs)[0][0].numpy()
+    actual, _ = Stepper(graph).run(xs[0].numpy())
+    np.testing.assert_allclose(actual, expected, atol=2e-6)  # the graph's weights are float32, torch's float64
 
 
 CELLS = {
@@ -70,8 +70,8 @@ def test_a_cell_class_is_one_step(kind, batched):
     state = zero if states == 1 else (zero, zero)
     graph = from_torch(module, (torch.randn(*shape, INPUTS), state))
     xs = sequence()[0]
-    found, _ = Stepper(graph).run(xs.numpy())
-    for x, y in zip(xs, found, strict=True):
+    actual, _ = Stepper(graph).run(xs.numpy())
+    for x, y in zip(xs, actual, strict=True):
         with torch.no_grad():
             state = module(x.reshape(*shape, INPUTS), state)
         h = state if states == 1 else state[0]
@@ -188,12 +188,12 @@ def test_a_cell_that_torch_does_not_have_is_its_papers_formula(kind):
     formula, settings, tensors = FORMULAS[kind]
     cell = kind(**{name: Tensor(tensor.numpy()) for name, tensor in tensors.items()}, **settings)
     xs = sequence()[0].double()
-    found, states = Stepper(Graph((Layer("cell", cell),), INPUTS)).run(xs.numpy())
-    p, wanted = SimpleNamespace(**tensors), []
+    actual, states = Stepper(Graph((Layer("cell", cell),), INPUTS)).run(xs.numpy())
+    p, expected = SimpleNamespace(**tensors), []
     state = (torch.zeros(HIDDEN, dtype=torch.float64),) * len(states)
     for x in xs:
         y, state = formula(p, x, *state)
-        wanted.append(y)
-    np.testing.assert_allclose(found, torch.stack(wanted).numpy(), atol=1e-10)
+        expected.append(y)
+    np.testing.assert_allclose(actual, torch.stack(expected).numpy(), atol=1e-10)
     for mine, theirs in zip(states.values(), state, strict=True):
         np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-10)

@@ -1,4 +1,4 @@
-"""Training: cells by their own formula, batches, recipes, and runs that stop and go on."""
+"""Training: cells by their own formula, batches, recipes, and runs that are interrupted and resumed."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.tensor import Tensor
 from edgernn.train import recipe as recipes, run
-from edgernn.train.loop.batches import Plan, epoch
+from edgernn.train.loop.batches import Batching, epoch
 from edgernn.train.loop.schedules import SCHEDULES
 from edgernn.train.loop.task import Task, Training
-from edgernn.train.loop.trainer import Place
-from edgernn.train.network.models import KINDS, Network, Shape
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn.train.network.recurrent import Recurrent, Stateless
 from edgernn_export import from_torch
 from killed import killed
 from zoo import GRAPHS, frames
 
-CPU = Place("cpu")
+CPU = Accelerator("cpu")
 VOWELS = Path(__file__).parent.parent.parent / "shared/data/japanese_vowels"
 ONE_CELL = [name for name, graph in GRAPHS.items() if len(graph.layers) == 1 and not graph.initial_state]
 
@@ -35,18 +35,18 @@ def test_a_cell_trains_by_the_formula_that_numpy_runs(name):
     cell = graph.layers[0].cell
     module = (Recurrent if graph.states else Stateless)(cell).double()
     xs = frames(graph, 12).astype(float)
-    found = module(torch.from_numpy(xs)[None])
-    found = found[0] if graph.states else found
-    np.testing.assert_allclose(found[0].detach().numpy(), Stepper(graph).run(xs)[0], atol=1e-6)
+    result = module(torch.from_numpy(xs)[None])
+    result = result[0] if graph.states else result
+    np.testing.assert_allclose(result[0].detach().numpy(), Stepper(graph).run(xs)[0], atol=1e-6)
     if cell.exact or not list(module.parameters()):
         return
-    found.sum().backward()
+    result.sum().backward()
     assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in module.parameters())
 
 
 @pytest.mark.parametrize(("cls", "cell"), [(nn.GRU, Gru), (nn.LSTM, Lstm), (nn.RNN, Rnn)])
 def test_values_and_gradients_are_those_of_torch(cls, cell):
-    """torch's own layer with the same weights: answers, and gradients of every weight."""
+    """The oracle is torch's own layer with the same weights: outputs and gradients of every weight."""
     torch.manual_seed(0)
     fused = cls(5, 7, batch_first=True).double()
     w, u, b, c = (weight.detach().numpy() for weight in fused.parameters())
@@ -55,16 +55,16 @@ def test_values_and_gradients_are_those_of_torch(cls, cell):
     for name, value in zip(("w", "u", "b", "c"), (w, u, *biases), strict=False):
         getattr(ours, name).data = torch.from_numpy(value.copy())
     x = torch.randn(3, 9, 5, dtype=torch.double)
-    (wanted, _), (found, _) = fused(x), ours(x)
-    torch.testing.assert_close(found, wanted)
-    for y in (wanted, found):
+    (expected, _), (actual, _) = fused(x), ours(x)
+    torch.testing.assert_close(actual, expected)
+    for y in (expected, actual):
         (y**2).sum().backward()
     for mine, theirs in ((ours.w, fused.weight_ih_l0), (ours.u, fused.weight_hh_l0), (ours.b, fused.bias_ih_l0)):
         torch.testing.assert_close(mine.grad, theirs.grad)
 
 
 SHAPES = {
-    **{kind: Shape(kind, hidden=6) for kind in KINDS},
+    **{kind: Shape(kind, hidden=6) for kind in TRAINABLE_CELLS},
     "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
@@ -83,12 +83,12 @@ def test_every_network_exports_to_what_it_computes(name):
 
 
 def test_symbols_go_through_a_table():
-    network = Network(Shape(embedding=4, hidden=6), 1, 7, rows=7).eval()
+    network = Network(Shape(embedding=4, hidden=6), 1, 7, vocabulary_size=7).eval()
     x = torch.randint(0, 7, (1, 12))
     graph = from_torch(network, x)
     assert graph.vocabulary_size == 7
-    found = Stepper(graph).run(x[0, :, None].numpy().astype(np.int32))[0]
-    np.testing.assert_allclose(found, network(x)[0].detach().numpy(), atol=1e-5)
+    result = Stepper(graph).run(x[0, :, None].numpy().astype(np.int32))[0]
+    np.testing.assert_allclose(result, network(x)[0].detach().numpy(), atol=1e-5)
 
 
 def test_a_variational_mask_is_the_same_at_every_step():
@@ -108,28 +108,28 @@ def test_a_variational_mask_is_the_same_at_every_step():
     late=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
 )
 def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
-    """Whether its answer counts or not: no chunk is left out, and each goes on where the one before ended."""
+    """Chunks without a step that counts are included, and each chunk continues the one before."""
     numbered, total = [], 0
     for length in lengths:
         numbered.append(np.arange(total, total + length, dtype=np.float32)[:, None] + 1)
         total += length
     targets = [each.copy() for each in numbered]
     counting = [step for each in numbered for step in each[int(late * len(each)) :, 0].tolist()]
-    seen, asked, rows = [], [], None
-    for part in epoch(numbered, targets, Plan(batch, tbptt, late), np.random.default_rng(0)):
+    seen, requests, rows = [], [], None
+    for part in epoch(numbered, targets, Batching(batch, tbptt, late), np.random.default_rng(0)):
         assert tbptt == 0 or part.x.shape[1] <= tbptt
         if part.fresh:
             rows = part.x[:, -1]
-        else:  # a chunk goes on where the last one ended
+        else:  # a chunk continues the last one
             both = (part.x[:, 0] > 0) & (rows > 0)
             assert (part.x[:, 0] == rows + 1)[both].all()
             rows = part.x[:, -1]
-        np.testing.assert_array_equal(part.x[part.asked], part.target[part.asked])
-        assert part.counts == part.asked.any()
+        np.testing.assert_array_equal(part.x[part.mask], part.target[part.mask])
+        assert part.counts == part.mask.any()
         seen += part.x[part.x > 0].tolist()
-        asked += part.x[part.asked].reshape(-1).tolist()
+        requests += part.x[part.mask].reshape(-1).tolist()
     assert sorted(seen) == list(range(1, total + 1))
-    assert sorted(asked) == sorted(counting)
+    assert sorted(requests) == sorted(counting)
 
 
 @settings(max_examples=30, deadline=None)
@@ -141,23 +141,23 @@ def test_every_step_of_every_sequence_is_met_once(lengths, batch, tbptt, late):
     late=st.sampled_from([0.0, 0.5]),
 )
 def test_processes_share_every_batch_and_have_as_many(lengths, batch, tbptt, world, late):
-    """Or else they would wait for each other for ever."""
+    """Otherwise they would wait for each other forever."""
     frames = [np.full((n, 1), k + 1, np.float32) for k, n in enumerate(lengths)]
-    plan = Plan(batch, tbptt, late)
+    plan = Batching(batch, tbptt, late)
 
     def seen(*place):
         return list(epoch(frames, frames, plan, np.random.default_rng(0), *place))
 
     alone, shared = seen(), [seen(rank, world) for rank in range(world)]
     assert len({len(each) for each in shared}) == 1
-    kept = [each for each in alone if len(each.x) >= world]
-    assert len(shared[0]) == len(kept)
-    for whole, *parts in zip(kept, *shared, strict=True):
+    remaining = [each for each in alone if len(each.x) >= world]
+    assert len(shared[0]) == len(remaining)
+    for whole, *parts in zip(remaining, *shared, strict=True):
         assert sorted(map(float, whole.x.sum((1, 2)))) == sorted(float(x.sum()) for part in parts for x in part.x)
         for part in parts:
             assert part.x.shape[1:] == whole.x.shape[1:]
-            assert len(part.x) == len(part.target) == len(part.asked) == len(part.lengths)
-            assert part.counts == whole.counts == whole.asked.any()  # all of them update the weights, or none
+            assert len(part.x) == len(part.target) == len(part.mask) == len(part.lengths)
+            assert part.counts == whole.counts == whole.mask.any()  # all of them update the weights, or none
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -172,7 +172,7 @@ WRONG = {
     "kind": ("hidden = 16", "hidden = 16.5", 8, "'hidden' is 16.5; expected a whole number"),
     "batch": ("batch = 8", 'batch = "8"', 12, "'batch' is '8'; expected a whole number"),
     "training": ("epochs", "epoch", 11, "there is no 'epoch' in [training]; did you mean 'epochs'?"),
-    "reader": ('reader = "ts"', "", 4, "the section [data] names no reader"),
+    "reader": ('reader = "ts"', "", 4, "the section [data] has no reader"),
     "missing": ('title = "t"', "", 1, "'title' is missing"),
 }
 RECIPE = """title = "t"
@@ -196,10 +196,10 @@ def test_a_wrong_recipe_is_refused_with_its_line(name, tmp_path):
     assert RECIPE.count(old) == 1
     path = tmp_path / "r.toml"
     path.write_text(RECIPE.replace(old, new))
-    with pytest.raises(FileError) as found:
+    with pytest.raises(FileError) as error:
         recipes.load(path)
-    assert words in str(found.value)
-    assert f"line {line}:" in str(found.value)
+    assert words in str(error.value)
+    assert f"line {line}:" in str(error.value)
 
 
 def test_other_mistakes_in_a_recipe(tmp_path):
@@ -207,12 +207,12 @@ def test_other_mistakes_in_a_recipe(tmp_path):
     path.write_text(RECIPE)
     for setting, words in (
         ("model.cell=gruu", "there is no cell 'gruu' to train; did you mean 'gru'?"),
-        ("hidden=3", "'hidden=3' sets nothing; write section.key=value"),
+        ("hidden=3", "'hidden=3' is not a setting; write section.key=value"),
         ("training.optimizer=adan", "optimizer is 'adan'; did you mean 'adam'?"),
     ):
-        with pytest.raises(UsageError) as found:
+        with pytest.raises(UsageError) as error:
             recipes.load(path, [setting])
-        assert words in str(found.value)
+        assert words in str(error.value)
     for setting, words in (
         ("model.hiden=3", "'model.hiden' as it was set: there is no 'hiden' in [model]; did you mean 'hidden'?"),
         ("model.hidden=a", "'model.hidden' as it was set: 'hidden' is 'a'; expected a whole number"),
@@ -228,7 +228,7 @@ def test_other_mistakes_in_a_recipe(tmp_path):
 def test_a_shipped_recipe_is_sound_and_written_back_whole(name, tmp_path):
     loaded = recipes.load(name, ["model.hidden=12"])
     assert loaded.shape.hidden == 12
-    (tmp_path / f"{name}.toml").write_text(recipes.written(loaded))
+    (tmp_path / f"{name}.toml").write_text(recipes.to_toml(loaded))
     assert recipes.load(tmp_path / f"{name}.toml") == loaded
 
 
@@ -239,7 +239,7 @@ def vowels(*settings):
 
 
 def test_a_short_training_learns_and_streams(tmp_path):
-    result = run.train(vowels(), VOWELS, tmp_path / "run", place=CPU)
+    result = run.train(vowels(), VOWELS, tmp_path / "run", accelerator=CPU)
     assert result.metrics["accuracy"] > 0.5
     assert len(result.history) == 4
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -257,7 +257,7 @@ def test_a_short_training_learns_and_streams(tmp_path):
 
 
 RESUMED = {
-    "carried": ("training.carry=0.9", "training.batch=37"),  # the last batch that is judged is as wide as the first
+    "carried": ("training.carry=0.9", "training.batch=37"),  # the last evaluated batch is as wide as the first
     "plateau": ("training.schedule=plateau", "training.validation=0.2", "training.patience=2", "training.rate=0.02"),
     "variational": ("model.cell=mgu", "model.variational=0.3", "model.learned_state=true", "training.tbptt=7"),
     "both ways": ("model.bidirectional=mean", "training.optimizer=sgd", "training.schedule=cosine"),
@@ -267,11 +267,11 @@ RESUMED = {
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_training_that_is_killed_goes_on_as_if_it_was_not(name, tmp_path):
     carried, model = RESUMED[name], "model.onnx" if name == "both ways" else "model.rnn"
-    whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", place=CPU)
+    whole = run.train(vowels(*carried), VOWELS, tmp_path / "whole", accelerator=CPU)
     with killed(2, 1):
-        run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU)
+        run.train(vowels(*carried), VOWELS, tmp_path / "halves", accelerator=CPU)
     assert torch.load(tmp_path / "halves/last.ckpt", weights_only=False)["epoch"] == 1
-    resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", place=CPU, resume=True)
+    resumed = run.train(vowels(*carried), VOWELS, tmp_path / "halves", accelerator=CPU, resume=True)
     assert resumed.metrics == whole.metrics
     assert resumed.history == whole.history
     assert (tmp_path / "whole" / model).read_bytes() == (tmp_path / "halves" / model).read_bytes()
@@ -285,18 +285,18 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_checkpoint(tmp_pat
         return (value * float("nan") if task.training and task.current_epoch == 1 else value), right
 
     monkeypatch.setattr(Task, "loss", broken)
-    with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; the last checkpoint is as it was"):
-        run.train(vowels(), VOWELS, tmp_path, place=CPU)
+    with pytest.raises(TrainingError, match="the loss of batch 0 in epoch 1 is nan; lower the rate"):
+        run.train(vowels(), VOWELS, tmp_path, accelerator=CPU)
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["epoch"] == 0
 
 
 def test_training_options_are_checked():
-    with pytest.raises(UsageError, match="0 epochs at a rate of"):
+    with pytest.raises(UsageError, match="epochs is 0 and rate"):
         Training(epochs=0)
     with pytest.raises(UsageError, match="batch is 0 and tbptt 4; expected at least 1 sequence"):
-        Plan(batch=0, tbptt=4)
+        Batching(batch=0, tbptt=4)
     for late in (1.0, -0.1, float("nan")):
-        with pytest.raises(UsageError, match=r"late is .*; expected a part from 0 up to, but not, 1"):
-            Plan(late=late)
-    with pytest.raises(UsageError, match="embedding is 0 and the data has 7 symbols"):
-        Network(Shape(), 1, 7, rows=7)
+        with pytest.raises(UsageError, match=r"late is .*; expected a part of at least 0 and below 1"):
+            Batching(late=late)
+    with pytest.raises(UsageError, match="embedding is 0 and the vocabulary size is 7"):
+        Network(Shape(), 1, 7, vocabulary_size=7)

@@ -1,4 +1,4 @@
-"""Tuning: nothing that is beaten wins, everything is judged as it will run, and an interruption changes nothing."""
+"""Tuning: the winner is on the Pareto front, candidates are evaluated on their runtime, and tunings can be resumed."""
 
 import json
 from dataclasses import replace
@@ -25,14 +25,14 @@ from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare.race import raced
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.evaluate.metrics import answers as as_judged, evaluate as evaluated
 from edgernn.train.loop.task import Task
-from edgernn.train.loop.trainer import Place
+from edgernn.train.loop.trainer import Accelerator
 from edgernn.tune import cache as keeping, candidates as making, tuning
 from edgernn.tune.by_recipe import by_recipe
-from edgernn.tune.candidates import LeftOut, many
-from edgernn.tune.choice import PREFERENCES, TIE, Candidate, front, lost, winner
+from edgernn.tune.candidates import LeftOut, count_candidates
+from edgernn.tune.choice import PREFERENCES, TIE, Candidate, choose_winner, metric_drop, pareto_front
 from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import files, is_here, tune
 from edgernn_export.translate import export, render
@@ -68,7 +68,7 @@ def beaten(one: Candidate, by: Candidate) -> bool:
 
 @given(candidates)
 def test_nobody_beats_the_front_and_the_front_beats_all_others(those):
-    best = front(those)
+    best = pareto_front(those)
     assert best
     for each in those:
         assert (each in best) == (not any(beaten(each, by) for by in those))
@@ -77,8 +77,8 @@ def test_nobody_beats_the_front_and_the_front_beats_all_others(those):
 
 @given(candidates, st.sampled_from(PREFERENCES))
 def test_the_winner_is_on_the_front_and_has_what_is_preferred(those, prefer):
-    best = winner(those, prefer)
-    assert best in front(those)
+    best = choose_winner(those, prefer)
+    assert best in pareto_front(those)
     if prefer == "bytes":
         assert best.bytes == min(each.bytes for each in those)
     else:
@@ -91,10 +91,10 @@ def test_what_no_clock_can_tell_apart_is_told_apart_by_bytes():
     fast, small, slow = (
         Candidate("", "fp32", "compiled", 1.0, 0.0, size, us) for size, us in ((90, 1.0), (50, 1.019), (10, 1.03))
     )
-    assert winner([fast, small, slow]) == small
+    assert choose_winner([fast, small, slow]) == small
     better = replace(small, drop=-1.0, step_us=1.0195)
-    assert winner([fast, small, better]) == better
-    assert winner([fast, small, slow], "bytes") == slow
+    assert choose_winner([fast, small, better]) == better
+    assert choose_winner([fast, small, slow], "bytes") == slow
 
 
 LOST = {
@@ -110,54 +110,54 @@ LOST = {
 @pytest.mark.parametrize("case", LOST)
 def test_points_are_hundredths(case):
     better, before, after = case
-    assert lost(before, after, better) == pytest.approx(LOST[case])
+    assert metric_drop(before, after, better) == pytest.approx(LOST[case])
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """All of a small model in three precisions on every runtime: (what came of it, folder, judge)."""
+def tuned_once(tmp_path_factory):
+    """A tuning of a small model in three precisions on every runtime: (result, folder, evaluator)."""
     folder, evaluator = tmp_path_factory.mktemp("tune"), by_frames(KWS, FRAMES, "frames")
-    found = tune(KWS, evaluator, folder, bound=100, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=clock())
-    return found, folder, evaluator
+    result = tune(KWS, evaluator, folder, bound=100, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=clock())
+    return result, folder, evaluator
 
 
-def test_a_candidate_is_judged_as_it_will_run(told, tmp_path):
-    found, folder, _ = told
-    assert {(each.scheme, each.runtime) for each in found.candidates} == {
+def test_a_candidate_is_judged_as_it_will_run(tuned_once, tmp_path):
+    actual, folder, _ = tuned_once
+    assert {(each.scheme, each.runtime) for each in actual.candidates} == {
         (scheme, runtime) for scheme in ("fp32", DYNAMIC, FOUR_BITS) for runtime in raced()
     }
-    assert not found.left_out
-    wanted = edgernn.open(_exported(KWS, tmp_path / "whole.onnx")).stream().run(FRAMES[100:]).argmax(-1)
-    for each in found.candidates:
+    assert not actual.left_out
+    expected = edgernn.open(_exported(KWS, tmp_path / "whole.onnx")).stream().run(FRAMES[100:]).argmax(-1)
+    for each in actual.candidates:
         graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
         path = _exported(graph, tmp_path / f"m{raced()[each.runtime].suffix}")
-        same = edgernn.open(path).stream().run(FRAMES[100:]).argmax(-1) == wanted
+        same = edgernn.open(path).stream().run(FRAMES[100:]).argmax(-1) == expected
         assert each.metric == pytest.approx(same.mean())
         assert each.drop == pytest.approx(100 - 100 * same.mean())
         assert each.bytes == path.stat().st_size
         assert each.step_us == 1.0
-    assert any(each.drop > 0 for each in found.candidates)  # so that the above says something
+    assert any(each.drop > 0 for each in actual.candidates)  # otherwise the test above is vacuous
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_ranges_are_learnt_from_what_judges_whatever_the_model_brings(tmp_path):
-    given = calibrate(KWS, [10 * FRAMES])
-    evaluator, schemes = by_frames(given, FRAMES, "frames"), ("static_wi8_ai8",)
-    found = tune(given, evaluator, tmp_path, bound=100, board=HERE, schemes=schemes, clock=clock())
+    arguments = calibrate(KWS, [10 * FRAMES])
+    evaluator, schemes = by_frames(arguments, FRAMES, "frames"), ("static_wi8_ai8",)
+    result = tune(arguments, evaluator, tmp_path, bound=100, board=HERE, schemes=schemes, clock=clock())
     learnt = calibrate(KWS, [FRAMES[:100]])
-    assert given.ranges != learnt.ranges
-    assert found.model == quantize(learnt, *schemes)
+    assert arguments.ranges != learnt.ranges
+    assert result.model == quantize(learnt, *schemes)
 
 
-def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(told, tmp_path):
-    _, folder, evaluator = told
-    last = replace(evaluator, worth=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
-    found = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
-    said = {each.runtime: each.metric for each in found.candidates}
-    assert said["compiled"] != said["LiteRT"]  # which rounds in its own way
+def test_what_is_judged_is_the_answer_of_the_runtime_to_the_last_bit(tuned_once, tmp_path):
+    _, folder, evaluator = tuned_once
+    last = replace(evaluator, score=lambda answer: float(answer(FRAMES)[-1, 0]), key="the last answer")
+    result = tune(KWS, last, folder, bound=inf, board=HERE, schemes=(DYNAMIC,), clock=clock())
+    options = {each.runtime: each.metric for each in result.candidates}
+    assert options["compiled"] != options["LiteRT"]  # it rounds in its own way
     for title, runtime in raced().items():
         path = _exported(quantize(KWS), tmp_path / f"m{runtime.suffix}")
-        assert said[title] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
+        assert options[title] == edgernn.open(path).stream().run(FRAMES)[-1, 0]
 
 
 def _exported(graph, path):
@@ -165,44 +165,46 @@ def _exported(graph, path):
     return path
 
 
-def test_the_winner_is_what_is_written(told, tmp_path):
-    found, *_ = told
-    made = files(found, str(tmp_path / "best"))
-    suffix = raced()[found.best.runtime].suffix
+def test_the_winner_is_what_is_written(tuned_once, tmp_path):
+    result, *_ = tuned_once
+    built = files(result, str(tmp_path / "best"))
+    suffix = raced()[result.best.runtime].suffix
     assert (
-        found.best.bytes == min(each.bytes for each in found.candidates) == len(made[str(tmp_path / f"best{suffix}")])
+        result.best.bytes
+        == min(each.bytes for each in result.candidates)
+        == len(built[str(tmp_path / f"best{suffix}")])
     )
-    assert made[str(tmp_path / "best.rnn")] == dumps(found.model)
-    assert found.model == (KWS if found.best.scheme == "fp32" else quantize(KWS, found.best.scheme))
+    assert built[str(tmp_path / "best.rnn")] == dumps(result.model)
+    assert result.model == (KWS if result.best.scheme == "fp32" else quantize(KWS, result.best.scheme))
 
 
-def test_what_is_beyond_the_bound_is_left_out_and_never_timed(told):
-    whole, folder, evaluator = told
+def test_what_is_beyond_the_bound_is_left_out_and_never_timed(tuned_once):
+    whole, folder, evaluator = tuned_once
     bound = sorted(each.drop for each in whole.candidates)[4]
     ticks = count()
-    found = tune(
+    result = tune(
         KWS, evaluator, folder, bound=bound, board=HERE, schemes=("fp32", DYNAMIC, FOUR_BITS), clock=lambda: next(ticks)
     )
-    assert set(map(_what, found.candidates)) == {_what(each) for each in whole.candidates if each.drop <= bound}
-    assert set(map(_what, found.left_out)) == {_what(each) for each in whole.candidates if each.drop > bound}
-    assert {each.why for each in found.left_out} == {"beyond the bound"}
-    assert next(ticks) == 2 * ROUNDS * (BLOCK + STEPS_PER_ROUND) * len(found.candidates)
+    assert set(map(_what, result.candidates)) == {_what(each) for each in whole.candidates if each.drop <= bound}
+    assert set(map(_what, result.left_out)) == {_what(each) for each in whole.candidates if each.drop > bound}
+    assert {each.why for each in result.left_out} == {"beyond the bound"}
+    assert next(ticks) == 2 * ROUNDS * (BLOCK + STEPS_PER_ROUND) * len(result.candidates)
 
 
 def _what(each: Candidate | LeftOut) -> tuple[str, str, str]:
     return each.plan, each.scheme, each.runtime
 
 
-def test_nobody_within_the_bound_is_an_error_that_says_who_came_how_near(told):
-    _, folder, evaluator = told
+def test_nobody_within_the_bound_is_an_error_that_says_who_came_how_near(tuned_once):
+    _, folder, evaluator = tuned_once
     with pytest.raises(
         UsageError, match=rf"loses at most 0 points; allow more.*{FOUR_BITS} compiled: equal answers 0\."
     ):
         tune(KWS, evaluator, folder, bound=0, board=HERE, schemes=(FOUR_BITS,), clock=clock())
 
 
-def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
-    _, _, evaluator = told
+def test_what_cannot_be_is_told_with_its_reason(tuned_once, tmp_path, monkeypatch):
+    _, _, evaluator = tuned_once
     large = KWS.with_tensors(
         {"out.b": Tensor(KWS.tensors["out.b"].stored), "out.w": Tensor(np.full((4, 8), 1e5, "f4"))}
     )
@@ -217,7 +219,7 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
         making, "raced", lambda: {each.title: each for each in map(named, ("onnxruntime", "ai-edge-litert"))}
     )
     heard = []
-    found = tune(
+    result = tune(
         large,
         evaluator,
         tmp_path,
@@ -225,71 +227,71 @@ def test_what_cannot_be_is_told_with_its_reason(told, tmp_path, monkeypatch):
         board=HERE,
         schemes=("fp32", "fp16"),
         clock=clock(),
-        progress=heard.append,
+        on_progress=heard.append,
     )
-    assert [_what(each) for each in found.candidates] == [("", "fp32", "ONNX Runtime")]
-    reasons = {_what(each): (each.why, each.note) for each in found.left_out}
+    assert [_what(each) for each in result.candidates] == [("", "fp32", "ONNX Runtime")]
+    reasons = {_what(each): (each.why, each.note) for each in result.left_out}
     assert reasons["", "fp32", "LiteRT"][0] == "runtime missing"
     assert "pip install 'edgernn[litert]'" in reasons["", "fp32", "LiteRT"][1]
     assert reasons["", "fp16", ""][0] == "cannot be expressed"
     assert "layer 'out': a weight of 100000 arrived, and float16 ends at 65504" in reasons["", "fp16", ""][1]
-    assert sum(heard) == many([()], ("fp32", "fp16"))
+    assert sum(heard) == count_candidates([()], ("fp32", "fp16"))
 
 
 @pytest.mark.parametrize("after", [1, 3])
 def test_an_interrupted_tuning_goes_on_to_the_same_end(after, tmp_path, monkeypatch):
     monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
-    asked = []
+    collected = []
     plain = by_frames(KWS, FRAMES, "frames")
-    evaluator = replace(plain, worth=lambda answer: asked.append(0) or plain.worth(answer))
+    evaluator = replace(plain, score=lambda answer: collected.append(0) or plain.score(answer))
     options = {"bound": 100.0, "board": HERE, "schemes": ("fp32", "fp16", "weight_only_wi8_afp32", DYNAMIC)}
     whole = tune(KWS, evaluator, tmp_path / "whole", **options, clock=clock())
-    assert len(asked) == 4
-    asked.clear()
+    assert len(collected) == 4
+    collected.clear()
 
     def interrupted(_):
-        if len(asked) == after:
+        if len(collected) == after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock(), progress=interrupted)
+        tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock(), on_progress=interrupted)
     again = tune(KWS, evaluator, tmp_path / "broken", **options, clock=clock())
-    assert len(asked) == 4  # each was judged once
+    assert len(collected) == 4  # each was evaluated once
     assert (again.candidates, again.front, again.best) == (whole.candidates, whole.front, whole.best)
     names = [sorted(path.name for path in (tmp_path / each).iterdir()) for each in ("whole", "broken")]
     assert names[0] == names[1]
     other = KWS.with_tensors({"out.b": t(4)})
     tune(other, by_frames(other, FRAMES, "frames"), tmp_path / "broken", **options, clock=clock())
-    assert len(list((tmp_path / "broken").iterdir())) == 2 * len(names[0])  # nothing of another model is taken
+    assert len(list((tmp_path / "broken").iterdir())) == 2 * len(names[0])  # the cache of another model is not used
 
 
 def test_a_kept_file_that_was_altered_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     evaluator = by_frames(KWS, FRAMES, "frames")
     tune(KWS, evaluator, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
-    (said,) = tmp_path.glob("*.tflite.json")
-    said.write_text("{}")
-    with pytest.raises(FileError, match=r"tells of no candidate: KeyError\('backend'\); take it away"):
+    (result,) = tmp_path.glob("*.tflite.json")
+    result.write_text("{}")
+    with pytest.raises(FileError, match=r"is not a cached metric: KeyError\('backend'\); delete it"):
         tune(KWS, evaluator, tmp_path, bound=100, board=HERE, schemes=("fp32",), clock=clock())
 
 
-def test_another_board_is_estimated_and_never_measured(told):
-    _, folder, evaluator = told
-    found = tune(KWS, evaluator, folder, bound=100, board=BOARD, schemes=("fp32", DYNAMIC), clock=None)
-    assert not found.measured
-    for each in found.candidates:
+def test_another_board_is_estimated_and_never_measured(tuned_once):
+    _, folder, evaluator = tuned_once
+    result = tune(KWS, evaluator, folder, bound=100, board=BOARD, schemes=("fp32", DYNAMIC), clock=None)
+    assert not result.measured
+    for each in result.candidates:
         graph = KWS if each.scheme == "fp32" else quantize(KWS, each.scheme)
         assert each.runtime == "compiled"
         assert each.step_us == pytest.approx(estimate.estimate(graph, BOARD).step_us, abs=1e-3)
-    assert {each.runtime: each.why for each in found.left_out} == dict.fromkeys(
+    assert {each.runtime: each.why for each in result.left_out} == dict.fromkeys(
         ("ONNX Runtime", "LiteRT"), "no estimate"
     )
-    written = files(found, "best")
+    written = files(result, "best")
     assert list(written) == ["best.rnn"]
-    said = _text(found, written)
-    assert "us, estimate" in said.splitlines()[0]
-    assert "us are estimated for 'raspberrypi4', not measured" in said
-    assert "`edgernn export best.rnn NAME.so --board raspberrypi4` compiles it for the board" in said
+    built = _text(result, written)
+    assert "us, estimate" in built.splitlines()[0]
+    assert "us are estimated for 'raspberrypi4', not measured" in built
+    assert "`edgernn export best.rnn NAME.so --board raspberrypi4` compiles it for the board" in built
     with pytest.raises(UsageError, match="clock_mhz of board 'unknown' is unknown"):
         tune(KWS, evaluator, folder, bound=9, board=replace(BOARD, name="unknown", clock_mhz=None), schemes=("fp32",))
 
@@ -304,11 +306,11 @@ def test_a_board_of_this_kind_is_this_machine():
 
 JUDGE = by_frames(KWS, FRAMES, "frames")
 WRONG = {
-    "bound": ({"bound": -0.1}, "a drop of -0.1 points arrived; expected a number from 0 on"),
-    "nan": ({"bound": nan}, "a drop of nan points"),
-    "prefer": ({"prefer": "byte"}, "nothing is chosen by 'byte'; did you mean 'bytes'"),
+    "bound": ({"bound": -0.1}, "the allowed drop is -0.1 points; expected a number of at least 0"),
+    "nan": ({"bound": nan}, "the allowed drop is nan points"),
+    "prefer": ({"prefer": "byte"}, "there is no preference 'byte'; did you mean 'bytes'"),
     "scheme": ({"schemes": ("fp61",)}, "there is no scheme 'fp61'; did you mean 'fp16'"),
-    "plan": ({"plans": [("units=0.5",)]}, "units=0.5 needs training afterwards; give the recipe"),
+    "plan": ({"plans": [("units=0.5",)]}, "units=0.5 needs fine-tuning; give the recipe"),
     "no plan": ({"plans": [("unit=0.5",)]}, "did you mean 'units'"),
 }
 
@@ -327,7 +329,7 @@ def test_only_float_models_are_tuned(tmp_path):
 
 
 def test_frames_that_say_nothing_are_refused():
-    with pytest.raises(FrameError, match=r"frame 0 of 'f\.csv' has 5 values; the model reads 6"):
+    with pytest.raises(FrameError, match=r"frame 0 of 'f\.csv' has 5 values; the model has 6 inputs"):
         by_frames(KWS, np.zeros((99, 5), np.float32), "f.csv")
     with pytest.raises(FrameError, match=r"'f\.csv' has 63 frames; expected at least 64"):
         by_frames(KWS, FRAMES[:63], "f.csv")
@@ -335,7 +337,7 @@ def test_frames_that_say_nothing_are_refused():
     nowhere[70, 2] = nan
     with pytest.raises(FrameError, match="element 2 of frame 70 of sequence 0 is nan; expected a finite number"):
         by_frames(KWS, nowhere, "f.csv")
-    with pytest.raises(UsageError, match="the model has one output, so there is no choice"):
+    with pytest.raises(UsageError, match="the model has one output, so answers cannot be compared"):
         by_frames(one(Dense(t(1, 6))), FRAMES, "f.csv")
 
 
@@ -348,22 +350,22 @@ def motor(tmp_path_factory):
 def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
     monkeypatch.setattr(making, "raced", lambda: {"LiteRT": RUNTIMES["ai-edge-litert"]})
     recipe, graph = recipes.load(motor / "small.toml"), load(motor / "run/model.rnn")
-    evaluator = by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
-    data = read(recipe.reader, motor / "motor.npz", recipe.options)
-    assert evaluator.before == evaluated(as_judged(graph), data, data.test).metrics["accuracy"]
+    evaluator = by_recipe(graph, recipe, motor / "motor.npz", Accelerator("cpu"))
+    data = read_data(recipe.reader, motor / "motor.npz", recipe.options)
+    assert evaluator.baseline == evaluated(as_judged(graph), data, data.test).metrics["accuracy"]
     plans = [(), ("units=0.5",), ("blocks=0.96",)]
-    found = tune(graph, evaluator, tmp_path, bound=100, board=HERE, plans=plans, schemes=("fp32",), clock=clock())
-    whole, half = (next(each for each in found.candidates if each.plan == plan) for plan in ("", "units=0.5"))
+    result = tune(graph, evaluator, tmp_path, bound=100, board=HERE, plans=plans, schemes=("fp32",), clock=clock())
+    whole, half = (next(each for each in result.candidates if each.plan == plan) for plan in ("", "units=0.5"))
     assert whole.drop == 0
     assert half.bytes < whole.bytes
     (path,) = tmp_path.glob("*.rnn")
     small = load(path)
     assert small.states["layers_0.h"] == 4
     assert half.metric == pytest.approx(evaluated(as_judged(small), data, data.test).metrics["accuracy"])
-    (gone,) = found.left_out
+    (gone,) = result.left_out
     assert (gone.plan, gone.why) == ("blocks=0.96", "cannot be expressed")
-    again = replace(evaluator, teach=lambda *_: pytest.fail("trained twice"))
-    assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == found.model
+    again = replace(evaluator, finetune=lambda *_: pytest.fail("trained twice"))
+    assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == result.model
     with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data 3"):
         by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
 
@@ -373,12 +375,12 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
     graph, recipe = load(motor / "run/model.rnn"), recipes.load(motor / "small.toml", ["training.epochs=3"])
 
     def evaluator(graph=graph, recipe=recipe):
-        return by_recipe(graph, recipe, motor / "motor.npz", Place("cpu"))
+        return by_recipe(graph, recipe, motor / "motor.npz", Accelerator("cpu"))
 
     def tuned(evaluator, folder, plans=("units=0.5", "magnitude=0.5"), graph=graph):
         each, folder = [(plan,) for plan in plans], tmp_path / folder
-        found = tune(graph, evaluator, folder, bound=100, board=HERE, plans=each, schemes=("fp32",), clock=clock())
-        return found, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        result = tune(graph, evaluator, folder, bound=100, board=HERE, plans=each, schemes=("fp32",), clock=clock())
+        return result, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
     own = evaluator()
     whole, files = tuned(own, "whole")
@@ -393,23 +395,23 @@ def test_a_tuning_that_is_killed_within_a_training_goes_on_and_ends_the_same(mot
         patch.setattr(Task, "on_train_batch_start", killed)
         with pytest.raises(KeyboardInterrupt):
             tuned(own, "broken")
-    (kept,) = (tmp_path / "broken").glob("*.training")
-    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    (remaining,) = (tmp_path / "broken").glob("*.training")
+    before = {path.name: path.read_bytes() for path in remaining.iterdir()}
     assert "last.ckpt" in before
     epochs, seen = Task.on_train_epoch_end, []
     monkeypatch.setattr(Task, "on_train_epoch_end", lambda task: (epochs(task), seen.append(task.current_epoch)))
     bent = graph.with_tensors({"head.b": Tensor(graph.tensors["head.b"].stored + np.float32(0.5))})
-    for other in ({"recipe": recipes.changed(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
+    for other in ({"recipe": recipes.with_settings(recipe, {"training.rate": 1e-3})}, {"graph": bent}):
         seen.clear()
         tuned(evaluator(**other), "broken", ["magnitude=0.5"], other.get("graph", graph))
-        assert seen == [0, 1, 2]  # what is there is not taken, and stays
-        assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+        assert seen == [0, 1, 2]  # the existing cache is not used, and stays
+        assert {path.name: path.read_bytes() for path in remaining.iterdir()} == before
     seen.clear()
     again, remade = tuned(own, "broken")
     assert seen == [1, 2]
     assert (again.candidates, again.best) == (whole.candidates, whole.best)
     assert files.items() <= remade.items()
-    assert not kept.exists()
+    assert not remaining.exists()
 
 
 @pytest.fixture
@@ -422,16 +424,16 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_command_tells_and_writes_the_best(folder):
-    said = json.loads(edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", "--json"))
+    document = json.loads(edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", "--json"))
     assert (
-        set(said["files"])
+        set(document["files"])
         == {"best.rnn", "best.tflite"}
         == {path.name for path in folder.glob("best.*")} - {"best.tune"}
     )
-    assert said["winner"] in [{k: v for k, v in each.items() if k != "front"} for each in said["candidates"]]
-    assert {each["scheme"] for each in said["candidates"] + said["left_out"]} == {"fp32", *SCHEMES}
-    assert (folder / "best.tflite").stat().st_size == said["winner"]["bytes"]
-    assert said["steps"] == "measured"
+    assert document["winner"] in [{k: v for k, v in each.items() if k != "front"} for each in document["candidates"]]
+    assert {each["scheme"] for each in document["candidates"] + document["left_out"]} == {"fp32", *SCHEMES}
+    assert (folder / "best.tflite").stat().st_size == document["winner"]["bytes"]
+    assert document["steps"] == "measured"
     lines = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best.rnn", "--prefer", "bytes").splitlines()
     head, first = lines[0].split(), next(line for line in lines if line.startswith(">"))
     assert head[:3] == ["pruned", "precision", "runtime"]
@@ -441,7 +443,7 @@ def test_the_command_tells_and_writes_the_best(folder):
 
 REFUSED = {
     "device": (("--board", "raspberypi4"), "no board 'raspberypi4'; did you mean 'raspberrypi4'"),
-    "drop": (("--metric-drop", "-1"), "a drop of -1.0 points arrived"),
+    "drop": (("--metric-drop", "-1"), "the allowed drop is -1.0 points"),
     "suffix": (("-o", "best.onnx"), "'best.onnx' has a suffix, which the winner decides"),
     "recipe": (("--prune", "units=0.5"), "--prune needs a recipe for the fine-tuning"),
     "settings": (("--set", "training.epochs=1"), "--set needs a recipe; give --recipe RECIPE"),
@@ -467,7 +469,7 @@ def test_an_interruption_leaves_no_half_and_says_how_to_go_on(folder, monkeypatc
             yield each
 
     monkeypatch.setattr(tuning, "candidates", interrupted)
-    said = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)
-    assert "Finished candidates are saved in 'best.tune': the same command continues." in said
+    output = edge("tune", "kws.rnn", "--data", "frames.npy", "-o", "best", code=130)
+    assert "Finished candidates are saved in 'best.tune': the same command continues." in output
     assert [path.name for path in folder.glob("best*")] == ["best.tune"]
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]

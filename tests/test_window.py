@@ -1,4 +1,4 @@
-"""Whole windows: what is a Window, that ONNX Runtime computes what numpy computes, and what cannot stream says so."""
+"""Window models: their definition, equal results of ONNX Runtime and numpy, and errors of streaming calls."""
 
 import json
 from dataclasses import replace
@@ -72,8 +72,8 @@ def written(window: Window, path) -> edgernn.Program:
 
 
 def frames(window: Window, steps: int, seed: int = 3) -> np.ndarray:
-    found = random_frames(window.inputs, window.vocabulary_size, steps, seed)
-    return found if np.isfinite(WindowStepper(window).run(found)).all() else np.abs(found)
+    result = random_frames(window.inputs, window.vocabulary_size, steps, seed)
+    return result if np.isfinite(WindowStepper(window).run(result)).all() else np.abs(result)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -82,24 +82,24 @@ def test_the_runtime_computes_what_numpy_computes(name, tmp_path):
     program = written(window, tmp_path / "m.onnx")
     for steps in (1, 2, 33):
         xs = frames(window, steps)
-        found = program.run(xs)
-        assert found.shape == (1 if window.pooled else steps, window.outputs)
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, WindowStepper(window).run(xs), atol=AGREE, rtol=AGREE)
+        result = program.run(xs)
+        assert result.shape == (1 if window.pooled else steps, window.outputs)
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, WindowStepper(window).run(xs), atol=AGREE, rtol=AGREE)
 
 
 @settings(max_examples=60, deadline=None)
 @given(steps=st.integers(1, 40), seed=st.integers(0, 99), merge=st.sampled_from(["concat", "mean"]))
 def test_a_window_is_two_graphs_run_from_either_end(steps, seed, merge):
-    """The definition, said with streams: a forward one, and one that meets the frames from the last to the first."""
+    """The definition by streams: a forward stream, and one over the frames from the last to the first."""
     ahead, back = gru(6, 4), gru(6, 4)
     xs = random_frames(6, 0, steps, seed)
     forward, backward = Stepper(ahead).run(xs)[0], Stepper(back).run(xs[::-1])[0][::-1]
-    wanted = np.concatenate([forward, backward], -1) if merge == "concat" else (forward + backward) / 2
+    expected = np.concatenate([forward, backward], -1) if merge == "concat" else (forward + backward) / 2
     window = Window((Stage(ahead, back, merge),))
-    np.testing.assert_allclose(WindowStepper(window).run(xs), wanted, atol=1e-12)
+    np.testing.assert_allclose(WindowStepper(window).run(xs), expected, atol=1e-12)
     pooled = WindowStepper(replace(window, pooled=True)).run(xs)
-    np.testing.assert_allclose(pooled, wanted.mean(0, keepdims=True), atol=1e-12)
+    np.testing.assert_allclose(pooled, expected.mean(0, keepdims=True), atol=1e-12)
 
 
 PROGRAM = edgernn.runtime.program.load(
@@ -150,9 +150,9 @@ def test_a_window_is_the_runtimes_own_bidirectional_operator(steps, tmp_path):
     xs = random_frames(6, 0, steps)
     own = runtimes_own(ahead.layers[0].cell, back.layers[0].cell, steps)
     session = onnxruntime.InferenceSession(own, providers=["CPUExecutionProvider"])
-    wanted = session.run(None, {"x": xs[:, None]})[0].reshape(steps, 14)
+    expected = session.run(None, {"x": xs[:, None]})[0].reshape(steps, 14)
     program = written(Window((Stage(ahead, back),)), tmp_path / "m.onnx")
-    np.testing.assert_allclose(program.run(xs), wanted, atol=2e-6)
+    np.testing.assert_allclose(program.run(xs), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("scheme", WEIGHTS)
@@ -175,9 +175,9 @@ def test_a_body_is_the_step_and_the_file_passes_the_full_check(tmp_path):
     onnx.checker.check_model(model, full_check=True)
     scans = [node for node in model.graph.node if node.op_type == "Scan"]
     directions = ("scan_input_directions", "scan_output_directions")
-    said = [{each.name: helper.get_attribute_value(each) for each in scan.attribute} for scan in scans]
-    assert [[list(each[name]) for name in directions] for each in said] == [[[0], [0]], [[1], [1]]]
-    for each, graph in zip(said, (ahead, back), strict=True):
+    result = [{each.name: helper.get_attribute_value(each) for each in scan.attribute} for scan in scans]
+    assert [[list(each[name]) for name in directions] for each in result] == [[[0], [0]], [[1], [1]]]
+    for each, graph in zip(result, (ahead, back), strict=True):
         export(graph, tmp_path / "step.onnx")
         step = onnx.load(tmp_path / "step.onnx").graph
         assert [node.op_type for node in each["body"].node] == [node.op_type for node in step.node]
@@ -191,9 +191,14 @@ def test_the_same_window_gives_the_same_bytes():
 
 def test_a_file_says_what_it_was_made_from(tmp_path):
     window = WINDOWS["pooled"]
-    said = written(window, tmp_path / "m.onnx").manifest
-    assert said == manifest.window_manifest(window)
-    assert (said.window, said.states, said.labels, said.period_ms) == ("pooled", {}, window.labels, 10.0)
+    manifest_read = written(window, tmp_path / "m.onnx").manifest
+    assert manifest_read == manifest.window_manifest(window)
+    assert (manifest_read.window, manifest_read.states, manifest_read.labels, manifest_read.period_ms) == (
+        "pooled",
+        {},
+        window.labels,
+        10.0,
+    )
     others = (
         replace(window, pooled=False),
         replace(window, labels=()),
@@ -204,11 +209,11 @@ def test_a_file_says_what_it_was_made_from(tmp_path):
 
 
 def saying(data: bytes, old: str, new: str) -> bytes:
-    """The same file with other words in its contract, and a checksum made anew."""
+    """The same file with a changed manifest and a new checksum."""
     model = onnx.load_from_string(data.replace(checksum.verify(data, "").encode(), checksum.BLANK.encode()))
-    (said,) = model.metadata_props
-    assert said.value.count(old) == 1
-    said.value = said.value.replace(old, new)
+    (result,) = model.metadata_props
+    assert result.value.count(old) == 1
+    result.value = result.value.replace(old, new)
     return checksum.fill(model.SerializeToString(deterministic=True))
 
 
@@ -376,7 +381,7 @@ def test_what_does_not_fit_is_refused_with_its_stage(case):
 
 
 class Harmed:
-    """An engine that runs windows, with something done to its answers."""
+    """A backend that runs windows and changes the outputs."""
 
     backend = "onnxruntime 0"
 
@@ -423,8 +428,8 @@ def test_a_window_whose_answers_are_no_numbers_is_proved_all_the_same(tmp_path):
     program = written(Window((Stage(infinite, no_number),)), tmp_path / "m.onnx")
     xs = np.array([[-1, 0, 1, 2, 3, 4]], np.float32)
     with np.errstate(all="ignore"):
-        wanted = np.log(np.concatenate([np.maximum(xs, 0), xs], -1))
-    np.testing.assert_allclose(program.run(xs), wanted, atol=1e-6)
+        expected = np.log(np.concatenate([np.maximum(xs, 0), xs], -1))
+    np.testing.assert_allclose(program.run(xs), expected, atol=1e-6)
 
 
 @pytest.fixture
@@ -447,14 +452,14 @@ def test_info_says_that_it_takes_whole_windows(folder):
 
 @pytest.mark.parametrize(("file", "source"), [("pooled", "x"), ("steps", "x"), ("symbols", "s")])
 def test_run_answers_a_whole_window(file, source, folder):
-    wanted = edgernn.open(f"{file}.onnx").run(np.load(f"{source}.npy"))
+    expected = edgernn.open(f"{file}.onnx").run(np.load(f"{source}.npy"))
     edge("run", f"{file}.onnx", "--frames", f"{source}.npy", "--out", "y.npy")
-    np.testing.assert_array_equal(np.load("y.npy"), wanted)
-    said = edge("run", f"{file}.onnx", "--frames", f"{source}.npy")
-    assert len(said.splitlines()) == len(wanted)
+    np.testing.assert_array_equal(np.load("y.npy"), expected)
+    output = edge("run", f"{file}.onnx", "--frames", f"{source}.npy")
+    assert len(output.splitlines()) == len(expected)
     (folder / "x.csv").write_text("\n".join(",".join(map(str, row)) for row in np.load(f"{source}.npy")))
     rows = json.loads(edge("run", f"{file}.onnx", "--frames", "x.csv", "--json"))["outputs"]
-    np.testing.assert_allclose(rows, wanted, atol=1e-6)
+    np.testing.assert_allclose(rows, expected, atol=1e-6)
 
 
 def test_run_refuses_what_is_no_window(folder):
@@ -464,11 +469,11 @@ def test_run_refuses_what_is_no_window(folder):
     assert "'empty.csv' holds no frames" in edge("run", "pooled.onnx", "--frames", "empty.csv", code=2)
     (folder / "nan.csv").write_text("1,2,3,4,5,nan\n")
     assert "element 5 of frame 0 is nan" in edge("run", "pooled.onnx", "--frames", "nan.csv", code=2)
-    said = edge("run", "pooled.onnx", "--frames", "x.npy", "--on-bad-input", "hold", code=2)
-    assert "--on-bad-input hold mends a stream, and 'pooled.onnx' takes whole windows" in said
+    output = edge("run", "pooled.onnx", "--frames", "x.npy", "--on-bad-input", "hold", code=2)
+    assert "--on-bad-input hold mends a stream, and 'pooled.onnx' takes whole windows" in output
 
 
 def test_bench_has_no_step_to_time(folder):
-    assert "'pooled.onnx' reads whole windows in both directions, and so has no step" in edge(
+    assert "'pooled.onnx' is bidirectional: it takes whole windows and has no step to time" in edge(
         "bench", "pooled.onnx", "--steps", "100", code=2
     )

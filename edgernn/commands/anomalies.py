@@ -46,17 +46,19 @@ def anomalies(
     timestamps. After a gap the model begins anew.
     """
     from edgernn.runtime.program import open as open_program
-    from edgernn.train.evaluate.anomalies import Rule, watch
+    from edgernn.train.evaluate.anomalies import Rule, detect_anomalies
     from edgernn.train.evaluate.known import known_windows
 
     program = open_program(model)
     known = known_windows(windows, data) if windows else []
-    rule = Rule(a_week=alarms_per_week, rest_hours=quiet_hours)
+    rule = Rule(false_alarms_per_week=alarms_per_week, rest_hours=quiet_hours)
     columns = {"value": value, "time": time}
     with status("scoring"):
-        alarms = watch(program, data, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns)
+        alarms = detect_anomalies(
+            program, data, known, rule=rule, test_share=test_share, zone=zone, resample=resample, **columns
+        )
     if as_json:
-        click.echo(json.dumps(alarms.said(), indent=1))
+        click.echo(json.dumps(alarms.to_dict(), indent=1))
         return
     for alarm in alarms.alarms:
         inside = "  in a known window" if alarm.known else ""
@@ -67,6 +69,7 @@ def anomalies(
     for name, part in alarms.parts.items():
         leads = ", ".join(f"{hours:+.1f}" for hours in part.lead_hours)
         click.echo(
-            f"{name}: {part.weeks:.1f} weeks, {part.found} of {part.windows} windows found, {part.false_alarms} false "
-            f"alarms, {part.a_week:.2f} a week" + (f", hours before the middle of a window: {leads}" if leads else "")
+            f"{name}: {part.weeks:.1f} weeks, {part.detected} of {part.windows} windows detected, "
+            f"{part.false_alarms} false alarms, {part.false_alarms_per_week:.2f} per week"
+            + (f", hours before the middle of a window: {leads}" if leads else "")
         )

@@ -54,9 +54,9 @@ def compare(
 
     with needed("a comparison"):
         from edgernn.train.compare import cells as comparing
-        from edgernn.train.loop.trainer import Place
+        from edgernn.train.loop.trainer import Accelerator
         from edgernn.train.recipe import load
-    trainings = comparing.recipes(recipe, comparing.named(cells), seeds, settings)
+    trainings = comparing.recipes(recipe, comparing.parse_cells(cells), seeds, settings)
     folder = Path(out) if out is not None else Path("runs") / f"compare-{load(recipe).name}"
     with bar("trainings", len(trainings), lines=True) as step:
         comparison = comparing.compare(
@@ -64,8 +64,8 @@ def compare(
             data,
             folder,
             board=board,
-            place=Place(accelerator),
-            progress=lambda note: step(1, note),
+            accelerator=Accelerator(accelerator),
+            on_progress=lambda note: step(1, note),
         )
     if as_json:
         click.echo(json.dumps(asdict(comparison), indent=2))

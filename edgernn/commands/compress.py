@@ -72,7 +72,7 @@ def compress(
     from edgernn.passes.agreement import agreement
     from edgernn.passes.prepare import calibrate_and_quantize
     from edgernn.passes.pruning import apply_pruning, parse_pruning
-    from edgernn.train.compare.race import advice, size, versus
+    from edgernn.train.compare.race import advice, race, size
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
@@ -91,11 +91,11 @@ def compress(
         with status("compressing"):
             small = apply_pruning(start, pruning, keep=keep)
             after = calibrate_and_quantize(small, precision, calibration, keep=keep, warns=True)
-    alike = metrics.pop("alike", None)
+    alike = metrics.pop("agreement", None)
     if alike is None and calibration.sequences:
         alike = agreement(graph, after, calibration.sequences)
     with status("timing steps before and after"):
-        sizes, races = (size(graph), size(after)), versus(graph, after)
+        sizes, races = (size(graph), size(after)), race(graph, after)
     summary = _advice(advice(races), metrics)
     atomic.write(out, rnn.dumps(after))
     if as_json:
@@ -145,12 +145,12 @@ def _finetune(
 
     with needed("fine-tuning"):
         from edgernn.train.compress.finetune import compressed
-        from edgernn.train.loop.distillation import Lesson
-        from edgernn.train.loop.trainer import Place, watched_by_a_person
+        from edgernn.train.loop.distillation import Distillation
+        from edgernn.train.loop.trainer import Accelerator, is_interactive
         from edgernn.train.recipe import load
     shares = {name: options[f"distill_{name}"] for name in ("weight", "temperature")}
     shares = {name: value for name, value in shares.items() if value is not None}
-    lesson = None if options["teacher"] is None else Lesson(rnn.load(options["teacher"]), **shares)
+    distillation = None if options["teacher"] is None else Distillation(rnn.load(options["teacher"]), **shares)
     recipe = load(options["recipe"], options["settings"])
     folder = options["checkpoint"]
     try:
@@ -164,10 +164,10 @@ def _finetune(
             by_gradient=options["importance"] == "taylor",
             gradual=not options["one_shot"],
             aware=options["qat"],
-            lesson=lesson,
+            distillation=distillation,
             calibration=calibration,
             out=None if folder is None else Path(folder),
-            place=Place(progress=watched_by_a_person()),
+            accelerator=Accelerator(progress_bar=is_interactive()),
         )
     except KeyboardInterrupt:
         saved = f"Finished epochs are saved in '{folder}': the same command continues."

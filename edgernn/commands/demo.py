@@ -31,7 +31,7 @@ def demo(out: str, as_json: bool) -> None:
     from edgernn.errors import MissingExtraError
     from edgernn.files import atomic
     from edgernn.runtime.program import open as open_program
-    from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record, saved
+    from edgernn.train.motor import CONDITIONS, FRAME, PERIOD_MS, RATE_HZ, record, to_npz
     from edgernn_export.translate import export
 
     if find_spec("torch") is None:
@@ -45,7 +45,7 @@ def demo(out: str, as_json: bool) -> None:
     held_out = record(HELD_OUT, SECONDS, seed=1)
     paths = [str(Path(out) / f"motor{suffix}") for suffix in (".rnn", ".onnx", ".tflite")]
     data = str(Path(out) / "motor.npz")
-    atomic.write(data, saved(record(TRAIN, SECONDS, seed=0), held_out))
+    atomic.write(data, to_npz(record(TRAIN, SECONDS, seed=0), held_out))
     graph = _train(data, Path(out) / "run", echo)
     rnn.save(graph, paths[0])
     for path in paths[1:]:
@@ -72,11 +72,11 @@ def _train(data: str, out: Path, echo: Callable[[str], None]) -> "Graph":
     """Train the recipe `motor`, as `edgernn train motor --data` does."""
     from edgernn.artifact.rnn import load
     from edgernn.train import recipe, run
-    from edgernn.train.loop.trainer import Place, watched_by_a_person
+    from edgernn.train.loop.trainer import Accelerator, is_interactive
 
     motor = recipe.load("motor")
     echo(f"Training a {motor.shape.cell.upper()} of {motor.shape.hidden} units for {motor.training.epochs} epochs.")
-    run.train(motor, data, out, place=Place(progress=watched_by_a_person()))
+    run.train(motor, data, out, accelerator=Accelerator(progress_bar=is_interactive()))
     return load(out / "model.rnn")
 
 

@@ -14,7 +14,7 @@ from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
     from edgernn.train.recipe import Recipe
-    from edgernn.train.search.study import Outcome, Summary
+    from edgernn.train.search.study import Summary, TrialResult
 
 FIGURES = {"latency": "latency_us", "flash": "flash_kib", "ram": "ram_kib"}
 """Objectives that every trial has, trained or not -> their column in the table."""
@@ -65,7 +65,7 @@ def search(recipe: str, data: str, out: str | None, as_json: bool, **options: An
     from edgernn.extras import needed
 
     with needed("searching"):
-        from edgernn.train.loop.trainer import Place
+        from edgernn.train.loop.trainer import Accelerator
         from edgernn.train.recipe import load
         from edgernn.train.search import trials as worker
         from edgernn.train.search.objectives import Limits
@@ -81,8 +81,8 @@ def search(recipe: str, data: str, out: str | None, as_json: bool, **options: An
             limits=limits,
             device=options["board"],
             name=options["study"],
-            place=Place(options["accelerator"]),
-            progress=lambda trial: step(1, _line(trial)),
+            accelerator=Accelerator(options["accelerator"]),
+            on_trial=lambda trial: step(1, _line(trial)),
             **{key: options[key] for key in ("trials", "method", "storage", "seed")},
         )
     commands = [_command(recipe, data, options["settings"], summary.trials, number) for number in summary.best]
@@ -112,15 +112,15 @@ def _count(recipe: "Recipe", method: str, trials: int | None) -> int:
     return min(trials or points, points)
 
 
-def _line(trial: "Outcome") -> str:
+def _line(trial: "TrialResult") -> str:
     return f"trial {trial.number}: {_settings(trial)}: {_result(trial)}"
 
 
-def _settings(trial: "Outcome") -> str:
+def _settings(trial: "TrialResult") -> str:
     return " ".join(f"{key}={_short(value)}" for key, value in trial.settings.items())
 
 
-def _result(trial: "Outcome") -> str:
+def _result(trial: "TrialResult") -> str:
     if trial.state != "done":
         return f"{trial.state}{f': {trial.reason}' if trial.reason else ''}"
     return ", ".join(f"{name} {value:.4g}" for name, value in trial.values.items())
@@ -133,7 +133,7 @@ def _short(value: Any) -> str:
 def _table(summary: "Summary") -> str:
     """Return a row for each trial, the best ones marked."""
     keys = list(dict.fromkeys(key for trial in summary.trials for key in trial.settings))
-    columns: list[tuple[str, Callable[[Outcome], Any]]] = [
+    columns: list[tuple[str, Callable[[TrialResult], Any]]] = [
         ("trial", lambda trial: f"{trial.number}{'*' if trial.number in summary.best else ''}"),
         *((key, lambda trial, key=key: trial.settings.get(key)) for key in keys),
         *(
@@ -153,7 +153,7 @@ def _table(summary: "Summary") -> str:
     return "\n".join("  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def _command(recipe: str, data: str, settings: Sequence[str], trials: Sequence["Outcome"], number: int) -> str:
+def _command(recipe: str, data: str, settings: Sequence[str], trials: Sequence["TrialResult"], number: int) -> str:
     """Return the command that trains the network of a trial again."""
     trial = next(trial for trial in trials if trial.number == number)
     fixed = [*settings, *(f"{key}={_toml(value)}" for key, value in trial.settings.items())]

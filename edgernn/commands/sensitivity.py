@@ -43,7 +43,7 @@ def sensitivity(model: str, precision: str, metric_drop: float | None, as_json: 
     prepared = _prepare(graph, precision, options)
     evaluator = find_evaluator(graph, options["data"], options["recipe"], options["settings"])
     with status("evaluating", lines=True) as note:
-        result = mixed(prepared, precision, evaluator, metric_drop, progress=note)
+        result = mixed(prepared, precision, evaluator, metric_drop, on_progress=note)
     command = _command(model, precision, result, options) if result.smaller else None
     show = _json if as_json else _text
     click.echo(show(result, evaluator, metric_drop, command))
@@ -73,9 +73,9 @@ def _prepare(graph: "Graph", precision: str, options: dict[str, Any]) -> "Graph"
 
 def _command(model: str, precision: str, mixed: "Mixed", options: dict[str, Any]) -> list[str]:
     """Return the command that makes the chosen model."""
-    assert mixed.kept is not None
+    assert mixed.selection is not None
     out = Path(model).with_name(f"{Path(model).stem}-{precision}.rnn")
-    keep = [part for layer in mixed.kept.keep for part in ("--keep", layer)]
+    keep = [part for layer in mixed.selection.keep for part in ("--keep", layer)]
     frames = [] if options["calibrate"] is None else ["--calibrate", options["calibrate"]]
     method = options["calibration_method"]
     methods = [] if method == "min-max" else ["--calibration-method", method]
@@ -92,15 +92,15 @@ def _text(mixed: "Mixed", evaluator: "Evaluator", bound: float | None, command: 
     lines = ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, "<>>>", widths, strict=True)) for row in rows]
     lines += [
         "",
-        f"{evaluator.metric} of {evaluator.data}; the model itself has {evaluator.before:.4g}",
+        f"{evaluator.metric} of {evaluator.data}; the model itself has {evaluator.baseline:.4g}",
         f"bytes of weights; the model itself has {mixed.weight_bytes:,}",
     ]
-    if mixed.kept is None:
+    if mixed.selection is None:
         return "\n".join(lines)
     if command is None:
         lines.append(f"every quantized layer loses more than {bound:g} points; allow more, or train the model for it:")
         return "\n".join([*lines, "`edgernn compress --qat`"])
-    chosen = mixed.kept
+    chosen = mixed.selection
     lines.append(
         f"the smallest that loses at most {bound:g} points keeps {', '.join(chosen.keep) or 'no layer'}: "
         f"{evaluator.metric} {chosen.metric:.4g}, {chosen.drop:.2f} points lost, {chosen.weight_bytes:,} bytes"
@@ -115,7 +115,7 @@ def _json(mixed: "Mixed", evaluator: "Evaluator", bound: float | None, command: 
             "name": evaluator.metric,
             "better": evaluator.better,
             "of": evaluator.data,
-            "before": evaluator.before,
+            "before": evaluator.baseline,
         },
         **asdict(mixed),
         "bound": bound,

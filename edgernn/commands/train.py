@@ -45,14 +45,14 @@ def train(
 
     with needed("training"):
         from edgernn.train import run
-        from edgernn.train.loop.trainer import Place, watched_by_a_person
+        from edgernn.train.loop.trainer import Accelerator, is_interactive
         from edgernn.train.recipe import load
-        from edgernn.train.window import FILE
+        from edgernn.train.window_model import FILE
     loaded = load(recipe, settings)
     folder = Path(out) if out is not None else Path("runs") / loaded.name
-    place = Place(accelerator, devices, nodes, logger or "", watched_by_a_person())
+    place = Accelerator(accelerator, devices, nodes, logger or "", is_interactive())
     try:
-        result = run.train(loaded, data, folder, place=place, resume=resume)
+        result = run.train(loaded, data, folder, accelerator=place, resume=resume)
     except KeyboardInterrupt:
         click.echo("Finished epochs are saved: the same command with --resume continues.", err=True)
         raise

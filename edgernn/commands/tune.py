@@ -46,7 +46,7 @@ def tune(model: str, data: str, out: str, as_json: bool, **options: Any) -> None
     from edgernn.errors import UsageError
     from edgernn.files import atomic
     from edgernn.tune import tuning
-    from edgernn.tune.candidates import many
+    from edgernn.tune.candidates import count_candidates
 
     if Path(out).suffix not in {"", rnn.SUFFIX}:
         raise UsageError(f"'{out}' has a suffix, which the winner decides; give a name without one")
@@ -58,7 +58,7 @@ def tune(model: str, data: str, out: str, as_json: bool, **options: Any) -> None
     folder = Path(f"{out}.tune")
     evaluator = find_evaluator(graph, data, options["recipe"], options["settings"], folder)
     try:
-        with bar("candidates", many([(), *prunings])) as step:
+        with bar("candidates", count_candidates([(), *prunings])) as step:
             tuned = tuning.tune(
                 graph,
                 evaluator,
@@ -67,7 +67,7 @@ def tune(model: str, data: str, out: str, as_json: bool, **options: Any) -> None
                 board=board,
                 prefer=options["prefer"],
                 plans=[(), *prunings],
-                progress=lambda count: step(count, ""),
+                on_progress=lambda count: step(count, ""),
             )
     except KeyboardInterrupt:
         click.echo(f"Finished candidates are saved in '{folder}': the same command continues.", err=True)
@@ -84,7 +84,7 @@ def _text(tuned: "Tuned", files: dict[str, bytes]) -> str:
         *_table(tuned),
         "",
         f"* on the Pareto front of bytes, us and {evaluator.metric}; > the winner",
-        f"{evaluator.metric} of {evaluator.data}; the model itself has {evaluator.before:.4g}",
+        f"{evaluator.metric} of {evaluator.data}; the model itself has {evaluator.baseline:.4g}",
         f"the winner was chosen by this {evaluator.metric}, which flatters it",
         f"us are {how}; bytes are those of the artifact",
         *([TRAINED] if any(candidate.plan for candidate in tuned.candidates) else []),
@@ -129,7 +129,7 @@ def _json(tuned: "Tuned", files: dict[str, bytes]) -> dict[str, Any]:
             "name": evaluator.metric,
             "better": evaluator.better,
             "of": evaluator.data,
-            "before": evaluator.before,
+            "before": evaluator.baseline,
         },
         "bound": tuned.bound,
         "winner": asdict(tuned.best),

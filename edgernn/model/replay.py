@@ -1,4 +1,4 @@
-"""Replay: an interpreter applies the operations of a trace, one after another."""
+"""GraphNetwork: an interpreter applies the operations of a trace, one after another."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar

@@ -1,4 +1,4 @@
-"""A trained network as a model that takes the data as it is: one that streams, or one that reads whole windows."""
+"""Convert a trained network to a model that takes raw data: a streaming graph, or a bidirectional window model."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ import torch
 from edgernn.artifact import rnn
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.window import Window
-from edgernn.train import window
+from edgernn.train import window_model
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data
 from edgernn.train.network.models import Network
@@ -15,48 +15,48 @@ from edgernn_export.translate import from_torch, render
 
 Model = Graph | Window
 
-FILES = ("model.rnn", window.FILE)
-"""The file of a model: that of a graph, and that of a window."""
+FILES = ("model.rnn", window_model.FILE)
+"""The file name of a streaming model, and that of a window model."""
 
 
-def ready(recipe: Recipe, data: Data) -> None:
-    """Know before a long training that its model can be written.
+def check(recipe: Recipe, data: Data) -> None:
+    """Check before a long training that its model can be written.
 
     Raises:
-        UsageError: a network that has read already what it is asked for.
-        MissingExtraError: a package that writes the model is not installed.
+        UsageError: A bidirectional network would have its targets among its inputs.
+        MissingExtraError: A package that writes the model is not installed.
     """
     if recipe.shape.bidirectional:
-        window.ready()
-        window.check(recipe, data)
+        window_model.check_packages()
+        window_model.check_targets(recipe, data)
 
 
 def convert(network: Network, data: Data) -> Model:
-    """The network, in eval mode on the CPU, as a model that takes the data as it is and answers in its units."""
-    return window.to_window(network, data) if network.shape.bidirectional else to_graph(network, data)
+    """Convert a network, in eval mode on the CPU, to a model with inputs and outputs in the units of the data."""
+    return window_model.to_window(network, data) if network.shape.bidirectional else to_graph(network, data)
 
 
 def untrained(recipe: Recipe, data: Data) -> Model:
-    """The model of a recipe before it has learnt anything: a step of it costs what a step of the trained one does."""
+    """The model of a recipe with its initial weights. A step costs the same as a step of the trained model."""
     return convert(Network(recipe.shape, data.width, data.outputs, data.vocabulary_size).eval(), data)
 
 
 def graphs(model: Model) -> tuple[Graph, ...]:
-    """The graphs of which a frame passes every one."""
+    """The graphs that every frame passes through."""
     return model.graphs if isinstance(model, Window) else (model,)
 
 
-def rendered(model: Model) -> dict[str, bytes]:
-    """The file that keeps a model, one of FILES: name -> bytes."""
+def to_files(model: Model) -> dict[str, bytes]:
+    """The file of a model, one of FILES: name -> bytes."""
     return render(model, FILES[1]) if isinstance(model, Window) else {FILES[0]: rnn.dumps(model)}
 
 
 def to_graph(network: Network, data: Data) -> Graph:
-    """A network that streams, between the cells that make its features and those that undo its scaling."""
+    """Convert a streaming network; add the feature cells before it and the cells that undo target scaling after it."""
     frames = features(data.features, data.train.frames[:1])[0]
     steps = max(2, min(len(frames), 8))
-    shown = np.resize(frames, (steps, frames.shape[1]))
-    example = torch.from_numpy(shown[None, :, 0].astype(np.int64) if data.vocabulary_size else shown[None])
+    examples = np.resize(frames, (steps, frames.shape[1]))
+    example = torch.from_numpy(examples[None, :, 0].astype(np.int64) if data.vocabulary_size else examples[None])
     graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
     before = tuple(Layer(name, cell) for name, cell in data.exact)
     end = before[-1].name if before else INPUT
@@ -64,4 +64,5 @@ def to_graph(network: Network, data: Data) -> Graph:
         Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.inputs))
         for each in graph.layers
     )
-    return Graph((*before, *layers, *data.behind), data.inputs, graph.initial_state, data.period_ms, data.labels)
+    layers = (*before, *layers, *data.output_layers)
+    return Graph(layers, data.inputs, graph.initial_state, data.period_ms, data.labels)

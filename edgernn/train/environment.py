@@ -1,4 +1,4 @@
-"""Where figures were made: the machine, and the versions of what ran on it."""
+"""The environment of a measurement: the machine and the versions of the packages."""
 
 import platform
 from importlib import metadata
@@ -12,7 +12,7 @@ PACKAGES = ("edgernn", "numpy", "torch", "lightning", "torchmetrics")
 
 
 def environment() -> dict[str, Any]:
-    """What the figures of a training belong to."""
+    """The machine, the versions and the number of threads, for the results of a training."""
     core = probe().figures.get("core")
     return {
         "python": platform.python_version(),

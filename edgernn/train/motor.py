@@ -1,17 +1,17 @@
-"""A synthetic motor: the vibration of a bearing housing in five conditions, by textbook formulas.
+"""A synthetic motor: the vibration of a bearing housing in five conditions, from textbook formulas.
 
-The signal is that of an accelerometer at 2 kHz, in g, of a motor that turns at f = 24 to 30 Hz (1440 to 1800 rpm):
+The signal is that of an accelerometer at 2 kHz, in g. The motor turns at f = 24 to 30 Hz (1440 to 1800 rpm):
 
-- healthy: small lines at f and 2 f, the residual imbalance and alignment of any motor;
-- imbalance: a line at f whose amplitude is several times that, since the centrifugal force m r (2 pi f)^2 turns once;
-- misalignment: a line at 2 f above that at f, and one at 3 f, since the coupling is strained twice a turn;
+- healthy: small lines at f and 2 f, the residual imbalance and misalignment of any motor;
+- imbalance: a line at f with several times that amplitude; the centrifugal force m r (2 pi f)^2 turns once per turn;
+- misalignment: a line at 2 f that exceeds the line at f, and a line at 3 f; the coupling is strained twice per turn;
 - bearing: an outer race defect, struck at BPFO = n / 2 * f * (1 - d / D * cos(a)) with n = 9 balls, d / D = 0.2 and
-  contact angle a = 0; each strike rings the housing's resonance at 640 Hz, which decays within milliseconds;
-- looseness: a ladder of harmonics k f whose amplitudes fall slowly, and the half order f / 2, since the foot lifts
-  every other turn.
+  contact angle a = 0; each strike excites the resonance of the housing at 640 Hz, which decays within milliseconds;
+- looseness: harmonics k f whose amplitudes fall slowly, and the half order f / 2, because the foot lifts every other
+  turn.
 
 White noise is added to all. The patterns are those of R. B. Randall, "Vibration-based condition monitoring" (Wiley,
-2011). The data are made, not measured: they show that the tools work, not that a model finds faults in a real motor.
+2011). The data are synthetic: they show that the tools work, not that a model finds faults in a real motor.
 """
 
 import io
@@ -35,14 +35,14 @@ NOISE_G = 0.05
 
 @dataclass(frozen=True)
 class Recordings:
-    """Many recordings of one motor."""
+    """Recordings of one motor."""
 
     frames: Array  # (recordings, time, FRAME) float32, in g
-    conditions: Array  # (recordings,) int64, an index of CONDITIONS
+    conditions: Array  # (recordings,) int64, indices into CONDITIONS
 
 
 def record(recordings: int, seconds: float, seed: int) -> Recordings:
-    """That many recordings, the conditions in turn."""
+    """Generate recordings that cycle through the conditions."""
     random = np.random.default_rng(seed)
     steps = round(seconds * RATE_HZ / FRAME)
     conditions = np.arange(recordings) % len(CONDITIONS)
@@ -50,14 +50,19 @@ def record(recordings: int, seconds: float, seed: int) -> Recordings:
     return Recordings(np.stack(signals).reshape(recordings, steps, FRAME).astype(np.float32), conditions)
 
 
-def saved(train: Recordings, test: Recordings) -> bytes:
-    """A .npz file as edgernn.train.data.npz reads it."""
-    made = io.BytesIO()
+def to_npz(train: Recordings, test: Recordings) -> bytes:
+    """The recordings as an .npz file for the reader `npz`."""
+    buffer = io.BytesIO()
     labels = np.array(CONDITIONS)
     np.savez(
-        made, x_train=train.frames, y_train=train.conditions, x_test=test.frames, y_test=test.conditions, labels=labels
+        buffer,
+        x_train=train.frames,
+        y_train=train.conditions,
+        x_test=test.frames,
+        y_test=test.conditions,
+        labels=labels,
     )
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def _vibration(condition: str, samples: int, random: np.random.Generator) -> Array:

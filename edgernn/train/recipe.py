@@ -1,4 +1,4 @@
-"""A recipe: the data, the network and the training of one model, as a TOML file that is read strictly."""
+"""A recipe: the data, the network and the training of one model, as a TOML file."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from edgernn.errors import EdgernnError, UsageError
+import tomli_w
+
+from edgernn.errors import UsageError
 from edgernn.files import atomic, bounded_toml
 from edgernn.files.document import Document, parse
 from edgernn.files.spelling import misspelt
@@ -21,34 +23,34 @@ SECTIONS = ("data", "model", "training")
 AUGMENT, SEARCH = "augment", "search"
 KNOWN = ("title", *SECTIONS, AUGMENT, SEARCH)
 
-LARGEST = 1 << 31
+LIMIT = 1 << 31
 
-KINDS = {
+EXPECTED = {
     bool: "true or false",
-    int: f"a whole number below {LARGEST}",
-    float: f"a number below {LARGEST}",
+    int: f"a whole number below {LIMIT}",
+    float: f"a number below {LIMIT}",
     str: "text",
-    tuple: f"a list of numbers below {LARGEST}",
+    tuple: f"a list of numbers below {LIMIT}",
 }
 
 Bases = Mapping[str, tuple[Any, ...]]
-"""A section -> what its keys are fields of, as the recipe has it."""
+"""A section -> the dataclass instances whose fields are its keys."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a training is made of, but the data itself.
+    """The full configuration of a training, without the data.
 
     Attributes:
-        name: of the file, without its suffix.
-        title: what it trains, in words.
+        name: the file name without its suffix.
+        title: what the recipe trains, in a sentence.
         reader: one of edgernn.train.data.READERS.
-        options: of the reader.
-        shape: of the network.
-        training: how it is trained.
-        augment: how the training part is varied in every epoch.
-        space: what `edgernn search` may vary.
-        values: all of the above as in the file, with what was set on the way.
+        options: the options of the reader.
+        shape: the shape of the network.
+        training: the training options.
+        augment: the augmentation of the training part.
+        space: the settings that `edgernn search` varies.
+        values: the content of the file, with all overrides.
     """
 
     name: str
@@ -63,42 +65,42 @@ class Recipe:
 
 
 def names() -> tuple[str, ...]:
-    """The recipes that come with edgernn."""
+    """The names of the recipes that edgernn provides."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 def load(name: str | os.PathLike[str], settings: Sequence[str] = (), spaces: Sequence[str] = ()) -> Recipe:
-    """A recipe by its name, or from a file that ends in .toml.
+    """Load a recipe by its name, or from a .toml file.
 
     Args:
         name: one of `names()`, or a path.
-        settings: such as "model.hidden=64", which take the place of what the file says.
-        spaces: such as "model.hidden=16,32,64", which take the place of what the section [search] says, or add to it.
+        settings: overrides of values in the file, such as "model.hidden=64".
+        spaces: overrides of the section [search] or additions to it, such as "model.hidden=16,32,64".
 
     Raises:
-        UsageError: there is no such recipe, or a setting that names nothing.
-        FileError: the file cannot be read or is no recipe; the line is said.
+        UsageError: The recipe or the key of a setting does not exist.
+        FileError: The file cannot be read or is not a recipe; with the line.
     """
-    given = os.fspath(name)
-    path = Path(given) if given.endswith(".toml") else FOLDER / f"{given}.toml"
-    if not given.endswith(".toml") and given not in names():
-        raise UsageError(f"there is no recipe '{given}'; {misspelt(given, names())}, or a file that ends in .toml")
+    text = os.fspath(name)
+    path = Path(text) if text.endswith(".toml") else FOLDER / f"{text}.toml"
+    if not text.endswith(".toml") and text not in names():
+        raise UsageError(f"there is no recipe '{text}'; {misspelt(text, names())}, or a file that ends in .toml")
     document = parse(atomic.read(path), str(path))
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
     document = replace(document, overridden=frozenset(_set(values, setting) for setting in settings))
     for each in spaces:
-        key, value = space.given(each)
+        key, value = space.parse_option(each)
         values[SEARCH] = values.get(SEARCH, {}) | {key: value}
     return _recipe(path.stem, document, values)
 
 
-def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with other values, by "section.key", and nothing to search."""
-    document = parse(written(recipe).encode(), f"{recipe.name}.toml")
-    kept = {key: value for key, value in recipe.values.items() if key != SEARCH}
-    values = {key: dict(value) if isinstance(value, dict) else value for key, value in kept.items()}
-    for place, value in settings.items():
-        section, _, key = place.partition(".")
+def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values, by "section.key", and without the section [search]."""
+    document = parse(to_toml(recipe).encode(), f"{recipe.name}.toml")
+    values = {key: dict(value) if isinstance(value, dict) else value for key, value in recipe.values.items()}
+    values.pop(SEARCH, None)
+    for setting, value in settings.items():
+        section, _, key = setting.partition(".")
         values.setdefault(section, {})[key] = value
     return _recipe(recipe.name, document, values)
 
@@ -113,132 +115,115 @@ def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
     for key in values.keys() - {"title"}:
         if not isinstance(values[key], dict):
             raise document.error(f"'{key}' is {values[key]!r}; expected a section [{key}]", key)
-    options = dict(values["data"])
-    if not isinstance(options.get("reader"), str):
-        raise document.error('the section [data] names no reader; write reader = "wav" or another', "data")
-    for key, value in options.items():
-        if not all(map(_sensible, value if isinstance(value, list) else [value])):
-            raise document.error(f"'{key}' is {value!r}; expected numbers below {LARGEST}", key, "data")
+    reading = dict(values["data"])
+    if not isinstance(reading.get("reader"), str):
+        raise document.error('the section [data] has no reader; add one, such as reader = "wav"', "data")
+    for key, value in reading.items():
+        if not all(map(_within_limit, value if isinstance(value, list) else [value])):
+            raise document.error(f"'{key}' is {value!r}; expected numbers below {LIMIT}", key, "data")
     training = dict(values["training"])
-    plan = {key: training.pop(key) for key in list(training) if key in _kinds(Batching)}
+    batching = {key: training.pop(key) for key in list(training) if key in _field_types(Batching)}
     try:
         shape = Shape(**_checked(document, "model", values["model"], Shape))
-        how = Training(**_checked(document, "training", training, Training), plan=Batching(**_typed(document, plan)))
-        how.check(shape)
+        options = Training(
+            **_checked(document, "training", training, Training), batching=Batching(**_typed(document, batching))
+        )
+        options.check(shape)
         augment = Augmentation(**_checked(document, AUGMENT, values.get(AUGMENT, {}), Augmentation))
-        bases = {"model": (shape,), "training": (how, how.plan), AUGMENT: (augment,)}
-        varied = _space(document, values.get(SEARCH, {}), bases)
-        return Recipe(name, str(values["title"]), options.pop("reader"), options, shape, how, augment, varied, values)
+        bases = {"model": (shape,), "training": (options, options.batching), AUGMENT: (augment,)}
+        domains = _space(document, values.get(SEARCH, {}), bases)
+        title, reader = str(values["title"]), reading.pop("reader")
+        return Recipe(name, title, reader, reading, shape, options, augment, domains, values)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
 
 
 def _checked(document: Document, section: str, table: Mapping[str, Any], cls: type[Any]) -> dict[str, Any]:
-    """The table of a section, whose keys are fields of a dataclass."""
-    known = {name: kind for name, kind in _kinds(cls).items() if name != "plan"}
+    """The table of a section, checked against the fields of a dataclass."""
+    known = {name: kind for name, kind in _field_types(cls).items() if name != "batching"}
     for key, value in table.items():
         if key not in known:
-            names = [*known, *(_kinds(Batching) if cls is Training else ())]
+            names = [*known, *(_field_types(Batching) if cls is Training else ())]
             raise document.error(f"there is no '{key}' in [{section}]; {misspelt(key, names)}", key, section)
         _check_kind(document, section, key, value, known[key])
     return dict(table)
 
 
-def _typed(document: Document, plan: Mapping[str, Any]) -> dict[str, Any]:
-    for key, value in plan.items():
-        _check_kind(document, "training", key, value, _kinds(Batching)[key])
-    return dict(plan)
+def _typed(document: Document, batching: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in batching.items():
+        _check_kind(document, "training", key, value, _field_types(Batching)[key])
+    return dict(batching)
 
 
 def _check_kind(document: Document, section: str, key: str, value: Any, kind: type[Any]) -> None:
     if not _fits(value, kind):
-        raise document.error(f"'{key}' is {value!r}; expected {KINDS[kind]}", key, section)
+        raise document.error(f"'{key}' is {value!r}; expected {EXPECTED[kind]}", key, section)
 
 
 def _fits(value: Any, kind: type[Any]) -> bool:
     if kind is tuple:
         return isinstance(value, list) and all(_fits(each, float) for each in value)
-    return (type(value) is kind or (kind is float and type(value) is int)) and _sensible(value)
+    return (type(value) is kind or (kind is float and type(value) is int)) and _within_limit(value)
 
 
-def _sensible(value: Any) -> bool:
-    """Whether a number is finite, and no larger than any setting has sense; what is no number is."""
-    return type(value) not in {int, float} or abs(value) < LARGEST
+def _within_limit(value: Any) -> bool:
+    """Whether a number is finite and below LIMIT. True for values that are not numbers."""
+    return type(value) not in {int, float} or abs(value) < LIMIT
 
 
-def _kinds(cls: type[Any]) -> dict[str, type[Any]]:
+def _field_types(cls: type[Any]) -> dict[str, type[Any]]:
     return {each.name: type(each.default) for each in fields(cls)}
 
 
 def _space(document: Document, section: Any, bases: Bases) -> space.Space:
-    """The section [search], each of whose values would be right in its own section."""
+    """The section [search]. Each value in it must be valid in its own section."""
     if not isinstance(section, dict):
         raise document.error(f"'{SEARCH}' is {section!r}; expected a section [{SEARCH}]", SEARCH)
-    found = {}
-    for place, value in section.items():
+    domains = {}
+    for setting, value in section.items():
         try:
-            found[place] = _domain(place, value, bases)
+            domains[setting] = _domain(setting, value, bases)
         except UsageError as error:
-            if document.values.get(SEARCH, {}).get(place) != value:
-                raise UsageError(f"'{place}' cannot be searched so: {error}") from error
-            stands = f"{place}.{next(iter(value), '')}" if "." not in place and isinstance(value, dict) else place
-            raise document.error(f"'{place}' cannot be searched so: {error}", stands, SEARCH) from error
-    return found
+            if document.values.get(SEARCH, {}).get(setting) != value:
+                raise UsageError(f"the search space of '{setting}' is invalid: {error}") from error
+            key = f"{setting}.{next(iter(value), '')}" if "." not in setting and isinstance(value, dict) else setting
+            raise document.error(f"the search space of '{setting}' is invalid: {error}", key, SEARCH) from error
+    return domains
 
 
-def _domain(place: str, value: Any, bases: Bases) -> space.Domain:
-    section, _, key = place.partition(".")
+def _domain(setting: str, value: Any, bases: Bases) -> space.Domain:
+    section, _, key = setting.partition(".")
     if section not in ("data", *bases) or not key:
         raise UsageError(
-            f'it is no setting; write "section.key", in quotes, with a section of {", ".join(("data", *bases))}'
+            f'it is not a setting; write "section.key", in quotes, with one of the sections '
+            f"{', '.join(('data', *bases))}"
         )
-    if section == "data":  # what a reader takes, only the reader knows
+    if section == "data":  # only the reader knows its options
         return space.domain(value, None)
-    known = {name: base for base in bases[section] for name in _kinds(type(base)) if name != "plan"}
+    known = {name: base for base in bases[section] for name in _field_types(type(base)) if name != "batching"}
     if key not in known:
         raise UsageError(f"there is no '{key}' in [{section}]; {misspelt(key, known)}")
-    kind = _kinds(type(known[key]))[key]
-    found = space.domain(value, kind)
-    for end in found.ends:
+    kind = _field_types(type(known[key]))[key]
+    domain = space.domain(value, kind)
+    for end in domain.ends:
         if not _fits(end, kind):
-            raise UsageError(f"{end!r} arrived; expected {KINDS[kind]}")
+            raise UsageError(f"got {end!r}; expected {EXPECTED[kind]}")
         replace(known[key], **{key: end})
-    return found
+    return domain
 
 
 def _set(values: dict[str, Any], setting: str) -> str:
-    """Put one `section.key=value` in its place, and say which that is."""
-    place, equals, value = setting.partition("=")
-    section, dot, key = place.partition(".")
+    """Apply one override `section.key=value`; return its "section.key"."""
+    target, equals, value = setting.partition("=")
+    section, dot, key = target.partition(".")
     if not equals or not dot or section not in KNOWN[1:] or not key:
-        raise UsageError(f"'{setting}' sets nothing; write section.key=value with a section of {', '.join(KNOWN[1:])}")
+        raise UsageError(
+            f"'{setting}' is not a setting; write section.key=value with one of the sections {', '.join(KNOWN[1:])}"
+        )
     values.setdefault(section, {})[key] = bounded_toml.value(value)
-    return place
+    return target
 
 
-def written(recipe: Recipe) -> str:
-    """The recipe as TOML, with what was set on the way."""
-    lines = [f"title = {_toml(recipe.title)}"]
-    for section in (name for name in (*SECTIONS, AUGMENT) if name in recipe.values):
-        lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in recipe.values[section].items())]
-    if SEARCH in recipe.values:
-        lines += [
-            "",
-            f"[{SEARCH}]",
-            *(f"{_toml(key)} = {_toml(value)}" for key, value in recipe.values[SEARCH].items()),
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, int | float):
-        return repr(value)
-    raise EdgernnError(f"a {type(value).__name__} cannot be written in a recipe")
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML, with all overrides. `load` reads the same values back."""
+    return tomli_w.dumps({key: recipe.values[key] for key in KNOWN if key in recipe.values})

@@ -1,4 +1,4 @@
-"""What a search may vary: for each setting of a recipe a list of choices, or a range."""
+"""The search space of a recipe: a list of choices or a range for each setting."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ Choice: TypeAlias = bool | int | float | str
 
 @dataclass(frozen=True)
 class Choices:
-    """One of several values, in no order."""
+    """One of several values, unordered."""
 
     values: tuple[Choice, ...]
 
     @property
     def ends(self) -> tuple[Choice, ...]:
-        """What must be right for all of it to be right."""
+        """The values to check: if they are valid, all of the domain is."""
         return self.values
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number from `low` up to and with `high`.
+    """A number from `low` to `high`, both included.
 
     Attributes:
-        low, high: the ends; two whole numbers for a range of whole numbers.
-        step: from one value to the next; 0 for any value, or for every whole number.
-        log: whether each factor is as likely as another, and not each difference.
+        low, high: the ends; two integers for a range of integers.
+        step: the distance between values; 0 for any value, or for every integer.
+        log: whether the distribution is uniform on a logarithmic scale.
     """
 
     low: float
@@ -56,67 +56,71 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether it holds whole numbers alone."""
+        """Whether all values are integers."""
         return all(type(each) is int for each in (self.low, self.high, self.step))
 
     @property
     def ends(self) -> tuple[Choice, ...]:
-        """What must be right for all of it to be right."""
+        """The values to check: if they are valid, all of the domain is."""
         return self.low, self.high
 
 
 Domain: TypeAlias = Choices | Range
 Space: TypeAlias = Mapping[str, Domain]
-"""A setting, "section.key" -> what it may be."""
+"""A setting, "section.key" -> its domain."""
 
 
-def domain(said: Any, kind: type[Any] | None) -> Domain:
-    """What a value of the section [search] means.
+def domain(definition: Any, kind: type[Any] | None) -> Domain:
+    """Parse a value of the section [search].
 
     Args:
-        said: a list of choices, or a table of low, high and perhaps step or log.
-        kind: of the setting; None when only its reader knows it.
+        definition: a list of choices, or a table of low, high and optionally step or log.
+        kind: the type of the setting; None if only the reader knows it.
 
     Raises:
-        UsageError: neither of the two, or a range without sense.
+        UsageError: The definition is neither, or the range is invalid.
     """
-    if isinstance(said, list):
-        if not said or any(type(each) not in {bool, int, float, str} for each in said):
-            raise UsageError(f"{said} arrived; expected at least one choice, each a number, a word, true or false")
-        if len({repr(each) for each in said}) < len(said):
-            raise UsageError(f"{said} arrived; expected each choice once")
-        return Choices(tuple(said))
-    if not isinstance(said, dict):
-        raise UsageError(f"{said!r} arrived; expected a list of choices or a table such as {{ low = 1, high = 8 }}")
-    for key in said:
+    if isinstance(definition, list):
+        if not definition or any(type(each) not in {bool, int, float, str} for each in definition):
+            raise UsageError(
+                f"{definition} arrived; expected at least one choice, each a number, a word, true or false"
+            )
+        if len({repr(each) for each in definition}) < len(definition):
+            raise UsageError(f"{definition} arrived; expected each choice once")
+        return Choices(tuple(definition))
+    if not isinstance(definition, dict):
+        raise UsageError(
+            f"{definition!r} arrived; expected a list of choices or a table such as {{ low = 1, high = 8 }}"
+        )
+    for key in definition:
         if key not in {"low", "high", "step", "log"}:
             raise UsageError(f"there is no '{key}' in a range; {misspelt(key, ('low', 'high', 'step', 'log'))}")
     for key in ("low", "high", "step"):
-        if type(said.get(key, 0)) not in {int, float} or (key not in said and key != "step"):
-            raise UsageError(f"'{key}' is {said.get(key, 'missing')!r}; expected a number")
-    if type(said.get("log", False)) is not bool:
-        raise UsageError(f"'log' is {said['log']!r}; expected true or false")
-    found = Range(**said)
-    if found.whole and kind is not float:
-        return found
-    return Range(float(found.low), float(found.high), float(found.step) if found.step else 0, found.log)
+        if type(definition.get(key, 0)) not in {int, float} or (key not in definition and key != "step"):
+            raise UsageError(f"'{key}' is {definition.get(key, 'missing')!r}; expected a number")
+    if type(definition.get("log", False)) is not bool:
+        raise UsageError(f"'log' is {definition['log']!r}; expected true or false")
+    result = Range(**definition)
+    if result.whole and kind is not float:
+        return result
+    return Range(float(result.low), float(result.high), float(result.step) if result.step else 0, result.log)
 
 
-def given(text: str) -> tuple[str, Any]:
-    """A setting and its domain from the command line, as they would stand in [search].
+def parse_option(text: str) -> tuple[str, Any]:
+    """Parse a setting and its domain from the command line, as a key and a value of [search].
 
-    `model.hidden=16,32,64` are choices; `model.hidden=16..64` is a range, `16..64:8` one with a step, and
-    `1e-3..1e-2:log` one on a logarithmic scale.
+    `model.hidden=16,32,64` gives choices; `model.hidden=16..64` gives a range, `16..64:8` a range with a step, and
+    `1e-3..1e-2:log` a range on a logarithmic scale.
 
     Raises:
-        UsageError: neither of these.
+        UsageError: The text has none of these forms.
     """
-    place, equals, said = text.partition("=")
-    if not equals or not place or not said:
-        raise UsageError(f"'{text}' says nothing to search; write section.key=16,32,64 or section.key=1e-3..1e-2:log")
-    low, dots, rest = said.partition("..")
+    setting, equals, definition = text.partition("=")
+    if not equals or not setting or not definition:
+        raise UsageError(f"'{text}' is not a search space; write section.key=16,32,64 or section.key=1e-3..1e-2:log")
+    low, dots, rest = definition.partition("..")
     if not dots:
-        return place, [value(each) for each in said.split(",")]
-    high, colon, how = rest.partition(":")
-    extra = {"log": True} if how == "log" else {"step": value(how)} if colon else {}
-    return place, {"low": value(low), "high": value(high), **extra}
+        return setting, [value(each) for each in definition.split(",")]
+    high, colon, scale = rest.partition(":")
+    extra = {"log": True} if scale == "log" else {"step": value(scale)} if colon else {}
+    return setting, {"low": value(low), "high": value(high), **extra}

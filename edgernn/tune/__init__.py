@@ -1,1 +1,1 @@
-"""Tuning: every way to make a model smaller and to run it, judged and timed; and the best of them."""
+"""Tuning: evaluate and time combinations of precision, pruning and runtime, and select the best one."""

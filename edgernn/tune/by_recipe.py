@@ -1,4 +1,4 @@
-"""What a candidate is worth by the recipe of its model, which also trains what pruning leaves."""
+"""Evaluate candidates by the recipe of their model, which is also used for fine-tuning after pruning."""
 
 import os
 from hashlib import sha256
@@ -11,61 +11,61 @@ from edgernn.train import run
 from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.restore import restore
 from edgernn.train.data.fingerprint import fingerprint
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.trainable import to_calibrate
 from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
-from edgernn.train.loop.trainer import Place
-from edgernn.train.recipe import Recipe, written
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.recipe import Recipe, to_toml
 from edgernn.tune.cache import TuneCache
-from edgernn.tune.evaluate import Answer, Evaluator
+from edgernn.tune.evaluate import Evaluator, Predict
 
 
 def by_recipe(
     graph: Graph,
     recipe: Recipe,
     path: str | os.PathLike[str],
-    place: Place | None = None,
+    accelerator: Accelerator | None = None,
     folder: Path | None = None,
 ) -> Evaluator:
-    """The metric of a recipe on the validation part that it holds out, or on the test part without one.
+    """An evaluator by the metric of a recipe on its validation part, or on the test part without one.
 
     Args:
-        graph: a model of the recipe in float.
-        recipe: what it was trained with; its [training] is that of the fine-tuning.
-        path: the data, as the recipe's reader takes it.
-        place: what the fine-tuning runs on.
-        folder: of a tuning that may have begun on this data; None where nothing is kept.
+        graph: a float model of the recipe.
+        recipe: the recipe of its training; [training] is used for the fine-tuning.
+        path: the data, for the reader of the recipe.
+        accelerator: where the fine-tuning runs.
+        folder: the cache of a tuning that may have begun; None without one.
 
     Raises:
-        UsageError: a model that is not of this recipe, or a folder where it was tuned on other data.
-        EdgernnError: as the reader says.
+        UsageError: The model does not match the recipe, or the folder has a tuning on other data.
+        EdgernnError: See the reader.
     """
-    data = read(recipe.reader, path, recipe.options)
-    kept, validation = run.divided(recipe, data)
-    key = sha256(digest(graph).encode() + written(recipe).encode()).hexdigest()
-    made_of = fingerprint(kept, validation)
+    data = read_data(recipe.reader, path, recipe.options)
+    training_data, validation = run.hold_out_validation(recipe, data)
+    key = sha256(digest(graph).encode() + to_toml(recipe).encode()).hexdigest()
+    data_fingerprint = fingerprint(training_data, validation)
     if folder is not None:
-        TuneCache(folder, key, made_of).check()  # before the model is held against figures of this data
-    restore(graph, recipe, data)  # what is not of the recipe is told before everything else
-    part, said = (data.test, "test") if validation is None else (validation, "validation")
+        TuneCache(folder, key, data_fingerprint).check()  # before the model is compared with this data
+    restore(graph, recipe, data)  # checks that the model matches the recipe
+    part, part_name = (data.test, "test") if validation is None else (validation, "validation")
 
-    def metrics(answer: Answer) -> dict[str, float]:
+    def metrics(answer: Predict) -> dict[str, float]:
         return dict(evaluate(answer, data, part).metrics)
 
     before = metrics(answers(graph))
     name = next(iter(before))
 
-    def teach(asked: Pruning, out: Path) -> Graph:
-        return finetune(shrink(graph, asked), recipe, data, pattern=asked.pattern, out=out, place=place)
+    def train_further(pruning: Pruning, out: Path) -> Graph:
+        return finetune(shrink(graph, pruning), recipe, data, pattern=pruning.pattern, out=out, accelerator=accelerator)
 
     return Evaluator(
         name,
         METRICS[data.kind][1],
-        f"the {said} part, {len(part)} sequences",
+        f"the {part_name} part, {len(part)} sequences",
         lambda answer: metrics(answer)[name],
         before[name],
-        tuple(to_calibrate(kept)),
+        tuple(to_calibrate(training_data)),
         key,
-        made_of,
-        teach,
+        data_fingerprint,
+        train_further,
     )

@@ -1,4 +1,4 @@
-"""What is done of a tuning, in a folder, so that an interrupted one goes on: models, artifacts and their worth."""
+"""The cache of a tuning: models, artifacts and their metrics in a folder, so that a tuning can be resumed."""
 
 import json
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from edgernn.files import atomic, bounded_json
 from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning
 from edgernn.runtime.program import Program, open as open_program
-from edgernn.train.data.fingerprint import Fingerprint, check, dumps
+from edgernn.train.data.fingerprint import Fingerprint, check_file, dumps
 from edgernn.version import VERSION
 from edgernn_export.translate import render
 
 
 @dataclass(frozen=True)
 class TuneCache:
-    """A folder of files, each named after all that decides what is in it.
+    """A folder of files, each named by a hash of all its inputs.
 
     Attributes:
-        folder: where they are; made when the first is written.
-        key: of the model and of what judges it.
-        data: of what it is judged by, and trained on.
+        folder: the folder; it is created with the first file.
+        key: the key of the model and its evaluator.
+        data: the fingerprint of the data of evaluation and training.
     """
 
     folder: Path
@@ -33,66 +33,71 @@ class TuneCache:
     data: Fingerprint
 
     def check(self) -> None:
-        """Refuse a folder where this model was tuned on other data.
+        """Refuse a folder with a tuning of this model on other data.
 
         Raises:
-            UsageError: it was; with the difference.
-            FileError: the fingerprint that is there cannot be read.
+            UsageError: The data differs; with the difference.
+            FileError: The fingerprint in the folder cannot be read.
         """
-        if self._began.exists():
-            check(self._began, self.data, f"the tuning in '{self.folder}'", "choose another name for the winner")
+        if self._fingerprint_path.exists():
+            check_file(
+                self._fingerprint_path,
+                self.data,
+                f"the tuning in '{self.folder}'",
+                "choose another output name",
+            )
 
     def begin(self) -> None:
-        """Keep the fingerprint of the data, unless the one of the same data is there.
+        """Write the fingerprint of the data, unless it exists.
 
         Raises:
-            UsageError, FileError: as `check`, or it cannot be written.
+            UsageError, FileError: See `check`, or it cannot be written.
         """
         self.check()
-        if not self._began.exists():
+        if not self._fingerprint_path.exists():
             atomic.make_folder(self.folder)
-            atomic.write(self._began, dumps(self.data))
+            atomic.write(self._fingerprint_path, dumps(self.data))
 
     @property
-    def _began(self) -> Path:
-        """The fingerprint of the data that this model was tuned on."""
+    def _fingerprint_path(self) -> Path:
+        """The path of the fingerprint of the data."""
         return self._path("data", ".data.json")
 
-    def model(self, asked: Pruning, make: Callable[[Pruning, Path], Graph]) -> Graph:
-        """What a plan left of the model: read, or made and kept.
+    def model(self, pruning: Pruning, make: Callable[[Pruning, Path], Graph]) -> Graph:
+        """The pruned model: read from the cache, or made and stored.
 
         Args:
-            asked: the plan.
-            make: makes it, in a folder of its own where it leaves what it can go on from, until it is finished.
+            pruning: what to prune.
+            make: makes the model; its second argument is a folder for its checkpoints until it is finished.
         """
-        path = self._path(f"{self.data.checksum}\n{asked!r}", rnn.SUFFIX)
-        begun = path.with_suffix(".training")
+        path = self._path(f"{self.data.checksum}\n{pruning!r}", rnn.SUFFIX)
+        checkpoints = path.with_suffix(".training")
         if not path.exists():
-            made = make(asked, begun)
+            graph = make(pruning, checkpoints)
             atomic.make_folder(self.folder)
-            rnn.save(made, path)
-        rmtree(begun, ignore_errors=True)
+            rnn.save(graph, path)
+        rmtree(checkpoints, ignore_errors=True)
         return rnn.load(path)
 
-    def evaluated(self, graph: Graph, suffix: str, worth: Callable[[Program], float]) -> tuple[Program, float]:
-        """An artifact of a graph, and what it is worth: read where the same runtime judged it, or made and kept.
+    def evaluated(self, graph: Graph, suffix: str, score: Callable[[Program], float]) -> tuple[Program, float]:
+        """An artifact of a graph and its metric: read if the same runtime evaluated it, or made and stored.
 
         Raises:
-            EdgernnError: as `export` and `edgernn.open` say.
-            FileError: what is kept is no JSON; the file is named.
+            EdgernnError: See `export` and `edgernn.open`.
+            FileError: A cached file is not valid JSON.
         """
         path = self._path(f"{self.data.checksum}\n{rnn.digest(graph)}", suffix)
-        said = path.with_name(f"{path.name}.json")
-        if said.exists():
-            program, (backend, metric) = open_program(path), _read(said)
+        metric_path = path.with_name(f"{path.name}.json")
+        if metric_path.exists():
+            program, (backend, metric) = open_program(path), _read_metric(metric_path)
             if backend == program.backend:
                 return program, metric
         artifact = render(graph, str(path))[str(path)]
         atomic.make_folder(self.folder)
         atomic.write(path, artifact)
         program = open_program(path)
-        metric = worth(program)
-        atomic.write(said, json.dumps({"backend": program.backend, "metric": metric}).encode())
+        metric = score(program)
+        atomic.write(metric_path, json.dumps({"backend": program.backend, "metric": metric}).encode())
         return program, metric
 
     def _path(self, what: str, suffix: str) -> Path:
@@ -100,9 +105,11 @@ class TuneCache:
         return self.folder / f"{name[:16]}{suffix}"
 
 
-def _read(path: Path) -> tuple[str, float]:
+def _read_metric(path: Path) -> tuple[str, float]:
     try:
-        said = bounded_json.loads(atomic.read(path), finite=False)
-        return str(said["backend"]), float(said["metric"])
+        document = bounded_json.loads(atomic.read(path), finite=False)
+        return str(document["backend"]), float(document["metric"])
     except (ValueError, TypeError, KeyError) as error:
-        raise FileError(f"'{path}' tells of no candidate: {error!r}; take it away, and it is judged again") from error
+        raise FileError(
+            f"'{path}' is not a cached metric: {error!r}; delete it to evaluate the candidate again"
+        ) from error

@@ -1,4 +1,4 @@
-"""The candidates of a model: each precision, pruning and runtime, made, judged and kept; or why one is none."""
+"""The candidates of a tuning: each combination of precision, pruning and runtime, evaluated or left out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,37 +24,37 @@ from edgernn.process import interrupt
 from edgernn.runtime.program import Program
 from edgernn.train.compare.race import raced
 from edgernn.tune.cache import TuneCache
-from edgernn.tune.choice import Candidate, lost
+from edgernn.tune.choice import Candidate, metric_drop
 from edgernn.tune.evaluate import Evaluator
 
 FLOAT = "fp32"
 PRECISIONS = (FLOAT, *SCHEMES)
 
 Texts = tuple[str, ...]
-"""What is pruned, as `edgernn.passes.pruning` reads it; () for nothing."""
+"""What is pruned, in the syntax of `edgernn.passes.pruning`; () for nothing."""
 
-WHY: Mapping[type[EdgernnError], str] = MappingProxyType(
+REASONS: Mapping[type[EdgernnError], str] = MappingProxyType(
     {
         **dict.fromkeys((UnsupportedError, GraphError, CalibrationError, UsageError), "cannot be expressed"),
         MissingExtraError: "runtime missing",
         CompilerError: "runtime missing",
-        ParityError: "answers otherwise than its graph",
+        ParityError: "outputs differ from its graph",
         TrainingError: "training failed",
     }
 )
-"""What was raised -> why a candidate is left out; whatever else is raised ends the tuning."""
+"""An error -> why a candidate is left out. Any other error ends the tuning."""
 
-REFUSED = tuple(WHY)
+REFUSED = tuple(REASONS)
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A candidate that is none, or several: of all runtimes when it names none.
+    """A combination that is left out; without a runtime, it stands for all runtimes.
 
     Attributes:
-        plan, scheme, runtime: as in Candidate.
-        why: in a few words.
-        note: the same, with all there is to know.
+        plan, scheme, runtime: see `Candidate`.
+        why: the reason in a few words.
+        note: the full reason.
     """
 
     plan: str
@@ -65,91 +65,95 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A candidate whose step was not timed yet, and what runs it."""
+class RunnableCandidate:
+    """A candidate with its graph and its program."""
 
     candidate: Candidate
     graph: Graph
     program: Program
 
 
-def many(plans: Sequence[Texts], schemes: Sequence[str] = PRECISIONS) -> int:
-    """How many candidates there are, those that are none too."""
+def count_candidates(plans: Sequence[Texts], schemes: Sequence[str] = PRECISIONS) -> int:
+    """The number of combinations, including those that are left out."""
     return len(plans) * len(schemes) * len(raced())
 
 
 def candidates(
     graph: Graph,
     evaluator: Evaluator,
-    kept: TuneCache,
+    cache: TuneCache,
     plans: Sequence[Texts],
     schemes: Sequence[str],
     *,
     here: bool,
-    progress: Callable[[int], object],
-) -> Iterator[Found | LeftOut]:
-    """Every candidate, judged; or why it is none.
+    on_progress: Callable[[int], object],
+) -> Iterator[RunnableCandidate | LeftOut]:
+    """Yield every candidate with its metric, or why it is left out.
 
     Args:
-        graph: in float.
-        judge: says what an artifact is worth, and trains what pruning leaves.
-        kept: what was finished before, and what will be.
-        plans, schemes: what to try.
-        here: whether it is for this machine; for another only compiled steps are of use.
-        progress: hears how many are done whenever some are.
+        graph: the float model.
+        evaluator: evaluates artifacts, and fine-tunes pruned models.
+        cache: the finished candidates.
+        plans, schemes: the prunings and precisions to try.
+        here: whether the target is this machine; for another board only compiled steps are predicted.
+        on_progress: called with the number of combinations that were finished since the last call.
     """
-    single, learnt = replace(graph.astype("float32"), ranges={}), Calibration(evaluator.sequences)
-    for texts, asked, among in _trainings(plans, schemes):
+    single, calibration = replace(graph.astype("float32"), ranges={}), Calibration(evaluator.sequences)
+    for texts, pruning, shared_schemes in _trainings(plans, schemes):
         name = " ".join(texts)
         interrupt.check()
         try:
-            small = single if asked == Pruning() or evaluator.teach is None else kept.model(asked, evaluator.teach)
+            small = (
+                single
+                if pruning == Pruning() or evaluator.finetune is None
+                else cache.model(pruning, evaluator.finetune)
+            )
         except REFUSED as error:
-            yield from (_left(name, scheme, "", error) for scheme in among)
-            progress(many([texts], among))
+            yield from (_left(name, scheme, "", error) for scheme in shared_schemes)
+            on_progress(count_candidates([texts], shared_schemes))
             continue
-        for scheme in among:
+        for scheme in shared_schemes:
             try:
-                model = calibrate_and_quantize(small, None if scheme == FLOAT else scheme, learnt)
+                model = calibrate_and_quantize(small, None if scheme == FLOAT else scheme, calibration)
             except REFUSED as error:
                 yield _left(name, scheme, "", error)
-                progress(len(raced()))
+                on_progress(len(raced()))
                 continue
             for runtime in raced().values():
                 interrupt.check()
-                yield _evaluated(name, scheme, runtime, model, evaluator, kept, here=here)
-                progress(1)
+                yield _evaluated(name, scheme, runtime, model, evaluator, cache, here=here)
+                on_progress(1)
 
 
 def _trainings(plans: Sequence[Texts], schemes: Sequence[str]) -> Iterator[tuple[Texts, Pruning, list[str]]]:
-    """What is pruned and trained once, and the precisions that share it: blocks of zeros have two shapes."""
+    """Each pruning with the precisions that share its training. Blocks of zeros have two shapes."""
     for texts in plans:
         shared: list[tuple[Pruning, list[str]]] = []
         for scheme in schemes:
-            asked = parse_pruning(texts, scheme)
-            same = next((among for other, among in shared if other == asked), None)
+            pruning = parse_pruning(texts, scheme)
+            same = next((shared_schemes for other, shared_schemes in shared if other == pruning), None)
             if same is None:
-                shared.append((asked, [scheme]))
+                shared.append((pruning, [scheme]))
             else:
                 same.append(scheme)
-        yield from ((texts, asked, among) for asked, among in shared)
+        yield from ((texts, pruning, shared_schemes) for pruning, shared_schemes in shared)
 
 
 def _evaluated(
-    name: str, scheme: str, runtime: Runtime, graph: Graph, evaluator: Evaluator, kept: TuneCache, *, here: bool
-) -> Found | LeftOut:
+    name: str, scheme: str, runtime: Runtime, graph: Graph, evaluator: Evaluator, cache: TuneCache, *, here: bool
+) -> RunnableCandidate | LeftOut:
     title = runtime.title
     if not here and runtime is not NATIVE:
         return LeftOut(name, scheme, title, "no estimate", "for another board only the compiled step is predicted")
     try:
-        program, metric = kept.evaluated(
-            graph, runtime.suffix, lambda made: evaluator.worth(lambda xs: made.stream().run(xs))
+        program, metric = cache.evaluated(
+            graph, runtime.suffix, lambda program: evaluator.score(lambda xs: program.stream().run(xs))
         )
     except REFUSED as error:
         return _left(name, scheme, title, error)
-    drop = lost(evaluator.before, metric, evaluator.better)
-    return Found(Candidate(name, scheme, title, metric, drop, program.size, 0.0), graph, program)
+    drop = metric_drop(evaluator.baseline, metric, evaluator.better)
+    return RunnableCandidate(Candidate(name, scheme, title, metric, drop, program.size, 0.0), graph, program)
 
 
 def _left(name: str, scheme: str, runtime: str, error: EdgernnError) -> LeftOut:
-    return LeftOut(name, scheme, runtime, WHY[type(error)], str(error))
+    return LeftOut(name, scheme, runtime, REASONS[type(error)], str(error))

@@ -1,4 +1,4 @@
-"""Choosing among candidates: which of them no other beats, and which one wins."""
+"""The choice among candidates: the Pareto front and the winner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from math import inf
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 
-TIE = 0.02  # of the faster step: less than what a machine in use can tell
+TIE = 0.02  # part of the faster step; smaller differences cannot be measured reliably
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,13 @@ class Candidate:
     """One way to run a model.
 
     Attributes:
-        plan: what was pruned, as people write it; "" for nothing.
+        plan: what was pruned, in the syntax of the command; "" for nothing.
         scheme: "fp32", or one of edgernn.model.tensor.SCHEMES.
         runtime: the title of one of edgernn.train.compare.race.raced.
-        metric: what its artifact is worth.
-        drop: how much less that is than the model's, in points as `lost` counts; below 0 for more.
-        bytes: of its artifact.
-        step_us: what a step of it takes.
+        metric: the metric of its artifact.
+        drop: the loss of the metric in points (see `metric_drop`); below 0 for a gain.
+        bytes: the size of its artifact.
+        step_us: the time of a step.
     """
 
     plan: str
@@ -34,20 +34,20 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name for messages and tables."""
         return f"{f'{self.plan} ' if self.plan else ''}{self.scheme} on {self.runtime}"
 
 
 PREFERENCES = ("latency", "bytes")
 
 
-def lost(before: float, after: float, better: str) -> float:
-    """How much worse a metric became, in points: of a share, hundredths; of an error, hundredths of what it was.
+def metric_drop(before: float, after: float, better: str) -> float:
+    """The loss of a metric in points: hundredths for a share; percent of the old value for an error.
 
-    Rounded to a millionth, so that a bound is met by what is said to be at it.
+    It is rounded to a millionth, so that a value equal to a bound is within the bound.
 
     Args:
-        before, after: what it was, and what it is.
+        before, after: the old and the new value.
         better: "maximize" for a share such as the accuracy, "minimize" for an error.
     """
     if better == "maximize":
@@ -57,32 +57,32 @@ def lost(before: float, after: float, better: str) -> float:
     return round(100 * (after - before) / before, 6)
 
 
-def allowed(bound: float) -> None:
-    """Know that a bound on `lost` is one.
+def check_bound(bound: float) -> None:
+    """Check a bound on `metric_drop`.
 
     Raises:
-        UsageError: it is below 0, or no number.
+        UsageError: It is below 0 or not a number.
     """
     if not bound >= 0:
-        raise UsageError(f"a drop of {bound} points arrived; expected a number from 0 on, such as 0.5")
+        raise UsageError(f"the allowed drop is {bound} points; expected a number of at least 0, such as 0.5")
 
 
-def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Those that no other equals in bytes, step and drop and beats in one of them; V. Pareto's optimum."""
+def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The Pareto front by bytes, step and drop."""
     return tuple(each for each in candidates if not any(_beats(other, each) for other in candidates))
 
 
-def winner(candidates: Sequence[Candidate], prefer: str = "latency") -> Candidate:
-    """The best one by latency, or by bytes.
+def choose_winner(candidates: Sequence[Candidate], prefer: str = "latency") -> Candidate:
+    """The best candidate by latency or by bytes.
 
-    By latency: those within TIE of the fastest, of these the smallest, of these the one that loses least. By bytes: the
-    smallest, of these the fastest.
+    By latency: of the candidates within TIE of the fastest, the smallest, then the one with the smallest drop. By
+    bytes: the smallest, then the fastest.
 
     Raises:
-        UsageError: another preference.
+        UsageError: The preference does not exist.
     """
     if prefer not in PREFERENCES:
-        raise UsageError(f"nothing is chosen by '{prefer}'; {misspelt(prefer, PREFERENCES)}")
+        raise UsageError(f"there is no preference '{prefer}'; {misspelt(prefer, PREFERENCES)}")
     if prefer == "bytes":
         return min(candidates, key=_figures)
     fastest = min(each.step_us for each in candidates)

@@ -1,4 +1,4 @@
-"""What a candidate is worth: how often its artifact answers as the model does, where nobody says what is right."""
+"""Evaluation of candidates, and an evaluator without labels: agreement with the float model."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,74 +18,73 @@ from edgernn.passes.pruning import Pruning
 from edgernn.train.data.fingerprint import Fingerprint, versions
 
 Array = NDArray[Any]
-Answer = Callable[[Array], Array]
-"""(time, inputs) -> (time, outputs), from rest."""
+Predict = Callable[[Array], Array]
+"""(time, inputs) -> (time, outputs), from the initial state."""
 
 ENOUGH = 2 * FRAMES
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Who says what an artifact is worth.
+    """Evaluates artifacts of a model.
 
     Attributes:
-        metric: what it is called.
+        metric: the name of the metric.
         better: "maximize" or "minimize".
-        data: what it is of, in words.
-        worth: the metric of answers.
-        before: that of the model as it arrived.
-        sequences: what static schemes are calibrated on, (time, inputs) each.
-        key: names the model, and all that decides what `worth` and `teach` give beside it and the data.
-        fingerprint: of the data.
-        teach: prunes the model as a plan says, and trains what is left further, with its checkpoint in a folder, from
-            which it goes on; None without a recipe.
+        data: a description of the data.
+        score: computes the metric of a model.
+        baseline: the metric of the original model.
+        sequences: the calibration data of static schemes, (time, inputs) each.
+        key: identifies the model and all other inputs of `score` and `finetune`, except the data.
+        fingerprint: the fingerprint of the data.
+        finetune: prunes and fine-tunes the model, with checkpoints in a folder that it resumes from; None without a
+            recipe.
     """
 
     metric: str
     better: str
     data: str
-    worth: Callable[[Answer], float]
-    before: float
+    score: Callable[[Predict], float]
+    baseline: float
     sequences: tuple[Array, ...]
     key: str
     fingerprint: Fingerprint
-    teach: Callable[[Pruning, Path], Graph] | None = None
+    finetune: Callable[[Pruning, Path], Graph] | None = None
 
 
 def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Evaluator:
-    """The share of steps at which the largest output is the same as the float model's.
+    """An evaluator by the share of steps with the same largest output as the float model.
 
-    The first half of the frames calibrates, the second is judged, from rest.
+    The first half of the frames is for calibration. The second is for evaluation, from the initial state.
 
     Args:
         graph: the model.
-        frames: (inputs,) each, of one stream.
-        name: where they come from, for messages.
+        frames: the frames of one stream, (inputs,) each.
+        name: the name of their file, for messages.
 
     Raises:
-        FrameError: a frame of another width, or that must not enter; or too few.
-        UsageError: a model with one output, which chooses nothing.
+        FrameError: A frame has another width or an invalid value, or there are too few frames.
+        UsageError: The model has one output, so there is no largest one.
     """
     if graph.outputs == 1:
         raise UsageError(
-            "the model has one output, so there is no choice that could stay the same; give the recipe that it was "
-            "trained with, whose metric judges"
+            "the model has one output, so answers cannot be compared; give the recipe of its training for its metric"
         )
     rows = list(frames)
     for t, row in enumerate(rows):
         if row.shape != (graph.inputs,):
-            raise FrameError(f"frame {t} of '{name}' has {row.size} values; the model reads {graph.inputs}")
+            raise FrameError(f"frame {t} of '{name}' has {row.size} values; the model has {graph.inputs} inputs")
     if len(rows) < ENOUGH:
         raise FrameError(
-            f"'{name}' has {len(rows)} frames; expected at least {ENOUGH}: half calibrate, and half are judged"
+            f"'{name}' has {len(rows)} frames; expected at least {ENOUGH}: half for calibration, half for evaluation"
         )
     first, second = np.split(checked(graph, [np.stack(rows)])[0], [len(rows) // 2])
-    wanted = stepper(graph).run(second)[0].argmax(-1)
+    expected = stepper(graph).run(second)[0].argmax(-1)
 
-    def worth(answer: Answer) -> float:
-        return float(np.mean(answer(second).argmax(-1) == wanted))
+    def score(answer: Predict) -> float:
+        return float(np.mean(answer(second).argmax(-1) == expected))
 
     checksum = sha256(f"{first.dtype}".encode() + first.tobytes() + second.tobytes()).hexdigest()
     data = Fingerprint("file", {Path(name).name: checksum}, {}, versions())
-    said = f"the last {len(second):,} frames of '{name}'"
-    return Evaluator("equal answers", "maximize", said, worth, 1.0, (first,), digest(graph), data)
+    description = f"the last {len(second):,} frames of '{name}'"
+    return Evaluator("equal answers", "maximize", description, score, 1.0, (first,), digest(graph), data)

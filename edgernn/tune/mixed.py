@@ -1,4 +1,4 @@
-"""Mixed precision as a judge sees it: what each layer loses when only it is quantized, and which to keep in float."""
+"""Mixed precision: the drop of the metric when one layer is quantized, and which layers to keep in float."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from edgernn.model.graph import Graph
 from edgernn.passes.rounding import rounded
 from edgernn.passes.sensitivity import choose, sensitivity
 from edgernn.process import interrupt
-from edgernn.tune.choice import allowed, lost
+from edgernn.tune.choice import check_bound, metric_drop
 from edgernn.tune.evaluate import Evaluator
 
 
 @dataclass(frozen=True)
-class Alone:
-    """One layer quantized, and all others as they were.
+class LayerDrop:
+    """The effect of quantizing one layer only.
 
     Attributes:
-        layer: its name.
-        metric: what such a model is worth.
-        drop: how much less that is than without, in points as `choice.lost` counts; below 0 for more.
-        saved_bytes: of weights; below 0 when the scales take more.
+        layer: the name of the layer.
+        metric: the metric of the model.
+        drop: its drop in points (see `choice.metric_drop`); below 0 for a gain.
+        saved_bytes: the saved bytes of weights; below 0 if the scales take more.
     """
 
     layer: str
@@ -31,14 +31,15 @@ class Alone:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The smallest model in the scheme that is within the bound.
+class Selection:
+    """The smallest model within the bound.
 
     Attributes:
-        keep: the layers that stay as they were, in the order of the graph; all that have a choice, when none is.
-        metric, drop: as in Alone.
-        weight_bytes: of all layers.
-        judged: how many models were judged for it.
+        keep: the layers that stay in float, in the order of the graph; all quantizable layers if no model is within the
+            bound.
+        metric, drop: see `LayerDrop`.
+        weight_bytes: the bytes of all weights.
+        evaluated: the number of models that were evaluated.
     """
 
     keep: tuple[str, ...]
@@ -50,22 +51,22 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
-    """What a scheme does to a model, layer by layer.
+    """The effect of a scheme on a model, layer by layer.
 
     Attributes:
-        weight_bytes: of the model as it was.
-        layers: those that the scheme changes, in the order of the graph.
-        kept: which of them to keep under a bound; None without a bound.
+        weight_bytes: the bytes of the weights of the original model.
+        layers: the layers that the scheme changes, in the order of the graph.
+        selection: which of them to keep in float within a bound; None without a bound.
     """
 
     weight_bytes: int
-    layers: tuple[Alone, ...]
-    kept: Chosen | None
+    layers: tuple[LayerDrop, ...]
+    selection: Selection | None
 
     @property
     def smaller(self) -> bool:
-        """Whether there is a model in the scheme within the bound."""
-        return self.kept is not None and len(self.kept.keep) < len(self.layers)
+        """Whether any layer is quantized within the bound."""
+        return self.selection is not None and len(self.selection.keep) < len(self.layers)
 
 
 @interrupt.deferred()
@@ -75,47 +76,49 @@ def mixed(
     evaluator: Evaluator,
     bound: float | None = None,
     *,
-    progress: Callable[[str], object] = lambda _: None,
+    on_progress: Callable[[str], object] = lambda _: None,
 ) -> Mixed:
-    """Judge a model with each layer quantized alone, and with a bound as few kept in float as it takes.
+    """Evaluate a model with one layer quantized at a time; with a bound, keep as few layers in float as needed.
 
     Args:
-        graph: ready for the scheme, as edgernn.passes.prepare makes it.
+        graph: a graph prepared for the scheme by edgernn.passes.prepare.
         scheme: one of edgernn.model.tensor.SCHEMES.
-        judge: says what a model is worth, computed as numpy defines it in its own precision.
-        bound: the largest drop that will do, in points as `choice.lost` counts; None to choose nothing.
-        progress: hears of every model that was judged.
+        evaluator: evaluates models, computed by the numpy interpreter of their precision.
+        bound: the largest allowed drop in points (see `choice.metric_drop`); None for no selection.
+        on_progress: called with a line for every evaluated model.
 
     Raises:
-        UsageError: a bound below 0, or what edgernn.passes.sensitivity refuses.
-        GraphError: a weight that the scheme cannot hold.
+        UsageError: The bound is below 0, or see edgernn.passes.sensitivity.
+        GraphError: The scheme cannot represent a weight.
     """
     if bound is not None:
-        allowed(bound)
+        check_bound(bound)
     known: dict[tuple[str, ...], float] = {}
 
-    def metric(made: Graph) -> float:
+    def metric(candidate: Graph) -> float:
         interrupt.check()
-        names = _changed(graph, made)
+        names = _changed(graph, candidate)
         if names not in known:
-            known[names] = evaluator.worth(lambda xs: stepper(made).run(xs)[0])
-            progress(f"{', '.join(names) or 'nothing'} quantized: {evaluator.metric} {known[names]:.4g}")
+            known[names] = evaluator.score(lambda xs: stepper(candidate).run(xs)[0])
+            on_progress(f"{', '.join(names) or 'nothing'} quantized: {evaluator.metric} {known[names]:.4g}")
         return known[names]
 
-    def drop(made: Graph) -> float:
-        return lost(evaluator.before, metric(made), evaluator.better)
+    def drop(candidate: Graph) -> float:
+        return metric_drop(evaluator.baseline, metric(candidate), evaluator.better)
 
-    losses = sensitivity(graph, scheme, lambda made: -drop(made))
-    layers = tuple(Alone(each.layer, known[each.layer,], -each.score, each.saved_bytes) for each in losses)
+    losses = sensitivity(graph, scheme, lambda candidate: -drop(candidate))
+    layers = tuple(LayerDrop(each.layer, known[each.layer,], -each.score, each.saved_bytes) for each in losses)
     if bound is None:
         return Mixed(count(graph).weight_bytes, layers, None)
-    choice = choose(graph, scheme, lambda made: -drop(made), -bound)
+    choice = choose(graph, scheme, lambda candidate: -drop(candidate), -bound)
     keep = tuple(each.layer for each in layers if each.layer in choice.keep)
-    made = graph if len(keep) == len(layers) else rounded(graph, scheme, keep=keep)
-    kept = Chosen(keep, metric(made), drop(made), count(made).weight_bytes, len(choice.trials) - 1)
-    return Mixed(count(graph).weight_bytes, layers, kept)
+    candidate = graph if len(keep) == len(layers) else rounded(graph, scheme, keep=keep)
+    selection = Selection(
+        keep, metric(candidate), drop(candidate), count(candidate).weight_bytes, len(choice.trials) - 1
+    )
+    return Mixed(count(graph).weight_bytes, layers, selection)
 
 
-def _changed(graph: Graph, made: Graph) -> tuple[str, ...]:
-    """The layers that are no longer as they were."""
-    return tuple(old.name for old, new in zip(graph.layers, made.layers, strict=True) if old != new)
+def _changed(graph: Graph, candidate: Graph) -> tuple[str, ...]:
+    """The layers that differ."""
+    return tuple(old.name for old, new in zip(graph.layers, candidate.layers, strict=True) if old != new)

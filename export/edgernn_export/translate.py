@@ -1,4 +1,4 @@
-"""The two doors: `from_torch`, a model to a graph; `export`, a graph to a file."""
+"""The public functions: `from_torch` converts a model to a graph, `export` writes a graph to a file."""
 
 import os
 from collections.abc import Mapping
@@ -34,32 +34,32 @@ def from_torch(
 ) -> Graph:
     """Convert a trained module and prove that the graph computes the same.
 
-    The module is traced by torch.export on a copy in float64; it is not changed, and nothing is printed. Parametrized
-    weights, such as weight norms, become the values that they have now. "Take the last step" means that the graph's
-    answer is valid at every step. Conversions in several threads are done one after another.
+    A copy of the module in float64 is traced by torch.export; the module is not changed, and nothing is printed.
+    Parametrized weights, such as weight norms, take their current values. A module that returns its last step becomes a
+    graph whose output is valid at every step. Conversions in several threads run one after another.
 
     Args:
         module: in eval mode.
         example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes one frame
             and its state, the tuple of both.
         time_axis: which axis of the example is time, when no recurrent layer or convolution shows it.
-        period_ms: the time from one frame to the next, kept with the model.
-        labels: a name for each output, kept with the model.
+        period_ms: the time from one frame to the next, stored with the model.
+        labels: a name for each output, stored with the model.
 
     Returns:
         The graph in float32.
 
     Raises:
-        UsageError: labels in one text.
-        UnsupportedError: an operation that cannot stream or is not known, with its module and what to do; a module that
-            draws random numbers, keeps state, overflows, is quantized by torch or is compiled to TorchScript; more
-            outputs than one and its states.
-        ParityError: module and graph differ by more than 1e-9 in float64, with the first step and layer.
+        UsageError: `labels` is a single string.
+        UnsupportedError: an operation cannot stream or is not known (the message names its module and what to do); the
+            module draws random numbers, keeps state, overflows, is quantized by torch or is compiled to TorchScript; or
+            it has outputs besides one and its states.
+        ParityError: module and graph differ by more than 1e-9 in float64; the message names the first step and layer.
         MissingExtraError: torch is not installed.
     """
-    given: Any = labels
-    if isinstance(given, str):
-        raise UsageError(f"labels={labels!r} is one text; give a name for each output, such as ('yes', 'no')")
+    names: Any = labels
+    if isinstance(names, str):
+        raise UsageError(f"labels={labels!r} is a single string; pass a name for each output, such as ('yes', 'no')")
     graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()))
     return graph
 
@@ -68,20 +68,20 @@ def load_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
     """Load a state dict, `.safetensors` or `.pt` (tensors only, no pickled code), into a module.
 
     Raises:
-        UsageError: another suffix.
-        FileError: the file cannot be read, or its names or shapes are not the module's.
+        UsageError: the suffix is none of these.
+        FileError: the file cannot be read, or its names or shapes differ from the module's.
     """
     _torch("weights").load_weights(module, os.fspath(path))
 
 
 def random_example(shape: tuple[int, ...]) -> "torch.Tensor":
-    """A random sequence of this shape, for `from_torch`."""
+    """Return a random sequence of this shape, as an example for `from_torch`."""
     example: torch.Tensor = _torch("weights").random_example(shape)
     return example
 
 
 def _torch(name: str) -> Any:
-    """A module of the torch source, which alone imports torch."""
+    """Import a module of the torch source, the only package here that imports torch."""
     try:
         return import_module(f"edgernn_export.sources.torch.{name}")
     except ImportError as error:
@@ -97,25 +97,25 @@ def export(
     device: str | os.PathLike[str] | None = None,
     runtime: str | None = None,
 ) -> None:
-    """Write a graph as an artifact of one step, proved on its runtime against numpy before it is kept.
+    """Write a graph as an artifact of one step; before that, prove it against numpy on its runtime.
 
     Args:
-        graph: what to write, in its own precision; float64 is written as float32. A Window is written as an artifact of
-            whole windows, which only `.onnx` can be.
-        path: the suffix picks the target: `.onnx`, `.tflite`, `.so`, which also writes a loader for boards without
-            numpy beside it, or `.c`, which also writes the `.h`.
+        graph: the graph, in its own precision; float64 is written as float32. A Window is written as an artifact of
+            whole windows, which only `.onnx` supports.
+        path: the suffix selects the target: `.onnx`, `.tflite`, `.so` (also writes a loader for boards without numpy
+            beside it), or `.c` (also writes the `.h`).
         device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for its
-            processor; what is proved then is the same code compiled for this machine, and the library tests itself
-            where it is loaded.
-        runtime: the package that will run it, where a format has several: "ai-edge-litert" (when nothing is said) or
+            processor; the proof then runs the same code compiled for this machine, and the library tests itself when it
+            is loaded.
+        runtime: the package that will run it, where a format has several: "ai-edge-litert" (the default) or
             "tflite-runtime" for `.tflite`.
 
     Raises:
         UsageError: no target writes this suffix, the runtime does not run it, or there is no such board.
-        UnsupportedError: the board cannot run such a file, or a window arrived for a format of steps.
+        UnsupportedError: the board cannot run such a file, or its format cannot hold a Window.
         MissingExtraError: the target or its runtime is not installed.
         CompilerError: there is no C compiler, or it fails.
-        ParityError: the artifact computes something else than the graph; nothing is written.
+        ParityError: the artifact and the graph differ; nothing is written.
         FileError: the path cannot be written.
     """
     name = os.fspath(path)
@@ -125,13 +125,13 @@ def export(
 
 @interrupt.deferred()
 def render(graph: Graph | Window, name: str, destination: Destination | None = None) -> dict[str, bytes]:
-    """The files that `export` would write for this name, proved: path -> bytes; by default for the usual runtime."""
+    """Return the files that `export` would write, proved: path -> bytes; by default for the usual runtime."""
     if not isinstance(graph, Graph | Window):
         raise UsageError(f"a {type(graph).__name__} arrived; expected a Graph: convert a module with from_torch first")
     path, target = Path(name), target_of(name, graph)
     if not path.stem.isprintable() or set(path.stem) & set('"\\'):
         raise UsageError(
-            f"{path.stem!r} cannot be the name of a file that code refers to; use letters, digits, - and _"
+            f"{path.stem!r} cannot be the name of a file that generated code refers to; use letters, digits, - and _"
         )
     destination = destination or destination_of(name)
     if isinstance(graph, Window):
@@ -152,11 +152,11 @@ def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destin
 
 
 def target_of(name: str, graph: Graph | Window | None = None) -> Target:
-    """The target that writes a graph, or a window when one is given, to a file of this suffix.
+    """Return the target that writes a graph, or a window, to a file of this suffix.
 
     Raises:
-        UsageError: there is none.
-        UnsupportedError: there is none for windows.
+        UsageError: no target has this suffix.
+        UnsupportedError: a window arrived, and no target of this suffix writes windows.
     """
     target = TARGETS.get(Path(name).suffix)
     if isinstance(graph, Window) and not (target and target.window):

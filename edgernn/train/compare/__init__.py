@@ -1,1 +1,1 @@
-"""Comparing cells: one table of accuracy and time."""
+"""Comparisons: cells by accuracy and time, and a model before and after compression."""

@@ -1,4 +1,4 @@
-"""A model before and after it was made smaller, side by side on every runtime of this machine."""
+"""A race: a model before and after compression, timed side by side on every runtime of this machine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ from edgernn_export.targets import TARGETS
 from edgernn_export.targets.c.pack import sparse_blocks
 from edgernn_export.translate import export
 
-FEW = 0.05  # the part of zeros that may be there by chance
-GAIN = 1.05  # a step that is less than this much faster is called as fast
+FEW = 0.05  # a smaller part of zeros may occur by chance
+GAIN = 1.05  # a smaller ratio does not count as faster
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a model takes.
+    """The size of a model.
 
     Attributes:
-        parameters: numbers in all its weights.
-        zeros: weights of `matrices` that are zero.
-        macs: multiply-adds of a step, those with a zero too.
-        bytes: of its .rnn file.
-        precision: of its weights.
+        parameters: the number of weights.
+        zeros: the number of zeros among the weights of `matrices`.
+        macs: multiply-adds of a step, including those with a zero.
+        bytes: the size of its .rnn file.
+        precision: the precision of its weights.
     """
 
     parameters: int
@@ -47,14 +47,14 @@ class Size:
 
 @dataclass(frozen=True)
 class Race:
-    """One runtime.
+    """The result on one runtime.
 
     Attributes:
         runtime: the title of one of `raced`.
-        backend: the package that ran it, with its version; "" when it could not be measured.
-        before_us, after_us: medians of the rounds, of one step as Python calls it, guard and state included.
-        faster: the median, round by round, of before / after.
-        note: why there are no figures; or what becomes of the zeros, when there are some.
+        backend: the package with its version; "" if the step was not measured.
+        before_us, after_us: the medians of the rounds of one step called from Python, with input checks and state.
+        faster: the median over the rounds of before / after.
+        note: why nothing was measured; or how the runtime handles zeros, if the model has any.
     """
 
     runtime: str
@@ -66,7 +66,7 @@ class Race:
 
 
 def raced() -> dict[str, Runtime]:
-    """Title -> runtime: for each suffix that a target writes, the runtime that is preferred."""
+    """Title -> runtime: the preferred runtime of each suffix that a target writes."""
     preferred: dict[str, Runtime] = {}
     for runtime in RUNTIMES.values():
         if runtime.suffix in TARGETS:
@@ -75,15 +75,15 @@ def raced() -> dict[str, Runtime]:
 
 
 @interrupt.deferred()
-def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_PER_ROUND) -> tuple[Race, ...]:
-    """Time one step of two graphs on each runtime here, all of them in turn.
+def race(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_PER_ROUND) -> tuple[Race, ...]:
+    """Time one step of two graphs on each runtime of this machine, interleaved.
 
     Args:
-        before, after: with inputs of one width.
-        rounds, turn: `rounds` and `count` as edgernn.latency.steps.interleaved takes them.
+        before, after: the graphs, with equal inputs.
+        rounds, turn: `rounds` and `count` of `edgernn.latency.steps.interleaved`.
 
     Raises:
-        ParityError: an artifact that does not answer as its graph does.
+        ParityError: The outputs of an artifact differ from those of its graph.
     """
     programs: dict[str, tuple[Program, Program]] = {}
     notes: dict[str, str] = {}
@@ -109,42 +109,42 @@ def versus(before: Graph, after: Graph, rounds: int = ROUNDS, turn: int = STEPS_
 
 
 def matrices(graph: Graph) -> tuple[Tensor, ...]:
-    """The matrices of affines outside of feature cells: what a pattern of zeros is put into."""
+    """The matrices of affine operations outside feature cells: the weights that can be pruned."""
     exact = {layer.name for layer in graph.layers if layer.cell.exact}
-    operations = [op for name, said in graph.layer_traces.items() if name not in exact for op in said.operations]
+    operations = [op for name, trace in graph.layer_traces.items() if name not in exact for op in trace.operations]
     return tuple(dict.fromkeys(op.args[0] for op in operations if op.name == "affine"))
 
 
 def zeros(graph: Graph) -> int:
-    """The weights of `matrices` that are zero."""
+    """The number of zeros among the weights of `matrices`."""
     return sum(int(np.sum(tensor.stored == 0)) for tensor in matrices(graph))
 
 
 def size(graph: Graph) -> Size:
-    """What a graph takes, counted and not estimated."""
+    """The exact size of a graph."""
     cost = count(graph)
     return Size(cost.parameters, zeros(graph), cost.macs, len(dumps(graph)), graph.precision)
 
 
 def advice(races: tuple[Race, ...]) -> str:
-    """What the measured steps say, in a sentence, and nothing else."""
-    before = [(race.before_us, race.runtime) for race in races if race.before_us is not None]
-    after = [(race.after_us, race.runtime, race.faster) for race in races if race.after_us is not None]
+    """The conclusion from the measured steps, in a sentence."""
+    before = [(each.before_us, each.runtime) for each in races if each.before_us is not None]
+    after = [(each.after_us, each.runtime, each.faster) for each in races if each.after_us is not None]
     if not before or not after:
-        return "no runtime could be measured here, so nothing is said of speed"
+        return "no runtime could be measured on this machine, so the speed is unknown"
     (old, where), (new, best, faster) = min(before), min(after)
-    ratio = faster if where == best and faster is not None else old / new  # the table's own, when there is one
-    fastest = f"the fastest step here was {old:.2f} us on {where} and is {new:.2f} us on {best}"
+    ratio = faster if where == best and faster is not None else old / new  # the ratio of the table if there is one
+    fastest = f"the fastest step on this machine was {old:.2f} us on {where} and is {new:.2f} us on {best}"
     if ratio >= GAIN:
-        return f"{fastest}, {ratio:.2f} x faster: use it there"
-    return f"{fastest}: it is no faster, so use it where its size counts, and not for speed"
+        return f"{fastest}, {ratio:.2f} x faster: use that runtime"
+    return f"{fastest}. It is not faster: use it to save memory, not for speed"
 
 
 def program(model: Graph | Window, suffix: str) -> Program:
-    """A model on the runtime of a suffix, as `export` writes it and `edgernn.open` opens it; no file is left.
+    """Export a model to a temporary file with a suffix, and open it on the runtime of the suffix.
 
     Raises:
-        EdgernnError: as both say.
+        EdgernnError: See `export` and `edgernn.open`.
     """
     with temporary.directory() as folder:
         path = folder / f"step{suffix}"
@@ -153,7 +153,7 @@ def program(model: Graph | Window, suffix: str) -> Program:
 
 
 def step(program: Program, graph: Graph) -> Callable[[], object]:
-    """What is timed: one step of an artifact on a random frame, as Python calls it, guard and state included."""
+    """The call to time: one step of an artifact on a random frame, from Python, with input checks and state."""
     frame, stream = random_frames(graph.inputs, graph.vocabulary_size, 1)[0], program.stream()
     return lambda: stream.step(frame)
 
@@ -168,8 +168,8 @@ def _zeros(runtime: Runtime, graph: Graph) -> str:
     if zeros(graph) < FEW * sum(tensor.stored.size for tensor in matrices(graph)):
         return ""
     if not runtime.sparse:
-        return "cannot use zeros: it computes them too"
+        return "cannot skip zeros: it computes them too"
     passed = sum(sparse_blocks(each) is not None for each in matrices(graph))
     if passed:
-        return f"passes over blocks of zeros in {passed} of {len(matrices(graph))} matrices"
-    return "computes the zeros too: they stand in no blocks of 16 x 4 in int8 or 16 x 1 in float32, or are too few"
+        return f"skips blocks of zeros in {passed} of {len(matrices(graph))} matrices"
+    return "computes the zeros too: they form no blocks of 16 x 4 in int8 or 16 x 1 in float32, or are too few"

@@ -1,4 +1,4 @@
-"""What a comparison of cells came to: its rows, its table and its page."""
+"""The result of a comparison of cells: its rows, its table and its page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ from edgernn.train.pages import figures
 
 @dataclass(frozen=True)
 class Row:
-    """One cell.
+    """The result of one cell.
 
     Attributes:
         cell: one of CELLS.
-        streams: whether it runs frame by frame; what reads both ways takes whole windows, and a step of it is a frame
-            of one.
-        values: the metric of each seed's test part.
-        mean, least, most: of these.
-        parameters, macs, weight_bytes: of the model, its features included; MACs of a step.
-        predicted_us: a step on the board; None where the board's profile lacks a figure.
-        measured_us: a step here, compiled, called from Python; None where there is no compiler.
-        ratio: to the fastest cell here.
+        streams: whether the model runs frame by frame. A bidirectional model takes whole windows; its step is one frame
+            of a window.
+        values: the metric on the test part for each seed.
+        mean, least, most: statistics of these values.
+        parameters, macs, weight_bytes: the size of the model with its feature cells; MACs per step.
+        predicted_us: a step on the board; None if the profile of the board lacks a figure.
+        measured_us: a compiled step on this machine, called from Python; None without a compiler.
+        ratio: the ratio to the fastest cell on this machine.
         cpu_s: CPU seconds of a training, the mean of the seeds.
     """
 
@@ -47,18 +47,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All cells, in the order that was asked for.
+    """The results of all cells, in the order of the arguments.
 
     Attributes:
-        recipe, title: what was trained.
-        data: where it was read.
-        seeds: those of the trainings.
-        metric: the name of what is compared.
-        board: where a step is predicted.
+        recipe, title: the name and the title of the recipe.
+        data: the path of the data.
+        seeds: the seeds of the trainings.
+        metric: the name of the metric.
+        board: the board that steps are predicted for.
         unknown: why nothing is predicted; "" otherwise.
         unmeasured: why nothing is measured; "" otherwise.
-        rows: one for each cell; none until all are trained.
-        environment: what the figures belong to.
+        rows: one for each cell; empty until all are trained.
+        environment: the machine and the versions.
     """
 
     recipe: str
@@ -81,7 +81,7 @@ def row(
     predicted: Estimate,
     timed: Timed | None,
 ) -> Row:
-    """One cell, from what metrics.json says of each seed."""
+    """The row of one cell, from the metrics.json of each seed."""
     values = tuple(float(each["metrics"][metric]) for each in trained)
     return Row(
         cell=cell,
@@ -100,22 +100,22 @@ def row(
     )
 
 
-def as_json(made: Comparison) -> bytes:
-    """The comparison as the file that is kept of it."""
-    return (json.dumps(asdict(made), indent=1) + "\n").encode()
+def as_json(comparison: Comparison) -> bytes:
+    """The comparison as a JSON file."""
+    return (json.dumps(asdict(comparison), indent=1) + "\n").encode()
 
 
-def table(made: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The head and the cells, as they are printed and shown; "?" is unknown."""
+def table(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The header and the cells of the table; "?" is unknown."""
     head = (
         "cell",
-        made.metric,
+        comparison.metric,
         "least",
         "most",
         "parameters",
         "MACs",
         "weight bytes",
-        f"{made.board} us",
+        f"{comparison.board} us",
         "measured us",
         "ratio",
         "CPU s",
@@ -128,48 +128,48 @@ def table(made: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...
             *("?" if value is None else f"{value:.3g}" for value in (each.predicted_us, each.measured_us, each.ratio)),
             f"{each.cpu_s:.1f}",
         )
-        for each in made.rows
+        for each in comparison.rows
     )
 
 
-def remarks(made: Comparison) -> tuple[str, ...]:
-    """What must be known to read the table, a sentence each."""
-    better = {"maximize": "more", "minimize": "less"}[dict(METRICS.values())[made.metric.split()[0]]]
-    seeds = f"{len(made.seeds)} seeds" if made.seeds[1:] else "one seed"
-    here = f"nothing was measured: {made.unmeasured}" if made.unmeasured else MEASURED
-    board = f"unknown: {made.unknown}" if made.unknown else "predicted from the board's profile, in C"
-    whole = (f"{WHOLE} cannot stream: its step is a frame of the longest test sequence, on ONNX Runtime",)
+def remarks(comparison: Comparison) -> tuple[str, ...]:
+    """Remarks on the table, one sentence each."""
+    better = {"maximize": "more", "minimize": "less"}[dict(METRICS.values())[comparison.metric.split()[0]]]
+    seeds = f"{len(comparison.seeds)} seeds" if comparison.seeds[1:] else "one seed"
+    here = f"not measured: {comparison.unmeasured}" if comparison.unmeasured else MEASURED
+    board = f"unknown: {comparison.unknown}" if comparison.unknown else "predicted from the board's profile, in C"
+    whole = (f"{WHOLE} cannot stream: the step is one frame of the longest test sequence, on ONNX Runtime",)
     return (
-        *(() if all(each.streams for each in made.rows) else whole),
-        f"{made.metric}: of the test part, the mean of {seeds} with the least and the most; {better} is better",
-        f"{made.board} us: one step, {board}",
+        *(() if all(each.streams for each in comparison.rows) else whole),
+        f"{comparison.metric}: on the test part, the mean of {seeds} with the least and the most; {better} is better",
+        f"{comparison.board} us: one step, {board}",
         f"measured us: {here}",
         "CPU s: of one training",
     )
 
 
 WHOLE = "(whole windows only)"
-MEASURED = "one step here, compiled and called from Python, all cells in turn; the ratio is to the fastest"
+MEASURED = "one compiled step on this machine, called from Python, all cells interleaved; ratio to the fastest cell"
 
 
-def page(made: Comparison) -> str:
-    """The page: the metric against the cost of a step, and the table."""
-    head, rows = table(made)
-    measured = not made.unmeasured
-    costs = {each.cell: each.measured_us if measured else each.predicted_us for each in made.rows}
+def page(comparison: Comparison) -> str:
+    """The HTML page: a plot of the metric against the cost of a step, and the table."""
+    head, rows = table(comparison)
+    measured = not comparison.unmeasured
+    costs = {each.cell: each.measured_us if measured else each.predicted_us for each in comparison.rows}
     points = {
         each.cell: (cost, each.mean, each.least, each.most)
-        for each in made.rows
+        for each in comparison.rows
         if (cost := costs[each.cell]) is not None
     }
-    across = "one step, measured here, µs" if measured else f"one step on {made.board}, predicted, µs"
+    across = "one step, measured here, µs" if measured else f"one step on {comparison.board}, predicted, µs"
     return pages.fill(
         "compare.html",
-        title=made.title,
-        recipe=made.recipe,
-        drawn=figures.trade(points, across, made.metric) if points else "",
+        title=comparison.title,
+        recipe=comparison.recipe,
+        plot=figures.trade(points, across, comparison.metric) if points else "",
         head=head,
         rows=tuple(pages.row(*cells) for cells in rows),
-        remarks=remarks(made),
-        environment=pages.facts(made.environment),
+        remarks=remarks(comparison),
+        environment=pages.facts(comparison.environment),
     )

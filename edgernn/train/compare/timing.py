@@ -1,4 +1,4 @@
-"""Steps timed side by side on this machine: all in turn, many times, so that a machine that drifts decides nothing."""
+"""Interleaved timing of steps on this machine, so that a drift of its speed affects all contenders equally."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Timed:
-    """One contender: the median of its rounds, and how many times longer than the fastest, as `ratios` says."""
+    """The timing of one contender: the median of its rounds, and its ratio to the fastest (see `ratios`)."""
 
     step_us: float
     ratio: float
@@ -25,21 +25,21 @@ class Timed:
 
 @dataclass(frozen=True)
 class Contender:
-    """What is timed: a call, and how many frames it answers."""
+    """A call to time, and the number of frames that it processes."""
 
     call: Callable[[], object]
     frames: int = 1
 
 
 def contender(model: Model, window: Array) -> Contender:
-    """One step of a model compiled for this machine, as Python calls it, guard and state included; or a whole window.
+    """The contender of a model: one compiled step, called from Python with input checks and state; or a whole window.
 
     Args:
-        model: what can stream is compiled; what reads both ways runs on ONNX Runtime.
-        window: a sequence as long as those that it reads, (time, inputs).
+        model: a streaming model, which is compiled; or a window model, which runs on ONNX Runtime.
+        window: a sequence (time, inputs) of typical length.
 
     Raises:
-        CompilerError: there is no C compiler, or it fails.
+        CompilerError: There is no C compiler, or it fails.
     """
     if isinstance(model, Window):
         whole = program(model, ".onnx")
@@ -51,12 +51,12 @@ def contender(model: Model, window: Array) -> Contender:
 def time_interleaved(
     contenders: Mapping[str, Contender], rounds: int = ROUNDS, count: int = STEPS_PER_ROUND
 ) -> dict[str, Timed]:
-    """Time every contender in every round, a frame of each.
+    """Time every contender in every round; return the time per frame.
 
     Args:
-        contenders: by name.
+        contenders: the contenders by name.
         rounds: at least 2.
-        count: calls of each contender in a round.
+        count: the number of calls of each contender in a round.
     """
     took = [
         {name: us / contenders[name].frames for name, us in each.items()}
@@ -67,13 +67,13 @@ def time_interleaved(
 
 
 def ratios(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """How many times longer each takes than the fastest of them, whose ratio is 1.
+    """The ratio of the time of each contender to that of the fastest, whose ratio is 1.
 
-    A round counts by what each took of its geometric mean: one in which the machine was slow for all of them says what
-    a quick one says, and every ratio is of the same measure.
+    Times are divided by the geometric mean of their round, so a round on a slow machine has the same weight as a fast
+    one, and all ratios have the same reference.
 
     Args:
-        rounds: at least one; in each the time of every contender, above 0, in any unit.
+        rounds: at least one; each has the time of every contender, above 0, in any unit.
     """
     means = [geometric_mean(each.values()) for each in rounds]
     typical = {name: median(each[name] / mean for each, mean in zip(rounds, means, strict=True)) for name in rounds[0]}

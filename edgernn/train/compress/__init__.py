@@ -1,1 +1,1 @@
-"""Training a smaller model: what is unimportant, fine-tuning, and a graph as a network again."""
+"""Compression with training: the importance of units, fine-tuning, and converting a graph back to a network."""

@@ -1,4 +1,4 @@
-"""What each hidden unit is worth, by how much the loss would change without it."""
+"""The importance of hidden units: the estimated change of the loss without each unit."""
 
 import numpy as np
 import torch
@@ -14,44 +14,44 @@ from edgernn.train.loop.batches import epoch
 from edgernn.train.loop.task import Task
 from edgernn.train.recipe import Recipe
 
-BATCHES = 20  # of the training part, at most
+BATCHES = 20  # the largest number of batches of the training part
 
 
 def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> dict[str, Array]:
-    """First-order Taylor scores of the elements of every state, as `edgernn.passes.prune_units` takes them.
+    """First-order Taylor scores of the elements of every state, for `edgernn.passes.prune_units`.
 
-    P. Molchanov et al., "Importance estimation for neural network pruning" (arXiv:1906.10771): a unit's value times the
-    gradient that reaches it, summed over time, is the sum of weight times gradient over all that reads the unit; of
-    that the mean square over batches of the training part. The network answers as in use: without noise and dropout.
+    P. Molchanov et al., "Importance estimation for neural network pruning" (arXiv:1906.10771). The value of a unit
+    times its gradient, summed over time, equals the sum of weight times gradient over all weights that read the unit.
+    The score is the mean square of this sum over batches of the training part, without noise and dropout.
 
     Args:
-        graph: a model of the recipe in float.
-        recipe: what it was trained with.
-        data: what it was trained on.
-        batches: how many to look at, at most.
+        graph: a float model of the recipe.
+        recipe: the recipe of its training.
+        data: its training data.
+        batches: the largest number of batches.
 
     Raises:
-        UsageError: a model that is not of this recipe.
+        UsageError: The model does not match the recipe.
     """
     network = restore(graph, recipe, data)
-    found, weights = units(graph), matrices(network)
-    kept, _ = run.divided(recipe, data)
-    part = run.part(kept, kept.train)
-    task = Task(network, data.kind, part, ("training", part), recipe.training).eval()
+    hidden, weights = units(graph), matrices(network)
+    training_data, _ = run.hold_out_validation(recipe, data)
+    dataset = run.fixed_dataset(training_data, training_data.train)
+    task = Task(network, data.kind, dataset, ("training", dataset), recipe.training).eval()
     random = np.random.default_rng(recipe.training.seed)
-    most = 1 + max(int(each.max()) for each in (*found.axes.values(), *found.states.values()))
-    total, seen = np.zeros(most), 0
-    for batch in epoch(part.frames(random), part.targets, recipe.training.plan, random):
+    size = 1 + max(int(each.max()) for each in (*hidden.axes.values(), *hidden.states.values()))
+    total, seen = np.zeros(size), 0
+    for batch in epoch(dataset.frames(random), dataset.targets, recipe.training.batching, random):
         interrupt.check()
         if seen == batches:
             break
         loss, _ = task.loss(batch)
-        if not batch.counts:  # it was run for the states that the next chunk begins at
+        if not batch.counts:  # it was run for the initial states of the next chunk
             continue
         gradients = torch.autograd.grad(loss, list(weights.values()))
-        change = np.zeros(most)
+        change = np.zeros(size)
         for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-            np.add.at(change, found.axes[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))
+            np.add.at(change, hidden.axes[name, 1], (weight.detach() * gradient).numpy().sum(axis=0))
         total += change**2
         seen += 1
-    return {state: total[elements] / seen for state, elements in found.states.items()}
+    return {state: total[elements] / seen for state, elements in hidden.states.items()}

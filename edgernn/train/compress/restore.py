@@ -1,4 +1,4 @@
-"""A model back into the network that it was converted from, to be trained further."""
+"""Convert a model back to the network that it was converted from, for further training."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,31 +28,33 @@ FIELDS: Mapping[type[nn.Module], Mapping[str, str]] = {
     nn.LSTM: FUSED,
     nn.RNN: FUSED,
 }
-"""A module of torch -> its parameters, and the fields of the cell that it becomes."""
+"""A torch module -> its parameters and their fields in the converted cell."""
 
 
 def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
-    """The network of a recipe with the weights of a graph, so that to convert it gives the graph back.
+    """The network of a recipe with the weights of a graph. Converting it gives the graph.
 
     Args:
-        graph: converted from a network of this recipe and data, in float; units may have been removed since, as many
-            from each layer, and matrices factored.
-        recipe: what it was trained with; the graph says how many hidden units there are.
-        data: what it was trained on.
+        graph: a float model of this recipe and data. Units may have been removed, equally from each layer, and matrices
+            factored.
+        recipe: the recipe of its training; the number of hidden units is that of the graph.
+        data: its training data.
 
     Returns:
-        In eval mode, on the CPU. Where torch adds two biases, the first is the sum and the second zero.
+        The network in eval mode on the CPU. If torch adds two biases, the first is the sum and the second 0.
 
     Raises:
-        UsageError: a graph in a smaller precision, or one that such a network does not become; with what differs.
+        UsageError: The graph is quantized, or does not match the recipe; with the difference.
     """
     if recipe.shape.bidirectional or "layers_0.h" not in graph.states:
         raise UsageError(
-            f"the model has no layer 'layers_0' that streams, as every model of recipe '{recipe.name}' has; give the "
-            "recipe that it was trained with"
+            f"the model has no streaming layer 'layers_0', which models of recipe '{recipe.name}' have; give the "
+            "recipe of its training"
         )
     if graph.precision not in {"fp32", "fp64"}:
-        raise UsageError(f"a model in {graph.precision} cannot be trained further; give the one that it was made from")
+        raise UsageError(
+            f"a model in {graph.precision} cannot be trained; give the float model that it was quantized from"
+        )
     shape = replace(recipe.shape, hidden=graph.states["layers_0.h"])
     network = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
     _check(graph.astype("float32"), to_graph(network, data), recipe)
@@ -62,7 +64,7 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
 
 
 def names(network: Network) -> dict[str, str]:
-    """Each parameter's name, and that of the weight in `Graph.tensors` that it becomes."""
+    """The name of each parameter -> the name of its weight in `Graph.tensors`."""
     return {
         f"{path}.{name}": f"{path.replace('.', '_')}.{field}"
         for path, module in network.named_modules()
@@ -71,15 +73,15 @@ def names(network: Network) -> dict[str, str]:
 
 
 def matrices(network: Network | GraphNetwork) -> dict[str, nn.Parameter]:
-    """The parameters that are matrices, by their names in `Graph.tensors`."""
+    """The matrices among the parameters, by their names in `Graph.tensors`."""
     if isinstance(network, GraphNetwork):
         return {name: each for name, each in network.named.items() if each.ndim == 2}
-    stands = names(network)
-    return {stands[name]: each for name, each in network.named_parameters() if name in stands and each.ndim == 2}
+    targets = names(network)
+    return {targets[name]: each for name, each in network.named_parameters() if name in targets and each.ndim == 2}
 
 
 def _factor(network: Network, graph: Graph) -> None:
-    """Put layers that are trained as products where the graph's weights are factored."""
+    """Replace layers whose weights are factored in the graph by trainable factored layers."""
     paths = {path.replace(".", "_"): path for path, _ in network.named_modules()}
     shape = network.shape
     for layer in graph.layers:
@@ -95,41 +97,49 @@ def _factor(network: Network, graph: Graph) -> None:
 
 
 def _load(network: Network, graph: Graph) -> None:
-    """Put the weights of a graph into the parameters that become them; zeros where it has none."""
+    """Load the weights of a graph into the parameters; 0 for parameters without a weight."""
     state = network.state_dict()
-    for name, stands in names(network).items():
-        found = graph.tensors.get(stands)
+    for name, target in names(network).items():
+        weight = graph.tensors.get(target)
         state[name] = (
-            torch.zeros_like(state[name]) if found is None else torch.from_numpy(found.dense(np.float32).copy())
+            torch.zeros_like(state[name]) if weight is None else torch.from_numpy(weight.dense(np.float32).copy())
         )
     network.load_state_dict(state)
 
 
 def _fields(module: nn.Module) -> dict[str, str]:
-    """The parameters of a module itself, and the fields that they become."""
+    """The parameters of a module itself -> their fields in the converted cell."""
     return module.weights() if isinstance(module, Formula) else dict(FIELDS.get(type(module), {}))
 
 
-def _check(graph: Graph, wanted: Graph, recipe: Recipe) -> None:
-    """That a network of the recipe becomes such a graph.
+def _check(graph: Graph, expected: Graph, recipe: Recipe) -> None:
+    """Check that a network of the recipe converts to such a graph.
 
     Raises:
-        UsageError: it does not; naming the first layer that differs.
+        UsageError: It does not; with the first layer that differs.
     """
-    told = f"recipe '{recipe.name}' with this data"
-    for mine, theirs in zip(graph.layers, wanted.layers, strict=False):
-        if (mine.name, type(mine.cell), mine.inputs) != (theirs.name, type(theirs.cell), theirs.inputs):
-            raise UsageError(f"the model has {_said(mine)} where {told} has {_said(theirs)}; give its own recipe")
-        if (settings(mine.cell), dimensions(mine.cell)) != (settings(theirs.cell), dimensions(theirs.cell)):
+    origin = f"recipe '{recipe.name}' with this data"
+    for layer, other in zip(graph.layers, expected.layers, strict=False):
+        if (layer.name, type(layer.cell), layer.inputs) != (other.name, type(other.cell), other.inputs):
             raise UsageError(
-                f"layer '{mine.name}' of the model has {dimensions(mine.cell)}, and that of {told} "
-                f"{dimensions(theirs.cell)}; give its own recipe, and prune every recurrent layer alike"
+                f"the model has {_layer_text(layer)} where {origin} has {_layer_text(other)}; give the recipe of "
+                "the model"
             )
-        if mine.cell.exact and tensors(mine.cell) != tensors(theirs.cell):
-            raise UsageError(f"layer '{mine.name}' of the model has other figures than {told}; give its own data")
-    if len(graph.layers) != len(wanted.layers):
-        raise UsageError(f"the model has {len(graph.layers)} layers, and {told} {len(wanted.layers)}; give its own")
+        if (settings(layer.cell), dimensions(layer.cell)) != (settings(other.cell), dimensions(other.cell)):
+            raise UsageError(
+                f"layer '{layer.name}' of the model has {dimensions(layer.cell)}, and that of {origin} "
+                f"{dimensions(other.cell)}; give the recipe of the model, and prune all recurrent layers equally"
+            )
+        if layer.cell.exact and tensors(layer.cell) != tensors(other.cell):
+            raise UsageError(
+                f"layer '{layer.name}' of the model differs from that of {origin}; give the data of the model"
+            )
+    if len(graph.layers) != len(expected.layers):
+        raise UsageError(
+            f"the model has {len(graph.layers)} layers, and {origin} has {len(expected.layers)}; give the recipe of "
+            "the model"
+        )
 
 
-def _said(layer: Layer) -> str:
-    return f"a {type(layer.cell).__name__} '{layer.name}' that reads {', '.join(layer.inputs)}"
+def _layer_text(layer: Layer) -> str:
+    return f"a {type(layer.cell).__name__} '{layer.name}' with the inputs {', '.join(layer.inputs)}"

@@ -1,4 +1,4 @@
-"""Zeros that stay zeros while a network is trained further."""
+"""A training callback that keeps a pattern of zeros in the weights."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,25 +15,25 @@ from edgernn.train.compress.restore import matrices
 from edgernn.train.loop.batches import Batch
 from edgernn.train.loop.schedules import cubic
 
-STAGES = 20  # from no zeros to all of them
+STAGES = 20  # of gradual pruning
 
 
 class Zeros(Callback):
-    """Puts a pattern of zeros into the matrices of a network, and back after every update.
+    """Puts a pattern of zeros into the matrices of a network, and restores it after every update.
 
     Args:
-        graph: what the network becomes, of any weights.
-        pattern: of the zeros.
-        keep: layers without.
-        gradual: whether zeros come little by little, chosen anew at each of STAGES along `schedules.cubic`; else all
-            are there from the first update on, the same ones to the end.
+        graph: the converted network, with any weights.
+        pattern: the pattern of the zeros.
+        keep: layers without zeros.
+        gradual: whether zeros are added in STAGES along `schedules.cubic` and chosen anew at each; otherwise all zeros
+            are chosen before the first update.
 
     Raises:
-        UsageError, GraphError: a pattern that the matrices cannot have.
+        UsageError, GraphError: The matrices cannot have the pattern.
     """
 
     def __init__(self, graph: Graph, pattern: Pattern, keep: Collection[str] = (), *, gradual: bool = True) -> None:
-        masks(graph, pattern, keep=keep)  # what cannot be is told before the training
+        masks(graph, pattern, keep=keep)  # reports errors before the training
         self._graph, self._pattern, self._keep, self._gradual = graph, pattern, keep, gradual
         self._stage = -1
         self._zeros: Mapping[str, torch.Tensor] = {}
@@ -45,16 +45,16 @@ class Zeros(Callback):
         self._stage, self._zeros = int(state["stage"]), state["zeros"]
 
     def on_train_start(self, _trainer: Any, module: Any) -> None:
-        """The first zeros."""
+        """Put the first zeros."""
         self._advance(module, 0.0)
 
     def on_train_batch_end(self, _trainer: Any, module: Any, _outputs: Any, batch: Batch, index: int) -> None:
-        """After an update, which moves zeros too."""
+        """Restore the zeros after an update."""
         if batch.counts:
             self._advance(module, module.progress(index + 1))
 
     def on_train_end(self, _trainer: Any, module: Any) -> None:
-        """All of them, when the training ended early."""
+        """Put all zeros, in case the training ended early."""
         self._advance(module, 1.0)
 
     def _advance(self, module: Any, progress: float) -> None:
@@ -67,7 +67,7 @@ class Zeros(Callback):
                 weights[name].masked_fill_(zeros.to(weights[name].device), 0.0)
 
     def _chosen(self, weights: Mapping[str, nn.Parameter], share: float) -> dict[str, torch.Tensor]:
-        """Where the zeros are, by the weights as they are now."""
+        """The masks of the zeros for the current weights."""
         now = self._graph.with_tensors({name: Tensor(each.detach().cpu().numpy()) for name, each in weights.items()})
         stays = masks(now, self._pattern.at(share), keep=self._keep)
         return {name: torch.from_numpy(~mask).to(weights[name].device) for name, mask in stays.items()}

@@ -1,4 +1,4 @@
-"""Readers: a folder or a file becomes the sequences of a training and of a test part. One file, one line each."""
+"""Readers: from a folder or a file to the sequences of a training and a test part. One file and one line each."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,4 +13,4 @@ READERS: Mapping[str, str] = MappingProxyType(
         "wav": "edgernn.train.data.wav",
     }
 )
-"""A reader's name -> the module with its `read(path, **options) -> Data`."""
+"""The name of a reader -> its module, which has `read(path, **options) -> Data`."""

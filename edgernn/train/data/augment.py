@@ -1,4 +1,4 @@
-"""Variations of sound, so that a model learns the word and not the voice, the room or the microphone."""
+"""Audio augmentation: random changes of speed, level, noise, position and vocal tract length."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 def speed(samples: Array, factor: float) -> Array:
-    """Played `factor` times as fast, pitch and all: (samples,) -> (samples / factor,), by linear interpolation.
+    """Change speed and pitch by a factor: (samples,) -> (samples / factor,), by linear interpolation.
 
     T. Ko et al., "Audio augmentation for speech recognition" (Interspeech 2015).
     """
@@ -23,25 +23,25 @@ def speed(samples: Array, factor: float) -> Array:
 
 
 def gain(samples: Array, decibels: float) -> Array:
-    """Louder, or softer when below 0; (samples,) -> (samples,)."""
+    """Change the level by decibels; (samples,) -> (samples,)."""
     louder: Array = (samples * 10 ** (decibels / 20)).astype(np.float32)
     return louder
 
 
 def noise(samples: Array, snr_db: float, random: np.random.Generator) -> Array:
-    """With white noise so many decibels below the mean power; (samples,) -> (samples,)."""
+    """Add white noise at a signal-to-noise ratio in decibels; (samples,) -> (samples,)."""
     deviation = np.sqrt(np.mean(np.square(samples, dtype=np.float64))) * 10 ** (-snr_db / 20)
     noisy: Array = (samples + deviation * random.standard_normal(len(samples))).astype(np.float32)
     return noisy
 
 
 def shift(samples: Array, later: int) -> Array:
-    """Later by some samples, zeros before; or earlier, the first being lost. (samples,) -> (samples + later,)."""
+    """Shift to a later time with zeros before, or to an earlier time and drop samples; -> (samples + later,)."""
     return np.pad(samples, (later, 0)) if later > 0 else samples[min(-later, len(samples) - 1) :]
 
 
 def warp(frames: Array, factor: float) -> Array:
-    """Log-mel frames of a vocal tract of another length: the axis of the bands is stretched. (time, bands) -> the same.
+    """Stretch the band axis of log-mel frames, as a vocal tract of another length does. (time, bands) -> the same.
 
     N. Jaitly and G. Hinton, "Vocal tract length perturbation" (ICML 2013 workshop), on the mel axis.
     """
@@ -55,17 +55,17 @@ def warp(frames: Array, factor: float) -> Array:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far each variation may go; every draw is uniform, and 0 leaves it out.
+    """The range of each variation. Every draw is uniform; 0 disables the variation.
 
     Attributes:
-        speed: the largest change of the speed, as a part: 0.1 for factors from 0.9 to 1.1.
+        speed: the largest relative change of the speed: 0.1 for factors from 0.9 to 1.1.
         gain_db: the largest change of the level.
-        snr_db: (lowest, highest) distance of white noise below the mean power; nothing for none.
-        shift: samples, the most that the clip moves either way.
-        warp: the largest change of the mel axis, as a part.
+        snr_db: (lowest, highest) signal-to-noise ratio of white noise; empty for no noise.
+        shift: the largest shift of a clip in either direction, in samples.
+        warp: the largest relative change of the mel axis.
 
     Raises:
-        UsageError: a range that is none.
+        UsageError: A range is invalid.
     """
 
     speed: float = 0.0
@@ -77,13 +77,13 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not (0 <= self.speed < 1 and 0 <= self.warp < 1 and self.gain_db >= 0 and self.shift >= 0):
             raise UsageError(
-                f"{self} arrived; expected speed and warp from 0 to below 1, gain_db and shift not negative"
+                f"got {self}; expected speed and warp of at least 0 and below 1, gain_db and shift of at least 0"
             )
         if self.snr_db and (len(self.snr_db) != 2 or self.snr_db[0] > self.snr_db[1]):
             raise UsageError(f"snr_db is {list(self.snr_db)}; expected [lowest, highest], such as [10, 40]")
 
     def samples(self, frames: Array, random: np.random.Generator) -> Array:
-        """A clip (time, hop) of raw samples varied; the time may change, at least one hop stays."""
+        """Augment a clip (time, hop) of raw samples. The time may change; at least one hop remains."""
         hop = frames.shape[1]
         clip = frames.reshape(-1)
         if self.speed:
@@ -98,5 +98,5 @@ class Augmentation:
         return in_hops(clip, hop)
 
     def features(self, frames: Array, random: np.random.Generator) -> Array:
-        """Log-mel frames (time, bands) of a clip varied."""
+        """Augment the log-mel frames (time, bands) of a clip."""
         return warp(frames, random.uniform(1 - self.warp, 1 + self.warp)) if self.warp else frames

@@ -1,4 +1,4 @@
-"""What a microphone hears when nobody speaks: noise of a colour and a level."""
+"""Background noise without speech, of a colour and a level."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,39 +10,40 @@ from edgernn.errors import UsageError
 
 Array = NDArray[Any]
 
-SILENCE = "_silence_"  # the class of clips in which nobody speaks, called as in Speech Commands
-STEEPEST = 2.0  # white is 0, pink 1, brown 2
+SILENCE = "_silence_"  # the class of clips without speech, named as in Speech Commands
+STEEPEST = 2.0  # slope: white is 0, pink 1, brown 2
 
 
 def noise(n: int, slope: float, level_db: float, random: np.random.Generator) -> Array:
-    """Gaussian noise (n,) float32 of mean 0, whose power falls with the frequency to the power of `slope`.
+    """Gaussian noise (n,) float32 with mean 0 and a power spectrum proportional to 1 / frequency ** slope.
 
     Args:
-        n: samples, at least two.
+        n: the number of samples, at least 2.
         slope: 0 for white noise, 1 for pink, 2 for brown.
-        level_db: its root mean square, in decibels below (so negative) that of a constant 1, the full scale.
-        random: where it comes from.
+        level_db: its root mean square in decibels relative to a constant 1, the full scale; negative.
+        random: the random generator.
     """
     spectrum = np.fft.rfft(random.standard_normal(n))
     spectrum[0] = 0
     spectrum[1:] *= np.arange(1.0, len(spectrum)) ** (-slope / 2)
-    made = np.fft.irfft(spectrum, n)
-    loud: Array = (made * 10 ** (level_db / 20) / np.sqrt(np.mean(made**2))).astype(np.float32)
+    samples = np.fft.irfft(spectrum, n)
+    loud: Array = (samples * 10 ** (level_db / 20) / np.sqrt(np.mean(samples**2))).astype(np.float32)
     return loud
 
 
-def drawn(n: int, levels_db: Sequence[float], random: np.random.Generator) -> Array:
-    """Noise (n,) of a colour between white and brown and a level of this range, both by chance."""
+def draw_noise(n: int, levels_db: Sequence[float], random: np.random.Generator) -> Array:
+    """Noise (n,) of a random colour between white and brown and a random level in a range."""
     return noise(n, random.uniform(0, STEEPEST), random.uniform(levels_db[0], levels_db[1]), random)
 
 
 def check_levels(levels_db: Sequence[float], name: str) -> None:
-    """Refuse what is no range of levels below the full scale.
+    """Check a range of levels below the full scale.
 
     Raises:
-        UsageError: not two numbers, or not in order, or above 0.
+        UsageError: It is not two numbers in order and at most 0.
     """
     if len(levels_db) != 2 or not levels_db[0] <= levels_db[1] <= 0:
         raise UsageError(
-            f"{name} is {list(levels_db)}; expected [lowest, highest] below the full scale in decibels, as [-80, -30]"
+            f"{name} is {list(levels_db)}; expected [lowest, highest] in decibels relative to full scale, such as "
+            "[-80, -30]"
         )

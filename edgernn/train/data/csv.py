@@ -1,4 +1,4 @@
-"""Recordings in CSV or Parquet files, cut into windows with a class each."""
+"""Recordings in CSV or Parquet files, cut into windows with one class each."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from edgernn.cells import LogMagnitude
 from edgernn.errors import FileError, UsageError
 from edgernn.train.data import table
 from edgernn.train.data.features import standardized
-from edgernn.train.data.folder import Named, files, named
-from edgernn.train.data.sequences import Data, Sequences, numbered
+from edgernn.train.data.folder import LabelledFile, files, labelled_files
+from edgernn.train.data.sequences import Data, Sequences, number_labels
 from edgernn.train.data.split import Split
 from edgernn.train.data.table import Column, Table
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Rows that follow one another, of one class: (rows, columns) float32."""
+    """Consecutive rows of one class: (rows, columns) float32."""
 
     frames: NDArray[Any]
     label: str
@@ -47,50 +47,52 @@ def read(
     test_share: float = 0.0,
     seed: int = 0,
 ) -> Data:
-    """Read a file, or all below a folder: float32 (rows, columns) windows, a class each, standardized by an exact cell.
+    """Read a file or all files below a folder: float32 (rows, columns) windows with one class each.
 
-    A recording is a file, or with `label_column` the rows in which class and group stay the same. Whole recordings are
-    held out, and with groups whole groups, so that no window of the test part overlaps one of the training part.
+    A feature cell standardizes the columns. A recording is a file, or with `label_column` consecutive rows with the
+    same class and group. Whole recordings, and with groups whole groups, are held out, so no window of the test part
+    overlaps a window of the training part.
 
     Args:
-        path: .csv or .parquet files.
-        pattern: how the path of a file below the folder names its class; see `folder.named`.
-        label_column: the column with the class; then the pattern is not used.
-        group_column: the column with the group, such as a person; only with label_column.
-        columns: those of a frame, by name or number from 0; all that are no label or group when none are given.
-        header: whether the first line of a CSV file has the names of the columns.
-        separator: between the cells of a CSV line.
-        rows: frames of a window; 0 for whole recordings. Shorter runs of a label_column are passed over.
-        stride: rows from one window to the next; 0 for windows side by side.
-        log_magnitude: the floor of a `LogMagnitude` before all else, in the columns' unit squared; 0 for none.
-        period_ms: from one row to the next, when it is known.
+        path: a .csv or .parquet file, or a folder of them.
+        pattern: the pattern of file paths below the folder that names the class; see `folder.labelled_files`.
+        label_column: the column with the class. The pattern is not used then.
+        group_column: the column with the group, such as a person; it needs label_column.
+        columns: the columns of a frame, by name or by number from 0; by default all but label and group.
+        header: whether the first line of a CSV file has the column names.
+        separator: the separator of the cells of a CSV line.
+        rows: the number of rows of a window; 0 for whole recordings. Shorter runs of a label_column are skipped.
+        stride: the number of rows from one window to the next; 0 for adjacent windows.
+        log_magnitude: the floor of a `LogMagnitude` as the first feature cell, in the squared unit of the columns; 0
+            for none.
+        period_ms: the time between rows, if known.
         test_every, test_groups, test_share, seed: the test part; see `Split`.
 
     Raises:
-        FileError: a file that cannot be read, a ragged row, a cell that is no finite number, a file too short; with the
-            line.
-        UsageError: options that do not fit, a column or group that is not there.
+        FileError: A file cannot be read or is too short, a row has too many or too few cells, or a cell is not a finite
+            number; with the line.
+        UsageError: The options are inconsistent, or a column or group does not exist.
     """
     if rows < 0 or stride < 0 or (stride and not rows):
-        raise UsageError(
-            f"windows of {rows} rows and a stride of {stride} arrived; expected both at least 0, rows first"
-        )
+        raise UsageError(f"rows is {rows} and stride {stride}; expected both at least 0, and a stride only with rows")
     if group_column != "" and label_column == "":
-        raise UsageError("group_column needs label_column; without one the pattern's {group} names the group")
+        raise UsageError("group_column needs label_column; without it, {group} in the pattern names the group")
     split = Split(every=test_every, groups=test_groups, share=test_share, seed=seed)
 
-    def opened(file: str | os.PathLike[str]) -> Table:
-        return table.read(file, header=header, separator=separator)
+    def read_file(file: str | os.PathLike[str]) -> Table:
+        return table.read_table(file, header=header, separator=separator)
 
     if label_column == "":
-        recordings = [_whole(opened(each.path), each, columns, rows) for each in named(path, table.SUFFIXES, pattern)]
+        recordings = [
+            _whole(read_file(each.path), each, columns, rows) for each in labelled_files(path, table.SUFFIXES, pattern)
+        ]
     else:
-        tables = map(opened, files(path, table.SUFFIXES))
+        tables = map(read_file, files(path, table.SUFFIXES))
         recordings = [run for each in tables for run in _runs(each, label_column, group_column, columns, rows)]
         if not recordings:
-            raise FileError(f"'{path}' has no run of {rows} rows of one class; ask for shorter windows")
+            raise FileError(f"'{path}' has no run of {rows} rows of one class; use a smaller rows")
     mask = split.mask([each.group for each in recordings])
-    labels = numbered([each.label for each in recordings])[0]
+    labels = number_labels([each.label for each in recordings])[0]
     train, test = (
         _windows([each for each, held in zip(recordings, mask, strict=True) if held == part], labels, rows, stride)
         for part in (False, True)
@@ -102,7 +104,7 @@ def read(
 
 
 def starts(n: int, rows: int, stride: int) -> range:
-    """Where the windows of n rows begin; no window ends after the last row."""
+    """The first rows of the windows of n rows. No window ends after the last row."""
     return range(0, n - rows + 1, stride)
 
 
@@ -116,22 +118,22 @@ def _windows(recordings: Sequence[Recording], labels: Sequence[str], rows: int, 
     return Sequences(frames, np.array(classes, np.int64), sources)
 
 
-def _whole(read: Table, file: Named, columns: Sequence[Column], rows: int) -> Recording:
-    if len(read) < rows:
-        raise FileError(f"'{file.path}' has {len(read)} rows, and a window takes {rows}; ask for shorter windows")
-    frames = read.numbers(columns or range(len(read.names))).astype(np.float32)
-    return Recording(frames, file.label, file.group, [read.at(row) for row in range(len(read))])
+def _whole(rows_read: Table, file: LabelledFile, columns: Sequence[Column], rows: int) -> Recording:
+    if len(rows_read) < rows:
+        raise FileError(f"'{file.path}' has {len(rows_read)} rows, fewer than a window of {rows}; use a smaller rows")
+    frames = rows_read.numbers(columns or range(len(rows_read.names))).astype(np.float32)
+    return Recording(frames, file.label, file.group, [rows_read.at(row) for row in range(len(rows_read))])
 
 
-def _runs(read: Table, label: Column, group: Column, columns: Sequence[Column], rows: int) -> Iterator[Recording]:
-    beside = {read.find(each) for each in (label, group) if each != ""}
-    frames = read.numbers(columns or [k for k in range(len(read.names)) if k not in beside]).astype(np.float32)
-    labels = read.text(label)
-    groups = read.text(group) if group != "" else [""] * len(read)
-    for _, run in groupby(range(len(read)), key=lambda row: (labels[row], groups[row])):
-        taken = list(run)
-        if not labels[taken[0]]:
-            raise FileError(f"{read.at(taken[0])}: column {label!r} is empty; expected the class of the row")
-        if len(taken) >= rows:
-            where = [read.at(row) for row in taken]
-            yield Recording(frames[taken], labels[taken[0]], groups[taken[0]] or where[0], where)
+def _runs(source: Table, label: Column, group: Column, columns: Sequence[Column], rows: int) -> Iterator[Recording]:
+    other = {source.find(each) for each in (label, group) if each != ""}
+    frames = source.numbers(columns or [k for k in range(len(source.names)) if k not in other]).astype(np.float32)
+    labels = source.text(label)
+    groups = source.text(group) if group != "" else [""] * len(source)
+    for _, run in groupby(range(len(source)), key=lambda row: (labels[row], groups[row])):
+        indices = list(run)
+        if not labels[indices[0]]:
+            raise FileError(f"{source.at(indices[0])}: column {label!r} is empty; expected the class of the row")
+        if len(indices) >= rows:
+            where = [source.at(row) for row in indices]
+            yield Recording(frames[indices], labels[indices[0]], groups[indices[0]] or where[0], where)

@@ -1,4 +1,4 @@
-"""The cells before the network, computed for training by the very words that the device runs."""
+"""The feature cells before the network, computed for training by the same operations as on the device."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,20 +13,20 @@ from edgernn.model.tensor import Tensor
 
 Array = NDArray[Any]
 
-TOGETHER = 256  # sequences side by side
+TOGETHER = 256  # sequences of a batch
 
 
 def features(graph: Graph | None, frames: Sequence[Array]) -> tuple[Array, ...]:
-    """What the network reads: each sequence (time, inputs) through a graph from its rest, float32 (time, outputs).
+    """Compute the inputs of the network: each sequence (time, inputs) from the initial state, float32 (time, outputs).
 
     Args:
-        graph: `Data.features`; None leaves the frames as they are.
-        frames: sequences of different lengths; those of similar length are computed side by side.
+        graph: `Data.features`; with None the frames are returned unchanged.
+        frames: sequences of different lengths; those of similar length are computed in one batch.
     """
     if graph is None:
         return tuple(frames)
     stepper = Stepper(graph.astype("float32"), "float32")
-    made: list[Array] = [np.empty(0)] * len(frames)
+    results: list[Array] = [np.empty(0)] * len(frames)
     order = sorted(range(len(frames)), key=lambda i: len(frames[i]))
     for start in range(0, len(order), TOGETHER):
         rows = order[start : start + TOGETHER]
@@ -34,19 +34,19 @@ def features(graph: Graph | None, frames: Sequence[Array]) -> tuple[Array, ...]:
         for x, i in zip(xs, rows, strict=True):
             x[: len(frames[i])] = frames[i]
         for y, i in zip(stepper.run(xs)[0], rows, strict=True):
-            made[i] = y[: len(frames[i])].copy()
-    return tuple(made)
+            results[i] = y[: len(frames[i])].copy()
+    return tuple(results)
 
 
 def standardized(
     exact: Sequence[tuple[str, Any]], frames: Sequence[Array], period_ms: float | None = None
 ) -> tuple[tuple[str, Any], ...]:
-    """The cells with a Standardize after them, learnt from the frames of the training part.
+    """Feature cells with a Standardize after them, fitted to the frames of the training part.
 
     Args:
-        exact: (layer name, cell), maybe none.
+        exact: (layer name, cell) pairs; may be empty.
         frames: the training part, float32 (time, inputs) each.
-        period_ms: from one frame to the next.
+        period_ms: the time between frames.
     """
     layers = tuple(Layer(name, cell) for name, cell in exact)
     graph = Graph(layers, frames[0].shape[1], period_ms=period_ms) if layers else None
@@ -55,12 +55,12 @@ def standardized(
 
 
 def statistics(rows: Array) -> tuple[Array, Array]:
-    """Mean and deviation of each column of (rows, width), as float32; the deviation of a constant column is 1."""
+    """Mean and standard deviation of each column of (rows, width), float32. The deviation of a constant column is 1."""
     mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
     deviation[deviation <= 1e-7 * np.abs(mean)] = 1.0
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
 def in_hops(samples: Array, hop: int) -> Array:
-    """(samples,) -> (time, hop); a rest shorter than a hop is left out."""
+    """(samples,) -> (time, hop). Samples after the last whole hop are dropped."""
     return samples[: len(samples) // hop * hop].reshape(-1, hop)

@@ -1,11 +1,11 @@
-"""The fingerprint of a training's data: the checksum of every file, and which sequence is in which part.
+"""The fingerprint of the data of a training: the checksum of every file, and the part of every sequence.
 
-It is kept beside a checkpoint. Nothing that was begun on some data goes on with other data: a recording that is added
-changes the draw of the split, and recordings that were learnt from would judge.
+It is stored beside a checkpoint. A training never resumes on other data: an added recording changes the random split,
+and recordings that were trained on would be in the test part.
 
-The split is kept as it is, sequence by sequence, although files and recipe determine it: whoever goes on may have
-another edgernn or numpy, that would draw or cut it in another way. Frames are compared by the bytes of their files, and
-not by their values as read: the logarithms and sines among them differ in the last bit from one processor to another.
+The split is stored sequence by sequence, although files and recipe determine it, because another version of edgernn or
+numpy may split differently. Frames are compared by the bytes of their files and not by their values, because logarithms
+and sines differ in the last bit between processors.
 """
 
 import json
@@ -26,19 +26,19 @@ from edgernn.version import VERSION
 
 FILE = "data.json"
 LONGEST = 1 << 30  # characters: a line for each file and sequence
-NAMED = 3  # files or sequences that a message names; the others are counted
+NAMED = 3  # files or sequences that a message lists by name
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells the data of one training from another's.
+    """Identifies the data of a training.
 
     Attributes:
-        unit: "file", or "sequence" for data that was made in memory.
-        items: the path of each file below the data's folder -> the SHA-256 of its bytes; or the source of each sequence
-            -> that of its frames and targets.
-        parts: "training", "validation" or "test" -> its sequences in their order, each with its number of steps.
-        versions: of what drew the split, for messages: two fingerprints are of the same data without regard to them.
+        unit: "file", or "sequence" for data that was created in memory.
+        items: the path of each file below the folder of the data -> the SHA-256 of its bytes; or the source of each
+            sequence -> the SHA-256 of its frames and targets.
+        parts: "training", "validation" or "test" -> its sequences in order, each with its number of steps.
+        versions: the versions that made the split, for messages; they are not compared.
     """
 
     unit: str
@@ -48,41 +48,41 @@ class Fingerprint:
 
     @property
     def checksum(self) -> str:
-        """The same for the same data, wherever it is."""
+        """A hash that is equal for equal data in any folder."""
         items = sorted(self.items.values()) if len(self.items) == 1 else sorted(self.items.items())
         parts = {name: list(part) for name, part in self.parts.items()}
         return sha256(json.dumps([items, parts], sort_keys=True).encode()).hexdigest()
 
     @property
     def document(self) -> dict[str, Any]:
-        """All of it, in words of JSON."""
+        """The fingerprint as a JSON document."""
         parts = {name: list(part) for name, part in self.parts.items()}
         return {"versions": dict(self.versions), "unit": self.unit, "items": dict(self.items), "parts": parts}
 
     @classmethod
     def of(cls, document: Any, name: str) -> Self:
-        """From its document.
+        """The fingerprint in a JSON document.
 
         Args:
-            document: as JSON gives it.
-            name: of where it was kept, for messages.
+            document: the parsed JSON.
+            name: the name of its file, for messages.
 
         Raises:
-            FileError: it is not such a document.
+            FileError: The document is not a fingerprint.
         """
         try:
             parts = {str(part): tuple(map(str, names)) for part, names in document["parts"].items()}
             return cls(document["unit"], dict(document["items"]), parts, dict(document["versions"]))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise FileError(f"{name} is no fingerprint of data: {error!r}; train anew, in another folder") from error
+            raise FileError(f"{name} is not a fingerprint of data: {error!r}; train in another folder") from error
 
 
 def fingerprint(data: Data, validation: Sequences | None = None) -> Fingerprint:
-    """The fingerprint of data as it is trained on.
+    """Compute the fingerprint of the data of a training.
 
     Args:
-        data: without the validation part.
-        validation: that part; None without one.
+        data: the data without the validation part.
+        validation: the validation part, if any.
     """
     sequences = {"training": data.train, "validation": validation, "test": data.test}
     parts = {name: part for name, part in sequences.items() if part is not None}
@@ -98,77 +98,77 @@ def fingerprint(data: Data, validation: Sequences | None = None) -> Fingerprint:
 
 
 def versions() -> dict[str, str]:
-    """Of what draws and cuts a split."""
+    """The versions of the packages that determine a split."""
     return {"edgernn": VERSION, "numpy": np.__version__}
 
 
 def difference(then: Fingerprint, now: Fingerprint) -> str:
-    """What was added, removed, changed or moved to another part, with names; "" for the same data.
+    """Describe what was added, removed, changed or moved to another part; "" for equal data.
 
-    A single file may have another name: only folders say something by the names of their files.
+    The name of a single file is not compared.
     """
     if then.checksum == now.checksum:
         return ""
     if then.unit != now.unit:
-        return f"it was {then.unit}s, and is {now.unit}s"
-    told = _changes(then, now)
-    if told:
+        return f"it had {then.unit}s then, and has {now.unit}s now"
+    changes = _changes(then, now)
+    if changes:
         sizes = [sum(map(len, each.parts.values())) for each in (then, now)]
-        return told + (f" ({sizes[0]:,} sequences then, {sizes[1]:,} now)" if sizes[0] != sizes[1] else "")
+        return changes + (f" ({sizes[0]:,} sequences then, {sizes[1]:,} now)" if sizes[0] != sizes[1] else "")
     was, are = (" and ".join(f"{name} {version}" for name, version in each.versions.items()) for each in (then, now))
-    return f"each {then.unit} is the same, but the split is not: {_moves(then, now)}; it was made by {was}, now {are}"
+    return f"the {then.unit}s are equal, but the split differs: {_moves(then, now)}; it was made by {was}, now by {are}"
 
 
-def same(then: Fingerprint, now: Fingerprint, what: str, instead: str) -> None:
-    """Refuse to go on with other data.
+def check_same(then: Fingerprint, now: Fingerprint, what: str, instead: str) -> None:
+    """Refuse to continue with other data.
 
     Args:
-        then, now: of the data that something began with, and of the data that it is given now.
-        what: began with it, such as "this training".
-        instead: what to do, beside giving the same data.
+        then, now: the fingerprint at the beginning, and the fingerprint now.
+        what: what began with the data, such as "this training".
+        instead: what to do other than give the same data.
 
     Raises:
-        UsageError: they differ; with the difference.
+        UsageError: The fingerprints differ; with the difference.
     """
-    told = difference(then, now)
-    if told:
-        raise UsageError(f"{what} began with other data: {told}; give the same data, or {instead}")
+    changes = difference(then, now)
+    if changes:
+        raise UsageError(f"{what} began with other data: {changes}; give the same data, or {instead}")
 
 
-def check(path: str | os.PathLike[str], now: Fingerprint, what: str, instead: str) -> None:
-    """The same with a fingerprint that is kept in a file.
+def check_file(path: str | os.PathLike[str], now: Fingerprint, what: str, instead: str) -> None:
+    """As `check_same`, with the first fingerprint in a file.
 
     Raises:
-        UsageError: they differ; with the difference.
-        FileError: the file cannot be read, or is no fingerprint.
+        UsageError: The fingerprints differ; with the difference.
+        FileError: The file cannot be read, or is not a fingerprint.
     """
     if not Path(path).exists():
-        raise FileError(f"there is no '{path}', so nobody knows which data {what} began with; {instead}")
+        raise FileError(f"there is no '{path}', so the data that {what} began with is unknown; {instead}")
     try:
         document = bounded_json.loads(atomic.read(path), longest=LONGEST)
     except ValueError as error:
-        raise FileError(f"'{path}' is no JSON: {error}; {instead}") from error
-    same(Fingerprint.of(document, f"'{path}'"), now, what, instead)
+        raise FileError(f"'{path}' is not JSON: {error}; {instead}") from error
+    check_same(Fingerprint.of(document, f"'{path}'"), now, what, instead)
 
 
 def dumps(of: Fingerprint) -> bytes:
-    """What `check` reads, a line for each file and sequence."""
+    """The fingerprint as a JSON file, with one line for each file and sequence."""
     return (json.dumps(of.document, indent=1) + "\n").encode()
 
 
 def _checksums(parts: Collection[Sequences]) -> dict[str, str]:
-    """Of the sequences of all parts, by their sources; of those that share one, together."""
-    made: dict[str, Any] = {}
+    """Source -> the checksum of the sequences from it, over all parts."""
+    hashes: dict[str, Any] = {}
     for part in parts:
         for source, frames, target in zip(part.sources, part.frames, part.targets, strict=True):
-            said = made.setdefault(source, sha256())
+            digest = hashes.setdefault(source, sha256())
             for each in (frames, np.asarray(target)):
-                said.update(f"{each.dtype}{each.shape}".encode() + each.tobytes())
-    return {source: said.hexdigest() for source, said in made.items()}
+                digest.update(f"{each.dtype}{each.shape}".encode() + each.tobytes())
+    return {source: digest.hexdigest() for source, digest in hashes.items()}
 
 
 def _changes(then: Fingerprint, now: Fingerprint) -> str:
-    """Which items are not as they were."""
+    """The items that were added, removed or changed, as text."""
     before, after = then.items, now.items
     if len(before) == len(after) == 1 and set(before.values()) == set(after.values()):
         return ""
@@ -183,23 +183,23 @@ def _changes(then: Fingerprint, now: Fingerprint) -> str:
 
 
 def _moves(then: Fingerprint, now: Fingerprint) -> str:
-    """Which sequences are in another part, or cut in another way."""
+    """The sequences that are in another part, or cut in another way, as text."""
     parts = dict.fromkeys((*then.parts, *now.parts))
     before, after = ({part: Counter(each.parts.get(part, ())) for part in parts} for each in (then, now))
     left = {part: before[part] - after[part] for part in parts}
     came = {part: after[part] - before[part] for part in parts}
-    told = []
+    moves = []
     for old in parts:
         for new in parts:
             moved = left[old] & came[new]
             left[old], came[new] = left[old] - moved, came[new] - moved
             if moved:
-                told.append(f"{_counted('sequence', moved)} moved from {old} to {new}: {_listed(moved)}")
+                moves.append(f"{_counted('sequence', moved)} moved from {old} to {new}: {_listed(moved)}")
     for verb, rest in (("added", came), ("removed", left)):
         names = set().union(*rest.values())
         if names:
-            told.append(f"{_counted('sequence', names)} {verb}: {_listed(names)}")
-    return ", ".join(told) or "the sequences are in another order"
+            moves.append(f"{_counted('sequence', names)} {verb}: {_listed(names)}")
+    return ", ".join(moves) or "the sequences are in another order"
 
 
 def _counted(unit: str, names: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""Where data was read from: the files, and the checksum of each."""
+"""The origin of data: its files and their checksums."""
 
 import os
 from collections.abc import Mapping
@@ -11,8 +11,9 @@ class Origin:
     """The files that data was read from.
 
     Attributes:
-        files: the path of each file below the data's folder (of a single file its name) -> the SHA-256 of its bytes.
-        names: the path of each file as it was opened, which is how sources name it -> the same path as in `files`.
+        files: the path of each file below the folder of the data (the name of a single file) -> the SHA-256 of its
+            bytes.
+        names: the path of each file as it was opened, which the sources contain -> its path in `files`.
     """
 
     files: Mapping[str, str]
@@ -20,20 +21,20 @@ class Origin:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], checksums: Mapping[str, str]) -> "Origin":
-        """Of a folder or file.
+        """The origin of the data in a folder or file.
 
         Args:
-            path: of the data.
-            checksums: of each file that was read, by its path as it was opened.
+            path: the path of the data.
+            checksums: the path of each file as it was opened -> its checksum.
         """
         folder = Path(path) if Path(path).is_dir() else Path(path).parent
         names = {opened: Path(os.path.relpath(opened, folder)).as_posix() for opened in sorted(checksums)}
         return cls({name: checksums[opened] for opened, name in names.items()}, names)
 
     def within(self, source: str) -> str:
-        """The source of a sequence without the path of the data, so that it is the same wherever the data is.
+        """The source of a sequence without the path of the data.
 
-        "'PATH/a.csv', line 2" is "a.csv, line 2", or "line 2" in a single file.
+        "'PATH/a.csv', line 2" becomes "a.csv, line 2", or "line 2" for a single file.
         """
         name, _, where = source.rpartition("', ")
         opened = name.removeprefix("'")

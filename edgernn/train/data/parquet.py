@@ -15,14 +15,14 @@ except ImportError as error:
 
 
 def columns(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], tuple[list[Any], ...]]:
-    """The names and the cells of all columns; a missing cell is None.
+    """Read the names and the cells of all columns; a missing cell is None.
 
     Raises:
-        FileError: the file is missing, truncated or of another kind.
+        FileError: The file is missing, truncated or not a Parquet file.
     """
     data = atomic.read(path)
     try:
         table = parquet.read_table(io.BytesIO(data))
     except (pa.ArrowException, OSError) as error:
-        raise FileError(f"'{os.fspath(path)}' is no whole Parquet file: {error}; write it again") from error
+        raise FileError(f"'{os.fspath(path)}' is not a complete Parquet file: {error}; write it again") from error
     return tuple(map(str, table.column_names)), tuple(column.to_pylist() for column in table.columns)

@@ -1,4 +1,4 @@
-"""Calling a reader by its name with options from a recipe."""
+"""Call a reader by its name, with the options of a recipe."""
 
 import logging
 import os
@@ -19,41 +19,41 @@ from edgernn.train.data.sequences import Data
 log = logging.getLogger("edgernn.train")
 
 
-def read(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Data:
-    """Read a folder or file with one of READERS; the notes of the data are logged as warnings.
+def read_data(name: str, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Data:
+    """Read a folder or file with one of READERS. The notes of the data are logged as warnings.
 
     Args:
-        name: of the reader.
-        path: what it reads.
-        options: those of the reader's `read`, by name.
+        name: the name of the reader.
+        path: the folder or file.
+        options: the options of the reader's `read`, by name.
 
     Returns:
-        With its origin: the checksum of every file that the reader read.
+        The data with its origin: the checksum of every file that was read.
 
     Raises:
-        UsageError: no such reader, an option that it does not have, or one that it needs and is not given.
-        FileError, FrameError: what the reader refuses.
-        MissingExtraError: the package that reads such files is not installed.
+        UsageError: The reader or an option does not exist, or a required option is missing.
+        FileError, FrameError: The data is invalid.
+        MissingExtraError: The package that reads such files is not installed.
     """
     if name not in READERS:
         raise UsageError(f"there is no reader '{name}'; {misspelt(name, READERS)}")
     reader = import_module(READERS[name]).read
     _, *known = signature(reader).parameters.values()
-    given = dict(options or {})
-    for option in given:
+    arguments = dict(options or {})
+    for option in arguments:
         if option not in {each.name for each in known}:
             raise UsageError(
                 f"reader '{name}' has no option '{option}'; {misspelt(option, [each.name for each in known])}"
             )
     for each in known:
-        if each.default is each.empty and each.name not in given:
-            raise UsageError(f"reader '{name}' needs the option '{each.name}'; give it")
+        if each.default is each.empty and each.name not in arguments:
+            raise UsageError(f"reader '{name}' needs the option '{each.name}'; add it to [data]")
     kinds = get_type_hints(reader)
-    for option, value in given.items():
+    for option, value in arguments.items():
         if not fits(kinds[option], value):
             raise UsageError(f"reader '{name}' has {option} = {value!r}; expected {named(kinds[option])}")
     with atomic.checksums() as checksums:
-        data: Data = reader(path, **given)
+        data: Data = reader(path, **arguments)
     for note in data.notes:
         log.warning(note)
     return replace(data, origin=Origin.of(path, checksums))

@@ -1,4 +1,4 @@
-"""Which sequences judge and which teach: masks of the test part, by turn, range, group, share or time."""
+"""The split into training and test part: by turn, index, group, share or time."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Split:
-    """One way to choose the test part; exactly one of the first four is given.
+    """How the test part is chosen. Exactly one of the first four is set.
 
     Attributes:
-        every: every so-manieth recording, in the order of the files: 4 takes the 4th, the 8th ...
-        indices: the recordings whose number in the file's name is in this half-open range, (0, 5).
+        every: every n-th recording in the order of the files: 4 takes the 4th, the 8th ...
+        indices: the recordings whose index in the file name is in this half-open range, (0, 5).
         groups: the recordings of these groups, such as speakers.
-        share: a part of the groups (of the recordings, where no groups are known), drawn at random.
-        seed: of that draw.
+        share: a random part of the groups, or of the recordings if no groups are known.
+        seed: the seed of that draw.
     """
 
     every: int = 0
@@ -38,11 +38,10 @@ class Split:
             "test_groups": self.groups,
             "test_share": self.share,
         }
-        given = [name for name, value in ways.items() if value]
-        if len(given) != 1:
+        chosen = [name for name, value in ways.items() if value]
+        if len(chosen) != 1:
             raise UsageError(
-                f"the test part is chosen by {' and '.join(given) or 'nothing'}; expected exactly one of "
-                f"{', '.join(ways)}"
+                f"the test part is chosen by {' and '.join(chosen) or 'nothing'}; set exactly one of {', '.join(ways)}"
             )
         if self.every and self.every < 2:
             raise UsageError(f"test_every is {self.every}; expected at least 2")
@@ -54,46 +53,46 @@ class Split:
             check_share(self.share)
 
     def mask(self, groups: Sequence[str], indices: Sequence[int] = ()) -> Mask:
-        """Which recordings are the test part.
+        """Which recordings are in the test part.
 
         Args:
-            groups: of each recording; different for all where none are known.
-            indices: the number of each, where the files have one.
+            groups: the group of each recording; all different if no groups are known.
+            indices: the index of each recording, if the files have one.
 
         Raises:
-            UsageError: a group that is not there, no indices, or a part without a recording.
+            UsageError: A group does not exist, the indices are missing, or a part is empty.
         """
         if self.every:
             mask: Mask = np.arange(len(groups)) % self.every == self.every - 1
         elif self.indices:
             if not indices:
-                raise UsageError("test_indices needs a pattern with {index}; such as '{label}_{group}_{index}'")
+                raise UsageError("test_indices needs a pattern with {index}, such as '{label}_{group}_{index}'")
             mask = (np.array(indices) >= self.indices[0]) & (np.array(indices) < self.indices[1])
         else:
             mask = np.isin(groups, self._held_out(sorted(set(groups))))
         if mask.all() or not mask.any():
             part = "training" if mask.all() else "test"
-            raise UsageError(f"of {len(mask)} recordings none is left for the {part} part; choose another split")
+            raise UsageError(f"none of {len(mask)} recordings is left for the {part} part; choose another split")
         return mask
 
     def _held_out(self, known: list[str]) -> list[str]:
         for name in self.groups:
             if name not in known:
                 raise UsageError(f"there is no group '{name}' to hold out; {misspelt(name, known[:20])}")
-        return list(self.groups) or [known[i] for i in drawn(len(known), self.share, self.seed)]
+        return list(self.groups) or [known[i] for i in draw_share(len(known), self.share, self.seed)]
 
 
-def drawn(n: int, share: float, seed: int) -> NDArray[Any]:
-    """The numbers, in order, of a share of n things: at least one, drawn at random without replacement."""
+def draw_share(n: int, share: float, seed: int) -> NDArray[Any]:
+    """The sorted indices of a random share of n items, at least one, without replacement."""
     check_share(share)
     return np.sort(np.random.default_rng(seed).permutation(n)[: max(1, round(share * n))])
 
 
 def first_of_test(n: int, share: float) -> int:
-    """Where the last share of n rows in time begins.
+    """The first row of the test part: the last share of n rows.
 
     Raises:
-        UsageError: no share, or too few rows for two parts.
+        UsageError: The share is invalid, or there are too few rows for two parts.
     """
     check_share(share)
     first = n - round(share * n)
@@ -103,10 +102,10 @@ def first_of_test(n: int, share: float) -> int:
 
 
 def check_share(share: float) -> None:
-    """Refuse what is no part of one.
+    """Check a share.
 
     Raises:
-        UsageError: not between 0 and 1.
+        UsageError: It is not between 0 and 1.
     """
     if not 0 < share < 1:
         raise UsageError(f"test_share is {share:g}; expected a part between 0 and 1, such as 0.2")

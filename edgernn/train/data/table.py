@@ -1,4 +1,4 @@
-"""A table of a CSV or Parquet file: columns by name or by number, and the line of every cell."""
+"""The table of a CSV or Parquet file: columns by name or number, with the line of every row."""
 
 import csv
 import io
@@ -22,13 +22,13 @@ Column = str | int
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length; cells are text in a CSV file, and what they are in a Parquet file.
+    """Columns of equal length. The cells of a CSV file are text; those of a Parquet file have its types.
 
     Attributes:
         path: the file, for messages.
-        names: of the columns; their numbers in a CSV file without a header row.
+        names: the names of the columns; their numbers in a CSV file without a header.
         columns: the cells of each.
-        lines: where each row stands: a line of a CSV file, the number of a row of a Parquet file.
+        lines: the line of each row in a CSV file, or its number in a Parquet file.
         unit: "line" or "row".
     """
 
@@ -42,14 +42,14 @@ class Table:
         return len(self.lines)
 
     def at(self, row: int) -> str:
-        """Where a row stands, for messages."""
+        """The file and line of a row, for messages."""
         return f"'{self.path}', {self.unit} {self.lines[row]}"
 
     def find(self, column: Column) -> int:
-        """The place of a column.
+        """The index of a column.
 
         Raises:
-            UsageError: there is no such column.
+            UsageError: The column does not exist.
         """
         if isinstance(column, str) and column in self.names:
             return self.names.index(column)
@@ -58,10 +58,10 @@ class Table:
         raise UsageError(f"'{self.path}' has no column {column!r}; {misspelt(str(column), self.names)}")
 
     def text(self, column: Column) -> list[str]:
-        """The cells of a column as they are written.
+        """The cells of a column as text.
 
         Raises:
-            UsageError: there is no such column.
+            UsageError: The column does not exist.
         """
         return [str(cell).strip() for cell in self.columns[self.find(column)]]
 
@@ -69,35 +69,35 @@ class Table:
         """Some columns as numbers, (rows, columns).
 
         Raises:
-            UsageError: there is no such column.
-            FileError: a cell that is no number, or not finite; with its line.
+            UsageError: The column does not exist.
+            FileError: A cell is not a finite number; with its line.
         """
         return np.stack([self._numbers(self.find(column)) for column in columns], axis=1)
 
     def _numbers(self, k: int) -> NDArray[np.float64]:
         cells = self.columns[k]
         try:
-            made = np.array(cells).astype(np.float64)
+            numbers = np.array(cells).astype(np.float64)
         except (ValueError, TypeError):
-            made = np.array([_number(cell) for cell in cells])
-        bad = np.flatnonzero(~(np.abs(made) <= np.finfo(np.float32).max))  # NaN is not below either
+            numbers = np.array([_number(cell) for cell in cells])
+        bad = np.flatnonzero(~(np.abs(numbers) <= np.finfo(np.float32).max))  # NaN is not below either
         if bad.size:
             raise FileError(
-                f"{self.at(bad[0])}: column '{self.names[k]}' holds {str(cells[bad[0]])!r}; expected a finite number"
+                f"{self.at(bad[0])}: column '{self.names[k]}' has {str(cells[bad[0]])!r}; expected a finite number"
             )
-        return made
+        return numbers
 
 
-def read(path: str | os.PathLike[str], *, header: bool = True, separator: str = ",") -> Table:
-    """Read a table; the suffix says which kind.
+def read_table(path: str | os.PathLike[str], *, header: bool = True, separator: str = ",") -> Table:
+    """Read a Parquet file (by its suffix) or a CSV file.
 
     Args:
-        path: a .parquet file, or else text with a row per line.
-        header: whether the first line of text has the names of the columns.
-        separator: between the cells of a line.
+        path: a .parquet file, or a text file with one row per line.
+        header: whether the first line of text has the column names.
+        separator: the separator of the cells of a line.
 
     Raises:
-        FileError: a file that cannot be read, a row with more or fewer cells than the first, no rows.
+        FileError: The file cannot be read, a row has more or fewer cells than the first, or there are no rows.
     """
     if Path(path).suffix.lower() == ".parquet":
         from edgernn.train.data import parquet
@@ -130,7 +130,7 @@ def _csv(path: str, header: bool, separator: str) -> Table:
     if header:
         names = tuple(name.strip() for name in rows[0])
         if all(np.isfinite(_number(name)) for name in names):
-            raise FileError(f"'{path}', line {lines[0]}: numbers where names were expected; say header = false")
+            raise FileError(f"'{path}', line {lines[0]}: got numbers instead of column names; set header = false")
         lines, rows = lines[1:], rows[1:]
     return Table(path, names, tuple(zip(*rows, strict=True)), lines, "line")
 
@@ -139,14 +139,14 @@ def text(path: str | os.PathLike[str]) -> str:
     """The text of a file in UTF-8.
 
     Raises:
-        FileError: it cannot be read, or is no UTF-8; with the line.
+        FileError: The file cannot be read, or is not UTF-8; with the line.
     """
     data = atomic.read(path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise FileError(f"'{os.fspath(path)}', line {line}: no UTF-8; save the file as UTF-8") from error
+        raise FileError(f"'{os.fspath(path)}', line {line}: invalid UTF-8; save the file as UTF-8") from error
 
 
 def _number(cell: Any) -> float:

@@ -1,4 +1,4 @@
-"""The times of rows: instants, to order and to measure by, and the wall time, for the calendar."""
+"""The times of rows: instants for order and intervals, and wall times for the calendar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from edgernn.train.data.table import Column, Table
 
 Array = NDArray[Any]
 
-MONDAY = datetime(1970, 1, 5, tzinfo=UTC)  # so that a week of the calendar begins at 0
+MONDAY = datetime(1970, 1, 5, tzinfo=UTC)  # a week of the calendar begins at 0
 
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """When each row was measured.
+    """The time of each row.
 
     Attributes:
-        instants: float64 (rows,) seconds since MONDAY, in UTC where `absolute`; else of a clock of unknown zone.
-        walls: float64 (rows,) seconds since MONDAY 00:00 as the clock on the wall shows them.
-        cells: as the file has them.
-        absolute: whether the instants are known, by an offset in each cell or by a zone.
+        instants: float64 (rows,) seconds since MONDAY, in UTC if `absolute`, otherwise in an unknown time zone.
+        walls: float64 (rows,) seconds since MONDAY 00:00 of the wall clock.
+        cells: the cells of the file.
+        absolute: whether the instants are known, by an offset in each cell or by a time zone.
     """
 
     instants: Array
@@ -34,29 +34,28 @@ class Times:
     cells: Sequence[str]
     absolute: bool
 
-    def moved(self, rows: Array, by: Array) -> "Times":
-        """Those of some rows (n,), each so many seconds (n,) later; the cells are as the file has them."""
+    def shifted(self, rows: Array, by: Array) -> "Times":
+        """The times of some rows (n,), each shifted by seconds (n,). The cells are not changed."""
         cells = [self.cells[k] for k in rows]
         return Times(self.instants[rows] + by, self.walls[rows] + by, cells, self.absolute)
 
 
-def read(rows: Table, column: Column, zone: str = "") -> Times:
-    """The times in a column, ISO 8601, in the order of the file.
+def parse_times(rows: Table, column: Column, zone: str = "") -> Times:
+    """Parse a column of ISO 8601 times, in the order of the file.
 
     Args:
         rows: the table.
-        column: with times that all have a UTC offset, or that all have none.
-        zone: of the place, such as "Europe/Berlin". Times without an offset are read as its wall time: in an hour that
-            the clock shows twice a row is in the first pass unless that is not after the row before. Times with an
-            offset keep their instant, and their wall time becomes that of the zone.
+        column: the column; all of its times have a UTC offset, or none has.
+        zone: the time zone, such as "Europe/Berlin". Times without an offset are wall times of the zone; in an hour
+            that occurs twice, a row is in the first pass unless that is not after the row before. Times with an offset
+            keep their instant and get the wall time of the zone.
 
     Raises:
-        UsageError: there is no such column or zone.
-        FileError: a cell that is no time, or that the clock of the zone never shows; some times with an offset and
-            some without; with the line.
+        UsageError: The column or the zone does not exist.
+        FileError: A cell is not a time or does not exist in the zone, or only some times have an offset; with the line.
     """
     cells = rows.text(column)
-    place = _zone(zone) if zone else None
+    timezone = _zone(zone) if zone else None
     instants, walls = np.empty(len(cells)), np.empty(len(cells))
     absolute = False
     for k, cell in enumerate(cells):
@@ -64,43 +63,43 @@ def read(rows: Table, column: Column, zone: str = "") -> Times:
             moment = datetime.fromisoformat(cell)
         except ValueError as error:
             raise FileError(
-                f"{rows.at(k)}: column {column!r} holds {cell!r}; expected a time such as 2014-07-01 00:30:00"
+                f"{rows.at(k)}: column {column!r} has {cell!r}; expected a time such as 2014-07-01 00:30:00"
             ) from error
         if k and (moment.tzinfo is not None) != absolute:
             raise FileError(
                 f"{rows.at(k)}: the time {cell} has {_offset(not absolute)}, and {cells[k - 1]} before it has "
-                f"{_offset(absolute)}; expected one kind: write the UTC offset with every time"
+                f"{_offset(absolute)}; write the UTC offset with every time"
             )
         absolute = moment.tzinfo is not None
-        if place is not None:
-            moment = _placed(rows.at(k), moment, place, instants[k - 1] if k else -np.inf)
+        if timezone is not None:
+            moment = _in_timezone(rows.at(k), moment, timezone, instants[k - 1] if k else -np.inf)
         instants[k], walls[k] = instant(moment), wall(moment)
-    return Times(instants, walls, cells, absolute or place is not None)
+    return Times(instants, walls, cells, absolute or timezone is not None)
 
 
 def instant(moment: datetime) -> float:
-    """Seconds from MONDAY in UTC; of a time without an offset, as if it were UTC."""
+    """Seconds since MONDAY in UTC. A time without an offset counts as UTC."""
     return ((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)) - MONDAY).total_seconds()
 
 
 def wall(moment: datetime) -> float:
-    """Seconds from MONDAY 00:00 to what the clock on the wall shows."""
+    """Seconds since MONDAY 00:00 of the wall clock."""
     return instant(moment.replace(tzinfo=None))
 
 
-def _placed(at: str, moment: datetime, place: ZoneInfo, before: float) -> datetime:
-    """A moment in a zone; where its clock shows the time twice, the pass after the instant `before`, or else the first.
+def _in_timezone(at: str, moment: datetime, timezone: ZoneInfo, before: float) -> datetime:
+    """A moment in a time zone. If it occurs twice, the second pass if the first is not after the instant `before`.
 
     Raises:
-        FileError: its clock never shows the time.
+        FileError: The time does not exist in the zone.
     """
     if moment.tzinfo is not None:
-        return moment.astimezone(place)
-    first, second = (moment.replace(tzinfo=place, fold=fold) for fold in (0, 1))
-    if first.astimezone(UTC).astimezone(place).replace(tzinfo=None) != moment:
+        return moment.astimezone(timezone)
+    first, second = (moment.replace(tzinfo=timezone, fold=fold) for fold in (0, 1))
+    if first.astimezone(UTC).astimezone(timezone).replace(tzinfo=None) != moment:
         raise FileError(
-            f"{at}: the clock in {place.key} never shows {moment}, since it is set forward over that hour; expected "
-            "wall times of the zone: give the zone of the file, or write UTC offsets"
+            f"{at}: the time {moment} does not exist in {timezone.key}, because the clock is set forward over that "
+            "hour; set zone to the time zone of the file, or write UTC offsets"
         )
     return second if instant(first) <= before < instant(second) else first
 

@@ -1,4 +1,4 @@
-"""What of a model is trained: the layers between those that make its features and those that undo the scaling."""
+"""The trainable subgraph of a model: the layers between the feature cells and the layers that undo target scaling."""
 
 from dataclasses import replace
 
@@ -10,31 +10,31 @@ from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.tensor import Array
 from edgernn.train.data.sequences import Data
 
-FRAMES = 100_000  # of the training part from which ranges are learnt, at most
+FRAMES = 100_000  # the largest number of training frames for calibration
 
 
 def trainable_subgraph(graph: Graph, data: Data) -> Graph:
-    """The layers that read what `data.features` makes and answer as its targets are stored, with their ranges.
+    """The layers from the outputs of the feature cells to the scaled targets, with their ranges.
 
     Args:
-        graph: a model that takes the data as it is.
-        data: what it was trained on.
+        graph: a model that takes raw data.
+        data: its training data.
 
     Raises:
-        UsageError: a model with other features, or other cells behind; naming the first layer that differs.
+        UsageError: The model has other feature cells or other output layers; with the first layer that differs.
     """
     before = tuple(Layer(name, cell) for name, cell in data.exact)
-    end = len(graph.layers) - len(data.behind)
+    end = len(graph.layers) - len(data.output_layers)
     first, middle, last = graph.layers[: len(before)], graph.layers[len(before) : end], graph.layers[end:]
-    for mine, wanted in zip((*first, *last), (*before, *data.behind), strict=False):
-        if not _same(mine, wanted):
+    for actual, expected in zip((*first, *last), (*before, *data.output_layers), strict=False):
+        if not _same(actual, expected):
             raise UsageError(
-                f"the model has a {type(mine.cell).__name__} '{mine.name}' where this data asks for the "
-                f"{type(wanted.cell).__name__} '{wanted.name}' with figures of its own; give a model that was trained "
-                "on the same data, with the same features"
+                f"the model has a {type(actual.cell).__name__} '{actual.name}'; this data needs the "
+                f"{type(expected.cell).__name__} '{expected.name}' with its own parameters. Give a model that was "
+                "trained on the same data with the same features"
             )
     if not middle:
-        raise UsageError(f"the model has {len(graph.layers)} layers, all of them cells of this data; give another")
+        raise UsageError(f"the model has {len(graph.layers)} layers, and none of them is trainable; give another model")
     enters = graph.layer_traces[before[-1].name].y.name if before else INPUT
     layers = tuple(
         replace(each, inputs=tuple(INPUT if before and name == before[-1].name else name for name in each.inputs))
@@ -46,7 +46,7 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
 
 
 def to_calibrate(data: Data) -> list[Array]:
-    """Sequences of the training part in an order by chance, the same every time, up to FRAMES frames."""
+    """Sequences of the training part for calibration, in a fixed random order, up to FRAMES frames."""
     shown, left = [], FRAMES
     for i in np.random.default_rng(0).permutation(len(data.train)):
         if left <= 0:
@@ -56,7 +56,7 @@ def to_calibrate(data: Data) -> list[Array]:
     return shown
 
 
-def _same(mine: Layer, wanted: Layer) -> bool:
-    """Whether a layer has the name, the cell and the figures of another."""
-    kinds = (mine.name, type(mine.cell)) == (wanted.name, type(wanted.cell))
-    return kinds and settings(mine.cell) == settings(wanted.cell) and tensors(mine.cell) == tensors(wanted.cell)
+def _same(actual: Layer, expected: Layer) -> bool:
+    """Whether two layers have equal names, cells and parameters."""
+    kinds = (actual.name, type(actual.cell)) == (expected.name, type(expected.cell))
+    return kinds and settings(actual.cell) == settings(expected.cell) and tensors(actual.cell) == tensors(expected.cell)

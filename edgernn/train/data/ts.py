@@ -1,4 +1,4 @@
-"""The .ts format of sktime: sequences of several dimensions, of different lengths, with a class each."""
+"""The .ts format of sktime: sequences of several dimensions and different lengths, with one class each."""
 
 import os
 from collections.abc import Iterator
@@ -18,21 +18,23 @@ Array = NDArray[Any]
 
 
 def read(path: str | os.PathLike[str], *, period_ms: float | None = None) -> Data:
-    """Read a folder with one `NAME_TRAIN.ts` and `NAME_TEST.ts`: float32 (time, dimensions), standardized by a cell.
+    """Read a folder with one `NAME_TRAIN.ts` and `NAME_TEST.ts`: float32 (time, dimensions) with one class each.
 
-    The format of `sktime.datasets.load_from_tsfile`, without timestamps and missing values.
+    The format is that of `sktime.datasets.load_from_tsfile`, without timestamps and missing values. A feature cell
+    standardizes the dimensions.
 
     Args:
         path: the folder.
-        period_ms: from one frame to the next, when it is known.
+        period_ms: the time between frames, if known.
 
     Raises:
-        FileError: a file that is missing, truncated or not of the format; with the line.
+        FileError: A file is missing, truncated or invalid; with the line.
     """
     train, test = (_part(path, part) for part in ("_TRAIN.ts", "_TEST.ts"))
     if train[1] != test[1]:
         raise FileError(
-            f"'{path}': classes {', '.join(train[1])} to train and {', '.join(test[1])} to test; expected equal"
+            f"'{path}': the training part has the classes {', '.join(train[1])}, and the test part "
+            f"{', '.join(test[1])}; expected equal classes"
         )
     labels, sequences = train[1], train[0]
     exact = standardized((), sequences.frames)
@@ -42,27 +44,27 @@ def read(path: str | os.PathLike[str], *, period_ms: float | None = None) -> Dat
 
 
 def _part(path: str | os.PathLike[str], end: str) -> tuple[Sequences, tuple[str, ...]]:
-    found = [each for each in files(path, (".ts",)) if each.name.upper().endswith(end.upper())]
-    if len(found) != 1:
-        raise FileError(f"'{path}' holds {len(found)} files that end in {end}; expected one")
-    return parse(found[0])
+    matches = [each for each in files(path, (".ts",)) if each.name.upper().endswith(end.upper())]
+    if len(matches) != 1:
+        raise FileError(f"'{path}' has {len(matches)} files that end in {end}; expected one")
+    return parse(matches[0])
 
 
 def parse(path: Path) -> tuple[Sequences, tuple[str, ...]]:
-    """One file: its sequences and the names of its classes.
+    """Parse one file: its sequences and the names of its classes.
 
     Raises:
-        FileError: not of the format, or with missing values; with the line.
+        FileError: The file is invalid, or has missing values; with the line.
     """
     header: dict[str, list[str]] = {}
     lines = _lines(path)
     for number, line in lines:
         if not line.startswith("@"):
             raise FileError(f"'{path}', line {number}: data before @data; check the file")
-        key, *said = line[1:].split()
+        key, *values = line[1:].split()
         if key.lower() == "data":
             break
-        header[key.lower()] = said
+        header[key.lower()] = values
     labels = _labels(path, header)
     cases = [_case(f"'{path}', line {number}", line, labels, header) for number, line in lines]
     if not cases:
@@ -79,7 +81,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _labels(path: Path, header: dict[str, list[str]]) -> tuple[str, ...]:
     if header.get("timestamps", ["false"]) != ["false"]:
-        raise FileError(f"'{path}' has timestamps; expected @timeStamps false: a frame is all that a step knows")
+        raise FileError(f"'{path}' has timestamps, which are not supported; expected @timeStamps false")
     has, *names = header.get("classlabel", ["false"])
     if has.lower() != "true" or not names:
         raise FileError(f"'{path}' has no classes; expected a line such as '@classLabel true 1 2 3'")
@@ -90,7 +92,7 @@ def _case(source: str, line: str, labels: tuple[str, ...], header: dict[str, lis
     *dimensions, label = line.split(":")
     if label.strip() not in labels:
         raise FileError(
-            f"{source}: the class {label.strip()[:40]!r} is not among {', '.join(labels)}; it may be truncated"
+            f"{source}: the class {label.strip()[:40]!r} is not one of {', '.join(labels)}; the line may be truncated"
         )
     try:
         columns = [np.array(cells.split(",")).astype(np.float32) for cells in dimensions]
@@ -105,5 +107,5 @@ def _case(source: str, line: str, labels: tuple[str, ...], header: dict[str, lis
         )
     frames = np.stack(columns, axis=1)
     if not np.isfinite(frames).all():
-        raise FileError(f"{source}: a value is missing or not finite; mend the data")
+        raise FileError(f"{source}: a value is missing or not finite; expected finite numbers")
     return frames, labels.index(label.strip()), source

@@ -1,4 +1,4 @@
-"""The training part as an epoch meets it: every clip of sound varied anew, then the features of it."""
+"""The training part of an epoch: every clip augmented anew, then its features."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,28 +17,28 @@ Array = NDArray[Any]
 
 
 class Varied:
-    """Clips varied by chance: raw samples before the log-mel cell, its frames behind it.
+    """Augmented clips: raw samples before the log-mel cell, and its frames after it.
 
     Args:
-        data: of a reader of sound, whose exact cells begin with a log-mel.
-        how: how far each variation may go.
+        data: audio data, whose first feature cell is a log-mel.
+        augmentation: the range of each variation.
 
     Raises:
-        UsageError: the data is no sound.
+        UsageError: The data is not audio.
     """
 
-    def __init__(self, data: Data, how: Augmentation) -> None:
+    def __init__(self, data: Data, augmentation: Augmentation) -> None:
         cells = [cell for _, cell in data.exact]
         if not cells or not isinstance(cells[0], LogMel) or data.kind != "class":
-            raise UsageError("[augment] varies recordings of sound, one class each; take it out, or read .wav files")
+            raise UsageError("[augment] needs audio with one class per clip; remove the section, or use the reader wav")
         self._clips: Sequence[Array] = data.train.frames
-        self._how = how
+        self._augmentation = augmentation
         layers = tuple(Layer(name, cell) for name, cell in data.exact)
         self._mel = Graph(layers[:1], data.inputs)
-        self._behind = Graph(layers[1:], self._mel.outputs) if layers[1:] else None
+        self._after_mel = Graph(layers[1:], self._mel.outputs) if layers[1:] else None
 
     def __call__(self, random: np.random.Generator) -> Sequence[Array]:
-        """The features of every clip, in their order, each (time, bands); the time may differ from the clip's own."""
-        clips = [self._how.samples(clip, random) for clip in self._clips]
-        mels = [self._how.features(mel, random) for mel in features(self._mel, clips)]
-        return features(self._behind, mels)
+        """The features of every clip in order, each (time, bands). The time may differ from that of the clip."""
+        clips = [self._augmentation.samples(clip, random) for clip in self._clips]
+        mels = [self._augmentation.features(mel, random) for mel in features(self._mel, clips)]
+        return features(self._after_mel, mels)

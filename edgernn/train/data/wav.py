@@ -1,4 +1,4 @@
-"""Recordings of sound in WAV files, a class each: raw samples for a log-mel cell before the network."""
+"""Recordings in WAV files with one class each: raw samples for a log-mel cell before the network."""
 
 import io
 import os
@@ -13,10 +13,10 @@ from edgernn.cells import LogMel
 from edgernn.cells.running import RunningMean
 from edgernn.errors import FileError, MissingExtraError, UsageError
 from edgernn.files import atomic
-from edgernn.train.data.background import SILENCE, check_levels, drawn
+from edgernn.train.data.background import SILENCE, check_levels, draw_noise
 from edgernn.train.data.features import in_hops, standardized
-from edgernn.train.data.folder import named
-from edgernn.train.data.sequences import Data, Sequences, numbered
+from edgernn.train.data.folder import labelled_files
+from edgernn.train.data.sequences import Data, Sequences, number_labels
 from edgernn.train.data.split import Split
 
 try:
@@ -47,26 +47,26 @@ def read(
     test_share: float = 0.0,
     seed: int = 0,
 ) -> Data:
-    """Read the .wav files below a folder: float32 (time, hop) samples from -1 to 1, a class each.
+    """Read the .wav files below a folder: float32 (time, hop) samples from -1 to 1, with one class each.
 
-    Before the network come exact cells: log-mel, standardize, and the running mean when it is asked for. A rest shorter
-    than a hop at the end of a file is left out, as a stream would.
+    The feature cells are log-mel, standardize, and optionally the running mean. Samples after the last whole hop of a
+    file are dropped, as in a stream.
 
     Args:
         path: the folder.
-        window, hop, bands, fft, low_hz, high_hz, floor: of the log-mel cell; see `cells.LogMel`.
-        running_mean: (prior, limit) in frames of a `RunningMean`; nothing for none.
-        pattern: how the path of a file names class, group and index; see `folder.named`.
+        window, hop, bands, fft, low_hz, high_hz, floor: options of the log-mel cell; see `cells.LogMel`.
+        running_mean: (prior, limit) of a `RunningMean` in frames; empty for none.
+        pattern: the pattern of file paths that names class, group and index; see `folder.labelled_files`.
         rate_hz: samples per second; 0 for that of the first file. Nothing is resampled.
-        silence: so many clips more in each part, as a share of its own, of a class "_silence_": noise of the colours
-            and levels of `background.drawn`, so that a model can say that nobody speaks.
-        silence_db: (lowest, highest) level of these, in decibels below the full scale.
+        silence: the number of clips of a further class "_silence_", as a share of the clips of each part. They are
+            noise from `background.draw_noise`, so that a model can detect that nobody speaks.
+        silence_db: (lowest, highest) level of these clips in decibels relative to full scale.
         test_indices, test_groups, test_share, seed: the test part; see `Split`.
 
     Raises:
-        FileError: a file that is missing, truncated, empty, of another rate or with several channels, naming it.
-        UsageError: options that do not fit, or a group that is not there.
-        GraphError: sizes of the log-mel cell that do not fit together.
+        FileError: A file is missing, truncated or empty, or has another rate or several channels.
+        UsageError: The options are inconsistent, or a group does not exist.
+        GraphError: The sizes of the log-mel cell are inconsistent.
     """
     split = Split(indices=test_indices, groups=test_groups, share=test_share, seed=seed)
     if silence < 0:
@@ -74,12 +74,12 @@ def read(
     check_levels(silence_db, "silence_db")
     if running_mean and len(running_mean) != 2:
         raise UsageError(f"running_mean is {list(running_mean)}; expected [prior, limit] in frames, such as [20, 300]")
-    files = named(path, (".wav",), pattern)
+    files = labelled_files(path, (".wav",), pattern)
     rate_hz = rate_hz or samples(files[0].path)[1]
     mel = LogMel(hop, rate_hz, window, bands, fft, low_hz, high_hz, floor)
     frames = [_clip(each.path, rate_hz, hop) for each in files]
     mask = split.mask([each.group for each in files], [each.index for each in files if each.index is not None])
-    labels, classes = numbered([each.label for each in files] + [SILENCE] * bool(silence))
+    labels, classes = number_labels([each.label for each in files] + [SILENCE] * bool(silence))
     train, test = (
         _with_silence(
             Sequences(tuple(frames[i] for i in rows), classes[rows], tuple(files[i].source for i in rows)),
@@ -97,54 +97,55 @@ def read(
 
 
 def _with_silence(
-    said: Sequences, n: int, labels: Sequence[str], levels_db: Sequence[float], random: np.random.Generator
+    part: Sequences, n: int, labels: Sequence[str], levels_db: Sequence[float], random: np.random.Generator
 ) -> Sequences:
-    """A part with so many clips of noise, each as long as one that is drawn from it."""
+    """Add n clips of noise to a part, each with the length of a random clip of it."""
     if not n:
-        return said
-    hop = said.frames[0].shape[1]
-    lengths = random.choice([len(each) for each in said.frames], n)
-    quiet = tuple(drawn(length * hop, levels_db, random).reshape(-1, hop) for length in lengths)
-    targets = np.append(said.targets, np.full(n, labels.index(SILENCE)))
-    return Sequences(said.frames + quiet, targets, said.sources + tuple(f"{SILENCE} {k}" for k in range(n)))
+        return part
+    hop = part.frames[0].shape[1]
+    lengths = random.choice([len(each) for each in part.frames], n)
+    quiet = tuple(draw_noise(length * hop, levels_db, random).reshape(-1, hop) for length in lengths)
+    targets = np.append(part.targets, np.full(n, labels.index(SILENCE)))
+    return Sequences(part.frames + quiet, targets, part.sources + tuple(f"{SILENCE} {k}" for k in range(n)))
 
 
 def samples(path: str | os.PathLike[str]) -> tuple[Array, int]:
-    """The samples of a file, float32 from -1 to 1, and how many there are in a second.
+    """The samples of a file, float32 from -1 to 1, and the sample rate.
 
     Raises:
-        FileError: it is missing, truncated, no WAV file, or has several channels.
+        FileError: The file is missing, truncated or not a WAV file, or has several channels.
     """
     data = _whole(atomic.read(path), path)
     try:
-        found, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        sound, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
-        raise FileError(f"'{path}' is no WAV file: {error}; convert it") from error
-    if found.shape[1] != 1:
-        raise FileError(f"'{path}' has {found.shape[1]} channels; expected one: mix or choose before")
-    return found[:, 0], int(rate_hz)
+        raise FileError(f"'{path}' is not a WAV file: {error}; convert it") from error
+    if sound.shape[1] != 1:
+        raise FileError(f"'{path}' has {sound.shape[1]} channels; expected one: mix the channels, or select one")
+    return sound[:, 0], int(rate_hz)
 
 
 def _clip(path: str | os.PathLike[str], rate_hz: int, hop: int) -> Array:
-    found, rate = samples(path)
+    sound, rate = samples(path)
     if rate != rate_hz:
-        raise FileError(f"'{path}' has {rate} samples per second; expected {rate_hz}: resample it before")
-    if len(found) < hop:
-        raise FileError(f"'{path}' has {len(found)} samples; expected at least one hop of {hop}: take it out")
-    return in_hops(found, hop)
+        raise FileError(f"'{path}' has {rate} samples per second; expected {rate_hz}: resample the file")
+    if len(sound) < hop:
+        raise FileError(f"'{path}' has {len(sound)} samples; expected at least one hop of {hop}: remove the file")
+    return in_hops(sound, hop)
 
 
 def _whole(data: bytes, path: str | os.PathLike[str]) -> bytes:
-    """The file with the true size of its sound, where that was unknown when the header was written.
+    """The file with the true size of its audio data, which may have been unknown when the header was written.
 
-    libsndfile reads what is left of a truncated file without a word; the sizes in its chunks tell. Of sound that was
-    written to a pipe they tell nothing, and it goes on to the end of the file, where a whole sample must end too.
+    libsndfile reads a truncated file without an error; the sizes of its chunks show the truncation. If the file was
+    written to a pipe, the sizes are placeholders, and the audio data continues to the end of the file, which must be
+    the end of a sample.
 
     Raises:
-        FileError: it is truncated, or no WAV file.
+        FileError: The file is truncated or not a WAV file.
     """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise FileError(f"'{path}' is no WAV file: it does not begin with RIFF and WAVE; convert it")
+        raise FileError(f"'{path}' is not a WAV file: it does not begin with RIFF and WAVE; convert it")
     at, block = 12, 1
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
@@ -160,24 +161,26 @@ def _whole(data: bytes, path: str | os.PathLike[str]) -> bytes:
                     )
                 return data[: at + 4] + struct.pack("<I", there) + data[begin:]
             if there < size:
-                raise FileError(f"'{path}' is truncated: {there:,} of {size:,} bytes of sound are there; copy it again")
+                raise FileError(
+                    f"'{path}' is truncated: it has {there:,} of {size:,} bytes of audio data; copy it again"
+                )
             return data
         at += 8 + size + size % 2
-    raise FileError(f"'{path}' is truncated: it has no sound; copy it again")
+    raise FileError(f"'{path}' is truncated: it has no audio data; copy it again")
 
 
 def _placeholder(size: int, *, whole: int, there: int) -> bool:
-    """Whether the size of the sound is what a program leaves that cannot go back to the header.
+    """Whether the size of the audio data is a placeholder of a program that could not update the header.
 
-    0xFFFFFFFF by FFmpeg; 0x7FFFF000 by SoX; up to 2 GiB, by ALSA's arecord; nothing at all where the size of the whole
-    file is 0 too, which no finished file has.
+    FFmpeg writes 0xFFFFFFFF, SoX 0x7FFFF000, and ALSA's arecord up to 2 GiB. A size of 0 is a placeholder if the size
+    of the whole file is 0 too.
 
     Args:
-        size: of the sound, as the header has it.
-        whole: of the file, as the header has it.
-        there: bytes from the beginning of the sound to the end of the file.
+        size: the size of the audio data in the header.
+        whole: the size of the file in the header.
+        there: the number of bytes from the beginning of the audio data to the end of the file.
     """
     return (size > there and (size == 2**32 - 1 or 2**31 - 4096 <= size <= 2**31)) or (size == whole == 0 < there)
 
 
-FMT = 16  # bytes of the shortest description of samples
+FMT = 16  # bytes of the shortest format chunk

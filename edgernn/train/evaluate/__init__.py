@@ -1,1 +1,1 @@
-"""Evaluating a model on a test part or a stream."""
+"""Evaluation of a model on a test part or a stream."""

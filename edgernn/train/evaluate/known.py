@@ -1,4 +1,4 @@
-"""What is known of a series: windows in which something was wrong."""
+"""The known anomalies of a series: time ranges in which something was wrong."""
 
 import os
 from dataclasses import dataclass
@@ -17,70 +17,70 @@ from edgernn.train.data.times import Times
 
 Array = NDArray[Any]
 
-Window = tuple[datetime, datetime]
-"""Its ends: instants where both have a UTC offset, and else what the wall clock of the series shows."""
+TimeRange = tuple[datetime, datetime]
+"""(start, end): instants if both have a UTC offset, otherwise wall times of the series."""
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """A window on the clock that it is told by: seconds of its ends, and of each row (n,)."""
+class TimedWindow:
+    """A window in seconds of its own clock: its ends and the time of each row (n,)."""
 
     start: float
     end: float
     rows: Array
 
     @classmethod
-    def of(cls, window: Window, when: Times) -> "Placed":
-        """A window among the rows of a series.
+    def of(cls, window: TimeRange, series: Times) -> "TimedWindow":
+        """Convert a window to the clock of a series.
 
         Raises:
-            UsageError: a window with a UTC offset, and a series without.
+            UsageError: The window has a UTC offset, and the series has none.
         """
         instants = {end.tzinfo is not None for end in window} == {True}
-        if instants and not when.absolute:
+        if instants and not series.absolute:
             raise UsageError(
-                f"a window from {window[0]} to {window[1]} arrived, and the times of the series, such as "
-                f"{when.cells[0]}, have no UTC offset; expected both with one, or windows without: name the zone"
+                f"the window from {window[0]} to {window[1]} has a UTC offset, and the times of the series, such as "
+                f"{series.cells[0]}, have none; expected both with an offset, or both without: set zone"
             )
         start, end = map(times.instant if instants else times.wall, window)
-        return cls(start, end, when.instants if instants else when.walls)
+        return cls(start, end, series.instants if instants else series.walls)
 
     @property
     def holds(self) -> Array:
-        """bool (n,), whether a row is inside."""
+        """bool (n,), whether each row is inside."""
         inside: Array = (self.start <= self.rows) & (self.rows <= self.end)
         return inside
 
     @property
     def middle(self) -> float:
-        """Seconds on that clock."""
+        """The middle in seconds."""
         return (self.start + self.end) / 2
 
     def middle_in(self, part: slice) -> bool:
-        """Whether its middle lies in a part of the rows: from its first row to before the first of the next part."""
+        """Whether the middle lies in a part: from its first row to before the first row of the next part."""
         whole = np.append(self.rows, np.inf if self.middle <= self.rows[-1] else self.rows[-1])
         return bool(whole[part.start] <= self.middle < whole[part.stop])
 
 
-def known_windows(path: str | os.PathLike[str], series: str | os.PathLike[str]) -> list[Window]:
-    """The windows of a series in NAB's combined_windows.json: (start, end) of each.
+def known_windows(path: str | os.PathLike[str], series: str | os.PathLike[str]) -> list[TimeRange]:
+    """Read the windows of a series from NAB's combined_windows.json.
 
     Args:
         path: JSON of {"folder/file.csv": [[start, end], ...]}.
-        series: the file of the series, found by its name, whatever its folder.
+        series: the file of the series; its name is the key, without the folder.
 
     Raises:
-        FileError: no such JSON, or the series is not in it.
+        FileError: The file is not such JSON, or has no entry for the series.
     """
     try:
-        said = bounded_json.loads(atomic.read(path))
-        named = {Path(key).name: windows for key, windows in said.items()}
-        wanted = Path(series).name
-        if wanted not in named:
-            raise FileError(f"'{path}' has no windows of '{wanted}'; {misspelt(wanted, named)}")
-        return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in named[wanted]]
+        document = bounded_json.loads(atomic.read(path))
+        by_name = {Path(key).name: windows for key, windows in document.items()}
+        name = Path(series).name
+        if name not in by_name:
+            raise FileError(f"'{path}' has no windows of '{name}'; {misspelt(name, by_name)}")
+        return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in by_name[name]]
     except (ValueError, AttributeError, TypeError) as error:
         raise FileError(
-            f"'{path}' is no list of windows: {error}; expected JSON of a file's name and its [start, end], as NAB's "
-            "combined_windows.json"
+            f"'{path}' is not a list of windows: {error}; expected JSON of file names and their [start, end], such as "
+            "NAB's combined_windows.json"
         ) from error

@@ -1,1 +1,1 @@
-"""The training loop: batches, schedules, checkpoints."""
+"""The training loop: batches, states, loss, schedules, checkpoints."""

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole: written beside the last one and then put in its place, or not at all."""
+"""Checkpoints that are written atomically: the last one is replaced only by a complete one."""
 
 import io
 import os
@@ -12,8 +12,8 @@ from edgernn.errors import FileError
 from edgernn.files import atomic
 
 
-class WholeFile(CheckpointIO):
-    """Lightning's checkpoints through edgernn.files.atomic, and read without running any code that a file may hold."""
+class AtomicCheckpoint(CheckpointIO):
+    """Lightning's checkpoints, written by edgernn.files.atomic and read without executing code from the file."""
 
     def save_checkpoint(
         self,
@@ -24,11 +24,11 @@ class WholeFile(CheckpointIO):
         """Write a checkpoint.
 
         Raises:
-            FileError: the disk is full, or the file cannot be written; the last checkpoint is as it was.
+            FileError: The disk is full, or the file cannot be written; the last checkpoint is kept.
         """
-        made = io.BytesIO()
-        torch.save(checkpoint, made)
-        atomic.write(path, made.getvalue())
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        atomic.write(path, buffer.getvalue())
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any = None, weights_only: bool | None = None
@@ -36,15 +36,15 @@ class WholeFile(CheckpointIO):
         """Read a checkpoint.
 
         Raises:
-            FileError: it is missing, truncated or no checkpoint.
+            FileError: The file is missing, truncated or not a checkpoint.
         """
         try:
-            found: dict[str, Any] = torch.load(
+            loaded: dict[str, Any] = torch.load(
                 io.BytesIO(atomic.read(path)), map_location=map_location, weights_only=weights_only is not False
             )
         except (RuntimeError, ValueError, pickle.UnpicklingError, EOFError, KeyError) as error:
-            raise FileError(f"'{path}' is no whole checkpoint: {error}; take it away, to train anew") from error
-        return found
+            raise FileError(f"'{path}' is not a complete checkpoint: {error}; delete it to train again") from error
+        return loaded
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         os.unlink(path)

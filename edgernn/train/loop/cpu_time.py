@@ -1,4 +1,4 @@
-"""What a training takes of the processor, over all the times that it was resumed."""
+"""The CPU time of a training, summed over all resumed runs."""
 
 import time
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 
-class Spent(Callback):
-    """Counts the CPU seconds of this process since it was made, and keeps them in the checkpoint."""
+class CpuTime(Callback):
+    """Counts the CPU seconds of this process and keeps them in the checkpoint."""
 
     def __init__(self) -> None:
         self._before, self._began = 0.0, time.process_time()
 
     @property
     def cpu_s(self) -> float:
-        """Seconds of all threads; what came after the checkpoint of a training that was killed is lost."""
+        """CPU seconds of all threads. Time after the last checkpoint of a killed training is lost."""
         return self._before + time.process_time() - self._began
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Distillation: a larger model that answers what is asked, and a smaller one that learns to answer as it does.
+"""Knowledge distillation: a student network learns from the outputs of a larger teacher.
 
-G. Hinton et al., "Distilling the knowledge in a neural network" (arXiv:1503.02531). The student hears its teacher at
-every step whose answer counts in its own loss.
+G. Hinton et al., "Distilling the knowledge in a neural network" (arXiv:1503.02531). The distillation loss covers every
+step that counts in the student's own loss.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from edgernn.train.network.graph_network import GraphNetwork
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a student is taught.
+class Distillation:
+    """The options of distillation.
 
     Attributes:
-        teacher: a model in float of the same answers, trained on the same data with the same features.
-        weight: of the teacher's answers in the loss, above 0 and at most 1; the rest is that of the truth.
-        temperature: by which the scores of classes are divided; above 1 it tells more of the classes that are wrong.
+        teacher: a float model with the same outputs, trained on the same data with the same features.
+        weight: the weight of the distillation loss, above 0 and at most 1. The loss on the targets has the rest.
+        temperature: the divisor of class scores; above 1 the wrong classes have more influence.
 
     Raises:
-        UsageError: a weight or temperature that is none.
+        UsageError: The weight or the temperature is out of range.
     """
 
     teacher: Graph
@@ -37,61 +37,61 @@ class Lesson:
 
     def __post_init__(self) -> None:
         if not 0 < self.weight <= 1:
-            raise UsageError(f"a teacher's weight of {self.weight:g} arrived; expected above 0 and at most 1")
+            raise UsageError(f"the weight of the teacher is {self.weight:g}; expected above 0 and at most 1")
         if not 0 < self.temperature < inf:
-            raise UsageError(f"a temperature of {self.temperature:g} arrived; expected a number above 0, such as 2")
+            raise UsageError(f"the temperature is {self.temperature:g}; expected a number above 0, such as 2")
 
 
 class Teacher(nn.Module):
-    """The teacher of a lesson, with the states that its sequences have reached.
+    """The teacher as a network, with the states of its sequences.
 
     Args:
-        lesson: what it teaches.
-        data: what its student is trained on.
+        distillation: the teacher and the loss.
+        data: the training data of the student.
 
     Raises:
-        UsageError: it is quantized, answers something else, or reads other features.
+        UsageError: The teacher is quantized, or has other outputs or other features.
     """
 
-    def __init__(self, lesson: Lesson, data: Data) -> None:
+    def __init__(self, distillation: Distillation, data: Data) -> None:
         super().__init__()
-        _check(lesson.teacher, data)
-        self._network = GraphNetwork(trainable_subgraph(lesson.teacher, data)).requires_grad_(False)
-        self._lesson, self._kind = lesson, data.kind
+        _check(distillation.teacher, data)
+        self._network = GraphNetwork(trainable_subgraph(distillation.teacher, data)).requires_grad_(False)
+        self._distillation, self._kind = distillation, data.kind
         self._states: list[torch.Tensor] | None = None
 
-    def forward(self, x: torch.Tensor, goes_on: bool) -> torch.Tensor:
-        """(batch, time, inputs) or symbols (batch, time) -> its answers (batch, time, outputs).
+    def forward(self, x: torch.Tensor, continues: bool) -> torch.Tensor:
+        """(batch, time, inputs) or symbols (batch, time) -> outputs of the teacher (batch, time, outputs).
 
-        From rest, or where the last batch ended if it `goes_on`.
+        It begins at the initial states, or at the final states of the last batch if `continues`.
         """
-        answers, self._states = self._network.run(x, self._states if goes_on else None)
+        answers, self._states = self._network.run(x, self._states if continues else None)
         return answers
 
-    def mixed(self, loss: torch.Tensor, answers: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-        """The loss by the truth, mixed with that of a student's answers by its teacher's, each (answers, outputs).
+    def combined_loss(self, loss: torch.Tensor, scores: torch.Tensor, teacher_scores: torch.Tensor) -> torch.Tensor:
+        """The loss on the targets, combined with the distillation loss between scores, each (steps, outputs).
 
-        Between classes it is the Kullback-Leibler divergence at the temperature, times its square, so that gradients
-        stay as large; between values the mean squared error.
+        For classes it is the Kullback-Leibler divergence at the temperature t, times t * t to keep the scale of the
+        gradients; for values the mean squared error.
         """
-        weight, t = self._lesson.weight, self._lesson.temperature
+        weight, t = self._distillation.weight, self._distillation.temperature
         if self._kind == "series":
-            apart = F.mse_loss(answers, taught)
+            distance = F.mse_loss(scores, teacher_scores)
         else:
-            mine, theirs = (F.log_softmax(scores / t, -1) for scores in (answers, taught))
-            apart = t * t * F.kl_div(mine, theirs, reduction="batchmean", log_target=True)
-        return (1 - weight) * loss + weight * apart
+            student, teacher = (F.log_softmax(scores / t, -1) for scores in (scores, teacher_scores))
+            distance = t * t * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+        return (1 - weight) * loss + weight * distance
 
 
 def _check(graph: Graph, data: Data) -> None:
     if graph.precision not in {"fp32", "fp64"}:
-        raise UsageError(f"a teacher in {graph.precision} arrived; give the float model that it was made from")
+        raise UsageError(f"the teacher is in {graph.precision}; give the float model that it was quantized from")
     if graph.outputs != data.outputs or graph.labels != tuple(data.labels):
         raise UsageError(
-            f"the teacher gives {_said(graph.outputs, graph.labels)}, and the data asks for "
-            f"{_said(data.outputs, data.labels)}; give a teacher that was trained on the same"
+            f"the teacher has {_outputs_text(graph.outputs, graph.labels)}, and the data has "
+            f"{_outputs_text(data.outputs, data.labels)}; give a teacher that was trained on the same data"
         )
 
 
-def _said(outputs: int, labels: tuple[str, ...]) -> str:
-    return f"{outputs} answers ({', '.join(labels)})" if labels else f"{outputs} answers without names"
+def _outputs_text(outputs: int, labels: tuple[str, ...]) -> str:
+    return f"{outputs} outputs ({', '.join(labels)})" if labels else f"{outputs} unnamed outputs"

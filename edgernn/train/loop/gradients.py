@@ -1,4 +1,4 @@
-"""Watching the gradient: its norm in every epoch, and a word when it vanishes or explodes."""
+"""Monitor the gradient: its norm in every epoch, and warnings if it vanishes or explodes."""
 
 import logging
 from statistics import median
@@ -9,17 +9,17 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-VANISHED = 1e-4  # of the norm of the head's gradient
-EXPLODED = 100.0  # of a loss that begins near 1, as cross entropies and errors of standard scores do
+VANISHED = 1e-4  # part of the gradient norm of the head
+EXPLODED = 100.0  # norm, for a loss that begins near 1, such as a cross entropy or an error of standard scores
 
 log = logging.getLogger("edgernn.train")
 
 
 class GradientNorms(Callback):
-    """Norms before clipping, kept with the other figures of an epoch; R. Pascanu et al. (arXiv:1211.5063) on why.
+    """Norms before clipping, logged with the other metrics of an epoch; see R. Pascanu et al. (arXiv:1211.5063).
 
-    A gradient has vanished when the first recurrent layer is told less than VANISHED of what the head is told, and has
-    exploded when the largest of an epoch is above EXPLODED.
+    The gradient has vanished if its median norm in the first recurrent layer is below VANISHED times that in the head.
+    It has exploded if the largest norm of an epoch is above EXPLODED.
     """
 
     def __init__(self) -> None:
@@ -32,27 +32,27 @@ class GradientNorms(Callback):
     def on_before_optimizer_step(
         self, _trainer: lightning.Trainer, module: Any, _optimizer: torch.optim.Optimizer
     ) -> None:
-        """Measure one update."""
+        """Measure the norms of one update."""
         network = module.network
-        for kept, part in ((self._all, network), (self._first, network.layers[0]), (self._head, network.head)):
-            kept.append(_norm(part))
+        for norms, part in ((self._all, network), (self._first, network.layers[0]), (self._head, network.head)):
+            norms.append(_norm(part))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Log the median and the largest norm, and say what is wrong with them."""
+        """Log the median and the largest norm, and warn if the gradient vanished or exploded."""
         if not self._all:
             return
         middle, largest = median(self._all), max(self._all)
         module.log_dict({"gradient_norm": middle, "gradient_norm_max": largest}, sync_dist=True)
         if largest > EXPLODED:
-            self._say(
-                f"epoch {trainer.current_epoch}: the gradient exploded, to {largest:.3g} at most and {middle:.3g} in "
-                "the middle; try a smaller training.clip or rate, or a cell with layer normalization"
+            self._warn(
+                f"epoch {trainer.current_epoch}: the gradient exploded; its largest norm is {largest:.3g}, its median "
+                f"{middle:.3g}. Try a smaller training.clip or rate, or a cell with layer normalization"
             )
         if median(self._first) < VANISHED * median(self._head):
-            self._say(
-                f"epoch {trainer.current_epoch}: the gradient vanishes, {median(self._first):.3g} in the first "
-                f"recurrent layer and {median(self._head):.3g} in the head; try a gated cell, residual layers, norm, "
-                "or a shorter training.tbptt"
+            self._warn(
+                f"epoch {trainer.current_epoch}: the gradient vanishes; its median norm is "
+                f"{median(self._first):.3g} in the first recurrent layer and {median(self._head):.3g} in the head. "
+                "Try a gated cell, residual layers, norm, or a shorter training.tbptt"
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class GradientNorms(Callback):
         self._first: list[float] = []
         self._head: list[float] = []
 
-    def _say(self, note: str) -> None:
+    def _warn(self, note: str) -> None:
         self.notes.append(note)
         log.warning(note)
 

@@ -1,4 +1,4 @@
-"""Optimizers and learning rates by their names in a recipe."""
+"""Optimizers and learning rate schedules by their names in a recipe."""
 
 from collections.abc import Callable, Iterable, Mapping
 from math import cos, pi
@@ -17,13 +17,13 @@ OPTIMIZERS: Mapping[str, Make] = MappingProxyType(
         "sgd": lambda weights, rate, decay: SGD(weights, rate, momentum=0.9, nesterov=True, weight_decay=decay),
     }
 )
-"""Name -> an optimizer for these weights, with this learning rate and weight decay; sgd has a momentum of 0.9."""
+"""Name -> an optimizer from weights, learning rate and weight decay; sgd has a momentum of 0.9."""
 
-WARM_UP = 0.3  # the part of a one-cycle in which the rate rises
+WARM_UP = 0.3  # the part of a one-cycle schedule in which the rate rises
 
 
 def one_cycle(progress: float) -> float:
-    """From 1/25 up to 1 and down to nearly nothing (L. Smith and N. Topin, arXiv:1708.07120), along cosines."""
+    """From 1/25 up to 1 and down to nearly 0, along cosines (L. Smith and N. Topin, arXiv:1708.07120)."""
     if progress < WARM_UP:
         return 0.04 + 0.96 * (1 - cos(pi * progress / WARM_UP)) / 2
     return max(1e-5, (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2)
@@ -37,16 +37,16 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = MappingProxyType(
         "one-cycle": one_cycle,
     }
 )
-"""Name -> the factor of the learning rate, by how much of the training is done (0 to 1): nothing to save or resume."""
+"""Name -> the factor of the learning rate as a function of the completed part of the training, 0 to 1."""
 
-PLATEAU = "plateau"  # the rate falls when the validation loss no longer does
+PLATEAU = "plateau"  # the rate falls when the validation loss stops falling
 
-GRADUAL = 0.5  # the part of a training in which weights become zeros; in the rest, those that are left recover
+GRADUAL = 0.5  # the part of a training in which weights are pruned; in the rest, the remaining weights recover
 
 
 def cubic(progress: float) -> float:
-    """The share of its zeros that a network has, by how much of the training is done: fast at first, then ever slower.
+    """The part of the final zeros at a completed part of the training: fast at first, then ever slower.
 
-    M. Zhu and S. Gupta, "To prune, or not to prune" (arXiv:1710.01878), from no zeros on.
+    M. Zhu and S. Gupta, "To prune, or not to prune" (arXiv:1710.01878), with an initial sparsity of 0.
     """
     return 1 - (1 - min(progress / GRADUAL, 1.0)) ** 3

@@ -1,4 +1,4 @@
-"""The states that one batch of a training hands to the next, and where the gradient is cut between the two."""
+"""The states that one batch of a training passes to the next, and where the gradient is cut between them."""
 
 from typing import Any
 
@@ -8,29 +8,30 @@ from edgernn.train.loop.batches import Batch
 from edgernn.train.network.models import detached
 
 
-class CarriedStates:
-    """The states that the last batch ended with, (batch, hidden) each as `Network.run` returns them.
+class BatchStates:
+    """The final states of the last batch, (batch, hidden) each, as `Network.run` returns them.
 
-    Between two chunks the gradient is cut, so that it flows through `Plan.tbptt` steps. One cut is left out: where the
-    first chunk has no answer that counts and the second has one. The weights are the same in both, since nothing was
-    updated between them, and without it no loss would say what the first chunk has to remember. So the gradient never
-    flows through more than twice `tbptt` steps.
+    The gradient is cut between two chunks, so it flows through `Batching.tbptt` steps. The exception is a first chunk
+    without a step that counts in the loss, followed by a chunk with one: no update happens between them, so the weights
+    are equal, and otherwise no loss would train what the first chunk must remember. The gradient never flows through
+    more than twice `tbptt` steps.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the states: the next batch begins at rest."""
+        """Drop the states: the next batch begins at the initial states."""
         self._states: list[Any] | None = None
-        self._counted = True  # whether the last batch had an answer that counts
+        self._counted = True  # whether a step of the last batch counted in the loss
 
     def before(self, batch: Batch, carry: float | None = None) -> list[Any] | None:
-        """The states that a batch begins at; None for rest.
+        """The states at which a batch begins; None for the initial states.
 
         Args:
-            batch: goes on where the last one ended, or is `fresh`.
-            carry: how likely a fresh one of a training begins there too, if it has as many rows; None for never.
+            batch: the batch; it continues the last one unless it is `fresh`.
+            carry: the probability that a fresh batch with the same number of rows begins at the final states of the
+                last one too; None for never.
         """
         states = self._states
         if not states or _rows(states) != len(batch.x):
@@ -41,7 +42,7 @@ class CarriedStates:
         return detached(states) if self._counted or not batch.counts else states
 
     def after(self, batch: Batch, states: list[Any] | None) -> None:
-        """Take the states that a batch ended with."""
+        """Store the final states of a batch."""
         self._states, self._counted = states, batch.counts
 
 

@@ -1,4 +1,4 @@
-"""Lightning's trainer as a recipe asks for it, and what it says that is no news here."""
+"""Lightning's trainer for the training options of a recipe."""
 
 import logging
 import os
@@ -19,17 +19,17 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from edgernn.errors import MissingExtraError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.process import interrupt
-from edgernn.train.loop.checkpoint import WholeFile
-from edgernn.train.loop.cpu_time import Spent
+from edgernn.train.loop.checkpoint import AtomicCheckpoint
+from edgernn.train.loop.cpu_time import CpuTime
 from edgernn.train.loop.gradients import GradientNorms
 from edgernn.train.loop.task import PRECISIONS, Training
 
 CHECKPOINT = "last.ckpt"
 
-DEVICES = ("auto", "cpu", "cuda")
+ACCELERATORS = ("auto", "cpu", "cuda")
 
-QUIET = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-KNOWN = (
+QUIET_LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+IGNORED_WARNINGS = (
     ".*does not have many workers.*",  # the data is in memory
     ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of a name that torch deprecates
     ".*Checkpoint directory .* exists and is not empty.*",
@@ -37,51 +37,52 @@ KNOWN = (
     ".*The dirpath has changed from .*",  # a run's folder may move
     ".*Experiment logs directory .* exists and is not empty.*",
 )
-"""Messages of Lightning that are no news here."""
+"""Warnings of Lightning that do not apply here."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a training runs on.
+class Accelerator:
+    """Where a training runs, and how it reports its progress.
 
     Attributes:
-        device: one of DEVICES.
-        devices: how many of them on each machine; each has its rows of every batch, and gradients are averaged.
-        nodes: how many machines, which Lightning's own environment variables bring together.
-        logger: one of LOGGERS, beside the figures that a run always keeps; "" for none.
-        progress: whether a bar shows how far it is.
+        kind: one of ACCELERATORS.
+        devices: the number of devices on each machine. Each has its rows of every batch; gradients are averaged.
+        nodes: the number of machines, connected by Lightning's environment variables.
+        logger: one of LOGGERS, in addition to the history that a run always keeps; "" for none.
+        progress_bar: whether to show a progress_bar bar.
     """
 
-    device: str = "auto"
+    kind: str = "auto"
     devices: int = 1
     nodes: int = 1
     logger: str = ""
-    progress: bool = False
+    progress_bar: bool = False
 
     def __post_init__(self) -> None:
-        for name, table in (("device", DEVICES), ("logger", ("", *LOGGERS))):
+        for name, table in (("kind", ACCELERATORS), ("logger", ("", *LOGGERS))):
             if getattr(self, name) not in table:
-                raise UsageError(f"{name} is '{getattr(self, name)}'; {misspelt(getattr(self, name), table)}")
+                what = "accelerator" if name == "kind" else name
+                raise UsageError(f"{what} is '{getattr(self, name)}'; {misspelt(getattr(self, name), table)}")
         if self.devices < 1 or self.nodes < 1:
-            raise UsageError(f"{self.devices} devices on {self.nodes} machines arrived; expected at least one of each")
+            raise UsageError(f"devices is {self.devices} and nodes {self.nodes}; expected at least 1 of each")
 
     @property
-    def accelerator(self) -> str:
-        """The device that it comes to.
+    def resolved(self) -> str:
+        """The accelerator as Lightning names it: "gpu" or "cpu".
 
         Raises:
-            UsageError: a GPU is asked for, and there is none.
+            UsageError: The kind is "cuda", and no GPU is available.
         """
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("torch sees no GPU of CUDA here; use --accelerator cpu, or install torch for CUDA")
-        return "gpu" if self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available()) else "cpu"
+        if self.kind == "cuda" and not torch.cuda.is_available():
+            raise UsageError("torch finds no CUDA GPU; use --accelerator cpu, or install torch for CUDA")
+        return "gpu" if self.kind == "cuda" or (self.kind == "auto" and torch.cuda.is_available()) else "cpu"
 
 
 class Interruptible(Callback):
-    """Ends a training at the next batch after a signal.
+    """Stops a training at the next batch after a signal.
 
-    Lightning's own handler of SIGTERM talks to the other processes from inside the handler, and replaces a signal that
-    is ignored: it is not used. A KeyboardInterrupt from a batch makes Lightning end its other processes too.
+    Lightning's own handler of SIGTERM is not used: it communicates with the other processes inside the handler, and
+    replaces the handler of an ignored signal. A KeyboardInterrupt from a batch ends Lightning's other processes too.
     """
 
     def on_train_start(self, *_: Any) -> None:
@@ -108,84 +109,84 @@ def _tensorboard(out: Path) -> Logger:
 
 
 LOGGERS: Mapping[str, Callable[[Path], Logger]] = MappingProxyType({"csv": _csv, "tensorboard": _tensorboard})
-"""A logger of Lightning by its name -> the one that writes below a run's folder."""
+"""Name -> a logger of Lightning that writes below the folder of a run."""
 
 
-def make(
-    said: Training, out: Path, place: Place, more: Sequence[Callback] = ()
-) -> tuple[lightning.Trainer, GradientNorms, Spent]:
-    """A trainer that keeps its last checkpoint in a folder, what watches the gradient, and what counts CPU seconds.
+def make_trainer(
+    training: Training, out: Path, accelerator: Accelerator, callbacks: Sequence[Callback] = ()
+) -> tuple[lightning.Trainer, GradientNorms, CpuTime]:
+    """Make a trainer that keeps its last checkpoint in a folder, with its gradient monitor and its CPU clock.
 
     Args:
-        said: how to train.
+        training: the training options.
         out: the folder.
-        place: what it runs on.
-        more: what else is told of every update.
+        accelerator: where the training runs.
+        callbacks: further callbacks.
 
     Raises:
-        UsageError: a precision or number of devices that is not there.
-        MissingExtraError: the logger's package is not installed.
+        UsageError: The accelerator or its precision is not available.
+        MissingExtraError: The package of the logger is not installed.
     """
-    accelerator = place.accelerator
-    if said.precision == "fp16" and accelerator == "cpu":
+    kind = accelerator.resolved
+    if training.precision == "fp16" and kind == "cpu":
         raise UsageError("precision fp16 needs a GPU; use bf16 or fp32 on a CPU")
-    if said.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch refuses its own matrix products
-    norms, spent = GradientNorms(), Spent()
-    callbacks: list[Any] = [
+    if training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch needs it for deterministic products
+    norms, cpu_time = GradientNorms(), CpuTime()
+    all_callbacks: list[Any] = [
         Interruptible(),
         norms,
-        spent,
-        *more,
+        cpu_time,
+        *callbacks,
         ModelCheckpoint(out, Path(CHECKPOINT).stem, save_on_train_epoch_end=True, enable_version_counter=False),
-        *([EarlyStopping("validation_loss", patience=said.patience)] if said.patience else []),
-        *([TQDMProgressBar(leave=True)] if place.progress else []),
+        *([EarlyStopping("validation_loss", patience=training.patience)] if training.patience else []),
+        *([TQDMProgressBar(leave=True)] if accelerator.progress_bar else []),
     ]
     trainer = lightning.Trainer(
-        accelerator=accelerator,
-        devices=place.devices,
-        num_nodes=place.nodes,
-        precision=PRECISIONS[said.precision],  # type: ignore[arg-type]
-        max_epochs=said.epochs,
-        callbacks=callbacks,
-        plugins=[WholeFile()],
-        gradient_clip_val=said.clip or None,
-        gradient_clip_algorithm=said.clip_by,
+        accelerator=kind,
+        devices=accelerator.devices,
+        num_nodes=accelerator.nodes,
+        precision=PRECISIONS[training.precision],  # type: ignore[arg-type]
+        max_epochs=training.epochs,
+        callbacks=all_callbacks,
+        plugins=[AtomicCheckpoint()],
+        gradient_clip_val=training.clip or None,
+        gradient_clip_algorithm=training.clip_by,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=place.progress,
-        logger=LOGGERS[place.logger](out) if place.logger else False,
+        enable_progress_bar=accelerator.progress_bar,
+        logger=LOGGERS[accelerator.logger](out) if accelerator.logger else False,
         log_every_n_steps=1,
-        deterministic=said.deterministic,
+        deterministic=training.deterministic,
         default_root_dir=out,
     )
-    return trainer, norms, spent
+    return trainer, norms, cpu_time
 
 
 def fit(trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint: Path | None = None) -> None:
-    """Train, from a checkpoint on when one is given.
+    """Train, or resume from a checkpoint.
 
     Raises:
-        TrainingError: the loss is no number.
-        KeyboardInterrupt: it was interrupted.
+        TrainingError: The loss is not finite.
+        KeyboardInterrupt: The training was interrupted.
     """
     try:
         trainer.fit(task, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as error:  # what Lightning makes of an interruption
+    except SystemExit as error:  # Lightning raises it on an interruption
         raise KeyboardInterrupt from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the messages of Lightning that are no news here."""
-    for name in QUIET:
+    """Hide the messages of Lightning that do not apply here."""
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        for said in KNOWN:
-            warnings.filterwarnings("ignore", said)
+        for message in IGNORED_WARNINGS:
+            warnings.filterwarnings("ignore", message)
         yield
 
 
-def watched_by_a_person() -> bool:
-    """Whether standard error is a terminal, on which a bar may move."""
+def is_interactive() -> bool:
+    """Whether standard error is a terminal."""
     return sys.stderr.isatty()

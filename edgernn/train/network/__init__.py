@@ -1,1 +1,1 @@
-"""Networks of torch that compute what is exported."""
+"""Torch networks that compute the exported formulas."""

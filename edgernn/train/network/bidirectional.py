@@ -1,16 +1,16 @@
-"""A recurrent layer that reads each sequence in both directions, and what several sequences in a batch need for it."""
+"""A bidirectional recurrent layer, for batches of sequences of different lengths."""
 
 import torch
 from torch import nn
 
 
 class Direction(nn.Module):
-    """One direction of a layer, as it is exported: the recurrence, its normalization, and what it adds of its input.
+    """One direction of a layer, as it is exported: recurrence, normalization and residual connection.
 
     Args:
         layer: (batch, time, inputs) -> (batch, time, hidden), and its states.
-        norm: of its output.
-        added: which of the inputs are added to its output; None for none of them.
+        norm: the normalization of its output.
+        added: the slice of the inputs that is added to its output; None for none.
     """
 
     def __init__(self, layer: nn.Module, norm: nn.Module, added: slice | None = None) -> None:
@@ -18,13 +18,13 @@ class Direction(nn.Module):
         self.layer, self.norm, self.added = layer, norm, added
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, time, inputs) -> (batch, time, hidden), from rest."""
+        """(batch, time, inputs) -> (batch, time, hidden), from the initial states."""
         y: torch.Tensor = self.norm(self.layer(x)[0])
         return y if self.added is None else x[..., self.added] + y
 
 
 class Bidirectional(nn.Module):
-    """Two layers over the same sequences, the second over time reversed, whose answers to each step are merged.
+    """Two layers over the same sequences, the second in reversed time, with merged outputs.
 
     Args:
         ahead, back: the two directions.
@@ -36,13 +36,13 @@ class Bidirectional(nn.Module):
         self.ahead, self.back, self.merge = ahead, back, merge
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        """(batch, time, inputs), of which the first `lengths` steps count -> (batch, time, outputs)."""
-        ahead, back = self.ahead(x), turned(self.back(turned(x, lengths)), lengths)
+        """(batch, time, inputs) with sequence `lengths` (batch,) -> (batch, time, outputs)."""
+        ahead, back = self.ahead(x), reversed_in_time(self.back(reversed_in_time(x, lengths)), lengths)
         return torch.cat((ahead, back), -1) if self.merge == "concat" else (ahead + back) / 2
 
 
-def turned(x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-    """(batch, time, width) with each sequence reversed within its own length, and what is behind it left in place."""
+def reversed_in_time(x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+    """Reverse each sequence of (batch, time, width) within its own length; the padding stays in place."""
     if lengths is None:
         return x.flip(1)
     t, n = torch.arange(x.shape[1], device=x.device), lengths[:, None]

@@ -1,4 +1,4 @@
-"""Networks to train: an embedding or a dense layer, recurrent layers, a head; streamable unless bidirectional."""
+"""Networks to train: an optional embedding or dense layer, recurrent layers, and a head."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,27 +20,27 @@ from edgernn.train.network.recurrent import Recurrent
 Draw = Callable[..., Tensor]
 
 
-WIDEST = 1 << 16  # of an embedding or a dense layer
-MOST_WEIGHTS = 1 << 30  # of the recurrent layers: 4 GB
+MAX_WIDTH = 1 << 16  # of an embedding or a dense layer
+MAX_WEIGHTS = 1 << 30  # of the recurrent layers: 4 GB
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a network is made of.
+    """The architecture of a network.
 
     Attributes:
-        cell: one of KINDS.
-        hidden: units of each recurrent layer.
-        layers: how many of them.
-        embedding: width of the table before them, for symbols; 0 for frames of numbers.
-        dense: units of a dense layer with relu before them; 0 for none.
-        dropout: between the layers and before the head, for each element by itself.
-        variational: inside the recurrence, the same units at every step of a sequence.
-        residual: whether each layer but the first adds what it reads.
-        norm: whether each layer's output is normalized.
-        learned_state: whether the states begin at a parameter and not at zero.
-        bidirectional: "concat" or "mean" where each layer is two, one of which reads backwards, and whose normalized
-            outputs are put side by side or averaged; such a network takes whole sequences. "" for one that streams.
+        cell: one of TRAINABLE_CELLS.
+        hidden: the number of units of each recurrent layer.
+        layers: the number of recurrent layers.
+        embedding: the width of the embedding of symbols before them; 0 for frames of numbers.
+        dense: the number of units of a dense layer with relu before them; 0 for none.
+        dropout: the dropout rate between the layers and before the head, independent for each element.
+        variational: the dropout rate inside the recurrence, with the same units at every step of a sequence.
+        residual: whether each layer except the first adds its input to its output.
+        norm: whether the output of each layer is normalized.
+        learned_state: whether the initial states are parameters instead of zeros.
+        bidirectional: "concat" or "mean": each layer has two directions, whose normalized outputs are concatenated or
+            averaged; the network takes whole sequences. "" for a network that streams.
     """
 
     cell: str = "gru"
@@ -56,79 +56,81 @@ class Shape:
     bidirectional: str = ""
 
     def __post_init__(self) -> None:
-        if self.cell not in KINDS:
-            raise UsageError(f"there is no cell '{self.cell}' to train; {misspelt(self.cell, KINDS)}")
+        if self.cell not in TRAINABLE_CELLS:
+            raise UsageError(f"there is no cell '{self.cell}' to train; {misspelt(self.cell, TRAINABLE_CELLS)}")
         for name in ("hidden", "layers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected at least 1")
         for name in ("embedding", "dense"):
-            if not 0 <= getattr(self, name) <= WIDEST:
-                raise UsageError(f"{name} is {getattr(self, name)}; expected 0 to {WIDEST:,}")
-        weights = 8 * self.layers * self.hidden**2  # of LSTM, and nothing has more
-        if weights > MOST_WEIGHTS:
+            if not 0 <= getattr(self, name) <= MAX_WIDTH:
+                raise UsageError(f"{name} is {getattr(self, name)}; expected 0 to {MAX_WIDTH:,}")
+        weights = 8 * self.layers * self.hidden**2  # of LSTM, the cell with the most weights
+        if weights > MAX_WEIGHTS:
             raise UsageError(
-                f"{self.layers} layers of {self.hidden:,} units arrived, up to {weights:,} weights; expected "
-                f"{MOST_WEIGHTS:,} at most"
+                f"got {self.layers} layers of {self.hidden:,} units with up to {weights:,} weights; expected at most "
+                f"{MAX_WEIGHTS:,}"
             )
         for name in ("dropout", "variational"):
             if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; expected a part from 0 up to, but not, 1")
+                raise UsageError(f"{name} is {getattr(self, name)}; expected a part of at least 0 and below 1")
         if self.bidirectional not in {"", *MERGES}:
             raise UsageError(f"bidirectional is '{self.bidirectional}'; {misspelt(self.bidirectional, MERGES)}, or ''")
 
     @property
-    def across(self) -> int:
-        """The width of what a recurrent layer answers, all its directions together."""
+    def output_width(self) -> int:
+        """The width of the output of a recurrent layer, with all its directions."""
         return self.hidden * 2 if self.bidirectional == "concat" else self.hidden
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A recurrent layer by its name: torch's fused one where there is one, and the cell with weights to begin with."""
+class TrainableCell:
+    """A recurrent cell with initial weights, and torch's fused layer if there is one."""
 
     cell: Callable[[Draw, int, int], Any]
     fused: Callable[[int, int], nn.Module] | None = None
 
 
 class Network(nn.Module):
-    """Scores or values at every step of a sequence, and the states after it.
+    """A network with scores or values at every step of a sequence.
 
     Args:
-        shape: what it is made of.
+        shape: the architecture.
         inputs: the width of a frame; 1 before an embedding.
-        outputs: scores or values per step.
-        rows: symbols that a frame may be, for an embedding; 0 for numbers.
+        outputs: the number of scores or values per step.
+        vocabulary_size: the number of symbols, for an embedding; 0 for frames of numbers.
     """
 
-    def __init__(self, shape: Shape, inputs: int, outputs: int, rows: int = 0) -> None:
+    def __init__(self, shape: Shape, inputs: int, outputs: int, vocabulary_size: int = 0) -> None:
         super().__init__()
-        if bool(rows) != bool(shape.embedding):
+        if bool(vocabulary_size) != bool(shape.embedding):
             raise UsageError(
-                f"embedding is {shape.embedding} and the data has {rows} symbols; symbols, and only they, need one"
+                f"embedding is {shape.embedding} and the vocabulary size is {vocabulary_size}; expected an embedding "
+                "for symbols and none for numbers"
             )
         self.shape = shape
-        self.table = nn.Embedding(rows, shape.embedding) if rows else None
+        self.table = nn.Embedding(vocabulary_size, shape.embedding) if vocabulary_size else None
         width = shape.embedding or inputs
         self.before = nn.Sequential(nn.Linear(width, shape.dense), nn.ReLU()) if shape.dense else nn.Identity()
-        widths = [shape.dense or width, *[shape.across] * (shape.layers - 1)]
+        widths = [shape.dense or width, *[shape.output_width] * (shape.layers - 1)]
         if shape.bidirectional:
             self.layers = nn.ModuleList(_both(shape, each, shape.residual and i > 0) for i, each in enumerate(widths))
         else:
             self.layers = nn.ModuleList(_layer(shape, each) for each in widths)
             self.norms = nn.ModuleList(_norm(shape) for _ in widths)
         self.drop = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(shape.across, outputs)
+        self.head = nn.Linear(shape.output_width, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), from rest."""
+        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), from the initial states."""
         return self.run(x)[0]
 
     def run(
         self, x: torch.Tensor, states: list[Any] | None = None, lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, list[Any]]:
-        """The same from given states, one entry per recurrent layer; and the states after the last step.
+        """As `forward`, from given states, one entry per recurrent layer; also return the final states.
 
-        A bidirectional network carries none. It reads backwards from where each sequence ends, by `lengths` (batch,).
+        A bidirectional network has no states. Its backward direction begins at the end of each sequence, by `lengths`
+        (batch,).
         """
         h = self.before(x if self.table is None else self.table(x))
         after: list[Any] = []
@@ -146,13 +148,13 @@ class Network(nn.Module):
 
 
 def detached(states: list[Any]) -> list[Any]:
-    """States cut off from their past, as `Network.run` returns them: where a truncated gradient ends."""
+    """The states of `Network.run`, detached from the graph of the gradient."""
     return [tuple(each.detach() for each in state) if isinstance(state, tuple) else state.detach() for state in states]
 
 
 def _both(shape: Shape, inputs: int, residual: bool) -> Bidirectional:
-    """A layer of two directions; what each adds of its input is, once merged, the input as it was."""
-    first, last = slice(0, shape.hidden), slice(shape.across - shape.hidden, shape.across)
+    """A layer of two directions. The parts of the input that the two add merge to the whole input."""
+    first, last = slice(0, shape.hidden), slice(shape.output_width - shape.hidden, shape.output_width)
     ahead, back = (
         Direction(_layer(shape, inputs), _norm(shape), added if residual else None) for added in (first, last)
     )
@@ -164,8 +166,8 @@ def _norm(shape: Shape) -> nn.Module:
 
 
 def _layer(shape: Shape, inputs: int) -> nn.Module:
-    """Torch's fused layer where nothing happens inside the recurrence, else the cell's own formula."""
-    kind = KINDS[shape.cell]
+    """Torch's fused layer, or the formula of the cell if the fused layer does not support the options."""
+    kind = TRAINABLE_CELLS[shape.cell]
     if kind.fused is not None and not shape.variational and not shape.learned_state:
         return kind.fused(inputs, shape.hidden)
     return Recurrent(
@@ -176,7 +178,7 @@ def _layer(shape: Shape, inputs: int) -> nn.Module:
 
 
 def _uniform(hidden: int) -> Draw:
-    """Weights as torch's own recurrent layers begin with, from torch's generator."""
+    """Initial weights with the distribution of torch's recurrent layers, from torch's generator."""
 
     def draw(*shape: int, value: float | None = None) -> Tensor:
         if value is not None:
@@ -209,19 +211,19 @@ def _layer_norm_lstm(draw: Draw, n: int, h: int) -> LayerNormLstm:
     return LayerNormLstm(w, u, b, gain, gain_h, gain_c, draw(h, value=0.0))
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+TRAINABLE_CELLS: Mapping[str, TrainableCell] = MappingProxyType(
     {
-        "rnn": Kind(lambda w, n, h: Rnn(w(h, n), w(h, h), w(h)), lambda n, h: nn.RNN(n, h, batch_first=True)),
-        "rnn_relu": Kind(
+        "rnn": TrainableCell(lambda w, n, h: Rnn(w(h, n), w(h, h), w(h)), lambda n, h: nn.RNN(n, h, batch_first=True)),
+        "rnn_relu": TrainableCell(
             lambda w, n, h: Rnn(w(h, n), w(h, h), w(h), "relu"),
             lambda n, h: nn.RNN(n, h, nonlinearity="relu", batch_first=True),
         ),
-        "lstm": Kind(_lstm, lambda n, h: nn.LSTM(n, h, batch_first=True)),
-        "gru": Kind(_gru, lambda n, h: nn.GRU(n, h, batch_first=True)),
-        "fastgrnn": Kind(_fastgrnn),
-        "mgu": Kind(lambda w, n, h: Mgu(w(2 * h, n), w(h, h), w(h, h), w(2 * h))),
-        "layer_norm_gru": Kind(_layer_norm_gru),
-        "layer_norm_lstm": Kind(_layer_norm_lstm),
+        "lstm": TrainableCell(_lstm, lambda n, h: nn.LSTM(n, h, batch_first=True)),
+        "gru": TrainableCell(_gru, lambda n, h: nn.GRU(n, h, batch_first=True)),
+        "fastgrnn": TrainableCell(_fastgrnn),
+        "mgu": TrainableCell(lambda w, n, h: Mgu(w(2 * h, n), w(h, h), w(h, h), w(2 * h))),
+        "layer_norm_gru": TrainableCell(_layer_norm_gru),
+        "layer_norm_lstm": TrainableCell(_layer_norm_lstm),
     }
 )
-"""The names of cells in a recipe."""
+"""The name of a cell in a recipe -> the cell."""

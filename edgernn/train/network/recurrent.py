@@ -1,4 +1,4 @@
-"""A cell as a layer of torch: by itself, or run over a sequence with the state carried and handed back."""
+"""A cell as a torch module: without states, or as a recurrent layer over a sequence."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ State = tuple[torch.Tensor, ...]
 
 
 def parameter(name: str) -> str:
-    """What torch calls the parameter of a weight: a name without dots."""
+    """The name of a weight's parameter in torch, without dots."""
     return name.replace(".", "_")
 
 
 class Formula(nn.Module):
-    """Any cell, trained by the formula that it is exported with; `from_torch` keeps it whole.
+    """Any cell, trained by the formula that is exported; `from_torch` converts it to the same cell.
 
     Args:
-        cell: the formula, and the weights to begin with, which become parameters of the same names, `u.left` as u_left.
+        cell: the formula with initial weights. They become parameters with the same names; `u.left` becomes u_left.
     """
 
     def __init__(self, cell: Any) -> None:
@@ -32,14 +32,14 @@ class Formula(nn.Module):
             self.register_parameter(parameter(name), nn.Parameter(torch.from_numpy(tensor.dense(np.float32).copy())))
 
     def edgernn_cell(self) -> Any:
-        """The cell with the weights as they are now."""
+        """The cell with the current weights."""
         return with_tensors(
             self._cell,
             {name: Tensor(getattr(self, parameter(name)).detach().cpu().numpy()) for name in tensors(self._cell)},
         )
 
     def weights(self) -> dict[str, str]:
-        """Each parameter's name, and that of the weight of the layer for which it stands."""
+        """The name of each parameter -> the name of its weight in the layer."""
         return {parameter(name): name for name in tensors(self._cell)}
 
     def _ops(self) -> TorchOps:
@@ -56,13 +56,13 @@ class Stateless(Formula):
 
 
 class Recurrent(Formula):
-    """A cell over a sequence, with its states carried and handed back.
+    """A recurrent cell over a sequence.
 
     Args:
-        cell: as above.
-        dropout: the part of the units that is dropped while training, the same ones at every step of a sequence
-            (Y. Gal and Z. Ghahramani, arXiv:1512.05287): of the cell's input and of the state that it reads first.
-        learned: whether the states begin at a parameter and not at zero.
+        cell: see `Formula`.
+        dropout: the dropout rate of the input and the first state in training, with the same units at every step of a
+            sequence (Y. Gal and Z. Ghahramani, arXiv:1512.05287).
+        learned: whether the initial states are parameters instead of zeros.
     """
 
     def __init__(self, cell: Any, *, dropout: float = 0.0, learned: bool = False) -> None:
@@ -73,30 +73,30 @@ class Recurrent(Formula):
         )
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        """(batch, time, inputs) and the states before, each (batch, width) -> (batch, time, outputs), states after."""
-        carried = self.begin(x) if state is None else state
+        """(batch, time, inputs) and initial states (batch, width) each -> (batch, time, outputs) and final states."""
+        states = self.begin(x) if state is None else state
         ops = self._ops()
-        kept_x, kept_h = self._mask(x[:, 0]), self._mask(carried[0]) if carried else None
-        answers = []
+        mask_x, mask_h = self._mask(x[:, 0]), self._mask(states[0]) if states else None
+        outputs = []
         for frame in x.unbind(1):
-            seen = carried if kept_h is None else (carried[0] * kept_h, *carried[1:])
-            y, carried = self._cell.step(ops, frame if kept_x is None else frame * kept_x, seen)
-            answers.append(y)
-        return torch.stack(answers, 1), tuple(carried)
+            masked = states if mask_h is None else (states[0] * mask_h, *states[1:])
+            y, states = self._cell.step(ops, frame if mask_x is None else frame * mask_x, masked)
+            outputs.append(y)
+        return torch.stack(outputs, 1), tuple(states)
 
     def begin(self, x: torch.Tensor) -> State:
-        """The states before the first frame, for a batch like x."""
+        """The initial states for a batch like x."""
         return tuple(
             self.initial_state[name].expand(len(x), -1) if name in self.initial_state else x.new_zeros(len(x), width)
             for name, width in self._cell.states.items()
         )
 
     def weights(self) -> dict[str, str]:
-        """The same, and the states at which a sequence begins."""
+        """As `Formula.weights`, with the learned initial states."""
         return super().weights() | {f"initial_state.{state}": f"{state}.initial_state" for state in self.initial_state}
 
     def edgernn_initial_state(self) -> dict[str, torch.Tensor]:
-        """The states at which a sequence begins, when they are learned."""
+        """The learned initial states, by name."""
         return dict(self.initial_state)
 
     def _mask(self, like: torch.Tensor) -> torch.Tensor | None:

@@ -1,1 +1,1 @@
-"""Pages of what was trained: one file of HTML each, with drawings and tables, that needs nothing from elsewhere."""
+"""Self-contained HTML pages about trainings, with figures and tables."""

@@ -1,4 +1,4 @@
-"""What was measured in every epoch of a training: as a table, and as the curves to draw together."""
+"""The history of a training: as a CSV table, and as curves grouped into panels."""
 
 import csv
 import io
@@ -10,26 +10,26 @@ History = Sequence[Mapping[str, float]]
 Curve = tuple[tuple[int, ...], tuple[float, ...]]
 
 PANELS: Mapping[str, str] = {"loss": "loss", "accuracy": "accuracy", "gradient_norm": "norm of the gradient"}
-"""What a name ends in, or begins with -> the panel of its curve; other names have a panel each."""
+"""A prefix or suffix of a name -> the panel of its curve; other names have a panel each."""
 
 ITSELF: Mapping[str, str] = {"gradient_norm": "median"}
-"""What the curve is called whose name says no more than its panel, where that is not "training"."""
+"""The label of a curve whose name equals the key of its panel; "training" by default."""
 
 
 def columns(history: History) -> tuple[str, ...]:
-    """Every name that an epoch has, in the order in which they first come."""
+    """The names in all epochs, in order of their first occurrence."""
     return tuple(dict.fromkeys(name for epoch in history for name in epoch))
 
 
 def as_csv(history: History) -> str:
-    """One row per epoch, from 0; a cell is empty where an epoch lacks the name.
+    """One row per epoch, from 0; a cell is empty if the epoch lacks the name.
 
     Raises:
-        EdgernnError: a figure is called "epoch", as the first column is.
+        EdgernnError: A name is "epoch", the name of the first column.
     """
     names = columns(history)
     if "epoch" in names:
-        raise EdgernnError("a figure of an epoch is called 'epoch', which is the column of its number; rename it")
+        raise EdgernnError("a metric has the name 'epoch', which is reserved for the number of the epoch; rename it")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["epoch", *names])
@@ -38,15 +38,15 @@ def as_csv(history: History) -> str:
 
 
 def panels(history: History) -> dict[str, dict[str, Curve]]:
-    """Panel -> what a curve in it is called -> the epochs that have it, from 0, and the values there."""
-    made: dict[str, dict[str, Curve]] = {}
+    """Panel -> label of a curve -> its epochs, from 0, and its values."""
+    result: dict[str, dict[str, Curve]] = {}
     for name in sorted(columns(history), key=lambda name: name not in PANELS):
         key = next((key for key in PANELS if name.endswith(key) or name.startswith(key)), name)
-        called = name.removesuffix(key).removeprefix(key).strip("_").replace("_", " ")
-        there = [(number, float(epoch[name])) for number, epoch in enumerate(history) if name in epoch]
-        epochs, values = zip(*there, strict=True)
-        made.setdefault(PANELS.get(key, name.replace("_", " ")), {})[called or ITSELF.get(key, "training")] = (
+        label = name.removesuffix(key).removeprefix(key).strip("_").replace("_", " ")
+        points = [(number, float(epoch[name])) for number, epoch in enumerate(history) if name in epoch]
+        epochs, values = zip(*points, strict=True)
+        result.setdefault(PANELS.get(key, name.replace("_", " ")), {})[label or ITSELF.get(key, "training")] = (
             epochs,
             values,
         )
-    return made
+    return result

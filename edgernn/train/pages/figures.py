@@ -1,4 +1,4 @@
-"""Drawings of what was trained: curves, matrices, forecasts, and what one cell gives for what it costs."""
+"""Figures: training curves, confusion matrices, forecasts, bars, and metric against cost."""
 
 from collections.abc import Mapping, Sequence
 from math import log10
@@ -17,15 +17,15 @@ from edgernn.train.pages.curves import Curve
 Array = NDArray[Any]
 
 MARKS = "osD^vP"
-NAMED = 40  # classes whose names fit beside a matrix
-COUNTED = 12  # classes whose counts fit into it
-FAR = 8  # times the least cost: what lies further out is drawn on a logarithmic scale
-LONGEST = 16  # characters of a name in a drawing
+NAMED = 40  # the largest number of classes with names beside a matrix
+COUNTED = 12  # the largest number of classes with counts in a matrix
+FAR = 8  # the scale is logarithmic if the largest cost exceeds the least by this factor
+LONGEST = 16  # the largest number of characters of a name in a figure
 
 
 @rc_context(STYLE)
 def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
-    """The curves of a panel over the epochs; norms on a logarithmic scale."""
+    """The curves of a panel over the epochs. Norms have a logarithmic scale."""
     axes = axes_of(4.4, 2.9)
     for colour, (name, (epochs, values)) in zip(_cycled(COLOURS, len(lines)), lines.items(), strict=True):
         axes.plot(epochs, values, color=colour, label=plain(name), marker="." if len(epochs) < 30 else "")
@@ -43,9 +43,9 @@ def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
 
 @rc_context(STYLE)
 def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
-    """Counts (classes, classes), a row for each truth: what is right in blue, what is wrong in orange.
+    """A confusion matrix (classes, classes) with one row per true class: right answers in blue, wrong ones in orange.
 
-    The paint is the square root of the share of its row, so that few mistakes are seen too.
+    The opacity is the square root of the share of the row, so that rare mistakes are visible.
     """
     n = len(matrix)
     share = np.sqrt(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
@@ -67,13 +67,13 @@ def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
 
 
 @rc_context(STYLE)
-def forecast(truth: Array, given: Array, persistence: Array, first: int, label: str) -> Markup:
-    """One output over the steps from `first` on, each (time,), in the units of the data."""
+def forecast(truth: Array, predicted: Array, persistence: Array, first: int, label: str) -> Markup:
+    """One output over the steps from `first`, each (time,), in the units of the data."""
     axes = axes_of(8.8, 3.0)
     steps = np.arange(first, first + len(truth))
     axes.plot(steps, persistence, color=COLOURS[2], linewidth=0.8, linestyle="dotted", label="persistence")
     axes.plot(steps, truth, color=INK, linewidth=1.0, label="truth")
-    axes.plot(steps, given, color=COLOURS[1], linewidth=1.2, label="forecast")
+    axes.plot(steps, predicted, color=COLOURS[1], linewidth=1.2, label="forecast")
     axes.set(xlabel="step of the test part", ylabel=plain(label, LONGEST), xmargin=0.01)
     axes.grid(alpha=0.2)
     axes.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
@@ -82,7 +82,7 @@ def forecast(truth: Array, given: Array, persistence: Array, first: int, label: 
 
 @rc_context(STYLE)
 def bars(values: Mapping[str, float], unit: str) -> Markup:
-    """A bar for each value, from nothing."""
+    """A bar for each value, from 0."""
     axes = axes_of(4.4, 0.9 + 0.4 * len(values))
     names = [plain(name) for name in values]
     drawn = axes.barh(names, list(values.values()), color=_cycled(COLOURS, len(values)), height=0.6)
@@ -94,7 +94,7 @@ def bars(values: Mapping[str, float], unit: str) -> Markup:
 
 @rc_context(STYLE)
 def trade(points: Mapping[str, tuple[float, float, float, float]], across: str, up: str) -> Markup:
-    """A mark for each name: where it stands across, above 0, then its mean, least and most upwards."""
+    """A mark for each name: (x, mean, least, most), with x above 0."""
     axes = axes_of(6.4, 3.8)
     every = zip(_cycled(COLOURS, len(points)), _cycled(MARKS, len(points)), points.items(), strict=True)
     for colour, mark, (name, (at, mean, least, most)) in every:
@@ -114,7 +114,7 @@ def trade(points: Mapping[str, tuple[float, float, float, float]], across: str, 
 
 
 def _decades(lines: Mapping[str, Curve]) -> float:
-    """How many powers of ten the values span."""
+    """The number of powers of ten that the values span."""
     values = [value for _, values in lines.values() for value in values]
     return log10(max(values) / min(values))
 

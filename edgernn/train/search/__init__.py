@@ -1,1 +1,1 @@
-"""The search for settings: what may vary, how it is drawn, what counts, where it is kept, who does which trial."""
+"""Hyperparameter search: methods, objectives, storage, trials and workers."""

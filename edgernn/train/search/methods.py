@@ -1,4 +1,4 @@
-"""How a search chooses its settings: the methods, and the setting of each trial by its number alone."""
+"""The search methods. The settings of a trial depend on its number and the seed."""
 
 from collections.abc import Callable, Mapping
 from itertools import product
@@ -17,56 +17,58 @@ GRID = "grid"
 
 METHODS: Mapping[str, Callable[[int], BaseSampler]] = MappingProxyType(
     {
-        GRID: RandomSampler,  # never asked: the points of a grid are given
+        GRID: RandomSampler,  # not used: the points of a grid are fixed
         "random": RandomSampler,
-        "tpe": lambda seed: TPESampler(seed=seed, constant_liar=True),  # others may be at work
+        "tpe": lambda seed: TPESampler(seed=seed, constant_liar=True),  # other workers may run trials
     }
 )
-"""Method -> what draws for a seed. TPE is the tree-structured Parzen estimator of Bergstra et al. (2011)."""
+"""Method -> a sampler from a seed. TPE is the tree-structured Parzen estimator of Bergstra et al. (2011)."""
 
 
 def check(method: str, space: Space) -> None:
-    """Whether the method can search the space.
+    """Check that the method can search the space.
 
     Raises:
-        UsageError: there is no such method, nothing to search, or a grid over a range.
+        UsageError: The method does not exist, the space is empty, or a grid has a range.
     """
     if method not in METHODS:
         raise UsageError(f"there is no method '{method}'; {misspelt(method, METHODS)}")
     if not space:
         raise UsageError(
-            "the recipe has no section [search]; add one, or say what to search: --space model.hidden=16,32,64"
+            "the recipe has no section [search]; add one, or give a search space: --space model.hidden=16,32,64"
         )
-    ranges = [place for place, domain in space.items() if not isinstance(domain, Choices)]
+    ranges = [setting for setting, domain in space.items() if not isinstance(domain, Choices)]
     if method == GRID and ranges:
         raise UsageError(
-            f"a grid has no points in the range of '{ranges[0]}'; list its values, as --space {ranges[0]}=..., or take "
+            f"a grid cannot search the range of '{ranges[0]}'; list its values with --space {ranges[0]}=..., or use "
             "the method random or tpe"
         )
 
 
 def grid(space: Space, seed: int) -> list[dict[str, Any]]:
-    """Every combination of the choices once, in an order of this seed."""
+    """Every combination of the choices once, in random order."""
     choices = [domain.values for domain in space.values() if isinstance(domain, Choices)]
     points = [dict(zip(space, values, strict=True)) for values in product(*choices)]
     return [points[i] for i in np.random.default_rng(seed).permutation(len(points))]
 
 
 def sampler(method: str, seed: int, number: int) -> BaseSampler:
-    """What draws the settings of the trial of this number, in whichever process, and however often it is begun."""
+    """The sampler of the trial with this number; the same in every process and for every attempt."""
     return METHODS[method](int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
 
 
 def draw(trial: Trial, space: Space) -> dict[str, Any]:
-    """The settings of a trial, by "section.key"."""
-    found: dict[str, Any] = {}
-    for place, domain in space.items():
+    """Draw the settings of a trial, by "section.key"."""
+    settings: dict[str, Any] = {}
+    for setting, domain in space.items():
         if isinstance(domain, Choices):
-            found[place] = trial.suggest_categorical(place, domain.values)
+            settings[setting] = trial.suggest_categorical(setting, domain.values)
         elif domain.whole:
-            found[place] = trial.suggest_int(
-                place, int(domain.low), int(domain.high), step=int(domain.step) or 1, log=domain.log
+            settings[setting] = trial.suggest_int(
+                setting, int(domain.low), int(domain.high), step=int(domain.step) or 1, log=domain.log
             )
         else:
-            found[place] = trial.suggest_float(place, domain.low, domain.high, step=domain.step or None, log=domain.log)
-    return found
+            settings[setting] = trial.suggest_float(
+                setting, domain.low, domain.high, step=domain.step or None, log=domain.log
+            )
+    return settings

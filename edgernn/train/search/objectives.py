@@ -1,4 +1,4 @@
-"""What a search is after, and what it must keep to: the figures of a network that is not trained yet."""
+"""The objectives and limits of a search, with the predicted cost of an untrained network."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,14 +15,14 @@ Direction: TypeAlias = Literal["minimize", "maximize"]
 
 @dataclass(frozen=True)
 class Figures:
-    """What one step takes on a board.
+    """The cost of one step on a board.
 
     Attributes:
-        latency_us: as `edgernn.latency.estimate.estimate` predicts it; None when the board's profile does not know
-            enough.
-        flash_kib: of weights.
-        ram_kib: of state and scratch.
-        unknown: why there is no latency; "" when there is one.
+        latency_us: the prediction of `edgernn.latency.estimate.estimate`; None if the profile of the board is
+            incomplete.
+        flash_kib: the size of the weights.
+        ram_kib: the size of state and scratch memory.
+        unknown: why the latency is unknown; "" otherwise.
     """
 
     latency_us: float | None
@@ -33,7 +33,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a step may take; None for any."""
+    """Upper limits of the cost of a step; None for no limit."""
 
     latency_us: float | None = None
     flash_kib: float | None = None
@@ -46,22 +46,22 @@ class Limits:
                 raise UsageError(f"the limit {each.name} is {limit}; expected more than 0")
 
     def excess(self, figures: Figures) -> dict[str, float]:
-        """By which part of it each limit is passed; at most 0 where it is kept."""
-        found = {}
+        """The relative excess over each limit; at most 0 within the limit."""
+        excess = {}
         for each in fields(self):
             limit, figure = getattr(self, each.name), getattr(figures, each.name)
             if limit is not None:
-                found[each.name] = figure / limit - 1
-        return found
+                excess[each.name] = figure / limit - 1
+        return excess
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A figure to make small, or the metric of the recipe.
+    """A cost to minimize, or the metric of the recipe.
 
     Attributes:
-        unit: of its values.
-        figure: what it is of an untrained network; None for the metric, which only a trained one has.
+        unit: the unit of its values.
+        figure: its value for an untrained network; None for the metric of a trained network.
     """
 
     unit: str
@@ -77,58 +77,58 @@ OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
         "ram": Objective("KiB", lambda figures: figures.ram_kib),
     }
 )
-"""What can be asked for. "accuracy" is whatever the recipe's data are judged by; see judge.METRICS."""
+"""The objectives. "accuracy" is the metric of the recipe's data; see evaluate.metrics.METRICS."""
 
 
 def check(names: Sequence[str]) -> None:
-    """Whether these are objectives.
+    """Check the names of objectives.
 
     Raises:
-        UsageError: none, one that there is not, or one twice.
+        UsageError: There is no name, a name does not exist, or a name occurs twice.
     """
     for name in names:
         if name not in OBJECTIVES:
             raise UsageError(f"there is no objective '{name}'; {misspelt(name, OBJECTIVES)}")
     if not names or len(set(names)) < len(names):
-        raise UsageError(f"the objectives '{','.join(names)}' arrived; expected at least one, and each once")
+        raise UsageError(f"got the objectives '{','.join(names)}'; expected at least one, and each once")
 
 
 def figures(estimate: Estimate) -> Figures:
-    """What counts of an estimate."""
+    """The figures of an estimate."""
     cost = estimate.cost
     ram = (cost.state_bytes + cost.scratch_bytes) / KIB
     return Figures(estimate.step_us, cost.weight_bytes / KIB, ram, estimate.unknown)
 
 
-def known(found: Figures, names: Sequence[str], limits: Limits) -> None:
-    """Whether the figures hold all that is asked.
+def check_known(figures: Figures, names: Sequence[str], limits: Limits) -> None:
+    """Check that the figures are known for all objectives and limits.
 
     Raises:
-        UnsupportedError: the latency is asked for and the board's profile does not know enough; what, is said.
+        UnsupportedError: The latency is required, and the profile of the board is incomplete; with the missing figure.
     """
-    if found.unknown and ("latency" in names or limits.latency_us is not None):
+    if figures.unknown and ("latency" in names or limits.latency_us is not None):
         raise UnsupportedError(
-            f"no latency can be predicted: {found.unknown}; add the figure to the board's profile, choose another "
-            "board, or search without latency"
+            f"the latency cannot be predicted: {figures.unknown}; add the figure to the board's profile, choose "
+            "another board, or search without latency"
         )
 
 
 def metric(kind: str, metrics: Mapping[str, float]) -> float:
-    """The one figure that a trained network is judged by; of several steps ahead, the mean of their errors."""
+    """The single metric of a trained network; for several forecast horizons, the mean of their errors."""
     name = METRICS[kind][0]
-    each = [value for key, value in metrics.items() if key.split()[0] == name]
-    return sum(each) / len(each)
+    values = [value for key, value in metrics.items() if key.split()[0] == name]
+    return sum(values) / len(values)
 
 
-def ways(names: Sequence[str], kind: str) -> dict[str, Direction]:
-    """Which way is better, for each objective by its own name: that of the metric, where it is asked for."""
-    metric_of, way = METRICS[kind]
-    return dict((metric_of, way) if name == METRIC else (name, "minimize") for name in names)
+def directions(names: Sequence[str], kind: str) -> dict[str, Direction]:
+    """The direction of each objective by its name; the metric has its own name."""
+    metric_of, direction = METRICS[kind]
+    return dict((metric_of, direction) if name == METRIC else (name, "minimize") for name in names)
 
 
-def value(name: str, found: Figures, score: float) -> float:
-    """One objective of a trained network whose metric is `score`."""
+def value(name: str, figures: Figures, score: float) -> float:
+    """The value of an objective for a trained network whose metric is `score`."""
     figure = OBJECTIVES[name].figure
-    reached = score if figure is None else figure(found)
-    assert reached is not None  # `known` has seen to it
-    return reached
+    result = score if figure is None else figure(figures)
+    assert result is not None  # `check_known` ensures it
+    return result

@@ -1,4 +1,4 @@
-"""Where a study is kept: a journal in its folder, or any database that SQLAlchemy can reach."""
+"""The storage of a study: a journal in its folder, or a database supported by SQLAlchemy."""
 
 import fcntl
 import os
@@ -28,51 +28,51 @@ from edgernn.process import interrupt
 Storage: TypeAlias = JournalStorage | RDBStorage
 
 JOURNAL = "study.journal"
-BEAT_S, GRACE_S = 10, 60  # a worker says that it lives; it is taken for dead after so long a silence
+BEAT_S, GRACE_S = 10, 60  # the interval of heartbeats; a worker without one for GRACE_S counts as dead
 CONNECT_S = 10
 TRIES = 8
 EXAMPLES = "postgresql+psycopg://user@host/database or sqlite:///study.db"
 CONNECT = {"postgresql": {"connect_timeout": CONNECT_S}, "sqlite": {"timeout": 60}}
-"""What the driver of a kind of database is told."""
+"""A type of database -> the options of its driver."""
 
 
 @contextmanager
-def opened(where: str | None, out: Path) -> Iterator[Storage]:
-    """The storage at a URL, or the journal in a folder; what goes wrong with it inside is told in a line.
+def open_storage(url: str | None, out: Path) -> Iterator[Storage]:
+    """Open the storage at a URL, or the journal in a folder. Its errors are converted to those of edgernn.
 
     Args:
-        where: a URL; None for the journal.
-        out: the folder, which is there.
+        url: a URL; None for the journal.
+        out: the existing folder.
 
     Raises:
-        UsageError: no URL, or one of a database that is not known.
-        StorageError: the database cannot be reached.
-        FileError: the journal cannot be read or written.
-        MissingExtraError: the database needs a package that is not installed.
+        UsageError: The URL is invalid, or its database type is unknown.
+        StorageError: The database cannot be reached.
+        FileError: The journal cannot be read or written.
+        MissingExtraError: The database needs a package that is not installed.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if where is None:
+    if url is None:
         yield _journal(out / JOURNAL)
         return
-    url = _url(where)
+    address = _url(url)
     try:
-        storage = _database(url)
+        storage = _database(address)
         try:
             yield storage
         finally:
             storage.remove_session()
             storage.engine.dispose()
     except NoSuchModuleError as error:
-        raise UsageError(f"no database is called '{url.drivername}'; write a URL such as {EXAMPLES}") from error
+        raise UsageError(f"there is no database type '{address.drivername}'; write a URL such as {EXAMPLES}") from error
     except (SQLAlchemyError, StorageInternalError) as error:
-        raise StorageError(f"the study at '{_shown(url)}' cannot be reached: {_reason(error, url)}") from error
+        raise StorageError(f"the study at '{_shown(address)}' cannot be reached: {_reason(error, address)}") from error
 
 
 class JournalLock(JournalFileOpenLock):
-    """A lock on the journal itself, which the kernel releases when its holder dies.
+    """A lock on the journal itself. The kernel releases it when its holder dies.
 
-    Those of Optuna are files beside it: one that was left by a worker that was killed holds up the others for half a
-    minute, and the name that it is moved to is left for ever.
+    Optuna's locks are files beside the journal: the lock of a killed worker blocks the others for half a minute, and
+    its renamed file is never removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,40 +89,40 @@ class JournalLock(JournalFileOpenLock):
 
 
 def _journal(path: Path) -> JournalStorage:
-    """The journal, without the half of a line that a power cut may have left at its end."""
+    """Open the journal, after removing an incomplete last line, which a power failure may leave."""
     lock = JournalLock(path)
     try:
         lock.acquire()
         try:
-            said = path.read_bytes()
-            if not said.endswith(b"\n"):
-                os.truncate(path, said.rfind(b"\n") + 1)
+            content = path.read_bytes()
+            if not content.endswith(b"\n"):
+                os.truncate(path, content.rfind(b"\n") + 1)
         finally:
             lock.release()
         return JournalStorage(JournalFileBackend(str(path), lock))
     except OSError as error:
         raise FileError(f"'{path}' cannot be read or written: {error.strerror}; check the folder") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FileError(f"'{path}' is no journal of a study: {error}; choose another folder") from error
+        raise FileError(f"'{path}' is not the journal of a study: {error}; choose another folder") from error
 
 
-def _url(where: str) -> URL:
+def _url(text: str) -> URL:
     try:
-        return make_url(where)
-    except (ArgumentError, ValueError) as error:  # the latter from a port that is no number
-        raise UsageError(f"the storage is no URL of a database; write one such as {EXAMPLES}") from error
+        return make_url(text)
+    except (ArgumentError, ValueError) as error:  # ValueError: the port is not a number
+        raise UsageError(f"the storage is not a database URL; write one such as {EXAMPLES}") from error
 
 
 def _database(url: URL) -> RDBStorage:
-    """The tables, made when they are not there; several workers may be about it at once, and one of them is first."""
-    # Hours pass between two words with the database: no connection is kept open for so long.
-    said = {"poolclass": NullPool, "connect_args": CONNECT.get(url.get_backend_name(), {})}
+    """Open the database and create its tables. Several workers may do so at once; all but the first retry."""
+    # Hours may pass between two accesses: no connection is kept open.
+    options = {"poolclass": NullPool, "connect_args": CONNECT.get(url.get_backend_name(), {})}
     for left in reversed(range(TRIES)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return RDBStorage(
-                    url.render_as_string(hide_password=False), said, heartbeat_interval=BEAT_S, grace_period=GRACE_S
+                    url.render_as_string(hide_password=False), options, heartbeat_interval=BEAT_S, grace_period=GRACE_S
                 )
         except ImportError as error:
             if url.get_backend_name() == "postgresql":
@@ -136,14 +136,14 @@ def _database(url: URL) -> RDBStorage:
 
 
 def _shown(url: URL) -> str:
-    """Where it is, and nothing that is secret."""
+    """The URL without credentials."""
     return URL.create(url.drivername, None, None, url.host, url.port, url.database).render_as_string()
 
 
 def _reason(error: Exception, url: URL) -> str:
-    """The first line of what the driver says."""
+    """The first line of the driver's error message, without passwords."""
     inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
-    progress = str(inner or error).strip().splitlines()[0]
+    line = str(inner or error).strip().splitlines()[0]
     for secret in (url.password, url.query.get("password")):
-        progress = progress.replace(str(secret), "***") if secret else progress
-    return progress
+        line = line.replace(str(secret), "***") if secret else line
+    return line

@@ -1,4 +1,4 @@
-"""A study: trials that many workers share, what came of each, and which are best."""
+"""A study: trials shared by several workers, their results, and the best of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,10 +9,10 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from edgernn.errors import UsageError
-from edgernn.train.data.fingerprint import Fingerprint, same
+from edgernn.train.data.fingerprint import Fingerprint, check_same
 from edgernn.train.search.objectives import Direction, Figures, Limits
 from edgernn.train.search.storage import Storage
-from edgernn.train.search.workers import DEATHS, NUMBER, REASON, given_up, standing
+from edgernn.train.search.workers import DEATHS, NUMBER, REASON, current_attempt, is_abandoned
 
 BEGUN, DATA, FIGURES = "begun", "data", "figures"
 STATES = {
@@ -21,19 +21,19 @@ STATES = {
     TrialState.FAIL: "failed",
     TrialState.RUNNING: "running",
 }
-"""What a trial is called in each state of Optuna's."""
+"""A state of Optuna -> the state of a trial."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one trial.
+class TrialResult:
+    """The result of one trial.
 
     Attributes:
-        number: from 0 on.
-        state: "done", "infeasible" (a limit is passed, so it was not trained), "failed" or "running".
-        settings: by "section.key".
-        values: of each objective, by name; nothing unless it is done.
-        figures: what its network takes on the board, with `Figures`' names; nothing before they are known.
+        number: the number, from 0.
+        state: "done", "infeasible" (a limit is exceeded, so it was not trained), "failed" or "running".
+        settings: the settings by "section.key".
+        values: the value of each objective by name; empty unless it is done.
+        figures: the fields of `Figures`; empty before they are known.
         reason: why it failed.
     """
 
@@ -47,87 +47,89 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a study.
+    """The results of a study.
 
     Attributes:
-        name: of the study.
+        name: the name of the study.
         objectives: name -> "maximize" or "minimize".
-        trials: in the order of their numbers.
-        best: the number of the best trial, or those of the Pareto front when there are several objectives.
+        trials: the trials in order of their numbers.
+        best: the number of the best trial, or the numbers of the Pareto front with several objectives.
     """
 
     name: str
     objectives: Mapping[str, str]
-    trials: tuple[Outcome, ...]
+    trials: tuple[TrialResult, ...]
     best: tuple[int, ...]
 
 
-def join(
-    storage: Storage, name: str, directions: Sequence[Direction], said: Mapping[str, Any], data: Fingerprint
+def join_study(
+    storage: Storage, name: str, directions: Sequence[Direction], agreed: Mapping[str, Any], data: Fingerprint
 ) -> optuna.Study:
-    """The study of this name, begun when it is not there.
+    """Join the study of this name, or create it.
 
     Args:
-        storage: where it is kept.
-        name: of the study.
+        storage: the storage.
+        name: the name of the study.
         directions: "maximize" or "minimize", for each objective.
-        said: all that its workers must agree on, in words of JSON.
-        data: of what trials are trained on and judged by.
+        agreed: the options that must be equal for all workers, as JSON.
+        data: the fingerprint of the data.
 
     Raises:
-        UsageError: it was begun with something else, or with other data; with the difference.
+        UsageError: The study began with other options or other data; with the difference.
     """
     study = optuna.create_study(
         storage=storage, study_name=name, directions=[*directions], load_if_exists=True, pruner=NopPruner()
     )
     if BEGUN not in study.user_attrs:
-        study.set_user_attr(BEGUN, {**said, DATA: data.document})
-    begun = study.user_attrs[BEGUN]
-    for key, value in said.items():
-        if begun.get(key) != value:
-            was, now = (" ".join(str(each).split()) for each in (begun.get(key), value))
-            progress = "" if max(len(was), len(now)) > 60 else f" ({was}, and now {now})"
+        study.set_user_attr(BEGUN, {**agreed, DATA: data.document})
+    before = study.user_attrs[BEGUN]
+    for key, value in agreed.items():
+        if before.get(key) != value:
+            was, now = (" ".join(str(each).split()) for each in (before.get(key), value))
+            change = "" if max(len(was), len(now)) > 60 else f" ({was}, now {now})"
             raise UsageError(
-                f"study '{name}' was begun with another {key}{progress}; repeat what it was begun with, or give this "
-                "search another name and folder"
+                f"the study '{name}' began with another {key}{change}; use the options that it began with, or another "
+                "name and folder"
             )
-    then = Fingerprint.of(begun.get(DATA), f"what study '{name}' was begun with")
-    same(then, data, f"study '{name}'", "give this search another name and folder")
+    then = Fingerprint.of(before.get(DATA), f"the stored data of study '{name}'")
+    check_same(then, data, f"the study '{name}'", "use another name and folder")
     return study
 
 
-def outcome(number: int, attempts: list[FrozenTrial], objectives: Sequence[str]) -> Outcome | None:
-    """What came of a trial; None when no one has begun it."""
-    found = standing(attempts)
-    if found is None and given_up(attempts):
+def trial_result(number: int, attempts: list[FrozenTrial], objectives: Sequence[str]) -> TrialResult | None:
+    """The result of a trial; None if it has not begun."""
+    attempt = current_attempt(attempts)
+    if attempt is None and is_abandoned(attempts):
         last = attempts[-1]
-        reason = f"{DEATHS} workers died at it"
-        return Outcome(number, "failed", last.params, {}, last.user_attrs.get(FIGURES, {}), reason)
-    if found is None or found.state not in STATES:
+        reason = f"{DEATHS} workers died during it"
+        return TrialResult(number, "failed", last.params, {}, last.user_attrs.get(FIGURES, {}), reason)
+    if attempt is None or attempt.state not in STATES:
         return None
-    values = dict(zip(objectives, found.values, strict=True)) if found.state == TrialState.COMPLETE else {}
-    said = found.user_attrs
-    return Outcome(number, STATES[found.state], found.params, values, said.get(FIGURES, {}), said.get(REASON, ""))
+    values = dict(zip(objectives, attempt.values, strict=True)) if attempt.state == TrialState.COMPLETE else {}
+    attributes = attempt.user_attrs
+    return TrialResult(
+        number, STATES[attempt.state], attempt.params, values, attributes.get(FIGURES, {}), attributes.get(REASON, "")
+    )
 
 
-def best(study: optuna.Study) -> tuple[int, ...]:
-    """The number of the best trial, the first of equals; of several objectives, all that no other trial dominates."""
+def best_trials(study: optuna.Study) -> tuple[int, ...]:
+    """The number of the best trial (the first of equals); with several objectives, all nondominated trials."""
     numbers = sorted(each.user_attrs[NUMBER] for each in study.best_trials)
     return tuple(numbers if len(study.directions) > 1 else numbers[:1])
 
 
-def note(trial: optuna.Trial, figures: Figures, excess: Mapping[str, float]) -> None:
-    """Keep the figures with a trial, and by how much each limit is passed, as Optuna's samplers understand it."""
+def record_figures(trial: optuna.Trial, figures: Figures, excess: Mapping[str, float]) -> None:
+    """Store the figures of a trial, and the excess over each limit as constraints for Optuna's samplers."""
     trial.set_user_attr(FIGURES, asdict(figures))
     for name, value in excess.items():
         trial.set_constraint(name, value)
 
 
-def nearest(trials: Sequence[Outcome], limits: Limits, board: str) -> str:
-    """Why no trial is the best: the one that passes its limits least, or what went wrong."""
+def nearest(trials: Sequence[TrialResult], limits: Limits, board: str) -> str:
+    """Why there is no best trial: the trial with the smallest excess, or the first error."""
     missed = [each for each in trials if each.state == "infeasible"]
     if not missed:
-        return f"none of {len(trials)} trials came to an end; trial {trials[0].number}: {trials[0].reason}"
+        return f"none of {len(trials)} trials finished; trial {trials[0].number}: {trials[0].reason}"
     closest = min(missed, key=lambda each: sum(max(0, part) for part in _excess(each, limits).values()))
     settings = ", ".join(f"{key}={value}" for key, value in closest.settings.items())
     over = ", ".join(
@@ -136,10 +138,10 @@ def nearest(trials: Sequence[Outcome], limits: Limits, board: str) -> str:
         if part > 0
     )
     return (
-        f"none of {len(trials)} trials fits '{board}'; the nearest is trial {closest.number} ({settings}): {over}; "
-        "raise the limit, or search smaller networks"
+        f"none of {len(trials)} trials is within the limits on '{board}'; the closest is trial {closest.number} "
+        f"({settings}): {over}; raise the limit, or search smaller networks"
     )
 
 
-def _excess(trial: Outcome, limits: Limits) -> dict[str, float]:
+def _excess(trial: TrialResult, limits: Limits) -> dict[str, float]:
     return limits.excess(Figures(**trial.figures))

@@ -1,4 +1,4 @@
-"""A search for the settings of a recipe: trials that are trained, or known not to fit before they are."""
+"""A search for the settings of a recipe. A trial whose predicted cost exceeds a limit is not trained."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -19,37 +19,45 @@ from edgernn.latency import estimate
 from edgernn.process import interrupt
 from edgernn.train import convert, run
 from edgernn.train.data.fingerprint import fingerprint
-from edgernn.train.data.reader import read
+from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data
-from edgernn.train.loop.trainer import Place
-from edgernn.train.recipe import Recipe, changed, written
+from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.recipe import Recipe, to_toml, with_settings
 from edgernn.train.search import methods, objectives as aims
 from edgernn.train.search.objectives import METRIC, Figures, Limits
-from edgernn.train.search.storage import opened
-from edgernn.train.search.study import Outcome, Summary, best, join, nearest, note, outcome
+from edgernn.train.search.storage import open_storage
+from edgernn.train.search.study import (
+    Summary,
+    TrialResult,
+    best_trials,
+    join_study,
+    nearest,
+    record_figures,
+    trial_result,
+)
 from edgernn.train.search.workers import REASON, STOPPED, Workers, is_open, is_over
 
 TRIALS = 20
-VALIDATION = 0.2  # of the training part, where the recipe holds none out
-POLL_S = 0.5  # between two looks at what the other workers do
-Told = Callable[[Outcome], None]
+VALIDATION = 0.2  # part of the training part, if the recipe has no validation part
+POLL_S = 0.5  # the interval of polling other workers
+OnTrial = Callable[[TrialResult], None]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all trials of a search have in common.
+    """The common options of all trials of a search.
 
     Attributes:
-        recipe: what is trained, with its space.
-        path: the data.
-        data: the same, read with the recipe's own options.
+        recipe: the recipe, with its search space.
+        path: the path of the data.
+        data: the data, read with the options of the recipe.
         out: the folder of this worker.
         method: one of methods.METHODS.
-        objectives: of objectives.OBJECTIVES.
-        limits: of what one step may take on the board.
-        board: that the figures are of.
-        seed: of what the method draws.
-        place: what trials are trained on.
+        objectives: some of objectives.OBJECTIVES.
+        limits: the limits of the cost of a step.
+        board: the board of the cost.
+        seed: the seed of the method.
+        accelerator: where trials are trained.
     """
 
     recipe: Recipe
@@ -61,19 +69,19 @@ class Work:
     limits: Limits
     board: Device
     seed: int
-    place: Place
+    accelerator: Accelerator
 
     @cached_property
     def points(self) -> list[dict[str, Any]]:
-        """Those of a grid, in their order; nothing for other methods."""
+        """The points of a grid in order; empty for other methods."""
         return methods.grid(self.recipe.space, self.seed) if self.method == methods.GRID else []
 
     @property
     def agreed(self) -> dict[str, Any]:
-        """What all workers of the study must have in common."""
+        """The options that must be equal for all workers of the study."""
         here = f" ({self.board.core}, {self.board.level})" if self.board.name == THIS else ""
         return {
-            "recipe": written(self.recipe),
+            "recipe": to_toml(self.recipe),
             "method": self.method,
             "objectives": list(self.objectives),
             "limits": asdict(self.limits),
@@ -82,42 +90,42 @@ class Work:
         }
 
     def figures(self, recipe: Recipe, data: Data) -> Figures:
-        """What the network of a recipe takes on the board; it need not be trained for that.
+        """The cost of the network of a recipe on the board, without training.
 
         Raises:
-            UnsupportedError: a figure is asked for that cannot be known.
+            UnsupportedError: A required figure is unknown.
         """
-        found = aims.figures(estimate.estimate_frame(convert.graphs(convert.untrained(recipe, data)), self.board))
-        aims.known(found, self.objectives, self.limits)
-        return found
+        figures = aims.figures(estimate.estimate_frame(convert.graphs(convert.untrained(recipe, data)), self.board))
+        aims.check_known(figures, self.objectives, self.limits)
+        return figures
 
     def attempt(self, trial: optuna.Trial, number: int) -> None:
-        """Draw the settings, judge the network before it is trained, train it if it fits, and tell the study."""
+        """Draw the settings, check the cost, train the network if it is within the limits, and report to the study."""
         state, values = TrialState.FAIL, None
         try:
-            values = self._values(trial, number, changed(self.recipe, methods.draw(trial, self.recipe.space)))
+            values = self._values(trial, number, with_settings(self.recipe, methods.draw(trial, self.recipe.space)))
             state = TrialState.COMPLETE if values else TrialState.PRUNED
         except (TrainingError, UnsupportedError) as error:
             trial.set_user_attr(REASON, str(error))
-        except BaseException:  # an interruption too: whoever comes next begins here
+        except BaseException:  # also an interruption: the next worker begins here
             trial.set_user_attr(STOPPED, True)
             raise
         finally:
             trial.study.tell(trial, values, state, skip_if_finished=True)
 
     def _values(self, trial: optuna.Trial, number: int, recipe: Recipe) -> list[float] | None:
-        """The objectives; None when a limit is passed."""
+        """The values of the objectives; None if a limit is exceeded."""
         same = recipe.options == self.recipe.options
-        data = self.data if same else read(recipe.reader, self.path, recipe.options)
+        data = self.data if same else read_data(recipe.reader, self.path, recipe.options)
         figures = self.figures(recipe, data)
         excess = self.limits.excess(figures)
-        note(trial, figures, excess)
+        record_figures(trial, figures, excess)
         if any(part > 0 for part in excess.values()):
             return None
         folder = self.out / f"trial-{number}"
         begun = folder / "recipe.toml"
-        resume = begun.exists() and atomic.read(begun) == written(recipe).encode()
-        result = run.train_on(data, recipe, folder, place=self.place, resume=resume)
+        resume = begun.exists() and atomic.read(begun) == to_toml(recipe).encode()
+        result = run.train_on(data, recipe, folder, accelerator=self.accelerator, resume=resume)
         score = aims.metric(data.kind, result.validation)
         return [aims.value(name, figures, score) for name in self.objectives]
 
@@ -136,81 +144,82 @@ def search(
     storage: str | None = None,
     name: str | None = None,
     seed: int = 0,
-    place: Place | None = None,
-    progress: Told | None = None,
+    accelerator: Accelerator | None = None,
+    on_trial: OnTrial | None = None,
 ) -> Summary:
-    """Try settings until so many trials of the study are over, together with all others who work at it.
+    """Run trials of a study, together with other workers, until a number of them is finished.
 
-    Each trial is trained into OUT/trial-N, and judged by a validation part: that of the recipe, or VALIDATION of the
-    training part. The test part has no say. Whoever calls again with the same arguments, after an interruption or
-    beside the others, goes on with the same study.
+    Each trial is trained in OUT/trial-N and evaluated on a validation part: that of the recipe, or VALIDATION of the
+    training part. The test part is not used. Another call with the same arguments, after an interruption or in
+    parallel, continues the same study.
 
     Args:
-        recipe: what to train, with a space.
-        path: the data, as the recipe's reader takes it.
+        recipe: the recipe, with a search space.
+        path: the data, for the reader of the recipe.
         out: the folder of this worker.
-        trials: how many there are in the end; every point of a grid, or TRIALS, unless given.
+        trials: the number of trials of the study; by default every point of a grid, or TRIALS.
         method: one of methods.METHODS.
-        objectives: of objectives.OBJECTIVES, one or several.
-        limits: of what one step may take on the board.
-        device: the board, as `edgernn.device.board.load` takes it.
-        storage: the URL of a database; a journal in `out` unless given.
-        name: of the study; that of the recipe unless given.
-        seed: of what the method draws.
-        place: what trials are trained on.
-        progress: called with each trial that this worker has brought to an end.
+        objectives: one or several of objectives.OBJECTIVES.
+        limits: the limits of the cost of a step on the board.
+        device: the board, as in `edgernn.device.board.load`.
+        storage: the URL of a database; by default a journal in `out`.
+        name: the name of the study; by default that of the recipe.
+        seed: the seed of the method.
+        accelerator: where trials are trained.
+        on_trial: called with each trial that this worker has finished.
 
     Raises:
-        UsageError: a name that there is not, nothing to search, a study begun otherwise or with other data, or no trial
-            within the limits.
-        UnsupportedError: a latency is asked for that cannot be predicted.
-        StorageError: the database cannot be reached.
-        EdgernnError: what the reader or the recipe refuses.
+        UsageError: A name does not exist, the space is empty, the study began with other options or data, or no trial
+            is within the limits.
+        UnsupportedError: The latency is required and cannot be predicted.
+        StorageError: The database cannot be reached.
+        EdgernnError: The data or the recipe is invalid.
     """
     methods.check(method, recipe.space)
     aims.check(objectives)
     board = load(device)
-    data = read(recipe.reader, path, recipe.options)
-    work = Work(_evaluated(recipe), path, data, out, method, tuple(objectives), limits, board, seed, place or Place())
-    work.figures(work.recipe, data)  # what cannot be known is told before anything is trained
-    wanted = min(trials or len(work.points), len(work.points)) if work.points else trials or TRIALS
-    ways = aims.ways(objectives, data.kind)
+    data = read_data(recipe.reader, path, recipe.options)
+    hardware, validated = accelerator or Accelerator(), _with_validation(recipe)
+    work = Work(validated, path, data, out, method, tuple(objectives), limits, board, seed, hardware)
+    work.figures(work.recipe, data)  # reports an unknown figure before any training
+    total = min(trials or len(work.points), len(work.points)) if work.points else trials or TRIALS
+    directions = aims.directions(objectives, data.kind)
     atomic.make_folder(out)
-    with opened(storage, out) as kept:
-        study = join(kept, name or recipe.name, [*ways.values()], work.agreed, fingerprint(data))
-        workers = Workers(study, kept, out)
-        while not _turn(work, workers, wanted, progress):
+    with open_storage(storage, out) as backend:
+        study = join_study(backend, name or recipe.name, [*directions.values()], work.agreed, fingerprint(data))
+        workers = Workers(study, backend, out)
+        while not _run_free_trials(work, workers, total, on_trial):
             interrupt.sleep(POLL_S)
-        ended = (outcome(number, each, [*ways]) for number, each in sorted(workers.attempts().items()))
-        found = tuple(each for each in ended if each is not None)
-        summary = Summary(study.study_name, ways, found, best(study))
+        ended = (trial_result(number, each, [*directions]) for number, each in sorted(workers.attempts().items()))
+        results = tuple(each for each in ended if each is not None)
+        summary = Summary(study.study_name, directions, results, best_trials(study))
     if not summary.best:
-        raise UsageError(nearest(found, limits, board.name))
+        raise UsageError(nearest(results, limits, board.name))
     return summary
 
 
-def _evaluated(recipe: Recipe) -> Recipe:
-    """The recipe with a validation part to choose by."""
+def _with_validation(recipe: Recipe) -> Recipe:
+    """The recipe with a validation part."""
     if recipe.training.validation:
         return recipe
-    said = dict(recipe.values) | {"training": {**recipe.values["training"], "validation": VALIDATION}}
-    return replace(recipe, training=replace(recipe.training, validation=VALIDATION), values=said)
+    values = dict(recipe.values) | {"training": {**recipe.values["training"], "validation": VALIDATION}}
+    return replace(recipe, training=replace(recipe.training, validation=VALIDATION), values=values)
 
 
-def _turn(work: Work, workers: Workers, wanted: int, progress: Told | None) -> bool:
-    """Do each trial that is free, in order; whether all are over."""
-    workers.bury()
+def _run_free_trials(work: Work, workers: Workers, total: int, on_trial: OnTrial | None) -> bool:
+    """Run each free trial in order; return whether all trials are finished."""
+    workers.fail_stale()
     attempts = workers.attempts()
-    for number in (each for each in range(wanted) if is_open(attempts.get(each, []))):
+    for number in (each for each in range(total) if is_open(attempts.get(each, []))):
         interrupt.check()
         workers.study.sampler = methods.sampler(work.method, work.seed, number)
         with workers.take(number, work.points[number] if work.points else {}) as trial:
             if trial is None:
                 continue
-            with suppress(UpdateFinishedTrialError):  # taken for dead meanwhile, and its trial begun anew
+            with suppress(UpdateFinishedTrialError):  # this worker was considered dead, and its trial began anew
                 work.attempt(trial, number)
-        ended = outcome(number, workers.attempts()[number], [*aims.ways(work.objectives, work.data.kind)])
-        if progress is not None and ended is not None:
-            progress(ended)
+        result = trial_result(number, workers.attempts()[number], [*aims.directions(work.objectives, work.data.kind)])
+        if on_trial is not None and result is not None:
+            on_trial(result)
     attempts = workers.attempts()
-    return all(is_over(attempts.get(number, [])) for number in range(wanted))
+    return all(is_over(attempts.get(number, [])) for number in range(total))

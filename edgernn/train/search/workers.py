@@ -1,4 +1,4 @@
-"""Who is at work at which trial: each number is taken by one worker at a time, and is free again when it dies."""
+"""The workers of a study: each trial is taken by one worker at a time, and is free again when the worker dies."""
 
 import fcntl
 import os
@@ -20,18 +20,18 @@ from edgernn.train.search.storage import BEAT_S, Storage
 
 LOCK = "study.lock"
 DEATHS = 2
-"""Workers that may die at one trial before it is given up."""
+"""The number of workers that may die during one trial before it is abandoned."""
 
 NUMBER, REASON, STOPPED = "number", "reason", "stopped"
-"""What is noted with an attempt: whose it is, why it failed, whether its worker stopped in good order."""
+"""The attributes of an attempt: its trial, why it failed, whether its worker stopped regularly."""
 
 
 class Workers:
-    """What a worker knows of the others in a study.
+    """The view of a worker on a study.
 
-    A trial is a number from 0 on; every try at it is an attempt, which is what Optuna calls a trial. The first attempt
-    that has not died is the trial. In the folder, a worker holds a lock on the byte of its number, which ends with its
-    process; at a database it says every few seconds that it lives, by the clock of the database.
+    A trial is a number from 0; it has one or more attempts, which Optuna calls trials. The first attempt that has not
+    died is the result of the trial. With a journal, a worker locks the byte of its trial in a file; the lock ends with
+    its process. With a database, it sends heartbeats, which have the time of the database.
     """
 
     def __init__(self, study: optuna.Study, storage: Storage, out: Path) -> None:
@@ -41,14 +41,14 @@ class Workers:
 
     def attempts(self) -> dict[int, list[FrozenTrial]]:
         """The attempts at each trial, in order."""
-        found: dict[int, list[FrozenTrial]] = {}
+        attempts: dict[int, list[FrozenTrial]] = {}
         for attempt in self.study.get_trials(deepcopy=False):
             if NUMBER in attempt.user_attrs:
-                found.setdefault(attempt.user_attrs[NUMBER], []).append(attempt)
-        return found
+                attempts.setdefault(attempt.user_attrs[NUMBER], []).append(attempt)
+        return attempts
 
-    def bury(self) -> None:
-        """Fail the attempts of workers that have died."""
+    def fail_stale(self) -> None:
+        """Mark the attempts of dead workers as failed."""
         if isinstance(self._storage, RDBStorage):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
@@ -62,33 +62,33 @@ class Workers:
 
     @contextmanager
     def take(self, number: int, settings: Mapping[str, Any]) -> Iterator[optuna.Trial | None]:
-        """A trial to work at, inside the block; None when it is done, given up, or another worker has it.
+        """Take a trial for the duration of the block; None if it is finished, abandoned or taken by another worker.
 
         Args:
-            number: of the trial.
-            settings: those that are fixed for it, unless an attempt before had settled on some.
+            number: the number of the trial.
+            settings: its fixed settings. The settings of an earlier attempt take precedence.
         """
         with self._locked(number) as mine:
             attempts = self.attempts().get(number, [])
             if not mine or not is_open(attempts):
                 yield None
                 return
-            if standing(attempts) is None:
+            if current_attempt(attempts) is None:
                 before = attempts[-1].params if attempts else settings
                 self.study.enqueue_trial(dict(before), {NUMBER: number})
-                attempts = self.attempts()[number]  # at a database another one may have been first
-            attempt = standing(attempts)
-            with self._begun(attempt) as trial:
+                attempts = self.attempts()[number]  # with a database another worker may have been first
+            attempt = current_attempt(attempts)
+            with self._running(attempt) as trial:
                 yield trial
 
     @contextmanager
-    def _begun(self, attempt: FrozenTrial | None) -> Iterator[optuna.Trial | None]:
-        """The attempt, running and known to live, if no other worker begins it at the same moment."""
+    def _running(self, attempt: FrozenTrial | None) -> Iterator[optuna.Trial | None]:
+        """Start the attempt with heartbeats; None if another worker started it at the same time."""
         if attempt is None or attempt.state != TrialState.WAITING:
             yield None
             return
         key = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, attempt.number)
-        with self._beating(key):
+        with self._heartbeat(key):
             try:
                 mine = self._storage.set_trial_state_values(key, TrialState.RUNNING)
             except UpdateFinishedTrialError:
@@ -96,8 +96,8 @@ class Workers:
             yield optuna.Trial(self.study, key) if mine else None
 
     @contextmanager
-    def _beating(self, key: int) -> Iterator[None]:
-        """Say that the worker lives, from before the attempt runs until after it."""
+    def _heartbeat(self, key: int) -> Iterator[None]:
+        """Send heartbeats from before the attempt runs until after it."""
         storage, over = self._storage, threading.Event()
         if not isinstance(storage, RDBStorage):
             yield
@@ -119,7 +119,7 @@ class Workers:
 
     @contextmanager
     def _locked(self, number: int) -> Iterator[bool]:
-        """Whether this process has the trial in this folder to itself, inside the block."""
+        """Lock a trial in this folder for the duration of the block; return whether this process has the lock."""
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
@@ -135,24 +135,24 @@ class Workers:
             os.close(file)
 
 
-def standing(attempts: list[FrozenTrial]) -> FrozenTrial | None:
-    """The attempt that is the trial: the first that waits, runs, is done, or has failed for a reason of its own."""
+def current_attempt(attempts: list[FrozenTrial]) -> FrozenTrial | None:
+    """The current attempt of a trial: the first that waits, runs, is finished, or has failed with a reason."""
     return next((each for each in attempts if each.state != TrialState.FAIL or REASON in each.user_attrs), None)
 
 
-def given_up(attempts: list[FrozenTrial]) -> bool:
-    """Whether too many workers died at the trial."""
+def is_abandoned(attempts: list[FrozenTrial]) -> bool:
+    """Whether too many workers died during the trial."""
     died = [each for each in attempts if each.state == TrialState.FAIL and STOPPED not in each.user_attrs]
-    return standing(attempts) is None and len(died) >= DEATHS
+    return current_attempt(attempts) is None and len(died) >= DEATHS
 
 
 def is_open(attempts: list[FrozenTrial]) -> bool:
     """Whether the trial can be taken."""
-    found = standing(attempts)
-    return not given_up(attempts) if found is None else found.state == TrialState.WAITING
+    attempt = current_attempt(attempts)
+    return not is_abandoned(attempts) if attempt is None else attempt.state == TrialState.WAITING
 
 
 def is_over(attempts: list[FrozenTrial]) -> bool:
-    """Whether the trial will not change any more."""
-    found = standing(attempts)
-    return given_up(attempts) if found is None else found.state.is_finished()
+    """Whether the trial is final."""
+    attempt = current_attempt(attempts)
+    return is_abandoned(attempts) if attempt is None else attempt.state.is_finished()

@@ -1,1 +1,1 @@
-"""Where graphs come from: one folder or file for each kind of model."""
+"""Sources of graphs: one folder or file for each kind of model."""

@@ -1,1 +1,1 @@
-"""PyTorch modules: traced by torch.export, read operation by operation, proved in float64."""
+"""PyTorch modules: traced by torch.export, converted operation by operation, proved in float64."""

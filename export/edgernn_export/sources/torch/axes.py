@@ -1,4 +1,4 @@
-"""Where axes go: for the operations that only arrange, which axis of the result was which axis of the operand."""
+"""Axes under operations that only rearrange a tensor: which axis of the operand each axis of the result is."""
 
 from collections.abc import Sequence
 from math import prod
@@ -25,18 +25,18 @@ MOVES = {
 }
 
 GETITEM = "<built-in function getitem>"
-"""The operation that takes one of several results."""
+"""The operation that selects one of several results."""
 
 Axes = tuple[int | None, ...]
 
 
 def moved(op: str, shape: Sequence[int], args: Sequence[Any], result: Sequence[int]) -> Axes:
-    """For each axis of the result, the axis of the operand that it is; None for a new one.
+    """Return, for each axis of the result, the corresponding axis of the operand; None for a new axis.
 
     Args:
-        op: the name of an ATen operation, without overload.
-        shape: of the operand.
-        args: those after the operand.
+        op: the name of an ATen operation, without its overload.
+        shape: the shape of the operand.
+        args: the arguments after the operand.
         result: the shape of the result.
     """
     axes = list(range(len(shape)))
@@ -53,9 +53,9 @@ def moved(op: str, shape: Sequence[int], args: Sequence[Any], result: Sequence[i
         case "select" | "unbind":
             del axes[(args[0] if args else 0) % len(axes)]
         case "squeeze":
-            dropped = range(len(axes)) if not args else [args[0]] if isinstance(args[0], int) else args[0]
-            gone = {axis % len(axes) for axis in dropped if shape[axis] == 1}
-            axes = [axis for axis in axes if axis not in gone]
+            named = range(len(axes)) if not args else [args[0]] if isinstance(args[0], int) else args[0]
+            dropped = {axis % len(axes) for axis in named if shape[axis] == 1}
+            axes = [axis for axis in axes if axis not in dropped]
         case "unsqueeze":
             at = args[0] % (len(axes) + 1)
             return (*axes[:at], None, *axes[at:])
@@ -75,7 +75,7 @@ def _movedim(count: int, sources: list[int], targets: list[int]) -> Axes:
 
 
 def _same_place(shape: Sequence[int], result: Sequence[int], axis: int) -> int | None:
-    """The axis of `shape` with the same length and as many elements before it."""
+    """Return the axis of `shape` with the same length and the same number of elements before it."""
     for old, length in enumerate(shape):
         if length == result[axis] and length > 1 and prod(shape[:old]) == prod(result[:axis]):
             return old

@@ -1,4 +1,4 @@
-"""Building: layers as they are found, and the words for what cannot stream."""
+"""The builder: the layers converted so far, and the errors for operations that cannot stream."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,27 +18,27 @@ from edgernn_export.sources.torch.value import Incoming, Value
 
 
 def op_of(node: Node) -> str:
-    """The name of an operation without overload and in-place mark: "relu" for aten.relu_.default."""
+    """Return the name of an operation without overload and in-place suffix: "relu" for aten.relu_.default."""
     name = str(node.target).removeprefix("aten.").removeprefix(WHOLE).split(".")[0]
     return name if name.startswith("_") else name.removesuffix("_")
 
 
 @dataclass
 class Builder:
-    """The layers found so far.
+    """The layers converted so far.
 
     Attributes:
-        steps: the frames of the example.
-        batch: whether the example has several axes longer than 1 beside time, as a batch has.
-        node: the operation that is being read.
-        given: what it is called with, by the names of its arguments.
-        fed: for each state that the caller passes in, the layer and the state that it is.
+        steps: the number of frames in the example.
+        batch: whether the example has several axes longer than 1 besides time, as a batch has.
+        node: the operation that is being converted.
+        arguments: its arguments by name.
+        fed: the layers and the state that receive each state of the caller's, by its position.
     """
 
     steps: int
     batch: bool
     node: Node
-    given: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
     initial_state: dict[str, Tensor] = field(default_factory=dict)
     fed: dict[int, tuple[tuple[str, ...], str]] = field(default_factory=dict)
@@ -46,35 +46,35 @@ class Builder:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of what the operation makes."""
+        """The shape of the operation's result."""
         return tuple(self.node.meta["val"].shape)
 
     def add(self, cell: Any, inputs: Sequence[Value], suffix: str = "") -> str:
-        """A layer after the module that says the operation; returns its name."""
+        """Add a layer, named after the module that contains the operation; return its name."""
         self.layers.append(Layer(self._name(suffix), cell, tuple(value.layer for value in inputs)))
         return self.layers[-1].name
 
     def then(self, cell: Any, *inputs: Value, shape: tuple[int, ...] | None = None) -> Value:
-        """A layer without state that makes this operation's result, aligned in time with what it reads."""
+        """Add a layer without state that computes this operation's result, aligned in time with its first input."""
         first = inputs[0]
         return Value(self.add(cell, inputs), self.shape if shape is None else shape, first.time, first.lead)
 
     def refuse(self, why: str = "") -> UnsupportedError:
-        """The error for this operation."""
+        """Return the error that refuses this operation, with its module and the reason."""
         op = op_of(self.node)
         return UnsupportedError(
-            f"{self.where} uses '{op}', which cannot stream: {why or reason(op, self.node, self.given)}"
+            f"{self.where} uses '{op}', which cannot stream: {why or reason(op, self.node, self.arguments)}"
         )
 
     def feed(self, incoming: Incoming, layers: tuple[str, ...], state: str) -> None:
-        """A state of the caller's goes into these layers, and into no others."""
+        """Connect a state that the caller passes in to these layers, and to no others."""
         if incoming.position in self.fed:
-            raise self.refuse("a state goes into two layers; each needs its own")
+            raise self.refuse("one state is passed to two layers; pass a state for each layer")
         self.fed[incoming.position] = (layers, state)
 
     @property
     def where(self) -> str:
-        """The module that says the operation, for messages."""
+        """The module that contains the operation, for messages."""
         path = path_of(self.node)
         return f"module '{path}'" if path else "the module's own forward"
 
@@ -92,5 +92,5 @@ class Builder:
 
 
 def weight(tensor: torch.Tensor) -> Tensor:
-    """A constant of the module as a weight."""
+    """Return a constant of the module as a weight."""
     return Tensor(tensor.detach().numpy())

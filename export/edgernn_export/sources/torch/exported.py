@@ -1,4 +1,4 @@
-"""torch.export of a module: recurrent layers are kept whole, and a failure says its reason."""
+"""torch.export of a module: recurrent layers stay whole operations, and failures name their reason."""
 
 import sysconfig
 import traceback
@@ -16,7 +16,7 @@ from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.silence import silence
 
 WHOLE = "edgernn.whole_"
-"""What the name of a recurrent operation begins with that was kept whole."""
+"""The prefix of recurrent operations that stay whole."""
 
 _PATHS = sysconfig.get_paths()
 _PACKAGES = tuple(str(Path(str(torch.__file__)).parents[1] / name) for name in ("torch", "sympy", "numpy"))
@@ -24,12 +24,12 @@ _OURS = str(Path(__file__).parents[2])
 
 
 def exported(module: nn.Module, args: tuple[Any, ...]) -> ExportedProgram:
-    """The module's operations on one example.
+    """Return the module's operations on one example.
 
     Raises:
         UnsupportedError: torch.export cannot follow the module, with the line of the module's code and the reason.
     """
-    with silence(), _Whole():
+    with silence(), _WholeRecurrence():
         try:
             return torch.export.export(module, args, strict=False)
         except Exception as error:  # torch.export raises dozens of types, of its own and of Python
@@ -41,20 +41,20 @@ def exported(module: nn.Module, args: tuple[Any, ...]) -> ExportedProgram:
 def _reason(error: BaseException) -> str:
     if isinstance(error, _PackedError):
         return (
-            "it packs sequences by their lengths, which are values; a stream is one sequence without padding: leave "
-            "packing out of the module"
+            "it packs sequences by their lengths, which are values; a stream is one sequence without padding: remove "
+            "packing from the module"
         )
-    said = first_line(error)
+    message = first_line(error)
     if "data-dependent" in str(error) or "_local_scalar_dense" in str(error):
         return (
-            f"{said}; the forward must not depend on the values in its input: move decisions out of the module, and "
+            f"{message}; the forward must not depend on the values in its input: move decisions out of the module, and "
             "checks of values too (validate_args=False in torch.distributions)"
         )
-    return f"{said}; write this part with other operations, or give its module `edgernn_cell() -> Cell`"
+    return f"{message}; write this part with other operations, or give its module `edgernn_cell() -> Cell`"
 
 
 def _place(error: BaseException) -> str:
-    """The last line that is the user's own."""
+    """Return the last line of the traceback that is the user's own code."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_users(frame.filename) and frame.line:
             return f" at {Path(frame.filename).name}:{frame.lineno} ({frame.line.strip()})"
@@ -68,11 +68,11 @@ def _is_users(path: str) -> bool:
 
 
 class _PackedError(Exception):
-    """A recurrent layer is given a packed sequence."""
+    """A recurrent layer receives a packed sequence."""
 
 
-class _Whole(TorchFunctionMode):
-    """Recurrent layers as one operation each, since torch.export would compute their shapes step by step."""
+class _WholeRecurrence(TorchFunctionMode):
+    """Calls each recurrent layer as one operation, since torch.export would compute its shapes step by step."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
@@ -86,9 +86,9 @@ class _Whole(TorchFunctionMode):
 
 
 def _define(name: str) -> Any:
-    """An operation of our own like aten's of this name, which torch.export does not take apart."""
+    """Define an operation equal to the ATen operation of this name, which torch.export does not decompose."""
     compute, own = getattr(torch, name), f"edgernn::whole_{name}"
-    schema = str(getattr(torch.ops.aten, name).input._schema)  # noqa: SLF001 - there is no other way to it
+    schema = str(getattr(torch.ops.aten, name).input._schema)  # noqa: SLF001 - torch has no public access to it
     torch.library.define(own, schema[schema.index("(") :])
     torch.library.impl(own, "CPU", compute)
     torch.library.register_fake(own, _shapes)
@@ -99,7 +99,7 @@ def _shapes(
     x: Tensor, hx: Tensor | Sequence[Tensor], weights: Any, biases: bool, layers: int, dropout: float, train: bool,
     bidirectional: bool, batch_first: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """Empty answers of a recurrent layer: one for each step, and each final state."""
+    """Return empty results of a recurrent layer: the output of every step, and each final state."""
     del weights, biases, layers, dropout, train, batch_first
     states = [hx] if isinstance(hx, Tensor) else hx
     width = states[0].shape[-1] * (2 if bidirectional else 1)

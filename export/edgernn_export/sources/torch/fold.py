@@ -1,4 +1,4 @@
-"""Folding: a scale right after a dense or convolutional layer, or another scale, disappears into its weights."""
+"""Folding: a scale directly after a dense or convolutional layer, or after another scale, merges into its weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,17 +10,17 @@ from edgernn.model.tensor import Tensor
 
 
 def needed(layers: Sequence[Layer], last: str) -> list[Layer]:
-    """The layers that lead to `last`, which becomes the last one."""
-    wanted, kept = {last}, []
+    """Return the layers that `last` depends on, in order; `last` becomes the last one."""
+    names, reached = {last}, []
     for layer in reversed(layers):
-        if layer.name in wanted:
-            kept.append(layer)
-            wanted.update(layer.inputs)
-    return kept[::-1]
+        if layer.name in names:
+            reached.append(layer)
+            names.update(layer.inputs)
+    return reached[::-1]
 
 
 def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
-    """The same layers with every scale folded that is the only reader of a linear layer, and scale -> that layer."""
+    """Fold every scale that alone reads a linear layer; return the layers, and scale -> the layer it merged into."""
     done: list[Layer] = []
     renamed: dict[str, str] = {}
     for layer in layers:

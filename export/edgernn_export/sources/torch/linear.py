@@ -1,4 +1,4 @@
-"""Products with constants: einsum, matmul and bmm, read by what they do to each element of a frame."""
+"""Products with constants: einsum, matmul and bmm become matrices, probed by unit vectors."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -18,16 +18,16 @@ from edgernn_export.sources.torch.weighted import linear
 
 Matrix = NDArray[np.float64]
 
-APART = 8192
-"""The products with zeros that each block must save to be a layer of its own.
+ZEROS_PER_BLOCK = 8192
+"""The number of products with zeros that a block must save to become a separate layer.
 
-Below it the calls of LiteRT, 0.3 us for a block, cost more than the zeros (measured with 4 and 8 blocks, frames of 16
-to 512). Compiled code leaves zeros out anyway.
+Below it the calls of LiteRT, 0.3 us for each block, cost more than the zeros (measured with 4 and 8 blocks, frames of
+16 to 512). Compiled code skips zeros anyway.
 """
 
 
 def einsum(b: Builder, equation: str, operands: Sequence[Any], path: Any = None) -> Value:
-    """torch.einsum of one value of the stream and constants."""
+    """Convert torch.einsum of one value of the stream and constants."""
     del path
     places = [i for i, operand in enumerate(operands) if isinstance(operand, Flowing)]
     if len(places) > 1:
@@ -37,7 +37,7 @@ def einsum(b: Builder, equation: str, operands: Sequence[Any], path: Any = None)
 
 
 def matmul(b: Builder, x: Any, y: Any) -> Value:
-    """x @ y with a constant on either side."""
+    """Convert x @ y with a constant on either side."""
     if isinstance(x, Flowing) and isinstance(y, Flowing):
         raise b.refuse()
     if isinstance(x, torch.Tensor):
@@ -48,10 +48,10 @@ def matmul(b: Builder, x: Any, y: Any) -> Value:
 
 
 def product(b: Builder, x: Flowing, compute: Callable[[torch.Tensor], torch.Tensor]) -> Value:
-    """What is linear in a value of the stream, as a dense layer, or one for each block of its matrix.
+    """Convert a function that is linear in a value of the stream to a dense layer, or to one for each block.
 
-    The matrix is read off the answers to frames of one 1 and zeros, after it is seen that every frame's answer depends
-    on that frame alone and in the same way at every step.
+    The matrix is the function's response to unit vectors. Before that, `_time` checks that each frame's result depends
+    on that frame alone, and in the same way at every step.
     """
     value = frame(b, x)
     with double():
@@ -66,7 +66,7 @@ def product(b: Builder, x: Flowing, compute: Callable[[torch.Tensor], torch.Tens
 
 
 def _ones(width: int, start: int, steps: int) -> torch.Tensor:
-    """Frames of a single 1, at `start` in the first, one further in each next one; zeros when there is no further."""
+    """Return unit vectors as frames: the 1 is at `start` in the first frame, one further in each next; then zeros."""
     frames = torch.zeros(steps, width)
     count = min(steps, width - start)
     frames[range(count), range(start, start + count)] = 1.0
@@ -74,15 +74,15 @@ def _ones(width: int, start: int, steps: int) -> torch.Tensor:
 
 
 def _at_times(x: Value, frames: torch.Tensor) -> torch.Tensor:
-    """Frames (time, width) in the shape of this value."""
+    """Return frames (time, width) in the shape of this value."""
     if x.time is None:
         return frames.reshape(x.shape)
-    rest = [length for i, length in enumerate(x.shape) if i != x.time]
-    return frames.reshape(len(frames), *rest).movedim(0, x.time).contiguous()
+    others = [length for i, length in enumerate(x.shape) if i != x.time]
+    return frames.reshape(len(frames), *others).movedim(0, x.time).contiguous()
 
 
 def _time(b: Builder, x: Value, compute: Callable[[torch.Tensor], torch.Tensor]) -> int | None:
-    """The axis of the result on which time is, shown by one frame among zeros, at the first step and at the last."""
+    """Return the time axis of the result, found with one nonzero frame at the first step and at the last."""
     if x.time is None:
         return None
     one = torch.randn(x.width, generator=torch.Generator().manual_seed(0))
@@ -98,26 +98,26 @@ def _time(b: Builder, x: Value, compute: Callable[[torch.Tensor], torch.Tensor])
         if all(torch.count_nonzero(part) == torch.count_nonzero(part[step]) for step, part in parts.items()):
             first, last = (part[step] for step, part in parts.items())
             if not torch.allclose(first, last, rtol=1e-12, atol=0):
-                raise b.refuse("its constant changes over time, such as a positional encoding")
+                raise b.refuse("its constant changes over time, as a positional encoding does")
             return axis
-    raise b.refuse("it mixes frames of different times, some of which have not arrived; use a recurrent layer")
+    raise b.refuse("it mixes frames of different steps, and later frames have not arrived; use a recurrent layer")
 
 
 def _layer(b: Builder, x: Value, matrix: Matrix) -> str:
-    """A dense layer; or one for each block beside the diagonal's zeros, where the zeros cost more than the layers."""
-    found = blocks(matrix)
-    saved = matrix.size - sum(matrix[part].size for part in found)
-    if saved < APART * len(found) or len(found) == 1:
+    """Add a dense layer; or one for each diagonal block, where the zeros outside cost more than separate layers."""
+    diagonal = blocks(matrix)
+    saved = matrix.size - sum(matrix[block].size for block in diagonal)
+    if saved < ZEROS_PER_BLOCK * len(diagonal) or len(diagonal) == 1:
         return b.add(Dense(Tensor(matrix)), [x])
     parts = []
-    for rows, columns in found:
+    for rows, columns in diagonal:
         part = x.of(b.add(Slice(x.width, columns.start, columns.stop), [x]))
         parts.append(x.of(b.add(Dense(Tensor(matrix[rows, columns])), [part])))
     return b.add(Concat(), parts)
 
 
 def blocks(matrix: Matrix) -> list[tuple[slice, slice]]:
-    """The rows and columns of the smallest blocks on the diagonal outside of which all is zero."""
+    """Return rows and columns of the smallest diagonal blocks; everything outside them is zero."""
     rows, inputs = matrix.shape
     used = [np.flatnonzero(row) for row in matrix]
     ends = np.maximum.accumulate([columns[-1] + 1 if len(columns) else 0 for columns in used])

@@ -20,45 +20,45 @@ from edgernn_export.sources.torch.tracing import Traced, double, evaluate
 from edgernn_export.sources.torch.value import Value
 from edgernn_export.sources.torch.walk import Walked
 
-STEPS = 96  # long enough to carry a state far from rest
-SPARSE = 64  # beginnings of a longer sequence that are looked at, beside every one up to STEPS
-TOLERANCE = 1e-9  # of the largest output, or of 1
+STEPS = 96  # long enough to move a state far from its initial value
+SPARSE = 64  # prefixes beyond STEPS that are compared, besides every prefix up to STEPS
+TOLERANCE = 1e-9  # relative to the largest output, or to 1
 
 
 def prove(traced: Traced, walked: Walked, graph: Graph) -> None:
     """Compare the module with its graph, on sequences more than twice as long as the example.
 
     Args:
-        traced, walked: the module and what was found in it.
-        graph: made from it, still in float64.
+        traced, walked: the module, and its conversion.
+        graph: the converted graph, still in float64.
 
     Raises:
-        ParityError: they differ, with the first step and layer that do.
-        UnsupportedError: the module does not run on such a sequence, its states overflow, or no answer is finite.
+        ParityError: they differ; the message names the first step and layer that do.
+        UnsupportedError: the module does not run on such a sequence, its states overflow, or no output is finite.
     """
-    with double(), np.errstate(all="ignore"):  # values that are not finite are looked at below
-        wanted, frames = _stepwise(traced, graph) if walked.x.time is None else _whole(traced, walked, graph)
-        found, states = Stepper(graph).run(frames)
+    with double(), np.errstate(all="ignore"):  # values that are not finite are checked below
+        expected, frames = _stepwise(traced, graph) if walked.x.time is None else _whole(traced, walked, graph)
+        outputs, states = Stepper(graph).run(frames)
         if not all(np.isfinite(state).all() for state in states.values()):
             check_finite(graph, frames)
-        for t, reference in wanted.items():
-            error = _distance(reference, found[t])
+        for t, reference in expected.items():
+            error = _distance(reference, outputs[t])
             if error > TOLERANCE:
                 raise ParityError(_difference(traced, walked, graph, frames, t, error))
-    if not any(np.isfinite(answer).any() for answer in wanted.values()):
+    if not any(np.isfinite(answer).any() for answer in expected.values()):
         raise UnsupportedError(
-            "no answer of the module is finite, neither on noise nor on the example's own frames, so nothing can be "
-            "proved; give an example of real data"
+            "no output of the module is finite, neither on noise nor on the example's own frames, so nothing can be "
+            "proved; pass an example of real data"
         )
 
 
 def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, step: int, error: float) -> str:
-    """What is said of a difference at this step."""
+    """Return the message for a difference at this step."""
     alone = _distance(*amplified(graph, frames, step))
-    if alone > error / 100:  # the graph rounds as often as the module does
+    if alone > error / 100:  # the difference is rounding, amplified by the network
         return (
             f"the graph differs from the module by {error:.3g} at step {step}, and by {alone:.3g} from itself when its "
-            "input changes by one part in 1e15: the network amplifies rounding, and no two runtimes can agree on it; "
+            "input changes by one part in 1e15: the network amplifies rounding errors, so no two runtimes can agree; "
             "train it with smaller recurrent weights"
         )
     return (
@@ -68,28 +68,28 @@ def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, ste
 
 
 def _whole(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
-    """The module on a whole sequence, or on beginnings of one when it answers with its last step.
+    """Run the module on a whole sequence, or on prefixes of one when it returns its last step.
 
     Returns:
-        step -> answer, and the frames.
+        step -> output, and the frames.
     """
     example = walked.x.length
     steps = max(STEPS, 2 * example + 1) + max(0, -walked.output.lead)
     try:
-        wanted, xs = _finite_answers(traced, walked, graph, steps)
-    except Exception:  # the module's own code may insist on the example's length, as x.view(1, 50, 20) does
-        wanted, xs = _finite_answers(traced, walked, graph, example)
-    return wanted, _frames(xs, walked.x)
+        expected, xs = _finite_answers(traced, walked, graph, steps)
+    except Exception:  # the module's code may require the example's length, as x.view(1, 50, 20) does
+        expected, xs = _finite_answers(traced, walked, graph, example)
+    return expected, _frames(xs, walked.x)
 
 
 def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensor]:
-    """On normal noise; or on the example's own values in another order, where noise leads to no finite answer."""
+    """Run the module on normal noise; where its outputs are not finite, on the example's frames in random order."""
     xs = _noise(traced, walked.x, graph, steps)
-    wanted = _answers(traced, walked, xs, steps)
-    if not all(np.isfinite(answer).all() for answer in wanted.values()):
+    expected = _answers(traced, walked, xs, steps)
+    if not all(np.isfinite(answer).all() for answer in expected.values()):
         xs = _shuffled(traced, walked.x, steps)
-        wanted = _answers(traced, walked, xs, steps)
-    return wanted, xs
+        expected = _answers(traced, walked, xs, steps)
+    return expected, xs
 
 
 def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int, Array]:
@@ -110,33 +110,33 @@ def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int
 
 
 def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
-    """The module on other values than the example's, which it may write into."""
+    """Run the module on other values than the example's; it may write into its copy of them."""
     try:
         with warnings.catch_warnings(action="ignore"):
             return traced.module(x.clone(), *others)
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
             f"{type(traced.module).__name__} does not run on random values of shape {tuple(x.shape)}: "
-            f"{first_line(error)}; the forward must take any sequence like the example"
+            f"{first_line(error)}; the forward must accept any sequence like the example"
         ) from error
 
 
 def _stepwise(traced: Traced, graph: Graph) -> tuple[dict[int, Array], Array]:
-    """A module that is one step: called frame by frame, its states fed back. Step -> answer, and the frames."""
+    """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames."""
     frame, *initial_state = traced.example
     flat, structure = pytree.tree_flatten(_zeros(initial_state))
     xs = _noise(traced, Value("x", tuple(frame.shape), None), graph, STEPS)
-    wanted: dict[int, Array] = {}
+    expected: dict[int, Array] = {}
     for t, x in enumerate(xs):
         answer = _run(traced, x, *pytree.tree_unflatten(flat, structure))
         outputs = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
-        wanted[t] = outputs[0].numpy().reshape(-1).copy()
+        expected[t] = outputs[0].numpy().reshape(-1).copy()
         flat = outputs if len(outputs) == len(flat) else outputs[1 : 1 + len(flat)]
-    return wanted, xs.reshape(STEPS, -1).numpy()
+    return expected, xs.reshape(STEPS, -1).numpy()
 
 
 def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
-    """A random input like the example, of this many steps; without a time axis, stacked on a new first axis."""
+    """Return random input like the example with `steps` steps; without a time axis, on a new first axis."""
     like: Tensor = traced.example[0]
     shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     random = torch.Generator().manual_seed(0)
@@ -150,7 +150,7 @@ def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
 
 
 def _shuffled(traced: Traced, x: Value, steps: int) -> Tensor:
-    """Frames of the example in a random order."""
+    """Return frames of the example in random order."""
     assert x.time is not None
     order = torch.randint(x.length, (steps,), generator=torch.Generator().manual_seed(0))
     chosen: Tensor = traced.example[0].index_select(x.time, order)
@@ -158,7 +158,7 @@ def _shuffled(traced: Traced, x: Value, steps: int) -> Tensor:
 
 
 def _frames(tensor: Tensor, value: Value) -> Array:
-    """(time, width) from a tensor of the module."""
+    """Return a tensor of the module as frames (time, width)."""
     assert value.time is not None
     return tensor.movedim(value.time, 0).reshape(tensor.shape[value.time], -1).numpy()
 
@@ -174,7 +174,7 @@ def _first_of(answer: Any) -> Tensor:
 
 
 def _distance(reference: Array, y: Array) -> float:
-    """The largest difference, relative to the reference where that is above 1; infinite for another shape."""
+    """Return the largest difference, relative to the reference where that exceeds 1; infinity for unequal shapes."""
     if reference.shape != y.shape:
         return float("inf")
     differ = ~((reference == y) | (np.isnan(reference) & np.isnan(y)))
@@ -185,14 +185,14 @@ def _distance(reference: Array, y: Array) -> float:
 
 
 def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
-    """The layer that differs at the earliest step, when the module runs on an input of the example's own shape."""
+    """Return the layer that differs at the earliest step, on input of the example's shape."""
     if walked.x.time is None:
         return f"one of {', '.join(layer.name for layer in graph.layers)}"
     with double():
         xs = _noise(traced, walked.x, graph, walked.x.length)
         values = _values(traced, xs.clone())
         frames = _frames(xs, walked.x)
-        worst: list[tuple[int, int, str]] = []
+        differing: list[tuple[int, int, str]] = []
         for i, layer in enumerate(graph.layers):
             node, value = walked.places.get(layer.name, (None, None))
             if node is None or value is None or value.time is None:
@@ -202,11 +202,11 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
             ys = Stepper(prefix).run(frames)[0]
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:
-                    worst.append((j - value.lead, i, layer.name))
+                    differing.append((j - value.lead, i, layer.name))
                     break
-    if not worst:
+    if not differing:
         return f"the output '{graph.layers[-1].name}', on sequences longer than the example"
-    step, _, name = min(worst)
+    step, _, name = min(differing)
     return f"layer '{name}' at step {step} of a sequence like the example"
 
 
@@ -215,7 +215,7 @@ def _states(graph: Graph, last: int) -> set[str]:
 
 
 def _values(traced: Traced, xs: Tensor) -> dict[Any, Any]:
-    """Every operation of the module on a real input."""
+    """Evaluate every operation of the module on a real input."""
     values: dict[Any, Any] = {
         node: traced.constants[node.name] for node in traced.nodes if node.name in traced.constants
     }

@@ -1,4 +1,4 @@
-"""Operations that arrange: transposes, reshapes, padding, slices, and "take the last step"."""
+"""Operations that rearrange: transposes, reshapes, padding, slices, and "take the last step"."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -11,11 +11,11 @@ from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack
 
 
 def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
-    """Any operation of axes.py: the frames stay as they are."""
+    """Convert an operation of axes.py: the elements of each frame stay as they are."""
     del kwargs
     if isinstance(x, Incoming):
         if prod(x.shape) != prod(b.shape):
-            raise b.refuse("it takes a state apart; take each layer's state as an argument of its own")
+            raise b.refuse("it takes a state apart; pass each layer's state as a separate argument")
         return Incoming(x.position, b.shape)
     if isinstance(x, Stack):
         return _of_stack(b, x, *args)
@@ -40,19 +40,19 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
 
 
 def _check_cast(b: Builder) -> None:
-    """Refuse a cast that changes values: from numbers with fractions to integers, or to complex numbers."""
+    """Refuse a cast that changes values: from floats to integers, or to complex numbers."""
     source: Any = b.node.args[0]
     before, after = source.meta["val"].dtype, b.node.meta["val"].dtype
     if (before.is_floating_point and not after.is_floating_point) or after.is_complex:
-        raise b.refuse(f"it makes {after} of {before}; no operation rounds values or makes complex ones")
+        raise b.refuse(f"it casts {before} to {after}; no operation rounds values or computes complex ones")
 
 
 def cut(b: Builder, x: Value, axis: int, start: int, stop: int) -> Value:
-    """x[..., start:stop, ...] on an axis of features."""
+    """Add a Slice: x[..., start:stop, ...] on an axis of features."""
     before = prod(length for i, length in enumerate(x.shape[:axis]) if i != x.time)
     inner = prod(length for i, length in enumerate(x.shape) if i > axis and i != x.time)
     if before != 1:
-        raise b.refuse("it slices an inner axis of a frame with several; slice the outer one")
+        raise b.refuse("it slices an inner axis of a frame with several axes; slice the outer one")
     shape = (*x.shape[:axis], stop - start, *x.shape[axis + 1 :])
     if (start, stop) == (0, x.shape[axis]):
         return x
@@ -62,33 +62,33 @@ def cut(b: Builder, x: Value, axis: int, start: int, stop: int) -> Value:
 def take(
     b: Builder, x: Flowing, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Flowing:
-    """aten.slice: a range of features, or of time."""
+    """Convert aten.slice: a range of features, or of time."""
     if isinstance(x, Incoming):
-        raise b.refuse("it takes a state apart; take each layer's state as an argument of its own")
+        raise b.refuse("it takes a state apart; pass each layer's state as a separate argument")
     if isinstance(x, Stack) and axis == 0:
         return Stack(x.values[start:stop:step], b.shape)
     if isinstance(x, Stack) and len(x.values) == 1:
         x = x.values[0].at(x.shape, None)
     if not isinstance(x, Value) or step != 1:
-        raise b.refuse("only whole ranges of the features or of time can be taken")
+        raise b.refuse("only contiguous ranges of features or of time can be taken")
     axis %= len(x.shape)
     first, last, _ = slice(start, stop).indices(x.shape[axis])
     if axis != x.time:
         return cut(b, x, axis, first, last)
     if first > x.lead and (start or 0) < 0 and last - first > 1:
         raise b.refuse(
-            f"it takes the newest {last - first} frames of any sequence, a window that moves; a causal nn.Conv1d looks "
-            "at the newest frames, or take the last step alone"
+            f"it takes the newest {last - first} frames of a sequence of any length, which is a moving window; use a "
+            "causal nn.Conv1d over the newest frames, or take the last step alone"
         )
     if last - x.lead < min(x.end, b.steps):
-        raise b.refuse("it leaves out the newest frames of the sequence; only what padding added can be cut off")
+        raise b.refuse("it cuts off the newest frames of the sequence; only frames that padding added can be cut off")
     if last - first == 1 and x.length > 1:
         return _last(b, x, first)
     return x.at(b.shape, x.time, x.lead - first)
 
 
 def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowing, ...]:
-    """chunk, split and unbind on the features; each part in the shape that the trace says."""
+    """Convert chunk, split and unbind of the features; each part has the shape in the trace."""
     shapes = [tuple(part.shape) for part in b.node.meta["val"]]
     if isinstance(x, Stack) and op_of(b.node) == "unbind":
         return x.values
@@ -106,11 +106,11 @@ def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowi
 
 
 def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", value: float | None = None) -> Flowing:
-    """Zeros on the left of time, as before a causal convolution."""
+    """Convert padding with zeros on the left of time, as before a causal convolution."""
     if not isinstance(x, Value) or mode not in {"constant", 0} or value:
-        raise b.refuse("only zeros may be padded, before a convolution over time")
+        raise b.refuse("only zeros can be padded, before a convolution over time")
     if x.lead < 0:
-        raise b.refuse("it pads after a convolution that had no padding of its own; pad before each convolution")
+        raise b.refuse("it pads after a convolution without padding; pad before each convolution")
     pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
         raise b.refuse("it pads the features of a frame; widen the layer before it")
@@ -121,24 +121,24 @@ def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", va
 
 
 def _last(b: Builder, x: Value, position: int) -> Value:
-    """One step of the sequence: the last one is the stream's value at every step."""
+    """Convert the selection of one step; the last one is the stream's value at every step."""
     step = position % x.length - x.lead
     if x.length > 1 and prod(b.shape) != x.width:
         raise b.refuse(
-            "it mixes time into the features of a frame; keep time an axis of its own, or take the last step"
+            "it mixes time into the features of a frame; keep time as a separate axis, or take the last step"
         )
     if step != b.steps - 1:
         raise b.refuse(
-            f"it takes step {step} of {b.steps}; only the last step is a stream's value at every step (a Python loop "
-            "over time is written as nn.RNN, nn.GRU or nn.LSTM, or as a cell with its state)"
+            f"it takes step {step} of {b.steps}; only the last step has a value at every step of a stream (replace a "
+            "Python loop over time by nn.RNN, nn.GRU or nn.LSTM, or by a cell with its state)"
         )
     return x.at(b.shape, None, min(x.lead, 0) if x.length > 1 else 0)
 
 
 def _of_stack(b: Builder, x: Stack, *args: Any) -> Flowing:
     if op_of(b.node) == "select" and args[0] == 0:
-        chosen: Value = x.values[args[1]]
-        return chosen
+        value: Value = x.values[args[1]]
+        return value
     if len(x.values) == 1:
         return x.values[0].at(b.shape, None)
     if 0 in moved(op_of(b.node), x.shape, args, b.shape)[:1]:
@@ -158,4 +158,4 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "pad": pad,
     "constant_pad_nd": lambda b, x, sizes, value=0: pad(b, x, sizes, "constant", value),
 }
-"""ATen operation -> what it does to a value."""
+"""ATen operation -> its handler."""

@@ -1,4 +1,4 @@
-"""What torch writes to stderr while it follows a module: nothing, for the error says what is to be known."""
+"""Suppression of torch's output while it traces a module; errors carry all information."""
 
 import logging
 import os
@@ -12,52 +12,52 @@ from typing import Any, TextIO
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Leave out this thread's log records of torch, its writes to sys.stderr, and warnings; other threads write on.
+    """Suppress this thread's log records of torch, writes to sys.stderr and warnings; other threads are unaffected.
 
-    Who sets TORCH_LOGS asks for torch's log, and gets it. Two threads must not be inside at once.
+    With TORCH_LOGS set, torch's log is not suppressed. Only one thread may be inside at a time.
     """
     thread = threading.get_ident()
     handlers = () if os.environ.get("TORCH_LOGS") else _handlers()
     before = sys.stderr
 
-    def keeps(record: logging.LogRecord) -> bool:
+    def passes(record: logging.LogRecord) -> bool:
         return record.thread != thread or record.name.partition(".")[0] != "torch"
 
     for handler in handlers:
-        handler.addFilter(keeps)
-    ours: Any = None if before is None else _Others(before, thread)
+        handler.addFilter(passes)
+    ours: Any = None if before is None else _OtherThreads(before, thread)
     sys.stderr = ours
     try:
         with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        if sys.stderr is ours:  # and not what somebody else put there meanwhile
+        if sys.stderr is ours:  # unless other code has replaced it meanwhile
             sys.stderr = before
         for handler in handlers:
-            handler.removeFilter(keeps)
+            handler.removeFilter(passes)
 
 
 def _handlers() -> list[logging.Handler]:
-    """Whatever a record of torch may reach."""
-    found = {id(handler): handler for handler in [*logging.root.handlers, logging.lastResort] if handler is not None}
+    """Return every handler that a record of torch may reach."""
+    handlers = {id(handler): handler for handler in [*logging.root.handlers, logging.lastResort] if handler is not None}
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and name.partition(".")[0] == "torch":
-            found |= {id(handler): handler for handler in logger.handlers}
-    return list(found.values())
+            handlers |= {id(handler): handler for handler in logger.handlers}
+    return list(handlers.values())
 
 
-class _Others:
-    """A stream as it is, but for the writes of one thread, which are dropped."""
+class _OtherThreads:
+    """A text stream that drops the writes of one thread."""
 
     def __init__(self, stream: TextIO, thread: int) -> None:
         self._stream, self._thread = stream, thread
 
     def write(self, text: str) -> int:
-        """As of any text stream."""
+        """Write as a text stream does, unless this is the silent thread."""
         return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """As of any text stream."""
+        """Write as a text stream does, unless this is the silent thread."""
         for line in lines:
             self.write(line)
 

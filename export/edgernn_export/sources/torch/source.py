@@ -1,4 +1,4 @@
-"""From a torch.nn.Module to a graph."""
+"""Conversion of a torch.nn.Module to a graph."""
 
 import threading
 from typing import Any
@@ -13,25 +13,25 @@ from edgernn_export.sources.torch.time_axis import time_of
 from edgernn_export.sources.torch.tracing import traced
 from edgernn_export.sources.torch.walk import Walked, walk
 
-# torch's default dtype and sys.stderr, which a conversion changes for a while, are those of the whole process
+# a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
 _ONE_AT_A_TIME = threading.RLock()
 
 
 def convert(
     module: nn.Module, example: Any, time_axis: int | None, period_ms: float | None, labels: tuple[str, ...]
 ) -> Graph:
-    """The graph of a module, proved; see `edgernn_export.from_torch`."""
+    """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
-        followed = traced(module, example)
-        axis = time_of(followed, time_axis)
-        walked = walk(followed, axis)
+        trace = traced(module, example)
+        axis = time_of(trace, time_axis)
+        walked = walk(trace, axis)
         graph = _graph(walked, period_ms, labels)
-        prove(followed, walked, graph)
+        prove(trace, walked, graph)
     return graph.astype("float32")
 
 
 def _graph(walked: Walked, period_ms: float | None, labels: tuple[str, ...]) -> Graph:
-    """The layers that lead to the output, with scales folded."""
+    """Return the graph of the layers that the output depends on, with scales folded."""
     layers, renamed = folded(needed(walked.layers, walked.output.layer))
     for scale, layer in renamed.items():
         if scale in walked.places:

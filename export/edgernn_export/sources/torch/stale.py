@@ -1,4 +1,4 @@
-"""Operations in place: where a name for the old value is still read, the trace and the module mean different things."""
+"""In-place operations: where an alias of the old value is used later, the trace and the module differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from torch.fx import Node
 
 
 def leaves_stale(node: Node, order: Mapping[Node, int]) -> bool:
-    """Whether this operation writes into a tensor of which another name is read later.
+    """Whether this operation writes into a tensor that is used later under another name.
 
-    A trace gives the result of y.mul_(2) a new name, which the later uses of y have; a slice of y taken before keeps
-    its own, and so does y when a slice of it is written.
+    A trace gives the result of y.mul_(2) a new name, and later uses of y refer to it. A slice of y taken before keeps
+    its old name, and so does y when a slice of it is written.
 
     Args:
         node: an operation.
-        order: the place of each operation in the trace.
+        order: the position of each operation in the trace.
     """
     schema = getattr(node.target, "_schema", None)
     if schema is None or not schema.is_mutable or not node.args or not isinstance(node.args[0], Node):
@@ -22,12 +22,12 @@ def leaves_stale(node: Node, order: Mapping[Node, int]) -> bool:
     root: Node = node.args[0]
     while _is_view(root) and isinstance(root.args[0], Node):
         root = root.args[0]
-    names, found = [root], []
-    while names:
-        name = names.pop()
-        found.append(name)
-        names += [user for user in name.users if _is_view(user) and user.args[0] is name and user is not node]
-    return any(order[user] > order[node] for name in found if order[name] < order[node] for user in name.users)
+    pending, aliases = [root], []
+    while pending:
+        alias = pending.pop()
+        aliases.append(alias)
+        pending += [user for user in alias.users if _is_view(user) and user.args[0] is alias and user is not node]
+    return any(order[user] > order[node] for alias in aliases if order[alias] < order[node] for user in alias.users)
 
 
 def _is_view(node: Any) -> bool:

@@ -13,18 +13,18 @@ from edgernn_export.sources.torch.value import Flowing, Value
 
 
 def average(b: Builder, x: Flowing, axes: Any = None, *_: Any, **__: Any) -> Value:
-    """mean or sum over all features of a frame: one row of equal weights."""
+    """Convert mean or sum over all features of a frame: one row of equal weights."""
     value = _whole(b, x, axes)
     return _summed(b, value, 1 / value.width if op_of(b.node) == "mean" else 1.0)
 
 
 def variance(b: Builder, x: Flowing, *_: Any, **__: Any) -> Value:
-    """var over all features of a frame: the mean of (x - mean)^2, by n - 1 unless a correction is given."""
-    value = _whole(b, x, b.given.get("dim"))
-    correction = b.given.get("correction")
-    less = float(b.given.get("unbiased", True) if correction is None else correction)
+    """Convert var over all features of a frame: sum((x - mean)^2) / (n - correction), correction 1 by default."""
+    value = _whole(b, x, b.arguments.get("dim"))
+    correction = b.arguments.get("correction")
+    less = float(b.arguments.get("unbiased", True) if correction is None else correction)
     if value.width <= less:
-        raise b.refuse(f"the variance of {value.width} value with a correction of {less:g} is no number")
+        raise b.refuse(f"the variance of {value.width} value with a correction of {less:g} is undefined")
     mean = b.add(Dense(Tensor(np.full((1, value.width), -1 / value.width))), [value])
     below = b.then(Dense(Tensor(np.ones((value.width, 1)))), value.of(mean), shape=value.shape)
     centred = b.then(Sum(), value, below, shape=value.shape)
@@ -32,13 +32,13 @@ def variance(b: Builder, x: Flowing, *_: Any, **__: Any) -> Value:
 
 
 def _whole(b: Builder, x: Flowing, axes: Any) -> Value:
-    """A frame that an operation sums up over all its features."""
+    """Return the input of an operation over all features of a frame, or refuse it."""
     value = frame(b, x)
     over = {axis % len(value.shape) for axis in ([axes] if isinstance(axes, int) else axes or range(len(value.shape)))}
     if value.time in over:
         raise b.refuse()
     if any(length > 1 and i not in over for i, length in enumerate(value.shape) if i != value.time):
-        raise b.refuse("it runs over some of the features and not over others; reshape so that it takes them all")
+        raise b.refuse("it runs over some of the features only; reshape so that it runs over all of them")
     return value
 
 
@@ -49,4 +49,4 @@ def _summed(b: Builder, value: Value, share: float) -> Value:
 
 
 SUMS: dict[str, Callable[..., Any]] = {"mean": average, "sum": average, "var": variance}
-"""ATen operation -> what it does to the features of a frame."""
+"""ATen operation -> its handler, over the features of a frame."""

@@ -1,4 +1,4 @@
-"""Tracing: what a module does with its example, as a list of ATen operations (by torch.export)."""
+"""Tracing: the operations of a module on its example, as a list of ATen operations (by torch.export)."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ class Traced:
 
 @torch.library.custom_op(LEAF, mutates_args=())
 def leaf(x: Tensor, path: str, width: int) -> Tensor:
-    """A module of the user's that is one cell, kept whole in the trace."""
+    """Stand for a user's module that is one cell, as a whole operation in the trace."""
     raise RuntimeError(f"leaf '{path}' {tuple(x.shape)} -> {width} stands for a module and computes nothing itself")
 
 
@@ -50,7 +50,7 @@ def _(x: Tensor, path: str, width: int) -> Tensor:
 
 
 class _Leaf(nn.Module):
-    """What stands in the place of a leaf while the module is traced."""
+    """The stand-in for a leaf while the module is traced."""
 
     def __init__(self, path: str, width: int, pair: bool) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class _Leaf(nn.Module):
 
 
 class _AllDouble(TorchFunctionMode):
-    """A module's own casts to a smaller float are casts to float64 inside the proof."""
+    """Turns a module's casts to smaller floats into casts to float64, for the proof."""
 
     SMALLER = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -78,7 +78,7 @@ class _AllDouble(TorchFunctionMode):
 
 @contextmanager
 def double() -> Iterator[None]:
-    """New tensors are float64 inside, as the module under proof is."""
+    """Make new tensors float64, as the module under proof is."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -89,16 +89,16 @@ def double() -> Iterator[None]:
 
 
 def tensors_of(example: Any) -> tuple[Any, ...]:
-    """The example as the module's arguments, every floating tensor in float64.
+    """Return the example as the module's arguments, every floating tensor in float64.
 
     Raises:
-        UnsupportedError: it holds something else than real tensors with finite values.
+        UnsupportedError: it holds other objects than real tensors with finite values.
     """
     args = example if isinstance(example, tuple) else (example,)
     leaves = pytree.tree_leaves(args)
     if not args or not isinstance(args[0], Tensor) or not all(isinstance(leaf, Tensor) for leaf in leaves):
         kinds = ", ".join(type(leaf).__name__ for leaf in args)
-        hint = "; leave out an argument that is None" if None in [leaf for leaf in leaves if leaf is None] else ""
+        hint = "; omit arguments that are None" if None in [leaf for leaf in leaves if leaf is None] else ""
         raise UnsupportedError(
             f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states{hint}"
         )
@@ -106,18 +106,18 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
         if leaf.is_complex() or leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
             raise UnsupportedError(
                 f"the example has a tensor of {leaf.dtype} on {leaf.device} ({leaf.layout}); expected real numbers, "
-                "dense and with values: give real and imaginary parts side by side as features"
+                "dense and with values: pass real and imaginary parts side by side as features"
             )
     if not all(torch.isfinite(leaf).all() for leaf in leaves):
-        raise UnsupportedError("the example holds values that are not finite; give a sequence of real data or noise")
-    made: tuple[Any, ...] = pytree.tree_map_only(
+        raise UnsupportedError("the example holds values that are not finite; pass a sequence of real data or noise")
+    doubled: tuple[Any, ...] = pytree.tree_map_only(
         Tensor, lambda t: (t.detach().cpu().double() if t.is_floating_point() else t.detach().cpu()).clone(), args
     )
-    return made
+    return doubled
 
 
 def traced(module: nn.Module, example: Any) -> Traced:
-    """Run a copy of the module on the example and write down its operations.
+    """Run a copy of the module on the example and record its operations.
 
     Raises:
         UnsupportedError: torch.export cannot follow the module, or it does not accept the example.
@@ -129,8 +129,8 @@ def traced(module: nn.Module, example: Any) -> Traced:
     args = tensors_of(example)
     with double():
         module = copied(module)
-        followed, leaves = _with_leaves(module, run_twice(module, args))
-        program = exported(followed, args)
+        substituted, leaves = _with_leaves(module, run_twice(module, args))
+        program = exported(substituted, args)
     return _traced(module, args, program, leaves)
 
 
@@ -158,12 +158,12 @@ def _traced(
 
 
 def _value(constant: Any) -> Any:
-    """A copy, since operations in place write into constants too."""
+    """Return a copy, since in-place operations write into constants too."""
     return constant.detach().clone() if isinstance(constant, Tensor) else constant
 
 
 def evaluate(node: Node, values: Mapping[Node, Any], leaves: Mapping[str, nn.Module]) -> Any:
-    """What one operation computes from real tensors."""
+    """Evaluate one operation on real tensors."""
     args, kwargs = arguments(node, values)
     if is_leaf(node):
         y = leaves[args[1]](args[0])
@@ -173,14 +173,14 @@ def evaluate(node: Node, values: Mapping[Node, Any], leaves: Mapping[str, nn.Mod
 
 
 def arguments(node: Node, values: Mapping[Node, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What the operation is called with."""
+    """Return the operation's positional and keyword arguments."""
     args: Any = torch.fx.node.map_arg(node.args, lambda n: values[n])
     kwargs: Any = torch.fx.node.map_arg(node.kwargs, lambda n: values[n])
     return args, kwargs
 
 
 def named(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by the names of the operation's schema, with its defaults; empty when it has none."""
+    """Return the arguments by the names of the operation's schema, with its defaults; empty without a schema."""
     schema = getattr(node.target, "_schema", None)
     known = () if schema is None else schema.arguments
     defaults = {each.name: each.default_value for each in known if each.has_default_value()}
@@ -188,40 +188,40 @@ def named(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[
 
 
 def cell_of(module: nn.Module) -> Any:
-    """The cell that a leaf says it is."""
-    says: Any = module.edgernn_cell
-    return says()
+    """Return the cell of a leaf."""
+    edgernn_cell: Any = module.edgernn_cell
+    return edgernn_cell()
 
 
 def is_leaf(node: Node) -> bool:
-    """Whether the operation stands for a module of the user's."""
+    """Whether the operation stands for a user's module."""
     return str(node.target).startswith("edgernn.leaf")
 
 
 def path_of(node: Node) -> str:
-    """The path of the module whose forward says the operation, such as "encoder.gru"; "" for the model itself."""
+    """Return the path of the module whose forward calls the operation, such as "encoder.gru"; "" for the model."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return str(stack[-1][0]) if stack else ""
 
 
 def _with_leaves(module: nn.Module, pairs: Mapping[str, bool]) -> tuple[nn.Module, dict[str, nn.Module]]:
-    """A copy of the module with a stand-in for each leaf."""
+    """Return a copy of the module with a stand-in for each leaf, and the leaves by path."""
     if not pairs:
         return module, {}
     leaves = {path: module.get_submodule(path) for path in pairs}
-    followed = copy.deepcopy(module)
+    substituted = copy.deepcopy(module)
     for path, inner in leaves.items():
         width = _width(path, inner)
         if path:
-            followed.set_submodule(path, _Leaf(path, width, pairs[path]))
+            substituted.set_submodule(path, _Leaf(path, width, pairs[path]))
         else:
-            followed = nn.Sequential(_Leaf(path, width, pairs[path]))
-    return followed, leaves
+            substituted = nn.Sequential(_Leaf(path, width, pairs[path]))
+    return substituted, leaves
 
 
 def _width(path: str, inner: nn.Module) -> int:
     cell = cell_of(inner)
     inputs = dimensions(cell).get("inputs")
     if inputs is None:
-        raise UnsupportedError(f"the cell of module '{path}' declares no axis 'inputs'; it cannot be a leaf")
+        raise UnsupportedError(f"the cell of module '{path}' declares no dimension 'inputs'; a leaf needs it")
     return Graph((Layer("leaf", cell),), inputs).outputs

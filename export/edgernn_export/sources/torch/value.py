@@ -1,4 +1,4 @@
-"""What flows through a traced module, seen as a stream: which layer makes it, and where its time is."""
+"""Values in a traced module, seen as a stream: the layer that computes them, and their time axis."""
 
 from dataclasses import dataclass, replace
 from math import prod
@@ -6,10 +6,10 @@ from math import prod
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the module, all of whose axes but time are one frame, in order.
+    """A tensor of the module; all its axes except time make up one frame, in order.
 
-    Position j on the time axis is step j - lead of the stream: above 0 after padding on the left, below 0 after a
-    convolution without padding. `time` is None once the last step was taken.
+    Position j on the time axis is step j - lead of the stream. `lead` is above 0 after padding on the left, and below 0
+    after a convolution without padding. `time` is None after the last step was taken.
     """
 
     layer: str
@@ -24,7 +24,7 @@ class Value:
 
     @property
     def length(self) -> int:
-        """The positions on the time axis; 1 when there is none."""
+        """The number of positions on the time axis; 1 without one."""
         return 1 if self.time is None else self.shape[self.time]
 
     @property
@@ -33,17 +33,17 @@ class Value:
         return self.length - self.lead
 
     def at(self, shape: tuple[int, ...], time: int | None, lead: int | None = None) -> "Value":
-        """The same frames in another arrangement."""
+        """Return the same frames in another arrangement."""
         return replace(self, shape=shape, time=time, lead=self.lead if lead is None else lead)
 
     def of(self, layer: str) -> "Value":
-        """What another layer makes of these frames, at the same steps."""
+        """Return the value that another layer computes from these frames, at the same steps."""
         return replace(self, layer=layer)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The final hidden states of stacked layers, `h_n`, one value for each; usable as the last step of each."""
+    """The final hidden states of stacked layers, `h_n`, a value for each; each is the last step of its layer."""
 
     values: tuple[Value, ...]
     shape: tuple[int, ...]
@@ -51,7 +51,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Carried:
-    """A state after the step that is not also an output: an LSTM's cell state."""
+    """A state after the step that is not an output of its layer: an LSTM's cell state."""
 
     layers: tuple[str, ...]
     name: str

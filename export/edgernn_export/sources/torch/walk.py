@@ -1,4 +1,4 @@
-"""Walking: every operation of a traced module, read as a layer, an arrangement of axes, or a constant."""
+"""The walk over a trace: each operation becomes layers, an arrangement of axes, or a constant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,28 +27,28 @@ from edgernn_export.sources.torch.value import Flowing, Incoming, Value
 from edgernn_export.sources.torch.weighted import WEIGHTED
 
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
-"""ATen operations that ask a value for its shape alone, and so make constants."""
+"""ATen operations that use only the shape of a value; their results are constants."""
 
 HANDLERS = {**SHAPES, **POINTWISE, **SUMS, **WEIGHTED, **LINEAR, **RECURRENT}
-"""ATen operation -> what reads it."""
+"""ATen operation -> the function that converts it."""
 
 
 @dataclass(frozen=True)
 class Walked:
-    """What was found: layers that end in the output, initial states, and where in the module each layer is."""
+    """A converted trace: layers, initial states, output and input, and the operation of each layer."""
 
     layers: tuple[Layer, ...]
     initial_state: Mapping[str, Tensor]
     output: Value
     x: Value
-    places: dict[str, tuple[Node, Value]]  # layer -> where in the module its values are
+    places: dict[str, tuple[Node, Value]]  # layer -> the operation and the value that it computes
 
 
 def walk(traced: Traced, axis: int | None) -> Walked:
-    """Read every operation, with time on this axis of the input; None when the module takes one frame.
+    """Convert every operation, with time on this axis of the input; None when the module takes one frame.
 
     Raises:
-        UnsupportedError: an operation that cannot stream or is not known, with its module.
+        UnsupportedError: an operation cannot stream or is not known; the message names its module.
     """
     first = traced.inputs[0]
     shape = tuple(first.meta["val"].shape)
@@ -60,11 +60,11 @@ def walk(traced: Traced, axis: int | None) -> Walked:
         values[node] = Incoming(position, tuple(node.meta["val"].shape))
     order = {node: i for i, node in enumerate(traced.nodes)}
     for node in traced.nodes:
-        builder.node, builder.given = node, {}
+        builder.node, builder.arguments = node, {}
         if node.op == "placeholder" and node.name in traced.constants:
             values[node] = traced.constants[node.name]
         elif node.op == "call_function":
-            values[node] = _read(builder, node, values, traced)
+            values[node] = _convert(builder, node, values, traced)
             if isinstance(values[node], Value) and leaves_stale(node, order):
                 raise builder.refuse(written(node, True))
     output = chosen_output(builder, traced.outputs, values, len(traced.inputs) - 1)
@@ -75,9 +75,9 @@ def walk(traced: Traced, axis: int | None) -> Walked:
     return Walked(tuple(builder.layers), builder.initial_state, output, x, places)
 
 
-def _read(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Traced) -> Any:
+def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Traced) -> Any:
     args, kwargs = arguments(node, values)
-    builder.given = named(node, args, kwargs)
+    builder.arguments = named(node, args, kwargs)
     if not any(isinstance(arg, Flowing) for arg in pytree.tree_leaves((args, kwargs))):
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise builder.refuse()
@@ -100,5 +100,5 @@ def _read(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Trac
         return handler(builder, *args, **kwargs)
     except EdgernnError:
         raise
-    except Exception as error:  # arguments that no handler knows fail in many ways
-        raise builder.refuse(f"it is called in a way that is not known here ({first_line(error)})") from error
+    except Exception as error:  # arguments that a handler does not know fail in many ways
+        raise builder.refuse(f"its arguments are not supported ({first_line(error)})") from error

@@ -1,4 +1,4 @@
-"""State dicts from files, never as pickled code."""
+"""State dicts from files; pickled code is never executed."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from edgernn.files import atomic
 
 
 def load_weights(module: nn.Module, path: str) -> None:
-    """Load a `.safetensors` or `.pt` state dict into a module; every name and shape must fit."""
+    """Load a `.safetensors` or `.pt` state dict into a module; every name and shape must match."""
     suffix = Path(path).suffix
     if suffix not in _READERS:
-        raise UsageError(f"no weights can be read from '{path}'; there are {', '.join(sorted(_READERS))}")
-    atomic.read(path)  # a missing file is told the same way everywhere
+        raise UsageError(f"no weights can be read from '{path}'; expected one of {', '.join(sorted(_READERS))}")
+    atomic.read(path)  # raises the usual error for a missing file
     try:
         state = _READERS[suffix](path)
     except MissingExtraError:
@@ -32,7 +32,7 @@ def load_weights(module: nn.Module, path: str) -> None:
 
 
 def random_example(shape: tuple[int, ...]) -> torch.Tensor:
-    """A random sequence of this shape, always the same."""
+    """Return a random sequence of this shape, always the same."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 

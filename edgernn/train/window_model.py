@@ -1,4 +1,4 @@
-"""A trained bidirectional network as a model of whole windows."""
+"""Convert a trained bidirectional network to a model of whole windows."""
 
 from importlib import import_module
 
@@ -17,41 +17,41 @@ from edgernn_export.targets import TARGETS
 from edgernn_export.translate import from_torch
 
 FILE = "model.onnx"
-STEPS = 8  # of the example that shows torch what a sequence is
+STEPS = 8  # time steps of the example that torch traces
 
-FORETOLD = {"series": "series", "text": "text"}
-"""A reader -> the kind of its data whose answers stand later in the same sequence."""
+FORECASTS = {"series": "series", "text": "text"}
+"""A reader -> the kind of data whose targets are later frames of the same sequence."""
 
 
-def ready() -> None:
-    """Know before a long training that its model can be written.
+def check_packages() -> None:
+    """Check before a long training that its model can be written.
 
     Raises:
-        MissingExtraError: the package that writes windows, or the one that proves them, is not installed.
+        MissingExtraError: The package that writes windows, or the package that proves them, is not installed.
     """
     import_module(TARGETS[".onnx"].window)
     import_module(opening(FILE).backend)
 
 
-def check(recipe: Recipe, data: Data) -> None:
-    """Refuse to ask a network for what it has read already.
+def check_targets(recipe: Recipe, data: Data) -> None:
+    """Refuse data whose targets are among the inputs of a bidirectional network.
 
     Raises:
-        UsageError: the answers are later frames of the same sequence.
+        UsageError: The targets are later frames of the same sequence.
     """
-    if FORETOLD.get(recipe.reader) == data.kind:
+    if FORECASTS.get(recipe.reader) == data.kind:
         raise UsageError(
-            f"reader '{recipe.reader}' asks for what comes later in a sequence, and "
-            f"bidirectional='{recipe.shape.bidirectional}' has read all of it; train in one direction"
+            f"the targets of reader '{recipe.reader}' are later frames of the sequence, and a network with "
+            f"bidirectional='{recipe.shape.bidirectional}' has them among its inputs; train in one direction"
         )
 
 
 def to_window(network: Network, data: Data) -> Window:
-    """The trained network behind the cells that make its features, each module a stage, each direction by itself.
+    """Convert a network: its feature cells, then one stage per module, with one graph per direction.
 
     Args:
-        network: bidirectional, in eval mode on the CPU.
-        data: what it was trained on; classes are answered once for a window, all else at every step.
+        network: a bidirectional network, in eval mode on the CPU.
+        data: its training data. The output is one class per window, or one value or symbol per step.
     """
     stages = [] if data.features is None else [Stage(data.features)]
     chance = torch.Generator().manual_seed(0)
