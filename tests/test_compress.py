@@ -115,7 +115,8 @@ def test_fewer_units_are_restored(known):
 def test_a_model_of_another_recipe_is_refused(known):
     graph, recipe, data = known
     with pytest.raises(
-        UsageError, match=r"has a Gru 'layers_0' that reads standardize where recipe 'small' with this data has a Lstm"
+        UsageError,
+        match=r"has a Gru 'layers_0' with the inputs standardize where recipe 'small' with this data has a Lstm",
     ):
         restore(graph, shaped(recipe, Shape("lstm")), data)
     more = replace(graph, layers=(*graph.layers, Layer("more", Activation("relu"))))

@@ -594,11 +594,11 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
     graph, recipe, _ = known
     calls = []
 
-    def told(graph, **options):
+    def recorded(graph, **options):
         calls.append((options.get("scheme", ""), options.get("gradual", True), options["distillation"]))
         return graph
 
-    monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
+    monkeypatch.setattr("edgernn.train.compress.finetune.finetune", recorded)
     distillation = Distillation(graph)
     for requests in (Pruning(), Pruning(0.5)):
         compressed(graph, recipe, folder / "motor.npz", requests, "fp16", aware=True, distillation=distillation)
