@@ -120,7 +120,7 @@ def test_a_model_of_another_recipe_is_refused(known):
     ):
         restore(graph, shaped(recipe, Shape("lstm")), data)
     more = replace(graph, layers=(*graph.layers, Layer("more", Activation("relu"))))
-    with pytest.raises(UsageError, match="the model has 4 layers, and recipe 'small' with this data 3"):
+    with pytest.raises(UsageError, match="the model has 4 layers, and recipe 'small' with this data has 3"):
         restore(more, recipe, data)
     with pytest.raises(UsageError, match="a model in dynamic_wi8_afp32 cannot be trained"):
         restore(quantize(graph), recipe, data)
