@@ -187,8 +187,9 @@ GRAPHS: dict[str, Graph] = {
     "Activation within": _within(np.random.default_rng(8)),
     **{
         f"Activation {kind}": one(Activation(kind))
-        for kind in ("exp", "abs", "elu", "erf", "gelu", "gelu_tanh", "mish", "softplus")
+        for kind in ("abs", "elu", "erf", "gelu", "gelu_tanh", "mish", "softplus")
     },
+    "Activation exp": Graph((Layer("d", Dense(t(4, 6), None, "tanh")), Layer("exp", Activation("exp"))), 6),
     "Activation sqrt": Graph((Layer("size", Activation("abs")), Layer("root", Activation("sqrt"))), 6),
     "Maximum": _branches(Maximum()),
     "Quotient": _quotient(np.random.default_rng(9)),

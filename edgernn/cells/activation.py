@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgernn.cells.curves import CURVES
 from edgernn.errors import GraphError
 from edgernn.model.cell import cell
+from edgernn.model.curves import CURVES
 from edgernn.model.ops import Ops, V
 
 FUNCTIONS = ("relu", "tanh", "sigmoid", "softmax", "log", "exp", "sqrt", *CURVES)
@@ -17,7 +17,7 @@ FUNCTIONS = ("relu", "tanh", "sigmoid", "softmax", "log", "exp", "sqrt", *CURVES
 class Activation:
     """One of FUNCTIONS, applied to an input of any width.
 
-    All but softmax are element by element; edgernn.cells.curves has the compositions. relu: V. Nair and
+    All but softmax are element by element; edgernn.model.curves has the compositions. relu: V. Nair and
     G. Hinton (ICML 2010); softmax: J. Bridle (1990), over the whole frame.
     """
 

@@ -84,7 +84,8 @@ class IntervalOps(MethodInterpreter):
     def scale(self, x: Array, by: Tensor | float, plus: Tensor | float = 0.0) -> Array:
         product, offset = x * self._numbers(by), self._numbers(plus)
         self._check(_magnitude(product) + np.abs(offset))
-        return np.sort(product, axis=0) + offset
+        moved: Array = np.sort(product, axis=0) + offset
+        return moved
 
     def sigmoid(self, x: Array) -> Array:
         return self._bounded(x, 0.0, 1.0)
