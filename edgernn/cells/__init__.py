@@ -7,7 +7,7 @@ from edgernn.cells.difference import Difference
 from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gru import Gru
-from edgernn.cells.joins import Concat, Product, Sum
+from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm
@@ -35,8 +35,10 @@ __all__ = [
     "LogMagnitude",
     "LogMel",
     "Lstm",
+    "Maximum",
     "Mgu",
     "Product",
+    "Quotient",
     "Rnn",
     "RunningMean",
     "Scale",
