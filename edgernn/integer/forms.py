@@ -21,6 +21,7 @@ from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.integer.softmax import natural, softmax
 from edgernn.model.operation import Op, Ref
+from edgernn.model.positions import gathered, largest as largest_of, reshaped, summed
 from edgernn.model.tensor import Tensor
 
 
@@ -254,6 +255,61 @@ def lookup(op: Op, plan: IntegerPlan) -> Rows:
     return Rows(plan.quantization[op.outputs[0].name].integers(table.dense(np.float64)))
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Elements moved or chosen, with their quantization parameters."""
+
+    move: Callable[[Integers], Integers]
+
+    def __call__(self, x: Integers) -> Integers:
+        return self.move(x)
+
+
+def reshape(op: Op, _plan: IntegerPlan) -> Moved:
+    """Return the integer form of a reshape."""
+    return Moved(lambda x: reshaped(x, *op.args[1:]))
+
+
+def gather(op: Op, plan: IntegerPlan) -> Moved:
+    """Return the integer form of a gather, whose zeros are the zero point."""
+    return Moved(lambda x: gathered(x, *op.args[1:], zero=plan.quantization[op.outputs[0].name].zero))
+
+
+def largest(op: Op, _plan: IntegerPlan) -> Moved:
+    """Return the integer form of `largest`."""
+    return Moved(lambda x: largest_of(x, op.args[2]))
+
+
+@dataclass(frozen=True)
+class Total:
+    """q = to.zero + rescale(sum of x - x.zero over groups of positions)."""
+
+    x: QuantizationParameters
+    size: int
+    mantissa: int
+    shift: int
+    to: QuantizationParameters
+
+    def __call__(self, x: Integers) -> Integers:
+        return saturate(rescale(summed(x - self.x.zero, self.size), self.mantissa, self.shift), self.to)
+
+
+def total(op: Op, plan: IntegerPlan) -> Total:
+    """Return the integer form of `sum`.
+
+    Raises:
+        CalibrationError: 32 bits may not hold the sums.
+    """
+    x, to, size = plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name], op.args[2]
+    if size * x.reach > MOST:
+        raise CalibrationError(
+            f"layer '{op.layer}': a sum of {size} positions may reach {size * x.reach:.3g}, and 32 bits end at {MOST}; "
+            f"keep the layer in float with keep=('{op.layer}',)"
+        )
+    mantissa, shift = multiplier(x.scale / to.scale)
+    return Total(x, size, int(mantissa), int(shift), to)
+
+
 MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "affine": affine,
     "add": add,
@@ -267,6 +323,10 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "concat": concat,
     "lookup": lookup,
     "normalize": normalize,
+    "reshape": reshape,
+    "gather": gather,
+    "sum": total,
+    "largest": largest,
     "softmax": softmax,
     "log": natural,
 }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.positions import gathered, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace
@@ -41,14 +42,14 @@ LOGARITHM = 104.0  # the magnitude of the logarithm of the smallest float32 abov
 
 
 class MagnitudeOps(MethodInterpreter):
-    """The interpreter of magnitudes, float64 (width,); `fits` becomes False when a value may exceed MOST."""
+    """The interpreter of magnitudes, float64 (width,) or (positions, width); `fits` becomes False when a value may exceed MOST."""
 
     def __init__(self) -> None:
         self.fits = True
         self._magnitudes: dict[int, tuple[Tensor, Array]] = {}
 
     def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
-        return self._checked(self._magnitude(weight) @ x + (0.0 if bias is None else self._magnitude(bias)))
+        return self._checked(x @ self._magnitude(weight).T + (0.0 if bias is None else self._magnitude(bias)))
 
     def add(self, a: Array, b: Array) -> Array:
         return self._checked(a + b)
@@ -73,20 +74,34 @@ class MagnitudeOps(MethodInterpreter):
         return np.full_like(self._checked(x), LOGARITHM)
 
     def split(self, x: Array, sizes: int | Sequence[int]) -> list[Array]:
-        return np.split(x, sizes if isinstance(sizes, int) else np.cumsum(sizes[:-1]))
+        return np.split(x, sizes if isinstance(sizes, int) else np.cumsum(sizes[:-1]), axis=-1)
 
     def concat(self, *xs: Array) -> Array:
-        return np.concatenate(xs)
+        return np.concatenate(xs, axis=-1)
 
     def lookup(self, table: Tensor, _index: Array) -> Array:
         most: Array = self._magnitude(table).max(axis=0)
         return most
 
     def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, _eps: float) -> Array:
-        self._checked(np.array(len(x) * (2 * x.max()) ** 2))  # the sum of squares; x minus its mean is at most 2 * x
-        y = np.full_like(x, np.sqrt(len(x)))
+        width = x.shape[-1]
+        self._checked(np.array(width * (2 * x.max()) ** 2))  # the sum of squares; x minus its mean is at most 2 * x
+        y = np.full_like(x, np.sqrt(width))
         gains = 1.0 if gain is None else self._magnitude(gain)
         return self._checked(y * gains + (0.0 if bias is None else self._magnitude(bias)))
+
+    def reshape(self, x: Array, before: int, after: int) -> Array:
+        y: Array = reshaped(x, before, after)
+        return y
+
+    def gather(self, x: Array, before: int, index: Sequence[int]) -> Array:
+        return gathered(x, before, index)
+
+    def sum(self, x: Array, _before: int, size: int) -> Array:
+        return self._checked(summed(x, size))
+
+    def largest(self, x: Array, _before: int, size: int) -> Array:
+        return largest(x, size)
 
     def _checked(self, magnitude: Array) -> Array:
         self.fits = self.fits and bool((magnitude <= MOST).all())
