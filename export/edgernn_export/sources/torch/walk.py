@@ -14,6 +14,7 @@ from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, op_of
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.frequency import FREQUENCY
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.outputs import chosen_output
 from edgernn_export.sources.torch.pointwise import POINTWISE
@@ -29,7 +30,7 @@ from edgernn_export.sources.torch.weighted import WEIGHTED
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that use only the shape of a value; their results are constants."""
 
-HANDLERS = {**SHAPES, **POINTWISE, **SUMS, **WEIGHTED, **LINEAR, **RECURRENT}
+HANDLERS = {**SHAPES, **POINTWISE, **SUMS, **WEIGHTED, **FREQUENCY, **LINEAR, **RECURRENT}
 """ATen operation -> the function that converts it."""
 
 
@@ -53,7 +54,8 @@ def walk(traced: Traced, axis: int | None) -> Walked:
     first = traced.inputs[0]
     shape = tuple(first.meta["val"].shape)
     x = Value("x", shape, axis)
-    batch = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
+    several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
+    batch = several and shape[1 if axis == 0 else 0] > 1
     builder = Builder(steps=x.length, batch=batch, node=first)
     values: dict[Node, Any] = {first: x}
     for position, node in enumerate(traced.inputs[1:]):
