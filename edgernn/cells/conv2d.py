@@ -110,8 +110,9 @@ class DepthwiseConv2d:
         _check(self)
         if self.multiplier < 1 or self.channels * self.multiplier * self.frames * self.taps != self.w.shape[0]:
             raise GraphError(
-                f"DepthwiseConv2d has {self.w.shape[0]} weights and a multiplier of {self.multiplier}; expected a weight "
-                f"for each of {self.frames} x {self.taps} taps and each output, and as many outputs for each channel"
+                f"DepthwiseConv2d has {self.w.shape[0]} weights and a multiplier of {self.multiplier}; expected a "
+                f"weight for each of {self.frames} x {self.taps} taps and each output, and as many outputs for each "
+                "channel"
             )
 
     @property
@@ -149,8 +150,8 @@ def _check(cell: _Windows) -> None:
             )
     if _positions(cell) < 1:
         raise GraphError(
-            f"{name} has {cell.taps} taps with dilation {cell.dilation} over {_spread_and_padded(cell)} frequencies with "
-            "their padding; expected at least as many frequencies as the taps span"
+            f"{name} has {cell.taps} taps with dilation {cell.dilation} over {_spread_and_padded(cell)} frequencies "
+            "with their padding; expected at least as many frequencies as the taps span"
         )
 
 

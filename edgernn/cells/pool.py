@@ -14,10 +14,9 @@ POOLS = ("max", "mean")
 @cell
 @dataclass(frozen=True)
 class Pool:
-    """The largest number, or the mean, of each window over frequency; a frame is (channels, frequencies), in row-major
-    order.
+    """The largest number, or the mean, of each window over frequency.
 
-    Padding is left out of a maximum; in a mean it counts as zeros.
+    A frame is (channels, frequencies), in row-major order. Padding is left out of a maximum, and zeros in a mean.
     """
 
     inputs: int
@@ -39,8 +38,8 @@ class Pool:
         if self.size < 1 or self.stride < 1 or not 0 <= 2 * self.padding <= self.size or self._windows < 1:
             raise GraphError(
                 f"Pool takes {self.size} of {self.frequencies} frequencies with stride {self.stride} and padding "
-                f"{self.padding}; expected a size of at most all with padding, a stride, and a padding of half the size "
-                "at most"
+                f"{self.padding}; expected a size of at most all with padding, a stride, and a padding of half the "
+                "size at most"
             )
 
     @property

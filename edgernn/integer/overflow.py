@@ -42,7 +42,10 @@ LOGARITHM = 104.0  # the magnitude of the logarithm of the smallest float32 abov
 
 
 class MagnitudeOps(MethodInterpreter):
-    """The interpreter of magnitudes, float64 (width,) or (positions, width); `fits` becomes False when a value may exceed MOST."""
+    """The interpreter of magnitudes, float64 (width,) or (positions, width).
+
+    `fits` becomes False when a value may exceed MOST.
+    """
 
     def __init__(self) -> None:
         self.fits = True

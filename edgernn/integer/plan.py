@@ -208,7 +208,7 @@ def _quantized_inputs(op: Op) -> tuple[Ref, ...]:
 
 
 def _groups(operations: Iterable[Op], states: Iterable[State]) -> list[set[str]]:
-    """Return the groups of values with equal parameters: those of SAME_PARAMETERS, and a state before and after a step."""
+    """Return the groups of values with equal parameters: of SAME_PARAMETERS, and a state before and after a step."""
     ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
     groups: list[set[str]] = []
     for tie in (*ties, *({state.before.name, state.after.name} for state in states)):

@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
-from edgernn.model.operation import WIDEST, LayerTrace, Ref, trace_layer
+from edgernn.model.layer_trace import LayerTrace, trace_layer
+from edgernn.model.operation import WIDEST, Ref
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.model.trace import Trace, simplified
@@ -110,7 +111,8 @@ class Graph:
             for name in layer.inputs:
                 if expected is not None and widths[name] != expected * layer.positions:
                     raise GraphError(
-                        f"layer '{layer.name}' reads {expected * layer.positions} values, but {widths[name]} arrive from '{name}'"
+                        f"layer '{layer.name}' reads {expected * layer.positions} values, but {widths[name]} arrive "
+                        f"from '{name}'"
                     )
             inputs = [Ref(name, widths[name]) for name in layer.inputs]
             traced = trace_layer(layer.name, layer.cell, inputs, layer.positions)
@@ -139,7 +141,7 @@ class Graph:
 
     @cached_property
     def values(self) -> Mapping[str, int]:
-        """The number of elements of each value by name: the input, the states before the step, and the outputs of the operations."""
+        """The elements of each value by name: the input, the states before the step, and the outputs of operations."""
         refs = [
             ref
             for traced in self.layer_traces.values()
@@ -266,7 +268,8 @@ def _check_layer(layer: Any) -> None:
         or (layer.positions > 1 and is_join(layer.cell))
     ):
         raise GraphError(
-            f"layer '{layer.name}' has positions={layer.positions!r}; expected a number of parts of at least 1, and 1 for a join"
+            f"layer '{layer.name}' has positions={layer.positions!r}; expected a number of parts of at least 1, and "
+            "1 for a join"
         )
     if layer.scheme not in {"", *STATIC}:
         raise GraphError(

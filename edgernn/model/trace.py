@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from edgernn.model.operation import LayerTrace, Op, Ref
+from edgernn.model.layer_trace import LayerTrace
+from edgernn.model.operation import Op, Ref
 
 
 @dataclass(frozen=True)

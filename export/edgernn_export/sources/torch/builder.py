@@ -58,7 +58,9 @@ class Builder:
     def then(self, cell: Any, *inputs: Value, shape: tuple[int, ...] | None = None, positions: int = 1) -> Value:
         """Add a layer without state that computes this operation's result, aligned in time with its first input."""
         first = inputs[0]
-        return Value(self.add(cell, inputs, positions=positions), self.shape if shape is None else shape, first.time, first.lead)
+        return Value(
+            self.add(cell, inputs, positions=positions), self.shape if shape is None else shape, first.time, first.lead
+        )
 
     def refuse(self, why: str = "") -> UnsupportedError:
         """Return the error that refuses this operation, with its module and the reason."""

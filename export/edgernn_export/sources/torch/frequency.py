@@ -47,14 +47,20 @@ def transposed(
         raise b.refuse("it has a stride over time, which makes several frames of one; use stride 1 over time")
     if below < 0:
         raise b.refuse("its padding over frequency is larger than its kernel; slice the result instead")
-    turned = w.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+    turned = w.reshape(groups, -1, *w.shape[1:]).transpose(1, 2).flatten(0, 1).flip(2, 3)
     settings = {"spread": strides[1], "below": below, "above": below + mores[1], "dilation": dilations[1]}
     layer = _convolved(b, value, turned, bias, groups, {**settings, "frame_dilation": dilations[0]})
     return Value(layer, b.shape, value.time, value.lead - paddings[0])
 
 
 def max_pool(
-    b: Builder, x: Flowing, size: Pair, stride: Pair = (), padding: Pair = (0,), dilation: Pair = (1,), ceil: bool = False
+    b: Builder,
+    x: Flowing,
+    size: Pair,
+    stride: Pair = (),
+    padding: Pair = (0,),
+    dilation: Pair = (1,),
+    ceil: bool = False,
 ) -> Value:
     """Convert max_pool2d over frequency."""
     if ceil or set(dilation) != {1}:
@@ -84,7 +90,9 @@ def _image(b: Builder, x: Flowing) -> Value:
     """Return a value of shape (1, channels, time, frequencies), or with the last two exchanged, or refuse it."""
     if not isinstance(x, Value) or len(x.shape) != 4 or x.time not in {2, 3}:
         shape = getattr(x, "shape", ())
-        raise b.refuse(f"its input has shape {shape} and no time on its last two axes; pass (1, channels, time, frequency)")
+        raise b.refuse(
+            f"its input has shape {shape} and no time on its last two axes; pass (1, channels, time, frequency)"
+        )
     if x.shape[0] != 1:
         raise b.refuse(f"its input has shape {x.shape}; pass one sequence as the example, not a batch")
     return x
@@ -100,9 +108,7 @@ def _frequencies(x: Value) -> int:
     return x.shape[3 if x.time == 2 else 2]
 
 
-def _convolved(
-    b: Builder, x: Value, w: torch.Tensor, bias: MaybeTensor, groups: int, settings: dict[str, int]
-) -> str:
+def _convolved(b: Builder, x: Value, w: torch.Tensor, bias: MaybeTensor, groups: int, settings: dict[str, int]) -> str:
     """Add the layers of a convolution; a group of several channels has a layer of its own."""
     taps = w if x.time == 2 else w.transpose(2, 3)
     outputs, channels, frames, over = taps.shape
