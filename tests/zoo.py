@@ -6,10 +6,13 @@ from edgernn.cells import (
     Activation,
     Concat,
     Conv1d,
+    Conv2d,
     Dense,
+    DepthwiseConv2d,
     Difference,
     Embedding,
     FastGrnn,
+    Gather,
     Gru,
     LayerNorm,
     LayerNormGru,
@@ -19,6 +22,7 @@ from edgernn.cells import (
     Lstm,
     Maximum,
     Mgu,
+    Pool,
     Product,
     Quotient,
     Rnn,
@@ -45,9 +49,9 @@ def t(*shape: int, random: np.random.Generator = _random) -> Tensor:
     return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
 
 
-def one(cell, inputs=6, name="layer", **options) -> Graph:
+def one(cell, inputs=6, name="layer", positions=1, **options) -> Graph:
     """A graph of one layer."""
-    return Graph((Layer(name, cell),), inputs, **options)
+    return Graph((Layer(name, cell, positions=positions),), inputs, **options)
 
 
 def _positive(*shape: int) -> Tensor:
@@ -102,6 +106,45 @@ def _curves(random: np.random.Generator) -> Graph:
         Layer("out", Dense(t(3, 4, random=random), t(3, random=random))),
     )
     return Graph(layers, 6)
+
+
+def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
+    """Cells whose steps have values of several positions, and cells that are shared by several parts of a frame."""
+
+    def r(*shape: int) -> Tensor:
+        return t(*shape, random=random)
+
+    gru, lstm = Gru(r(9, 2), r(9, 3), r(9), r(9)), Lstm(r(12, 2), r(12, 3), r(12))
+    stack = (
+        Layer("conv", Conv2d(6, 2, 3, r(4, 6), r(4), stride=2, below=1, above=1)),
+        Layer("relu", Activation("relu")),
+        Layer("depthwise", DepthwiseConv2d(3, 2, 3, r(24), r(4), below=1, above=1)),
+        Layer("pool", Pool(12, 3, 2, 1)),
+        Layer("bands", Gru(r(12, 4), r(12, 4), r(12), r(12)), positions=2),
+        Layer("norm", LayerNorm(r(4), r(4)), positions=2),
+        Layer("out", Dense(r(3, 8), r(3), "softmax")),
+    )
+    return {
+        "Conv2d": one(Conv2d(3, 2, 2, r(4, 8), r(4))),
+        "Conv2d one frame": one(Conv2d(6, 1, 3, r(5, 3), None, stride=2, below=1, above=1)),
+        "Conv2d dilated": one(Conv2d(3, 3, 2, r(4, 12), r(4), below=2, above=1, frame_dilation=2, dilation=2)),
+        "Conv2d spread": one(Conv2d(3, 1, 3, r(4, 6), r(4), below=2, above=2, spread=2)),
+        "DepthwiseConv2d": one(DepthwiseConv2d(3, 2, 2, r(8), r(2), below=1)),
+        "DepthwiseConv2d twice": one(DepthwiseConv2d(3, 1, 3, r(12), None, 2, below=1, above=1)),
+        "Pool": one(Pool(6, 3, 3, 2, 1)),
+        "Pool mean": one(Pool(6, 3, 2, 1, 1, "mean")),
+        "Gather": one(Gather(6, (4, 5, -1, -1, 0, 1, 2, 3, 4, 5))),
+        "Gather transposed": one(Gather(6, (0, 2, 4, 1, 3, 5))),
+        "Gru shared": one(gru, positions=3, initial_state={"layer.h": r(9)}),
+        "Lstm shared": one(lstm, positions=3),
+        "Mgu shared": one(Mgu(r(6, 2), r(3, 3), r(3, 3), r(6)), positions=3),
+        "LayerNormGru shared": one(
+            LayerNormGru(r(9, 2), r(9, 3), r(9), r(9), Tensor(1 + 0.1 * r(9).stored), Tensor(1 + 0.1 * r(9).stored)),
+            positions=3,
+        ),
+        "Dense shared": one(Dense(r(4, 2), r(4), "softmax"), positions=3),
+        "Positions": Graph(stack, 6, period_ms=10.0),
+    }
 
 
 GRAPHS: dict[str, Graph] = {
@@ -194,6 +237,7 @@ GRAPHS: dict[str, Graph] = {
     "Maximum": _branches(Maximum()),
     "Quotient": _quotient(np.random.default_rng(9)),
     "Curves within": _curves(np.random.default_rng(10)),
+    **_with_positions(np.random.default_rng(9)),
 }
 """A name that begins with the cell's -> a graph that has it."""
 

@@ -2,10 +2,12 @@
 
 from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
+from edgernn.cells.conv2d import Conv2d, DepthwiseConv2d
 from edgernn.cells.dense import Dense
 from edgernn.cells.difference import Difference
 from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
+from edgernn.cells.gather import Gather
 from edgernn.cells.gru import Gru
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
@@ -14,6 +16,7 @@ from edgernn.cells.lstm import Lstm
 from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
+from edgernn.cells.pool import Pool
 from edgernn.cells.rnn import Rnn
 from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
@@ -24,10 +27,13 @@ __all__ = [
     "Activation",
     "Concat",
     "Conv1d",
+    "Conv2d",
     "Dense",
+    "DepthwiseConv2d",
     "Difference",
     "Embedding",
     "FastGrnn",
+    "Gather",
     "Gru",
     "LayerNorm",
     "LayerNormGru",
@@ -37,6 +43,7 @@ __all__ = [
     "Lstm",
     "Maximum",
     "Mgu",
+    "Pool",
     "Product",
     "Quotient",
     "Rnn",

@@ -19,6 +19,7 @@ from edgernn.integer import fixedpoint
 from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
 from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
+from edgernn.integer.positions import gather, largest, reshape, total
 from edgernn.integer.softmax import natural, softmax
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
@@ -303,6 +304,10 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "concat": concat,
     "lookup": lookup,
     "normalize": normalize,
+    "reshape": reshape,
+    "gather": gather,
+    "sum": total,
+    "largest": largest,
     "softmax": softmax,
     "log": natural,
 }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.positions import gathered, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace
@@ -41,7 +42,7 @@ LOGARITHM = 104.0  # the magnitude of the logarithm of the smallest float32 abov
 
 
 class IntervalOps(MethodInterpreter):
-    """The interpreter of intervals: float64 (2, width), the lowest and the highest number of each element.
+    """The interpreter of intervals: float64 (2, width) or (2, positions, width), the ends of each element.
 
     `fits` becomes False when the magnitude of a value may exceed MOST, when a divisor may be 0, or when an exponential
     may overflow.
@@ -55,11 +56,11 @@ class IntervalOps(MethodInterpreter):
         centre, radius = (x[0] + x[1]) / 2, (x[1] - x[0]) / 2
         plus = 0.0 if bias is None else self._numbers(bias)
         size = self._numbers(weight, magnitude=True)
-        spread = size @ radius
+        spread = radius @ size.T
         if not centre.any():
             return self._checked(np.stack([plus - spread, plus + spread]))
-        self._check(size @ _magnitude(x) + np.abs(plus))  # for any order of the sum
-        middle = self._numbers(weight) @ centre + plus
+        self._check(_magnitude(x) @ size.T + np.abs(plus))  # for any order of the sum
+        middle = centre @ self._numbers(weight).T + plus
         return np.stack([middle - spread, middle + spread])
 
     def add(self, a: Array, b: Array) -> Array:
@@ -118,15 +119,28 @@ class IntervalOps(MethodInterpreter):
         return np.stack([rows.min(axis=0), rows.max(axis=0)])
 
     def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, _eps: float) -> Array:
-        width = x.shape[1]
+        width = x.shape[-1]
         self._check(np.array(width * (2 * _magnitude(x).max()) ** 2))  # the sum of squares of x minus its mean
-        y = np.sqrt(width) * np.abs(1.0 if gain is None else self._numbers(gain)) * np.ones(width)
+        y = np.sqrt(width) * np.abs(1.0 if gain is None else self._numbers(gain)) * np.ones(x.shape[1:])
         plus = 0.0 if bias is None else self._numbers(bias)
         return self._checked(np.stack([plus - y, plus + y]))
 
+    def reshape(self, x: Array, before: int, after: int) -> Array:
+        y: Array = reshaped(x, before, after)
+        return y
+
+    def gather(self, x: Array, before: int, index: Sequence[int]) -> Array:
+        return gathered(x, before, index)
+
+    def sum(self, x: Array, _before: int, size: int) -> Array:
+        return self._checked(summed(x, size))
+
+    def largest(self, x: Array, _before: int, size: int) -> Array:
+        return largest(x, size)
+
     def _bounded(self, x: Array, low: float, high: float) -> Array:
         self._checked(x)
-        return np.stack([np.full(x.shape[1], low), np.full(x.shape[1], high)])
+        return np.stack([np.full(x.shape[1:], low), np.full(x.shape[1:], high)])
 
     def _checked(self, x: Array) -> Array:
         self._check(_magnitude(x))

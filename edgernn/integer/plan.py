@@ -5,7 +5,7 @@ value and 0, and zero represents 0. In 16 bits they are symmetric, and zero is 0
 its operators can follow them:
 
 - sigmoid and softmax have results with a scale of 1/256 from -128 (1/32768 in 16 bits), tanh of 1/128 (1/32768);
-- the parts of a split have the parameters of the whole;
+- the parts of a split have the parameters of the whole, as has what only rearranges or chooses elements;
 - a state has the same parameters after a step as before it.
 
 States that can grow, such as an LSTM's cell state, and the values that they are computed from have 16 bits in either
@@ -34,9 +34,12 @@ from edgernn.model.trace import State, Trace
 
 INTEGER_OPERATIONS = (
     *("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup"),
-    *("normalize", "maximum"),
+    *("normalize", "maximum", "reshape", "gather", "sum", "largest"),
 )
 """The operations that are always integer in a static layer."""
+
+SAME_PARAMETERS = ("split", "reshape", "gather", "largest")
+"""The operations whose results have the quantization parameters of their input."""
 
 INNER_OPERATIONS = ("softmax", "log")
 """The operations that are integer when other integers or a state depend on their results, and float otherwise."""
@@ -134,7 +137,7 @@ class IntegerPlan:
     def moves(self, op: Op) -> bool:
         """Return whether an integer operation only moves its integers, without rounding."""
         equal = len({self.quantization.get(ref.name) for ref in (*op.inputs, *op.outputs)}) == 1
-        return self.is_integer(op) and (op.name in {"split", "lookup"} or (op.name == "concat" and equal))
+        return self.is_integer(op) and (op.name in {*SAME_PARAMETERS, "lookup"} or (op.name == "concat" and equal))
 
     @property
     def io_quantization(self) -> Mapping[str, QuantizationParameters]:
@@ -225,8 +228,8 @@ def _quantized_inputs(op: Op) -> tuple[Ref, ...]:
 
 
 def _groups(operations: Iterable[Op], states: Iterable[State]) -> list[set[str]]:
-    """Return the groups of values with equal parameters: the values of a split, and a state before and after a step."""
-    ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name == "split"]
+    """Return the groups of values with equal parameters: of SAME_PARAMETERS, and a state before and after a step."""
+    ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
     groups: list[set[str]] = []
     for tie in (*ties, *({state.before.name, state.after.name} for state in states)):
         overlapping = [group for group in groups if group & tie]

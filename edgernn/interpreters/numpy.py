@@ -7,6 +7,7 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.positions import gathered, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -14,7 +15,7 @@ from edgernn.process import interrupt
 
 
 class NumpyOps(MethodInterpreter):
-    """The operations on arrays of shape (..., width), in float64 or float32."""
+    """The operations on arrays of shape (..., width), or (..., positions, width), in float64 or float32."""
 
     def __init__(self, dtype: str = "float64") -> None:
         self.dtype = np.dtype(dtype)
@@ -97,6 +98,19 @@ class NumpyOps(MethodInterpreter):
         y: Array = centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + self.dtype.type(eps))
         y = y if gain is None else y * self._array(gain)
         return y if bias is None else y + self._array(bias)
+
+    def reshape(self, x: Array, before: int, after: int) -> Array:
+        y: Array = reshaped(x, before, after)
+        return y
+
+    def gather(self, x: Array, before: int, index: Sequence[int]) -> Array:
+        return gathered(x, before, index)
+
+    def sum(self, x: Array, _before: int, size: int) -> Array:
+        return summed(x, size)
+
+    def largest(self, x: Array, _before: int, size: int) -> Array:
+        return largest(x, size)
 
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""

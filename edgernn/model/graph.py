@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
-from edgernn.model.operation import WIDEST, LayerTrace, Ref, trace_layer
+from edgernn.model.layer_trace import LayerTrace, trace_layer
+from edgernn.model.operation import WIDEST, Ref
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.model.trace import Trace, simplified
@@ -40,12 +41,15 @@ class Layer:
         cell: a Cell or a Join.
         inputs: the names of the layers that it reads, or "x", the input of the graph; empty for the layer before it.
         scheme: one of edgernn.model.tensor.STATIC when its values are integers; "" for float.
+        positions: the equal parts of its input that the cell steps with shared weights, each with its own states; the
+            output and the states are those of all parts, one after another.
     """
 
     name: str
     cell: Any
     inputs: tuple[str, ...] = ()
     scheme: str = ""
+    positions: int = 1
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,15 @@ class Graph:
         for layer in self.layers:
             expected = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
             for name in layer.inputs:
-                if expected is not None and widths[name] != expected:
+                if expected is not None and widths[name] != expected * layer.positions:
                     raise GraphError(
-                        f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'"
+                        f"layer '{layer.name}' reads {expected * layer.positions} values, but {widths[name]} arrive "
+                        f"from '{name}'"
                     )
-            traced = trace_layer(layer.name, layer.cell, [Ref(name, widths[name]) for name in layer.inputs])
+            inputs = [Ref(name, widths[name]) for name in layer.inputs]
+            traced = trace_layer(layer.name, layer.cell, inputs, layer.positions)
             traces[layer.name], widths[layer.name] = traced, traced.y.width
-            elements += sum(width for op in traced.operations for width in op.widths)
+            elements += sum(op.size for op in traced.operations)
             if elements > MOST_VALUES:
                 raise GraphError(
                     f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
@@ -127,7 +133,7 @@ class Graph:
     def states(self) -> Mapping[str, int]:
         """The width of each state, by the name `<layer>.<state>`, in the order of the layers."""
         return {
-            f"{layer.name}.{name}": width
+            f"{layer.name}.{name}": width * layer.positions
             for layer in self.layers
             if not is_join(layer.cell)
             for name, width in layer.cell.states.items()
@@ -135,13 +141,13 @@ class Graph:
 
     @cached_property
     def values(self) -> Mapping[str, int]:
-        """The width of each value by name: the input, the states before the step, and the outputs of the operations."""
+        """The elements of each value by name: the input, the states before the step, and the outputs of operations."""
         refs = [
             ref
             for traced in self.layer_traces.values()
             for ref in (*traced.before.values(), *(output for op in traced.operations for output in op.outputs))
         ]
-        return {INPUT: self.inputs, **{ref.name: ref.width for ref in refs}}
+        return {INPUT: self.inputs, **{ref.name: ref.size for ref in refs}}
 
     @property
     def outputs(self) -> int:
@@ -255,6 +261,15 @@ def _check_layer(layer: Any) -> None:
     if any(not isinstance(name, str) for name in (layer.name, *layer.inputs)) or type(layer.inputs) is not tuple:
         raise GraphError(
             f"{layer!r} has a name that is not a string, or inputs that are not a tuple; expected inputs=('name',)"
+        )
+    if (
+        type(layer.positions) is not int
+        or not 1 <= layer.positions <= WIDEST
+        or (layer.positions > 1 and is_join(layer.cell))
+    ):
+        raise GraphError(
+            f"layer '{layer.name}' has positions={layer.positions!r}; expected a number of parts of at least 1, and "
+            "1 for a join"
         )
     if layer.scheme not in {"", *STATIC}:
         raise GraphError(

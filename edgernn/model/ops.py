@@ -7,7 +7,11 @@ from edgernn.model.tensor import Tensor
 
 
 class Value(Protocol):
-    """A value of an interpreter: a vector per step, on the last axis of `(..., width)`."""
+    """A value of an interpreter: a vector per step, on the last axis of `(..., width)`.
+
+    Inside a step a value may have several positions, each a vector of its own, on the axis before the last. Every
+    operation acts on each position by itself; `reshape`, `gather`, `sum` and `largest` are the ones that do not.
+    """
 
     def __add__(self, other: Self, /) -> Self: ...
     def __sub__(self, other: Self, /) -> Self: ...
@@ -70,6 +74,18 @@ class Ops(Protocol[V]):
     def normalize(self, x: V, gain: Tensor | None, bias: Tensor | None, eps: float, /) -> V:
         """Compute `(x - mean(x)) / sqrt(var(x) + eps) * gain + bias` over the last axis; var is the biased variance."""
 
+    def reshape(self, x: V, before: int, after: int, /) -> V:
+        """Arrange the elements of a value of `before` positions, in row-major order, as `after` positions."""
+
+    def gather(self, x: V, before: int, index: Sequence[int], /) -> V:
+        """Return the positions of an index among the `before` positions of x, in order; -1 gives zeros."""
+
+    def sum(self, x: V, before: int, size: int, /) -> V:
+        """Return the sum of each `size` consecutive positions among the `before` positions of x."""
+
+    def largest(self, x: V, before: int, size: int, /) -> V:
+        """Return the largest number of each element among each `size` consecutive positions of x."""
+
 
 OPERATIONS = (
     "affine",
@@ -90,6 +106,10 @@ OPERATIONS = (
     "concat",
     "lookup",
     "normalize",
+    "reshape",
+    "gather",
+    "sum",
+    "largest",
 )
 """What an interpreter implements: the methods of Ops; `+`, `-` and `*` are add, subtract and multiply."""
 

@@ -47,7 +47,9 @@ class PerturbedOps(NumpyOps):
         return super().divide(self._moved(a, a * LAST_DIGIT), self._moved(b, b * LAST_DIGIT))
 
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
-        y: Array = self._moved(x, np.abs(x).max(axis=-1, keepdims=True) / 127) @ self._array(weight).T
+        # ONNX rounds all positions of a value with one scale
+        most = np.abs(x).max(axis=tuple(range(1, x.ndim)), keepdims=True)
+        y: Array = self._moved(x, most / 127) @ self._array(weight).T
         return y
 
     def _moved(self, x: Array, step: Array | np.float64) -> Array:

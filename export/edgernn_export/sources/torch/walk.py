@@ -15,6 +15,7 @@ from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, op_of
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.frequency import FREQUENCY
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.norms import NORMS
 from edgernn_export.sources.torch.outputs import chosen_output
@@ -31,7 +32,17 @@ from edgernn_export.sources.torch.weighted import WEIGHTED
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that use only the shape of a value; their results are constants."""
 
-HANDLERS = {**SHAPES, **POINTWISE, **ARITHMETIC, **SUMS, **NORMS, **WEIGHTED, **LINEAR, **RECURRENT}
+HANDLERS = {
+    **SHAPES,
+    **POINTWISE,
+    **ARITHMETIC,
+    **SUMS,
+    **NORMS,
+    **WEIGHTED,
+    **FREQUENCY,
+    **LINEAR,
+    **RECURRENT,
+}
 """ATen operation -> the function that converts it."""
 
 
@@ -55,7 +66,8 @@ def walk(traced: Traced, axis: int | None) -> Walked:
     first = traced.inputs[0]
     shape = tuple(first.meta["val"].shape)
     x = Value("x", shape, axis)
-    batch = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
+    several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
+    batch = several and shape[1 if axis == 0 else 0] > 1
     builder = Builder(steps=x.length, batch=batch, node=first)
     values: dict[Node, Any] = {first: x}
     for position, node in enumerate(traced.inputs[1:]):
