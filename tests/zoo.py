@@ -74,6 +74,29 @@ def _within(random: np.random.Generator) -> Graph:
     return Graph(layers, 6)
 
 
+def _heads(random: np.random.Generator) -> Graph:
+    """Two outputs, the second of other magnitudes; its weights are its own, so that the others are as they were."""
+    layers = (
+        Layer("gru", Gru(t(15, 6, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+        Layer("a", Dense(t(2, 5, random=random), t(2, random=random)), ("gru",)),
+        Layer("b", Dense(t(1, 5, random=random), t(1, random=random), "sigmoid"), ("gru",)),
+        Layer("outputs", Concat(), ("a", "b")),
+    )
+    return Graph(layers, 6, named_outputs={"gain": 2, "voice": 1})
+
+
+def _two_inputs(random: np.random.Generator) -> Graph:
+    """Two inputs, of which each has layers of its own."""
+    layers = (
+        Layer("near", Slice(6, 0, 2)),
+        Layer("wide", Dense(t(4, 2, random=random), t(4, random=random), "tanh")),
+        Layer("far", Slice(6, 2, 6), ("x",)),
+        Layer("both", Concat(), ("wide", "far")),
+        Layer("gru", Gru(t(15, 8, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+    )
+    return Graph(layers, 6, named_inputs={"mic": 2, "far": 4})
+
+
 GRAPHS: dict[str, Graph] = {
     "Rnn": one(Rnn(t(5, 6), t(5, 5), t(5))),
     "Rnn relu": one(Rnn(t(5, 6), t(5, 5), None, "relu")),
@@ -155,6 +178,8 @@ GRAPHS: dict[str, Graph] = {
     "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
     "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Activation within": _within(np.random.default_rng(8)),
+    "Concat of outputs": _heads(np.random.default_rng(9)),
+    "Slice of inputs": _two_inputs(np.random.default_rng(10)),
 }
 """A name that begins with the cell's -> a graph that has it."""
 

@@ -1,7 +1,7 @@
 """LiteRT, or else tflite-runtime, as a backend: `.tflite` files, one interpreter per stream."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module, metadata
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import running
 from edgernn.errors import FileError
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.parts import slices
 
 
 def _installed() -> tuple[Any, str]:
@@ -76,13 +78,20 @@ class TfliteBound:
         self._interpreter = interpreter
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
         views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
-        self.x, self.y = views["x"], views["y"]
+        self.x, to_parts = _whole(INPUT, views, manifest.named_inputs)
+        self.y, from_parts = _whole(OUTPUT, views, manifest.named_outputs)
+        self._inputs = tuple((part.data, whole.data) for part, whole in to_parts)
+        self._outputs = tuple((whole.data, part.data) for part, whole in from_parts)
         self._before = tuple(views[f"{name}.in"] for name in manifest.states)
         self._pairs = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
         self._invoke = _call(interpreter)
 
     def step(self) -> None:
+        for to, source in self._inputs:
+            to[_WHOLE] = source
         self._invoke()
+        for to, source in self._outputs:
+            to[_WHOLE] = source
         for before, after in self._pairs:
             before[_WHOLE] = after
 
@@ -92,6 +101,14 @@ class TfliteBound:
     def set_states(self, states: tuple[Array, ...]) -> None:
         for tensor, state in zip(self._before, states, strict=True):
             tensor[:] = state
+
+
+def _whole(value: str, views: Mapping[str, Array], parts: Mapping[str, int]) -> tuple[Array, list[tuple[Array, Array]]]:
+    """The array of `x` or `y`; where it has parts, a new array, and each part with its place in it."""
+    if not parts:
+        return views[value], []
+    whole = np.zeros(sum(parts.values()), views[f"{value}.{next(iter(parts))}"].dtype)
+    return whole, [(views[f"{value}.{name}"], whole[part]) for name, part in slices(parts).items()]
 
 
 def _call(interpreter: Any) -> Callable[[], Any]:

@@ -6,8 +6,9 @@ from functools import cached_property
 
 from edgernn.artifact.manifest import Manifest, dump_manifest, graph_manifest
 from edgernn.errors import UnsupportedError
-from edgernn.model.graph import OUTPUT, Graph
+from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
+from edgernn.model.parts import names
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.model.trace import Trace
 
@@ -41,6 +42,16 @@ class NamedTrace:
     def outs(self) -> Mapping[str, Ref]:
         """The artifact's outputs by name -> the value of the trace: `y`, then each state after the step."""
         return {OUTPUT: self.trace.y, **{f"{state.name}.out": state.after for state in self.trace.states}}
+
+    @property
+    def parts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """The several inputs, and the several outputs, by their names in the artifact; empty where there is one."""
+        return names(INPUT, self.graph.named_inputs), names(OUTPUT, self.graph.named_outputs)
+
+    @property
+    def result_names(self) -> list[str]:
+        """The names of the artifact's outputs, in order."""
+        return [*(self.parts[1] or [OUTPUT]), *list(self.outs)[1:]]
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
 from edgernn_export.sources.torch.repeated import run_twice
+from edgernn_export.sources.torch.results import flat
 
 LEAF = "edgernn::leaf"
 
@@ -34,6 +35,7 @@ class Traced:
     constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
     inputs: tuple[Node, ...]  # placeholders of the example's tensors
     outputs: tuple[Any, ...]  # nodes, flat
+    names: tuple[str, ...]  # of the outputs; "" of a single tensor
     leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
 
 
@@ -130,12 +132,17 @@ def traced(module: nn.Module, example: Any) -> Traced:
     with double():
         module = copied(module)
         substituted, leaves = _with_leaves(module, run_twice(module, args))
-        program = exported(substituted, args)
-    return _traced(module, args, program, leaves)
+        with flat(substituted) as names:
+            program = exported(substituted, args)
+    return _traced(module, args, program, leaves, tuple(names))
 
 
 def _traced(
-    module: nn.Module, args: tuple[Any, ...], program: ExportedProgram, leaves: Mapping[str, nn.Module]
+    module: nn.Module,
+    args: tuple[Any, ...],
+    program: ExportedProgram,
+    leaves: Mapping[str, nn.Module],
+    names: tuple[str, ...],
 ) -> Traced:
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
@@ -154,6 +161,7 @@ def _traced(
         inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
         outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
         leaves=leaves,
+        names=names,
     )
 
 

@@ -1,6 +1,6 @@
 """The operations as operators of TFLite."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -136,6 +136,33 @@ class TfliteOps(MethodInterpreter):
         steps += [] if gain is None else [("MUL", self._weight(gain))]
         steps += [] if bias is None else [("ADD", self._weight(bias))]
         return self._chain(centred, steps)
+
+    def join(self, whole: str, parts: Mapping[str, int]) -> None:
+        """Write the concatenation of several inputs of the artifact."""
+        if parts:
+            options = schema.ConcatenationOptionsT()
+            options.axis = AXIS
+            ins = [self._part(whole, name, width) for name, width in parts.items()]
+            version = self._version("CONCATENATION", whole)
+            self.flat.operator("CONCATENATION", ins, [self.flat.index[whole]], options, version)
+
+    def part(self, whole: str, parts: Mapping[str, int]) -> None:
+        """Write the several outputs of the artifact that are parts of one value."""
+        if parts:
+            options, sizes = schema.SplitVOptionsT(), tuple(parts.values())
+            options.numSplits = len(parts)
+            cut = self._integers(f"sizes.{'.'.join(map(str, sizes))}", sizes)
+            ins = [self.flat.index[whole], cut, self._integers("axis", AXIS)]
+            outs = [self._part(whole, name, width) for name, width in parts.items()]
+            self.flat.operator("SPLIT_V", ins, outs, options, self._version("SPLIT_V", whole))
+
+    def _part(self, _whole: str, name: str, width: int) -> int:
+        """The tensor of an input or output that is a part of `_whole`."""
+        return self.flat.tensor(name, (1, width))
+
+    def _version(self, _kind: str, _whole: str) -> int:
+        """The version of an operator on `_whole`."""
+        return 1
 
     def input(self, ref: Ref, shape: Sequence[int], dtype: str) -> None:
         """Add an input of the artifact."""
