@@ -1,5 +1,7 @@
 """The tables that the tests multiply: a graph for every cell, and every way to run an artifact here."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgernn.cells import (
@@ -191,6 +193,11 @@ def keyword_spotter(hidden: int = 16, inputs: int = 10, outputs: int = 4) -> Gra
         Layer("out", Dense(t(outputs, hidden), t(outputs))),
     )
     return Graph(layers, inputs, period_ms=10.0, labels=tuple(f"word{i}" for i in range(outputs)))
+
+
+def unnamed(graph: Graph) -> Graph:
+    """The same graph with one input and one output, as in a window."""
+    return replace(graph, named_inputs={}, named_outputs={})
 
 
 def block_sparse(graph: Graph, columns: int, density: float = 0.2) -> Graph:

@@ -1,7 +1,7 @@
 """LiteRT, or else tflite-runtime, as a backend: `.tflite` files, one interpreter per stream."""
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from typing import Any
 
@@ -80,18 +80,13 @@ class TfliteBound:
         views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
         self.x, to_parts = _whole(INPUT, views, manifest.named_inputs)
         self.y, from_parts = _whole(OUTPUT, views, manifest.named_outputs)
-        self._inputs = tuple((part.data, whole.data) for part, whole in to_parts)
-        self._outputs = tuple((whole.data, part.data) for part, whole in from_parts)
         self._before = tuple(views[f"{name}.in"] for name in manifest.states)
-        self._pairs = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
-        self._invoke = _call(interpreter)
+        states = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
+        self._pairs = (*states, *((whole.data, part.data) for part, whole in from_parts))
+        self._invoke = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
 
     def step(self) -> None:
-        for to, source in self._inputs:
-            to[_WHOLE] = source
         self._invoke()
-        for to, source in self._outputs:
-            to[_WHOLE] = source
         for before, after in self._pairs:
             before[_WHOLE] = after
 
@@ -101,6 +96,17 @@ class TfliteBound:
     def set_states(self, states: tuple[Array, ...]) -> None:
         for tensor, state in zip(self._before, states, strict=True):
             tensor[:] = state
+
+
+def _after_copies(call: Callable[[], Any], pairs: Sequence[tuple[memoryview, memoryview]]) -> Callable[[], Any]:
+    """The call, after each of the first memories was filled from the second; the call itself without any."""
+
+    def copying() -> None:
+        for to, source in pairs:
+            to[_WHOLE] = source
+        call()
+
+    return copying if pairs else call
 
 
 def _whole(value: str, views: Mapping[str, Array], parts: Mapping[str, int]) -> tuple[Array, list[tuple[Array, Array]]]:
