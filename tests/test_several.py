@@ -116,6 +116,15 @@ def test_results_have_names_and_equal_torch(name):
     np.testing.assert_allclose(Stepper(graph).run(xs)[0], by_torch(module, xs)[:, : graph.outputs], atol=1e-5)
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite", ".so"])
+@pytest.mark.parametrize("name", [name for name in ANSWERS if ANSWERS[name][1]])
+def test_every_answer_is_exported(name, suffix):
+    """`render` proves the file against numpy: an output may be a state, a part, or another output."""
+    graph = from_torch(Module(ANSWERS[name][0]).eval(), torch.randn(1, T, I))
+    for each in (graph, quantize(calibrate(graph, [frames(graph, STEPS)]), "static_wi8_ai8")):
+        assert render(each, f"m{suffix}")
+
+
 class Both(nn.Module):
     """Two inputs and two results."""
 
