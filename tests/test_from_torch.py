@@ -520,7 +520,7 @@ def test_a_rest_of_zeros_is_no_rest():
 def test_what_is_kept_with_the_model_is_kept():
     graph = from_torch(gru(hidden=2).eval(), example(), period_ms=10, labels=("a", "b"))
     assert (graph.period_ms, graph.labels) == (10.0, ("a", "b"))
-    with pytest.raises(UsageError, match="labels='ab' is a single string; pass a name for each output"):
+    with pytest.raises(UsageError, match="labels='ab' is a single string; pass a tuple with a name for each"):
         from_torch(gru(hidden=2).eval(), example(), labels="ab")
 
 
