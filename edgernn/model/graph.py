@@ -15,6 +15,7 @@ from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
 from edgernn.model.layer_trace import LayerTrace, trace_layer
 from edgernn.model.operation import WIDEST, Ref
+from edgernn.model.parts import checked
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.model.trace import Trace, simplified
@@ -63,6 +64,8 @@ class Graph:
         period_ms: the time between two frames in milliseconds; None when it is unknown.
         labels: a name for each output, or empty.
         ranges: the range of each value, by its name in the trace; needed by the static schemes.
+        named_inputs: the width of each input by name, where a frame is several side by side; empty for one.
+        named_outputs: the same of the output.
 
     Raises:
         GraphError: a duplicate or unknown name, widths that do not fit, or an embedding that does not read x.
@@ -74,6 +77,8 @@ class Graph:
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    named_inputs: Mapping[str, int] = field(default_factory=dict)
+    named_outputs: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -99,6 +104,8 @@ class Graph:
                 )
         if self.labels and len(self.labels) != self.outputs:
             raise GraphError(f"{len(self.labels)} labels for {self.outputs} outputs")
+        object.__setattr__(self, "named_inputs", checked("inputs", self.named_inputs, self.inputs))
+        object.__setattr__(self, "named_outputs", checked("outputs", self.named_outputs, self.outputs))
         if self.period_ms is not None and not 0 < self.period_ms < inf:
             raise GraphError(f"a period of {self.period_ms} ms arrived; expected a finite number above 0")
 

@@ -109,7 +109,7 @@ def column_ranges(graph: Graph, columns: InputColumns, sequences: Sequence[Array
     """Return the range of each column over real sequences, or from calibration; None when neither is available."""
     if sequences:
         end = graph.layers.index(_layer(graph, columns.layer)) + 1 if columns.layer != INPUT else 1
-        first = replace(graph, layers=graph.layers[:end], initial_state={}, labels=(), ranges={})
+        first = replace(graph, layers=graph.layers[:end], initial_state={}, labels=(), ranges={}, named_outputs={})
         return ColumnRanges(*RangeObserver(first, sequences).element_ends(columns.value))
     known = graph.ranges.get(columns.value)
     return ColumnRanges(*np.array(known.columns).T) if known is not None and known.columns else None

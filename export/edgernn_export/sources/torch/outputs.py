@@ -1,11 +1,15 @@
-"""The outputs of a module: one output of the graph, and besides it only states."""
+"""The results of a module: the outputs of the graph, and besides them only states."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch.fx import Node
 
-from edgernn.errors import UnsupportedError
+from edgernn.cells import Concat
+from edgernn.errors import UnsupportedError, UsageError
+from edgernn.files.spelling import misspelt
+from edgernn.model.graph import INPUT, Layer
 from edgernn_export.sources.torch.axes import GETITEM, SAME
 from edgernn_export.sources.torch.builder import Builder, op_of
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
@@ -16,45 +20,89 @@ State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
 
 
-def chosen_output(builder: Builder, nodes: Sequence[Node], values: Mapping[Node, Any], incoming: int) -> Value:
-    """Return the module's first output; the others must be states.
+@dataclass(frozen=True)
+class Output:
+    """One of the module's results that is an output of the graph: its name, its place among them, and its value."""
+
+    name: str
+    place: int
+    value: Value
+
+
+def chosen_outputs(
+    builder: Builder,
+    nodes: Sequence[Node],
+    values: Mapping[Node, Any],
+    incoming: int,
+    names: Sequence[str],
+    chosen: Sequence[str] = (),
+) -> tuple[Output, ...]:
+    """Return the module's outputs: its first result, and every other that is not a state.
 
     A state that the caller passes in must be returned in its position. A state that is not passed in is accepted where
     nn.GRU, nn.LSTM or nn.RNN returns it besides its output. A step of the output itself counts as a second output.
 
+    Args:
+        builder: the layers of the module.
+        nodes: the results.
+        values: the value of each node.
+        incoming: the number of states that the caller passes in.
+        names: the name of each result.
+        chosen: the names of the results to take; empty for all.
+
     Raises:
-        UnsupportedError: there are several outputs (the error names them), or states are not returned in their
-            positions.
+        UsageError: a name is chosen that no result has.
+        UnsupportedError: an output is not computed by a layer, or states are not returned in their positions.
     """
-    outputs = [values[node] for node in nodes]
+    results = [values[node] for node in nodes]
     if incoming != len(builder.fed):
         raise UnsupportedError(
             f"the module takes {incoming} tensors besides its input, and {len(builder.fed)} of them are states of its "
-            "layers; pass one input sequence, and besides it only states"
+            "layers; pass the input sequences, each of as many steps, and besides them only states"
         )
-    output = outputs[0] if outputs else None
-    if isinstance(output, Stack) and len(output.values) == 1:
-        output = output.values[0].at(output.shape, None)
-    if not isinstance(output, Value) or output.layer == "x":
-        raise UnsupportedError("the module's first output is not computed by a layer; return the scores first")
-    first = 0 if len(outputs) == len(builder.fed) else 1
+    first = 0 if len(results) == len(builder.fed) else 1
     stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
     for position, fed in builder.fed.items():
-        if first + position >= len(outputs) or _state_of(outputs[first + position], stateful) != fed:
+        if first + position >= len(results) or _state_of(results[first + position], stateful) != fed:
             raise UnsupportedError(
                 f"state {position} is passed to '{fed[0][0]}' and not returned in its position; return the states in "
                 "the order in which they are passed in"
             )
-    beside = range(first + len(builder.fed), len(outputs))
-    extra = [i for i in beside if not _is_returned(nodes[i])]
-    if extra:
-        raise UnsupportedError(
-            f"the module has {len(outputs)} outputs; expected one, and besides it only its own states: "
-            f"{'; '.join(_named(i, nodes[i], outputs[i]) for i in extra)}; remove outputs that the stream does not "
-            "need, or join outputs of the same step with torch.cat"
-        )
-    _check_time(builder, output)
-    return output
+    beside = [i for i in range(first + len(builder.fed), len(results)) if not _is_returned(nodes[i])]
+    for name in chosen:
+        if name not in names:
+            raise UsageError(f"the module returns no '{name}'; {misspelt(name, list(names))}")
+    places = [list(names).index(name) for name in chosen] if chosen else [0, *(i for i in beside if i)]
+    outputs = tuple(Output(names[i], i, _output(i, nodes, results)) for i in places)
+    for output in outputs:
+        _check_time(builder, output.value)
+    return outputs
+
+
+def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
+    """Return the outputs side by side, as the value of one layer; one output as it is."""
+    if len(outputs) == 1:
+        return outputs[0].value
+    taken, name = {layer.name for layer in builder.layers}, "outputs"
+    while name in taken:
+        name = f"{name}_"
+    builder.layers.append(Layer(name, Concat(), tuple(output.value.layer for output in outputs)))
+    width = sum(output.value.width for output in outputs)
+    return Value(name, (1, width), None, min(output.value.lead for output in outputs))
+
+
+def _output(i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
+    """Return a result as the value of a layer."""
+    result = results[i] if results else None
+    if isinstance(result, Stack) and len(result.values) == 1:
+        result = result.values[0].at(result.shape, None)
+    if isinstance(result, Value) and result.layer != INPUT:
+        return result
+    if i == 0:
+        raise UnsupportedError("the module's first output is not computed by a layer; return the scores first")
+    raise UnsupportedError(
+        f"{_named(i, nodes[i], result)}, and is not computed by a layer; choose the others with outputs=, or remove it"
+    )
 
 
 def _is_returned(node: Node) -> bool:

@@ -21,8 +21,8 @@ def frame(b: Builder, x: Any) -> Value:
         return x.values[0].at(x.shape, None)
     if isinstance(x, Incoming):
         raise b.refuse(
-            f"argument {x.position + 2} of the module is used as data; pass one input sequence with all features "
-            "side by side, and besides it only states"
+            f"an argument of shape {x.shape} is used as data, and does not have as many steps as the input: pass "
+            "sequences of equal lengths, and besides them only states; frames of one step are named by inputs="
         )
     if not isinstance(x, Value):
         raise b.refuse("it uses an LSTM's cell state, which is not an output of its layer; use the hidden state")

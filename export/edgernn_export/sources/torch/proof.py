@@ -15,6 +15,7 @@ from edgernn.errors import ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.results import results_of
 from edgernn_export.sources.torch.stability import amplified, check_finite
 from edgernn_export.sources.torch.tracing import Traced, double, evaluate
 from edgernn_export.sources.torch.value import Value
@@ -23,6 +24,8 @@ from edgernn_export.sources.torch.walk import Walked
 STEPS = 96  # long enough to move a state far from its initial value
 SPARSE = 64  # prefixes beyond STEPS that are compared, besides every prefix up to STEPS
 TOLERANCE = 1e-9  # relative to the largest output, or to 1
+
+Tensors = Sequence[Tensor]
 
 
 def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> None:
@@ -39,7 +42,7 @@ def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> N
     """
     with double(), np.errstate(all="ignore"):  # values that are not finite are checked below
         stepwise = walked.x.time is None
-        expected, frames = _stepwise(traced, graph) if stepwise else _whole(traced, walked, graph, least)
+        expected, frames = _stepwise(traced, walked, graph) if stepwise else _whole(traced, walked, graph, least)
         outputs, states = Stepper(graph).run(frames)
         if not all(np.isfinite(state).all() for state in states.values()):
             check_finite(graph, frames)
@@ -76,72 +79,94 @@ def _whole(traced: Traced, walked: Walked, graph: Graph, least: int) -> tuple[di
         step -> output, and the frames.
     """
     example = walked.x.length
-    steps = max(STEPS, 2 * example + 1, least) + max(0, -walked.output.lead)
+    lead = min(output.value.lead for output in walked.outputs)
+    steps = max(STEPS, 2 * example + 1, least) + max(0, -lead)
     try:
         expected, xs = _finite_answers(traced, walked, graph, steps)
     except Exception:  # the module's code may require the example's length, as x.view(1, 50, 20) does
         expected, xs = _finite_answers(traced, walked, graph, example)
-    return expected, _frames(xs, walked.x)
+    return expected, _side_by_side(xs, walked)
 
 
-def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensor]:
+def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensors]:
     """Run the module on normal noise; where its outputs are not finite, on the example's frames in random order."""
-    xs = _noise(traced, walked.x, graph, steps)
+    xs = _noise(walked, graph, steps)
     expected = _answers(traced, walked, xs, steps)
     if not all(np.isfinite(answer).all() for answer in expected.values()):
-        xs = _shuffled(traced, walked.x, steps)
+        xs = _shuffled(walked, steps)
         expected = _answers(traced, walked, xs, steps)
     return expected, xs
 
 
-def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int, Array]:
-    axis, output, others = walked.x.time, walked.output, _zeros(traced.example[1:])
-    assert axis is not None
-    if output.time is not None:
-        y = _first_of(_run(traced, xs, *others))
-        frames = _frames(y, output)
-        return {j - output.lead: frame for j, frame in enumerate(frames) if 0 <= j - output.lead < steps}
-    every = {*range(max(0, -output.lead), min(steps, STEPS)), *range(STEPS, steps, max(1, steps // SPARSE)), steps - 1}
+def _answers(traced: Traced, walked: Walked, xs: Tensors, steps: int) -> dict[int, Array]:
+    """Return the outputs of the module side by side at each step that can be compared."""
+    values, states = [output.value for output in walked.outputs], _zeros(walked.inputs.states)
+    late = max(0, -min(value.lead for value in values))
+    if all(value.time is not None for value in values):
+        ys = _chosen(_run(traced, walked, xs, states), walked)
+        frames = [_frames(y, value) for y, value in zip(ys, values, strict=True)]
+        ends = (len(each) - value.lead for each, value in zip(frames, values, strict=True))
+        return {
+            t: np.concatenate([each[t + value.lead] for each, value in zip(frames, values, strict=True)])
+            for t in range(late, min(steps, *ends))
+        }
+    every = {*range(late, min(steps, STEPS)), *range(STEPS, steps, max(1, steps // SPARSE)), steps - 1}
     if steps == walked.x.length:
         every = {steps - 1}
-    return {
-        t: _first_of(_run(traced, xs.narrow(axis, 0, t + 1), *others)).numpy().reshape(-1)
-        for t in sorted(every)
-        if t >= -output.lead
-    }
+    return {t: _last(traced, walked, xs, states, t) for t in sorted(every) if t >= late}
 
 
-def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
+def _last(traced: Traced, walked: Walked, xs: Tensors, states: Sequence[Any], t: int) -> Array:
+    """Return the outputs of the module side by side, at the last step of a prefix up to step t."""
+    prefix = [x.narrow(value.time or 0, 0, t + 1) for x, value in zip(xs, walked.xs, strict=True)]
+    ys = _chosen(_run(traced, walked, prefix, states), walked)
+    pairs = [(y, output.value) for y, output in zip(ys, walked.outputs, strict=True)]
+    parts = [y.numpy().reshape(-1) if value.time is None else _frames(y, value)[t + value.lead] for y, value in pairs]
+    return np.concatenate(parts)
+
+
+def _chosen(answer: Any, walked: Walked) -> list[Tensor]:
+    """Return the results of a call that are outputs."""
+    results = list(results_of(answer).values())
+    return [results[output.place] for output in walked.outputs]
+
+
+def _run(traced: Traced, walked: Walked, xs: Tensors, states: Sequence[Any]) -> Any:
     """Run the module on other values than the example's; it may write into its copy of them."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            return traced.module(x.clone(), *others)
+            return traced.module(*walked.inputs.arguments([x.clone() for x in xs], states))
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
-            f"{type(traced.module).__name__} does not run on random values of shape {tuple(x.shape)}: "
-            f"{first_line(error)}; the forward must accept any sequence like the example"
+            f"{type(traced.module).__name__} does not run on random values of shape "
+            f"{', '.join(str(tuple(x.shape)) for x in xs)}: {first_line(error)}; the forward must accept any sequence "
+            "like the example"
         ) from error
 
 
-def _stepwise(traced: Traced, graph: Graph) -> tuple[dict[int, Array], Array]:
+def _stepwise(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
     """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames."""
-    frame, *initial_state = traced.example
-    flat, structure = pytree.tree_flatten(_zeros(initial_state))
-    xs = _noise(traced, Value("x", tuple(frame.shape), None), graph, STEPS)
+    flat, structure = pytree.tree_flatten(_zeros(walked.inputs.states))
+    xs = _noise(walked, graph, STEPS)
     expected: dict[int, Array] = {}
-    for t, x in enumerate(xs):
-        answer = _run(traced, x, *pytree.tree_unflatten(flat, structure))
-        outputs = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
-        expected[t] = outputs[0].numpy().reshape(-1).copy()
+    for t in range(STEPS):
+        answer = _run(traced, walked, [x[t] for x in xs], pytree.tree_unflatten(flat, structure))
+        expected[t] = np.concatenate([y.numpy().reshape(-1) for y in _chosen(answer, walked)])
+        outputs = list(results_of(answer).values())
         flat = outputs if len(outputs) == len(flat) else outputs[1 : 1 + len(flat)]
-    return expected, xs.reshape(STEPS, -1).numpy()
+    return expected, _side_by_side(xs, walked)
 
 
-def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
+def _noise(walked: Walked, graph: Graph, steps: int) -> list[Tensor]:
     """Return random input like the example with `steps` steps; without a time axis, on a new first axis."""
-    like: Tensor = traced.example[0]
-    shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     random = torch.Generator().manual_seed(0)
+    return [
+        _like(example, x, graph, steps, random) for example, x in zip(walked.inputs.tensors, walked.xs, strict=True)
+    ]
+
+
+def _like(like: Tensor, x: Value, graph: Graph, steps: int, random: torch.Generator) -> Tensor:
+    shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     if graph.vocabulary_size:
         return torch.randint(graph.vocabulary_size, shape, generator=random, dtype=like.dtype)
     if not like.is_floating_point():
@@ -151,12 +176,18 @@ def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
     return float(like.mean()) + spread * torch.randn(shape, generator=random)
 
 
-def _shuffled(traced: Traced, x: Value, steps: int) -> Tensor:
+def _shuffled(walked: Walked, steps: int) -> list[Tensor]:
     """Return frames of the example in random order."""
-    assert x.time is not None
-    order = torch.randint(x.length, (steps,), generator=torch.Generator().manual_seed(0))
-    chosen: Tensor = traced.example[0].index_select(x.time, order)
-    return chosen
+    order = torch.randint(walked.x.length, (steps,), generator=torch.Generator().manual_seed(0))
+    pairs = zip(walked.inputs.tensors, walked.xs, strict=True)
+    return [example.index_select(x.time or 0, order) for example, x in pairs]
+
+
+def _side_by_side(xs: Tensors, walked: Walked) -> Array:
+    """Return the inputs of the module as frames (time, width)."""
+    pairs = zip(xs, walked.xs, strict=True)
+    frames = [x.reshape(len(x), -1).numpy() if value.time is None else _frames(x, value) for x, value in pairs]
+    return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=1)
 
 
 def _frames(tensor: Tensor, value: Value) -> Array:
@@ -168,11 +199,6 @@ def _frames(tensor: Tensor, value: Value) -> Array:
 def _zeros(states: Sequence[Any]) -> list[Any]:
     zeros: list[Any] = pytree.tree_map_only(Tensor, torch.zeros_like, list(states))
     return zeros
-
-
-def _first_of(answer: Any) -> Tensor:
-    y: Tensor = next(leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor))
-    return y
 
 
 def _distance(reference: Array, y: Array) -> float:
@@ -191,16 +217,18 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
     if walked.x.time is None:
         return f"one of {', '.join(layer.name for layer in graph.layers)}"
     with double():
-        xs = _noise(traced, walked.x, graph, walked.x.length)
-        values = _values(traced, xs.clone())
-        frames = _frames(xs, walked.x)
+        xs = _noise(walked, graph, walked.x.length)
+        values = _values(traced, walked, xs)
+        frames = _side_by_side(xs, walked)
         differing: list[tuple[int, int, str]] = []
         for i, layer in enumerate(graph.layers):
             node, value = walked.places.get(layer.name, (None, None))
             if node is None or value is None or value.time is None:
                 continue
             initial_state = {name: tensor for name, tensor in graph.initial_state.items() if name in _states(graph, i)}
-            prefix = replace(graph, layers=graph.layers[: i + 1], initial_state=initial_state, labels=())
+            prefix = replace(
+                graph, layers=graph.layers[: i + 1], initial_state=initial_state, labels=(), named_outputs={}
+            )
             ys = Stepper(prefix).run(frames)[0]
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:
@@ -216,13 +244,13 @@ def _states(graph: Graph, last: int) -> set[str]:
     return {f"{layer.name}.{name}" for layer in graph.layers[: last + 1] for name in getattr(layer.cell, "states", {})}
 
 
-def _values(traced: Traced, xs: Tensor) -> dict[Any, Any]:
+def _values(traced: Traced, walked: Walked, xs: Tensors) -> dict[Any, Any]:
     """Evaluate every operation of the module on a real input."""
     values: dict[Any, Any] = {
         node: traced.constants[node.name] for node in traced.nodes if node.name in traced.constants
     }
-    states = pytree.tree_leaves(_zeros(traced.example[1:]))
-    values.update(zip(traced.inputs, (xs, *states), strict=True))
+    arguments = walked.inputs.arguments([x.clone() for x in xs], _zeros(walked.inputs.states))
+    values.update(zip(traced.inputs, pytree.tree_leaves(arguments), strict=True))
     for node in traced.nodes:
         if node.op == "call_function":
             values[node] = evaluate(node, values, traced.leaves)

@@ -10,6 +10,7 @@ from torch import nn
 from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.fold import folded, needed
+from edgernn_export.sources.torch.inputs import inputs_of, positional
 from edgernn_export.sources.torch.proof import prove
 from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.time_axis import time_of
@@ -21,23 +22,39 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 def convert(
-    module: nn.Module, example: Any, time_axis: int | None, period_ms: float | None, labels: tuple[str, ...]
+    module: nn.Module,
+    example: Any,
+    time_axis: int | None,
+    period_ms: float | None,
+    labels: tuple[str, ...],
+    inputs: tuple[str, ...] = (),
+    outputs: tuple[str, ...] = (),
 ) -> Graph:
     """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):
-            graph = _of_long(module, shorter, time_axis, axis, length)
+            graph = _of_long(module, shorter, time_axis, axis, length, inputs, outputs)
             if graph is not None:
                 break
         else:
             trace = traced(module, example)
-            walked = walk(trace, time_of(trace, time_axis))
+            along = time_of(trace, time_axis)
+            walked = walk(trace, along, inputs_of(trace, along, inputs), outputs)
             graph = _graph(walked)
             prove(trace, walked, graph)
     return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
 
 
-def _of_long(module: nn.Module, shorter: Any, time_axis: int | None, axis: int, length: int) -> Graph | None:
+def _of_long(
+    module: nn.Module,
+    shorter: Any,
+    time_axis: int | None,
+    axis: int,
+    length: int,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> Graph | None:
     """Convert a module by a shorter example than that of the user, whose time axis has this length.
 
     The graph is that of the operations on a sequence more than twice as long as the example, which are only followed;
@@ -50,15 +67,20 @@ def _of_long(module: nn.Module, shorter: Any, time_axis: int | None, axis: int, 
         trace = traced(module, shorter)
         if time_of(trace, time_axis) != axis:
             return None
-        walked, long = walk(trace, axis), walk(retraced(trace, lengthened(trace.example, axis, 2 * length + 1)), axis)
-        one, two = walked.output, long.output
-        if (one.time, one.lead) != (two.time, two.lead):
+        longer = retraced(trace, lengthened(trace.example, axis, 2 * length + 1))
+        walked, long = (walk(each, axis, inputs_of(each, axis, inputs), outputs) for each in (trace, longer))
+        if _timing(walked) != _timing(long):
             return None
         graph = _graph(long)
         prove(trace, walked, graph, min(2 * length + 1, walked.x.length + memory(graph)))
     except (UnsupportedError, UsageError, ParityError):
         return None
     return graph
+
+
+def _timing(walked: Walked) -> list[tuple[str, int | None, int]]:
+    """Return the name of each output, its time axis, and the step at which it begins."""
+    return [(output.name, output.value.time, output.value.lead) for output in walked.outputs]
 
 
 def _graph(walked: Walked) -> Graph:
@@ -69,4 +91,12 @@ def _graph(walked: Walked) -> Graph:
             walked.places[layer] = walked.places[scale]
     names = {layer.name for layer in layers}
     initial_state = {name: tensor for name, tensor in walked.initial_state.items() if name.split(".")[0] in names}
-    return Graph(layers, walked.x.width, initial_state)
+    xs = zip(walked.inputs.names, walked.xs, strict=True) if len(walked.xs) > 1 else ()
+    ys = walked.outputs if len(walked.outputs) > 1 else ()
+    return Graph(
+        layers,
+        walked.x.width,
+        initial_state,
+        named_inputs={name: x.width for name, x in xs},
+        named_outputs={output.name: output.value.width for output in ys},
+    )

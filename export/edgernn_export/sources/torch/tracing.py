@@ -20,6 +20,7 @@ from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
 from edgernn_export.sources.torch.repeated import run_twice
+from edgernn_export.sources.torch.results import flat
 
 LEAF = "edgernn::leaf"
 
@@ -34,6 +35,7 @@ class Traced:
     constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
     inputs: tuple[Node, ...]  # placeholders of the example's tensors
     outputs: tuple[Any, ...]  # nodes, flat
+    names: tuple[str, ...]  # of the outputs; "" of a single tensor
     leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
     substituted: nn.Module  # the module with a stand-in for each leaf, which was traced
 
@@ -131,8 +133,9 @@ def traced(module: nn.Module, example: Any) -> Traced:
     with double():
         module = copied(module)
         substituted, leaves = _with_leaves(module, run_twice(module, args))
-        program = exported(substituted, args)
-    return _traced(module, substituted, args, program, leaves)
+        with flat(substituted) as names:
+            program = exported(substituted, args)
+    return _traced(module, substituted, args, program, leaves, tuple(names))
 
 
 def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
@@ -141,9 +144,9 @@ def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
     Raises:
         UnsupportedError: torch.export cannot follow the module on them.
     """
-    with double():
+    with double(), flat(traced.substituted) as names:
         program = exported(traced.substituted, args)
-    return _traced(traced.module, traced.substituted, args, program, traced.leaves)
+    return _traced(traced.module, traced.substituted, args, program, traced.leaves, tuple(names))
 
 
 def _traced(
@@ -152,6 +155,7 @@ def _traced(
     args: tuple[Any, ...],
     program: ExportedProgram,
     leaves: Mapping[str, nn.Module],
+    names: tuple[str, ...],
 ) -> Traced:
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
@@ -171,6 +175,7 @@ def _traced(
         outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
         leaves=leaves,
         substituted=substituted,
+        names=names,
     )
 
 
