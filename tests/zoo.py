@@ -20,9 +20,11 @@ from edgernn.cells import (
     LogMagnitude,
     LogMel,
     Lstm,
+    Maximum,
     Mgu,
     Pool,
     Product,
+    Quotient,
     Rnn,
     RunningMean,
     Scale,
@@ -73,6 +75,34 @@ def _within(random: np.random.Generator) -> Graph:
         Layer("log", Activation("log")),
         Layer("gru", Gru(t(12, 4, random=random), t(12, 4, random=random), t(12, random=random), t(12, random=random))),
         Layer("again", Activation("softmax")),
+        Layer("out", Dense(t(3, 4, random=random), t(3, random=random))),
+    )
+    return Graph(layers, 6)
+
+
+def _quotient(random: np.random.Generator) -> Graph:
+    """A quotient whose divisor is above 1, as that of a normalization is."""
+    layers = (
+        Layer("a", Dense(t(4, 6, random=random), t(4, random=random), "tanh")),
+        Layer("gru", Gru(t(12, 6, random=random), t(12, 4, random=random)), ("x",)),
+        Layer("power", Activation("exp")),
+        Layer("more", Scale(Tensor(np.ones(4, np.float32)), Tensor(np.ones(4, np.float32)))),
+        Layer("join", Quotient(), ("a", "more")),
+        Layer("out", Dense(t(3, 4, random=random))),
+    )
+    return Graph(layers, 6)
+
+
+def _curves(random: np.random.Generator) -> Graph:
+    """exp, sqrt and maximum whose results go on, into a matrix and into a state."""
+    layers = (
+        Layer("a", Dense(t(5, 6, random=random), t(5, random=random), "tanh")),
+        Layer("power", Activation("exp")),
+        Layer("b", Dense(t(5, 6, random=random), t(5, random=random)), ("x",)),
+        Layer("larger", Maximum(), ("power", "b")),
+        Layer("root", Activation("sqrt")),
+        Layer("gru", Gru(t(12, 5, random=random), t(12, 4, random=random), t(12, random=random), t(12, random=random))),
+        Layer("elu", Activation("elu")),
         Layer("out", Dense(t(3, 4, random=random), t(3, random=random))),
     )
     return Graph(layers, 6)
@@ -198,6 +228,15 @@ GRAPHS: dict[str, Graph] = {
     "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
     "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Activation within": _within(np.random.default_rng(8)),
+    **{
+        f"Activation {kind}": one(Activation(kind))
+        for kind in ("abs", "elu", "erf", "gelu", "gelu_tanh", "mish", "softplus")
+    },
+    "Activation exp": Graph((Layer("d", Dense(t(4, 6), None, "tanh")), Layer("exp", Activation("exp"))), 6),
+    "Activation sqrt": Graph((Layer("size", Activation("abs")), Layer("root", Activation("sqrt"))), 6),
+    "Maximum": _branches(Maximum()),
+    "Quotient": _quotient(np.random.default_rng(9)),
+    "Curves within": _curves(np.random.default_rng(10)),
     **_with_positions(np.random.default_rng(9)),
 }
 """A name that begins with the cell's -> a graph that has it."""

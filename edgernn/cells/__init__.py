@@ -9,7 +9,7 @@ from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gather import Gather
 from edgernn.cells.gru import Gru
-from edgernn.cells.joins import Concat, Product, Sum
+from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm
@@ -41,9 +41,11 @@ __all__ = [
     "LogMagnitude",
     "LogMel",
     "Lstm",
+    "Maximum",
     "Mgu",
     "Pool",
     "Product",
+    "Quotient",
     "Rnn",
     "RunningMean",
     "Scale",

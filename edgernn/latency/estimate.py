@@ -59,6 +59,10 @@ OP_COSTS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "sigmoid": (24, 1),
         "softmax": (30, 1),
         "log": (30, 0),
+        "exp": (24, 0),  # a polynomial, and two powers of 2
+        "sqrt": (0, 1),
+        "divide": (0, 1),
+        "maximum": (2, 0),
         "normalize": (8, 0),
         "concat": (1, 0),
         "lookup": (1, 0),

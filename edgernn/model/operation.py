@@ -124,6 +124,18 @@ class LayerTracer:
     def log(self, x: TracedValue) -> TracedValue:
         return self._append("log", (x.ref,), x.ref.width, x.ref.positions)
 
+    def exp(self, x: TracedValue) -> TracedValue:
+        return self._append("exp", (x.ref,), x.ref.width)
+
+    def sqrt(self, x: TracedValue) -> TracedValue:
+        return self._append("sqrt", (x.ref,), x.ref.width)
+
+    def divide(self, a: TracedValue, b: TracedValue) -> TracedValue:
+        return self.pair("divide", a, b)
+
+    def maximum(self, a: TracedValue, b: TracedValue) -> TracedValue:
+        return self.pair("maximum", a, b)
+
     def split(self, x: TracedValue, sizes: int | Sequence[int]) -> tuple[TracedValue, ...]:
         width = x.ref.width
         parts = (width // sizes,) * sizes if isinstance(sizes, int) else tuple(sizes)
@@ -180,7 +192,7 @@ class LayerTracer:
         return x if size == 1 else self._append(name, (x.ref, before, size), x.ref.width, before // size)
 
     def pair(self, name: str, a: TracedValue, b: TracedValue) -> TracedValue:
-        """Append `a + b`, `a - b` or `a * b`."""
+        """Append an operation on two values of equal width."""
         if not isinstance(b, TracedValue):
             raise self._error(
                 name, f"'{a.ref.name}' meets a {type(b).__name__}; use ops.scale(x, by, plus) for numbers"

@@ -22,7 +22,12 @@ V = TypeVar("V", bound=Value)
 
 
 class Ops(Protocol[V]):
-    """The operations that a cell's `step` may use, beside `+`, `-` and `*` between two values of equal width."""
+    """The operations that a cell's `step` may use, beside `+`, `-` and `*` between two values of equal width.
+
+    Float results follow IEEE 754: `log(0)` and `1 / 0` are infinite, `sqrt(-1)`, `log(-1)` and `0 / 0` are NaN, and
+    `exp` of large numbers is infinite. A stream returns such results as they are. In a state they stay until it is
+    reset, so a cell bounds what it divides by, and the argument of `exp`.
+    """
 
     def affine(self, weight: Tensor, x: V, bias: Tensor | None = None, /) -> V:
         """Compute `weight @ x + bias`; weight (outputs, inputs), bias (outputs,)."""
@@ -44,6 +49,18 @@ class Ops(Protocol[V]):
 
     def log(self, x: V, /) -> V:
         """Compute the natural logarithm."""
+
+    def exp(self, x: V, /) -> V:
+        """Compute the exponential."""
+
+    def sqrt(self, x: V, /) -> V:
+        """Compute the square root."""
+
+    def divide(self, a: V, b: V, /) -> V:
+        """Compute `a / b` of two values of equal width."""
+
+    def maximum(self, a: V, b: V, /) -> V:
+        """Compute the larger of two values of equal width, element by element."""
 
     def split(self, x: V, sizes: int | Sequence[int], /) -> tuple[V, ...]:
         """Split the last axis into a number of equal parts, or into parts of these sizes."""
@@ -81,6 +98,10 @@ OPERATIONS = (
     "relu",
     "softmax",
     "log",
+    "exp",
+    "sqrt",
+    "divide",
+    "maximum",
     "split",
     "concat",
     "lookup",

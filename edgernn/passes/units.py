@@ -14,7 +14,10 @@ from edgernn.model.tensor import Array, Tensor
 WeightAxis = tuple[str, int]
 """An axis of a weight or of an initial state: its name in `Graph.tensors`, and 0 or 1."""
 
-ELEMENTWISE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu", "softmax", "log", "scale", "normalize")
+ELEMENTWISE = (
+    *("add", "subtract", "multiply", "divide", "maximum", "sigmoid", "tanh", "relu", "softmax", "log", "exp", "sqrt"),
+    *("scale", "normalize"),
+)
 """The operations whose output has one element for each element of their inputs and of their weights."""
 
 

@@ -53,6 +53,18 @@ class TorchOps(MethodInterpreter):
     def log(self, x: torch.Tensor) -> torch.Tensor:
         return torch.log(x)
 
+    def exp(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.exp(x)
+
+    def sqrt(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sqrt(x)
+
+    def divide(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a / b
+
+    def maximum(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(a, b)
+
     def split(self, x: torch.Tensor, sizes: int | Sequence[int]) -> tuple[torch.Tensor, ...]:
         return x.chunk(sizes, -1) if isinstance(sizes, int) else torch.split(x, list(sizes), -1)
 

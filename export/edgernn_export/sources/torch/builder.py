@@ -82,7 +82,7 @@ class Builder:
         return f"module '{path}'" if path else "the module's own forward"
 
     def _name(self, suffix: str) -> str:
-        path, op = path_of(self.node), op_of(self.node).removesuffix("_default")
+        path, op = path_of(self.node), op_of(self.node).removesuffix("_default").strip("_")
         name = re.sub(r"\W", "_", path, flags=re.ASCII) if path else op
         name = name if re.match(r"[A-Za-z]", name) else f"{op.split('_')[0]}{name}"
         name = f"{name}{suffix}"

@@ -35,6 +35,7 @@ class Traced:
     inputs: tuple[Node, ...]  # placeholders of the example's tensors
     outputs: tuple[Any, ...]  # nodes, flat
     leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
+    substituted: nn.Module  # the module with a stand-in for each leaf, which was traced
 
 
 @torch.library.custom_op(LEAF, mutates_args=())
@@ -131,11 +132,26 @@ def traced(module: nn.Module, example: Any) -> Traced:
         module = copied(module)
         substituted, leaves = _with_leaves(module, run_twice(module, args))
         program = exported(substituted, args)
-    return _traced(module, args, program, leaves)
+    return _traced(module, substituted, args, program, leaves)
+
+
+def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
+    """Record the operations on other arguments, whose values do not matter: nothing is computed.
+
+    Raises:
+        UnsupportedError: torch.export cannot follow the module on them.
+    """
+    with double():
+        program = exported(traced.substituted, args)
+    return _traced(traced.module, traced.substituted, args, program, traced.leaves)
 
 
 def _traced(
-    module: nn.Module, args: tuple[Any, ...], program: ExportedProgram, leaves: Mapping[str, nn.Module]
+    module: nn.Module,
+    substituted: nn.Module,
+    args: tuple[Any, ...],
+    program: ExportedProgram,
+    leaves: Mapping[str, nn.Module],
 ) -> Traced:
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
@@ -154,6 +170,7 @@ def _traced(
         inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
         outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
         leaves=leaves,
+        substituted=substituted,
     )
 
 

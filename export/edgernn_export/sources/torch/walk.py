@@ -11,11 +11,13 @@ from torch.utils import _pytree as pytree
 from edgernn.errors import EdgernnError
 from edgernn.model.graph import Layer
 from edgernn.model.tensor import Tensor
+from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, op_of
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.frequency import FREQUENCY
 from edgernn_export.sources.torch.linear import LINEAR
+from edgernn_export.sources.torch.norms import NORMS
 from edgernn_export.sources.torch.outputs import chosen_output
 from edgernn_export.sources.torch.pointwise import POINTWISE
 from edgernn_export.sources.torch.reasons import written
@@ -30,7 +32,17 @@ from edgernn_export.sources.torch.weighted import WEIGHTED
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that use only the shape of a value; their results are constants."""
 
-HANDLERS = {**SHAPES, **POINTWISE, **SUMS, **WEIGHTED, **FREQUENCY, **LINEAR, **RECURRENT}
+HANDLERS = {
+    **SHAPES,
+    **POINTWISE,
+    **ARITHMETIC,
+    **SUMS,
+    **NORMS,
+    **WEIGHTED,
+    **FREQUENCY,
+    **LINEAR,
+    **RECURRENT,
+}
 """ATen operation -> the function that converts it."""
 
 

@@ -139,6 +139,21 @@ class CFloatOps(COps):
     def relu(self, x: Ref) -> Ref:
         return self._lane("f32_max", self._call("f32_all", 0), self._load(x))
 
+    def exp(self, x: Ref) -> Ref:
+        self.emitter.headers.add("curves_f32")
+        return self._lane("f32_exp", self._load(x))
+
+    def sqrt(self, x: Ref) -> Ref:
+        self.emitter.headers.add("curves_f32")
+        return self._lane("f32_sqrt", self._load(x))
+
+    def divide(self, a: Ref, b: Ref) -> Ref:
+        return self._lane("f32_div", self._load(a), self._load(b))
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        self.emitter.headers.add("curves_f32")
+        return self._lane("f32_maximum", self._load(a), self._load(b))
+
     def softmax(self, x: Ref) -> Ref:
         return self.emitter.kernel("whole_f32", "softmax_f32", self.position(x), x.width)
 

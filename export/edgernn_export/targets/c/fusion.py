@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace, without_unused
 
-ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "requantize")
-SPLITTABLE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")
+SPLITTABLE = ("add", "subtract", "multiply", "divide", "maximum", "sigmoid", "tanh", "relu", "exp", "sqrt")
 """The elementwise operations whose arguments are all values."""
+
+ELEMENTWISE = (*SPLITTABLE, "scale", "requantize")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
-from edgernn.integer.forms import Affine, Curve, Product, Requantized, Rows, Scaled, Sum, Table
+from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Rows, Scaled, Sum, Table
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.positions import Total
@@ -93,11 +93,7 @@ class CIntegerOps(COps):
     def sigmoid(self, x: Ref) -> Ref:
         form = self._form(Table, Curve)
         if isinstance(form, Table):
-            to = self._qparams(self.emitter.op.outputs[0])
-            entries = np.pad(form.entries, (0, TABLE_PADDING)).astype(DTYPES[to.bits])
-            table = self._table(entries, "one entry for each integer of the input")
-            index = self._call("q_plus", self._load(x), -form.lowest)
-            return self._variable(self._call(f"q_table_i{to.bits}", table, index))
+            return self.exp(x)
         table = self._table(tanh_table().astype(np.uint16), "tanh from 0 to 8, in steps of 1/32768")
         position = self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift)
         curve = self._call("tanh_fixed", table, position)
@@ -106,11 +102,29 @@ class CIntegerOps(COps):
 
     tanh = sigmoid
 
+    def exp(self, x: Ref) -> Ref:
+        form, to = self._form(Table), self._qparams(self.emitter.op.outputs[0])
+        entries = np.pad(form.entries, (0, TABLE_PADDING)).astype(DTYPES[to.bits])
+        table = self._table(entries, "one entry for each integer of the input")
+        index = self._call("q_plus", self._load(x), -form.lowest)
+        return self._variable(self._call(f"q_table_i{to.bits}", table, index))
+
+    sqrt = exp
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        first, other = (self._requantized(ref, form) for ref, form in zip((a, b), self._form(Larger).each, strict=True))
+        more = self._call("q_positive", self._call("q_add", first, self._call("q_times", other, -1)))
+        return self._variable(self._call("q_add", other, more))
+
     def requantize(self, x: Ref) -> Ref:
         """Integers with other quantization parameters."""
         to = self._qparams(self.emitter.op.outputs[0])
-        form = integer_forms.requantized(self._qparams(x), to)
-        return self._saturated(self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift), to)
+        return self._variable(self._requantized(x, integer_forms.requantized(self._qparams(x), to)))
+
+    def _requantized(self, x: Ref, form: Requantized) -> str:
+        """A variable of the loop: integers with other quantization parameters."""
+        rescaled = self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift)
+        return self._call(f"to_i{form.to.bits}", rescaled, form.to.zero)
 
     def copied(self, x: Ref) -> str:
         return f"{x.width} * sizeof *{self._name(x)}"

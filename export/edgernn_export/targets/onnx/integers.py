@@ -71,11 +71,16 @@ class OnnxIntegerOps(OnnxOps):
         return parts
 
     def log(self, x: Ref) -> Ref:
-        if not self._is_integer:
-            return super().log(x)
-        positive = f"{self.op.outputs[0].name}.positive"  # the logarithm of a negative number is NaN
+        return self._of_positive("Log", x) if self._is_integer else super().log(x)
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._of_positive("Sqrt", x) if self._is_integer else super().sqrt(x)
+
+    def _of_positive(self, kind: str, x: Ref) -> Ref:
+        """A function that is NaN for negative numbers, of `max(x, 0)`."""
+        positive = f"{self.op.outputs[0].name}.positive"
         self._inner_node("Relu", [self._name(x)], [positive])
-        self._inner_node("Log", [positive], [f"{self.op.outputs[0].name}.exact"])
+        self._inner_node(kind, [positive], [f"{self.op.outputs[0].name}.exact"])
         return self._quantized()
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:

@@ -92,6 +92,18 @@ class OnnxOps(MethodInterpreter):
     def log(self, x: Ref) -> Ref:
         return self._node("Log", [self._name(x)])
 
+    def exp(self, x: Ref) -> Ref:
+        return self._node("Exp", [self._name(x)])
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._node("Sqrt", [self._name(x)])
+
+    def divide(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Div", [self._name(a), self._name(b)])
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Max", [self._name(a), self._name(b)])
+
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         self._node("Split", [self._name(x), self._shape(*sizes)], axis=1)
         return self.op.outputs

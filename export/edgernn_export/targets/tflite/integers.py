@@ -2,8 +2,8 @@
 
 The inputs and the result of an operator have equal bits. Where those of an operation differ, inputs of 8 bits are
 widened to 16, which is exact, and the result is rounded to 8. `scale` has no operator: with one number as factor it is
-a product with a constant. Any other `scale`, `normalize`, `softmax`, `log` and float operations are computed in float
-between DEQUANTIZE and QUANTIZE.
+a product with a constant. Any other `scale`, `normalize`, `softmax`, `log`, `exp`, `sqrt`, `maximum` and float
+operations are computed in float between DEQUANTIZE and QUANTIZE.
 
 Given the same integers, the result of an operator is within 1 of edgernn.interpreters.integer on every kernel; within 3
 for tanh and sigmoid of 16 bits, which use another table. Kernels differ among themselves: LiteRT's delegate rounds
@@ -18,7 +18,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.integer.forms import affine, lookup
-from edgernn.integer.plan import FIXED_QPARAMS, INNER_OPERATIONS, IntegerPlan, QuantizationParameters
+from edgernn.integer.plan import (
+    FIXED_QPARAMS,
+    INNER_OPERATIONS,
+    TABLE_OPERATIONS,
+    IntegerPlan,
+    QuantizationParameters,
+)
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
@@ -54,7 +60,7 @@ Outside, LiteRT's delegate fails in some cases and plain kernels end the process
 
 MOST_OF_16_BITS = 2.0  # scale of the input of sigmoid and tanh: from 2.7 on a factor in the kernels overflows
 
-IN_FLOAT = ("normalize", "sum", "largest", *INNER_OPERATIONS)
+IN_FLOAT = ("normalize", "maximum", "sum", "largest", *TABLE_OPERATIONS, *INNER_OPERATIONS)
 """The operations without an integer operator in both runtimes."""
 
 BIAS = {8: np.int32, 16: np.int64}
@@ -115,11 +121,16 @@ class TfliteIntegerOps(TfliteOps):
         return self._operator("GATHER", [stored_rows, super()._value(index)], schema.GatherOptionsT())
 
     def log(self, x: Ref) -> Ref:
-        if not self.static.is_integer(self.op):
-            return super().log(x)
-        positive = self._inner("positive", x.width)  # the logarithm of a negative number is NaN
+        return self._of_positive("LOG", x) if self.static.is_integer(self.op) else super().log(x)
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._of_positive("SQRT", x) if self.static.is_integer(self.op) else super().sqrt(x)
+
+    def _of_positive(self, kind: str, x: Ref) -> Ref:
+        """A function that is NaN for negative numbers, of `max(x, 0)`."""
+        positive = self._inner("positive", x.width)
         self.flat.operator("RELU", [self._value(x)], [positive])
-        return self._operator("LOG", [positive])
+        return self._operator(kind, [positive])
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
         return self._quantized(super().normalize(x, gain, bias, eps))

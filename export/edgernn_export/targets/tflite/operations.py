@@ -99,6 +99,18 @@ class TfliteOps(MethodInterpreter):
     def log(self, x: Ref) -> Ref:
         return self._operator("LOG", [self._value(x)])
 
+    def exp(self, x: Ref) -> Ref:
+        return self._operator("EXP", [self._value(x)], schema.ExpOptionsT())
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._operator("SQRT", [self._value(x)])
+
+    def divide(self, a: Ref, b: Ref) -> Ref:
+        return self._operator("DIV", [self._value(a), self._value(b)], schema.DivOptionsT())
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        return self._operator("MAXIMUM", [self._value(a), self._value(b)], schema.MaximumMinimumOptionsT())
+
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         axis = self._integers("axis", AXIS)
         if len(set(sizes)) == 1:
