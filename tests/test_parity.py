@@ -16,6 +16,7 @@ from edgernn.model.cell import CELLS, cell
 from edgernn.model.factored import Factored
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.ops import OPERATIONS
+from edgernn.model.positions import reshaped
 from edgernn.model.tensor import Tensor
 from edgernn.runtime.parts import flat_answer
 from edgernn_export import export
@@ -122,8 +123,10 @@ def test_replaying_the_trace_is_running_the_cells(name):
                 values[layer.name] = layer.cell.join(ops, *inputs)
                 continue
             names = [f"{layer.name}.{state}" for state in layer.cell.states]
-            values[layer.name], after = layer.cell.step(ops, inputs[0], tuple(states[key] for key in names))
-            states |= dict(zip(names, after, strict=True))
+            apart = [reshaped(each, 1, layer.positions) for each in (inputs[0], *(states[key] for key in names))]
+            values[layer.name], after = layer.cell.step(ops, apart[0], tuple(apart[1:]))
+            values[layer.name] = reshaped(values[layer.name], layer.positions, 1)
+            states |= {key: reshaped(state, layer.positions, 1) for key, state in zip(names, after, strict=True)}
         y, replayed = Stepper(graph).step(x, before)
         np.testing.assert_array_equal(y, values[graph.layers[-1].name])
         for key, state in replayed.items():

@@ -361,16 +361,11 @@ TRUE_REASONS = {
     "integers made": (of(lambda m, x: m.gru(x.long().float())[0], gru=gru()), r"casts torch.float64 to torch.int64"),
     "moving window": (of(lambda m, x: m.gru(x)[0][:, -3:], gru=gru()), r"takes the newest 3 frames of a sequence of any length"),
     "pooling": (of(lambda m, x: m.gru(F.max_pool1d(x.mT, 2).mT)[0], gru=gru()), r"pools several frames into one"),
-    "layer shared by parts": (
-        of(lambda m, x: m.gru(x.view(1, -1, 3, 2).transpose(1, 2).reshape(3, -1, 2))[0].transpose(0, 1).reshape(1, -1, 3 * H), gru=gru(2)),
-        r"shared by 3 parts of each frame",
-    ),
     "recurrence over features": (
         of(lambda m, x: m.time(m.band(x.reshape(-1, 3, 2))[0].reshape(1, -1, 3 * H))[0], band=gru(2), time=gru(3 * H)),
         r"'gru' runs over an axis|runs over axis 1 of shape \(20, 3, 2\), and time is on axis 0",
     ),
     "repeated end": (of(lambda m, x: m.gru(x)[0][:, -1:].repeat(1, T, 1), gru=gru()), r"'repeat'.*repeats the last step as several frames"),
-    "padded features": (of(lambda m, x: F.pad(m.gru(x)[0][:, -1], (1, 1)), gru=gru()), r"pads the features of a frame"),
 }  # fmt: skip
 """What is refused: name -> how the module is made, and the reason."""
 
