@@ -141,7 +141,9 @@ def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
         "Lstm shared": one(lstm, positions=3),
         "Mgu shared": one(Mgu(r(6, 2), r(3, 3), r(3, 3), r(6)), positions=3),
         "LayerNormGru shared": one(
-            LayerNormGru(r(9, 2), r(9, 3), r(9), r(9), Tensor(1 + 0.1 * r(9).stored), Tensor(1 + 0.1 * r(9).stored)),
+            LayerNormGru(
+                r(9, 2), r(9, 3), r(9), r(9), Tensor(1 + 0.1 * r(9).stored), Tensor(1 + 0.1 * r(9).stored), 1.0
+            ),
             positions=3,
         ),
         "Dense shared": one(Dense(r(4, 2), r(4), "softmax"), positions=3),

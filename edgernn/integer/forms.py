@@ -19,7 +19,7 @@ from edgernn.integer import fixedpoint
 from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
 from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
-from edgernn.integer.positions import gather, largest, reshape, total
+from edgernn.integer.positions import gather, largest, lookup, reshape, split, total
 from edgernn.integer.softmax import natural, softmax
 from edgernn.integer.tables import Table, tabled
 from edgernn.model.operation import Op, Ref
@@ -227,38 +227,6 @@ def concat(op: Op, plan: IntegerPlan) -> Joined:
     """Return the integer form of a concatenation."""
     to = plan.quantization[op.outputs[0].name]
     return Joined(tuple(requantized(plan.quantization[ref.name], to) for ref in op.inputs))
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The parts of a value, with its quantization parameters."""
-
-    ends: tuple[int, ...]
-
-    def __call__(self, x: Integers) -> list[Integers]:
-        return np.split(x, self.ends, axis=-1)
-
-
-def split(op: Op, _plan: IntegerPlan) -> Cut:
-    """Return the integer form of a split."""
-    return Cut(tuple(np.cumsum(op.widths)[:-1].tolist()))
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """q = table[index]."""
-
-    table: Integers  # (rows, width)
-
-    def __call__(self, index: Integers) -> Integers:
-        rows: Integers = self.table[index[..., 0]]
-        return rows
-
-
-def lookup(op: Op, plan: IntegerPlan) -> Rows:
-    """Return the integer form of a look-up, with the table rounded once beforehand."""
-    table: Tensor = op.args[0]
-    return Rows(plan.quantization[op.outputs[0].name].integers(table.dense(np.float64)))
 
 
 MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {

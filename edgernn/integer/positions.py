@@ -1,13 +1,16 @@
-"""The integer forms of the operations on positions: what moves or chooses elements keeps their integers."""
+"""The integer forms of what moves or chooses elements, which keeps their integers, and of sums over positions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import MOST, Integers, multiplier, rescale
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.model.operation import Op
 from edgernn.model.positions import gathered, largest as largest_of, reshaped, summed
+from edgernn.model.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,35 @@ def total(op: Op, plan: IntegerPlan) -> Total:
         )
     mantissa, shift = multiplier(x.scale / to.scale)
     return Total(x, size, int(mantissa), int(shift), to)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The parts of a value, with its quantization parameters."""
+
+    ends: tuple[int, ...]
+
+    def __call__(self, x: Integers) -> list[Integers]:
+        return np.split(x, self.ends, axis=-1)
+
+
+def split(op: Op, _plan: IntegerPlan) -> Cut:
+    """Return the integer form of a split."""
+    return Cut(tuple(np.cumsum(op.widths)[:-1].tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """q = table[index]."""
+
+    table: Integers  # (rows, width)
+
+    def __call__(self, index: Integers) -> Integers:
+        rows: Integers = self.table[index[..., 0]]
+        return rows
+
+
+def lookup(op: Op, plan: IntegerPlan) -> Rows:
+    """Return the integer form of a look-up, with the table rounded once beforehand."""
+    table: Tensor = op.args[0]
+    return Rows(plan.quantization[op.outputs[0].name].integers(table.dense(np.float64)))

@@ -7,10 +7,10 @@ import numpy as np
 
 from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
-from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Rows, Scaled, Sum
+from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Scaled, Sum
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.integer.positions import Total
+from edgernn.integer.positions import Rows, Total
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.integer.tables import Table
 from edgernn.model.operation import Op, Ref

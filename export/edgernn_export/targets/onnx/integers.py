@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgernn.integer.forms import affine, lookup
+from edgernn.integer.forms import affine
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
+from edgernn.integer.positions import lookup
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor

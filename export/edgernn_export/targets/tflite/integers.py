@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgernn.integer.forms import affine, lookup
+from edgernn.integer.forms import affine
 from edgernn.integer.plan import (
     FIXED_QPARAMS,
     INNER_OPERATIONS,
@@ -25,6 +25,7 @@ from edgernn.integer.plan import (
     IntegerPlan,
     QuantizationParameters,
 )
+from edgernn.integer.positions import lookup
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
