@@ -329,7 +329,6 @@ REFUSED = {
     "cell state as output": (of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)), r"LSTM's cell state, which is not an output"),
     "state from the input": (of(lambda m, x: m.gru(x, m.init(x[:, -1:]).transpose(0, 1))[0], gru=gru(), init=nn.Linear(I, H)), r"initial state is computed from the input"),
     "mixed steps": (of(lambda m, x: m.gru(x)[0] + m.gru(x)[0][:, -1:], gru=gru()), r"belong to different steps"),
-    "exchanged features": (of(lambda m, x: m.gru(x.view(1, T, 2, 3).transpose(2, 3).flatten(2))[0], gru=gru()), r"exchanges two axes of features"),
     "only the input": (of(lambda m, x: (x, m.gru(x)[0]), gru=gru()), r"first output is not computed by a layer"),
     "decides": (Decides, r"torch.export cannot follow Decides"),
     "group norm": (of(lambda m, x: m.gru(m.n(x.mT).mT)[0], n=nn.GroupNorm(1, I), gru=gru()), r"'group_norm'.*statistics run over time"),

@@ -255,10 +255,7 @@ GRAPHS: dict[str, Graph] = {
     "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
     "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Activation within": _within(np.random.default_rng(8)),
-    **{
-        f"Activation {kind}": one(Activation(kind))
-        for kind in ("abs", "elu", "erf", "gelu", "gelu_tanh", "mish", "softplus")
-    },
+    **{f"Activation {kind}": one(Activation(kind)) for kind in ("abs", "elu", "gelu", "gelu_tanh", "mish", "softplus")},
     "Activation exp": Graph((Layer("d", Dense(t(4, 6), None, "tanh")), Layer("exp", Activation("exp"))), 6),
     "Activation sqrt": Graph((Layer("size", Activation("abs")), Layer("root", Activation("sqrt"))), 6),
     "Maximum": _branches(Maximum()),

@@ -1,6 +1,6 @@
 """Fusion: elementwise operations of one width share a loop, and their values stay in registers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from edgernn.model.operation import Op, Ref
@@ -30,12 +30,17 @@ def is_view(op: Op) -> bool:
     return op.name == "reshape" or (op.name == "split" and op.positions == 1)
 
 
-def fuse(steps: Trace) -> tuple[Group, ...]:
-    """The operations of a trace in groups; a split of an earlier value does not end a loop."""
+def fuse(steps: Trace, integers: Callable[[Op], bool] = lambda _: False) -> tuple[Group, ...]:
+    """The operations of a trace in groups; a split of an earlier value does not end a loop.
+
+    Args:
+        steps: the trace.
+        integers: whether an operation computes with integers; those share no loop with others.
+    """
     runs: list[list[Op]] = []
     for op in steps.operations:
         loop = runs[-1] if runs and runs[-1][0].name in ELEMENTWISE else []
-        if loop and op.name in ELEMENTWISE and _alike(op, loop[0]):
+        if loop and op.name in ELEMENTWISE and _alike(op, loop[0]) and integers(op) == integers(loop[0]):
             loop.append(op)
         elif loop and is_view(op) and not _outputs(loop) & set(op.inputs):
             runs.insert(len(runs) - 1, [op])

@@ -10,13 +10,14 @@ import numpy as np
 from edgernn.integer.forms import integer_forms
 from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.model.graph import Graph
+from edgernn.model.operation import Op
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.c.casts import DEQUANTIZE, QUANTIZE, REQUANTIZE, with_casts
 from edgernn_export.targets.c.declarations import Code, InitialState, Sizes
 from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.float_ops import CFloatOps
-from edgernn_export.targets.c.fusion import Group, fuse, hoist_splits
+from edgernn_export.targets.c.fusion import fuse, hoist_splits
 from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.integer_ops import CIntegerOps
 from edgernn_export.targets.c.kernels import kernels
@@ -110,7 +111,11 @@ def _constants(emitter: Emitter, states: Sequence[InitialState], binaries: dict[
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     """The emitter with all operations written."""
     step = with_casts(hoist_splits(named.trace, plan.integer_values), plan)
-    groups = fuse(step.trace)
+
+    def is_integer(op: Op) -> bool:
+        return plan.is_integer(op) or op.name in (QUANTIZE, DEQUANTIZE, REQUANTIZE)
+
+    groups = fuse(step.trace, is_integer)
     layout = lay_out(step.trace, groups, {name: value_type(qparams) for name, qparams in step.quantization.items()})
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
@@ -118,14 +123,8 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     emitter = Emitter(named, step, layout, identifiers, names, {ref.name: ref for ref in named.ins})
     floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer_forms(plan))
     for group in groups:
-        (integers if _is_integer(group, plan) else floats).write(group)
+        (integers if is_integer(group.operations[0]) else floats).write(group)
     return emitter
-
-
-def _is_integer(group: Group, plan: IntegerPlan) -> bool:
-    """Whether the operations of a group compute with integers or cast them."""
-    op = group.operations[0]
-    return plan.is_integer(op) or op.name in (QUANTIZE, DEQUANTIZE, REQUANTIZE)
 
 
 def _body(emitter: Emitter, x_type: str) -> dict[str, str]:
