@@ -67,7 +67,9 @@ def cut(named, static):
     read = {name for node in graph.node for name in node.input}
 
     def info(name, ref):
-        return helper.make_tensor_value_info(name, TYPES[DTYPES[static.quantization[ref.name].bits]], [1, ref.width])
+        return helper.make_tensor_value_info(
+            name, TYPES[DTYPES[static.quantization[ref.name].bits]], [ref.positions, ref.width]
+        )
 
     ins = [value for value in graph.input if value.name in read] + [
         info(name, results[name]) for name in results if name in read
@@ -91,7 +93,12 @@ def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
         feed = {"x": integers(manifest, "x", x)[None] if graph.vocabulary_size == 0 else x}
         feed |= {f"{state}.in": integers(manifest, state, states[state])[None] for state in manifest.states}
         feed |= {
-            named.names[v]: values[v].astype(DTYPES[static.quantization[v].bits])[None] for v in static.integer_values
+            named.names[v]: np.atleast_2d(values[v]).astype(DTYPES[static.quantization[v].bits])
+            for v in static.integer_values
+        }
+        ends = np.cumsum([0, *manifest.named_inputs.values()])
+        feed |= {
+            f"x.{name}": feed["x"][:, a:b] for name, a, b in zip(manifest.named_inputs, ends, ends[1:], strict=False)
         }
         for each in sessions:
             actual = dict(
@@ -105,7 +112,7 @@ def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
                 for ref in op.outputs:
                     if op.name == "split" and f"{named.names[ref.name]}.made" not in actual:
                         continue
-                    off = np.abs(actual[f"{named.names[ref.name]}.made"][0] - values[ref.name])
+                    off = np.abs(actual[f"{named.names[ref.name]}.made"] - np.atleast_2d(values[ref.name]))
                     assert off.max() <= error_steps(op, static), op
         _, states = stepper.step(x, states)
 
