@@ -247,7 +247,7 @@ class Integrator:
     keep: float
     gain: float
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0], self.keep) + ops.scale(x, self.gain)
@@ -260,7 +260,7 @@ class Mean:
 
     by: float
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.scale(x - state[0], self.by)
@@ -272,7 +272,7 @@ class Gated:
     """h = h + z * (x - h): between x and itself, whatever the gate."""
 
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.sigmoid(x) * (x - state[0])
@@ -284,7 +284,7 @@ class Overshoots:
     """h = h + n * (x - h) with n from -1 to 1: up to as far beyond itself as x is away."""
 
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.tanh(x) * (x - state[0])
@@ -296,7 +296,7 @@ class SquaresItself:
     """A formula that is not of one degree in its state, and has no corners that bound it."""
 
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0] * state[0], 0.5) + ops.scale(x, 0.1)

@@ -2,6 +2,7 @@
 
 from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
+from edgernn.cells.delay import Delay
 from edgernn.cells.dense import Dense
 from edgernn.cells.difference import Difference
 from edgernn.cells.embedding import Embedding
@@ -19,25 +20,30 @@ from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
 from edgernn.cells.slice import Slice
 from edgernn.cells.standardize import Standardize
+from edgernn.cells.steps import GruStep, LstmStep, RnnStep
 
 __all__ = [
     "Activation",
     "Concat",
     "Conv1d",
+    "Delay",
     "Dense",
     "Difference",
     "Embedding",
     "FastGrnn",
     "Gru",
+    "GruStep",
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
     "LogMagnitude",
     "LogMel",
     "Lstm",
+    "LstmStep",
     "Mgu",
     "Product",
     "Rnn",
+    "RnnStep",
     "RunningMean",
     "Scale",
     "Slice",

@@ -52,6 +52,8 @@ class Layer:
 class Graph:
     """Layers in the order in which they run. The output of the last layer is the output of the model.
 
+    A cell that `delays` may read a later layer, or itself: it answers with what that layer computed in the step before.
+
     Attributes:
         layers: each reads the layer before it, or the layers in its `inputs`; a state is called `<layer>.<state>`.
         inputs: the width of a frame; 1 before an embedding.
@@ -61,7 +63,8 @@ class Graph:
         ranges: the range of each value, by its name in the trace; needed by the static schemes.
 
     Raises:
-        GraphError: a duplicate or unknown name, widths that do not fit, or an embedding that does not read x.
+        GraphError: a duplicate or unknown name, widths that do not fit, a circle of layers without a delay, or an embedding
+            that does not read x.
     """
 
     layers: tuple[Layer, ...]
@@ -103,19 +106,18 @@ class Graph:
         """The operations of each layer, by the layer's name."""
         widths, traces, elements = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
-            expected = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
-            for name in layer.inputs:
-                if expected is not None and widths[name] != expected:
-                    raise GraphError(
-                        f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'"
-                    )
-            traced = trace_layer(layer.name, layer.cell, [Ref(name, widths[name]) for name in layer.inputs])
+            _check_widths(layer, widths)
+            later = dimensions(layer.cell)["inputs"] if layer.cell.delays else 0
+            traced = trace_layer(layer.name, layer.cell, [Ref(name, widths.get(name, later)) for name in layer.inputs])
+            _check_delay(layer, traced)
             traces[layer.name], widths[layer.name] = traced, traced.y.width
             elements += sum(width for op in traced.operations for width in op.widths)
             if elements > MOST_VALUES:
                 raise GraphError(
                     f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
                 )
+        for layer in self.layers:
+            _check_widths(layer, widths)
         return MappingProxyType(traces)
 
     @cached_property
@@ -219,6 +221,7 @@ class Graph:
     def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """Return the layers with their `inputs` filled in."""
         seen, linked = {INPUT: None}, []  # a dictionary, for fast look-ups in order
+        every = {INPUT, *(layer.name for layer in layers)}
         for layer in layers:
             if not _NAME.fullmatch(layer.name) or layer.name == OUTPUT:
                 raise GraphError(
@@ -228,10 +231,11 @@ class Graph:
                 raise GraphError(f"two layers are called '{layer.name}'; names must differ")
             inputs = tuple(layer.inputs) or (next(reversed(seen)),)
             for name in inputs:
-                if name not in seen:
+                if name not in (every if layer.cell.delays else seen):
                     raise GraphError(
                         f"layer '{layer.name}' reads '{name}', which is not an earlier layer; "
                         f"there are {', '.join(seen)}"
+                        + (", and only a Delay reads a later one" if name in every else "")
                     )
             if is_join(layer.cell) != (len(inputs) > 1):
                 raise GraphError(
@@ -246,7 +250,7 @@ class Graph:
 def _check_layer(layer: Any) -> None:
     if not isinstance(layer, Layer) or isinstance(layer.cell, type) or not _is_cell(layer.cell):
         raise GraphError(f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance")
-    missing = [name for name in ("exact", "GATES") if not hasattr(layer.cell, name)]
+    missing = [name for name in ("exact", "delays", "GATES") if not hasattr(layer.cell, name)]
     if missing:
         raise GraphError(
             f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares no {' and no '.join(missing)}; "
@@ -256,9 +260,32 @@ def _check_layer(layer: Any) -> None:
         raise GraphError(
             f"{layer!r} has a name that is not a string, or inputs that are not a tuple; expected inputs=('name',)"
         )
+    if layer.cell.delays and "inputs" not in dimensions(layer.cell):
+        raise GraphError(
+            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares that it delays, and no dimension "
+            "'inputs', which is the width of a later layer"
+        )
     if layer.scheme not in {"", *STATIC}:
         raise GraphError(
             f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
+        )
+
+
+def _check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
+    """Refuse a layer that reads another width than its cell declares; a layer that is not in `widths` comes later."""
+    expected = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
+    for name in layer.inputs:
+        if expected is not None and widths.get(name, expected) != expected:
+            raise GraphError(f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'")
+
+
+def _check_delay(layer: Layer, traced: LayerTrace) -> None:
+    """Refuse a cell that declares to delay and uses its input within the step, before a later layer has computed it."""
+    used = {traced.y.name, *(ref.name for op in traced.operations for ref in op.inputs)}
+    if layer.cell.delays and used & set(layer.inputs):
+        raise GraphError(
+            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares that it delays, and its output "
+            "depends on its input in the same step; return a state, and let the state after the step be the input"
         )
 
 
