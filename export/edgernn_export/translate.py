@@ -31,6 +31,7 @@ def from_torch(
     time_axis: int | None = None,
     period_ms: float | None = None,
     labels: tuple[str, ...] = (),
+    states: Mapping[str, str | int] | None = None,
 ) -> Graph:
     """Convert a trained module and prove that the graph computes the same.
 
@@ -40,27 +41,30 @@ def from_torch(
 
     Args:
         module: in eval mode.
-        example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes one frame
-            and its state, the tuple of both.
+        example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes its states
+            as arguments, the tuple of one frame, or a sequence, and the states, whose values do not matter. None stands
+            for an optional argument.
         time_axis: which axis of the example is time, when no recurrent layer or convolution shows it.
         period_ms: the time from one frame to the next, stored with the model.
         labels: a name for each output, stored with the model.
+        states: for each state among the arguments, the result that it is in the next step, by the result's key or
+            position: {"h": "h_out"} or {"h": 1}. By default they are matched in order and by shape.
 
     Returns:
         The graph in float32.
 
     Raises:
-        UsageError: `labels` is a single string.
+        UsageError: `labels` is a single string, or `states` names an argument or a result that does not exist.
         UnsupportedError: an operation cannot stream or is not known (the message names its module and what to do); the
-            module draws random numbers, keeps state, overflows, is quantized by torch or is compiled to TorchScript; or
-            it has outputs besides one and its states.
+            module draws random numbers, keeps state besides tensors, overflows, is quantized by torch or is compiled to
+            TorchScript; it has outputs besides one and its states; or a state is not fed back, or may be by several.
         ParityError: module and graph differ by more than 1e-9 in float64; the message names the first step and layer.
         MissingExtraError: torch is not installed.
     """
     names: Any = labels
     if isinstance(names, str):
         raise UsageError(f"labels={labels!r} is a single string; pass a name for each output, such as ('yes', 'no')")
-    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()))
+    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()), states)
     return graph
 
 

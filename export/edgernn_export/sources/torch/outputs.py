@@ -1,60 +1,78 @@
 """The outputs of a module: one output of the graph, and besides it only states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch.fx import Node
 
 from edgernn.errors import UnsupportedError
 from edgernn_export.sources.torch.axes import GETITEM, SAME
-from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
+from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
-from edgernn_export.sources.torch.tracing import path_of
-from edgernn_export.sources.torch.value import Carried, Stack, Value
+from edgernn_export.sources.torch.tracing import Traced, path_of
+from edgernn_export.sources.torch.value import Carried, Flowing, Stack, Value
 
 State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
 
 
-def chosen_output(builder: Builder, nodes: Sequence[Node], values: Mapping[Node, Any], incoming: int) -> Value:
-    """Return the module's first output; the others must be states.
+def chosen_output(builder: Builder, traced: Traced, values: Mapping[Node, Any]) -> Value:
+    """Return the module's first output; the others must be states. Connect every state to the result that it becomes.
 
-    A state that the caller passes in must be returned in its position. A state that is not passed in is accepted where
-    nn.GRU, nn.LSTM or nn.RNN returns it besides its output. A step of the output itself counts as a second output.
+    A state that is not passed in is accepted where nn.GRU, nn.LSTM or nn.RNN returns it besides its output. A step of
+    the output itself counts as a second output.
 
     Raises:
-        UnsupportedError: there are several outputs (the error names them), or states are not returned in their
-            positions.
+        NeedsDelayError: a layer's state does not become its result.
+        UnsupportedError: there are several outputs (the error names them), or no state becomes one.
     """
-    outputs = [values[node] for node in nodes]
-    if incoming != len(builder.fed):
-        raise UnsupportedError(
-            f"the module takes {incoming} tensors besides its input, and {len(builder.fed)} of them are states of its "
-            "layers; pass one input sequence, and besides it only states"
-        )
-    output = outputs[0] if outputs else None
-    if isinstance(output, Stack) and len(output.values) == 1:
-        output = output.values[0].at(output.shape, None)
-    if not isinstance(output, Value) or output.layer == "x":
+    outputs = [values[node] for node in traced.outputs]
+    if not outputs or isinstance(outputs[0], torch.Tensor) or getattr(outputs[0], "layer", "") == "x":
         raise UnsupportedError("the module's first output is not computed by a layer; return the scores first")
-    first = 0 if len(outputs) == len(builder.fed) else 1
-    stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
-    for position, fed in builder.fed.items():
-        if first + position >= len(outputs) or _state_of(outputs[first + position], stateful) != fed:
-            raise UnsupportedError(
-                f"state {position} is passed to '{fed[0][0]}' and not returned in its position; return the states in "
-                "the order in which they are passed in"
-            )
-    beside = range(first + len(builder.fed), len(outputs))
-    extra = [i for i in beside if not _is_returned(nodes[i])]
+    extra = [
+        i
+        for i in range(1, len(outputs))
+        if i not in traced.feedback and not _is_returned(traced.outputs[i])
+    ]
     if extra:
         raise UnsupportedError(
             f"the module has {len(outputs)} outputs; expected one, and besides it only its own states: "
-            f"{'; '.join(_named(i, nodes[i], outputs[i]) for i in extra)}; remove outputs that the stream does not "
-            "need, or join outputs of the same step with torch.cat"
+            f"{'; '.join(_named(i, traced.outputs[i], outputs[i]) for i in extra)}; remove outputs that the stream "
+            "does not need, or join outputs of the same step with torch.cat"
         )
+    for position, result in enumerate(traced.feedback):
+        _connect(builder, traced, values, position, outputs[result])
+    output = frame(builder, outputs[0]).at(tuple(traced.outputs[0].meta["val"].shape), _time(outputs[0]))
     _check_time(builder, output)
     return output
+
+
+def _time(value: Any) -> int | None:
+    return value.time if isinstance(value, Value) else None
+
+
+def _connect(builder: Builder, traced: Traced, values: Mapping[Node, Any], position: int, result: Any) -> None:
+    """Feed a result back into a state of the caller's."""
+    node = traced.inputs[1 + position]
+    name, state = traced.names[position], values[node]
+    if isinstance(state, Value):
+        if not isinstance(result, Flowing):
+            raise UnsupportedError(
+                f"nothing feeds state '{name}' back: its result is a constant; return the state after the step"
+            )
+        builder.feed_back(state.layer, frame(builder, result).layer)
+        return
+    if position not in builder.fed and not node.users:
+        return
+    stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
+    if builder.fed.get(position) is None or _state_of(result, stateful) != builder.fed[position]:
+        raise NeedsDelayError(position)
+    layers, own = builder.fed[position]
+    for layer, initial in zip(layers, traced.states[position].reshape(len(layers), -1), strict=True):
+        if torch.count_nonzero(initial):
+            builder.initial_state[f"{layer}.{own}"] = weight(initial)
 
 
 def _is_returned(node: Node) -> bool:
@@ -96,7 +114,7 @@ def _check_time(builder: Builder, output: Value) -> None:
 def _state_of(value: Any, stateful: set[str]) -> State | None:
     """Return the layers and name of the state that this value is; a hidden state is also its layer's output."""
     match value:
-        case Carried(layers, name):
+        case Carried(layers, name, _):
             return layers, name
         case Stack(values):
             return tuple(one.layer for one in values), "h"

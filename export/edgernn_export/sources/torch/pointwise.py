@@ -9,8 +9,8 @@ import torch
 
 from edgernn.cells import Activation, Concat, Dense, Product, Scale, Slice, Sum
 from edgernn.model.tensor import Tensor
-from edgernn_export.sources.torch.builder import Builder, op_of, weight
-from edgernn_export.sources.torch.value import Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
+from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 Operand = Flowing | torch.Tensor | float
 
@@ -19,13 +19,14 @@ def frame(b: Builder, x: Any) -> Value:
     """Return a value that a layer can take as its input, or refuse it."""
     if isinstance(x, Stack) and len(x.values) == 1:
         return x.values[0].at(x.shape, None)
+    if isinstance(x, Stack):
+        return Value(b.add(Concat(), x.values), x.shape, None)
     if isinstance(x, Incoming):
-        raise b.refuse(
-            f"argument {x.position + 2} of the module is used as data; pass one input sequence with all features "
-            "side by side, and besides it only states"
-        )
+        raise NeedsDelayError(x.position)
+    if isinstance(x, Carried):
+        raise NeedsDelayError(b.operations[x.layers[0]])
     if not isinstance(x, Value):
-        raise b.refuse("it uses an LSTM's cell state, which is not an output of its layer; use the hidden state")
+        raise b.refuse(f"a {type(x).__name__} arrives where a value of the stream is expected")
     if x.lead > 0:
         raise b.refuse("its input is a padded sequence; pad directly before the convolution")
     return x

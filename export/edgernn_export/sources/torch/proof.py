@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from edgernn.array import Array
+from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph
+from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.stability import amplified, check_finite
 from edgernn_export.sources.torch.tracing import Traced, double, evaluate
@@ -49,6 +50,29 @@ def prove(traced: Traced, walked: Walked, graph: Graph) -> None:
         raise UnsupportedError(
             "no output of the module is finite, neither on noise nor on the example's own frames, so nothing can be "
             "proved; pass an example of real data"
+        )
+
+
+def prove_frames(traced: Traced, axis: int | None, walked: Walked, graph: Graph) -> None:
+    """Compare the module on the example's whole sequence with its graph, which was traced with one frame.
+
+    Raises:
+        UnsupportedError: they differ: the module's answers to several frames at once are not those one after another.
+    """
+    assert axis is not None
+    x, one = traced.example[0], walked.output.shape
+    with double(), np.errstate(all="ignore"):
+        answer = _first_of(_run(traced, x, *_others(traced, traced.states)))
+        ys = Stepper(graph).run(x.movedim(axis, 0).reshape(x.shape[axis], -1).numpy())[0]
+    longer = [i for i, (n, m) in enumerate(zip(answer.shape, one, strict=False)) if n == len(ys) and m == 1]
+    if answer.shape == one:
+        expected, ys = answer.reshape(1, -1).numpy(), ys[-1:]
+    else:
+        expected = answer.movedim(longer[0] if longer else 0, 0).reshape(answer.shape[longer[0] if longer else 0], -1).numpy()
+    if _distance(expected, ys) > TOLERANCE:
+        raise UnsupportedError(
+            f"{type(traced.module).__name__} answers {x.shape[axis]} frames at once otherwise than one after another, by "
+            "a state that is no layer's own; pass one frame as the example if that is how it is called"
         )
 
 
@@ -93,7 +117,7 @@ def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) ->
 
 
 def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int, Array]:
-    axis, output, others = walked.x.time, walked.output, _zeros(traced.example[1:])
+    axis, output, others = walked.x.time, walked.output, _others(traced, traced.states)
     assert axis is not None
     if output.time is not None:
         y = _first_of(_run(traced, xs, *others))
@@ -123,15 +147,14 @@ def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
 
 def _stepwise(traced: Traced, graph: Graph) -> tuple[dict[int, Array], Array]:
     """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames."""
-    frame, *initial_state = traced.example
-    flat, structure = pytree.tree_flatten(_zeros(initial_state))
-    xs = _noise(traced, Value("x", tuple(frame.shape), None), graph, STEPS)
+    states: Sequence[Tensor] = traced.states
+    xs = _noise(traced, Value("x", tuple(traced.example[0].shape), None), graph, STEPS)
     expected: dict[int, Array] = {}
     for t, x in enumerate(xs):
-        answer = _run(traced, x, *pytree.tree_unflatten(flat, structure))
+        answer = _run(traced, x, *_others(traced, states))
         outputs = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
         expected[t] = outputs[0].numpy().reshape(-1).copy()
-        flat = outputs if len(outputs) == len(flat) else outputs[1 : 1 + len(flat)]
+        states = [outputs[result].clone() for result in traced.feedback]
     return expected, xs.reshape(STEPS, -1).numpy()
 
 
@@ -163,9 +186,11 @@ def _frames(tensor: Tensor, value: Value) -> Array:
     return tensor.movedim(value.time, 0).reshape(tensor.shape[value.time], -1).numpy()
 
 
-def _zeros(states: Sequence[Any]) -> list[Any]:
-    zeros: list[Any] = pytree.tree_map_only(Tensor, torch.zeros_like, list(states))
-    return zeros
+def _others(traced: Traced, states: Sequence[Tensor]) -> list[Any]:
+    """Return the arguments besides the frames with these states, nested as in the example; the module may write them."""
+    flat = iter(state.clone() for state in states)
+    others: list[Any] = pytree.tree_map_only(Tensor, lambda _: next(flat), list(traced.example[1:]))
+    return others
 
 
 def _first_of(answer: Any) -> Tensor:
@@ -197,9 +222,9 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
             node, value = walked.places.get(layer.name, (None, None))
             if node is None or value is None or value.time is None:
                 continue
-            initial_state = {name: tensor for name, tensor in graph.initial_state.items() if name in _states(graph, i)}
-            prefix = replace(graph, layers=graph.layers[: i + 1], initial_state=initial_state, labels=())
-            ys = Stepper(prefix).run(frames)[0]
+            width = graph.layer_traces[layer.name].y.width
+            answering = Layer("answers_", Slice(width, 0, width), (layer.name,))
+            ys = Stepper(replace(graph, layers=(*graph.layers, answering), labels=())).run(frames)[0]
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:
                     differing.append((j - value.lead, i, layer.name))
@@ -210,17 +235,12 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
     return f"layer '{name}' at step {step} of a sequence like the example"
 
 
-def _states(graph: Graph, last: int) -> set[str]:
-    return {f"{layer.name}.{name}" for layer in graph.layers[: last + 1] for name in getattr(layer.cell, "states", {})}
-
-
 def _values(traced: Traced, xs: Tensor) -> dict[Any, Any]:
     """Evaluate every operation of the module on a real input."""
     values: dict[Any, Any] = {
         node: traced.constants[node.name] for node in traced.nodes if node.name in traced.constants
     }
-    states = pytree.tree_leaves(_zeros(traced.example[1:]))
-    values.update(zip(traced.inputs, (xs, *states), strict=True))
+    values.update(zip(traced.inputs, (xs, *traced.states), strict=True))
     for node in traced.nodes:
         if node.op == "call_function":
             values[node] = evaluate(node, values, traced.leaves)

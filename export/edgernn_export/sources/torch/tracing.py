@@ -19,6 +19,8 @@ from edgernn.model.cell import dimensions
 from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
+from edgernn_export.sources.torch.feedback import Names, fed_back
+from edgernn_export.sources.torch.kept import KeepsStateError, check_same, handed_over
 from edgernn_export.sources.torch.repeated import run_twice
 
 LEAF = "edgernn::leaf"
@@ -26,10 +28,21 @@ LEAF = "edgernn::leaf"
 
 @dataclass(frozen=True)
 class Traced:
-    """A module in float64 with its operations on one example."""
+    """A module in float64 with its operations on one example.
+
+    Attributes:
+        module: takes the example; state that it keeps in attributes is an argument and a result too.
+        example: the frames, and what the module takes besides them.
+        states: the arguments besides the frames before the first call, in the order of `inputs`.
+        feedback: the position of the result that each of them is in the next call.
+        names: of each of them.
+    """
 
     module: nn.Module
     example: tuple[Any, ...]
+    states: tuple[Tensor, ...]
+    feedback: tuple[int, ...]
+    names: tuple[str, ...]
     nodes: tuple[Node, ...]
     constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
     inputs: tuple[Node, ...]  # placeholders of the example's tensors
@@ -96,12 +109,11 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
     """
     args = example if isinstance(example, tuple) else (example,)
     leaves = pytree.tree_leaves(args)
-    if not args or not isinstance(args[0], Tensor) or not all(isinstance(leaf, Tensor) for leaf in leaves):
+    known = all(leaf is None or isinstance(leaf, Tensor) for leaf in leaves)
+    if not args or not isinstance(args[0], Tensor) or not known:
         kinds = ", ".join(type(leaf).__name__ for leaf in args)
-        hint = "; omit arguments that are None" if None in [leaf for leaf in leaves if leaf is None] else ""
-        raise UnsupportedError(
-            f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states{hint}"
-        )
+        raise UnsupportedError(f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states")
+    leaves = [leaf for leaf in leaves if leaf is not None]
     for leaf in leaves:
         if leaf.is_complex() or leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
             raise UnsupportedError(
@@ -116,12 +128,22 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
     return doubled
 
 
-def traced(module: nn.Module, example: Any) -> Traced:
+def traced(module: nn.Module, example: Any, states: Names | None = None) -> Traced:
     """Run a copy of the module on the example and record its operations.
 
+    Args:
+        module: in eval mode; of an nn.DataParallel, the module inside.
+        example: the frames, or a tuple of them and the states; None for an argument that stays None.
+        states: as in `fed_back`.
+
     Raises:
-        UnsupportedError: torch.export cannot follow the module, or it does not accept the example.
+        UsageError: `states` names what does not exist.
+        UnsupportedError: torch.export cannot follow the module, it does not accept the example, or a state is not fed
+            back.
     """
+    if isinstance(module, nn.DataParallel):
+        inner: nn.Module = module.module
+        module = inner
     if not isinstance(module, nn.Module):
         raise UnsupportedError(f"a {type(module).__name__} arrived; expected a torch.nn.Module")
     if module.training:
@@ -129,13 +151,43 @@ def traced(module: nn.Module, example: Any) -> Traced:
     args = tensors_of(example)
     with double():
         module = copied(module)
-        substituted, leaves = _with_leaves(module, run_twice(module, args))
+        module, pairs, kept, names = _without_state(module, args)
+        args = (*args, *kept)
+        substituted, leaves = _with_leaves(module, pairs)
         program = exported(substituted, args)
-    return _traced(module, args, program, leaves)
+    return _traced(module, args, program, leaves, kept, names, states or {})
+
+
+def _without_state(
+    module: nn.Module, args: tuple[Any, ...]
+) -> tuple[nn.Module, dict[str, bool], tuple[Tensor, ...], tuple[str, ...]]:
+    """Return the module without state of its own, what `run_twice` returns, and its states with their names."""
+    try:
+        return module, run_twice(module, args), (), ()
+    except KeepsStateError as error:
+        stateful = copy.deepcopy(module)
+        kept = handed_over(stateful, error.ran, error.names)
+        if kept is None:
+            raise
+        pairs = run_twice(stateful, (*args, *kept))
+        check_same(module, stateful, args, kept)
+        names = [name for name in error.names for _ in pytree.tree_leaves(_attribute(error.ran, name))]
+        return stateful, pairs, kept, tuple(names)
+
+
+def _attribute(module: nn.Module, name: str) -> Any:
+    path, _, attribute = name.rpartition(".")
+    return getattr(module.get_submodule(path), attribute)
 
 
 def _traced(
-    module: nn.Module, args: tuple[Any, ...], program: ExportedProgram, leaves: Mapping[str, nn.Module]
+    module: nn.Module,
+    args: tuple[Any, ...],
+    program: ExportedProgram,
+    leaves: Mapping[str, nn.Module],
+    kept: tuple[Tensor, ...],
+    names: tuple[str, ...],
+    states: Names,
 ) -> Traced:
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
@@ -146,15 +198,42 @@ def _traced(
     }
     nodes = tuple(program.graph.nodes)
     results = zip(nodes[-1].args[0], signature.output_specs, strict=True)
+    inputs = tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs)
+    outputs = tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node))
+    own = len(inputs) - len(kept)
+    answers = outputs[: len(outputs) - len(kept)]
+    feedback = fed_back(inputs[1:own], answers, _result_names(program, answers, bool(kept)), states)
+    states_before = [leaf for leaf in pytree.tree_leaves(args[1:]) if leaf is not None][: own - 1]
     return Traced(
         module=module,
         example=args,
+        states=(*map(torch.zeros_like, states_before), *kept),
+        feedback=(*feedback, *range(len(answers), len(outputs))),
+        names=(*(node.name for node in inputs[1:own]), *names),
         nodes=nodes,
         constants={name: _value(held[key]) for name, key in lifted.items()},
-        inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
-        outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
+        inputs=inputs,
+        outputs=outputs,
         leaves=leaves,
     )
+
+
+def _result_names(program: ExportedProgram, answers: tuple[Node, ...], nested: bool) -> list[str]:
+    """Return the name of each result: its key in a dictionary or its field, else its position.
+
+    Args:
+        program: the exported module.
+        answers: its results, flat, without states that it keeps.
+        nested: whether these follow in a list of their own.
+    """
+    spec = program.call_spec.out_spec
+    nodes = program.graph_signature.user_outputs
+    paths = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(spec.num_leaves), spec))[0]
+    known: dict[Any, str] = {}
+    for i, (name, (path, _)) in enumerate(zip(nodes, paths, strict=True)):
+        parts = [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path[nested:]]
+        known.setdefault(name, "_".join(parts) or str(i))
+    return [known.get(node.name, str(i)) for i, node in enumerate(answers)]
 
 
 def _value(constant: Any) -> Any:

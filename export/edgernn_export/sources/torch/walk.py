@@ -12,7 +12,7 @@ from edgernn.errors import EdgernnError
 from edgernn.model.graph import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.axes import GETITEM
-from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.outputs import chosen_output
@@ -33,6 +33,10 @@ HANDLERS = {**SHAPES, **POINTWISE, **SUMS, **WEIGHTED, **LINEAR, **RECURRENT}
 """ATen operation -> the function that converts it."""
 
 
+class NeedsFrameError(Exception):
+    """The module must be traced with one frame, since it does not hand a state on to one layer as a whole."""
+
+
 @dataclass(frozen=True)
 class Walked:
     """A converted trace: layers, initial states, output and input, and the operation of each layer."""
@@ -47,17 +51,36 @@ class Walked:
 def walk(traced: Traced, axis: int | None) -> Walked:
     """Convert every operation, with time on this axis of the input; None when the module takes one frame.
 
+    A state of the caller's that one recurrent layer takes whole and returns is the state of that layer. Any other state
+    is a value that a Delay carries, and so is a layer's state where other operations read it.
+
     Raises:
+        NeedsFrameError: a Delay must carry a state of the caller's, for which the module must take one frame.
         UnsupportedError: an operation cannot stream or is not known; the message names its module.
     """
+    delayed: frozenset[int | Node] = frozenset()
+    while True:
+        try:
+            return _walk(traced, axis, delayed)
+        except NeedsDelayError as error:
+            if axis is not None and isinstance(error.what, int):
+                raise NeedsFrameError from None
+            if error.what in delayed:
+                raise
+            delayed |= {error.what}
+
+
+def _walk(traced: Traced, axis: int | None, delayed: frozenset[int | Node]) -> Walked:
     first = traced.inputs[0]
     shape = tuple(first.meta["val"].shape)
     x = Value("x", shape, axis)
     batch = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
-    builder = Builder(steps=x.length, batch=batch, node=first)
+    builder = Builder(steps=x.length, batch=batch, node=first, one_frame=axis is None, delayed=delayed)
     values: dict[Node, Any] = {first: x}
-    for position, node in enumerate(traced.inputs[1:]):
-        values[node] = Incoming(position, tuple(node.meta["val"].shape))
+    for position, (node, state, name) in enumerate(zip(traced.inputs[1:], traced.states, traced.names, strict=True)):
+        values[node] = Incoming(position, tuple(state.shape))
+        if position in delayed:
+            values[node] = Value(builder.delay(name, state.numel(), state), tuple(state.shape), None)
     order = {node: i for i, node in enumerate(traced.nodes)}
     for node in traced.nodes:
         builder.node, builder.arguments = node, {}
@@ -67,7 +90,7 @@ def walk(traced: Traced, axis: int | None) -> Walked:
             values[node] = _convert(builder, node, values, traced)
             if isinstance(values[node], Value) and leaves_stale(node, order):
                 raise builder.refuse(written(node, True))
-    output = chosen_output(builder, traced.outputs, values, len(traced.inputs) - 1)
+    output = chosen_output(builder, traced, values)
     places: dict[str, tuple[Node, Value]] = {}
     for node, value in values.items():
         if isinstance(value, Value):
@@ -98,7 +121,7 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
         raise builder.refuse()
     try:
         return handler(builder, *args, **kwargs)
-    except EdgernnError:
+    except (EdgernnError, NeedsDelayError):
         raise
     except Exception as error:  # arguments that a handler does not know fail in many ways
         raise builder.refuse(f"its arguments are not supported ({first_line(error)})") from error
