@@ -316,11 +316,8 @@ TRUE_REASONS = {
         r"uses 'bernoulli'.*draws random numbers.*after the step",
     ),
     "counter": (of(counts, gru=gru(), calls=0), r"keeps state of its own from call to call, in 'calls'"),
-    "hidden state kept": (
-        of(lambda m, x: (y := m.gru(x, m.h), setattr(m, "h", y[1]))[0][0], gru=gru(), h=None), r"state of its own .* in 'h'; take the state as"
-    ),
     "more and more outputs": (of(grows, gru=gru(), calls=0), r"keeps state of its own from call to call, in 'calls'"),
-    "buffer": (of(keeps_in_a_buffer, gru=gru(), seen=lambda: nn.Buffer(torch.zeros(H))), r"keeps state of its own from call to call, in 'seen'"),
+    "buffer": (of(keeps_in_a_buffer, gru=gru(), seen=lambda: nn.Buffer(torch.zeros(H))), r"'gru'.*its state is not passed in by the caller"),
     "step of the output beside the scores": (
         of(lambda m, x: (m.out(m.gru(x)[0][:, -1]), m.gru(x)[0][:, -1]), gru=gru(), out=nn.Linear(H, 2)),
         r"2 outputs; expected one.*: output 2 \(1, 8\) comes from 'select' in the module's own forward, a value of layer 'gru",

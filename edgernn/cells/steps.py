@@ -16,7 +16,7 @@ from edgernn.model.ops import Ops, V
 class RnnStep(Rnn):
     """One step of Rnn from a state that another layer computes."""
 
-    states: ClassVar[Mapping[str, int]] = {}  # type: ignore[misc]
+    states: ClassVar[Mapping[str, int]] = {}
 
     def join(self, ops: Ops[V], x: V, h: V) -> V:
         """(inputs,) and h (hidden,) -> h (hidden,)."""
@@ -28,7 +28,7 @@ class RnnStep(Rnn):
 class GruStep(Gru):
     """One step of Gru from a state that another layer computes."""
 
-    states: ClassVar[Mapping[str, int]] = {}  # type: ignore[misc]
+    states: ClassVar[Mapping[str, int]] = {}
 
     def join(self, ops: Ops[V], x: V, h: V) -> V:
         """(inputs,) and h (hidden,) -> h (hidden,)."""
@@ -40,7 +40,7 @@ class GruStep(Gru):
 class LstmStep(Lstm):
     """One step of Lstm from states that other layers compute."""
 
-    states: ClassVar[Mapping[str, int]] = {}  # type: ignore[misc]
+    states: ClassVar[Mapping[str, int]] = {}
 
     def join(self, ops: Ops[V], x: V, h: V, c: V) -> V:
         """(inputs,), h (outputs,) and c (hidden,) -> h and c (outputs + hidden,)."""

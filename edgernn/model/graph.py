@@ -63,8 +63,8 @@ class Graph:
         ranges: the range of each value, by its name in the trace; needed by the static schemes.
 
     Raises:
-        GraphError: a duplicate or unknown name, widths that do not fit, a circle of layers without a delay, or an embedding
-            that does not read x.
+        GraphError: a duplicate or unknown name, widths that do not fit, a circle of layers without a delay, or an
+            embedding that does not read x.
     """
 
     layers: tuple[Layer, ...]

@@ -183,13 +183,13 @@ def _standardized(graph: Graph, columns: InputColumns, means: Array, scales: Arr
     name = next(name for name in (LAYER, *(f"{LAYER}_{i}" for i in range(len(taken) + 1))) if name not in taken)
     inserted = Layer(name, Standardize(Tensor(means.astype(dtype)), Tensor(scales.astype(dtype))), (columns.layer,))
     first = 0 if before is None else graph.layers.index(before) + 1
-    layers = [
+    renamed = [
         replace(each, inputs=tuple(name if read == columns.layer else read for read in each.inputs))
         if i >= first or each.cell.delays
         else each
         for i, each in enumerate(graph.layers)
     ]
-    return replace(graph, layers=(*layers[:first], inserted, *layers[first:])), f"{name}/0"
+    return replace(graph, layers=(*renamed[:first], inserted, *renamed[first:])), f"{name}/0"
 
 
 def _ranges(

@@ -16,9 +16,9 @@ Fits = Callable[[int, int], bool]
 def fed_back(inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[str], states: Names) -> tuple[int, ...]:
     """Return, for each argument besides the frame, the position of the result that it is in the next call.
 
-    Arguments that `states` does not name are matched to results of their shape that depend on them, in the same order:
-    to all results, when there are as many; otherwise to results after the first, which is the answer. When the order
-    does not fit, each must have exactly one result that does.
+    Arguments that `states` does not name are matched to results of their shape, in the same order: to all results, when
+    there are as many; otherwise to results after the first, which is the answer. When the order does not fit, each must
+    have exactly one result that does. Where several fit, those that do not depend on the argument are left out.
 
     Args:
         inputs: the placeholders of the arguments besides the frame.
@@ -37,24 +37,29 @@ def fed_back(inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[st
     def fits(i: int, j: int) -> bool:
         if i in stated:
             return stated[i] == j
-        equal = tuple(inputs[i].meta["val"].shape) == shapes[j]
-        return equal and j not in stated.values() and (outputs[j] in reached[i] or not inputs[i].users)
+        return tuple(inputs[i].meta["val"].shape) == shapes[j] and j not in stated.values()
 
-    count, first = len(inputs), len(outputs) != len(inputs)
+    count, first = len(inputs), int(len(outputs) != len(inputs))
     if not first and all(fits(i, i) for i in range(count)):
         return tuple(range(count))
-    fitting = [[j for j in range(first, len(outputs)) if fits(i, j)] for i in range(count)]
+    fitting = [[j for j in range(0 if i in stated else first, len(outputs)) if fits(i, j)] for i in range(count)]
+    dependent = [[j for j in each if i in stated or outputs[j] in reached[i]] for i, each in enumerate(fitting)]
+    matched = _matched(fitting) or _matched(dependent)
+    if matched is None:
+        raise UnsupportedError(_refusal(inputs, dependent if all(dependent) else fitting, outputs, names))
+    return matched
+
+
+def _matched(fitting: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
+    """Return the only results that fit in order, or in any order; None when there are none or several."""
     left, right = _leftmost(fitting), _rightmost(fitting)
     if left is not None and left == right:
         return left
-    if all(len(each) == 1 for each in fitting) and len({each[0] for each in fitting}) == count:
-        return tuple(each[0] for each in fitting)
-    raise UnsupportedError(_refusal(inputs, fitting, outputs, names))
+    only = tuple(each[0] for each in fitting if len(each) == 1)
+    return only if len(set(only)) == len(fitting) else None
 
 
-def _stated(
-    inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[str], states: Names
-) -> dict[int, int]:
+def _stated(inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[str], states: Names) -> dict[int, int]:
     arguments = [node.name for node in inputs]
     stated: dict[int, int] = {}
     for argument, result in states.items():
@@ -108,15 +113,15 @@ def _refusal(
     i = next((i for i, each in enumerate(fitting) if not each), None)
     if i is not None:
         return (
-            f"argument '{inputs[i].name}' {tuple(inputs[i].meta['val'].shape)} is no state: no result of its shape that "
-            f"depends on it is fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
+            f"argument '{inputs[i].name}' {tuple(inputs[i].meta['val'].shape)} is no state: no result of its shape can be "
+            f"fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
             "pass one input sequence with all features side by side, and besides it only states"
         )
     i = next((i for i, each in enumerate(fitting) if len(each) > 1), 0)
     argument = inputs[i].name
     could = " or ".join(f"{names[j]!r}" for j in fitting[i])
     return (
-        f"argument '{argument}' {tuple(inputs[i].meta['val'].shape)} could be fed back from result {could}; say which: "
+        f"argument '{argument}' {tuple(inputs[i].meta['val'].shape)} could be result {could}; say which: "
         f"from_torch(..., states={{'{argument}': {names[fitting[i][0]]!r}}})"
     )
 
@@ -126,6 +131,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _shown(outputs: Sequence[Node], names: Sequence[str]) -> str:
-    return ", ".join(
-        f"'{name}' {tuple(node.meta['val'].shape)}" for name, node in zip(names, outputs, strict=True)
-    )
+    return ", ".join(f"'{name}' {tuple(node.meta['val'].shape)}" for name, node in zip(names, outputs, strict=True))

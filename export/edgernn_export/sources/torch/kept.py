@@ -45,6 +45,7 @@ def handed_over(module: nn.Module, ran: nn.Module, names: Sequence[str]) -> tupl
                 return None
             before = [torch.zeros_like(leaf) for leaf in leaves]
         initial += [leaf.detach().clone() for leaf in before]
+        _make_plain(module, name)
         structures.append(structure)
     kind: Any = type(module)
     attributes = {"forward": _forward(kind.forward, names, structures), "__module__": kind.__module__}
@@ -89,6 +90,16 @@ def _forward(forward: Any, names: Sequence[str], structures: Sequence[Any]) -> A
                 _set(self, name, value)
 
     return stateful
+
+
+def _make_plain(module: nn.Module, name: str) -> None:
+    """Turn a buffer into a plain attribute, whose assignment torch.export does not record."""
+    path, _, attribute = name.rpartition(".")
+    inner = module.get_submodule(path)
+    if attribute in inner._buffers:  # noqa: SLF001 - torch has no public access to it
+        value = getattr(inner, attribute)
+        delattr(inner, attribute)
+        setattr(inner, attribute, value)
 
 
 def _get(module: nn.Module, name: str) -> Any:

@@ -31,11 +31,7 @@ def chosen_output(builder: Builder, traced: Traced, values: Mapping[Node, Any]) 
     outputs = [values[node] for node in traced.outputs]
     if not outputs or isinstance(outputs[0], torch.Tensor) or getattr(outputs[0], "layer", "") == "x":
         raise UnsupportedError("the module's first output is not computed by a layer; return the scores first")
-    extra = [
-        i
-        for i in range(1, len(outputs))
-        if i not in traced.feedback and not _is_returned(traced.outputs[i])
-    ]
+    extra = [i for i in range(1, len(outputs)) if i not in traced.feedback and not _is_returned(traced.outputs[i])]
     if extra:
         raise UnsupportedError(
             f"the module has {len(outputs)} outputs; expected one, and besides it only its own states: "

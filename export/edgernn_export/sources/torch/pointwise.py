@@ -171,6 +171,25 @@ def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
     return b.then(Concat(), *inputs) if len(inputs) > 1 else inputs[0]
 
 
+def stack(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
+    """Convert stack along a new axis before the features."""
+    inputs = [frame(b, x) for x in xs if isinstance(x, Flowing)]
+    at = axis % len(b.shape)
+    times = {x.time for x in inputs}
+    if len(inputs) != len(xs) or times != {None}:
+        raise b.refuse("only values of one frame can be stacked; use torch.cat on the features")
+    return concat(b, [x.at((*x.shape[:at], 1, *x.shape[at:]), None) for x in inputs], at)
+
+
+def overwrite(b: Builder, x: Operand, y: Operand, *_: Any) -> Value:
+    """Convert the copy into the whole of a value, as into a buffer that is a state."""
+    target: Any = b.node.args[0]
+    view = getattr(target.target, "is_view", False)
+    if view or not isinstance(x, Flowing) or not isinstance(y, Flowing) or tuple(x.shape) != tuple(y.shape):
+        raise b.refuse()
+    return frame(b, y)
+
+
 def _padded(b: Builder, xs: Sequence[Any], x: Value, axis: int) -> Value:
     left = 0
     for part in xs[: xs.index(x)]:
@@ -253,5 +272,7 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "div": divide,
     "neg": negate,
     "cat": concat,
+    "stack": stack,
+    "copy": overwrite,
 }
 """ATen operation -> its handler, within one frame."""

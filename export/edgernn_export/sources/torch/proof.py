@@ -68,7 +68,9 @@ def prove_frames(traced: Traced, axis: int | None, walked: Walked, graph: Graph)
     if answer.shape == one:
         expected, ys = answer.reshape(1, -1).numpy(), ys[-1:]
     else:
-        expected = answer.movedim(longer[0] if longer else 0, 0).reshape(answer.shape[longer[0] if longer else 0], -1).numpy()
+        expected = (
+            answer.movedim(longer[0] if longer else 0, 0).reshape(answer.shape[longer[0] if longer else 0], -1).numpy()
+        )
     if _distance(expected, ys) > TOLERANCE:
         raise UnsupportedError(
             f"{type(traced.module).__name__} answers {x.shape[axis]} frames at once otherwise than one after another, by "
@@ -187,7 +189,7 @@ def _frames(tensor: Tensor, value: Value) -> Array:
 
 
 def _others(traced: Traced, states: Sequence[Tensor]) -> list[Any]:
-    """Return the arguments besides the frames with these states, nested as in the example; the module may write them."""
+    """Return copies of these states as the arguments besides the frames, nested as in the example."""
     flat = iter(state.clone() for state in states)
     others: list[Any] = pytree.tree_map_only(Tensor, lambda _: next(flat), list(traced.example[1:]))
     return others

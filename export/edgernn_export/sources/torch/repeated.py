@@ -81,7 +81,7 @@ def fresh(args: Any) -> Any:
 
 
 def _why(module: nn.Module, used: nn.Module, args: tuple[Any, ...]) -> tuple[str, list[str]]:
-    """Return why two runs of a module differ, and the attributes that changed, from the module and its copy that ran."""
+    """Return why two runs of a module differ, and which attributes changed, from it and its copy that ran."""
     before, draws = _python_random(), _Draws()
     with draws, warnings.catch_warnings(action="ignore"):
         copy.deepcopy(module)(*fresh(args))

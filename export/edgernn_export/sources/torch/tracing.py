@@ -229,11 +229,11 @@ def _result_names(program: ExportedProgram, answers: tuple[Node, ...], nested: b
     spec = program.call_spec.out_spec
     nodes = program.graph_signature.user_outputs
     paths = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(spec.num_leaves), spec))[0]
-    known: dict[Any, str] = {}
-    for i, (name, (path, _)) in enumerate(zip(nodes, paths, strict=True)):
-        parts = [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path[nested:]]
-        known.setdefault(name, "_".join(parts) or str(i))
-    return [known.get(node.name, str(i)) for i, node in enumerate(answers)]
+    tensors = [path[nested:] for name, (path, _) in zip(nodes, paths, strict=True) if isinstance(name, str)]
+    parts = [
+        [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in each] for each in tensors
+    ]
+    return ["_".join(each) or str(i) for i, each in enumerate(parts[: len(answers)])]
 
 
 def _value(constant: Any) -> Any:
