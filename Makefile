@@ -19,7 +19,7 @@ help:
 	@echo "make demo   train, export and stream a small model: the whole story in two minutes"
 	@echo "make test   all tests, on this machine and in two bare device environments"
 	@echo "make test-fast  tests that neither train nor compile: less than a minute on two cores"
-	@echo "make lint   ruff, mypy and the import rules"
+	@echo "make lint   ruff, mypy, the rules of imports and of names"
 	@echo "make docs   the documentation, into .cache/site"
 	@echo "make bench  the times of docs/results.md, into bench/results (takes half an hour)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
@@ -69,6 +69,7 @@ lint: env
 	$(HOST)/bin/ruff format --check .
 	$(HOST)/bin/mypy
 	$(HOST)/bin/lint-imports
+	$(HOST)/bin/python .ci/names.py
 
 # From docs/ and the code, without a network; a warning is an error.
 docs: env
@@ -81,6 +82,7 @@ bench: env devices
 	$(HOST)/bin/python bench/monitor.py
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py
+	$(HOST)/bin/python bench/export.py
 	$(HOST)/bin/python bench/readme.py
 
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.

@@ -42,7 +42,7 @@ class Goal:
     """What a recipe must reach: of `metric`, the mean over the seeds, and of each seed where that is asked.
 
     `beside` names another metric of the same run, of which `metric` may be at most the part `limit`. Without a limit
-    the figure is told and nothing is asked.
+    the figure is printed without a limit.
     """
 
     recipe: str
@@ -103,12 +103,11 @@ def main() -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         tasks = {(name, seed): pool.submit(elsewhere, name, seed, options.data) for name in names for seed in SEEDS}
         rows = {name: [tasks[name, seed].result() for seed in SEEDS] for name in names}
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    said = {name: summary(GOALS[name], rows[name]) for name in names}
-    RESULTS.write_text(
-        json.dumps({name: (kept | said)[name] for name in GOALS if name in kept | said}, indent=1) + "\n"
-    )
-    for name, each in said.items():
+    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    summaries = {name: summary(GOALS[name], rows[name]) for name in names}
+    known = earlier | summaries
+    RESULTS.write_text(json.dumps({name: known[name] for name in GOALS if name in known}, indent=1) + "\n")
+    for name, each in summaries.items():
         print(f"{name:48} {each['text']:60} {'reached' if each['reached'] else 'NOT REACHED'}")
 
 
@@ -121,9 +120,9 @@ def elsewhere(name: str, seed: int, data: Path) -> dict[str, Any]:
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"},
     )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{name}, seed {seed}: {found['metrics']}, {found['cpu_s']:.0f} s", flush=True)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(f"{name}, seed {seed}: {result['metrics']}, {result['cpu_s']:.0f} s", flush=True)
+    return result
 
 
 def train(name: str, seed: int, data: Path) -> dict[str, Any]:
@@ -132,27 +131,27 @@ def train(name: str, seed: int, data: Path) -> dict[str, Any]:
     from edgernn.train.loop.trainer import Accelerator
 
     goal, out = GOALS[name], CACHE / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
-    said = recipe.load(goal.recipe, [*goal.settings, f"training.seed={seed}"])
+    settings = recipe.load(goal.recipe, [*goal.settings, f"training.seed={seed}"])
     row = out / "row.json"
-    if row.exists() and (out / "recipe.toml").read_text() == recipe.to_toml(said):
-        kept: dict[str, Any] = json.loads(row.read_text())
-        return kept
+    if row.exists() and (out / "recipe.toml").read_text() == recipe.to_toml(settings):
+        finished: dict[str, Any] = json.loads(row.read_text())
+        return finished
     row.unlink(missing_ok=True)
-    result = run.train(said, data / goal.data, out, accelerator=Accelerator("cpu"))
-    found = {
+    result = run.train(settings, data / goal.data, out, accelerator=Accelerator("cpu"))
+    figures = {
         "seed": seed,
         "metrics": dict(result.metrics),
         "parameters": result.parameters,
         "cpu_s": result.cpu_s,
         "frames_per_s": result.frames_per_s,
         "notes": list(result.notes),
-        "agreement": agreement(said, data / goal.data, out),
+        "agreement": agreement(settings, data / goal.data, out),
     }
-    row.write_text(json.dumps(found))
-    return found
+    row.write_text(json.dumps(figures))
+    return figures
 
 
-def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
+def agreement(recipe: Any, path: Path, out: Path) -> dict[str, Any]:
     """Format -> how far its streamed scores are from torch's, at most, and the share of equal answers."""
     import numpy as np
     import torch
@@ -163,8 +162,8 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
     from edgernn.train.network.models import Network
     from edgernn_export import export
 
-    data = read_data(said.reader, path, said.options)
-    network = Network(said.shape, data.width, data.outputs, data.vocabulary_size)
+    data = read_data(recipe.reader, path, recipe.options)
+    network = Network(recipe.shape, data.width, data.outputs, data.vocabulary_size)
     weights = torch.load(out / "last.ckpt", weights_only=True)["state_dict"]
     network.load_state_dict({name.removeprefix("network."): value for name, value in weights.items()})
     taken, frames = 0, []
@@ -179,21 +178,21 @@ def agreement(said: Any, path: Path, out: Path) -> dict[str, Any]:
             ].numpy()
             for each in read_by_network
         ]
-    wanted = [data.unscaled(each, raw) for each, raw in zip(scores, frames, strict=True)]
+    expected = [data.unscaled(each, raw) for each, raw in zip(scores, frames, strict=True)]
     unit = 1.0 if data.deviation is None else data.deviation
-    found = {}
+    differences = {}
     for suffix in FORMATS:
         file = out / f"model{suffix}"
         if suffix != ".rnn":
             export(edgernn.load(out / "model.rnn"), file)
         stream = edgernn.open(file).stream()
         answers = [stream.reset().run(each) for each in frames]
-        both = list(zip(answers, wanted, strict=True))
-        found[suffix] = {
+        both = list(zip(answers, expected, strict=True))
+        differences[suffix] = {
             "largest_difference": float(max((np.abs(a - b) / unit).max() for a, b in both)),
             "equal_answers": float(np.mean(np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in both]))),
         }
-    return found
+    return differences
 
 
 def summary(goal: Goal, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -64,11 +64,11 @@ def calls(folder):
     """Function -> those that it calls, in an object whose functions have a section each; tail calls are among them."""
     call = ["llvm-objdump", "-dr", "--no-show-raw-insn", "model.o"]
     listed = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=True).stdout
-    found, inside = {}, ""
+    called_by, inside = {}, ""
     for opened, called in re.findall(r"^\w+ <(\w+)>:$|\bR_ARM_\w*(?:CALL|JUMP24)\s+(\w+)$", listed, re.MULTILINE):
         inside = opened or inside
-        found.setdefault(inside, set()).update({called} - {""})
-    return found
+        called_by.setdefault(inside, set()).update({called} - {""})
+    return called_by
 
 
 def deepest(name, frames, called):
@@ -124,8 +124,8 @@ def fitted(rows, what):
     least = linprog((traits / taken[:, None]).sum(0), A_ub=-traits, b_ub=-taken, bounds=(0, None)).x
     weights = np.ceil(least.round(3) / 4).astype(int) * 4
     part = taken / (traits @ weights)
-    said = {name: weight for name, weight in zip(rows[0]["traits"], weights.tolist(), strict=True) if weight}
-    return said, f"least {part.min():.2f}, median {np.median(part):.2f}, most {part.max():.3f}"
+    traits = {name: weight for name, weight in zip(rows[0]["traits"], weights.tolist(), strict=True) if weight}
+    return traits, f"least {part.min():.2f}, median {np.median(part):.2f}, most {part.max():.3f}"
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
     options = parser.parse_args()
     each = recipes("spoken-digits", parse_cells(CELLS), SEEDS)
-    made = compare(each, options.data / "fsdd/recordings", CACHE, board=BOARD, told=print)
-    said = {name: value for name, value in json.loads((CACHE / RESULT).read_bytes()).items() if name != "data"}
-    RESULTS.write_text(json.dumps(said, indent=1) + "\n")
-    print(text(made))
+    comparison = compare(each, options.data / "fsdd/recordings", CACHE, board=BOARD, on_progress=print)
+    result = {name: value for name, value in json.loads((CACHE / RESULT).read_bytes()).items() if name != "data"}
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    print(text(comparison))
 
 
 if __name__ == "__main__":

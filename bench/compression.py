@@ -50,11 +50,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
     parser.add_argument("--only", choices=PARTS, nargs="*", default=list(PARTS))
     options = parser.parse_args()
-    said = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in options.only:
-        said[name] = PARTS[name](options.data)
-        print(f"\n{name}\n{json.dumps(said[name], indent=1)}", flush=True)
-        RESULTS.write_text(json.dumps({name: said[name] for name in PARTS if name in said}, indent=1) + "\n")
+        results[name] = PARTS[name](options.data)
+        print(f"\n{name}\n{json.dumps(results[name], indent=1)}", flush=True)
+        RESULTS.write_text(json.dumps({name: results[name] for name in PARTS if name in results}, indent=1) + "\n")
 
 
 # --- precisions
@@ -62,32 +62,32 @@ def main() -> None:
 
 def precisions(data: Path) -> dict[str, Any]:
     """Answers of GRU-32 that change in each precision, on each runtime."""
-    found: dict[str, Any] = {}
+    results_by_form: dict[str, Any] = {}
     forms = {scheme: formed(scheme) for scheme in ("", *SCHEMES)}
     for seed in SEEDS:
         graph = trained(32, seed, data)
         exact = answers(graph, ".rnn", "", sys.executable, digits(data))
         for scheme, form in forms.items():
             smaller = form(graph, digits(data))
-            entry = found.setdefault(
+            entry = results_by_form.setdefault(
                 scheme or "fp32", {"bytes": len(edgernn.artifact.rnn.dumps(smaller)), "runtimes": {}}
             )
             for runtime, (suffix, name, python) in RUNTIMES.items():
                 scores = answers(smaller, suffix, name, python, digits(data))
-                entry["runtimes"].setdefault(runtime, []).append(compared(scores, exact, digits(data).wanted))
-    for entry in found.values():
+                entry["runtimes"].setdefault(runtime, []).append(compared(scores, exact, digits(data).expected))
+    for entry in results_by_form.values():
         entry["runtimes"] = {name: pooled(rows) for name, rows in entry["runtimes"].items()}
-    return found
+    return results_by_form
 
 
 def formed(scheme: str) -> Form:
     """What makes a form of a graph."""
     if not scheme:
         return lambda graph, _: graph
-    return lambda graph, said: quantize(said.calibrated(graph) if scheme in STATIC else graph, scheme)
+    return lambda graph, spoken: quantize(spoken.calibrated(graph) if scheme in STATIC else graph, scheme)
 
 
-def answers(graph: Graph, suffix: str, runtime: str, python: str, said: Digits) -> np.ndarray | str:
+def answers(graph: Graph, suffix: str, runtime: str, python: str, spoken: Digits) -> np.ndarray | str:
     """The last scores of every test clip, float32 (clips, classes); or why there are none."""
     if not Path(python).exists():
         return "not installed"
@@ -97,19 +97,19 @@ def answers(graph: Graph, suffix: str, runtime: str, python: str, said: Digits) 
             write(graph, path, runtime)
         except EdgernnError as error:
             return f"{type(error).__name__}: {error}"
-        np.savez(clips, *said.data.test.frames)
+        np.savez(clips, *spoken.data.test.frames)
         elsewhere(python, HERE / "answers.py", path, clips, out)
         return np.load(out)
 
 
-def compared(scores: np.ndarray | str, exact: np.ndarray | str, wanted: np.ndarray) -> dict[str, Any]:
+def compared(scores: np.ndarray | str, exact: np.ndarray | str, expected: np.ndarray) -> dict[str, Any]:
     if isinstance(scores, str) or isinstance(exact, str):
         return {"refused": scores}
     noise = float(np.square(scores - exact, dtype=np.float64).sum())
     return {
         "changed": int((scores.argmax(-1) != exact.argmax(-1)).sum()),
-        "answers": len(wanted),
-        "accuracy": float((scores.argmax(-1) == wanted).mean()),
+        "answers": len(expected),
+        "accuracy": float((scores.argmax(-1) == expected).mean()),
         "snr_db": None
         if noise == 0
         else round(10 * float(np.log10(np.square(exact, dtype=np.float64).sum() / noise)), 1),
@@ -156,11 +156,11 @@ def blocks(data: Path) -> dict[str, Any]:
 def smallest(data: Path) -> dict[str, Any]:
     """Small models of four bits, trained further as such: which of them keeps 96 %."""
     how, settings = ("--precision", "weight_only_wi4_afp32", "--qat"), ("training.rate=4e-3", "training.epochs=8")
-    found = {
+    results_by_form = {
         f"GRU-{hidden}": [compressed(hidden, seed, data, "four-bits", how, settings) for seed in SEEDS]
         for hidden in TINY
     }
-    return {name: {"rows": rows, **means(rows)} for name, rows in found.items()}
+    return {name: {"rows": rows, **means(rows)} for name, rows in results_by_form.items()}
 
 
 def means(rows: list[dict[str, Any]]) -> dict[str, float]:

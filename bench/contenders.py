@@ -106,21 +106,21 @@ def edgernn_step(suffix: str) -> Callable[[Model], Step]:
 def edgernn_bound(suffix: str) -> Callable[[Model], Step]:
     """The bound backend call inside `Stream.step`, alone, on the very same stream: what is left is what step adds."""
 
-    def made(model: Model) -> Step:
+    def step_of(model: Model) -> Step:
         call = _stream(model.paths[suffix])._bound.step
         return lambda _: call()
 
-    return made
+    return step_of
 
 
 def edgernn_run(suffix: str) -> Callable[[Model], Step]:
     """`Stream.run` over BLOCK frames, in one call."""
 
-    def made(model: Model) -> Step:
+    def step_of(model: Model) -> Step:
         stream, frames = _stream(model.paths[suffix]), np.resize(model.frames, (BLOCK, INPUTS))
         return lambda _: stream.run(frames)
 
-    return made
+    return step_of
 
 
 @cache

@@ -39,7 +39,7 @@ ROWS = (
 
 
 class Epochs(Callback):
-    """When each epoch ended, once the GPU has done what it was told."""
+    """When each epoch ended, once the GPU has finished its work."""
 
     def __init__(self) -> None:
         self.ended: list[float] = []
@@ -67,39 +67,39 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     whole = [trained(place, data) for place in ("cpu", "cuda")]
     print(json.dumps(whole), flush=True)
-    said = {"environment": environment(), "cores": CORES, "frames": data.train.steps, "rows": rows, "whole": whole}
-    options.out.write_text(json.dumps(said, indent=1) + "\n")
+    result = {"environment": environment(), "cores": CORES, "frames": data.train.steps, "rows": rows, "whole": whole}
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def recipe(cell: str, precision: str, batch: int, epochs: int) -> Recipe:
     """The recipe of spoken digits, as it is measured."""
-    told = {"model.cell": cell, "model.hidden": 128, "training.precision": precision}
-    told |= {"training.batch": batch, "training.epochs": epochs}
-    return recipes.load("spoken-digits", [f"{name}={value}" for name, value in told.items()])
+    settings = {"model.cell": cell, "model.hidden": 128, "training.precision": precision}
+    settings |= {"training.batch": batch, "training.epochs": epochs}
+    return recipes.load("spoken-digits", [f"{name}={value}" for name, value in settings.items()])
 
 
 def measured(place: str, cell: str, precision: str, batch: int, data: Data) -> dict[str, Any]:
     """One row: the median of an epoch's seconds, and of how many of them the GPU computed."""
-    said = recipe(cell, precision, batch, EPOCHS)
-    task, epochs = task_of(said, data), Epochs()
+    plan = recipe(cell, precision, batch, EPOCHS)
+    task, epochs = task_of(plan, data), Epochs()
     with TemporaryDirectory() as out, quiet():
-        trainer, _, _ = make_trainer(said.training, Path(out), Accelerator(place), [epochs])
+        trainer, _, _ = make_trainer(plan.training, Path(out), Accelerator(place), [epochs])
         fit(trainer, task)
     took = median(later - sooner for sooner, later in zip(epochs.ended[1:], epochs.ended[2:], strict=False))
     row = {"place": place, "cell": cell, "precision": precision, "batch": batch, "epoch_s": round(took, 4)}
     row |= {"frames_per_s": round(data.train.steps / took), "updates": -(-len(data.train) // batch)}
-    return row if place == "cpu" else row | kernels(said, data, took)
+    return row if place == "cpu" else row | kernels(plan, data, took)
 
 
-def kernels(said: Recipe, data: Data, took: float) -> dict[str, Any]:
+def kernels(recipe: Recipe, data: Data, took: float) -> dict[str, Any]:
     """What the GPU did in an epoch that took so many seconds without anybody looking: from a profile of the third."""
     begun = Profiled()
     with TemporaryDirectory() as out, quiet():
-        trainer, _, _ = make_trainer(said.training, Path(out), Accelerator("cuda"), [begun])
-        fit(trainer, task_of(said, data))
-    found = [each for each in begun.profile.events() if str(each.device_type).endswith("CUDA")]
-    busy = sum(each.time_range.elapsed_us() for each in found) / 1e6
-    return {"kernels": len(found), "busy_s": round(busy, 4), "busy": round(busy / took, 3)}
+        trainer, _, _ = make_trainer(recipe.training, Path(out), Accelerator("cuda"), [begun])
+        fit(trainer, task_of(recipe, data))
+    events = [each for each in begun.profile.events() if str(each.device_type).endswith("CUDA")]
+    busy = sum(each.time_range.elapsed_us() for each in events) / 1e6
+    return {"kernels": len(events), "busy_s": round(busy, 4), "busy": round(busy / took, 3)}
 
 
 class Profiled(Callback):
@@ -122,16 +122,16 @@ class Profiled(Callback):
 def trained(place: str, data: Data) -> dict[str, Any]:
     """The whole recipe at its own batch: what it comes to, and how long that takes."""
     with TemporaryDirectory() as out:
-        made = run.train_on(
+        training = run.train_on(
             data, recipes.load("spoken-digits", ["model.hidden=128"]), Path(out), accelerator=Accelerator(place)
         )
-    return {"place": place, "took_s": made.took_s, "frames_per_s": made.frames_per_s, **made.metrics}
+    return {"place": place, "took_s": training.took_s, "frames_per_s": training.frames_per_s, **training.metrics}
 
 
-def task_of(said: Recipe, data: Data) -> Any:
+def task_of(recipe: Recipe, data: Data) -> Any:
     """A new network with what it is trained for."""
     torch.manual_seed(0)
-    return run.make_task(Network(said.shape, data.width, data.outputs, data.vocabulary_size), said, data, None)
+    return run.make_task(Network(recipe.shape, data.width, data.outputs, data.vocabulary_size), recipe, data, None)
 
 
 if __name__ == "__main__":

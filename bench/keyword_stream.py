@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     recordings = {part: recording(options.data, part) for part in SCENES}
     trained = [of_seed(seed, recordings, options) for seed in SEEDS]
-    said = {
+    result = {
         "machine": environment(),
         "recipe": RECIPE,
         "scenes": {
@@ -70,41 +70,41 @@ def main() -> None:
         "seeds": trained,
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(said, indent=1) + "\n")
-    show(said)
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    show(result)
 
 
 def of_seed(seed: int, recordings: dict[str, LabelledStream], options: argparse.Namespace) -> dict[str, Any]:
     """Every word by one trained model, and the curve of the word that is asked for."""
     program = opened(options.data, seed)
     words = [label for label in program.manifest.labels if label.isalnum()]
-    found = {word: spotted(program, recordings, word, options.most) for word in words}
-    row = found[options.word][0]
+    curves = {word: spotted(program, recordings, word, options.most) for word in words}
+    row = curves[options.word][0]
     row["test"] = as_on_a_device(program, recordings["test"], options.word, row)
     print(f"seed {seed}: {row['test']}", flush=True)
     return {
         "seed": seed,
-        "words": {word: row for word, (row, _) in found.items()},
-        "curve": [{"threshold": each.threshold, **figures(each)} for each in found[options.word][1]],
+        "words": {word: row for word, (row, _) in curves.items()},
+        "curve": [{"threshold": each.threshold, **figures(each)} for each in curves[options.word][1]],
     }
 
 
 def opened(data: Path, seed: int) -> Program:
     """The compiled model of the recipe; a finished training of the same recipe is taken from the cache."""
-    said, folder = recipes.load(RECIPE, [f"training.seed={seed}"]), CACHE / f"{seed}"
-    kept = folder / "recipe.toml"
-    same = kept.exists() and kept.read_text() == recipes.to_toml(said)
+    recipe, folder = recipes.load(RECIPE, [f"training.seed={seed}"]), CACHE / f"{seed}"
+    settings = folder / "recipe.toml"
+    same = settings.exists() and settings.read_text() == recipes.to_toml(recipe)
     if not same or not (folder / "metrics.json").exists():
-        run.train(said, data, folder, accelerator=Accelerator("cpu"), resume=same)
+        run.train(recipe, data, folder, accelerator=Accelerator("cpu"), resume=same)
     export(edgernn.load(folder / "model.rnn"), folder / "model.so")
     return edgernn.open(folder / "model.so")
 
 
 def recording(data: Path, part: str) -> LabelledStream:
     """The clips of a part of the recipe's own split, one after another."""
-    said = recipes.load(RECIPE).options
-    first, end = said["test_indices"]
-    files = [each for each in labelled_files(data, (".wav",), said["pattern"]) if each.index is not None]
+    options = recipes.load(RECIPE).options
+    first, end = options["test_indices"]
+    files = [each for each in labelled_files(data, (".wav",), options["pattern"]) if each.index is not None]
     taken = [each for each in files if (first <= int(each.index or 0) < end) == (part == "test")]
     sounds = [samples(each.path) for each in taken]
     return mix_clips([sound for sound, _ in sounds], [each.label for each in taken], sounds[0][1], SCENES[part])
@@ -114,10 +114,10 @@ def spotted(
     program: Program, recordings: dict[str, LabelledStream], word: str, most: float
 ) -> tuple[dict[str, Any], list[OperatingPoint]]:
     """The setting chosen on the training recording, what it comes to on both, and the test recording's curve."""
-    made, test = recordings["training"], recordings["test"]
-    share = word_probability(program, made, word)
+    stream, test = recordings["training"], recordings["test"]
+    share = word_probability(program, stream, word)
     best = choose_point(
-        (point for window in WINDOWS for point in operating_curve(share, made, word, window, REST_S, LATE_S)), most
+        (point for window in WINDOWS for point in operating_curve(share, stream, word, window, REST_S, LATE_S)), most
     )
     points = list(operating_curve(word_probability(program, test, word), test, word, best.window, REST_S, LATE_S))
     (same,) = [point for point in points if point.threshold == best.threshold]
@@ -125,17 +125,17 @@ def spotted(
     return row, points
 
 
-def as_on_a_device(program: Program, made: LabelledStream, word: str, row: dict[str, Any]) -> dict[str, Any]:
+def as_on_a_device(program: Program, stream: LabelledStream, word: str, row: dict[str, Any]) -> dict[str, Any]:
     """The figures of one word by a detector that steps through a recording, as a device does it."""
     keyword = Keyword(program.manifest.labels.index(word), row["window"], row["threshold"], round(REST_S * 100))
-    outcome = count_detections(alarm_times(program, made, keyword), made, word, LATE_S)
+    outcome = count_detections(alarm_times(program, stream, keyword), stream, word, LATE_S)
     return figures(OperatingPoint(row["window"], row["threshold"], outcome))
 
 
 def figures(point: OperatingPoint) -> dict[str, Any]:
     outcome = point.counts
     return {
-        "said": outcome.spoken,
+        "spoken": outcome.spoken,
         "missed": outcome.missed,
         "false": outcome.false_alarms,
         "miss_rate": round(outcome.miss_rate, 4),
@@ -143,13 +143,13 @@ def figures(point: OperatingPoint) -> dict[str, Any]:
     }
 
 
-def show(said: dict[str, Any]) -> None:
-    hours = {part: scene["hours"] for part, scene in said["scenes"].items()}
+def show(result: dict[str, Any]) -> None:
+    hours = {part: scene["hours"] for part, scene in result["scenes"].items()}
     print(f"training clips {hours['training']:.2f} h, test clips {hours['test']:.2f} h, never reset; mean of the seeds")
-    for word, row in said["mean"].items():
+    for word, row in result["mean"].items():
         print(f"{word:>4}  missed {100 * row['miss_rate']:5.1f} %  false an hour {row['false_an_hour']:6.2f}")
-    for each in said["seeds"]:
-        print(f"\nseed {each['seed']}, the curve of '{said['word']}' on the test clips")
+    for each in result["seeds"]:
+        print(f"\nseed {each['seed']}, the curve of '{result['word']}' on the test clips")
         for point in each["curve"][::6]:
             rates = f"{100 * point['miss_rate']:5.1f} %  {point['false_an_hour']:8.2f} an hour"
             print(f"  {point['threshold']:.4f}  {rates}")

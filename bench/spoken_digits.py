@@ -1,4 +1,4 @@
-"""Models of spoken digits, trained and compressed by the very commands that people use, and kept in a cache."""
+"""Models of spoken digits, trained and compressed by the commands that people use, and cached."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Digits:
         self.folder = folder / FOLDER
         recipe = load(RECIPE, [])
         self.data = read_data(recipe.reader, self.folder, recipe.options)
-        self.wanted = np.array(self.data.test.targets)
+        self.expected = np.array(self.data.test.targets)
 
     def calibrated(self, graph: Graph) -> Graph:
         clips = self.data.train.frames
@@ -46,7 +46,7 @@ def digits(data: Path) -> Digits:
 
 
 def model(hidden: int, seed: int) -> Path:
-    """Where a model of the recipe is kept."""
+    """The cached file of a model of the recipe."""
     return CACHE / f"GRU-{hidden}-{seed}/model.rnn"
 
 
@@ -65,9 +65,9 @@ def compressed(
     before = trained(hidden, seed, data)
     folder = CACHE / f"GRU-{hidden}-{seed}-{name}"
     source, out = model(hidden, seed), folder / "model.rnn"
-    said = sets([f"model.hidden={hidden}", f"training.seed={seed}", *settings])
-    command = ["compress", source, out, *how, "--recipe", RECIPE, "--data", data / FOLDER, *said, "--json"]
-    metric = json.loads(once(folder, command, folder / "said.json"))["metric"]
+    options = sets([f"model.hidden={hidden}", f"training.seed={seed}", *settings])
+    command = ["compress", source, out, *how, "--recipe", RECIPE, "--data", data / FOLDER, *options, "--json"]
+    metric = json.loads(once(folder, command, folder / "result.json"))["metric"]
     after = edgernn.load(out)
     cost = count(after)
     return {
@@ -83,14 +83,14 @@ def compressed(
 def once(folder: Path, command: Iterable[str | Path], result: Path) -> str:
     """The result of an `edgernn` command, which runs when the folder has none of the very command."""
     words = [os.path.relpath(word, ROOT) if isinstance(word, Path) else word for word in command]
-    asked, said = folder / "command.json", json.dumps(words)
-    if not (result.exists() and asked.exists() and asked.read_text() == said):
+    command_file, command_text = folder / "command.json", json.dumps(words)
+    if not (result.exists() and command_file.exists() and command_file.read_text() == command_text):
         folder.mkdir(parents=True, exist_ok=True)
-        asked.unlink(missing_ok=True)
-        told = elsewhere(sys.executable, "-m", "edgernn", *words)
+        command_file.unlink(missing_ok=True)
+        output = elsewhere(sys.executable, "-m", "edgernn", *words)
         if result.suffix == ".json":
-            result.write_text(told)
-        asked.write_text(said)
+            result.write_text(output)
+        command_file.write_text(command_text)
     return result.read_text() if result.suffix == ".json" else ""
 
 
@@ -98,8 +98,8 @@ def evaluated(graph: Graph, data: Path) -> float:
     """Accuracy of the test part."""
     from edgernn.train.evaluate.metrics import answers as scores, evaluate
 
-    said = digits(data)
-    return evaluate(scores(graph), said.data, said.data.test).metrics["accuracy"]
+    spoken = digits(data)
+    return evaluate(scores(graph), spoken.data, spoken.data.test).metrics["accuracy"]
 
 
 def sets(settings: Iterable[str]) -> list[str]:

@@ -317,10 +317,40 @@ def budgets() -> list[str]:
     ]
 
 
+def exports() -> list[str]:
+    """What an export and a conversion cost."""
+    results = read("export")
+    files = [
+        [
+            f"`{row['format']}`" + (f" for {row['board']}" if row["board"] else ""),
+            f"{row['bytes'] / 1e6:.1f}",
+            f"{row['cpu_s']:.1f}",
+            f"{row['wall_s']:.1f}",
+            f"{row['times_the_file']:.1f}",
+        ]
+        for row in results["rows"]
+    ]
+    examples = [[f"{row['steps']:,}", f"{row['cpu_s']:.2f}", f"{row['wall_s']:.2f}"] for row in results["conversions"]]
+    return [
+        "## Conversion and export",
+        "",
+        (
+            f"Two layers of GRU-400 between dense layers, {results['weights']:,} weights in float32, proved; "
+            f"seconds of processors, compilers included, on {results['machine']['cpu']}. Memory is what the process "
+            "grows by, as a multiple of the file."
+        ),
+        "",
+        *table(["", "MB", "CPU s", "s on the clock", "memory"], files),
+        "`from_torch` on an LSTM-20, by the length of the example:",
+        "",
+        *table(["steps", "CPU s", "s on the clock"], examples),
+    ]
+
+
 def wrong(steps: int, burst: int) -> dict[str, float]:
     """How often a verdict at the limit is wrong, in bursts of misses."""
     kind = {"percentile": 99.0, "steps": steps, "burst": burst, "inside": 1.0, "rate": 1.0}
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
 
 
-SECTIONS = (latency, from_c, compression, accuracy, cells, keyword, budgets)
+SECTIONS = (latency, from_c, compression, accuracy, cells, keyword, budgets, exports)

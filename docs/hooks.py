@@ -42,11 +42,11 @@ LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made here."""
-    made = {page: text_page(text, page) for text, page in TEXTS.items()}
-    made |= {"reference/cli.md": command_page(), "reference/recipes.md": recipes_page()}
-    made |= {"reference/errors.md": errors_page()}
-    for page, content in made.items():
+    """Add the generated pages."""
+    pages = {page: text_page(text, page) for text, page in TEXTS.items()}
+    pages |= {"reference/cli.md": command_page(), "reference/recipes.md": recipes_page()}
+    pages |= {"reference/errors.md": errors_page()}
+    for page, content in pages.items():
         files.append(File.generated(config, page, content=content))
     return files
 

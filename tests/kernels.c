@@ -6,6 +6,7 @@
 #include "affine_float.h"
 #include "affine_i8.h"
 #include "affine_w4.h"
+#include "curves_f32.h"
 #include "normalize_fixed.h"
 #include "softmax_fixed.h"
 #include "squash_f32.h"
@@ -120,6 +121,14 @@ int main(void) {
                 f32_store(z, f32_tanh(f32_load(x + i)));
                 fwrite(z, sizeof z, 1, stdout);
                 f32_store(z, f32_sigmoid(f32_load(x + i)));
+                fwrite(z, sizeof z, 1, stdout);
+                f32_store(z, f32_exp(f32_load(x + i)));
+                fwrite(z, sizeof z, 1, stdout);
+                f32_store(z, f32_sqrt(f32_load(x + i)));
+                fwrite(z, sizeof z, 1, stdout);
+                f32_store(z, f32_maximum(f32_load(x + i), f32_all(0.5f)));
+                fwrite(z, sizeof z, 1, stdout);
+                f32_store(z, f32_maximum(f32_all(0.5f), f32_load(x + i)));
                 fwrite(z, sizeof z, 1, stdout);
             }
         } else {

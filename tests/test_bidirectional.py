@@ -308,7 +308,7 @@ def test_a_missing_writer_is_known_before_the_training(monkeypatch, tmp_path):
 
 
 def test_torchs_bidirectional_layer_is_told_of_windows():
-    with pytest.raises(UnsupportedError, match=r"each direction as a layer of its own for an edgernn.Window"):
+    with pytest.raises(UnsupportedError, match=r"convert each direction separately for an edgernn.Window"):
         from_torch(nn.GRU(5, 6, batch_first=True, bidirectional=True).eval(), torch.zeros(1, 8, 5))
     trained = network(Shape(hidden=6, bidirectional="concat"), made("series"))
     with pytest.raises(UnsupportedError, match="needs the whole sequence at once"):
@@ -324,7 +324,7 @@ def test_a_short_training_learns_and_ends_in_a_window(tmp_path):
     assert "model.rnn" not in files
     program = edgernn.open(tmp_path / "run/model.onnx")
     assert program.manifest.window == "pooled"
-    data = run.read(recipe.reader, VOWELS, recipe.options)
+    data = run.read_data(recipe.reader, VOWELS, recipe.options)
     right = [program.run(x).argmax() == y for x, y in zip(data.test.frames, data.test.targets, strict=True)]
     assert round(float(np.mean(right)), 4) == result.metrics["accuracy"]
     weights = sum(p.numel() for p in Network(recipe.shape, data.width, data.outputs).parameters())

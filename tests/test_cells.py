@@ -31,7 +31,8 @@ from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.cell import dimensions
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.operation import Ref, trace_layer
+from edgernn.model.layer_trace import trace_layer
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from zoo import keyword_spotter, one

@@ -174,7 +174,7 @@ WRONG_EXPORTS = {
     "shape": (("mynet:alone", "a.onnx", "--example", "1,10,6"), "--example 1,10,6 is not a shape; expected numbers"),
     "wrong example": (("mynet:alone", "a.onnx", "--example", "1x10x7"), "Net does not run on the example"),
     "weights": (("mynet:pair", "a.onnx", "--weights", "w.pt"), "'w.pt' cannot be read"),
-    "weights suffix": (("mynet:pair", "a.onnx", "--weights", "w.h5"), "no weights can be read from 'w.h5'; there are .pt, .pth, .safe"),
+    "weights suffix": (("mynet:pair", "a.onnx", "--weights", "w.h5"), "no weights can be read from 'w.h5'; expected one of .pt, .pth, .safe"),
     "weights twice": (("kws.rnn", "a.onnx", "--weights", "w.pt"), "--weights needs a factory"),
     "folder": (("kws.rnn", "nowhere/a.onnx"), "'nowhere/a.onnx' cannot be written"),
     "option": (("kws.rnn", "a.onnx", "--weigths", "w"), "--weights"),

@@ -115,11 +115,12 @@ def test_fewer_units_are_restored(known):
 def test_a_model_of_another_recipe_is_refused(known):
     graph, recipe, data = known
     with pytest.raises(
-        UsageError, match=r"has a Gru 'layers_0' that reads standardize where recipe 'small' with this data has a Lstm"
+        UsageError,
+        match=r"has a Gru 'layers_0' with the inputs standardize where recipe 'small' with this data has a Lstm",
     ):
         restore(graph, shaped(recipe, Shape("lstm")), data)
     more = replace(graph, layers=(*graph.layers, Layer("more", Activation("relu"))))
-    with pytest.raises(UsageError, match="the model has 4 layers, and recipe 'small' with this data 3"):
+    with pytest.raises(UsageError, match="the model has 4 layers, and recipe 'small' with this data has 3"):
         restore(more, recipe, data)
     with pytest.raises(UsageError, match="a model in dynamic_wi8_afp32 cannot be trained"):
         restore(quantize(graph), recipe, data)

@@ -169,7 +169,9 @@ def test_a_recipe_calibrates_on_its_training_part_or_on_the_file(arguments, moto
     assert document["alike"]["frames"] == sum(map(len, np.load(motor / "motor.npz")["x_test"]))
 
 
-NO_FRAMES = "static_wi8_ai8 computes with integers, whose ranges are learnt from real frames; give --calibrate FILE, or a recipe"
+NO_FRAMES = (
+    "static_wi8_ai8 computes with integers, whose ranges come from real frames; give --calibrate FILE, or a recipe"
+)
 ARRAYS = {
     "short.npy": SEQUENCES["run1"],
     "same.npy": np.full((50, 10), 2, np.float32),

@@ -225,9 +225,9 @@ def model(tmp_path):
 @pytest.mark.parametrize("board", boards.names())
 def test_the_command_says_what_the_function_says(model, board):
     found = estimate(KWS, boards.load(board))
-    said = json.loads(edge("estimate", model, "--board", board, "--json"))
-    assert (said["step_us"], said["device"], said["fits_in"]) == (found.step_us, board, found.fits_in)
-    assert said["cost"]["macs"] == 3 * 16 * 26 + 64
+    document = json.loads(edge("estimate", model, "--board", board, "--json"))
+    assert (document["step_us"], document["device"], document["fits_in"]) == (found.step_us, board, found.fits_in)
+    assert document["cost"]["macs"] == 3 * 16 * 26 + 64
     text = edge("estimate", model, "--board", board)
     assert "MACs       1,312\n" in text
     assert f"weights    {found.cost.weight_bytes:,} bytes" in text

@@ -584,7 +584,7 @@ BAD = {
     "a line without a class": (lambda p: written(p / "mood.txt", "good\tyes\nbad\n"), "text", {}, r"mood\.txt', line 2: got no class; expected a text, a tab and its class"),
     "a unit misspelt": (lambda p: written(p / "t.txt", "ab"), "text", {"unit": "charakter"}, r"there is no unit 'charakter'; did you mean 'character'\?"),
     "a text too short": (lambda p: written(p / "t.txt", "abc"), "text", {"kind": "text"}, r"a part of 1 symbols; expected at least two"),
-    "arrays cut short": (lambda p: (arrays(p / "a.npz"), truncated(p / "a.npz", 0.5), p / "a.npz")[2], "npz", {}, r"a\.npz' is no whole \.npz file"),
+    "arrays cut short": (lambda p: (arrays(p / "a.npz"), truncated(p / "a.npz", 0.5), p / "a.npz")[2], "npz", {}, r"a\.npz' is not a complete \.npz file"),
     "an array missing": (lambda p: arrays(p / "a.npz", y_test=None), "npz", {}, r"has no array 'y_test'; expected x_train"),
     "an array misnamed": (lambda p: arrays(p / "a.npz", x_tran=[0]), "npz", {}, r"has an array 'x_tran'; did you mean 'x_train'\?"),
     "pickled arrays": (lambda p: arrays(p / "a.npz", x_train=np.array([[1], [1, 2]], object)), "npz", {}, r"is not a complete \.npz file of plain arrays"),

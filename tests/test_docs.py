@@ -141,10 +141,10 @@ def test_every_link_of_the_site_leads_to_a_page_and_a_place(site):
         for link in page.links:
             if not link.startswith(("http://", "https://", "mailto:", "javascript:")):
                 target, _, anchor = link.partition("#")
-                found = (path.parent / target).resolve() if target else path
-                found = found / "index.html" if found.is_dir() else found
-                assert found in pages, (path.name, link)
-                assert not anchor or anchor in pages[found].names, (path.name, link)
+                destination = (path.parent / target).resolve() if target else path
+                destination = destination / "index.html" if destination.is_dir() else destination
+                assert destination in pages, (path.name, link)
+                assert not anchor or anchor in pages[destination].names, (path.name, link)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def vowels(data):
     return read_data("ts", data / "japanese_vowels")
 
 
-def said(*more):
+def recipe_of(*more):
     return recipes.load("japanese-vowels", ["training.epochs=3", "model.hidden=16", "model.dropout=0", *more])
 
 
@@ -47,7 +47,7 @@ def weights(folder):
 def test_a_gpu_learns_as_a_cpu_does(settings, vowels, tmp_path):
     """With equal initial weights and batches, losses differ by rounding only."""
     one, other = (
-        run.train_on(vowels, said(*settings, "training.noise=0"), tmp_path / place.device, accelerator=place)
+        run.train_on(vowels, recipe_of(*settings, "training.noise=0"), tmp_path / place.kind, accelerator=place)
         for place in (CPU, CUDA)
     )
     for here, there in zip(one.history, other.history, strict=True):
@@ -69,13 +69,13 @@ def test_a_gpu_learns_symbols(tmp_path):
 @pytest.mark.parametrize("cell", ["gru", "mgu", "layer_norm_lstm"])
 def test_half_precision_learns_too(precision, cell, vowels, tmp_path):
     settings = (f"training.precision={precision}", f"model.cell={cell}", "training.epochs=8")
-    result = run.train_on(vowels, said(*settings), tmp_path, accelerator=CUDA)
+    result = run.train_on(vowels, recipe_of(*settings), tmp_path, accelerator=CUDA)
     assert result.history[-1]["loss"] < result.history[0]["loss"] - 0.2
     assert {each.dtype for each in weights(tmp_path).values()} == {np.dtype(np.float32)}
 
 
 def test_the_same_seed_trains_the_same_network_whether_or_not_it_is_interrupted(vowels, tmp_path):
-    recipe = said("model.dropout=0.2")
+    recipe = recipe_of("model.dropout=0.2")
     for name in ("once", "again"):
         run.train_on(vowels, recipe, tmp_path / name, accelerator=CUDA)
     with killed(1, 1):
@@ -92,7 +92,7 @@ def test_the_same_seed_trains_the_same_network_whether_or_not_it_is_interrupted(
 )
 def test_fine_tuning_on_a_gpu_is_that_of_a_cpu(scheme, vowels, tmp_path):
     """With blocks of zeros, quantization-aware training, and a teacher."""
-    recipe = said("training.epochs=2", "model.hidden=32")
+    recipe = recipe_of("training.epochs=2", "model.hidden=32")
     run.train_on(vowels, recipe, tmp_path, accelerator=CUDA)
     graph = edgernn.load(tmp_path / "model.rnn")
     pattern = Blocks(0.5)

@@ -24,7 +24,8 @@ from edgernn.cells import (
 from edgernn.errors import GraphError
 from edgernn.model.cell import CELLS, cell
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.operation import Ref, trace_layer
+from edgernn.model.layer_trace import trace_layer
+from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from zoo import GRAPHS, one, t
 

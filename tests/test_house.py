@@ -118,8 +118,8 @@ def test_every_cell_has_its_line():
 
 def test_every_cell_cites_its_formula():
     for cell in cells.__all__:
-        said = getattr(cells, cell).__doc__
-        assert cell == "Slice" or re.search(r"arXiv|19\d\d|20\d\d|scikit-learn", said), cell
+        docstring = getattr(cells, cell).__doc__
+        assert cell == "Slice" or re.search(r"arXiv|19\d\d|20\d\d|scikit-learn", docstring), cell
 
 
 def test_every_error_has_one_root():

@@ -145,7 +145,7 @@ def test_no_compiler_is_said(tmp_path, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(compiler, "find_spec", lambda _: None)
-    with pytest.raises(CompilerError, match=r"no C compiler here .*pip install 'edgernn\[native\]'"):
+    with pytest.raises(CompilerError, match=r"no C compiler .*pip install 'edgernn\[native\]'"):
         export(KWS, tmp_path / "m.so")
     with pytest.raises(CompilerError, match=r"compiling for 'raspberrypi4' needs .*pip install 'edgernn\[native\]'"):
         export(KWS, tmp_path / "m.so", device="raspberrypi4")

@@ -94,4 +94,4 @@ def test_weights_bring_the_limit_down_with_them():
 def test_every_operation_has_a_magnitude():
     from edgernn.model.ops import OPERATIONS
 
-    assert set(OPERATIONS) <= set(dir(overflow.MagnitudeOps))
+    assert set(OPERATIONS) <= set(dir(overflow.IntervalOps))

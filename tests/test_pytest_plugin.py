@@ -207,7 +207,7 @@ def test_a_failed_count_is_reported(suite, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     result = suite(MODEL.format(hidden=4), "--edgernn-baseline=baselines", "--edgernn-instructions", "-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*no verdict: instructions are counted by valgrind, which is not here*"])
+    result.stdout.fnmatch_lines(["*no verdict: instructions are counted by valgrind, which is not installed*"])
     result = suite(stepping(1), "--edgernn-baseline=baselines", "--edgernn-instructions")
     result.stdout.fnmatch_lines(
         [

@@ -493,7 +493,7 @@ def test_the_loss_is_the_truths_and_the_teachers(kind, weight):
     batch = padded(data.train.frames[:3], list(data.train.targets)[:3], 0.5)
     alone = task_of(student, data, None).loss(batch)[0].item()
     result = task_of(student, data, distillation).loss(batch)[0].item()
-    mine, theirs = (each(batch.x)[batch.asked].detach().numpy() for each in (student, large))
+    mine, theirs = (each(batch.x)[batch.mask].detach().numpy() for each in (student, large))
     apart = np.square(mine - theirs).mean() if kind == "series" else 9 * divergence(mine, theirs, 3.0)
     assert result == pytest.approx((1 - weight) * alone + weight * apart, rel=1e-4)
     assert task_of(student, data, distillation).eval().loss(batch)[0].item() == pytest.approx(alone)
@@ -505,10 +505,10 @@ def test_a_teacher_goes_on_where_its_student_does():
     torch.manual_seed(6)
     teacher = Teacher(Distillation(to_graph(Network(Shape("lstm", 6), 20, 5).eval(), data)), data)
     x = torch.randn(3, 12, 20)
-    whole = teacher(x, goes_on=False)
-    chunks = [teacher(each, goes_on=i > 0) for i, each in enumerate(x.split(5, 1))]
+    whole = teacher(x, continues=False)
+    chunks = [teacher(each, continues=i > 0) for i, each in enumerate(x.split(5, 1))]
     torch.testing.assert_close(torch.cat(chunks, 1), whole)
-    torch.testing.assert_close(teacher(x, goes_on=False), whole)
+    torch.testing.assert_close(teacher(x, continues=False), whole)
     assert not whole.requires_grad
     torch.manual_seed(6)
     student = Network(Shape("lstm", 6), 20, 5)
@@ -517,7 +517,7 @@ def test_a_teacher_goes_on_where_its_student_does():
         batch = replace(padded(data.train.frames[:3], data.train.targets[:3], 0.0), fresh=at == 0)
         part = slice(at, at + 5)
         loss, _ = chunked.train().loss(
-            replace(batch, x=batch.x[:, part], target=batch.target[:, part], asked=batch.asked[:, part])
+            replace(batch, x=batch.x[:, part], target=batch.target[:, part], mask=batch.mask[:, part])
         )
         assert loss.item() == pytest.approx(0, abs=1e-6)  # its own teacher, state by state
 
@@ -594,11 +594,11 @@ def test_what_is_trained_for_a_scheme_is_trained_as_float_first_only_where_somet
     graph, recipe, _ = known
     calls = []
 
-    def told(graph, **options):
+    def recorded(graph, **options):
         calls.append((options.get("scheme", ""), options.get("gradual", True), options["distillation"]))
         return graph
 
-    monkeypatch.setattr("edgernn.train.compress.finetune.finetune", told)
+    monkeypatch.setattr("edgernn.train.compress.finetune.finetune", recorded)
     distillation = Distillation(graph)
     for requests in (Pruning(), Pruning(0.5)):
         compressed(graph, recipe, folder / "motor.npz", requests, "fp16", aware=True, distillation=distillation)

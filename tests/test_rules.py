@@ -61,5 +61,23 @@ def module(file):
 def test_an_import_against_the_rules_is_refused(name, refused):
     file, line = MUTANTS[name]
     number = len((ROOT / file).read_text().splitlines()) + 1
-    said = re.escape(f"{module(file)} -> {line.removeprefix('import ')} (l.{number})")
-    assert re.search(said, refused), refused
+    expected = re.escape(f"{module(file)} -> {line.removeprefix('import ')} (l.{number})")
+    assert re.search(expected, refused), refused
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("def f(x, *, said=1): ...", "said"),
+        ("f = lambda made: made", "made"),
+        ("class C:\n    kept: int", "kept"),
+        ("class C:\n    found = 1", "found"),
+        ("def found(x): ...\nmade = 1", ""),
+    ],
+)
+def test_a_parameter_or_field_that_does_not_say_what_it_holds_is_refused(code, name, tmp_path):
+    (tmp_path / "m.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, ROOT / ".ci/names.py", tmp_path / "m.py"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, f"'{name}'" in done.stdout) == (int(bool(name)), bool(name)), done

@@ -278,7 +278,7 @@ def test_a_study_is_not_gone_on_with_by_other_arguments(data, tmp_path, formula)
         ("another objectives", recipe, {"objectives": ["latency"]}),
         ("another limits", recipe, {"limits": Limits(ram_kib=3)}),
         ("another device", recipe, {"device": "raspberrypi4"}),
-        ("another recipe; repeat", vowels(data, RANGES, "training.rate=0.1"), {}),
+        ("another recipe; use", vowels(data, RANGES, "training.rate=0.1"), {}),
     ):
         with pytest.raises(UsageError, match=words):
             search(other, path, tmp_path, trials=2, **result)
@@ -511,7 +511,7 @@ def test_the_command_that_is_printed_trains_the_winner_again(data, tmp_path):
             *shlex.split(again)[1:],
             "--set",
             "training.validation=0.2",
-            "--board",
+            "--accelerator",
             "cpu",
             "--out",
             tmp_path / "again",
@@ -626,7 +626,7 @@ def test_an_empty_database_is_prepared_by_several_at_once(postgres):
         connection.execute("CREATE DATABASE empty")
     url = postgres.replace("/postgres?", "/empty?")
     code = (
-        "import sys; from pathlib import Path; from edgernn.train.search.storage import opened; from edgernn.train.search.study import join\n"
+        "import sys; from pathlib import Path; from edgernn.train.search.storage import open_storage; from edgernn.train.search.study import join_study\n"
         "from edgernn.train.data.fingerprint import Fingerprint\ndata = Fingerprint('file', {'a': '0'}, {}, {})\n"
         "with open_storage(sys.argv[1], Path()) as backend: print(join_study(backend, 'one', ['minimize'], {'seed': 0}, data).study_name)"
     )

@@ -19,7 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgernn.integer.forms import MAKE
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.model.operation import Op, Ref, trace_layer
+from edgernn.model.layer_trace import trace_layer
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.tflite.flat import Flat
 

@@ -339,8 +339,8 @@ REFUSED = {
     "loop over time": (
         lambda: (module(loops, c=nn.GRUCell(I, H)), (SEQUENCE,), {}),
         UnsupportedError,
-        r"called in a Python loop over time.*from_torch\(module, \(x\[:, 0\], torch.zeros\(1, 4\)\)\) with\n"
-        r"    def forward\(self, frame, state\):\n        state = self.c\(frame, state\)\n        return state, state",
+        (r"called in a Python loop over time.*from_torch\(module, \(x\[:, 0\], torch.zeros\(1, 4\)\)\) with\n"
+        r"    def forward\(self, frame, state\):\n        state = self.c\(frame, state\)\n        return state, state"),
     ),
 }  # fmt: skip
 """Name -> a module, an example and `states`; the error."""

@@ -198,7 +198,7 @@ def _what(each: Candidate | LeftOut) -> tuple[str, str, str]:
 def test_nobody_within_the_bound_is_an_error_that_says_who_came_how_near(tuned_once):
     _, folder, evaluator = tuned_once
     with pytest.raises(
-        UsageError, match=rf"loses at most 0 points; allow more.*{FOUR_BITS} compiled: equal answers 0\."
+        UsageError, match=rf"drop of at most 0 points; allow a larger drop.*{FOUR_BITS} compiled: equal answers 0\."
     ):
         tune(KWS, evaluator, folder, bound=0, board=HERE, schemes=(FOUR_BITS,), clock=clock())
 
@@ -366,7 +366,7 @@ def test_a_recipe_judges_and_trains_what_is_left(motor, tmp_path, monkeypatch):
     assert (gone.plan, gone.why) == ("blocks=0.96", "cannot be expressed")
     again = replace(evaluator, finetune=lambda *_: pytest.fail("trained twice"))
     assert tune(graph, again, tmp_path, bound=100, board=HERE, plans=plans[:2], schemes=("fp32",)).model == result.model
-    with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data 3"):
+    with pytest.raises(UsageError, match="the model has 2 layers, and recipe 'small' with this data has 3"):
         by_recipe(Graph(graph.layers[:-1], graph.inputs), recipe, motor / "motor.npz")
 
 

@@ -6,11 +6,14 @@ from edgernn.cells import (
     Activation,
     Concat,
     Conv1d,
+    Conv2d,
     Delay,
     Dense,
+    DepthwiseConv2d,
     Difference,
     Embedding,
     FastGrnn,
+    Gather,
     Gru,
     GruStep,
     LayerNorm,
@@ -20,8 +23,11 @@ from edgernn.cells import (
     LogMel,
     Lstm,
     LstmStep,
+    Maximum,
     Mgu,
+    Pool,
     Product,
+    Quotient,
     Rnn,
     RnnStep,
     RunningMean,
@@ -47,9 +53,9 @@ def t(*shape: int, random: np.random.Generator = _random) -> Tensor:
     return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
 
 
-def one(cell, inputs=6, name="layer", **options) -> Graph:
+def one(cell, inputs=6, name="layer", positions=1, **options) -> Graph:
     """A graph of one layer."""
-    return Graph((Layer(name, cell),), inputs, **options)
+    return Graph((Layer(name, cell, positions=positions),), inputs, **options)
 
 
 def _positive(*shape: int) -> Tensor:
@@ -124,6 +130,73 @@ def _delays(random: np.random.Generator) -> dict[str, Graph]:
             ),
             6,
         ),
+    }
+
+
+def _quotient(random: np.random.Generator) -> Graph:
+    """A quotient whose divisor is above 1, as that of a normalization is."""
+    layers = (
+        Layer("a", Dense(t(4, 6, random=random), t(4, random=random), "tanh")),
+        Layer("gru", Gru(t(12, 6, random=random), t(12, 4, random=random)), ("x",)),
+        Layer("power", Activation("exp")),
+        Layer("more", Scale(Tensor(np.ones(4, np.float32)), Tensor(np.ones(4, np.float32)))),
+        Layer("join", Quotient(), ("a", "more")),
+        Layer("out", Dense(t(3, 4, random=random))),
+    )
+    return Graph(layers, 6)
+
+
+def _curves(random: np.random.Generator) -> Graph:
+    """exp, sqrt and maximum whose results go on, into a matrix and into a state."""
+    layers = (
+        Layer("a", Dense(t(5, 6, random=random), t(5, random=random), "tanh")),
+        Layer("power", Activation("exp")),
+        Layer("b", Dense(t(5, 6, random=random), t(5, random=random)), ("x",)),
+        Layer("larger", Maximum(), ("power", "b")),
+        Layer("root", Activation("sqrt")),
+        Layer("gru", Gru(t(12, 5, random=random), t(12, 4, random=random), t(12, random=random), t(12, random=random))),
+        Layer("elu", Activation("elu")),
+        Layer("out", Dense(t(3, 4, random=random), t(3, random=random))),
+    )
+    return Graph(layers, 6)
+
+
+def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
+    """Cells whose steps have values of several positions, and cells that are shared by several parts of a frame."""
+
+    def r(*shape: int) -> Tensor:
+        return t(*shape, random=random)
+
+    gru, lstm = Gru(r(9, 2), r(9, 3), r(9), r(9)), Lstm(r(12, 2), r(12, 3), r(12))
+    stack = (
+        Layer("conv", Conv2d(6, 2, 3, r(4, 6), r(4), stride=2, below=1, above=1)),
+        Layer("relu", Activation("relu")),
+        Layer("depthwise", DepthwiseConv2d(3, 2, 3, r(24), r(4), below=1, above=1)),
+        Layer("pool", Pool(12, 3, 2, 1)),
+        Layer("bands", Gru(r(12, 4), r(12, 4), r(12), r(12)), positions=2),
+        Layer("norm", LayerNorm(r(4), r(4)), positions=2),
+        Layer("out", Dense(r(3, 8), r(3), "softmax")),
+    )
+    return {
+        "Conv2d": one(Conv2d(3, 2, 2, r(4, 8), r(4))),
+        "Conv2d one frame": one(Conv2d(6, 1, 3, r(5, 3), None, stride=2, below=1, above=1)),
+        "Conv2d dilated": one(Conv2d(3, 3, 2, r(4, 12), r(4), below=2, above=1, frame_dilation=2, dilation=2)),
+        "Conv2d spread": one(Conv2d(3, 1, 3, r(4, 6), r(4), below=2, above=2, spread=2)),
+        "DepthwiseConv2d": one(DepthwiseConv2d(3, 2, 2, r(8), r(2), below=1)),
+        "DepthwiseConv2d twice": one(DepthwiseConv2d(3, 1, 3, r(12), None, 2, below=1, above=1)),
+        "Pool": one(Pool(6, 3, 3, 2, 1)),
+        "Pool mean": one(Pool(6, 3, 2, 1, 1, "mean")),
+        "Gather": one(Gather(6, (4, 5, -1, -1, 0, 1, 2, 3, 4, 5))),
+        "Gather transposed": one(Gather(6, (0, 2, 4, 1, 3, 5))),
+        "Gru shared": one(gru, positions=3, initial_state={"layer.h": r(9)}),
+        "Lstm shared": one(lstm, positions=3),
+        "Mgu shared": one(Mgu(r(6, 2), r(3, 3), r(3, 3), r(6)), positions=3),
+        "LayerNormGru shared": one(
+            LayerNormGru(r(9, 2), r(9, 3), r(9), r(9), Tensor(1 + 0.1 * r(9).stored), Tensor(1 + 0.1 * r(9).stored)),
+            positions=3,
+        ),
+        "Dense shared": one(Dense(r(4, 2), r(4), "softmax"), positions=3),
+        "Positions": Graph(stack, 6, period_ms=10.0),
     }
 
 
@@ -209,6 +282,16 @@ GRAPHS: dict[str, Graph] = {
     "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Activation within": _within(np.random.default_rng(8)),
     **_delays(np.random.default_rng(9)),
+    **{
+        f"Activation {kind}": one(Activation(kind))
+        for kind in ("abs", "elu", "erf", "gelu", "gelu_tanh", "mish", "softplus")
+    },
+    "Activation exp": Graph((Layer("d", Dense(t(4, 6), None, "tanh")), Layer("exp", Activation("exp"))), 6),
+    "Activation sqrt": Graph((Layer("size", Activation("abs")), Layer("root", Activation("sqrt"))), 6),
+    "Maximum": _branches(Maximum()),
+    "Quotient": _quotient(np.random.default_rng(9)),
+    "Curves within": _curves(np.random.default_rng(10)),
+    **_with_positions(np.random.default_rng(9)),
 }
 """A name that begins with the cell's -> a graph that has it."""
 

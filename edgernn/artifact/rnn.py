@@ -157,6 +157,7 @@ def _describe(graph: Graph) -> dict[str, Any]:
                 **({} if layer.inputs == (before[layer.name],) else {"inputs": layer.inputs}),
                 **({"settings": settings(layer.cell)} if settings(layer.cell) else {}),
                 **({"scheme": layer.scheme} if layer.scheme else {}),
+                **({"positions": layer.positions} if layer.positions > 1 else {}),
             }
             for layer in graph.layers
         },
@@ -238,7 +239,8 @@ def _build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
                 f"{', '.join(sorted(CELLS))}: import the module that defines it first"
             )
         cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights.get(name, {})))
-        layers.append(Layer(name, cell, tuple(entry.get("inputs", ())), entry.get("scheme", "")))
+        options = entry.get("scheme", ""), entry.get("positions", 1)
+        layers.append(Layer(name, cell, tuple(entry.get("inputs", ())), *options))
     ranges = {name: Range(*ends) for name, ends in description.get("ranges", {}).items()}
     return Graph(
         tuple(layers),

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import cell
+from edgernn.model.curves import CURVES
 from edgernn.model.ops import Ops, V
 
-FUNCTIONS = ("relu", "tanh", "sigmoid", "softmax", "log")
+FUNCTIONS = ("relu", "tanh", "sigmoid", "softmax", "log", "exp", "sqrt", *CURVES)
 
 
 @cell
@@ -16,7 +17,8 @@ FUNCTIONS = ("relu", "tanh", "sigmoid", "softmax", "log")
 class Activation:
     """One of FUNCTIONS, applied to an input of any width.
 
-    relu: V. Nair and G. Hinton (ICML 2010); softmax: J. Bridle (1990), over the whole frame.
+    All but softmax are element by element; edgernn.model.curves has the compositions. relu: V. Nair and
+    G. Hinton (ICML 2010); softmax: J. Bridle (1990), over the whole frame.
     """
 
     function: str
@@ -29,5 +31,6 @@ class Activation:
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
         """(width,) -> (width,)."""
-        y: V = getattr(ops, self.function)(x)
+        curve = CURVES.get(self.function)
+        y: V = getattr(ops, self.function)(x) if curve is None else curve(ops, x)
         return y, state

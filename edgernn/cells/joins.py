@@ -1,9 +1,10 @@
-"""Joins of branches: residual sums, gates, and concatenated features."""
+"""Joins of branches: residual sums, gates, quotients, maxima, and concatenated features."""
 
 from dataclasses import dataclass
 from functools import reduce
 from operator import add, mul
 
+from edgernn.errors import GraphError
 from edgernn.model.cell import cell
 from edgernn.model.ops import Ops, V
 
@@ -28,6 +29,28 @@ class Product:
         """(width,), (width,), ... -> (width,)."""
         product: V = reduce(mul, xs)
         return product
+
+
+@cell
+@dataclass(frozen=True)
+class Quotient:
+    """y = a / b, of equal width; where b is 0 the result is infinite or NaN."""
+
+    def join(self, ops: Ops[V], *xs: V) -> V:
+        """(width,), (width,) -> (width,)."""
+        if len(xs) != 2:
+            raise GraphError(f"Quotient joins {len(xs)} inputs; expected two, a dividend and a divisor")
+        return ops.divide(*xs)
+
+
+@cell
+@dataclass(frozen=True)
+class Maximum:
+    """y = max(a, b, ...), element by element, all of equal width: I. Goodfellow et al., "Maxout" (arXiv:1302.4389)."""
+
+    def join(self, ops: Ops[V], *xs: V) -> V:
+        """(width,), (width,), ... -> (width,)."""
+        return reduce(ops.maximum, xs)
 
 
 @cell

@@ -19,6 +19,7 @@ from edgernn.integer import fixedpoint
 from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
 from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
+from edgernn.integer.positions import gather, largest, reshape, total
 from edgernn.integer.softmax import natural, softmax
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
@@ -206,6 +207,39 @@ def squash(op: Op, plan: IntegerPlan) -> Table | Curve:
     return Curve(x, int(mantissa), int(shift), plus, drop, to)
 
 
+CURVES: Mapping[str, Callable[[Any], Any]] = {
+    "exp": lambda x: np.exp(np.minimum(x, BEYOND)),
+    "sqrt": lambda x: np.sqrt(np.maximum(x, 0)),
+}
+"""An operation with a table -> its function, which is finite for every number."""
+
+BEYOND = 700.0  # its exponential is far above every float32
+
+
+def tabled(op: Op, plan: IntegerPlan) -> Table:
+    """Return the integer form of exp or of sqrt(max(x, 0)): a table of 256 entries, each rounded once; x has 8 bits."""
+    x, to = plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name]
+    real = (np.arange(x.low, x.high + 1, dtype=np.float64) - x.zero) * x.scale
+    return Table(to.integers(CURVES[op.name](real)), x.low)
+
+
+@dataclass(frozen=True)
+class Larger:
+    """q = max(a, b), each requantized to the parameters of the result."""
+
+    each: tuple[Requantized, Requantized]
+
+    def __call__(self, a: Integers, b: Integers) -> Integers:
+        return np.maximum(self.each[0](a), self.each[1](b))
+
+
+def maximum(op: Op, plan: IntegerPlan) -> Larger:
+    """Return the integer form of `max(a, b)`."""
+    to = plan.quantization[op.outputs[0].name]
+    a, b = (requantized(plan.quantization[ref.name], to) for ref in op.inputs)
+    return Larger((a, b))
+
+
 @dataclass(frozen=True)
 class Joined:
     """A concatenation of values, each requantized to the parameters of the result."""
@@ -263,10 +297,17 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "sigmoid": squash,
     "tanh": squash,
     "relu": relu,
+    "maximum": maximum,
+    "exp": tabled,
+    "sqrt": tabled,
     "split": split,
     "concat": concat,
     "lookup": lookup,
     "normalize": normalize,
+    "reshape": reshape,
+    "gather": gather,
+    "sum": total,
+    "largest": largest,
     "softmax": softmax,
     "log": natural,
 }

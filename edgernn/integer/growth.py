@@ -16,12 +16,13 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
+from edgernn.model.positions import gathered, reshaped
 from edgernn.model.range import Range
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import State
 
-PLAIN = ("add", "subtract", "multiply", "scale", "split", "concat")
+PLAIN = ("add", "subtract", "multiply", "scale", "split", "concat", "reshape", "gather")
 """The operations of degree one in each of their inputs."""
 
 BOUNDS: Mapping[str, Range] = {"sigmoid": Range(0, 1), "tanh": Range(-1, 1), "softmax": Range(0, 1)}
@@ -34,7 +35,7 @@ CORNERS = 10  # the largest number of values whose corners are evaluated: 2 ** 1
 
 
 class _PlainOps(MethodInterpreter):
-    """The operations in PLAIN, on arrays (corners, width)."""
+    """The operations in PLAIN, on arrays (corners, width) or (corners, positions, width)."""
 
     def add(self, a: Array, b: Array) -> Array:
         return np.add(a, b)
@@ -54,6 +55,13 @@ class _PlainOps(MethodInterpreter):
 
     def concat(self, *xs: Array) -> Array:
         return np.concatenate(xs, axis=-1)
+
+    def reshape(self, x: Array, before: int, after: int) -> Array:
+        y: Array = reshaped(x, before, after)
+        return y
+
+    def gather(self, x: Array, before: int, index: Sequence[int]) -> Array:
+        return gathered(x, before, index)
 
 
 def wide(operations: Collection[Op], states: Collection[State], ranges: Mapping[str, Range]) -> set[str]:
@@ -109,7 +117,8 @@ def _is_bounded(path: Collection[Op], operations: Collection[Op], state: State, 
     bounds = [hull if leaf == state.before else bound for leaf, bound in zip(leaves, known, strict=True)]
     corners = np.array(list(product(*((bound.low, bound.high) for bound in bounds))))
     values = {
-        leaf.name: np.broadcast_to(corners[:, i : i + 1], (len(corners), leaf.width)) for i, leaf in enumerate(leaves)
+        leaf.name: reshaped(np.repeat(corners[:, i : i + 1], leaf.size, axis=1), 1, leaf.positions)
+        for i, leaf in enumerate(leaves)
     }
     after = replay(path, _PlainOps(), values)[state.after.name]
     slack = 1e-6 * hull.size

@@ -5,16 +5,18 @@ value and 0, and zero represents 0. In 16 bits they are symmetric, and zero is 0
 its operators can follow them:
 
 - sigmoid and softmax have results with a scale of 1/256 from -128 (1/32768 in 16 bits), tanh of 1/128 (1/32768);
-- the parts of a split have the parameters of the whole;
+- the parts of a split have the parameters of the whole, as has what only rearranges or chooses elements;
 - a state has the same parameters after a step as before it.
 
 States that can grow, such as an LSTM's cell state, and the values that they are computed from have 16 bits in either
 scheme (edgernn.integer.growth). `softmax` and `log` are integers when other integers or a state depend on their
-results, and float when only the output does. Layers without a scheme are float: a value is quantized where it leaves a
+results, and float when only the output does. `exp` and `sqrt` are tables of 256 entries, so they are integers where
+their input has 8 bits, and float where it has 16. `divide` is float: a quotient has no range of which 8 bits show
+both ends. Layers without a scheme are float: a value is quantized where it leaves a
 float operation for an integer one, and dequantized where it leaves an integer operation for a float one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -32,12 +34,20 @@ from edgernn.model.trace import State, Trace
 
 INTEGER_OPERATIONS = (
     *("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup"),
-    "normalize",
+    *("normalize", "maximum", "reshape", "gather", "sum", "largest"),
 )
 """The operations that are always integer in a static layer."""
 
+SAME_PARAMETERS = ("split", "reshape", "gather", "largest")
+"""The operations whose results have the quantization parameters of their input."""
+
 INNER_OPERATIONS = ("softmax", "log")
 """The operations that are integer when other integers or a state depend on their results, and float otherwise."""
+
+TABLE_OPERATIONS = ("exp", "sqrt")
+"""The operations that are integer in a static layer where their input has TABLE_BITS."""
+
+TABLE_BITS = 8
 
 SILENCE = 1e-30  # a range within +-SILENCE counts as 0
 
@@ -127,7 +137,7 @@ class IntegerPlan:
     def moves(self, op: Op) -> bool:
         """Return whether an integer operation only moves its integers, without rounding."""
         equal = len({self.quantization.get(ref.name) for ref in (*op.inputs, *op.outputs)}) == 1
-        return self.is_integer(op) and (op.name in {"split", "lookup"} or (op.name == "concat" and equal))
+        return self.is_integer(op) and (op.name in {*SAME_PARAMETERS, "lookup"} or (op.name == "concat" and equal))
 
     @property
     def io_quantization(self) -> Mapping[str, QuantizationParameters]:
@@ -155,9 +165,21 @@ def integer_plan(graph: Graph) -> IntegerPlan:
     Raises:
         CalibrationError: a value that needs a range has none.
     """
+    wide_tables: set[Op] = set()
+    while True:  # a table that becomes float may leave fewer values with 16 bits, never more
+        plan = _plan(graph, wide_tables)
+        more = {op for op in plan.trace.operations if plan.is_integer(op) and op.name in TABLE_OPERATIONS}
+        more = {op for op in more if plan.quantization[op.inputs[0].name].bits > TABLE_BITS}
+        if not more:
+            return plan
+        wide_tables |= more
+
+
+def _plan(graph: Graph, floats: Collection[Op]) -> IntegerPlan:
+    """Return the integer plan in which these operations are float."""
     steps = graph.trace
     bits_of = {layer.name: STATIC.get(layer.scheme, 0) for layer in graph.layers}
-    operations = _integer_operations(steps, {name for name, bits in bits_of.items() if bits})
+    operations = _integer_operations(steps, {name for name, bits in bits_of.items() if bits}, floats)
     integer_values = {ref.name for op in operations for ref in op.outputs}
     bits = {ref.name: bits_of[op.layer] for op in operations for ref in op.outputs}
     for op in operations:
@@ -181,13 +203,14 @@ def integer_plan(graph: Graph) -> IntegerPlan:
     )
 
 
-def _integer_operations(steps: Trace, layers: set[str]) -> Sequence[Op]:
-    """Return the integer operations of the layers in a static scheme, in order."""
+def _integer_operations(steps: Trace, layers: set[str], floats: Collection[Op]) -> Sequence[Op]:
+    """Return the integer operations of the layers in a static scheme, in order, without those that are float."""
     needed = {state.after for state in steps.states}  # by integers, by states, or by float operations before these
     operations: list[Op] = []
     for op in reversed(steps.operations):
         is_needed = not needed.isdisjoint(op.outputs)
         integer = op.layer in layers and (_always_integer(op) or (is_needed and op.name in INNER_OPERATIONS))
+        integer = integer and op not in floats
         if integer:
             operations.append(op)
         if integer or is_needed:
@@ -196,7 +219,7 @@ def _integer_operations(steps: Trace, layers: set[str]) -> Sequence[Op]:
 
 
 def _always_integer(op: Op) -> bool:
-    return op.name in INTEGER_OPERATIONS and (op.name != "affine" or op.args[0].scheme in STATIC)
+    return op.name in (*INTEGER_OPERATIONS, *TABLE_OPERATIONS) and (op.name != "affine" or op.args[0].scheme in STATIC)
 
 
 def _quantized_inputs(op: Op) -> tuple[Ref, ...]:
@@ -205,8 +228,8 @@ def _quantized_inputs(op: Op) -> tuple[Ref, ...]:
 
 
 def _groups(operations: Iterable[Op], states: Iterable[State]) -> list[set[str]]:
-    """Return the groups of values with equal parameters: the values of a split, and a state before and after a step."""
-    ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name == "split"]
+    """Return the groups of values with equal parameters: of SAME_PARAMETERS, and a state before and after a step."""
+    ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
     groups: list[set[str]] = []
     for tie in (*ties, *({state.before.name, state.after.name} for state in states)):
         overlapping = [group for group in groups if group & tie]

@@ -9,6 +9,8 @@ from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace
 
 FLOAT_BYTES = 4
+MOVES = ("split", "concat", "reshape", "gather")
+"""The operations that only move elements."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def count(graph: Graph) -> Cost:
     return Cost(
         macs=_macs(steps.operations),
         exact_macs=_macs(features),
-        elements=sum(sum(op.widths) for op in steps.operations if op.name not in {"affine", "split", "concat"}),
+        elements=sum(op.size for op in steps.operations if op.name not in {"affine", *MOVES}),
         operations=len(steps.operations),
         parameters=sum(weight.size for weight in set(graph.tensors.values())),
         weight_bytes=sum(weight.nbytes for weight in _weights(steps.operations)),
@@ -56,7 +58,7 @@ def total(graphs: Sequence[Graph]) -> Cost:
 
 
 def _macs(operations: Iterable[Op]) -> int:
-    return sum(op.args[0].size for op in operations if op.name == "affine")
+    return sum(op.args[0].size * op.positions for op in operations if op.name == "affine")
 
 
 def _weights(operations: Iterable[Op]) -> set[Tensor]:
@@ -68,8 +70,8 @@ def _peak(steps: Trace) -> int:
     outside = {steps.x.name, *(ref.name for ref in steps.results)} | {state.before.name for state in steps.states}
     alive, most = 0, 0
     for i, op in enumerate(steps.operations):
-        alive += sum(ref.width for ref in op.outputs if ref.name not in outside)
+        alive += sum(ref.size for ref in op.outputs if ref.name not in outside)
         most = max(most, alive)
         dead = {ref for ref in (*op.inputs, *op.outputs) if steps.last_use.get(ref.name, i) == i}
-        alive -= sum(ref.width for ref in dead if ref.name not in outside)
+        alive -= sum(ref.size for ref in dead if ref.name not in outside)
     return most

@@ -7,6 +7,7 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.graph import INPUT, Graph
+from edgernn.model.positions import gathered, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -14,7 +15,7 @@ from edgernn.process import interrupt
 
 
 class NumpyOps(MethodInterpreter):
-    """The operations on arrays of shape (..., width), in float64 or float32."""
+    """The operations on arrays of shape (..., width), or (..., positions, width), in float64 or float32."""
 
     def __init__(self, dtype: str = "float64") -> None:
         self.dtype = np.dtype(dtype)
@@ -64,6 +65,22 @@ class NumpyOps(MethodInterpreter):
         with np.errstate(divide="ignore", invalid="ignore"):  # log(0) is -inf in every target
             return np.log(x)
 
+    def exp(self, x: Array) -> Array:
+        with np.errstate(over="ignore", under="ignore"):
+            return np.exp(x)
+
+    def sqrt(self, x: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(x)
+
+    def divide(self, a: Array, b: Array) -> Array:
+        with np.errstate(all="ignore"):
+            quotient: Array = a / b
+        return quotient
+
+    def maximum(self, a: Array, b: Array) -> Array:
+        return np.maximum(a, b)
+
     def split(self, x: Array, sizes: int | Sequence[int]) -> tuple[Array, ...]:
         if isinstance(sizes, int):
             return tuple(np.split(x, sizes, axis=-1))
@@ -81,6 +98,19 @@ class NumpyOps(MethodInterpreter):
         y: Array = centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + self.dtype.type(eps))
         y = y if gain is None else y * self._array(gain)
         return y if bias is None else y + self._array(bias)
+
+    def reshape(self, x: Array, before: int, after: int) -> Array:
+        y: Array = reshaped(x, before, after)
+        return y
+
+    def gather(self, x: Array, before: int, index: Sequence[int]) -> Array:
+        return gathered(x, before, index)
+
+    def sum(self, x: Array, _before: int, size: int) -> Array:
+        return summed(x, size)
+
+    def largest(self, x: Array, _before: int, size: int) -> Array:
+        return largest(x, size)
 
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""
@@ -111,8 +141,8 @@ class SameOps(NumpyOps):
     """The operations in float32 with equal rounding on every machine, for values that are rounded to integers next.
 
     tanh is x times a ratio of polynomials in x squared, computed as in c_runtime/squash_f32.h; numpy's tanh differs in
-    the last digit between processors. Normalization sums in LANES lanes, as c_runtime/whole_f32.h does. `softmax`,
-    `log` and an affine with float weights are numpy's.
+    the last digit between processors. exp is a polynomial, as in c_runtime/curves_f32.h. Normalization sums in LANES
+    lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine with float weights are numpy's.
     """
 
     def __init__(self) -> None:
@@ -132,6 +162,17 @@ class SameOps(NumpyOps):
     def sigmoid(self, x: Array) -> Array:
         half = np.float32(0.5)
         y: Array = half + half * self.tanh(x * half)
+        return y
+
+    def exp(self, x: Array) -> Array:
+        a = np.clip(x, *EXP_ENDS)
+        n = np.rint(a * EXP_LOG2E)
+        r = (a - n * EXP_LN2[0]) - n * EXP_LN2[1]
+        p = np.full_like(r, EXP_TERMS[-1])
+        for term in EXP_TERMS[-2::-1]:
+            p = p * r + term
+        with np.errstate(over="ignore", under="ignore"):
+            y: Array = np.ldexp((p * r) * r + r + np.float32(1), np.nan_to_num(n).astype(np.int32))
         return y
 
     def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
@@ -163,6 +204,17 @@ TANH_ODD = tuple(map(np.float32, (0.999999225, 0.129182786, 0.00294404267, 1.137
 TANH_EVEN = tuple(map(np.float32, (1.0, 0.462513536, 0.0237845592, 0.000237793662, 2.44420306e-07)))
 """The minimax ratio of these degrees: coefficients of powers of x squared, the lowest first."""
 
+
+EXP_ENDS = np.float32(-104.0), np.float32(89.0)  # exp is 0 below, and infinite above
+EXP_LOG2E = np.float32(1.44269504)
+EXP_LN2 = np.float32(0.693359375), np.float32(-2.12194440e-4)  # the first has few digits: its products are exact
+EXP_TERMS = tuple(
+    map(
+        np.float32,
+        (5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4),
+    )
+)
+"""S. Moshier, Cephes, expf: (exp(x) - 1 - x) / x^2 between -log(2) / 2 and log(2) / 2, the lowest power first."""
 
 SILENCE = np.float32(1e-30)  # a vector of smaller numbers becomes zeros: 127 / 1e-37 would be infinite
 

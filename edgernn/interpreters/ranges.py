@@ -84,7 +84,8 @@ class RangeObserver(Stepper):
         if name == INPUT:
             each = [(sequence.min(axis=0), sequence.max(axis=0)) for sequence in self._sequences]
         else:
-            each = [(values[name].min(axis=0), values[name].max(axis=0)) for values in self.frames()]
+            rows = (values[name].reshape(-1, values[name].shape[-1]) for values in self.frames())
+            each = [(value.min(axis=0), value.max(axis=0)) for value in rows]
         lows, highs = zip(*each, strict=True)
         return np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
 

@@ -59,10 +59,18 @@ OP_COSTS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "sigmoid": (24, 1),
         "softmax": (30, 1),
         "log": (30, 0),
+        "exp": (24, 0),  # a polynomial, and two powers of 2
+        "sqrt": (0, 1),
+        "divide": (0, 1),
+        "maximum": (2, 0),
         "normalize": (8, 0),
         "concat": (1, 0),
         "lookup": (1, 0),
         "split": (0, 0),  # the parts are views
+        "reshape": (0, 0),
+        "gather": (1, 0),
+        "sum": (1, 0),
+        "largest": (1, 0),
     }
 )
 """Operation -> arithmetic instructions, and divisions, per vector of its result."""
@@ -117,7 +125,7 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     cycles = {
         "affine": sum(_affine(op, core, bytes_per_cycle) for op in operations if op.name == "affine"),
         "elementwise": _elementwise(operations, core) + GUARD_COST * ceil(graph.inputs / core.lanes),
-        "overhead": STEP_CYCLES + OP_CYCLES * sum(op.name != "split" for op in operations),
+        "overhead": STEP_CYCLES + OP_CYCLES * sum(op.name not in {"split", "reshape"} for op in operations),
     }
     parts = {name: count / device.clock_mhz for name, count in cycles.items()}
     assumptions = _assumptions(core, device, fits_in, touched, bytes_per_cycle)
@@ -181,7 +189,7 @@ def _affine(op: Op, core: Throughput, bytes_per_cycle: float) -> float:
     """Cycles of a matrix-vector product: arithmetic or reading, whichever takes longer."""
     weight: Tensor = op.args[0]
     macs_per_cycle = core.int8_macs if weight.scheme == DYNAMIC else core.lanes
-    return max(weight.size / macs_per_cycle, weight.nbytes / bytes_per_cycle)
+    return op.positions * max(weight.size / macs_per_cycle, weight.nbytes / bytes_per_cycle)
 
 
 def _elementwise(operations: Iterable[Op], core: Throughput) -> float:
@@ -193,8 +201,8 @@ def _elementwise(operations: Iterable[Op], core: Throughput) -> float:
             rounded |= set(op.inputs) if op.args[0].scheme == DYNAMIC else set()
         else:
             arithmetic, divisions = OP_COSTS[op.name]
-            cycles += (arithmetic + divisions * core.division) * ceil(sum(op.widths) / core.lanes)
-    return cycles + sum(ROUNDING_COST * ceil(ref.width / core.lanes) for ref in rounded)
+            cycles += (arithmetic + divisions * core.division) * ceil(op.size / core.lanes)
+    return cycles + sum(ROUNDING_COST * ceil(ref.size / core.lanes) for ref in rounded)
 
 
 def _assumptions(

@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
-from edgernn.model.operation import WIDEST, LayerTrace, Ref, trace_layer
+from edgernn.model.layer_trace import LayerTrace, trace_layer
+from edgernn.model.operation import WIDEST, Ref
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.model.trace import Trace, simplified
@@ -40,12 +41,15 @@ class Layer:
         cell: a Cell or a Join.
         inputs: the names of the layers that it reads, or "x", the input of the graph; empty for the layer before it.
         scheme: one of edgernn.model.tensor.STATIC when its values are integers; "" for float.
+        positions: the equal parts of its input that the cell steps with shared weights, each with its own states; the
+            output and the states are those of all parts, one after another.
     """
 
     name: str
     cell: Any
     inputs: tuple[str, ...] = ()
     scheme: str = ""
+    positions: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,12 @@ class Graph:
         widths, traces, elements = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
             _check_widths(layer, widths)
-            later = dimensions(layer.cell)["inputs"] if layer.cell.delays else 0
-            traced = trace_layer(layer.name, layer.cell, [Ref(name, widths.get(name, later)) for name in layer.inputs])
+            later = dimensions(layer.cell)["inputs"] * layer.positions if layer.cell.delays else 0
+            inputs = [Ref(name, widths.get(name, later)) for name in layer.inputs]
+            traced = trace_layer(layer.name, layer.cell, inputs, layer.positions)
             _check_delay(layer, traced)
             traces[layer.name], widths[layer.name] = traced, traced.y.width
-            elements += sum(width for op in traced.operations for width in op.widths)
+            elements += sum(op.size for op in traced.operations)
             if elements > MOST_VALUES:
                 raise GraphError(
                     f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
@@ -129,7 +134,7 @@ class Graph:
     def states(self) -> Mapping[str, int]:
         """The width of each state, by the name `<layer>.<state>`, in the order of the layers."""
         return {
-            f"{layer.name}.{name}": width
+            f"{layer.name}.{name}": width * layer.positions
             for layer in self.layers
             if not is_join(layer.cell)
             for name, width in layer.cell.states.items()
@@ -137,13 +142,13 @@ class Graph:
 
     @cached_property
     def values(self) -> Mapping[str, int]:
-        """The width of each value by name: the input, the states before the step, and the outputs of the operations."""
+        """The elements of each value by name: the input, the states before the step, and the outputs of operations."""
         refs = [
             ref
             for traced in self.layer_traces.values()
             for ref in (*traced.before.values(), *(output for op in traced.operations for output in op.outputs))
         ]
-        return {INPUT: self.inputs, **{ref.name: ref.width for ref in refs}}
+        return {INPUT: self.inputs, **{ref.name: ref.size for ref in refs}}
 
     @property
     def outputs(self) -> int:
@@ -265,6 +270,15 @@ def _check_layer(layer: Any) -> None:
             f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares that it delays, and no dimension "
             "'inputs', which is the width of a later layer"
         )
+    if (
+        type(layer.positions) is not int
+        or not 1 <= layer.positions <= WIDEST
+        or (layer.positions > 1 and is_join(layer.cell))
+    ):
+        raise GraphError(
+            f"layer '{layer.name}' has positions={layer.positions!r}; expected a number of parts of at least 1, and "
+            "1 for a join"
+        )
     if layer.scheme not in {"", *STATIC}:
         raise GraphError(
             f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
@@ -273,7 +287,8 @@ def _check_layer(layer: Any) -> None:
 
 def _check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
     """Refuse a layer that reads another width than its cell declares; a layer that is not in `widths` comes later."""
-    expected = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
+    declared = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
+    expected = None if declared is None else declared * layer.positions
     for name in layer.inputs:
         if expected is not None and widths.get(name, expected) != expected:
             raise GraphError(f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'")

@@ -1,13 +1,13 @@
-"""Operations, and how a layer is traced: its cell's `step` runs once on values that remember the operations."""
+"""Operations, and the interpreter that lists those of a layer: values that remember how they are computed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from typing import Any
 
 from edgernn.errors import GraphError
-from edgernn.model.cell import LARGEST, Cell, Join, is_join
+from edgernn.model.cell import LARGEST
 from edgernn.model.factored import Factored
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.tensor import Tensor
@@ -20,10 +20,16 @@ WIDEST = LARGEST
 
 @dataclass(frozen=True)
 class Ref:
-    """A reference to a value: its name and its width in elements."""
+    """A reference to a value: its name, the width of a position in elements, and the number of its positions."""
 
     name: str
     width: int
+    positions: int = 1
+
+    @property
+    def size(self) -> int:
+        """The number of all elements."""
+        return self.positions * self.width
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Op:
         name: one of edgernn.model.ops.OPERATIONS.
         args: the arguments of the method of this name in `Ops`, in order: a Ref, a Tensor, a number, sizes or None.
         widths: the width of each output. The outputs are called `layer/k`, `layer/k+1`, ...
+        positions: the number of positions of each output.
     """
 
     layer: str
@@ -43,11 +50,17 @@ class Op:
     name: str
     args: tuple[Any, ...]
     widths: tuple[int, ...]
+    positions: int = 1
 
     @cached_property
     def outputs(self) -> tuple[Ref, ...]:
         """The values that the operation computes: one, or several for a split."""
-        return tuple(Ref(f"{self.layer}/{self.k + i}", width) for i, width in enumerate(self.widths))
+        return tuple(Ref(f"{self.layer}/{self.k + i}", width, self.positions) for i, width in enumerate(self.widths))
+
+    @property
+    def size(self) -> int:
+        """The number of all elements of the outputs."""
+        return self.positions * sum(self.widths)
 
     @property
     def inputs(self) -> tuple[Ref, ...]:
@@ -89,41 +102,57 @@ class LayerTracer:
         rows, columns = weight.shape
         self._check_width("affine", columns, x)
         self._check_elements("affine", bias, rows)
-        return self._append("affine", (weight, x.ref, bias), rows)
+        return self._append("affine", (weight, x.ref, bias), rows, x.ref.positions)
 
     def scale(self, x: TracedValue, by: Tensor | float, plus: Tensor | float = 0.0) -> TracedValue:
         self._check_elements("scale", by, x.ref.width)
         self._check_elements("scale", plus, x.ref.width)
-        return self._append("scale", (x.ref, by, plus), x.ref.width)
+        return self._append("scale", (x.ref, by, plus), x.ref.width, x.ref.positions)
 
     def sigmoid(self, x: TracedValue) -> TracedValue:
-        return self._append("sigmoid", (x.ref,), x.ref.width)
+        return self._append("sigmoid", (x.ref,), x.ref.width, x.ref.positions)
 
     def tanh(self, x: TracedValue) -> TracedValue:
-        return self._append("tanh", (x.ref,), x.ref.width)
+        return self._append("tanh", (x.ref,), x.ref.width, x.ref.positions)
 
     def relu(self, x: TracedValue) -> TracedValue:
-        return self._append("relu", (x.ref,), x.ref.width)
+        return self._append("relu", (x.ref,), x.ref.width, x.ref.positions)
 
     def softmax(self, x: TracedValue) -> TracedValue:
-        return self._append("softmax", (x.ref,), x.ref.width)
+        return self._append("softmax", (x.ref,), x.ref.width, x.ref.positions)
 
     def log(self, x: TracedValue) -> TracedValue:
-        return self._append("log", (x.ref,), x.ref.width)
+        return self._append("log", (x.ref,), x.ref.width, x.ref.positions)
+
+    def exp(self, x: TracedValue) -> TracedValue:
+        return self._append("exp", (x.ref,), x.ref.width)
+
+    def sqrt(self, x: TracedValue) -> TracedValue:
+        return self._append("sqrt", (x.ref,), x.ref.width)
+
+    def divide(self, a: TracedValue, b: TracedValue) -> TracedValue:
+        return self.pair("divide", a, b)
+
+    def maximum(self, a: TracedValue, b: TracedValue) -> TracedValue:
+        return self.pair("maximum", a, b)
 
     def split(self, x: TracedValue, sizes: int | Sequence[int]) -> tuple[TracedValue, ...]:
         width = x.ref.width
         parts = (width // sizes,) * sizes if isinstance(sizes, int) else tuple(sizes)
         if not parts or sum(parts) != width or min(parts) < 1:
             raise self._error("split", f"{width} values arrive from '{x.ref.name}' and cannot be split into {sizes}")
-        self.operations.append(Op(self.layer, self._next(), "split", (x.ref, parts), parts))
+        self.operations.append(Op(self.layer, self._next(), "split", (x.ref, parts), parts, x.ref.positions))
         return tuple(TracedValue(output, self) for output in self.operations[-1].outputs)
 
     def concat(self, *xs: TracedValue) -> TracedValue:
-        return self._append("concat", tuple(x.ref for x in xs), sum(x.ref.width for x in xs))
+        positions = {x.ref.positions for x in xs}
+        if len(positions) != 1:
+            raise self._error("concat", f"values of {sorted(positions)} positions arrive; expected equal positions")
+        return self._append("concat", tuple(x.ref for x in xs), sum(x.ref.width for x in xs), *positions)
 
     def lookup(self, table: Tensor, index: TracedValue) -> TracedValue:
         self._check_width("lookup", 1, index)
+        self._check_positions("lookup", 1, index)
         return self._append("lookup", (table, index.ref), table.shape[1])
 
     def normalize(self, x: TracedValue, gain: Tensor | None, bias: Tensor | None, eps: float) -> TracedValue:
@@ -131,10 +160,39 @@ class LayerTracer:
             raise self._error("normalize", f"eps is {eps}; expected a finite number above 0, to avoid a division by 0")
         self._check_elements("normalize", gain, x.ref.width)
         self._check_elements("normalize", bias, x.ref.width)
-        return self._append("normalize", (x.ref, gain, bias, eps), x.ref.width)
+        return self._append("normalize", (x.ref, gain, bias, eps), x.ref.width, x.ref.positions)
+
+    def reshape(self, x: TracedValue, before: int, after: int) -> TracedValue:
+        self._check_positions("reshape", before, x)
+        if after < 1 or x.ref.size % after:
+            raise self._error("reshape", f"{x.ref.size} elements cannot be arranged as {after} positions")
+        return self._append("reshape", (x.ref, before, after), x.ref.size // after, after)
+
+    def gather(self, x: TracedValue, before: int, index: Sequence[int]) -> TracedValue:
+        self._check_positions("gather", before, x)
+        rows = tuple(map(int, index))
+        if not rows or min(rows) < -1 or max(rows) >= before:
+            raise self._error(
+                "gather",
+                f"an index from {min(rows, default=0)} to {max(rows, default=0)} of {len(rows)} "
+                f"entries arrives; expected at least one, from -1 to {before - 1}",
+            )
+        return self._append("gather", (x.ref, before, rows), x.ref.width, len(rows))
+
+    def sum(self, x: TracedValue, before: int, size: int) -> TracedValue:
+        return self._reduced("sum", x, before, size)
+
+    def largest(self, x: TracedValue, before: int, size: int) -> TracedValue:
+        return self._reduced("largest", x, before, size)
+
+    def _reduced(self, name: str, x: TracedValue, before: int, size: int) -> TracedValue:
+        self._check_positions(name, before, x)
+        if size < 1 or before % size:
+            raise self._error(name, f"{before} positions cannot be divided into groups of {size}")
+        return x if size == 1 else self._append(name, (x.ref, before, size), x.ref.width, before // size)
 
     def pair(self, name: str, a: TracedValue, b: TracedValue) -> TracedValue:
-        """Append `a + b`, `a - b` or `a * b`."""
+        """Append an operation on two values of equal width."""
         if not isinstance(b, TracedValue):
             raise self._error(
                 name, f"'{a.ref.name}' meets a {type(b).__name__}; use ops.scale(x, by, plus) for numbers"
@@ -144,7 +202,13 @@ class LayerTracer:
                 name,
                 f"'{a.ref.name}' has {a.ref.width} values and '{b.ref.name}' has {b.ref.width}; expected equal widths",
             )
-        return self._append(name, (a.ref, b.ref), a.ref.width)
+        if a.ref.positions != b.ref.positions:
+            raise self._error(
+                name,
+                f"'{a.ref.name}' has {a.ref.positions} positions and '{b.ref.name}' has "
+                f"{b.ref.positions}; expected equal positions",
+            )
+        return self._append(name, (a.ref, b.ref), a.ref.width, a.ref.positions)
 
     def __getattr__(self, name: str) -> Any:
         """Refuse an unknown operation with a GraphError, as every other mistake in a cell."""
@@ -154,12 +218,12 @@ class LayerTracer:
             f"layer '{self.layer}' calls '{name}', which is not an operation; there are {', '.join(OPERATIONS)}, + - *"
         )
 
-    def _append(self, name: str, args: tuple[Any, ...], width: int) -> TracedValue:
-        if width > WIDEST:
-            raise self._error(name, f"its output has {width:,} elements; expected {WIDEST:,} at most")
+    def _append(self, name: str, args: tuple[Any, ...], width: int, positions: int = 1) -> TracedValue:
+        if width * positions > WIDEST:
+            raise self._error(name, f"its output has {width * positions:,} elements; expected {WIDEST:,} at most")
         if any(isinstance(arg, Factored) for arg in args):
             raise self._error(name, "a Factored weight arrives, which only affine takes; expected a Tensor")
-        self.operations.append(Op(self.layer, self._next(), name, args, (width,)))
+        self.operations.append(Op(self.layer, self._next(), name, args, (width,), positions))
         return TracedValue(self.operations[-1].outputs[0], self)
 
     def _next(self) -> int:
@@ -169,58 +233,13 @@ class LayerTracer:
         if x.ref.width != width:
             raise self._error(name, f"it reads {width} values, but {x.ref.width} arrive from '{x.ref.name}'")
 
+    def _check_positions(self, name: str, positions: int, x: TracedValue) -> None:
+        if x.ref.positions != positions:
+            raise self._error(name, f"it reads {positions} positions, but '{x.ref.name}' has {x.ref.positions}")
+
     def _check_elements(self, name: str, arg: Tensor | float | None, width: int) -> None:
         if isinstance(arg, Tensor | Factored) and arg.shape != (width,):
             raise self._error(name, f"a tensor of shape {arg.shape} meets {width} values; expected ({width},)")
 
     def _error(self, name: str, message: str) -> GraphError:
         return GraphError(f"layer '{self.layer}', operation {self._next()} ({name}): {message}")
-
-
-@dataclass(frozen=True)
-class LayerTrace:
-    """The operations of one layer.
-
-    Attributes:
-        operations: in the order in which they run.
-        y: the output of the layer.
-        before: each state before the step, by its name in the cell.
-        after: each state after the step, by its name in the cell.
-    """
-
-    operations: tuple[Op, ...]
-    y: Ref
-    before: Mapping[str, Ref]
-    after: Mapping[str, Ref]
-
-
-def trace_layer(layer: str, cell: Any, xs: Sequence[Ref]) -> LayerTrace:
-    """Run the `step` or `join` of a cell once on traced values.
-
-    Args:
-        layer: the name of the layer, for the names of values and for errors.
-        cell: a Cell or a Join.
-        xs: the inputs of the layer.
-
-    Raises:
-        GraphError: widths that do not fit; the message names the layer and the operation.
-    """
-    tracer = LayerTracer(layer)
-    values = tuple(TracedValue(x, tracer) for x in xs)
-    if is_join(cell):
-        join: Join = cell
-        y = join.join(tracer, *values)
-        return LayerTrace(tuple(tracer.operations), y.ref, {}, {})
-    recurrent: Cell = cell
-    before = {name: Ref(f"{layer}.{name}.in", width) for name, width in recurrent.states.items()}
-    for ref in before.values():
-        if not 1 <= ref.width <= WIDEST:
-            raise GraphError(f"layer '{layer}': state '{ref.name}' has {ref.width:,} values; expected 1 to {WIDEST:,}")
-    y, state = recurrent.step(tracer, values[0], tuple(TracedValue(ref, tracer) for ref in before.values()))
-    widths = tuple(value.ref.width for value in state)
-    if widths != tuple(recurrent.states.values()):
-        raise GraphError(
-            f"layer '{layer}': step returns states of widths {widths}; the cell declares {dict(recurrent.states)}"
-        )
-    after = {name: value.ref for name, value in zip(before, state, strict=True)}
-    return LayerTrace(tuple(tracer.operations), y.ref, before, after)

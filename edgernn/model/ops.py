@@ -7,7 +7,11 @@ from edgernn.model.tensor import Tensor
 
 
 class Value(Protocol):
-    """A value of an interpreter: a vector per step, on the last axis of `(..., width)`."""
+    """A value of an interpreter: a vector per step, on the last axis of `(..., width)`.
+
+    Inside a step a value may have several positions, each a vector of its own, on the axis before the last. Every
+    operation acts on each position by itself; `reshape`, `gather`, `sum` and `largest` are the ones that do not.
+    """
 
     def __add__(self, other: Self, /) -> Self: ...
     def __sub__(self, other: Self, /) -> Self: ...
@@ -18,7 +22,12 @@ V = TypeVar("V", bound=Value)
 
 
 class Ops(Protocol[V]):
-    """The operations that a cell's `step` may use, beside `+`, `-` and `*` between two values of equal width."""
+    """The operations that a cell's `step` may use, beside `+`, `-` and `*` between two values of equal width.
+
+    Float results follow IEEE 754: `log(0)` and `1 / 0` are infinite, `sqrt(-1)`, `log(-1)` and `0 / 0` are NaN, and
+    `exp` of large numbers is infinite. A stream returns such results as they are. In a state they stay until it is
+    reset, so a cell bounds what it divides by, and the argument of `exp`.
+    """
 
     def affine(self, weight: Tensor, x: V, bias: Tensor | None = None, /) -> V:
         """Compute `weight @ x + bias`; weight (outputs, inputs), bias (outputs,)."""
@@ -41,6 +50,18 @@ class Ops(Protocol[V]):
     def log(self, x: V, /) -> V:
         """Compute the natural logarithm."""
 
+    def exp(self, x: V, /) -> V:
+        """Compute the exponential."""
+
+    def sqrt(self, x: V, /) -> V:
+        """Compute the square root."""
+
+    def divide(self, a: V, b: V, /) -> V:
+        """Compute `a / b` of two values of equal width."""
+
+    def maximum(self, a: V, b: V, /) -> V:
+        """Compute the larger of two values of equal width, element by element."""
+
     def split(self, x: V, sizes: int | Sequence[int], /) -> tuple[V, ...]:
         """Split the last axis into a number of equal parts, or into parts of these sizes."""
 
@@ -52,6 +73,18 @@ class Ops(Protocol[V]):
 
     def normalize(self, x: V, gain: Tensor | None, bias: Tensor | None, eps: float, /) -> V:
         """Compute `(x - mean(x)) / sqrt(var(x) + eps) * gain + bias` over the last axis; var is the biased variance."""
+
+    def reshape(self, x: V, before: int, after: int, /) -> V:
+        """Arrange the elements of a value of `before` positions, in row-major order, as `after` positions."""
+
+    def gather(self, x: V, before: int, index: Sequence[int], /) -> V:
+        """Return the positions of an index among the `before` positions of x, in order; -1 gives zeros."""
+
+    def sum(self, x: V, before: int, size: int, /) -> V:
+        """Return the sum of each `size` consecutive positions among the `before` positions of x."""
+
+    def largest(self, x: V, before: int, size: int, /) -> V:
+        """Return the largest number of each element among each `size` consecutive positions of x."""
 
 
 OPERATIONS = (
@@ -65,10 +98,18 @@ OPERATIONS = (
     "relu",
     "softmax",
     "log",
+    "exp",
+    "sqrt",
+    "divide",
+    "maximum",
     "split",
     "concat",
     "lookup",
     "normalize",
+    "reshape",
+    "gather",
+    "sum",
+    "largest",
 )
 """What an interpreter implements: the methods of Ops; `+`, `-` and `*` are add, subtract and multiply."""
 

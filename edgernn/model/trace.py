@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from edgernn.model.operation import LayerTrace, Op, Ref
+from edgernn.model.layer_trace import LayerTrace
+from edgernn.model.operation import Op, Ref
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def simplified(layers: Mapping[str, LayerTrace], x: Ref) -> Trace:
     states = []
     for name, layer in layers.items():
         for op in layer.operations:
-            _add(replace(op, args=_resolved(op.args, aliases)), aliases, unique)
+            _add(_direct(replace(op, args=_resolved(op.args, aliases)), unique), aliases, unique)
         aliases[name] = _resolve(layer.y, aliases)
         states += [(f"{name}.{state}", before, layer.after[state]) for state, before in layer.before.items()]
     return without_unused(
@@ -79,11 +80,22 @@ def _add(op: Op, aliases: dict[str, Ref], unique: dict[tuple[Any, ...], Op]) -> 
         aliases.update({output.name: ref for output, ref in zip(op.outputs, existing, strict=True)})
 
 
+def _direct(op: Op, unique: dict[tuple[Any, ...], Op]) -> Op:
+    """Return a reshape of a reshape as one reshape; any other operation as it is."""
+    if op.name == "reshape":
+        for other in unique.values():
+            if other.name == "reshape" and other.outputs == op.inputs:
+                return replace(op, args=(*other.args[:2], op.args[2]))
+    return op
+
+
 def _unchanged(op: Op, unique: dict[tuple[Any, ...], Op]) -> tuple[Ref, ...] | None:
     """Return the values that an operation without effect passes on; None for any other operation."""
     if op.name == "scale" and op.args[1:] == (1.0, 0.0):
         return op.inputs
     if op.name == "concat" and len(op.args) == 1:
+        return op.inputs
+    if op.name == "reshape" and op.args[1] == op.args[2]:
         return op.inputs
     if op.name == "concat":
         for other in unique.values():

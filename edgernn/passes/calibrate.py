@@ -138,11 +138,11 @@ def _check_growth(graph: Graph, seen: Mapping[str, Observation], frames: int) ->
 
 
 def _check_finite(graph: Graph, names: set[str]) -> None:
-    """Refuse values that are not finite, except logarithms, which may be of 0 and stay float."""
+    """Refuse values that are not finite, except logarithms and quotients by 0, which stay float."""
     traces = graph.layer_traces.values()
     operations = {ref.name: op for traced in traces for op in traced.operations for ref in op.outputs}
     for name in sorted(names):
-        if name in operations and operations[name].name == "log":
+        if name in operations and operations[name].name in {"log", "divide"}:
             continue
         raise CalibrationError(
             f"value '{name}' of layer '{_layer(name)}' is not finite on these sequences, so it has no range; look for "

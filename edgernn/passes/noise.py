@@ -82,7 +82,7 @@ def _sampled(graph: Graph, sequences: Sequence[Array], refs: Sequence[Ref]) -> M
     samples: dict[str, list[Array]] = {ref.name: [] for ref in refs}
     for values in RangeObserver(graph, [sequence[:frames] for sequence in chosen]).frames():
         for name, each in samples.items():
-            each.append(values[name])
+            each.append(values[name].reshape(-1, values[name].shape[-1]))
     return {name: np.concatenate(each) for name, each in samples.items()}
 
 

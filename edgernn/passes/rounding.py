@@ -8,7 +8,13 @@ import numpy as np
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.integer.fixedpoint import MOST
-from edgernn.integer.plan import INNER_OPERATIONS, INTEGER_OPERATIONS, QuantizationParameters, integer_plan
+from edgernn.integer.plan import (
+    INNER_OPERATIONS,
+    INTEGER_OPERATIONS,
+    TABLE_OPERATIONS,
+    QuantizationParameters,
+    integer_plan,
+)
 from edgernn.model import float16, int4
 from edgernn.model.cell import tensors, with_tensors
 from edgernn.model.graph import PRECISIONS, Graph, Layer
@@ -64,7 +70,7 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     }
     cell = with_tensors(layer.cell, fields)
     has_scheme = layer.scheme or any(tensor.scheme for tensor in tensors(layer.cell).values())
-    has_form = any(op.name in (*INTEGER_OPERATIONS, *INNER_OPERATIONS) for op in operations)
+    has_form = any(op.name in (*INTEGER_OPERATIONS, *TABLE_OPERATIONS, *INNER_OPERATIONS) for op in operations)
     if scheme not in STATIC or has_scheme or not has_form:
         return replace(layer, cell=cell)
     return replace(layer, cell=cell, scheme=scheme)

@@ -8,12 +8,16 @@ import numpy as np
 from edgernn.model.cell import settings, tensors
 from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
 from edgernn.model.operation import Op
+from edgernn.model.positions import gathered, grouped, reshaped
 from edgernn.model.tensor import Array, Tensor
 
 WeightAxis = tuple[str, int]
 """An axis of a weight or of an initial state: its name in `Graph.tensors`, and 0 or 1."""
 
-ELEMENTWISE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu", "softmax", "log", "scale", "normalize")
+ELEMENTWISE = (
+    *("add", "subtract", "multiply", "divide", "maximum", "sigmoid", "tanh", "relu", "softmax", "log", "exp", "sqrt"),
+    *("scale", "normalize"),
+)
 """The operations whose output has one element for each element of their inputs and of their weights."""
 
 
@@ -52,6 +56,7 @@ def units(graph: Graph) -> Units:
         for name, ref in graph.layer_traces[layer.name].after.items():
             union.join(values[ref.name], states[f"{layer.name}.{name}"])
         fixed += _fixed(layer, values, states, union)
+        fixed += [values[ref.name].ravel() for op in traced.operations if op.name == "gather" for ref in op.inputs]
     fixed.append(values[graph.layers[-1].name])
     axes = {axis: union.roots(each) for axis, each in _axes(graph, union).items()}
     axes |= {(f"{name}.{INITIAL_STATE}", 0): union.roots(states[name]) for name in graph.initial_state}
@@ -79,7 +84,8 @@ class _UnionFind:
         return self.axes[key]
 
     def join(self, one: Array, other: Array) -> None:
-        for a, b in zip(one.tolist(), other.tolist(), strict=True):
+        pairs = (each.ravel().tolist() for each in np.broadcast_arrays(one, other))
+        for a, b in zip(*pairs, strict=True):
             first, second = sorted((self._root(a), self._root(b)))
             self._parent[second] = first
 
@@ -98,7 +104,7 @@ def _join(layer: Layer, op: Op, values: dict[str, Array], union: _UnionFind) -> 
     inputs = [values[ref.name] for ref in op.inputs]
     weights = [arg for arg in op.args if isinstance(arg, Tensor)]
     if op.name == "split":
-        parts = np.split(inputs[0], np.cumsum(op.widths)[:-1])
+        parts = np.split(inputs[0], np.cumsum(op.widths)[:-1], axis=-1)
         values |= {ref.name: part for ref, part in zip(op.outputs, parts, strict=True)}
         return
     if op.name in ELEMENTWISE:
@@ -106,10 +112,17 @@ def _join(layer: Layer, op: Op, values: dict[str, Array], union: _UnionFind) -> 
     elif op.name == "affine":
         output, *others = [union.axis(layer.name, each, 0) for each in weights]
         union.join(union.axis(layer.name, weights[0], 1), inputs[0])
+        output = output if op.positions == 1 else np.tile(output, (op.positions, 1))
     elif op.name == "lookup":
         output, others = union.axis(layer.name, weights[0], 1), []
+    elif op.name == "reshape":
+        output, others = reshaped(inputs[0], *op.args[1:]), []
+    elif op.name == "gather":
+        output, others = gathered(inputs[0], *op.args[1:]), []  # its layer is fixed, so -1 may be any unit
+    elif op.name in {"sum", "largest"}:
+        output, *others = grouped(inputs[0], op.args[2])
     else:
-        output, others = np.concatenate(inputs), []
+        output, others = np.concatenate(inputs, axis=-1), []
     for each in others:
         union.join(output, each)
     values[op.outputs[0].name] = output

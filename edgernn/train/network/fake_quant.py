@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from edgernn.integer.plan import IntegerPlan, QuantizationParameters
+from edgernn.integer.plan import SAME_PARAMETERS, IntegerPlan, QuantizationParameters
 from edgernn.interpreters.numpy import SILENCE
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC
@@ -36,7 +36,7 @@ class FakeOps:
     def apply(self, op: Op, args: Sequence[Any], /) -> Any:
         """Apply one operation to rounded values, and round its result."""
         result = self._ops.apply(op, [self._argument(op, *pair) for pair in zip(op.args, args, strict=True)])
-        if op.name == "split" or not self.plan.is_integer(op):  # parts have the parameters of the whole
+        if op.name in SAME_PARAMETERS or not self.plan.is_integer(op):
             return result
         return rounded(result, self.plan.quantization[op.outputs[0].name])
 

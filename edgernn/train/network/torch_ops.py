@@ -6,12 +6,13 @@ import torch
 from torch.nn import functional as F
 
 from edgernn.model.factored import Factored
+from edgernn.model.positions import grouped, reshaped
 from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import Tensor
 
 
 class TorchOps(MethodInterpreter):
-    """The operations on tensors of shape (..., width), with gradients.
+    """The operations on tensors of shape (..., width), or (..., positions, width), with gradients.
 
     Args:
         weights: the `id` of a Tensor -> the parameter in its place. Other weights are constants.
@@ -52,6 +53,18 @@ class TorchOps(MethodInterpreter):
     def log(self, x: torch.Tensor) -> torch.Tensor:
         return torch.log(x)
 
+    def exp(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.exp(x)
+
+    def sqrt(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sqrt(x)
+
+    def divide(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a / b
+
+    def maximum(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(a, b)
+
     def split(self, x: torch.Tensor, sizes: int | Sequence[int]) -> tuple[torch.Tensor, ...]:
         return x.chunk(sizes, -1) if isinstance(sizes, int) else torch.split(x, list(sizes), -1)
 
@@ -64,6 +77,22 @@ class TorchOps(MethodInterpreter):
     def normalize(self, x: torch.Tensor, gain: Tensor | None, bias: Tensor | None, eps: float) -> torch.Tensor:
         factors = [None if part is None else self._of(part, x) for part in (gain, bias)]
         return F.layer_norm(x, x.shape[-1:], factors[0], factors[1], eps)
+
+    def reshape(self, x: torch.Tensor, before: int, after: int) -> torch.Tensor:
+        y: torch.Tensor = reshaped(x, before, after)
+        return y
+
+    def gather(self, x: torch.Tensor, before: int, index: Sequence[int]) -> torch.Tensor:
+        rows = x.unsqueeze(-2) if before == 1 else x
+        full = torch.cat((rows, torch.zeros_like(rows[..., :1, :])), -2)
+        y = full[..., [before if k < 0 else k for k in index], :]
+        return y.squeeze(-2) if len(index) == 1 else y
+
+    def sum(self, x: torch.Tensor, _before: int, size: int) -> torch.Tensor:
+        return torch.stack(grouped(x, size)).sum(0) if size > 1 else x
+
+    def largest(self, x: torch.Tensor, _before: int, size: int) -> torch.Tensor:
+        return torch.stack(grouped(x, size)).amax(0) if size > 1 else x
 
     def _of(self, tensor: Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
         parameter = self._weights.get(id(tensor))

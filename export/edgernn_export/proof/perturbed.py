@@ -14,8 +14,9 @@ CURVE = 2.0**-21  # how far sigmoid and tanh of two runtimes are apart; those of
 class PerturbedOps(NumpyOps):
     """The operations in float64 on a batch: the first row exact, the others with noise where a runtime would round.
 
-    The inputs of affine and scale are moved by up to half a last digit of float32, or half a step of their scale where
-    they are rounded to integers. The outputs of sigmoid and tanh are moved by up to half of CURVE. Weights of 1e4 and
+    The inputs of affine, scale, exp, sqrt and divide are moved by up to half a last digit of float32, or half a step of
+    their scale where they are rounded to integers. The outputs of sigmoid, tanh and exp are moved by up to half of
+    CURVE, that of exp as a part of itself. Weights of 1e4 and
     more behind them make that visible: two outputs that are equal in numpy, and cancel, need not be equal elsewhere.
     """
 
@@ -35,13 +36,26 @@ class PerturbedOps(NumpyOps):
     def tanh(self, x: Array) -> Array:
         return self._moved(super().tanh(x), np.float64(CURVE))
 
+    def exp(self, x: Array) -> Array:
+        y = super().exp(self._moved(x, x * LAST_DIGIT))
+        return self._moved(y, y * CURVE)
+
+    def sqrt(self, x: Array) -> Array:
+        return super().sqrt(self._moved(x, x * LAST_DIGIT))
+
+    def divide(self, a: Array, b: Array) -> Array:
+        return super().divide(self._moved(a, a * LAST_DIGIT), self._moved(b, b * LAST_DIGIT))
+
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
-        y: Array = self._moved(x, np.abs(x).max(axis=-1, keepdims=True) / 127) @ self._array(weight).T
+        # ONNX rounds all positions of a value with one scale
+        most = np.abs(x).max(axis=tuple(range(1, x.ndim)), keepdims=True)
+        y: Array = self._moved(x, most / 127) @ self._array(weight).T
         return y
 
     def _moved(self, x: Array, step: Array | np.float64) -> Array:
         """`x` moved by up to half a step, except for the first row."""
         noise = self._random.uniform(-0.5, 0.5, x.shape)
         noise[0] = 0
-        moved: Array = x + step * noise
+        with np.errstate(invalid="ignore"):
+            moved: Array = np.where(np.isfinite(x), x + step * noise, x)
         return moved

@@ -38,7 +38,7 @@ class Builder:
 
     Attributes:
         steps: the number of frames in the example.
-        batch: whether the example has several axes longer than 1 besides time, as a batch has.
+        batch: whether the example's first axis besides time is longer than 1, as that of a batch, and another is too.
         node: the operation that is being converted.
         arguments: its arguments by name.
         fed: the layers and the state that receive each state of the caller's, by its position.
@@ -63,15 +63,18 @@ class Builder:
         """The shape of the operation's result."""
         return tuple(self.node.meta["val"].shape)
 
-    def add(self, cell: Any, inputs: Sequence[Value], suffix: str = "") -> str:
+    def add(self, cell: Any, inputs: Sequence[Value], suffix: str = "", positions: int = 1) -> str:
         """Add a layer, named after the module that contains the operation; return its name."""
-        self.layers.append(Layer(self._name(suffix), cell, tuple(value.layer for value in inputs)))
+        names = tuple(value.layer for value in inputs)
+        self.layers.append(Layer(self._name(suffix), cell, names, positions=positions))
         return self.layers[-1].name
 
-    def then(self, cell: Any, *inputs: Value, shape: tuple[int, ...] | None = None) -> Value:
+    def then(self, cell: Any, *inputs: Value, shape: tuple[int, ...] | None = None, positions: int = 1) -> Value:
         """Add a layer without state that computes this operation's result, aligned in time with its first input."""
         first = inputs[0]
-        return Value(self.add(cell, inputs), self.shape if shape is None else shape, first.time, first.lead)
+        return Value(
+            self.add(cell, inputs, positions=positions), self.shape if shape is None else shape, first.time, first.lead
+        )
 
     def refuse(self, why: str = "") -> UnsupportedError:
         """Return the error that refuses this operation, with its module and the reason."""
@@ -120,7 +123,7 @@ class Builder:
 
 def name_of(node: Node) -> str:
     """Return a name for a layer that computes this operation: its module's path, or the operation."""
-    path, op = path_of(node), op_of(node).removesuffix("_default")
+    path, op = path_of(node), op_of(node).removesuffix("_default").strip("_")
     name = re.sub(r"\W", "_", path, flags=re.ASCII) if path else op
     return name if re.match(r"[A-Za-z]", name) else f"{op.split('_')[0]}{name}"
 

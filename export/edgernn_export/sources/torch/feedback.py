@@ -113,8 +113,8 @@ def _refusal(
     i = next((i for i, each in enumerate(fitting) if not each), None)
     if i is not None:
         return (
-            f"argument '{inputs[i].name}' {tuple(inputs[i].meta['val'].shape)} is no state: no result of its shape can be "
-            f"fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
+            f"argument '{inputs[i].name}' {tuple(inputs[i].meta['val'].shape)} is no state: no result of its shape can "
+            f"be fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
             "pass one input sequence with all features side by side, and besides it only states"
         )
     i = next((i for i, each in enumerate(fitting) if len(each) > 1), 0)

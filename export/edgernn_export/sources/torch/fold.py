@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count
+from typing import Any
 
-from edgernn.cells import Conv1d, Dense, Scale, Slice
+from edgernn.cells import Conv1d, Conv2d, Dense, DepthwiseConv2d, Scale, Slice
 from edgernn.model.cell import tensors
 from edgernn.model.graph import Layer
 from edgernn.model.tensor import Tensor
@@ -47,7 +48,7 @@ def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
         if (
             isinstance(now.cell, Scale)
             and source is not None
-            and _is_linear(source)
+            and _takes(source, now.cell)
             and _readers(layers, layer.inputs[0]) == 1
         ):
             done[done.index(source)] = replace(source, cell=_scaled(source.cell, now.cell))
@@ -61,9 +62,15 @@ def _renamed(layer: Layer, renamed: Mapping[str, str]) -> Layer:
     return replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
 
 
-def _is_linear(layer: Layer) -> bool:
+def _takes(layer: Layer, scale: Scale) -> bool:
+    """Return whether the weights of a layer can take a scale of its output."""
+    if layer.positions > 1:
+        return False
     if isinstance(layer.cell, Scale):
         return True
+    if isinstance(layer.cell, Conv2d | DepthwiseConv2d):
+        rows = [part.stored.reshape(_outputs(layer.cell), -1) for part in (scale.by, scale.plus)]
+        return all(bool((row == row[:, :1]).all()) for row in rows)
     plain = isinstance(layer.cell, Conv1d) or (isinstance(layer.cell, Dense) and layer.cell.activation == "linear")
     return plain and "w" in tensors(layer.cell)  # and not its factors
 
@@ -72,9 +79,18 @@ def _readers(layers: Sequence[Layer], name: str) -> int:
     return sum(layer.inputs.count(name) for layer in layers)
 
 
-def _scaled(cell: Dense | Conv1d | Scale, scale: Scale) -> Dense | Conv1d | Scale:
+def _outputs(cell: Conv2d | DepthwiseConv2d) -> int:
+    return cell.w.shape[0] if isinstance(cell, Conv2d) else cell.channels * cell.multiplier
+
+
+def _scaled(cell: Any, scale: Scale) -> Any:
     by, plus = scale.by.stored, scale.plus.stored
+    if isinstance(cell, Conv2d | DepthwiseConv2d):
+        by, plus = (part.reshape(_outputs(cell), -1)[:, 0] for part in (by, plus))
     if isinstance(cell, Scale):
         return Scale(Tensor(cell.by.stored * by), Tensor(cell.plus.stored * by + plus))
+    if isinstance(cell, DepthwiseConv2d):
+        w = (cell.w.stored.reshape(-1, len(by)) * by).ravel()
+        return replace(cell, w=Tensor(w), b=Tensor(plus if cell.b is None else cell.b.stored * by + plus))
     bias = plus if cell.b is None else cell.b.stored * by + plus
     return replace(cell, w=Tensor(cell.w.stored * by[:, None]), b=Tensor(bias))

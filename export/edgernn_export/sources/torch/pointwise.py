@@ -103,14 +103,6 @@ def gated_linear(b: Builder, x: Flowing, axis: int = -1) -> Value:
     return b.then(Product(), first, b.then(Activation("sigmoid"), b.then(Slice(value.width, half, value.width), value)))
 
 
-def power(b: Builder, x: Flowing, exponent: float) -> Value:
-    """Convert x * x; no operation computes other powers."""
-    if exponent != 2:
-        raise b.refuse("its exponent is not 2; only squares are supported")
-    value = frame(b, x)
-    return b.then(Product(), value, value)
-
-
 def add(b: Builder, x: Operand, y: Operand, alpha: float = 1) -> Value:
     """Convert x + alpha * y."""
     if not isinstance(y, Flowing):
@@ -118,7 +110,7 @@ def add(b: Builder, x: Operand, y: Operand, alpha: float = 1) -> Value:
     if not isinstance(x, Flowing):
         return scaled(b, frame(b, y), alpha, x)
     other = frame(b, y)
-    return _joined(b, Sum(), frame(b, x), other if alpha == 1 else scaled(b, other, alpha))
+    return joined(b, Sum(), frame(b, x), other if alpha == 1 else scaled(b, other, alpha))
 
 
 def subtract(b: Builder, x: Operand, y: Operand, alpha: float = 1) -> Value:
@@ -134,15 +126,8 @@ def subtract_from(b: Builder, x: Operand, y: Operand, alpha: float = 1) -> Value
 def multiply(b: Builder, x: Operand, y: Operand) -> Value:
     """Convert x * y."""
     if isinstance(x, Flowing) and isinstance(y, Flowing):
-        return _joined(b, Product(), frame(b, x), frame(b, y))
+        return joined(b, Product(), frame(b, x), frame(b, y))
     return scaled(b, frame(b, x), y) if isinstance(x, Flowing) else scaled(b, frame(b, y), x)
-
-
-def divide(b: Builder, x: Operand, y: Operand, rounding_mode: str | None = None) -> Value:
-    """Convert x / y with a constant y."""
-    if isinstance(y, Flowing) or rounding_mode:
-        raise b.refuse("it divides by a value of the stream; multiply by a constant or by a gate")
-    return scaled(b, frame(b, x), 1.0 / torch.as_tensor(y, dtype=torch.float64))
 
 
 def negate(b: Builder, x: Flowing) -> Value:
@@ -201,16 +186,17 @@ def _padded(b: Builder, xs: Sequence[Any], x: Value, axis: int) -> Value:
     return x.at(b.shape, x.time, x.lead + left)
 
 
-def _joined(b: Builder, cell: Any, x: Value, y: Value) -> Value:
+def joined(b: Builder, cell: Any, x: Value, y: Value) -> Value:
+    """Add a join of two values; one element is repeated to the width of the other."""
     _check_aligned(b, x, y)
     if x.width != y.width and 1 in {x.width, y.width}:
-        x, y = (_widened(b, value, max(x.width, y.width)) for value in (x, y))
+        x, y = (widened(b, value, max(x.width, y.width)) for value in (x, y))
     if x.width != y.width or prod(b.shape) // x.length != x.width:
         raise b.refuse(f"its operands have frames of shapes {x.shape} and {y.shape}; expected equal widths")
     return b.then(cell, x, y)
 
 
-def _widened(b: Builder, x: Value, width: int) -> Value:
+def widened(b: Builder, x: Value, width: int) -> Value:
     """Repeat a single element to this width, as broadcasting does."""
     if x.width == width:
         return x
@@ -262,14 +248,11 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "hardswish": hard_swish,
     "prelu": prelu,
     "glu": gated_linear,
-    "pow": power,
-    "square": lambda b, x: power(b, x, 2),
     "leaky_relu": leaky_relu,
     "add": add,
     "sub": subtract,
     "rsub": subtract_from,
     "mul": multiply,
-    "div": divide,
     "neg": negate,
     "cat": concat,
     "stack": stack,

@@ -26,19 +26,21 @@ SPARSE = 64  # prefixes beyond STEPS that are compared, besides every prefix up 
 TOLERANCE = 1e-9  # relative to the largest output, or to 1
 
 
-def prove(traced: Traced, walked: Walked, graph: Graph) -> None:
+def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> None:
     """Compare the module with its graph, on sequences more than twice as long as the example.
 
     Args:
         traced, walked: the module, and its conversion.
         graph: the converted graph, still in float64.
+        least: how many steps are compared at least.
 
     Raises:
         ParityError: they differ; the message names the first step and layer that do.
         UnsupportedError: the module does not run on such a sequence, its states overflow, or no output is finite.
     """
     with double(), np.errstate(all="ignore"):  # values that are not finite are checked below
-        expected, frames = _stepwise(traced, graph) if walked.x.time is None else _whole(traced, walked, graph)
+        stepwise = walked.x.time is None
+        expected, frames = _stepwise(traced, graph) if stepwise else _whole(traced, walked, graph, least)
         outputs, states = Stepper(graph).run(frames)
         if not all(np.isfinite(state).all() for state in states.values()):
             check_finite(graph, frames)
@@ -73,8 +75,8 @@ def prove_frames(traced: Traced, axis: int | None, walked: Walked, graph: Graph)
         )
     if _distance(expected, ys) > TOLERANCE:
         raise UnsupportedError(
-            f"{type(traced.module).__name__} answers {x.shape[axis]} frames at once otherwise than one after another, by "
-            "a state that is no layer's own; pass one frame as the example if that is how it is called"
+            f"{type(traced.module).__name__} answers {x.shape[axis]} frames at once otherwise than one after another, "
+            "by a state that is no layer's own; pass one frame as the example if that is how it is called"
         )
 
 
@@ -93,14 +95,14 @@ def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, ste
     )
 
 
-def _whole(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
+def _whole(traced: Traced, walked: Walked, graph: Graph, least: int) -> tuple[dict[int, Array], Array]:
     """Run the module on a whole sequence, or on prefixes of one when it returns its last step.
 
     Returns:
         step -> output, and the frames.
     """
     example = walked.x.length
-    steps = max(STEPS, 2 * example + 1) + max(0, -walked.output.lead)
+    steps = max(STEPS, 2 * example + 1, least) + max(0, -walked.output.lead)
     try:
         expected, xs = _finite_answers(traced, walked, graph, steps)
     except Exception:  # the module's code may require the example's length, as x.view(1, 50, 20) does

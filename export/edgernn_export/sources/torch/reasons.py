@@ -16,9 +16,9 @@ _RUNNING = (
     "`edgernn_cell() -> Cell` in a module, such as edgernn.cells.RunningMean"
 )
 _ATTENTION = "attention over the whole sequence needs frames that have not arrived; use a recurrent layer"
-_ROOT = "no operation computes a square root; nn.LayerNorm divides features by their standard deviation"
-_EXPONENTIAL = "no operation computes an exponential; use sigmoid, softmax or log_softmax"
-_LARGEST = "no operation finds the largest value of a frame; return the scores, and find the largest after the step"
+_LARGEST = (
+    "no operation finds the position of the largest value of a frame; return the scores, and find it after the step"
+)
 _ORDER = "no operation sorts or reverses the features of a frame; do so outside the model"
 
 _RUNS = "cumsum cumprod cummax cummin logcumsumexp"
@@ -35,16 +35,12 @@ _HINTS = {
     "adaptive_avg_pool1d adaptive_max_pool1d": _WHOLE,
     "scaled_dot_product_attention multi_head_attention_forward": _ATTENTION,
     "dropout": "pass training=self.training to F.dropout",
-    "gelu elu selu mish erf softplus": "use relu, tanh, sigmoid or silu",
-    "sqrt rsqrt std var std_mean var_mean norm linalg_vector_norm": _ROOT,
-    "exp expm1 logsumexp": _EXPONENTIAL,
-    "max min amax amin argmax argmin aminmax topk": _LARGEST,
-    "maximum minimum": "no operation compares two values; a + relu(b - a) is the larger, a - relu(a - b) the smaller",
-    "gt lt ge le eq ne where masked_fill": "no operation compares values; use relu or clamp",
+    "std_mean var_mean": "call torch.mean, and torch.std or torch.var",
+    "logsumexp": "write torch.log(torch.exp(x).sum(-1, keepdim=True)), or use log_softmax",
+    "argmax argmin aminmax topk": _LARGEST,
+    "eq ne isclose": "no operation tells equal values; compare with <, <=, > or >=",
     "empty_like new_empty": "it allocates a tensor whose parts are written later; use torch.cat or torch.stack",
     "item": "it turns a tensor into a Python number, and the forward must not depend on the values in its input",
-    "abs": "no operation computes an absolute value; write relu(x) + relu(-x)",
-    "reciprocal": "it divides by a value of the stream; multiply by a constant or by a gate",
     "sort argsort median mode flip roll": _ORDER,
     "quantize_per_tensor quantize_per_channel dequantize dequantize_per_tensor dequantize_per_channel "
     "fake_quantize_per_tensor_affine fake_quantize_per_channel_affine": (

@@ -79,10 +79,13 @@ def sequence(
     out, *finals = (tuple(meta.shape) for meta in b.node.meta["val"])
     each, names = len(weights) // layers, []
     cells = [kind.cell(weights[i * each : (i + 1) * each]) for i in range(layers)]
+    shared = value.width // value.shape[-1]
     if b.node in b.delayed or any(isinstance(state, Value | Stack | Carried) for state in before):
+        if shared > 1:
+            raise b.refuse("it is shared by parts of a frame, and its states are computed or read elsewhere")
         return delayed(b, value, cells, before, out, finals)
     for i, cell in enumerate(cells):
-        names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else ""))
+        names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else "", shared))
         b.operations[names[-1]] = b.node
         value = Value(names[-1], out, value.time)
     _set_initial_state(b, kind, names, before, value.time is None)
@@ -129,7 +132,8 @@ def _check_loop(b: Builder) -> None:
 
 def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
     """Convert a module with `edgernn_cell() -> Cell` and optional `edgernn_initial_state()`; (..., time, features)."""
-    value = b.then(cell_of(module), _in_time(b, x))
+    read = _in_time(b, x)
+    value = b.then(cell_of(module), read, positions=read.width // read.shape[-1])
     initial_state: dict[str, torch.Tensor] = getattr(module, "edgernn_initial_state", dict)()
     b.initial_state |= {
         f"{value.layer}.{name}": weight(state) for name, state in initial_state.items() if torch.count_nonzero(state)
@@ -150,11 +154,6 @@ def _in_time(b: Builder, x: Flowing) -> Value:
         )
     if value.shape[-1] != value.width and b.batch:
         raise b.refuse(f"its input has shape {value.shape}; pass one sequence as the example, not a batch")
-    if value.shape[-1] != value.width:
-        raise b.refuse(
-            f"it is shared by {value.width // value.shape[-1]} parts of each frame, as a batch of shape {value.shape}, "
-            "and no cell is: use a layer for each part, or one layer for all features"
-        )
     if value.end > b.steps:
         raise b.refuse(f"its input looks {value.end - b.steps} frames ahead; pad the convolution on the left only")
     if value.lead:

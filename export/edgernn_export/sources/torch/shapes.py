@@ -5,7 +5,9 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from edgernn.cells import Slice
+import torch
+
+from edgernn.cells import Gather, Slice
 from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, Axes, moved
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.pointwise import frame
@@ -35,7 +37,9 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
         x = cut(b, x, args[0] % len(x.shape), start, start + 1)
     order = [axis for axis in axes if axis is not None and axis != x.time and x.shape[axis] > 1]
     if order != sorted(order):
-        raise b.refuse("it exchanges two axes of features within a frame; reorder the features before the model")
+        lengths = [x.shape[axis] for axis in sorted(order)]
+        index = torch.arange(x.width).reshape(lengths).permute([sorted(order).index(axis) for axis in order])
+        x = _gathered(b, x, index, x.shape)
     if x.time is not None and x.time in axes:
         return x.at(b.shape, axes.index(x.time))
     if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
@@ -61,12 +65,17 @@ def cut(b: Builder, x: Value, axis: int, start: int, stop: int) -> Value:
     """Add a Slice: x[..., start:stop, ...] on an axis of features."""
     before = prod(length for i, length in enumerate(x.shape[:axis]) if i != x.time)
     inner = prod(length for i, length in enumerate(x.shape) if i > axis and i != x.time)
-    if before != 1:
-        raise b.refuse("it slices an inner axis of a frame with several axes; slice the outer one")
     shape = (*x.shape[:axis], stop - start, *x.shape[axis + 1 :])
     if (start, stop) == (0, x.shape[axis]):
         return x
+    if before != 1:
+        return _gathered(b, x, torch.arange(x.width).reshape(before, -1, inner)[:, start:stop], shape)
     return b.then(Slice(x.width, start * inner, stop * inner), x, shape=shape)
+
+
+def _gathered(b: Builder, x: Value, index: torch.Tensor, shape: tuple[int, ...]) -> Value:
+    """Add a Gather of the elements of a frame."""
+    return b.then(Gather(x.width, tuple(index.flatten().tolist())), x, shape=shape)
 
 
 def take(
@@ -124,18 +133,27 @@ def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowi
 
 
 def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", value: float | None = None) -> Flowing:
-    """Convert padding with zeros on the left of time, as before a causal convolution."""
+    """Convert padding with zeros: on the left of time, as before a causal convolution, and of the features."""
     if not isinstance(x, Value) or mode not in {"constant", 0} or value:
         raise b.refuse("only zeros can be padded, before a convolution over time")
     if x.lead < 0:
         raise b.refuse("it pads after a convolution without padding; pad before each convolution")
     pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
-        raise b.refuse("it pads the features of a frame; widen the layer before it")
+        x = _padded(b, x, pairs)
     if x.time is None:
         return x
     left = pairs.get(x.time, (0, 0))[0]
     return x.at(b.shape, x.time, x.lead + left)
+
+
+def _padded(b: Builder, x: Value, pairs: dict[int, tuple[int, ...]]) -> Value:
+    """Add zeros to the features of each frame; a negative number takes some away."""
+    lengths = [1 if i == x.time else length for i, length in enumerate(x.shape)]
+    own = {axis: (0, 0) if axis == x.time else pair for axis, pair in pairs.items()}
+    sizes = [number for axis in sorted(own, reverse=True) for number in own[axis]]
+    index = torch.nn.functional.pad(torch.arange(x.width).reshape(lengths), sizes, value=-1)
+    return _gathered(b, x, index, tuple(x.shape[i] if i == x.time else n for i, n in enumerate(index.shape)))
 
 
 def _last(b: Builder, x: Value, position: int) -> Value:

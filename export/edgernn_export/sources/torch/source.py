@@ -1,17 +1,20 @@
 """Conversion of a torch.nn.Module to a graph."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.feedback import Names
 from edgernn_export.sources.torch.fold import folded, needed
 from edgernn_export.sources.torch.proof import prove, prove_frames
+from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.time_axis import time_of
-from edgernn_export.sources.torch.tracing import traced
+from edgernn_export.sources.torch.tracing import retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
 # a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
@@ -28,17 +31,28 @@ def convert(
 ) -> Graph:
     """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
-        trace = traced(module, example, states)
-        axis = time_of(trace, time_axis)
-        try:
-            walked = walk(trace, axis)
-        except NeedsFrameError:
-            whole, trace = trace, traced(module, _first_frame(example, axis), states)
-            walked = walk(trace, None)
-            prove_frames(whole, axis, walked, _graph(walked, period_ms, labels))
-        graph = _graph(walked, period_ms, labels)
-        prove(trace, walked, graph)
-    return graph.astype("float32")
+        for axis, length, shorter in shortened(module, example, time_axis):
+            graph = _of_long(module, shorter, time_axis, axis, length, states)
+            if graph is not None:
+                break
+        else:
+            graph = _of_example(module, example, time_axis, states)
+    return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
+
+
+def _of_example(module: nn.Module, example: Any, time_axis: int | None, states: Names | None) -> Graph:
+    """Convert a module by the whole example; by its first frame, where a state is handed to no layer as a whole."""
+    trace = traced(module, example, states)
+    axis = time_of(trace, time_axis)
+    try:
+        walked = walk(trace, axis)
+    except NeedsFrameError:
+        whole, trace = trace, traced(module, _first_frame(example, axis), states)
+        walked = walk(trace, None)
+        prove_frames(whole, axis, walked, _graph(walked))
+    graph = _graph(walked)
+    prove(trace, walked, graph)
+    return graph
 
 
 def _first_frame(example: Any, axis: int | None) -> Any:
@@ -48,7 +62,33 @@ def _first_frame(example: Any, axis: int | None) -> Any:
     return (frames.narrow(axis, 0, 1), *states)
 
 
-def _graph(walked: Walked, period_ms: float | None, labels: tuple[str, ...]) -> Graph:
+def _of_long(
+    module: nn.Module, shorter: Any, time_axis: int | None, axis: int, length: int, states: Names | None
+) -> Graph | None:
+    """Convert a module by a shorter example than that of the user, whose time axis has this length.
+
+    The graph is that of the operations on a sequence more than twice as long as the example, which are only followed;
+    it is proved on the shorter one. So a module that depends on the length is no more accepted than by the example.
+
+    Returns:
+        The graph, or None when only the whole example can show whether there is one, or why not.
+    """
+    try:
+        trace = traced(module, shorter, states)
+        if time_of(trace, time_axis) != axis:
+            return None
+        walked, long = walk(trace, axis), walk(retraced(trace, lengthened(trace.example, axis, 2 * length + 1)), axis)
+        one, two = walked.output, long.output
+        if (one.time, one.lead) != (two.time, two.lead):
+            return None
+        graph = _graph(long)
+        prove(trace, walked, graph, min(2 * length + 1, walked.x.length + memory(graph)))
+    except (UnsupportedError, UsageError, ParityError, NeedsFrameError):
+        return None
+    return graph
+
+
+def _graph(walked: Walked) -> Graph:
     """Return the graph of the layers that the output depends on, with scales folded."""
     layers, renamed = folded(needed(walked.layers, walked.output.layer, walked.output.width))
     for scale, layer in renamed.items():
@@ -56,4 +96,4 @@ def _graph(walked: Walked, period_ms: float | None, labels: tuple[str, ...]) -> 
             walked.places[layer] = walked.places[scale]
     names = {layer.name for layer in layers}
     initial_state = {name: tensor for name, tensor in walked.initial_state.items() if name.split(".")[0] in names}
-    return Graph(layers, walked.x.width, initial_state, period_ms, labels)
+    return Graph(layers, walked.x.width, initial_state)

@@ -36,6 +36,7 @@ class Traced:
         states: the arguments besides the frames before the first call, in the order of `inputs`.
         feedback: the position of the result that each of them is in the next call.
         names: of each of them.
+        kept: how many of them, the last, the module keeps in attributes.
     """
 
     module: nn.Module
@@ -43,11 +44,13 @@ class Traced:
     states: tuple[Tensor, ...]
     feedback: tuple[int, ...]
     names: tuple[str, ...]
+    kept: int
     nodes: tuple[Node, ...]
     constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
     inputs: tuple[Node, ...]  # placeholders of the example's tensors
     outputs: tuple[Any, ...]  # nodes, flat
     leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
+    substituted: nn.Module  # the module with a stand-in for each leaf, which was traced
 
 
 @torch.library.custom_op(LEAF, mutates_args=())
@@ -155,7 +158,7 @@ def traced(module: nn.Module, example: Any, states: Names | None = None) -> Trac
         args = (*args, *kept)
         substituted, leaves = _with_leaves(module, pairs)
         program = exported(substituted, args)
-    return _traced(module, args, program, leaves, kept, names, states or {})
+    return _traced(module, substituted, args, program, leaves, kept, names, states or {})
 
 
 def _without_state(
@@ -180,8 +183,23 @@ def _attribute(module: nn.Module, name: str) -> Any:
     return getattr(module.get_submodule(path), attribute)
 
 
+def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
+    """Record the operations on other arguments, whose values do not matter: nothing is computed.
+
+    Raises:
+        UnsupportedError: torch.export cannot follow the module on them.
+    """
+    with double():
+        program = exported(traced.substituted, args)
+    own = len(traced.states) - traced.kept
+    states = dict(zip(traced.names[:own], traced.feedback, strict=False))
+    kept, names = traced.states[own:], traced.names[own:]
+    return _traced(traced.module, traced.substituted, args, program, traced.leaves, kept, names, states)
+
+
 def _traced(
     module: nn.Module,
+    substituted: nn.Module,
     args: tuple[Any, ...],
     program: ExportedProgram,
     leaves: Mapping[str, nn.Module],
@@ -215,6 +233,8 @@ def _traced(
         inputs=inputs,
         outputs=outputs,
         leaves=leaves,
+        substituted=substituted,
+        kept=len(kept),
     )
 
 

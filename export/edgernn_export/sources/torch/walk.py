@@ -11,10 +11,13 @@ from torch.utils import _pytree as pytree
 from edgernn.errors import EdgernnError
 from edgernn.model.graph import Layer
 from edgernn.model.tensor import Tensor
+from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.frequency import FREQUENCY
 from edgernn_export.sources.torch.linear import LINEAR
+from edgernn_export.sources.torch.norms import NORMS
 from edgernn_export.sources.torch.outputs import chosen_output
 from edgernn_export.sources.torch.pointwise import POINTWISE
 from edgernn_export.sources.torch.reasons import written
@@ -29,7 +32,17 @@ from edgernn_export.sources.torch.weighted import WEIGHTED
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that use only the shape of a value; their results are constants."""
 
-HANDLERS = {**SHAPES, **POINTWISE, **SUMS, **WEIGHTED, **LINEAR, **RECURRENT}
+HANDLERS = {
+    **SHAPES,
+    **POINTWISE,
+    **ARITHMETIC,
+    **SUMS,
+    **NORMS,
+    **WEIGHTED,
+    **FREQUENCY,
+    **LINEAR,
+    **RECURRENT,
+}
 """ATen operation -> the function that converts it."""
 
 
@@ -74,7 +87,8 @@ def _walk(traced: Traced, axis: int | None, delayed: frozenset[int | Node]) -> W
     first = traced.inputs[0]
     shape = tuple(first.meta["val"].shape)
     x = Value("x", shape, axis)
-    batch = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
+    several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
+    batch = several and shape[1 if axis == 0 else 0] > 1
     builder = Builder(steps=x.length, batch=batch, node=first, one_frame=axis is None, delayed=delayed)
     values: dict[Node, Any] = {first: x}
     for position, (node, state, name) in enumerate(zip(traced.inputs[1:], traced.states, traced.names, strict=True)):

@@ -21,8 +21,7 @@ def optional(tensor: MaybeTensor) -> Any:
 def linear(b: Builder, x: Flowing, w: Any, bias: MaybeTensor = None) -> Value:
     """Convert nn.Linear on the last axis."""
     value = frame(b, x)
-    _check_last(b, value)
-    return b.then(Dense(weight(w), optional(bias)), value)
+    return b.then(Dense(weight(w), optional(bias)), value, positions=_shared(b, value))
 
 
 def conv1d(
@@ -65,10 +64,9 @@ def layer_norm(
     """Convert nn.LayerNorm over the features."""
     del cudnn
     value = frame(b, x)
-    _check_last(b, value)
-    if tuple(shape) != (value.width,):
+    if tuple(shape) != (value.shape[-1],):
         raise b.refuse(f"it normalizes {tuple(shape)} of frames of {value.width} values; normalize the features alone")
-    return b.then(LayerNorm(optional(gain), optional(bias), eps), value)
+    return b.then(LayerNorm(optional(gain), optional(bias), eps), value, positions=_shared(b, value))
 
 
 def batch_norm(
@@ -83,18 +81,24 @@ def batch_norm(
     eps: float,
     cudnn: bool = False,
 ) -> Value:
-    """Convert nn.BatchNorm1d in eval mode: two constants per channel."""
+    """Convert nn.BatchNorm1d and nn.BatchNorm2d in eval mode: two constants per channel."""
     del momentum, cudnn
     value = frame(b, x)
     if training or mean is None or variance is None:
         raise b.refuse(
             "it normalizes with the statistics of the batch; call module.eval() and keep track_running_stats=True"
         )
-    if value.time == 1 or value.shape[1] != value.width:
+    if value.time == 1:
         raise b.refuse("its channels are not the features of a frame; put them on axis 1, as nn.BatchNorm1d expects")
     by = torch.rsqrt(variance + eps) * (1.0 if gain is None else gain)
     plus = (0.0 if bias is None else bias) - mean * by
-    return b.then(Scale(weight(by), weight(plus)), value)
+    return b.then(Scale(*(weight(_of_frame(value, each)) for each in (by, plus))), value)
+
+
+def _of_frame(x: Value, channels: torch.Tensor) -> torch.Tensor:
+    """Return a number for each channel as one for each element of a frame; channels are on axis 1."""
+    shape = [1 if i == x.time else length for i, length in enumerate(x.shape)]
+    return channels.reshape(-1, *[1] * (len(shape) - 2)).expand(shape).flatten()
 
 
 def embedding(b: Builder, table: torch.Tensor, x: Flowing, *options: Any) -> Value:
@@ -106,12 +110,14 @@ def embedding(b: Builder, table: torch.Tensor, x: Flowing, *options: Any) -> Val
     return b.then(Embedding(weight(table)), value)
 
 
-def _check_last(b: Builder, x: Value) -> None:
-    if x.time == len(x.shape) - 1 or x.shape[-1] != x.width:
+def _shared(b: Builder, x: Value) -> int:
+    """Return how many parts of a frame share an operation on the last axis."""
+    if x.time == len(x.shape) - 1 or (x.shape[-1] != x.width and b.batch):
         raise b.refuse(
-            f"its last axis is time, or only part of the frame (shape {x.shape}, time on axis {x.time}); "
-            "transpose so that the features are last"
+            f"its last axis is time, or its input a batch (shape {x.shape}, time on axis {x.time}); transpose so that "
+            "the features are last, and pass one sequence as the example"
         )
+    return x.width // x.shape[-1]
 
 
 def _ungrouped(w: torch.Tensor, groups: int) -> torch.Tensor:

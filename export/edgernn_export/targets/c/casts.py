@@ -43,7 +43,8 @@ def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
         if (ref.name in quantization) == integer:
             return ref
         if ref.name not in casts:
-            op = Op(layer, _free(layer, steps, operations), QUANTIZE if integer else DEQUANTIZE, (ref,), (ref.width,))
+            name = QUANTIZE if integer else DEQUANTIZE
+            op = Op(layer, _free(layer, steps, operations), name, (ref,), (ref.width,), ref.positions)
             operations.append(op)
             casts[ref.name] = op.outputs[0]
             if integer:
@@ -54,7 +55,7 @@ def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
         """The value with these quantization parameters."""
         if quantization[ref.name] == qparams:
             return ref
-        op = Op(layer, _free(layer, steps, operations), REQUANTIZE, (ref,), (ref.width,))
+        op = Op(layer, _free(layer, steps, operations), REQUANTIZE, (ref,), (ref.width,), ref.positions)
         operations.append(op)
         quantization[op.outputs[0].name] = qparams
         return op.outputs[0]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from types import MappingProxyType
 
 from edgernn.device.isa import Level
 from edgernn.errors import CompilerError
@@ -16,6 +17,7 @@ from edgernn.process import child
 OPTIONS = ("-std=c99", "-O3", "-ffp-contract=off", "-Wl,--build-id=none")
 LIBRARY = ("-fPIC", "-shared", "-s")
 SHOWN_LINES = 8
+NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,15 @@ def for_board(name: str, triple: str, cpu: str) -> Compiler:
     raise CompilerError(f"compiling for '{name}' needs the package 'ziglang': pip install 'edgernn[native]'")
 
 
-def shared_library(source: str, compiler: Compiler) -> bytes:
-    """Compile one source to a shared library; the same source and compiler give the same bytes.
+def shared_library(source: str, compiler: Compiler, binaries: Mapping[str, bytes] = NO_FILES) -> bytes:
+    """Compile one source, and the files that it includes, to a shared library.
+
+    The same source and compiler give the same bytes.
 
     Raises:
         CompilerError: the compiler cannot be run, or it fails; the message shows its first lines.
     """
-    return _compiled({"model.c": source}, compiler, LIBRARY)
+    return _compiled({"model.c": source, **binaries}, compiler, LIBRARY)
 
 
 def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
@@ -77,10 +81,10 @@ def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
     return _compiled(sources, compiler, ())
 
 
-def _compiled(sources: Mapping[str, str], compiler: Compiler, kind: tuple[str, ...]) -> bytes:
+def _compiled(sources: Mapping[str, str | bytes], compiler: Compiler, kind: tuple[str, ...]) -> bytes:
     with temporary.directory() as folder:
         for name, source in sources.items():
-            (folder / name).write_text(source)
+            (folder / name).write_bytes(source.encode() if isinstance(source, str) else source)
         command = (*compiler.command, *OPTIONS, *kind, *compiler.options)
         call = [*command, *(name for name in sources if name.endswith(".c")), "-o", "output", "-lm"]
         environment = os.environ | {"HOME": os.path.expanduser("~")}  # for the cache of zig; a service may have no HOME

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from types import MappingProxyType
 
 import numpy as np
@@ -26,6 +27,20 @@ C_TYPES: Mapping[str, str] = MappingProxyType(
 BYTES: Mapping[str, int] = MappingProxyType({c_type: np.dtype(dtype).itemsize for dtype, c_type in C_TYPES.items()})
 """The C type of an element -> its size in bytes."""
 
+LARGE = 1 << 16
+"""From how many bytes on an array of a library is a file of its own. A compiler takes about a second for each MB of
+numbers as text, and a smaller array may still be folded into the code."""
+
+INCLUDED = """/* {comment} */
+extern const {c_type} {name}[{size}] __asm__("edgernn_{name}") __attribute__((visibility("hidden"), aligned(64)));
+__asm__(".pushsection .rodata\\n"
+        ".balign 64\\n"
+        ".globl edgernn_{name}\\n"
+        ".hidden edgernn_{name}\\n"
+        "edgernn_{name}: .incbin \\"{file}\\"\\n"
+        ".popsection");"""
+"""The definition of an array whose bytes the assembler takes from a file."""
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -48,16 +63,25 @@ class Constant:
         """Its size in bytes."""
         return self.values.size * self.values.itemsize
 
-    @property
-    def text(self) -> str:
-        """Its definition."""
+    def text(self, binaries: dict[str, bytes] | None = None) -> str:
+        """Its definition.
+
+        Args:
+            binaries: the files that the assembler will find, by name, to which the array is added if it is LARGE;
+                None for a definition that needs no other file.
+        """
         if self.shifted is None:
-            return self._definition(self.values)
-        variants = self._definition(self.shifted), self._definition(self.values)
+            return self._definition(self.values, binaries)
+        variants = (self._definition(values, binaries) for values in (self.shifted, self.values))
         return "#if EDGERNN_Q_SHIFT\n{}\n#else\n{}\n#endif".format(*variants)
 
-    def _definition(self, values: Array) -> str:
+    def _definition(self, values: Array, binaries: dict[str, bytes] | None) -> str:
         c_type = C_TYPES[values.dtype.name]
+        if binaries is not None and values.nbytes >= LARGE:
+            data = values.astype(values.dtype.newbyteorder("<")).tobytes()  # as every processor here reads it
+            file = f"{sha256(data).hexdigest()}.bin"  # so equal sources are equal libraries, for caches of compilers
+            binaries[file] = data
+            return INCLUDED.format(comment=self.comment, c_type=c_type, name=self.name, size=values.size, file=file)
         declaration = f"ALIGNED static const {c_type} {self.name}[{values.size}]"
         return f"/* {self.comment} */\n{declaration} = {initializer(values)};"
 
@@ -144,8 +168,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Code:
-    """The C code of a step: the text of both files, and the sizes of what they declare."""
+    """The C code of a step: the text of both files, the sizes of what they declare, and the files they include."""
 
     header: str
     source: str
     sizes: Sizes
+    binaries: Mapping[str, bytes]

@@ -111,12 +111,29 @@ class Emitter:
         return name
 
     def kernel(self, header: str, function: str, *arguments: object) -> Ref:
-        """Compute the operation's one result with a kernel of c_runtime."""
+        """Compute each position of the operation's one result with a kernel of c_runtime."""
         self.headers.add(header)
         result = self.op.outputs[0]
-        name = self.place(result)
-        self.emit(f"{self.call(function, name, *arguments)};")
+        call = self.call(function, self.at(self.place(result), result), *arguments)
+        self.emit(f"{self.each(result)}{call};")
         return result
+
+    def whole(self, header: str, function: str, *arguments: object) -> Ref:
+        """Compute all positions of the operation's one result with one call of a kernel of c_runtime."""
+        self.headers.add(header)
+        result = self.op.outputs[0]
+        self.emit(f"{self.call(function, self.place(result), *arguments)};")
+        return result
+
+    @staticmethod
+    def at(name: str, ref: Ref, index: str = "") -> str:
+        """The C expression of position p of a value, inside a loop over its positions; with an index, of an element."""
+        return " + ".join([name, *([f"p * {ref.width}"] if ref.positions > 1 else []), *([index] if index else [])])
+
+    @staticmethod
+    def each(ref: Ref) -> str:
+        """The head of a loop over the positions of a value; empty for a single one."""
+        return f"for (size_t p = 0; p < {ref.positions}; ++p) " if ref.positions > 1 else ""
 
     def constant(self, tensor: Tensor, packed: Array, role: str = "", suffix: str = "") -> str:
         """Define an array that is made of a tensor of the operation; its C name."""
@@ -147,6 +164,7 @@ class COps(MethodInterpreter):
     def __init__(self, emitter: Emitter) -> None:
         self.emitter = emitter
         self.lanes: dict[Ref, str] = {}  # value -> its variable in the loop that is being written
+        self.by_position = False  # whether that loop is inside one over positions
 
     def apply(self, op: Op, args: Sequence[Any], /) -> Any:
         """Write one operation; its method reads it from `self.emitter.op`."""
@@ -156,6 +174,8 @@ class COps(MethodInterpreter):
     def write(self, group: Group) -> None:
         """Write the operations of a group."""
         emitter, start = self.emitter, len(self.emitter.statements)
+        op = group.operations[0]
+        self.by_position = group.is_loop and op.positions > 1 and any(map(self.per_element, group.operations))
         replay(group.operations, self, emitter.values)
         if not group.is_loop:
             return
@@ -163,22 +183,103 @@ class COps(MethodInterpreter):
         emitter.statements[start:] = []
         for ref in group.stored:
             emitter.place(ref)
-        emitter.emit(f"for ({self.head(group)}) {{")
+        every = emitter.each(op.outputs[0]) if self.by_position else ""
+        emitter.emit(f"{every}for ({self.head(op.widths[0] if self.by_position else op.size)}) {{")
         emitter.statements += [(layer, f"    {line}") for layer, line in body]
         for ref in group.stored:
             emitter.emit(f"    {self.store(ref)};")
         emitter.emit("}")
         self.lanes.clear()
 
-    def head(self, group: Group) -> str:
-        """The head of a group's loop."""
+    def head(self, elements: int) -> str:
+        """The head of a group's loop over this number of elements."""
+        raise NotImplementedError
+
+    def per_element(self, op: Op) -> bool:
+        """Whether an elementwise operation has constants for each element of a position, and so a loop over these."""
         raise NotImplementedError
 
     def store(self, ref: Ref) -> str:
         """The call that stores a variable of the loop."""
         raise NotImplementedError
 
+    def element(self, ref: Ref) -> str:
+        """The C expression of element i of a value, in the loop that is being written."""
+        name = self.emitter.names[ref.name]
+        return self.emitter.at(name, ref, "i") if self.by_position else f"{name} + i"
+
+    def position(self, ref: Ref) -> str:
+        """The C expression of position p of a value, which `Emitter.kernel` computes next."""
+        return self.emitter.at(self.emitter.names[ref.name], ref)
+
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
-        del sizes
-        self.emitter.parts(x, self.emitter.op.outputs)
+        if self.emitter.op.positions == 1:
+            self.emitter.parts(x, self.emitter.op.outputs)
+        else:
+            starts = [sum(sizes[:i]) for i in range(len(sizes))]
+            for ref, start in zip(self.emitter.op.outputs, starts, strict=True):
+                if ref.name in self.emitter.step.trace.last_use:
+                    self._rows(self.emitter.place(ref), ref, f"{self.emitter.names[x.name]} + {start}", x, ref.width)
         return self.emitter.op.outputs
+
+    def concat(self, *xs: Ref) -> Ref:
+        result = self.emitter.op.outputs[0]
+        name, at = self.emitter.place(result), 0
+        for x in xs:
+            source = self.emitter.names[x.name]
+            if result.positions > 1:
+                self._rows(f"{name} + {at}", result, source, x, x.width)
+            else:
+                self.emitter.emit(self.emitter.copy(f"{name} + {at}", source, self.copied(x)))
+            at += x.width
+        return result
+
+    def copied(self, x: Ref) -> str:
+        """The C expression of the bytes of a value that is copied."""
+        raise NotImplementedError
+
+    def reshape(self, x: Ref, _before: int, _after: int) -> Ref:
+        self.emitter.parts(x, self.emitter.op.outputs)
+        return self.emitter.op.outputs[0]
+
+    def gather(self, x: Ref, _before: int, index: Sequence[int]) -> Ref:
+        emitter, result = self.emitter, self.emitter.op.outputs[0]
+        found = np.array(runs(index, x.width), np.int32)
+        array = emitter.array(
+            f"{result.name}.runs", found.ravel(), f"{result.name}: first element and number of each run"
+        )
+        function = f"gather_{self.suffix(x)}"
+        return emitter.whole("positions", function, emitter.names[x.name], array, len(found), self.zero(x))
+
+    def largest(self, x: Ref, _before: int, size: int) -> Ref:
+        rows = self.emitter.op.positions
+        name = self.emitter.names[x.name]
+        return self.emitter.whole("positions", f"largest_{self.suffix(x)}", name, rows, size, x.width)
+
+    def zero(self, x: Ref) -> int:
+        """What represents 0 in the elements of a value."""
+        qparams = self.emitter.quantization.get(x.name)
+        return 0 if qparams is None else qparams.zero
+
+    def suffix(self, x: Ref) -> str:
+        """How the names of kernels for the elements of a value end."""
+        qparams = self.emitter.quantization.get(x.name)
+        return "f32" if qparams is None else f"i{qparams.bits}"
+
+    def _rows(self, target: str, to: Ref, source: str, x: Ref, width: int) -> None:
+        """Copy a part of each position."""
+        self.emitter.headers.add("positions")
+        call = self.emitter.call(f"rows_{self.suffix(x)}", target, to.width, source, x.width, x.positions, width)
+        self.emitter.emit(f"{call};")
+
+
+def runs(index: Sequence[int], width: int) -> list[tuple[int, int]]:
+    """The first element and the number of elements of each run of consecutive positions; -1 as the first for zeros."""
+    found: list[list[int]] = []
+    for row in index:
+        last = found[-1] if found else [0, 0]
+        if last[1] and (row == -1 if last[0] == -1 else row == last[0] + last[1]):
+            last[1] += 1
+        else:
+            found.append([row, 1])
+    return [(first if first < 0 else first * width, count * width) for first, count in found]

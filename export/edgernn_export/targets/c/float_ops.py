@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgernn.model.operation import Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
 from edgernn_export.targets.c.emitter import COps
-from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import (
     GROUP,
@@ -28,11 +27,14 @@ KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "aff
 class CFloatOps(COps):
     """The operations in float, in loops over blocks of LANES elements."""
 
-    def head(self, group: Group) -> str:
-        return f"size_t i = 0; i < {padded(group.width)}; i += {LANES}"
+    def head(self, elements: int) -> str:
+        return f"size_t i = 0; i < {padded(elements)}; i += {LANES}"
+
+    def per_element(self, op: Op) -> bool:
+        return any(isinstance(arg, Tensor) for arg in op.args)
 
     def store(self, ref: Ref) -> str:
-        return self._call("f32_store", f"{self._name(ref)} + i", self.lanes[ref])
+        return self._call("f32_store", self.element(ref), self.lanes[ref])
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         methods: dict[str, Callable[[Tensor, Ref, Tensor | None], Ref]] = {
@@ -50,12 +52,12 @@ class CFloatOps(COps):
         blocks = padded(rows) // LANES
         if sparse is not None:
             arrays = self.emitter.sparse(weight, sparse)
-            return self.emitter.kernel("affine_float", "affine_f32_sparse", *arrays, b, self._name(x), blocks)
+            return self.emitter.kernel("affine_float", "affine_f32_sparse", *arrays, b, self.position(x), blocks)
         dense = side_by_side(packed)
         w = self.emitter.constant(weight, dense.view(np.uint16) if dense.dtype == np.float16 else dense)
         scale = "NULL" if weight.scale is None else self._scale(weight, padded_vector(weight.scale))
         kernel = KERNELS[weight.scheme]
-        return self.emitter.kernel("affine_float", kernel, w, scale, b, self._name(x), blocks, inputs)
+        return self.emitter.kernel("affine_float", kernel, w, scale, b, self.position(x), blocks, inputs)
 
     def _affine_w4(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """With two weights of four bits in a byte: a column of bytes holds two columns of the matrix."""
@@ -66,7 +68,7 @@ class CFloatOps(COps):
         b = "NULL" if bias is None else self._vector(bias)
         group = inputs if weight.scale.ndim == 1 else SHARED
         shape = padded(rows) // LANES, inputs, group
-        return self.emitter.kernel("affine_w4", "affine_w4", w, scale, b, self._name(x), *shape)
+        return self.emitter.kernel("affine_w4", "affine_w4", w, scale, b, self.position(x), *shape)
 
     def _affine_i8(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """With an input that is rounded once, however many affines read it."""
@@ -78,7 +80,7 @@ class CFloatOps(COps):
         scale = self._scale(weight, padded_vector(weight.scale))
         sums = self.emitter.constant(weight, sums_i8(weight.stored), suffix="_sums")
         b = "NULL" if bias is None else self._vector(bias)
-        arguments = scale, b, sums, f"state->{q}", step, padded(rows) // LANES
+        arguments = scale, b, sums, q, step, padded(rows) // LANES
         if sparse is not None:
             arrays = self.emitter.sparse(weight, sparse)
             return self.emitter.kernel("affine_i8", "affine_i8_sparse", *arrays, *arguments)
@@ -86,18 +88,27 @@ class CFloatOps(COps):
         return self.emitter.kernel("affine_i8", "affine_i8", w, *arguments, -(-inputs // GROUP))
 
     def _quantized(self, x: Ref, inputs: int) -> tuple[str, str]:
-        """The C names of an input that is rounded to int8, and of its scale."""
+        """The C expressions of a position of an input that is rounded to int8, and of its scale."""
         emitter = self.emitter
         q, step = emitter.identifiers("buffer", f"q.{x.name}"), emitter.identifiers("step", f"q.{x.name}.step")
         if q not in emitter.buffers:
-            emitter.buffers[q] = padded(inputs)
+            emitter.buffers[q] = x.positions * padded(inputs)
             emitter.headers.add("quantize_i8")
+            if x.positions > 1:
+                emitter.emit(f"float {step}[{x.positions}];")
+                call = self._call("quantize_i8", f"state->{q} + p * {padded(inputs)}", self.position(x), inputs)
+                emitter.emit(f"{emitter.each(x)}{step}[p] = {call};")
+                return self._rounded(x, q, step, inputs)
             line = f"const float {step} = {self._call('quantize_i8', f'state->{q}', self._name(x), inputs)};"
             if x in emitter.named.ins:
                 emitter.openings.append(line)
             else:
                 emitter.emit(line)
-        return q, step
+        return self._rounded(x, q, step, inputs)
+
+    def _rounded(self, x: Ref, q: str, step: str, inputs: int) -> tuple[str, str]:
+        several = x.positions > 1
+        return f"state->{q} + p * {padded(inputs)}" if several else f"state->{q}", f"{step}[p]" if several else step
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._lane("f32_add", self._load(a), self._load(b))
@@ -128,19 +139,32 @@ class CFloatOps(COps):
     def relu(self, x: Ref) -> Ref:
         return self._lane("f32_max", self._call("f32_all", 0), self._load(x))
 
+    def exp(self, x: Ref) -> Ref:
+        self.emitter.headers.add("curves_f32")
+        return self._lane("f32_exp", self._load(x))
+
+    def sqrt(self, x: Ref) -> Ref:
+        self.emitter.headers.add("curves_f32")
+        return self._lane("f32_sqrt", self._load(x))
+
+    def divide(self, a: Ref, b: Ref) -> Ref:
+        return self._lane("f32_div", self._load(a), self._load(b))
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        self.emitter.headers.add("curves_f32")
+        return self._lane("f32_maximum", self._load(a), self._load(b))
+
     def softmax(self, x: Ref) -> Ref:
-        return self.emitter.kernel("whole_f32", "softmax_f32", self._name(x), x.width)
+        return self.emitter.kernel("whole_f32", "softmax_f32", self.position(x), x.width)
 
     def log(self, x: Ref) -> Ref:
-        return self.emitter.kernel("whole_f32", "log_f32", self._name(x), x.width)
+        return self.emitter.whole("whole_f32", "log_f32", self._name(x), x.size)
 
-    def concat(self, *xs: Ref) -> Ref:
-        result = self.emitter.op.outputs[0]
-        name, at = self.emitter.place(result), 0
-        for x in xs:
-            self.emitter.emit(self.emitter.copy(f"{name} + {at}", self._name(x), f"{x.width} * sizeof(float)"))
-            at += x.width
-        return result
+    def copied(self, x: Ref) -> str:
+        return f"{x.width} * sizeof(float)"
+
+    def sum(self, x: Ref, _before: int, size: int) -> Ref:
+        return self.emitter.whole("positions", "sum_f32", self._name(x), self.emitter.op.positions, size, x.width)
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         width = table.shape[1]
@@ -152,7 +176,7 @@ class CFloatOps(COps):
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
         vectors = ["NULL" if part is None else self._vector(part) for part in (gain, bias)]
-        return self.emitter.kernel("whole_f32", "normalize_f32", self._name(x), *vectors, literal(eps), x.width)
+        return self.emitter.kernel("whole_f32", "normalize_f32", self.position(x), *vectors, literal(eps), x.width)
 
     def _lane(self, function: str, *arguments: str) -> Ref:
         """A variable of the loop: LANES elements of the operation's result."""
@@ -163,7 +187,7 @@ class CFloatOps(COps):
         return result
 
     def _load(self, ref: Ref) -> str:
-        return self.lanes.get(ref) or self._call("f32_load", f"{self._name(ref)} + i")
+        return self.lanes.get(ref) or self._call("f32_load", self.element(ref))
 
     def _call(self, function: str, *arguments: object) -> str:
         return self.emitter.call(function, *arguments)

@@ -11,7 +11,7 @@ from edgernn_export.targets.c.declarations import Sizes
 from edgernn_export.targets.c.target import generate
 
 KIB = 1024
-SQUASHES = ("f32_sigmoid", "f32_tanh")
+SQUASHES = ("f32_sigmoid", "f32_tanh", "f32_exp")  # exp is the smallest of them
 KERNELS = ("affine_f32", "affine_f16", "affine_w8", "affine_w4", "affine_i8")
 WHOLE = ("softmax_f32", "log_f32", "normalize_f32", "quantize_i8", "memcpy", "flush_on", "flush_restore")
 SPARSE = ("affine_f32_sparse", "affine_i8_sparse")

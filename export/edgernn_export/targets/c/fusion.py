@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace, without_unused
 
-ELEMENTWISE = ("add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "requantize")
-SPLITTABLE = ("add", "subtract", "multiply", "sigmoid", "tanh", "relu")
+SPLITTABLE = ("add", "subtract", "multiply", "divide", "maximum", "sigmoid", "tanh", "relu", "exp", "sqrt")
 """The elementwise operations whose arguments are all values."""
+
+ELEMENTWISE = (*SPLITTABLE, "scale", "requantize")
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class Group:
         """Whether it is written as a loop over blocks of elements."""
         return self.operations[0].name in ELEMENTWISE
 
-    @property
-    def width(self) -> int:
-        """The width of each value in a loop."""
-        return self.operations[0].widths[0]
+
+def is_view(op: Op) -> bool:
+    """Whether the results of an operation are stored inside its input, in order, so that nothing is computed."""
+    return op.name == "reshape" or (op.name == "split" and op.positions == 1)
 
 
 def fuse(steps: Trace) -> tuple[Group, ...]:
@@ -36,7 +37,7 @@ def fuse(steps: Trace) -> tuple[Group, ...]:
         loop = runs[-1] if runs and runs[-1][0].name in ELEMENTWISE else []
         if loop and op.name in ELEMENTWISE and _alike(op, loop[0]):
             loop.append(op)
-        elif loop and op.name == "split" and not _outputs(loop) & set(op.inputs):
+        elif loop and is_view(op) and not _outputs(loop) & set(op.inputs):
             runs.insert(len(runs) - 1, [op])
         else:
             runs.append([op])
@@ -57,7 +58,12 @@ def hoist_splits(steps: Trace, fixed: Collection[str] = ()) -> Trace:
     operations = list(steps.operations)
     for cut in [op for op in steps.operations if op.name == "split"]:
         source = next((op for op in operations if cut.inputs[0] in op.outputs), None)
-        if source is None or source.name not in SPLITTABLE or not _only_reader(cut, cut.inputs[0], operations, steps):
+        if (
+            cut.positions > 1
+            or source is None
+            or source.name not in SPLITTABLE
+            or not _only_reader(cut, cut.inputs[0], operations, steps)
+        ):
             continue
         if any(ref.name in fixed for op in (source, cut) for ref in op.outputs):
             continue
@@ -87,7 +93,7 @@ def _only_reader(reader: Op, ref: Ref, operations: Sequence[Op], steps: Trace) -
 
 
 def _alike(a: Op, b: Op) -> bool:
-    return (a.layer, a.widths) == (b.layer, b.widths)
+    return (a.layer, a.widths, a.positions) == (b.layer, b.widths, b.positions)
 
 
 def _stored(run: Sequence[Op], steps: Trace) -> tuple[Ref, ...]:

@@ -7,14 +7,14 @@ import numpy as np
 
 from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
-from edgernn.integer.forms import Affine, Curve, Product, Requantized, Rows, Scaled, Sum, Table
+from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Rows, Scaled, Sum, Table
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
+from edgernn.integer.positions import Total
 from edgernn.integer.softmax import Logarithm, Softmax
-from edgernn.model.operation import Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.c.emitter import COps, Emitter
-from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import GROUP, literal, rows_by_group, shifted_bias_i8, side_by_side, sparse_blocks
 
@@ -40,11 +40,14 @@ class CIntegerOps(COps):
         self._forms = forms
         self._tables: dict[bytes, str] = {}  # the entries of a table -> its C name
 
-    def head(self, group: Group) -> str:
-        return f"size_t i = 0; i < {group.width}; i += EDGERNN_AT_ONCE"
+    def head(self, elements: int) -> str:
+        return f"size_t i = 0; i < {elements}; i += EDGERNN_AT_ONCE"
+
+    def per_element(self, op: Op) -> bool:
+        return op.name == "scale"
 
     def store(self, ref: Ref) -> str:
-        return self._call(f"q_store_i{self._qparams(ref).bits}", f"{self._name(ref)} + i", self.lanes[ref])
+        return self._call(f"q_store_i{self._qparams(ref).bits}", self.element(ref), self.lanes[ref])
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         del bias
@@ -57,7 +60,7 @@ class CIntegerOps(COps):
         mantissa = emitter.array(f"{result.name}.mantissa", _padded(form.mantissa, np.int32), comment)
         shift = emitter.array(f"{result.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), comment)
         kernel = f"affine_i{self._qparams(x).bits}_to_i{form.to.bits}"
-        arguments = added, mantissa, shift, form.to.zero, self._name(x), padded(rows) // LANES
+        arguments = added, mantissa, shift, form.to.zero, self.position(x), padded(rows) // LANES
         if sparse is not None:
             return emitter.kernel("affine_fixed", f"{kernel}_sparse", *emitter.sparse(weight, sparse), *arguments)
         w = emitter.constant(weight, side_by_side(rows_by_group(weight.stored)))
@@ -90,11 +93,7 @@ class CIntegerOps(COps):
     def sigmoid(self, x: Ref) -> Ref:
         form = self._form(Table, Curve)
         if isinstance(form, Table):
-            to = self._qparams(self.emitter.op.outputs[0])
-            entries = np.pad(form.entries, (0, TABLE_PADDING)).astype(DTYPES[to.bits])
-            table = self._table(entries, "one entry for each integer of the input")
-            index = self._call("q_plus", self._load(x), -form.lowest)
-            return self._variable(self._call(f"q_table_i{to.bits}", table, index))
+            return self.exp(x)
         table = self._table(tanh_table().astype(np.uint16), "tanh from 0 to 8, in steps of 1/32768")
         position = self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift)
         curve = self._call("tanh_fixed", table, position)
@@ -103,20 +102,38 @@ class CIntegerOps(COps):
 
     tanh = sigmoid
 
+    def exp(self, x: Ref) -> Ref:
+        form, to = self._form(Table), self._qparams(self.emitter.op.outputs[0])
+        entries = np.pad(form.entries, (0, TABLE_PADDING)).astype(DTYPES[to.bits])
+        table = self._table(entries, "one entry for each integer of the input")
+        index = self._call("q_plus", self._load(x), -form.lowest)
+        return self._variable(self._call(f"q_table_i{to.bits}", table, index))
+
+    sqrt = exp
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        first, other = (self._requantized(ref, form) for ref, form in zip((a, b), self._form(Larger).each, strict=True))
+        more = self._call("q_positive", self._call("q_add", first, self._call("q_times", other, -1)))
+        return self._variable(self._call("q_add", other, more))
+
     def requantize(self, x: Ref) -> Ref:
         """Integers with other quantization parameters."""
         to = self._qparams(self.emitter.op.outputs[0])
-        form = integer_forms.requantized(self._qparams(x), to)
-        return self._saturated(self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift), to)
+        return self._variable(self._requantized(x, integer_forms.requantized(self._qparams(x), to)))
 
-    def concat(self, *xs: Ref) -> Ref:
-        emitter = self.emitter
-        result = emitter.op.outputs[0]
-        name, at = emitter.place(result), 0
-        for x in xs:
-            emitter.emit(emitter.copy(f"{name} + {at}", self._name(x), f"{x.width} * sizeof *{self._name(x)}"))
-            at += x.width
-        return result
+    def _requantized(self, x: Ref, form: Requantized) -> str:
+        """A variable of the loop: integers with other quantization parameters."""
+        rescaled = self._call("rescale", self._centred(x, form.x), form.mantissa, form.shift)
+        return self._call(f"to_i{form.to.bits}", rescaled, form.to.zero)
+
+    def copied(self, x: Ref) -> str:
+        return f"{x.width} * sizeof *{self._name(x)}"
+
+    def sum(self, x: Ref, _before: int, size: int) -> Ref:
+        form, result = self._form(Total), self.emitter.op.outputs[0]
+        function = f"sum_i{form.x.bits}_to_i{form.to.bits}"
+        constants = form.x.zero, form.mantissa, form.shift, form.to.zero
+        return self.emitter.whole("sum_fixed", function, self._name(x), *constants, result.positions, size, x.width)
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         emitter, form = self.emitter, self._form(Rows)
@@ -154,12 +171,12 @@ class CIntegerOps(COps):
 
     def _cast(self, function: str, x: Ref, qparams: QuantizationParameters) -> Ref:
         scale = f"(double){literal(qparams.scale)}"
-        return self.emitter.kernel("casts", function, self._name(x), scale, qparams.zero, x.width)
+        return self.emitter.whole("casts", function, self._name(x), scale, qparams.zero, x.size)
 
     def _vector(self, kind: str, x: Ref, to: QuantizationParameters, *constants: object) -> Ref:
         """A kernel that takes a whole vector and the constants of the operation."""
         function = f"{kind}_i{self._qparams(x).bits}_to_i{to.bits}"
-        return self.emitter.kernel(HEADERS[kind], function, self._name(x), *constants, to.zero, x.width)
+        return self.emitter.kernel(HEADERS[kind], function, self.position(x), *constants, to.zero, x.width)
 
     def _each(self, factors: Integers, offsets: Integers) -> tuple[str, str]:
         """The C names of a factor and an offset for each element of the operation's result."""
@@ -197,7 +214,7 @@ class CIntegerOps(COps):
         return result
 
     def _load(self, ref: Ref) -> str:
-        return self.lanes.get(ref) or self._call(f"q_i{self._qparams(ref).bits}", f"{self._name(ref)} + i")
+        return self.lanes.get(ref) or self._call(f"q_i{self._qparams(ref).bits}", self.element(ref))
 
     def _centred(self, ref: Ref, qparams: QuantizationParameters) -> str:
         """The integers of a value less their zero point."""

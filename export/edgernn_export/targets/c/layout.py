@@ -6,8 +6,9 @@ Each type of value has its own scratch array, so floats and integers never share
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgernn.model.operation import Ref
 from edgernn.model.trace import Trace
-from edgernn_export.targets.c.fusion import Group
+from edgernn_export.targets.c.fusion import Group, is_view
 
 LANES = 16
 FLOAT = "float"
@@ -16,6 +17,11 @@ FLOAT = "float"
 def padded(width: int) -> int:
     """A width rounded up to whole blocks of LANES."""
     return -(-width // LANES) * LANES
+
+
+def room(ref: Ref) -> int:
+    """The elements that a value takes in memory: kernels write each position in whole blocks, one after another."""
+    return padded(ref.size - ref.width + padded(ref.width))
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Layout:
 
 
 def lay_out(steps: Trace, groups: Sequence[Group], types: Mapping[str, str] | None = None) -> Layout:
-    """Give each stored value the first place that is free for as long as it is needed; a split needs no memory.
+    """Give each stored value the first place that is free for as long as it is needed; a view needs no memory.
 
     Args:
         steps: the trace.
@@ -52,7 +58,7 @@ def lay_out(steps: Trace, groups: Sequence[Group], types: Mapping[str, str] | No
     parts = {
         part.name: (op.inputs[0].name, sum(op.widths[:i]))
         for op in steps.operations
-        if op.name == "split"
+        if is_view(op)
         for i, part in enumerate(op.outputs)
     }
     last = last_groups(steps, groups, Layout({}, parts, {}))
@@ -60,13 +66,13 @@ def lay_out(steps: Trace, groups: Sequence[Group], types: Mapping[str, str] | No
     offsets: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for i, group in enumerate(groups):
-        if group.operations[0].name == "split":
+        if is_view(group.operations[0]):
             continue
         taken = [place for place in taken if place[2] >= i]
         for ref in group.stored:
             c_type = (types or {}).get(ref.name, FLOAT)
-            start = _first_fit([place[:2] for place in taken if place[3] == c_type], padded(ref.width))
-            stop = start + padded(ref.width)
+            start = _first_fit([place[:2] for place in taken if place[3] == c_type], room(ref))
+            stop = start + room(ref)
             offsets[ref.name] = start
             taken.append((start, stop, last[ref.name], c_type))
             sizes[c_type] = max(sizes.get(c_type, 0), stop + LANES)

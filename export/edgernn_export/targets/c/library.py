@@ -32,7 +32,7 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
     named = named_trace(graph, SCHEMES)
     manifest = dump_manifest(replace(named.manifest, cpu=level))
     code = write(named, PREFIX, manifest, include="")
-    library = fill(shared_library(code.source + _for_python(named), compiler))
+    library = fill(shared_library(code.source + _for_python(named), compiler, code.binaries))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, level, library).encode()}
 
 

@@ -112,11 +112,12 @@ def padded_vector(values: Array) -> Array:
 
 def initializer(values: Array) -> str:
     """A C initializer that gives the same bits."""
-    whole = values.dtype.kind in "iu"
-    literals = [str(value) if whole else literal(value) for value in values.reshape(-1).tolist()]
+    whole, flat = values.dtype.kind in "iu", values.reshape(-1)
     each = PER_LINE * (3 if whole else 1)
-    lines = [", ".join(literals[i : i + each]) for i in range(0, len(literals), each)]
-    return "{\n    " + ",\n    ".join(lines) + ",\n}"
+    between, end = (", ", "") if whole else ("f, ", "f")  # str of a float32 always has a point or an exponent
+    numbers = flat.tolist() if whole else flat.astype(np.float32)
+    lines = [between.join(map(str, numbers[i : i + each])) for i in range(0, len(numbers), each)]
+    return "{\n    " + f"{end},\n    ".join(lines) + f"{end},\n}}"
 
 
 def literal(value: float) -> str:

@@ -1,7 +1,7 @@
 """C: one step as a `.c` and a `.h` file in C99, without heap, mutable globals or any library but libm."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from string import Template
 
@@ -13,7 +13,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.c.casts import DEQUANTIZE, QUANTIZE, REQUANTIZE, with_casts
-from edgernn_export.targets.c.declarations import Code, Sizes
+from edgernn_export.targets.c.declarations import Code, InitialState, Sizes
 from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.float_ops import CFloatOps
 from edgernn_export.targets.c.fusion import Group, fuse, hoist_splits
@@ -59,8 +59,10 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         named: the graph and the names of its values.
         prefix: what the names of functions start with.
         manifest: the JSON that `about` returns.
-        include: the line that includes the header; the source contains the header when it is empty.
+        include: the line that includes the header. When it is empty the source is that of a library: it contains the
+            header, and the assembler takes large arrays from files.
     """
+    binaries: dict[str, bytes] = {}
     graph, plan = named.graph, integer_plan(named.graph)
     emitter = _emitted(named, plan)
     fields, states, about = struct(emitter), initial_states(emitter), manifest.encode()
@@ -80,7 +82,7 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
     }
     header = template("model.h", facts)
     parts = {
-        "constants": "\n\n".join([array.text for array in emitter.constants.values()] + [each.text for each in states]),
+        "constants": _constants(emitter, states, None if include else binaries),
         **_body(emitter, x_type),
         **moves(emitter, states),
         **self_test(named, plan),
@@ -95,7 +97,13 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         fields=fields,
         calls=emitter.calls,
     )
-    return Code(header, template("model.c", facts | parts), sizes)
+    return Code(header, template("model.c", facts | parts), sizes, binaries)
+
+
+def _constants(emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None) -> str:
+    """The definitions of all arrays."""
+    arrays = [array.text(binaries) for array in emitter.constants.values()]
+    return "\n\n".join(arrays + [each.text for each in states])
 
 
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:

@@ -71,11 +71,16 @@ class OnnxIntegerOps(OnnxOps):
         return parts
 
     def log(self, x: Ref) -> Ref:
-        if not self._is_integer:
-            return super().log(x)
-        positive = f"{self.op.outputs[0].name}.positive"  # the logarithm of a negative number is NaN
+        return self._of_positive("Log", x) if self._is_integer else super().log(x)
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._of_positive("Sqrt", x) if self._is_integer else super().sqrt(x)
+
+    def _of_positive(self, kind: str, x: Ref) -> Ref:
+        """A function that is NaN for negative numbers, of `max(x, 0)`."""
+        positive = f"{self.op.outputs[0].name}.positive"
         self._inner_node("Relu", [self._name(x)], [positive])
-        self._inner_node("Log", [positive], [f"{self.op.outputs[0].name}.exact"])
+        self._inner_node(kind, [positive], [f"{self.op.outputs[0].name}.exact"])
         return self._quantized()
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
@@ -84,6 +89,14 @@ class OnnxIntegerOps(OnnxOps):
         result = self.op.outputs[0]
         rows = lookup(self.op, self.static).table.astype(DTYPES[self.static.quantization[result.name].bits])
         return self._node("Gather", [self._store(f"{result.name}.table", rows), self._name(index)], axis=0)
+
+    def largest(self, x: Ref, before: int, size: int) -> Ref:
+        if not self._is_integer:
+            return super().largest(x, before, size)
+        exact = f"{self.op.outputs[0].name}.exact"
+        pooled = self._pooled(self._numbers(self._integers(x), x), size, x.width)  # no pooling of 16 bits exists
+        self._inner_node("Reshape", [pooled, self._shape(self.op.positions, x.width)], [exact])
+        return self._quantized()
 
     def output(self, output: str, ref: Ref) -> None:
         name = self._float(ref) if self._output_qparams(output) is None else self._integers(ref)
@@ -106,7 +119,14 @@ class OnnxIntegerOps(OnnxOps):
         q = self._integers(ref)
         return q if self.static.moves(self.op) else self._numbers(q, ref)
 
-    def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
+    def _zeros(self, x: Ref) -> str:
+        if not self._is_integer:
+            return super()._zeros(x)
+        qparams = self.static.quantization[x.name]
+        zeros = np.full((1, x.width), qparams.zero, DTYPES[qparams.bits])
+        return self._store(f"{self.op.outputs[0].name}.zeros", zeros)
+
+    def _node(self, kind: str, inputs: list[str], **attributes: Any) -> Ref:
         if not self._is_integer or self.static.moves(self.op):
             return super()._node(kind, inputs, **attributes)
         self._inner_node(kind, inputs, [f"{self.op.outputs[0].name}.exact"], **attributes)

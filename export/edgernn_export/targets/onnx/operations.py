@@ -92,6 +92,18 @@ class OnnxOps(MethodInterpreter):
     def log(self, x: Ref) -> Ref:
         return self._node("Log", [self._name(x)])
 
+    def exp(self, x: Ref) -> Ref:
+        return self._node("Exp", [self._name(x)])
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._node("Sqrt", [self._name(x)])
+
+    def divide(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Div", [self._name(a), self._name(b)])
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        return self._node("Max", [self._name(a), self._name(b)])
+
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         self._node("Split", [self._name(x), self._shape(*sizes)], axis=1)
         return self.op.outputs
@@ -108,10 +120,45 @@ class OnnxOps(MethodInterpreter):
         names = [self._name(x), self._constant(ones, "ones"), *extra]
         return self._node("LayerNormalization", names, axis=-1, epsilon=eps)
 
+    def reshape(self, x: Ref, _before: int, after: int) -> Ref:
+        return self._node("Reshape", [self._name(x), self._shape(after, self.op.widths[0])])
+
+    def gather(self, x: Ref, before: int, index: Sequence[int]) -> Ref:
+        result, name, rows = self.op.outputs[0], self._name(x), np.array(index, np.int64)
+        if -1 in index:
+            zeros, full = self._zeros(x), f"{result.name}.full"
+            self._inner_node("Concat", [name, zeros], [full], axis=0)
+            name, rows = full, np.where(rows < 0, before, rows)
+        return self._node("Gather", [name, self._store(f"{result.name}.index", rows)], axis=0)
+
+    def sum(self, x: Ref, _before: int, size: int) -> Ref:
+        return self._node("ReduceSum", [self._groups(x, size), self._shape(1)], keepdims=0)
+
+    def largest(self, x: Ref, _before: int, size: int) -> Ref:
+        pooled = self._pooled(self._name(x), size, x.width)
+        return self._node("Reshape", [pooled, self._shape(self.op.positions, x.width)])
+
     def output(self, output: str, ref: Ref) -> None:
         """Write an output: nothing when the value has its name already, else a copy."""
         if self.names[ref.name] != output:
             self._copy(self.names[ref.name], output)
+
+    def _zeros(self, x: Ref) -> str:
+        """The name of one more position of a value, of zeros."""
+        return self._store(f"{self.op.outputs[0].name}.zeros", np.zeros((1, x.width), np.float32))
+
+    def _pooled(self, name: str, size: int, width: int) -> str:
+        """The largest of each group of positions; the axes of ReduceMax are written differently in each opset."""
+        groups, pooled = (f"{self.op.outputs[0].name}.{role}" for role in ("groups", "pooled"))
+        self._inner_node("Reshape", [name, self._shape(self.op.positions, 1, size, width)], [groups])
+        self._inner_node("MaxPool", [groups], [pooled], kernel_shape=[size, 1])
+        return pooled
+
+    def _groups(self, x: Ref, size: int) -> str:
+        """The name of a value with its positions in groups: (groups, size, width)."""
+        groups = f"{self.op.outputs[0].name}.groups"
+        self._inner_node("Reshape", [self._name(x), self._shape(self.op.positions, size, x.width)], [groups])
+        return groups
 
     def _matrix(self, weight: Tensor) -> str:
         """A matrix in float32, which the runtime makes of its smaller form when it loads the model.
@@ -197,7 +244,7 @@ class OnnxOps(MethodInterpreter):
     def _copy(self, name: str, output: str) -> None:
         self.nodes.append(helper.make_node("Identity", [name], [output], output))
 
-    def _node(self, kind: str, inputs: list[str], **attributes: float) -> Ref:
+    def _node(self, kind: str, inputs: list[str], **attributes: Any) -> Ref:
         """A node that computes the results of the operation; the first of them."""
         results = self.op.outputs
         outputs = [self.names[ref.name] for ref in results]
@@ -214,7 +261,7 @@ class OnnxOps(MethodInterpreter):
             name, array = f"{self.op.outputs[0].name}.{role}", np.array(factor, np.float32)
         return self._store(name, array)
 
-    def _inner_node(self, kind: str, inputs: list[str], outputs: list[str], **attributes: float) -> None:
+    def _inner_node(self, kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
         """A node for values that are not in the trace."""
         self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         self.inner.update(outputs)

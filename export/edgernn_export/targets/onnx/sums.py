@@ -59,7 +59,7 @@ def _parts(affine: Op, cut: Op) -> list[Op]:
     for i, (end, width) in enumerate(zip(ends, cut.widths, strict=True)):
         rows = slice(end - width, end)
         args = (_rows(weight, rows), x, None if bias is None else _rows(bias, rows))
-        parts.append(Op(cut.layer, cut.k + i, "affine", args, (width,)))
+        parts.append(Op(cut.layer, cut.k + i, "affine", args, (width,), cut.positions))
     return parts
 
 

@@ -37,6 +37,7 @@ def serialized(graph: onnx.GraphProto, manifest: str) -> bytes:
         producer_name="edgernn",
         producer_version=VERSION,
     )
+    graph.Clear()  # the model has a copy; a large one need not be in memory twice
     helper.set_model_props(model, {"edgernn": manifest})
     onnx.checker.check_model(model, full_check=True)
     return fill(model.SerializeToString(deterministic=True))

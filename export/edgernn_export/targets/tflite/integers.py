@@ -2,8 +2,8 @@
 
 The inputs and the result of an operator have equal bits. Where those of an operation differ, inputs of 8 bits are
 widened to 16, which is exact, and the result is rounded to 8. `scale` has no operator: with one number as factor it is
-a product with a constant. Any other `scale`, `normalize`, `softmax`, `log` and float operations are computed in float
-between DEQUANTIZE and QUANTIZE.
+a product with a constant. Any other `scale`, `normalize`, `softmax`, `log`, `exp`, `sqrt`, `maximum` and float
+operations are computed in float between DEQUANTIZE and QUANTIZE.
 
 Given the same integers, the result of an operator is within 1 of edgernn.interpreters.integer on every kernel; within 3
 for tanh and sigmoid of 16 bits, which use another table. Kernels differ among themselves: LiteRT's delegate rounds
@@ -18,7 +18,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.integer.forms import affine, lookup
-from edgernn.integer.plan import FIXED_QPARAMS, INNER_OPERATIONS, IntegerPlan, QuantizationParameters
+from edgernn.integer.plan import (
+    FIXED_QPARAMS,
+    INNER_OPERATIONS,
+    TABLE_OPERATIONS,
+    IntegerPlan,
+    QuantizationParameters,
+)
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
@@ -54,7 +60,7 @@ Outside, LiteRT's delegate fails in some cases and plain kernels end the process
 
 MOST_OF_16_BITS = 2.0  # scale of the input of sigmoid and tanh: from 2.7 on a factor in the kernels overflows
 
-IN_FLOAT = ("normalize", *INNER_OPERATIONS)
+IN_FLOAT = ("normalize", "maximum", "sum", "largest", *TABLE_OPERATIONS, *INNER_OPERATIONS)
 """The operations without an integer operator in both runtimes."""
 
 BIAS = {8: np.int32, 16: np.int64}
@@ -88,8 +94,10 @@ class TfliteIntegerOps(TfliteOps):
         if self.names[ref.name] == output:
             return
         if qparams is not None:
-            self.flat.integers(output, (1, ref.width), qparams)
-        self._reshaped(self._float(ref) if qparams is None else self._integers_of(ref, qparams), output, (1, ref.width))
+            self.flat.integers(output, (ref.positions, ref.width), qparams)
+        self._reshaped(
+            self._float(ref) if qparams is None else self._integers_of(ref, qparams), output, (ref.positions, ref.width)
+        )
 
     def affine(self, weight: Tensor, x: Ref, bias: Tensor | None = None) -> Ref:
         if not self._native:
@@ -113,11 +121,16 @@ class TfliteIntegerOps(TfliteOps):
         return self._operator("GATHER", [stored_rows, super()._value(index)], schema.GatherOptionsT())
 
     def log(self, x: Ref) -> Ref:
-        if not self.static.is_integer(self.op):
-            return super().log(x)
-        positive = self._inner("positive", x.width)  # the logarithm of a negative number is NaN
+        return self._of_positive("LOG", x) if self.static.is_integer(self.op) else super().log(x)
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._of_positive("SQRT", x) if self.static.is_integer(self.op) else super().sqrt(x)
+
+    def _of_positive(self, kind: str, x: Ref) -> Ref:
+        """A function that is NaN for negative numbers, of `max(x, 0)`."""
+        positive = self._inner("positive", x.width)
         self.flat.operator("RELU", [self._value(x)], [positive])
-        return self._operator("LOG", [positive])
+        return self._operator(kind, [positive])
 
     def normalize(self, x: Ref, gain: Tensor | None, bias: Tensor | None, eps: float) -> Ref:
         return self._quantized(super().normalize(x, gain, bias, eps))
@@ -178,17 +191,27 @@ class TfliteIntegerOps(TfliteOps):
         if ref.name not in self.static.integer_values:
             return super()._result(ref)
         if not self._native:
-            return self.flat.tensor(f"{ref.name}.exact", (1, ref.width))
+            return self.flat.tensor(f"{ref.name}.exact", (ref.positions, ref.width))
         own = self._result_qparams(self.op, ref)
         if own == self.static.quantization[ref.name]:
             return self._own_integers(ref)
-        return self.flat.integers(f"{ref.name}.wide", (1, ref.width), own)
+        return self.flat.integers(f"{ref.name}.wide", (ref.positions, ref.width), own)
 
     def _result_qparams(self, op: Op, ref: Ref) -> QuantizationParameters:
         """The quantization parameters of a result as its operator computes it."""
         to = self.static.quantization[ref.name]
         wide = QuantizationParameters(float(np.float32(to.reach * to.scale / 32767)), 0, 16)
         return FIXED_QPARAMS.get((op.name, self._bits), to if to.bits == self._bits else wide)
+
+    def _like(self, x: Ref, role: str, positions: int, *, zeros: bool = False) -> int:
+        if not self._native:
+            return super()._like(x, role, positions, zeros=zeros)
+        qparams, shape = self.static.quantization[x.name], (positions, x.width)
+        data = np.full(shape, qparams.zero, f"int{qparams.bits}") if zeros else None
+        return self.flat.integers(f"{self.op.outputs[0].name}.{role}", shape, qparams, data)
+
+    def _version(self, kind: str) -> int:
+        return VERSIONS[kind][self._bits] if self._native else super()._version(kind)
 
     def _factor(self, factor: Tensor | float, role: str) -> int:
         if not self._native or isinstance(factor, Tensor):
@@ -198,7 +221,7 @@ class TfliteIntegerOps(TfliteOps):
 
     def _own_integers(self, ref: Ref) -> int:
         """The integers of one of `integer_values`."""
-        return self.flat.integers(self.names[ref.name], (1, ref.width), self.static.quantization[ref.name])
+        return self.flat.integers(self.names[ref.name], (ref.positions, ref.width), self.static.quantization[ref.name])
 
     def _float(self, ref: Ref) -> int:
         """A value as float."""
@@ -208,7 +231,7 @@ class TfliteIntegerOps(TfliteOps):
         """A value dequantized."""
         name, own = f"{ref.name}.float", self.static.quantization[ref.name]
         if name not in self.flat.index:
-            ins, outs = [self._integers_of(ref, own)], [self.flat.tensor(name, (1, ref.width))]
+            ins, outs = [self._integers_of(ref, own)], [self.flat.tensor(name, (ref.positions, ref.width))]
             self.flat.operator("DEQUANTIZE", ins, outs, None, VERSIONS["DEQUANTIZE"][own.bits])
         return self.flat.index[name]
 
@@ -224,7 +247,7 @@ class TfliteIntegerOps(TfliteOps):
             else:  # tflite-runtime has no operator from 8 to 16 bits
                 far = own.bits < qparams.bits or not LEAST["relu"] <= own.scale / qparams.scale < MOST
                 source = self._numbers(ref) if far else self._integers_of(ref, own)
-            self._quantize(source, self.flat.integers(name, (1, ref.width), qparams), qparams)
+            self._quantize(source, self.flat.integers(name, (ref.positions, ref.width), qparams), qparams)
         return self.flat.index[name]
 
     def _quantize(self, source: int, to: int, qparams: QuantizationParameters) -> None:

@@ -99,6 +99,18 @@ class TfliteOps(MethodInterpreter):
     def log(self, x: Ref) -> Ref:
         return self._operator("LOG", [self._value(x)])
 
+    def exp(self, x: Ref) -> Ref:
+        return self._operator("EXP", [self._value(x)], schema.ExpOptionsT())
+
+    def sqrt(self, x: Ref) -> Ref:
+        return self._operator("SQRT", [self._value(x)])
+
+    def divide(self, a: Ref, b: Ref) -> Ref:
+        return self._operator("DIV", [self._value(a), self._value(b)], schema.DivOptionsT())
+
+    def maximum(self, a: Ref, b: Ref) -> Ref:
+        return self._operator("MAXIMUM", [self._value(a), self._value(b)], schema.MaximumMinimumOptionsT())
+
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         axis = self._integers("axis", AXIS)
         if len(set(sizes)) == 1:
@@ -137,6 +149,24 @@ class TfliteOps(MethodInterpreter):
         steps += [] if bias is None else [("ADD", self._weight(bias))]
         return self._chain(centred, steps)
 
+    def reshape(self, x: Ref, _before: int, after: int) -> Ref:
+        sizes, options = (after, self.op.widths[0]), schema.ReshapeOptionsT()
+        options.newShape = list(sizes)
+        return self._operator("RESHAPE", [self._value(x), self._shape(sizes)], options)
+
+    def gather(self, x: Ref, before: int, index: Sequence[int]) -> Ref:
+        value, rows = self._value(x), np.array(index, np.int32)
+        if -1 in index:
+            value, rows = self._with_zeros(value, x), np.where(rows < 0, before, rows).astype(np.int32)
+        at = self.flat.constant(f"{self.op.outputs[0].name}.index", rows)
+        return self._operator("GATHER", [value, at], schema.GatherOptionsT())
+
+    def sum(self, x: Ref, _before: int, size: int) -> Ref:
+        return self._reduced("SUM", x, size)
+
+    def largest(self, x: Ref, _before: int, size: int) -> Ref:
+        return self._reduced("REDUCE_MAX", x, size)
+
     def input(self, ref: Ref, shape: Sequence[int], dtype: str) -> None:
         """Add an input of the artifact."""
         self.flat.tensor(ref.name, shape, dtype)
@@ -144,10 +174,37 @@ class TfliteOps(MethodInterpreter):
     def output(self, output: str, ref: Ref) -> None:
         """Make a value an output of the artifact: a copy, unless it has the name of the output already."""
         if self.names[ref.name] != output:
-            self._reshaped(self._value(ref), output, (1, ref.width))
+            self._reshaped(self._value(ref), output, (ref.positions, ref.width))
+
+    def _with_zeros(self, value: int, x: Ref) -> int:
+        """A value with one more position, of zeros."""
+        full, options = self._like(x, "full", x.positions + 1), schema.ConcatenationOptionsT()
+        options.axis = 0
+        zeros = self._like(x, "zeros", 1, zeros=True)
+        self.flat.operator("CONCATENATION", [value, zeros], [full], options, self._version("CONCATENATION"))
+        return full
+
+    def _like(self, x: Ref, role: str, positions: int, *, zeros: bool = False) -> int:
+        """A tensor of the operation with the width and type of an input; a constant where it is zeros."""
+        data = np.zeros((positions, x.width), np.float32) if zeros else None
+        return self.flat.tensor(f"{self.op.outputs[0].name}.{role}", (positions, x.width), data=data)
+
+    def _version(self, _kind: str) -> int:
+        """The version of an operator that only moves elements."""
+        return 1
+
+    def _reduced(self, kind: str, x: Ref, size: int) -> Ref:
+        """A sum or maximum over groups of positions: over the middle axis of (groups, size, width)."""
+        name, options = f"{self.op.outputs[0].name}.groups", schema.ReducerOptionsT()
+        options.keepDims = False
+        groups = self._reshaped(self._value(x), name, (self.op.positions, size, x.width))
+        return self._operator(kind, [groups, self._integers("axes", [AXIS])], options)
+
+    def _shape(self, sizes: Sequence[int]) -> int:
+        return self._integers(f"shape.{'.'.join(map(str, sizes))}", sizes)
 
     def _reshaped(self, tensor: int, name: str, shape: Sequence[int]) -> int:
-        result, sizes = self.flat.tensor(name, shape), self._integers(f"shape.{'.'.join(map(str, shape))}", shape)
+        result, sizes = self.flat.tensor(name, shape), self._shape(shape)
         options = schema.ReshapeOptionsT()
         options.newShape = list(shape)
         self.flat.operator("RESHAPE", [tensor, sizes], [result], options)
@@ -204,13 +261,13 @@ class TfliteOps(MethodInterpreter):
         return result
 
     def _value(self, ref: Ref) -> int:
-        return self.flat.tensor(self.names[ref.name], (1, ref.width))
+        return self.flat.tensor(self.names[ref.name], (ref.positions, ref.width))
 
     def _result(self, ref: Ref) -> int:
-        return self.flat.tensor(self.names[ref.name], (1, ref.width))
+        return self.flat.tensor(self.names[ref.name], (ref.positions, ref.width))
 
     def _inner(self, role: str, width: int) -> int:
-        return self.flat.tensor(f"{self.op.outputs[0].name}.{role}", (1, width))
+        return self.flat.tensor(f"{self.op.outputs[0].name}.{role}", (self.op.positions, width))
 
     def _operator(self, kind: str, ins: Sequence[int], options: Any = None, version: int = 1) -> Ref:
         self.flat.operator(kind, ins, [self._result(ref) for ref in self.op.outputs], options, version)
