@@ -9,21 +9,20 @@ from edgernn.cells.difference import Difference
 from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gather import Gather
-from edgernn.cells.gru import Gru
+from edgernn.cells.gru import Gru, GruStep
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
-from edgernn.cells.lstm import Lstm
+from edgernn.cells.lstm import Lstm, LstmStep
 from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
 from edgernn.cells.pool import Pool
-from edgernn.cells.rnn import Rnn
+from edgernn.cells.rnn import Rnn, RnnStep
 from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
 from edgernn.cells.slice import Slice
 from edgernn.cells.standardize import Standardize
-from edgernn.cells.steps import GruStep, LstmStep, RnnStep
 
 __all__ = [
     "Activation",
