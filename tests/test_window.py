@@ -25,7 +25,7 @@ from edgernn.passes.quantize import quantize
 from edgernn_export import export, translate
 from edgernn_export.proof.floats import LENGTHS, prove_window
 from edgernn_export.targets.naming import WEIGHTS
-from zoo import GRAPHS, keyword_spotter, one, t
+from zoo import GRAPHS, keyword_spotter, one, t, unnamed
 
 AGREE = 2e-5  # float32 against float64 over a window, values near 1
 
@@ -50,8 +50,8 @@ def table(rows: int, width: int) -> Graph:
 
 BOTH = Stage(gru(6, 8), lstm(6, 5))
 WINDOWS: dict[str, Window] = {
-    **{f"each way {name}": Window((Stage(graph, graph),)) for name, graph in GRAPHS.items()},
-    **{f"mean {name}": Window((Stage(graph, graph, "mean"),)) for name, graph in GRAPHS.items()},
+    **{f"each way {name}": Window((Stage(*[unnamed(graph)] * 2),)) for name, graph in GRAPHS.items()},
+    **{f"mean {name}": Window((Stage(*[unnamed(graph)] * 2, "mean"),)) for name, graph in GRAPHS.items()},
     "two stages": Window((BOTH, Stage(gru(13, 4), gru(13, 4), "mean"), Stage(head(4)))),
     "pooled": Window((BOTH, Stage(head(13))), pooled=True, period_ms=10.0, labels=("one", "two", "drei ü")),
     "features": Window((Stage(GRAPHS["LogMel"]), Stage(gru(4, 5), gru(4, 5))), pooled=True),

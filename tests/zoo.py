@@ -1,5 +1,7 @@
 """The tables that the tests multiply: a graph for every cell, and every way to run an artifact here."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgernn.cells import (
@@ -200,6 +202,29 @@ def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
     }
 
 
+def _heads(random: np.random.Generator) -> Graph:
+    """Two outputs, the second of other magnitudes; its weights are its own, so that the others are as they were."""
+    layers = (
+        Layer("gru", Gru(t(15, 6, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+        Layer("a", Dense(t(2, 5, random=random), t(2, random=random)), ("gru",)),
+        Layer("b", Dense(t(1, 5, random=random), t(1, random=random), "sigmoid"), ("gru",)),
+        Layer("outputs", Concat(), ("a", "b")),
+    )
+    return Graph(layers, 6, named_outputs={"gain": 2, "voice": 1})
+
+
+def _two_inputs(random: np.random.Generator) -> Graph:
+    """Two inputs, of which each has layers of its own."""
+    layers = (
+        Layer("near", Slice(6, 0, 2)),
+        Layer("wide", Dense(t(4, 2, random=random), t(4, random=random), "tanh")),
+        Layer("far", Slice(6, 2, 6), ("x",)),
+        Layer("both", Concat(), ("wide", "far")),
+        Layer("gru", Gru(t(15, 8, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+    )
+    return Graph(layers, 6, named_inputs={"mic": 2, "far": 4})
+
+
 GRAPHS: dict[str, Graph] = {
     "Rnn": one(Rnn(t(5, 6), t(5, 5), t(5))),
     "Rnn relu": one(Rnn(t(5, 6), t(5, 5), None, "relu")),
@@ -292,6 +317,8 @@ GRAPHS: dict[str, Graph] = {
     "Quotient": _quotient(np.random.default_rng(9)),
     "Curves within": _curves(np.random.default_rng(10)),
     **_with_positions(np.random.default_rng(9)),
+    "Concat of outputs": _heads(np.random.default_rng(9)),
+    "Slice of inputs": _two_inputs(np.random.default_rng(10)),
 }
 """A name that begins with the cell's -> a graph that has it."""
 
@@ -303,6 +330,11 @@ def keyword_spotter(hidden: int = 16, inputs: int = 10, outputs: int = 4) -> Gra
         Layer("out", Dense(t(outputs, hidden), t(outputs))),
     )
     return Graph(layers, inputs, period_ms=10.0, labels=tuple(f"word{i}" for i in range(outputs)))
+
+
+def unnamed(graph: Graph) -> Graph:
+    """The same graph with one input and one output, as in a window."""
+    return replace(graph, named_inputs={}, named_outputs={})
 
 
 def block_sparse(graph: Graph, columns: int, density: float = 0.2) -> Graph:

@@ -1,7 +1,8 @@
 """The manifest of an artifact, which is parsed before any runtime opens the file.
 
 The manifest is one JSON object in the artifact, which begins with the checksum. The inputs of the artifact are called
-`x` and `<layer>.<state>.in`, the outputs `y` and `<layer>.<state>.out`.
+`x` and `<layer>.<state>.in`, the outputs `y` and `<layer>.<state>.out`; several inputs `x.<name>`, several outputs
+`y.<name>`.
 """
 
 import json
@@ -19,6 +20,7 @@ from edgernn.integer.plan import QuantizationParameters, integer_plan
 from edgernn.integer.reproducible import same_bits
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import WIDEST
+from edgernn.model.parts import checked, names
 from edgernn.model.window import Window
 from edgernn.version import VERSION
 
@@ -32,6 +34,9 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 """The values of `Manifest.window` -> their meaning."""
 
 TIME = "time"  # an axis of any length
+
+PARTS = ("named_inputs", "named_outputs")
+"""The fields that a manifest has only where there are several inputs or outputs."""
 
 QUANTIZED_BITS = (8, 16)  # of the integers in an artifact
 
@@ -56,6 +61,8 @@ class Manifest:
         quantization: the parameters of the inputs, outputs and states that are integers in the artifact, by name.
         same_bits: one of edgernn.integer.reproducible.SAME_BITS: what has the same bits in numpy and compiled code.
         limit: the largest magnitude of a number in a frame; a frame with a larger one is refused.
+        named_inputs: the width of each input by name, side by side in a frame; empty for one.
+        named_outputs: the same of the output.
 
     Raises:
         UsageError: an unknown `window`, or a limit that is not above 0 and finite in float32.
@@ -76,6 +83,8 @@ class Manifest:
     quantization: Mapping[str, QuantizationParameters] = field(default_factory=dict)
     same_bits: str = ""
     limit: float = FINITE
+    named_inputs: Mapping[str, int] = field(default_factory=dict)
+    named_outputs: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.limit <= FINITE:
@@ -99,6 +108,8 @@ def graph_manifest(graph: Graph) -> Manifest:
         initial_state={name: tuple(tensor.stored.tolist()) for name, tensor in graph.initial_state.items()},
         quantization=plan.io_quantization,
         same_bits=same_bits(plan, graph.precision),
+        named_inputs=dict(graph.named_inputs),
+        named_outputs=dict(graph.named_outputs),
     )
 
 
@@ -138,10 +149,18 @@ def signature(manifest: Manifest) -> Signature:
 
 def step_signature(manifest: Manifest) -> Mapping[str, tuple[tuple[int, ...], str]]:
     """Return the `signature` of an artifact of one step; the first axis is a batch of one."""
-    x = ((1,) if manifest.vocabulary_size else (1, manifest.inputs), manifest.dtype(INPUT))
+    whole = whole_signature(manifest)
+    xs = {name: ((1, width), manifest.dtype(INPUT)) for name, width in names(INPUT, manifest.named_inputs).items()}
+    ys = {name: ((1, width), manifest.dtype(OUTPUT)) for name, width in names(OUTPUT, manifest.named_outputs).items()}
     ins = {f"{name}.in": ((1, width), manifest.dtype(name)) for name, width in manifest.states.items()}
     outs = {f"{name}.out": ((1, width), manifest.dtype(name)) for name, width in manifest.states.items()}
-    return {INPUT: x, **ins, OUTPUT: ((1, manifest.outputs), manifest.dtype(OUTPUT)), **outs}
+    return {**(xs or {INPUT: whole[INPUT]}), **ins, **(ys or {OUTPUT: whole[OUTPUT]}), **outs}
+
+
+def whole_signature(manifest: Manifest) -> Mapping[str, tuple[tuple[int, ...], str]]:
+    """Return (shape, dtype) of `x` and `y`, where several inputs or outputs are side by side."""
+    x = ((1,) if manifest.vocabulary_size else (1, manifest.inputs), manifest.dtype(INPUT))
+    return {INPUT: x, OUTPUT: ((1, manifest.outputs), manifest.dtype(OUTPUT))}
 
 
 def check_signature(name: str, manifest: Manifest, actual: Signature) -> None:
@@ -161,7 +180,7 @@ def check_signature(name: str, manifest: Manifest, actual: Signature) -> None:
 
 def dump_manifest(manifest: Manifest) -> str:
     """Return the JSON of a manifest, with a blank checksum."""
-    fields = {f"edgernn.{name}": value for name, value in asdict(manifest).items()}
+    fields = {f"edgernn.{name}": value for name, value in asdict(manifest).items() if value or name not in PARTS}
     return json.dumps({KEY: BLANK, **fields}, separators=(",", ":"))
 
 
@@ -208,6 +227,10 @@ def _check(manifest: Manifest) -> None:
         raise ValueError(
             f"a vocabulary size of {manifest.vocabulary_size} or a period of {manifest.period_ms} ms is invalid"
         )
+    checked("inputs", manifest.named_inputs, manifest.inputs)
+    checked("outputs", manifest.named_outputs, manifest.outputs)
+    if manifest.window and (manifest.named_inputs or manifest.named_outputs):
+        raise ValueError("a window has several inputs or outputs")
     if manifest.labels and len(manifest.labels) != manifest.outputs:
         raise ValueError(f"there are {len(manifest.labels)} labels for {manifest.outputs} outputs")
     for name, state in manifest.initial_state.items():

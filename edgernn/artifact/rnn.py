@@ -151,6 +151,7 @@ def _describe(graph: Graph) -> dict[str, Any]:
         "period_ms": graph.period_ms,
         "labels": graph.labels,
         **({"ranges": ranges} if ranges else {}),
+        **{name: list(parts.items()) for name, parts in _named(graph).items() if parts},
         "layers": {
             layer.name: {
                 "cell": type(layer.cell).__name__,
@@ -162,6 +163,10 @@ def _describe(graph: Graph) -> dict[str, Any]:
             for layer in graph.layers
         },
     }
+
+
+def _named(graph: Graph) -> dict[str, Mapping[str, int]]:
+    return {"named_inputs": graph.named_inputs, "named_outputs": graph.named_outputs}
 
 
 def _grouped(groups: Mapping[str, str]) -> dict[str, list[str]]:
@@ -249,4 +254,6 @@ def _build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
         description["period_ms"],
         tuple(description["labels"]),
         ranges,
+        dict(description.get("named_inputs", ())),
+        dict(description.get("named_outputs", ())),
     )

@@ -42,7 +42,8 @@ class Conv2d:
 
     A frame is (channels, frequencies), in row-major order, as is the result. The state is the past frames, oldest
     first; its initial zeros are the zero padding before the first frame. A transposed convolution is one over
-    frequencies that are spread apart by zeros.
+    frequencies that are spread apart by zeros. K. Tan and D. Wang, "A convolutional recurrent neural network for
+    real-time speech enhancement" (Interspeech 2018).
     """
 
     frequencies: int  # of an input frame
@@ -90,7 +91,8 @@ class Conv2d:
 class DepthwiseConv2d:
     """A convolution as Conv2d, of each channel alone: the elements of a window are scaled and summed.
 
-    With a multiplier, that many channels of the result read each input channel.
+    With a multiplier, that many channels of the result read each input channel. A. Howard et al., "MobileNets"
+    (arXiv:1704.04861).
     """
 
     frequencies: int  # of an input frame

@@ -13,7 +13,10 @@ from edgernn.model.ops import Ops, V
 @cell
 @dataclass(frozen=True)
 class Gather:
-    """y[i] = x[index[i]], or 0 where the index is -1: permutations of axes, ranges of an inner axis, padding."""
+    """y[i] = x[index[i]], or 0 where the index is -1: permutations of axes, ranges of an inner axis, padding.
+
+    The shuffle of channels in X. Zhang et al., "ShuffleNet" (arXiv:1707.01083), is one.
+    """
 
     inputs: int
     index: tuple[int, ...]

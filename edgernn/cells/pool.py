@@ -17,6 +17,7 @@ class Pool:
     """The largest number, or the mean, of each window over frequency.
 
     A frame is (channels, frequencies), in row-major order. Padding is left out of a maximum, and zeros in a mean.
+    As in Y. LeCun et al., "Gradient-based learning applied to document recognition" (1998).
     """
 
     inputs: int

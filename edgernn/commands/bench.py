@@ -83,8 +83,9 @@ def _error(program: "Program", graph: "Graph") -> float:
     from edgernn.artifact.rnn import digest
     from edgernn.errors import UsageError
     from edgernn.interpreters.numpy import Stepper, random_frames
+    from edgernn.runtime.parts import flat_answer
 
     if program.manifest.graph != digest(graph):
         raise UsageError(f"'{program.name}' was not exported from the reference; give the .rnn that it came from")
     frames = random_frames(graph.inputs, graph.vocabulary_size, 200)
-    return float(np.abs(program.stream().run(frames) - Stepper(graph).run(frames)[0]).max())
+    return float(np.abs(flat_answer(program.stream().run(frames)) - Stepper(graph).run(frames)[0]).max())

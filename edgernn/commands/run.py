@@ -34,8 +34,8 @@ def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json:
     """Stream frames through an artifact, one step for each.
 
     The states of ARTIFACT are carried from step to step. With `--frames -`, CSV comes from a pipe and every line is
-    answered at once. Results are written as .npy or .csv. A bidirectional model cannot stream: it reads all frames,
-    then answers.
+    answered at once. Results are written as .npy or .csv. Several inputs, and several outputs, are columns side by
+    side. A bidirectional model cannot stream: it reads all frames, then answers.
     """
     from edgernn.errors import UsageError
     from edgernn.runtime.program import open as open_program
@@ -53,7 +53,7 @@ def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json:
             rows = list(results)
         _save(out, rows, program)
     elif as_json:
-        rows = [[value if isfinite(value) else None for value in row.tolist()] for row in results]
+        rows = [_finite(row, program) for row in results]
         click.echo(json.dumps({"backend": program.backend, "labels": program.manifest.labels, "outputs": rows}))
     else:
         for row in results:
@@ -63,11 +63,12 @@ def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json:
 def _steps(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
     from edgernn.errors import FrameError
     from edgernn.process import interrupt
+    from edgernn.runtime.parts import flat_answer
 
     for t, frame in enumerate(frames):
         interrupt.check()
         try:
-            yield stream.step(frame)
+            yield flat_answer(stream.step(frame))
         except FrameError as error:
             raise FrameError(f"frame {t}: {error}") from error
 
@@ -111,6 +112,15 @@ def _save(out: str, rows: list[Any], program: "Program") -> None:
     buffer = io.BytesIO()
     np.save(buffer, np.array(rows, np.float32).reshape(len(rows), program.manifest.outputs))
     atomic.write(out, buffer.getvalue())
+
+
+def _finite(row: Any, program: "Program") -> Any:
+    """Return the numbers of a row for JSON, of several outputs by name; None for a number that is not finite."""
+    from edgernn.runtime.parts import by_name
+
+    parts = by_name(row, program.manifest.named_outputs or {"": row.size})
+    rows = {name: [value if isfinite(value) else None for value in part.tolist()] for name, part in parts.items()}
+    return rows if program.manifest.named_outputs else rows[""]
 
 
 def _line(row: Any) -> str:

@@ -21,6 +21,7 @@ from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.integer.positions import gather, largest, reshape, total
 from edgernn.integer.softmax import natural, softmax
+from edgernn.integer.tables import Table, tabled
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 
@@ -165,18 +166,6 @@ def relu(op: Op, plan: IntegerPlan) -> Requantized:
     return requantized(plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name], relu=True)
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """q = entries[x - lowest], with an entry for each integer of the input."""
-
-    entries: Integers
-    lowest: int = 0
-
-    def __call__(self, x: Integers) -> Integers:
-        y: Integers = self.entries[x - self.lowest]
-        return y
-
-
 @dataclass(frozen=True)
 class Curve:
     """tanh in 16 bits by the table of edgernn.integer.fixedpoint, and sigmoid(x) = (1 + tanh(x / 2)) / 2 by it."""
@@ -205,22 +194,6 @@ def squash(op: Op, plan: IntegerPlan) -> Table | Curve:
     mantissa, shift = multiplier(half * x.scale * (1 << POSITION))
     drop = round(log2(to.scale * (ONE + plus)))
     return Curve(x, int(mantissa), int(shift), plus, drop, to)
-
-
-CURVES: Mapping[str, Callable[[Any], Any]] = {
-    "exp": lambda x: np.exp(np.minimum(x, BEYOND)),
-    "sqrt": lambda x: np.sqrt(np.maximum(x, 0)),
-}
-"""An operation with a table -> its function, which is finite for every number."""
-
-BEYOND = 700.0  # its exponential is far above every float32
-
-
-def tabled(op: Op, plan: IntegerPlan) -> Table:
-    """Return the integer form of exp or of sqrt(max(x, 0)): a table of 256 entries, each rounded once; x has 8 bits."""
-    x, to = plan.quantization[op.inputs[0].name], plan.quantization[op.outputs[0].name]
-    real = (np.arange(x.low, x.high + 1, dtype=np.float64) - x.zero) * x.scale
-    return Table(to.integers(CURVES[op.name](real)), x.low)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
-from edgernn.model.layer_trace import LayerTrace, trace_layer
+from edgernn.model.layer_trace import LayerTrace, check_widths, trace_layer
 from edgernn.model.operation import WIDEST, Ref
+from edgernn.model.parts import checked
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.model.trace import Trace, simplified
@@ -65,6 +66,8 @@ class Graph:
         period_ms: the time between two frames in milliseconds; None when it is unknown.
         labels: a name for each output, or empty.
         ranges: the range of each value, by its name in the trace; needed by the static schemes.
+        named_inputs: the width of each input by name, where a frame is several side by side; empty for one.
+        named_outputs: the same of the output.
 
     Raises:
         GraphError: a duplicate or unknown name, widths that do not fit, a circle of layers without a delay, or an
@@ -77,6 +80,8 @@ class Graph:
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    named_inputs: Mapping[str, int] = field(default_factory=dict)
+    named_outputs: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -102,6 +107,8 @@ class Graph:
                 )
         if self.labels and len(self.labels) != self.outputs:
             raise GraphError(f"{len(self.labels)} labels for {self.outputs} outputs")
+        object.__setattr__(self, "named_inputs", checked("inputs", self.named_inputs, self.inputs))
+        object.__setattr__(self, "named_outputs", checked("outputs", self.named_outputs, self.outputs))
         if self.period_ms is not None and not 0 < self.period_ms < inf:
             raise GraphError(f"a period of {self.period_ms} ms arrived; expected a finite number above 0")
 
@@ -110,11 +117,10 @@ class Graph:
         """The operations of each layer, by the layer's name."""
         widths, traces, elements = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
-            _check_widths(layer, widths)
+            check_widths(layer.name, layer.cell, layer.positions, layer.inputs, widths)
             later = dimensions(layer.cell)["inputs"] * layer.positions if layer.cell.delays else 0
             inputs = [Ref(name, widths.get(name, later)) for name in layer.inputs]
             traced = trace_layer(layer.name, layer.cell, inputs, layer.positions)
-            _check_delay(layer, traced)
             traces[layer.name], widths[layer.name] = traced, traced.y.width
             elements += sum(op.size for op in traced.operations)
             if elements > MOST_VALUES:
@@ -122,7 +128,7 @@ class Graph:
                     f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
                 )
         for layer in self.layers:
-            _check_widths(layer, widths)
+            check_widths(layer.name, layer.cell, layer.positions, layer.inputs, widths)
         return MappingProxyType(traces)
 
     @cached_property
@@ -282,25 +288,6 @@ def _check_layer(layer: Any) -> None:
     if layer.scheme not in {"", *STATIC}:
         raise GraphError(
             f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
-        )
-
-
-def _check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
-    """Refuse a layer that reads another width than its cell declares; a layer that is not in `widths` comes later."""
-    declared = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
-    expected = None if declared is None else declared * layer.positions
-    for name in layer.inputs:
-        if expected is not None and widths.get(name, expected) != expected:
-            raise GraphError(f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'")
-
-
-def _check_delay(layer: Layer, traced: LayerTrace) -> None:
-    """Refuse a cell that declares to delay and uses its input within the step, before a later layer has computed it."""
-    used = {traced.y.name, *(ref.name for op in traced.operations for ref in op.inputs)}
-    if layer.cell.delays and used & set(layer.inputs):
-        raise GraphError(
-            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares that it delays, and its output "
-            "depends on its input in the same step; return a state, and let the state after the step be the input"
         )
 
 

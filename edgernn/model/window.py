@@ -145,6 +145,8 @@ class Window:
 def _check(i: int, stage: Stage, before: Stage | None) -> None:
     """Check that a stage fits the stage before it, and that its two directions fit each other."""
     forward, backward = stage.forward, stage.backward
+    if any(graph.named_inputs or graph.named_outputs for graph in stage.graphs):
+        raise GraphError(f"stage {i} has several inputs or outputs; expected one of each in a model of windows")
     if stage.merge not in MERGES:
         raise GraphError(f"stage {i} merges by {stage.merge!r}; there are {', '.join(MERGES)}")
     if backward is not None:

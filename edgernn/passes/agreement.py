@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgernn.interpreters.integer import stepper
 from edgernn.model.graph import Graph
+from edgernn.model.parts import slices
 
 Array = NDArray[Any]
 
@@ -22,9 +23,10 @@ class Agreement:
 
     Attributes:
         frames: the number of frames.
-        changed: the number of frames where another output is the largest; None for a model with one output.
+        changed: the number of frames where another output is the largest; None for a model with one output. Of
+            several named outputs, where that is so in any of them.
         snr_db: the variance of the first model's outputs over the mean squared difference, in decibels; None when the
-            outputs are equal.
+            outputs are equal. Of several named outputs, that of the worst.
     """
 
     frames: int
@@ -42,11 +44,18 @@ def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreem
     """
     used = _first(sequences, ENOUGH)
     expected, actual = (_outputs(graph, used) for graph in (before, after))
-    changed = int(np.sum(expected.argmax(-1) != actual.argmax(-1))) if before.outputs > 1 else None
+    parts = [*slices(before.named_outputs).values()] or [slice(None)]
+    pairs = [(expected[:, part], actual[:, part]) for part in parts]
+    differ = [one.argmax(-1) != other.argmax(-1) for one, other in pairs if one.shape[1] > 1]
+    changed = int(np.any(differ, axis=0).sum()) if differ else None
+    snrs = [snr_db for one, other in pairs if (snr_db := _snr_db(one, other)) is not None]
+    return Agreement(len(expected), changed, min(snrs, default=None))
+
+
+def _snr_db(expected: Array, actual: Array) -> float | None:
     finite = np.isfinite(expected) & np.isfinite(actual)  # the logarithm of 0 is not finite
     signal, noise = np.var(expected[finite]), np.mean(np.square(actual[finite] - expected[finite]))
-    snr_db = round(float(10 * np.log10(signal / noise)), 1) if signal and noise else None
-    return Agreement(len(expected), changed, snr_db)
+    return round(float(10 * np.log10(signal / noise)), 1) if signal and noise else None
 
 
 def _first(sequences: Sequence[Array], frames: int) -> list[Array]:

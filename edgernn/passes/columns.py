@@ -110,7 +110,9 @@ def column_ranges(graph: Graph, columns: InputColumns, sequences: Sequence[Array
     if sequences:
         end = graph.layers.index(_layer(graph, columns.layer)) + 1 if columns.layer != INPUT else 1
         features = tuple(layer for layer in graph.layers[:end] if layer.cell.exact)
-        first = replace(graph, layers=features, initial_state={}, labels=(), ranges={}) if features else graph
+        first = graph
+        if features:
+            first = replace(graph, layers=features, initial_state={}, labels=(), ranges={}, named_outputs={})
         return ColumnRanges(*RangeObserver(first, sequences).element_ends(columns.value))
     known = graph.ranges.get(columns.value)
     return ColumnRanges(*np.array(known.columns).T) if known is not None and known.columns else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgernn.cells.joins import Concat
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.integer.fixedpoint import MOST
@@ -55,7 +56,7 @@ def check_request(graph: Graph, scheme: str, keep: Collection[str]) -> None:
 
 
 def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
-    if layer.cell.exact:
+    if layer.cell.exact or _joins_outputs(graph, layer):
         return layer
     operations = graph.layer_traces[layer.name].operations
     affines = [op for op in operations if op.name == "affine" and not op.args[0].scheme]
@@ -74,6 +75,11 @@ def _quantized(graph: Graph, layer: Layer, scheme: str) -> Layer:
     if scheme not in STATIC or has_scheme or not has_form:
         return replace(layer, cell=cell)
     return replace(layer, cell=cell, scheme=scheme)
+
+
+def _joins_outputs(graph: Graph, layer: Layer) -> bool:
+    """Return whether a layer only puts several outputs side by side: in float, so that each has a range of its own."""
+    return bool(graph.named_outputs) and layer == graph.layers[-1] and isinstance(layer.cell, Concat)
 
 
 def _without_float_outputs(graph: Graph) -> Graph:

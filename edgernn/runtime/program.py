@@ -18,6 +18,7 @@ from edgernn.files import atomic
 from edgernn.runtime.backend import Engine, WindowEngine
 from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
+from edgernn.runtime.parts import Answer
 from edgernn.runtime.stream import OnBadInput, Stream
 
 Array = NDArray[Any]
@@ -95,14 +96,14 @@ class Program:
         adapted = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
         return Stream(self, adapted, on_bad_input, initial_state(manifest, raw=raw), monitor)
 
-    def run(self, frames: Array) -> Array:
+    def run(self, frames: Any) -> Answer:
         """Run a whole sequence from the initial state.
 
         Args:
-            frames: (time, inputs).
+            frames: (time, inputs); several inputs by name, as Stream.run takes them.
 
         Returns:
-            (time, outputs), or (1, outputs) of a pooled window.
+            (time, outputs), or (1, outputs) of a pooled window; several outputs by name.
 
         Raises:
             FrameError: a frame that must not enter, or a window without frames.

@@ -13,6 +13,7 @@ from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.integer.overflow import HELD
 from edgernn.runtime.backend import Bound
 from edgernn.runtime.guard import guarded, holding, refusal
+from edgernn.runtime.parts import Answer, answering, by_name, check_out, flat_frame, flat_frames
 
 Array = NDArray[Any]
 OnBadInput = Literal["raise", "hold", "zero"]
@@ -51,10 +52,12 @@ class Stream:
         "_bound",
         "_busy",
         "_initial_state",
+        "_inputs",
         "_last_good",
         "_limit",
         "_names",
         "_on_bad_input",
+        "_outputs",
         "_run",
         "_view",
         "_vocabulary_size",
@@ -82,7 +85,8 @@ class Stream:
         self._x, self._y = self._bound.x, self._bound.y
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
-        self._answer = self._y.copy
+        self._inputs, self._outputs = manifest.named_inputs, manifest.named_outputs
+        self._answer = answering(self._y, self._outputs)
         self._run = self._bound.step
         if not self._bound.guards:
             self._run = guarded(self._run, self._x, manifest)
@@ -97,16 +101,18 @@ class Stream:
         self._initial_state = initial_state
         self.reset()
 
-    def step(self, frame: Array, out: Array | None = None) -> Array:
+    def step(self, frame: Any, out: Any = None) -> Answer:
         """Compute the outputs for one frame, and carry the state.
 
         Args:
             frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. In a raw
-                stream the frame, the result and the state have the dtypes of the manifest.
-            out: the array for the result, float32 of shape (outputs,); a new array by default.
+                stream the frame, the result and the state have the dtypes of the manifest. Several inputs are arrays by
+                name, or a tuple of them in the order of `manifest.named_inputs`.
+            out: the array for the result, float32 of shape (outputs,), or arrays by name for several outputs; new
+                arrays by default.
 
         Returns:
-            float32 of shape (outputs,).
+            float32 of shape (outputs,); of several outputs, an array for each by name.
 
         Raises:
             FrameError: the frame or `out` has a wrong shape or dtype; or the frame is not finite, beyond the limit or
@@ -117,34 +123,39 @@ class Stream:
             raise self._in_use()
         self._busy = True  # CPython lets no other thread in between a test and a store: that takes a call or a loop
         try:
-            if out is not None:
-                self._check_out(out)
+            outs = None if out is None else check_out(out, self._y, self._outputs)
             try:
                 self._view[_WHOLE] = frame
             except (TypeError, ValueError, NotImplementedError, BufferError):
-                self._check(frame)
-                self._x[...] = frame
+                flat = flat_frame(frame, self._inputs, self._x.dtype)
+                self._check(flat)
+                self._x[...] = flat
             if self._run():
                 self._recover()
             if out is None:
                 return self._answer()
-            out[...] = self._y
+            if outs is None:
+                out[...] = self._y
+                return out
+            for name, result in by_name(self._y, self._outputs).items():
+                outs[name][...] = result
             return out
         finally:
             self._busy = False
 
-    def run(self, frames: Array) -> Array:
+    def run(self, frames: Any) -> Answer:
         """Compute the outputs for a block of frames, beginning in the carried state.
 
         Args:
-            frames: (time, inputs), each row as `step` takes it.
+            frames: (time, inputs), each row as `step` takes it; several inputs by name or in a tuple, of equal lengths.
 
         Returns:
-            (time, outputs).
+            (time, outputs); of several outputs, (time, width) for each by name.
 
         Raises:
             FrameError, StateError: as `step`; the state includes the frames before a refused one.
         """
+        frames = flat_frames(frames, self._inputs, self._x.dtype)
         if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
             raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size})")
@@ -154,7 +165,8 @@ class Stream:
             raise self._in_use()
         self._busy = True
         try:
-            return self._run_block(frames)
+            results = self._run_block(frames)
+            return by_name(results, self._outputs) if self._outputs else results
         finally:
             self._busy = False
 
@@ -228,14 +240,6 @@ class Stream:
         """Refuse to get or set the state while a step changes it; the hook of a monitor is called between two steps."""
         if self._busy and not (self.monitor is not None and self.monitor.in_hook):
             raise self._in_use()
-
-    def _check_out(self, out: Any) -> None:
-        """Refuse an array that cannot take the result, before the state changes."""
-        fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
-        if not fits or not out.flags.writeable:
-            raise FrameError(
-                f"out= cannot take the result; expected a writeable array of {self._y.dtype} of shape {self._y.shape}"
-            )
 
     def _check(self, frame: Any) -> None:
         """Check the shape and the dtype of a frame that the fast assignment of `step` refused."""

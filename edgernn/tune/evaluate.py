@@ -15,6 +15,7 @@ from edgernn.interpreters.integer import stepper
 from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import FRAMES, checked
 from edgernn.passes.pruning import Pruning
+from edgernn.runtime.parts import check_one
 from edgernn.train.data.fingerprint import Fingerprint, versions
 
 Array = NDArray[Any]
@@ -70,6 +71,7 @@ def by_frames(graph: Graph, frames: Iterable[Array], name: str) -> Evaluator:
         raise UsageError(
             "the model has one output, so answers cannot be compared; give the recipe of its training for its metric"
         )
+    check_one(graph, "the model", "the comparison of answers")
     rows = list(frames)
     for t, row in enumerate(rows):
         if row.shape != (graph.inputs,):

@@ -31,6 +31,8 @@ def from_torch(
     time_axis: int | None = None,
     period_ms: float | None = None,
     labels: tuple[str, ...] = (),
+    inputs: tuple[str, ...] = (),
+    outputs: tuple[str, ...] = (),
     states: Mapping[str, str | int] | None = None,
 ) -> Graph:
     """Convert a trained module and prove that the graph computes the same.
@@ -39,32 +41,44 @@ def from_torch(
     Parametrized weights, such as weight norms, take their current values. A module that returns its last step becomes a
     graph whose output is valid at every step. Conversions in several threads run one after another.
 
+    A module that returns several results has several outputs, `graph.named_outputs`. Their names are the keys of a
+    dictionary, the fields of a NamedTuple or a dataclass, or "0", "1" of a tuple. Several sequences among its arguments
+    are several inputs, `graph.named_inputs`, with the names that forward has for them.
+
     Args:
         module: in eval mode.
         example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes its states
             as arguments, the tuple of one frame, or a sequence, and the states, whose values do not matter. None stands
-            for an optional argument.
+            for an optional argument. Several arguments are a tuple, or a dictionary by their names.
         time_axis: which axis of the example is time, when no recurrent layer or convolution shows it.
         period_ms: the time from one frame to the next, stored with the model.
-        labels: a name for each output, stored with the model.
-        states: for each state among the arguments, the result that it is in the next step, by the result's key or
+        labels: a name for each output, stored with the model; for each element of several, in their order.
+        inputs: the names of the arguments that are frames and not states, where a module takes one frame of each; by
+            default all sequences that are as long as the first, and of single frames the first.
+        outputs: the names of the results to take; by default all but states.
+        states: for each state among the arguments, the result that it is in the next step, by the result's name or
             position: {"h": "h_out"} or {"h": 1}. By default they are matched in order and by shape.
 
     Returns:
         The graph in float32.
 
     Raises:
-        UsageError: `labels` is a single string, or `states` names an argument or a result that does not exist.
+        UsageError: `labels`, `inputs` or `outputs` is a single string, or a name in them or in `states` does not exist.
         UnsupportedError: an operation cannot stream or is not known (the message names its module and what to do); the
             module draws random numbers, keeps state besides tensors, overflows, is quantized by torch or is compiled to
-            TorchScript; it has outputs besides one and its states; or a state is not fed back, or may be by several.
+            TorchScript; it returns something that no layer computes; or a state is not fed back, or may be by several.
         ParityError: module and graph differ by more than 1e-9 in float64; the message names the first step and layer.
         MissingExtraError: torch is not installed.
     """
-    names: Any = labels
-    if isinstance(names, str):
-        raise UsageError(f"labels={labels!r} is a single string; pass a name for each output, such as ('yes', 'no')")
-    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, tuple(labels or ()), states)
+    lists: Any = {"labels": labels, "inputs": inputs, "outputs": outputs}
+    for option, names in lists.items():
+        if isinstance(names, str):
+            raise UsageError(
+                f"{option}={names!r} is a single string; pass a tuple with a name for each, such as ('yes', 'no')"
+            )
+    source = _torch("source")
+    chosen = source.Options(tuple(inputs or ()), tuple(outputs or ()), states or {})
+    graph: Graph = source.convert(module, example, time_axis, period_ms, tuple(labels or ()), chosen)
     return graph
 
 

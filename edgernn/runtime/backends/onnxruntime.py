@@ -1,7 +1,7 @@
 """ONNX Runtime as a backend: `.onnx` files, with two alternating sets of state buffers."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
 from edgernn.errors import FileError
 from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.parts import slices
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -98,12 +99,18 @@ class OrtBound:
         binding = self._session.io_binding()
         ins = dict(zip((f"{name}.in" for name in manifest.states), before, strict=True))
         outs = dict(zip((f"{name}.out" for name in manifest.states), after, strict=True))
-        for name, array in {"x": self.x, **ins}.items():
-            shape = array.shape if name == "x" and manifest.vocabulary_size else (1, *array.shape)
+        xs, ys = manifest.named_inputs, manifest.named_outputs
+        for name, array in {**(_parts(INPUT, self.x, xs) or {INPUT: self.x}), **ins}.items():
+            shape = array.shape if name == INPUT and manifest.vocabulary_size else (1, *array.shape)
             binding.bind_input(name, "cpu", 0, array.dtype, shape, array.ctypes.data)
-        for name, array in {"y": self.y, **outs}.items():
+        for name, array in {**(_parts(OUTPUT, self.y, ys) or {OUTPUT: self.y}), **outs}.items():
             binding.bind_output(name, "cpu", 0, array.dtype, (1, *array.shape), array.ctypes.data)
         return binding
+
+
+def _parts(value: str, whole: Array, parts: Mapping[str, int]) -> dict[str, Array]:
+    """Views of the parts of an array, by their names in the artifact."""
+    return {f"{value}.{name}": whole[part] for name, part in slices(parts).items()}
 
 
 def _call(session: onnxruntime.InferenceSession, binding: Any) -> Callable[[], None]:

@@ -1,7 +1,7 @@
 """LiteRT, or else tflite-runtime, as a backend: `.tflite` files, one interpreter per stream."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import running
 from edgernn.errors import FileError
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.parts import slices
 
 
 def _installed() -> tuple[Any, str]:
@@ -76,10 +78,12 @@ class TfliteBound:
         self._interpreter = interpreter
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
         views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
-        self.x, self.y = views["x"], views["y"]
+        self.x, to_parts = _whole(INPUT, views, manifest.named_inputs)
+        self.y, from_parts = _whole(OUTPUT, views, manifest.named_outputs)
         self._before = tuple(views[f"{name}.in"] for name in manifest.states)
-        self._pairs = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
-        self._invoke = _call(interpreter)
+        states = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
+        self._pairs = (*states, *((whole.data, part.data) for part, whole in from_parts))
+        self._invoke = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
 
     def step(self) -> None:
         self._invoke()
@@ -92,6 +96,25 @@ class TfliteBound:
     def set_states(self, states: tuple[Array, ...]) -> None:
         for tensor, state in zip(self._before, states, strict=True):
             tensor[:] = state
+
+
+def _after_copies(call: Callable[[], Any], pairs: Sequence[tuple[memoryview, memoryview]]) -> Callable[[], Any]:
+    """The call, after each of the first memories was filled from the second; the call itself without any."""
+
+    def copying() -> None:
+        for to, source in pairs:
+            to[_WHOLE] = source
+        call()
+
+    return copying if pairs else call
+
+
+def _whole(value: str, views: Mapping[str, Array], parts: Mapping[str, int]) -> tuple[Array, list[tuple[Array, Array]]]:
+    """The array of `x` or `y`; where it has parts, a new array, and each part with its place in it."""
+    if not parts:
+        return views[value], []
+    whole = np.zeros(sum(parts.values()), views[f"{value}.{next(iter(parts))}"].dtype)
+    return whole, [(views[f"{value}.{name}"], whole[part]) for name, part in slices(parts).items()]
 
 
 def _call(interpreter: Any) -> Callable[[], Any]:

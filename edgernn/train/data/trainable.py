@@ -8,6 +8,7 @@ from edgernn.errors import UsageError
 from edgernn.model.cell import settings, tensors
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.tensor import Array
+from edgernn.runtime.parts import check_one
 from edgernn.train.data.sequences import Data
 
 FRAMES = 100_000  # the largest number of training frames for calibration
@@ -23,6 +24,7 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
     Raises:
         UsageError: The model has other feature cells or other output layers; with the first layer that differs.
     """
+    check_one(graph, "the model", "training")
     before = tuple(Layer(name, cell) for name, cell in data.exact)
     end = len(graph.layers) - len(data.output_layers)
     first, middle, last = graph.layers[: len(before)], graph.layers[len(before) : end], graph.layers[end:]

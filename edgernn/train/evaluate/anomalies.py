@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgernn.errors import UsageError
 from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
+from edgernn.runtime.parts import check_one
 from edgernn.runtime.program import Program
 from edgernn.train.data import sampling, table
 from edgernn.train.data.sampling import Sampling
@@ -162,6 +163,7 @@ def _check_period(program: Program, path: str | os.PathLike[str], sampled: Sampl
 
 def _forecast(program: Program, frames: Array, starts: Array) -> Array:
     """The forecast of the next value at each step (n,), from the initial state in each run."""
+    check_one(program.manifest, program.name, "a forecast")
     stream, output = program.stream(), program.manifest.labels.index(NEXT)
     forecasts = []
     for run in sampling.runs(starts, 0, len(frames)):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.postprocess.keyword import Keyword, KeywordDetector, probability
+from edgernn.runtime.parts import check_one
 from edgernn.runtime.program import Program
 from edgernn.train.data.background import check_levels, draw_noise, noise
 from edgernn.train.data.features import in_hops
@@ -99,6 +100,7 @@ def word_probability(program: Program, stream: LabelledStream, word: str) -> Arr
         UsageError: The word is not a label of the model.
     """
     labels = program.manifest.labels
+    check_one(program.manifest, program.name, "a keyword detector")
     if word not in labels:
         raise UsageError(f"'{program.name}' has no label '{word}'; {misspelt(word, labels)}")
     scores = program.stream().run(in_hops(stream.samples, program.manifest.inputs))
@@ -209,6 +211,7 @@ def choose_point(points: Iterable[OperatingPoint], max_per_hour: float) -> Opera
 
 def alarm_times(program: Program, recording: LabelledStream, keyword: Keyword) -> list[float]:
     """The times of a detector's alarms in seconds, step by step as on a device: one stream, never reset."""
+    check_one(program.manifest, program.name, "a keyword detector")
     stream, detector = program.stream(), KeywordDetector(keyword)
     hop = program.manifest.inputs
     frames = in_hops(recording.samples, hop)

@@ -14,6 +14,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
 from edgernn.process import interrupt
+from edgernn.runtime.parts import flat_answer
 from edgernn.runtime.program import Program
 from edgernn_export.proof.integers import IntegerBounds, frames_in_range
 from edgernn_export.proof.perturbed import DRAWS, PerturbedOps
@@ -58,7 +59,7 @@ def prove(graph: Graph, program: Program, steps: int = STEPS) -> None:
         interrupt.check()
         y, after = reference.step(frame, states)
         expected = {"y": y, **after}
-        actual = {"y": stream.step(frame), **stream.state}
+        actual = {"y": flat_answer(stream.step(frame)), **stream.state}
         _compare(program, f"at step {t}", actual, expected, bounds.of(frame, states, expected))
         if not all(np.isfinite(state).all() for state in after.values()):
             break  # nothing is defined for the step after a state that is not finite

@@ -1,13 +1,14 @@
 """The graph that a target writes, with the name of each value in the artifact."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from edgernn.artifact.manifest import Manifest, dump_manifest, graph_manifest
 from edgernn.errors import UnsupportedError
-from edgernn.model.graph import OUTPUT, Graph
+from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
+from edgernn.model.parts import names
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.model.trace import Trace
 
@@ -17,10 +18,17 @@ WEIGHTS = tuple(scheme for scheme in SCHEMES if scheme not in STATIC)
 
 @dataclass(frozen=True)
 class NamedTrace:
-    """A graph in float32 and its trace, with the names of its values in the artifact."""
+    """A graph in float32 and its trace, with the names of its values in the artifact.
+
+    Attributes:
+        graph: in float32.
+        trace: its operations.
+        heads: the values that are the several outputs, by their names in the artifact; empty where `y` is computed.
+    """
 
     graph: Graph
     trace: Trace
+    heads: Mapping[str, Ref] = field(default_factory=dict)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -39,8 +47,19 @@ class NamedTrace:
 
     @cached_property
     def outs(self) -> Mapping[str, Ref]:
-        """The artifact's outputs by name -> the value of the trace: `y`, then each state after the step."""
-        return {OUTPUT: self.trace.y, **{f"{state.name}.out": state.after for state in self.trace.states}}
+        """The outputs by name -> the value of the trace: `y` or each of several, then each state after the step."""
+        ys = self.heads or {OUTPUT: self.trace.y}
+        return {**ys, **{f"{state.name}.out": state.after for state in self.trace.states}}
+
+    @property
+    def parts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """The several inputs, and the several outputs, by their names in the artifact; empty where there is one."""
+        return names(INPUT, self.graph.named_inputs), names(OUTPUT, self.graph.named_outputs)
+
+    @property
+    def result_names(self) -> list[str]:
+        """The names of the artifact's outputs, in order."""
+        return [*(self.parts[1] or [OUTPUT]), *(f"{state.name}.out" for state in self.trace.states)]
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -65,6 +84,20 @@ class NamedTrace:
         """The name of a weight: that in the `.rnn` file, or one made from the operation that derives it."""
         position = [arg for arg in op.args if isinstance(arg, Tensor)].index(tensor)
         return self._weights.get(tensor, f"{op.layer}/{op.k}.{position}")
+
+
+def with_heads(named: NamedTrace) -> NamedTrace:
+    """Leave out the operation that only puts several outputs side by side, where an artifact has a tensor for each."""
+    y, parts = named.trace.y, named.parts[1]
+    last = next((op for op in named.trace.operations if op.name == "concat" and y in op.outputs), None)
+    read = {ref for op in named.trace.operations for ref in op.inputs} | {each.after for each in named.trace.states}
+    if not parts or last is None or y in read or [ref.width for ref in last.inputs] != [*parts.values()]:
+        return named
+    if next(layer for layer in named.graph.layers if layer.name == last.layer).scheme:
+        return named
+    operations = tuple(op for op in named.trace.operations if op is not last)
+    heads = dict(zip(parts, last.inputs, strict=True))
+    return replace(named, trace=replace(named.trace, operations=operations), heads=heads)
 
 
 def named_trace(graph: Graph, schemes: Collection[str] = WEIGHTS) -> NamedTrace:

@@ -115,7 +115,7 @@ def _refusal(
         return (
             f"argument '{inputs[i].name}' {tuple(inputs[i].meta['val'].shape)} is no state: no result of its shape can "
             f"be fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
-            "pass one input sequence with all features side by side, and besides it only states"
+            "pass sequences of equal lengths, and besides them only states; frames of one step are named by inputs="
         )
     i = next((i for i, each in enumerate(fitting) if len(each) > 1), 0)
     argument = inputs[i].name

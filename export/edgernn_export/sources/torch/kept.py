@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from edgernn.errors import UnsupportedError
+from edgernn_export.sources.torch.results import results_of
 
 TOLERANCE = 1e-9  # relative to the largest output, or to 1
 CALLS = 3  # of the module itself, against the same calls with its state handed over
@@ -62,8 +63,8 @@ def check_same(module: nn.Module, stateful: nn.Module, args: tuple[Any, ...], in
     states, random = list(initial), torch.Generator().manual_seed(0)
     for _ in range(CALLS):
         noise = [_noise(arg, random) for arg in args]
-        expected = _tensors(module(*pytree.tree_map_only(Tensor, torch.clone, noise)))
-        leaves = _tensors(stateful(*pytree.tree_map_only(Tensor, torch.clone, noise), *states))
+        expected = list(results_of(module(*pytree.tree_map_only(Tensor, torch.clone, noise))).values())
+        leaves = list(results_of(stateful(*pytree.tree_map_only(Tensor, torch.clone, noise), *states)).values())
         answers, states = leaves[: len(leaves) - len(initial)], leaves[len(leaves) - len(initial) :]
         if len(answers) != len(expected) or not all(map(_close, answers, expected)):
             raise UnsupportedError(
@@ -115,10 +116,6 @@ def _set(module: nn.Module, name: str, value: Any) -> None:
 def _noise(arg: Any, random: torch.Generator) -> Any:
     real = isinstance(arg, Tensor) and arg.is_floating_point()
     return torch.randn(arg.shape, generator=random) if real else arg
-
-
-def _tensors(result: Any) -> list[Tensor]:
-    return [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

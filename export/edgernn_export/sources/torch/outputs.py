@@ -1,62 +1,107 @@
-"""The outputs of a module: one output of the graph, and besides it only states."""
+"""The results of a module: the outputs of the graph, and besides them only states."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.fx import Node
 
-from edgernn.errors import UnsupportedError
+from edgernn.cells import Concat
+from edgernn.errors import UnsupportedError, UsageError
+from edgernn.files.spelling import misspelt
+from edgernn.model.graph import INPUT, Layer
 from edgernn_export.sources.torch.axes import GETITEM, SAME
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
+from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
 from edgernn_export.sources.torch.tracing import Traced, path_of
-from edgernn_export.sources.torch.value import Carried, Flowing, Stack, Value
+from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
 
 
-def chosen_output(builder: Builder, traced: Traced, values: Mapping[Node, Any]) -> Value:
-    """Return the module's first output; the others must be states. Connect every state to the result that it becomes.
+@dataclass(frozen=True)
+class Output:
+    """One of the module's results that is an output of the graph: its name, its place among them, and its value."""
+
+    name: str
+    place: int
+    value: Value
+
+
+def chosen_outputs(
+    builder: Builder, traced: Traced, values: Mapping[Node, Any], inputs: Inputs, chosen: Sequence[str] = ()
+) -> tuple[Output, ...]:
+    """Return the module's outputs: its first result, and every other that is not a state.
+
+    Every state is connected to the result that it becomes.
 
     A state that is not passed in is accepted where nn.GRU, nn.LSTM or nn.RNN returns it besides its output. A step of
     the output itself counts as a second output.
 
+    Args:
+        builder: the layers of the module.
+        traced: the module and its operations.
+        values: the value of each of them.
+        inputs: its arguments.
+        chosen: the names of the results to take; empty for all.
+
     Raises:
         NeedsDelayError: a layer's state does not become its result.
-        UnsupportedError: there are several outputs (the error names them), or no state becomes one.
+        UsageError: a name is chosen that no result has.
+        UnsupportedError: an output is not computed by a layer, or no result becomes a state.
     """
-    outputs = [values[node] for node in traced.outputs]
-    if not outputs or isinstance(outputs[0], torch.Tensor) or getattr(outputs[0], "layer", "") == "x":
+    nodes = traced.outputs
+    results, names = [values[node] for node in nodes], traced.names
+    for name in chosen:
+        if name not in names:
+            raise UsageError(f"the module returns no '{name}'; {misspelt(name, list(names))}")
+    for position, (node, place) in enumerate(zip(inputs.nodes(traced)[1], inputs.feedback, strict=True)):
+        _connect(builder, inputs, node, values[node], position, results[place])
+    beside = [i for i in range(1, len(results)) if i not in inputs.feedback and not _is_returned(nodes[i])]
+    places = [names.index(name) for name in chosen] if chosen else [0, *beside]
+    outputs = tuple(Output(names[i], i, _output(builder, i, nodes, results)) for i in places)
+    for output in outputs:
+        _check_time(builder, output.value)
+    return outputs
+
+
+def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
+    """Return the outputs side by side, as the value of one layer; one output as it is."""
+    if len(outputs) == 1:
+        return outputs[0].value
+    taken, name = {layer.name for layer in builder.layers}, "outputs"
+    while name in taken:
+        name = f"{name}_"
+    builder.layers.append(Layer(name, Concat(), tuple(output.value.layer for output in outputs)))
+    width = sum(output.value.width for output in outputs)
+    return Value(name, (1, width), None, min(output.value.lead for output in outputs))
+
+
+def _output(builder: Builder, i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
+    """Return a result as the value of a layer."""
+    result = results[i] if results else None
+    if isinstance(result, Stack | Carried | Incoming):
+        result = frame(builder, result).at(tuple(nodes[i].meta["val"].shape), None)
+    if isinstance(result, Value) and result.layer != INPUT:
+        return result
+    if i == 0:
         raise UnsupportedError("the module's first output is not computed by a layer; return the scores first")
-    extra = [i for i in range(1, len(outputs)) if i not in traced.feedback and not _is_returned(traced.outputs[i])]
-    if extra:
-        raise UnsupportedError(
-            f"the module has {len(outputs)} outputs; expected one, and besides it only its own states: "
-            f"{'; '.join(_named(i, traced.outputs[i], outputs[i]) for i in extra)}; remove outputs that the stream "
-            "does not need, or join outputs of the same step with torch.cat"
-        )
-    for position, result in enumerate(traced.feedback):
-        _connect(builder, traced, values, position, outputs[result])
-    output = frame(builder, outputs[0]).at(tuple(traced.outputs[0].meta["val"].shape), _time(outputs[0]))
-    _check_time(builder, output)
-    return output
+    raise UnsupportedError(
+        f"{_named(i, nodes[i], result)}, and is not computed by a layer; choose the others with outputs=, or remove it"
+    )
 
 
-def _time(value: Any) -> int | None:
-    return value.time if isinstance(value, Value) else None
-
-
-def _connect(builder: Builder, traced: Traced, values: Mapping[Node, Any], position: int, result: Any) -> None:
+def _connect(builder: Builder, inputs: Inputs, node: Node, state: Any, position: int, result: Any) -> None:
     """Feed a result back into a state of the caller's."""
-    node = traced.inputs[1 + position]
-    name, state = traced.names[position], values[node]
     if isinstance(state, Value):
         if not isinstance(result, Flowing):
             raise UnsupportedError(
-                f"nothing feeds state '{name}' back: its result is a constant; return the state after the step"
+                f"nothing feeds state '{inputs.states[position]}' back: its result is a constant; return the state "
+                "after the step"
             )
         builder.feed_back(state.layer, frame(builder, result).layer)
         return
@@ -66,7 +111,7 @@ def _connect(builder: Builder, traced: Traced, values: Mapping[Node, Any], posit
     if builder.fed.get(position) is None or _state_of(result, stateful) != builder.fed[position]:
         raise NeedsDelayError(position)
     layers, own = builder.fed[position]
-    for layer, initial in zip(layers, traced.states[position].reshape(len(layers), -1), strict=True):
+    for layer, initial in zip(layers, inputs.before[position].reshape(len(layers), -1), strict=True):
         if torch.count_nonzero(initial):
             builder.initial_state[f"{layer}.{own}"] = weight(initial)
 

@@ -16,6 +16,8 @@ from edgernn.errors import ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.inputs import Inputs
+from edgernn_export.sources.torch.results import results_of
 from edgernn_export.sources.torch.stability import amplified, check_finite
 from edgernn_export.sources.torch.tracing import Traced, double, evaluate
 from edgernn_export.sources.torch.value import Value
@@ -24,6 +26,8 @@ from edgernn_export.sources.torch.walk import Walked
 STEPS = 96  # long enough to move a state far from its initial value
 SPARSE = 64  # prefixes beyond STEPS that are compared, besides every prefix up to STEPS
 TOLERANCE = 1e-9  # relative to the largest output, or to 1
+
+Tensors = Sequence[Tensor]
 
 
 def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> None:
@@ -40,7 +44,7 @@ def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> N
     """
     with double(), np.errstate(all="ignore"):  # values that are not finite are checked below
         stepwise = walked.x.time is None
-        expected, frames = _stepwise(traced, graph) if stepwise else _whole(traced, walked, graph, least)
+        expected, frames = _stepwise(traced, walked, graph) if stepwise else _whole(traced, walked, graph, least)
         outputs, states = Stepper(graph).run(frames)
         if not all(np.isfinite(state).all() for state in states.values()):
             check_finite(graph, frames)
@@ -55,29 +59,36 @@ def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> N
         )
 
 
-def prove_frames(traced: Traced, axis: int | None, walked: Walked, graph: Graph) -> None:
+def prove_frames(traced: Traced, inputs: Inputs, walked: Walked, graph: Graph, axis: int | None) -> None:
     """Compare the module on the example's whole sequence with its graph, which was traced with one frame.
+
+    Args:
+        traced: the module, traced with the whole example.
+        inputs: its arguments.
+        walked, graph: its conversion by one frame.
+        axis: the time axis of the example.
 
     Raises:
         UnsupportedError: they differ: the module's answers to several frames at once are not those one after another.
     """
     assert axis is not None
-    x, one = traced.example[0], walked.output.shape
+    xs, start = inputs.tensors, 0
+    frames = np.concatenate([_along(x, axis) for x in xs], axis=1)
     with double(), np.errstate(all="ignore"):
-        answer = _first_of(_run(traced, x, *_others(traced, traced.states)))
-        ys = Stepper(graph).run(x.movedim(axis, 0).reshape(x.shape[axis], -1).numpy())[0]
-    longer = [i for i, (n, m) in enumerate(zip(answer.shape, one, strict=False)) if n == len(ys) and m == 1]
-    if answer.shape == one:
-        expected, ys = answer.reshape(1, -1).numpy(), ys[-1:]
-    else:
-        expected = (
-            answer.movedim(longer[0] if longer else 0, 0).reshape(answer.shape[longer[0] if longer else 0], -1).numpy()
-        )
-    if _distance(expected, ys) > TOLERANCE:
-        raise UnsupportedError(
-            f"{type(traced.module).__name__} answers {x.shape[axis]} frames at once otherwise than one after another, "
-            "by a state that is no layer's own; pass one frame as the example if that is how it is called"
-        )
+        answers = _chosen(_run(traced, inputs, xs, inputs.before), walked)
+        ys = Stepper(graph).run(frames)[0]
+    for answer, output in zip(answers, walked.outputs, strict=True):
+        one, width = output.value.shape, output.value.width
+        longer = [i for i, (n, m) in enumerate(zip(answer.shape, one, strict=False)) if n == len(ys) and m == 1]
+        last = answer.shape == one
+        expected = answer.reshape(1, -1).numpy() if last else _along(answer, longer[0] if longer else 0)
+        part = ys[-1:, start : start + width] if last else ys[:, start : start + width]
+        start += width
+        if _distance(expected, part) > TOLERANCE:
+            raise UnsupportedError(
+                f"{type(traced.module).__name__} answers {len(ys)} frames at once otherwise than one after another, "
+                "by a state that is no layer's own; pass one frame as the example if that is how it is called"
+            )
 
 
 def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, step: int, error: float) -> str:
@@ -102,71 +113,94 @@ def _whole(traced: Traced, walked: Walked, graph: Graph, least: int) -> tuple[di
         step -> output, and the frames.
     """
     example = walked.x.length
-    steps = max(STEPS, 2 * example + 1, least) + max(0, -walked.output.lead)
+    lead = min(output.value.lead for output in walked.outputs)
+    steps = max(STEPS, 2 * example + 1, least) + max(0, -lead)
     try:
         expected, xs = _finite_answers(traced, walked, graph, steps)
     except Exception:  # the module's code may require the example's length, as x.view(1, 50, 20) does
         expected, xs = _finite_answers(traced, walked, graph, example)
-    return expected, _frames(xs, walked.x)
+    return expected, _side_by_side(xs, walked)
 
 
-def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensor]:
+def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensors]:
     """Run the module on normal noise; where its outputs are not finite, on the example's frames in random order."""
-    xs = _noise(traced, walked.x, graph, steps)
+    xs = _noise(walked, graph, steps)
     expected = _answers(traced, walked, xs, steps)
     if not all(np.isfinite(answer).all() for answer in expected.values()):
-        xs = _shuffled(traced, walked.x, steps)
+        xs = _shuffled(walked, steps)
         expected = _answers(traced, walked, xs, steps)
     return expected, xs
 
 
-def _answers(traced: Traced, walked: Walked, xs: Tensor, steps: int) -> dict[int, Array]:
-    axis, output, others = walked.x.time, walked.output, _others(traced, traced.states)
-    assert axis is not None
-    if output.time is not None:
-        y = _first_of(_run(traced, xs, *others))
-        frames = _frames(y, output)
-        return {j - output.lead: frame for j, frame in enumerate(frames) if 0 <= j - output.lead < steps}
-    every = {*range(max(0, -output.lead), min(steps, STEPS)), *range(STEPS, steps, max(1, steps // SPARSE)), steps - 1}
+def _answers(traced: Traced, walked: Walked, xs: Tensors, steps: int) -> dict[int, Array]:
+    """Return the outputs of the module side by side at each step that can be compared."""
+    values, states = [output.value for output in walked.outputs], walked.inputs.before
+    late = max(0, -min(value.lead for value in values))
+    if all(value.time is not None for value in values):
+        ys = _chosen(_run(traced, walked.inputs, xs, states), walked)
+        frames = [_frames(y, value) for y, value in zip(ys, values, strict=True)]
+        ends = (len(each) - value.lead for each, value in zip(frames, values, strict=True))
+        return {
+            t: np.concatenate([each[t + value.lead] for each, value in zip(frames, values, strict=True)])
+            for t in range(late, min(steps, *ends))
+        }
+    every = {*range(late, min(steps, STEPS)), *range(STEPS, steps, max(1, steps // SPARSE)), steps - 1}
     if steps == walked.x.length:
         every = {steps - 1}
-    return {
-        t: _first_of(_run(traced, xs.narrow(axis, 0, t + 1), *others)).numpy().reshape(-1)
-        for t in sorted(every)
-        if t >= -output.lead
-    }
+    return {t: _last(traced, walked, xs, states, t) for t in sorted(every) if t >= late}
 
 
-def _run(traced: Traced, x: Tensor, *others: Any) -> Any:
+def _last(traced: Traced, walked: Walked, xs: Tensors, states: Tensors, t: int) -> Array:
+    """Return the outputs of the module side by side, at the last step of a prefix up to step t."""
+    prefix = [x.narrow(value.time or 0, 0, t + 1) for x, value in zip(xs, walked.xs, strict=True)]
+    ys = _chosen(_run(traced, walked.inputs, prefix, states), walked)
+    pairs = [(y, output.value) for y, output in zip(ys, walked.outputs, strict=True)]
+    parts = [y.numpy().reshape(-1) if value.time is None else _frames(y, value)[t + value.lead] for y, value in pairs]
+    return np.concatenate(parts)
+
+
+def _chosen(answer: Any, walked: Walked) -> list[Tensor]:
+    """Return the results of a call that are outputs."""
+    results = list(results_of(answer).values())
+    return [results[output.place] for output in walked.outputs]
+
+
+def _run(traced: Traced, inputs: Inputs, xs: Tensors, states: Tensors) -> Any:
     """Run the module on other values than the example's; it may write into its copy of them."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            return traced.module(x.clone(), *others)
+            return traced.module(*inputs.arguments([x.clone() for x in xs], states))
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
-            f"{type(traced.module).__name__} does not run on random values of shape {tuple(x.shape)}: "
-            f"{first_line(error)}; the forward must accept any sequence like the example"
+            f"{type(traced.module).__name__} does not run on random values of shape "
+            f"{', '.join(str(tuple(x.shape)) for x in xs)}: {first_line(error)}; the forward must accept any sequence "
+            "like the example"
         ) from error
 
 
-def _stepwise(traced: Traced, graph: Graph) -> tuple[dict[int, Array], Array]:
+def _stepwise(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
     """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames."""
-    states: Sequence[Tensor] = traced.states
-    xs = _noise(traced, Value("x", tuple(traced.example[0].shape), None), graph, STEPS)
+    states: Tensors = walked.inputs.before
+    xs = _noise(walked, graph, STEPS)
     expected: dict[int, Array] = {}
-    for t, x in enumerate(xs):
-        answer = _run(traced, x, *_others(traced, states))
-        outputs = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
-        expected[t] = outputs[0].numpy().reshape(-1).copy()
-        states = [outputs[result].clone() for result in traced.feedback]
-    return expected, xs.reshape(STEPS, -1).numpy()
+    for t in range(STEPS):
+        answer = _run(traced, walked.inputs, [x[t] for x in xs], states)
+        expected[t] = np.concatenate([y.numpy().reshape(-1) for y in _chosen(answer, walked)])
+        results = list(results_of(answer).values())
+        states = [results[place] for place in walked.inputs.feedback]
+    return expected, _side_by_side(xs, walked)
 
 
-def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
+def _noise(walked: Walked, graph: Graph, steps: int) -> list[Tensor]:
     """Return random input like the example with `steps` steps; without a time axis, on a new first axis."""
-    like: Tensor = traced.example[0]
-    shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     random = torch.Generator().manual_seed(0)
+    return [
+        _like(example, x, graph, steps, random) for example, x in zip(walked.inputs.tensors, walked.xs, strict=True)
+    ]
+
+
+def _like(like: Tensor, x: Value, graph: Graph, steps: int, random: torch.Generator) -> Tensor:
+    shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     if graph.vocabulary_size:
         return torch.randint(graph.vocabulary_size, shape, generator=random, dtype=like.dtype)
     if not like.is_floating_point():
@@ -176,30 +210,29 @@ def _noise(traced: Traced, x: Value, graph: Graph, steps: int) -> Tensor:
     return float(like.mean()) + spread * torch.randn(shape, generator=random)
 
 
-def _shuffled(traced: Traced, x: Value, steps: int) -> Tensor:
+def _shuffled(walked: Walked, steps: int) -> list[Tensor]:
     """Return frames of the example in random order."""
-    assert x.time is not None
-    order = torch.randint(x.length, (steps,), generator=torch.Generator().manual_seed(0))
-    chosen: Tensor = traced.example[0].index_select(x.time, order)
-    return chosen
+    order = torch.randint(walked.x.length, (steps,), generator=torch.Generator().manual_seed(0))
+    pairs = zip(walked.inputs.tensors, walked.xs, strict=True)
+    return [example.index_select(x.time or 0, order) for example, x in pairs]
+
+
+def _side_by_side(xs: Tensors, walked: Walked) -> Array:
+    """Return the inputs of the module as frames (time, width)."""
+    pairs = zip(xs, walked.xs, strict=True)
+    frames = [x.reshape(len(x), -1).numpy() if value.time is None else _frames(x, value) for x, value in pairs]
+    return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=1)
+
+
+def _along(tensor: Tensor, axis: int) -> Array:
+    """Return a tensor as frames (time, width), with time on this axis."""
+    return tensor.movedim(axis, 0).reshape(tensor.shape[axis], -1).numpy()
 
 
 def _frames(tensor: Tensor, value: Value) -> Array:
     """Return a tensor of the module as frames (time, width)."""
     assert value.time is not None
-    return tensor.movedim(value.time, 0).reshape(tensor.shape[value.time], -1).numpy()
-
-
-def _others(traced: Traced, states: Sequence[Tensor]) -> list[Any]:
-    """Return copies of these states as the arguments besides the frames, nested as in the example."""
-    flat = iter(state.clone() for state in states)
-    others: list[Any] = pytree.tree_map_only(Tensor, lambda _: next(flat), list(traced.example[1:]))
-    return others
-
-
-def _first_of(answer: Any) -> Tensor:
-    y: Tensor = next(leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor))
-    return y
+    return _along(tensor, value.time)
 
 
 def _distance(reference: Array, y: Array) -> float:
@@ -218,9 +251,9 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
     if walked.x.time is None:
         return f"one of {', '.join(layer.name for layer in graph.layers)}"
     with double():
-        xs = _noise(traced, walked.x, graph, walked.x.length)
-        values = _values(traced, xs.clone())
-        frames = _frames(xs, walked.x)
+        xs = _noise(walked, graph, walked.x.length)
+        values = _values(traced, walked, xs)
+        frames = _side_by_side(xs, walked)
         differing: list[tuple[int, int, str]] = []
         for i, layer in enumerate(graph.layers):
             node, value = walked.places.get(layer.name, (None, None))
@@ -228,7 +261,8 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
                 continue
             width = graph.layer_traces[layer.name].y.width
             answering = Layer("answers_", Slice(width, 0, width), (layer.name,))
-            ys = Stepper(replace(graph, layers=(*graph.layers, answering), labels=())).run(frames)[0]
+            every = replace(graph, layers=(*graph.layers, answering), labels=(), named_outputs={})
+            ys = Stepper(every).run(frames)[0]
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:
                     differing.append((j - value.lead, i, layer.name))
@@ -239,12 +273,14 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
     return f"layer '{name}' at step {step} of a sequence like the example"
 
 
-def _values(traced: Traced, xs: Tensor) -> dict[Any, Any]:
+def _values(traced: Traced, walked: Walked, xs: Tensors) -> dict[Any, Any]:
     """Evaluate every operation of the module on a real input."""
     values: dict[Any, Any] = {
         node: traced.constants[node.name] for node in traced.nodes if node.name in traced.constants
     }
-    values.update(zip(traced.inputs, (xs, *traced.states), strict=True))
+    arguments = walked.inputs.arguments([x.clone() for x in xs], walked.inputs.before)
+    leaves = [leaf for leaf in pytree.tree_leaves(arguments) if leaf is not None]
+    values.update(zip(traced.inputs, leaves, strict=True))
     for node in traced.nodes:
         if node.op == "call_function":
             values[node] = evaluate(node, values, traced.leaves)

@@ -11,8 +11,9 @@ from torch.fx import Node
 from edgernn.cells import Gru, Lstm, Rnn
 from edgernn_export.sources.torch.builder import Builder, op_of, weight
 from edgernn_export.sources.torch.delayed import LOST, delayed
+from edgernn_export.sources.torch.leaves import cell_of, is_leaf
 from edgernn_export.sources.torch.pointwise import frame
-from edgernn_export.sources.torch.tracing import cell_of, is_leaf, path_of
+from edgernn_export.sources.torch.tracing import path_of
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 from edgernn_export.sources.torch.weighted import optional
 

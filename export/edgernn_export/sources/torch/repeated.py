@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from edgernn.errors import UnsupportedError
 from edgernn_export.sources.torch.copying import first_line, plain
 from edgernn_export.sources.torch.kept import KeepsStateError
+from edgernn_export.sources.torch.results import leaves_of
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
@@ -53,7 +54,7 @@ def run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
     hooks = [record(path, inner) for path, inner in used.named_modules() if hasattr(inner, "edgernn_cell")]
     try:
         with warnings.catch_warnings(action="ignore"):  # the user sees them when running the module
-            first, second = (pytree.tree_leaves(used(*fresh(args))) for _ in range(2))
+            first, second = (list(leaves_of(used(*fresh(args))).values()) for _ in range(2))
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
             f"{kind} does not run on the example: {first_line(error)}; pass one sequence, shaped as the module takes "
@@ -65,8 +66,8 @@ def run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
     for leaf in first:
         if not isinstance(leaf, (Tensor, *_CONSTANTS)):
             raise UnsupportedError(
-                f"{kind} returns a {type(leaf).__name__}, in which torch.export sees no tensors; return a tensor, or a "
-                "tuple or dictionary of tensors"
+                f"{kind} returns a {type(leaf).__name__}, in which no tensors are seen; return a tensor, or tensors in "
+                "a tuple, dictionary or dataclass"
             )
     if len(first) != len(second) or not all(map(_same, first, second)):
         why, names = _why(module, used, args)

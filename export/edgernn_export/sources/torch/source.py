@@ -1,7 +1,7 @@
 """Conversion of a torch.nn.Module to a graph."""
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,8 +9,10 @@ from torch import nn
 
 from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.model.graph import Graph
+from edgernn_export.sources.torch.calling import positional
 from edgernn_export.sources.torch.feedback import Names
 from edgernn_export.sources.torch.fold import folded, needed
+from edgernn_export.sources.torch.inputs import inputs_of
 from edgernn_export.sources.torch.proof import prove, prove_frames
 from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.time_axis import time_of
@@ -21,49 +23,60 @@ from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 _ONE_AT_A_TIME = threading.RLock()
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the caller says of the arguments and results of a module; see `edgernn_export.from_torch`."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    states: Names = field(default_factory=dict)
+
+
 def convert(
     module: nn.Module,
     example: Any,
     time_axis: int | None,
     period_ms: float | None,
     labels: tuple[str, ...],
-    states: Names | None = None,
+    options: Options,
 ) -> Graph:
     """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):
-            graph = _of_long(module, shorter, time_axis, axis, length, states)
+            graph = _of_long(module, shorter, time_axis, axis, length, options)
             if graph is not None:
                 break
         else:
-            graph = _of_example(module, example, time_axis, states)
+            graph = _of_example(module, example, time_axis, options)
     return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
 
 
-def _of_example(module: nn.Module, example: Any, time_axis: int | None, states: Names | None) -> Graph:
+def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module by the whole example; by its first frame, where a state is handed to no layer as a whole."""
-    trace = traced(module, example, states)
+    trace = traced(module, example)
     axis = time_of(trace, time_axis)
+    inputs = inputs_of(trace, axis, options.inputs, options.states)
     try:
-        walked = walk(trace, axis)
+        walked = walk(trace, axis, inputs, options.outputs)
     except NeedsFrameError:
-        whole, trace = trace, traced(module, _first_frame(example, axis), states)
-        walked = walk(trace, None)
-        prove_frames(whole, axis, walked, _graph(walked))
+        whole, trace = trace, traced(module, _first_frames(example, axis, inputs.data))
+        walked = walk(trace, None, inputs_of(trace, None, inputs.names, options.states), options.outputs)
+        prove_frames(whole, inputs, walked, _graph(walked), axis)
     graph = _graph(walked)
     prove(trace, walked, graph)
     return graph
 
 
-def _first_frame(example: Any, axis: int | None) -> Any:
-    """Return the example with one frame of its sequence."""
+def _first_frames(example: Any, axis: int | None, data: tuple[int, ...]) -> Any:
+    """Return the example with one frame of each sequence."""
     assert axis is not None
-    frames, *states = example if isinstance(example, tuple) else (example,)
-    return (frames.narrow(axis, 0, 1), *states)
+    arguments = example if isinstance(example, tuple) else (example,)
+    return tuple(each.narrow(axis, 0, 1) if i in data else each for i, each in enumerate(arguments))
 
 
 def _of_long(
-    module: nn.Module, shorter: Any, time_axis: int | None, axis: int, length: int, states: Names | None
+    module: nn.Module, shorter: Any, time_axis: int | None, axis: int, length: int, options: Options
 ) -> Graph | None:
     """Convert a module by a shorter example than that of the user, whose time axis has this length.
 
@@ -74,18 +87,26 @@ def _of_long(
         The graph, or None when only the whole example can show whether there is one, or why not.
     """
     try:
-        trace = traced(module, shorter, states)
+        trace = traced(module, shorter)
         if time_of(trace, time_axis) != axis:
             return None
-        walked, long = walk(trace, axis), walk(retraced(trace, lengthened(trace.example, axis, 2 * length + 1)), axis)
-        one, two = walked.output, long.output
-        if (one.time, one.lead) != (two.time, two.lead):
+        longer = retraced(trace, lengthened(trace.example, axis, 2 * length + 1))
+        walked, long = (
+            walk(each, axis, inputs_of(each, axis, options.inputs, options.states), options.outputs)
+            for each in (trace, longer)
+        )
+        if _timing(walked) != _timing(long):
             return None
         graph = _graph(long)
         prove(trace, walked, graph, min(2 * length + 1, walked.x.length + memory(graph)))
     except (UnsupportedError, UsageError, ParityError, NeedsFrameError):
         return None
     return graph
+
+
+def _timing(walked: Walked) -> list[tuple[str, int | None, int]]:
+    """Return the name of each output, its time axis, and the step at which it begins."""
+    return [(output.name, output.value.time, output.value.lead) for output in walked.outputs]
 
 
 def _graph(walked: Walked) -> Graph:
@@ -96,4 +117,12 @@ def _graph(walked: Walked) -> Graph:
             walked.places[layer] = walked.places[scale]
     names = {layer.name for layer in layers}
     initial_state = {name: tensor for name, tensor in walked.initial_state.items() if name.split(".")[0] in names}
-    return Graph(layers, walked.x.width, initial_state)
+    xs = zip(walked.inputs.names, walked.xs, strict=True) if len(walked.xs) > 1 else ()
+    ys = walked.outputs if len(walked.outputs) > 1 else ()
+    return Graph(
+        layers,
+        walked.x.width,
+        initial_state,
+        named_inputs={name: x.width for name, x in xs},
+        named_outputs={output.name: output.value.width for output in ys},
+    )

@@ -46,9 +46,9 @@ def _is_step(traced: Traced, shape: tuple[int, ...]) -> bool:
     shown = _shown(traced)
     if shown is None:
         cells = any("_cell." in str(node.target) for node in traced.nodes)
-        return bool(traced.states) or cells
+        return len(traced.inputs) > 1 or cells
     layer, axis = shown
-    if not traced.states:
+    if len(traced.inputs) == 1:
         return False
     return _steps(layer) == 1 if isinstance(axis, Node) else shape[axis] == 1
 

@@ -1,9 +1,8 @@
 """Tracing: the operations of a module on its example, as a list of ATen operations (by torch.export)."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,15 +14,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from edgernn.errors import UnsupportedError
-from edgernn.model.cell import dimensions
-from edgernn.model.graph import Graph, Layer
+from edgernn_export.sources.torch.calling import arguments_of, without_state
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
-from edgernn_export.sources.torch.feedback import Names, fed_back
-from edgernn_export.sources.torch.kept import KeepsStateError, check_same, handed_over
-from edgernn_export.sources.torch.repeated import run_twice
-
-LEAF = "edgernn::leaf"
+from edgernn_export.sources.torch.leaves import is_leaf, with_leaves
+from edgernn_export.sources.torch.results import flat, without_kept
 
 
 @dataclass(frozen=True)
@@ -32,49 +27,29 @@ class Traced:
 
     Attributes:
         module: takes the example; state that it keeps in attributes is an argument and a result too.
-        example: the frames, and what the module takes besides them.
-        states: the arguments besides the frames before the first call, in the order of `inputs`.
-        feedback: the position of the result that each of them is in the next call.
-        names: of each of them.
-        kept: how many of them, the last, the module keeps in attributes.
+        example: its arguments.
+        arguments: the name of each in forward; of state that the module keeps, the attribute's.
+        own_states: how many of them, the last, the module keeps in attributes.
+        leaves: path -> module with `edgernn_cell`.
+        substituted: the module with a stand-in for each leaf, which was traced.
+        nodes: the operations in order.
+        constants: parameters, buffers, literals and generators, by placeholder.
+        inputs: the placeholders of the example's tensors.
+        outputs: the nodes of the results, flat.
+        names: of the results; "" of a single tensor.
     """
 
     module: nn.Module
     example: tuple[Any, ...]
-    states: tuple[Tensor, ...]
-    feedback: tuple[int, ...]
-    names: tuple[str, ...]
-    kept: int
-    nodes: tuple[Node, ...]
-    constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
-    inputs: tuple[Node, ...]  # placeholders of the example's tensors
-    outputs: tuple[Any, ...]  # nodes, flat
-    leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
-    substituted: nn.Module  # the module with a stand-in for each leaf, which was traced
-
-
-@torch.library.custom_op(LEAF, mutates_args=())
-def leaf(x: Tensor, path: str, width: int) -> Tensor:
-    """Stand for a user's module that is one cell, as a whole operation in the trace."""
-    raise RuntimeError(f"leaf '{path}' {tuple(x.shape)} -> {width} stands for a module and computes nothing itself")
-
-
-@leaf.register_fake
-def _(x: Tensor, path: str, width: int) -> Tensor:
-    del path
-    return x.new_empty((*x.shape[:-1], width))
-
-
-class _Leaf(nn.Module):
-    """The stand-in for a leaf while the module is traced."""
-
-    def __init__(self, path: str, width: int, pair: bool) -> None:
-        super().__init__()
-        self.path, self.width, self.pair = path, width, pair
-
-    def forward(self, x: Tensor, *_: Any) -> Any:
-        y = torch.ops.edgernn.leaf(x, self.path, self.width)
-        return (y, None) if self.pair else y
+    arguments: tuple[str, ...]
+    own_states: int
+    leaves: Mapping[str, nn.Module]
+    substituted: nn.Module
+    nodes: tuple[Node, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Node, ...] = ()
+    outputs: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class _AllDouble(TorchFunctionMode):
@@ -131,18 +106,15 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
     return doubled
 
 
-def traced(module: nn.Module, example: Any, states: Names | None = None) -> Traced:
+def traced(module: nn.Module, example: Any) -> Traced:
     """Run a copy of the module on the example and record its operations.
 
     Args:
         module: in eval mode; of an nn.DataParallel, the module inside.
-        example: the frames, or a tuple of them and the states; None for an argument that stays None.
-        states: as in `fed_back`.
+        example: the frames, or a tuple of its arguments; None for an argument that stays None.
 
     Raises:
-        UsageError: `states` names what does not exist.
-        UnsupportedError: torch.export cannot follow the module, it does not accept the example, or a state is not fed
-            back.
+        UnsupportedError: torch.export cannot follow the module, or it does not accept the example.
     """
     if isinstance(module, nn.DataParallel):
         inner: nn.Module = module.module
@@ -154,33 +126,14 @@ def traced(module: nn.Module, example: Any, states: Names | None = None) -> Trac
     args = tensors_of(example)
     with double():
         module = copied(module)
-        module, pairs, kept, names = _without_state(module, args)
+        arguments = arguments_of(module, len(args))
+        module, pairs, kept, attributes = without_state(module, args)
         args = (*args, *kept)
-        substituted, leaves = _with_leaves(module, pairs)
-        program = exported(substituted, args)
-    return _traced(module, substituted, args, program, leaves, kept, names, states or {})
-
-
-def _without_state(
-    module: nn.Module, args: tuple[Any, ...]
-) -> tuple[nn.Module, dict[str, bool], tuple[Tensor, ...], tuple[str, ...]]:
-    """Return the module without state of its own, what `run_twice` returns, and its states with their names."""
-    try:
-        return module, run_twice(module, args), (), ()
-    except KeepsStateError as error:
-        stateful = copy.deepcopy(module)
-        kept = handed_over(stateful, error.ran, error.names)
-        if kept is None:
-            raise
-        pairs = run_twice(stateful, (*args, *kept))
-        check_same(module, stateful, args, kept)
-        names = [name for name in error.names for _ in pytree.tree_leaves(_attribute(error.ran, name))]
-        return stateful, pairs, kept, tuple(names)
-
-
-def _attribute(module: nn.Module, name: str) -> Any:
-    path, _, attribute = name.rpartition(".")
-    return getattr(module.get_submodule(path), attribute)
+        substituted, leaves = with_leaves(module, pairs)
+        with flat(substituted) as names:
+            program = exported(substituted, args)
+    whole = Traced(module, args, (*arguments, *attributes), len(kept), leaves=leaves, substituted=substituted)
+    return _recorded(whole, program, without_kept(names, len(kept)))
 
 
 def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
@@ -189,24 +142,13 @@ def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
     Raises:
         UnsupportedError: torch.export cannot follow the module on them.
     """
-    with double():
+    with double(), flat(traced.substituted) as names:
         program = exported(traced.substituted, args)
-    own = len(traced.states) - traced.kept
-    states = dict(zip(traced.names[:own], traced.feedback, strict=False))
-    kept, names = traced.states[own:], traced.names[own:]
-    return _traced(traced.module, traced.substituted, args, program, traced.leaves, kept, names, states)
+    return _recorded(replace(traced, example=args), program, without_kept(names, traced.own_states))
 
 
-def _traced(
-    module: nn.Module,
-    substituted: nn.Module,
-    args: tuple[Any, ...],
-    program: ExportedProgram,
-    leaves: Mapping[str, nn.Module],
-    kept: tuple[Tensor, ...],
-    names: tuple[str, ...],
-    states: Names,
-) -> Traced:
+def _recorded(traced: Traced, program: ExportedProgram, names: tuple[str, ...]) -> Traced:
+    """Return the module with the operations of its exported program."""
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
         **signature.inputs_to_parameters,
@@ -216,44 +158,14 @@ def _traced(
     }
     nodes = tuple(program.graph.nodes)
     results = zip(nodes[-1].args[0], signature.output_specs, strict=True)
-    inputs = tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs)
-    outputs = tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node))
-    own = len(inputs) - len(kept)
-    answers = outputs[: len(outputs) - len(kept)]
-    feedback = fed_back(inputs[1:own], answers, _result_names(program, answers, bool(kept)), states)
-    states_before = [leaf for leaf in pytree.tree_leaves(args[1:]) if leaf is not None][: own - 1]
-    return Traced(
-        module=module,
-        example=args,
-        states=(*map(torch.zeros_like, states_before), *kept),
-        feedback=(*feedback, *range(len(answers), len(outputs))),
-        names=(*(node.name for node in inputs[1:own]), *names),
+    return replace(
+        traced,
         nodes=nodes,
         constants={name: _value(held[key]) for name, key in lifted.items()},
-        inputs=inputs,
-        outputs=outputs,
-        leaves=leaves,
-        substituted=substituted,
-        kept=len(kept),
+        inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
+        outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
+        names=names,
     )
-
-
-def _result_names(program: ExportedProgram, answers: tuple[Node, ...], nested: bool) -> list[str]:
-    """Return the name of each result: its key in a dictionary or its field, else its position.
-
-    Args:
-        program: the exported module.
-        answers: its results, flat, without states that it keeps.
-        nested: whether these follow in a list of their own.
-    """
-    spec = program.call_spec.out_spec
-    nodes = program.graph_signature.user_outputs
-    paths = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(spec.num_leaves), spec))[0]
-    tensors = [path[nested:] for name, (path, _) in zip(nodes, paths, strict=True) if isinstance(name, str)]
-    parts = [
-        [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in each] for each in tensors
-    ]
-    return ["_".join(each) or str(i) for i, each in enumerate(parts[: len(answers)])]
 
 
 def _value(constant: Any) -> Any:
@@ -286,41 +198,7 @@ def named(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[
     return {**defaults, **dict(zip((each.name for each in known), args, strict=False)), **kwargs}
 
 
-def cell_of(module: nn.Module) -> Any:
-    """Return the cell of a leaf."""
-    edgernn_cell: Any = module.edgernn_cell
-    return edgernn_cell()
-
-
-def is_leaf(node: Node) -> bool:
-    """Whether the operation stands for a user's module."""
-    return str(node.target).startswith("edgernn.leaf")
-
-
 def path_of(node: Node) -> str:
     """Return the path of the module whose forward calls the operation, such as "encoder.gru"; "" for the model."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return str(stack[-1][0]) if stack else ""
-
-
-def _with_leaves(module: nn.Module, pairs: Mapping[str, bool]) -> tuple[nn.Module, dict[str, nn.Module]]:
-    """Return a copy of the module with a stand-in for each leaf, and the leaves by path."""
-    if not pairs:
-        return module, {}
-    leaves = {path: module.get_submodule(path) for path in pairs}
-    substituted = copy.deepcopy(module)
-    for path, inner in leaves.items():
-        width = _width(path, inner)
-        if path:
-            substituted.set_submodule(path, _Leaf(path, width, pairs[path]))
-        else:
-            substituted = nn.Sequential(_Leaf(path, width, pairs[path]))
-    return substituted, leaves
-
-
-def _width(path: str, inner: nn.Module) -> int:
-    cell = cell_of(inner)
-    inputs = dimensions(cell).get("inputs")
-    if inputs is None:
-        raise UnsupportedError(f"the cell of module '{path}' declares no dimension 'inputs'; a leaf needs it")
-    return Graph((Layer("leaf", cell),), inputs).outputs

@@ -1,6 +1,7 @@
 """The walk over a trace: each operation becomes layers, an arrangement of axes, or a constant."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,24 +9,27 @@ import torch
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
+from edgernn.cells import Slice
 from edgernn.errors import EdgernnError
-from edgernn.model.graph import Layer
+from edgernn.model.graph import INPUT, OUTPUT, Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.frequency import FREQUENCY
+from edgernn_export.sources.torch.inputs import Inputs
+from edgernn_export.sources.torch.leaves import is_leaf
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.norms import NORMS
-from edgernn_export.sources.torch.outputs import chosen_output
+from edgernn_export.sources.torch.outputs import Output, chosen_outputs, joined
 from edgernn_export.sources.torch.pointwise import POINTWISE
 from edgernn_export.sources.torch.reasons import written
 from edgernn_export.sources.torch.recurrent import RECURRENT, leaf
 from edgernn_export.sources.torch.shapes import SHAPES
 from edgernn_export.sources.torch.stale import leaves_stale
 from edgernn_export.sources.torch.sums import SUMS
-from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, is_leaf, named
+from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, named
 from edgernn_export.sources.torch.value import Flowing, Incoming, Value
 from edgernn_export.sources.torch.weighted import WEIGHTED
 
@@ -52,29 +56,42 @@ class NeedsFrameError(Exception):
 
 @dataclass(frozen=True)
 class Walked:
-    """A converted trace: layers, initial states, output and input, and the operation of each layer."""
+    """A converted trace: layers, initial states, output and input, and the operation of each layer.
+
+    Several outputs are side by side in `output`, and several inputs in `x`.
+    """
 
     layers: tuple[Layer, ...]
     initial_state: Mapping[str, Tensor]
     output: Value
+    outputs: tuple[Output, ...]
     x: Value
+    inputs: Inputs
+    xs: tuple[Value, ...]
     places: dict[str, tuple[Node, Value]]  # layer -> the operation and the value that it computes
 
 
-def walk(traced: Traced, axis: int | None) -> Walked:
-    """Convert every operation, with time on this axis of the input; None when the module takes one frame.
+def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str] = ()) -> Walked:
+    """Convert every operation.
+
+    Args:
+        traced: the module and its operations.
+        axis: the time axis of the input; None when the module takes one frame.
+        inputs: which of its arguments are data.
+        outputs: the names of the results to take; empty for all.
 
     A state of the caller's that one recurrent layer takes whole and returns is the state of that layer. Any other state
     is a value that a Delay carries, and so is a layer's state where other operations read it.
 
     Raises:
         NeedsFrameError: a Delay must carry a state of the caller's, for which the module must take one frame.
+        UsageError: the module returns nothing of a name in `outputs`.
         UnsupportedError: an operation cannot stream or is not known; the message names its module.
     """
     delayed: frozenset[int | Node] = frozenset()
     while True:
         try:
-            return _walk(traced, axis, delayed)
+            return _walk(traced, axis, inputs, outputs, delayed)
         except NeedsDelayError as error:
             if axis is not None and isinstance(error.what, int):
                 raise NeedsFrameError from None
@@ -83,15 +100,18 @@ def walk(traced: Traced, axis: int | None) -> Walked:
             delayed |= {error.what}
 
 
-def _walk(traced: Traced, axis: int | None, delayed: frozenset[int | Node]) -> Walked:
-    first = traced.inputs[0]
-    shape = tuple(first.meta["val"].shape)
-    x = Value("x", shape, axis)
+def _walk(
+    traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str], delayed: frozenset[int | Node]
+) -> Walked:
+    data, states = inputs.nodes(traced)
+    xs = [Value(INPUT, tuple(node.meta["val"].shape), axis) for node in data]
+    shape = xs[0].shape
     several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
     batch = several and shape[1 if axis == 0 else 0] > 1
-    builder = Builder(steps=x.length, batch=batch, node=first, one_frame=axis is None, delayed=delayed)
-    values: dict[Node, Any] = {first: x}
-    for position, (node, state, name) in enumerate(zip(traced.inputs[1:], traced.states, traced.names, strict=True)):
+    builder = Builder(steps=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
+    x, xs = _cut(builder, inputs.names, xs)
+    values: dict[Node, Any] = dict(zip(data, xs, strict=True))
+    for position, (node, state, name) in enumerate(zip(states, inputs.before, inputs.states, strict=True)):
         values[node] = Incoming(position, tuple(state.shape))
         if position in delayed:
             values[node] = Value(builder.delay(name, state.numel(), state), tuple(state.shape), None)
@@ -104,12 +124,26 @@ def _walk(traced: Traced, axis: int | None, delayed: frozenset[int | Node]) -> W
             values[node] = _convert(builder, node, values, traced)
             if isinstance(values[node], Value) and leaves_stale(node, order):
                 raise builder.refuse(written(node, True))
-    output = chosen_output(builder, traced, values)
+    chosen = chosen_outputs(builder, traced, values, inputs, outputs)
+    output = joined(builder, chosen)
     places: dict[str, tuple[Node, Value]] = {}
     for node, value in values.items():
         if isinstance(value, Value):
             places.setdefault(value.layer, (node, value))
-    return Walked(tuple(builder.layers), builder.initial_state, output, x, places)
+    return Walked(tuple(builder.layers), builder.initial_state, output, chosen, x, inputs, tuple(xs), places)
+
+
+def _cut(builder: Builder, names: Sequence[str], xs: list[Value]) -> tuple[Value, list[Value]]:
+    """Return the frame, and each of several inputs as a slice of it: they are side by side."""
+    if len(xs) == 1:
+        return xs[0], xs
+    total, start, parts = sum(x.width for x in xs), 0, []
+    for name, x in zip(names, xs, strict=True):
+        layer = name if name not in {INPUT, OUTPUT} and re.match("[A-Za-z]", name) else f"input_{name}"
+        builder.layers.append(Layer(layer, Slice(total, start, start + x.width), (INPUT,)))
+        parts.append(x.of(layer))
+        start += x.width
+    return Value(INPUT, (xs[0].length, total), None if xs[0].time is None else 0), parts
 
 
 def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Traced) -> Any:

@@ -7,11 +7,12 @@ import numpy as np
 
 from edgernn.integer import forms as integer_forms
 from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, tanh_table
-from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Rows, Scaled, Sum, Table
+from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Rows, Scaled, Sum
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.integer.positions import Total
 from edgernn.integer.softmax import Logarithm, Softmax
+from edgernn.integer.tables import Table
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.c.emitter import COps, Emitter

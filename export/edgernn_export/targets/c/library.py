@@ -83,7 +83,7 @@ def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
             "title": f"{stem}: one step of a recurrent network from {stem}.so, with Python's standard library alone.",
             "stem": stem,
             "inputs": named.graph.inputs,
-            "outputs": named.graph.outputs,
+            **_loader_parts(named.graph),
             "sha256": sha256(library).hexdigest(),
             "machine": isa.level(level).machine,
             "flags": sorted(isa.level(level).flags),
@@ -92,3 +92,22 @@ def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
             "invalid": "an index outside the table" if symbols else f"not finite, or beyond {named.manifest.limit:.3g}",
         },
     )
+
+
+def _loader_parts(graph: Graph) -> dict[str, str]:
+    """The lines of the loader that take several inputs by name and return several outputs by name."""
+    step, methods = "stream.step(list(map(_value, cells)))", ""
+    if graph.named_inputs:
+        methods += template("inputs.py.txt", {})
+    if graph.named_outputs:
+        methods += template("outputs.py.txt", {})
+        step = f"[value for part in {step}.values() for value in part]"
+    names = ", ".join(f"{width} of '{name}'" for name, width in graph.named_outputs.items())
+    answer = "answers[i : i + self.outputs]"
+    return {
+        "answer": f"arrays of floats by name: {names}" if names else f"array of {graph.outputs} floats",
+        "flat": "            frame = self._flat(frame)\n" if graph.named_inputs else "",
+        "by_name": f"self._by_name({answer})" if graph.named_outputs else answer,
+        "printed": step,
+        "methods": methods,
+    }

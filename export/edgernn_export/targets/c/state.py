@@ -6,7 +6,8 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.model.parts import slices
 from edgernn_export.targets.c.declarations import BYTES, Field, InitialState
 from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.kernels import kernels
@@ -94,6 +95,18 @@ def conversions(emitter: Emitter, prefix: str) -> dict[str, str]:
         else "",
         "no_float": "" if emitter.has_floats else f"#define {off}\n",
     }
+
+
+def parts(graph: Graph, prefix: str) -> str:
+    """Macros with the first element and the width of each of several inputs in x, and of several outputs in y."""
+    lines = []
+    for value, widths in ((INPUT, graph.named_inputs), (OUTPUT, graph.named_outputs)):
+        if widths:
+            lines.append(f"/* {value} is {len(widths)} arrays side by side: where each begins, and its width. */")
+        for name, part in slices(widths).items():
+            macro = f"#define {prefix.upper()}_{value.upper()}_{name}"
+            lines += [f"{macro}_AT {part.start}", f"{macro}_WIDTH {widths[name]}"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _states(emitter: Emitter) -> list[tuple[str, int, str]]:

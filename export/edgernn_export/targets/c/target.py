@@ -23,7 +23,7 @@ from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.selftest import self_test
-from edgernn_export.targets.c.state import carried, conversions, frame_type, initial_states, moves, struct
+from edgernn_export.targets.c.state import carried, conversions, frame_type, initial_states, moves, parts, struct
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
@@ -77,11 +77,12 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         "y_type": y_type,
         "refusal": _refusal(emitter),
         "fields": "".join(field.text for field in fields),
+        "parts": parts(graph, prefix),
         **conversions(emitter, prefix),
         **carried(emitter),
     }
     header = template("model.h", facts)
-    parts = {
+    body = {
         "constants": _constants(emitter, states, None if include else binaries),
         **_body(emitter, x_type),
         **moves(emitter, states),
@@ -89,7 +90,7 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         "about": _c_string(manifest),
         "include": include or header,
     }
-    parts |= {} if include else {"no_float": ""}  # the loader of a library has floating point
+    body |= {} if include else {"no_float": ""}  # the loader of a library has floating point
     sizes = Sizes(
         constants={array.name: array.nbytes for array in emitter.constants.values()},
         initial_state=sum(array.nbytes for array in states),
@@ -97,7 +98,7 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         fields=fields,
         calls=emitter.calls,
     )
-    return Code(header, template("model.c", facts | parts), sizes, binaries)
+    return Code(header, template("model.c", facts | body), sizes, binaries)
 
 
 def _constants(emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None) -> str:

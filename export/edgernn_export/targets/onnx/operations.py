@@ -1,6 +1,6 @@
 """The operations as nodes of ONNX."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,17 @@ class OnnxOps(MethodInterpreter):
     def largest(self, x: Ref, _before: int, size: int) -> Ref:
         pooled = self._pooled(self._name(x), size, x.width)
         return self._node("Reshape", [pooled, self._shape(self.op.positions, x.width)])
+
+    def join(self, whole: str, parts: Mapping[str, int]) -> None:
+        """Write the concatenation of several inputs of the artifact."""
+        if parts:
+            self.nodes.append(helper.make_node("Concat", list(parts), [whole], whole, axis=1))
+
+    def part(self, whole: str, parts: Mapping[str, int]) -> None:
+        """Write the several outputs of the artifact that are parts of one value."""
+        if parts:
+            sizes = self._shape(*parts.values())
+            self.nodes.append(helper.make_node("Split", [whole, sizes], list(parts), f"{whole}.parts", axis=1))
 
     def output(self, output: str, ref: Ref) -> None:
         """Write an output: nothing when the value has its name already, else a copy."""

@@ -7,9 +7,9 @@ from onnx import helper
 
 from edgernn.artifact.manifest import Signature, signature
 from edgernn.integer.plan import integer_plan
-from edgernn.model.graph import INPUT
+from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.replay import replay
-from edgernn_export.targets.naming import NamedTrace
+from edgernn_export.targets.naming import NamedTrace, with_heads
 from edgernn_export.targets.onnx.integers import OnnxIntegerOps
 from edgernn_export.targets.onnx.operations import OnnxOps
 from edgernn_export.targets.onnx.sums import late, summed
@@ -28,16 +28,22 @@ def step(named: NamedTrace) -> onnx.GraphProto:
     plan = integer_plan(named.graph)
     writer: OnnxOps
     if plan.integer_values:
+        named = with_heads(named)
         writer = OnnxIntegerOps(named, plan)
     else:
-        named = replace(named, trace=summed(named.trace))
-        writer = OnnxOps(named, late(named.trace))
+        fewer = replace(named, trace=summed(named.trace))
+        named = with_heads(fewer)
+        writer = OnnxOps(named, late(fewer.trace))
+    xs, ys = named.parts
+    writer.join(INPUT, xs)
     replay(named.trace.operations, writer, {ref.name: ref for ref in named.ins})
     for output, ref in named.outs.items():
         writer.output(output, ref)
+    if not named.heads:
+        writer.part(OUTPUT, ys)
     values = infos(signature(named.manifest))
-    ins = [values[INPUT], *(values[ref.name] for ref in named.ins[1:])]
-    outs = [values[name] for name in named.outs]
+    ins = [*(values[name] for name in xs or [INPUT]), *(values[ref.name] for ref in named.ins[1:])]
+    outs = [values[name] for name in named.result_names]
     return helper.make_graph(writer.nodes, "step", ins, outs, list(writer.weights.values()))
 
 

@@ -89,6 +89,14 @@ class TfliteIntegerOps(TfliteOps):
         if ref.name in self.integer_values:
             self._own_integers(ref)
 
+    def _part(self, whole: str, name: str, width: int) -> int:
+        qparams = self.static.io_quantization.get(whole)
+        return super()._part(whole, name, width) if qparams is None else self.flat.integers(name, (1, width), qparams)
+
+    def _part_version(self, kind: str, whole: str) -> int:
+        qparams = self.static.io_quantization.get(whole)
+        return 1 if qparams is None else VERSIONS[kind][qparams.bits]
+
     def output(self, output: str, ref: Ref) -> None:
         qparams = self._output_qparams(output)
         if self.names[ref.name] == output:

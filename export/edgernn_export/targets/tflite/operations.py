@@ -8,13 +8,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
-from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
-
-AXIS = 1  # of the elements of a value, which has the shape (1, width)
+from edgernn_export.targets.tflite.parts import AXIS, PartOps
 
 ELEMENTWISE = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT}
 
@@ -32,7 +30,7 @@ The version protects an old runtime: tflite-runtime refuses 12; with an older ve
 """
 
 
-class TfliteOps(MethodInterpreter):
+class TfliteOps(PartOps):
     """Writes operations as operators on float32; a value is its Ref in the trace.
 
     Args:
@@ -280,6 +278,3 @@ class TfliteOps(MethodInterpreter):
         if isinstance(factor, Tensor):
             return self._weight(factor)
         return self.flat.constant(f"{self.op.outputs[0].name}.{role}", np.full((1, 1), factor, np.float32))
-
-    def _integers(self, name: str, values: int | Sequence[int]) -> int:
-        return self.flat.constant(name, np.array(values, np.int32))

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from edgernn.artifact.checksum import fill
-from edgernn.artifact.manifest import step_signature
+from edgernn.artifact.manifest import step_signature, whole_signature
 from edgernn.integer.plan import integer_plan
-from edgernn.model.graph import Graph
+from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
 from edgernn_export.targets.destination import Destination
-from edgernn_export.targets.naming import named_trace
+from edgernn_export.targets.naming import named_trace, with_heads
 from edgernn_export.targets.tflite.flat import Flat
 from edgernn_export.targets.tflite.integers import TfliteIntegerOps
 from edgernn_export.targets.tflite.operations import TfliteOps
@@ -17,16 +17,20 @@ from edgernn_export.targets.tflite.operations import TfliteOps
 
 def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
-    named, flat = named_trace(graph, SCHEMES), Flat()
+    named, flat = with_heads(named_trace(graph, SCHEMES)), Flat()
     plan = integer_plan(named.graph)
     writer = (
         TfliteIntegerOps(named, flat, destination, plan) if plan.integer_values else TfliteOps(named, flat, destination)
     )
-    shapes = step_signature(named.manifest)
+    xs, ys = named.parts
+    shapes = {**step_signature(named.manifest), **whole_signature(named.manifest)}
     for ref in named.ins:
         writer.input(ref, *shapes[ref.name])
+    writer.join(INPUT, xs)
     replay(named.trace.operations, writer, {ref.name: ref for ref in named.ins})
     for output, ref in named.outs.items():
         writer.output(output, ref)
-    ins = [ref.name for ref in named.ins]
-    return {f"{stem}.tflite": fill(flat.finish(ins, list(named.outs), {"edgernn": named.manifest_json.encode()}))}
+    if not named.heads:
+        writer.part(OUTPUT, ys)
+    ins = [*(xs or [INPUT]), *(ref.name for ref in named.ins[1:])]
+    return {f"{stem}.tflite": fill(flat.finish(ins, named.result_names, {"edgernn": named.manifest_json.encode()}))}

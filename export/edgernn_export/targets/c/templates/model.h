@@ -12,7 +12,7 @@ extern "C" {
 #define ${upper}_INPUTS $inputs
 #define ${upper}_OUTPUTS $outputs
 #define ${upper}_CARRIED $carried /* $units, in the order of the states below */
-$quantization
+$parts$quantization
 /* One stream: its states, then memory for the step. Any number of streams may be used side by side. */
 typedef struct {
 $fields} ${prefix}_state;

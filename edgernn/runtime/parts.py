@@ -1,0 +1,131 @@
+"""Several inputs and outputs of a stream: arrays by name outside, one flat array inside."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgernn.artifact.manifest import Manifest
+from edgernn.errors import FrameError, UnsupportedError
+from edgernn.model.graph import Graph
+from edgernn.model.parts import slices
+
+Array = NDArray[Any]
+Named = Manifest | Graph
+Answer = Any
+"""An array; of a model with several outputs, arrays by name."""
+
+
+def flat_frame(frame: Any, parts: Mapping[str, int], dtype: Any) -> Any:
+    """Return a frame of several inputs as one array; a frame that is an array already is returned as it is.
+
+    Raises:
+        FrameError: an input is missing, is not one of the model, or has another shape or dtype.
+    """
+    arrays = _arrays(frame, parts)
+    if arrays is None:
+        return frame
+    for (name, width), each in zip(parts.items(), arrays, strict=True):
+        if not isinstance(each, np.ndarray) or each.dtype != dtype or each.shape != (width,):
+            raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape ({width},)")
+    return np.concatenate(arrays)
+
+
+def flat_frames(frames: Any, parts: Mapping[str, int], dtype: Any) -> Any:
+    """Return blocks (time, width) of several inputs as one block; one block is returned as it is.
+
+    Raises:
+        FrameError: as `flat_frame`; or the blocks have different lengths.
+    """
+    arrays = _arrays(frames, parts)
+    if arrays is None:
+        return frames
+    for (name, width), each in zip(parts.items(), arrays, strict=True):
+        if not isinstance(each, np.ndarray) or each.dtype != dtype or each.ndim != 2 or each.shape[1] != width:
+            raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape (time, {width})")
+    lengths = {name: len(each) for name, each in zip(parts, arrays, strict=True)}
+    if len(set(lengths.values())) > 1:
+        raise FrameError(
+            f"{', '.join(f'{length} frames of {name!r}' for name, length in lengths.items())} arrived; expected as "
+            "many of each: cut off what has no counterpart"
+        )
+    return np.concatenate(arrays, axis=1)
+
+
+def by_name(whole: Array, parts: Mapping[str, int]) -> dict[str, Array]:
+    """Return copies of the parts (..., width) of an array."""
+    return {name: whole[..., part].copy() for name, part in slices(parts).items()}
+
+
+def flat_answer(answer: Answer) -> Array:
+    """Return what `Stream.step` or `Stream.run` answers as one array, several outputs side by side."""
+    if isinstance(answer, Mapping):
+        return np.concatenate(list(answer.values()), axis=-1)
+    whole: Array = answer
+    return whole
+
+
+def answering(y: Array, parts: Mapping[str, int]) -> Callable[[], Answer]:
+    """Return the function that copies the results of a step: one array, or arrays by name."""
+    if not parts:
+        return y.copy
+    copies = [(name, y[part].copy) for name, part in slices(parts).items()]
+    return lambda: {name: copy() for name, copy in copies}
+
+
+def check_out(out: Any, y: Array, parts: Mapping[str, int]) -> dict[str, Array] | None:
+    """Refuse arrays that cannot take the results; return those of several outputs by name, and None for one output.
+
+    Raises:
+        FrameError: an array is missing, is not writeable, or has another shape or dtype.
+    """
+    expected = dict(parts) if parts else {"": y.size}
+    arrays = out if parts else {"": out}
+    fit = isinstance(arrays, Mapping) and arrays.keys() == expected.keys()
+    if not fit or not all(_takes(arrays[name], (width,), y.dtype) for name, width in expected.items()):
+        shapes = ", ".join(f"'{name}' of shape ({width},)" for name, width in parts.items())
+        one = f"a writeable array of {y.dtype} of shape {y.shape}"
+        several = f"writeable arrays of {y.dtype} by name: {shapes}"
+        raise FrameError(f"out= cannot take the result; expected {several if parts else one}")
+    return dict(arrays) if parts else None
+
+
+def check_one(model: Named, name: str, what: str) -> None:
+    """Refuse a model of several inputs or outputs where only one of each has a meaning.
+
+    Raises:
+        UnsupportedError: the message names the model, and what it would be used for.
+    """
+    several = [f"inputs {', '.join(model.named_inputs)}"] if model.named_inputs else []
+    several += [f"outputs {', '.join(model.named_outputs)}"] if model.named_outputs else []
+    if several:
+        raise UnsupportedError(
+            f"'{name}' has the {' and '.join(several)}; {what} takes a model with one input and one output: from_torch "
+            "takes one result of a module with outputs=('NAME',)"
+        )
+
+
+def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
+    """Return several inputs in order; None where they arrive as one array."""
+    expected = f"expected {', '.join(parts)}"
+    if isinstance(values, Mapping) and parts:
+        missing, extra = [name for name in parts if name not in values], [name for name in values if name not in parts]
+        if missing or extra:
+            reason = [f"{', '.join(map(repr, missing))} missing"] if missing else []
+            reason += [f"{', '.join(map(repr, extra))} not an input of the model"] if extra else []
+            raise FrameError(f"inputs arrived with {' and '.join(reason)}; {expected}")
+        return [values[name] for name in parts]
+    if isinstance(values, tuple | list) and parts:
+        if len(values) != len(parts):
+            raise FrameError(f"{len(values)} inputs arrived; {expected}, in this order or by name")
+        return list(values)
+    return None
+
+
+def _takes(out: Any, shape: tuple[int, ...], dtype: Any) -> bool:
+    return isinstance(out, np.ndarray) and out.dtype == dtype and out.shape == shape and out.flags.writeable
+
+
+def _text(arrived: Any) -> str:
+    return f"{arrived.dtype} of shape {arrived.shape}" if isinstance(arrived, np.ndarray) else type(arrived).__name__
