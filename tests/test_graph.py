@@ -131,7 +131,7 @@ WRONG_CELLS = {
     "missing": (lambda: Dense(None), r"Dense.w is a NoneType"),
     "activation": (lambda: Dense(t(3, 4), None, "swish"), r"no activation 'swish'; there are linear, relu"),
     "rnn activation": (lambda: Rnn(t(4, 4), t(4, 4), None, "sigmoid"), r"no activation 'sigmoid'"),
-    "kind": (lambda: Activation("gelu"), r"no function 'gelu'"),
+    "kind": (lambda: Activation("swish"), r"no function 'swish'"),
     "projection": (lambda: Lstm(t(16, 6), t(16, 3), None, t(4, 3)), r"Lstm.p has shape \(4, 3\)"),
     "kernel": (lambda: Conv1d(1, t(4, 6)), r"kernel of at least 2"),
     "taps": (lambda: Conv1d(4, t(4, 6)), r"Conv1d.w has shape \(4, 6\)"),

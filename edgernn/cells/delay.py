@@ -11,7 +11,7 @@ from edgernn.model.ops import Ops, V
 @cell
 @dataclass(frozen=True)
 class Delay:
-    """y is x of the step before: the unit delay z^-1 of signal processing.
+    """y is x of the step before: the unit delay z^-1 (Oppenheim and Schafer 1989).
 
     It may read a later layer, or itself: a recurrence that no other cell carries is layers, and a delay from the last
     of them to the first.
