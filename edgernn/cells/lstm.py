@@ -45,7 +45,7 @@ class Lstm:
 @cell
 @dataclass(frozen=True)
 class LstmStep(Lstm):
-    """One step of Lstm from states that other layers compute."""
+    """One step of Lstm from states that other layers compute (Hochreiter and Schmidhuber 1997)."""
 
     states: ClassVar[Mapping[str, int]] = {}
 

@@ -42,7 +42,7 @@ class Rnn:
 @cell
 @dataclass(frozen=True)
 class RnnStep(Rnn):
-    """One step of Rnn from a state that another layer computes."""
+    """One step of Rnn from a state that another layer computes (Elman 1990)."""
 
     states: ClassVar[Mapping[str, int]] = {}
 
