@@ -105,7 +105,7 @@ class Decaying:
 
     keep: float
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0], self.keep) + x

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 from scipy.special import expit, softmax
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from edgernn.cells import (
     Activation,
     Concat,
     Conv1d,
+    Delay,
     Dense,
     Embedding,
     LayerNorm,
@@ -59,6 +61,11 @@ ORACLES = {
     "layer norm": (
         one(LayerNorm(Tensor(V), Tensor(X[2]), 0.3)),
         lambda: F.layer_norm(torched(X), (6,), torched(V), torched(X[2]), 0.3).numpy(),
+    ),
+    "delay": (one(Delay(6)), lambda: np.vstack([np.zeros((1, 6)), X[:-1]])),
+    "leaky sum fed back": (
+        Graph((Layer("past", Delay(6), ("y2",)), Layer("less", Scale(Tensor(V), Tensor(0 * V))), Layer("y2", Sum(), ("less", "x"))), 6),
+        lambda: np.stack([lfilter([1], [1, -v], x) for v, x in zip(V.tolist(), X.T, strict=True)], 1),
     ),
     "slice": (one(Slice(6, 1, 4)), lambda: X[:, 1:4]),
     **{

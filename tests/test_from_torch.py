@@ -326,7 +326,6 @@ REFUSED = {
     "reflected": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 3, padding=2, padding_mode="reflect")), r"only zeros can be padded"),
     "unknown": (of(lambda m, x: torch.lgamma(m.gru(x)[0]), gru=gru()), r"own forward uses 'lgamma'"),
     "unknown in a module": (of(lambda m, x: m.act(m.gru(x)[0]), gru=gru(), act=nn.RReLU()), r"module 'act' uses 'rrelu'"),
-    "cell state as output": (of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)), r"LSTM's cell state, which is not an output"),
     "state from the input": (of(lambda m, x: m.gru(x, m.init(x[:, -1:]).transpose(0, 1))[0], gru=gru(), init=nn.Linear(I, H)), r"initial state is computed from the input"),
     "mixed steps": (of(lambda m, x: m.gru(x)[0] + m.gru(x)[0][:, -1:], gru=gru()), r"belong to different steps"),
     "only the input": (of(lambda m, x: (x, m.gru(x)[0]), gru=gru()), r"first output is not computed by a layer"),
@@ -342,10 +341,22 @@ REFUSED = {
     "drops the newest": (of(lambda m, x: m.gru(x[:, :15])[0][:, -1], gru=gru()), r"cuts off the newest frames"),
     "outer product": (of(lambda m, x: (m.gru(x)[0].unsqueeze(3) * m.gru(x)[0].unsqueeze(2)).flatten(2), gru=gru()), r"expected equal widths"),
     "divided by zero": (of(lambda m, x: m.gru(x)[0] / 0, gru=gru()), r"a constant is not finite"),
-    "features of a state": (of(lambda m, x: m.gru(x)[1][:, :, :4], gru=gru(num_layers=2)), r"uses 'slice'|mixes the final states"),
     "locked": (of(lambda m, x: m.gru(x)[0], gru=gru(), lock=threading.Lock()), r"Wrapped cannot be copied: .*lock"),
     "does not run": (of(lambda m, x: m.gru(x)[0], gru=gru(I + 1)), r"does not run on the example"),
 }  # fmt: skip
+
+
+CONVERTED = {
+    "cell state as output": of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)),
+    "exchanged features": of(lambda m, x: m.gru(x.view(1, T, 2, 3).transpose(2, 3).flatten(2))[0], gru=gru()),
+    "features of a state": of(lambda m, x: m.gru(x)[1][:, :, :4], gru=gru(num_layers=2)),
+}  # fmt: skip
+"""Arrangements of features and states; each conversion is proved against torch."""
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_arrangements_convert(name):
+    assert from_torch(CONVERTED[name]().eval(), example()).layers
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -355,14 +366,20 @@ def test_what_cannot_stream_is_refused_by_name(name):
         from_torch(make().eval(), example())
 
 
-def test_states_must_return_in_their_places():
+def test_a_state_takes_the_result_in_its_place():
     def forward(m, x, a, b):
         a, b = m.one(x, a), m.two(x, b)
         return m.out(a + b), b, a
 
     swapped = Wrapped(forward, one=nn.GRUCell(I, H), two=nn.GRUCell(I, H), out=nn.Linear(H, 2)).eval()
-    with pytest.raises(UnsupportedError, match=r"state 0 is passed to 'one' and not returned in its position"):
-        from_torch(swapped, (torch.randn(1, I), torch.zeros(1, H), torch.zeros(1, H)))
+    a, b = torch.zeros(1, H), torch.zeros(1, H)
+    graph = from_torch(swapped, (torch.randn(1, I), a, b))
+    xs, rows = torch.randn(20, I), []
+    with torch.no_grad():
+        for x in xs:
+            y, a, b = swapped(x[None], a, b)
+            rows.append(y[0].numpy())
+    np.testing.assert_allclose(Stepper(graph).run(xs.numpy())[0], rows, atol=1e-5)
 
 
 def test_a_module_in_training_is_refused():
@@ -457,7 +474,7 @@ def test_a_wrong_example_is_refused(name):
 
 def test_an_argument_that_is_no_state_is_refused():
     module = Wrapped(lambda m, x, h, unused: m.gru(x, h), gru=gru()).eval()
-    with pytest.raises(UnsupportedError, match=r"takes 2 tensors besides its input, and 1 of them"):
+    with pytest.raises(UnsupportedError, match=r"is no state: no result of its shape"):
         from_torch(module, (example(), torch.zeros(1, 1, H), torch.zeros(1)))
 
 

@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pytest
 
-from edgernn.cells import Activation, Conv1d, Dense, Embedding, Gru, LayerNorm, Lstm, Rnn, Slice, Standardize, Sum
+from edgernn.cells import (
+    Activation,
+    Conv1d,
+    Delay,
+    Dense,
+    Embedding,
+    Gru,
+    LayerNorm,
+    Lstm,
+    Rnn,
+    Slice,
+    Standardize,
+    Sum,
+)
 from edgernn.errors import GraphError
 from edgernn.model.cell import CELLS, cell
 from edgernn.model.graph import Graph, Layer
@@ -19,11 +32,54 @@ from zoo import GRAPHS, one, t
 GRU = Gru(t(12, 6), t(12, 4))
 OUT = Dense(t(3, 4))
 
+
+@cell
+@dataclass(frozen=True)
+class Hasty:
+    """Declares to delay, and does not."""
+
+    inputs: int
+    delays: ClassVar = True
+    states: ClassVar = {}
+
+    def step(self, ops, x, state):
+        return ops.tanh(x), state
+
+
+@cell
+@dataclass(frozen=True)
+class Endless:
+    """Delays values of any width."""
+
+    delays: ClassVar = True
+    states: ClassVar = {"past": 6}
+
+    def step(self, ops, x, state):
+        return state[0], (x,)
+
+
 WRONG_GRAPHS = {
     "order of layers": (lambda: Graph((Layer("out", OUT), Layer("gru", GRU)), 6), r"layer 'out' reads 4 values, but 6 arrive from 'x'"),
     "width": (lambda: Graph((Layer("gru", GRU), Layer("out", Dense(t(3, 9)))), 6), r"layer 'out' reads 9 values, but 4 arrive from 'gru'"),
     "unknown read": (lambda: Graph((Layer("gru", GRU, ("nobody",)),), 6), r"reads 'nobody', which is not an earlier layer; there are x"),
     "later read": (lambda: Graph((Layer("gru", GRU, ("out",)), Layer("out", OUT)), 6), r"which is not an earlier layer"),
+    "later read that only a delay may": (
+        lambda: Graph((Layer("gru", GRU, ("out",)), Layer("out", OUT)), 6),
+        r"'gru' reads 'out', .* there are x, and only a Delay reads a later one",
+    ),
+    "delay of nothing": (lambda: Graph((Layer("d", Delay(6), ("nobody",)),), 6), r"layer 'd' reads 'nobody'"),
+    "width of a delay": (
+        lambda: Graph((Layer("d", Delay(3), ("gru",)), Layer("gru", Gru(t(12, 3), t(12, 4)))), 6),
+        r"layer 'd' reads 3 values, but 4 arrive from 'gru'",
+    ),
+    "delay that does not": (
+        lambda: Graph((Layer("d", Hasty(6), ("out",)), Layer("out", Dense(t(6, 6)))), 6),
+        r"'d': the cell Hasty declares that it delays, and its output depends on its input",
+    ),
+    "delay without a width": (
+        lambda: Graph((Layer("d", Endless(), ("out",)), Layer("out", Dense(t(6, 6)))), 6),
+        r"'d': the cell Endless declares that it delays, and no dimension 'inputs'",
+    ),
     "twice": (lambda: Graph((Layer("a", GRU), Layer("a", OUT)), 6), r"two layers are called 'a'"),
     "reserved name": (lambda: Graph((Layer("y", GRU),), 6), r"cannot be called 'y'"),
     "odd name": (lambda: Graph((Layer("a/b", GRU),), 6), r"cannot be called 'a/b'"),

@@ -227,7 +227,7 @@ class Passing(nn.Module):
 
 
 class Cells(nn.Module):
-    """Answers with a part of an LSTM's cell state."""
+    """Answers with an LSTM's cell state beside its output."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,6 +236,14 @@ class Cells(nn.Module):
     def forward(self, x):
         y, (_, c) = self.lstm(x)
         return y, c[-1]
+
+
+def test_an_output_may_be_the_cell_state():
+    module = Cells().eval()
+    graph = from_torch(module, torch.randn(1, T, I))
+    assert dict(graph.named_outputs) == {"0": H, "1": H}
+    xs = frames(graph, 40)
+    np.testing.assert_allclose(Stepper(graph).run(xs)[0], by_torch(module, xs), atol=1e-5)
 
 
 REFUSALS = {
@@ -250,7 +258,6 @@ REFUSALS = {
     "unknown input": (lambda: Module(ANSWERS["tuple"][0]), {"inputs": ("y",)}, UsageError, "no argument 'y'"),
     "a constant": (lambda: Module(lambda a, b, y, h: (a, torch.ones(3))), {}, UnsupportedError, r"output 2 \(3,\)"),
     "the input": (Passing, {}, UnsupportedError, "output 2 .*not computed by a layer; choose the others"),
-    "the cell state": (Cells, {}, UnsupportedError, "output 2 .*not computed by a layer"),
     "labels": (lambda: Module(ANSWERS["tuple"][0]), {"labels": ("a", "b")}, GraphError, "2 labels for 3 outputs"),
 }
 
@@ -286,7 +293,7 @@ EXAMPLE_REFUSALS = {
     "other length, not chosen": (
         (LONG, SHORT),
         {},
-        r"argument of shape \(1, 1, 8\) is used as data, and does not have as many steps.*named by inputs=",
+        r"argument 'far' \(1, 1, 8\) is no state: no result of its shape.*sequences of equal lengths.*named by inputs=",
     ),
 }
 

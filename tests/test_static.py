@@ -248,7 +248,7 @@ class Integrator:
     keep: float
     gain: float
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0], self.keep) + ops.scale(x, self.gain)
@@ -261,7 +261,7 @@ class Mean:
 
     by: float
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.scale(x - state[0], self.by)
@@ -273,7 +273,7 @@ class Gated:
     """h = h + z * (x - h): between x and itself, whatever the gate."""
 
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.sigmoid(x) * (x - state[0])
@@ -285,7 +285,7 @@ class Overshoots:
     """h = h + n * (x - h) with n from -1 to 1: up to as far beyond itself as x is away."""
 
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = state[0] + ops.tanh(x) * (x - state[0])
@@ -297,7 +297,7 @@ class SquaresItself:
     """A formula that is not of one degree in its state, and has no corners that bound it."""
 
     states = {"h": 6}  # noqa: RUF012
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         h = ops.scale(state[0] * state[0], 0.5) + ops.scale(x, 0.1)

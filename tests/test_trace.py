@@ -20,7 +20,7 @@ class Formula:
 
     does: object
     states: ClassVar = {}
-    exact, GATES = False, ()
+    exact, delays, GATES = False, False, ()
 
     def step(self, ops, x, state):
         return self.does(ops, x), state

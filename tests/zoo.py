@@ -9,6 +9,7 @@ from edgernn.cells import (
     Concat,
     Conv1d,
     Conv2d,
+    Delay,
     Dense,
     DepthwiseConv2d,
     Difference,
@@ -16,18 +17,21 @@ from edgernn.cells import (
     FastGrnn,
     Gather,
     Gru,
+    GruStep,
     LayerNorm,
     LayerNormGru,
     LayerNormLstm,
     LogMagnitude,
     LogMel,
     Lstm,
+    LstmStep,
     Maximum,
     Mgu,
     Pool,
     Product,
     Quotient,
     Rnn,
+    RnnStep,
     RunningMean,
     Scale,
     Slice,
@@ -80,6 +84,55 @@ def _within(random: np.random.Generator) -> Graph:
         Layer("out", Dense(t(3, 4, random=random), t(3, random=random))),
     )
     return Graph(layers, 6)
+
+
+def _delays(random: np.random.Generator) -> dict[str, Graph]:
+    """Layers that are fed back; their weights are their own, as in _within."""
+
+    def own(*shape: int) -> Tensor:
+        return t(*shape, random=random)
+
+    return {
+        "Delay": one(Delay(6)),
+        "Delay of delays": Graph((Layer("a", Delay(6)), Layer("b", Delay(6)), Layer("sum", Sum(), ("a", "b"))), 6),
+        "Delay exchange": Graph(
+            (
+                Layer("a", Delay(3), ("b",)),
+                Layer("b", Delay(3), ("new",)),
+                Layer("both", Concat(), ("x", "a", "b")),
+                Layer("new", Dense(own(3, 12), own(3), "tanh")),
+                Layer("out", Dense(own(2, 3)), ("b",)),
+            ),
+            6,
+            initial_state={"a.past": own(3)},
+        ),
+        "RnnStep": Graph(
+            (Layer("h", Delay(5), ("new",)), Layer("new", RnnStep(own(5, 6), own(5, 5), own(5)), ("x", "h"))), 6
+        ),
+        "GruStep packed": Graph(
+            (
+                Layer("h", Delay(9), ("packed",)),
+                Layer("h_0", Slice(9, 0, 5), ("h",)),
+                Layer("h_1", Slice(9, 5, 9), ("h",)),
+                Layer("g_0", GruStep(own(15, 6), own(15, 5), own(15), own(15)), ("x", "h_0")),
+                Layer("g_1", GruStep(own(12, 5), own(12, 4)), ("g_0", "h_1")),
+                Layer("packed", Concat(), ("g_0", "g_1")),
+                Layer("out", Dense(own(3, 4), own(3)), ("g_1",)),
+            ),
+            6,
+        ),
+        "LstmStep": Graph(
+            (
+                Layer("h", Delay(5), ("new_h",)),
+                Layer("c", Delay(5), ("new_c",)),
+                Layer("lstm", LstmStep(own(20, 6), own(20, 5), own(20)), ("x", "h", "c")),
+                Layer("new_h", Slice(10, 0, 5)),
+                Layer("new_c", Slice(10, 5, 10), ("lstm",)),
+                Layer("out", Dense(own(2, 5)), ("new_c",)),
+            ),
+            6,
+        ),
+    }
 
 
 def _quotient(random: np.random.Generator) -> Graph:
@@ -255,6 +308,7 @@ GRAPHS: dict[str, Graph] = {
     "RunningMean exponential": one(RunningMean(6, 8.0, 8.0)),
     "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Activation within": _within(np.random.default_rng(8)),
+    **_delays(np.random.default_rng(9)),
     **{f"Activation {kind}": one(Activation(kind)) for kind in ("abs", "elu", "gelu", "gelu_tanh", "mish", "softplus")},
     "Activation exp": Graph((Layer("d", Dense(t(4, 6), None, "tanh")), Layer("exp", Activation("exp"))), 6),
     "Activation sqrt": Graph((Layer("size", Activation("abs")), Layer("root", Activation("sqrt"))), 6),

@@ -3,21 +3,22 @@
 from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
 from edgernn.cells.conv2d import Conv2d, DepthwiseConv2d
+from edgernn.cells.delay import Delay
 from edgernn.cells.dense import Dense
 from edgernn.cells.difference import Difference
 from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gather import Gather
-from edgernn.cells.gru import Gru
+from edgernn.cells.gru import Gru, GruStep
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
-from edgernn.cells.lstm import Lstm
+from edgernn.cells.lstm import Lstm, LstmStep
 from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
 from edgernn.cells.pool import Pool
-from edgernn.cells.rnn import Rnn
+from edgernn.cells.rnn import Rnn, RnnStep
 from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
 from edgernn.cells.slice import Slice
@@ -28,6 +29,7 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "Delay",
     "Dense",
     "DepthwiseConv2d",
     "Difference",
@@ -35,18 +37,21 @@ __all__ = [
     "FastGrnn",
     "Gather",
     "Gru",
+    "GruStep",
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
     "LogMagnitude",
     "LogMel",
     "Lstm",
+    "LstmStep",
     "Maximum",
     "Mgu",
     "Pool",
     "Product",
     "Quotient",
     "Rnn",
+    "RnnStep",
     "RunningMean",
     "Scale",
     "Slice",

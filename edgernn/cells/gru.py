@@ -39,3 +39,15 @@ class Gru:
         n = ops.tanh(xn + r * hn)
         h = n + z * (h - n)
         return h, (h,)
+
+
+@cell
+@dataclass(frozen=True)
+class GruStep(Gru):
+    """One step of Gru from a state that another layer computes (Cho et al. 2014, in the form of cuDNN)."""
+
+    states: ClassVar[Mapping[str, int]] = {}
+
+    def join(self, ops: Ops[V], x: V, h: V) -> V:
+        """(inputs,) and h (hidden,) -> h (hidden,)."""
+        return self.step(ops, x, (h,))[0]

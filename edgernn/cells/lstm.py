@@ -40,3 +40,15 @@ class Lstm:
         if self.p is not None:
             h = ops.affine(self.p, h)
         return h, (h, c)
+
+
+@cell
+@dataclass(frozen=True)
+class LstmStep(Lstm):
+    """One step of Lstm from states that other layers compute (Hochreiter and Schmidhuber 1997)."""
+
+    states: ClassVar[Mapping[str, int]] = {}
+
+    def join(self, ops: Ops[V], x: V, h: V, c: V) -> V:
+        """(inputs,), h (outputs,) and c (hidden,) -> h and c (outputs + hidden,)."""
+        return ops.concat(*self.step(ops, x, (h, c))[1])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import cell
@@ -37,3 +37,15 @@ class Rnn:
         (h,) = state
         h = activate(ops, self.activation, ops.affine(self.w, x, self.b) + ops.affine(self.u, h))
         return h, (h,)
+
+
+@cell
+@dataclass(frozen=True)
+class RnnStep(Rnn):
+    """One step of Rnn from a state that another layer computes (Elman 1990)."""
+
+    states: ClassVar[Mapping[str, int]] = {}
+
+    def join(self, ops: Ops[V], x: V, h: V) -> V:
+        """(inputs,) and h (hidden,) -> h (hidden,)."""
+        return self.step(ops, x, (h,))[0]

@@ -19,7 +19,8 @@ class Cell(Protocol):
     axis is a number, another field of the cell, or a name. A name stands for the same length in every weight, and
     `inputs` is the width that the cell reads. A matrix that only `affine` reads may be Factored.
 
-    `@cell` registers a class, checks the shapes of its weights, and sets the defaults of `exact` and `GATES`.
+    `@cell` registers a class, checks the shapes of its weights, and sets the defaults of `exact`, `delays` and
+    `GATES`.
     """
 
     GATES: ClassVar[tuple[str, ...]]
@@ -28,6 +29,10 @@ class Cell(Protocol):
     @property
     def exact(self) -> bool:
         """Whether no pass may quantize, prune or factorize the cell, as a feature cell; False by default."""
+
+    @property
+    def delays(self) -> bool:
+        """Whether the output depends on the states alone, so that the cell may read a later layer; False by default."""
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -47,6 +52,10 @@ class Join(Protocol):
     def exact(self) -> bool:
         """As in a Cell."""
 
+    @property
+    def delays(self) -> bool:
+        """False: a join carries no state."""
+
     def join(self, ops: Ops[V], /, *xs: V) -> V:
         """Compute one frame: the inputs -> the output."""
 
@@ -63,7 +72,7 @@ C = TypeVar("C", bound=type[Any])
 def cell(cls: C) -> C:
     """Register a frozen dataclass in CELLS, check the declared shapes in its constructor, and set defaults.
 
-    The defaults are `exact = False` and `GATES = ()`.
+    The defaults are `exact = False`, `delays = False` and `GATES = ()`.
 
     Raises:
         GraphError: another class has the same name.
@@ -79,7 +88,7 @@ def cell(cls: C) -> C:
         dimensions(self)
 
     cls.__init__ = checked
-    for name, default in (("exact", False), ("GATES", ())):
+    for name, default in (("exact", False), ("delays", False), ("GATES", ())):
         if not hasattr(cls, name):
             setattr(cls, name, default)
     CELLS[cls.__name__] = cls

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
-from edgernn.model.layer_trace import LayerTrace, trace_layer
+from edgernn.model.layer_trace import LayerTrace, check_widths, trace_layer
 from edgernn.model.operation import WIDEST, Ref
 from edgernn.model.parts import checked
 from edgernn.model.range import Range
@@ -57,6 +57,8 @@ class Layer:
 class Graph:
     """Layers in the order in which they run. The output of the last layer is the output of the model.
 
+    A cell that `delays` may read a later layer, or itself: it answers with what that layer computed in the step before.
+
     Attributes:
         layers: each reads the layer before it, or the layers in its `inputs`; a state is called `<layer>.<state>`.
         inputs: the width of a frame; 1 before an embedding.
@@ -68,7 +70,8 @@ class Graph:
         named_outputs: the same of the output.
 
     Raises:
-        GraphError: a duplicate or unknown name, widths that do not fit, or an embedding that does not read x.
+        GraphError: a duplicate or unknown name, widths that do not fit, a circle of layers without a delay, or an
+            embedding that does not read x.
     """
 
     layers: tuple[Layer, ...]
@@ -114,14 +117,9 @@ class Graph:
         """The operations of each layer, by the layer's name."""
         widths, traces, elements = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
-            expected = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
-            for name in layer.inputs:
-                if expected is not None and widths[name] != expected * layer.positions:
-                    raise GraphError(
-                        f"layer '{layer.name}' reads {expected * layer.positions} values, but {widths[name]} arrive "
-                        f"from '{name}'"
-                    )
-            inputs = [Ref(name, widths[name]) for name in layer.inputs]
+            check_widths(layer.name, layer.cell, layer.positions, layer.inputs, widths)
+            later = dimensions(layer.cell)["inputs"] * layer.positions if layer.cell.delays else 0
+            inputs = [Ref(name, widths.get(name, later)) for name in layer.inputs]
             traced = trace_layer(layer.name, layer.cell, inputs, layer.positions)
             traces[layer.name], widths[layer.name] = traced, traced.y.width
             elements += sum(op.size for op in traced.operations)
@@ -129,6 +127,8 @@ class Graph:
                 raise GraphError(
                     f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
                 )
+        for layer in self.layers:
+            check_widths(layer.name, layer.cell, layer.positions, layer.inputs, widths)
         return MappingProxyType(traces)
 
     @cached_property
@@ -232,6 +232,7 @@ class Graph:
     def _linked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """Return the layers with their `inputs` filled in."""
         seen, linked = {INPUT: None}, []  # a dictionary, for fast look-ups in order
+        every = {INPUT, *(layer.name for layer in layers)}
         for layer in layers:
             if not _NAME.fullmatch(layer.name) or layer.name == OUTPUT:
                 raise GraphError(
@@ -241,10 +242,11 @@ class Graph:
                 raise GraphError(f"two layers are called '{layer.name}'; names must differ")
             inputs = tuple(layer.inputs) or (next(reversed(seen)),)
             for name in inputs:
-                if name not in seen:
+                if name not in (every if layer.cell.delays else seen):
                     raise GraphError(
                         f"layer '{layer.name}' reads '{name}', which is not an earlier layer; "
                         f"there are {', '.join(seen)}"
+                        + (", and only a Delay reads a later one" if name in every else "")
                     )
             if is_join(layer.cell) != (len(inputs) > 1):
                 raise GraphError(
@@ -259,7 +261,7 @@ class Graph:
 def _check_layer(layer: Any) -> None:
     if not isinstance(layer, Layer) or isinstance(layer.cell, type) or not _is_cell(layer.cell):
         raise GraphError(f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance")
-    missing = [name for name in ("exact", "GATES") if not hasattr(layer.cell, name)]
+    missing = [name for name in ("exact", "delays", "GATES") if not hasattr(layer.cell, name)]
     if missing:
         raise GraphError(
             f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares no {' and no '.join(missing)}; "
@@ -268,6 +270,11 @@ def _check_layer(layer: Any) -> None:
     if any(not isinstance(name, str) for name in (layer.name, *layer.inputs)) or type(layer.inputs) is not tuple:
         raise GraphError(
             f"{layer!r} has a name that is not a string, or inputs that are not a tuple; expected inputs=('name',)"
+        )
+    if layer.cell.delays and "inputs" not in dimensions(layer.cell):
+        raise GraphError(
+            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares that it delays, and no dimension "
+            "'inputs', which is the width of a later layer"
         )
     if (
         type(layer.positions) is not int

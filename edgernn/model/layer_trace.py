@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgernn.errors import GraphError
-from edgernn.model.cell import Cell, Join, is_join
+from edgernn.model.cell import Cell, Join, dimensions, is_join
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
 
 
@@ -36,7 +36,7 @@ def trace_layer(layer: str, cell: Any, xs: Sequence[Ref], positions: int = 1) ->
         positions: the equal parts of the input that a cell steps with shared weights, each with its own states.
 
     Raises:
-        GraphError: widths that do not fit; the message names the layer and the operation.
+        GraphError: widths that do not fit (the message names the layer and the operation), or a delay that does not.
     """
     tracer = LayerTracer(layer)
     values = tuple(TracedValue(x, tracer) for x in xs)
@@ -60,7 +60,28 @@ def trace_layer(layer: str, cell: Any, xs: Sequence[Ref], positions: int = 1) ->
             f"layer '{layer}': step returns states of widths {widths}; the cell declares {dict(recurrent.states)}"
         )
     after = {name: _flat(layer, value) for name, value in zip(before, state, strict=True)}
-    return LayerTrace(tuple(tracer.operations), _flat(layer, y), before, after)
+    traced = LayerTrace(tuple(tracer.operations), _flat(layer, y), before, after)
+    _check_delay(layer, recurrent, xs[0].name, traced)
+    return traced
+
+
+def check_widths(layer: str, cell: Any, positions: int, inputs: Sequence[str], widths: Mapping[str, int]) -> None:
+    """Refuse a layer that reads another width than its cell declares; an input that is not in `widths` comes later."""
+    declared = None if is_join(cell) else dimensions(cell).get("inputs")
+    expected = None if declared is None else declared * positions
+    for name in inputs:
+        if expected is not None and widths.get(name, expected) != expected:
+            raise GraphError(f"layer '{layer}' reads {expected} values, but {widths[name]} arrive from '{name}'")
+
+
+def _check_delay(layer: str, cell: Any, source: str, traced: LayerTrace) -> None:
+    """Refuse a cell that declares to delay and uses its input within the step, before a later layer has computed it."""
+    used = {traced.y.name, *(ref.name for op in traced.operations for ref in op.inputs)}
+    if getattr(cell, "delays", False) and source in used:
+        raise GraphError(
+            f"layer '{layer}': the cell {type(cell).__name__} declares that it delays, and its output "
+            "depends on its input in the same step; return a state, and let the state after the step be the input"
+        )
 
 
 def _apart(value: TracedValue, positions: int) -> TracedValue:

@@ -58,7 +58,7 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
     if method != "min-max":
         finite = {name: each for name, each in ops.with_counts(seen).items() if name in finite}
     ranges = {name: METHODS[method](each) for name, each in finite.items()}
-    for state in ops.trace.states:
+    for state in ops.trace.states * len(ops.trace.states):  # again, where a state follows another
         both = [ranges[ref.name] for ref in (state.before, state.after) if ref.name in ranges]
         if both:
             shared = both[0] | both[-1]

@@ -109,7 +109,10 @@ def column_ranges(graph: Graph, columns: InputColumns, sequences: Sequence[Array
     """Return the range of each column over real sequences, or from calibration; None when neither is available."""
     if sequences:
         end = graph.layers.index(_layer(graph, columns.layer)) + 1 if columns.layer != INPUT else 1
-        first = replace(graph, layers=graph.layers[:end], initial_state={}, labels=(), ranges={}, named_outputs={})
+        features = tuple(layer for layer in graph.layers[:end] if layer.cell.exact)
+        first = graph
+        if features:
+            first = replace(graph, layers=features, initial_state={}, labels=(), ranges={}, named_outputs={})
         return ColumnRanges(*RangeObserver(first, sequences).element_ends(columns.value))
     known = graph.ranges.get(columns.value)
     return ColumnRanges(*np.array(known.columns).T) if known is not None and known.columns else None
@@ -182,11 +185,13 @@ def _standardized(graph: Graph, columns: InputColumns, means: Array, scales: Arr
     name = next(name for name in (LAYER, *(f"{LAYER}_{i}" for i in range(len(taken) + 1))) if name not in taken)
     inserted = Layer(name, Standardize(Tensor(means.astype(dtype)), Tensor(scales.astype(dtype))), (columns.layer,))
     first = 0 if before is None else graph.layers.index(before) + 1
-    behind = [
+    renamed = [
         replace(each, inputs=tuple(name if read == columns.layer else read for read in each.inputs))
-        for each in graph.layers[first:]
+        if i >= first or each.cell.delays
+        else each
+        for i, each in enumerate(graph.layers)
     ]
-    return replace(graph, layers=(*graph.layers[:first], inserted, *behind)), f"{name}/0"
+    return replace(graph, layers=(*renamed[:first], inserted, *renamed[first:])), f"{name}/0"
 
 
 def _ranges(

@@ -51,9 +51,10 @@ def units(graph: Graph) -> Units:
         values |= {ref.name: states[f"{layer.name}.{name}"] for name, ref in traced.before.items()}
         for op in traced.operations:
             _join(layer, op, values, union)
-        for name, ref in traced.after.items():
-            union.join(values[ref.name], states[f"{layer.name}.{name}"])
         values[layer.name] = values[traced.y.name]
+    for layer in graph.layers:
+        for name, ref in graph.layer_traces[layer.name].after.items():
+            union.join(values[ref.name], states[f"{layer.name}.{name}"])
         fixed += _fixed(layer, values, states, union)
         fixed += [values[ref.name].ravel() for op in traced.operations if op.name == "gather" for ref in op.inputs]
     fixed.append(values[graph.layers[-1].name])

@@ -33,6 +33,7 @@ def from_torch(
     labels: tuple[str, ...] = (),
     inputs: tuple[str, ...] = (),
     outputs: tuple[str, ...] = (),
+    states: Mapping[str, str | int] | None = None,
 ) -> Graph:
     """Convert a trained module and prove that the graph computes the same.
 
@@ -46,23 +47,26 @@ def from_torch(
 
     Args:
         module: in eval mode.
-        example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes one frame
-            and its state, the tuple of both. Several arguments are a tuple, or a dictionary by their names.
+        example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes its states
+            as arguments, the tuple of one frame, or a sequence, and the states, whose values do not matter. None stands
+            for an optional argument. Several arguments are a tuple, or a dictionary by their names.
         time_axis: which axis of the example is time, when no recurrent layer or convolution shows it.
         period_ms: the time from one frame to the next, stored with the model.
         labels: a name for each output, stored with the model; for each element of several, in their order.
         inputs: the names of the arguments that are frames and not states, where a module takes one frame of each; by
             default all sequences that are as long as the first, and of single frames the first.
         outputs: the names of the results to take; by default all but states.
+        states: for each state among the arguments, the result that it is in the next step, by the result's name or
+            position: {"h": "h_out"} or {"h": 1}. By default they are matched in order and by shape.
 
     Returns:
         The graph in float32.
 
     Raises:
-        UsageError: `labels`, `inputs` or `outputs` is a single string, or a name in them does not exist.
+        UsageError: `labels`, `inputs` or `outputs` is a single string, or a name in them or in `states` does not exist.
         UnsupportedError: an operation cannot stream or is not known (the message names its module and what to do); the
-            module draws random numbers, keeps state, overflows, is quantized by torch or is compiled to TorchScript; or
-            it returns something that no layer computes.
+            module draws random numbers, keeps state besides tensors, overflows, is quantized by torch or is compiled to
+            TorchScript; it returns something that no layer computes; or a state is not fed back, or may be by several.
         ParityError: module and graph differ by more than 1e-9 in float64; the message names the first step and layer.
         MissingExtraError: torch is not installed.
     """
@@ -72,8 +76,9 @@ def from_torch(
             raise UsageError(
                 f"{option}={names!r} is a single string; pass a tuple with a name for each, such as ('yes', 'no')"
             )
-    each = (tuple(names or ()) for names in lists.values())
-    graph: Graph = _torch("source").convert(module, example, time_axis, period_ms, *each)
+    source = _torch("source")
+    chosen = source.Options(tuple(inputs or ()), tuple(outputs or ()), states or {})
+    graph: Graph = source.convert(module, example, time_axis, period_ms, tuple(labels or ()), chosen)
     return graph
 
 

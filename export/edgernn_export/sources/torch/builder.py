@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch.fx import Node
 
+from edgernn.cells import Delay
 from edgernn.errors import UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT, Layer
 from edgernn.model.tensor import Tensor
@@ -23,6 +24,14 @@ def op_of(node: Node) -> str:
     return name if name.startswith("_") else name.removesuffix("_")
 
 
+class NeedsDelayError(Exception):
+    """A state must be a value of its own, which a Delay carries: an argument, by position, or those of an operation."""
+
+    def __init__(self, what: int | Node) -> None:
+        super().__init__(what)
+        self.what = what
+
+
 @dataclass
 class Builder:
     """The layers converted so far.
@@ -33,6 +42,9 @@ class Builder:
         node: the operation that is being converted.
         arguments: its arguments by name.
         fed: the layers and the state that receive each state of the caller's, by its position.
+        one_frame: whether the example is one frame, and not a sequence.
+        delayed: what a Delay carries: states of the caller's, by position, and recurrent operations.
+        operations: the recurrent operation of each layer that has a state of its own.
     """
 
     steps: int
@@ -42,7 +54,9 @@ class Builder:
     layers: list[Layer] = field(default_factory=list)
     initial_state: dict[str, Tensor] = field(default_factory=dict)
     fed: dict[int, tuple[tuple[str, ...], str]] = field(default_factory=dict)
-    vocabulary_size: dict[str, int] = field(default_factory=dict)
+    one_frame: bool = False
+    delayed: frozenset[int | Node] = frozenset()
+    operations: dict[str, Node] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,8 +86,20 @@ class Builder:
     def feed(self, incoming: Incoming, layers: tuple[str, ...], state: str) -> None:
         """Connect a state that the caller passes in to these layers, and to no others."""
         if incoming.position in self.fed:
-            raise self.refuse("one state is passed to two layers; pass a state for each layer")
+            raise NeedsDelayError(incoming.position)
         self.fed[incoming.position] = (layers, state)
+
+    def delay(self, name: str, width: int, initial_state: torch.Tensor) -> str:
+        """Add a Delay, which `feed_back` connects; return its name."""
+        self.layers.append(Layer(self._unique(name), Delay(width), (INPUT,)))
+        layer = self.layers[-1].name
+        if torch.count_nonzero(initial_state):
+            self.initial_state[f"{layer}.past"] = weight(initial_state.reshape(-1))
+        return layer
+
+    def feed_back(self, delay: str, layer: str) -> None:
+        """Let a Delay answer with the output of a layer in the step before."""
+        self.layers = [replace(each, inputs=(layer,)) if each.name == delay else each for each in self.layers]
 
     @property
     def where(self) -> str:
@@ -82,16 +108,24 @@ class Builder:
         return f"module '{path}'" if path else "the module's own forward"
 
     def _name(self, suffix: str) -> str:
-        path, op = path_of(self.node), op_of(self.node).removesuffix("_default").strip("_")
-        name = re.sub(r"\W", "_", path, flags=re.ASCII) if path else op
-        name = name if re.match(r"[A-Za-z]", name) else f"{op.split('_')[0]}{name}"
-        name = f"{name}{suffix}"
+        return self._unique(f"{name_of(self.node)}{suffix}")
+
+    def _unique(self, name: str) -> str:
+        name = re.sub(r"\W", "_", name, flags=re.ASCII)
+        name = name if re.match(r"[A-Za-z]", name) else f"state{name}"
         taken = {layer.name for layer in self.layers} | {INPUT, OUTPUT}
         number = 2
         unique = name
         while unique in taken:
             unique, number = f"{name}_{number}", number + 1
         return unique
+
+
+def name_of(node: Node) -> str:
+    """Return a name for a layer that computes this operation: its module's path, or the operation."""
+    path, op = path_of(node), op_of(node).removesuffix("_default").strip("_")
+    name = re.sub(r"\W", "_", path, flags=re.ASCII) if path else op
+    return name if re.match(r"[A-Za-z]", name) else f"{op.split('_')[0]}{name}"
 
 
 def weight(tensor: torch.Tensor) -> Tensor:

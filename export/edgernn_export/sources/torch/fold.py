@@ -1,23 +1,41 @@
 """Folding: a scale directly after a dense or convolutional layer, or after another scale, merges into its weights."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from typing import Any
 
-from edgernn.cells import Conv1d, Conv2d, Dense, DepthwiseConv2d, Scale
+from edgernn.cells import Conv1d, Conv2d, Dense, DepthwiseConv2d, Scale, Slice
 from edgernn.model.cell import tensors
 from edgernn.model.graph import Layer
 from edgernn.model.tensor import Tensor
 
 
-def needed(layers: Sequence[Layer], last: str) -> list[Layer]:
-    """Return the layers that `last` depends on, in order; `last` becomes the last one."""
-    names, reached = {last}, []
-    for layer in reversed(layers):
-        if layer.name in names:
-            reached.append(layer)
-            names.update(layer.inputs)
-    return reached[::-1]
+def needed(layers: Sequence[Layer], last: str, width: int) -> list[Layer]:
+    """Return the layers that `last` depends on, in order, of which the last one answers with its output.
+
+    Args:
+        layers: in the order in which they run; delays may read later ones.
+        last: the layer with the output.
+        width: of the output.
+    """
+    names: set[str] = set()
+    pending = {last}
+    by_name = {layer.name: layer for layer in layers}
+    while pending:
+        name = pending.pop()
+        names.add(name)
+        if name in by_name:
+            pending |= set(by_name[name].inputs) - names
+    reached = [layer for layer in layers if layer.name in names]
+    if reached and reached[-1].name == last:
+        return reached
+    return [*reached, Layer(next(unused(names)), Slice(width, 0, width), (last,))]
+
+
+def unused(names: Collection[str]) -> Iterator[str]:
+    """Iterate over names for an output that no layer has."""
+    return (name for name in chain(["output"], (f"output_{i}" for i in count(2))) if name not in names)
 
 
 def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
@@ -25,7 +43,7 @@ def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
     done: list[Layer] = []
     renamed: dict[str, str] = {}
     for layer in layers:
-        now = replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
+        now = _renamed(layer, renamed)
         source = next((old for old in done if old.name == now.inputs[0]), None)
         if (
             isinstance(now.cell, Scale)
@@ -37,7 +55,11 @@ def folded(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], dict[str, str]]:
             renamed[now.name] = source.name
         else:
             done.append(now)
-    return tuple(done), renamed
+    return tuple(_renamed(layer, renamed) for layer in done), renamed  # a delay reads later layers
+
+
+def _renamed(layer: Layer, renamed: Mapping[str, str]) -> Layer:
+    return replace(layer, inputs=tuple(renamed.get(name, name) for name in layer.inputs))
 
 
 def _takes(layer: Layer, scale: Scale) -> bool:

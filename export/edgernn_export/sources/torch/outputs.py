@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.fx import Node
 
 from edgernn.cells import Concat
@@ -11,10 +12,12 @@ from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, Layer
 from edgernn_export.sources.torch.axes import GETITEM, SAME
-from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
+from edgernn_export.sources.torch.inputs import Inputs
+from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
-from edgernn_export.sources.torch.tracing import path_of
-from edgernn_export.sources.torch.value import Carried, Stack, Value
+from edgernn_export.sources.torch.tracing import Traced, path_of
+from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
@@ -30,50 +33,37 @@ class Output:
 
 
 def chosen_outputs(
-    builder: Builder,
-    nodes: Sequence[Node],
-    values: Mapping[Node, Any],
-    incoming: int,
-    names: Sequence[str],
-    chosen: Sequence[str] = (),
+    builder: Builder, traced: Traced, values: Mapping[Node, Any], inputs: Inputs, chosen: Sequence[str] = ()
 ) -> tuple[Output, ...]:
     """Return the module's outputs: its first result, and every other that is not a state.
 
-    A state that the caller passes in must be returned in its position. A state that is not passed in is accepted where
-    nn.GRU, nn.LSTM or nn.RNN returns it besides its output. A step of the output itself counts as a second output.
+    Every state is connected to the result that it becomes.
+
+    A state that is not passed in is accepted where nn.GRU, nn.LSTM or nn.RNN returns it besides its output. A step of
+    the output itself counts as a second output.
 
     Args:
         builder: the layers of the module.
-        nodes: the results.
-        values: the value of each node.
-        incoming: the number of states that the caller passes in.
-        names: the name of each result.
+        traced: the module and its operations.
+        values: the value of each of them.
+        inputs: its arguments.
         chosen: the names of the results to take; empty for all.
 
     Raises:
+        NeedsDelayError: a layer's state does not become its result.
         UsageError: a name is chosen that no result has.
-        UnsupportedError: an output is not computed by a layer, or states are not returned in their positions.
+        UnsupportedError: an output is not computed by a layer, or no result becomes a state.
     """
-    results = [values[node] for node in nodes]
-    if incoming != len(builder.fed):
-        raise UnsupportedError(
-            f"the module takes {incoming} tensors besides its input, and {len(builder.fed)} of them are states of its "
-            "layers; pass the input sequences, each of as many steps, and besides them only states"
-        )
-    first = 0 if len(results) == len(builder.fed) else 1
-    stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
-    for position, fed in builder.fed.items():
-        if first + position >= len(results) or _state_of(results[first + position], stateful) != fed:
-            raise UnsupportedError(
-                f"state {position} is passed to '{fed[0][0]}' and not returned in its position; return the states in "
-                "the order in which they are passed in"
-            )
-    beside = [i for i in range(first + len(builder.fed), len(results)) if not _is_returned(nodes[i])]
+    nodes = traced.outputs
+    results, names = [values[node] for node in nodes], traced.names
     for name in chosen:
         if name not in names:
             raise UsageError(f"the module returns no '{name}'; {misspelt(name, list(names))}")
-    places = [list(names).index(name) for name in chosen] if chosen else [0, *(i for i in beside if i)]
-    outputs = tuple(Output(names[i], i, _output(i, nodes, results)) for i in places)
+    for position, (node, place) in enumerate(zip(inputs.nodes(traced)[1], inputs.feedback, strict=True)):
+        _connect(builder, inputs, node, values[node], position, results[place])
+    beside = [i for i in range(1, len(results)) if i not in inputs.feedback and not _is_returned(nodes[i])]
+    places = [names.index(name) for name in chosen] if chosen else [0, *beside]
+    outputs = tuple(Output(names[i], i, _output(builder, i, nodes, results)) for i in places)
     for output in outputs:
         _check_time(builder, output.value)
     return outputs
@@ -91,11 +81,11 @@ def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
     return Value(name, (1, width), None, min(output.value.lead for output in outputs))
 
 
-def _output(i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
+def _output(builder: Builder, i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
     """Return a result as the value of a layer."""
     result = results[i] if results else None
-    if isinstance(result, Stack) and len(result.values) == 1:
-        result = result.values[0].at(result.shape, None)
+    if isinstance(result, Stack | Carried | Incoming):
+        result = frame(builder, result).at(tuple(nodes[i].meta["val"].shape), None)
     if isinstance(result, Value) and result.layer != INPUT:
         return result
     if i == 0:
@@ -103,6 +93,27 @@ def _output(i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
     raise UnsupportedError(
         f"{_named(i, nodes[i], result)}, and is not computed by a layer; choose the others with outputs=, or remove it"
     )
+
+
+def _connect(builder: Builder, inputs: Inputs, node: Node, state: Any, position: int, result: Any) -> None:
+    """Feed a result back into a state of the caller's."""
+    if isinstance(state, Value):
+        if not isinstance(result, Flowing):
+            raise UnsupportedError(
+                f"nothing feeds state '{inputs.states[position]}' back: its result is a constant; return the state "
+                "after the step"
+            )
+        builder.feed_back(state.layer, frame(builder, result).layer)
+        return
+    if position not in builder.fed and not node.users:
+        return
+    stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
+    if builder.fed.get(position) is None or _state_of(result, stateful) != builder.fed[position]:
+        raise NeedsDelayError(position)
+    layers, own = builder.fed[position]
+    for layer, initial in zip(layers, inputs.before[position].reshape(len(layers), -1), strict=True):
+        if torch.count_nonzero(initial):
+            builder.initial_state[f"{layer}.{own}"] = weight(initial)
 
 
 def _is_returned(node: Node) -> bool:
@@ -144,7 +155,7 @@ def _check_time(builder: Builder, output: Value) -> None:
 def _state_of(value: Any, stateful: set[str]) -> State | None:
     """Return the layers and name of the state that this value is; a hidden state is also its layer's output."""
     match value:
-        case Carried(layers, name):
+        case Carried(layers, name, _):
             return layers, name
         case Stack(values):
             return tuple(one.layer for one in values), "h"

@@ -9,8 +9,8 @@ import torch
 
 from edgernn.cells import Activation, Concat, Dense, Product, Scale, Slice, Sum
 from edgernn.model.tensor import Tensor
-from edgernn_export.sources.torch.builder import Builder, op_of, weight
-from edgernn_export.sources.torch.value import Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
+from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 Operand = Flowing | torch.Tensor | float
 
@@ -19,13 +19,14 @@ def frame(b: Builder, x: Any) -> Value:
     """Return a value that a layer can take as its input, or refuse it."""
     if isinstance(x, Stack) and len(x.values) == 1:
         return x.values[0].at(x.shape, None)
+    if isinstance(x, Stack):
+        return Value(b.add(Concat(), x.values), x.shape, None)
     if isinstance(x, Incoming):
-        raise b.refuse(
-            f"an argument of shape {x.shape} is used as data, and does not have as many steps as the input: pass "
-            "sequences of equal lengths, and besides them only states; frames of one step are named by inputs="
-        )
+        raise NeedsDelayError(x.position)
+    if isinstance(x, Carried):
+        raise NeedsDelayError(b.operations[x.layers[0]])
     if not isinstance(x, Value):
-        raise b.refuse("it uses an LSTM's cell state, which is not an output of its layer; use the hidden state")
+        raise b.refuse(f"a {type(x).__name__} arrives where a value of the stream is expected")
     if x.lead > 0:
         raise b.refuse("its input is a padded sequence; pad directly before the convolution")
     return x
@@ -155,6 +156,25 @@ def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
     return b.then(Concat(), *inputs) if len(inputs) > 1 else inputs[0]
 
 
+def stack(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
+    """Convert stack along a new axis before the features."""
+    inputs = [frame(b, x) for x in xs if isinstance(x, Flowing)]
+    at = axis % len(b.shape)
+    times = {x.time for x in inputs}
+    if len(inputs) != len(xs) or times != {None}:
+        raise b.refuse("only values of one frame can be stacked; use torch.cat on the features")
+    return concat(b, [x.at((*x.shape[:at], 1, *x.shape[at:]), None) for x in inputs], at)
+
+
+def overwrite(b: Builder, x: Operand, y: Operand, *_: Any) -> Value:
+    """Convert the copy into the whole of a value, as into a buffer that is a state."""
+    target: Any = b.node.args[0]
+    view = getattr(target.target, "is_view", False)
+    if view or not isinstance(x, Flowing) or not isinstance(y, Flowing) or tuple(x.shape) != tuple(y.shape):
+        raise b.refuse()
+    return frame(b, y)
+
+
 def _padded(b: Builder, xs: Sequence[Any], x: Value, axis: int) -> Value:
     left = 0
     for part in xs[: xs.index(x)]:
@@ -235,5 +255,7 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "mul": multiply,
     "neg": negate,
     "cat": concat,
+    "stack": stack,
+    "copy": overwrite,
 }
 """ATen operation -> its handler, within one frame."""

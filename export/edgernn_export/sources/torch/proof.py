@@ -11,10 +11,12 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from edgernn.array import Array
+from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph
+from edgernn.model.graph import Graph, Layer
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.results import results_of
 from edgernn_export.sources.torch.stability import amplified, check_finite
 from edgernn_export.sources.torch.tracing import Traced, double, evaluate
@@ -55,6 +57,38 @@ def prove(traced: Traced, walked: Walked, graph: Graph, least: int = STEPS) -> N
             "no output of the module is finite, neither on noise nor on the example's own frames, so nothing can be "
             "proved; pass an example of real data"
         )
+
+
+def prove_frames(traced: Traced, inputs: Inputs, walked: Walked, graph: Graph, axis: int | None) -> None:
+    """Compare the module on the example's whole sequence with its graph, which was traced with one frame.
+
+    Args:
+        traced: the module, traced with the whole example.
+        inputs: its arguments.
+        walked, graph: its conversion by one frame.
+        axis: the time axis of the example.
+
+    Raises:
+        UnsupportedError: they differ: the module's answers to several frames at once are not those one after another.
+    """
+    assert axis is not None
+    xs, start = inputs.tensors, 0
+    frames = np.concatenate([_along(x, axis) for x in xs], axis=1)
+    with double(), np.errstate(all="ignore"):
+        answers = _chosen(_run(traced, inputs, xs, inputs.before), walked)
+        ys = Stepper(graph).run(frames)[0]
+    for answer, output in zip(answers, walked.outputs, strict=True):
+        one, width = output.value.shape, output.value.width
+        longer = [i for i, (n, m) in enumerate(zip(answer.shape, one, strict=False)) if n == len(ys) and m == 1]
+        last = answer.shape == one
+        expected = answer.reshape(1, -1).numpy() if last else _along(answer, longer[0] if longer else 0)
+        part = ys[-1:, start : start + width] if last else ys[:, start : start + width]
+        start += width
+        if _distance(expected, part) > TOLERANCE:
+            raise UnsupportedError(
+                f"{type(traced.module).__name__} answers {len(ys)} frames at once otherwise than one after another, "
+                "by a state that is no layer's own; pass one frame as the example if that is how it is called"
+            )
 
 
 def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, step: int, error: float) -> str:
@@ -100,10 +134,10 @@ def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) ->
 
 def _answers(traced: Traced, walked: Walked, xs: Tensors, steps: int) -> dict[int, Array]:
     """Return the outputs of the module side by side at each step that can be compared."""
-    values, states = [output.value for output in walked.outputs], _zeros(walked.inputs.states)
+    values, states = [output.value for output in walked.outputs], walked.inputs.before
     late = max(0, -min(value.lead for value in values))
     if all(value.time is not None for value in values):
-        ys = _chosen(_run(traced, walked, xs, states), walked)
+        ys = _chosen(_run(traced, walked.inputs, xs, states), walked)
         frames = [_frames(y, value) for y, value in zip(ys, values, strict=True)]
         ends = (len(each) - value.lead for each, value in zip(frames, values, strict=True))
         return {
@@ -116,10 +150,10 @@ def _answers(traced: Traced, walked: Walked, xs: Tensors, steps: int) -> dict[in
     return {t: _last(traced, walked, xs, states, t) for t in sorted(every) if t >= late}
 
 
-def _last(traced: Traced, walked: Walked, xs: Tensors, states: Sequence[Any], t: int) -> Array:
+def _last(traced: Traced, walked: Walked, xs: Tensors, states: Tensors, t: int) -> Array:
     """Return the outputs of the module side by side, at the last step of a prefix up to step t."""
     prefix = [x.narrow(value.time or 0, 0, t + 1) for x, value in zip(xs, walked.xs, strict=True)]
-    ys = _chosen(_run(traced, walked, prefix, states), walked)
+    ys = _chosen(_run(traced, walked.inputs, prefix, states), walked)
     pairs = [(y, output.value) for y, output in zip(ys, walked.outputs, strict=True)]
     parts = [y.numpy().reshape(-1) if value.time is None else _frames(y, value)[t + value.lead] for y, value in pairs]
     return np.concatenate(parts)
@@ -131,11 +165,11 @@ def _chosen(answer: Any, walked: Walked) -> list[Tensor]:
     return [results[output.place] for output in walked.outputs]
 
 
-def _run(traced: Traced, walked: Walked, xs: Tensors, states: Sequence[Any]) -> Any:
+def _run(traced: Traced, inputs: Inputs, xs: Tensors, states: Tensors) -> Any:
     """Run the module on other values than the example's; it may write into its copy of them."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            return traced.module(*walked.inputs.arguments([x.clone() for x in xs], states))
+            return traced.module(*inputs.arguments([x.clone() for x in xs], states))
     except Exception as error:  # whatever the user's own code raises
         raise UnsupportedError(
             f"{type(traced.module).__name__} does not run on random values of shape "
@@ -146,14 +180,14 @@ def _run(traced: Traced, walked: Walked, xs: Tensors, states: Sequence[Any]) -> 
 
 def _stepwise(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
     """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames."""
-    flat, structure = pytree.tree_flatten(_zeros(walked.inputs.states))
+    states: Tensors = walked.inputs.before
     xs = _noise(walked, graph, STEPS)
     expected: dict[int, Array] = {}
     for t in range(STEPS):
-        answer = _run(traced, walked, [x[t] for x in xs], pytree.tree_unflatten(flat, structure))
+        answer = _run(traced, walked.inputs, [x[t] for x in xs], states)
         expected[t] = np.concatenate([y.numpy().reshape(-1) for y in _chosen(answer, walked)])
-        outputs = list(results_of(answer).values())
-        flat = outputs if len(outputs) == len(flat) else outputs[1 : 1 + len(flat)]
+        results = list(results_of(answer).values())
+        states = [results[place] for place in walked.inputs.feedback]
     return expected, _side_by_side(xs, walked)
 
 
@@ -190,15 +224,15 @@ def _side_by_side(xs: Tensors, walked: Walked) -> Array:
     return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=1)
 
 
+def _along(tensor: Tensor, axis: int) -> Array:
+    """Return a tensor as frames (time, width), with time on this axis."""
+    return tensor.movedim(axis, 0).reshape(tensor.shape[axis], -1).numpy()
+
+
 def _frames(tensor: Tensor, value: Value) -> Array:
     """Return a tensor of the module as frames (time, width)."""
     assert value.time is not None
-    return tensor.movedim(value.time, 0).reshape(tensor.shape[value.time], -1).numpy()
-
-
-def _zeros(states: Sequence[Any]) -> list[Any]:
-    zeros: list[Any] = pytree.tree_map_only(Tensor, torch.zeros_like, list(states))
-    return zeros
+    return _along(tensor, value.time)
 
 
 def _distance(reference: Array, y: Array) -> float:
@@ -225,11 +259,10 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
             node, value = walked.places.get(layer.name, (None, None))
             if node is None or value is None or value.time is None:
                 continue
-            initial_state = {name: tensor for name, tensor in graph.initial_state.items() if name in _states(graph, i)}
-            prefix = replace(
-                graph, layers=graph.layers[: i + 1], initial_state=initial_state, labels=(), named_outputs={}
-            )
-            ys = Stepper(prefix).run(frames)[0]
+            width = graph.layer_traces[layer.name].y.width
+            answering = Layer("answers_", Slice(width, 0, width), (layer.name,))
+            every = replace(graph, layers=(*graph.layers, answering), labels=(), named_outputs={})
+            ys = Stepper(every).run(frames)[0]
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:
                     differing.append((j - value.lead, i, layer.name))
@@ -240,17 +273,14 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
     return f"layer '{name}' at step {step} of a sequence like the example"
 
 
-def _states(graph: Graph, last: int) -> set[str]:
-    return {f"{layer.name}.{name}" for layer in graph.layers[: last + 1] for name in getattr(layer.cell, "states", {})}
-
-
 def _values(traced: Traced, walked: Walked, xs: Tensors) -> dict[Any, Any]:
     """Evaluate every operation of the module on a real input."""
     values: dict[Any, Any] = {
         node: traced.constants[node.name] for node in traced.nodes if node.name in traced.constants
     }
-    arguments = walked.inputs.arguments([x.clone() for x in xs], _zeros(walked.inputs.states))
-    values.update(zip(traced.inputs, pytree.tree_leaves(arguments), strict=True))
+    arguments = walked.inputs.arguments([x.clone() for x in xs], walked.inputs.before)
+    leaves = [leaf for leaf in pytree.tree_leaves(arguments) if leaf is not None]
+    values.update(zip(traced.inputs, leaves, strict=True))
     for node in traced.nodes:
         if node.op == "call_function":
             values[node] = evaluate(node, values, traced.leaves)

@@ -10,8 +10,10 @@ from torch.fx import Node
 
 from edgernn.cells import Gru, Lstm, Rnn
 from edgernn_export.sources.torch.builder import Builder, op_of, weight
+from edgernn_export.sources.torch.delayed import LOST, delayed
+from edgernn_export.sources.torch.leaves import cell_of, is_leaf
 from edgernn_export.sources.torch.pointwise import frame
-from edgernn_export.sources.torch.tracing import cell_of, is_leaf
+from edgernn_export.sources.torch.tracing import path_of
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 from edgernn_export.sources.torch.weighted import optional
 
@@ -69,42 +71,64 @@ def sequence(
     """Convert nn.RNN, nn.GRU or nn.LSTM: one graph layer for each layer of the stack."""
     del biases, dropout, train, batch_first
     value, kind = _in_time(b, x), RECURRENT_OPERATIONS[op_of(b.node)]
+    before = list(hx) if isinstance(hx, list | tuple) else [hx]
     if bidirectional:
         raise b.refuse(
             "its backward direction needs frames that have not arrived; train with bidirectional=False, or convert "
             "each direction separately for an edgernn.Window, which takes whole windows and cannot stream"
         )
-    out, final, *_ = (tuple(meta.shape) for meta in b.node.meta["val"])
-    each, names, shared = len(weights) // layers, [], value.width // value.shape[-1]
-    for i in range(layers):
-        cell = kind.cell(weights[i * each : (i + 1) * each])
+    out, *finals = (tuple(meta.shape) for meta in b.node.meta["val"])
+    each, names = len(weights) // layers, []
+    cells = [kind.cell(weights[i * each : (i + 1) * each]) for i in range(layers)]
+    shared = value.width // value.shape[-1]
+    if b.node in b.delayed or any(isinstance(state, Value | Stack | Carried) for state in before):
+        if shared > 1:
+            raise b.refuse("it is shared by parts of a frame, and its states are computed or read elsewhere")
+        return delayed(b, value, cells, before, out, finals)
+    for i, cell in enumerate(cells):
         names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else "", shared))
+        b.operations[names[-1]] = b.node
         value = Value(names[-1], out, value.time)
-    _set_initial_state(b, kind, names, hx if isinstance(hx, list | tuple) else [hx])
-    stack = Stack(tuple(Value(name, final[1:], None) for name in names), final)
-    return value, stack, *(Carried(tuple(names), state) for state in kind.states[1:])
+    _set_initial_state(b, kind, names, before, value.time is None)
+    stack = Stack(tuple(Value(name, finals[0][1:], None) for name in names), finals[0])
+    states = zip(kind.states[1:], finals[1:], strict=True)
+    return value, stack, *(Carried(tuple(names), state, shape) for state, shape in states)
 
 
 def one_step(b: Builder, x: Flowing, hx: Any, *weights: Any) -> Any:
     """Convert nn.RNNCell, nn.GRUCell or nn.LSTMCell, whose states the caller passes in."""
     name, kind = op_of(b.node).removesuffix("_cell"), RECURRENT_OPERATIONS[op_of(b.node).removesuffix("_cell")]
-    calls = [node for node in b.node.graph.nodes if node.target is b.node.target and node.args[2] is b.node.args[2]]
-    if len(calls) > 1:
-        raise b.refuse(
-            "it is called in a Python loop over time; use nn.RNN, nn.GRU or nn.LSTM, or convert the cell alone"
-        )
-    states = hx if isinstance(hx, list | tuple) else [hx]
-    if not all(isinstance(state, Incoming) for state in states):
-        raise b.refuse(
-            "its state is not passed in by the caller, and so would be lost after each frame; take it as an argument, "
-            "return it, and pass example=(frame, state)"
-        )
-    layer = b.add(kind.cell([w for w in weights if w is not None]), [frame(b, x)])
+    _check_loop(b)
+    states = list(hx) if isinstance(hx, list | tuple) else [hx]
+    cell, value = kind.cell([w for w in weights if w is not None]), frame(b, x)
+    shapes = [tuple(meta.shape) for meta in (b.node.meta["val"] if name == "lstm" else [b.node.meta["val"]])]
+    if b.node in b.delayed or not all(isinstance(state, Incoming) for state in states):
+        _, *after = delayed(b, value, [cell], states, shapes[0], [(1, *shape) for shape in shapes])
+        parts = [stack.values[0] for stack in after if isinstance(stack, Stack)]
+        return tuple(parts) if name == "lstm" else parts[0]
+    layer = b.add(cell, [value])
+    b.operations[layer] = b.node
     for state, incoming in zip(kind.states, states, strict=True):
         b.feed(incoming, (layer,), state)
-    if name != "lstm":
-        return Value(layer, b.shape, None)
-    return Value(layer, tuple(b.node.meta["val"][0].shape), None), Carried((layer,), "c")
+    output = Value(layer, shapes[0], None)
+    return (output, Carried((layer,), "c", shapes[1])) if name == "lstm" else output
+
+
+def _check_loop(b: Builder) -> None:
+    """Refuse a cell that is called again and again in one forward, with the lines that make it one step."""
+    calls = [node for node in b.node.graph.nodes if node.target is b.node.target and node.args[2] is b.node.args[2]]
+    if len(calls) == 1:
+        return
+    path, lstm = path_of(b.node), op_of(b.node) == "lstm_cell"
+    width = int(b.node.meta["val"][0].shape[-1])
+    state = f"(torch.zeros(1, {width}), torch.zeros(1, {width}))" if lstm else f"torch.zeros(1, {width})"
+    raise b.refuse(
+        "it is called in a Python loop over time; use nn.RNN, nn.GRU or nn.LSTM, or make the module one step, for "
+        f"which the stream is the loop, and convert that: from_torch(module, (x[:, 0], {state})) with\n"
+        "    def forward(self, frame, state):\n"
+        f"        state = self.{path}(frame, state)\n"
+        f"        return {'state[0]' if lstm else 'state'}, state"
+    )
 
 
 def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
@@ -121,6 +145,8 @@ def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
 def _in_time(b: Builder, x: Flowing) -> Value:
     """Return a value that a recurrent layer can take, or refuse it: the whole sequence from its first frame."""
     value, axis = frame(b, x), axis_of(b.node)
+    if b.one_frame and axis is not None and value.shape[axis] == 1 and value.shape[-1] == value.width:
+        return value
     if value.time is None or value.time != axis:
         where = "after the last step was taken" if value.time is None else f"and time is on axis {value.time}"
         raise b.refuse(
@@ -138,10 +164,14 @@ def _in_time(b: Builder, x: Flowing) -> Value:
     return value
 
 
-def _set_initial_state(b: Builder, kind: RecurrentOperation, names: Sequence[str], states: Sequence[Any]) -> None:
+def _set_initial_state(
+    b: Builder, kind: RecurrentOperation, names: Sequence[str], states: Sequence[Any], one_frame: bool
+) -> None:
     for name, state in zip(kind.states, states, strict=True):
         if isinstance(state, Incoming):
             b.feed(state, tuple(names), name)
+        elif isinstance(state, torch.Tensor) and one_frame:
+            raise b.refuse(LOST)
         elif isinstance(state, torch.Tensor):
             for layer, initial in zip(names, state.reshape(len(names), -1), strict=True):
                 if torch.count_nonzero(initial):

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgernn.errors import UnsupportedError
 from edgernn_export.sources.torch.copying import first_line, plain
+from edgernn_export.sources.torch.kept import KeepsStateError
 from edgernn_export.sources.torch.results import leaves_of
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
@@ -40,6 +41,7 @@ def run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
         The path of each module with `edgernn_cell` -> whether it returns a tuple.
 
     Raises:
+        KeepsStateError: attributes of the module change from call to call, and its answers with them.
         UnsupportedError: the module does not accept the example, returns an object that is not a tensor, or returns
             other numbers the second time (the message names the reason).
     """
@@ -68,7 +70,9 @@ def run_twice(module: nn.Module, args: tuple[Any, ...]) -> dict[str, bool]:
                 "a tuple, dictionary or dataclass"
             )
     if len(first) != len(second) or not all(map(_same, first, second)):
-        raise UnsupportedError(f"{kind} returns different numbers in two runs: {_why(module, used, args)}")
+        why, names = _why(module, used, args)
+        message = f"{kind} returns different numbers in two runs: {why}"
+        raise KeepsStateError(message, names, used) if names else UnsupportedError(message)
     return pairs
 
 
@@ -77,8 +81,8 @@ def fresh(args: Any) -> Any:
     return pytree.tree_map_only(Tensor, torch.clone, args)
 
 
-def _why(module: nn.Module, used: nn.Module, args: tuple[Any, ...]) -> str:
-    """Return why two runs of the module differ, from the module before it ran, and its copy that ran."""
+def _why(module: nn.Module, used: nn.Module, args: tuple[Any, ...]) -> tuple[str, list[str]]:
+    """Return why two runs of a module differ, and which attributes changed, from it and its copy that ran."""
     before, draws = _python_random(), _Draws()
     with draws, warnings.catch_warnings(action="ignore"):
         copy.deepcopy(module)(*fresh(args))
@@ -89,17 +93,18 @@ def _why(module: nn.Module, used: nn.Module, args: tuple[Any, ...]) -> str:
         return (
             f"it draws random numbers ({', '.join(drawn)}); store noise that is drawn once as a buffer, draw samples "
             "from the scores after the step, and pass training=self.training to F.dropout"
-        )
-    names = "', '".join(sorted(_changed(module, used)))
+        ), []
+    names = sorted(_changed(module, used))
     if names:
+        listed = "', '".join(names)
         return (
-            f"it keeps state of its own from call to call, in '{names}'; take the state as an argument and return it, "
+            f"it keeps state of its own from call to call, in '{listed}'; take the state as an argument and return it, "
             "or use nn.RNN, nn.GRU or nn.LSTM"
-        )
+        ), names
     return (
         "it keeps state outside the module, or draws random numbers outside torch; take the state as an argument and "
         "return it, and let the output depend on nothing else"
-    )
+    ), []
 
 
 def _python_random() -> list[Any]:

@@ -1,7 +1,7 @@
 """What a module returns, by name: a tensor, or tensors in tuples, dictionaries, NamedTuples and dataclasses."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import wraps
@@ -48,6 +48,13 @@ def flat(module: nn.Module) -> Iterator[list[str]]:
         del module.forward
         if own is not None:
             module.forward = own
+
+
+def without_kept(names: Sequence[str], own_states: int) -> tuple[str, ...]:
+    """Return the names of results as they are without the states that a module keeps, which follow in a list."""
+    if not own_states:
+        return tuple(names)
+    return (*(name.removeprefix("0").removeprefix("_") for name in names[:-own_states]), *names[-own_states:])
 
 
 def _walk(answer: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

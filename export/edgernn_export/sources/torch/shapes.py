@@ -1,29 +1,33 @@
 """Operations that rearrange: transposes, reshapes, padding, slices, and "take the last step"."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import torch
 
 from edgernn.cells import Gather, Slice
-from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, moved
-from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, Axes, moved
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
+from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 
 def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     """Convert an operation of axes.py: the elements of each frame stay as they are."""
     del kwargs
+    op = op_of(b.node)
     if isinstance(x, Incoming):
-        if prod(x.shape) != prod(b.shape):
-            raise b.refuse("it takes a state apart; pass each layer's state as a separate argument")
+        if prod(x.shape) != prod(b.shape) or not _in_order(moved(op, x.shape, args, b.shape), x.shape):
+            raise NeedsDelayError(x.position)
         return Incoming(x.position, b.shape)
     if isinstance(x, Stack):
         return _of_stack(b, x, *args)
     if isinstance(x, Carried):
-        return x
-    op = op_of(b.node)
+        if prod(x.shape) != prod(b.shape) or not _in_order(moved(op, x.shape, args, b.shape), x.shape):
+            raise NeedsDelayError(b.operations[x.layers[0]])
+        return replace(x, shape=b.shape)
     if op == "dropout" and args[1]:
         raise b.refuse()
     _check_cast(b)
@@ -41,6 +45,12 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
         return _last(b, x, args[1])
     return x.at(b.shape, None) if x.time is None else _last(b, x, 0)
+
+
+def _in_order(axes: Axes, shape: Sequence[int]) -> bool:
+    """Whether the axes longer than 1 stay in their order."""
+    order = [axis for axis in axes if axis is not None and shape[axis] > 1]
+    return order == sorted(order)
 
 
 def _check_cast(b: Builder) -> None:
@@ -73,11 +83,13 @@ def take(
 ) -> Flowing:
     """Convert aten.slice: a range of features, or of time."""
     if isinstance(x, Incoming):
-        raise b.refuse("it takes a state apart; pass each layer's state as a separate argument")
+        raise NeedsDelayError(x.position)
+    if isinstance(x, Carried):
+        raise NeedsDelayError(b.operations[x.layers[0]])
     if isinstance(x, Stack) and axis == 0:
         return Stack(x.values[start:stop:step], b.shape)
-    if isinstance(x, Stack) and len(x.values) == 1:
-        x = x.values[0].at(x.shape, None)
+    if isinstance(x, Stack):
+        x = frame(b, x)
     if not isinstance(x, Value) or step != 1:
         raise b.refuse("only contiguous ranges of features or of time can be taken")
     axis %= len(x.shape)
@@ -101,6 +113,12 @@ def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowi
     shapes = [tuple(part.shape) for part in b.node.meta["val"]]
     if isinstance(x, Stack) and op_of(b.node) == "unbind":
         return x.values
+    if isinstance(x, Incoming):
+        raise NeedsDelayError(x.position)
+    if isinstance(x, Carried):
+        raise NeedsDelayError(b.operations[x.layers[0]])
+    if isinstance(x, Stack):
+        x = frame(b, x)
     axis = sizes if op_of(b.node) == "unbind" else axis
     if not isinstance(x, Value) or axis % len(x.shape) == x.time:
         raise b.refuse("it takes the sequence apart, as a Python loop over time does; use nn.RNN, nn.GRU or nn.LSTM")
@@ -161,7 +179,7 @@ def _of_stack(b: Builder, x: Stack, *args: Any) -> Flowing:
         return x.values[0].at(b.shape, None)
     if 0 in moved(op_of(b.node), x.shape, args, b.shape)[:1]:
         return Stack(tuple(value.at(b.shape[1:], None) for value in x.values), b.shape)
-    raise b.refuse(f"it mixes the final states of {len(x.values)} layers; take one of them, such as h_n[-1]")
+    return arrange(b, frame(b, x), *args)
 
 
 SHAPES: dict[str, Callable[..., Any]] = {

@@ -1,7 +1,7 @@
 """Conversion of a torch.nn.Module to a graph."""
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,16 +9,27 @@ from torch import nn
 
 from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.model.graph import Graph
+from edgernn_export.sources.torch.calling import positional
+from edgernn_export.sources.torch.feedback import Names
 from edgernn_export.sources.torch.fold import folded, needed
-from edgernn_export.sources.torch.inputs import inputs_of, positional
-from edgernn_export.sources.torch.proof import prove
+from edgernn_export.sources.torch.inputs import inputs_of
+from edgernn_export.sources.torch.proof import prove, prove_frames
 from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.time_axis import time_of
 from edgernn_export.sources.torch.tracing import retraced, traced
-from edgernn_export.sources.torch.walk import Walked, walk
+from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
 # a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
 _ONE_AT_A_TIME = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller says of the arguments and results of a module; see `edgernn_export.from_torch`."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    states: Names = field(default_factory=dict)
 
 
 def convert(
@@ -27,33 +38,45 @@ def convert(
     time_axis: int | None,
     period_ms: float | None,
     labels: tuple[str, ...],
-    inputs: tuple[str, ...] = (),
-    outputs: tuple[str, ...] = (),
+    options: Options,
 ) -> Graph:
     """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
         example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):
-            graph = _of_long(module, shorter, time_axis, axis, length, inputs, outputs)
+            graph = _of_long(module, shorter, time_axis, axis, length, options)
             if graph is not None:
                 break
         else:
-            trace = traced(module, example)
-            along = time_of(trace, time_axis)
-            walked = walk(trace, along, inputs_of(trace, along, inputs), outputs)
-            graph = _graph(walked)
-            prove(trace, walked, graph)
+            graph = _of_example(module, example, time_axis, options)
     return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
 
 
+def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
+    """Convert a module by the whole example; by its first frame, where a state is handed to no layer as a whole."""
+    trace = traced(module, example)
+    axis = time_of(trace, time_axis)
+    inputs = inputs_of(trace, axis, options.inputs, options.states)
+    try:
+        walked = walk(trace, axis, inputs, options.outputs)
+    except NeedsFrameError:
+        whole, trace = trace, traced(module, _first_frames(example, axis, inputs.data))
+        walked = walk(trace, None, inputs_of(trace, None, inputs.names, options.states), options.outputs)
+        prove_frames(whole, inputs, walked, _graph(walked), axis)
+    graph = _graph(walked)
+    prove(trace, walked, graph)
+    return graph
+
+
+def _first_frames(example: Any, axis: int | None, data: tuple[int, ...]) -> Any:
+    """Return the example with one frame of each sequence."""
+    assert axis is not None
+    arguments = example if isinstance(example, tuple) else (example,)
+    return tuple(each.narrow(axis, 0, 1) if i in data else each for i, each in enumerate(arguments))
+
+
 def _of_long(
-    module: nn.Module,
-    shorter: Any,
-    time_axis: int | None,
-    axis: int,
-    length: int,
-    inputs: tuple[str, ...],
-    outputs: tuple[str, ...],
+    module: nn.Module, shorter: Any, time_axis: int | None, axis: int, length: int, options: Options
 ) -> Graph | None:
     """Convert a module by a shorter example than that of the user, whose time axis has this length.
 
@@ -68,12 +91,15 @@ def _of_long(
         if time_of(trace, time_axis) != axis:
             return None
         longer = retraced(trace, lengthened(trace.example, axis, 2 * length + 1))
-        walked, long = (walk(each, axis, inputs_of(each, axis, inputs), outputs) for each in (trace, longer))
+        walked, long = (
+            walk(each, axis, inputs_of(each, axis, options.inputs, options.states), options.outputs)
+            for each in (trace, longer)
+        )
         if _timing(walked) != _timing(long):
             return None
         graph = _graph(long)
         prove(trace, walked, graph, min(2 * length + 1, walked.x.length + memory(graph)))
-    except (UnsupportedError, UsageError, ParityError):
+    except (UnsupportedError, UsageError, ParityError, NeedsFrameError):
         return None
     return graph
 
@@ -85,7 +111,7 @@ def _timing(walked: Walked) -> list[tuple[str, int | None, int]]:
 
 def _graph(walked: Walked) -> Graph:
     """Return the graph of the layers that the output depends on, with scales folded."""
-    layers, renamed = folded(needed(walked.layers, walked.output.layer))
+    layers, renamed = folded(needed(walked.layers, walked.output.layer, walked.output.width))
     for scale, layer in renamed.items():
         if scale in walked.places:
             walked.places[layer] = walked.places[scale]

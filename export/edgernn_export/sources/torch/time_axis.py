@@ -30,7 +30,7 @@ def time_of(traced: Traced, time_axis: int | None) -> int | None:
     shape = tuple(traced.example[0].shape)
     if time_axis is not None and not isinstance(time_axis, int):
         raise UsageError(f"time_axis={time_axis!r} arrived; expected a number from 0 to {len(shape) - 1}")
-    if time_axis is None and any("_cell." in str(node.target) for node in traced.nodes) and _shown(traced) is None:
+    if time_axis is None and _is_step(traced, shape):
         return None
     axis = time_axis if time_axis is not None else _from_layers(traced, shape)
     if not -len(shape) <= axis < len(shape):
@@ -41,14 +41,27 @@ def time_of(traced: Traced, time_axis: int | None) -> int | None:
     return axis
 
 
+def _is_step(traced: Traced, shape: tuple[int, ...]) -> bool:
+    """Whether the module takes one frame and its states: layers run over one step of time, or over none."""
+    shown = _shown(traced)
+    if shown is None:
+        cells = any("_cell." in str(node.target) for node in traced.nodes)
+        return len(traced.inputs) > 1 or cells
+    layer, axis = shown
+    if len(traced.inputs) == 1:
+        return False
+    return _steps(layer) == 1 if isinstance(axis, Node) else shape[axis] == 1
+
+
+def _steps(layer: Node) -> int:
+    """Return how many steps the operand of a recurrent operation, or of a convolution, has."""
+    operand: Any = layer.args[0]
+    axis = axis_of(layer)
+    return int(operand.meta["val"].shape[-1 if axis is None else axis])
+
+
 def _from_layers(traced: Traced, shape: tuple[int, ...]) -> int:
     shown = _shown(traced)
-    if shown is None and len(traced.inputs) > 1:
-        raise UnsupportedError(
-            f"no nn.GRUCell or similar takes the {len(traced.inputs) - 1} tensors besides the frame {shape}, and no "
-            "layer shows which axis is time: a cell written by hand is not recognized; define "
-            "`edgernn_cell() -> Cell` in its module, or use nn.RNNCell, nn.GRUCell or nn.LSTMCell"
-        )
     if shown is None:
         raise UsageError(f"no recurrent layer or convolution shows which axis of {shape} is time; pass time_axis=")
     layer, axis = shown

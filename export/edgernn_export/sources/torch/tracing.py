@@ -1,9 +1,8 @@
 """Tracing: the operations of a module on its example, as a list of ATen operations (by torch.export)."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,53 +14,42 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from edgernn.errors import UnsupportedError
-from edgernn.model.cell import dimensions
-from edgernn.model.graph import Graph, Layer
+from edgernn_export.sources.torch.calling import arguments_of, without_state
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
-from edgernn_export.sources.torch.repeated import run_twice
-from edgernn_export.sources.torch.results import flat
-
-LEAF = "edgernn::leaf"
+from edgernn_export.sources.torch.leaves import is_leaf, with_leaves
+from edgernn_export.sources.torch.results import flat, without_kept
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A module in float64 with its operations on one example."""
+    """A module in float64 with its operations on one example.
+
+    Attributes:
+        module: takes the example; state that it keeps in attributes is an argument and a result too.
+        example: its arguments.
+        arguments: the name of each in forward; of state that the module keeps, the attribute's.
+        own_states: how many of them, the last, the module keeps in attributes.
+        leaves: path -> module with `edgernn_cell`.
+        substituted: the module with a stand-in for each leaf, which was traced.
+        nodes: the operations in order.
+        constants: parameters, buffers, literals and generators, by placeholder.
+        inputs: the placeholders of the example's tensors.
+        outputs: the nodes of the results, flat.
+        names: of the results; "" of a single tensor.
+    """
 
     module: nn.Module
     example: tuple[Any, ...]
-    nodes: tuple[Node, ...]
-    constants: Mapping[str, Any]  # parameters, buffers, literals and generators, by placeholder
-    inputs: tuple[Node, ...]  # placeholders of the example's tensors
-    outputs: tuple[Any, ...]  # nodes, flat
-    names: tuple[str, ...]  # of the outputs; "" of a single tensor
-    leaves: Mapping[str, nn.Module]  # path -> module with `edgernn_cell`
-    substituted: nn.Module  # the module with a stand-in for each leaf, which was traced
-
-
-@torch.library.custom_op(LEAF, mutates_args=())
-def leaf(x: Tensor, path: str, width: int) -> Tensor:
-    """Stand for a user's module that is one cell, as a whole operation in the trace."""
-    raise RuntimeError(f"leaf '{path}' {tuple(x.shape)} -> {width} stands for a module and computes nothing itself")
-
-
-@leaf.register_fake
-def _(x: Tensor, path: str, width: int) -> Tensor:
-    del path
-    return x.new_empty((*x.shape[:-1], width))
-
-
-class _Leaf(nn.Module):
-    """The stand-in for a leaf while the module is traced."""
-
-    def __init__(self, path: str, width: int, pair: bool) -> None:
-        super().__init__()
-        self.path, self.width, self.pair = path, width, pair
-
-    def forward(self, x: Tensor, *_: Any) -> Any:
-        y = torch.ops.edgernn.leaf(x, self.path, self.width)
-        return (y, None) if self.pair else y
+    arguments: tuple[str, ...]
+    own_states: int
+    leaves: Mapping[str, nn.Module]
+    substituted: nn.Module
+    nodes: tuple[Node, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Node, ...] = ()
+    outputs: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class _AllDouble(TorchFunctionMode):
@@ -99,12 +87,11 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
     """
     args = example if isinstance(example, tuple) else (example,)
     leaves = pytree.tree_leaves(args)
-    if not args or not isinstance(args[0], Tensor) or not all(isinstance(leaf, Tensor) for leaf in leaves):
+    known = all(leaf is None or isinstance(leaf, Tensor) for leaf in leaves)
+    if not args or not isinstance(args[0], Tensor) or not known:
         kinds = ", ".join(type(leaf).__name__ for leaf in args)
-        hint = "; omit arguments that are None" if None in [leaf for leaf in leaves if leaf is None] else ""
-        raise UnsupportedError(
-            f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states{hint}"
-        )
+        raise UnsupportedError(f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states")
+    leaves = [leaf for leaf in leaves if leaf is not None]
     for leaf in leaves:
         if leaf.is_complex() or leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
             raise UnsupportedError(
@@ -122,9 +109,16 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
 def traced(module: nn.Module, example: Any) -> Traced:
     """Run a copy of the module on the example and record its operations.
 
+    Args:
+        module: in eval mode; of an nn.DataParallel, the module inside.
+        example: the frames, or a tuple of its arguments; None for an argument that stays None.
+
     Raises:
         UnsupportedError: torch.export cannot follow the module, or it does not accept the example.
     """
+    if isinstance(module, nn.DataParallel):
+        inner: nn.Module = module.module
+        module = inner
     if not isinstance(module, nn.Module):
         raise UnsupportedError(f"a {type(module).__name__} arrived; expected a torch.nn.Module")
     if module.training:
@@ -132,10 +126,14 @@ def traced(module: nn.Module, example: Any) -> Traced:
     args = tensors_of(example)
     with double():
         module = copied(module)
-        substituted, leaves = _with_leaves(module, run_twice(module, args))
+        arguments = arguments_of(module, len(args))
+        module, pairs, kept, attributes = without_state(module, args)
+        args = (*args, *kept)
+        substituted, leaves = with_leaves(module, pairs)
         with flat(substituted) as names:
             program = exported(substituted, args)
-    return _traced(module, substituted, args, program, leaves, tuple(names))
+    whole = Traced(module, args, (*arguments, *attributes), len(kept), leaves=leaves, substituted=substituted)
+    return _recorded(whole, program, without_kept(names, len(kept)))
 
 
 def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
@@ -146,17 +144,11 @@ def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
     """
     with double(), flat(traced.substituted) as names:
         program = exported(traced.substituted, args)
-    return _traced(traced.module, traced.substituted, args, program, traced.leaves, tuple(names))
+    return _recorded(replace(traced, example=args), program, without_kept(names, traced.own_states))
 
 
-def _traced(
-    module: nn.Module,
-    substituted: nn.Module,
-    args: tuple[Any, ...],
-    program: ExportedProgram,
-    leaves: Mapping[str, nn.Module],
-    names: tuple[str, ...],
-) -> Traced:
+def _recorded(traced: Traced, program: ExportedProgram, names: tuple[str, ...]) -> Traced:
+    """Return the module with the operations of its exported program."""
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
         **signature.inputs_to_parameters,
@@ -166,15 +158,12 @@ def _traced(
     }
     nodes = tuple(program.graph.nodes)
     results = zip(nodes[-1].args[0], signature.output_specs, strict=True)
-    return Traced(
-        module=module,
-        example=args,
+    return replace(
+        traced,
         nodes=nodes,
         constants={name: _value(held[key]) for name, key in lifted.items()},
         inputs=tuple(node for node in nodes if node.op == "placeholder" and node.name in signature.user_inputs),
         outputs=tuple(node for node, spec in results if spec.kind is OutputKind.USER_OUTPUT and isinstance(node, Node)),
-        leaves=leaves,
-        substituted=substituted,
         names=names,
     )
 
@@ -209,41 +198,7 @@ def named(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[
     return {**defaults, **dict(zip((each.name for each in known), args, strict=False)), **kwargs}
 
 
-def cell_of(module: nn.Module) -> Any:
-    """Return the cell of a leaf."""
-    edgernn_cell: Any = module.edgernn_cell
-    return edgernn_cell()
-
-
-def is_leaf(node: Node) -> bool:
-    """Whether the operation stands for a user's module."""
-    return str(node.target).startswith("edgernn.leaf")
-
-
 def path_of(node: Node) -> str:
     """Return the path of the module whose forward calls the operation, such as "encoder.gru"; "" for the model."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return str(stack[-1][0]) if stack else ""
-
-
-def _with_leaves(module: nn.Module, pairs: Mapping[str, bool]) -> tuple[nn.Module, dict[str, nn.Module]]:
-    """Return a copy of the module with a stand-in for each leaf, and the leaves by path."""
-    if not pairs:
-        return module, {}
-    leaves = {path: module.get_submodule(path) for path in pairs}
-    substituted = copy.deepcopy(module)
-    for path, inner in leaves.items():
-        width = _width(path, inner)
-        if path:
-            substituted.set_submodule(path, _Leaf(path, width, pairs[path]))
-        else:
-            substituted = nn.Sequential(_Leaf(path, width, pairs[path]))
-    return substituted, leaves
-
-
-def _width(path: str, inner: nn.Module) -> int:
-    cell = cell_of(inner)
-    inputs = dimensions(cell).get("inputs")
-    if inputs is None:
-        raise UnsupportedError(f"the cell of module '{path}' declares no dimension 'inputs'; a leaf needs it")
-    return Graph((Layer("leaf", cell),), inputs).outputs

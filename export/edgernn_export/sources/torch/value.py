@@ -55,6 +55,7 @@ class Carried:
 
     layers: tuple[str, ...]
     name: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)

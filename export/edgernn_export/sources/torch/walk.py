@@ -15,10 +15,11 @@ from edgernn.model.graph import INPUT, OUTPUT, Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
-from edgernn_export.sources.torch.builder import Builder, op_of
+from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.frequency import FREQUENCY
 from edgernn_export.sources.torch.inputs import Inputs
+from edgernn_export.sources.torch.leaves import is_leaf
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.norms import NORMS
 from edgernn_export.sources.torch.outputs import Output, chosen_outputs, joined
@@ -28,7 +29,7 @@ from edgernn_export.sources.torch.recurrent import RECURRENT, leaf
 from edgernn_export.sources.torch.shapes import SHAPES
 from edgernn_export.sources.torch.stale import leaves_stale
 from edgernn_export.sources.torch.sums import SUMS
-from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, is_leaf, named
+from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, named
 from edgernn_export.sources.torch.value import Flowing, Incoming, Value
 from edgernn_export.sources.torch.weighted import WEIGHTED
 
@@ -47,6 +48,10 @@ HANDLERS = {
     **RECURRENT,
 }
 """ATen operation -> the function that converts it."""
+
+
+class NeedsFrameError(Exception):
+    """The module must be traced with one frame, since it does not hand a state on to one layer as a whole."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +80,41 @@ def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str
         inputs: which of its arguments are data.
         outputs: the names of the results to take; empty for all.
 
+    A state of the caller's that one recurrent layer takes whole and returns is the state of that layer. Any other state
+    is a value that a Delay carries, and so is a layer's state where other operations read it.
+
     Raises:
+        NeedsFrameError: a Delay must carry a state of the caller's, for which the module must take one frame.
         UsageError: the module returns nothing of a name in `outputs`.
         UnsupportedError: an operation cannot stream or is not known; the message names its module.
     """
+    delayed: frozenset[int | Node] = frozenset()
+    while True:
+        try:
+            return _walk(traced, axis, inputs, outputs, delayed)
+        except NeedsDelayError as error:
+            if axis is not None and isinstance(error.what, int):
+                raise NeedsFrameError from None
+            if error.what in delayed:
+                raise
+            delayed |= {error.what}
+
+
+def _walk(
+    traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str], delayed: frozenset[int | Node]
+) -> Walked:
     data, states = inputs.nodes(traced)
     xs = [Value(INPUT, tuple(node.meta["val"].shape), axis) for node in data]
     shape = xs[0].shape
     several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
     batch = several and shape[1 if axis == 0 else 0] > 1
-    builder = Builder(steps=xs[0].length, batch=batch, node=data[0])
+    builder = Builder(steps=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
     x, xs = _cut(builder, inputs.names, xs)
     values: dict[Node, Any] = dict(zip(data, xs, strict=True))
-    for position, node in enumerate(states):
-        values[node] = Incoming(position, tuple(node.meta["val"].shape))
+    for position, (node, state, name) in enumerate(zip(states, inputs.before, inputs.states, strict=True)):
+        values[node] = Incoming(position, tuple(state.shape))
+        if position in delayed:
+            values[node] = Value(builder.delay(name, state.numel(), state), tuple(state.shape), None)
     order = {node: i for i, node in enumerate(traced.nodes)}
     for node in traced.nodes:
         builder.node, builder.arguments = node, {}
@@ -98,7 +124,7 @@ def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str
             values[node] = _convert(builder, node, values, traced)
             if isinstance(values[node], Value) and leaves_stale(node, order):
                 raise builder.refuse(written(node, True))
-    chosen = chosen_outputs(builder, traced.outputs, values, len(states), traced.names, outputs)
+    chosen = chosen_outputs(builder, traced, values, inputs, outputs)
     output = joined(builder, chosen)
     places: dict[str, tuple[Node, Value]] = {}
     for node, value in values.items():
@@ -143,7 +169,7 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
         raise builder.refuse()
     try:
         return handler(builder, *args, **kwargs)
-    except EdgernnError:
+    except (EdgernnError, NeedsDelayError):
         raise
     except Exception as error:  # arguments that a handler does not know fail in many ways
         raise builder.refuse(f"its arguments are not supported ({first_line(error)})") from error
