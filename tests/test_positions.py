@@ -245,7 +245,7 @@ def test_cells_and_layers_that_do_not_fit(make, message):
 def test_a_cell_must_end_with_one_position():
     @dataclass(frozen=True)
     class Open:
-        exact, GATES, states = False, (), MappingProxyType({})
+        exact, delays, GATES, states = False, False, (), MappingProxyType({})
 
         def step(self, ops, x, state):
             return ops.reshape(x, 1, 3), state
