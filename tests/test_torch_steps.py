@@ -398,7 +398,15 @@ class RandomStep(nn.Module):
         return values[-1] + 0.0, torch.cat(after, -1)
 
 
-@settings(max_examples=25, deadline=None)
+def test_a_scale_of_the_output_is_folded_though_a_state_is_computed_later():
+    step = RandomStep(1, [("mix", 0, 1)], [0]).eval()
+    example = (FRAME, zeros(1, H))
+    graph = from_torch(step, example, states={"state": 1})
+    frames = np.random.default_rng(1).standard_normal((20, I)).astype(np.float32)
+    np.testing.assert_allclose(Stepper(graph).run(frames)[0], stepped(step, example, frames), atol=1e-4)
+
+
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_any_cell_by_hand_converts(data):
     """The state is packed; `from_torch` proves each conversion in float64, and float32 is near it."""

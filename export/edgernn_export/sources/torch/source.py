@@ -111,7 +111,9 @@ def _timing(walked: Walked) -> list[tuple[str, int | None, int]]:
 
 def _graph(walked: Walked) -> Graph:
     """Return the graph of the layers that the output depends on, with scales folded."""
-    layers, renamed = folded(needed(walked.layers, walked.output.layer, walked.output.width))
+    last, width = walked.output.layer, walked.output.width
+    layers, renamed = folded(needed(walked.layers, last, width))
+    layers = tuple(needed(layers, renamed.get(last, last), width))  # a folded scale may not be last
     for scale, layer in renamed.items():
         if scale in walked.places:
             walked.places[layer] = walked.places[scale]
