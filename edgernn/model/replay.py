@@ -1,4 +1,4 @@
-"""GraphNetwork: an interpreter applies the operations of a trace, one after another."""
+"""Replay: an interpreter applies the operations of a trace, one after another."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar

@@ -66,29 +66,30 @@ def flat_answer(answer: Answer) -> Array:
     return whole
 
 
-def answering(y: Array, parts: Mapping[str, int]) -> Callable[[], Answer]:
-    """Return the function that copies the results of a step: one array, or arrays by name."""
+def answering(y: Array, parts: Mapping[str, Array]) -> Callable[[], Answer]:
+    """Return the function that copies the results of a step: one array, or the views of its parts by name."""
     if not parts:
         return y.copy
-    copies = [(name, y[part].copy) for name, part in slices(parts).items()]
+    copies = [(name, part.copy) for name, part in parts.items()]
     return lambda: {name: copy() for name, copy in copies}
 
 
-def check_out(out: Any, y: Array, parts: Mapping[str, int]) -> dict[str, Array] | None:
-    """Refuse arrays that cannot take the results; return those of several outputs by name, and None for one output.
+def destinations(out: Any, y: Array, parts: Mapping[str, Array]) -> list[Array]:
+    """Return the arrays that take the parts of a result, in order; refuse what cannot take them.
+
+    Args:
+        out: arrays by name.
+        y: the whole result.
+        parts: the views of its parts by name.
 
     Raises:
         FrameError: an array is missing, is not writeable, or has another shape or dtype.
     """
-    expected = dict(parts) if parts else {"": y.size}
-    arrays = out if parts else {"": out}
-    fit = isinstance(arrays, Mapping) and arrays.keys() == expected.keys()
-    if not fit or not all(_takes(arrays[name], (width,), y.dtype) for name, width in expected.items()):
-        shapes = ", ".join(f"'{name}' of shape ({width},)" for name, width in parts.items())
-        one = f"a writeable array of {y.dtype} of shape {y.shape}"
-        several = f"writeable arrays of {y.dtype} by name: {shapes}"
-        raise FrameError(f"out= cannot take the result; expected {several if parts else one}")
-    return dict(arrays) if parts else None
+    arrays = [out[name] for name in parts] if isinstance(out, Mapping) and out.keys() == parts.keys() else []
+    if not arrays or not all(takes(array, part) for array, part in zip(arrays, parts.values(), strict=True)):
+        shapes = ", ".join(f"'{name}' of shape {part.shape}" for name, part in parts.items())
+        raise FrameError(f"out= cannot take the result; expected writeable arrays of {y.dtype} by name: {shapes}")
+    return arrays
 
 
 def check_one(model: Named, name: str, what: str) -> None:
@@ -123,8 +124,10 @@ def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
     return None
 
 
-def _takes(out: Any, shape: tuple[int, ...], dtype: Any) -> bool:
-    return isinstance(out, np.ndarray) and out.dtype == dtype and out.shape == shape and out.flags.writeable
+def takes(out: Any, result: Array) -> bool:
+    """Return whether a result can be written to `out`."""
+    same = isinstance(out, np.ndarray) and out.dtype == result.dtype and out.shape == result.shape
+    return same and bool(out.flags.writeable)
 
 
 def _text(arrived: Any) -> str:

@@ -1,6 +1,6 @@
 """A stream: one carried state, stepped one frame at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -11,9 +11,10 @@ from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.integer.overflow import HELD
+from edgernn.model.parts import slices
 from edgernn.runtime.backend import Bound
 from edgernn.runtime.guard import guarded, holding, refusal
-from edgernn.runtime.parts import Answer, answering, by_name, check_out, flat_frame, flat_frames
+from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames, takes
 
 Array = NDArray[Any]
 OnBadInput = Literal["raise", "hold", "zero"]
@@ -58,6 +59,7 @@ class Stream:
         "_names",
         "_on_bad_input",
         "_outputs",
+        "_parts",
         "_run",
         "_view",
         "_vocabulary_size",
@@ -86,7 +88,8 @@ class Stream:
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
         self._inputs, self._outputs = manifest.named_inputs, manifest.named_outputs
-        self._answer = answering(self._y, self._outputs)
+        self._parts = {name: self._y[part] for name, part in slices(self._outputs).items()}
+        self._answer = answering(self._y, self._parts)
         self._run = self._bound.step
         if not self._bound.guards:
             self._run = guarded(self._run, self._x, manifest)
@@ -123,7 +126,7 @@ class Stream:
             raise self._in_use()
         self._busy = True  # CPython lets no other thread in between a test and a store: that takes a call or a loop
         try:
-            outs = None if out is None else check_out(out, self._y, self._outputs)
+            outs = () if out is None else self._destinations(out)
             try:
                 self._view[_WHOLE] = frame
             except (TypeError, ValueError, NotImplementedError, BufferError):
@@ -134,11 +137,8 @@ class Stream:
                 self._recover()
             if out is None:
                 return self._answer()
-            if outs is None:
-                out[...] = self._y
-                return out
-            for name, result in by_name(self._y, self._outputs).items():
-                outs[name][...] = result
+            for result, part in zip(outs, self._parts.values() or (self._y,), strict=True):
+                result[...] = part
             return out
         finally:
             self._busy = False
@@ -240,6 +240,16 @@ class Stream:
         """Refuse to get or set the state while a step changes it; the hook of a monitor is called between two steps."""
         if self._busy and not (self.monitor is not None and self.monitor.in_hook):
             raise self._in_use()
+
+    def _destinations(self, out: Any) -> Sequence[Array]:
+        """Return the arrays that take the result, one for each output, before the state changes."""
+        if self._parts:
+            return destinations(out, self._y, self._parts)
+        if not takes(out, self._y):
+            raise FrameError(
+                f"out= cannot take the result; expected a writeable array of {self._y.dtype} of shape {self._y.shape}"
+            )
+        return (out,)
 
     def _check(self, frame: Any) -> None:
         """Check the shape and the dtype of a frame that the fast assignment of `step` refused."""

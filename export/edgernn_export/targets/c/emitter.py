@@ -1,5 +1,6 @@
 """The emitter: it collects the statements and arrays of a step in C, and the C name of each value."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ class Emitter:
         return identifier
 
 
-class COps(MethodInterpreter):
+class COps(MethodInterpreter, ABC):
     """Writes operations as statements; a value is its Ref, whose C name is a pointer.
 
     Elementwise operations of one group are the body of one loop over blocks of elements. Any other operation is a call
@@ -191,17 +192,17 @@ class COps(MethodInterpreter):
         emitter.emit("}")
         self.lanes.clear()
 
+    @abstractmethod
     def head(self, elements: int) -> str:
         """The head of a group's loop over this number of elements."""
-        raise NotImplementedError
 
+    @abstractmethod
     def per_element(self, op: Op) -> bool:
         """Whether an elementwise operation has constants for each element of a position, and so a loop over these."""
-        raise NotImplementedError
 
+    @abstractmethod
     def store(self, ref: Ref) -> str:
         """The call that stores a variable of the loop."""
-        raise NotImplementedError
 
     def element(self, ref: Ref) -> str:
         """The C expression of element i of a value, in the loop that is being written."""
@@ -234,9 +235,9 @@ class COps(MethodInterpreter):
             at += x.width
         return result
 
+    @abstractmethod
     def copied(self, x: Ref) -> str:
         """The C expression of the bytes of a value that is copied."""
-        raise NotImplementedError
 
     def reshape(self, x: Ref, _before: int, _after: int) -> Ref:
         self.emitter.parts(x, self.emitter.op.outputs)
