@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.files import bounded_json
-from edgernn.model.tensor import Array
 
 DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "int8": "I8", "uint8": "U8"}
 

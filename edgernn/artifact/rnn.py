@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgernn import cells as _cells  # noqa: F401  fills CELLS
+from edgernn.array import Array
 from edgernn.artifact import layout
 from edgernn.artifact.checksum import BLANK, KEY, fill, verify
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
@@ -26,7 +27,7 @@ from edgernn.model.cell import CELLS, settings
 from edgernn.model.factored import joined
 from edgernn.model.graph import INITIAL_STATE, INPUT, MOST_LAYERS, PRECISIONS, Graph, Layer
 from edgernn.model.range import Range
-from edgernn.model.tensor import FLOATS, Array, Tensor
+from edgernn.model.tensor import FLOATS, Tensor
 from edgernn.model.window import ONLY_ONNX, Window
 
 SUFFIX = ".rnn"

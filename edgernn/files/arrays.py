@@ -7,14 +7,12 @@ bytes that declares terabytes costs nothing.
 import io
 import zipfile
 from math import prod
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError
-
-Array = NDArray[Any]
 
 DTYPE_KINDS = "biufcSU"  # `dtype.kind`: numbers, and text for names
 AXES = 32

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError, UsageError
 from edgernn.files import atomic
 from edgernn.files.arrays import load_npy, load_npz
-
-Array = NDArray[Any]
 
 
 def frames(path: str, dtype: str) -> Iterator[Array]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from edgernn.model.tensor import Array
+from edgernn.array import Array
 
 ROWS = 16
 COLUMNS = {"int8": 4}  # of a block, as the compiled kernels read it; 1 for every other dtype

@@ -4,12 +4,9 @@ Beside weights of 8 bits or fewer, scales and biases of 11 bits are exact enough
 largest weight of a row, and half a step of 11 bits is 1/2,048.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgernn.array import Array
 
 LEAST, MOST = 2.0**-14, 65504.0  # the smallest normal float16, and the largest
 

@@ -4,12 +4,9 @@ The first of two neighbours in a row is the low half of their byte, in two's com
 odd length ends in a half byte of -8, which is not a weight. So the length of a row follows from its bytes.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgernn.array import Array
 
 LARGEST = 7  # symmetric: -8 is not a weight
 PADDING = -8

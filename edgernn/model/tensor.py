@@ -6,15 +6,13 @@ from functools import cached_property
 from hashlib import sha256
 from math import prod
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
+from edgernn.array import Array
 from edgernn.errors import GraphError
 from edgernn.model import int4
-
-Array = NDArray[Any]
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "uint8")

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.interpreters.integer import stepper
 from edgernn.model.graph import Graph
 from edgernn.model.parts import slices
-
-Array = NDArray[Any]
 
 ENOUGH = 20_000  # frames
 BATCH = 64  # sequences that are stepped together

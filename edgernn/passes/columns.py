@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.cells.standardize import Standardize
 from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.cell import tensors
 from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
-from edgernn.model.tensor import DYNAMIC, STATIC, Array, Tensor
+from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 
 LAYER = "columns"  # the name of an inserted layer
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.cell import tensors
 from edgernn.model.factored import Factored
 from edgernn.model.graph import PRECISIONS, Graph, Layer
-from edgernn.model.tensor import Array, Tensor
+from edgernn.model.tensor import Tensor
 from edgernn.passes.keep import check_keep
 
 NOISE = 1e-12  # of the energy; the rounding of a low-rank matrix to float32 leaves more

@@ -6,9 +6,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import GraphError
 from edgernn.model.blocks import ROWS
-from edgernn.model.tensor import Array
 
 TOLERANCE = 0.05  # the largest difference between the requested part and the part that whole blocks can have
 

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgernn.array import Array
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.graph import Graph
-from edgernn.model.tensor import Array, Tensor
+from edgernn.model.tensor import Tensor
 from edgernn.passes.keep import check_keep
 from edgernn.passes.units import Units, units
 

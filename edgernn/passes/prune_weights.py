@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.cell import tensors
 from edgernn.model.graph import Graph, Layer
-from edgernn.model.tensor import Array, Tensor
+from edgernn.model.tensor import Tensor
 from edgernn.passes.keep import check_keep
 from edgernn.passes.patterns import Blocks, Matrix, Pattern
 from edgernn.passes.units import Units, units

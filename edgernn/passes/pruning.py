@@ -4,10 +4,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.graph import Graph
-from edgernn.model.tensor import DYNAMIC, STATIC, Array
+from edgernn.model.tensor import DYNAMIC, STATIC
 from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude, Pattern
 from edgernn.passes.prune_units import prune_units

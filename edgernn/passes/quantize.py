@@ -5,10 +5,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from warnings import warn
 
+from edgernn.array import Array
 from edgernn.errors import PrecisionWarning
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range
-from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Array
+from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC
 from edgernn.passes.columns import balanced, column_ranges, input_columns
 from edgernn.passes.noise import Noise, matrix_inputs, noise
 from edgernn.passes.rounding import check_request, rounded

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.cells.joins import Concat
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
@@ -19,7 +20,7 @@ from edgernn.integer.plan import (
 from edgernn.model import float16, int4
 from edgernn.model.cell import tensors, with_tensors
 from edgernn.model.graph import PRECISIONS, Graph, Layer
-from edgernn.model.tensor import FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Array, Tensor
+from edgernn.model.tensor import FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Tensor
 from edgernn.passes.keep import check_keep
 
 LARGEST = 127  # symmetric: -128 is not used

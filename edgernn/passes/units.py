@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgernn.array import Array
 from edgernn.model.cell import settings, tensors
 from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
 from edgernn.model.operation import Op
 from edgernn.model.positions import gathered, grouped, reshaped
-from edgernn.model.tensor import Array, Tensor
+from edgernn.model.tensor import Tensor
 
 WeightAxis = tuple[str, int]
 """An axis of a weight or of an initial state: its name in `Graph.tensors`, and 0 or 1."""

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from math import erfc, isfinite, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FrameError, StateError, UsageError
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

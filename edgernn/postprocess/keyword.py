@@ -2,14 +2,11 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FrameError, UsageError
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

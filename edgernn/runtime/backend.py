@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from numpy.typing import NDArray
-
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
-
-Array = NDArray[Any]
 
 
 class FloatStep(NamedTuple):

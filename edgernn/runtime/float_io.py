@@ -10,14 +10,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.runtime.backend import Bound, FloatStep
-
-Array = NDArray[Any]
 
 
 class FloatIO:

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy import abs as size, isfinite
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
 from edgernn.errors import FrameError
 
-Array = NDArray[Any]
 Step = Callable[[], Any]
 
 

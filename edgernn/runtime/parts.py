@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
 from edgernn.errors import FrameError, UnsupportedError
 from edgernn.model.graph import Graph
 from edgernn.model.parts import slices
 
-Array = NDArray[Any]
 Named = Manifest | Graph
 Answer = Any
 """An array; of a model with several outputs, arrays by name."""
@@ -86,7 +85,7 @@ def destinations(out: Any, y: Array, parts: Mapping[str, Array]) -> list[Array]:
         FrameError: an array is missing, is not writeable, or has another shape or dtype.
     """
     arrays = [out[name] for name in parts] if isinstance(out, Mapping) and out.keys() == parts.keys() else []
-    if not arrays or not all(takes(array, part) for array, part in zip(arrays, parts.values(), strict=True)):
+    if not arrays or not all(_takes(array, part) for array, part in zip(arrays, parts.values(), strict=True)):
         shapes = ", ".join(f"'{name}' of shape {part.shape}" for name, part in parts.items())
         raise FrameError(f"out= cannot take the result; expected writeable arrays of {y.dtype} by name: {shapes}")
     return arrays
@@ -124,8 +123,7 @@ def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
     return None
 
 
-def takes(out: Any, result: Array) -> bool:
-    """Return whether a result can be written to `out`."""
+def _takes(out: Any, result: Array) -> bool:
     same = isinstance(out, np.ndarray) and out.dtype == result.dtype and out.shape == result.shape
     return same and bool(out.flags.writeable)
 

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgernn.artifact.checksum import verify
 from edgernn.artifact.manifest import Manifest
@@ -20,8 +19,6 @@ from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
 from edgernn.runtime.parts import Answer
 from edgernn.runtime.stream import OnBadInput, Stream
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """A stream: one carried state, stepped one frame at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
 from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
@@ -14,9 +14,8 @@ from edgernn.integer.overflow import HELD
 from edgernn.model.parts import slices
 from edgernn.runtime.backend import Bound
 from edgernn.runtime.guard import guarded, holding, refusal
-from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames, takes
+from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames
 
-Array = NDArray[Any]
 OnBadInput = Literal["raise", "hold", "zero"]
 
 _WHOLE = slice(None)  # created once instead of at every step
@@ -126,7 +125,9 @@ class Stream:
             raise self._in_use()
         self._busy = True  # CPython lets no other thread in between a test and a store: that takes a call or a loop
         try:
-            outs = () if out is None else self._destinations(out)
+            outs = destinations(out, self._y, self._parts) if out is not None and self._parts else None
+            if out is not None and outs is None:
+                self._check_out(out)
             try:
                 self._view[_WHOLE] = frame
             except (TypeError, ValueError, NotImplementedError, BufferError):
@@ -137,7 +138,10 @@ class Stream:
                 self._recover()
             if out is None:
                 return self._answer()
-            for result, part in zip(outs, self._parts.values() or (self._y,), strict=True):
+            if outs is None:
+                out[...] = self._y
+                return out
+            for result, part in zip(outs, self._parts.values(), strict=True):
                 result[...] = part
             return out
         finally:
@@ -241,15 +245,13 @@ class Stream:
         if self._busy and not (self.monitor is not None and self.monitor.in_hook):
             raise self._in_use()
 
-    def _destinations(self, out: Any) -> Sequence[Array]:
-        """Return the arrays that take the result, one for each output, before the state changes."""
-        if self._parts:
-            return destinations(out, self._y, self._parts)
-        if not takes(out, self._y):
+    def _check_out(self, out: Any) -> None:
+        """Refuse an array that cannot take the result, before the state changes."""
+        fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
+        if not fits or not out.flags.writeable:
             raise FrameError(
                 f"out= cannot take the result; expected a writeable array of {self._y.dtype} of shape {self._y.shape}"
             )
-        return (out,)
 
     def _check(self, frame: Any) -> None:
         """Check the shape and the dtype of a frame that the fast assignment of `step` refused."""

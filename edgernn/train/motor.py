@@ -16,12 +16,10 @@ White noise is added to all. The patterns are those of R. B. Randall, "Vibration
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgernn.array import Array
 
 CONDITIONS = ("healthy", "imbalance", "misalignment", "bearing", "looseness")
 RATE_HZ = 2000

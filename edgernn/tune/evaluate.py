@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.rnn import digest
 from edgernn.errors import FrameError, UsageError
 from edgernn.interpreters.integer import stepper
@@ -18,7 +17,6 @@ from edgernn.passes.pruning import Pruning
 from edgernn.runtime.parts import check_one
 from edgernn.train.data.fingerprint import Fingerprint, versions
 
-Array = NDArray[Any]
 Predict = Callable[[Array], Array]
 """(time, inputs) -> (time, outputs), from the initial state."""
 

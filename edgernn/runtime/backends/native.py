@@ -10,15 +10,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.runtime.backend import FloatStep
-
-Array = NDArray[Any]
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments

@@ -1,17 +1,13 @@
 """numpy as a backend: a `.rnn` file stepped by the definition, in float32 or integers, with nothing else installed."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, graph_manifest
 from edgernn.artifact.rnn import loads
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
-
-Array = NDArray[Any]
 
 
 class NumpyEngine:

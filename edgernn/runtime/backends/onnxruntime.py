@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
 from edgernn.errors import FileError
@@ -20,8 +20,6 @@ try:
     import onnxruntime
 except ImportError as error:
     raise named("onnxruntime").missing() from error
-
-Array = NDArray[Any]
 
 _TYPES = {
     "tensor(float)": "float32",

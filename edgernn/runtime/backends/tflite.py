@@ -6,8 +6,8 @@ from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import running
 from edgernn.errors import FileError
@@ -27,8 +27,6 @@ def _installed() -> tuple[Any, str]:
 
 
 Interpreter, PACKAGE = _installed()
-
-Array = NDArray[Any]
 
 _WHOLE = slice(None)  # created once instead of at every step
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from numpy.typing import NDArray
-
+from edgernn.array import Array
 from edgernn.device import board as boards
 from edgernn.errors import CompilerError, FileError, TrainingError, UsageError
 from edgernn.files import atomic, bounded_json
@@ -27,8 +26,6 @@ from edgernn.train.environment import environment
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.network.models import TRAINABLE_CELLS
 from edgernn.train.recipe import Recipe, load, to_toml
-
-Array = NDArray[Any]
 
 CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: (f"model.cell={name}", 'model.bidirectional=""') for name in TRAINABLE_CELLS}

@@ -3,16 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import geometric_mean, median
-from typing import Any
 
-from numpy.typing import NDArray
-
+from edgernn.array import Array
 from edgernn.latency.steps import ROUNDS, STEPS_PER_ROUND, interleaved
 from edgernn.model.window import Window
 from edgernn.train.compare.race import program
 from edgernn.train.convert import Model
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

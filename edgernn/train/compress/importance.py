@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from edgernn.array import Array
 from edgernn.model.graph import Graph
-from edgernn.model.tensor import Array
 from edgernn.passes.units import units
 from edgernn.process import interrupt
 from edgernn.train import run

@@ -1,15 +1,12 @@
 """Audio augmentation: random changes of speed, level, noise, position and vocal tract length."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.train.data.features import in_hops
-
-Array = NDArray[Any]
 
 
 def speed(samples: Array, factor: float) -> Array:

@@ -1,14 +1,11 @@
 """Background noise without speech, of a colour and a level."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
-
-Array = NDArray[Any]
 
 SILENCE = "_silence_"  # the class of clips without speech, named as in Speech Commands
 STEEPEST = 2.0  # slope: white is 0, pink 1, brown 2

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.cells import Standardize
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph, Layer
 from edgernn.model.tensor import Tensor
-
-Array = NDArray[Any]
 
 TOGETHER = 256  # sequences of a batch
 

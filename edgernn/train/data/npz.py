@@ -1,19 +1,16 @@
 """Prepared arrays in one .npz file."""
 
 import os
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError
 from edgernn.files import atomic
 from edgernn.files.arrays import load_npz
 from edgernn.files.spelling import misspelt
 from edgernn.train.data.features import standardized
 from edgernn.train.data.sequences import Data, Sequences
-
-Array = NDArray[Any]
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 KNOWN = (*NEEDED, "length_train", "length_test", "labels")

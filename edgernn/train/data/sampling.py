@@ -7,13 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError, UsageError
 from edgernn.train.data.table import Table
 from edgernn.train.data.times import Times
-
-Array = NDArray[Any]
 
 JITTER = 0.25  # part of the interval by which a row may be early or late and still be on time
 REGULAR = 2 / 3  # part of the rows that must be on time; below it the sampling is irregular

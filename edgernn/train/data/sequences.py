@@ -6,15 +6,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.cells import Concat, Scale, Slice, Sum
 from edgernn.errors import FrameError, UsageError
 from edgernn.model.graph import INPUT, Graph, Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train.data.origin import Origin
-
-Array = NDArray[Any]
 
 DATA_KINDS = ("class", "series", "text")
 """The kinds of targets: one class per sequence; future values at every step; the next symbol at every step."""

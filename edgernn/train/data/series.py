@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.cells import Difference, Standardize
 from edgernn.errors import UsageError
 from edgernn.model.tensor import Tensor
@@ -18,8 +18,6 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.split import first_of_test
 from edgernn.train.data.table import Column, Table
 from edgernn.train.data.times import Times
-
-Array = NDArray[Any]
 
 CALENDAR = 4  # columns: sine and cosine of the time of day and of the day of the week
 

@@ -4,11 +4,10 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.postprocess.text import UNKNOWN
@@ -16,8 +15,6 @@ from edgernn.train.data import table
 from edgernn.train.data.folder import files
 from edgernn.train.data.sequences import Data, Sequences, number_labels
 from edgernn.train.data.split import draw_share, first_of_test
-
-Array = NDArray[Any]
 
 UNITS = ("character", "token")
 

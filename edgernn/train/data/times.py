@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError, UsageError
 from edgernn.train.data.table import Column, Table
-
-Array = NDArray[Any]
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)  # a week of the calendar begins at 0
 

@@ -3,18 +3,15 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError
 from edgernn.train.data.features import standardized
 from edgernn.train.data.folder import files
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.table import text
-
-Array = NDArray[Any]
 
 
 def read(path: str | os.PathLike[str], *, period_ms: float | None = None) -> Data:

@@ -1,19 +1,16 @@
 """The training part of an epoch: every clip augmented anew, then its features."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.cells import LogMel
 from edgernn.errors import UsageError
 from edgernn.model.graph import Graph, Layer
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data
-
-Array = NDArray[Any]
 
 
 class Varied:

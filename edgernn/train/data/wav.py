@@ -4,11 +4,10 @@ import io
 import os
 import struct
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.cells import LogMel
 from edgernn.cells.running import RunningMean
 from edgernn.errors import FileError, MissingExtraError, UsageError
@@ -23,8 +22,6 @@ try:
     import soundfile  # type: ignore[import-untyped]
 except ImportError as error:
     raise MissingExtraError("soundfile", "train", "reading .wav files") from error
-
-Array = NDArray[Any]
 
 
 def read(

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
 from edgernn.runtime.parts import check_one
@@ -19,8 +19,6 @@ from edgernn.train.data.split import first_of_test
 from edgernn.train.data.table import Column
 from edgernn.train.data.times import Times
 from edgernn.train.evaluate.known import TimedWindow, TimeRange
-
-Array = NDArray[Any]
 
 NEXT = "+1"  # the label of the output that forecasts the next value
 HOUR, WEEK = 3600.0, 7 * 86_400.0

@@ -4,18 +4,15 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import FileError, UsageError
 from edgernn.files import atomic, bounded_json
 from edgernn.files.spelling import misspelt
 from edgernn.train.data import times
 from edgernn.train.data.times import Times
-
-Array = NDArray[Any]
 
 TimeRange = tuple[datetime, datetime]
 """(start, end): instants if both have a UTC offset, otherwise wall times of the series."""

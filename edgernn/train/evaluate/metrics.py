@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 from torchmetrics.functional import mean_absolute_error, mean_squared_error
 from torchmetrics.functional.classification import (
@@ -16,14 +15,13 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
+from edgernn.array import Array
 from edgernn.interpreters.integer import stepper
 from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.train.data.sequences import Data, Sequences
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.postprocess.keyword import Keyword, KeywordDetector, probability
@@ -14,8 +13,6 @@ from edgernn.runtime.parts import check_one
 from edgernn.runtime.program import Program
 from edgernn.train.data.background import check_levels, draw_noise, noise
 from edgernn.train.data.features import in_hops
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

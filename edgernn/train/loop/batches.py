@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

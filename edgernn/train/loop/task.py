@@ -8,10 +8,10 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
+from edgernn.array import Array
 from edgernn.errors import TrainingError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.train.loop.batches import Batch, Batching, epoch
@@ -21,8 +21,6 @@ from edgernn.train.loop.states import BatchStates
 from edgernn.train.network.bidirectional import pooled
 from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network, Shape
-
-Array = NDArray[Any]
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """A precision of training -> its name in Lightning; weights are always float32."""

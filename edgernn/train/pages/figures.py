@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from math import log10
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, plain, svg
 from edgernn.train.pages.curves import Curve
-
-Array = NDArray[Any]
 
 MARKS = "osD^vP"
 NAMED = 40  # the largest number of classes with names beside a matrix

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
+from edgernn.array import Array
 from edgernn.device import board as boards
 from edgernn.interpreters.count import Cost, total
 from edgernn.latency.estimate import estimate_frame
@@ -22,8 +22,6 @@ from edgernn.train.convert import Model, graphs
 from edgernn.train.evaluate.metrics import Evaluation
 from edgernn.train.pages import curves, figures
 from edgernn.train.recipe import Recipe, to_toml
-
-Array = NDArray[Any]
 
 FORMS: Mapping[str, Callable[[Graph], Graph]] = MappingProxyType({"fp32": lambda graph: graph, DYNAMIC: quantize})
 """A precision in the cost tables -> a function that converts a graph to it."""
