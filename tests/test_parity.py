@@ -14,7 +14,8 @@ from edgernn.errors import ParityError
 from edgernn.interpreters.numpy import NumpyOps, Stepper, random_frames
 from edgernn.model.cell import CELLS, cell
 from edgernn.model.factored import Factored
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.positions import reshaped
 from edgernn.model.tensor import Tensor

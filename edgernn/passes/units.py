@@ -7,7 +7,8 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.cell import settings, tensors
-from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
+from edgernn.model.graph import INITIAL_STATE, INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.operation import Op
 from edgernn.model.positions import gathered, grouped, reshaped
 from edgernn.model.tensor import Tensor
