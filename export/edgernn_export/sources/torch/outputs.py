@@ -1,7 +1,7 @@
 """The results of a module: the outputs of the graph, and besides them only states."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
 from edgernn_export.sources.torch.tracing import Traced, path_of
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.windows import shifted
 
 State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
@@ -67,7 +68,14 @@ def chosen_outputs(
     outputs = tuple(Output(names[i], i, _output(builder, i, nodes, results)) for i in places)
     for output in outputs:
         _check_time(builder, output.value)
-    return outputs
+    strides = {output.name: output.value.every for output in outputs}
+    if len(set(strides.values())) > 1:
+        text = ", ".join(f"'{name}' every {stride} frames" for name, stride in strides.items())
+        raise UnsupportedError(f"its results come at different times, {text}; choose some with outputs=")
+    latest = max(output.value.delay for output in outputs)
+    return tuple(
+        replace(output, value=shifted(builder, output.value, latest - output.value.delay)) for output in outputs
+    )
 
 
 def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
@@ -79,7 +87,9 @@ def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
         name = f"{name}_"
     builder.layers.append(Layer(name, Concat(), tuple(output.value.layer for output in outputs)))
     width = sum(output.value.width for output in outputs)
-    return Value(name, (1, width), None, min(output.value.lead for output in outputs))
+    builder.every[name] = outputs[0].value.every
+    first = min((output.value for output in outputs), key=lambda value: value.lead)
+    return replace(first, layer=name, shape=(1, width), time=None)
 
 
 def _output(builder: Builder, i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
@@ -145,11 +155,10 @@ def _named(i: int, node: Node, value: Any) -> str:
 
 
 def _check_time(builder: Builder, output: Value) -> None:
-    if output.lead > 0 or output.end > builder.steps:
-        ahead = max(output.end - builder.steps, output.lead)
+    longer = max(builder.surplus(output), output.lead)
+    if longer:
         raise UnsupportedError(
-            f"the output looks {ahead} frames ahead or is longer than the input; pad convolutions on the left only, "
-            "or cut off the surplus: x[:, :, :-padding]"
+            f"the output is {longer} frames longer than the input; cut off what padding added: x[:, :, :-padding]"
         )
 
 

@@ -1,6 +1,7 @@
 """Operations within one frame: activations, arithmetic, and joins of branches."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgernn.cells import Activation, Concat, Dense, Product, Scale, Slice, Sum
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.windows import aligned
 
 Operand = Flowing | torch.Tensor | float
 
@@ -18,9 +20,9 @@ Operand = Flowing | torch.Tensor | float
 def frame(b: Builder, x: Any) -> Value:
     """Return a value that a layer can take as its input, or refuse it."""
     if isinstance(x, Stack) and len(x.values) == 1:
-        return x.values[0].at(x.shape, None)
+        return x.values[0].at(x.shape, x.time)
     if isinstance(x, Stack):
-        return Value(b.add(Concat(), x.values), x.shape, None)
+        return replace(x.values[0], layer=b.add(Concat(), x.values), shape=x.shape, time=x.time)
     if isinstance(x, Incoming):
         raise NeedsDelayError(x.position)
     if isinstance(x, Carried):
@@ -152,7 +154,7 @@ def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
     inputs = [frame(b, x) for x in values]
     if axis == inputs[0].time or prod(n for i, n in enumerate(b.shape[:axis]) if i != inputs[0].time) != 1:
         raise b.refuse("it joins steps; only features can be joined")
-    _check_aligned(b, *inputs)
+    inputs = [*aligned(b, *inputs)]
     return b.then(Concat(), *inputs) if len(inputs) > 1 else inputs[0]
 
 
@@ -188,7 +190,7 @@ def _padded(b: Builder, xs: Sequence[Any], x: Value, axis: int) -> Value:
 
 def joined(b: Builder, cell: Any, x: Value, y: Value) -> Value:
     """Add a join of two values; one element is repeated to the width of the other."""
-    _check_aligned(b, x, y)
+    x, y = aligned(b, x, y)
     if x.width != y.width and 1 in {x.width, y.width}:
         x, y = (widened(b, value, max(x.width, y.width)) for value in (x, y))
     if x.width != y.width or prod(b.shape) // x.length != x.width:
@@ -201,14 +203,6 @@ def widened(b: Builder, x: Value, width: int) -> Value:
     if x.width == width:
         return x
     return b.then(Dense(Tensor(np.ones((width, 1)))), x)
-
-
-def _check_aligned(b: Builder, *values: Value) -> None:
-    if len({(value.time is None, value.lead, value.length) for value in values}) > 1:
-        raise b.refuse(
-            "its operands belong to different steps: one is the last step and the other a sequence, or one is "
-            "shifted in time"
-        )
 
 
 def _elements(b: Builder, x: Value, constant: Any) -> Tensor:

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError, UsageError
-from edgernn.model.graph import Graph
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn_export.sources.torch.calling import positional
 from edgernn_export.sources.torch.feedback import Names
 from edgernn_export.sources.torch.fold import folded, needed
@@ -49,6 +51,7 @@ def convert(
                 break
         else:
             graph = _of_example(module, example, time_axis, options)
+    period_ms = None if period_ms is None else period_ms * graph.frames_per_step
     return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
 
 
@@ -121,10 +124,28 @@ def _graph(walked: Walked) -> Graph:
     initial_state = {name: tensor for name, tensor in walked.initial_state.items() if name.split(".")[0] in names}
     xs = zip(walked.inputs.names, walked.xs, strict=True) if len(walked.xs) > 1 else ()
     ys = walked.outputs if len(walked.outputs) > 1 else ()
+    value, frames = walked.output, walked.output.every
     return Graph(
-        layers,
-        walked.x.width,
+        tuple(_of_step(layer, walked, frames) for layer in layers),
+        walked.x.width * frames,
         initial_state,
-        named_inputs={name: x.width for name, x in xs},
+        named_inputs={name: x.width * frames for name, x in xs},
         named_outputs={output.name: output.value.width for output in ys},
+        frames_per_step=frames,
+        delay_frames=value.delay * frames,
+        warmup_frames=-value.lead * frames,
     )
+
+
+def _of_step(layer: Layer, walked: Walked, frames: int) -> Layer:
+    """Return a layer as it runs in a step of so many frames."""
+    if layer.name not in walked.every:  # one of several inputs, whose frames arrive together, or a slice of the output
+        cell = layer.cell
+        scale = frames if layer.inputs == (INPUT,) and len(walked.xs) > 1 else 1
+        return replace(layer, cell=Slice(*(scale * each for each in (cell.inputs, cell.start, cell.stop))))
+    if layer.cell.delays and walked.every[layer.name] < frames:
+        raise UnsupportedError(
+            f"a state of layer '{layer.name}' is computed or read by other operations, and a stride over time follows; "
+            "hand the state to one recurrent layer"
+        )
+    return replace(layer, frames=frames // walked.every[layer.name])

@@ -70,6 +70,8 @@ class Walked:
     inputs: Inputs
     xs: tuple[Value, ...]
     places: dict[str, tuple[Node, Value]]  # layer -> the operation and the value that it computes
+    every: Mapping[str, int]  # layer -> how many frames lie between two frames of its output
+    taken: Mapping[Node, Value]  # an operation that takes the last step of a value, and that value
 
 
 def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str] = ()) -> Walked:
@@ -109,7 +111,7 @@ def _walk(
     shape = xs[0].shape
     several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
     batch = several and shape[1 if axis == 0 else 0] > 1
-    builder = Builder(steps=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
+    builder = Builder(frames=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
     x, xs = _cut(builder, inputs.names, xs)
     values: dict[Node, Any] = dict(zip(data, xs, strict=True))
     for position, (node, state, name) in enumerate(zip(states, inputs.before, inputs.states, strict=True)):
@@ -131,7 +133,10 @@ def _walk(
     for node, value in values.items():
         if isinstance(value, Value):
             places.setdefault(value.layer, (node, value))
-    return Walked(tuple(builder.layers), builder.initial_state, output, chosen, x, inputs, tuple(xs), places)
+    return Walked(
+        tuple(builder.layers), builder.initial_state, output, chosen, x, inputs, tuple(xs), places, builder.every,
+        builder.taken,
+    )  # fmt: skip
 
 
 def _cut(builder: Builder, names: Sequence[str], xs: list[Value]) -> tuple[Value, list[Value]]:
@@ -141,7 +146,7 @@ def _cut(builder: Builder, names: Sequence[str], xs: list[Value]) -> tuple[Value
     total, start, parts = sum(x.width for x in xs), 0, []
     for name, x in zip(names, xs, strict=True):
         layer = name if name not in {INPUT, OUTPUT} and re.match("[A-Za-z]", name) else f"input_{name}"
-        builder.layers.append(Layer(layer, Slice(total, start, start + x.width), (INPUT,)))
+        builder.layers.append(Layer(layer, Slice(total, start, start + x.width), (INPUT,)))  # of whole steps
         parts.append(x.of(layer))
         start += x.width
     return Value(INPUT, (xs[0].length, total), None if xs[0].time is None else 0), parts
