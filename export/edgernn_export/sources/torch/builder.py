@@ -49,6 +49,8 @@ class Builder:
         every: how many frames of the input lie between two frames of each layer's output.
         muted: a layer -> the layer that gives its output without what it computes before its first frame.
         taken: the value whose last step an operation takes.
+        running: what the caller lets run over all frames so far: "mean" or "max".
+        ran: which of them did.
     """
 
     frames: int
@@ -72,6 +74,9 @@ class Builder:
     def surplus(self, x: Value) -> int:
         """Return how many positions of a value lie behind the end of the sequence, and do not come later either."""
         return max(0, x.length - max(x.lead, 0) - self.steps(x)[1] - x.delay)
+
+    running: frozenset[str] = frozenset()
+    ran: set[str] = field(default_factory=set)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -66,12 +66,33 @@ def _from_layers(traced: Traced, shape: tuple[int, ...]) -> int:
         raise UsageError(f"no recurrent layer or convolution shows which axis of {shape} is time; pass time_axis=")
     layer, axis = shown
     if isinstance(axis, Node):
+        loses = _first_loss(axis, shape)
+        lost = "" if loses in {None, axis} else f" (after '{op_of(loses)}' has joined or removed axes of it)"
         raise UnsupportedError(
             f"'{op_of(layer)}' runs over an axis that '{op_of(axis)}' creates inside the module, not over an axis of "
-            f"the example {shape}; let the module take the whole sequence and keep time as a separate axis, or pass "
-            "one frame and its state to nn.RNNCell, nn.GRUCell or nn.LSTMCell"
+            f"the example {shape}{lost}; let the module take the whole sequence and keep time as a separate axis, or "
+            "pass one frame and its state to nn.RNNCell, nn.GRUCell or nn.LSTMCell"
         )
     return axis
+
+
+def _first_loss(node: Node, shape: tuple[int, ...]) -> Node | None:
+    """Return the first operation, before this one, whose result lacks an axis of the example that is longer than 1."""
+    first = None
+    while node.op == "call_function":
+        source = next((arg for arg in pytree.tree_leaves(node.args) if isinstance(arg, Node)), None)
+        if source is None:
+            break
+        before, after = (_lengths(each) for each in (source, node))
+        if any(length > 1 and length in before and length not in after for length in shape):
+            first = node
+        node = source
+    return first
+
+
+def _lengths(node: Node) -> tuple[int, ...]:
+    meta: Any = node.meta.get("val")
+    return tuple(getattr(meta, "shape", ()))
 
 
 def _shown(traced: Traced) -> tuple[Node, Axis] | None:
