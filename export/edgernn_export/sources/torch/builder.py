@@ -45,6 +45,7 @@ class Builder:
         one_frame: whether the example is one frame, and not a sequence.
         delayed: what a Delay carries: states of the caller's, by position, and recurrent operations.
         operations: the recurrent operation of each layer that has a state of its own.
+        assembled: values that were put together, by their parts.
     """
 
     steps: int
@@ -57,6 +58,7 @@ class Builder:
     one_frame: bool = False
     delayed: frozenset[int | Node] = frozenset()
     operations: dict[str, Node] = field(default_factory=dict)
+    assembled: dict[Any, Value] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:

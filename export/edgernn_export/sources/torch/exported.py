@@ -107,3 +107,9 @@ def _shapes(
 
 
 _WHOLE = {getattr(torch, name): _define(name) for name in ("gru", "lstm", "rnn_tanh", "rnn_relu")}
+
+
+def as_whole(operation: Any) -> Any:
+    """Return the operation that stays whole for a recurrent one of ATen; any other as it is."""
+    name = str(operation).removeprefix("aten.").removesuffix(".input")
+    return _WHOLE.get(getattr(torch, name, None), operation) if str(operation).endswith(".input") else operation
