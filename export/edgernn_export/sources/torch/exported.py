@@ -47,8 +47,8 @@ def _reason(error: BaseException) -> str:
     message = first_line(error)
     if "data-dependent" in str(error) or "_local_scalar_dense" in str(error):
         return (
-            f"{message}; the forward must not depend on the values in its input: move decisions out of the module, and "
-            "checks of values too (validate_args=False in torch.distributions)"
+            "it decides by the values of a tensor, and a step is the same for all; move decisions out of the module, "
+            "and checks of values too (validate_args=False in torch.distributions)"
         )
     return f"{message}; write this part with other operations, or give its module `edgernn_cell() -> Cell`"
 

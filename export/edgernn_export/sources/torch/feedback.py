@@ -57,7 +57,9 @@ def fed_back(
     dependent = [[j for j in each if i in stated or outputs[j] in reached[i]] for i, each in enumerate(fitting)]
     matched = _matched(fitting) or _matched(dependent)
     if matched is None:
-        raise UnsupportedError(_refusal(inputs, dependent if all(dependent) else fitting, outputs, names))
+        few = len({j for each in fitting for j in each}) < count
+        known = dependent if all(dependent) or (few and all(fitting)) else fitting
+        raise UnsupportedError(_refusal(inputs, known, outputs, names))
     return matched
 
 
@@ -128,7 +130,14 @@ def _refusal(
             f"be fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
             "pass sequences of equal lengths, and besides them only states; frames of one step are named by inputs="
         )
-    i = next((i for i, each in enumerate(fitting) if len(each) > 1), 0)
+    i = next((i for i, each in enumerate(fitting) if len(each) > 1), None)
+    if i is None:
+        twice = next(each[0] for each in fitting if fitting.count(each) > 1)
+        alike = [node.name for node, each in zip(inputs, fitting, strict=True) if each == [twice]]
+        return (
+            f"arguments {_listed(alike)} {tuple(outputs[twice].meta['val'].shape)} have one result between them, "
+            f"'{names[twice]}'; return each state after the step, or name frames of one step by inputs="
+        )
     argument = inputs[i].name
     could = " or ".join(f"{names[j]!r}" for j in fitting[i])
     return (

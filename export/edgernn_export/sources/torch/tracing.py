@@ -97,10 +97,15 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
         raise UnsupportedError(f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states")
     leaves = [leaf for leaf in leaves if leaf is not None]
     for leaf in leaves:
-        if leaf.is_complex() or leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
+        if leaf.is_complex():
+            raise UnsupportedError(
+                f"the example has a tensor of {leaf.dtype}, and a stream has real numbers; let forward take real and "
+                "imaginary parts side by side as features, and pass torch.view_as_real(x).flatten(-2)"
+            )
+        if leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
             raise UnsupportedError(
                 f"the example has a tensor of {leaf.dtype} on {leaf.device} ({leaf.layout}); expected real numbers, "
-                "dense and with values: pass real and imaginary parts side by side as features"
+                "dense and with values"
             )
     if not all(torch.isfinite(leaf).all() for leaf in leaves):
         raise UnsupportedError("the example holds values that are not finite; pass a sequence of real data or noise")
