@@ -51,6 +51,7 @@ class Builder:
         taken: the value whose last step an operation takes.
         running: what the caller lets run over all frames so far: "mean" or "max".
         ran: which of them did.
+        assembled: values that were put together, by their parts.
     """
 
     frames: int
@@ -66,6 +67,9 @@ class Builder:
     every: dict[str, int] = field(default_factory=dict)
     muted: dict[str, str] = field(default_factory=dict)
     taken: dict[Node, Value] = field(default_factory=dict)
+    running: frozenset[str] = frozenset()
+    ran: set[str] = field(default_factory=set)
+    assembled: dict[Any, Value] = field(default_factory=dict)
 
     def steps(self, x: Value) -> tuple[int, int]:
         """Return how many steps of a value the example has, whole ones, and with one that is not complete."""
@@ -74,9 +78,6 @@ class Builder:
     def surplus(self, x: Value) -> int:
         """Return how many positions of a value lie behind the end of the sequence, and do not come later either."""
         return max(0, x.length - max(x.lead, 0) - self.steps(x)[1] - x.delay)
-
-    running: frozenset[str] = frozenset()
-    ran: set[str] = field(default_factory=set)
 
     @property
     def shape(self) -> tuple[int, ...]:

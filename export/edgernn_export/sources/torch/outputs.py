@@ -38,7 +38,7 @@ class Output:
 def chosen_outputs(
     builder: Builder, traced: Traced, values: Mapping[Node, Any], inputs: Inputs, chosen: Sequence[str] = ()
 ) -> tuple[Output, ...]:
-    """Return the module's outputs: its first result, and every other that is not a state.
+    """Return the module's outputs: every result that is not a state; the first where all are.
 
     Every state is connected to the result that it becomes.
 
@@ -62,10 +62,12 @@ def chosen_outputs(
     for name in chosen:
         if name not in names:
             raise UsageError(f"the module returns no '{name}'; {misspelt(name, list(names))}")
+    _check_order(builder, inputs, names, results)
     for position, (node, place) in enumerate(zip(inputs.nodes(traced)[1], inputs.feedback, strict=True)):
         _connect(builder, inputs, node, values[node], position, results[place])
     beside = [i for i in range(1, len(results)) if i not in inputs.feedback and not _is_returned(nodes[i])]
-    places = [names.index(name) for name in chosen] if chosen else [0, *beside]
+    own = beside if beside and 0 in inputs.feedback else [0, *beside]
+    places = [names.index(name) for name in chosen] if chosen else own
     outputs = tuple(Output(names[i], i, _output(builder, i, nodes, results)) for i in places)
     for output in outputs:
         _check_time(builder, output.value)
@@ -129,6 +131,23 @@ def _connect(builder: Builder, inputs: Inputs, node: Node, state: Any, position:
     for layer, initial in zip(layers, inputs.before[position].reshape(len(layers), -1), strict=True):
         if torch.count_nonzero(initial):
             builder.initial_state[f"{layer}.{own}"] = weight(initial)
+
+
+def _check_order(builder: Builder, inputs: Inputs, names: Sequence[str], results: Sequence[Any]) -> None:
+    """Refuse to feed one layer's state with another's by order alone: the results may be in another order."""
+    stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
+    states = [_state_of(result, stateful) for result in results]
+    for position, (name, place) in enumerate(zip(inputs.states, inputs.feedback, strict=True)):
+        own, other = builder.fed.get(position), states[place]
+        if name in inputs.stated or own is None or other in {None, own} or other not in builder.fed.values():
+            continue
+        better = next((names[j] for j, state in enumerate(states) if state == own and j not in {0, place}), None)
+        if better is not None:
+            raise UnsupportedError(
+                f"argument '{name}' is state '{own[1]}' of layer '{own[0][0]}', and the result in its place, "
+                f"'{names[place]}', is state '{other[1]}' of layer '{other[0][0]}'; say which feeds it: "
+                f"states={{'{name}': '{better}'}} or states={{'{name}': '{names[place]}'}}"
+            )
 
 
 def _is_returned(node: Node) -> bool:

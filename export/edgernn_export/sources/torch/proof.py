@@ -17,6 +17,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.timing import in_steps
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.held import AFTER, calls, frames
 from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.late import late_answers, values_of
 from edgernn_export.sources.torch.results import results_of
@@ -74,11 +75,21 @@ def prove_frames(traced: Traced, inputs: Inputs, walked: Walked, graph: Graph, a
         UnsupportedError: they differ: the module's answers to several frames at once are not those one after another.
     """
     assert axis is not None
-    xs, start = inputs.tensors, 0
-    frames = np.concatenate([_along(x, axis) for x in xs], axis=1)
     with double(), np.errstate(all="ignore"):
-        answers = _chosen(_run(traced, inputs, xs, inputs.before), walked)
-        ys = Stepper(graph).run(frames)[0]
+        made = [(xs, _chosen(_run(traced, inputs, xs, inputs.before), walked)) for xs in calls(inputs.tensors, axis)]
+        for after in AFTER:
+            steps = ((answers, Stepper(graph).run(frames(xs, axis, after).numpy())[0]) for xs, answers in made)
+            if all(_agrees(walked, answers, ys) for answers, ys in steps):
+                return
+    raise UnsupportedError(
+        f"{type(traced.module).__name__} answers {inputs.tensors[0].shape[axis]} frames at once otherwise than one "
+        "after another, by a state that is no layer's own; pass one frame as the example if that is how it is called"
+    )
+
+
+def _agrees(walked: Walked, answers: Tensors, ys: Array) -> bool:
+    """Whether the module's answers to several frames at once are those of the graph."""
+    start = 0
     for answer, output in zip(answers, walked.outputs, strict=True):
         one, width = output.value.shape, output.value.width
         longer = [i for i, (n, m) in enumerate(zip(answer.shape, one, strict=False)) if n == len(ys) and m == 1]
@@ -87,10 +98,8 @@ def prove_frames(traced: Traced, inputs: Inputs, walked: Walked, graph: Graph, a
         part = ys[-1:, start : start + width] if last else ys[:, start : start + width]
         start += width
         if _distance(expected, part) > TOLERANCE:
-            raise UnsupportedError(
-                f"{type(traced.module).__name__} answers {len(ys)} frames at once otherwise than one after another, "
-                "by a state that is no layer's own; pass one frame as the example if that is how it is called"
-            )
+            return False
+    return True
 
 
 def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, step: int, error: float) -> str:
@@ -216,6 +225,8 @@ def _like(like: Tensor, x: Value, graph: Graph, steps: int, random: torch.Genera
     shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     if graph.vocabulary_size:
         return torch.randint(graph.vocabulary_size, shape, generator=random, dtype=like.dtype)
+    if like.dtype == torch.bool:
+        return torch.randint(2, shape, generator=random).bool()
     if not like.is_floating_point():
         low, high = min(int(like.min()), -100), max(int(like.max()), 100)
         return torch.randint(low, high + 1, shape, generator=random, dtype=like.dtype)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError, UsageError
@@ -15,7 +16,8 @@ from edgernn.model.layer import Layer
 from edgernn_export.sources.torch.calling import positional
 from edgernn_export.sources.torch.feedback import Names
 from edgernn_export.sources.torch.fold import folded, needed
-from edgernn_export.sources.torch.inputs import inputs_of
+from edgernn_export.sources.torch.inputs import has_steps, inputs_of
+from edgernn_export.sources.torch.program import module_of
 from edgernn_export.sources.torch.proof import prove, prove_frames
 from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.sums import RUNNING
@@ -38,7 +40,7 @@ class Options:
 
 
 def convert(
-    module: nn.Module,
+    module: nn.Module | ExportedProgram,
     example: Any,
     time_axis: int | None,
     period_ms: float | None,
@@ -50,6 +52,7 @@ def convert(
     if unknown:
         raise UsageError(f"running={unknown[0]!r} arrived; {misspelt(unknown[0], list(RUNNING))}")
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        module = module_of(module) if isinstance(module, ExportedProgram) else module
         example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):
             graph = _of_long(module, shorter, time_axis, axis, length, options)
@@ -68,11 +71,14 @@ def _of_example(module: nn.Module, example: Any, time_axis: int | None, options:
     inputs = inputs_of(trace, axis, options.inputs, options.states)
     try:
         walked = walk(trace, axis, inputs, options.outputs, options.running)
-    except NeedsFrameError:
-        whole, trace = trace, traced(module, _first_frames(example, axis, inputs.data))
-        walked = walk(
-            trace, None, inputs_of(trace, None, inputs.names, options.states), options.outputs, options.running
-        )
+    except NeedsFrameError as reason:
+        whole = trace
+        try:
+            trace = traced(module, _first_frames(example, axis, inputs.data))
+            inputs_of_one = inputs_of(trace, None, inputs.names, options.states)
+            walked = walk(trace, None, inputs_of_one, options.outputs, options.running)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{reason}; and one frame alone does not convert: {error}") from error
         prove_frames(whole, inputs, walked, _graph(walked), axis)
     graph = _graph(walked)
     prove(trace, walked, graph)
@@ -83,7 +89,10 @@ def _first_frames(example: Any, axis: int | None, data: tuple[int, ...]) -> Any:
     """Return the example with one frame of each sequence."""
     assert axis is not None
     arguments = example if isinstance(example, tuple) else (example,)
-    return tuple(each.narrow(axis, 0, 1) if i in data else each for i, each in enumerate(arguments))
+    return tuple(
+        each.narrow(axis, 0, 1) if i in data and has_steps(each, arguments[0], axis) else each
+        for i, each in enumerate(arguments)
+    )
 
 
 def _of_long(

@@ -44,12 +44,15 @@ def time_of(traced: Traced, time_axis: int | None) -> int | None:
 def _is_step(traced: Traced, shape: tuple[int, ...]) -> bool:
     """Whether the module takes one frame and its states: layers run over one step of time, or over none."""
     shown = _shown(traced)
+    cells = any("_cell." in str(node.target) for node in traced.nodes)
     if shown is None:
-        cells = any("_cell." in str(node.target) for node in traced.nodes)
         return len(traced.inputs) > 1 or cells
     layer, axis = shown
     if len(traced.inputs) == 1:
         return False
+    convolves = axis_of(layer) is None
+    if convolves and (cells or isinstance(axis, Node)):  # over a part of the frame, or over frames that it is passed
+        return True
     return _steps(layer) == 1 if isinstance(axis, Node) else shape[axis] == 1
 
 
