@@ -74,7 +74,7 @@ REASONS = {
     "layer norm over time": (lambda m, g, x: F.layer_norm(g, (STEPS, 6)), {}, "of which axis 1 is time", "features alone"),
     "positions": (lambda m, g, x: g + torch.arange(STEPS)[:, None], {}, "a constant changes over time", "expected"),
     "positions of the last step": (lambda m, g, x: g[:, -1] + torch.arange(STEPS)[:, None], {}, "a constant changes over time", "differ"),
-    "decision": (decides, {}, "torch.export cannot follow Written.*must not depend on the values", "graph"),
+    "decision": (decides, {}, "torch.export cannot follow Written.*what it does depends on the values", "guard"),
     "random": (lambda m, g, x: torch.rand_like(g) * g, {}, "draws random numbers", "no cell"),
     "fake quantized": (lambda m, g, x: torch.fake_quantize_per_tensor_affine(g, 0.1, 0, 0, 255), {}, "torch's own quantization", "no cell"),
     "equal": (lambda m, g, x: (g == 0).double(), {}, "no operation tells equal values", "no cell"),

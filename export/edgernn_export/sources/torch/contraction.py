@@ -1,17 +1,24 @@
-"""Products of a value with a constant over any axis of a frame: a matrix that the other axes share."""
+"""Products over any axis of a frame.
+
+With a constant it is a matrix that the other axes share; of two values, products of elements and their sums.
+"""
 
 from collections.abc import Mapping
 from math import prod
 
 import torch
 
-from edgernn.cells import Concat, Dense, Slice
-from edgernn_export.sources.torch.broadcast import frame_shape, gathered
+from edgernn.cells import Concat, Dense, Product, Slice
+from edgernn_export.sources.torch.broadcast import check_aligned, frame_shape, gathered
 from edgernn_export.sources.torch.builder import Builder, weight
+from edgernn_export.sources.torch.sums import reduced
 from edgernn_export.sources.torch.value import Value
 
 Letters = str
 Equation = tuple[Letters, Letters, Letters]
+
+MOST_PRODUCTS = 1 << 14
+"""The most products of two values in a frame that are written out, element by element."""
 
 
 def contracted(
@@ -68,3 +75,43 @@ def _layer(b: Builder, x: Value, matrices: torch.Tensor, parts: int) -> str:
         part = x.of(b.add(Slice(x.width, i * size, (i + 1) * size), [x]))
         done.append(x.of(b.add(Dense(weight(matrix)), [part], positions=parts)))
     return b.add(Concat(), done)
+
+
+def multiplied(b: Builder, x: Value, y: Value, equation: Equation) -> Value | None:
+    """Convert an einsum of two values to products of elements and their sums; None where it runs over time.
+
+    Raises:
+        UnsupportedError: there are more than MOST_PRODUCTS of them.
+    """
+    letters, others, out = equation
+    times = {each[value.time] for each, value in ((letters, x), (others, y)) if value.time is not None}
+    lengths = dict(zip(others, frame_shape(y), strict=True))
+    lengths |= {each: n for each, n in zip(letters, frame_shape(x), strict=True) if lengths.get(each, 1) == 1}
+    if any(len({*each}) < len(each) for each in equation) or len(times) > 1 or not times <= {*out}:
+        return None
+    check_aligned(b, x, y)
+    inside = sorted({*letters, *others} - {*out})
+    every = [*out, *inside]
+    if _size(lengths, every) > MOST_PRODUCTS:
+        raise b.refuse(
+            f"it multiplies {_size(lengths, every):,} pairs of two values of the stream in each frame; at most "
+            f"{MOST_PRODUCTS:,} are written out"
+        )
+    whole = tuple(lengths[each] for each in every)
+    parts = [_over_all(b, each, names, every, lengths) for each, names in ((x, letters), (y, others))]
+    z = reduced(b, b.then(Product(), *parts, shape=whole).at(whole, None), range(len(out), len(every)), "sum")
+    return z.at(b.shape, out.index(times.pop()) if times else None)
+
+
+def _over_all(b: Builder, x: Value, letters: Letters, every: list[str], lengths: Mapping[str, int]) -> Value:
+    """Repeat a value along the letters that it lacks, in the order of all."""
+    index = (
+        torch.arange(x.width)
+        .reshape(frame_shape(x))
+        .permute([letters.index(each) for each in every if each in letters])
+    )
+    for axis, each in enumerate(every):
+        if each not in letters:
+            index = index.unsqueeze(axis)
+    index = index.expand([lengths[each] for each in every]).flatten()
+    return x if torch.equal(index, torch.arange(x.width)) else gathered(b, x, index, x.shape)

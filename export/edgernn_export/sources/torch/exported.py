@@ -47,8 +47,9 @@ def _reason(error: BaseException) -> str:
     message = first_line(error)
     if "data-dependent" in str(error) or "_local_scalar_dense" in str(error):
         return (
-            "it decides by the values of a tensor, and a step is the same for all; move decisions out of the module, "
-            "and checks of values too (validate_args=False in torch.distributions)"
+            "what it does depends on the values in its input, and a graph does the same at every step; move decisions "
+            "out of the module, or write them as torch.where, and turn checks of values off (validate_args=False in "
+            "torch.distributions)"
         )
     return f"{message}; write this part with other operations, or give its module `edgernn_cell() -> Cell`"
 

@@ -12,8 +12,9 @@ from edgernn.cells import Concat, Dense, Slice
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.broadcast import frame_shape, scaled
 from edgernn_export.sources.torch.builder import Builder
-from edgernn_export.sources.torch.contraction import contracted
+from edgernn_export.sources.torch.contraction import contracted, multiplied
 from edgernn_export.sources.torch.counted import running_sum
+from edgernn_export.sources.torch.norms import softmax_of
 from edgernn_export.sources.torch.pointwise import add, frame
 from edgernn_export.sources.torch.tracing import double
 from edgernn_export.sources.torch.value import Counted, Flowing, Value
@@ -33,36 +34,64 @@ def einsum(b: Builder, equation: str, operands: Sequence[Any], path: Any = None)
     """Convert torch.einsum of one value of the stream and constants."""
     del path
     places = [i for i, operand in enumerate(operands) if isinstance(operand, Flowing)]
+    written = _letters(equation, [len(operand.shape) for operand in operands])
+    y = None if written is None else _contraction(b, operands[0], operands[1], written)
+    if y is not None:
+        return y
     if len(places) > 1:
         raise b.refuse()
     at = places[0]
-    left, arrow, out = equation.replace(" ", "").partition("->")
-    letters = left.split(",")
-    if len(operands) == 2 and arrow and "." not in equation:
-        value, constant = frame(b, operands[at]), operands[1 - at]
-        y = _matrices(b, value, constant, (letters[at], letters[1 - at], out))
-        if y is not None:
-            return y
     return product(b, operands[at], lambda t: torch.einsum(equation, [*operands[:at], t, *operands[at + 1 :]]))
 
 
+def _letters(equation: str, axes: list[int]) -> tuple[str, str, str] | None:
+    """Return a letter for each axis of two operands and of the result; None of other equations."""
+    left, arrow, out = equation.replace(" ", "").partition("->")
+    parts = left.split(",")
+    if not arrow or len(parts) != 2:
+        return None
+    free = "".join(each for each in "abcdefghijklmnopqrstuvwxyz" if each not in equation)
+    pairs = list(zip(parts, axes, strict=True))
+    filled = [free[: count + 3 - len(part)][::-1] if "." in part else "" for part, count in pairs]
+    one, two = (part.replace("...", own) for part, own in zip(parts, filled, strict=True))
+    return one, two, out.replace("...", max(filled, key=len))
+
+
 def matmul(b: Builder, x: Any, y: Any) -> Value:
-    """Convert x @ y with a constant on either side."""
-    if isinstance(x, Flowing) and isinstance(y, Flowing):
-        raise b.refuse()
-    first = isinstance(x, Flowing)
-    if first and y.dim() == 2:
+    """Convert x @ y of a value and a constant, or of two values of one frame."""
+    if isinstance(x, Flowing) and isinstance(y, torch.Tensor) and y.dim() == 2:
         return linear(b, x, y.T)
-    value, constant = (frame(b, x), y) if first else (frame(b, y), x)
-    left, right = (value.shape, constant.shape) if first else (constant.shape, value.shape)
-    if len(left) > 1 and len(right) > 1:
-        axes = "".join(chr(97 + i) for i in range(max(len(left), len(right)) - 2))
-        one, two = (axes[len(axes) + 2 - len(each) :] for each in (left, right))
-        pair = (f"{one}xy", f"{two}yz")
-        z = _matrices(b, value, constant, (*(pair if first else pair[::-1]), f"{axes}xz"))
+    shapes = [tuple(each.shape) for each in (x, y)]
+    if min(map(len, shapes)) > 1:
+        axes = "".join(chr(97 + i) for i in range(max(map(len, shapes)) - 2))
+        one, two = (axes[len(axes) + 2 - len(each) :] for each in shapes)
+        z = _contraction(b, x, y, (f"{one}xy", f"{two}yz", f"{axes}xz"))
         if z is not None:
             return z
-    return product(b, y if not first else x, lambda t: torch.matmul(t, y) if first else torch.matmul(x, t))
+    if isinstance(x, Flowing) and isinstance(y, Flowing):
+        raise b.refuse()
+    if isinstance(x, Flowing):
+        return product(b, x, lambda t: torch.matmul(t, y))
+    return product(b, y, lambda t: torch.matmul(x, t))
+
+
+def attention(
+    b: Builder, q: Any, k: Any, v: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False, *,
+    scale: float | None = None, enable_gqa: bool = False,
+) -> Value:  # fmt: skip
+    """Convert attention between the parts of one frame: softmax(q @ k.T * scale) @ v."""
+    if not all(isinstance(each, Value) and each.time != len(each.shape) - 2 for each in (q, k, v)) or dropout:
+        raise b.refuse()
+    if mask is not None or causal or enable_gqa:
+        raise b.refuse("it has a mask or groups of heads; only attention without them is supported within a frame")
+    axes = "".join(chr(97 + i) for i in range(len(q.shape) - 2))
+    scores = multiplied(b, scaled(b, q, scale or q.shape[-1] ** -0.5), k, (f"{axes}xy", f"{axes}zy", f"{axes}xz"))
+    if scores is None:
+        raise b.refuse()
+    shares = softmax_of(b, scores.at((*q.shape[:-1], k.shape[-2]), q.time), -1)
+    y = multiplied(b, shares, v, (f"{axes}xz", f"{axes}zy", f"{axes}xy"))
+    assert y is not None
+    return y
 
 
 def add_matmul(b: Builder, plus: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> Value:
@@ -85,11 +114,15 @@ def cumulative_sum(b: Builder, x: Flowing, axis: int, **_: Any) -> Value | Count
     return y
 
 
-def _matrices(b: Builder, x: Value, constant: torch.Tensor, equation: tuple[str, str, str]) -> Value | None:
-    """Convert a product with matrices that parts of a frame share; `product` converts one of the whole frame."""
-    ours, theirs, _ = equation
-    alone = [length for each, length in zip(ours, frame_shape(x), strict=True) if each not in theirs]
-    return contracted(b, x, constant, equation) if max(alone, default=1) > 1 else None
+def _contraction(b: Builder, x: Any, y: Any, equation: tuple[str, str, str]) -> Value | None:
+    """Convert a product over an axis of a frame; None where it is no such, or `product` makes one matrix of it."""
+    if isinstance(x, Flowing) and isinstance(y, Flowing):
+        return multiplied(b, frame(b, x), frame(b, y), equation)
+    one, two, out = equation
+    value, constant, ours, theirs = (x, y, one, two) if isinstance(x, Flowing) else (y, x, two, one)
+    value = frame(b, value)
+    alone = [length for each, length in zip(ours, frame_shape(value), strict=True) if each not in theirs]
+    return contracted(b, value, constant, (ours, theirs, out)) if max(alone, default=1) > 1 else None
 
 
 def product(b: Builder, x: Flowing, compute: Callable[[torch.Tensor], torch.Tensor]) -> Value:
@@ -177,6 +210,7 @@ LINEAR: dict[str, Callable[..., Any]] = {
     "einsum": einsum,
     **dict.fromkeys(("matmul", "mm", "bmm", "mv"), matmul),
     **dict.fromkeys(("addmm", "baddbmm"), add_matmul),
+    "scaled_dot_product_attention": attention,
     "cumsum": cumulative_sum,
 }
 """ATen operation -> a dense layer with a constant matrix."""

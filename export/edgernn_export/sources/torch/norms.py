@@ -114,21 +114,25 @@ def vector_norm(b: Builder, x: Flowing, order: Any = 2, axes: Any = None, *_: An
 def softmax(b: Builder, x: Flowing, axis: int, dtype: Any = None) -> Value:
     """Convert softmax over an axis of a frame; log_softmax is its logarithm."""
     del dtype
-    value = frame(b, x)
-    axis %= len(value.shape)
-    if axis == value.time:
+    y = softmax_of(b, frame(b, x), axis)
+    return b.then(Activation("log"), y) if "log" in op_of(b.node) else y
+
+
+def softmax_of(b: Builder, x: Value, axis: int) -> Value:
+    """Add softmax over an axis of a frame, which is the last one where it runs."""
+    axis %= len(x.shape)
+    if axis == x.time:
         raise b.refuse(
             "it runs over time and not over the features: attention over the whole sequence needs frames that have "
             "not arrived; use a recurrent layer"
         )
-    check_one_sequence(b, value)
-    lengths = frame_shape(value)
+    check_one_sequence(b, x)
+    lengths = frame_shape(x)
     size, inner = lengths[axis], prod(lengths[axis + 1 :])
-    order = torch.arange(value.width).reshape(-1, size, inner).mT.flatten()
-    y = value if inner == 1 else gathered(b, value, order, value.shape)
-    y = b.then(Activation("softmax"), y, shape=value.shape, positions=value.width // size)
-    y = y if inner == 1 else gathered(b, y, order.argsort(), value.shape)
-    return b.then(Activation("log"), y) if "log" in op_of(b.node) else y
+    order = torch.arange(x.width).reshape(-1, size, inner).mT.flatten()
+    y = x if inner == 1 else gathered(b, x, order, x.shape)
+    y = b.then(Activation("softmax"), y, shape=x.shape, positions=x.width // size)
+    return y if inner == 1 else gathered(b, y, order.argsort(), x.shape)
 
 
 NORMS: dict[str, Callable[..., Any]] = {

@@ -13,7 +13,8 @@ from edgernn_export.sources.torch.value import Value
 _WHOLE = "it runs over time, so it needs the whole sequence at once and has no value per frame; "
 _LAST = "take the last step, y[:, -1], instead"
 _RUN = 'pass running=("{}",) to from_torch to answer with the {} of the frames so far, or ' + _LAST
-_MEAN = _RUN.format("mean", "mean") + "; to normalize each frame, use x.cumsum(1) / torch.arange(1, x.shape[1] + 1)"
+_COUNTED = "x.cumsum(1) / torch.arange(1, x.shape[1] + 1)[:, None]"
+_MEAN = _RUN.format("mean", "mean") + f"; to normalize each frame, use {_COUNTED}"
 _SPREAD = (
     "write it with means, (x * x).mean(1) - x.mean(1) ** 2, and pass "
     'running=("mean",) to from_torch to take those of the frames so far'
@@ -29,7 +30,7 @@ _OVER_TIME = {
 }
 _RUNNING = (
     "it carries a result from frame to frame, which no layer does for this operation; use a recurrent layer, "
-    "torch.cummax, torch.cummin, or a cumulative mean, x.cumsum(1) / torch.arange(1, x.shape[1] + 1)"
+    f"torch.cummax, torch.cummin, or a cumulative mean, {_COUNTED}"
 )
 _STATISTICS = (
     "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d, or statistics of the frames so far: "
@@ -112,7 +113,9 @@ def _of_product(op: str, flowing: list[Value], arguments: Mapping[str, Any]) -> 
     if op == "einsum":
         left, _, right = str(arguments["equation"]).replace(" ", "").partition("->")
         names = {one[x.time] for one, x in zip(left.split(","), (a, b), strict=False) if x.time is not None}
-        inside = len(names) <= 1 and names <= set(right)
+        if len(names) == 1 and not names <= set(right):
+            return _WHOLE + _LAST
+        inside = len(names) <= 1
     else:
         inside = within(a) and within(b)
     return MATRICES if inside else ATTENTION
