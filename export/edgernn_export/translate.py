@@ -22,10 +22,11 @@ from edgernn_export.targets.target import Target
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from torch.export import ExportedProgram
 
 
 def from_torch(
-    module: "nn.Module",
+    module: "nn.Module | ExportedProgram",
     example: Any,
     *,
     time_axis: int | None = None,
@@ -54,8 +55,8 @@ def from_torch(
         period_ms: the time from one frame to the next, stored with the model.
         labels: a name for each output, stored with the model; for each element of several, in their order.
         inputs: the names of the arguments that are frames and not states, where a module takes one frame of each; by
-            default all sequences that are as long as the first, of single frames the first, and flags that reset states.
-            One beside several frames, such as a flag, is an input of each frame.
+            default all sequences that are as long as the first, of single frames the first, and flags that reset
+            states. One beside several frames, such as a flag, is an input of each frame.
         outputs: the names of the results to take; by default all but states.
         states: for each state among the arguments, the result that it is in the next step, by the result's name or
             position: {"h": "h_out"} or {"h": 1}. By default they are matched by name, by the structure of tuples and
