@@ -22,10 +22,11 @@ from edgernn_export.targets.target import Target
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from torch.export import ExportedProgram
 
 
 def from_torch(
-    module: "nn.Module",
+    module: "nn.Module | ExportedProgram",
     example: Any,
     *,
     time_axis: int | None = None,

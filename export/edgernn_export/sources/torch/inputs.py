@@ -126,7 +126,7 @@ def _is_data(traced: Traced, place: int, states: Names) -> bool:
     if owners.count(place) != 1 or not isinstance(traced.example[place], Tensor) or _is_state(traced, place):
         return False
     node = traced.inputs[owners.index(place)]
-    if node.name in states:
+    if node.name in states or not node.users:
         return False
     shapes = [tuple(each.meta["val"].shape) for each in traced.outputs[1:]]
     single = node.meta["val"].numel() == 1 and tuple(node.meta["val"].shape) not in shapes
