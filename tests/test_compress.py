@@ -40,6 +40,7 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.schedules import GRADUAL, cubic
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.before import DenseOptions
 from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn_export.targets.c.pack import sparse_blocks
 from edgernn_export.targets.c.target import render
@@ -51,7 +52,7 @@ from zoo import frames, keyword_spotter, t
 CPU = Accelerator("cpu")
 SHAPES = {
     **{kind: Shape(kind, hidden=6) for kind in TRAINABLE_CELLS},
-    "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
+    "stack": Shape("gru", hidden=6, layers=3, before=(DenseOptions(8, "relu"),), residual=True, norm=True, dropout=0.3),
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
 }
@@ -198,7 +199,7 @@ def test_fine_tuning_lowers_the_loss_of_what_was_cut(known):
 def test_factors_are_trained_further(dense, known):
     graph, recipe, data = known
     if dense:
-        recipe = shaped(recipe, Shape("gru", hidden=6, dense=dense))
+        recipe = shaped(recipe, Shape("gru", hidden=6, before=(DenseOptions(dense, "relu"),)))
         graph = to_graph(Network(recipe.shape, data.width, data.outputs).eval(), data)
     small = factorize(graph, 0.5)
     factored = {name.split(".")[0] for name in small.tensors if name.endswith(".left")}

@@ -9,7 +9,8 @@ from edgernn.model.window import Window
 from edgernn.train import window_model
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data
-from edgernn.train.network.models import Network
+from edgernn.train.front import before_recurrent
+from edgernn.train.network.models import Network, recurrent_part
 from edgernn.train.recipe import Recipe
 from edgernn_export.translate import from_torch, render
 
@@ -57,8 +58,9 @@ def to_graph(network: Network, data: Data) -> Graph:
     steps = max(2, min(len(frames), 8))
     examples = np.resize(frames, (steps, frames.shape[1]))
     example = torch.from_numpy(examples[None, :, 0].astype(np.int64) if data.vocabulary_size else examples[None])
-    graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    before = tuple(Layer(name, cell) for name, cell in data.exact)
+    front, between = before_recurrent(network, example)
+    graph = from_torch(recurrent_part(network), between, period_ms=data.period_ms, labels=data.labels)
+    before = (*(Layer(name, cell) for name, cell in data.exact), *front)
     end = before[-1].name if before else INPUT
     layers = tuple(
         Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.inputs))
