@@ -67,4 +67,4 @@ def to_graph(network: Network, data: Data) -> Graph:
         for each in graph.layers
     )
     layers = (*before, *layers, *data.output_layers)
-    return Graph(layers, data.inputs, graph.initial_state, data.period_ms, data.labels)
+    return Graph(layers, data.inputs, graph.initial_state, data.period_ms, data.labels, named_outputs=data.heads)

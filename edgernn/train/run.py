@@ -145,23 +145,21 @@ def make_task(
 ) -> Task:
     """The task of training a network, monitored on the validation part, or on the test part without one."""
     name, monitored = ("test", data.test) if validation is None else ("validation", validation)
-    return Task(
-        network, data.kind, training_set(recipe, data), (name, fixed_dataset(data, monitored)), recipe.training, teacher
-    )
+    dataset, held = training_set(recipe, data), (name, fixed_dataset(data, monitored))
+    return Task(network, data.kind, dataset, held, recipe.training, teacher, data.heads)
 
 
 def fixed_dataset(data: Data, sequences: Sequences) -> SequenceDataset:
     """Sequences as inputs of the network: after the feature cells."""
-    return SequenceDataset.fixed(features(data.features, sequences.frames), list(sequences.targets))
+    return SequenceDataset.fixed(features(data.features, sequences.frames), data.stepwise(sequences))
 
 
 def training_set(recipe: Recipe, data: Data) -> SequenceDataset:
     """The training part, augmented anew in every epoch if the recipe has a section [augment]."""
     if recipe.augment == Augmentation():
         return fixed_dataset(data, data.train)
-    return SequenceDataset(
-        Varied(data, recipe.augment), list(data.train.targets), [len(each) for each in data.train.frames]
-    )
+    lengths = [len(each) for each in data.train.frames]
+    return SequenceDataset(Varied(data, recipe.augment), data.stepwise(data.train), lengths)
 
 
 def check_same_data(recipe: Recipe, data: Data, out: Path) -> None:

@@ -24,7 +24,13 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
     Raises:
         UsageError: The model has other feature cells or other output layers; with the first layer that differs.
     """
-    check_one(graph, "the model", "training")
+    if not data.heads:
+        check_one(graph, "the model", "training")
+    elif dict(graph.named_outputs) != dict(data.heads) or graph.named_inputs:
+        raise UsageError(
+            f"the model has the outputs {', '.join(graph.named_outputs) or 'of one set'}, and the data the targets "
+            f"{', '.join(data.heads)}; give a model that was trained on the same data"
+        )
     before = tuple(Layer(name, cell) for name, cell in data.exact)
     end = len(graph.layers) - len(data.output_layers)
     first, middle, last = graph.layers[: len(before)], graph.layers[len(before) : end], graph.layers[end:]
