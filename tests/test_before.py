@@ -13,7 +13,8 @@ from edgernn.cells import Rnn
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.train import front, recipe as recipes
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data, Sequences

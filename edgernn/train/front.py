@@ -7,7 +7,8 @@ import torch
 
 from edgernn.errors import ParityError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.train.network.models import Network, layers_before
 
 TOLERANCE = 1e-9  # relative to the largest value, or to 1

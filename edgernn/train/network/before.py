@@ -12,7 +12,8 @@ from edgernn.cells import Conv1d, Conv2d, Dense, DepthwiseConv2d, LayerNorm, Poo
 from edgernn.cells.pool import POOLS
 from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.ops import ACTIVATIONS
 from edgernn.train.network.draw import uniform
 from edgernn.train.network.recurrent import Stateless

@@ -12,7 +12,7 @@ from torch import nn
 from edgernn.cells import Embedding, FastGrnn, Gru, LayerNormGru, LayerNormLstm, Lstm, Mgu, Rnn
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.model.graph import Layer
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
 from edgernn.train.network.before import MAX_WIDTH, Before, BeforeLayer
