@@ -18,6 +18,9 @@ from edgernn.model.layer import Layer
 from edgernn.train import front, recipe as recipes
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data, Sequences
+from edgernn.train.loop.batches import Batching, padded
+from edgernn.train.loop.distillation import Distillation, Teacher
+from edgernn.train.loop.task import SequenceDataset, Task, Training
 from edgernn.train.network.before import (
     BEFORE,
     Before,
@@ -28,16 +31,22 @@ from edgernn.train.network.before import (
     Frame,
     LayerNormOptions,
     PoolOptions,
+    frames_of,
 )
 from edgernn.train.network.models import Network, Shape
 from edgernn.train.network.recurrent import Recurrent
-from edgernn.train.network.windowed import Convolution
+from edgernn.train.network.windowed import Windowed
 from edgernn_export import export
 from zoo import t
 
 CHANNELS, FREQUENCIES = 2, 7
 
 CONVOLUTIONS = {
+    "strided over time": Conv2dOptions(3, frames=3, taps=3, stride=2, frame_stride=2, below=1, above=1),
+    "strided past its taps": Conv2dOptions(3, frames=2, taps=2, frame_stride=3),
+    "of each channel, strided over time": DepthwiseConv2dOptions(frames=3, taps=2, frame_dilation=2, frame_stride=2),
+    "over time, strided": Conv1dOptions(5, kernel=4, stride=2),
+    "over time, strided past its taps": Conv1dOptions(5, kernel=2, stride=3),
     "causal": Conv2dOptions(3, frames=3, taps=3, below=1, above=1),
     "strided": Conv2dOptions(3, frames=2, taps=3, stride=2, above=1),
     "dilated": Conv2dOptions(3, frames=3, taps=2, frame_dilation=2, dilation=3),
@@ -52,71 +61,91 @@ CONVOLUTIONS = {
 def module_of(options, function=""):
     torch.manual_seed(3)
     frame = Frame(CHANNELS, FREQUENCIES)
-    return Convolution(options.cell(frame), options.answers(frame), function, norm=options.norm).double()
+    norm = getattr(options, "norm", False)
+    return Windowed(options.cell(frame), options.answers(frame), function, norm=norm).double()
 
 
 def by_torch(options, module):
-    """The same convolution by torch: (batch, time, inputs) -> (batch, time, outputs)."""
-    w, b = module.w, module.b
+    """The same convolution by torch: (batch, time, inputs) -> (batch, steps, outputs); the last frame of a step is newest."""
+    w, b, count = module.w, module.b, frames_of(options)
     if isinstance(options, Conv1dOptions):
         weight = w.view(options.channels, options.kernel, -1).transpose(1, 2)
-        past = (options.kernel - 1) * options.dilation
-        return lambda x: F.conv1d(F.pad(x.mT, (past, 0)), weight, b, dilation=options.dilation).mT
+        past = (options.kernel - 1) * options.dilation + 1 - count
+        return lambda x: F.conv1d(F.pad(x.mT, (past, 0)), weight, b, count, dilation=options.dilation).mT
     if isinstance(options, Conv2dOptions):
         weight, groups = w.view(options.channels, CHANNELS, options.frames, options.taps), 1
     else:
         weight, groups = w.view(options.frames, options.taps, -1).permute(2, 0, 1)[:, None], CHANNELS
-    past = (options.frames - 1) * options.frame_dilation
+    past = (options.frames - 1) * options.frame_dilation + 1 - count
 
     def run(x):
         image = x.unflatten(-1, (CHANNELS, FREQUENCIES)).transpose(1, 2)
         image = F.pad(image, (options.below, options.above, past, 0))
         dilation = (options.frame_dilation, options.dilation)
-        return F.conv2d(image, weight, b, (1, options.stride), 0, dilation, groups).transpose(1, 2).flatten(2)
+        return F.conv2d(image, weight, b, (count, options.stride), 0, dilation, groups).transpose(1, 2).flatten(2)
 
     return run
+
+
+def steps_of(x, options):
+    """Frames (batch, time, inputs) as the steps of a layer."""
+    count = frames_of(options)
+    return x.reshape(len(x), x.shape[1] // count, -1)
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_values_and_gradients_are_those_of_torch(name):
     options = CONVOLUTIONS[name]
     module = module_of(options)
-    x = torch.randn(3, 11, CHANNELS * FREQUENCIES, dtype=torch.double, requires_grad=True)
-    actual, expected = module(x)[0], by_torch(options, module)(x)
+    x = torch.randn(3, 12, CHANNELS * FREQUENCIES, dtype=torch.double, requires_grad=True)
+    actual, expected = module(steps_of(x, options))[0], by_torch(options, module)(x)
     torch.testing.assert_close(actual, expected)
     mine, theirs = (torch.autograd.grad((y**3).sum(), (x, module.w, module.b)) for y in (actual, expected))
     torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONS)
+POOLS = {
+    "over frequency": PoolOptions(size=3, stride=2, padding=1),
+    "over time": PoolOptions(size=1, frames=3),
+    "strided": PoolOptions(size=2, frames=2, frame_stride=2, kind="mean"),
+    "strided, of a longer window": PoolOptions(size=2, stride=1, frames=5, frame_stride=3),
+}
+
+
+@pytest.mark.parametrize("name", [*CONVOLUTIONS, *POOLS])
 def test_all_steps_at_once_are_one_step_after_another(name):
     """From given states, and with a sequence that is shorter than what the cell remembers."""
-    module = module_of(CONVOLUTIONS[name])
-    slow = Recurrent(module.edgernn_cell()).double()
-    x = torch.randn(2, 13, CHANNELS * FREQUENCIES, dtype=torch.double)
-    state = tuple(torch.randn(2, width, dtype=torch.double) for width in module.edgernn_cell().states.values())
-    for steps in (1, 13):
-        torch.testing.assert_close(module(x[:, :steps], state), slow(x[:, :steps], state))
+    options = (CONVOLUTIONS | POOLS)[name]
+    module = module_of(options)
+    cell = module.edgernn_cell()
+    slow = Recurrent(cell).double()
+    x = torch.randn(2, 12, CHANNELS * FREQUENCIES, dtype=torch.double)
+    state = tuple(torch.randn(2, width, dtype=torch.double) for width in cell.states.values())
+    for frames in (frames_of(options), 12):
+        steps = steps_of(x[:, :frames], options)
+        torch.testing.assert_close(module(steps, state), slow(steps, state))
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_a_normalization_is_that_of_torch_over_the_steps_that_there_are(name):
-    """The oracle normalizes the frames of all sequences in a row, without their padding; then it is in the weights."""
+    """The oracle normalizes the steps of all sequences in a row, without their padding; then it is in the weights."""
     options = replace(CONVOLUTIONS[name], norm=True)
-    module, lengths = module_of(options, "relu"), torch.tensor([9, 4, 1])
+    module, lengths = module_of(options, "relu"), torch.tensor([4, 3, 1])
     norm = nn.BatchNorm1d(module.channels).double()
     for mine, theirs in zip(module.norm.parameters(), norm.parameters(), strict=True):
         nn.init.uniform_(mine, 0.5, 2)
         theirs.data = mine.data.clone()
-    x = torch.randn(3, 9, CHANNELS * FREQUENCIES, dtype=torch.double) * 5
-    inside = torch.arange(9) < lengths[:, None]
+    x = torch.randn(3, 4 * frames_of(options), CHANNELS * FREQUENCIES, dtype=torch.double) * 5
+    inside = torch.arange(4) < lengths[:, None]
     raw = by_torch(options, module)(x)[inside]
     expected = F.relu(norm(raw.unflatten(-1, (module.channels, -1)))).flatten(1)
-    x[~inside] = 1e6
-    torch.testing.assert_close(module(x, None, lengths)[0][inside], expected)
+    steps = steps_of(x, options)
+    steps[~inside] = 1e6
+    torch.testing.assert_close(module(steps, None, lengths)[0][inside], expected)
     torch.testing.assert_close(dict(module.norm.named_buffers()), dict(norm.named_buffers()))
-    graph = Graph((Layer("convolution", module.eval().edgernn_cell()), Layer("relu", module.activation)), x.shape[-1])
-    np.testing.assert_allclose(Stepper(graph).run(x.numpy())[0], module(x)[0].detach().numpy(), atol=1e-9, rtol=1e-9)
+    layers = (Layer("convolution", module.eval().edgernn_cell()), Layer("relu", module.activation))
+    graph, whole = Graph(layers, steps.shape[-1]), module(steps)[0].detach().numpy()
+    np.testing.assert_allclose(Stepper(graph).run(steps.numpy())[0], whole, atol=1e-9, rtol=1e-9)
 
 
 def test_one_value_of_each_channel_is_normalized_by_what_was_seen():
@@ -141,6 +170,12 @@ FRONTS = {
     ),
     "mean": (Conv2dOptions(3, taps=2), PoolOptions(size=3, stride=2, padding=1, kind="mean"), LayerNormOptions(1e-3)),
     "dense": (DenseOptions(6, "softmax"),),
+    "strides over time": (
+        Conv2dOptions(4, frames=3, taps=3, stride=2, frame_stride=2, below=1, above=1, activation="relu", norm=True),
+        LayerNormOptions(),
+        PoolOptions(size=2, frames=2, frame_stride=3),
+        Conv1dOptions(6, kernel=3, activation="relu"),
+    ),
 }
 
 
@@ -172,12 +207,74 @@ def test_a_front_is_streamed_by_every_runtime_as_torch_runs_it(name, tmp_path):
     network = network_of(FRONTS[name])
     graph = to_graph(network, data_of())
     assert [layer.name for layer in graph.layers][-2:] == ["layers_0", "head"]
-    x = torch.randn(1, 40, 10)
+    assert graph.frames_per_step == network.shape.frames_per_step == (6 if name == "strides over time" else 1)
+    assert graph.period_ms == 10.0 * graph.frames_per_step
+    x = torch.randn(1, 42, 10)
     expected = network(x)[0].detach().numpy()
     for suffix in suffixes():
         path = tmp_path / f"m{suffix}"
         edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
         np.testing.assert_allclose(edgernn.open(path).stream().run(x[0].numpy()), expected, atol=2e-5, err_msg=suffix)
+
+
+STRIDED = (Conv2dOptions(2, frames=2, frame_stride=2),)
+
+
+@pytest.mark.parametrize("option", [{"bidirectional": "mean"}, {"embedding": 4}])
+def test_strides_over_time_take_no_symbols_and_no_whole_windows(option):
+    with pytest.raises(
+        UsageError, match=f"a step takes 2 frames, and {next(iter(option))} is .*; remove the strides or"
+    ):
+        Shape(before=STRIDED, **option)
+
+
+def test_a_step_of_too_many_frames_is_refused():
+    with pytest.raises(UsageError, match="before takes 400 frames in a step; expected at most 256"):
+        Shape(before=(PoolOptions(1, frame_stride=20), PoolOptions(1, frame_stride=20)))
+
+
+def test_a_chunk_of_no_whole_steps_is_refused():
+    with pytest.raises(UsageError, match=r"tbptt is 5, and a step takes 2 frames .*; expected a multiple of them"):
+        Training(batching=Batching(tbptt=5)).check(Shape(before=STRIDED))
+    Training(batching=Batching(tbptt=6)).check(Shape(before=STRIDED))
+
+
+def test_a_teacher_of_another_rate_is_refused():
+    data = data_of()
+    teacher = Teacher(Distillation(to_graph(network_of(()), data)), data)
+    part = SequenceDataset.fixed(data.train.frames, data.stepwise(data.train))
+    with pytest.raises(UsageError, match="the teacher takes 1 frames in a step, and the network 2; give a teacher"):
+        Task(network_of(STRIDED), "class", part, ("test", part), Training(), teacher)
+
+
+def test_data_is_cut_to_whole_steps():
+    data = data_of()
+    assert {len(x) for x in data.in_whole_steps(6).train.frames} == {18}
+    np.testing.assert_array_equal(data.in_whole_steps(6).test.frames[2], data.test.frames[2][:18])
+    with pytest.raises(UsageError, match="a: got 20 frames, and a step takes 21; remove it, or lower the strides"):
+        data.in_whole_steps(21)
+    targets = tuple(np.zeros((20, 3), np.float32) for _ in range(6))
+    part = Sequences(data.train.frames, targets, data.train.sources)
+    with pytest.raises(UsageError, match="takes 2 frames and answers once, and there are targets of kind 'series' for"):
+        Data(part, part, "series", 10, 3).in_whole_steps(2)
+
+
+def test_the_loss_of_steps_is_that_of_their_last_frames():
+    """By the answers of the network alone, clip by clip."""
+    data, network = data_of(), network_of(STRIDED)
+    part = SequenceDataset.fixed(data.train.frames, data.stepwise(data.train))
+    batch = padded([x[: 2 * (k + 5)] for k, x in enumerate(data.train.frames)], data.stepwise(data.train), 0.4)
+    loss, accuracies = Task(network, "class", part, ("test", part), Training()).eval().loss(batch)
+    rows, truth = [], []
+    for k, (x, target) in enumerate(zip(data.train.frames, data.train.targets, strict=True)):
+        length = 2 * (k + 5)
+        scores = network(torch.from_numpy(x[None, :length]))[0]
+        counted = [step for step in range(length // 2) if 2 * step + 1 >= int(0.4 * length)]
+        rows.append(scores[counted])
+        truth += [int(target)] * len(counted)
+    expected = torch.cat(rows)
+    torch.testing.assert_close(loss, F.cross_entropy(expected, torch.tensor(truth)))
+    assert float(accuracies[""]) == pytest.approx((expected.argmax(-1).numpy() == truth).mean())
 
 
 def test_an_embedding_comes_before_them():
@@ -191,10 +288,10 @@ def test_an_embedding_comes_before_them():
 
 @pytest.mark.parametrize("name", FRONTS)
 def test_a_sequence_in_two_parts_is_the_whole(name):
-    network, x = network_of(FRONTS[name]), torch.randn(2, 17, 10)
+    network, x = network_of(FRONTS[name]), torch.randn(2, 18, 10)
     whole, after = network.run(x)
-    first, states = network.run(x[:, :5])
-    second, again = network.run(x[:, 5:], states)
+    first, states = network.run(x[:, :6])
+    second, again = network.run(x[:, 6:], states)
     torch.testing.assert_close(torch.cat((first, second), 1), whole)
     torch.testing.assert_close(again, after)
     assert len(after) == network.before.states + 1
@@ -211,7 +308,7 @@ def test_weights_begin_as_those_of_torchs_layers():
 
 def test_a_cell_that_remembers_something_else_is_not_converted():
     network = network_of((Conv1dOptions(10, kernel=2),))
-    network.before[0] = Convolution(Rnn(t(10, 10), t(10, 10), t(10)), 10)
+    network.before[0] = Windowed(Rnn(t(10, 10), t(10, 10), t(10)), 10)
     with pytest.raises(ParityError, match=r"differ from their cells by .* in step 1; expected at most 1e-09"):
         front.before_recurrent(network, torch.randn(1, 20, 10))
 
@@ -225,7 +322,10 @@ UNFIT = {
         (DenseOptions(3), PoolOptions(4)),
         r"layer 2 of model\.before reads 1 x 3 values: Pool takes 4 of 3 frequencies",
     ),
-    "a kernel of one": ((Conv1dOptions(2, kernel=1),), r"layer 1 .*: Conv1d has kernel 1 .*at least 2"),
+    "a kernel of one": (
+        (Conv1dOptions(2, kernel=1),),
+        r"layer 1 .*: Conv1d has kernel 1, .*two frames in all: a Dense reads one",
+    ),
     "too many weights": ((DenseOptions(60_000), DenseOptions(60_000)), "60,000 x 60,000 weights; expected at most"),
 }
 

@@ -9,6 +9,7 @@ from edgernn.errors import ParityError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
+from edgernn.model.timing import in_steps
 from edgernn.train.network.models import Network, layers_before
 
 TOLERANCE = 1e-9  # relative to the largest value, or to 1
@@ -20,10 +21,10 @@ def before_recurrent(network: Network, example: torch.Tensor) -> tuple[tuple[Lay
 
     Args:
         network: in eval mode on the CPU.
-        example: (1, time, inputs), or symbols (1, time).
+        example: (1, time, inputs), or symbols (1, time); the time is a multiple of the frames of a step.
 
     Returns:
-        Layers with weights in float32, and (1, time, width).
+        Layers with weights in float32, and (1, steps, width).
 
     Raises:
         ParityError: In float64 they differ from the network by more than TOLERANCE.
@@ -31,13 +32,15 @@ def before_recurrent(network: Network, example: torch.Tensor) -> tuple[tuple[Lay
     layers = layers_before(network)
     if not layers:
         return (), example
-    double = copy.deepcopy(network).double()
+    double, count = copy.deepcopy(network).double(), network.shape.frames_per_step
     longer = example.repeat(1, -(-STEPS // example.shape[1]), *[1] * (example.ndim - 2))
+    numbers = example.is_floating_point()
+    frames = in_steps(longer[0].double().numpy() if numbers else longer[0, :, None].numpy().astype(np.int32), count)
     with torch.no_grad():
-        expected = _run(double, longer.double() if example.is_floating_point() else longer)[0].numpy()
+        expected = _run(double, longer.double() if numbers else longer)[0].numpy()
         between = _run(network, example)
-    frames = longer[0].numpy() if example.is_floating_point() else longer[0, :, None].numpy().astype(np.int32)
-    actual = Stepper(Graph(layers_before(double), frames.shape[1]), "float64").run(frames.astype(_dtype(frames)))[0]
+    graph = Graph(layers_before(double), frames.shape[1], frames_per_step=count)
+    actual = Stepper(graph, "float64").run(frames)[0]
     error = np.abs(actual - expected).max(axis=1) / max(1.0, np.abs(expected).max())
     if not (error <= TOLERANCE).all():
         step = int(np.argmin(error <= TOLERANCE))
@@ -51,7 +54,3 @@ def before_recurrent(network: Network, example: torch.Tensor) -> tuple[tuple[Lay
 def _run(network: Network, x: torch.Tensor) -> torch.Tensor:
     y: torch.Tensor = network.before(x if network.table is None else network.table(x))
     return y
-
-
-def _dtype(frames: np.ndarray) -> type:
-    return np.int32 if frames.dtype == np.int32 else np.float64

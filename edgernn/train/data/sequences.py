@@ -56,6 +56,20 @@ class Sequences:
         targets = self.targets[rows] if isinstance(self.targets, np.ndarray) else tuple(self.targets[i] for i in rows)
         return Sequences(tuple(self.frames[i] for i in rows), targets, tuple(self.sources[i] for i in rows))
 
+    def in_whole_steps(self, count: int) -> "Sequences":
+        """Each sequence of classes without its last frames that are no whole step of `count` frames.
+
+        Raises:
+            UsageError: A sequence is shorter than a step.
+        """
+        for frames, source in zip(self.frames, self.sources, strict=True):
+            if len(frames) < count:
+                raise UsageError(
+                    f"{source}: got {len(frames)} frames, and a step takes {count}; remove it, or lower the strides "
+                    "over time"
+                )
+        return replace(self, frames=tuple(x[: len(x) // count * count] for x in self.frames))
+
     @property
     def steps(self) -> int:
         """The number of frames of all sequences."""
@@ -170,6 +184,21 @@ class Data:
     def stepwise(self, part: Sequences) -> list[Array]:
         """The targets of each sequence of a part, for every step: as they are, or (1, sets) for several sets."""
         return [target[None] for target in part.targets] if self.heads else list(part.targets)
+
+    def in_whole_steps(self, count: int) -> "Data":
+        """The data without the last frames of each sequence that are no whole step of `count` frames, as in a stream.
+
+        Raises:
+            UsageError: There are targets for every frame, or a sequence is shorter than a step.
+        """
+        if count == 1:
+            return self
+        if self.kind != "class":
+            raise UsageError(
+                f"before has strides over time, so a step takes {count} frames and answers once, and there are targets "
+                f"of kind '{self.kind}' for every frame; remove the strides"
+            )
+        return replace(self, train=self.train.in_whole_steps(count), test=self.test.in_whole_steps(count))
 
     def hold_out(self, share: float, seed: int) -> tuple["Data", Sequences]:
         """Hold out a part of the training sequences: the last ones of a series or text, random ones otherwise.

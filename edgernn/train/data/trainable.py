@@ -49,14 +49,15 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
         replace(each, inputs=tuple(INPUT if before and name == before[-1].name else name for name in each.inputs))
         for each in middle
     )
-    alone = Graph(layers, data.width, graph.initial_state)
+    count = graph.frames_per_step
+    alone = Graph(layers, data.width * count, graph.initial_state, frames_per_step=count)
     known = {name: each for name, each in graph.ranges.items() if name in alone.values and name != INPUT}
     return replace(alone, ranges=known | ({INPUT: graph.ranges[enters]} if enters in graph.ranges else {}))
 
 
-def to_calibrate(data: Data) -> list[Array]:
-    """Sequences of the training part for calibration, in a fixed random order, up to FRAMES frames."""
-    shown, left = [], FRAMES
+def to_calibrate(data: Data, frames_per_step: int = 1) -> list[Array]:
+    """Sequences of the training part for calibration, in a fixed random order, up to FRAMES frames in whole steps."""
+    shown, left = [], FRAMES // frames_per_step * frames_per_step
     for i in np.random.default_rng(0).permutation(len(data.train)):
         if left <= 0:
             break

@@ -19,6 +19,7 @@ from edgernn.array import Array
 from edgernn.interpreters.integer import stepper
 from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph
+from edgernn.model.timing import in_steps
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.train.data.sequences import Data, Sequences
@@ -47,11 +48,11 @@ METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProx
 
 
 def answers(model: Graph | Window) -> Callable[[Array], Array]:
-    """A function (time, inputs) -> (time, outputs) from the initial state; (1, outputs) for a pooled window model."""
+    """A function (time, inputs) -> (steps, outputs) from the initial state; (1, outputs) for a pooled window model."""
     if isinstance(model, Window):
         return WindowStepper(model.astype("float32"), "float32").run
     steps = stepper(model)
-    return lambda frames: steps.run(frames)[0]
+    return lambda frames: steps.run(in_steps(frames, model.frames_per_step))[0]
 
 
 def evaluate(predict: Callable[[Array], Array], data: Data, part: Sequences) -> Evaluation:

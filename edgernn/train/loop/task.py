@@ -86,11 +86,17 @@ class Training:
             raise UsageError(f"{which} needs a validation part; set validation = 0.1")
 
     def check(self, shape: Shape) -> None:
-        """Refuse chunks and carried states for a bidirectional network, which needs whole sequences.
+        """Refuse chunks and carried states for a bidirectional network, and chunks of no whole steps.
 
         Raises:
-            UsageError: The network is bidirectional, and tbptt or carry is set.
+            UsageError: The network is bidirectional, and tbptt or carry is set; or a step takes several frames, and
+                tbptt is no multiple of them.
         """
+        if self.batching.tbptt % shape.frames_per_step:
+            raise UsageError(
+                f"tbptt is {self.batching.tbptt}, and a step takes {shape.frames_per_step} frames by the strides of "
+                "before; expected a multiple of them"
+            )
         if shape.bidirectional and (self.batching.tbptt or self.carry):
             raise UsageError(
                 f"tbptt is {self.batching.tbptt} and carry {self.carry}, but a network with bidirectional="
@@ -167,6 +173,8 @@ class Task(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self._heads = Head.all_of(kind, heads, network.shape)
+        if teacher is not None:
+            teacher.check(network.shape)
         training.check(network.shape)
         self.network, self.kind, self.training_options, self.teacher = network, kind, training, teacher
         self._train, self._monitored = train, monitored
@@ -285,17 +293,19 @@ class Task(lightning.LightningModule):
         teacher_scores = self.teacher(x, initial is not None) if self.teacher is not None and self.training else None
         if not batch.mask.any():  # every process needs a gradient of every weight from all others
             return torch.stack([each.sum() for each in self.network.parameters()]).sum() * 0.0, {}
+        last = slice(self.network.shape.frames_per_step - 1, None, self.network.shape.frames_per_step)
+        mask, target = batch.mask[:, last], batch.target[:, last]  # of the last frame of each step
         if self._pools:
             outputs, targets = pooled(scores, batch.lengths), batch.target[:, 0]
         else:
-            outputs, targets = scores[batch.mask], batch.target[batch.mask]
+            outputs, targets = scores[mask], target[mask]
         losses: list[torch.Tensor] = []
         accuracies: dict[str, torch.Tensor] = {}
         for head in self._heads:
             scores, truth = head.scores(outputs), head.targets(targets)
             loss = head.loss(scores, truth)
             if self.teacher is not None and teacher_scores is not None:
-                loss = self.teacher.combined_loss(loss, scores, head.scores(teacher_scores[batch.mask]))
+                loss = self.teacher.combined_loss(loss, scores, head.scores(teacher_scores[mask]))
             losses.append(head.weight * loss)
             accuracies |= {} if head.series else {head.name: head.accuracy(scores, truth)}
         return torch.stack(losses).sum(), accuracies

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from math import prod
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
@@ -17,7 +18,7 @@ from edgernn.model.layer import Layer
 from edgernn.model.ops import ACTIVATIONS
 from edgernn.train.network.draw import uniform
 from edgernn.train.network.recurrent import Stateless
-from edgernn.train.network.windowed import Convolution
+from edgernn.train.network.windowed import Windowed
 
 FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "elu", "gelu", "softplus", "mish")
 """The activations of a convolution."""
@@ -64,6 +65,7 @@ class Conv2dOptions:
         above: zeros behind the last frequency.
         frame_dilation: frames from one tap to the next.
         dilation: frequencies from one tap to the next.
+        frame_stride: frames from one answer to the next; they arrive in one step.
         activation: one of FUNCTIONS.
         norm: whether the answer is batch normalized before the activation; the exported weights contain it.
     """
@@ -76,11 +78,12 @@ class Conv2dOptions:
     above: int = 0
     frame_dilation: int = 1
     dilation: int = 1
+    frame_stride: int = 1
     activation: str = "linear"
     norm: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "channels", "frames", "taps", "stride", "frame_dilation", "dilation")
+        _check(self, "channels", "frames", "taps", "stride", "frame_dilation", "dilation", "frame_stride")
         _check_function(self.activation)
 
     def cell(self, frame: Frame) -> Conv2d:
@@ -112,6 +115,7 @@ class DepthwiseConv2dOptions:
         above: zeros behind the last frequency.
         frame_dilation: frames from one tap to the next.
         dilation: frequencies from one tap to the next.
+        frame_stride: frames from one answer to the next; they arrive in one step.
         activation: one of FUNCTIONS.
         norm: whether the answer is batch normalized before the activation; the exported weights contain it.
     """
@@ -124,11 +128,12 @@ class DepthwiseConv2dOptions:
     above: int = 0
     frame_dilation: int = 1
     dilation: int = 1
+    frame_stride: int = 1
     activation: str = "linear"
     norm: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "frames", "taps", "multiplier", "stride", "frame_dilation", "dilation")
+        _check(self, "frames", "taps", "multiplier", "stride", "frame_dilation", "dilation", "frame_stride")
         _check_function(self.activation)
 
     def cell(self, frame: Frame) -> DepthwiseConv2d:
@@ -154,8 +159,9 @@ class Conv1dOptions:
 
     Attributes:
         channels: the width of the answer, at least 1.
-        kernel: taps of the kernel over time, at least 2.
+        kernel: taps of the kernel over time.
         dilation: frames from one tap to the next.
+        stride: frames from one answer to the next; they arrive in one step.
         activation: one of FUNCTIONS.
         norm: whether the answer is batch normalized before the activation; the exported weights contain it.
     """
@@ -163,16 +169,18 @@ class Conv1dOptions:
     channels: int = 0
     kernel: int = 2
     dilation: int = 1
+    stride: int = 1
     activation: str = "linear"
     norm: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "channels", "kernel", "dilation")
+        _check(self, "channels", "kernel", "dilation", "stride")
         _check_function(self.activation)
 
     def cell(self, frame: Frame) -> Conv1d:
         draw = uniform(_bounded(self.channels, self.kernel * frame.width))
-        return Conv1d(self.kernel, draw(self.channels, self.kernel * frame.width), draw(self.channels), self.dilation)
+        w, b = draw(self.channels, self.kernel * frame.width), draw(self.channels)
+        return Conv1d(self.kernel, w, b, self.dilation, self.stride)
 
     def answers(self, _frame: Frame) -> int:
         return self.channels
@@ -227,27 +235,40 @@ class LayerNormOptions:
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """A pooling over frequency, of each channel alone; see `cells.Pool`.
+    """A pooling over frequency and time, of each channel alone; see `cells.Pool`.
 
     Attributes:
         size: frequencies of a window, at least 1.
         stride: frequencies from one window to the next; 0 for the size.
         padding: at both ends, at most half of the size.
         kind: "max" or "mean".
+        frames: frames of a window.
+        frame_stride: frames from one answer to the next; they arrive in one step.
     """
 
     size: int = 0
     stride: int = 0
     padding: int = 0
     kind: str = "max"
+    frames: int = 1
+    frame_stride: int = 1
 
     def __post_init__(self) -> None:
-        _check(self, "size")
+        _check(self, "size", "frames", "frame_stride")
         if self.kind not in POOLS:
             raise UsageError(f"kind is '{self.kind}'; {misspelt(self.kind, POOLS)}")
 
     def cell(self, frame: Frame) -> Pool:
-        return Pool(frame.width, frame.frequencies, self.size, self.stride or self.size, self.padding, self.kind)
+        return Pool(
+            frame.channels,
+            frame.frequencies,
+            self.size,
+            self.stride or self.size,
+            self.padding,
+            self.kind,
+            self.frames,
+            self.frame_stride,
+        )
 
     def answers(self, frame: Frame) -> int:
         return frame.channels
@@ -264,6 +285,12 @@ BEFORE: Mapping[str, type[BeforeLayer]] = MappingProxyType(
     }
 )
 """The name of a cell in `before` of a recipe -> its options."""
+
+
+def frames_of(layer: BeforeLayer) -> int:
+    """The frames that a layer takes in a step: its stride over time."""
+    frames: int = getattr(layer, "stride" if isinstance(layer, Conv1dOptions) else "frame_stride", 1)
+    return frames
 
 
 def folded(layer: BeforeLayer) -> BeforeLayer:
@@ -289,7 +316,7 @@ class Before(nn.ModuleList):
         for number, options in enumerate(layers, 1):
             try:
                 cell = options.cell(frame)
-                width = Graph((Layer("layer", cell),), frame.width).outputs
+                width = Graph((Layer("layer", cell),), frame.width * frames_of(options)).outputs
             except (GraphError, UsageError) as error:
                 raise UsageError(
                     f"layer {number} of model.before reads {frame.channels} x {frame.frequencies} values: {error}"
@@ -297,10 +324,10 @@ class Before(nn.ModuleList):
             channels = options.answers(frame)
             frame = Frame(channels, width // channels)
             self.append(_module(cell, options, channels))
-        self.width = frame.width
+        self.width, self.frames = frame.width, tuple(map(frames_of, layers))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, time, inputs) -> (batch, time, width), from the initial states."""
+        """(batch, time, inputs) -> (batch, steps, width), from the initial states."""
         return self.run(x)[0]
 
     def run(
@@ -309,13 +336,15 @@ class Before(nn.ModuleList):
         """As `forward`, from given states, one entry for each layer that has some; also return the final states.
 
         Args:
-            x: (batch, time, inputs).
+            x: (batch, time, inputs); the time is a multiple of the frames that a step takes.
             states: those of an earlier part of the same sequences; None for the initial states.
             lengths: (batch,) the steps of each sequence, the only ones that batch normalization learns from.
         """
         after: list[Any] = []
-        for layer in self:
-            if isinstance(layer, Convolution):
+        for layer, frames in zip(self, self.frames, strict=True):
+            if isinstance(layer, Windowed):
+                x = x.reshape(len(x), x.shape[1] // frames, frames * x.shape[2])
+                lengths = None if lengths is None else lengths // frames
                 state = states[len(after)] if states is not None and layer.remembers else None
                 x, later = layer(x, state, lengths)
                 after += [later] if layer.remembers else []
@@ -326,28 +355,32 @@ class Before(nn.ModuleList):
     @property
     def states(self) -> int:
         """The number of layers with states."""
-        return sum(isinstance(layer, Convolution) and layer.remembers for layer in self)
+        return sum(isinstance(layer, Windowed) and layer.remembers for layer in self)
 
     def converted(self) -> tuple[Layer, ...]:
         """The layers of the exported graph, with the current weights."""
-        layers = []
-        for name, module in self.named_children():
+        layers, together = [], prod(self.frames)
+        for (name, module), frames in zip(self.named_children(), self.frames, strict=True):
             parts: Any = module
-            layers.append(Layer(f"before_{name}", parts.edgernn_cell()))
-            if isinstance(module, Convolution) and module.activation is not None:
-                layers.append(Layer(f"before_{name}_{module.activation.function}", module.activation))
+            together //= frames
+            layers.append(Layer(f"before_{name}", parts.edgernn_cell(), frames=together))
+            if isinstance(module, Windowed) and module.activation is not None:
+                function = module.activation
+                layers.append(Layer(f"before_{name}_{function.function}", function, frames=together))
         return tuple(layers)
 
 
 def _module(cell: Any, options: BeforeLayer, channels: int) -> nn.Module:
+    if isinstance(options, PoolOptions):
+        return Windowed(cell, channels)
     if isinstance(options, Conv1dOptions | Conv2dOptions | DepthwiseConv2dOptions):
         function = "" if options.activation == FUNCTIONS[0] else options.activation
-        return Convolution(cell, channels, function, norm=options.norm)
+        return Windowed(cell, channels, function, norm=options.norm)
     return Stateless(cell)
 
 
 def _windows(options: Conv2dOptions | DepthwiseConv2dOptions) -> dict[str, int]:
-    names = ("stride", "below", "above", "frame_dilation", "dilation")
+    names = ("stride", "below", "above", "frame_dilation", "dilation", "frame_stride")
     return {name: getattr(options, name) for name in names}
 
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -15,11 +16,12 @@ from edgernn.files.spelling import misspelt
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
-from edgernn.train.network.before import MAX_WIDTH, Before, BeforeLayer
+from edgernn.train.network.before import MAX_WIDTH, Before, BeforeLayer, frames_of
 from edgernn.train.network.bidirectional import Bidirectional, Direction
 from edgernn.train.network.draw import Draw, uniform
 from edgernn.train.network.recurrent import Recurrent
 
+MAX_FRAMES = 256  # of a step
 MAX_WEIGHTS = 1 << 30  # of the recurrent layers: 4 GB
 
 
@@ -75,6 +77,19 @@ class Shape:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a part of at least 0 and below 1")
         if self.bidirectional not in {"", *MERGES}:
             raise UsageError(f"bidirectional is '{self.bidirectional}'; {misspelt(self.bidirectional, MERGES)}, or ''")
+        if self.frames_per_step > MAX_FRAMES:
+            raise UsageError(f"before takes {self.frames_per_step:,} frames in a step; expected at most {MAX_FRAMES}")
+        for name in ("bidirectional", "embedding"):
+            if self.frames_per_step > 1 and getattr(self, name):
+                raise UsageError(
+                    f"before has strides over time, so a step takes {self.frames_per_step} frames, and {name} is "
+                    f"{getattr(self, name)!r}, which takes one frame after another; remove the strides or {name}"
+                )
+
+    @property
+    def frames_per_step(self) -> int:
+        """The frames that the network takes in a step: the product of the strides over time."""
+        return prod(map(frames_of, self.before))
 
     @property
     def output_width(self) -> int:
@@ -120,7 +135,10 @@ class Network(nn.Module):
         self.head = nn.Linear(shape.output_width, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), from the initial states."""
+        """(batch, time, inputs), or symbols (batch, time) -> (batch, steps, outputs), from the initial states.
+
+        The time is a multiple of `shape.frames_per_step`.
+        """
         return self.run(x)[0]
 
     def run(

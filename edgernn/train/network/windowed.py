@@ -1,4 +1,4 @@
-"""A convolution over time as a torch module: the formula of one step, for all steps of a sequence at once."""
+"""A cell over the newest frames as a torch module: the formula of one step, for all steps of a sequence at once."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,14 +12,14 @@ from edgernn.model.tensor import Tensor
 from edgernn.train.network.recurrent import Formula, State
 
 
-class Convolution(Formula):
-    """A cell whose state is the newest part of what it read, oldest first.
+class Windowed(Formula):
+    """A cell without state, or whose state is the newest part of what it read, oldest first.
 
     The state before a step is therefore a window over the sequence, so every step is computed at once, as a batch, by
     the formula that is exported.
 
     Args:
-        cell: the formula with initial weights, and a bias.
+        cell: the formula with initial weights; with a bias, where it is normalized.
         channels: of its answer, each with the same number of elements, one channel after another.
         function: of the activation; "" for none.
         norm: whether each channel of the answer is batch normalized before the activation, by S. Ioffe and C. Szegedy
@@ -40,10 +40,10 @@ class Convolution(Formula):
     def forward(
         self, x: torch.Tensor, state: State | None = None, lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, State]:
-        """(batch, time, inputs) and the state (batch, width) -> (batch, time, outputs) and the final state.
+        """(batch, steps, inputs) and the state (batch, width) -> (batch, steps, outputs) and the final state.
 
         Args:
-            x: the sequences.
+            x: the sequences; of a cell that takes several frames in a step, these side by side.
             state: the part of them before x; None for zeros.
             lengths: (batch,) the steps of each, the only ones that the normalization learns from.
         """
