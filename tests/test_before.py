@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import edgernn
-from edgernn.cells import Rnn
+from edgernn.cells import Conv1d, LogMel, Rnn
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
@@ -37,6 +37,7 @@ from edgernn.train.network.models import Network, Shape
 from edgernn.train.network.recurrent import Recurrent
 from edgernn.train.network.windowed import Windowed
 from edgernn_export import export
+from edgernn_export.translate import render
 from zoo import t
 
 CHANNELS, FREQUENCIES = 2, 7
@@ -215,6 +216,17 @@ def test_a_front_is_streamed_by_every_runtime_as_torch_runs_it(name, tmp_path):
         path = tmp_path / f"m{suffix}"
         edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
         np.testing.assert_allclose(edgernn.open(path).stream().run(x[0].numpy()), expected, atol=2e-5, err_msg=suffix)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite", ".c"])
+def test_the_weights_of_a_feature_are_stored_once_for_all_frames_of_a_step(suffix):
+    mel = LogMel(80, 8000, 200, 10)
+    sizes = []
+    for frames in (1, 4):
+        layers = (Layer("logmel", mel, frames=frames), Layer("conv", Conv1d(2, t(3, 20), t(3), stride=frames)))
+        graph = Graph(layers, 80 * frames, frames_per_step=frames)
+        sizes.append(len(render(graph, f"m{suffix}")[f"m{suffix}"]))
+    assert sizes[1] < 1.2 * sizes[0]
 
 
 STRIDED = (Conv2dOptions(2, frames=2, frame_stride=2),)
