@@ -88,6 +88,7 @@ bench: env devices
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
 accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
+	$(HOST)/bin/python bench/crnn.py
 	$(HOST)/bin/python bench/keyword_stream.py
 	$(HOST)/bin/python bench/cells.py
 	$(HOST)/bin/python bench/readme.py

@@ -37,6 +37,7 @@ FROM_C = {
     "read of fp32's weights": "reading fp32 weights",
     "read of int8's weights": "reading int8 weights",
 }
+SUFFIXES = (".rnn", ".onnx", ".tflite", ".so")
 SCHEMES = ("fp32", "dynamic_wi8_afp32", "weight_only_wi4_afp32", "static_wi8_ai16", "static_wi8_ai8")
 
 
@@ -160,6 +161,37 @@ def accuracy() -> list[str]:
             "makes these results optimistic: `late` of the surnames, and the augmentation for the new speaker."
         ),
         "",
+    ]
+
+
+def convolutions() -> list[str]:
+    """Two convolutions before a GRU, with one head and with two."""
+    results = read("crnn")
+    first = results["rows"][0]
+    rows = []
+    for row in results["rows"]:
+        each = row["artifacts"].values()
+        accuracies = {
+            head: (min(one["accuracy"][head] for one in each), max(one["accuracy"][head] for one in each))
+            for head in next(iter(each))["accuracy"]
+        }
+        texts = [
+            f"{head} {least:.4f}" + (f" to {most:.4f}" * (most > least)) for head, (least, most) in accuracies.items()
+        ]
+        size = [f"{one['bytes']:,}" for one in each]
+        rows.append([row["task"], row["precision"], f"{row['parameters']:,}", *size, ", ".join(texts)])
+    return [
+        "## Convolutions before a GRU",
+        "",
+        (
+            "The recipes `spoken-digits-crnn` and `spoken-digits-speakers`: two `Conv2d` with strides over time and "
+            f"frequency, a GRU of 64 units, and one dense layer, with one head or two. A step takes "
+            f"{first['frames_per_step']} frames, {first['period_ms']:g} ms of raw samples. Bytes of every artifact, "
+            f"with the features in it ({first['feature_weight_bytes']:,} bytes of weights), and the accuracy on the "
+            f"{len(SUFFIXES)} runtimes, each on all test clips (seed {results['seed']})."
+        ),
+        "",
+        *table(["task", "precision", "weights", *(f"`{suffix}`" for suffix in SUFFIXES), "accuracy"], rows),
     ]
 
 
@@ -353,4 +385,4 @@ def wrong(steps: int, burst: int) -> dict[str, float]:
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
 
 
-SECTIONS = (latency, from_c, compression, accuracy, cells, keyword, budgets, exports)
+SECTIONS = (latency, from_c, compression, accuracy, convolutions, cells, keyword, budgets, exports)
