@@ -18,7 +18,7 @@ from edgernn_export.targets.c.declarations import Constant
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.layout import Layout
-from edgernn_export.targets.c.moves import moves, runs
+from edgernn_export.targets.c.moves import MOVE, moves, runs
 from edgernn_export.targets.c.pack import SparseBlocks
 from edgernn_export.targets.naming import NamedTrace
 
@@ -257,7 +257,7 @@ class COps(MethodInterpreter, ABC):
         if -1 in index:
             emitter.emit(f"for (size_t i = 0; i < {result.size}; ++i) {name}[i] = {self.zero(x)};")
         for move in loops:
-            emitter.calls["memcpy"] += 1
+            emitter.calls[MOVE] += 1
             emitter.emit(move.statement(name, emitter.names[x.name], emitter.value_type(x)))
         return result
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 INDICES = "abcdefgh"
 """The names of the variables of nested loops."""
 
+MOVE = "move"
+"""How the emitter counts a move among its calls."""
+
 LOOP_BYTES, RUN_BYTES = 64, 8
 """What a loop takes in code, about, and what a run takes in a table."""
 
