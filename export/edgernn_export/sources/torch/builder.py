@@ -10,7 +10,8 @@ from torch.fx import Node
 
 from edgernn.cells import Delay
 from edgernn.errors import UnsupportedError
-from edgernn.model.graph import INPUT, OUTPUT, Layer
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.exported import WHOLE
 from edgernn_export.sources.torch.reasons import reason

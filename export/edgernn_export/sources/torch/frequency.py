@@ -83,7 +83,9 @@ def _pooled(b: Builder, x: Flowing, kind: str, size: Pair, stride: Pair, padding
     sizes, strides, paddings = (_time_first(value, pair) for pair in (size, stride, padding))
     if sizes[0] != 1 or strides[0] != 1 or paddings[0]:
         raise b.refuse("it pools over time; pool over frequency alone")
-    return b.then(Pool(value.width, _frequencies(value), sizes[1], strides[1], paddings[1], kind), value)
+    return b.then(
+        Pool(value.width // _frequencies(value), _frequencies(value), sizes[1], strides[1], paddings[1], kind), value
+    )
 
 
 def _image(b: Builder, x: Flowing) -> Value:

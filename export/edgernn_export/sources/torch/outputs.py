@@ -10,7 +10,8 @@ from torch.fx import Node
 from edgernn.cells import Concat
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.model.graph import INPUT, Layer
+from edgernn.model.graph import INPUT
+from edgernn.model.layer import Layer
 from edgernn_export.sources.torch.axes import GETITEM, SAME
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
 from edgernn_export.sources.torch.inputs import Inputs

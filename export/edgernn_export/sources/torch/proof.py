@@ -14,7 +14,8 @@ from edgernn.array import Array
 from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.results import results_of

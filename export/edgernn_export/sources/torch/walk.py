@@ -11,7 +11,8 @@ from torch.utils import _pytree as pytree
 
 from edgernn.cells import Slice
 from edgernn.errors import EdgernnError
-from edgernn.model.graph import INPUT, OUTPUT, Layer
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
