@@ -36,10 +36,10 @@ class Written:
 
     def conv(self, x, i, conv, norm):
         """Conv of the past frames and the new one, with the norm folded in, and Relu."""
-        inputs, frames = conv.in_channels, conv.kernel_size[0]
-        past, later = self.state(f"past{i}", 1, inputs, frames - 1, conv.bands)
+        past_frames, (frames, bands) = conv.kernel_size[0] - 1, conv.arriving
+        past, later = self.state(f"past{i}", 1, conv.in_channels, past_frames, bands)
         seen = self.node("Concat", [past, x], f"frames{i}", axis=2)
-        ends = {"from": 1, "to": frames, "axis": 2}
+        ends = {"from": frames, "to": frames + past_frames, "axis": 2}
         self.node("Slice", [seen, *(self.array(f"{end}{i}", [at], np.int64) for end, at in ends.items())], later)
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         w = self.array(f"w{i}", conv.weight * gain[:, None, None, None])
@@ -69,7 +69,7 @@ def by_hand(net):
     answer = written.gru(value, net.rnn)
     out = written.array("out_w", net.out.weight), written.array("out_b", net.out.bias)
     written.node("Gemm", [answer, *out], "y", transB=1)
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 1, 1, net.convs[0].bands))
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 1, *net.convs[0].arriving))
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, net.out.out_features))
     graph = helper.make_graph(written.nodes, "step", [x, *written.ins], [y, *written.outs], written.weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -118,7 +118,7 @@ def bound_call(model):
     turns = cycle((bound(*pair), bound(*pair[::-1])))
 
     def step(frame):
-        frame_in[:] = frame
+        frame_in.ravel()[:] = frame
         session.run_with_iobinding(next(turns)[0])
         return answer[0]
 

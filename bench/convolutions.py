@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from statistics import median
 
@@ -39,6 +40,7 @@ class Conv:
     taps: int  # over frequency
     stride: int  # over frequency
     frames: int = 3  # taps over time
+    hop: int = 1  # the stride over time
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,18 @@ class Net(nn.Module):
     def __init__(self, size):
         super().__init__()
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
-        channels, bands = 1, INPUTS
+        channels, bands, frames = 1, INPUTS, prod(each.hop for each in size.convs)
         for each in size.convs:
-            kernel, stride, padding = (each.frames, each.taps), (1, each.stride), (0, each.taps // 2)
+            kernel, stride, padding = (each.frames, each.taps), (each.hop, each.stride), (0, each.taps // 2)
             self.convs.append(nn.Conv2d(channels, each.channels, kernel, stride, padding, bias=False))
-            self.convs[-1].bands = bands  # of its input
+            self.convs[-1].arriving = frames, bands  # in each step
             self.norms.append(nn.BatchNorm2d(each.channels))
-            channels, bands = each.channels, (bands - 1) // each.stride + 1
+            channels, bands, frames = each.channels, (bands - 1) // each.stride + 1, frames // each.hop
         self.rnn = nn.GRU(channels * bands, size.units, batch_first=True)
         self.out = nn.Linear(size.units, OUTPUTS)
 
     def forward(self, x):
-        """(1, time, INPUTS) -> (1, time, OUTPUTS)."""
+        """(1, time, INPUTS) -> (1, time / the product of the hops, OUTPUTS)."""
         x = x.unsqueeze(1)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = torch.relu(norm(conv(nn.functional.pad(x, (0, 0, conv.kernel_size[0] - 1, 0)))))
@@ -112,11 +114,11 @@ def contenders(net, folder):
 
 
 def differences(net, steps):
-    """The largest difference of each contender from the module, over FRAMES frames after a start from zeros."""
-    frames = np.random.default_rng(1).standard_normal((FRAMES, INPUTS)).astype(np.float32)
+    """The largest difference of each contender from the module, over FRAMES steps after a start from zeros."""
+    frames = np.random.default_rng(1).standard_normal((FRAMES, *net.convs[0].arriving)).astype(np.float32)
     with torch.no_grad():
-        expected = net(torch.from_numpy(frames)[None])[0].numpy()
-    found = {name: np.array([step(frame).copy() for frame in frames]) for name, step in steps.items()}
+        expected = net(torch.from_numpy(frames).view(1, -1, INPUTS))[0].numpy()
+    found = {name: np.array([step(frame.ravel()).copy() for frame in frames]) for name, step in steps.items()}
     return {name: float(np.abs(answers - expected).max()) for name, answers in found.items()}
 
 
@@ -129,12 +131,13 @@ def measure(name, rounds, count_of_steps, folder):
     cost = count(graph)
     if wrong or cost.parameters > MOST_WEIGHTS:
         sys.exit(f"{name}: {cost.parameters} weights; these differ from the module: {wrong}")
-    frame = np.random.default_rng(2).standard_normal(INPUTS).astype(np.float32)
+    frame = np.random.default_rng(2).standard_normal(graph.inputs).astype(np.float32)
     calls = {who: (lambda step=step: step(frame)) for who, step in steps.items()}
     took = interleaved(calls, rounds + 1, count_of_steps)
     peers = [min(each[who] for who in BY_HAND) for each in took]
     return {
         "size": name,
+        "frames_per_step": graph.frames_per_step,
         "weights": cost.parameters,
         "macs": cost.macs,
         "largest_difference": apart,
