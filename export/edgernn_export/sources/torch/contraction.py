@@ -9,10 +9,11 @@ from math import prod
 import torch
 
 from edgernn.cells import Concat, Dense, Product, Slice
-from edgernn_export.sources.torch.broadcast import check_aligned, frame_shape, gathered
+from edgernn_export.sources.torch.broadcast import frame_shape, gathered
 from edgernn_export.sources.torch.builder import Builder, weight
 from edgernn_export.sources.torch.sums import reduced
 from edgernn_export.sources.torch.value import Value
+from edgernn_export.sources.torch.windows import aligned
 
 Letters = str
 Equation = tuple[Letters, Letters, Letters]
@@ -89,7 +90,7 @@ def multiplied(b: Builder, x: Value, y: Value, equation: Equation) -> Value | No
     lengths |= {each: n for each, n in zip(letters, frame_shape(x), strict=True) if lengths.get(each, 1) == 1}
     if any(len({*each}) < len(each) for each in equation) or len(times) > 1 or not times <= {*out}:
         return None
-    check_aligned(b, x, y)
+    x, y = aligned(b, x, y)
     inside = sorted({*letters, *others} - {*out})
     every = [*out, *inside]
     if _size(lengths, every) > MOST_PRODUCTS:
