@@ -13,10 +13,10 @@ from zoo import one
 SIDE = st.integers(1, 4)
 
 
-def moved(found, size):
+def moved(copies, size):
     """The elements that the moves copy, as the loops run; -1 where none arrives."""
     elements = np.full(size, -1)
-    for move in found:
+    for move in copies:
         places = [(move.to, move.source)]
         for loop in move.loops:
             places = [(a + k * loop.to, b + k * loop.source) for a, b in places for k in range(loop.turns)]

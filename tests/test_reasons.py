@@ -44,8 +44,6 @@ def decides(m, g, x):
 ATTEND = {"attend": nn.TransformerEncoderLayer(WIDTH, 2, 8, batch_first=True)}
 
 REASONS = {
-    "slices": (slices, {}, "'copy', which cannot stream: it writes into a part of a tensor; join", "state of its own"),
-    "slice of a result": (overwritten, {}, "it writes into a part of a tensor; join the parts with torch.cat", "state of its own"),
     "scatter": (lambda m, g, x: g.scatter(2, torch.zeros(1, STEPS, 1).long(), g[..., :1]), {}, "writes into a part", "no cell"),
     "time in the features": (lambda m, g, x: m.late(x.flatten(1).view(1, -1)), {"late": nn.Linear(STEPS * WIDTH, 2)}, "'flatten'.*mixes time into the features", "linear"),
     "max over time": (lambda m, g, x: g.amax(1), {}, "it runs over time, so it needs the whole sequence", "features"),

@@ -10,6 +10,7 @@ from edgernn.cells import Concat, Gather, Scale
 from edgernn_export.sources.torch.builder import Builder, weight
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Flowing, Value
+from edgernn_export.sources.torch.windows import aligned
 
 Operand = Any
 """A Flowing, Parts, or a constant."""
@@ -68,6 +69,8 @@ def value_of(b: Builder, parts: Parts) -> Value | torch.Tensor:
         return b.assembled[key].at(parts.shape, parts.time)
     x = sources[0]
     if len(sources) > 1:
+        sources = [*aligned(b, *sources)]
+        x = replace(sources[0], right=max(source.right for source in sources))
         total = sum(source.width for source in sources)
         x = x.of(b.add(Concat(), sources)).at((x.length, total), None if x.time is None else 0)
     if not torch.equal(index, torch.arange(x.width)):
@@ -119,7 +122,7 @@ def together(b: Builder, operands: Sequence[Operand]) -> list[Parts]:
     sources: list[Value] = []
     for each in parts:
         sources += [source for source in each.sources if source not in sources]
-    if len({(source.time is None, source.lead, source.length) for source in sources}) > 1:
+    if len({(source.time is None, source.length) for source in sources}) > 1:
         raise b.refuse("its operands belong to different steps: one is the last step and the other a sequence")
     starts, start = {}, 0
     for source in sources:

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 import torch
 
 from edgernn.cells import Activation, Concat, Product, Sum
-from edgernn_export.sources.torch.broadcast import frame_shape, gathered, joined, scaled
+from edgernn_export.sources.torch.broadcast import joined, scaled
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.counted import GROWS
 from edgernn_export.sources.torch.value import Carried, Counted, Flowing, Incoming, Stack, Value
-from edgernn_export.sources.torch.windows import aligned
 
 Operand = Flowing | torch.Tensor | float
 
@@ -127,36 +125,14 @@ def negate(b: Builder, x: Flowing) -> Value:
 
 
 def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
-    """Convert cat: features side by side, or zeros before the sequence, which are padding."""
+    """Convert cat over time: zeros before the sequence, which are padding."""
     values = [x for x in xs if isinstance(x, Flowing)]
     first = values[0]
-    axis %= len(b.shape)
     if isinstance(first, Value) and axis == first.time and len(values) == 1:
         return _padded(b, xs, first, axis)
-    if len(values) != len(xs):
-        raise b.refuse("it joins the stream with a constant; put the constant into the bias of the next layer")
-    inputs = [frame(b, x) for x in values]
-    if axis == inputs[0].time:
-        raise b.refuse("it joins steps; only features can be joined")
-    inputs = [*aligned(b, *inputs)]
-    if len(inputs) == 1:
-        return inputs[0]
-    y = b.then(Concat(), *inputs)
-    starts = accumulate((x.width for x in inputs), initial=0)
-    parts = [start + torch.arange(x.width).reshape(frame_shape(x)) for start, x in zip(starts, inputs, strict=False)]
-    index = torch.cat(parts, axis).flatten()
-    return y if torch.equal(index, torch.arange(y.width)) else gathered(b, y, index, b.shape)
-
-
-def stack(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
-    """Convert stack along a new axis of a frame."""
-    inputs = [frame(b, x) for x in xs if isinstance(x, Flowing)]
-    if len(inputs) != len(xs):
-        raise b.refuse("it joins the stream with a constant; put the constant into the bias of the next layer")
-    inputs = [*aligned(b, *inputs)]
-    at, time = axis % len(b.shape), inputs[0].time
-    after = None if time is None else time + (time >= at)
-    return concat(b, [x.at((*x.shape[:at], 1, *x.shape[at:]), after) for x in inputs], at)
+    for x in values:
+        frame(b, x)  # a state is a value of its own, when one frame is traced
+    raise b.refuse("it joins steps; only features can be joined")
 
 
 def overwrite(b: Builder, x: Operand, y: Operand, *_: Any) -> Value:
@@ -198,8 +174,6 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "rsub": subtract_from,
     "mul": multiply,
     "neg": negate,
-    "cat": concat,
-    "stack": stack,
     "copy": overwrite,
 }
 """ATen operation -> its handler, within one frame."""

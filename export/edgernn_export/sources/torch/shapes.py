@@ -202,7 +202,7 @@ def _last(b: Builder, x: Value, position: int) -> Value:
 def last_step(b: Builder, x: Value) -> Value:
     """Return the value of the last step of a sequence, which a stream has at every step."""
     b.taken[b.node] = x
-    return x.at(x.shape, None)
+    return x.at(x.shape, None, min(x.lead, 0))
 
 
 def _of_stack(b: Builder, x: Stack, *args: Any) -> Flowing:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
-from edgernn.model.cell import dimensions, is_join
+from edgernn.model.cell import input_width, is_join
 from edgernn.model.graph import Graph
 
 STEPS = (97, 1009)
@@ -52,12 +52,7 @@ def lengthened(example: tuple[Any, ...], axis: int, length: int) -> tuple[Any, .
 def memory(graph: Graph) -> int:
     """Return how many frames the states can hold, at most: each frame takes an element of a state."""
     cells = [layer.cell for layer in graph.layers if not is_join(layer.cell)]
-    return sum(-(-size // _width(cell)) for cell in cells for size in cell.states.values())
-
-
-def _width(cell: Any) -> int:
-    """Return the width of what a cell takes, where it declares one; else 1."""
-    return int(dimensions(cell).get("inputs", getattr(cell, "inputs", 1)))
+    return sum(-(-size // (input_width(cell) or 1)) for cell in cells for size in cell.states.values())
 
 
 def _sizes(module: nn.Module, shape: tuple[int, ...]) -> set[int]:

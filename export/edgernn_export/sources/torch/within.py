@@ -63,8 +63,6 @@ def pooled(pool: Callable[..., Value]) -> Callable[..., Value]:
 
     def convert(b: Builder, x: Flowing, size: Sizes, stride: Sizes = (), padding: Sizes = (0,), *more: Any) -> Value:
         value = _inside(b, x)
-        if value is None and len(size) == 1:
-            raise b.refuse()
         if value is None or (len(value.shape) == 4 and value.shape[2] != 1):
             return pool(b, x, size, stride, padding, *more)
         if len(size) == 1:
