@@ -52,7 +52,8 @@ def lengthened(example: tuple[Any, ...], axis: int, length: int) -> tuple[Any, .
 def memory(graph: Graph) -> int:
     """Return how many frames the states can hold, at most: each frame takes an element of a state."""
     cells = [layer.cell for layer in graph.layers if not is_join(layer.cell)]
-    return sum(-(-size // dimensions(cell).get("inputs", 1)) for cell in cells for size in cell.states.values())
+    widths = [dimensions(cell).get("inputs") or getattr(cell, "inputs", 1) for cell in cells]
+    return sum(-(-size // n) for cell, n in zip(cells, widths, strict=True) for size in cell.states.values())
 
 
 def _sizes(module: nn.Module, shape: tuple[int, ...]) -> set[int]:
