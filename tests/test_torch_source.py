@@ -375,7 +375,9 @@ TRUE_REASONS = {
     "tires": (of(tires, gru=gru(), calls=0), r"does not run on random values of shape \(1, \d+, 6\): no more"),
     "deviation over time": (of(lambda m, x: m.gru(x / x.std(1, keepdim=True))[0], gru=gru()), r"uses 'std'.*needs the whole sequence at once"),
     "largest feature": (of(lambda m, x: m.gru(x - x.argmax(-1, True))[0], gru=gru()), r"uses 'argmax'.*position of the largest"),
+    "running sum": (of(lambda m, x: m.gru(x.cumsum(1))[0], gru=gru()), r"uses 'gru'.*a running sum over time .torch.cumsum., which grows without bound"),
     "einsum over time": (of(lambda m, x: torch.einsum("bti,bsi->bts", m.gru(x)[0], m.gru(x)[0]), gru=gru()), r"'einsum'.*attention over the whole"),
+    "einsum of values": (of(lambda m, x: torch.einsum("bti,bti,bti->bt", *[m.gru(x)[0]] * 3), gru=gru()), r"'einsum'.*values of the stream as matrices; write.*\(a \* b\)"),
     "einsum that mixes times": (
         of(lambda m, x: torch.einsum("bti,ts->bsi", m.gru(x)[0], m.w), gru=gru(), w=lambda: torch.randn(T, T)), r"'einsum'.*mixes frames of different steps"
     ),
@@ -387,6 +389,7 @@ TRUE_REASONS = {
     "places written that are values": (of(written_at_values, gru=gru()), r"'index_put'.*writes to places that are computed"),
     "integers made": (of(lambda m, x: m.gru(x.long().float())[0], gru=gru()), r"casts torch.float64 to torch.int64"),
     "moving window": (of(lambda m, x: m.gru(x)[0][:, -3:], gru=gru()), r"takes the newest 3 frames of a sequence of any length"),
+    "repeated end": (of(lambda m, x: m.gru(x)[0][:, -1:].repeat(1, T, 1), gru=gru()), r"'repeat'.*repeats the last step of the sequence as all of its frames.*convert encoder and decoder apart"),
 }  # fmt: skip
 """What is refused: name -> how the module is made, and the reason."""
 
