@@ -12,7 +12,7 @@ from edgernn.cells import Reduce
 from edgernn.errors import GraphError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import export, from_torch
-from edgernn_export.sources.torch.proof import TOLERANCE
+from edgernn_export.sources.torch.proof.sequences import TOLERANCE
 from zoo import one
 
 STEPS, WIDTH = 100, 24

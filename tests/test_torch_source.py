@@ -24,8 +24,8 @@ from torch.utils import _pytree as pytree
 from edgernn.errors import EdgernnError, ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_torch
-from edgernn_export.sources.torch.exported import exported
-from edgernn_export.sources.torch.linear import blocks
+from edgernn_export.sources.torch.operations.linear import blocks
+from edgernn_export.sources.torch.trace.exported import exported
 
 I, H, T = 6, 8, 20
 

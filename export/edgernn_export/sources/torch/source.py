@@ -13,16 +13,16 @@ from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.layer import Layer
-from edgernn_export.sources.torch.calling import positional
-from edgernn_export.sources.torch.feedback import Names
-from edgernn_export.sources.torch.fold import folded, needed
-from edgernn_export.sources.torch.inputs import has_steps, inputs_of
-from edgernn_export.sources.torch.program import module_of
-from edgernn_export.sources.torch.proof import prove, prove_frames
-from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
-from edgernn_export.sources.torch.sums import RUNNING
-from edgernn_export.sources.torch.time_axis import time_of
-from edgernn_export.sources.torch.tracing import retraced, traced
+from edgernn_export.sources.torch.layers.fold import folded, needed
+from edgernn_export.sources.torch.operations.sums import RUNNING
+from edgernn_export.sources.torch.proof.sequences import prove, prove_frames
+from edgernn_export.sources.torch.signature.feedback import Names
+from edgernn_export.sources.torch.signature.inputs import has_steps, inputs_of
+from edgernn_export.sources.torch.signature.shortening import lengthened, memory, shortened
+from edgernn_export.sources.torch.signature.time_axis import time_of
+from edgernn_export.sources.torch.trace.calling import positional
+from edgernn_export.sources.torch.trace.program import module_of
+from edgernn_export.sources.torch.trace.tracing import retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
 # a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
