@@ -348,7 +348,6 @@ TRUE_REASONS = {
     "quantized by torch with ranges": (lambda: quietly(static), r"module '0' \(Linear\) is quantized by torch"),
     "prepared for quantization": (lambda: quietly(prepared), r"\(HistogramObserver\) is quantized by torch, or prepared for it"),
     "trained as quantized": (lambda: quietly(qat), r"module '0' \(Linear\) is quantized by torch, or prepared for it"),
-    "TorchScript": (lambda: quietly(lambda: torch.jit.trace(network(), example())), r"the module is compiled to TorchScript.*convert the nn.Module"),
     "part in TorchScript": (
         lambda: Wrapped(lambda m, x: m.inner(x), inner=quietly(lambda: torch.jit.script(network().lstm))), r"module 'inner' is compiled to TorchScript"
     ),
@@ -545,3 +544,37 @@ def test_any_program_matches_torch_or_is_refused(names, seed):
     actual = Stepper(graph).run(xs[0].numpy())[0]
     for t, expected in answers(module.double(), xs, graph.outputs).items():
         np.testing.assert_allclose(actual[t], expected.reshape(-1).numpy(), atol=1e-4, rtol=1e-4)
+
+
+class Plain(nn.Module):
+    """A module without anything that TorchScript does not know."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.out = lstm(), nn.Linear(H, 2)
+
+    def forward(self, x):
+        return self.out(self.lstm(x)[0])
+
+
+@pytest.mark.parametrize(
+    "compiled", [torch.jit.script, lambda module: torch.jit.trace(module, example())], ids=["scripted", "traced"]
+)
+def test_torchscript_converts(compiled):
+    module = Plain().eval()
+    graph = from_torch(quietly(lambda: compiled(module)), example())
+    x = torch.randn(1, 100, I)
+    with torch.no_grad():
+        expected = module(x).numpy()
+    ys = Stepper(graph).run(x[0].numpy())[0]
+    np.testing.assert_allclose(ys[-1] if expected.ndim == 2 else ys, expected[0], atol=1e-5)
+
+
+def test_torchscript_that_torch_does_not_convert():
+    module = quietly(lambda: torch.jit.script(Plain().eval()))
+    with pytest.raises(
+        UnsupportedError, match=r"compiled to TorchScript, which torch does not convert.*convert the nn\.Module"
+    ):
+        from_torch(module, (example(), example(), example()))
+    with pytest.raises(UnsupportedError, match="training mode"):
+        from_torch(module.train(), example())

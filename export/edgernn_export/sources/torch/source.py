@@ -22,6 +22,7 @@ from edgernn_export.sources.torch.signature.shortening import lengthened, memory
 from edgernn_export.sources.torch.signature.time_axis import time_of
 from edgernn_export.sources.torch.trace.calling import positional
 from edgernn_export.sources.torch.trace.program import module_of
+from edgernn_export.sources.torch.trace.scripted import program_of
 from edgernn_export.sources.torch.trace.tracing import retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
@@ -52,6 +53,8 @@ def convert(
     if unknown:
         raise UsageError(f"running={unknown[0]!r} arrived; {misspelt(unknown[0], list(RUNNING))}")
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        if isinstance(module, torch.jit.ScriptModule):
+            module = program_of(module, example)
         module = module_of(module) if isinstance(module, ExportedProgram) else module
         example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):

@@ -24,6 +24,8 @@ def module_of(program: ExportedProgram) -> nn.Module:
             node.target = as_whole(node.target)
             node.args, node.kwargs = torch.fx.node.map_aggregate((node.args, node.kwargs), _wide)
 
+    read.graph.eliminate_dead_code()
+
     def forward(self: Any, *args: Any) -> Any:
         with fx_traceback.preserve_node_meta():
             return Interpreter(self, graph=self.operations.graph).run(*args)
@@ -54,6 +56,10 @@ class _Program(nn.Module):
         self.operations = _Operations(read.graph)
         for name in ("_parameters", "_buffers", "_modules"):
             vars(self)[name] = vars(read)[name]
+        for node in read.graph.find_nodes(op="get_attr"):
+            value = vars(read).get(node.target)  # a constant that is an attribute alone
+            if isinstance(value, torch.Tensor):
+                self.register_buffer(node.target, value)
 
 
 def _wide(value: Any) -> Any:
