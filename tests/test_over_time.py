@@ -62,6 +62,10 @@ def padded(net, x):
     return channels(net.a, F.pad(x, (0, 0, 4, 0)))
 
 
+def less_the_mean(x):
+    return x - x.cumsum(1) / torch.arange(1, x.shape[1] + 1)[:, None]
+
+
 def recurrent_first(net, x):
     return channels(net.a, net.first(x)[0])
 
@@ -162,6 +166,18 @@ MODULES = {
     "mean of frames": (lambda n, x: channels(n.pool, x), WIDTH, {"pool": lambda: nn.AvgPool1d(4, 2, 1)}, (2, 2, 2)),
     "every third frame": (lambda n, x: x[:, ::3], WIDTH, {}, (3, 0, 0)),
     "two frames in one": (stacked, 2 * WIDTH, {}, (2, 0, 0)),
+    "two late frames in one": (
+        lambda n, x: stacked(n, channels(n.a, x)),
+        2 * WIDTH,
+        {"a": lambda: conv(kernel_size=3, padding=1)},
+        (2, 2, 2),
+    ),
+    "less the mean of late frames": (
+        lambda n, x: less_the_mean(channels(n.a, x)),
+        WIDTH,
+        {"a": lambda: conv(kernel_size=3)},
+        (1, 0, 2),
+    ),
     "two dimensions": (
         lambda n, x: image(n.a, x),
         3 * 4,

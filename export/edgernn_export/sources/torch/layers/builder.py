@@ -105,6 +105,10 @@ class Builder:
         right = max(value.right for value in inputs)
         return replace(inputs[0], layer=layer, shape=self.shape if shape is None else shape, right=right)
 
+    def carried(self, cell: Any, x: Value) -> Value:
+        """Add a layer whose states begin with the first frame of its input, which may be late."""
+        return x.of(self.add(cell, [x], begins=-x.lead))
+
     def refuse(self, why: str = "") -> UnsupportedError:
         """Return the error that refuses this operation, with its module and the reason."""
         op = op_of(self.node)

@@ -35,9 +35,7 @@ LINEAR = {*MOVES, *RESHAPES, *SAME, *AS, "expand", "neg", "sum", "mean", "slice"
 
 def running_sum(b: Builder, x: Value) -> Counted:
     """Convert cumsum over time: the mean of the frames so far, times their number."""
-    if x.lead:
-        raise b.refuse("it sums over time after a convolution without padding; pad the convolution on the left")
-    return Counted(b.then(CumulativeMean(x.width), x, shape=x.shape), 1)
+    return Counted(b.carried(CumulativeMean(x.width), x), 1)
 
 
 def of_counted(b: Builder, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

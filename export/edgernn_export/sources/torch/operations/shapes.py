@@ -13,7 +13,7 @@ from edgernn_export.sources.torch.layers.builder import Builder, NeedsDelayError
 from edgernn_export.sources.torch.layers.value import Carried, Flowing, Incoming, Stack, Value
 from edgernn_export.sources.torch.operations.broadcast import gathered
 from edgernn_export.sources.torch.operations.pointwise import frame
-from edgernn_export.sources.torch.operations.windows import Windows, muted, placed
+from edgernn_export.sources.torch.operations.windows import Windows, muted, placed, shifted
 
 
 def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
@@ -38,7 +38,7 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
         start = args[1] % x.shape[args[0]]
         x = cut(b, x, args[0] % len(x.shape), start, start + 1)
     if op in RESHAPES and x.time is not None and x.time not in axes:
-        stacked = _stacked(x, b.shape)
+        stacked = _stacked(b, x)
         if stacked is not None:
             return stacked
     order = [axis for axis in axes if axis is not None and axis != x.time and x.shape[axis] > 1]
@@ -53,16 +53,17 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     return x.at(b.shape, None) if x.time is None else _last(b, x, 0)
 
 
-def _stacked(x: Value, shape: Sequence[int]) -> Value | None:
+def _stacked(b: Builder, x: Value) -> Value | None:
     """Return the same elements with several frames in one, as x.reshape(1, time // n, n * width) has them, or None."""
     assert x.time is not None
     if prod(x.shape[: x.time]) != 1:
         return None
+    shape = b.shape
     for axis, length in enumerate(shape):
         if prod(shape[:axis]) == 1 and 1 < length < x.length and x.length % length == 0:
             stride = x.length // length
-            if x.lead % stride == 0:
-                return replace(x, shape=tuple(shape), time=axis, lead=x.lead // stride, every=x.every * stride)
+            x = shifted(b, x, x.lead % stride)
+            return replace(x, shape=shape, time=axis, lead=x.lead // stride, every=x.every * stride)
     return None
 
 

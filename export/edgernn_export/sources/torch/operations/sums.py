@@ -16,7 +16,8 @@ RUNNING: dict[str, Any] = {"mean": CumulativeMean, "max": RunningMaximum}
 """What from_torch's `running=` may name -> the cell of the same over all frames so far."""
 
 LATE = (
-    "it runs over time after a convolution without padding, which has no first frames; pad the convolution on the left"
+    "it runs over time after a layer that reads frames of the future, which a stream has later; pad the layer before it "
+    "on the left alone"
 )
 
 
@@ -87,10 +88,10 @@ def statistic(b: Builder, x: Flowing, axes: Any, kind: str) -> Value:
 
 def so_far(b: Builder, x: Value, kind: str) -> Value:
     """Add the mean or maximum of all frames so far, which takes the place of the one over time."""
-    if x.lead:
+    if x.delay:
         raise b.refuse(LATE)
     b.ran.add(kind)
-    return b.then(RUNNING[kind](x.width), x, shape=x.shape).at(tuple(frame_shape(x)), None)
+    return b.carried(RUNNING[kind](x.width), x).at(tuple(frame_shape(x)), None)
 
 
 def average(b: Builder, x: Flowing, axes: Any = None, *_: Any, **__: Any) -> Value:
@@ -152,13 +153,11 @@ def extreme_so_far(b: Builder, x: Flowing, axis: int) -> Any:
     value = frame(b, x)
     if axis % len(value.shape) != value.time:
         raise b.refuse("it runs over the features of a frame; write it with torch.maximum of slices")
-    if value.lead:
-        raise b.refuse(LATE)
     if any(user.args[1] == 1 and user.users for user in b.node.users):
         raise b.refuse("no operation finds the position of the largest value; take its values alone")
     sign = 1.0 if op_of(b.node) == "cummax" else -1.0
     y = scaled(b, value, sign) if sign < 0 else value
-    y = b.then(RunningMaximum(value.width), y, shape=value.shape)
+    y = b.carried(RunningMaximum(value.width), y)
     return (scaled(b, y, sign) if sign < 0 else y), None
 
 
