@@ -16,8 +16,8 @@ RUNNING: dict[str, Any] = {"mean": CumulativeMean, "max": RunningMaximum}
 """What from_torch's `running=` may name -> the cell of the same over all frames so far."""
 
 LATE = (
-    "it runs over time after a layer that reads frames of the future, which a stream has later; pad the layer before it "
-    "on the left alone"
+    "it runs over time after a layer that reads frames of the future, which a stream has later; pad the layer before "
+    "it on the left alone"
 )
 
 
