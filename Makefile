@@ -79,6 +79,7 @@ bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/c_footprint.py
+	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgernn.errors import GraphError
 from edgernn.model.beginning import started
-from edgernn.model.cell import Cell, Join, dimensions, is_join
+from edgernn.model.cell import Cell, Join, input_width, is_join
 from edgernn.model.layer import Layer
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
 
@@ -79,7 +79,7 @@ def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
 
 def check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
     """Refuse a layer that reads another width than its cell declares; an input that is not in `widths` comes later."""
-    declared = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
+    declared = None if is_join(layer.cell) else input_width(layer.cell)
     expected = None if declared is None else declared * layer.positions * layer.frames
     for name in layer.inputs:
         if expected is not None and widths.get(name, expected) != expected:
