@@ -212,7 +212,8 @@ def crnn() -> list[str]:
             f"frequency, a GRU of 64 units, and one dense layer, with one head or two. A step takes "
             f"{first['frames_per_step']} frames, {first['period_ms']:g} ms of raw samples. Bytes of every artifact "
             f"with the features in it: their matrices, {first['feature_weight_bytes']:,} bytes, are in all but `.rnn`, "
-            f"which computes them. Accuracy on the {len(SUFFIXES)} runtimes, each on all test clips (seed {results['seed']})."
+            f"which computes them. Accuracy on the {len(SUFFIXES)} runtimes, each on all test clips "
+            f"(seed {results['seed']})."
         ),
         "",
         *table(["task", "precision", "weights", *(f"`{suffix}`" for suffix in SUFFIXES), "accuracy"], rows),
