@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgernn.cells import Activation, Concat, Dense, Product, Scale, Slice, Sum
+from edgernn.cells import Activation, Concat, Dense, Gather, Product, Scale, Slice, Sum
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
@@ -141,7 +141,7 @@ def scaled(b: Builder, x: Value, by: Any, plus: Any = 0.0) -> Value:
 
 
 def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
-    """Convert cat: features side by side, or zeros before the sequence, which are padding."""
+    """Convert cat: features side by side on any axis, or zeros before the sequence, which are padding."""
     values = [x for x in xs if isinstance(x, Flowing)]
     first = values[0]
     axis %= len(b.shape)
@@ -150,10 +150,25 @@ def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
     if len(values) != len(xs):
         raise b.refuse("it joins the stream with a constant; put the constant into the bias of the next layer")
     inputs = [frame(b, x) for x in values]
-    if axis == inputs[0].time or prod(n for i, n in enumerate(b.shape[:axis]) if i != inputs[0].time) != 1:
+    if axis == inputs[0].time:
         raise b.refuse("it joins steps; only features can be joined")
     _check_aligned(b, *inputs)
-    return b.then(Concat(), *inputs) if len(inputs) > 1 else inputs[0]
+    if len(inputs) == 1:
+        return inputs[0]
+    whole = b.then(Concat(), *inputs)
+    if prod(n for i, n in enumerate(b.shape[:axis]) if i != inputs[0].time) == 1:
+        return whole
+    return b.then(Gather(whole.width, tuple(_side_by_side(inputs, axis))), whole)
+
+
+def _side_by_side(inputs: Sequence[Value], axis: int) -> list[int]:
+    """Return the places, among the elements of all frames, of those of their concatenation on an inner axis."""
+    start, places = 0, []
+    for x in inputs:
+        lengths = [1 if i == x.time else length for i, length in enumerate(x.shape)]
+        places.append(start + torch.arange(x.width).reshape(lengths))
+        start += x.width
+    return [int(each) for each in torch.cat(places, axis).flatten()]
 
 
 def stack(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:

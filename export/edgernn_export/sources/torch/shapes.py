@@ -11,6 +11,7 @@ from edgernn.cells import Gather, Slice
 from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, Axes, moved
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.pointwise import frame
+from edgernn_export.sources.torch.reorder import REORDER
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 
@@ -193,5 +194,6 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "unbind": pieces,
     "pad": pad,
     "constant_pad_nd": lambda b, x, sizes, value=0: pad(b, x, sizes, "constant", value),
+    **REORDER,
 }
 """ATen operation -> its handler."""

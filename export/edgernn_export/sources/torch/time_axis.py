@@ -50,7 +50,9 @@ def _is_step(traced: Traced, shape: tuple[int, ...]) -> bool:
     layer, axis = shown
     if len(traced.inputs) == 1:
         return False
-    return _steps(layer) == 1 if isinstance(axis, Node) else shape[axis] == 1
+    if isinstance(axis, Node):
+        return op_of(layer) == "conv1d" or _steps(layer) == 1  # past frames beside this one are a state
+    return shape[axis] == 1
 
 
 def _steps(layer: Node) -> int:

@@ -17,11 +17,11 @@ from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
-from edgernn_export.sources.torch.frequency import FREQUENCY
 from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.leaves import is_leaf
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.norms import NORMS
+from edgernn_export.sources.torch.one_frame import CONVOLUTIONS
 from edgernn_export.sources.torch.outputs import Output, chosen_outputs, joined
 from edgernn_export.sources.torch.pointwise import POINTWISE
 from edgernn_export.sources.torch.reasons import written
@@ -43,7 +43,7 @@ HANDLERS = {
     **SUMS,
     **NORMS,
     **WEIGHTED,
-    **FREQUENCY,
+    **CONVOLUTIONS,
     **LINEAR,
     **RECURRENT,
 }

@@ -134,7 +134,6 @@ def _ungrouped(w: torch.Tensor, groups: int) -> torch.Tensor:
 
 WEIGHTED: dict[str, Callable[..., Any]] = {
     "linear": linear,
-    "conv1d": conv1d,
     "layer_norm": layer_norm,
     "batch_norm": batch_norm,
     "embedding": embedding,
