@@ -41,15 +41,19 @@ def convert(
     options: Options,
 ) -> Graph:
     """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
+    graph = exact(module, example, time_axis, options)
+    return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
+
+
+def exact(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
+    """Convert a module and prove its graph, whose weights stay in float64."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
         example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):
             graph = _of_long(module, shorter, time_axis, axis, length, options)
             if graph is not None:
-                break
-        else:
-            graph = _of_example(module, example, time_axis, options)
-    return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
+                return graph
+        return _of_example(module, example, time_axis, options)
 
 
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:

@@ -1,0 +1,9 @@
+"""All kinds of blocks of random modules. A new kind is one function, and one entry of a table."""
+
+from random_frames import FRAMES
+from random_images import IMAGES
+from random_kinds import Kind
+from random_sequences import SEQUENCES
+from random_steps import STEPS
+
+BLOCKS: dict[str, Kind] = {**FRAMES, **SEQUENCES, **IMAGES, **STEPS}

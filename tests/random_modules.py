@@ -1,0 +1,199 @@
+"""Random modules of PyTorch as readable text: blocks in a row, drawn by hypothesis from the table of random_blocks.py.
+
+    python tests/random_modules.py --count 300 --seed 1            # prints each module that fails, in as few blocks as fail
+    python tests/random_modules.py --count 300 --seed 1 --runtimes # also as a file, on every runtime
+
+A module is its own source, so that the text which a test prints is what failed.
+"""
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, find, given, seed as drawn_from, settings, strategies as st
+from hypothesis.errors import NoSuchExample
+
+import edgernn
+from edgernn.device.runtimes import suffixes
+from edgernn.errors import EdgernnError
+from edgernn.interpreters.numpy import Stepper
+from edgernn.runtime.parts import flat_answer
+from edgernn_export import export, from_torch
+from edgernn_export.sources.torch.source import Options, exact
+from random_answers import STEPS, answers
+from random_blocks import BLOCKS
+from random_kinds import Block, Place, Shape
+from random_programs import PACKINGS, RESULTS, Head, Program
+
+EXACT, FLOAT32 = 1e-9, 1e-5
+
+
+@st.composite
+def programs(draw: Any) -> Program:
+    """Modules of up to five blocks, with one or two inputs and up to three outputs."""
+    steps = draw(st.booleans())
+    image = draw(st.booleans())
+    side = st.integers(1, 4)
+    inputs = {"x": Shape(draw(side), draw(st.integers(2, 6)) if image else 0)}
+    if draw(st.integers(0, 2)) == 2:
+        inputs["z"] = Shape(draw(side), inputs["x"].bands)
+    seen, blocks = dict(inputs), []
+    if "z" in inputs:
+        shape = Shape(inputs["x"].features + inputs["z"].features, inputs["x"].bands)
+        blocks.append(("x", Block((f"{{y}} = torch.cat([{{x}}, z], {1 if image else -1})",), shape)))
+        seen["y0"] = shape
+    x = list(seen)[-1]
+    for _ in range(draw(st.integers(1, 5))):
+        place = Place(seen[x], {name: shape for name, shape in seen.items() if name != x}, steps)
+        kind = draw(st.sampled_from([name for name, each in BLOCKS.items() if each.fits(place)]))
+        blocks.append((x, replace(BLOCKS[kind].make(draw, place), kind=kind)))
+        x = f"y{len(blocks) - 1}"
+        seen[x] = blocks[-1][1].after
+    steps = any(block.states for _, block in blocks)
+    flat = steps and not image and draw(st.booleans())
+    made = [name for name in seen if name not in inputs]
+    of = [x, *(draw(st.sampled_from(made)) for _ in range(draw(st.sampled_from((0, 0, 1, 2)))))]
+    heads = tuple(_head(draw, f"out{i}", name, seen[name], steps, flat) for i, name in enumerate(of))
+    packing = draw(st.sampled_from(PACKINGS)) if any(block.states for _, block in blocks) else "apart"
+    return Program(
+        inputs, tuple(blocks), heads, steps, flat, draw(st.sampled_from(RESULTS)), packing, draw(st.integers(0, 999))
+    )
+
+
+def _head(draw: Any, name: str, of: str, shape: Shape, steps: bool, flat: bool) -> Head:
+    if flat and shape.bands:
+        lines = ("{y} = self.{me}({x}.transpose(1, 2).flatten(2))",)
+        made = Shape(draw(st.integers(1, 4)))
+        block = Block(lines, made, {"": f"nn.Linear({shape.width}, {made.features})"})
+    else:
+        width = draw(st.integers(1, 4))
+        made = Shape(shape.features, width) if shape.bands else Shape(width)
+        block = Block(("{y} = self.{me}({x})",), made, {"": f"nn.Linear({shape.bands or shape.features}, {width})"})
+    return Head(name, of, made, block, not steps and not made.bands and draw(st.booleans()))
+
+
+def noise(program: Program) -> np.ndarray:
+    """Random frames, all inputs side by side."""
+    width = sum(shape.width for shape in program.inputs.values())
+    return np.random.default_rng(program.seed).standard_normal((STEPS, width)).astype(np.float32)
+
+
+def distance(actual: np.ndarray, expected: dict[int, np.ndarray]) -> float:
+    """The largest difference, relative to the largest answer or to 1."""
+    size = max(1.0, *(float(np.abs(each).max()) for each in expected.values()))
+    return max(float(np.abs(actual[t] - each).max()) for t, each in expected.items()) / size
+
+
+def check_exact(program: Program) -> None:
+    """The graph in float64 is the module in float64."""
+    options = dict(program.options)
+    axis = options.pop("time_axis", None)
+    graph = exact(program.module(), program.example, axis, Options(**options))
+    frames = noise(program)
+    expected = answers(program, program.module().double(), frames)
+    error = distance(Stepper(graph).run(frames.astype(np.float64))[0], expected)
+    assert error <= EXACT, f"the graph differs from the module by {error:.3g} in float64"
+
+
+def check_runtimes(program: Program, folder: Path) -> None:
+    """The file of every target, on its runtime, is the module in float32 within 1e-5.
+
+    Where the module itself loses more in float32, as by a root near 0, a few times as much is expected.
+    """
+    graph = from_torch(program.module(), program.example, **program.options)
+    frames = noise(program)
+    expected = answers(program, program.module().double(), frames)
+    lost = distance_of(answers(program, program.module(), frames), expected)
+    for suffix in suffixes():
+        path = folder / f"m{suffix}"
+        (edgernn.save if suffix == ".rnn" else export)(graph, path)
+        error = distance(flat_answer(edgernn.open(path).stream().run(frames)), expected)
+        assert error <= max(FLOAT32, 4 * lost), f"{suffix} differs from the module by {error:.3g}; torch by {lost:.3g}"
+
+
+def distance_of(actual: dict[int, np.ndarray], expected: dict[int, np.ndarray]) -> float:
+    """The largest difference of answers at the same steps."""
+    rows = np.zeros((STEPS, len(next(iter(expected.values())))))
+    for t, each in actual.items():
+        rows[t] = each
+    return distance(rows, expected)
+
+
+def fault(program: Program, runtimes: bool) -> str:
+    """What is wrong with a module; empty when nothing is."""
+    try:
+        check_exact(program)
+        if runtimes:
+            with tempfile.TemporaryDirectory() as folder:
+                check_runtimes(program, Path(folder))
+    except (EdgernnError, AssertionError) as error:
+        return f"{type(error).__name__}: {error}"
+    except Exception as error:  # a crash is a fault like others
+        return f"CRASH {type(error).__name__}: {error}"
+    return ""
+
+
+def words_of(text: str) -> str:
+    """The first words of a fault, without numbers and names: equal for faults of one cause."""
+    words = text.rsplit("which cannot stream: ", maxsplit=1)[-1] if "which cannot" in text else text
+    return "".join(c for c in words if not c.isdigit())[:90]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runtimes", action="store_true")
+    parser.add_argument("--shrink", action="store_true", help="show the smallest module of each kind of fault")
+    options = parser.parse_args()
+    faults: list[tuple[Program, str]] = []
+    kinds: Counter[str] = Counter()
+    started, count = time.monotonic(), 0
+
+    @drawn_from(options.seed)
+    @settings(
+        max_examples=options.count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(program=programs())
+    def every(program: Program) -> None:
+        nonlocal count
+        count += 1
+        kinds.update(block.kind for _, block in program.blocks)
+        why = fault(program, options.runtimes)
+        if why:
+            faults.append((program, why))
+
+    every()
+    print(f"{count} modules in {time.monotonic() - started:.0f} s; {len(faults)} fail")
+    print(f"never drawn: {', '.join(BLOCKS.keys() - kinds) or 'none'}")
+    for words, number in Counter(words_of(why) for _, why in faults).most_common():
+        alike = [pair for pair in faults if words_of(pair[1]) == words]
+        program, why = min(alike, key=lambda pair: len(pair[0].source))
+        if options.shrink:
+            program, why = smallest(words, options.runtimes) or (program, why)
+        print(f"\n=== {number} x {why}\n{program!r}")
+
+
+def smallest(words: str, runtimes: bool) -> tuple[Program, str] | None:
+    """The smallest module with a fault of this kind."""
+    try:
+        program = find(
+            programs(), lambda each: words_of(fault(each, runtimes)) == words,
+            settings=settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck)),
+        )  # fmt: skip
+    except NoSuchExample:
+        return None
+    return program, fault(program, runtimes)
+
+
+if __name__ == "__main__":
+    main()
