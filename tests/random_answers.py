@@ -13,28 +13,43 @@ ENDS = (0, 1, 2, 5, 30, STEPS - 1)
 """Where a module that answers the last step of a sequence is compared."""
 
 
-def answers(program: Program, module: torch.nn.Module, frames: np.ndarray) -> dict[int, np.ndarray]:
-    """The outputs of the module side by side, at each step or at some, when it runs over these frames."""
+def noise(program: Program) -> list[torch.Tensor]:
+    """A random sequence for each input, not arranged as the program takes it."""
+    random = torch.Generator().manual_seed(program.seed + 1)
+    return [torch.randn(shape.of_length(STEPS), generator=random) for shape in program.inputs.values()]
+
+
+def as_frames(program: Program, xs: list[torch.Tensor]) -> np.ndarray:
+    """The sequences as frames of a stream, all inputs side by side."""
+    back, time = program.layout.back, program.layout.time
+    flat = [x[0] if time is None else back(x).movedim(time, 0).flatten(1) for x in xs]
+    return torch.cat(flat, 1).numpy()
+
+
+def answers(program: Program, module: torch.nn.Module, xs: list[torch.Tensor]) -> dict[int, np.ndarray]:
+    """The outputs of the module side by side, at each step or at some, when it runs over these sequences."""
     dtype = next(module.parameters()).dtype
-    xs, start = [], 0
-    for shape in program.inputs.values():
-        part = torch.from_numpy(frames[:, start : start + shape.width]).to(dtype)
-        xs.append(shape.of_frames(part))
-        start += shape.width
+    xs = [x.to(dtype) for x in xs]
     with torch.no_grad():
         if program.steps:
             return _stepped(program, module, xs, dtype)
         if not any(head.last for head in program.heads):
-            leaves = pytree.tree_leaves(_plain(module(*xs)))
+            leaves = _whole(program, module, xs)
             rows = [head.shape.frames(leaf) for head, leaf in zip(program.heads, leaves, strict=True)]
             return dict(enumerate(np.concatenate(rows, axis=1)))
         return {t: _at_end(program, module, xs, t) for t in ENDS}
 
 
+def _whole(program: Program, module: torch.nn.Module, xs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the outputs of a sequence from states of zeros."""
+    arranged = [program.layout.back(x).contiguous() for x in xs]
+    result = _plain(module(*arranged, *program.example_states(xs[0].dtype)))
+    return pytree.tree_leaves(result)[: len(program.heads)]
+
+
 def _at_end(program: Program, module: torch.nn.Module, xs: list[torch.Tensor], t: int) -> np.ndarray:
-    times = [shape.time for shape in program.inputs.values()]
-    prefix = [x.narrow(time, 0, t + 1) for x, time in zip(xs, times, strict=True)]
-    leaves = pytree.tree_leaves(_plain(module(*prefix)))
+    prefix = [x.narrow(shape.time, 0, t + 1) for x, shape in zip(xs, program.inputs.values(), strict=True)]
+    leaves = _whole(program, module, prefix)
     return np.concatenate(
         [
             leaf.reshape(-1).numpy() if head.last else head.shape.frames(leaf)[-1]
@@ -49,7 +64,7 @@ def _stepped(
     states, rows = program.example_states(dtype), {}
     for t in range(STEPS):
         frame = [
-            x.narrow(shape.time, t, 1).reshape((1, -1) if program.flat else shape.of_length(1))
+            program.layout.back(x.narrow(shape.time, t, 1)).contiguous()
             for x, shape in zip(xs, program.inputs.values(), strict=True)
         ]
         result = _plain(module(*frame, *states))

@@ -6,4 +6,6 @@ from random_kinds import Kind
 from random_sequences import SEQUENCES
 from random_steps import STEPS
 
-BLOCKS: dict[str, Kind] = {**FRAMES, **SEQUENCES, **IMAGES, **STEPS}
+TABLES = (FRAMES, SEQUENCES, IMAGES, STEPS)
+"""Each table is drawn as often as any other."""
+BLOCKS: dict[str, Kind] = {name: kind for table in TABLES for name, kind in table.items()}

@@ -53,6 +53,31 @@ def linear(draw: Any, place: Place) -> Block:
     )
 
 
+def nested(draw: Any, place: Place) -> Block:
+    """A module inside; its weights may be parametrized, and its activation work in place."""
+    n, x = draw(SIDE), place.x.bands or place.x.features
+    first = draw(
+        st.sampled_from(
+            ("nn.Linear({x}, {n})", "{p}.weight_norm(nn.Linear({x}, {n}))", "{p}.spectral_norm(nn.Linear({x}, {n}))")
+        )
+    )
+    first = first.format(x=x, n=n, p="nn.utils.parametrizations")
+    last = draw(
+        st.sampled_from(
+            (
+                "ReLU(inplace=True)",
+                "ELU(inplace=True)",
+                "Tanh()",
+                "Hardswish(inplace=True)",
+                "Dropout(0.5)",
+                "Identity()",
+            )
+        )
+    )
+    after = Shape(place.x.features, n) if place.x.bands else Shape(n)
+    return Block(("{y} = self.{me}({x})",), after, {"": f"nn.Sequential({first}, nn.{last})"})
+
+
 def layer_norm(draw: Any, place: Place) -> Block:
     """Over the last axis, or over the channels of an image; a part of the input keeps it well-conditioned."""
     if place.x.bands and draw(st.booleans()):
@@ -221,6 +246,7 @@ def padded(draw: Any, place: Place) -> Block:
 FRAMES: dict[str, Kind] = {
     "word": Kind(lambda place: True, word),
     "linear": Kind(lambda place: True, linear),
+    "nested": Kind(lambda place: True, nested),
     "layer norm": Kind(lambda place: (place.x.bands or place.x.features) > 1, layer_norm),
     "batch norm": Kind(lambda place: True, batch_norm),
     "over features": Kind(lambda place: True, over_features),

@@ -25,10 +25,11 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.runtime.parts import flat_answer
 from edgernn_export import export, from_torch
 from edgernn_export.sources.torch.source import Options, exact
-from random_answers import STEPS, answers
-from random_blocks import BLOCKS
-from random_kinds import Block, Place, Shape
-from random_programs import PACKINGS, RESULTS, Head, Program
+from random_answers import STEPS, answers, as_frames, noise
+from random_blocks import BLOCKS, TABLES
+from random_kinds import SIDE, Block, Place, Shape
+from random_layouts import FLAT, IMAGE, SEQUENCE
+from random_programs import PACKINGS, RESULTS, WHOLE, Head, Program
 
 EXACT, FLOAT32 = 1e-9, 1e-5
 
@@ -38,10 +39,9 @@ def programs(draw: Any) -> Program:
     """Modules of up to five blocks, with one or two inputs and up to three outputs."""
     steps = draw(st.booleans())
     image = draw(st.booleans())
-    side = st.integers(1, 4)
-    inputs = {"x": Shape(draw(side), draw(st.integers(2, 6)) if image else 0)}
+    inputs = {"x": Shape(draw(SIDE), draw(st.integers(2, 6)) if image else 0)}
     if draw(st.integers(0, 2)) == 2:
-        inputs["z"] = Shape(draw(side), inputs["x"].bands)
+        inputs["z"] = Shape(draw(SIDE), inputs["x"].bands)
     seen, blocks = dict(inputs), []
     if "z" in inputs:
         shape = Shape(inputs["x"].features + inputs["z"].features, inputs["x"].bands)
@@ -50,37 +50,44 @@ def programs(draw: Any) -> Program:
     x = list(seen)[-1]
     for _ in range(draw(st.integers(1, 5))):
         place = Place(seen[x], {name: shape for name, shape in seen.items() if name != x}, steps)
-        kind = draw(st.sampled_from([name for name, each in BLOCKS.items() if each.fits(place)]))
+        tables = [[name for name, each in table.items() if each.fits(place)] for table in TABLES]
+        kind = draw(st.sampled_from(draw(st.sampled_from([names for names in tables if names]))))
         blocks.append((x, replace(BLOCKS[kind].make(draw, place), kind=kind)))
         x = f"y{len(blocks) - 1}"
         seen[x] = blocks[-1][1].after
-    steps = any(block.states for _, block in blocks)
-    flat = steps and not image and draw(st.booleans())
-    made = [name for name in seen if name not in inputs]
-    of = [x, *(draw(st.sampled_from(made)) for _ in range(draw(st.sampled_from((0, 0, 1, 2)))))]
-    heads = tuple(_head(draw, f"out{i}", name, seen[name], steps, flat) for i, name in enumerate(of))
-    packing = draw(st.sampled_from(PACKINGS)) if any(block.states for _, block in blocks) else "apart"
+    states = any(block.states for _, block in blocks)
+    steps = steps and states
+    layouts = IMAGE if image else SEQUENCE | (FLAT if steps else {})
+    layout = layouts[draw(st.sampled_from(list(layouts)))]
+    computed = [name for name in seen if name not in inputs]
+    of = [x, *(draw(st.sampled_from(computed)) for _ in range(draw(st.sampled_from((0, 0, 1, 2)))))]
+    flat = layout.time is None
+    heads = tuple(
+        _head(draw, f"out{i}", name, seen[name], not steps and draw(st.booleans()), flat) for i, name in enumerate(of)
+    )
+    packings = PACKINGS if steps else WHOLE
+    packing = draw(st.sampled_from(packings)) if states else "apart"
     return Program(
-        inputs, tuple(blocks), heads, steps, flat, draw(st.sampled_from(RESULTS)), packing, draw(st.integers(0, 999))
+        inputs, tuple(blocks), heads, steps, layout, draw(st.sampled_from(RESULTS)), packing, draw(st.integers(0, 999))
     )
 
 
-def _head(draw: Any, name: str, of: str, shape: Shape, steps: bool, flat: bool) -> Head:
-    if flat and shape.bands:
-        lines = ("{y} = self.{me}({x}.transpose(1, 2).flatten(2))",)
-        made = Shape(draw(st.integers(1, 4)))
-        block = Block(lines, made, {"": f"nn.Linear({shape.width}, {made.features})"})
-    else:
-        width = draw(st.integers(1, 4))
-        made = Shape(shape.features, width) if shape.bands else Shape(width)
-        block = Block(("{y} = self.{me}({x})",), made, {"": f"nn.Linear({shape.bands or shape.features}, {width})"})
-    return Head(name, of, made, block, not steps and not made.bands and draw(st.booleans()))
-
-
-def noise(program: Program) -> np.ndarray:
-    """Random frames, all inputs side by side."""
-    width = sum(shape.width for shape in program.inputs.values())
-    return np.random.default_rng(program.seed).standard_normal((STEPS, width)).astype(np.float32)
+def _head(draw: Any, name: str, of: str, shape: Shape, last: bool, flat: bool) -> Head:
+    """An output by a linear layer; of its last step, or of the last state of a layer, where that is all."""
+    width = draw(SIDE)
+    after, end = Shape(width), "[:, -1]" if last or flat else ""
+    if last and not shape.bands and draw(st.booleans()):
+        kind, n = draw(st.sampled_from(("GRU", "LSTM"))), draw(SIDE)
+        state = draw(st.sampled_from(("h", "c"))) if kind == "LSTM" else "h"
+        lines = (f"_, {'(h, c)' if kind == 'LSTM' else 'h'} = self.{{me}}g({{x}})", f"{{y}} = self.{{me}}({state}[-1])")
+        parts = {"g": f"nn.{kind}({shape.features}, {n}, batch_first=True)", "": f"nn.Linear({n}, {width})"}
+        return Head(name, of, after, Block(lines, after, parts), last)
+    if shape.bands and (last or flat):
+        line = f"{{y}} = self.{{me}}({{x}}.transpose(1, 2).flatten(2)){end}"
+        return Head(name, of, after, Block((line,), after, {"": f"nn.Linear({shape.width}, {width})"}), last)
+    after = Shape(shape.features, width) if shape.bands else after
+    made = {"": f"nn.Linear({shape.bands or shape.features}, {width})"}
+    return Head(name, of, after, Block((f"{{y}} = self.{{me}}({{x}}){end}",), after, made), last)
 
 
 def distance(actual: np.ndarray, expected: dict[int, np.ndarray]) -> float:
@@ -94,9 +101,9 @@ def check_exact(program: Program) -> None:
     options = dict(program.options)
     axis = options.pop("time_axis", None)
     graph = exact(program.module(), program.example, axis, Options(**options))
-    frames = noise(program)
-    expected = answers(program, program.module().double(), frames)
-    error = distance(Stepper(graph).run(frames.astype(np.float64))[0], expected)
+    xs = noise(program)
+    expected = answers(program, program.module().double(), xs)
+    error = distance(Stepper(graph).run(as_frames(program, xs).astype(np.float64))[0], expected)
     assert error <= EXACT, f"the graph differs from the module by {error:.3g} in float64"
 
 
@@ -106,13 +113,13 @@ def check_runtimes(program: Program, folder: Path) -> None:
     Where the module itself loses more in float32, as by a root near 0, a few times as much is expected.
     """
     graph = from_torch(program.module(), program.example, **program.options)
-    frames = noise(program)
-    expected = answers(program, program.module().double(), frames)
-    lost = distance_of(answers(program, program.module(), frames), expected)
+    xs = noise(program)
+    expected = answers(program, program.module().double(), xs)
+    lost = distance_of(answers(program, program.module(), xs), expected)
     for suffix in suffixes():
         path = folder / f"m{suffix}"
         (edgernn.save if suffix == ".rnn" else export)(graph, path)
-        error = distance(flat_answer(edgernn.open(path).stream().run(frames)), expected)
+        error = distance(flat_answer(edgernn.open(path).stream().run(as_frames(program, xs))), expected)
         assert error <= max(FLOAT32, 4 * lost), f"{suffix} differs from the module by {error:.3g}; torch by {lost:.3g}"
 
 

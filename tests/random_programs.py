@@ -9,11 +9,14 @@ from typing import Any
 import torch
 
 from random_kinds import Block, Shape
+from random_layouts import SEQUENCE, Layout
 
 EXAMPLE = 9
 """The length of an example sequence."""
 RESULTS = ("tuple", "list", "dict", "NamedTuple", "dataclass")
 PACKINGS = ("apart", "tuple", "dict", "packed", "buffers")
+WHOLE = PACKINGS[:3]
+"""How states are passed beside whole sequences, which layers take as they are."""
 FILES = itertools.count()
 
 
@@ -37,7 +40,7 @@ class Program:
         blocks: the blocks in a row; each has the name of the value that it reads.
         heads: the outputs.
         steps: whether it takes one frame and its states, and not a sequence.
-        flat: whether a frame of one step is (1, width), without an axis of time.
+        layout: how the inputs are arranged.
         results, packing: how outputs are returned, and states are passed.
         seed: of the weights.
     """
@@ -46,7 +49,7 @@ class Program:
     blocks: tuple[tuple[str, Block], ...]
     heads: tuple[Head, ...]
     steps: bool = False
-    flat: bool = False
+    layout: Layout = SEQUENCE["as it is"]
     results: str = "tuple"
     packing: str = "apart"
     seed: int = 0
@@ -110,14 +113,13 @@ class Program:
 
     def _lines(self) -> list[str]:
         """The body of forward."""
-        lines = [f"{name} = {name}.unsqueeze(1)" for name in self.inputs] if self.flat else []
+        lines = [self.layout.line.format(x=name) for name in self.inputs if self.layout.line]
         lines += self._unpacked()
         for i, (x, block) in enumerate(self.blocks):
             states = {f"h{k}": f"h{i}{'abc'[k]}" for k in range(len(block.states))}
             lines += [line.format(x=x, y=f"y{i}", me=f"b{i}", **states) for line in block.lines]
         for head in self.heads:
             lines += [line.format(x=head.of, y=head.name, me=head.name) for line in head.block.lines]
-            lines += [f"{head.name} = {head.name}[:, -1]"] if head.last or self.flat else []
         if self.states and self.packing == "buffers":
             lines += [f"self.{name} = {name}" for name in self.states]
         return [*lines, f"return {self._returned()}"]
@@ -177,7 +179,7 @@ class Program:
         random = torch.Generator().manual_seed(self.seed)
         length = 1 if self.steps else EXAMPLE
         return {
-            name: torch.randn((1, shape.width) if self.flat else shape.of_length(length), generator=random)
+            name: self.layout.back(torch.randn(shape.of_length(length), generator=random)).contiguous()
             for name, shape in self.inputs.items()
         }
 
@@ -203,7 +205,7 @@ class Program:
         """The options of from_torch."""
         options: dict[str, Any] = {}
         if not self.steps:
-            options["time_axis"] = next(iter(self.inputs.values())).time
+            options["time_axis"] = self.layout.time
         if self.steps and len(self.inputs) > 1:
             options["inputs"] = tuple(self.inputs)
         if self.passed and self.alike:
@@ -214,9 +216,9 @@ class Program:
     @property
     def alike(self) -> bool:
         """Whether an output has the shape of a state, so that the caller must say which result is which state."""
-        axis = () if self.flat else (1,)
+        axis = () if self.layout.time is None else (1,)
         shapes = {
-            (1, *axis, head.shape.features) if not head.shape.bands else head.shape.of_length(1) for head in self.heads
+            head.shape.of_length(1) if head.shape.bands else (1, *axis, head.shape.features) for head in self.heads
         }
         states = {(1, sum(map(prod, self.states.values())))} if self.packing == "packed" else {*self.states.values()}
         return bool(shapes & states)

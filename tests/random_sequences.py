@@ -11,13 +11,15 @@ def recurrent(draw: Any, place: Place) -> Block:
     kind, n, layers = draw(st.sampled_from(("GRU", "LSTM", "RNN"))), draw(SIDE), draw(st.integers(1, 2))
     more = ", nonlinearity='relu'" if kind == "RNN" and draw(st.booleans()) else ""
     made = f"nn.{kind}({place.x.features}, {n}, {layers}, bias={draw(st.booleans())}, batch_first=True{more})"
+    if kind == "LSTM" and n > 1 and draw(st.booleans()):
+        made, n = made.replace("batch_first", f"proj_size={n - 1}, batch_first"), n - 1
     learned = kind != "LSTM" and draw(st.booleans())
     parts = {"": made} | ({"s": f"nn.Parameter(torch.randn({layers}, 1, {n}) / 3)"} if learned else {})
     return Block((f"{{y}} = self.{{me}}({{x}}{', self.{me}s' if learned else ''})[0]",), Shape(n), parts)
 
 
-def cell_state(draw: Any, place: Place) -> Block:
-    """A gate by the cell state of the last step is no sequence; the hidden state and the output together are."""
+def parallel(draw: Any, place: Place) -> Block:
+    """Two recurrent layers, each on half of the features."""
     n = draw(SIDE)
     lines = ("a, b = {x}.chunk(2, -1)", "{y} = torch.cat([self.{me}(a)[0], self.{me}u(b)[0]], -1)")
     half = place.x.features // 2
@@ -47,7 +49,7 @@ def grouped(draw: Any, place: Place) -> Block:
 SEQUENCES: dict[str, Kind] = {
     "recurrent": Kind(over_time(sequence), recurrent),
     "parallel recurrent": Kind(
-        lambda place: not place.steps and not place.x.bands and place.x.features % 2 == 0, cell_state
+        lambda place: not place.steps and not place.x.bands and place.x.features % 2 == 0, parallel
     ),
     "conv1d": Kind(over_time(sequence), conv1d),
     "grouped": Kind(lambda place: sequence(place) and bool(factors(place.x.features)), grouped),

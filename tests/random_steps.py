@@ -86,7 +86,7 @@ def shared_step(draw: Any, place: Place) -> Block:
 
 
 STEPS: dict[str, Kind] = {
-    "through": Kind(one_step(sequence), through),
+    "through": Kind(sequence, through),
     "cell": Kind(one_step(sequence), cell),
     "by hand": Kind(one_step(sequence), by_hand),
     "frame before": Kind(one_step(sequence), before),

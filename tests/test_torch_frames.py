@@ -36,6 +36,8 @@ ORDERS = {
     "a list from the end": lambda x: x[..., [-1, 1]],
     "repeat_interleave": lambda x: x.repeat_interleave(2, 3),
     "cat on an inner axis": lambda x: torch.cat([x, x * x, x[..., :1]], 3),
+    "stack": lambda x: torch.stack([x, x * x], 1).flatten(1, 2),
+    "stack before time": lambda x: torch.stack([x, x * x]).flatten(0, 1)[1:],
     "cat of channels": lambda x: torch.cat([x, x[:, :1]], 1),
 }
 """A name -> what it does with an image (1, channels, time, frequencies)."""

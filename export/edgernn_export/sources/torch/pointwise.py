@@ -172,13 +172,14 @@ def _side_by_side(inputs: Sequence[Value], axis: int) -> list[int]:
 
 
 def stack(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
-    """Convert stack along a new axis before the features."""
-    inputs = [frame(b, x) for x in xs if isinstance(x, Flowing)]
-    at = axis % len(b.shape)
-    times = {x.time for x in inputs}
-    if len(inputs) != len(xs) or times != {None}:
-        raise b.refuse("only values of one frame can be stacked; use torch.cat on the features")
-    return concat(b, [x.at((*x.shape[:at], 1, *x.shape[at:]), None) for x in inputs], at)
+    """Convert stack along a new axis of a frame."""
+    if not all(isinstance(x, Flowing) for x in xs):
+        raise b.refuse("it joins the stream with a constant; put the constant into the bias of the next layer")
+    at, parts = axis % len(b.shape), []
+    for x in (frame(b, each) for each in xs):
+        time = x.time if x.time is None or x.time < at else x.time + 1
+        parts.append(x.at((*x.shape[:at], 1, *x.shape[at:]), time))
+    return concat(b, parts, at)
 
 
 def overwrite(b: Builder, x: Operand, y: Operand, *_: Any) -> Value:
