@@ -54,7 +54,19 @@ FUNCTIONS = {
     "logarithms": lambda a, b, g: torch.log1p(a.abs()) + torch.log2(b.abs() + 1) - torch.log10(b * b + 2),
     "maximum": lambda a, b, g: torch.maximum(a, b) - torch.minimum(b, a) + torch.maximum(a, g) * torch.minimum(g, b),
     "powers": lambda a, b, g: a**3 - b.pow(4) + (a * a + 1) ** -0.5 + (b.abs() + 1) ** 1.5 + (b.abs() + 1) ** -2 + a**0,
-    "power of a constant": lambda a, b, g: 2.0**a,
+    "power of a constant": lambda a, b, g: 2.0**a + g**b,
+    "other powers": lambda a, b, g: (
+        (a * a + 1) ** 0.3 + (a * a + 1) ** -0.7 + b.abs().float_power(2) + (a * a + 1) ** g
+    ),
+    "shrinkage": lambda a, b, g: F.softshrink(a, 0.3) + F.hardshrink(b, 0.4) + F.threshold(a, 0.1, 20.0) + b.sign(),
+    "rectified": lambda a, b, g: F.rrelu(a) + F.leaky_relu(b, 0.2) + F.prelu(a.mT, g).mT + F.silu(b) + F.logsigmoid(a),
+    "blends": lambda a, b, g: torch.lerp(a, b, 0.3) + torch.lerp(a, g, b) + torch.lerp(a, b, g),
+    "sums of products": lambda a, b, g: torch.addcmul(a, b, g, value=0.3) + torch.addcdiv(a, b, a * a + 1, value=-2),
+    "bounds": lambda a, b, g: (
+        a.clamp(-g, g) + b.clamp(min=a) + a.clip(b - 1, 0.5 + g) + b.clamp_max(0.3) + a.clip(-1, 1)
+    ),
+    "gated": lambda a, b, g: F.glu(a, -1) + F.glu(b, -1),
+    "softened": lambda a, b, g: F.softmin(a, -1) + F.log_softmax(b, -1) + torch.logsumexp(a, -1, keepdim=True),
     "elu": lambda a, b, g: F.elu(a) + F.elu(b, 0.3) - F.selu(a) + F.celu(b, 0.7),
     "gelu": lambda a, b, g: F.gelu(a) - F.gelu(b, approximate="tanh"),
     "erf": lambda a, b, g: torch.erf(a) * torch.erf(b),
@@ -157,8 +169,9 @@ def test_a_random_expression_is_torchs(expression, suffix, tmp_path_factory):
 
 REFUSED = {
     "low threshold": (lambda a, b, g: F.softplus(a, threshold=5.0), r"'softplus'.*its threshold is 5; expected 20"),
-    "third root": (lambda a, b, g: (a * a + 1) ** (1 / 3), r"'pow'.*not a whole number or half of one.*torch.exp"),
-    "power of a value": (lambda a, b, g: (a * a + 1) ** b, r"'pow'.*its exponent is not a whole number"),
+    "large power": (lambda a, b, g: a**18, r"'pow'.*its exponents are whole numbers, above 16.*torch.exp"),
+    "power of a value": (lambda a, b, g: (a * a + 1) ** b, r"'pow'.*its exponent is a value.*torch.exp"),
+    "power of a constant below 0": (lambda a, b, g: (-2.0) ** b, r"'pow'.*its base is not above 0"),
     "rounded quotient": (lambda a, b, g: torch.div(a, b * b + 1, rounding_mode="floor"), r"'div'.*it rounds the quotient"),
     "position": (lambda a, b, g: a * a.max(-1, True).indices, r"'max'.*position of the largest"),
     "argmax": (lambda a, b, g: a * a.argmax(-1, True), r"'argmax'.*position of the largest"),

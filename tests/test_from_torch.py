@@ -312,7 +312,7 @@ REFUSED = {
     ),
     "mean over time": (of(lambda m, x: m.gru(x)[0].mean(1), gru=gru()), r"'mean', which cannot stream: .*take the last step"),
     "max over time": (of(lambda m, x: m.gru(x)[0].max(1).values, gru=gru()), r"'max', which cannot stream"),
-    "softmax over time": (of(lambda m, x: m.gru(x)[0].softmax(1), gru=gru()), r"does not run over the features"),
+    "softmax over time": (of(lambda m, x: m.gru(x)[0].softmax(1), gru=gru()), r"it runs over time and not over the features"),
     "python loop": (of(loop, cell=nn.GRUCell(I, H)), r"loop over time"),
     "cell without state": (of(lambda m, x: m.cell(x[:, -1], torch.zeros(1, H)), cell=nn.GRUCell(I, H)), r"would be lost after each frame"),
     "middle step": (of(lambda m, x: m.gru(x)[0][:, 3], gru=gru()), r"takes step 3 of 20; only the last step"),
@@ -325,7 +325,7 @@ REFUSED = {
     "pad of ones": (of(lambda m, x: m.c(F.pad(x.mT, (2, 0), value=1.0)).mT, c=nn.Conv1d(I, H, 3)), r"only zeros can be padded"),
     "reflected": (of(lambda m, x: m.c(x.mT).mT, c=nn.Conv1d(I, H, 3, padding=2, padding_mode="reflect")), r"only zeros can be padded"),
     "unknown": (of(lambda m, x: torch.lgamma(m.gru(x)[0]), gru=gru()), r"own forward uses 'lgamma'"),
-    "unknown in a module": (of(lambda m, x: m.act(m.gru(x)[0]), gru=gru(), act=nn.RReLU()), r"module 'act' uses 'rrelu'"),
+    "unknown in a module": (of(lambda m, x: m.far(m.gru(x)[0], m.gru(x)[0]), gru=gru(), far=nn.PairwiseDistance()), r"module 'far' uses 'pairwise_distance'"),
     "state from the input": (of(lambda m, x: m.gru(x, m.init(x[:, -1:]).transpose(0, 1))[0], gru=gru(), init=nn.Linear(I, H)), r"initial state is computed from the input"),
     "mixed steps": (of(lambda m, x: m.gru(x)[0] + m.gru(x)[0][:, -1:], gru=gru()), r"belong to different steps"),
     "only the input": (of(lambda m, x: (x, m.gru(x)[0]), gru=gru()), r"first output is not computed by a layer"),
@@ -339,7 +339,6 @@ REFUSED = {
         r"pads after a convolution without padding",
     ),
     "drops the newest": (of(lambda m, x: m.gru(x[:, :15])[0][:, -1], gru=gru()), r"cuts off the newest frames"),
-    "outer product": (of(lambda m, x: (m.gru(x)[0].unsqueeze(3) * m.gru(x)[0].unsqueeze(2)).flatten(2), gru=gru()), r"expected equal widths"),
     "divided by zero": (of(lambda m, x: m.gru(x)[0] / 0, gru=gru()), r"a constant is not finite"),
     "locked": (of(lambda m, x: m.gru(x)[0], gru=gru(), lock=threading.Lock()), r"Wrapped cannot be copied: .*lock"),
     "does not run": (of(lambda m, x: m.gru(x)[0], gru=gru(I + 1)), r"does not run on the example"),
@@ -347,6 +346,7 @@ REFUSED = {
 
 
 CONVERTED = {
+    "outer product": of(lambda m, x: (m.gru(x)[0].unsqueeze(3) * m.gru(x)[0].unsqueeze(2)).flatten(2), gru=gru()),
     "cell state as output": of(lambda m, x: m.out(m.lstm(x)[1][1][-1]), lstm=nn.LSTM(I, H, batch_first=True), out=nn.Linear(H, 2)),
     "exchanged features": of(lambda m, x: m.gru(x.view(1, T, 2, 3).transpose(2, 3).flatten(2))[0], gru=gru()),
     "features of a state": of(lambda m, x: m.gru(x)[1][:, :, :4], gru=gru(num_layers=2)),

@@ -59,10 +59,9 @@ def test_elements_of_a_frame_change_places(name, time_last):
 @pytest.mark.parametrize(
     ("forward", "message"),
     {
-        "flip": (lambda _, x: x.flip(2), "needs the whole sequence"),
-        "roll": (lambda _, x: x.roll(1, 2), "needs the whole sequence"),
-        "steps": (lambda _, x: x[:, :, [1, 0]], "one list of constant places among the features"),
-        "two lists": (lambda _, x: x[:, [1, 0], :, [1, 0]], "one list of constant places among the features"),
+        "flip": (lambda _, x: x.flip(2), "it reverses time"),
+        "roll": (lambda _, x: x.roll(1, 2), "it moves the newest frames to the front"),
+        "steps": (lambda _, x: x[:, :, [1, 0]], "it selects frames by their position"),
         "join": (lambda _, x: torch.cat([x, x], 2), "joins steps"),
     }.values(),
 )  # fmt: skip

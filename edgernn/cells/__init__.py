@@ -3,6 +3,7 @@
 from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
 from edgernn.cells.conv2d import Conv2d, DepthwiseConv2d
+from edgernn.cells.cumulative import CumulativeMean, RunningMaximum
 from edgernn.cells.delay import Delay
 from edgernn.cells.dense import Dense
 from edgernn.cells.difference import Difference
@@ -18,6 +19,7 @@ from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
 from edgernn.cells.pool import Pool
+from edgernn.cells.reduce import Reduce
 from edgernn.cells.rnn import Rnn, RnnStep
 from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
@@ -29,6 +31,7 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "CumulativeMean",
     "Delay",
     "Dense",
     "DepthwiseConv2d",
@@ -50,8 +53,10 @@ __all__ = [
     "Pool",
     "Product",
     "Quotient",
+    "Reduce",
     "Rnn",
     "RnnStep",
+    "RunningMaximum",
     "RunningMean",
     "Scale",
     "Slice",

@@ -34,6 +34,7 @@ def from_torch(
     inputs: tuple[str, ...] = (),
     outputs: tuple[str, ...] = (),
     states: Mapping[str, str | int] | None = None,
+    running: tuple[str, ...] = (),
 ) -> Graph:
     """Convert a trained module and prove that the graph computes the same.
 
@@ -58,26 +59,29 @@ def from_torch(
         outputs: the names of the results to take; by default all but states.
         states: for each state among the arguments, the result that it is in the next step, by the result's name or
             position: {"h": "h_out"} or {"h": 1}. By default they are matched in order and by shape.
+        running: what may run over time, which else is refused: "mean", "max". Each step then answers with the mean, or
+            the largest number, of the frames so far; after the last frame of a sequence it is the module's answer.
 
     Returns:
         The graph in float32.
 
     Raises:
-        UsageError: `labels`, `inputs` or `outputs` is a single string, or a name in them or in `states` does not exist.
+        UsageError: `labels`, `inputs`, `outputs` or `running` is a single string, a name in them or in `states` does
+            not exist, or nothing runs over time as `running` says.
         UnsupportedError: an operation cannot stream or is not known (the message names its module and what to do); the
             module draws random numbers, keeps state besides tensors, overflows, is quantized by torch or is compiled to
             TorchScript; it returns something that no layer computes; or a state is not fed back, or may be by several.
         ParityError: module and graph differ by more than 1e-9 in float64; the message names the first step and layer.
         MissingExtraError: torch is not installed.
     """
-    lists: Any = {"labels": labels, "inputs": inputs, "outputs": outputs}
+    lists: Any = {"labels": labels, "inputs": inputs, "outputs": outputs, "running": running}
     for option, names in lists.items():
         if isinstance(names, str):
             raise UsageError(
                 f"{option}={names!r} is a single string; pass a tuple with a name for each, such as ('yes', 'no')"
             )
     source = _torch("source")
-    chosen = source.Options(tuple(inputs or ()), tuple(outputs or ()), states or {})
+    chosen = source.Options(tuple(inputs or ()), tuple(outputs or ()), states or {}, frozenset(running or ()))
     graph: Graph = source.convert(module, example, time_axis, period_ms, tuple(labels or ()), chosen)
     return graph
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from edgernn.cells import Activation, Maximum, Product, Quotient, Sum
+from edgernn_export.sources.torch.broadcast import joined, scaled
 from edgernn_export.sources.torch.builder import Builder, op_of
-from edgernn_export.sources.torch.pointwise import add, frame, joined, multiply, scaled, subtract
+from edgernn_export.sources.torch.pointwise import add, frame, multiply, subtract
 from edgernn_export.sources.torch.value import Flowing, Value
 
 Operand = Flowing | torch.Tensor | float
@@ -127,19 +128,29 @@ def inverse_root(b: Builder, x: Flowing) -> Value:
 
 
 def power(b: Builder, x: Operand, exponent: Operand) -> Value:
-    """Convert x to a constant power: a whole one up to LARGEST_POWER, or half of an odd number."""
+    """Convert x to a constant power.
+
+    Small whole exponents and halves of them are products and roots; any other is exp(exponent * log(x)), NaN below 0 as
+    in torch.
+    """
     if isinstance(exponent, torch.Tensor) and exponent.numel() == 1:
         exponent = float(exponent)
     if not isinstance(x, Flowing) and isinstance(exponent, Flowing):
-        base = float(torch.as_tensor(x)) if torch.as_tensor(x).numel() == 1 else 0.0
-        if base <= 0:
-            raise b.refuse("it is a power of something other than one number above 0")
-        return _applied(b, "exp", scaled(b, frame(b, exponent), log(base)))
-    if isinstance(exponent, Flowing | torch.Tensor) or 2 * exponent % 1 or abs(exponent) > LARGEST_POWER:
+        base = torch.as_tensor(x, dtype=torch.float64)
+        if not bool((base > 0).all()):
+            raise b.refuse("its base is not above 0, so that it has no power between whole exponents; use one above 0")
+        return _applied(b, "exp", scaled(b, frame(b, exponent), base.log()))
+    if isinstance(exponent, Flowing):
+        raise b.refuse("its exponent is a value; for x above 0, write torch.exp(exponent * torch.log(x))")
+    numbers = torch.as_tensor(exponent, dtype=torch.float64)
+    whole = bool((numbers % 1 == 0).any())
+    if whole and (numbers.dim() or abs(numbers) > LARGEST_POWER):
         raise b.refuse(
-            f"its exponent is not a whole number or half of one, up to {LARGEST_POWER}; for x above 0, write "
+            f"its exponents are whole numbers, above {LARGEST_POWER} or one for each feature; for x above 0, write "
             "torch.exp(exponent * torch.log(x))"
         )
+    if not isinstance(exponent, int | float) or 2 * exponent % 1 or abs(exponent) > LARGEST_POWER:
+        return _applied(b, "exp", scaled(b, _applied(b, "log", frame(b, x)), numbers))
     value, size = frame(b, x), abs(exponent)
     parts = _products(b, value, int(size))
     parts += [_applied(b, "sqrt", value)] if size % 1 else []
@@ -230,7 +241,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "expm1": exponential(plus=-1.0),
     "exp2": exponential(by=log(2)),
     "rsqrt": inverse_root,
-    "pow": power,
+    **dict.fromkeys(("pow", "float_power"), power),
     "square": lambda b, x: power(b, x, 2),
     **dict.fromkeys(("gt", "lt", "ge", "le"), compare),
     **dict.fromkeys(("logical_not", "bitwise_not"), negation),

@@ -45,6 +45,8 @@ class Builder:
         one_frame: whether the example is one frame, and not a sequence.
         delayed: what a Delay carries: states of the caller's, by position, and recurrent operations.
         operations: the recurrent operation of each layer that has a state of its own.
+        running: what the caller lets run over all frames so far: "mean" or "max".
+        ran: which of them did.
     """
 
     steps: int
@@ -57,6 +59,8 @@ class Builder:
     one_frame: bool = False
     delayed: frozenset[int | Node] = frozenset()
     operations: dict[str, Node] = field(default_factory=dict)
+    running: frozenset[str] = frozenset()
+    ran: set[str] = field(default_factory=set)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from edgernn.cells import Concat, Dense, Slice
 from edgernn.model.tensor import Tensor
+from edgernn_export.sources.torch.broadcast import frame_shape, scaled
 from edgernn_export.sources.torch.builder import Builder
-from edgernn_export.sources.torch.pointwise import frame
+from edgernn_export.sources.torch.contraction import contracted
+from edgernn_export.sources.torch.counted import running_sum
+from edgernn_export.sources.torch.pointwise import add, frame
 from edgernn_export.sources.torch.tracing import double
-from edgernn_export.sources.torch.value import Flowing, Value
+from edgernn_export.sources.torch.value import Counted, Flowing, Value
 from edgernn_export.sources.torch.weighted import linear
 
 Matrix = NDArray[np.float64]
@@ -33,6 +36,13 @@ def einsum(b: Builder, equation: str, operands: Sequence[Any], path: Any = None)
     if len(places) > 1:
         raise b.refuse()
     at = places[0]
+    left, arrow, out = equation.replace(" ", "").partition("->")
+    letters = left.split(",")
+    if len(operands) == 2 and arrow and "." not in equation:
+        value, constant = frame(b, operands[at]), operands[1 - at]
+        y = _matrices(b, value, constant, (letters[at], letters[1 - at], out))
+        if y is not None:
+            return y
     return product(b, operands[at], lambda t: torch.einsum(equation, [*operands[:at], t, *operands[at + 1 :]]))
 
 
@@ -40,11 +50,46 @@ def matmul(b: Builder, x: Any, y: Any) -> Value:
     """Convert x @ y with a constant on either side."""
     if isinstance(x, Flowing) and isinstance(y, Flowing):
         raise b.refuse()
-    if isinstance(x, torch.Tensor):
-        return product(b, y, lambda t: torch.matmul(x, t))
-    if y.dim() == 2:
+    first = isinstance(x, Flowing)
+    if first and y.dim() == 2:
         return linear(b, x, y.T)
-    return product(b, x, lambda t: torch.matmul(t, y))
+    value, constant = (frame(b, x), y) if first else (frame(b, y), x)
+    left, right = (value.shape, constant.shape) if first else (constant.shape, value.shape)
+    if len(left) > 1 and len(right) > 1:
+        axes = "".join(chr(97 + i) for i in range(max(len(left), len(right)) - 2))
+        one, two = (axes[len(axes) + 2 - len(each) :] for each in (left, right))
+        pair = (f"{one}xy", f"{two}yz")
+        z = _matrices(b, value, constant, (*(pair if first else pair[::-1]), f"{axes}xz"))
+        if z is not None:
+            return z
+    return product(b, y if not first else x, lambda t: torch.matmul(t, y) if first else torch.matmul(x, t))
+
+
+def add_matmul(b: Builder, plus: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> Value:
+    """Convert addmm and baddbmm: beta * plus + alpha * x @ y."""
+    z = scaled(b, matmul(b, x, y), alpha)
+    return add(b, z, plus, beta)
+
+
+def cumulative_sum(b: Builder, x: Flowing, axis: int, **_: Any) -> Value | Counted:
+    """Convert cumsum over the features of a frame; over time it is a state."""
+    value = frame(b, x)
+    axis %= len(value.shape)
+    if axis == value.time:
+        return running_sum(b, value)
+    letters = "".join(chr(97 + i) for i in range(len(value.shape)))
+    size = value.shape[axis]
+    triangle = torch.ones(size, size, dtype=torch.float64).tril()
+    y = contracted(b, value, triangle, (letters, f"z{letters[axis]}", letters.replace(letters[axis], "z")))
+    assert y is not None
+    return y
+
+
+def _matrices(b: Builder, x: Value, constant: torch.Tensor, equation: tuple[str, str, str]) -> Value | None:
+    """Convert a product with matrices that parts of a frame share; `product` converts one of the whole frame."""
+    ours, theirs, _ = equation
+    alone = [length for each, length in zip(ours, frame_shape(x), strict=True) if each not in theirs]
+    return contracted(b, x, constant, equation) if max(alone, default=1) > 1 else None
 
 
 def product(b: Builder, x: Flowing, compute: Callable[[torch.Tensor], torch.Tensor]) -> Value:
@@ -128,5 +173,10 @@ def blocks(matrix: Matrix) -> list[tuple[slice, slice]]:
     return [(slice(a, c), slice(b, d)) for (a, b), (c, d) in pairwise(edges)]
 
 
-LINEAR: dict[str, Callable[..., Any]] = {"einsum": einsum, "matmul": matmul, "mm": matmul, "bmm": matmul, "mv": matmul}
+LINEAR: dict[str, Callable[..., Any]] = {
+    "einsum": einsum,
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv"), matmul),
+    **dict.fromkeys(("addmm", "baddbmm"), add_matmul),
+    "cumsum": cumulative_sum,
+}
 """ATen operation -> a dense layer with a constant matrix."""

@@ -1,96 +1,143 @@
-"""Norms and extremes over the features of a frame: RMS norm, L1 and L2 norms, standard deviation, the largest value."""
+"""Normalizations within a frame: norms of a vector, RMS, layer, group and instance norms, and softmax."""
 
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, prod
 from typing import Any
 
-import numpy as np
 import torch
 
-from edgernn.cells import Activation, Dense, Maximum, Product, Slice
-from edgernn.model.tensor import Tensor
-from edgernn_export.sources.torch.builder import Builder, op_of
-from edgernn_export.sources.torch.pointwise import frame, scaled, widened
-from edgernn_export.sources.torch.sums import reduced, summed, variance, whole
+from edgernn.cells import Activation, LayerNorm, Product
+from edgernn_export.sources.torch.broadcast import frame_shape, gathered, joined, scaled
+from edgernn_export.sources.torch.builder import Builder, op_of, weight
+from edgernn_export.sources.torch.pointwise import frame
+from edgernn_export.sources.torch.sums import check_one_sequence, over, reduced, result
 from edgernn_export.sources.torch.value import Flowing, Value
 
+MaybeTensor = torch.Tensor | None
 
-def rms_norm(b: Builder, x: Flowing, shape: Sequence[int], gain: Any = None, eps: float | None = None) -> Value:
-    """Convert nn.RMSNorm over the features: x / sqrt(mean(x^2) + eps) * gain."""
-    value = frame(b, x)
-    if tuple(shape) != (value.width,) or value.shape[-1] != value.width or value.time == len(value.shape) - 1:
-        raise b.refuse(f"it normalizes {tuple(shape)} of frames of {value.width} values; normalize the features alone")
-    eps = torch.finfo(torch.float64).eps if eps is None else eps
-    one = value.at(tuple(n if i == value.time else 1 for i, n in enumerate(value.shape)), value.time)
+
+def layer_norm(
+    b: Builder, x: Flowing, shape: Sequence[int], gain: MaybeTensor = None, bias: MaybeTensor = None, eps: float = 1e-5,
+    cudnn: bool = False,
+) -> Value:  # fmt: skip
+    """Convert nn.LayerNorm over the last axes of a frame; the parts of a frame before them share it."""
+    del cudnn
+    value = _last_axes(b, x, shape)
+    own, plus = (None if each is None else weight(each.flatten()) for each in (gain, bias))
+    return b.then(LayerNorm(own, plus, eps), value, shape=value.shape, positions=value.width // prod(shape))
+
+
+def rms_norm(b: Builder, x: Flowing, shape: Sequence[int], gain: MaybeTensor = None, eps: float | None = None) -> Value:
+    """Convert nn.RMSNorm over the last axes of a frame: x / sqrt(mean(x^2) + eps) * gain."""
+    value = _last_axes(b, x, shape)
+    axes = range(len(value.shape) - len(shape), len(value.shape))
     square = b.then(Product(), value, value, shape=value.shape)
-    mean = one.of(b.add(Dense(Tensor(np.full((1, value.width), 1 / value.width)), Tensor(np.array([eps]))), [square]))
-    factor = one.of(b.add(Activation("reciprocal"), [one.of(b.add(Activation("sqrt"), [mean]))]))
-    y = b.then(Product(), value, widened(b, factor, value.width), shape=value.shape)
+    mean = scaled(b, reduced(b, square, axes, "mean"), 1.0, torch.finfo(torch.float64).eps if eps is None else eps)
+    factor = mean
+    for function in ("sqrt", "reciprocal"):
+        factor = b.then(Activation(function), factor, shape=mean.shape)
+    y = joined(b, Product(), value, factor)
     return y if gain is None else scaled(b, y, gain)
 
 
-def vector_norm(b: Builder, x: Flowing, order: Any = 2, axes: Any = None, *_: Any, **__: Any) -> Value:
-    """Convert the norm of order 1, 2 or infinity over all features of a frame."""
-    order = 2 if order is None else float(order)
-    value = whole(b, x, axes)
-    if order == inf:
-        return _largest(b, b.then(Activation("abs"), value, shape=value.shape))
-    if order == 1:
-        return summed(b, b.then(Activation("abs"), value, shape=value.shape), 1.0)
-    if order != 2:
-        raise b.refuse(f"its order is {order:g}; expected 1, 2 or infinity")
-    total = summed(b, b.then(Product(), value, value, shape=value.shape), 1.0)
-    return b.then(Activation("sqrt"), total, shape=total.shape)
-
-
-def deviation(b: Builder, x: Flowing, *_: Any, **__: Any) -> Value:
-    """Convert std over all features of a frame."""
-    value = variance(b, x)
-    return b.then(Activation("sqrt"), value, shape=value.shape)
-
-
-def largest(b: Builder, x: Flowing, axes: Any = None, *_: Any, **__: Any) -> Any:
-    """Convert max, min, amax and amin over all features of a frame; the position of the largest has no operation."""
-    value, op = whole(b, x, axes), op_of(b.node)
-    pair = isinstance(b.node.meta["val"], tuple | list)
-    if pair and any(user.args[1] == 1 and user.users for user in b.node.users):
-        raise b.refuse("no operation finds the position of the largest value; do so after the step")
-    sign = -1.0 if "min" in op else 1.0
-    y = _largest(b, value if sign > 0 else scaled(b, value, sign))
-    y = y if sign > 0 else scaled(b, y, sign)
-    return (y, None) if pair else y
-
-
-def _largest(b: Builder, x: Value) -> Value:
-    """Halve a frame until one value is left; the halves of an odd number overlap."""
-    layer, width = x.layer, x.width
-    while width > 1:
-        half = (width + 1) // 2
-        ends = [Slice(width, start, start + half) for start in (0, width - half)]
-        sides = [x.of(b.add(end, [x.of(layer)])) for end in ends]
-        layer, width = b.add(Maximum(), sides), half
-    meta = b.node.meta["val"]
-    shape = tuple((meta[0] if isinstance(meta, tuple | list) else meta).shape)
-    return reduced(x, shape).of(layer)
-
-
-def repeat(b: Builder, x: Flowing, *_: Any, **__: Any) -> Value:
-    """Convert expand of one value to all features of a frame."""
+def _last_axes(b: Builder, x: Flowing, shape: Sequence[int]) -> Value:
+    """Return the input of a normalization over its last axes, or refuse it."""
     value = frame(b, x)
-    time = None if value.time is None else value.time + len(b.shape) - len(value.shape)
-    length = 1 if time is None else b.shape[time]
-    width = int(np.prod(b.shape)) // length
-    if length != value.length or value.width not in {1, width}:
+    first = len(value.shape) - len(shape)
+    if value.time is not None and value.time >= first:
+        raise b.refuse(
+            f"it normalizes the last {len(shape)} axes of shape {value.shape}, of which axis {value.time} is time: "
+            "statistics over time need the whole sequence; transpose so that features are last"
+        )
+    check_one_sequence(b, value)
+    return value
+
+
+def group_norm(
+    b: Builder, x: Flowing, groups: int, gain: MaybeTensor = None, bias: MaybeTensor = None, eps: float = 1e-5,
+    cudnn: bool = False,
+) -> Value:  # fmt: skip
+    """Convert nn.GroupNorm within a frame: time is the axis of the batch."""
+    del cudnn
+    value = frame(b, x)
+    if value.time not in {None, 0}:
         raise b.refuse()
-    return widened(b, value, width).at(b.shape, time)
+    return _grouped(b, value, groups, gain, bias, eps)
+
+
+def instance_norm(
+    b: Builder, x: Flowing, gain: MaybeTensor, bias: MaybeTensor, mean: MaybeTensor, variance: MaybeTensor,
+    own: bool, momentum: float, eps: float, cudnn: bool = False,
+) -> Value:  # fmt: skip
+    """Convert nn.InstanceNorm within a frame, or with the statistics of training, which are constants."""
+    del momentum, cudnn
+    value = frame(b, x)
+    if not own and mean is not None and variance is not None:
+        if value.time == 1:
+            raise b.refuse("its channels are on axis 1, which is time; transpose so that features are there")
+        by = torch.rsqrt(variance + eps) * (1.0 if gain is None else gain)
+        return _per_channel(b, value, by, (0.0 if bias is None else bias) - mean * by)
+    if value.time not in {None, 0}:
+        raise b.refuse()
+    return _grouped(b, value, value.shape[1], gain, bias, eps)
+
+
+def _grouped(b: Builder, x: Value, groups: int, gain: MaybeTensor, bias: MaybeTensor, eps: float) -> Value:
+    """Normalize equal groups of the channels of a frame, each by its own statistics."""
+    y = b.then(LayerNorm(eps=eps), x, shape=x.shape, positions=groups)
+    if gain is None and bias is None:
+        return y
+    return _per_channel(b, y, 1.0 if gain is None else gain, 0.0 if bias is None else bias)
+
+
+def _per_channel(b: Builder, x: Value, by: Any, plus: Any) -> Value:
+    """Add a Scale with a number for each channel; channels are on axis 1."""
+    ones = [1] * (len(x.shape) - 2)
+    by, plus = (each.reshape(-1, *ones) if isinstance(each, torch.Tensor) else each for each in (by, plus))
+    return scaled(b, x, by, plus)
+
+
+def vector_norm(b: Builder, x: Flowing, order: Any = 2, axes: Any = None, *_: Any, **__: Any) -> Value:
+    """Convert the norm of order 1, 2 or infinity over axes of a frame."""
+    order = 2 if order is None else float(order)
+    value, among = over(b, x, axes)
+    if order not in {1, 2, inf}:
+        raise b.refuse(f"its order is {order:g}; expected 1, 2 or infinity")
+    if order == 2:
+        total = reduced(b, b.then(Product(), value, value, shape=value.shape), among, "sum")
+        y = b.then(Activation("sqrt"), total, shape=total.shape)
+    else:
+        y = reduced(b, b.then(Activation("abs"), value, shape=value.shape), among, "sum" if order == 1 else "max")
+    return result(b, y, among)
+
+
+def softmax(b: Builder, x: Flowing, axis: int, dtype: Any = None) -> Value:
+    """Convert softmax over an axis of a frame; log_softmax is its logarithm."""
+    del dtype
+    value = frame(b, x)
+    axis %= len(value.shape)
+    if axis == value.time:
+        raise b.refuse(
+            "it runs over time and not over the features: attention over the whole sequence needs frames that have "
+            "not arrived; use a recurrent layer"
+        )
+    check_one_sequence(b, value)
+    lengths = frame_shape(value)
+    size, inner = lengths[axis], prod(lengths[axis + 1 :])
+    order = torch.arange(value.width).reshape(-1, size, inner).mT.flatten()
+    y = value if inner == 1 else gathered(b, value, order, value.shape)
+    y = b.then(Activation("softmax"), y, shape=value.shape, positions=value.width // size)
+    y = y if inner == 1 else gathered(b, y, order.argsort(), value.shape)
+    return b.then(Activation("log"), y) if "log" in op_of(b.node) else y
 
 
 NORMS: dict[str, Callable[..., Any]] = {
+    "layer_norm": layer_norm,
     "rms_norm": rms_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "linalg_vector_norm": vector_norm,
     "norm": vector_norm,
-    "std": deviation,
-    **dict.fromkeys(("max", "min", "amax", "amin"), largest),
-    **dict.fromkeys(("expand", "expand_as"), repeat),
+    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), softmax),
 }
-"""ATen operation -> its handler, over the features of a frame."""
+"""ATen operation -> its handler, within a frame."""

@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 
+from edgernn_export.sources.torch.broadcast import scaled
 from edgernn_export.sources.torch.builder import Builder
 from edgernn_export.sources.torch.frequency import FREQUENCY, conv2d
 from edgernn_export.sources.torch.linear import product
-from edgernn_export.sources.torch.pointwise import frame, scaled
+from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Flowing, Value
 from edgernn_export.sources.torch.weighted import conv1d
 

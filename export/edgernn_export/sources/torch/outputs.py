@@ -13,11 +13,12 @@ from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, Layer
 from edgernn_export.sources.torch.axes import GETITEM, SAME
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
+from edgernn_export.sources.torch.counted import GROWS
 from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
 from edgernn_export.sources.torch.tracing import Traced, path_of
-from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.value import Carried, Counted, Flowing, Incoming, Stack, Value
 
 State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
@@ -84,6 +85,9 @@ def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
 def _output(builder: Builder, i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
     """Return a result as the value of a layer."""
     result = results[i] if results else None
+    if isinstance(result, Counted):
+        builder.node = nodes[i]
+        raise builder.refuse(GROWS)
     if isinstance(result, Stack | Carried | Incoming):
         result = frame(builder, result).at(tuple(nodes[i].meta["val"].shape), None)
     if isinstance(result, Value) and result.layer != INPUT:

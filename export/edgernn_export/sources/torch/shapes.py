@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from edgernn.cells import Gather, Slice
+from edgernn.cells import Slice
 from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, Axes, moved
+from edgernn_export.sources.torch.broadcast import gathered
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.pointwise import frame
-from edgernn_export.sources.torch.reorder import REORDER
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 
 
@@ -40,7 +40,7 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     if order != sorted(order):
         lengths = [x.shape[axis] for axis in sorted(order)]
         index = torch.arange(x.width).reshape(lengths).permute([sorted(order).index(axis) for axis in order])
-        x = _gathered(b, x, index, x.shape)
+        x = gathered(b, x, index, x.shape)
     if x.time is not None and x.time in axes:
         return x.at(b.shape, axes.index(x.time))
     if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
@@ -70,13 +70,8 @@ def cut(b: Builder, x: Value, axis: int, start: int, stop: int) -> Value:
     if (start, stop) == (0, x.shape[axis]):
         return x
     if before != 1:
-        return _gathered(b, x, torch.arange(x.width).reshape(before, -1, inner)[:, start:stop], shape)
+        return gathered(b, x, torch.arange(x.width).reshape(before, -1, inner)[:, start:stop], shape)
     return b.then(Slice(x.width, start * inner, stop * inner), x, shape=shape)
-
-
-def _gathered(b: Builder, x: Value, index: torch.Tensor, shape: tuple[int, ...]) -> Value:
-    """Add a Gather of the elements of a frame."""
-    return b.then(Gather(x.width, tuple(index.flatten().tolist())), x, shape=shape)
 
 
 def take(
@@ -154,7 +149,7 @@ def _padded(b: Builder, x: Value, pairs: dict[int, tuple[int, ...]]) -> Value:
     own = {axis: (0, 0) if axis == x.time else pair for axis, pair in pairs.items()}
     sizes = [number for axis in sorted(own, reverse=True) for number in own[axis]]
     index = torch.nn.functional.pad(torch.arange(x.width).reshape(lengths), sizes, value=-1)
-    return _gathered(b, x, index, tuple(x.shape[i] if i == x.time else n for i, n in enumerate(index.shape)))
+    return gathered(b, x, index, tuple(x.shape[i] if i == x.time else n for i, n in enumerate(index.shape)))
 
 
 def _last(b: Builder, x: Value, position: int) -> Value:
@@ -194,6 +189,5 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "unbind": pieces,
     "pad": pad,
     "constant_pad_nd": lambda b, x, sizes, value=0: pad(b, x, sizes, "constant", value),
-    **REORDER,
 }
 """ATen operation -> its handler."""

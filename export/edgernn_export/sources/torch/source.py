@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from edgernn.errors import ParityError, UnsupportedError, UsageError
+from edgernn.files.spelling import misspelt
 from edgernn.model.graph import Graph
 from edgernn_export.sources.torch.calling import positional
 from edgernn_export.sources.torch.feedback import Names
@@ -15,6 +16,7 @@ from edgernn_export.sources.torch.fold import folded, needed
 from edgernn_export.sources.torch.inputs import inputs_of
 from edgernn_export.sources.torch.proof import prove, prove_frames
 from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
+from edgernn_export.sources.torch.sums import RUNNING
 from edgernn_export.sources.torch.time_axis import time_of
 from edgernn_export.sources.torch.tracing import retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
@@ -30,6 +32,7 @@ class Options:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     states: Names = field(default_factory=dict)
+    running: frozenset[str] = frozenset()
 
 
 def convert(
@@ -41,6 +44,9 @@ def convert(
     options: Options,
 ) -> Graph:
     """Convert a module and prove its graph; see `edgernn_export.from_torch`."""
+    unknown = sorted(options.running - set(RUNNING))
+    if unknown:
+        raise UsageError(f"running={unknown[0]!r} arrived; {misspelt(unknown[0], list(RUNNING))}")
     graph = exact(module, example, time_axis, options)
     return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
 
@@ -62,10 +68,12 @@ def _of_example(module: nn.Module, example: Any, time_axis: int | None, options:
     axis = time_of(trace, time_axis)
     inputs = inputs_of(trace, axis, options.inputs, options.states)
     try:
-        walked = walk(trace, axis, inputs, options.outputs)
+        walked = walk(trace, axis, inputs, options.outputs, options.running)
     except NeedsFrameError:
         whole, trace = trace, traced(module, _first_frames(example, axis, inputs.data))
-        walked = walk(trace, None, inputs_of(trace, None, inputs.names, options.states), options.outputs)
+        walked = walk(
+            trace, None, inputs_of(trace, None, inputs.names, options.states), options.outputs, options.running
+        )
         prove_frames(whole, inputs, walked, _graph(walked), axis)
     graph = _graph(walked)
     prove(trace, walked, graph)
@@ -96,7 +104,7 @@ def _of_long(
             return None
         longer = retraced(trace, lengthened(trace.example, axis, 2 * length + 1))
         walked, long = (
-            walk(each, axis, inputs_of(each, axis, options.inputs, options.states), options.outputs)
+            walk(each, axis, inputs_of(each, axis, options.inputs, options.states), options.outputs, options.running)
             for each in (trace, longer)
         )
         if _timing(walked) != _timing(long):

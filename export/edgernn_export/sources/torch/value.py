@@ -67,3 +67,16 @@ class Incoming:
 
 
 Flowing = Value | Stack | Carried | Incoming
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A value times a power of the number of frames so far: a running sum over time is the running mean times it."""
+
+    value: Value
+    power: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the tensor."""
+        return self.value.shape

@@ -10,19 +10,22 @@ from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from edgernn.cells import Slice
-from edgernn.errors import EdgernnError
+from edgernn.errors import EdgernnError, UsageError
 from edgernn.model.graph import INPUT, OUTPUT, Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.counted import AS, of_counted
+from edgernn_export.sources.torch.indexing import INDEXING
 from edgernn_export.sources.torch.inputs import Inputs
 from edgernn_export.sources.torch.leaves import is_leaf
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.norms import NORMS
 from edgernn_export.sources.torch.one_frame import CONVOLUTIONS
 from edgernn_export.sources.torch.outputs import Output, chosen_outputs, joined
+from edgernn_export.sources.torch.piecewise import PIECEWISE
 from edgernn_export.sources.torch.pointwise import POINTWISE
 from edgernn_export.sources.torch.reasons import written
 from edgernn_export.sources.torch.recurrent import RECURRENT, leaf
@@ -30,7 +33,7 @@ from edgernn_export.sources.torch.shapes import SHAPES
 from edgernn_export.sources.torch.stale import leaves_stale
 from edgernn_export.sources.torch.sums import SUMS
 from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, named
-from edgernn_export.sources.torch.value import Flowing, Incoming, Value
+from edgernn_export.sources.torch.value import Counted, Flowing, Incoming, Value
 from edgernn_export.sources.torch.weighted import WEIGHTED
 
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
@@ -40,11 +43,13 @@ HANDLERS = {
     **SHAPES,
     **POINTWISE,
     **ARITHMETIC,
+    **PIECEWISE,
     **SUMS,
     **NORMS,
     **WEIGHTED,
     **CONVOLUTIONS,
     **LINEAR,
+    **INDEXING,
     **RECURRENT,
 }
 """ATen operation -> the function that converts it."""
@@ -71,7 +76,13 @@ class Walked:
     places: dict[str, tuple[Node, Value]]  # layer -> the operation and the value that it computes
 
 
-def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str] = ()) -> Walked:
+def walk(
+    traced: Traced,
+    axis: int | None,
+    inputs: Inputs,
+    outputs: Sequence[str] = (),
+    running: frozenset[str] = frozenset(),
+) -> Walked:
     """Convert every operation.
 
     Args:
@@ -79,19 +90,20 @@ def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str
         axis: the time axis of the input; None when the module takes one frame.
         inputs: which of its arguments are data.
         outputs: the names of the results to take; empty for all.
+        running: which of RUNNING run over all frames so far.
 
     A state of the caller's that one recurrent layer takes whole and returns is the state of that layer. Any other state
     is a value that a Delay carries, and so is a layer's state where other operations read it.
 
     Raises:
         NeedsFrameError: a Delay must carry a state of the caller's, for which the module must take one frame.
-        UsageError: the module returns nothing of a name in `outputs`.
+        UsageError: the module returns nothing of a name in `outputs`, or nothing runs over time as `running` says.
         UnsupportedError: an operation cannot stream or is not known; the message names its module.
     """
     delayed: frozenset[int | Node] = frozenset()
     while True:
         try:
-            return _walk(traced, axis, inputs, outputs, delayed)
+            return _walk(traced, axis, inputs, outputs, delayed, running)
         except NeedsDelayError as error:
             if axis is not None and isinstance(error.what, int):
                 raise NeedsFrameError from None
@@ -101,7 +113,12 @@ def walk(traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str
 
 
 def _walk(
-    traced: Traced, axis: int | None, inputs: Inputs, outputs: Sequence[str], delayed: frozenset[int | Node]
+    traced: Traced,
+    axis: int | None,
+    inputs: Inputs,
+    outputs: Sequence[str],
+    delayed: frozenset[int | Node],
+    running: frozenset[str],
 ) -> Walked:
     data, states = inputs.nodes(traced)
     xs = [Value(INPUT, tuple(node.meta["val"].shape), axis) for node in data]
@@ -109,6 +126,7 @@ def _walk(
     several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
     batch = several and shape[1 if axis == 0 else 0] > 1
     builder = Builder(steps=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
+    builder.running = running
     x, xs = _cut(builder, inputs.names, xs)
     values: dict[Node, Any] = dict(zip(data, xs, strict=True))
     for position, (node, state, name) in enumerate(zip(states, inputs.before, inputs.states, strict=True)):
@@ -126,6 +144,10 @@ def _walk(
                 raise builder.refuse(written(node, True))
     chosen = chosen_outputs(builder, traced, values, inputs, outputs)
     output = joined(builder, chosen)
+    if running - builder.ran:
+        raise UsageError(
+            f"running={sorted(running)}, but the module takes no {' or '.join(sorted(running - builder.ran))} over time"
+        )
     places: dict[str, tuple[Node, Value]] = {}
     for node, value in values.items():
         if isinstance(value, Value):
@@ -149,15 +171,16 @@ def _cut(builder: Builder, names: Sequence[str], xs: list[Value]) -> tuple[Value
 def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Traced) -> Any:
     args, kwargs = arguments(node, values)
     builder.arguments = named(node, args, kwargs)
-    if not any(isinstance(arg, Flowing) for arg in pytree.tree_leaves((args, kwargs))):
+    if not any(isinstance(arg, Flowing | Counted) for arg in pytree.tree_leaves((args, kwargs))):
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise builder.refuse()
         with double():
             return evaluate(node, values, traced.leaves)
     if op_of(node) == "_assert_tensor_metadata":
         return None
-    if op_of(node) in OF_SHAPE:
-        zeros = {source: torch.zeros(source.meta["val"].shape) for source in node.all_input_nodes}
+    if op_of(node) in OF_SHAPE or (op_of(node) in AS and isinstance(args[0], torch.Tensor)):
+        flowing = [each for each in node.all_input_nodes if not isinstance(values[each], torch.Tensor)]
+        zeros = {source: torch.zeros(source.meta["val"].shape) for source in flowing}
         with double():
             return evaluate(node, {**values, **zeros}, traced.leaves)
     if op_of(node) == GETITEM:
@@ -168,6 +191,8 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
     if handler is None:
         raise builder.refuse()
     try:
+        if any(isinstance(arg, Counted) for arg in pytree.tree_leaves((args, kwargs))):
+            return of_counted(builder, handler, args, kwargs)
         return handler(builder, *args, **kwargs)
     except (EdgernnError, NeedsDelayError):
         raise

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from edgernn.cells import Conv1d, Dense, Embedding, LayerNorm, Scale
+from edgernn.cells import Conv1d, Dense, Embedding, Scale
 from edgernn_export.sources.torch.builder import Builder, weight
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Flowing, Value
@@ -50,23 +50,6 @@ def conv1d(
         taps = weight(full.permute(0, 2, 1).reshape(len(full), -1))
         layer = b.add(Conv1d(kernel, taps, optional(bias), dilation[0]), [x])
     return Value(layer, b.shape, x.time, x.lead + left - reach)
-
-
-def layer_norm(
-    b: Builder,
-    x: Flowing,
-    shape: Sequence[int],
-    gain: MaybeTensor = None,
-    bias: MaybeTensor = None,
-    eps: float = 1e-5,
-    cudnn: bool = False,
-) -> Value:
-    """Convert nn.LayerNorm over the features."""
-    del cudnn
-    value = frame(b, x)
-    if tuple(shape) != (value.shape[-1],):
-        raise b.refuse(f"it normalizes {tuple(shape)} of frames of {value.width} values; normalize the features alone")
-    return b.then(LayerNorm(optional(gain), optional(bias), eps), value, positions=_shared(b, value))
 
 
 def batch_norm(
@@ -134,7 +117,6 @@ def _ungrouped(w: torch.Tensor, groups: int) -> torch.Tensor:
 
 WEIGHTED: dict[str, Callable[..., Any]] = {
     "linear": linear,
-    "layer_norm": layer_norm,
     "batch_norm": batch_norm,
     "embedding": embedding,
 }
