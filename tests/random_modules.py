@@ -65,7 +65,8 @@ def programs(draw: Any) -> Program:
     heads = tuple(
         _head(draw, f"out{i}", name, seen[name], not steps and draw(st.booleans()), flat) for i, name in enumerate(of)
     )
-    packings = PACKINGS if steps else WHOLE
+    shared = any(block.kind == "shared step" for _, block in blocks)  # whose states cannot be packed with others
+    packings = [each for each in PACKINGS if not (shared and each == "packed")] if steps else WHOLE
     packing = draw(st.sampled_from(packings)) if states else "apart"
     return Program(
         inputs, tuple(blocks), heads, steps, layout, draw(st.sampled_from(RESULTS)), packing, draw(st.integers(0, 999))

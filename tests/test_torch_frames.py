@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgernn.cells import Conv2d, Dense, Gather
+from edgernn.cells import Conv2d, Dense, Gather, Gru
 from edgernn.errors import UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_torch
@@ -96,6 +96,11 @@ def of_one_frame(p, x, h):
     return y, 0.5 * h + y
 
 
+def shared(p, x, h):
+    y, h = p["g"](x[0].permute(2, 1, 0), h)
+    return y.permute(2, 1, 0).unsqueeze(0), h
+
+
 FRAME = torch.zeros(1, 2, 1, 5)
 CONVOLUTIONS = {
     "over time": (over_time, {"c": nn.Conv1d(3, 4, 3)}, torch.zeros(1, 3), (1, 3, 2), Dense),
@@ -110,6 +115,7 @@ CONVOLUTIONS = {
         over_both, {"c": nn.Sequential(nn.ZeroPad2d((1, 1, 0, 0)), nn.Conv2d(2, 3, (2, 3)))}, FRAME, (1, 2, 1, 5), Gather,
     ),
     "time last": (time_last, {"c": nn.Conv2d(2, 3, (2, 3))}, FRAME.mT, (1, 2, 5, 2), Dense),
+    "one layer for all bands": (shared, {"g": nn.GRU(2, 3, batch_first=True)}, FRAME, (1, 5, 3), Gru),
     "of one frame, padded with zeros": (
         lambda p, x, h: (p["c"](x), 0.5 * h + x), {"c": nn.Conv2d(2, 2, 3, padding=1)}, FRAME, FRAME.shape, Conv2d,
     ),
@@ -119,11 +125,11 @@ CONVOLUTIONS = {
         FRAME, (1, 2, 1, 3), Conv2d,
     ),
 }  # fmt: skip
-"""A name -> a step that keeps past frames as its state, its parts, a frame, the state's shape, and a cell of it."""
+"""A name -> a step, its parts, a frame, the shape of its state, such as past frames, and a cell of the graph."""
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_a_convolution_over_past_frames_that_are_a_state(name):
+def test_one_frame_with_states(name):
     forward, parts, frame, shape, kind = CONVOLUTIONS[name]
     module = Module(forward, **parts).eval()
     graph = from_torch(module, (frame, torch.zeros(shape)))
