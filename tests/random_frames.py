@@ -97,7 +97,7 @@ def batch_norm(draw: Any, place: Place) -> Block:
 
 def sliced(draw: Any, place: Place) -> Block:
     c, f = place.x.features, place.x.bands
-    if f and (c == 1 or draw(st.booleans())):
+    if f > 1 and (c == 1 or draw(st.booleans())):
         a = draw(st.integers(0, f - 2))
         b = draw(st.integers(a + 2, f))
         return Block((f"{{y}} = {{x}}[..., {a}:{b}]",), Shape(c, b - a))

@@ -88,7 +88,7 @@ def conv2d(draw: Any, place: Place) -> Block:
     frames, apart = (1, 1) if place.steps else (draw(st.integers(1, 3)), draw(st.integers(1, 2)))
     taps, stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
     padding = draw(st.integers(0, 1))
-    while span(taps, stride, (padding, padding), dilation, f) < 2:
+    while span(taps, stride, (padding, padding), dilation, f) < min(2, f):
         taps, stride, dilation = (taps - 1, stride, dilation) if taps > 1 else (1, 1, 1)
     reach = (frames - 1) * apart
     made = f"nn.Conv2d({c}, {out}, ({frames}, {taps}), (1, {stride}), ({{p}}, {padding}), ({apart}, {dilation}), {groups}, bias={draw(st.booleans())})"

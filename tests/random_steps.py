@@ -67,7 +67,7 @@ def cached_conv1d(draw: Any, place: Place) -> Block:
 
 def cached_conv2d(draw: Any, place: Place) -> Block:
     c, f, frames, taps = place.x.features, place.x.bands, draw(st.integers(2, 3)), draw(st.integers(1, 2))
-    out, taps = draw(SIDE), min(taps, f - 1)
+    out, taps = draw(SIDE), min(taps, f)
     lines = ("a = torch.cat([{h0}, {x}], 2)", "{h0} = a[:, :, 1:]", "{y} = self.{me}(a)")
     return Block(
         lines, Shape(out, f - taps + 1), {"": f"nn.Conv2d({c}, {out}, ({frames}, {taps}))"}, ((1, c, frames - 1, f),)
