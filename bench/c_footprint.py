@@ -22,7 +22,8 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from edgernn.cells import Dense, Lstm  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
 from edgernn.device.runtimes import NATIVE  # noqa: E402
-from edgernn.model.graph import Graph, Layer  # noqa: E402
+from edgernn.model.graph import Graph  # noqa: E402
+from edgernn.model.layer import Layer  # noqa: E402
 from edgernn.model.tensor import STATIC  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402

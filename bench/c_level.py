@@ -22,7 +22,8 @@ from edgernn.device import isa
 from edgernn.device.board import this
 from edgernn.interpreters.count import count
 from edgernn.latency.estimate import estimate
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from edgernn_export import export

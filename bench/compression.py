@@ -21,7 +21,8 @@ from edgernn.cells import Dense, Gru
 from edgernn.device import runtimes
 from edgernn.errors import EdgernnError
 from edgernn.interpreters.numpy import random_frames
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize

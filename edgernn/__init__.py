@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     )
     from edgernn.latency.estimate import Estimate, estimate
     from edgernn.model.cell import cell
-    from edgernn.model.graph import Graph, Layer
+    from edgernn.model.graph import Graph
+    from edgernn.model.layer import Layer
     from edgernn.model.ops import Ops
     from edgernn.model.range import Range
     from edgernn.model.tensor import Tensor
@@ -144,7 +145,8 @@ _HOMES = {
     "errors": tuple(name for name in __all__ if name.endswith(("Error", "Warning"))),
     "latency.estimate": ("Estimate", "estimate"),
     "model.cell": ("cell",),
-    "model.graph": ("Graph", "Layer"),
+    "model.graph": ("Graph",),
+    "model.layer": ("Layer",),
     "model.ops": ("Ops",),
     "model.range": ("Range",),
     "model.tensor": ("Tensor",),

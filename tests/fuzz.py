@@ -37,7 +37,8 @@ from edgernn.device.runtimes import opening
 from edgernn.errors import EdgernnError
 from edgernn.files import arrays, frames
 from edgernn.latency import arrivals, baseline
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import program as programs

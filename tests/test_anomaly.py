@@ -13,7 +13,8 @@ from edge import called
 from edgernn.cells import Scale, Slice
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, FrameError, StateError, UsageError
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
 from edgernn.postprocess.keyword import Trigger

@@ -13,7 +13,8 @@ from edgernn.errors import GraphError, UnsupportedError
 from edgernn.integer.overflow import FINITE, LEAST, limit
 from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.numpy import SameOps, Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch

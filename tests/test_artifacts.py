@@ -18,7 +18,8 @@ from edgernn.cells import Activation, Dense
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, MissingExtraError, ParityError, UnsupportedError, UsageError
 from edgernn.files import atomic
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, translate

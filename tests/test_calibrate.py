@@ -12,7 +12,8 @@ from edgernn.errors import CalibrationError, FileError, FrameError, GraphError, 
 from edgernn.integer.plan import choose_qparams
 from edgernn.interpreters.numpy import Stepper
 from edgernn.interpreters.ranges import Observation, mse
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import Tensor
 from edgernn.passes.calibrate import METHODS, calibrate

@@ -30,7 +30,8 @@ from edgernn.errors import GraphError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
 from edgernn.model.cell import dimensions
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.layer_trace import trace_layer
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
@@ -230,7 +231,7 @@ MISFITS = {
 def test_an_operation_that_does_not_fit_is_refused_with_its_layer_and_number(name):
     does, words = MISFITS[name]
     with pytest.raises(GraphError, match=rf"layer 'l', operation 0 {words}" if words.startswith(r"\(") else words):
-        trace_layer("l", AnyCell(does), [Ref("x", 6)])
+        trace_layer(Layer("l", AnyCell(does)), [Ref("x", 6)])
 
 
 def test_a_log_mel_of_whole_numbers_is_that_of_the_same_floats():

@@ -12,7 +12,8 @@ from edgernn.cli import call, cli
 from edgernn.errors import GraphError, PrecisionWarning
 from edgernn.interpreters.integer import stepper
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate

@@ -321,7 +321,8 @@ def test_symbols_beyond_the_integer_are_refused(folder):
 
 def test_nan_and_infinity_are_null_in_json(folder):
     from edgernn.cells import Activation
-    from edgernn.model.graph import Graph, Layer
+    from edgernn.model.graph import Graph
+    from edgernn.model.layer import Layer
 
     edgernn.save(Graph((Layer("relu", Activation("relu")), Layer("log", Activation("log"))), 1), "log.rnn")
     (folder / "x.csv").write_text("-1\n1\n")

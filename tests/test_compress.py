@@ -20,7 +20,7 @@ from edgernn.device.runtimes import NATIVE
 from edgernn.errors import GraphError, MissingExtraError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.latency.steps import interleaved
-from edgernn.model.graph import Layer
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.factorize import factorize

@@ -12,7 +12,8 @@ from edgernn.artifact.rnn import load
 from edgernn.cells import Dense, Rnn
 from edgernn.files.frames import sequences
 from edgernn.interpreters.integer import stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.agreement import Agreement, agreement
 from edgernn.passes.calibrate import METHODS, calibrate

@@ -15,7 +15,8 @@ from edgernn.cells import Dense, Embedding, Gru
 from edgernn.device import board as boards, isa
 from edgernn.device.board import Device
 from edgernn.latency.estimate import GUARD_COST, OP_COSTS, OP_CYCLES, ROUNDING_COST, STEP_CYCLES, THROUGHPUTS, estimate
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, Tensor

@@ -23,7 +23,8 @@ from edgernn.device.runtimes import suffixes
 from edgernn.errors import EdgernnError, FileError, FrameError, MissingExtraError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.cell import tensors
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train.data import READERS, augment
 from edgernn.train.data.augment import Augmentation

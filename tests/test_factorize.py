@@ -15,7 +15,8 @@ from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.cell import dimensions
 from edgernn.model.factored import Factored
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.factorize import factorize, ranks

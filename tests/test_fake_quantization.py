@@ -8,7 +8,8 @@ from torch.ao.quantization.observer import MinMaxObserver, PerChannelMinMaxObser
 from torch.nn import functional as F
 
 from edgernn.cells import Dense, Gru, Product
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.train.network.fake_quant import rounded_alone
 from edgernn.train.network.graph_network import GraphNetwork

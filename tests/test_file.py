@@ -14,7 +14,8 @@ from edgernn.artifact import checksum
 from edgernn.artifact.rnn import digest, dumps, loads
 from edgernn.errors import FileError, UsageError
 from edgernn.files import atomic
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.passes.quantize import quantize
 from zoo import GRAPHS, keyword_spotter, t
 

@@ -12,7 +12,8 @@ from edgernn.cells import Dense, Gru, Standardize
 from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize

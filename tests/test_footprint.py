@@ -17,7 +17,8 @@ from edgernn.cells import Conv1d, Dense, Gru, Lstm, Mgu, Scale
 from edgernn.device import board as boards
 from edgernn.device.isa import MICROCONTROLLERS
 from edgernn.device.runtimes import NATIVE
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import STATIC
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize

@@ -13,7 +13,8 @@ from edge import called, edge
 from edgernn.cells import Scale
 from edgernn.errors import FileError
 from edgernn.files.frames import frames, parsed, sequences
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train.data import table
 from edgernn_export import export

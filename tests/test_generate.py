@@ -16,7 +16,8 @@ from edgernn.cells import Dense, Embedding, Gru
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import StateError, UsageError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.text import UNKNOWN, generate, sample, separator, text_symbols
 from edgernn_export import export

@@ -23,7 +23,8 @@ from edgernn.cells import (
 )
 from edgernn.errors import GraphError
 from edgernn.model.cell import CELLS, cell
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.layer_trace import trace_layer
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
@@ -121,7 +122,7 @@ WRONG_CELLS = {
         r"Gru.u has shape \(12, 5\); expected .* with hidden = 4, inputs = 6",
     ),
     "multiple": (lambda: Gru(t(12, 6), t(12, 8)), r"Gru.u has shape \(12, 8\)"),
-    "dilation": (lambda: Conv1d(2, t(4, 6), None, 0), r"dilation of at least 1"),
+    "dilation": (lambda: Conv1d(2, t(4, 6), None, 0), r"dilation 0"),
     "before the start": (lambda: Slice(4, -1, 2), r"takes -1:2 of 4"),
     "past the end": (lambda: Slice(4, 1, 5), r"takes 1:5 of 4"),
     "negative deviation": (lambda: Standardize(t(2), Tensor([1.0, -1.0])), r"not above 0"),
@@ -133,7 +134,7 @@ WRONG_CELLS = {
     "rnn activation": (lambda: Rnn(t(4, 4), t(4, 4), None, "sigmoid"), r"no activation 'sigmoid'"),
     "kind": (lambda: Activation("swish"), r"no function 'swish'"),
     "projection": (lambda: Lstm(t(16, 6), t(16, 3), None, t(4, 3)), r"Lstm.p has shape \(4, 3\)"),
-    "kernel": (lambda: Conv1d(1, t(4, 6)), r"kernel of at least 2"),
+    "kernel": (lambda: Conv1d(1, t(4, 6)), r"two frames in all"),
     "taps": (lambda: Conv1d(4, t(4, 6)), r"Conv1d.w has shape \(4, 6\)"),
     "eps": (lambda: LayerNorm(eps=0.0), r"eps 0.0"),
     "slice": (lambda: Slice(4, 3, 3), r"takes 3:3 of 4 values"),
@@ -171,7 +172,7 @@ def test_a_step_must_return_the_states_that_the_cell_declares():
             return x, (ops.concat(h, x),)
 
     with pytest.raises(GraphError, match=r"layer 'l': step returns states of widths \(10,\)"):
-        trace_layer("l", Loses(), [Ref("x", 6)])
+        trace_layer(Layer("l", Loses()), [Ref("x", 6)])
 
 
 def test_numbers_meet_values_in_scale():
@@ -182,7 +183,7 @@ def test_numbers_meet_values_in_scale():
             return x + 1, state
 
     with pytest.raises(GraphError, match=r"'x' meets a int; use ops.scale"):
-        trace_layer("l", Adds(), [Ref("x", 6)])
+        trace_layer(Layer("l", Adds()), [Ref("x", 6)])
 
 
 @pytest.mark.parametrize("name", GRAPHS)

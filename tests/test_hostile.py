@@ -22,7 +22,8 @@ from edgernn.device import profile
 from edgernn.errors import EdgernnError, FileError, GraphError, UsageError
 from edgernn.files import arrays, bounded_json, bounded_toml, frames
 from edgernn.latency import arrivals, baseline
-from edgernn.model.graph import MOST_LAYERS, Graph, Layer
+from edgernn.model.graph import MOST_LAYERS, Graph
+from edgernn.model.layer import Layer
 from edgernn.train import recipe
 from edgernn.train.data import npz, reader
 from zoo import GRAPHS, keyword_spotter

@@ -17,7 +17,8 @@ from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.interpreters.numpy import NumpyOps, SameOps, quantize_dynamic
 from edgernn.model import int4
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.passes.rounding import smaller
 from edgernn_export.targets.c.layout import padded

@@ -11,7 +11,8 @@ import edgernn
 from edgernn.cells import Gru
 from edgernn.device import isa
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize

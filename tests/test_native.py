@@ -17,7 +17,8 @@ from edgernn.device import board as boards, isa
 from edgernn.errors import CompilerError, FileError, ParityError, UnsupportedError, UsageError
 from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.numpy import SameOps, Stepper, random_frames
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize

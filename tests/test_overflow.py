@@ -10,7 +10,8 @@ from edgernn.cells import Dense, Gru, Product, Slice
 from edgernn.integer import overflow
 from edgernn.integer.overflow import FINITE, LEAST, MOST, limit
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import Stage, Window
 from edgernn.passes.calibrate import calibrate

@@ -18,7 +18,8 @@ from edgernn.cells import Concat, Conv2d, Dense, DepthwiseConv2d, Gather, Gru, P
 from edgernn.errors import CalibrationError, GraphError, UnsupportedError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.operation import LayerTracer, Ref, TracedValue
 from edgernn.passes.prune_units import prune_units
 from edgernn_export import export, from_torch
@@ -226,14 +227,14 @@ def test_positions_that_do_not_fit(compute, message):
         "stride": (lambda: Conv2d(6, 1, 3, t(4, 3), stride=0), "Conv2d.stride is 0"),
         "weights": (lambda: Conv2d(6, 2, 3, t(4, 5)), "Conv2d.w has shape"),
         "multiplier": (lambda: DepthwiseConv2d(6, 1, 3, t(9), multiplier=2), "as many outputs for each "),
-        "kind": (lambda: Pool(6, 3, 2, 1, 0, "min"), "Pool.kind is 'min'"),
-        "multiple": (lambda: Pool(6, 4, 2, 1), "a multiple of its 4 frequencies"),
-        "padding": (lambda: Pool(6, 3, 2, 1, 2), "a padding of half the size"),
+        "kind": (lambda: Pool(2, 3, 2, 1, 0, "min"), "Pool.kind is 'min'"),
+        "channels": (lambda: Pool(0, 4, 2, 1), "Pool.channels is 0"),
+        "padding": (lambda: Pool(2, 3, 2, 1, 2), "a padding of half the size"),
         "index": (lambda: Gather(6, (0, 6)), "whole numbers from -1 to 5"),
         "positions": (lambda: one(Dense(t(4, 2)), positions=0), "positions=0"),
         "parts": (lambda: one(Dense(t(4, 4)), positions=2), "reads 8 values, but 6 arrive"),
         "join": (
-            lambda: Graph((Layer("d", Dense(t(6, 6))), Layer("j", Concat(), ("x", "d"), positions=2)), 6), "1 for a join"
+            lambda: Graph((Layer("d", Dense(t(6, 6))), Layer("j", Concat(), ("x", "d"), positions=2)), 6), "positions=1, .* for a join"
         ),
     }.values(),
 )  # fmt: skip

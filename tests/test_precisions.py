@@ -19,7 +19,8 @@ from edgernn.cells import Activation, Dense
 from edgernn.device.runtimes import RUNTIMES, named, running
 from edgernn.errors import ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.parts import flat_answer

@@ -19,7 +19,8 @@ from edgernn.errors import FileError, GraphError, UsageError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.blocks import ROWS, packed, unpacked
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
 from edgernn.passes.prune_units import families, magnitudes, prune_units

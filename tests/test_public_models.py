@@ -10,7 +10,8 @@ from torch import nn
 import edgernn
 from edgernn.cells import Dense, Gru
 from edgernn.device.runtimes import suffixes
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export import export, from_torch
 

@@ -9,7 +9,8 @@ from edgernn.cells import Dense, Embedding, Gru, Standardize
 from edgernn.errors import GraphError, UsageError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import Stepper, quantize_dynamic
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.passes.rounding import rounded

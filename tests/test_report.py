@@ -16,7 +16,8 @@ from edgernn.cells import Dense, Gru
 from edgernn.device import board as boards
 from edgernn.errors import EdgernnError
 from edgernn.latency import estimate
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import Stage, Window
 from edgernn.pages.drawing import plain

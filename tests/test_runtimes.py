@@ -22,7 +22,8 @@ from edgernn.device import board as boards
 from edgernn.device.runtimes import RUNTIMES, Runtime, Tolerance, named, opening, packages, running, suffixes
 from edgernn.errors import ParityError, UsageError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.quantize import quantize
 from edgernn.train.compare.race import race as run_race, raced

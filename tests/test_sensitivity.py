@@ -10,7 +10,8 @@ from edgernn.cells import Dense, Standardize
 from edgernn.errors import UsageError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import FOUR_BITS, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.passes.sensitivity import choose, sensitivity

@@ -15,7 +15,8 @@ import edgernn
 from edge import edge
 from edgernn.cells import Difference
 from edgernn.errors import EdgernnError, FileError, UsageError
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.anomaly import AnomalyLikelihood
 from edgernn.train.data import sampling

@@ -22,7 +22,8 @@ from edgernn.cli import cli
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FileError, FrameError, GraphError, UnsupportedError, UsageError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.parts import slices
 from edgernn.model.window import Stage, Window
 from edgernn.passes.agreement import agreement

@@ -16,7 +16,8 @@ from edgernn import Budget, Monitor, Stage, Window
 from edgernn.cells import RunningMean
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, StateError, UnsupportedError
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn_export import export
 from zoo import GRAPHS
 

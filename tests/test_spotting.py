@@ -9,7 +9,8 @@ import edgernn
 from edgernn.cells import Dense, LogMagnitude
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import UsageError
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.postprocess.keyword import Keyword, Trigger
 from edgernn.train import recipe as recipes, run

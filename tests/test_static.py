@@ -17,7 +17,8 @@ from edgernn.integer.forms import MAKE
 from edgernn.integer.plan import QuantizationParameters, choose_qparams, integer_plan
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps, Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.operation import Ref
 from edgernn.model.range import Range
 from edgernn.model.replay import replay

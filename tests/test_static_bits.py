@@ -21,7 +21,8 @@ from edgernn.integer.normalize import WIDEST
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, integer_plan
 from edgernn.integer.reproducible import differing
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.quantize import quantize

@@ -31,7 +31,8 @@ from edgernn.errors import FrameError, ParityError
 from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps
-from edgernn.model.graph import INPUT, OUTPUT, Graph, Layer
+from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.model.replay import replay
 from edgernn.model.tensor import STATIC, Tensor

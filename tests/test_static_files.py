@@ -13,7 +13,8 @@ import edgernn
 from edgernn.cells import Conv1d, Standardize
 from edgernn.errors import ParityError
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.runtime.float_io import integers, numbers
 from edgernn.runtime.parts import flat_answer

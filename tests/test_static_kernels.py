@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgernn.integer.forms import MAKE
 from edgernn.integer.plan import QuantizationParameters
+from edgernn.model.layer import Layer
 from edgernn.model.layer_trace import trace_layer
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
@@ -59,7 +60,7 @@ BIAS = Tensor(_random.standard_normal(ROWS).astype(np.float32))
 def operation(case: Case) -> Op:
     refs = [Ref("ab"[i], WIDTH) for i in range(case.operands)]
     cell = SimpleNamespace(join=case.compute)
-    return trace_layer("l", cell, refs).operations[0]
+    return trace_layer(Layer("l", cell), refs).operations[0]
 
 
 def drawn(random: np.random.Generator, bits: int = 8, scale: float = 0.0) -> QuantizationParameters:

@@ -15,7 +15,8 @@ from test_static_files import EVERY, KWS, quantized
 from edgernn.cells import Gru
 from edgernn.errors import UnsupportedError
 from edgernn.interpreters.integer import IntegerStepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, SCHEMES, STATIC
 from edgernn.model.window import Stage, Window
 from edgernn.passes.quantize import quantize

@@ -11,7 +11,8 @@ import edgernn
 from edgernn.cells import Rnn
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, StateError, UsageError
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.runtime.backends import onnxruntime as ort_backend, tflite as tflite_backend
 from edgernn_export import export

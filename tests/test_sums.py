@@ -8,7 +8,8 @@ import pytest
 
 from edgernn.cells import Gru
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS
 from edgernn.passes.quantize import quantize
 from edgernn_export import translate

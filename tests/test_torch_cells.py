@@ -13,7 +13,8 @@ from torch.nn import functional as F
 import edgernn
 from edgernn.cells import FastGrnn, LayerNormGru, LayerNormLstm, Mgu
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export import export, from_torch
 

@@ -141,6 +141,29 @@ def older_weight_norm():
         return nn.utils.weight_norm(lstm(), "weight_hh_l0")
 
 
+def written_in_parts(m, x):
+    y = m.gru(x)[0]
+    z = torch.empty(y.shape)
+    z[..., :3], z[..., 3:] = torch.tanh(y[..., :3]), y[..., 3:]
+    return z
+
+
+def written_in_strides(m, x):
+    y = m.gru(x)[0]
+    z = torch.zeros(1, x.shape[1], 2 * H)
+    z[..., ::2] = y
+    z[..., 1] = 0.25
+    z.transpose(1, 2)[:, [3, 5]] = y[..., :2].transpose(1, 2) + z[..., 1:2].transpose(1, 2)
+    return z.view(1, x.shape[1], 2, H).flatten(2)
+
+
+def written_after_a_view(m, x):
+    y = m.gru(x)[0]
+    last = y[:, -1]
+    y.mul_(2)
+    return last
+
+
 def grouped(x, groups, w):
     return torch.einsum("btgi,gio->btgo", x.unflatten(-1, (groups, -1)), w).flatten(2)
 
@@ -185,6 +208,9 @@ CONVERTED = {
     ),
     "matrix on the left": of(lambda m, x: (m.w @ m.gru(x)[0].mT).mT, gru=gru(), w=lambda: torch.randn(5, H)),
     "variance": of(lambda m, x: m.gru(x * x.var(-1, keepdim=True))[0] + x.var(2).unsqueeze(-1), gru=gru()),
+    "written in parts": of(written_in_parts, gru=gru()),
+    "written in strides, a constant and at places": of(written_in_strides, gru=gru()),
+    "written after a view": of(written_after_a_view, gru=gru()),
     "attributes written for a debugger": of(
         lambda m, x: (setattr(m, "seen", x.shape), m.gru(x)[0])[1], gru=gru(), seen=None
     ),
@@ -281,18 +307,23 @@ def packed(m, x):
     return nn.utils.rnn.pad_packed_sequence(m.gru(sequence)[0], batch_first=True)[0]
 
 
-def written_in_parts(m, x):
+def written_in_part(m, x):
     y = m.gru(x)[0]
     z = torch.empty(y.shape)
-    z[..., :3], z[..., 3:] = torch.tanh(y[..., :3]), y[..., 3:]
+    z[..., :3] = y[..., :3]
     return z
 
 
-def written_after_a_view(m, x):
-    y = m.gru(x)[0]
-    last = y[:, -1]
-    y.mul_(2)
-    return last
+def written_at_steps(m, x):
+    y = m.gru(x)[0].clone()
+    y[:, 0] = 0.0
+    return y
+
+
+def written_at_values(m, x):
+    y = m.gru(x)[0].clone()
+    y[y > 0.1] = 0.0
+    return y
 
 
 TRUE_REASONS = {
@@ -334,7 +365,7 @@ TRUE_REASONS = {
     ),
     "decides by values": (
         of(lambda m, x: torch.distributions.Categorical(logits=m.gru(x)[0]).logits, gru=gru()),
-        r"cannot follow Wrapped at test_torch_source.py:\d+ \(.*Categorical.*\): Could not guard on data-dependent.*must not depend on the values",
+        r"cannot follow Wrapped at test_torch_source.py:\d+ \(.*Categorical.*\): it decides by the values of a tensor.*validate_args=False",
     ),
     "packs": (of(packed, gru=gru()), r"cannot follow Wrapped at .*pack_padded_sequence.*: it packs sequences by their lengths"),
     "leaves torch": (
@@ -353,8 +384,9 @@ TRUE_REASONS = {
     "einsum that changes": (
         of(lambda m, x: torch.einsum("bti,ti->bti", m.gru(x)[0], m.w), gru=gru(), w=lambda: torch.randn(T, H)), r"'einsum'.*constant changes over time"
     ),
-    "parts written": (of(written_in_parts, gru=gru()), r"uses 'copy'.*writes into a part of a tensor.*torch.cat"),
-    "view of what is written": (of(written_after_a_view, gru=gru()), r"uses 'mul'.*writes into a part of a tensor"),
+    "parts never written": (of(written_in_part, gru=gru()), r"'empty'.*\d of 8 elements of a frame are never written|reads elements of torch.empty that it never writes"),
+    "steps written": (of(written_at_steps, gru=gru()), r"'select_scatter'.*writes at some steps of a sequence"),
+    "places written that are values": (of(written_at_values, gru=gru()), r"'index_put'.*writes to places that are computed"),
     "integers made": (of(lambda m, x: m.gru(x.long().float())[0], gru=gru()), r"casts torch.float64 to torch.int64"),
     "moving window": (of(lambda m, x: m.gru(x)[0][:, -3:], gru=gru()), r"takes the newest 3 frames of a sequence of any length"),
     "pooling": (of(lambda m, x: m.gru(F.max_pool1d(x.mT, 2).mT)[0], gru=gru()), r"pools several frames into one"),
@@ -382,7 +414,7 @@ def spectrum(m, x):
 
 EXAMPLES = {
     "frames made by a transform": (of(spectrum, gru=gru(9)), torch.randn(1, 200), r"'gru' runs over an axis that 'stft' creates"),
-    "complex": (gru(), torch.randn(1, T, I, dtype=torch.complex64), r"a tensor of torch.complex64.*real and imaginary parts side by side"),
+    "complex": (gru(), torch.randn(1, T, I, dtype=torch.complex64), r"a tensor of torch.complex64.*real and imaginary parts side by side.*view_as_real"),
     "without values": (gru(), torch.empty(1, T, I, device="meta"), r"on meta.*with values"),
     "sparse": (gru(), torch.ones(1, T, I).to_sparse(), r"torch.sparse_coo\); expected real numbers, dense"),
     "state not returned": (of(lambda m, x, h: m.out(m.gru(x, h)[0]), gru=gru(), out=nn.Linear(H, 2)), (example(), torch.zeros(1, 1, H)), r"argument 'args_1' \(1, 1, 8\) is no state: no result of its shape"),

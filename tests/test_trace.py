@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 from edgernn.cells import Activation, Dense
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import NumpyOps, Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.operation import Ref
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 

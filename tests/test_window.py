@@ -19,7 +19,8 @@ from edgernn.cells import Activation, Concat, Dense, Embedding, Gru, Lstm, Rnn
 from edgernn.errors import FileError, FrameError, GraphError, ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper, random_frames
 from edgernn.interpreters.window import WindowStepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, translate

@@ -28,6 +28,7 @@ from edgernn.cells import (
     LstmStep,
     Maximum,
     Mgu,
+    Mute,
     Pool,
     Product,
     Quotient,
@@ -37,12 +38,14 @@ from edgernn.cells import (
     RunningMaximum,
     RunningMean,
     Scale,
+    Shift,
     Slice,
     Standardize,
     Sum,
 )
 from edgernn.model.factored import Factored
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 
 _random = np.random.default_rng(7)
@@ -58,9 +61,10 @@ def t(*shape: int, random: np.random.Generator = _random) -> Tensor:
     return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
 
 
-def one(cell, inputs=6, name="layer", positions=1, **options) -> Graph:
+def one(cell, inputs=6, name="layer", positions=1, sweep="", frames=1, begins=0, **options) -> Graph:
     """A graph of one layer."""
-    return Graph((Layer(name, cell, positions=positions),), inputs, **options)
+    layer = Layer(name, cell, positions=positions, sweep=sweep, frames=frames, begins=begins)
+    return Graph((layer,), inputs, **options)
 
 
 def _positive(*shape: int) -> Tensor:
@@ -177,7 +181,7 @@ def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
         Layer("conv", Conv2d(6, 2, 3, r(4, 6), r(4), stride=2, below=1, above=1)),
         Layer("relu", Activation("relu")),
         Layer("depthwise", DepthwiseConv2d(3, 2, 3, r(24), r(4), below=1, above=1)),
-        Layer("pool", Pool(12, 3, 2, 1)),
+        Layer("pool", Pool(4, 3, 2, 1)),
         Layer("bands", Gru(r(12, 4), r(12, 4), r(12), r(12)), positions=2),
         Layer("norm", LayerNorm(r(4), r(4)), positions=2),
         Layer("out", Dense(r(3, 8), r(3), "softmax")),
@@ -189,8 +193,8 @@ def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
         "Conv2d spread": one(Conv2d(3, 1, 3, r(4, 6), r(4), below=2, above=2, spread=2)),
         "DepthwiseConv2d": one(DepthwiseConv2d(3, 2, 2, r(8), r(2), below=1)),
         "DepthwiseConv2d twice": one(DepthwiseConv2d(3, 1, 3, r(12), None, 2, below=1, above=1)),
-        "Pool": one(Pool(6, 3, 3, 2, 1)),
-        "Pool mean": one(Pool(6, 3, 2, 1, 1, "mean")),
+        "Pool": one(Pool(2, 3, 3, 2, 1)),
+        "Pool mean": one(Pool(2, 3, 2, 1, 1, "mean")),
         "Gather": one(Gather(6, (4, 5, -1, -1, 0, 1, 2, 3, 4, 5))),
         "Gather transposed": one(Gather(6, (0, 2, 4, 1, 3, 5))),
         "Gru shared": one(gru, positions=3, initial_state={"layer.h": r(9)}),
@@ -204,6 +208,41 @@ def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
         ),
         "Dense shared": one(Dense(r(4, 2), r(4), "softmax"), positions=3),
         "Positions": Graph(stack, 6, period_ms=10.0),
+    }
+
+
+def _over_time(random: np.random.Generator) -> dict[str, Graph]:
+    """Layers that sweep over a frame, that take several frames in a step, and that begin later."""
+
+    def r(*shape: int) -> Tensor:
+        return t(*shape, random=random)
+
+    gru, lstm = Gru(r(9, 2), r(9, 3), r(9), r(9)), Lstm(r(12, 2), r(12, 3), r(12))
+    stack = (
+        Layer("conv", Conv1d(3, r(4, 9), r(4)), frames=2),
+        Layer("mute", Mute(4, 1), frames=2),
+        Layer("relu", Activation("relu")),
+        Layer("pool", Pool(4, 1, 1, 1, frames=2, frame_stride=2, age=1)),
+        Layer("gru", Gru(r(12, 4), r(12, 4), r(12), r(12)), begins=1),
+        Layer("both", Concat(), ("gru", "pool")),
+        Layer("sweep", gru, positions=4, sweep="backward"),
+        Layer("out", Dense(r(3, 12), r(3), "softmax")),
+    )
+    return {
+        "Conv1d strided": one(Conv1d(5, r(4, 15), r(4), stride=2)),
+        "Conv1d strided late": one(Conv1d(2, r(4, 4), None, dilation=2, stride=3, age=1)),
+        "Conv2d strided": one(Conv2d(3, 3, 2, r(4, 6), r(4), frame_stride=2, age=1)),
+        "DepthwiseConv2d strided": one(DepthwiseConv2d(3, 2, 2, r(4), r(1), frame_stride=2)),
+        "Pool of frames": one(Pool(3, 1, 1, 1, frames=3, frame_stride=2)),
+        "Pool of frames mean": one(Pool(1, 3, 2, 1, 0, "mean", frames=2, frame_stride=2, age=1)),
+        "Mute": one(Mute(6, 3)),
+        "Shift": one(Shift(6, 3)),
+        "Gru forwards": one(gru, positions=3, sweep="forward"),
+        "Lstm backwards": one(lstm, positions=3, sweep="backward"),
+        "Gru of frames": one(gru, frames=3, initial_state={"layer.h": r(3)}),
+        "Lstm later": one(Lstm(r(12, 6), r(12, 3), r(12)), begins=2),
+        "Gru shared later": one(gru, positions=3, begins=2),
+        "Over time": Graph(stack, 6, period_ms=20.0),
     }
 
 
@@ -326,6 +365,7 @@ GRAPHS: dict[str, Graph] = {
     "Quotient": _quotient(np.random.default_rng(9)),
     "Curves within": _curves(np.random.default_rng(10)),
     **_with_positions(np.random.default_rng(9)),
+    **_over_time(np.random.default_rng(11)),
     "Concat of outputs": _heads(np.random.default_rng(9)),
     "Slice of inputs": _two_inputs(np.random.default_rng(10)),
 }

@@ -21,6 +21,7 @@ from edgernn.integer.reproducible import same_bits
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import WIDEST
 from edgernn.model.parts import checked, names
+from edgernn.model.timing import check_timing
 from edgernn.model.window import Window
 from edgernn.version import VERSION
 
@@ -35,8 +36,8 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 
 TIME = "time"  # an axis of any length
 
-PARTS = ("named_inputs", "named_outputs")
-"""The fields that a manifest has only where there are several inputs or outputs."""
+RARE = {"named_inputs": {}, "named_outputs": {}, "frames_per_step": 1, "delay_frames": 0, "warmup_frames": 0}
+"""The fields that a manifest has only where they differ from these defaults."""
 
 QUANTIZED_BITS = (8, 16)  # of the integers in an artifact
 
@@ -49,12 +50,12 @@ class Manifest:
         graph: the SHA-256 of the graph; see edgernn.artifact.rnn.digest.
         version: of edgernn.
         precision: that of the graph.
-        inputs: the width of a frame; 1 for a symbol.
+        inputs: the width of what a step takes; 1 for a symbol.
         outputs: the width of an output.
         vocabulary_size: the number of symbols that `x` may be, or 0.
         states: the width of each state, by name.
         initial_state: the initial states that are not zero, by name.
-        period_ms: the time between two frames in milliseconds; None when it is unknown.
+        period_ms: the time between two steps in milliseconds; None when it is unknown.
         labels: a name for each output, or empty.
         cpu: the instruction set level of compiled code, one of edgernn.device.isa.LEVELS; "" for other artifacts.
         window: one of WINDOWS; "" for a step.
@@ -63,6 +64,9 @@ class Manifest:
         limit: the largest magnitude of a number in a frame; a frame with a larger one is refused.
         named_inputs: the width of each input by name, side by side in a frame; empty for one.
         named_outputs: the same of the output.
+        frames_per_step: how many frames a step takes, oldest first; `inputs` is the width of all of them.
+        delay_frames: by how many frames outputs are late.
+        warmup_frames: how many frames pass before the first output that counts.
 
     Raises:
         UsageError: an unknown `window`, or a limit that is not above 0 and finite in float32.
@@ -85,6 +89,9 @@ class Manifest:
     limit: float = FINITE
     named_inputs: Mapping[str, int] = field(default_factory=dict)
     named_outputs: Mapping[str, int] = field(default_factory=dict)
+    frames_per_step: int = 1
+    delay_frames: int = 0
+    warmup_frames: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.limit <= FINITE:
@@ -110,6 +117,9 @@ def graph_manifest(graph: Graph) -> Manifest:
         same_bits=same_bits(plan, graph.precision),
         named_inputs=dict(graph.named_inputs),
         named_outputs=dict(graph.named_outputs),
+        frames_per_step=graph.frames_per_step,
+        delay_frames=graph.delay_frames,
+        warmup_frames=graph.warmup_frames,
     )
 
 
@@ -180,7 +190,9 @@ def check_signature(name: str, manifest: Manifest, actual: Signature) -> None:
 
 def dump_manifest(manifest: Manifest) -> str:
     """Return the JSON of a manifest, with a blank checksum."""
-    fields = {f"edgernn.{name}": value for name, value in asdict(manifest).items() if value or name not in PARTS}
+    fields = {
+        f"edgernn.{name}": value for name, value in asdict(manifest).items() if name not in RARE or value != RARE[name]
+    }
     return json.dumps({KEY: BLANK, **fields}, separators=(",", ":"))
 
 
@@ -227,6 +239,7 @@ def _check(manifest: Manifest) -> None:
         raise ValueError(
             f"a vocabulary size of {manifest.vocabulary_size} or a period of {manifest.period_ms} ms is invalid"
         )
+    check_timing(manifest.frames_per_step, manifest.delay_frames, manifest.warmup_frames, manifest.inputs)
     checked("inputs", manifest.named_inputs, manifest.inputs)
     checked("outputs", manifest.named_outputs, manifest.outputs)
     if manifest.window and (manifest.named_inputs or manifest.named_outputs):

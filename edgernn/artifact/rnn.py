@@ -25,7 +25,8 @@ from edgernn.model import float16
 from edgernn.model.blocks import Sparse, mask_bytes, packed, unpacked
 from edgernn.model.cell import CELLS, settings
 from edgernn.model.factored import joined
-from edgernn.model.graph import INITIAL_STATE, INPUT, MOST_LAYERS, PRECISIONS, Graph, Layer
+from edgernn.model.graph import INITIAL_STATE, INPUT, MOST_LAYERS, PRECISIONS, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import FLOATS, Tensor
 from edgernn.model.window import ONLY_ONNX, Window
@@ -41,6 +42,12 @@ LARGEST_SPARSE = 1 << 26
 _SCALE, _BLOCKS = ".scale", ".blocks"
 _BITS = ".bits"  # of all sparse matrices, concatenated
 _INITIAL_STATE = f".{INITIAL_STATE}"
+
+_ONCE = {"positions": 1, "sweep": "", "frames": 1, "begins": 0}
+"""The fields of a Layer that are stored where they differ from these defaults."""
+
+_TIMING = {"frames_per_step": 1, "delay_frames": 0, "warmup_frames": 0}
+"""The same of a Graph."""
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
@@ -153,17 +160,24 @@ def _describe(graph: Graph) -> dict[str, Any]:
         "labels": graph.labels,
         **({"ranges": ranges} if ranges else {}),
         **{name: list(parts.items()) for name, parts in _named(graph).items() if parts},
+        **_unlike(graph, _TIMING),
         "layers": {
             layer.name: {
                 "cell": type(layer.cell).__name__,
                 **({} if layer.inputs == (before[layer.name],) else {"inputs": layer.inputs}),
                 **({"settings": settings(layer.cell)} if settings(layer.cell) else {}),
                 **({"scheme": layer.scheme} if layer.scheme else {}),
-                **({"positions": layer.positions} if layer.positions > 1 else {}),
+                **_unlike(layer, _ONCE),
             }
             for layer in graph.layers
         },
     }
+
+
+def _unlike(owner: Graph | Layer, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that differ from their defaults."""
+    fields = {name: getattr(owner, name) for name in defaults}
+    return {name: value for name, value in fields.items() if value != defaults[name]}
 
 
 def _named(graph: Graph) -> dict[str, Mapping[str, int]]:
@@ -245,8 +259,8 @@ def _build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
                 f"{', '.join(sorted(CELLS))}: import the module that defines it first"
             )
         cell = CELLS[entry["cell"]](**entry.get("settings", {}), **joined(weights.get(name, {})))
-        options = entry.get("scheme", ""), entry.get("positions", 1)
-        layers.append(Layer(name, cell, tuple(entry.get("inputs", ())), *options))
+        options = {field: entry.get(field, default) for field, default in _ONCE.items()}
+        layers.append(Layer(name, cell, tuple(entry.get("inputs", ())), entry.get("scheme", ""), **options))
     ranges = {name: Range(*ends) for name, ends in description.get("ranges", {}).items()}
     return Graph(
         tuple(layers),
@@ -257,4 +271,5 @@ def _build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
         ranges,
         dict(description.get("named_inputs", ())),
         dict(description.get("named_outputs", ())),
+        **{field: description.get(field, default) for field, default in _TIMING.items()},
     )

@@ -17,12 +17,14 @@ from edgernn.cells.logmel import LogMel
 from edgernn.cells.lstm import Lstm, LstmStep
 from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
+from edgernn.cells.mute import Mute
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
 from edgernn.cells.pool import Pool
 from edgernn.cells.reduce import Reduce
 from edgernn.cells.rnn import Rnn, RnnStep
 from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
+from edgernn.cells.shift import Shift
 from edgernn.cells.slice import Slice
 from edgernn.cells.standardize import Standardize
 
@@ -50,6 +52,7 @@ __all__ = [
     "LstmStep",
     "Maximum",
     "Mgu",
+    "Mute",
     "Pool",
     "Product",
     "Quotient",
@@ -59,6 +62,7 @@ __all__ = [
     "RunningMaximum",
     "RunningMean",
     "Scale",
+    "Shift",
     "Slice",
     "Standardize",
     "Sum",

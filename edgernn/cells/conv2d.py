@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import cell
+from edgernn.model.newest import newest
 from edgernn.model.ops import Ops, V
 from edgernn.model.tensor import Tensor
 
@@ -32,6 +33,10 @@ class _Windows(Protocol):
     @property
     def spread(self) -> int: ...
     @property
+    def frame_stride(self) -> int: ...
+    @property
+    def age(self) -> int: ...
+    @property
     def channels(self) -> int: ...
 
 
@@ -57,6 +62,8 @@ class Conv2d:
     frame_dilation: int = 1  # frames from one tap to the next
     dilation: int = 1  # frequencies from one tap to the next
     spread: int = 1  # from one input frequency to the next, with zeros between them
+    frame_stride: int = 1  # frames from one output to the next, which arrive together
+    age: int = 0  # frames of the step behind the last tap
 
     def __post_init__(self) -> None:
         _check(self)
@@ -72,7 +79,7 @@ class Conv2d:
         return _states(self)
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
-        """(channels * frequencies,) and the past frames -> (outputs * frequencies of the result,)."""
+        """(frame_stride * channels * frequencies,) and the past frames -> (outputs * frequencies of the result,)."""
         frames, after = _newest(self, ops, x, state)
         positions, outputs, window = _positions(self), self.w.shape[0], self.w.shape[1]
         index = [
@@ -107,6 +114,8 @@ class DepthwiseConv2d:
     frame_dilation: int = 1  # frames from one tap to the next
     dilation: int = 1  # frequencies from one tap to the next
     spread: int = 1  # from one input frequency to the next, with zeros between them
+    frame_stride: int = 1  # frames from one output to the next, which arrive together
+    age: int = 0  # frames of the step behind the last tap
 
     def __post_init__(self) -> None:
         _check(self)
@@ -128,7 +137,7 @@ class DepthwiseConv2d:
         return _states(self)
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
-        """(channels * frequencies,) and the past frames -> (outputs * frequencies of the result,)."""
+        """(frame_stride * channels * frequencies,) and the past frames -> (outputs * frequencies of the result,)."""
         frames, after = _newest(self, ops, x, state)
         positions, outputs, taps = _positions(self), self.channels * self.multiplier, self.frames * self.taps
         index = []
@@ -145,7 +154,8 @@ class DepthwiseConv2d:
 def _check(cell: _Windows) -> None:
     name = type(cell).__name__
     least = {"frequencies": 1, "frames": 1, "taps": 1, "stride": 1, "below": 0, "above": 0}
-    for field, smallest in {**least, "frame_dilation": 1, "dilation": 1, "spread": 1}.items():
+    least |= {"frame_dilation": 1, "dilation": 1, "spread": 1, "frame_stride": 1, "age": 0}
+    for field, smallest in least.items():
         if not isinstance(getattr(cell, field), int) or getattr(cell, field) < smallest:
             raise GraphError(
                 f"{name}.{field} is {getattr(cell, field)!r}; expected a whole number of at least {smallest}"
@@ -166,29 +176,37 @@ def _positions(cell: _Windows) -> int:
     return (_spread_and_padded(cell) - (cell.taps - 1) * cell.dilation - 1) // cell.stride + 1
 
 
+def _reach(cell: _Windows) -> int:
+    """Return the frames from the first tap to the last frame of a step."""
+    return (cell.frames - 1) * cell.frame_dilation + 1 + cell.age
+
+
+def _frames(cell: _Windows) -> int:
+    """Return the frames of a step and those before them that a later step reads."""
+    return max(_reach(cell), cell.frame_stride)
+
+
 def _elements(cell: _Windows) -> int:
     """Return the elements of all frames that a step reads or passes over."""
-    return ((cell.frames - 1) * cell.frame_dilation + 1) * cell.channels * cell.frequencies
+    return _frames(cell) * cell.channels * cell.frequencies
 
 
 def _states(cell: _Windows) -> Mapping[str, int]:
-    past = (cell.frames - 1) * cell.frame_dilation * cell.channels * cell.frequencies
+    past = (_frames(cell) - cell.frame_stride) * cell.channels * cell.frequencies
     return {"past": past} if past else {}
 
 
 def _newest(cell: _Windows, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
     """Return the past frames with the newest, oldest first, and the state after the step."""
-    if not state:
-        return x, ()
-    frames = ops.concat(*state, x)
-    _, later = ops.split(frames, (cell.channels * cell.frequencies, _states(cell)["past"]))
-    return frames, (later,)
+    arrives = cell.frame_stride * cell.channels * cell.frequencies
+    return newest(ops, x, state, arrives, _states(cell).get("past", 0))
 
 
 def _window(cell: _Windows, channel: int, position: int) -> Iterator[int]:
     """Iterate over the elements in the window of a channel, tap by tap; -1 for zeros."""
+    first = _frames(cell) - _reach(cell)
     for frame in range(cell.frames):
-        start = (frame * cell.frame_dilation * cell.channels + channel) * cell.frequencies
+        start = ((first + frame * cell.frame_dilation) * cell.channels + channel) * cell.frequencies
         for tap in range(cell.taps):
             at, between = divmod(position * cell.stride + tap * cell.dilation - cell.below, cell.spread)
             yield -1 if between or not 0 <= at < cell.frequencies else start + at

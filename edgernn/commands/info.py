@@ -21,7 +21,7 @@ def info(path: str, as_json: bool) -> None:
     of the file with the checksum itself blank, so sha256sum prints another.
     """
     from edgernn.artifact.checksum import verify
-    from edgernn.artifact.manifest import PARTS, WINDOWS
+    from edgernn.artifact.manifest import RARE, WINDOWS
     from edgernn.device.runtimes import opening
     from edgernn.files import atomic
     from edgernn.integer.reproducible import SAME_BITS
@@ -35,7 +35,7 @@ def info(path: str, as_json: bool) -> None:
     texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
     texts["quantization"] = _quantization(entries["quantization"])
     for name, value in entries.items():
-        if name != "layers" and (value or name not in PARTS):
+        if name != "layers" and value != RARE.get(name, ...):
             click.echo(f"{name:14} {texts.get(name) or _text(value)}")
     for layer in entries.get("layers", ()):
         click.echo(

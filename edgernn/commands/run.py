@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,16 +62,21 @@ def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json:
 
 
 def _steps(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
+    from numpy import concatenate
+
     from edgernn.errors import FrameError
     from edgernn.process import interrupt
     from edgernn.runtime.parts import flat_answer
 
-    for t, frame in enumerate(frames):
+    count = stream.program.manifest.frames_per_step
+    rows, t = iter(frames), 0
+    while step := tuple(islice(rows, count)):
         interrupt.check()
         try:
-            yield flat_answer(stream.step(frame))
+            yield flat_answer(stream.step(step[0] if count == 1 else concatenate(step)))
         except FrameError as error:
             raise FrameError(f"frame {t}: {error}") from error
+        t += count
 
 
 def _run_window(program: "Program", frames: Iterable[Any], on_bad_input: str) -> Iterator[Any]:

@@ -52,7 +52,10 @@ def directory() -> Iterator[Path]:
     sweep(top)
     while True:
         name = tempfile.mkdtemp(SUFFIX, PREFIX, top)
-        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # another process swept it before the lock
+            continue
         if _owned(handle, name):
             break
         os.close(handle)

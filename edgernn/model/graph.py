@@ -13,11 +13,13 @@ from numpy.typing import DTypeLike
 
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
-from edgernn.model.layer_trace import LayerTrace, check_widths, trace_layer
+from edgernn.model.layer import Layer, check_layer
+from edgernn.model.layer_trace import LayerTrace, check_widths, states_of, trace_layer
 from edgernn.model.operation import WIDEST, Ref
 from edgernn.model.parts import checked
 from edgernn.model.range import Range
-from edgernn.model.tensor import STATIC, Tensor
+from edgernn.model.tensor import Tensor
+from edgernn.model.timing import check_timing
 from edgernn.model.trace import Trace, simplified
 
 INPUT = "x"
@@ -34,26 +36,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A cell with a name.
-
-    Attributes:
-        name: letters, digits and _; not "x" or "y".
-        cell: a Cell or a Join.
-        inputs: the names of the layers that it reads, or "x", the input of the graph; empty for the layer before it.
-        scheme: one of edgernn.model.tensor.STATIC when its values are integers; "" for float.
-        positions: the equal parts of its input that the cell steps with shared weights, each with its own states; the
-            output and the states are those of all parts, one after another.
-    """
-
-    name: str
-    cell: Any
-    inputs: tuple[str, ...] = ()
-    scheme: str = ""
-    positions: int = 1
-
-
-@dataclass(frozen=True)
 class Graph:
     """Layers in the order in which they run. The output of the last layer is the output of the model.
 
@@ -61,11 +43,14 @@ class Graph:
 
     Attributes:
         layers: each reads the layer before it, or the layers in its `inputs`; a state is called `<layer>.<state>`.
-        inputs: the width of a frame; 1 before an embedding.
+        inputs: the width of what a step takes; 1 before an embedding.
         initial_state: initial states by name, each of shape (width,); zeros for every other state.
-        period_ms: the time between two frames in milliseconds; None when it is unknown.
+        period_ms: the time between two steps in milliseconds; None when it is unknown.
         labels: a name for each output, or empty.
         ranges: the range of each value, by its name in the trace; needed by the static schemes.
+        frames_per_step: how many frames a step takes, oldest first; `inputs` is the width of all of them.
+        delay_frames: by how many frames the outputs are late, after layers that read frames of the future.
+        warmup_frames: how many frames pass before the first output that counts; at least the delay.
         named_inputs: the width of each input by name, where a frame is several side by side; empty for one.
         named_outputs: the same of the output.
 
@@ -82,6 +67,9 @@ class Graph:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     named_inputs: Mapping[str, int] = field(default_factory=dict)
     named_outputs: Mapping[str, int] = field(default_factory=dict)
+    frames_per_step: int = 1
+    delay_frames: int = 0
+    warmup_frames: int = 0
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -111,16 +99,17 @@ class Graph:
         object.__setattr__(self, "named_outputs", checked("outputs", self.named_outputs, self.outputs))
         if self.period_ms is not None and not 0 < self.period_ms < inf:
             raise GraphError(f"a period of {self.period_ms} ms arrived; expected a finite number above 0")
+        check_timing(self.frames_per_step, self.delay_frames, self.warmup_frames, self.inputs)
 
     @cached_property
     def layer_traces(self) -> Mapping[str, LayerTrace]:
         """The operations of each layer, by the layer's name."""
         widths, traces, elements = {INPUT: self.inputs}, {}, 0
         for layer in self.layers:
-            check_widths(layer.name, layer.cell, layer.positions, layer.inputs, widths)
-            later = dimensions(layer.cell)["inputs"] * layer.positions if layer.cell.delays else 0
+            check_widths(layer, widths)
+            later = dimensions(layer.cell)["inputs"] * layer.positions * layer.frames if layer.cell.delays else 0
             inputs = [Ref(name, widths.get(name, later)) for name in layer.inputs]
-            traced = trace_layer(layer.name, layer.cell, inputs, layer.positions)
+            traced = trace_layer(layer, inputs)
             traces[layer.name], widths[layer.name] = traced, traced.y.width
             elements += sum(op.size for op in traced.operations)
             if elements > MOST_VALUES:
@@ -128,7 +117,7 @@ class Graph:
                     f"up to layer '{layer.name}' a step computes {elements:,} values; expected {MOST_VALUES:,} at most"
                 )
         for layer in self.layers:
-            check_widths(layer.name, layer.cell, layer.positions, layer.inputs, widths)
+            check_widths(layer, widths)
         return MappingProxyType(traces)
 
     @cached_property
@@ -139,12 +128,7 @@ class Graph:
     @cached_property
     def states(self) -> Mapping[str, int]:
         """The width of each state, by the name `<layer>.<state>`, in the order of the layers."""
-        return {
-            f"{layer.name}.{name}": width * layer.positions
-            for layer in self.layers
-            if not is_join(layer.cell)
-            for name, width in layer.cell.states.items()
-        }
+        return {f"{layer.name}.{name}": width for layer in self.layers for name, width in states_of(layer).items()}
 
     @cached_property
     def values(self) -> Mapping[str, int]:
@@ -172,6 +156,8 @@ class Graph:
                 f"layer '{tables[0].layer}' looks up a symbol; it must read the graph's input 'x', and then only "
                 "tables may read 'x'"
             )
+        if tables and self.frames_per_step > 1:
+            raise GraphError(f"layer '{tables[0].layer}' looks up a symbol; expected one frame in a step")
         return min((op.args[0].shape[0] for op in tables), default=0)
 
     @cached_property
@@ -217,7 +203,7 @@ class Graph:
         """Check the declared types at run time, for users without a type checker."""
         graph: Any = self
         for layer in graph.layers:
-            _check_layer(layer)
+            check_layer(layer)
         if not isinstance(graph.inputs, Integral) or not all(isinstance(label, str) for label in graph.labels):
             raise GraphError(
                 f"inputs={graph.inputs!r} and labels={graph.labels!r} arrived; expected a number and strings"
@@ -256,40 +242,3 @@ class Graph:
             linked.append(replace(layer, inputs=inputs))
             seen[layer.name] = None
         return tuple(linked)
-
-
-def _check_layer(layer: Any) -> None:
-    if not isinstance(layer, Layer) or isinstance(layer.cell, type) or not _is_cell(layer.cell):
-        raise GraphError(f"{layer!r} arrived among the layers; expected Layer(name, cell), the cell an instance")
-    missing = [name for name in ("exact", "delays", "GATES") if not hasattr(layer.cell, name)]
-    if missing:
-        raise GraphError(
-            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares no {' and no '.join(missing)}; "
-            "decorate its class with edgernn.model.cell.cell, which sets the defaults"
-        )
-    if any(not isinstance(name, str) for name in (layer.name, *layer.inputs)) or type(layer.inputs) is not tuple:
-        raise GraphError(
-            f"{layer!r} has a name that is not a string, or inputs that are not a tuple; expected inputs=('name',)"
-        )
-    if layer.cell.delays and "inputs" not in dimensions(layer.cell):
-        raise GraphError(
-            f"layer '{layer.name}': the cell {type(layer.cell).__name__} declares that it delays, and no dimension "
-            "'inputs', which is the width of a later layer"
-        )
-    if (
-        type(layer.positions) is not int
-        or not 1 <= layer.positions <= WIDEST
-        or (layer.positions > 1 and is_join(layer.cell))
-    ):
-        raise GraphError(
-            f"layer '{layer.name}' has positions={layer.positions!r}; expected a number of parts of at least 1, and "
-            "1 for a join"
-        )
-    if layer.scheme not in {"", *STATIC}:
-        raise GraphError(
-            f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
-        )
-
-
-def _is_cell(cell: Any) -> bool:
-    return hasattr(cell, "step") or is_join(cell)

@@ -1,12 +1,20 @@
-"""How a layer is traced: the `step` of its cell runs once on values that remember the operations."""
+"""How a layer is traced: the `step` of its cell runs on values that remember the operations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgernn.errors import GraphError
+from edgernn.model.beginning import started
 from edgernn.model.cell import Cell, Join, dimensions, is_join
+from edgernn.model.layer import Layer
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
+
+COUNT = "frames"
+"""The state of a layer that begins later: how many frames have passed, at most `Layer.begins`."""
+
+Values = tuple[TracedValue, ...]
+Step = Callable[[TracedValue, Values], tuple[TracedValue, Values]]
 
 
 @dataclass(frozen=True)
@@ -26,52 +34,174 @@ class LayerTrace:
     after: Mapping[str, Ref]
 
 
-def trace_layer(layer: str, cell: Any, xs: Sequence[Ref], positions: int = 1) -> LayerTrace:
-    """Run the `step` or `join` of a cell once on traced values.
+def states_of(layer: Layer) -> dict[str, int]:
+    """Return the width of each state that a layer carries from step to step, by its name in the cell."""
+    if is_join(layer.cell) or layer.sweep:
+        return {}
+    counted = {COUNT: 1} if layer.begins else {}
+    return {name: width * layer.positions for name, width in {**layer.cell.states, **counted}.items()}
+
+
+def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
+    """Run the `step` or `join` of a cell on traced values, once for each frame and part that it does not share.
 
     Args:
-        layer: the name of the layer, for the names of values and for errors.
-        cell: a Cell or a Join.
+        layer: with its name, for the names of values and for errors.
         xs: the inputs of the layer.
-        positions: the equal parts of the input that a cell steps with shared weights, each with its own states.
 
     Raises:
         GraphError: widths that do not fit (the message names the layer and the operation), or a delay that does not.
     """
-    tracer = LayerTracer(layer)
+    tracer = LayerTracer(layer.name)
     values = tuple(TracedValue(x, tracer) for x in xs)
-    if is_join(cell):
-        join: Join = cell
-        y = join.join(tracer, *values)
-        return LayerTrace(tuple(tracer.operations), _flat(layer, y), {}, {})
-    recurrent: Cell = cell
-    before = {name: Ref(f"{layer}.{name}.in", width * positions) for name, width in recurrent.states.items()}
+    if is_join(layer.cell):
+        y = _joined(tracer, layer, values)
+        return LayerTrace(tuple(tracer.operations), y.ref, {}, {})
+    before = {name: Ref(f"{layer.name}.{name}.in", width) for name, width in states_of(layer).items()}
     for ref in before.values():
         if not 1 <= ref.width <= WIDEST:
-            raise GraphError(f"layer '{layer}': state '{ref.name}' has {ref.width:,} values; expected 1 to {WIDEST:,}")
-    x, *states = (
-        _apart(value, positions) for value in (values[0], *(TracedValue(ref, tracer) for ref in before.values()))
-    )
-    y, state = recurrent.step(tracer, x, tuple(states))
-    y, state = _together(y, positions), tuple(_together(value, positions) for value in state)
-    widths = tuple(value.ref.width // positions for value in state)
-    if widths != tuple(recurrent.states.values()):
-        raise GraphError(
-            f"layer '{layer}': step returns states of widths {widths}; the cell declares {dict(recurrent.states)}"
-        )
-    after = {name: _flat(layer, value) for name, value in zip(before, state, strict=True)}
-    traced = LayerTrace(tuple(tracer.operations), _flat(layer, y), before, after)
-    _check_delay(layer, recurrent, xs[0].name, traced)
+            raise GraphError(
+                f"layer '{layer.name}': state '{ref.name}' has {ref.width:,} values; expected 1 to {WIDEST:,}"
+            )
+    states = tuple(TracedValue(ref, tracer) for ref in before.values())
+    state: Values = ()
+    if layer.sweep:
+        y = _swept(tracer, layer, values[0])
+    elif states:
+        y, state = _frame_by_frame(tracer, layer, values[0], states)
+    else:
+        y, _ = _step(tracer, layer, layer.frames * layer.positions)(values[0], ())
+    after = {name: value.ref for name, value in zip(before, state, strict=True)}
+    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after)
+    _check_delay(layer.name, layer.cell, xs[0].name, traced)
     return traced
 
 
-def check_widths(layer: str, cell: Any, positions: int, inputs: Sequence[str], widths: Mapping[str, int]) -> None:
+def check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
     """Refuse a layer that reads another width than its cell declares; an input that is not in `widths` comes later."""
-    declared = None if is_join(cell) else dimensions(cell).get("inputs")
-    expected = None if declared is None else declared * positions
-    for name in inputs:
+    declared = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
+    expected = None if declared is None else declared * layer.positions * layer.frames
+    for name in layer.inputs:
         if expected is not None and widths.get(name, expected) != expected:
-            raise GraphError(f"layer '{layer}' reads {expected} values, but {widths[name]} arrive from '{name}'")
+            raise GraphError(f"layer '{layer.name}' reads {expected} values, but {widths[name]} arrive from '{name}'")
+
+
+def _joined(tracer: LayerTracer, layer: Layer, values: Values) -> TracedValue:
+    """Join frame by frame, all frames at once."""
+    join: Join = layer.cell
+    frames = [_apart(value, layer.frames) for value in values]
+    y: TracedValue = _shared(tracer, layer.frames, lambda: join.join(tracer, *frames))
+    _check_together(layer, y, layer.frames)
+    return _together(y)
+
+
+def _check_together(layer: Layer, value: TracedValue, parts: int) -> None:
+    """Refuse a value that leaves a cell with several positions."""
+    positions = value.ref.positions // parts
+    if positions != 1:
+        raise GraphError(
+            f"layer '{layer.name}': '{value.ref.name}' leaves the step with {positions} positions; expected one: "
+            f"ops.reshape(x, {positions}, 1)"
+        )
+
+
+def _step(tracer: LayerTracer, layer: Layer, parts: int) -> Step:
+    """Return the step of the cell on this many parts at once, each of which is a frame of its own to the cell."""
+
+    def step(x: TracedValue, states: Values) -> tuple[TracedValue, Values]:
+        cell: Cell = layer.cell
+        x, *before = (_apart(value, parts) for value in (x, *states))
+        y, after = _shared(tracer, parts, lambda: cell.step(tracer, x, tuple(before)))
+        for value in (y, *after):
+            _check_together(layer, value, parts)
+        widths = tuple(value.ref.width for value in after)
+        if widths != tuple(cell.states.values()):
+            raise GraphError(
+                f"layer '{layer.name}': step returns states of widths {widths}; the cell declares {dict(cell.states)}"
+            )
+        return _together(y), tuple(map(_together, after))
+
+    return step
+
+
+def _frame_by_frame(tracer: LayerTracer, layer: Layer, x: TracedValue, states: Values) -> tuple[TracedValue, Values]:
+    """Step once for each frame, and hand the states on."""
+    step = _step(tracer, layer, layer.positions)
+    if layer.begins:
+        step = _beginning(tracer, layer, step)
+    if layer.frames == 1:
+        return step(x, states)
+    ys = []
+    for frame in tracer.split(x, layer.frames):
+        y, states = step(frame, states)
+        ys.append(y)
+    return tracer.concat(*ys), states
+
+
+def _beginning(tracer: LayerTracer, layer: Layer, step: Step) -> Step:
+    """Return a step whose states keep their values until `layer.begins` frames have passed."""
+
+    def held(x: TracedValue, states: Values) -> tuple[TracedValue, Values]:
+        *before, count = states
+        y, after = step(x, tuple(before))
+        began, count = started(tracer, count, layer.begins)
+        waits = tracer.scale(began, -1.0, 1.0)
+        kept = [
+            _widened(tracer, began, new.ref.width) * new + _widened(tracer, waits, old.ref.width) * old
+            for old, new in zip(before, after, strict=True)
+        ]
+        return y, (*kept, count)
+
+    return held
+
+
+def _widened(tracer: LayerTracer, x: TracedValue, width: int) -> TracedValue:
+    """Return one number for each part as one for each element of it."""
+    parts = x.ref.width
+    apart = _apart(x, parts)
+    return _together(tracer.gather(apart, parts, [part for part in range(parts) for _ in range(width // parts)]))
+
+
+def _swept(tracer: LayerTracer, layer: Layer, x: TracedValue) -> TracedValue:
+    """Step from part to part of every frame, all frames at once, from states of zeros."""
+    frames, parts = layer.frames, layer.positions
+    if x.ref.width % (frames * parts):
+        raise GraphError(
+            f"layer '{layer.name}': {x.ref.width} values arrive from '{x.ref.name}' and cannot be divided into "
+            f"{frames} x {parts} parts of equal width"
+        )
+    step = _step(tracer, layer, frames)
+    read = _parts(tracer, layer, x)
+    states = tuple(_zeros(tracer, x, width * frames) for width in layer.cell.states.values())
+    ys: dict[int, TracedValue] = {}
+    for part in range(parts) if layer.sweep == "forward" else reversed(range(parts)):
+        y, states = step(read[part], states)
+        ys[part] = _apart(y, frames)
+    return _together(tracer.concat(*(ys[part] for part in range(parts))))
+
+
+def _parts(tracer: LayerTracer, layer: Layer, x: TracedValue) -> Values:
+    """Return each part of a frame; the part of every frame, one after another, where there are several."""
+    if layer.frames == 1:
+        return tracer.split(x, layer.positions)
+    count = layer.frames * layer.positions
+    apart = _apart(x, count)
+    return tuple(
+        _together(tracer.gather(apart, count, range(part, count, layer.positions))) for part in range(layer.positions)
+    )
+
+
+def _zeros(tracer: LayerTracer, x: TracedValue, width: int) -> TracedValue:
+    """Return zeros, which do not depend on x."""
+    return _together(tracer.gather(_apart(x, x.ref.width), x.ref.width, (-1,) * width))
+
+
+def _shared(tracer: LayerTracer, parts: int, step: Callable[[], Any]) -> Any:
+    """Call a step in which each of so many parts counts as a value of one position."""
+    tracer.parts = parts
+    result = step()
+    tracer.parts = 1
+    return result
 
 
 def _check_delay(layer: str, cell: Any, source: str, traced: LayerTrace) -> None:
@@ -89,16 +219,6 @@ def _apart(value: TracedValue, positions: int) -> TracedValue:
     return value if positions == 1 else value.tracer.reshape(value, 1, positions)
 
 
-def _together(value: TracedValue, positions: int) -> TracedValue:
-    """Return a value of this many positions as one."""
-    return value if positions == 1 else value.tracer.reshape(value, positions, 1)
-
-
-def _flat(layer: str, value: TracedValue) -> Ref:
-    """Return the reference to a value that leaves a layer, which has one position."""
-    if value.ref.positions != 1:
-        raise GraphError(
-            f"layer '{layer}': '{value.ref.name}' leaves the step with {value.ref.positions} positions; expected one: "
-            f"ops.reshape(x, {value.ref.positions}, 1)"
-        )
-    return value.ref
+def _together(value: TracedValue) -> TracedValue:
+    """Return a value of any positions as one."""
+    return value if value.ref.positions == 1 else value.tracer.reshape(value, value.ref.positions, 1)

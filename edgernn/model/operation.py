@@ -91,10 +91,18 @@ class TracedValue:
 
 @dataclass
 class LayerTracer:
-    """The interpreter that lists the operations of a layer. It checks every width, for all other interpreters."""
+    """The interpreter that lists the operations of a layer. It checks every width, for all other interpreters.
+
+    Attributes:
+        layer: the name of the layer.
+        operations: so far.
+        parts: how many parts share a step: to the cell a value of so many positions has one.
+    """
 
     layer: str
     operations: list[Op] = field(default_factory=list)
+    parts: int = 1
+    _outputs: int = 0
 
     def affine(self, weight: Tensor | Factored, x: TracedValue, bias: Tensor | None = None) -> TracedValue:
         if isinstance(weight, Factored):
@@ -125,10 +133,10 @@ class LayerTracer:
         return self._append("log", (x.ref,), x.ref.width, x.ref.positions)
 
     def exp(self, x: TracedValue) -> TracedValue:
-        return self._append("exp", (x.ref,), x.ref.width)
+        return self._append("exp", (x.ref,), x.ref.width, x.ref.positions)
 
     def sqrt(self, x: TracedValue) -> TracedValue:
-        return self._append("sqrt", (x.ref,), x.ref.width)
+        return self._append("sqrt", (x.ref,), x.ref.width, x.ref.positions)
 
     def divide(self, a: TracedValue, b: TracedValue) -> TracedValue:
         return self.pair("divide", a, b)
@@ -141,8 +149,8 @@ class LayerTracer:
         parts = (width // sizes,) * sizes if isinstance(sizes, int) else tuple(sizes)
         if not parts or sum(parts) != width or min(parts) < 1:
             raise self._error("split", f"{width} values arrive from '{x.ref.name}' and cannot be split into {sizes}")
-        self.operations.append(Op(self.layer, self._next(), "split", (x.ref, parts), parts, x.ref.positions))
-        return tuple(TracedValue(output, self) for output in self.operations[-1].outputs)
+        op = self._add("split", (x.ref, parts), parts, x.ref.positions)
+        return tuple(TracedValue(output, self) for output in op.outputs)
 
     def concat(self, *xs: TracedValue) -> TracedValue:
         positions = {x.ref.positions for x in xs}
@@ -164,9 +172,11 @@ class LayerTracer:
 
     def reshape(self, x: TracedValue, before: int, after: int) -> TracedValue:
         self._check_positions("reshape", before, x)
-        if after < 1 or x.ref.size % after:
-            raise self._error("reshape", f"{x.ref.size} elements cannot be arranged as {after} positions")
-        return self._append("reshape", (x.ref, before, after), x.ref.size // after, after)
+        size = x.ref.size // self.parts
+        if after < 1 or size % after:
+            raise self._error("reshape", f"{size} elements cannot be arranged as {after} positions")
+        args = (x.ref, before * self.parts, after * self.parts)
+        return self._append("reshape", args, size // after, after * self.parts)
 
     def gather(self, x: TracedValue, before: int, index: Sequence[int]) -> TracedValue:
         self._check_positions("gather", before, x)
@@ -177,7 +187,8 @@ class LayerTracer:
                 f"an index from {min(rows, default=0)} to {max(rows, default=0)} of {len(rows)} "
                 f"entries arrives; expected at least one, from -1 to {before - 1}",
             )
-        return self._append("gather", (x.ref, before, rows), x.ref.width, len(rows))
+        rows = tuple(-1 if row < 0 else part * before + row for part in range(self.parts) for row in rows)
+        return self._append("gather", (x.ref, before * self.parts, rows), x.ref.width, len(rows))
 
     def sum(self, x: TracedValue, before: int, size: int) -> TracedValue:
         return self._reduced("sum", x, before, size)
@@ -189,6 +200,7 @@ class LayerTracer:
         self._check_positions(name, before, x)
         if size < 1 or before % size:
             raise self._error(name, f"{before} positions cannot be divided into groups of {size}")
+        before *= self.parts
         return x if size == 1 else self._append(name, (x.ref, before, size), x.ref.width, before // size)
 
     def pair(self, name: str, a: TracedValue, b: TracedValue) -> TracedValue:
@@ -223,23 +235,26 @@ class LayerTracer:
             raise self._error(name, f"its output has {width * positions:,} elements; expected {WIDEST:,} at most")
         if any(isinstance(arg, Factored) for arg in args):
             raise self._error(name, "a Factored weight arrives, which only affine takes; expected a Tensor")
-        self.operations.append(Op(self.layer, self._next(), name, args, (width,), positions))
-        return TracedValue(self.operations[-1].outputs[0], self)
+        return TracedValue(self._add(name, args, (width,), positions).outputs[0], self)
 
-    def _next(self) -> int:
-        return sum(len(op.widths) for op in self.operations)
+    def _add(self, name: str, args: tuple[Any, ...], widths: tuple[int, ...], positions: int) -> Op:
+        op = Op(self.layer, self._outputs, name, args, widths, positions)
+        self.operations.append(op)
+        self._outputs += len(widths)
+        return op
 
     def _check_width(self, name: str, width: int, x: TracedValue) -> None:
         if x.ref.width != width:
             raise self._error(name, f"it reads {width} values, but {x.ref.width} arrive from '{x.ref.name}'")
 
     def _check_positions(self, name: str, positions: int, x: TracedValue) -> None:
-        if x.ref.positions != positions:
-            raise self._error(name, f"it reads {positions} positions, but '{x.ref.name}' has {x.ref.positions}")
+        if x.ref.positions != positions * self.parts:
+            arrived = x.ref.positions / self.parts
+            raise self._error(name, f"it reads {positions} positions, but '{x.ref.name}' has {arrived:g}")
 
     def _check_elements(self, name: str, arg: Tensor | float | None, width: int) -> None:
         if isinstance(arg, Tensor | Factored) and arg.shape != (width,):
             raise self._error(name, f"a tensor of shape {arg.shape} meets {width} values; expected ({width},)")
 
     def _error(self, name: str, message: str) -> GraphError:
-        return GraphError(f"layer '{self.layer}', operation {self._next()} ({name}): {message}")
+        return GraphError(f"layer '{self.layer}', operation {self._outputs} ({name}): {message}")

@@ -13,6 +13,7 @@ from edgernn.files.spelling import misspelt
 from edgernn.interpreters.ranges import PARTS, Observation, RangeObserver, min_max, mse, percentile
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range
+from edgernn.model.timing import in_steps
 from edgernn.passes.columns import column_ranges, input_columns
 
 METHODS: Mapping[str, Callable[[Observation], Range]] = MappingProxyType(
@@ -78,7 +79,7 @@ def _with_columns(graph: Graph, ranges: dict[str, Range], sequences: Sequence[Ar
 
 
 def checked(graph: Graph, sequences: Sequence[Any]) -> list[Array]:
-    """Return the sequences, if the graph can take all of them.
+    """Return the sequences (time, width) as steps (steps, inputs), if the graph can take all of them.
 
     Raises:
         FrameError: a sequence of the wrong type, shape or dtype, or with a frame that the model cannot take.
@@ -88,13 +89,14 @@ def checked(graph: Graph, sequences: Sequence[Any]) -> list[Array]:
 
 def _checked(graph: Graph, i: int, sequence: Any) -> Array:
     dtype = np.dtype("int32" if graph.vocabulary_size else "float32")
-    expected = f"expected an array of {dtype} of shape (time, {graph.inputs})"
+    width = graph.inputs // graph.frames_per_step
+    expected = f"expected an array of {dtype} of shape (time, {width})"
     if not isinstance(sequence, np.ndarray):
         raise FrameError(f"sequence {i} is a {type(sequence).__name__}; {expected}")
-    if sequence.ndim != 2 or sequence.shape[1] != graph.inputs or sequence.dtype != dtype or not len(sequence):
+    if sequence.ndim != 2 or sequence.shape[1] != width or sequence.dtype != dtype or not len(sequence):
         raise FrameError(
             f"sequence {i} is {sequence.dtype} of shape {sequence.shape}; {expected}, with at least one frame: layer "
-            f"'{graph.layers[0].name}' reads {graph.inputs} values"
+            f"'{graph.layers[0].name}' reads {width} values"
         )
     good = (sequence >= 0) & (sequence < graph.vocabulary_size) if graph.vocabulary_size else np.isfinite(sequence)
     if not good.all():
@@ -104,7 +106,8 @@ def _checked(graph: Graph, i: int, sequence: Any) -> Array:
             f"element {k} of frame {t} of sequence {i} is {sequence[t, k]}; expected {what}: mend or leave out the "
             "sequence"
         )
-    return sequence
+    steps: Array = in_steps(sequence, graph.frames_per_step)
+    return steps
 
 
 def _check_enough(sequences: Sequence[Array]) -> None:

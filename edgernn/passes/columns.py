@@ -17,7 +17,8 @@ from edgernn.array import Array
 from edgernn.cells.standardize import Standardize
 from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.cell import tensors
-from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
+from edgernn.model.graph import INITIAL_STATE, INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, STATIC, Tensor

@@ -10,7 +10,8 @@ from edgernn.errors import GraphError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.cell import tensors
 from edgernn.model.factored import Factored
-from edgernn.model.graph import PRECISIONS, Graph, Layer
+from edgernn.model.graph import PRECISIONS, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.keep import check_keep
 

@@ -8,7 +8,8 @@ from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.cell import tensors
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.keep import check_keep
 from edgernn.passes.patterns import Blocks, Matrix, Pattern

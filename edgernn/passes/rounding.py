@@ -19,7 +19,8 @@ from edgernn.integer.plan import (
 )
 from edgernn.model import float16, int4
 from edgernn.model.cell import tensors, with_tensors
-from edgernn.model.graph import PRECISIONS, Graph, Layer
+from edgernn.model.graph import PRECISIONS, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import FOUR_BITS, GROUP, INTEGERS, SCHEMES, STATIC, Tensor
 from edgernn.passes.keep import check_keep
 

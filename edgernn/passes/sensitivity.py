@@ -8,7 +8,8 @@ from math import isfinite
 from edgernn.errors import UsageError
 from edgernn.interpreters.count import count
 from edgernn.model.cell import tensors
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.passes.rounding import rounded
 
 Score = Callable[[Graph], float]

@@ -7,7 +7,9 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.cell import settings, tensors
-from edgernn.model.graph import INITIAL_STATE, INPUT, Graph, Layer
+from edgernn.model.graph import INITIAL_STATE, INPUT, Graph
+from edgernn.model.layer import Layer
+from edgernn.model.layer_trace import COUNT
 from edgernn.model.operation import Op
 from edgernn.model.positions import gathered, grouped, reshaped
 from edgernn.model.tensor import Tensor
@@ -137,6 +139,8 @@ def _fixed(
     if layer.cell.exact or "inputs" in settings(layer.cell) or unread:
         yield from (values[name] for name in (*layer.inputs, layer.name))
         yield from (each for name, each in states.items() if name.startswith(f"{layer.name}."))
+    if layer.begins:
+        yield states[f"{layer.name}.{COUNT}"]
 
 
 def _axes(graph: Graph, union: _UnionFind) -> dict[WeightAxis, Array]:

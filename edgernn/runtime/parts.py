@@ -10,46 +10,54 @@ from edgernn.artifact.manifest import Manifest
 from edgernn.errors import FrameError, UnsupportedError
 from edgernn.model.graph import Graph
 from edgernn.model.parts import slices
+from edgernn.model.timing import in_steps
 
 Named = Manifest | Graph
 Answer = Any
 """An array; of a model with several outputs, arrays by name."""
 
 
-def flat_frame(frame: Any, parts: Mapping[str, int], dtype: Any) -> Any:
-    """Return a frame of several inputs as one array; a frame that is an array already is returned as it is.
+def flat_frame(frame: Any, parts: Mapping[str, int], dtype: Any, count: int = 1) -> Any:
+    """Return the frames of a step as one flat array, several inputs side by side; any other frame as it is.
+
+    Args:
+        frame: (inputs,); (count, width) of several frames; arrays by name or in order, of several inputs.
+        parts: the width of each input by name, of all frames together; empty for one input.
+        dtype: of each.
+        count: the frames of a step.
 
     Raises:
         FrameError: an input is missing, is not one of the model, or has another shape or dtype.
     """
     arrays = _arrays(frame, parts)
     if arrays is None:
-        return frame
+        return _flat(frame, count)
+    arrays = [_flat(each, count) for each in arrays]
     for (name, width), each in zip(parts.items(), arrays, strict=True):
         if not isinstance(each, np.ndarray) or each.dtype != dtype or each.shape != (width,):
             raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape ({width},)")
     return np.concatenate(arrays)
 
 
-def flat_frames(frames: Any, parts: Mapping[str, int], dtype: Any) -> Any:
-    """Return blocks (time, width) of several inputs as one block; one block is returned as it is.
+def flat_frames(frames: Any, parts: Mapping[str, int], dtype: Any, count: int = 1) -> Any:
+    """Return blocks (time, width) of several inputs as one block (steps, inputs), where `count` frames are a step.
 
     Raises:
-        FrameError: as `flat_frame`; or the blocks have different lengths.
+        FrameError: as `flat_frame`; or the blocks have different lengths, or are no whole number of steps.
     """
     arrays = _arrays(frames, parts)
     if arrays is None:
-        return frames
+        return in_steps(frames, count) if isinstance(frames, np.ndarray) and frames.ndim == 2 else frames
     for (name, width), each in zip(parts.items(), arrays, strict=True):
-        if not isinstance(each, np.ndarray) or each.dtype != dtype or each.ndim != 2 or each.shape[1] != width:
-            raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape (time, {width})")
+        if not isinstance(each, np.ndarray) or each.dtype != dtype or each.ndim != 2 or each.shape[1] * count != width:
+            raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape (time, {width // count})")
     lengths = {name: len(each) for name, each in zip(parts, arrays, strict=True)}
     if len(set(lengths.values())) > 1:
         raise FrameError(
             f"{', '.join(f'{length} frames of {name!r}' for name, length in lengths.items())} arrived; expected as "
             "many of each: cut off what has no counterpart"
         )
-    return np.concatenate(arrays, axis=1)
+    return np.concatenate([in_steps(each, count) for each in arrays], axis=1)
 
 
 def by_name(whole: Array, parts: Mapping[str, int]) -> dict[str, Array]:
@@ -121,6 +129,12 @@ def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
             raise FrameError(f"{len(values)} inputs arrived; {expected}, in this order or by name")
         return list(values)
     return None
+
+
+def _flat(frame: Any, count: int) -> Any:
+    """Return several frames (count, width) as one array."""
+    several = count > 1 and isinstance(frame, np.ndarray) and frame.ndim == 2 and len(frame) == count
+    return frame.reshape(-1) if several else frame
 
 
 def _takes(out: Any, result: Array) -> bool:

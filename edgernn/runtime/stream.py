@@ -51,6 +51,7 @@ class Stream:
         "_answer",
         "_bound",
         "_busy",
+        "_frames",
         "_initial_state",
         "_inputs",
         "_last_good",
@@ -87,6 +88,7 @@ class Stream:
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
         self._inputs, self._outputs = manifest.named_inputs, manifest.named_outputs
+        self._frames = manifest.frames_per_step
         self._parts = {name: self._y[part] for name, part in slices(self._outputs).items()}
         self._answer = answering(self._y, self._parts)
         self._run = self._bound.step
@@ -107,7 +109,8 @@ class Stream:
         """Compute the outputs for one frame, and carry the state.
 
         Args:
-            frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. In a raw
+            frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. Where a step
+                takes several frames, of shape (frames_per_step, width) or flat. In a raw
                 stream the frame, the result and the state have the dtypes of the manifest. Several inputs are arrays by
                 name, or a tuple of them in the order of `manifest.named_inputs`.
             out: the array for the result, float32 of shape (outputs,), or arrays by name for several outputs; new
@@ -131,7 +134,7 @@ class Stream:
             try:
                 self._view[_WHOLE] = frame
             except (TypeError, ValueError, NotImplementedError, BufferError):
-                flat = flat_frame(frame, self._inputs, self._x.dtype)
+                flat = flat_frame(frame, self._inputs, self._x.dtype, self._frames)
                 self._check(flat)
                 self._x[...] = flat
             if self._run():
@@ -152,17 +155,18 @@ class Stream:
 
         Args:
             frames: (time, inputs), each row as `step` takes it; several inputs by name or in a tuple, of equal lengths.
+                Where a step takes several frames, (time, width of a frame), and time is a multiple of frames_per_step.
 
         Returns:
-            (time, outputs); of several outputs, (time, width) for each by name.
+            (steps, outputs); of several outputs, (steps, width) for each by name.
 
         Raises:
             FrameError, StateError: as `step`; the state includes the frames before a refused one.
         """
-        frames = flat_frames(frames, self._inputs, self._x.dtype)
+        frames = flat_frames(frames, self._inputs, self._x.dtype, self._frames)
         if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
-            raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size})")
+            raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size // self._frames})")
         if frames.dtype != self._x.dtype and len(frames):
             self._check(frames[0])
         if self._busy:

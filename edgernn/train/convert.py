@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from edgernn.artifact import rnn
-from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.window import Window
 from edgernn.train import window_model
 from edgernn.train.data.features import features

@@ -47,7 +47,7 @@ def from_torch(
     are several inputs, `graph.named_inputs`, with the names that forward has for them.
 
     Args:
-        module: in eval mode.
+        module: in eval mode; or a torch.export.ExportedProgram, whose mutated buffers are states.
         example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes its states
             as arguments, the tuple of one frame, or a sequence, and the states, whose values do not matter. None stands
             for an optional argument. Several arguments are a tuple, or a dictionary by their names.
@@ -55,10 +55,12 @@ def from_torch(
         period_ms: the time from one frame to the next, stored with the model.
         labels: a name for each output, stored with the model; for each element of several, in their order.
         inputs: the names of the arguments that are frames and not states, where a module takes one frame of each; by
-            default all sequences that are as long as the first, and of single frames the first.
+            default all sequences that are as long as the first, of single frames the first, and flags that reset
+            states. One beside several frames, such as a flag, is an input of each frame.
         outputs: the names of the results to take; by default all but states.
         states: for each state among the arguments, the result that it is in the next step, by the result's name or
-            position: {"h": "h_out"} or {"h": 1}. By default they are matched in order and by shape.
+            position: {"h": "h_out"} or {"h": 1}. By default they are matched by name, by the structure of tuples and
+            dictionaries, and then in order and by shape. A state that forward writes into needs no result.
         running: what may run over time, which else is refused: "mean", "max". Each step then answers with the mean, or
             the largest number, of the frames so far; after the last frame of a sequence it is the module's answer.
 

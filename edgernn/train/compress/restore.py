@@ -10,7 +10,8 @@ from torch import nn
 from edgernn.errors import UsageError
 from edgernn.model.cell import dimensions, settings, tensors
 from edgernn.model.factored import Factored
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
 from edgernn.train.network.graph_network import GraphNetwork

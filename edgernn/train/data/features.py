@@ -8,7 +8,8 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.cells import Standardize
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 
 TOGETHER = 256  # sequences of a batch

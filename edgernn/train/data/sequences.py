@@ -10,7 +10,8 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.cells import Concat, Scale, Slice, Sum
 from edgernn.errors import FrameError, UsageError
-from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train.data.origin import Origin
 

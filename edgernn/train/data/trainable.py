@@ -7,7 +7,8 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.model.cell import settings, tensors
-from edgernn.model.graph import INPUT, Graph, Layer
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn.runtime.parts import check_one
 from edgernn.train.data.sequences import Data
 

@@ -7,7 +7,8 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.cells import LogMel
 from edgernn.errors import UsageError
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 from edgernn.train.data.augment import Augmentation
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data

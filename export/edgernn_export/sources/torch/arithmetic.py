@@ -200,7 +200,11 @@ def disjunction(b: Builder, x: Operand, y: Operand) -> Value:
 def where(b: Builder, mask: Operand, x: Operand, y: Operand) -> Any:
     """Convert torch.where: mask * x + (1 - mask) * y, for values that are finite."""
     opposite = scaled(b, frame(b, mask), -1.0, 1.0) if isinstance(mask, Flowing) else ~torch.as_tensor(mask)
-    parts = _masked(b, mask, x), _masked(b, opposite, y)
+    pairs = (mask, x), (opposite, y)
+    nothing = [not isinstance(value, Flowing) and not torch.count_nonzero(torch.as_tensor(value)) for _, value in pairs]
+    if any(nothing) and not all(nothing):
+        return _masked(b, *pairs[nothing.index(False)])
+    parts = [_masked(b, *pair) for pair in pairs]
     return add(b, *parts) if any(isinstance(part, Flowing) for part in parts) else parts[0] + parts[1]
 
 

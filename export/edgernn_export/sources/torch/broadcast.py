@@ -11,6 +11,7 @@ from edgernn.cells import Gather, Scale
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.builder import Builder, weight
 from edgernn_export.sources.torch.value import Value
+from edgernn_export.sources.torch.windows import aligned
 
 Shape = Sequence[int]
 
@@ -42,20 +43,11 @@ def spread(b: Builder, x: Value, shape: Shape) -> Value:
 
 def joined(b: Builder, cell: Any, x: Value, y: Value) -> Value:
     """Add a join of two values, each broadcast to the shape of the result."""
-    check_aligned(b, x, y)
+    x, y = aligned(b, x, y)
     shape = np.broadcast_shapes(x.shape, y.shape)
     if len({None if each.time is None else each.time - len(each.shape) for each in (x, y)}) > 1:
         raise b.refuse(f"its operands of shapes {x.shape} and {y.shape} have time on different axes; transpose one")
     return b.then(cell, spread(b, x, shape), spread(b, y, shape), shape=shape)
-
-
-def check_aligned(b: Builder, *values: Value) -> None:
-    """Refuse values of different steps."""
-    if len({(value.time is None, value.lead, value.length) for value in values}) > 1:
-        raise b.refuse(
-            "its operands belong to different steps: one is the last step and the other a sequence, or one is "
-            "shifted in time"
-        )
 
 
 def scaled(b: Builder, x: Value, by: Any, plus: Any = 0.0) -> Value:
@@ -69,7 +61,7 @@ def scaled(b: Builder, x: Value, by: Any, plus: Any = 0.0) -> Value:
         shapes = " and ".join(str(tuple(each.shape)) for each in constants if each.dim())
         raise b.refuse(f"a constant has shape {shapes}, and the value {x.shape}") from error
     grown = [new for new, old in zip(shape[::-1], (*x.shape[::-1], *[1] * len(shape)), strict=False) if new != old]
-    if x.time is None and not b.one_frame and b.steps in grown:
+    if x.time is None and not b.one_frame and b.frames in grown:
         raise b.refuse(CHANGES)
     x = spread(b, x, shape)
     return b.then(Scale(*(_elements(b, x, each) for each in constants)), x, shape=x.shape)

@@ -10,7 +10,8 @@ from torch.fx import Node
 
 from edgernn.cells import Delay
 from edgernn.errors import UnsupportedError
-from edgernn.model.graph import INPUT, OUTPUT, Layer
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.exported import WHOLE
 from edgernn_export.sources.torch.reasons import reason
@@ -37,7 +38,7 @@ class Builder:
     """The layers converted so far.
 
     Attributes:
-        steps: the number of frames in the example.
+        frames: the number of frames in the example.
         batch: whether the example's first axis besides time is longer than 1, as that of a batch, and another is too.
         node: the operation that is being converted.
         arguments: its arguments by name.
@@ -45,11 +46,15 @@ class Builder:
         one_frame: whether the example is one frame, and not a sequence.
         delayed: what a Delay carries: states of the caller's, by position, and recurrent operations.
         operations: the recurrent operation of each layer that has a state of its own.
+        every: how many frames of the input lie between two frames of each layer's output.
+        muted: a layer -> the layer that gives its output without what it computes before its first frame.
+        taken: the value whose last step an operation takes.
         running: what the caller lets run over all frames so far: "mean" or "max".
         ran: which of them did.
+        assembled: values that were put together, by their parts.
     """
 
-    steps: int
+    frames: int
     batch: bool
     node: Node
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -59,26 +64,46 @@ class Builder:
     one_frame: bool = False
     delayed: frozenset[int | Node] = frozenset()
     operations: dict[str, Node] = field(default_factory=dict)
+    every: dict[str, int] = field(default_factory=dict)
+    muted: dict[str, str] = field(default_factory=dict)
+    taken: dict[Node, Value] = field(default_factory=dict)
     running: frozenset[str] = frozenset()
     ran: set[str] = field(default_factory=set)
+    assembled: dict[Any, Value] = field(default_factory=dict)
+
+    def steps(self, x: Value) -> tuple[int, int]:
+        """Return how many steps of a value the example has, whole ones, and with one that is not complete."""
+        return self.frames // x.every, -(-self.frames // x.every)
+
+    def surplus(self, x: Value) -> int:
+        """Return how many positions of a value lie behind the end of the sequence, and do not come later either."""
+        return max(0, x.length - max(x.lead, 0) - self.steps(x)[1] - x.delay)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the operation's result."""
         return tuple(self.node.meta["val"].shape)
 
-    def add(self, cell: Any, inputs: Sequence[Value], suffix: str = "", positions: int = 1) -> str:
-        """Add a layer, named after the module that contains the operation; return its name."""
-        names = tuple(value.layer for value in inputs)
-        self.layers.append(Layer(self._name(suffix), cell, names, positions=positions))
+    def add(self, cell: Any, inputs: Sequence[Value], suffix: str = "", positions: int = 1, **options: Any) -> str:
+        """Add a layer, named after the module that contains the operation; return its name.
+
+        Args:
+            cell: its cell.
+            inputs: what it reads.
+            suffix: of its name.
+            positions: as of Layer.
+            options: `stride` over time; `sweep` and `begins` as of Layer.
+        """
+        names, stride = tuple(value.layer for value in inputs), options.pop("stride", 1)
+        self.layers.append(Layer(self._name(suffix), cell, names, positions=positions, **options))
+        self.every[self.layers[-1].name] = inputs[0].every * stride
         return self.layers[-1].name
 
     def then(self, cell: Any, *inputs: Value, shape: tuple[int, ...] | None = None, positions: int = 1) -> Value:
         """Add a layer without state that computes this operation's result, aligned in time with its first input."""
-        first = inputs[0]
-        return Value(
-            self.add(cell, inputs, positions=positions), self.shape if shape is None else shape, first.time, first.lead
-        )
+        layer = self.add(cell, inputs, positions=positions)
+        right = max(value.right for value in inputs)
+        return replace(inputs[0], layer=layer, shape=self.shape if shape is None else shape, right=right)
 
     def refuse(self, why: str = "") -> UnsupportedError:
         """Return the error that refuses this operation, with its module and the reason."""
@@ -93,10 +118,11 @@ class Builder:
             raise NeedsDelayError(incoming.position)
         self.fed[incoming.position] = (layers, state)
 
-    def delay(self, name: str, width: int, initial_state: torch.Tensor) -> str:
+    def delay(self, name: str, width: int, initial_state: torch.Tensor, every: int = 1) -> str:
         """Add a Delay, which `feed_back` connects; return its name."""
         self.layers.append(Layer(self._unique(name), Delay(width), (INPUT,)))
         layer = self.layers[-1].name
+        self.every[layer] = every
         if torch.count_nonzero(initial_state):
             self.initial_state[f"{layer}.past"] = weight(initial_state.reshape(-1))
         return layer

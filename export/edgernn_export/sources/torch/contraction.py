@@ -45,7 +45,7 @@ def contracted(
     y = y.of(_layer(b, y, matrices, _size(lengths, free)))
     order = "".join((*shared, *free, *new))
     y = _ordered(b, y.at(tuple(lengths[each] for each in order), None), order, list(out), lengths)
-    return Value(y.layer, b.shape, None if time is None else out.index(time), x.lead)
+    return y.at(b.shape, None if time is None else out.index(time))
 
 
 def _size(lengths: Mapping[str, int], letters: list[str]) -> int:

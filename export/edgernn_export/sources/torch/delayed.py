@@ -24,6 +24,11 @@ def delayed(
     b: Builder, x: Value, cells: Sequence[Any], before: Sequence[Any], out: tuple[int, ...], finals: Sequence[Any]
 ) -> tuple[Flowing, ...]:
     """Convert layers whose states are values of their own: computed by other layers, or carried by a Delay each."""
+    if x.lead:
+        raise b.refuse(
+            f"its input begins {-x.lead} frames late, and its states are computed or read by other operations; pad the "
+            "convolution before it on the left only"
+        )
     after: list[list[Value]] = [[] for _ in before]
     for i, cell in enumerate(cells):
         suffix = f"_l{i}" if len(cells) > 1 else ""
@@ -33,7 +38,7 @@ def delayed(
             _state(b, x, state, (i, len(cells), width), name)
             for state, width, name in zip(before, widths, names, strict=True)
         ]
-        step = Value(b.add(_stepping(cell), [x, *states], suffix), (sum(widths),), None)
+        step = Value(b.add(_stepping(cell), [x, *states], suffix), (sum(widths),), None, x.lead, x.every, x.right)
         parts = [step]
         if len(widths) > 1:
             edges = [sum(widths[:k]) for k in range(len(widths) + 1)]
@@ -45,8 +50,8 @@ def delayed(
             if x.time is not None:
                 b.feed_back(state.layer, part.layer)
         for values, part, shape in zip(after, parts, finals, strict=True):
-            values.append(Value(part.layer, tuple(shape[1:]), None))
-        x = Value(parts[0].layer, out, x.time)
+            values.append(part.at(tuple(shape[1:]), None))
+        x = parts[0].at(out, x.time)
     return x, *(Stack(tuple(values), shape) for values, shape in zip(after, finals, strict=True))
 
 
@@ -66,7 +71,7 @@ def _state(b: Builder, x: Value, state: Any, place: tuple[int, int, int], name: 
     if isinstance(state, Carried):
         raise NeedsDelayError(b.operations[state.layers[0]])
     if isinstance(state, torch.Tensor) and x.time is not None:
-        return Value(b.delay(name, width, state.reshape(layers, -1)[i]), (width,), None)
+        return Value(b.delay(name, width, state.reshape(layers, -1)[i], x.every), (width,), None, 0, x.every)
     if isinstance(state, torch.Tensor):
         raise b.refuse(LOST)
     if x.time is not None:

@@ -47,8 +47,8 @@ def _reason(error: BaseException) -> str:
     message = first_line(error)
     if "data-dependent" in str(error) or "_local_scalar_dense" in str(error):
         return (
-            f"{message}; the forward must not depend on the values in its input: move decisions out of the module, and "
-            "checks of values too (validate_args=False in torch.distributions)"
+            "it decides by the values of a tensor, and a step is the same for all; move decisions out of the module, "
+            "and checks of values too (validate_args=False in torch.distributions)"
         )
     return f"{message}; write this part with other operations, or give its module `edgernn_cell() -> Cell`"
 
@@ -107,3 +107,9 @@ def _shapes(
 
 
 _WHOLE = {getattr(torch, name): _define(name) for name in ("gru", "lstm", "rnn_tanh", "rnn_relu")}
+
+
+def as_whole(operation: Any) -> Any:
+    """Return the operation that stays whole for a recurrent one of ATen; any other as it is."""
+    name = str(operation).removeprefix("aten.").removesuffix(".input")
+    return _WHOLE.get(getattr(torch, name, None), operation) if str(operation).endswith(".input") else operation

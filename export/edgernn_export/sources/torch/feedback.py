@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from torch.fx import Node
 
 from edgernn.errors import UnsupportedError, UsageError
+from edgernn_export.sources.torch.naming import by_name, by_structure
 
 Names = Mapping[str, str | int]
 """An argument -> the name of the result that it is in the next call, or the result's position."""
@@ -13,15 +14,23 @@ Fits = Callable[[int, int], bool]
 """Whether an argument, by its position among the states, can be a result, by its position."""
 
 
-def fed_back(inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[str], states: Names) -> tuple[int, ...]:
+def fed_back(
+    inputs: Sequence[Node],
+    groups: Sequence[Sequence[int]],
+    outputs: Sequence[Node],
+    names: Sequence[str],
+    states: Names,
+) -> tuple[int, ...]:
     """Return, for each argument besides the frame, the position of the result that it is in the next call.
 
-    Arguments that `states` does not name are matched to results of their shape, in the same order: to all results, when
+    Arguments that `states` does not name are matched to results that are named or nested as they are. Others are
+    matched to results of their shape, in the same order: to all results, when
     there are as many; otherwise to results after the first, which is the answer. When the order does not fit, each must
     have exactly one result that does. Where several fit, those that do not depend on the argument are left out.
 
     Args:
         inputs: the placeholders of the arguments besides the frame.
+        groups: for each argument, the positions of its tensors among them.
         outputs: the results, flat.
         names: the name of each result.
         states: what the caller states.
@@ -31,6 +40,8 @@ def fed_back(inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[st
         UnsupportedError: a state that nothing feeds back, or that several results could be.
     """
     stated = _stated(inputs, outputs, names, states)
+    for found in (by_name(inputs, outputs, names), by_structure(inputs, groups, outputs, names)):
+        stated |= {i: j for i, j in found.items() if i not in stated and j not in stated.values()}
     shapes = [tuple(node.meta["val"].shape) for node in outputs]
     reached = [_reached(node) for node in inputs]
 
@@ -46,7 +57,9 @@ def fed_back(inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[st
     dependent = [[j for j in each if i in stated or outputs[j] in reached[i]] for i, each in enumerate(fitting)]
     matched = _matched(fitting) or _matched(dependent)
     if matched is None:
-        raise UnsupportedError(_refusal(inputs, dependent if all(dependent) else fitting, outputs, names))
+        few = len({j for each in fitting for j in each}) < count
+        known = dependent if all(dependent) or (few and all(fitting)) else fitting
+        raise UnsupportedError(_refusal(inputs, known, outputs, names))
     return matched
 
 
@@ -117,7 +130,14 @@ def _refusal(
             f"be fed back; the results are {_shown(outputs, names)}. Return the state after the step, or "
             "pass sequences of equal lengths, and besides them only states; frames of one step are named by inputs="
         )
-    i = next((i for i, each in enumerate(fitting) if len(each) > 1), 0)
+    i = next((i for i, each in enumerate(fitting) if len(each) > 1), None)
+    if i is None:
+        twice = next(each[0] for each in fitting if fitting.count(each) > 1)
+        alike = [node.name for node, each in zip(inputs, fitting, strict=True) if each == [twice]]
+        return (
+            f"arguments {_listed(alike)} {tuple(outputs[twice].meta['val'].shape)} have one result between them, "
+            f"'{names[twice]}'; return each state after the step, or name frames of one step by inputs="
+        )
     argument = inputs[i].name
     could = " or ".join(f"{names[j]!r}" for j in fitting[i])
     return (

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgernn.cells import Conv1d, Conv2d, Dense, DepthwiseConv2d, Scale, Slice
 from edgernn.model.cell import tensors
-from edgernn.model.graph import Layer
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 
 

@@ -113,7 +113,7 @@ def _without(x: Value) -> list[int]:
 def _check_time(b: Builder, x: Value, more: int) -> None:
     """Refuse what changes the length of time, or repeats the last step as a sequence."""
     if x.time is None:
-        if not b.one_frame and b.steps in b.shape and b.steps not in x.shape:
+        if not b.one_frame and b.frames in b.shape and b.frames not in x.shape:
             raise b.refuse()
     elif b.shape[x.time + more] != x.length:
         raise b.refuse()

@@ -14,6 +14,7 @@ from edgernn.files.spelling import misspelt
 from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME
 from edgernn_export.sources.torch.builder import op_of
 from edgernn_export.sources.torch.feedback import Names, fed_back
+from edgernn_export.sources.torch.masks import is_flag
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
 from edgernn_export.sources.torch.tracing import Traced
 
@@ -31,6 +32,7 @@ class Inputs:
         before: the states before the first call, flat.
         states: the name of each of them.
         feedback: the place of the result that each of them is in the next call.
+        stated: the names of those of which the caller says so.
     """
 
     example: tuple[Any, ...]
@@ -39,6 +41,7 @@ class Inputs:
     before: tuple[Tensor, ...]
     states: tuple[str, ...]
     feedback: tuple[int, ...]
+    stated: frozenset[str] = frozenset()
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -67,8 +70,8 @@ class Inputs:
 def inputs_of(traced: Traced, axis: int | None, chosen: Sequence[str], states: Names | None = None) -> Inputs:
     """Return which arguments are data.
 
-    Without a choice, these are the first, and each other tensor that has as many steps on the time axis and is not the
-    state of a recurrent layer. Of a module that takes one frame, all but the first are states.
+    Without a choice, these are the first, each other tensor that has as many steps on the time axis and is not the
+    state of a recurrent layer, and flags, which reset states. Any other is a state.
 
     Args:
         traced: the module and its example.
@@ -78,7 +81,8 @@ def inputs_of(traced: Traced, axis: int | None, chosen: Sequence[str], states: N
 
     Raises:
         UsageError: there is no such argument, or `states` names what does not exist.
-        UnsupportedError: an argument that is chosen is not a tensor of as many steps, or a state is not fed back.
+        UnsupportedError: an argument that is chosen is neither a tensor of as many steps nor of one, a state is not fed
+            back, or an argument may be a state as well as data.
     """
     own = len(traced.example) - traced.own_states
     example, names = traced.example[:own], traced.arguments[:own]
@@ -89,16 +93,62 @@ def inputs_of(traced: Traced, axis: int | None, chosen: Sequence[str], states: N
         raise UsageError(f"inputs={tuple(chosen)!r} lacks '{names[0]}', the first argument of forward, which is data")
     places = [0]
     for i, each in enumerate(example[1:], 1):
-        if chosen and names[i] not in chosen:
-            continue
-        if _has_steps(each, example[0], axis) and (chosen or (axis is not None and not _is_state(traced, i))):
+        if chosen:
+            if names[i] in chosen:
+                _check_steps(names[i], each, example[0], axis)
+                places.append(i)
+        elif axis is not None and has_steps(each, example[0], axis):
+            if not _is_state(traced, i):
+                places.append(i)
+        elif _is_data(traced, i, states or {}):
             places.append(i)
-        elif chosen:
-            raise UnsupportedError(
-                f"input '{names[i]}' is {_text(each)}; expected a tensor with as many steps as the first, "
-                f"{_text(example[0])}, has on axis {axis}"
-            )
-    return _with_states(traced, tuple(places), states or {})
+    inputs = _with_states(traced, tuple(places), states or {})
+    if not chosen:
+        _check_answer(traced, inputs, states or {})
+    return inputs
+
+
+def _check_steps(name: str, each: Any, first: Tensor, axis: int | None) -> None:
+    """Refuse data that is neither as long as the first nor the same for all frames of a call."""
+    if has_steps(each, first, axis):
+        return
+    shape = getattr(each, "shape", None)
+    if axis is None or shape is None or (len(shape) == first.dim() and shape[axis] != 1):
+        raise UnsupportedError(
+            f"input '{name}' is {_text(each)}; expected a tensor with as many steps as the first, {_text(first)}, has "
+            f"on axis {axis}, or with one"
+        )
+
+
+def _is_data(traced: Traced, place: int, states: Names) -> bool:
+    """Whether an argument besides the sequences is a value for each call, and no state."""
+    owners = _owners(traced.example)
+    if owners.count(place) != 1 or not isinstance(traced.example[place], Tensor) or _is_state(traced, place):
+        return False
+    node = traced.inputs[owners.index(place)]
+    if node.name in states:
+        return False
+    shapes = [tuple(each.meta["val"].shape) for each in traced.outputs[1:]]
+    single = node.meta["val"].numel() == 1 and tuple(node.meta["val"].shape) not in shapes
+    answers = len(traced.outputs) - traced.own_states
+    return is_flag(node, traced.inputs) or (single and answers > 1)
+
+
+def _check_answer(traced: Traced, inputs: Inputs, states: Names) -> None:
+    """Refuse to feed the answer back to an argument that looks like a frame, where other results are states."""
+    if 0 not in inputs.feedback or len(inputs.before) == traced.own_states + 1:
+        return
+    position = inputs.feedback.index(0)
+    node, owners = inputs.nodes(traced)[1][position], _owners(traced.example)
+    place = owners[traced.inputs.index(node)]
+    like = owners.count(place) == 1 and inputs.before[position].shape == traced.example[0].shape
+    if like and node.name not in states and not _is_state(traced, place):
+        first = traced.arguments[0]
+        raise UnsupportedError(
+            f"argument '{node.name}' {tuple(inputs.before[position].shape)} could be a frame like '{first}', or a "
+            f"state that the first result is in the next step; say which: inputs=('{first}', '{node.name}') or "
+            f"states={{'{node.name}': 0}}"
+        )
 
 
 def _with_states(traced: Traced, data: tuple[int, ...], states: Names) -> Inputs:
@@ -107,7 +157,9 @@ def _with_states(traced: Traced, data: tuple[int, ...], states: Names) -> Inputs
     pairs = [pair for pair in zip(_owners(traced.example), traced.inputs, strict=True) if pair[0] not in data]
     passed = [node for i, node in pairs if i < own]
     names = [name or str(i) for i, name in enumerate(traced.names[: len(answers)])]
-    feedback = fed_back(passed, answers, names, states)
+    places = [i for i, _ in pairs if i < own]
+    groups = [[k for k, place in enumerate(places) if place == i] for i in dict.fromkeys(places)]
+    feedback = fed_back(passed, groups, answers, names, states)
     before = [leaf for i, each in enumerate(traced.example[:own]) if i not in data for leaf in _leaves(each)]
     return Inputs(
         traced.example,
@@ -116,6 +168,7 @@ def _with_states(traced: Traced, data: tuple[int, ...], states: Names) -> Inputs
         (*map(torch.zeros_like, before), *traced.example[own:]),
         (*(node.name for node in passed), *traced.arguments[own:]),
         (*feedback, *range(len(answers), len(traced.outputs))),
+        frozenset(states),
     )
 
 
@@ -129,7 +182,8 @@ def _owners(example: Sequence[Any]) -> list[int]:
     return [i for i, each in enumerate(example) for _ in _leaves(each)]
 
 
-def _has_steps(each: Any, first: Tensor, axis: int | None) -> bool:
+def has_steps(each: Any, first: Tensor, axis: int | None) -> bool:
+    """Whether an argument has a value for each step of the first; of a single frame, each tensor has."""
     if not isinstance(each, Tensor):
         return False
     return axis is None or (each.dim() > axis and each.shape[axis] == first.shape[axis])

@@ -49,9 +49,14 @@ def handed_over(module: nn.Module, ran: nn.Module, names: Sequence[str]) -> tupl
         _make_plain(module, name)
         structures.append(structure)
     kind: Any = type(module)
-    attributes = {"forward": _forward(kind.forward, names, structures), "__module__": kind.__module__}
-    module.__class__ = type(kind.__name__, (kind,), attributes)
+    with_forward(module, _forward(kind.forward, names, structures))
     return tuple(initial)
+
+
+def with_forward(module: nn.Module, forward: Any) -> None:
+    """Give one module another forward, a function of itself and its arguments, which its copies keep."""
+    kind: Any = type(module)
+    module.__class__ = type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})
 
 
 def check_same(module: nn.Module, stateful: nn.Module, args: tuple[Any, ...], initial: tuple[Any, ...]) -> None:

@@ -10,7 +10,8 @@ from torch.fx import Node
 
 from edgernn.errors import UnsupportedError
 from edgernn.model.cell import dimensions
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
 
 LEAF = "edgernn::leaf"
 

@@ -107,7 +107,7 @@ def product(b: Builder, x: Flowing, compute: Callable[[torch.Tensor], torch.Tens
         ]
     rows = [column.reshape(1, -1) if time is None else column.movedim(time, 0).flatten(1) for column in columns]
     matrix: Matrix = torch.cat(rows)[: value.width].T.numpy()
-    return Value(_layer(b, value, matrix), b.shape, time, value.lead)
+    return value.of(_layer(b, value, matrix)).at(b.shape, time)
 
 
 def _ones(width: int, start: int, steps: int) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """The results of a module: the outputs of the graph, and besides them only states."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,8 @@ from torch.fx import Node
 from edgernn.cells import Concat
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.model.graph import INPUT, Layer
+from edgernn.model.graph import INPUT
+from edgernn.model.layer import Layer
 from edgernn_export.sources.torch.axes import GETITEM, SAME
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of, weight
 from edgernn_export.sources.torch.counted import GROWS
@@ -19,6 +20,7 @@ from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.recurrent import RECURRENT_OPERATIONS
 from edgernn_export.sources.torch.tracing import Traced, path_of
 from edgernn_export.sources.torch.value import Carried, Counted, Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.windows import shifted
 
 State = tuple[tuple[str, ...], str]
 """The layers of a state, and its name."""
@@ -36,7 +38,7 @@ class Output:
 def chosen_outputs(
     builder: Builder, traced: Traced, values: Mapping[Node, Any], inputs: Inputs, chosen: Sequence[str] = ()
 ) -> tuple[Output, ...]:
-    """Return the module's outputs: its first result, and every other that is not a state.
+    """Return the module's outputs: every result that is not a state; the first where all are.
 
     Every state is connected to the result that it becomes.
 
@@ -60,14 +62,23 @@ def chosen_outputs(
     for name in chosen:
         if name not in names:
             raise UsageError(f"the module returns no '{name}'; {misspelt(name, list(names))}")
+    _check_order(builder, inputs, names, results)
     for position, (node, place) in enumerate(zip(inputs.nodes(traced)[1], inputs.feedback, strict=True)):
         _connect(builder, inputs, node, values[node], position, results[place])
     beside = [i for i in range(1, len(results)) if i not in inputs.feedback and not _is_returned(nodes[i])]
-    places = [names.index(name) for name in chosen] if chosen else [0, *beside]
+    own = beside if beside and 0 in inputs.feedback else [0, *beside]
+    places = [names.index(name) for name in chosen] if chosen else own
     outputs = tuple(Output(names[i], i, _output(builder, i, nodes, results)) for i in places)
     for output in outputs:
         _check_time(builder, output.value)
-    return outputs
+    strides = {output.name: output.value.every for output in outputs}
+    if len(set(strides.values())) > 1:
+        text = ", ".join(f"'{name}' every {stride} frames" for name, stride in strides.items())
+        raise UnsupportedError(f"its results come at different times, {text}; choose some with outputs=")
+    latest = max(output.value.delay for output in outputs)
+    return tuple(
+        replace(output, value=shifted(builder, output.value, latest - output.value.delay)) for output in outputs
+    )
 
 
 def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
@@ -79,7 +90,9 @@ def joined(builder: Builder, outputs: Sequence[Output]) -> Value:
         name = f"{name}_"
     builder.layers.append(Layer(name, Concat(), tuple(output.value.layer for output in outputs)))
     width = sum(output.value.width for output in outputs)
-    return Value(name, (1, width), None, min(output.value.lead for output in outputs))
+    builder.every[name] = outputs[0].value.every
+    first = min((output.value for output in outputs), key=lambda value: value.lead)
+    return replace(first, layer=name, shape=(1, width), time=None)
 
 
 def _output(builder: Builder, i: int, nodes: Sequence[Node], results: Sequence[Any]) -> Value:
@@ -120,6 +133,23 @@ def _connect(builder: Builder, inputs: Inputs, node: Node, state: Any, position:
             builder.initial_state[f"{layer}.{own}"] = weight(initial)
 
 
+def _check_order(builder: Builder, inputs: Inputs, names: Sequence[str], results: Sequence[Any]) -> None:
+    """Refuse to feed one layer's state with another's by order alone: the results may be in another order."""
+    stateful = {layer.name for layer in builder.layers if "h" in getattr(layer.cell, "states", {})}
+    states = [_state_of(result, stateful) for result in results]
+    for position, (name, place) in enumerate(zip(inputs.states, inputs.feedback, strict=True)):
+        own, other = builder.fed.get(position), states[place]
+        if name in inputs.stated or own is None or other in {None, own} or other not in builder.fed.values():
+            continue
+        better = next((names[j] for j, state in enumerate(states) if state == own and j not in {0, place}), None)
+        if better is not None:
+            raise UnsupportedError(
+                f"argument '{name}' is state '{own[1]}' of layer '{own[0][0]}', and the result in its place, "
+                f"'{names[place]}', is state '{other[1]}' of layer '{other[0][0]}'; say which feeds it: "
+                f"states={{'{name}': '{better}'}} or states={{'{name}': '{names[place]}'}}"
+            )
+
+
 def _is_returned(node: Node) -> bool:
     """Whether this is a state exactly as nn.GRU, nn.LSTM or nn.RNN returns it besides its output."""
     while op_of(node) in SAME or (op_of(node) != GETITEM and _inside_recurrent(node)):
@@ -148,11 +178,10 @@ def _named(i: int, node: Node, value: Any) -> str:
 
 
 def _check_time(builder: Builder, output: Value) -> None:
-    if output.lead > 0 or output.end > builder.steps:
-        ahead = max(output.end - builder.steps, output.lead)
+    longer = max(builder.surplus(output), output.lead)
+    if longer:
         raise UnsupportedError(
-            f"the output looks {ahead} frames ahead or is longer than the input; pad convolutions on the left only, "
-            "or cut off the surplus: x[:, :, :-padding]"
+            f"the output is {longer} frames longer than the input; cut off what padding added: x[:, :, :-padding]"
         )
 
 

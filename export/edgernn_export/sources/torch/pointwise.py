@@ -1,16 +1,18 @@
 """Operations within one frame: activations, arithmetic, and joins of branches."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 import torch
 
 from edgernn.cells import Activation, Concat, Product, Sum
-from edgernn_export.sources.torch.broadcast import check_aligned, frame_shape, gathered, joined, scaled
+from edgernn_export.sources.torch.broadcast import frame_shape, gathered, joined, scaled
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.counted import GROWS
 from edgernn_export.sources.torch.value import Carried, Counted, Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.windows import aligned
 
 Operand = Flowing | torch.Tensor | float
 
@@ -18,9 +20,9 @@ Operand = Flowing | torch.Tensor | float
 def frame(b: Builder, x: Any) -> Value:
     """Return a value that a layer can take as its input, or refuse it."""
     if isinstance(x, Stack) and len(x.values) == 1:
-        return x.values[0].at(x.shape, None)
+        return x.values[0].at(x.shape, x.time)
     if isinstance(x, Stack):
-        return Value(b.add(Concat(), x.values), x.shape, None)
+        return replace(x.values[0], layer=b.add(Concat(), x.values), shape=x.shape, time=x.time)
     if isinstance(x, Incoming):
         raise NeedsDelayError(x.position)
     if isinstance(x, Carried):
@@ -136,7 +138,7 @@ def concat(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
     inputs = [frame(b, x) for x in values]
     if axis == inputs[0].time:
         raise b.refuse("it joins steps; only features can be joined")
-    check_aligned(b, *inputs)
+    inputs = [*aligned(b, *inputs)]
     if len(inputs) == 1:
         return inputs[0]
     y = b.then(Concat(), *inputs)
@@ -151,7 +153,7 @@ def stack(b: Builder, xs: Sequence[Any], axis: int = 0) -> Value:
     inputs = [frame(b, x) for x in xs if isinstance(x, Flowing)]
     if len(inputs) != len(xs):
         raise b.refuse("it joins the stream with a constant; put the constant into the bias of the next layer")
-    check_aligned(b, *inputs)
+    inputs = [*aligned(b, *inputs)]
     at, time = axis % len(b.shape), inputs[0].time
     after = None if time is None else time + (time >= at)
     return concat(b, [x.at((*x.shape[:at], 1, *x.shape[at:]), after) for x in inputs], at)

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from edgernn.array import Array
 from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
-from edgernn.model.graph import Graph, Layer
+from edgernn.model.graph import Graph
+from edgernn.model.layer import Layer
+from edgernn.model.timing import in_steps
 from edgernn_export.sources.torch.copying import first_line
+from edgernn_export.sources.torch.held import AFTER, calls, frames
 from edgernn_export.sources.torch.inputs import Inputs
+from edgernn_export.sources.torch.late import late_answers, values_of
 from edgernn_export.sources.torch.results import results_of
 from edgernn_export.sources.torch.stability import amplified, check_finite
-from edgernn_export.sources.torch.tracing import Traced, double, evaluate
+from edgernn_export.sources.torch.tracing import Traced, double
 from edgernn_export.sources.torch.value import Value
 from edgernn_export.sources.torch.walk import Walked
 
@@ -72,11 +75,21 @@ def prove_frames(traced: Traced, inputs: Inputs, walked: Walked, graph: Graph, a
         UnsupportedError: they differ: the module's answers to several frames at once are not those one after another.
     """
     assert axis is not None
-    xs, start = inputs.tensors, 0
-    frames = np.concatenate([_along(x, axis) for x in xs], axis=1)
     with double(), np.errstate(all="ignore"):
-        answers = _chosen(_run(traced, inputs, xs, inputs.before), walked)
-        ys = Stepper(graph).run(frames)[0]
+        made = [(xs, _chosen(_run(traced, inputs, xs, inputs.before), walked)) for xs in calls(inputs.tensors, axis)]
+        for after in AFTER:
+            steps = ((answers, Stepper(graph).run(frames(xs, axis, after).numpy())[0]) for xs, answers in made)
+            if all(_agrees(walked, answers, ys) for answers, ys in steps):
+                return
+    raise UnsupportedError(
+        f"{type(traced.module).__name__} answers {inputs.tensors[0].shape[axis]} frames at once otherwise than one "
+        "after another, by a state that is no layer's own; pass one frame as the example if that is how it is called"
+    )
+
+
+def _agrees(walked: Walked, answers: Tensors, ys: Array) -> bool:
+    """Whether the module's answers to several frames at once are those of the graph."""
+    start = 0
     for answer, output in zip(answers, walked.outputs, strict=True):
         one, width = output.value.shape, output.value.width
         longer = [i for i, (n, m) in enumerate(zip(answer.shape, one, strict=False)) if n == len(ys) and m == 1]
@@ -85,10 +98,8 @@ def prove_frames(traced: Traced, inputs: Inputs, walked: Walked, graph: Graph, a
         part = ys[-1:, start : start + width] if last else ys[:, start : start + width]
         start += width
         if _distance(expected, part) > TOLERANCE:
-            raise UnsupportedError(
-                f"{type(traced.module).__name__} answers {len(ys)} frames at once otherwise than one after another, "
-                "by a state that is no layer's own; pass one frame as the example if that is how it is called"
-            )
+            return False
+    return True
 
 
 def _difference(traced: Traced, walked: Walked, graph: Graph, frames: Array, step: int, error: float) -> str:
@@ -110,15 +121,23 @@ def _whole(traced: Traced, walked: Walked, graph: Graph, least: int) -> tuple[di
     """Run the module on a whole sequence, or on prefixes of one when it returns its last step.
 
     Returns:
-        step -> output, and the frames.
+        step -> output, and what each step takes.
     """
-    example = walked.x.length
-    lead = min(output.value.lead for output in walked.outputs)
-    steps = max(STEPS, 2 * example + 1, least) + max(0, -lead)
-    try:
-        expected, xs = _finite_answers(traced, walked, graph, steps)
-    except Exception:  # the module's code may require the example's length, as x.view(1, 50, 20) does
-        expected, xs = _finite_answers(traced, walked, graph, example)
+    example, each = walked.x.length, graph.frames_per_step
+    late = max(0, -min(output.value.lead for output in walked.outputs))
+    if any(output.value.delay and output.value.time is None for output in walked.outputs):
+        xs: Tensors = _noise(walked, graph, example)
+        expected = late_answers(traced, walked, xs)
+    else:
+        try:
+            steps = -(-max(STEPS, 2 * example + 1, least) // each) + late
+            expected, xs = _finite_answers(traced, walked, graph, steps * each)
+        except Exception:  # the module's code may require the example's length, as x.view(1, 50, 20) does
+            expected, xs = _finite_answers(traced, walked, graph, example)
+    if not expected:
+        raise UnsupportedError(
+            f"the example has {example} frames, and the first output comes after {(late + 1) * each}; pass a longer one"
+        )
     return expected, _side_by_side(xs, walked)
 
 
@@ -135,24 +154,27 @@ def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) ->
 def _answers(traced: Traced, walked: Walked, xs: Tensors, steps: int) -> dict[int, Array]:
     """Return the outputs of the module side by side at each step that can be compared."""
     values, states = [output.value for output in walked.outputs], walked.inputs.before
-    late = max(0, -min(value.lead for value in values))
+    late, each = max(0, -min(value.lead for value in values)), walked.output.every
+    whole, steps = steps == walked.x.length, steps // each
     if all(value.time is not None for value in values):
         ys = _chosen(_run(traced, walked.inputs, xs, states), walked)
         frames = [_frames(y, value) for y, value in zip(ys, values, strict=True)]
-        ends = (len(each) - value.lead for each, value in zip(frames, values, strict=True))
+        ends = (len(part) - value.lead for part, value in zip(frames, values, strict=True))
         return {
-            t: np.concatenate([each[t + value.lead] for each, value in zip(frames, values, strict=True)])
+            t: np.concatenate([part[t + value.lead] for part, value in zip(frames, values, strict=True)])
             for t in range(late, min(steps, *ends))
         }
     every = {*range(late, min(steps, STEPS)), *range(STEPS, steps, max(1, steps // SPARSE)), steps - 1}
-    if steps == walked.x.length:
-        every = {steps - 1}
-    return {t: _last(traced, walked, xs, states, t) for t in sorted(every) if t >= late}
+    if whole:
+        return {steps - 1: _last(traced, walked, xs, states, steps - 1)}
+    prefixes = {
+        t: [x.narrow(y.time or 0, 0, (t + 1) * each) for x, y in zip(xs, walked.xs, strict=True)] for t in every
+    }
+    return {t: _last(traced, walked, prefixes[t], states, t) for t in sorted(every) if t >= late}
 
 
-def _last(traced: Traced, walked: Walked, xs: Tensors, states: Tensors, t: int) -> Array:
+def _last(traced: Traced, walked: Walked, prefix: Tensors, states: Tensors, t: int) -> Array:
     """Return the outputs of the module side by side, at the last step of a prefix up to step t."""
-    prefix = [x.narrow(value.time or 0, 0, t + 1) for x, value in zip(xs, walked.xs, strict=True)]
     ys = _chosen(_run(traced, walked.inputs, prefix, states), walked)
     pairs = [(y, output.value) for y, output in zip(ys, walked.outputs, strict=True)]
     parts = [y.numpy().reshape(-1) if value.time is None else _frames(y, value)[t + value.lead] for y, value in pairs]
@@ -203,6 +225,8 @@ def _like(like: Tensor, x: Value, graph: Graph, steps: int, random: torch.Genera
     shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
     if graph.vocabulary_size:
         return torch.randint(graph.vocabulary_size, shape, generator=random, dtype=like.dtype)
+    if like.dtype == torch.bool:
+        return torch.randint(2, shape, generator=random).bool()
     if not like.is_floating_point():
         low, high = min(int(like.min()), -100), max(int(like.max()), 100)
         return torch.randint(low, high + 1, shape, generator=random, dtype=like.dtype)
@@ -218,9 +242,10 @@ def _shuffled(walked: Walked, steps: int) -> list[Tensor]:
 
 
 def _side_by_side(xs: Tensors, walked: Walked) -> Array:
-    """Return the inputs of the module as frames (time, width)."""
-    pairs = zip(xs, walked.xs, strict=True)
+    """Return the inputs of the module as what each step takes, (steps, inputs)."""
+    pairs, each = zip(xs, walked.xs, strict=True), walked.output.every
     frames = [x.reshape(len(x), -1).numpy() if value.time is None else _frames(x, value) for x, value in pairs]
+    frames = [in_steps(part[: len(part) // each * each], each) for part in frames]
     return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=1)
 
 
@@ -252,7 +277,7 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
         return f"one of {', '.join(layer.name for layer in graph.layers)}"
     with double():
         xs = _noise(walked, graph, walked.x.length)
-        values = _values(traced, walked, xs)
+        values = values_of(traced, walked, xs)
         frames = _side_by_side(xs, walked)
         differing: list[tuple[int, int, str]] = []
         for i, layer in enumerate(graph.layers):
@@ -262,7 +287,7 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
             width = graph.layer_traces[layer.name].y.width
             answering = Layer("answers_", Slice(width, 0, width), (layer.name,))
             every = replace(graph, layers=(*graph.layers, answering), labels=(), named_outputs={})
-            ys = Stepper(every).run(frames)[0]
+            ys = Stepper(every).run(frames)[0].reshape(len(frames) * layer.frames, -1)
             for j, reference in enumerate(_frames(values[node], value)):
                 if 0 <= j - value.lead < len(ys) and _distance(reference, ys[j - value.lead]) > TOLERANCE:
                     differing.append((j - value.lead, i, layer.name))
@@ -271,17 +296,3 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
         return f"the output '{graph.layers[-1].name}', on sequences longer than the example"
     step, _, name = min(differing)
     return f"layer '{name}' at step {step} of a sequence like the example"
-
-
-def _values(traced: Traced, walked: Walked, xs: Tensors) -> dict[Any, Any]:
-    """Evaluate every operation of the module on a real input."""
-    values: dict[Any, Any] = {
-        node: traced.constants[node.name] for node in traced.nodes if node.name in traced.constants
-    }
-    arguments = walked.inputs.arguments([x.clone() for x in xs], walked.inputs.before)
-    leaves = [leaf for leaf in pytree.tree_leaves(arguments) if leaf is not None]
-    values.update(zip(traced.inputs, leaves, strict=True))
-    for node in traced.nodes:
-        if node.op == "call_function":
-            values[node] = evaluate(node, values, traced.leaves)
-    return values

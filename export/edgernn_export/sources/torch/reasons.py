@@ -1,4 +1,4 @@
-"""The reasons why an operation cannot stream, by the axes it runs over, and what to do instead."""
+"""Why an operation is refused: the true reason, and what to do instead."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,47 +7,43 @@ import torch
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
+from edgernn_export.sources.torch.hints import ATTENTION, HINTS, MATRICES, UNKNOWN
 from edgernn_export.sources.torch.value import Value
 
-_UNKNOWN = "no cell computes it; write it with supported layers, or define `edgernn_cell() -> Cell` in its module"
-_WHOLE = "it needs the whole sequence at once, so it has no value per frame; take the last step instead"
-_RUNNING = (
-    "a running result over time is a state, and no layer carries this one; use a recurrent layer, or define "
-    "`edgernn_cell() -> Cell` in a module, such as edgernn.cells.RunningMean"
+_WHOLE = "it runs over time, so it needs the whole sequence at once and has no value per frame; "
+_LAST = "take the last step, y[:, -1], instead"
+_RUN = 'pass running=("{}",) to from_torch to answer with the {} of the frames so far, or ' + _LAST
+_MEAN = _RUN.format("mean", "mean") + "; to normalize each frame, use x.cumsum(1) / torch.arange(1, x.shape[1] + 1)"
+_SPREAD = (
+    "write it with means, (x * x).mean(1) - x.mean(1) ** 2, and pass "
+    'running=("mean",) to from_torch to take those of the frames so far'
 )
-_ATTENTION = "attention over the whole sequence needs frames that have not arrived; use a recurrent layer"
-_LARGEST = (
-    "no operation finds the position of the largest value of a frame; return the scores, and find it after the step"
-)
-_ORDER = "no operation sorts or reverses the features of a frame; do so outside the model"
-
-_RUNS = "cumsum cumprod cummax cummin logcumsumexp"
-_OVER_AXES = (
-    f"{_RUNS} max min amax amin argmax argmin aminmax median mode var std var_mean std_mean logsumexp prod norm "
-    "linalg_vector_norm all any flip roll sort argsort topk mean sum count_nonzero"
-)
-_PRODUCTS = "matmul mm bmm einsum baddbmm tensordot"
-_POOLS = "max_pool1d avg_pool1d lp_pool1d max_pool1d_with_indices"
-_WRITES = "copy set fill zero index_put index_copy"
-_REPEATS = "repeat expand repeat_interleave tile"
-
-_HINTS = {
-    "adaptive_avg_pool1d adaptive_max_pool1d": _WHOLE,
-    "scaled_dot_product_attention multi_head_attention_forward": _ATTENTION,
-    "dropout": "pass training=self.training to F.dropout",
-    "std_mean var_mean": "call torch.mean, and torch.std or torch.var",
-    "logsumexp": "write torch.log(torch.exp(x).sum(-1, keepdim=True)), or use log_softmax",
-    "argmax argmin aminmax topk": _LARGEST,
-    "eq ne isclose": "no operation tells equal values; compare with <, <=, > or >=",
-    "empty_like new_empty": "it allocates a tensor whose parts are written later; use torch.cat or torch.stack",
-    "item": "it turns a tensor into a Python number, and the forward must not depend on the values in its input",
-    "sort argsort median mode flip roll": _ORDER,
-    "quantize_per_tensor quantize_per_channel dequantize dequantize_per_tensor dequantize_per_channel "
-    "fake_quantize_per_tensor_affine fake_quantize_per_channel_affine": (
-        "it belongs to torch's own quantization; convert the float model, then quantize the graph with "
-        "edgernn.passes.quantize"
-    ),
+_SUM = "a sum of all frames so far grows without bound: take the mean, " + _MEAN
+_OVER_TIME = {
+    "mean adaptive_avg_pool1d adaptive_avg_pool2d": _MEAN,
+    "max amax any adaptive_max_pool1d adaptive_max_pool2d": _RUN.format("max", "largest number"),
+    "min amin all": _RUN.format("max", "smallest number"),
+    "var std var_mean std_mean": _SPREAD,
+    "sum norm linalg_vector_norm count_nonzero": _SUM,
+    "argmax argmin aminmax median mode prod logsumexp sort argsort topk": _LAST,
 }
+_RUNNING = (
+    "it carries a result from frame to frame, which no layer does for this operation; use a recurrent layer, "
+    "torch.cummax, torch.cummin, or a cumulative mean, x.cumsum(1) / torch.arange(1, x.shape[1] + 1)"
+)
+_STATISTICS = (
+    "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d, or statistics of the frames so far: "
+    "x.cumsum(-1) / torch.arange(1, x.shape[-1] + 1)"
+)
+_DECODER = (
+    "it repeats the last step of the sequence as all of its frames, as a decoder begins, whose first frame needs the "
+    "last one of the encoder; convert encoder and decoder apart, the decoder with one frame and its state"
+)
+
+_RUNS = "cumprod logcumsumexp"
+_PRODUCTS = "matmul mm bmm einsum baddbmm tensordot"
+_WRITES = "copy set fill zero index_put index_copy"
+_REPEATS = "repeat expand expand_as repeat_interleave tile broadcast_to"
 
 
 def reason(op: str, node: Node, arguments: Mapping[str, Any]) -> str:
@@ -58,45 +54,53 @@ def reason(op: str, node: Node, arguments: Mapping[str, Any]) -> str:
         node: its node in the trace.
         arguments: its arguments by name.
     """
+    if op == "scaled_dot_product_attention" and within(arguments.get("query")):
+        return MATRICES
     flowing = [leaf for leaf in pytree.tree_leaves(dict(arguments)) if isinstance(leaf, Value)]
-    if op != "dropout" and torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+    hint = next((text for names, text in HINTS.items() if op in names.split()), "")
+    if not hint and torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
         return (
             "it draws random numbers, so no two runs agree; store noise that is drawn once as a buffer, and draw "
             "samples from the scores after the step"
         )
     if op in _WRITES.split():
         return written(node, bool(flowing) and flowing[0] is next(iter(arguments.values()), None))
-    if op in {"max", "min"} and "other" in arguments:
-        op = f"{op}imum"
     if len(flowing) == 1 or (flowing and op in _REPEATS.split()):
-        text = _of_one(op, flowing[0], arguments, tuple(getattr(node.meta.get("val"), "shape", ())))
+        text = _of_one(op, flowing[0], arguments)
         if text:
             return text
     if len(flowing) > 1 and op in _PRODUCTS.split():
         return _of_product(op, flowing, arguments)
-    return next((text for names, text in _HINTS.items() if op in names.split()), _UNKNOWN)
+    return hint or UNKNOWN
 
 
-def _of_one(op: str, x: Value, arguments: Mapping[str, Any], shape: tuple[int, ...]) -> str:
+def _of_one(op: str, x: Value, arguments: Mapping[str, Any]) -> str:
     """Return why an operation on one value of the stream is refused; "" when its axes are not the reason."""
-    if op in _OVER_AXES.split() and x.time is not None and x.time in _axes(x, arguments):
-        return _RUNNING if op in _RUNS.split() else _WHOLE
-    if op in _POOLS.split():
-        over = "frames" if x.time == len(x.shape) - 1 else "features of a frame"
-        return f"it pools several {over} into one, and no cell does; a causal nn.Conv1d keeps every frame"
+    if x.time is not None and x.time in _axes(x, arguments):
+        if op in _RUNS.split():
+            return _RUNNING
+        over = next((text for names, text in _OVER_TIME.items() if op in names.split()), "")
+        if over:
+            return _WHOLE + over
+    if op in {"max_pool1d", "avg_pool1d", "lp_pool1d", "max_pool1d_with_indices"}:
+        if x.time == len(x.shape) - 1:
+            return "it pools several frames into one, and no cell does; a causal nn.Conv1d keeps every frame"
+        return (
+            "no cell pools the features of a frame by nn.MaxPool1d or nn.AvgPool1d; write "
+            "x.unflatten(-1, (-1, size)).amax(-1), or .mean(-1)"
+        )
     if op in {"group_norm", "instance_norm"}:
-        if x.time is not None and x.time >= 2:
-            return "its statistics run over time; use nn.LayerNorm or nn.BatchNorm1d"
-        return "no operation normalizes some of the features of a frame; use nn.LayerNorm or nn.BatchNorm1d"
-    if op in _REPEATS.split() and x.time is None and shape[-1:] == x.shape[-1:]:
-        return "it repeats the last step as several frames, which would all have to wait for it"
+        return _STATISTICS
     if op in _REPEATS.split():
-        return "no operation repeats the features of a frame; use torch.cat, or a layer with more inputs"
+        return _DECODER if x.time is None else "it makes other frames than arrive; repeat the features of each frame"
     return ""
 
 
 def _axes(x: Value, arguments: Mapping[str, Any]) -> set[int]:
-    """Return the axes that an operation runs over: those in its arguments, or all."""
+    """Return the axes that an operation runs over: those in its arguments, or all; of a pooling, the last ones."""
+    if "output_size" in arguments:
+        sizes = arguments["output_size"]
+        return set(range(len(x.shape) - (1 if isinstance(sizes, int) else len(sizes)), len(x.shape)))
     named = next((arguments[name] for name in ("dim", "dims", "axis") if arguments.get(name) is not None), None)
     axes = [named] if isinstance(named, int) else list(named or range(len(x.shape)))
     return {axis % len(x.shape) for axis in axes}
@@ -108,12 +112,15 @@ def _of_product(op: str, flowing: list[Value], arguments: Mapping[str, Any]) -> 
     if op == "einsum":
         left, _, right = str(arguments["equation"]).replace(" ", "").partition("->")
         names = {one[x.time] for one, x in zip(left.split(","), (a, b), strict=False) if x.time is not None}
-        within = len(names) <= 1 and names <= set(right)
+        inside = len(names) <= 1 and names <= set(right)
     else:
-        within = all(x.time is None or x.time < len(x.shape) - 2 for x in (a, b))
-    if within:
-        return "it multiplies two values of the stream as matrices; write a sum of products as (a * b).sum(-1)"
-    return _ATTENTION
+        inside = within(a) and within(b)
+    return MATRICES if inside else ATTENTION
+
+
+def within(x: Any) -> bool:
+    """Return whether the last two axes of a value are of one frame."""
+    return isinstance(x, Value) and (x.time is None or x.time < len(x.shape) - 2)
 
 
 def written(node: Node, into_stream: bool) -> str:

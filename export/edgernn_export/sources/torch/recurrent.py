@@ -13,6 +13,8 @@ from edgernn_export.sources.torch.builder import Builder, op_of, weight
 from edgernn_export.sources.torch.delayed import LOST, delayed
 from edgernn_export.sources.torch.leaves import cell_of, is_leaf
 from edgernn_export.sources.torch.pointwise import frame
+from edgernn_export.sources.torch.shapes import last_step
+from edgernn_export.sources.torch.sweeps import over_parts, swept
 from edgernn_export.sources.torch.tracing import path_of
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
 from edgernn_export.sources.torch.weighted import optional
@@ -70,27 +72,34 @@ def sequence(
 ) -> tuple[Flowing, ...]:  # fmt: skip
     """Convert nn.RNN, nn.GRU or nn.LSTM: one graph layer for each layer of the stack."""
     del biases, dropout, train, batch_first
-    value, kind = _in_time(b, x), RECURRENT_OPERATIONS[op_of(b.node)]
-    before = list(hx) if isinstance(hx, list | tuple) else [hx]
+    before, kind = list(hx) if isinstance(hx, list | tuple) else [hx], RECURRENT_OPERATIONS[op_of(b.node)]
+    if over_parts(b, x):
+        return swept(b, frame(b, x), [kind.cell(each) for each in _each(weights, layers * (1 + bidirectional))], before)
+    value = _in_time(b, x)
     if bidirectional:
         raise b.refuse(
             "its backward direction needs frames that have not arrived; train with bidirectional=False, or convert "
             "each direction separately for an edgernn.Window, which takes whole windows and cannot stream"
         )
     out, *finals = (tuple(meta.shape) for meta in b.node.meta["val"])
-    each, names = len(weights) // layers, []
-    cells = [kind.cell(weights[i * each : (i + 1) * each]) for i in range(layers)]
+    cells, names = [kind.cell(each) for each in _each(weights, layers)], []
     shared = value.width // value.shape[-1]
     if b.node in b.delayed or any(isinstance(state, Value | Stack | Carried) for state in before):
         if shared > 1:
             raise b.refuse("it is shared by parts of a frame, and its states are computed or read elsewhere")
         return delayed(b, value, cells, before, out, finals)
     for i, cell in enumerate(cells):
-        names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else "", shared))
+        names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else "", shared, begins=-value.lead))
         b.operations[names[-1]] = b.node
-        value = Value(names[-1], out, value.time)
+        value = value.of(names[-1]).at(out, value.time)
     _set_initial_state(b, kind, names, before, value.time is None)
-    stack = Stack(tuple(Value(name, finals[0][1:], None) for name in names), finals[0])
+    taken = any(user.args[1] == 1 and user.users for user in b.node.users)
+    if len(cells) > 1 and value.delay and taken:
+        raise b.refuse(
+            "its input is late, and the final states of several layers are read; take the last step of its output"
+        )
+    last = last_step(b, value) if taken else value
+    stack = Stack(tuple(last.of(name).at(finals[0][1:], None) for name in names), finals[0])
     states = zip(kind.states[1:], finals[1:], strict=True)
     return value, stack, *(Carried(tuple(names), state, shape) for state, shape in states)
 
@@ -110,7 +119,7 @@ def one_step(b: Builder, x: Flowing, hx: Any, *weights: Any) -> Any:
     b.operations[layer] = b.node
     for state, incoming in zip(kind.states, states, strict=True):
         b.feed(incoming, (layer,), state)
-    output = Value(layer, shapes[0], None)
+    output = value.of(layer).at(shapes[0], None)
     return (output, Carried((layer,), "c", shapes[1])) if name == "lstm" else output
 
 
@@ -134,7 +143,10 @@ def _check_loop(b: Builder) -> None:
 def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
     """Convert a module with `edgernn_cell() -> Cell` and optional `edgernn_initial_state()`; (..., time, features)."""
     read = _in_time(b, x)
-    value = b.then(cell_of(module), read, positions=read.width // read.shape[-1])
+    cell = cell_of(module)
+    begins = -read.lead if cell.states else 0
+    layer = b.add(cell, [read], positions=read.width // read.shape[-1], begins=begins)
+    value = read.of(layer).at(b.shape, read.time)
     initial_state: dict[str, torch.Tensor] = getattr(module, "edgernn_initial_state", dict)()
     b.initial_state |= {
         f"{value.layer}.{name}": weight(state) for name, state in initial_state.items() if torch.count_nonzero(state)
@@ -150,18 +162,23 @@ def _in_time(b: Builder, x: Flowing) -> Value:
     if value.time is None or value.time != axis:
         where = "after the last step was taken" if value.time is None else f"and time is on axis {value.time}"
         raise b.refuse(
-            f"it runs over axis {axis} of shape {value.shape}, {where}: no cell recurs within a frame; "
-            "check batch_first, or pass time_axis= if another axis is time"
+            f"it runs over axis {axis} of shape {value.shape}, {where}; check batch_first, or pass time_axis= if "
+            "another axis is time"
         )
     if value.shape[-1] != value.width and b.batch:
         raise b.refuse(f"its input has shape {value.shape}; pass one sequence as the example, not a batch")
-    if value.end > b.steps:
-        raise b.refuse(f"its input looks {value.end - b.steps} frames ahead; pad the convolution on the left only")
-    if value.lead:
+    if b.surplus(value):
         raise b.refuse(
-            f"its input starts {-value.lead} frames late, after a convolution without padding; pad on the left"
+            f"its input is {b.surplus(value)} frames longer than the sequence; cut off what padding added: "
+            "x[:, :, :-padding]"
         )
     return value
+
+
+def _each(weights: Weights, layers: int) -> list[Weights]:
+    """Return the weights of each layer, and of each direction."""
+    each = len(weights) // layers
+    return [weights[i * each : (i + 1) * each] for i in range(layers)]
 
 
 def _set_initial_state(

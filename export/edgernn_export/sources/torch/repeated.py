@@ -21,16 +21,18 @@ _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
 
 class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records which operations draw random numbers."""
+    """Records which operations draw random numbers, and whether any allocates memory without values."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names: dict[str, None] = {}
+        self.empties = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         if torch.Tag.nondeterministic_seeded in func.tags:
             self.names[str(func).split(".")[1].removesuffix("_")] = None
+        self.empties |= str(func).split(".")[1] in {"empty", "empty_like", "new_empty"}
         return func(*args, **(kwargs or {}))
 
 
@@ -95,6 +97,10 @@ def _why(module: nn.Module, used: nn.Module, args: tuple[Any, ...]) -> tuple[str
             "from the scores after the step, and pass training=self.training to F.dropout"
         ), []
     names = sorted(_changed(module, used))
+    if not names and draws.empties:
+        return (
+            "it reads elements of torch.empty that it never writes; write all of them, or begin with torch.zeros"
+        ), []
     if names:
         listed = "', '".join(names)
         return (

@@ -1,5 +1,6 @@
 """What a module returns, by name: a tensor, or tensors in tuples, dictionaries, NamedTuples and dataclasses."""
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ def flat(module: nn.Module) -> Iterator[list[str]]:
         names[:] = results
         return tuple(results.values())
 
+    returning_a_tuple.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
     own = vars(module).get("forward")
     module.forward = returning_a_tuple
     try:
@@ -50,11 +52,11 @@ def flat(module: nn.Module) -> Iterator[list[str]]:
             module.forward = own
 
 
-def without_kept(names: Sequence[str], own_states: int) -> tuple[str, ...]:
-    """Return the names of results as they are without the states that a module keeps, which follow in a list."""
-    if not own_states:
+def without_added(names: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of results as they are without some that follow in a list, and their own names after them."""
+    if not added:
         return tuple(names)
-    return (*(name.removeprefix("0").removeprefix("_") for name in names[:-own_states]), *names[-own_states:])
+    return (*(name.removeprefix("0").removeprefix("_") for name in names[: -len(added)]), *added)
 
 
 def _walk(answer: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from edgernn.cells import Slice
+from edgernn.cells import Pool, Slice
 from edgernn_export.sources.torch.axes import MOVES, RESHAPES, SAME, Axes, moved
 from edgernn_export.sources.torch.broadcast import gathered
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Carried, Flowing, Incoming, Stack, Value
+from edgernn_export.sources.torch.windows import Windows, muted, placed
 
 
 def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
@@ -36,6 +37,10 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     if op == "select" and args[0] % len(x.shape) != x.time and x.shape[args[0]] > 1:
         start = args[1] % x.shape[args[0]]
         x = cut(b, x, args[0] % len(x.shape), start, start + 1)
+    if op in RESHAPES and x.time is not None and x.time not in axes:
+        stacked = _stacked(x, b.shape)
+        if stacked is not None:
+            return stacked
     order = [axis for axis in axes if axis is not None and axis != x.time and x.shape[axis] > 1]
     if order != sorted(order):
         lengths = [x.shape[axis] for axis in sorted(order)]
@@ -46,6 +51,19 @@ def arrange(b: Builder, x: Flowing, *args: Any, **kwargs: Any) -> Flowing:
     if op == "select" and x.time is not None and args[0] % len(x.shape) == x.time:
         return _last(b, x, args[1])
     return x.at(b.shape, None) if x.time is None else _last(b, x, 0)
+
+
+def _stacked(x: Value, shape: Sequence[int]) -> Value | None:
+    """Return the same elements with several frames in one, as x.reshape(1, time // n, n * width) has them, or None."""
+    assert x.time is not None
+    if prod(x.shape[: x.time]) != 1:
+        return None
+    for axis, length in enumerate(shape):
+        if prod(shape[:axis]) == 1 and 1 < length < x.length and x.length % length == 0:
+            stride = x.length // length
+            if x.lead % stride == 0:
+                return replace(x, shape=tuple(shape), time=axis, lead=x.lead // stride, every=x.every * stride)
+    return None
 
 
 def _in_order(axes: Axes, shape: Sequence[int]) -> bool:
@@ -86,6 +104,8 @@ def take(
         return Stack(x.values[start:stop:step], b.shape)
     if isinstance(x, Stack):
         x = frame(b, x)
+    if isinstance(x, Value) and step > 1 and axis % len(x.shape) == x.time and not start and _all(x, axis, stop):
+        return _every(b, x, step)
     if not isinstance(x, Value) or step != 1:
         raise b.refuse("only contiguous ranges of features or of time can be taken")
     axis %= len(x.shape)
@@ -97,11 +117,21 @@ def take(
             f"it takes the newest {last - first} frames of a sequence of any length, which is a moving window; use a "
             "causal nn.Conv1d over the newest frames, or take the last step alone"
         )
-    if last - x.lead < min(x.end, b.steps):
+    if last - x.lead < min(x.end, b.steps(x)[0]):
         raise b.refuse("it cuts off the newest frames of the sequence; only frames that padding added can be cut off")
     if last - first == 1 and x.length > 1:
         return _last(b, x, first)
-    return x.at(b.shape, x.time, x.lead - first)
+    return replace(x, shape=b.shape, lead=x.lead - first, right=x.right - (x.length - last) * x.every)
+
+
+def _all(x: Value, axis: int, stop: int | None) -> bool:
+    return stop is None or stop >= x.shape[axis]
+
+
+def _every(b: Builder, x: Value, stride: int) -> Value:
+    """Take the first of each `stride` frames."""
+    x, age, after = placed(b, x, Windows(1, stride=stride))
+    return after.of(b.add(Pool(x.width, 1, 1, 1, frame_stride=stride, age=age), [x], stride=stride))
 
 
 def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowing, ...]:
@@ -132,15 +162,15 @@ def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", va
     """Convert padding with zeros: on the left of time, as before a causal convolution, and of the features."""
     if not isinstance(x, Value) or mode not in {"constant", 0} or value:
         raise b.refuse("only zeros can be padded, before a convolution over time")
-    if x.lead < 0:
-        raise b.refuse("it pads after a convolution without padding; pad before each convolution")
     pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
         x = _padded(b, x, pairs)
     if x.time is None:
         return x
-    left = pairs.get(x.time, (0, 0))[0]
-    return x.at(b.shape, x.time, x.lead + left)
+    left, right = pairs.get(x.time, (0, 0))
+    if left > 0 and x.lead < 0:
+        x = muted(b, x)
+    return replace(x, shape=b.shape, lead=x.lead + left, right=x.right + right * x.every)
 
 
 def _padded(b: Builder, x: Value, pairs: dict[int, tuple[int, ...]]) -> Value:
@@ -154,27 +184,37 @@ def _padded(b: Builder, x: Value, pairs: dict[int, tuple[int, ...]]) -> Value:
 
 def _last(b: Builder, x: Value, position: int) -> Value:
     """Convert the selection of one step; the last one is the stream's value at every step."""
-    step = position % x.length - x.lead
+    position %= x.length
+    step = position - x.lead
     if x.length > 1 and prod(b.shape) != x.width:
         raise b.refuse(
             "it mixes time into the features of a frame; keep time as a separate axis, or take the last step"
         )
-    if step != b.steps - 1:
+    whole = b.steps(x)[0]
+    if position != x.length - 1 or step < whole - 1 or b.surplus(x):
         raise b.refuse(
-            f"it takes step {step} of {b.steps}; only the last step has a value at every step of a stream (replace a "
+            f"it takes step {step} of {whole}; only the last step has a value at every step of a stream (replace a "
             "Python loop over time by nn.RNN, nn.GRU or nn.LSTM, or by a cell with its state)"
         )
-    return x.at(b.shape, None, min(x.lead, 0) if x.length > 1 else 0)
+    return last_step(b, x).at(b.shape, None)
+
+
+def last_step(b: Builder, x: Value) -> Value:
+    """Return the value of the last step of a sequence, which a stream has at every step."""
+    b.taken[b.node] = x
+    return x.at(x.shape, None)
 
 
 def _of_stack(b: Builder, x: Stack, *args: Any) -> Flowing:
     if op_of(b.node) == "select" and args[0] == 0:
         value: Value = x.values[args[1]]
         return value
-    if len(x.values) == 1:
-        return x.values[0].at(b.shape, None)
-    if 0 in moved(op_of(b.node), x.shape, args, b.shape)[:1]:
-        return Stack(tuple(value.at(b.shape[1:], None) for value in x.values), b.shape)
+    axes = moved(op_of(b.node), x.shape, args, b.shape)
+    time = axes.index(x.time) if x.time in axes and x.time is not None else None
+    if len(x.values) == 1 and (time is None) == (x.time is None):
+        return x.values[0].at(b.shape, time)
+    if 0 in axes[:1] and (time is None) == (x.time is None):
+        return Stack(tuple(value.at(b.shape[1:], None if time is None else time - 1) for value in x.values), b.shape)
     return arrange(b, frame(b, x), *args)
 
 

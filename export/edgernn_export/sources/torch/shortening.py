@@ -52,7 +52,12 @@ def lengthened(example: tuple[Any, ...], axis: int, length: int) -> tuple[Any, .
 def memory(graph: Graph) -> int:
     """Return how many frames the states can hold, at most: each frame takes an element of a state."""
     cells = [layer.cell for layer in graph.layers if not is_join(layer.cell)]
-    return sum(-(-size // dimensions(cell).get("inputs", 1)) for cell in cells for size in cell.states.values())
+    return sum(-(-size // _width(cell)) for cell in cells for size in cell.states.values())
+
+
+def _width(cell: Any) -> int:
+    """Return the width of what a cell takes, where it declares one; else 1."""
+    return int(dimensions(cell).get("inputs", getattr(cell, "inputs", 1)))
 
 
 def _sizes(module: nn.Module, shape: tuple[int, ...]) -> set[int]:

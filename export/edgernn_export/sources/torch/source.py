@@ -6,14 +6,18 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
+from edgernn.cells import Slice
 from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.model.graph import Graph
+from edgernn.model.graph import INPUT, Graph
+from edgernn.model.layer import Layer
 from edgernn_export.sources.torch.calling import positional
 from edgernn_export.sources.torch.feedback import Names
 from edgernn_export.sources.torch.fold import folded, needed
-from edgernn_export.sources.torch.inputs import inputs_of
+from edgernn_export.sources.torch.inputs import has_steps, inputs_of
+from edgernn_export.sources.torch.program import module_of
 from edgernn_export.sources.torch.proof import prove, prove_frames
 from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.sums import RUNNING
@@ -36,7 +40,7 @@ class Options:
 
 
 def convert(
-    module: nn.Module,
+    module: nn.Module | ExportedProgram,
     example: Any,
     time_axis: int | None,
     period_ms: float | None,
@@ -48,12 +52,14 @@ def convert(
     if unknown:
         raise UsageError(f"running={unknown[0]!r} arrived; {misspelt(unknown[0], list(RUNNING))}")
     graph = exact(module, example, time_axis, options)
+    period_ms = None if period_ms is None else period_ms * graph.frames_per_step
     return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
 
 
-def exact(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
+def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module and prove its graph, whose weights stay in float64."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        module = module_of(module) if isinstance(module, ExportedProgram) else module
         example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):
             graph = _of_long(module, shorter, time_axis, axis, length, options)
@@ -69,11 +75,14 @@ def _of_example(module: nn.Module, example: Any, time_axis: int | None, options:
     inputs = inputs_of(trace, axis, options.inputs, options.states)
     try:
         walked = walk(trace, axis, inputs, options.outputs, options.running)
-    except NeedsFrameError:
-        whole, trace = trace, traced(module, _first_frames(example, axis, inputs.data))
-        walked = walk(
-            trace, None, inputs_of(trace, None, inputs.names, options.states), options.outputs, options.running
-        )
+    except NeedsFrameError as reason:
+        whole = trace
+        try:
+            trace = traced(module, _first_frames(example, axis, inputs.data))
+            inputs_of_one = inputs_of(trace, None, inputs.names, options.states)
+            walked = walk(trace, None, inputs_of_one, options.outputs, options.running)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{reason}; and one frame alone does not convert: {error}") from error
         prove_frames(whole, inputs, walked, _graph(walked), axis)
     graph = _graph(walked)
     prove(trace, walked, graph)
@@ -84,7 +93,10 @@ def _first_frames(example: Any, axis: int | None, data: tuple[int, ...]) -> Any:
     """Return the example with one frame of each sequence."""
     assert axis is not None
     arguments = example if isinstance(example, tuple) else (example,)
-    return tuple(each.narrow(axis, 0, 1) if i in data else each for i, each in enumerate(arguments))
+    return tuple(
+        each.narrow(axis, 0, 1) if i in data and has_steps(each, arguments[0], axis) else each
+        for i, each in enumerate(arguments)
+    )
 
 
 def _of_long(
@@ -133,10 +145,28 @@ def _graph(walked: Walked) -> Graph:
     initial_state = {name: tensor for name, tensor in walked.initial_state.items() if name.split(".")[0] in names}
     xs = zip(walked.inputs.names, walked.xs, strict=True) if len(walked.xs) > 1 else ()
     ys = walked.outputs if len(walked.outputs) > 1 else ()
+    value, frames = walked.output, walked.output.every
     return Graph(
-        layers,
-        walked.x.width,
+        tuple(_of_step(layer, walked, frames) for layer in layers),
+        walked.x.width * frames,
         initial_state,
-        named_inputs={name: x.width for name, x in xs},
+        named_inputs={name: x.width * frames for name, x in xs},
         named_outputs={output.name: output.value.width for output in ys},
+        frames_per_step=frames,
+        delay_frames=value.delay * frames,
+        warmup_frames=-value.lead * frames,
     )
+
+
+def _of_step(layer: Layer, walked: Walked, frames: int) -> Layer:
+    """Return a layer as it runs in a step of so many frames."""
+    if layer.name not in walked.every:  # one of several inputs, whose frames arrive together, or a slice of the output
+        cell = layer.cell
+        scale = frames if layer.inputs == (INPUT,) and len(walked.xs) > 1 else 1
+        return replace(layer, cell=Slice(*(scale * each for each in (cell.inputs, cell.start, cell.stop))))
+    if layer.cell.delays and walked.every[layer.name] < frames:
+        raise UnsupportedError(
+            f"a state of layer '{layer.name}' is computed or read by other operations, and a stride over time follows; "
+            "hand the state to one recurrent layer"
+        )
+    return replace(layer, frames=frames // walked.every[layer.name])

@@ -44,15 +44,16 @@ def time_of(traced: Traced, time_axis: int | None) -> int | None:
 def _is_step(traced: Traced, shape: tuple[int, ...]) -> bool:
     """Whether the module takes one frame and its states: layers run over one step of time, or over none."""
     shown = _shown(traced)
+    cells = any("_cell." in str(node.target) for node in traced.nodes)
     if shown is None:
-        cells = any("_cell." in str(node.target) for node in traced.nodes)
         return len(traced.inputs) > 1 or cells
     layer, axis = shown
     if len(traced.inputs) == 1:
         return False
-    if isinstance(axis, Node):
-        return op_of(layer) == "conv1d" or _steps(layer) == 1  # past frames beside this one are a state
-    return shape[axis] == 1
+    convolves = axis_of(layer) is None
+    if convolves and (cells or isinstance(axis, Node)):  # over a part of the frame, or over frames that it is passed
+        return True
+    return _steps(layer) == 1 if isinstance(axis, Node) else shape[axis] == 1
 
 
 def _steps(layer: Node) -> int:
@@ -68,12 +69,33 @@ def _from_layers(traced: Traced, shape: tuple[int, ...]) -> int:
         raise UsageError(f"no recurrent layer or convolution shows which axis of {shape} is time; pass time_axis=")
     layer, axis = shown
     if isinstance(axis, Node):
+        loses = _first_loss(axis, shape)
+        lost = "" if loses in {None, axis} else f" (after '{op_of(loses)}' has joined or removed axes of it)"
         raise UnsupportedError(
             f"'{op_of(layer)}' runs over an axis that '{op_of(axis)}' creates inside the module, not over an axis of "
-            f"the example {shape}; let the module take the whole sequence and keep time as a separate axis, or pass "
-            "one frame and its state to nn.RNNCell, nn.GRUCell or nn.LSTMCell"
+            f"the example {shape}{lost}; let the module take the whole sequence and keep time as a separate axis, or "
+            "pass one frame and its state to nn.RNNCell, nn.GRUCell or nn.LSTMCell"
         )
     return axis
+
+
+def _first_loss(node: Node, shape: tuple[int, ...]) -> Node | None:
+    """Return the first operation, before this one, whose result lacks an axis of the example that is longer than 1."""
+    first = None
+    while node.op == "call_function":
+        source = next((arg for arg in pytree.tree_leaves(node.args) if isinstance(arg, Node)), None)
+        if source is None:
+            break
+        before, after = (_lengths(each) for each in (source, node))
+        if any(length > 1 and length in before and length not in after for length in shape):
+            first = node
+        node = source
+    return first
+
+
+def _lengths(node: Node) -> tuple[int, ...]:
+    meta: Any = node.meta.get("val")
+    return tuple(getattr(meta, "shape", ()))
 
 
 def _shown(traced: Traced) -> tuple[Node, Axis] | None:

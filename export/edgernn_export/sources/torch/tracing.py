@@ -1,6 +1,6 @@
 """Tracing: the operations of a module on its example, as a list of ATen operations (by torch.export)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,8 +17,10 @@ from edgernn.errors import UnsupportedError
 from edgernn_export.sources.torch.calling import arguments_of, without_state
 from edgernn_export.sources.torch.copying import copied
 from edgernn_export.sources.torch.exported import exported
+from edgernn_export.sources.torch.functional import functional
 from edgernn_export.sources.torch.leaves import is_leaf, with_leaves
-from edgernn_export.sources.torch.results import flat, without_kept
+from edgernn_export.sources.torch.mutated import returning_mutated
+from edgernn_export.sources.torch.results import flat, without_added
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Traced:
         example: its arguments.
         arguments: the name of each in forward; of state that the module keeps, the attribute's.
         own_states: how many of them, the last, the module keeps in attributes.
+        written: the names of those that the module writes into, which are results behind its own.
         leaves: path -> module with `edgernn_cell`.
         substituted: the module with a stand-in for each leaf, which was traced.
         nodes: the operations in order.
@@ -43,6 +46,7 @@ class Traced:
     example: tuple[Any, ...]
     arguments: tuple[str, ...]
     own_states: int
+    written: tuple[str, ...]
     leaves: Mapping[str, nn.Module]
     substituted: nn.Module
     nodes: tuple[Node, ...] = ()
@@ -93,10 +97,15 @@ def tensors_of(example: Any) -> tuple[Any, ...]:
         raise UnsupportedError(f"an example of ({kinds}) arrived; expected one tensor, or a tuple of frame and states")
     leaves = [leaf for leaf in leaves if leaf is not None]
     for leaf in leaves:
-        if leaf.is_complex() or leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
+        if leaf.is_complex():
+            raise UnsupportedError(
+                f"the example has a tensor of {leaf.dtype}, and a stream has real numbers; let forward take real and "
+                "imaginary parts side by side as features, and pass torch.view_as_real(x).flatten(-2)"
+            )
+        if leaf.is_meta or leaf.is_quantized or leaf.layout != torch.strided:
             raise UnsupportedError(
                 f"the example has a tensor of {leaf.dtype} on {leaf.device} ({leaf.layout}); expected real numbers, "
-                "dense and with values: pass real and imaginary parts side by side as features"
+                "dense and with values"
             )
     if not all(torch.isfinite(leaf).all() for leaf in leaves):
         raise UnsupportedError("the example holds values that are not finite; pass a sequence of real data or noise")
@@ -127,13 +136,14 @@ def traced(module: nn.Module, example: Any) -> Traced:
     with double():
         module = copied(module)
         arguments = arguments_of(module, len(args))
+        written = returning_mutated(module, args, arguments)
         module, pairs, kept, attributes = without_state(module, args)
         args = (*args, *kept)
         substituted, leaves = with_leaves(module, pairs)
         with flat(substituted) as names:
             program = exported(substituted, args)
-    whole = Traced(module, args, (*arguments, *attributes), len(kept), leaves=leaves, substituted=substituted)
-    return _recorded(whole, program, without_kept(names, len(kept)))
+    whole = Traced(module, args, (*arguments, *attributes), len(kept), written, leaves=leaves, substituted=substituted)
+    return _recorded(whole, program, _names(whole, names))
 
 
 def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
@@ -144,11 +154,19 @@ def retraced(traced: Traced, args: tuple[Any, ...]) -> Traced:
     """
     with double(), flat(traced.substituted) as names:
         program = exported(traced.substituted, args)
-    return _recorded(replace(traced, example=args), program, without_kept(names, traced.own_states))
+    return _recorded(replace(traced, example=args), program, _names(traced, names))
+
+
+def _names(traced: Traced, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the results: the module's own, then arguments it writes into, then states it keeps."""
+    kept = traced.arguments[len(traced.arguments) - traced.own_states :]
+    own = without_added(names, kept)[: len(names) - len(kept)]
+    return (*without_added(own, traced.written), *kept)
 
 
 def _recorded(traced: Traced, program: ExportedProgram, names: tuple[str, ...]) -> Traced:
     """Return the module with the operations of its exported program."""
+    program = functional(program)
     signature, held = program.graph_signature, {**program.state_dict, **program.constants}
     lifted = {
         **signature.inputs_to_parameters,

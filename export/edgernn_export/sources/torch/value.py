@@ -8,14 +8,22 @@ from math import prod
 class Value:
     """A tensor of the module; all its axes except time make up one frame, in order.
 
-    Position j on the time axis is step j - lead of the stream. `lead` is above 0 after padding on the left, and below 0
-    after a convolution without padding. `time` is None after the last step was taken.
+    Attributes:
+        layer: that computes it.
+        shape: of the tensor.
+        time: its time axis; None after the last step was taken.
+        lead: position j on the time axis is step j - lead of the stream. It is above 0 after padding on the left, and
+            below 0 after a layer that reads frames behind the position.
+        every: how many frames of the input lie between two positions: the product of the strides so far.
+        right: how many frames behind the end of the sequence the last position reads, where the module has padding.
     """
 
     layer: str
     shape: tuple[int, ...]
     time: int | None
     lead: int = 0
+    every: int = 1
+    right: int = 0
 
     @property
     def width(self) -> int:
@@ -32,6 +40,11 @@ class Value:
         """The step of the stream after the last position."""
         return self.length - self.lead
 
+    @property
+    def delay(self) -> int:
+        """By how many steps it is late, since it reads frames of the future."""
+        return max(0, min(-self.lead, -(-self.right // self.every)))
+
     def at(self, shape: tuple[int, ...], time: int | None, lead: int | None = None) -> "Value":
         """Return the same frames in another arrangement."""
         return replace(self, shape=shape, time=time, lead=self.lead if lead is None else lead)
@@ -43,10 +56,19 @@ class Value:
 
 @dataclass(frozen=True)
 class Stack:
-    """The final hidden states of stacked layers, `h_n`, a value for each; each is the last step of its layer."""
+    """The final hidden states of stacked layers, `h_n`, a value for each; each is the last step of its layer.
+
+    Of layers that run over parts of a frame, each is that of the last part, at every step.
+    """
 
     values: tuple[Value, ...]
     shape: tuple[int, ...]
+
+    @property
+    def time(self) -> int | None:
+        """The time axis of the stack."""
+        own = self.values[0].time
+        return None if own is None else own + 1
 
 
 @dataclass(frozen=True)

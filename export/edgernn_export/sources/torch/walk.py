@@ -11,30 +11,31 @@ from torch.utils import _pytree as pytree
 
 from edgernn.cells import Slice
 from edgernn.errors import EdgernnError, UsageError
-from edgernn.model.graph import INPUT, OUTPUT, Layer
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.arithmetic import ARITHMETIC
+from edgernn_export.sources.torch.assembly import ASSEMBLY, REARRANGES, is_overwritten, rearranged
 from edgernn_export.sources.torch.axes import GETITEM
 from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
 from edgernn_export.sources.torch.copying import first_line
 from edgernn_export.sources.torch.counted import AS, of_counted
 from edgernn_export.sources.torch.indexing import INDEXING
-from edgernn_export.sources.torch.inputs import Inputs
+from edgernn_export.sources.torch.inputs import Inputs, has_steps
 from edgernn_export.sources.torch.leaves import is_leaf
 from edgernn_export.sources.torch.linear import LINEAR
 from edgernn_export.sources.torch.norms import NORMS
-from edgernn_export.sources.torch.one_frame import CONVOLUTIONS
 from edgernn_export.sources.torch.outputs import Output, chosen_outputs, joined
+from edgernn_export.sources.torch.parts import UNWRITTEN, Parts, unwritten, value_of
 from edgernn_export.sources.torch.piecewise import PIECEWISE
 from edgernn_export.sources.torch.pointwise import POINTWISE
-from edgernn_export.sources.torch.reasons import written
 from edgernn_export.sources.torch.recurrent import RECURRENT, leaf
 from edgernn_export.sources.torch.shapes import SHAPES
-from edgernn_export.sources.torch.stale import leaves_stale
 from edgernn_export.sources.torch.sums import SUMS
 from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, named
 from edgernn_export.sources.torch.value import Counted, Flowing, Incoming, Value
 from edgernn_export.sources.torch.weighted import WEIGHTED
+from edgernn_export.sources.torch.within import WITHIN
 
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that use only the shape of a value; their results are constants."""
@@ -47,16 +48,17 @@ HANDLERS = {
     **SUMS,
     **NORMS,
     **WEIGHTED,
-    **CONVOLUTIONS,
+    **WITHIN,
     **LINEAR,
     **INDEXING,
     **RECURRENT,
+    **ASSEMBLY,
 }
 """ATen operation -> the function that converts it."""
 
 
 class NeedsFrameError(Exception):
-    """The module must be traced with one frame, since it does not hand a state on to one layer as a whole."""
+    """The module must be traced with one frame; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Walked:
     inputs: Inputs
     xs: tuple[Value, ...]
     places: dict[str, tuple[Node, Value]]  # layer -> the operation and the value that it computes
+    every: Mapping[str, int]  # layer -> how many frames lie between two frames of its output
+    taken: Mapping[Node, Value]  # an operation that takes the last step of a value, and that value
 
 
 def walk(
@@ -96,17 +100,24 @@ def walk(
     is a value that a Delay carries, and so is a layer's state where other operations read it.
 
     Raises:
-        NeedsFrameError: a Delay must carry a state of the caller's, for which the module must take one frame.
+        NeedsFrameError: a Delay must carry a state of the caller's, or an input has one value for all frames of a
+            call, for which the module must take one frame.
         UsageError: the module returns nothing of a name in `outputs`, or nothing runs over time as `running` says.
         UnsupportedError: an operation cannot stream or is not known; the message names its module.
     """
     delayed: frozenset[int | Node] = frozenset()
+    for name, x in zip(inputs.names, inputs.tensors, strict=True):
+        if axis is not None and not has_steps(x, inputs.tensors[0], axis):
+            raise NeedsFrameError(
+                f"input '{name}' is of shape {tuple(x.shape)}; expected as many steps as the first, of shape "
+                f"{tuple(inputs.tensors[0].shape)}, has on axis {axis}, or a value for each frame"
+            )
     while True:
         try:
             return _walk(traced, axis, inputs, outputs, delayed, running)
         except NeedsDelayError as error:
             if axis is not None and isinstance(error.what, int):
-                raise NeedsFrameError from None
+                raise NeedsFrameError(f"no layer takes state '{inputs.states[error.what]}' as a whole") from None
             if error.what in delayed:
                 raise
             delayed |= {error.what}
@@ -125,7 +136,7 @@ def _walk(
     shape = xs[0].shape
     several = sum(length > 1 for i, length in enumerate(shape) if i != axis) > 1
     batch = several and shape[1 if axis == 0 else 0] > 1
-    builder = Builder(steps=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
+    builder = Builder(frames=xs[0].length, batch=batch, node=data[0], one_frame=axis is None, delayed=delayed)
     builder.running = running
     x, xs = _cut(builder, inputs.names, xs)
     values: dict[Node, Any] = dict(zip(data, xs, strict=True))
@@ -133,15 +144,16 @@ def _walk(
         values[node] = Incoming(position, tuple(state.shape))
         if position in delayed:
             values[node] = Value(builder.delay(name, state.numel(), state), tuple(state.shape), None)
-    order = {node: i for i, node in enumerate(traced.nodes)}
     for node in traced.nodes:
+        if node.op == "call_function" and is_overwritten(node):
+            values[node] = unwritten(node.meta["val"].shape)
+            continue
+        _put_together(builder, node, values)
         builder.node, builder.arguments = node, {}
         if node.op == "placeholder" and node.name in traced.constants:
             values[node] = traced.constants[node.name]
         elif node.op == "call_function":
             values[node] = _convert(builder, node, values, traced)
-            if isinstance(values[node], Value) and leaves_stale(node, order):
-                raise builder.refuse(written(node, True))
     chosen = chosen_outputs(builder, traced, values, inputs, outputs)
     output = joined(builder, chosen)
     if running - builder.ran:
@@ -152,7 +164,10 @@ def _walk(
     for node, value in values.items():
         if isinstance(value, Value):
             places.setdefault(value.layer, (node, value))
-    return Walked(tuple(builder.layers), builder.initial_state, output, chosen, x, inputs, tuple(xs), places)
+    return Walked(
+        tuple(builder.layers), builder.initial_state, output, chosen, x, inputs, tuple(xs), places, builder.every,
+        builder.taken,
+    )  # fmt: skip
 
 
 def _cut(builder: Builder, names: Sequence[str], xs: list[Value]) -> tuple[Value, list[Value]]:
@@ -162,16 +177,28 @@ def _cut(builder: Builder, names: Sequence[str], xs: list[Value]) -> tuple[Value
     total, start, parts = sum(x.width for x in xs), 0, []
     for name, x in zip(names, xs, strict=True):
         layer = name if name not in {INPUT, OUTPUT} and re.match("[A-Za-z]", name) else f"input_{name}"
-        builder.layers.append(Layer(layer, Slice(total, start, start + x.width), (INPUT,)))
+        builder.layers.append(Layer(layer, Slice(total, start, start + x.width), (INPUT,)))  # of whole steps
         parts.append(x.of(layer))
         start += x.width
     return Value(INPUT, (xs[0].length, total), None if xs[0].time is None else 0), parts
 
 
+def _put_together(builder: Builder, node: Node, values: dict[Node, Any]) -> None:
+    """Let layers compute the values in parts that an operation reads; none does for those that only pass them on."""
+    if op_of(node) in ASSEMBLY or (node.op == "call_function" and op_of(node) in REARRANGES):
+        return
+    for source in node.all_input_nodes:
+        if isinstance(values[source], Parts):
+            builder.node = source
+            values[source] = value_of(builder, values[source])
+
+
 def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: Traced) -> Any:
     args, kwargs = arguments(node, values)
     builder.arguments = named(node, args, kwargs)
-    if not any(isinstance(arg, Flowing | Counted) for arg in pytree.tree_leaves((args, kwargs))):
+    if op_of(node) in UNWRITTEN:
+        return unwritten(builder.shape)
+    if not any(isinstance(arg, Flowing | Counted | Parts) for arg in pytree.tree_leaves((args, kwargs))):
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise builder.refuse()
         with double():
@@ -187,6 +214,11 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
         return args[0][args[1]]
     if is_leaf(node):
         return leaf(builder, args[0], traced.leaves[args[1]])
+    if isinstance(args[0], Parts) and op_of(node) in REARRANGES:
+        passed = rearranged(builder, *args)
+        if passed is not None:
+            return passed
+        args = (value_of(builder, args[0]), *args[1:])
     handler = HANDLERS.get(op_of(node))
     if handler is None:
         raise builder.refuse()

@@ -9,6 +9,7 @@ from edgernn.cells import Conv1d, Dense, Embedding, Scale
 from edgernn_export.sources.torch.builder import Builder, weight
 from edgernn_export.sources.torch.pointwise import frame
 from edgernn_export.sources.torch.value import Flowing, Value
+from edgernn_export.sources.torch.windows import Windows, placed, sides
 
 MaybeTensor = torch.Tensor | None
 
@@ -39,17 +40,14 @@ def conv1d(
         raise b.refuse("it does not run over time; put time on the last axis, as nn.Conv1d expects it")
     if x.width != x.shape[-2]:
         raise b.refuse(f"its input has shape {x.shape}; pass one sequence as the example, not a batch")
-    if stride[0] != 1:
-        raise b.refuse(f"a stride of {stride[0]} drops frames of the stream; use stride 1")
-    kernel, reach = w.shape[2], (w.shape[2] - 1) * dilation[0]
-    left = {"same": reach // 2, "valid": 0}[padding] if isinstance(padding, str) else padding[0]
-    full = _ungrouped(w, groups)
-    if kernel == 1:
-        layer = b.add(Dense(weight(full[:, :, 0]), optional(bias)), [x])
-    else:
-        taps = weight(full.permute(0, 2, 1).reshape(len(full), -1))
-        layer = b.add(Conv1d(kernel, taps, optional(bias), dilation[0]), [x])
-    return Value(layer, b.shape, x.time, x.lead + left - reach)
+    kernel, full = w.shape[2], _ungrouped(w, groups)
+    left, right = sides(padding if isinstance(padding, str) else padding[0], (kernel - 1) * dilation[0])
+    x, age, after = placed(b, x, Windows(kernel, dilation[0], stride[0], left, right))
+    if kernel == stride[0] == 1:
+        return after.of(b.add(Dense(weight(full[:, :, 0]), optional(bias)), [x]))
+    taps = weight(full.permute(0, 2, 1).reshape(len(full), -1))
+    conv = Conv1d(kernel, taps, optional(bias), dilation[0], stride[0], age)
+    return after.of(b.add(conv, [x], stride=stride[0]))
 
 
 def batch_norm(
@@ -117,6 +115,7 @@ def _ungrouped(w: torch.Tensor, groups: int) -> torch.Tensor:
 
 WEIGHTED: dict[str, Callable[..., Any]] = {
     "linear": linear,
+    "conv1d": conv1d,
     "batch_norm": batch_norm,
     "embedding": embedding,
 }

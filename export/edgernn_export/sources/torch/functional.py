@@ -1,12 +1,25 @@
-"""In-place operations: where an alias of the old value is used later, the trace and the module differ."""
+"""In-place operations: where an alias of the old value is used later, torch writes them without side effects."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from torch.export import ExportedProgram
 from torch.fx import Node
 
+from edgernn_export.sources.torch.silence import silence
 
-def leaves_stale(node: Node, order: Mapping[Node, int]) -> bool:
+
+def functional(program: ExportedProgram) -> ExportedProgram:
+    """Return a program in which no operation changes what another one reads later."""
+    order = {node: i for i, node in enumerate(program.graph.nodes)}
+    if not any(_leaves_stale(node, order) for node in order):
+        return program
+    with silence():
+        result: ExportedProgram = program.run_decompositions({})
+    return result
+
+
+def _leaves_stale(node: Node, order: Mapping[Node, int]) -> bool:
     """Whether this operation writes into a tensor that is used later under another name.
 
     A trace gives the result of y.mul_(2) a new name, and later uses of y refer to it. A slice of y taken before keeps
