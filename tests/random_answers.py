@@ -14,9 +14,10 @@ ENDS = (0, 1, 2, 5, 30, STEPS - 1)
 
 
 def noise(program: Program) -> list[torch.Tensor]:
-    """A random sequence for each input, not arranged as the program takes it."""
+    """A random sequence of STEPS steps for each input, not arranged as the program takes it."""
     random = torch.Generator().manual_seed(program.seed + 1)
-    return [torch.randn(shape.of_length(STEPS), generator=random) for shape in program.inputs.values()]
+    length = STEPS * program.every
+    return [torch.randn(shape.of_length(length), generator=random) for shape in program.inputs.values()]
 
 
 def as_frames(program: Program, xs: list[torch.Tensor]) -> np.ndarray:
@@ -36,8 +37,11 @@ def answers(program: Program, module: torch.nn.Module, xs: list[torch.Tensor]) -
         if not any(head.last for head in program.heads):
             leaves = _whole(program, module, xs)
             rows = [head.shape.frames(leaf) for head, leaf in zip(program.heads, leaves, strict=True)]
-            return dict(enumerate(np.concatenate(rows, axis=1)))
-        return {t: _at_end(program, module, xs, t) for t in ENDS}
+            steps = range(max(program.later), min(STEPS, *(map(sum, zip(map(len, rows), program.later, strict=True)))))
+            return {
+                t: np.concatenate([row[t - late] for row, late in zip(rows, program.later, strict=True)]) for t in steps
+            }
+        return {t: _at_end(program, module, xs, t) for t in ENDS if t >= max(program.later)}
 
 
 def _whole(program: Program, module: torch.nn.Module, xs: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -48,7 +52,8 @@ def _whole(program: Program, module: torch.nn.Module, xs: list[torch.Tensor]) ->
 
 
 def _at_end(program: Program, module: torch.nn.Module, xs: list[torch.Tensor], t: int) -> np.ndarray:
-    prefix = [x.narrow(shape.time, 0, t + 1) for x, shape in zip(xs, program.inputs.values(), strict=True)]
+    length = (t + 1) * program.every
+    prefix = [x.narrow(shape.time, 0, length) for x, shape in zip(xs, program.inputs.values(), strict=True)]
     leaves = _whole(program, module, prefix)
     return np.concatenate(
         [

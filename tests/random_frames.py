@@ -217,7 +217,7 @@ def joined(draw: Any, place: Place) -> Block:
             )
         )
     )
-    return Block(("{y} = " + how.replace("{o}", other),), place.x)
+    return Block(("{y} = " + how.replace("{o}", other),), place.x, other=other)
 
 
 def besides(place: Place) -> list[str]:
@@ -234,6 +234,7 @@ def concatenated(draw: Any, place: Place) -> Block:
     return Block(
         (f"{{y}} = torch.cat([{{x}}, {other}], {axis})",),
         Shape(place.x.features + place.seen[other].features, place.x.bands),
+        other=other,
     )
 
 

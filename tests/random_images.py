@@ -39,7 +39,9 @@ def beside_bands(place: Place) -> list[str]:
 def bands_joined(draw: Any, place: Place) -> Block:
     other = draw(st.sampled_from(beside_bands(place)))
     return Block(
-        (f"{{y}} = torch.cat([{{x}}, {other}], 3)",), Shape(place.x.features, place.x.bands + place.seen[other].bands)
+        (f"{{y}} = torch.cat([{{x}}, {other}], 3)",),
+        Shape(place.x.features, place.x.bands + place.seen[other].bands),
+        other=other,
     )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from random_timing import Timing, Window
+
 SIDE, WIDEST = st.integers(1, 4), 24
 
 
@@ -17,6 +19,7 @@ class Shape:
 
     features: int
     bands: int = 0
+    timing: Timing = field(default_factory=Timing, compare=False)
 
     @property
     def width(self) -> int:
@@ -51,6 +54,8 @@ class Block:
         parts: what __init__ makes, by the suffix to {me}.
         states: the shape of each state.
         kind: its name in the table.
+        window: of time, that {y} is made from.
+        other: the earlier value that it joins.
     """
 
     lines: tuple[str, ...]
@@ -58,11 +63,13 @@ class Block:
     parts: Mapping[str, str] = field(default_factory=dict)
     states: tuple[tuple[int, ...], ...] = ()
     kind: str = ""
+    window: Window = field(default_factory=Window)
+    other: str = ""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a block stands: the value before it, those before that, and whether the module is one step."""
+    """Where a block stands: the value before it, those before that with as many positions, and whether it is a step."""
 
     x: Shape
     seen: Mapping[str, Shape]

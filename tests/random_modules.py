@@ -22,6 +22,8 @@ import edgernn
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import EdgernnError
 from edgernn.interpreters.numpy import Stepper
+from edgernn.model.graph import Graph
+from edgernn.model.timing import in_steps
 from edgernn.runtime.parts import flat_answer
 from edgernn_export import export, from_torch
 from edgernn_export.sources.torch.source import Options, exact
@@ -49,21 +51,27 @@ def programs(draw: Any) -> Program:
         seen["y0"] = shape
     x = list(seen)[-1]
     for _ in range(draw(st.integers(1, 5))):
-        place = Place(seen[x], {name: shape for name, shape in seen.items() if name != x}, steps)
+        before = {name: shape for name, shape in seen.items() if name != x and shape.timing.joins(seen[x].timing)}
+        place = Place(seen[x], before, steps)
         tables = [[name for name, each in table.items() if each.fits(place)] for table in TABLES]
         kind = draw(st.sampled_from(draw(st.sampled_from([names for names in tables if names]))))
-        blocks.append((x, replace(BLOCKS[kind].make(draw, place), kind=kind)))
+        block = BLOCKS[kind].make(draw, place)
+        timing = place.x.timing.after(block.window)
+        timing = timing.joined(seen[block.other].timing) if block.other else timing
+        blocks.append((x, replace(block, kind=kind, after=replace(block.after, timing=timing))))
         x = f"y{len(blocks) - 1}"
         seen[x] = blocks[-1][1].after
     states = any(block.states for _, block in blocks)
     steps = steps and states
     layouts = IMAGE if image else SEQUENCE | (FLAT if steps else {})
     layout = layouts[draw(st.sampled_from(list(layouts)))]
-    computed = [name for name in seen if name not in inputs]
+    every = seen[x].timing.every
+    computed = [name for name in seen if name not in inputs and seen[name].timing.every == every]
     of = [x, *(draw(st.sampled_from(computed)) for _ in range(draw(st.sampled_from((0, 0, 1, 2)))))]
     flat = layout.time is None
+    ends = not steps and not any(seen[name].timing.right for name in of)
     heads = tuple(
-        _head(draw, f"out{i}", name, seen[name], not steps and draw(st.booleans()), flat) for i, name in enumerate(of)
+        _head(draw, f"out{i}", name, seen[name], ends and draw(st.booleans()), flat) for i, name in enumerate(of)
     )
     shared = any(block.kind == "shared step" for _, block in blocks)  # whose states cannot be packed with others
     packings = [each for each in PACKINGS if not (shared and each == "packed")] if steps else WHOLE
@@ -76,7 +84,7 @@ def programs(draw: Any) -> Program:
 def _head(draw: Any, name: str, of: str, shape: Shape, last: bool, flat: bool) -> Head:
     """An output by a linear layer; of its last step, or of the last state of a layer, where that is all."""
     width = draw(SIDE)
-    after, end = Shape(width), "[:, -1]" if last or flat else ""
+    after, end = Shape(width, timing=shape.timing), "[:, -1]" if last or flat else ""
     if last and not shape.bands and draw(st.booleans()):
         kind, n = draw(st.sampled_from(("GRU", "LSTM"))), draw(SIDE)
         state = draw(st.sampled_from(("h", "c"))) if kind == "LSTM" else "h"
@@ -86,7 +94,7 @@ def _head(draw: Any, name: str, of: str, shape: Shape, last: bool, flat: bool) -
     if shape.bands and (last or flat):
         line = f"{{y}} = self.{{me}}({{x}}.transpose(1, 2).flatten(2)){end}"
         return Head(name, of, after, Block((line,), after, {"": f"nn.Linear({shape.width}, {width})"}), last)
-    after = Shape(shape.features, width) if shape.bands else after
+    after = Shape(shape.features, width, shape.timing) if shape.bands else after
     made = {"": f"nn.Linear({shape.bands or shape.features}, {width})"}
     return Head(name, of, after, Block((f"{{y}} = self.{{me}}({{x}}){end}",), after, made), last)
 
@@ -102,10 +110,19 @@ def check_exact(program: Program) -> None:
     options = dict(program.options)
     axis = options.pop("time_axis", None)
     graph = exact(program.module(), program.example, axis, Options(**options))
+    check_timing(program, graph)
     xs = noise(program)
     expected = answers(program, program.module().double(), xs)
-    error = distance(Stepper(graph).run(as_frames(program, xs).astype(np.float64))[0], expected)
+    frames = in_steps(as_frames(program, xs).astype(np.float64), program.every)
+    error = distance(Stepper(graph).run(frames)[0], expected)
     assert error <= EXACT, f"the graph differs from the module by {error:.3g} in float64"
+
+
+def check_timing(program: Program, graph: Graph) -> None:
+    """The graph states the frames of a step, by how many it is late, and when its answers begin."""
+    every, delay, latest = program.every, program.delay, max(program.later)
+    stated = graph.frames_per_step, graph.delay_frames, graph.warmup_frames
+    assert stated == (every, delay * every, latest * every), f"frames of a step, delay and warm-up are {stated}"
 
 
 def check_runtimes(program: Program, folder: Path) -> None:

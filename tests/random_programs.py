@@ -12,7 +12,8 @@ from random_kinds import Block, Shape
 from random_layouts import SEQUENCE, Layout
 
 EXAMPLE = 9
-"""The length of an example sequence."""
+LONGER = 48
+"""The length of an example sequence, and of one for several frames in a step or late outputs."""
 RESULTS = ("tuple", "list", "dict", "NamedTuple", "dataclass")
 PACKINGS = ("apart", "tuple", "dict", "packed", "buffers")
 WHOLE = PACKINGS[:3]
@@ -59,6 +60,22 @@ class Program:
         """The shape of each state by its name."""
         named = ((f"h{i}", block) for i, (_, block) in enumerate(self.blocks))
         return {f"{name}{'abc'[k]}": shape for name, block in named for k, shape in enumerate(block.states)}
+
+    @property
+    def every(self) -> int:
+        """How many frames one step takes."""
+        return self.heads[0].shape.timing.every
+
+    @property
+    def delay(self) -> int:
+        """By how many steps the latest output is late."""
+        return max(head.shape.timing.delay for head in self.heads)
+
+    @property
+    def later(self) -> list[int]:
+        """For each output, in how many steps after its first position begins it arrives."""
+        times = [head.shape.timing for head in self.heads]
+        return [time.late + self.delay - time.delay for time in times]
 
     @property
     def passed(self) -> bool:
@@ -177,7 +194,7 @@ class Program:
     def example_inputs(self) -> dict[str, torch.Tensor]:
         """An example of each input."""
         random = torch.Generator().manual_seed(self.seed)
-        length = 1 if self.steps else EXAMPLE
+        length = 1 if self.steps else EXAMPLE if max(self.later) == 0 and self.every == 1 else LONGER
         return {
             name: self.layout.back(torch.randn(shape.of_length(length), generator=random)).contiguous()
             for name, shape in self.inputs.items()

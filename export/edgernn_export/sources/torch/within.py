@@ -37,16 +37,16 @@ def image(
     value = _inside(b, x)
     if value is None:
         return conv2d(b, x, w, bias, stride, padding, dilation, groups)
-    options: Any = (stride, padding, dilation)
     if b.shape[2] != 1 and b.shape[3] == 1:  # the frames are on the last axis
         index = torch.arange(value.width).reshape(value.shape).transpose(2, 3)
         value = b.then(Gather(value.width, tuple(index.flatten().tolist())), value, shape=tuple(index.shape))
-        w, options = w.transpose(2, 3), [each if isinstance(each, str) else each[::-1] for each in options]
+        padding = padding if isinstance(padding, str) else padding[::-1]
+        w, stride, dilation = w.transpose(2, 3), stride[::-1], dilation[::-1]
     elif b.shape[2] != 1:
         raise b.refuse(
             f"it makes {b.shape[2]} frames of one; let the frames before and the new one be as many as its kernel needs"
         )
-    return _folded(b, value, w, bias, *options, groups).at(b.shape, None)
+    return _folded(b, value, w, bias, stride, padding, dilation, groups).at(b.shape, None)
 
 
 def _folded(
