@@ -100,6 +100,6 @@ STRIDES: dict[str, Kind] = {
     "frames side by side": Kind(
         lambda place: free(place) and not place.x.bands and 3 * place.x.features <= WIDEST, stacked
     ),
-    "swept": Kind(lambda place: image(place) and place.x.bands > 1, swept),
+    "swept": Kind(over_time(lambda place: place.x.bands > 1), swept),
 }
 """Each kind by its name."""
