@@ -52,6 +52,13 @@ def convert(
     unknown = sorted(options.running - set(RUNNING))
     if unknown:
         raise UsageError(f"running={unknown[0]!r} arrived; {misspelt(unknown[0], list(RUNNING))}")
+    graph = exact(module, example, time_axis, options)
+    period_ms = None if period_ms is None else period_ms * graph.frames_per_step
+    return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
+
+
+def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | None, options: Options) -> Graph:
+    """Convert a module and prove its graph, whose weights stay in float64."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
         if isinstance(module, torch.jit.ScriptModule):
             module = program_of(module, example)
@@ -60,11 +67,8 @@ def convert(
         for axis, length, shorter in shortened(module, example, time_axis):
             graph = _of_long(module, shorter, time_axis, axis, length, options)
             if graph is not None:
-                break
-        else:
-            graph = _of_example(module, example, time_axis, options)
-    period_ms = None if period_ms is None else period_ms * graph.frames_per_step
-    return replace(graph, period_ms=period_ms, labels=labels).astype("float32")
+                return graph
+        return _of_example(module, example, time_axis, options)
 
 
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:

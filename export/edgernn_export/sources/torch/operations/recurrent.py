@@ -157,7 +157,7 @@ def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
 def _in_time(b: Builder, x: Flowing) -> Value:
     """Return a value that a recurrent layer can take, or refuse it: the whole sequence from its first frame."""
     value, axis = frame(b, x), axis_of(b.node)
-    if b.one_frame and axis is not None and value.shape[axis] == 1 and value.shape[-1] == value.width:
+    if b.one_frame and axis is not None and value.shape[axis] == 1:
         return value
     if value.time is None or value.time != axis:
         where = "after the last step was taken" if value.time is None else f"and time is on axis {value.time}"

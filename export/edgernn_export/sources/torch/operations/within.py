@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from edgernn.cells import Gather, Sum
+from edgernn.cells import Gather
 from edgernn_export.sources.torch.layers.builder import Builder
 from edgernn_export.sources.torch.layers.value import Flowing, Value
 from edgernn_export.sources.torch.operations.frequency import FREQUENCY, conv2d, max_pool, mean_pool, transposed
@@ -37,17 +37,33 @@ def image(
     value = _inside(b, x)
     if value is None:
         return conv2d(b, x, w, bias, stride, padding, dilation, groups)
-    if isinstance(padding, str) or b.shape[2] != 1 or padding[0]:
+    if b.shape[2] != 1 and b.shape[3] == 1:  # the frames are on the last axis
+        index = torch.arange(value.width).reshape(value.shape).transpose(2, 3)
+        value = b.then(Gather(value.width, tuple(index.flatten().tolist())), value, shape=tuple(index.shape))
+        padding = padding if isinstance(padding, str) else padding[::-1]
+        w, stride, dilation = w.transpose(2, 3), stride[::-1], dilation[::-1]
+    elif b.shape[2] != 1:
         raise b.refuse(
             f"it makes {b.shape[2]} frames of one; let the frames before and the new one be as many as its kernel needs"
         )
-    rows = [_row(b, value, i * dilation[0]) for i in range(w.shape[2])]
-    settings = ((1, stride[1]), (0, padding[1]), (1, dilation[1]), groups)
-    parts = [
-        conv2d(b, row, w[:, :, i : i + 1], None if i else bias, *settings).at(b.shape, None)
-        for i, row in enumerate(rows)
-    ]
-    return b.then(Sum(), *parts) if len(parts) > 1 else parts[0]
+    return _folded(b, value, w, bias, stride, padding, dilation, groups).at(b.shape, None)
+
+
+def _folded(
+    b: Builder, x: Value, w: torch.Tensor, bias: MaybeTensor, stride: Sizes, padding: Sizes | str, dilation: Sizes,
+    groups: int,
+) -> Value:  # fmt: skip
+    """Convert a convolution with one result over the frames that a value holds: each channel of each is a channel."""
+    _, channels, frames, frequencies = x.shape
+    reach = (w.shape[2] - 1) * dilation[0]
+    before = {"same": reach // 2, "valid": 0}[padding] if isinstance(padding, str) else padding[0]
+    taps = w.new_zeros(*w.shape[:2], frames, w.shape[3])
+    for tap in range(w.shape[2]):
+        if 0 <= tap * dilation[0] - before < frames:
+            taps[:, :, tap * dilation[0] - before] = w[:, :, tap]
+    whole = x.at((1, channels * frames, 1, frequencies), 2)
+    over = padding if isinstance(padding, str) else (0, padding[1])
+    return conv2d(b, whole, taps.flatten(1, 2).unsqueeze(2), bias, (1, stride[1]), over, (1, dilation[1]), groups)
 
 
 def turned(b: Builder, x: Flowing, w: torch.Tensor, bias: MaybeTensor = None, *settings: Any) -> Value:
@@ -55,6 +71,8 @@ def turned(b: Builder, x: Flowing, w: torch.Tensor, bias: MaybeTensor = None, *s
     value = _inside(b, x)
     if value is None or value.shape[2] != 1:
         return transposed(b, x, w, bias, *settings)
+    if b.shape[2] != 1 or w.shape[2] != 1:
+        raise b.refuse("its kernel is longer than the one frame of a step; use one of a single frame")
     return transposed(b, value.at(value.shape, 2), w, bias, *settings).at(b.shape, None)
 
 
@@ -81,14 +99,6 @@ def _inside(b: Builder, x: Flowing) -> Value | None:
 def _image(x: Value) -> Value:
     """Return a frame as an image of one step: (1, channels, 1, frequencies)."""
     return x.at((1, x.shape[1], 1, x.shape[-1]), 2)
-
-
-def _row(b: Builder, x: Value, i: int) -> Value:
-    """Return one of the frames that a value holds, as an image of one step."""
-    if x.shape[2] == 1:
-        return _image(x)
-    index = torch.arange(x.width).reshape(x.shape)[:, :, i]
-    return _image(b.then(Gather(x.width, tuple(index.flatten().tolist())), x, shape=(*x.shape[:2], 1, x.shape[3])))
 
 
 WITHIN: dict[str, Callable[..., Any]] = {
