@@ -79,6 +79,7 @@ bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/c_footprint.py
+	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py
@@ -88,6 +89,7 @@ bench: env devices
 # Some fifty trainings, about an hour of processor time. What is finished stays in .cache.
 accuracy: env
 	$(HOST)/bin/python bench/accuracy.py
+	$(HOST)/bin/python bench/crnn.py
 	$(HOST)/bin/python bench/keyword_stream.py
 	$(HOST)/bin/python bench/cells.py
 	$(HOST)/bin/python bench/readme.py

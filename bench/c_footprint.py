@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from edgernn.cells import Dense, Lstm  # noqa: E402
+from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Lstm  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
 from edgernn.device.runtimes import NATIVE  # noqa: E402
 from edgernn.model.graph import Graph  # noqa: E402
@@ -37,8 +37,12 @@ SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi
 WHOLE = (
     "stack", "keywords", "keywords wide", "keywords sparse", "Rnn relu", "Gru", "Lstm", "Lstm projected", "Dense",
     "Dense tanh", "Dense softmax", "Conv1d", "Embedding", "Scale", "Slice", "Activation sigmoid", "Sum", "Product",
-    "Mgu", "FastGrnn", "LayerNormGru", "LogMel before a net", "voice",
+    "Mgu", "FastGrnn", "LayerNormGru", "LogMel before a net", "voice", "Conv2d", "DepthwiseConv2d", "Pool", "Pool mean",
+    "Gather", "Gru shared", "Lstm shared", "Dense shared", "Positions", "Maximum", "Activation mish", "Activation sqrt",
+    "spotter", "enhancer",
 )  # fmt: skip
+QUANTIZED = ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product", "voice", "Conv2d", "Positions")
+QUANTIZED += ("spotter", "enhancer")
 OPTIONS = ("-std=c99", "-O2", "-ffp-contract=off", "-DEDGERNN_NO_SELF_TEST", "-ffunction-sections", "-fdata-sections")
 OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wframe-larger-than=1")
 
@@ -77,15 +81,42 @@ def deepest(name, frames, called):
     return frames.get(name, 0) + max((deepest(each, frames, called) for each in called.get(name, ())), default=0)
 
 
+def convolutions(channels=8, steps=1):
+    """Convolutions over 20 frequencies with a GRU; every further step ends in a permutation without a pattern."""
+    layers, inputs, frequencies = [], 1, 20
+    for i in range(2 * steps):
+        conv = Conv2d(frequencies, 3, 3, t(channels, 9 * inputs), t(channels), 2 - i // 2, 1, 1)
+        layers += [Layer(f"conv{i}", conv), Layer(f"relu{i}", Activation("relu"))]
+        inputs, frequencies = channels, (frequencies - 1) // conv.stride + 1
+    width = inputs * frequencies
+    if steps > 1:
+        layers.append(Layer("mixed", Gather(width, tuple(np.random.default_rng(0).permutation(width).tolist()))))
+    layers += [Layer("gru", Gru(t(72, width), t(72, 24), t(72), t(72))), Layer("out", Dense(t(5, 24), t(5)))]
+    return Graph(tuple(layers), 20)
+
+
 def graphs():
     wide = keyword_spotter(64, 20)
     each = {**GRAPHS, "keywords": keyword_spotter(), "keywords wide": wide, "keywords sparse": block_sparse(wide, 1)}
     layers = (Layer("lstm", Lstm(t(160, 12), t(160, 40), t(160))), Layer("out", Dense(t(6, 40), t(6), "softmax")))
     each["voice"] = Graph(layers, 12)
+    each |= {"spotter": convolutions(), "enhancer": convolutions(12, 2)}
     for name, graph in each.items():
         yield name, "fp32", graph
     for scheme in SCHEMES:
-        for name in ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product", "voice"):
+        for name in (
+            "stack",
+            "keywords",
+            "keywords wide",
+            "keywords sparse",
+            "Lstm",
+            "Product",
+            "voice",
+            "Conv2d",
+            "Positions",
+            "spotter",
+            "enhancer",
+        ):
             yield name, scheme, quantize(each[name], scheme)
     each |= {f"keywords {units}": keyword_spotter(units, 12, 5) for units in (24, 40, 96)}
     each |= {f"Lstm {units}": one(Lstm(t(4 * units, 12), t(4 * units, units), t(4 * units)), 12) for units in (24, 64)}

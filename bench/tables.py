@@ -37,6 +37,7 @@ FROM_C = {
     "read of fp32's weights": "reading fp32 weights",
     "read of int8's weights": "reading int8 weights",
 }
+SUFFIXES = (".rnn", ".onnx", ".tflite", ".so")
 SCHEMES = ("fp32", "dynamic_wi8_afp32", "weight_only_wi4_afp32", "static_wi8_ai16", "static_wi8_ai8")
 
 
@@ -136,6 +137,30 @@ def counted(row: dict[str, Any]) -> list[str]:
     return ["not counted" if count is None else f"{count:,}" for count in counts]
 
 
+def convolutions() -> list[str]:
+    """A keyword step with convolutions against one that is written by hand."""
+    results = read("convolutions")
+    rows = results["rows"]
+    figures = [
+        [row["size"], *(f"{row['p50_us'][name]:.1f}" for name in rows[0]["p50_us"]), *_to_by_hand(row)] for row in rows
+    ]
+    return [
+        "## A keyword step of two convolutions and a GRU",
+        "",
+        (
+            "Median time of a step in microseconds, called from Python, contenders in turn, back to back: frames were "
+            "not paced. The step by hand is `bench/by_hand.py`: ONNX Runtime's own Conv and GRU with explicit states, "
+            f"the same weights and answers. {conditions(results['machine'])}."
+        ),
+        "",
+        *table(["", *rows[0]["p50_us"], "compiled fp32 / faster by hand", "int8"], figures),
+    ]
+
+
+def _to_by_hand(row: dict[str, Any]) -> list[str]:
+    return [f"{row['to_by_hand'][name]:.2f}" for name in ("compiled fp32 (edgernn)", "compiled int8 (edgernn)")]
+
+
 def accuracy() -> list[str]:
     """What the recipes reach."""
     results = read("accuracy")
@@ -160,6 +185,37 @@ def accuracy() -> list[str]:
             "makes these results optimistic: `late` of the surnames, and the augmentation for the new speaker."
         ),
         "",
+    ]
+
+
+def crnn() -> list[str]:
+    """Two convolutions before a GRU, with one head and with two."""
+    results = read("crnn")
+    first = results["rows"][0]
+    rows = []
+    for row in results["rows"]:
+        each = row["artifacts"].values()
+        accuracies = {
+            head: (min(one["accuracy"][head] for one in each), max(one["accuracy"][head] for one in each))
+            for head in next(iter(each))["accuracy"]
+        }
+        texts = [
+            f"{head} {least:.4f}" + (f" to {most:.4f}" * (most > least)) for head, (least, most) in accuracies.items()
+        ]
+        size = [f"{one['bytes']:,}" for one in each]
+        rows.append([row["task"], row["precision"], f"{row['parameters']:,}", *size, ", ".join(texts)])
+    return [
+        "## Convolutions before a GRU",
+        "",
+        (
+            "The recipes `spoken-digits-crnn` and `spoken-digits-speakers`: two `Conv2d` with strides over time and "
+            f"frequency, a GRU of 64 units, and one dense layer, with one head or two. A step takes "
+            f"{first['frames_per_step']} frames, {first['period_ms']:g} ms of raw samples. Bytes of every artifact, "
+            f"with the features in it ({first['feature_weight_bytes']:,} bytes of weights), and the accuracy on the "
+            f"{len(SUFFIXES)} runtimes, each on all test clips (seed {results['seed']})."
+        ),
+        "",
+        *table(["task", "precision", "weights", *(f"`{suffix}`" for suffix in SUFFIXES), "accuracy"], rows),
     ]
 
 
@@ -353,4 +409,4 @@ def wrong(steps: int, burst: int) -> dict[str, float]:
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
 
 
-SECTIONS = (latency, from_c, compression, accuracy, cells, keyword, budgets, exports)
+SECTIONS = (latency, from_c, convolutions, compression, accuracy, crnn, cells, keyword, budgets, exports)

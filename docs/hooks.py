@@ -36,6 +36,9 @@ SECTIONS = {
 }
 """A section of a recipe -> the dataclasses whose fields are its keys."""
 
+BEFORE = "edgernn/train/network/before.py"
+"""The module of the layers that the key `before` of [model] names, and of the table of their options."""
+
 RECIPE_FILES = sorted((ROOT / "edgernn/train/recipes").glob("*.toml"))
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
@@ -130,6 +133,7 @@ def recipes_page() -> str:
         lines += ["", f"## [{section}]", "", "| key | default | |", "|---|---|---|"]
         for path, name in classes:
             lines += keys(path, name)
+        lines += before_section() if section == "model" else []
     lines += ["", "## [data]", "", "`reader` names one of the readers; the other keys are its options.", ""]
     for reader, path in readers().items():
         lines += [f'### reader = "{reader}"', "", *options(path), ""]
@@ -143,6 +147,19 @@ RECIPES = """
     `[augment]` and `[search]`. `edgernn train RECIPE` takes the name of one that comes with edgernn, or a path that
     ends in `.toml`; `--set section.key=value` replaces a value. A key that does not exist is refused with its line and
     a suggestion.
+"""
+
+LAYERS_BEFORE = """
+    `before` is a list of layers in their order, each a table with its `cell` and the keys below, named like the fields
+    of the cell; `[[model.before]]` is the same as tables of their own. The first reads a frame as one channel. What
+    arrives at each is (channels, frequencies), as in the cells `Conv2d` and `Pool`.
+
+    ```toml
+    before = [
+        { cell = "Conv2d", channels = 16, frames = 3, taps = 3, stride = 2, activation = "relu", norm = true },
+        { cell = "Pool", size = 2 },
+    ]
+    ```
 """
 
 SEARCH = """
@@ -171,6 +188,18 @@ def descriptions(node: ast.ClassDef | ast.FunctionDef, section: str) -> dict[str
         else:
             texts |= {name: f"{texts[name]} {line.strip()}" for name in names}
     return texts
+
+
+def before_section() -> Iterator[str]:
+    """The layers that `before` names, with a table of their keys."""
+    body = ast.parse((ROOT / BEFORE).read_text(encoding="utf-8")).body
+    values = {ast.unparse(node.target): node.value for node in body if isinstance(node, ast.AnnAssign)}
+    table = next(node for node in ast.walk(values["BEFORE"] or body[0]) if isinstance(node, ast.Dict))
+    yield from ("", inspect.cleandoc(LAYERS_BEFORE))
+    for key, options_of in zip(table.keys, table.values, strict=True):
+        docstring = ast.get_docstring(tree_of(BEFORE, ast.unparse(options_of))) or ""
+        yield from ("", f'### cell = "{ast.literal_eval(key or options_of)}"', "", docstring.partition("\n\n")[0], "")
+        yield from ("| key | default | |", "|---|---|---|", *keys(BEFORE, ast.unparse(options_of)))
 
 
 def keys(path: str, name: str) -> Iterator[str]:

@@ -339,6 +339,18 @@ class PackedInPlace(Part):
         return y, after
 
 
+class EqualCaches(Part):
+    """Two cells whose states have equal shapes, returned in another order than they were passed."""
+
+    def parts(self):
+        return {"a": nn.GRUCell(I, H), "b": nn.GRUCell(H, H), "out": nn.Linear(H, 2)}
+
+    def forward(self, x, caches):
+        early = self.a(x, caches["early"])
+        late = self.b(early, caches["late"])
+        return self.out(late), {"late": late, "early": early}
+
+
 class TwoMicrophones(Part):
     """An echo canceller: two frames, and the states of two cells in one tensor."""
 
@@ -460,6 +472,10 @@ FORMS = {
     "list of states": Form(ListOfStates, (FRAME, [zeros(1, H)] * 3), ["cells_0.h", "cells_1.h", "cells_2.h"]),
     "packed in place": Form(PackedInPlace, (ONE, zeros(2, 1, H)), ["h.past"]),
     "packed in place, a few frames": Form(PackedInPlace, (frame(1, 4, I), zeros(2, 1, H)), ["h.past"]),
+    "equal caches in another order": Form(
+        EqualCaches, (FRAME, {"early": zeros(1, H), "late": zeros(1, H)}), ["a.h", "b.h"],
+        results=lambda r: (r[:1], [{name: r[1][name] for name in ("early", "late")}]),
+    ),
     "two microphones": Form(
         TwoMicrophones, (FRAME, FRAME, zeros(1, 2 * H)), ["state.past"], {"inputs": ("mic", "far")}, (0, 1)
     ),

@@ -3,8 +3,11 @@
 #include <stdlib.h>
 
 #include "affine_fixed.h"
+#include "affine_fixed_positions.h"
 #include "affine_float.h"
+#include "affine_float_positions.h"
 #include "affine_i8.h"
+#include "affine_i8_positions.h"
 #include "affine_w4.h"
 #include "curves_f32.h"
 #include "normalize_fixed.h"
@@ -12,7 +15,7 @@
 #include "squash_f32.h"
 #include "whole_f32.h"
 
-enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256, VECTOR = 1024 };
+enum { QUANTIZE, DYNAMIC, DYNAMIC_SPARSE, FLOAT, HALF, WEIGHT_ONLY, FOUR_BITS, FLOAT_SPARSE, SQUASH, FIXED, FIXED_SPARSE = FIXED + 256, VECTOR = 1024, SEVERAL = 4096 };
 
 static void *get(size_t bytes) {
     void *const data = malloc(bytes ? bytes : 1); /* exact size, so that a sanitizer sees each byte beyond it */
@@ -54,6 +57,56 @@ static void fixed(size_t blocks, size_t inputs, uint64_t code, int zero, int spa
     fwrite(y, result_bytes, 16 * blocks, stdout);
     free(x), free(w), free(plain), free(shifted), free(mantissa), free(shift), free(y);
     free(index), free(starts), free(order);
+}
+
+/* An affine of several positions in integers; `bits` as in `fixed`. */
+static void fixed_positions(size_t blocks, size_t inputs, uint64_t bits, int zero, size_t rows, size_t positions) {
+    const size_t groups = (inputs + 3) / 4, bytes = (size_t)bits % 100 / 8, result_bytes = (size_t)bits / 800;
+    void *const x = get(((positions - 1) * inputs + 4 * groups) * bytes);
+    int8_t *const w = (int8_t *)get(64 * groups * blocks);
+    int32_t *const plain = (int32_t *)get(64 * blocks), *const shifted = (int32_t *)get(64 * blocks);
+    int32_t *const mantissa = (int32_t *)get(64 * blocks);
+    uint8_t *const shift = (uint8_t *)get(16 * blocks);
+    void *const y = malloc(((positions - 1) * rows + 16 * blocks) * result_bytes);
+    const int32_t *const bytewise = EDGERNN_Q_SHIFT ? shifted : plain;
+#define CALL(kernel, to, from, bias)                                                                                   \
+    kernel##_positions((to *)y, w, bias, mantissa, shift, zero, (const from *)x, blocks, groups, inputs, rows, positions)
+    if (bits == 808)
+        CALL(affine_i8_to_i8, int8_t, int8_t, bytewise);
+    else if (bits == 1608)
+        CALL(affine_i8_to_i16, int16_t, int8_t, bytewise);
+    else if (bits == 816)
+        CALL(affine_i16_to_i8, int8_t, int16_t, plain);
+    else
+        CALL(affine_i16_to_i16, int16_t, int16_t, plain);
+#undef CALL
+    fwrite(y, result_bytes, positions * rows, stdout);
+    free(x), free(w), free(plain), free(shifted), free(mantissa), free(shift), free(y);
+}
+
+/* An affine of several positions in float32, or with int8 activations. */
+static void positions(uint64_t kind, size_t blocks, size_t inputs, size_t rows, size_t positions) {
+    const size_t groups = (inputs + 3) / 4, width = (inputs + 15) / 16 * 16;
+    const size_t bytes = kind == DYNAMIC ? 64 * groups : kind == FLOAT ? 64 * inputs : kind == HALF ? 32 * inputs : 16 * inputs;
+    float *const x = (float *)get(4 * inputs * positions);
+    void *const w = get(bytes * blocks);
+    float *const scale = (float *)get(64 * blocks), *const bias = (float *)get(64 * blocks);
+    int32_t *const sums = (int32_t *)get(64 * blocks);
+    float *const y = (float *)malloc(4 * ((positions - 1) * rows + 16 * blocks));
+    float *const step = (float *)malloc(4 * positions);
+    uint8_t *const q = (uint8_t *)malloc(width * positions);
+    if (kind == DYNAMIC) {
+        for (size_t p = 0; p < positions; ++p) step[p] = quantize_i8(q + p * width, x + p * inputs, inputs);
+        affine_i8_positions(y, (const int8_t *)w, scale, bias, sums, q, step, blocks, groups, width, rows, positions);
+    } else if (kind == FLOAT) {
+        affine_f32_positions(y, (const float *)w, NULL, bias, x, blocks, inputs, rows, positions);
+    } else if (kind == HALF) {
+        affine_f16_positions(y, (const uint16_t *)w, NULL, bias, x, blocks, inputs, rows, positions);
+    } else {
+        affine_w8_positions(y, (const int8_t *)w, scale, bias, x, blocks, inputs, rows, positions);
+    }
+    fwrite(y, 4, positions * rows, stdout);
+    free(x), free(w), free(scale), free(bias), free(sums), free(y), free(step), free(q);
 }
 
 /* An operation on a whole vector of n elements: 0 normalizes integers, 1 is their softmax, 2 their logarithm, 3
@@ -99,6 +152,16 @@ int main(void) {
     while (fread(n, sizeof n, 1, stdin) == 1) {
         const size_t blocks = (size_t)n[1], inputs = (size_t)n[2], stored = (size_t)n[3], groups = (inputs + 3) / 4;
         const size_t sets = blocks / 4 + blocks % 4;
+        if (n[0] >= SEVERAL) { /* plus SEVERAL for each position; the rows follow */
+            const uint64_t kind = n[0] % SEVERAL;
+            uint64_t rows;
+            if (fread(&rows, sizeof rows, 1, stdin) != 1) exit(2);
+            if (kind >= FIXED)
+                fixed_positions(blocks, inputs, n[3], (int)(kind - FIXED) - 128, (size_t)rows, (size_t)(n[0] / SEVERAL));
+            else
+                positions(kind, blocks, inputs, (size_t)rows, (size_t)(n[0] / SEVERAL));
+            continue;
+        }
         if (n[0] >= VECTOR) {
             vector(n[0] - VECTOR, inputs, n[3]);
             continue;

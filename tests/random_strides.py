@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from random_kinds import SIDE, WIDEST, Block, Kind, Place, Shape, image, over_time
+from random_kinds import SIDE, WIDEST, Block, Kind, Place, Shape, over_time
 from random_timing import Window
 
 MOST_FRAMES = 6

@@ -18,7 +18,7 @@ from edgernn.model.layer import Layer
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
-from edgernn_export.sources.torch.proof import TOLERANCE
+from edgernn_export.sources.torch.proof.sequences import TOLERANCE
 from zoo import GRAPHS, frames, one
 
 WIDTH, STEPS = 6, 40

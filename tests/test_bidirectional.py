@@ -25,6 +25,7 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Batching, padded
 from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.before import DenseOptions
 from edgernn.train.network.bidirectional import Bidirectional, Direction, pooled, reversed_in_time
 from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn_export import export, from_torch
@@ -103,7 +104,14 @@ SHAPES = {
     **{f"{kind} {merge}": Shape(kind, hidden=6, bidirectional=merge) for kind in TRAINABLE_CELLS for merge in MERGES},
     **{
         f"stack {merge}": Shape(
-            "gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3, bidirectional=merge
+            "gru",
+            hidden=6,
+            layers=3,
+            before=(DenseOptions(8, "relu"),),
+            residual=True,
+            norm=True,
+            dropout=0.3,
+            bidirectional=merge,
         )
         for merge in MERGES
     },
@@ -181,7 +189,7 @@ def test_a_residual_adds_what_the_layer_reads():
 
 def test_symbols_go_through_a_table(tmp_path):
     data = made("text", 1, 7, rows=7)
-    trained = network(Shape(embedding=4, dense=5, hidden=6, bidirectional="concat"), data)
+    trained = network(Shape(embedding=4, before=(DenseOptions(5, "relu"),), hidden=6, bidirectional="concat"), data)
     export(window_model.to_window(trained, data), tmp_path / "m.onnx")
     symbols = torch.randint(0, 7, (1, 12))
     result = edgernn.open(tmp_path / "m.onnx").run(symbols[0, :, None].numpy().astype(np.int32))
@@ -213,7 +221,9 @@ def test_a_class_is_that_of_the_mean_score():
     loss, right = task.loss(padded(frames, targets, 0.5))
     alone = torch.stack([trained(torch.from_numpy(each)[None])[0].mean(0) for each in frames])
     torch.testing.assert_close(loss, F.cross_entropy(alone, torch.tensor(np.array(targets))))
-    assert float(right) == pytest.approx(float((alone.argmax(-1) == torch.tensor(np.array(targets))).float().mean()))
+    assert float(right[""]) == pytest.approx(
+        float((alone.argmax(-1) == torch.tensor(np.array(targets))).float().mean())
+    )
 
 
 @pytest.mark.parametrize("option", [{"carry": 0.5}, {"batching": Batching(tbptt=4)}])

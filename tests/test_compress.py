@@ -22,6 +22,8 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.latency.steps import interleaved
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import SCHEMES, STATIC, Tensor
+from edgernn.model.timing import in_steps
+from edgernn.passes.agreement import agreement
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.factorize import factorize
 from edgernn.passes.patterns import Blocks, FewOf, Magnitude
@@ -35,11 +37,20 @@ from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.importance import taylor
 from edgernn.train.compress.restore import restore
 from edgernn.train.convert import to_graph
+from edgernn.train.data import trainable
 from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.schedules import GRADUAL, cubic
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.before import (
+    Conv1dOptions,
+    Conv2dOptions,
+    DenseOptions,
+    DepthwiseConv2dOptions,
+    LayerNormOptions,
+    PoolOptions,
+)
 from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn_export.targets.c.pack import sparse_blocks
 from edgernn_export.targets.c.target import render
@@ -49,11 +60,19 @@ from motors import trained
 from zoo import frames, keyword_spotter, t
 
 CPU = Accelerator("cpu")
+CRNN = (
+    Conv2dOptions(4, frames=3, taps=3, stride=2, frame_stride=2, below=1, activation="relu"),
+    PoolOptions(size=2, frames=2, kind="mean"),
+    DepthwiseConv2dOptions(frames=2, taps=3, above=1, activation="elu"),
+    Conv1dOptions(5, kernel=2, stride=2, activation="relu"),
+    LayerNormOptions(),
+)
 SHAPES = {
     **{kind: Shape(kind, hidden=6) for kind in TRAINABLE_CELLS},
-    "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
+    "stack": Shape("gru", hidden=6, layers=3, before=(DenseOptions(8, "relu"),), residual=True, norm=True, dropout=0.3),
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
+    "crnn": Shape("gru", hidden=6, before=CRNN),
 }
 
 
@@ -84,11 +103,54 @@ def test_a_graph_becomes_the_network_that_it_came_from(name, known):
     graph = to_graph(network, data)
     restored = restore(graph, shaped(recipe, SHAPES[name]), data)
     assert dumps(to_graph(restored, data)) == dumps(graph)
-    x = torch.randn(2, 15, data.width)
+    x = torch.randn(2, 16, data.width)
     torch.testing.assert_close(restored(x), network(x), atol=1e-5, rtol=1e-5)
     if SHAPES[name].cell not in {"lstm", "rnn", "rnn_relu"}:  # whose two biases torch adds
         for key, weight in network.state_dict().items():
             assert torch.equal(restored.state_dict()[key], weight), key
+
+
+def test_normalizations_are_restored_in_the_weights(known):
+    _, recipe, data = known
+    shape = Shape("gru", hidden=6, before=tuple(replace(each, norm=True) for each in CRNN if hasattr(each, "norm")))
+    network = Network(shape, data.width, data.outputs)
+    network(torch.randn(4, 32, data.width) * 3)  # the normalizations learn from it
+    graph = to_graph(network.eval(), data)
+    restored = restore(graph, shaped(recipe, shape), data)
+    assert dumps(to_graph(restored, data)) == dumps(graph)
+    x = torch.randn(2, 16, data.width)
+    torch.testing.assert_close(restored(x), network(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scheme", ["", "dynamic_wi8_afp32", "static_wi8_ai8"])
+def test_convolutions_are_trained_further(scheme, known):
+    """On the graph with its rounding, or as the network; steps of several frames, and a limit that ends within one."""
+    _, recipe, data = known
+    torch.manual_seed(3)
+    recipe, data = shaped(recipe, SHAPES["crnn"]), data.in_whole_steps(4)
+    graph = to_graph(Network(recipe.shape, data.width, data.outputs).eval(), data)
+    tuned = finetune(graph, recipe, data, scheme=scheme, accelerator=CPU)
+    assert tuned.frames_per_step == 4
+    assert loss_of(tuned, data) < loss_of(graph, data)
+    small = quantize(tuned, scheme) if scheme else tuned
+    assert agreement(graph, small, data.test.frames).frames == sum(map(len, data.test.frames)) // 4
+
+
+def test_calibration_ends_with_a_whole_step(known, monkeypatch):
+    _, _, data = known
+    monkeypatch.setattr(trainable, "FRAMES", 2 * len(data.train.frames[0]) - 1)
+    assert len(trainable.to_calibrate(data)[-1]) % 4
+    assert [len(x) % 4 for x in trainable.to_calibrate(data, 4)] == [0, 0]
+
+
+def test_units_behind_convolutions_are_removed(known):
+    _, recipe, data = known
+    graph = to_graph(Network(SHAPES["crnn"], data.width, data.outputs).eval(), data)
+    smaller = prune_units(graph, 0.5)
+    assert smaller.states["layers_0.h"] == 3
+    assert smaller.tensors["before_0.w"] == graph.tensors["before_0.w"]
+    network = restore(smaller, shaped(recipe, SHAPES["crnn"]), data.in_whole_steps(4))
+    assert dumps(to_graph(network, data)) == dumps(smaller)
 
 
 def test_symbols_are_restored():
@@ -198,7 +260,7 @@ def test_fine_tuning_lowers_the_loss_of_what_was_cut(known):
 def test_factors_are_trained_further(dense, known):
     graph, recipe, data = known
     if dense:
-        recipe = shaped(recipe, Shape("gru", hidden=6, dense=dense))
+        recipe = shaped(recipe, Shape("gru", hidden=6, before=(DenseOptions(dense, "relu"),)))
         graph = to_graph(Network(recipe.shape, data.width, data.outputs).eval(), data)
     small = factorize(graph, 0.5)
     factored = {name.split(".")[0] for name in small.tensors if name.endswith(".left")}
@@ -223,7 +285,7 @@ def loss_of(graph, data) -> float:
     """The loss on the training part, at the last step of each sequence."""
     stepper, total = Stepper(graph), 0.0
     for xs, target in zip(data.train.frames, data.train.targets, strict=True):
-        scores = stepper.run(xs)[0][-1]
+        scores = stepper.run(in_steps(xs, graph.frames_per_step))[0][-1]
         total += float(np.log(np.exp(scores).sum()) - scores[target])
     return total
 

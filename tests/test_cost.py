@@ -8,12 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import edgernn
 from edge import edge
 from edgernn.cells import Dense, Embedding, Gru
 from edgernn.device import board as boards, isa
 from edgernn.device.board import Device
+from edgernn.interpreters.count import count
 from edgernn.latency.estimate import GUARD_COST, OP_COSTS, OP_CYCLES, ROUNDING_COST, STEP_CYCLES, THROUGHPUTS, estimate
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
@@ -52,9 +54,51 @@ def zeros(*shape):
     return Tensor(np.zeros(shape, np.float32))
 
 
+class Convolution(nn.Module):
+    """A causal convolution over time and frequency."""
+
+    def __init__(self, channels, outputs, kernel, **options):
+        super().__init__()
+        self.conv, self.past = nn.Conv2d(channels, outputs, kernel, **options), kernel[0] - 1
+
+    def forward(self, x):
+        y = x.view(1, -1, self.conv.in_channels, 12).transpose(1, 2)
+        return self.conv(nn.functional.pad(y, (0, 0, self.past, 0))).transpose(1, 2).flatten(2)
+
+
+def counted_by_torch(module, x):
+    """The multiplications with a weight, each with its addition, for each frame of x."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(x)
+    return counter.get_total_flops() / 2 / x.shape[1]
+
+
 def matrix(outputs, inputs):
     """A graph of one affine and no bias."""
     return one(Dense(zeros(outputs, inputs)), inputs)
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "kernel", "options"),
+    [
+        (1, 16, (3, 5), {"stride": (1, 2), "padding": (0, 2)}),
+        (3, 4, (2, 3), {"padding": (0, 1), "bias": False}),
+        (4, 8, (1, 3), {"stride": (1, 3), "groups": 2}),
+        (2, 6, (3, 3), {"dilation": (1, 2)}),
+    ],
+)
+def test_the_macs_of_a_convolution_are_those_that_torch_counts(channels, outputs, kernel, options):
+    module = Convolution(channels, outputs, kernel, **options).eval()
+    x = torch.randn(1, 20, 12 * channels)
+    assert count(from_torch(module, x, time_axis=1)).macs == counted_by_torch(module, x)
+
+
+def test_a_depthwise_convolution_multiplies_elements():
+    """It has no matrix: its products are elements of `scale`, as many as torch counts, and its sums are elements too."""
+    module, x = Convolution(4, 8, (2, 3), groups=4, bias=False).eval(), torch.randn(1, 20, 48)
+    cost = count(from_torch(module, x, time_axis=1))
+    assert cost.macs == 0
+    assert cost.elements == counted_by_torch(module, x) + 8 * 10
 
 
 def test_every_level_and_every_word_has_its_line():

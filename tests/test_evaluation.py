@@ -34,7 +34,7 @@ def test_a_class_is_the_largest_score_after_the_last_frame(n, classes, seed):
     assert verdict.metrics["accuracy"] == pytest.approx(np.mean(given_classes == part.targets), abs=1e-4)
     expected = np.zeros((classes, classes), int)
     np.add.at(expected, (part.targets, given_classes), 1)
-    np.testing.assert_array_equal(verdict.confusion, expected)
+    np.testing.assert_array_equal(verdict.confusions[""], expected)
     assert next(iter(verdict.metrics)) == METRICS["class"][0]
 
 

@@ -365,7 +365,7 @@ def test_a_state_takes_the_result_in_its_place():
 
     swapped = Wrapped(forward, one=nn.GRUCell(I, H), two=nn.GRUCell(I, H), out=nn.Linear(H, 2)).eval()
     a, b = torch.zeros(1, H), torch.zeros(1, H)
-    graph = from_torch(swapped, (torch.randn(1, I), a, b))
+    graph = from_torch(swapped, (torch.randn(1, I), a, b), states={"args_1": 1, "args_2": 2})
     xs, rows = torch.randn(20, I), []
     with torch.no_grad():
         for x in xs:

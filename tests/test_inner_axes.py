@@ -12,7 +12,7 @@ from edgernn.cells import Reduce
 from edgernn.errors import GraphError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import export, from_torch
-from edgernn_export.sources.torch.proof import TOLERANCE
+from edgernn_export.sources.torch.proof.sequences import TOLERANCE
 from zoo import one
 
 STEPS, WIDTH = 100, 24
@@ -93,6 +93,12 @@ FUNCTIONS = {
     "einsum": lambda x, m: torch.einsum("btcfk,fg->btcgk", x, m.w),
     "einsum of each": lambda x, m: torch.einsum("btcfk,ckg->bftgc", x, m.many).transpose(1, 2),
     "einsum with an ellipsis": lambda x, m: torch.einsum("...fk,fg->...gk", x, m.w),
+    "matrices of two values": lambda x, m: torch.tanh(x) @ x.mT,
+    "matrices of two shapes": lambda x, m: x[:, :, :1].mT @ x,
+    "einsum of two values": lambda x, m: torch.einsum("btcfk,btcgk->btfgc", x, torch.tanh(x)),
+    "einsum of two ellipses": lambda x, m: torch.einsum("...k,...k->...", x, torch.tanh(x)),
+    "attention within a frame": lambda x, m: (x @ x.mT).softmax(-1) @ torch.tanh(x),
+    "attention of torch": lambda x, m: F.scaled_dot_product_attention(x, torch.tanh(x), x, scale=0.3),
     "adaptive": lambda x, m: F.adaptive_avg_pool2d(x.flatten(3).transpose(1, 2), (x.shape[1], 4)).transpose(1, 2),
     "enlarged": lambda x, m: F.interpolate(x.flatten(3).transpose(1, 2), scale_factor=(1, 2)).transpose(1, 2),
 }
@@ -130,7 +136,7 @@ def test_an_operation_over_inner_axes_is_torchs(name):
 
 ON_RUNTIMES = (
     "mean of the outer two", "variance", "amax", "L2 norm", "softmax", "log of a sum", "layer norm of two axes",
-    "RMS norm", "outer product", "where", "indices apart", "einsum of each", "group norm", "cat",
+    "RMS norm", "outer product", "where", "indices apart", "einsum of each", "group norm", "cat", "attention of torch",
 )  # fmt: skip
 
 
@@ -190,6 +196,15 @@ REFUSED = {
         lambda x, m: F.adaptive_avg_pool2d(x.flatten(3).mT, (5, 11)),
         r"5 of 12 features, whose windows",
     ),
+    "masked attention": (
+        lambda x, m: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+        r"'scaled_dot_product.*it has a mask",
+    ),
+    "many products": (
+        lambda x, m: torch.einsum("bti,btj->btij", x.flatten(2).repeat(1, 1, 8), x.flatten(2).repeat(1, 1, 8)),
+        r"'einsum'.*it multiplies 36,864 pairs of two values",
+    ),
+    "product over time": (lambda x, m: torch.einsum("btcfk,btcgk->bcfg", x, x), r"'einsum'.*it runs over time"),
     "time crossed": (lambda x, m: x[:, :, 0, 0, :1] * x[:, :, 0, 0, :1].mT, r"'mul'.*have time on different axes"),
 }
 

@@ -36,7 +36,8 @@ from edgernn_export.targets.c.pack import (
 from ways import EVERY_WAY, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
-FIXED_SPARSE, VECTOR = FIXED + 256, 1024
+FIXED_SPARSE, VECTOR, SEVERAL = FIXED + 256, 1024, 4096
+POSITIONS = (2, 3, 4, 7, 9)
 CURVES = 6  # functions in the answer to SQUASH: tanh, sigmoid, exp, sqrt, and maximum twice
 GRIDS = [QuantizationParameters(1.0, zero, bits) for zero, bits in ((-128, 8), (5, 8), (127, 8), (0, 16))]
 SHAPES = ((16, 1), (16, 3), (17, 4), (48, 5), (5, 15), (32, 16), (33, 17), (64, 40), (80, 127), (129, 9), (192, 33))
@@ -95,34 +96,50 @@ def affine(kind, weight: Tensor, x, bias, few=None) -> Case:
     return Case(data, full)
 
 
+def several(kind, shape, expected) -> bytes:
+    """The head of a case of these positions: that of one, and the rows."""
+    positions, rows = expected.shape
+    return np.array([kind + SEVERAL * positions, *shape, rows], np.uint64).tobytes()
+
+
 def fixed(
-    rows, inputs, x: QuantizationParameters, to: QuantizationParameters, loud, sign=0, stays=None, draw=random
+    rows,
+    inputs,
+    x: QuantizationParameters,
+    to: QuantizationParameters,
+    loud,
+    sign=0,
+    stays=None,
+    draw=random,
+    positions=1,
 ) -> Case:
     """An affine of integers, and what its definition makes of the same; `sign` fills it with the largest there are.
 
-    With `stays`, bool (rows, inputs), the kernel is the sparse one.
+    With `stays`, bool (rows, inputs), the kernel is the sparse one; with several positions, that of positions.
     """
     w = draw.integers(-127, 128, (rows, inputs)) if not sign else np.full((rows, inputs), 127 * sign)
     w = w if stays is None else w * stays
     few = None if stays is None else without_zeros(rows_by_group(w))
     assert (few is None) == (stays is None)
-    q = draw.integers(x.low, x.high + 1, inputs) if not sign else np.full(inputs, x.low)
+    q = draw.integers(x.low, x.high + 1, (positions, inputs)) if not sign else np.full((positions, inputs), x.low)
     bias = draw.integers(-(2**20), 2**20, rows) - x.zero * w.sum(axis=1)
     most = max(np.abs(w).sum(axis=1).max(), 1) * x.reach
     mantissa, shift = multiplier(draw.uniform(0.2, 1, rows) * loud * to.reach / most)
     form = Affine(w, bias, mantissa, shift, to)
-    full = np.zeros(padded(inputs) * 4, np.int64)
-    full[:inputs] = q  # what lies behind meets weights that are zero
-    full[inputs:] = draw.integers(x.low, x.high + 1, len(full) - inputs)
+    beyond = draw.integers(x.low, x.high + 1, -inputs % 4)  # what lies behind meets weights that are zero
     kind, stored = (FIXED, 0) if few is None else (FIXED_SPARSE, len(few.blocks))
     data = head(kind + to.zero + 128, rows, inputs, 10000 * stored + 100 * to.bits + x.bits)
-    data += full[: -(-inputs // 4) * 4].astype(f"int{x.bits}").tobytes()
+    data += np.concatenate([*q, beyond]).astype(f"int{x.bits}").tobytes()
     parts = (side_by_side(rows_by_group(w)),) if few is None else (few.blocks, few.index, few.starts, few.order)
     data += b"".join(part.tobytes() for part in parts)
     for values, dtype in ((bias, "int32"), (mantissa, "int32"), (shift, "uint8")):
         data += np.pad(values, (0, padded(rows) - rows), constant_values=1).astype(dtype).tobytes()
         data += shifted_bias_i8(w, bias).tobytes() if values is bias else b""
-    return Case(data, form(q).astype(f"int{to.bits}"))
+    expected = form(q).astype(f"int{to.bits}")
+    if positions == 1:
+        return Case(data, expected[0])
+    kind, *shape = np.frombuffer(data, np.uint64, 4).tolist()
+    return Case(several(kind, shape, expected) + data[32:], expected)
 
 
 def extremes(inputs):
@@ -217,6 +234,48 @@ def test_integers_without_blocks_of_zeros_are_those_of_the_definition(asked, way
     for case, rows, to in cases:
         actual = np.frombuffer(output, f"int{to.bits}", padded(rows), at)
         np.testing.assert_array_equal(actual[:rows], case.expected)
+        at += actual.nbytes
+    assert at == len(output)
+
+
+def quantized(kind, rows, inputs):
+    weight = Tensor(random.standard_normal((rows, inputs)).astype(np.float32))
+    scheme = {HALF: "fp16", WEIGHT_ONLY: "weight_only_wi8_afp32"}.get(kind)
+    if kind == DENSE_I8:
+        return integers(rows, inputs, None)
+    return smaller(weight, scheme) if scheme else weight
+
+
+@pytest.mark.parametrize("kind", [DENSE_I8, FLOAT, HALF, WEIGHT_ONLY])
+def test_positions_are_as_one_after_another(kind, way, program):
+    """Position after position with its own scale; sums of integers are exact."""
+    cases = []
+    for rows, inputs in SHAPES:
+        for positions in POSITIONS:
+            weight, bias = quantized(kind, rows, inputs), random.standard_normal(rows).astype(np.float32)
+            size = 10.0 ** np.arange(positions)[:, None]
+            xs = (size * random.standard_normal((positions, inputs))).astype(np.float32)
+            each = [affine(kind, weight, x, bias) for x in xs]
+            expected = np.array([case.expected[:rows] for case in each])
+            start = several(kind, (padded(rows) // 16, inputs, 0), expected)
+            cases.append(Case(start + xs.tobytes() + each[0].data[32 + xs[0].nbytes :], expected))
+    actual = np.frombuffer(answers(way, program, cases), np.float32)
+    at = 0
+    for case in cases:
+        size = np.abs(case.expected).max(axis=1, keepdims=True)
+        part = actual[at : at + case.expected.size].reshape(case.expected.shape)
+        assert (np.abs(part - case.expected) <= (0 if kind == DENSE_I8 else 2e-5 + 5e-6 * size)).all()
+        at += part.size
+    assert at == len(actual)
+
+
+def test_positions_of_integers_are_those_of_the_definition(way, program):
+    asked = [(shape, x, to, positions) for x in GRIDS for to in GRIDS for shape in SHAPES for positions in (2, 7)]
+    cases = [fixed(*shape, x, to, 40, positions=positions) for shape, x, to, positions in asked]
+    output, at = answers(way, program, cases), 0
+    for case in cases:
+        actual = np.frombuffer(output, case.expected.dtype, case.expected.size, at)
+        np.testing.assert_array_equal(actual.reshape(case.expected.shape), case.expected)
         at += actual.nbytes
     assert at == len(output)
 

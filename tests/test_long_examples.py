@@ -10,7 +10,7 @@ from edgernn.errors import EdgernnError, ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_torch
 from edgernn_export.sources.torch import shortening
-from edgernn_export.sources.torch.shortening import STEPS
+from edgernn_export.sources.torch.signature.shortening import STEPS
 
 I, H, LONG = 6, 8, 500
 LENGTHS: list[int] = []  # of the sequences that a module has computed

@@ -11,6 +11,7 @@ from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, GraphError, UnsupportedError
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
+from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
 
@@ -60,6 +61,10 @@ def branches(net, x):
 
 def padded(net, x):
     return channels(net.a, F.pad(x, (0, 0, 4, 0)))
+
+
+def less_the_mean(x):
+    return x - x.cumsum(1) / torch.arange(1, x.shape[1] + 1)[:, None]
 
 
 def recurrent_first(net, x):
@@ -162,6 +167,18 @@ MODULES = {
     "mean of frames": (lambda n, x: channels(n.pool, x), WIDTH, {"pool": lambda: nn.AvgPool1d(4, 2, 1)}, (2, 2, 2)),
     "every third frame": (lambda n, x: x[:, ::3], WIDTH, {}, (3, 0, 0)),
     "two frames in one": (stacked, 2 * WIDTH, {}, (2, 0, 0)),
+    "two late frames in one": (
+        lambda n, x: stacked(n, channels(n.a, x)),
+        2 * WIDTH,
+        {"a": lambda: conv(kernel_size=3, padding=1)},
+        (2, 2, 2),
+    ),
+    "less the mean of late frames": (
+        lambda n, x: less_the_mean(channels(n.a, x)),
+        WIDTH,
+        {"a": lambda: conv(kernel_size=3)},
+        (1, 0, 2),
+    ),
     "two dimensions": (
         lambda n, x: image(n.a, x),
         3 * 4,
@@ -280,6 +297,21 @@ def test_quantized_model_keeps_its_timing(name, tmp_path):
     agree(graph, edgernn.open(tmp_path / "m.rnn").stream().run(x), net(name), x, 0.05)
 
 
+@pytest.mark.parametrize("name", ["a GRU before a stride", "over frequency, both ways, in layers"])
+def test_every_part_has_the_ranges_of_all(name):
+    graph = converted(name)
+    xs = np.random.default_rng(1).standard_normal((64, WIDTH)).astype(np.float32)
+    ranges = calibrate(graph, [xs]).ranges
+    alike = [names for traced in graph.layer_traces.values() for names in traced.alike]
+    assert {len(names) for names in alike} == ({2} if graph.frames_per_step > 1 else {4})
+    for names in alike:
+        assert len({(ranges[each].low, ranges[each].high) for each in names}) == 1
+        ops = {
+            op.name for traced in graph.layer_traces.values() for op in traced.operations if op.outputs[0].name in names
+        }
+        assert len(ops) <= 1
+
+
 def test_run_takes_whole_steps_alone(tmp_path):
     graph = converted("strided twice")
     edgernn.save(graph, tmp_path / "m.rnn")
@@ -332,6 +364,9 @@ def test_inputs_arrive_frame_by_frame(tmp_path):
         expected = module(torch.tensor(mic)[None], torch.tensor(far)[None])[0].numpy()
     np.testing.assert_allclose(ys, expected, atol=1e-5)
     np.testing.assert_array_equal(stream.reset().step((mic[:2], far[:2])), ys[0])
+    both = np.concatenate([mic, far], axis=1)
+    np.testing.assert_array_equal(stream.reset().run(both), ys)
+    np.testing.assert_array_equal(stream.reset().step(both[:2]), ys[0])
 
 
 REFUSED = {

@@ -22,6 +22,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.operation import LayerTracer, Ref, TracedValue
 from edgernn.passes.prune_units import prune_units
+from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
 from zoo import GRAPHS, frames, one, t
 
@@ -261,6 +262,19 @@ def test_a_shared_cell_is_the_cell_on_each_part():
     actual, _ = Stepper(one(cell, positions=3)).run(xs)
     parts = [Stepper(one(cell, inputs=2)).run(xs[:, k : k + 2])[0] for k in (0, 2, 4)]
     assert np.allclose(actual, np.concatenate(parts, axis=-1), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".rnn", ".onnx", ".tflite", ".so"])
+def test_each_position_is_rounded_with_a_scale_of_its_own(suffix, tmp_path):
+    """A loud position leaves the bits of a quiet one as they are; silence stays silence."""
+    graph = one(Dense(t(5, 12)), inputs=48, positions=4)
+    x = frames(graph, 20) * np.repeat(np.float32([1e-3, 1, 1e3, 0]), 12)
+    path = tmp_path / f"m{suffix}"
+    edgernn.save(quantize(graph), path) if suffix == ".rnn" else export(quantize(graph), path)
+    actual = edgernn.open(path).stream().run(x).reshape(20, 4, 5)
+    expected = Stepper(graph).run(x)[0].reshape(20, 4, 5)
+    apart = np.abs(actual - expected).max(axis=(0, 2))
+    assert (apart <= 0.02 * np.abs(expected).max(axis=(0, 2))).all()
 
 
 def test_shared_weights_are_counted_once_and_their_products_at_each_position():

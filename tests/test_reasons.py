@@ -44,8 +44,6 @@ def decides(m, g, x):
 ATTEND = {"attend": nn.TransformerEncoderLayer(WIDTH, 2, 8, batch_first=True)}
 
 REASONS = {
-    "slices": (slices, {}, "'copy', which cannot stream: it writes into a part of a tensor; join", "state of its own"),
-    "slice of a result": (overwritten, {}, "it writes into a part of a tensor; join the parts with torch.cat", "state of its own"),
     "scatter": (lambda m, g, x: g.scatter(2, torch.zeros(1, STEPS, 1).long(), g[..., :1]), {}, "writes into a part", "no cell"),
     "time in the features": (lambda m, g, x: m.late(x.flatten(1).view(1, -1)), {"late": nn.Linear(STEPS * WIDTH, 2)}, "'flatten'.*mixes time into the features", "linear"),
     "max over time": (lambda m, g, x: g.amax(1), {}, "it runs over time, so it needs the whole sequence", "features"),
@@ -74,7 +72,7 @@ REASONS = {
     "layer norm over time": (lambda m, g, x: F.layer_norm(g, (STEPS, 6)), {}, "of which axis 1 is time", "features alone"),
     "positions": (lambda m, g, x: g + torch.arange(STEPS)[:, None], {}, "a constant changes over time", "expected"),
     "positions of the last step": (lambda m, g, x: g[:, -1] + torch.arange(STEPS)[:, None], {}, "a constant changes over time", "differ"),
-    "decision": (decides, {}, "torch.export cannot follow Written.*must not depend on the values", "graph"),
+    "decision": (decides, {}, "torch.export cannot follow Written.*what it does depends on the values", "guard"),
     "random": (lambda m, g, x: torch.rand_like(g) * g, {}, "draws random numbers", "no cell"),
     "fake quantized": (lambda m, g, x: torch.fake_quantize_per_tensor_affine(g, 0.1, 0, 0, 255), {}, "torch's own quantization", "no cell"),
     "equal": (lambda m, g, x: (g == 0).double(), {}, "no operation tells equal values", "no cell"),

@@ -58,11 +58,11 @@ def network(outputs, labels=(), period_ms=None):
 def test_a_model_of_whole_windows_says_that_it_cannot_stream():
     graph = network(3)
     both = Window((Stage(graph, graph, "mean"),))
-    result = page(Evaluation({"accuracy": 1.0}, counts(3)), both)
+    result = page(Evaluation({"accuracy": 1.0}, {"": counts(3)}), both)
     assert result.stands_alone()
     assert "cannot stream" in result.text
     assert "edgernn estimate" not in result.text
-    assert "cannot stream" not in page(Evaluation({"accuracy": 1.0}, counts(3)), graph).text
+    assert "cannot stream" not in page(Evaluation({"accuracy": 1.0}, {"": counts(3)}), graph).text
 
 
 def page(verdict, graph, notes=()):
@@ -127,7 +127,7 @@ def test_a_training_writes_its_curves_and_its_environment(trained):
 
 def test_every_device_shows_its_estimate_and_the_share_of_a_period():
     graph = network(3, period_ms=0.01)
-    table = page(Evaluation({"accuracy": 1.0}, counts(3)), graph).tables[2]
+    table = page(Evaluation({"accuracy": 1.0}, {"": counts(3)}), graph).tables[2]
     assert table[0] == ["device", *(f"{name}, µs" for name in FORMS)]
     assert [row[0].split(" | ")[0] for row in table[1:]] == RATED
     for name, *cells in table[1:]:
@@ -143,7 +143,7 @@ def test_a_board_that_knows_too_little_says_why():
 
 def test_the_sizes_are_those_of_each_precision():
     graph = network(3)
-    table = page(Evaluation({"accuracy": 1.0}, counts(3)), graph).tables[1]
+    table = page(Evaluation({"accuracy": 1.0}, {"": counts(3)}), graph).tables[1]
     for (name, parameters, macs, *sizes), form in zip(table[1:], FORMS.values(), strict=True):
         bare = sum(tensor.nbytes for tensor in form(graph).tensors.values())
         assert name in FORMS
@@ -163,7 +163,7 @@ def test_feature_cells_are_told_apart(trained):
 def test_the_matrix_and_its_recalls_are_the_counts():
     matrix = counts(6)
     matrix[4] = 0
-    result = page(Evaluation({"accuracy": 0.5}, matrix), network(6))
+    result = page(Evaluation({"accuracy": 0.5}, {"": matrix}), network(6))
     table = result.tables[0][1:]
     for k, (name, recall, requests, taken) in enumerate(table):
         total = sum(int(each) for each in matrix[k])
@@ -176,7 +176,9 @@ def test_the_matrix_and_its_recalls_are_the_counts():
 
 
 def test_any_name_is_shown_as_it_is():
-    result = page(Evaluation({"<b>rmse</b>": 0.5}, counts(len(HOSTILE))), network(len(HOSTILE), HOSTILE), HOSTILE[:1])
+    result = page(
+        Evaluation({"<b>rmse</b>": 0.5}, {"": counts(len(HOSTILE))}), network(len(HOSTILE), HOSTILE), HOSTILE[:1]
+    )
     assert result.stands_alone()
     assert [row[0] for row in result.tables[0][1:]] == [plain(name) for name in HOSTILE]
     shown = [plain(name, figures.LONGEST) for name in HOSTILE]
@@ -191,7 +193,7 @@ def test_any_name_is_shown_as_it_is():
 def test_many_classes_stay_readable(classes):
     names = tuple(f"class-{k}" for k in range(classes))
     matrix = counts(classes)
-    result = page(Evaluation({"accuracy": 0.1}, matrix), network(classes, names))
+    result = page(Evaluation({"accuracy": 0.1}, {"": matrix}), network(classes, names))
     assert not [text for text in result.drawn[0] if text in names]
     recalls = {name: matrix[k, k] / matrix[k].sum() for k, name in enumerate(names)}
     worst = [row[0] for row in result.tables[0][1:]]
@@ -211,7 +213,7 @@ def test_a_forecast_of_many_outputs_shows_some_of_them():
 
 
 def test_the_same_training_gives_the_same_page():
-    verdict = Evaluation({"accuracy": 0.5}, counts(4))
+    verdict = Evaluation({"accuracy": 0.5}, {"": counts(4)})
     assert page(verdict, network(4)).html == page(verdict, network(4)).html
 
 

@@ -24,6 +24,7 @@ from edgernn.train.network.models import Network
 from edgernn_export import export
 
 ACCURACY, LOGIT_ERROR, PARAMETERS = 0.97, 1e-4, 20_000
+CRNN_ACCURACY, CRNN_PARAMETERS = 0.985, 60_000
 TRAINING = {
     "gru": ("model.hidden=48", "training.rate=6e-3", "training.epochs=14", "training.noise=0.2"),
     "lstm": ("model.hidden=48", "training.rate=8e-3", "training.epochs=14", "training.noise=0.2"),
@@ -117,6 +118,30 @@ def test_every_runtime_hears_what_torch_hears(trained, graph, clips, tmp_path):
     print(f"\naccuracy {accuracy:.4f}, largest difference of a logit {worst}")
     assert accuracy >= ACCURACY
     assert max(worst.values()) <= LOGIT_ERROR
+
+
+def test_convolutions_and_two_heads_hear_the_same_on_every_runtime(data, tmp_path):
+    """Two convolutions with strides over time and frequency, a GRU, a digit and a speaker."""
+    recipe = recipes.load("spoken-digits-speakers")
+    result = run.train(recipe, data / "fsdd/recordings", tmp_path, accelerator=Accelerator("cpu"))
+    clips, graph = run.read(recipe, data / "fsdd/recordings"), edgernn.load(tmp_path / "model.rnn")
+    assert result.parameters <= CRNN_PARAMETERS
+    assert (graph.frames_per_step, graph.period_ms) == (4, 40.0)
+    last = {}
+    for suffix in suffixes():
+        path = tmp_path / f"crnn{suffix}"
+        edgernn.save(graph, path) if suffix == ".rnn" else export(graph, path)
+        stream = edgernn.open(path).stream()
+        last[suffix] = [stream.reset().run(frames) for frames in clips.test.frames]
+    for column, head in enumerate(("digit", "speaker")):
+        scores = {suffix: np.stack([each[head][-1] for each in answers]) for suffix, answers in last.items()}
+        right = {
+            name: float(np.mean(each.argmax(-1) == clips.test.targets[:, column])) for name, each in scores.items()
+        }
+        print(f"\n{head}: {right}")
+        assert min(right.values()) >= CRNN_ACCURACY
+        assert right[".rnn"] == pytest.approx(result.metrics[f"accuracy {head}"], abs=1e-4)
+        assert max(np.abs(each - scores[".rnn"]).max() for each in scores.values()) <= 5 * LOGIT_ERROR
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgernn.train.loop.batches import Batching, epoch
 from edgernn.train.loop.schedules import SCHEDULES
 from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
+from edgernn.train.network.before import DenseOptions
 from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn.train.network.recurrent import Recurrent, Stateless
 from edgernn_export import from_torch
@@ -69,7 +70,7 @@ def test_values_and_gradients_are_those_of_torch(cls, cell):
 
 SHAPES = {
     **{kind: Shape(kind, hidden=6) for kind in TRAINABLE_CELLS},
-    "stack": Shape("gru", hidden=6, layers=3, dense=8, residual=True, norm=True, dropout=0.3),
+    "stack": Shape("gru", hidden=6, layers=3, before=(DenseOptions(8, "relu"),), residual=True, norm=True, dropout=0.3),
     "variational": Shape("lstm", hidden=6, layers=2, variational=0.4),
     "learned": Shape("gru", hidden=6, learned_state=True),
 }

@@ -21,7 +21,7 @@ class Cost:
     is also given alone, because no pass makes it smaller.
     """
 
-    macs: int  # multiplications with a weight, each with its addition
+    macs: int  # multiplications with an element of a matrix, each with its addition, in every position
     exact_macs: int  # the part of feature cells
     elements: int  # of the results of all other operations
     operations: int

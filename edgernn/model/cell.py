@@ -155,6 +155,12 @@ def dimensions(cell: Any) -> dict[str, int]:
     return known
 
 
+def input_width(cell: Any) -> int | None:
+    """Return the width that a cell reads; None where it takes any."""
+    width = dimensions(cell).get("inputs", getattr(cell, "inputs", None))
+    return None if width is None else int(width)
+
+
 def _fits(axis: str, length: int, known: dict[str, int]) -> bool:
     """Return whether an axis such as "3 * hidden" can have this length; add an unknown name to `known`."""
     quotient, unknown = length, ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgernn.errors import GraphError
 from edgernn.model.beginning import started
-from edgernn.model.cell import Cell, Join, dimensions, is_join
+from edgernn.model.cell import Cell, Join, input_width, is_join
 from edgernn.model.layer import Layer
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
 
@@ -26,12 +26,14 @@ class LayerTrace:
         y: the output of the layer.
         before: each state before the step, by its name in the cell.
         after: each state after the step, by its name in the cell.
+        alike: the names of the values that are one value of the cell, where it steps several times.
     """
 
     operations: tuple[Op, ...]
     y: Ref
     before: Mapping[str, Ref]
     after: Mapping[str, Ref]
+    alike: tuple[tuple[str, ...], ...] = ()
 
 
 def states_of(layer: Layer) -> dict[str, int]:
@@ -72,14 +74,14 @@ def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
     else:
         y, _ = _step(tracer, layer, layer.frames * layer.positions)(values[0], ())
     after = {name: value.ref for name, value in zip(before, state, strict=True)}
-    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after)
+    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after, _alike(tracer))
     _check_delay(layer.name, layer.cell, xs[0].name, traced)
     return traced
 
 
 def check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
     """Refuse a layer that reads another width than its cell declares; an input that is not in `widths` comes later."""
-    declared = None if is_join(layer.cell) else dimensions(layer.cell).get("inputs")
+    declared = None if is_join(layer.cell) else input_width(layer.cell)
     expected = None if declared is None else declared * layer.positions * layer.frames
     for name in layer.inputs:
         if expected is not None and widths.get(name, expected) != expected:
@@ -133,6 +135,7 @@ def _frame_by_frame(tracer: LayerTracer, layer: Layer, x: TracedValue, states: V
         return step(x, states)
     ys = []
     for frame in tracer.split(x, layer.frames):
+        tracer.begin_step()
         y, states = step(frame, states)
         ys.append(y)
     return tracer.concat(*ys), states
@@ -175,6 +178,7 @@ def _swept(tracer: LayerTracer, layer: Layer, x: TracedValue) -> TracedValue:
     states = tuple(_zeros(tracer, x, width * frames) for width in layer.cell.states.values())
     ys: dict[int, TracedValue] = {}
     for part in range(parts) if layer.sweep == "forward" else reversed(range(parts)):
+        tracer.begin_step()
         y, states = step(read[part], states)
         ys[part] = _apart(y, frames)
     return _together(tracer.concat(*(ys[part] for part in range(parts))))
@@ -202,6 +206,14 @@ def _shared(tracer: LayerTracer, parts: int, step: Callable[[], Any]) -> Any:
     result = step()
     tracer.parts = 1
     return result
+
+
+def _alike(tracer: LayerTracer) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the values that are one value of the cell."""
+    if len(tracer.steps) < 2:
+        return ()
+    first, second = tracer.steps[:2]
+    return tuple(tuple(f"{tracer.layer}/{start + k}" for start in tracer.steps) for k in range(second - first))
 
 
 def _check_delay(layer: str, cell: Any, source: str, traced: LayerTrace) -> None:

@@ -97,11 +97,13 @@ class LayerTracer:
         layer: the name of the layer.
         operations: so far.
         parts: how many parts share a step: to the cell a value of so many positions has one.
+        steps: the number of the first output of each step, where the cell steps several times.
     """
 
     layer: str
     operations: list[Op] = field(default_factory=list)
     parts: int = 1
+    steps: list[int] = field(default_factory=list)
     _outputs: int = 0
 
     def affine(self, weight: Tensor | Factored, x: TracedValue, bias: Tensor | None = None) -> TracedValue:
@@ -236,6 +238,10 @@ class LayerTracer:
         if any(isinstance(arg, Factored) for arg in args):
             raise self._error(name, "a Factored weight arrives, which only affine takes; expected a Tensor")
         return TracedValue(self._add(name, args, (width,), positions).outputs[0], self)
+
+    def begin_step(self) -> None:
+        """Note that the operations of a further step follow, which are those of every step."""
+        self.steps.append(self._outputs)
 
     def _add(self, name: str, args: tuple[Any, ...], widths: tuple[int, ...], positions: int) -> Op:
         op = Op(self.layer, self._outputs, name, args, widths, positions)

@@ -9,6 +9,7 @@ from edgernn.array import Array
 from edgernn.interpreters.integer import stepper
 from edgernn.model.graph import Graph
 from edgernn.model.parts import slices
+from edgernn.model.timing import in_steps
 
 ENOUGH = 20_000  # frames
 BATCH = 64  # sequences that are stepped together
@@ -37,9 +38,10 @@ def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreem
     Args:
         before: the model to compare with.
         after: a model with equal numbers of inputs and outputs.
-        sequences: at least one, of shape (time, inputs) each. Only the first ENOUGH frames are used.
+        sequences: at least one, of shape (time, width of a frame) each, in whole steps. Only the first ENOUGH steps are
+            used.
     """
-    used = _first(sequences, ENOUGH)
+    used = _first([in_steps(each, before.frames_per_step) for each in sequences], ENOUGH)
     expected, actual = (_outputs(graph, used) for graph in (before, after))
     parts = [*slices(before.named_outputs).values()] or [slice(None)]
     pairs = [(expected[:, part], actual[:, part]) for part in parts]

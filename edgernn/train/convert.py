@@ -10,7 +10,8 @@ from edgernn.model.window import Window
 from edgernn.train import window_model
 from edgernn.train.data.features import features
 from edgernn.train.data.sequences import Data
-from edgernn.train.network.models import Network
+from edgernn.train.front import before_recurrent
+from edgernn.train.network.models import Network, recurrent_part
 from edgernn.train.recipe import Recipe
 from edgernn_export.translate import from_torch, render
 
@@ -55,15 +56,24 @@ def to_files(model: Model) -> dict[str, bytes]:
 def to_graph(network: Network, data: Data) -> Graph:
     """Convert a streaming network; add the feature cells before it and the cells that undo target scaling after it."""
     frames = features(data.features, data.train.frames[:1])[0]
-    steps = max(2, min(len(frames), 8))
-    examples = np.resize(frames, (steps, frames.shape[1]))
+    count = network.shape.frames_per_step
+    examples = np.resize(frames, (count * max(2, min(len(frames), 8)), frames.shape[1]))
     example = torch.from_numpy(examples[None, :, 0].astype(np.int64) if data.vocabulary_size else examples[None])
-    graph = from_torch(network, example, period_ms=data.period_ms, labels=data.labels)
-    before = tuple(Layer(name, cell) for name, cell in data.exact)
+    front, between = before_recurrent(network, example)
+    graph = from_torch(recurrent_part(network), between, labels=data.labels)
+    before = (*(Layer(name, cell, frames=count) for name, cell in data.exact), *front)
     end = before[-1].name if before else INPUT
     layers = tuple(
         Layer(each.name, each.cell, tuple(end if name == INPUT else name for name in each.inputs))
         for each in graph.layers
     )
     layers = (*before, *layers, *data.output_layers)
-    return Graph(layers, data.inputs, graph.initial_state, data.period_ms, data.labels)
+    return Graph(
+        layers,
+        data.inputs * count,
+        graph.initial_state,
+        None if data.period_ms is None else data.period_ms * count,
+        data.labels,
+        named_outputs=data.heads,
+        frames_per_step=count,
+    )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,16 @@ from edgernn.files.document import Document, parse
 from edgernn.files.spelling import misspelt
 from edgernn.train import space
 from edgernn.train.data.augment import Augmentation
+from edgernn.train.fields import EXPECTED, LIMIT, checked, field_types, fits, typed, within_limit
 from edgernn.train.loop.batches import Batching
 from edgernn.train.loop.task import Training
+from edgernn.train.model_section import LISTS, MODEL, shape_of
 from edgernn.train.network.models import Shape
 
 FOLDER = Path(__file__).parent / "recipes"
 SECTIONS = ("data", "model", "training")
 AUGMENT, SEARCH = "augment", "search"
 KNOWN = ("title", *SECTIONS, AUGMENT, SEARCH)
-
-LIMIT = 1 << 31
-
-EXPECTED = {
-    bool: "true or false",
-    int: f"a whole number below {LIMIT}",
-    float: f"a number below {LIMIT}",
-    str: "text",
-    tuple: f"a list of numbers below {LIMIT}",
-}
 
 Bases = Mapping[str, tuple[Any, ...]]
 """A section -> the dataclass instances whose fields are its keys."""
@@ -119,60 +111,23 @@ def _recipe(name: str, document: Document, values: dict[str, Any]) -> Recipe:
     if not isinstance(reading.get("reader"), str):
         raise document.error('the section [data] has no reader; add one, such as reader = "wav"', "data")
     for key, value in reading.items():
-        if not all(map(_within_limit, value if isinstance(value, list) else [value])):
+        if not all(map(within_limit, value if isinstance(value, list) else [value])):
             raise document.error(f"'{key}' is {value!r}; expected numbers below {LIMIT}", key, "data")
     training = dict(values["training"])
-    batching = {key: training.pop(key) for key in list(training) if key in _field_types(Batching)}
+    batching = {key: training.pop(key) for key in list(training) if key in field_types(Batching)}
     try:
-        shape = Shape(**_checked(document, "model", values["model"], Shape))
+        shape = shape_of(document, values["model"])
         options = Training(
-            **_checked(document, "training", training, Training), batching=Batching(**_typed(document, batching))
+            **checked(document, "training", training, Training), batching=Batching(**typed(document, batching))
         )
         options.check(shape)
-        augment = Augmentation(**_checked(document, AUGMENT, values.get(AUGMENT, {}), Augmentation))
+        augment = Augmentation(**checked(document, AUGMENT, values.get(AUGMENT, {}), Augmentation))
         bases = {"model": (shape,), "training": (options, options.batching), AUGMENT: (augment,)}
         domains = _space(document, values.get(SEARCH, {}), bases)
         title, reader = str(values["title"]), reading.pop("reader")
         return Recipe(name, title, reader, reading, shape, options, augment, domains, values)
     except UsageError as error:
         raise UsageError(f"'{document.path}': {error}") from error
-
-
-def _checked(document: Document, section: str, table: Mapping[str, Any], cls: type[Any]) -> dict[str, Any]:
-    """The table of a section, checked against the fields of a dataclass."""
-    known = {name: kind for name, kind in _field_types(cls).items() if name != "batching"}
-    for key, value in table.items():
-        if key not in known:
-            names = [*known, *(_field_types(Batching) if cls is Training else ())]
-            raise document.error(f"there is no '{key}' in [{section}]; {misspelt(key, names)}", key, section)
-        _check_kind(document, section, key, value, known[key])
-    return dict(table)
-
-
-def _typed(document: Document, batching: Mapping[str, Any]) -> dict[str, Any]:
-    for key, value in batching.items():
-        _check_kind(document, "training", key, value, _field_types(Batching)[key])
-    return dict(batching)
-
-
-def _check_kind(document: Document, section: str, key: str, value: Any, kind: type[Any]) -> None:
-    if not _fits(value, kind):
-        raise document.error(f"'{key}' is {value!r}; expected {EXPECTED[kind]}", key, section)
-
-
-def _fits(value: Any, kind: type[Any]) -> bool:
-    if kind is tuple:
-        return isinstance(value, list) and all(_fits(each, float) for each in value)
-    return (type(value) is kind or (kind is float and type(value) is int)) and _within_limit(value)
-
-
-def _within_limit(value: Any) -> bool:
-    """Whether a number is finite and below LIMIT. True for values that are not numbers."""
-    return type(value) not in {int, float} or abs(value) < LIMIT
-
-
-def _field_types(cls: type[Any]) -> dict[str, type[Any]]:
-    return {each.name: type(each.default) for each in fields(cls)}
 
 
 def _space(document: Document, section: Any, bases: Bases) -> space.Space:
@@ -200,13 +155,15 @@ def _domain(setting: str, value: Any, bases: Bases) -> space.Domain:
         )
     if section == "data":  # only the reader knows its options
         return space.domain(value, None)
-    known = {name: base for base in bases[section] for name in _field_types(type(base)) if name != "batching"}
+    known = {name: base for base in bases[section] for name in field_types(type(base)) if name != "batching"}
     if key not in known:
         raise UsageError(f"there is no '{key}' in [{section}]; {misspelt(key, known)}")
-    kind = _field_types(type(known[key]))[key]
+    if section == MODEL and key in LISTS:
+        raise UsageError("a search varies single numbers and words; write a recipe for each choice")
+    kind = field_types(type(known[key]))[key]
     domain = space.domain(value, kind)
     for end in domain.ends:
-        if not _fits(end, kind):
+        if not fits(end, kind):
             raise UsageError(f"got {end!r}; expected {EXPECTED[kind]}")
         replace(known[key], **{key: end})
     return domain

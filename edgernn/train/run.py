@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.files import atomic
 from edgernn.interpreters.count import count
@@ -93,14 +95,24 @@ def train(
         FileError: The disk is full; the last checkpoint is kept.
         KeyboardInterrupt: The training was interrupted.
     """
-    return train_on(read_data(recipe.reader, path, recipe.options), recipe, out, accelerator=accelerator, resume=resume)
+    return train_on(read(recipe, path), recipe, out, accelerator=accelerator, resume=resume)
+
+
+def read(recipe: Recipe, path: str | os.PathLike[str]) -> Data:
+    """Read the data of a recipe, in whole steps of its network.
+
+    Raises:
+        EdgernnError: See `read_data` and `Data.in_whole_steps`.
+    """
+    return read_data(recipe.reader, path, recipe.options).in_whole_steps(recipe.shape.frames_per_step)
 
 
 @interrupt.deferred()
 def train_on(
     data: Data, recipe: Recipe, out: Path, *, accelerator: Accelerator | None = None, resume: bool = False
 ) -> Result:
-    """As `train`, with data in memory; the reader of the recipe is not used."""
+    """As `train`, with data in memory; the reader of the recipe is not used. Only whole steps of it are."""
+    data = data.in_whole_steps(recipe.shape.frames_per_step)
     convert.check(recipe, data)
     data, validation = hold_out_validation(recipe, data)
     torch.manual_seed(recipe.training.seed)
@@ -145,23 +157,31 @@ def make_task(
 ) -> Task:
     """The task of training a network, monitored on the validation part, or on the test part without one."""
     name, monitored = ("test", data.test) if validation is None else ("validation", validation)
-    return Task(
-        network, data.kind, training_set(recipe, data), (name, fixed_dataset(data, monitored)), recipe.training, teacher
-    )
+    dataset, held = training_set(recipe, data), (name, fixed_dataset(data, monitored))
+    return Task(network, data.kind, dataset, held, recipe.training, teacher, data.heads)
 
 
 def fixed_dataset(data: Data, sequences: Sequences) -> SequenceDataset:
     """Sequences as inputs of the network: after the feature cells."""
-    return SequenceDataset.fixed(features(data.features, sequences.frames), list(sequences.targets))
+    return SequenceDataset.fixed(features(data.features, sequences.frames), data.stepwise(sequences))
 
 
 def training_set(recipe: Recipe, data: Data) -> SequenceDataset:
     """The training part, augmented anew in every epoch if the recipe has a section [augment]."""
     if recipe.augment == Augmentation():
         return fixed_dataset(data, data.train)
+    varied, count = Varied(data, recipe.augment), recipe.shape.frames_per_step
+    lengths = [len(each) for each in data.train.frames]
     return SequenceDataset(
-        Varied(data, recipe.augment), list(data.train.targets), [len(each) for each in data.train.frames]
+        lambda random: [_whole_steps(each, count) for each in varied(random)], data.stepwise(data.train), lengths
     )
+
+
+def _whole_steps(frames: Array, count: int) -> Array:
+    """Frames without the last ones that are no whole step of `count`; zeros come before less than one step."""
+    short = max(0, count - len(frames))
+    whole: Array = np.pad(frames, ((short, 0), (0, 0)))[: max(1, len(frames) // count) * count]
+    return whole
 
 
 def check_same_data(recipe: Recipe, data: Data, out: Path) -> None:

@@ -10,6 +10,7 @@ from edgernn.errors import UsageError
 from edgernn.model.graph import Graph
 from edgernn.model.window import Stage, Window
 from edgernn.train.data.sequences import Data
+from edgernn.train.front import before_recurrent
 from edgernn.train.network.bidirectional import Bidirectional
 from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
@@ -60,11 +61,13 @@ def to_window(network: Network, data: Data) -> Window:
         if data.vocabulary_size
         else torch.randn(1, STEPS, data.width, generator=chance)
     )
-    before = nn.Sequential(*(each for each in (network.table, network.before) if each is not None)).eval()
-    for part in (before, *network.layers, network.head):
+    layers, value = before_recurrent(network, value)
+    if layers:
+        stages.append(Stage(Graph(layers, data.width)))
+    for part in (*network.layers, network.head):
         if isinstance(part, Bidirectional):
             stages.append(Stage(_graph(part.ahead, value), _graph(part.back, value), part.merge))
-        elif any(not isinstance(each, nn.Sequential | nn.Identity) for each in part.modules()):
+        else:
             stages.append(Stage(_graph(part, value)))
         value = part(value).detach()
     return Window(tuple(stages), data.kind == "class", data.period_ms, data.labels)

@@ -11,7 +11,6 @@ from edgernn.train import run
 from edgernn.train.compress.finetune import finetune
 from edgernn.train.compress.restore import restore
 from edgernn.train.data.fingerprint import fingerprint
-from edgernn.train.data.reader import read_data
 from edgernn.train.data.trainable import to_calibrate
 from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
 from edgernn.train.loop.trainer import Accelerator
@@ -40,7 +39,7 @@ def by_recipe(
         UsageError: The model does not match the recipe, or the folder has a tuning on other data.
         EdgernnError: See the reader.
     """
-    data = read_data(recipe.reader, path, recipe.options)
+    data = run.read(recipe, path)
     training_data, validation = run.hold_out_validation(recipe, data)
     key = sha256(digest(graph).encode() + to_toml(recipe).encode()).hexdigest()
     data_fingerprint = fingerprint(training_data, validation)
@@ -64,7 +63,7 @@ def by_recipe(
         f"the {part_name} part, {len(part)} sequences",
         lambda answer: metrics(answer)[name],
         before[name],
-        tuple(to_calibrate(training_data)),
+        tuple(to_calibrate(training_data, graph.frames_per_step)),
         key,
         data_fingerprint,
         train_further,

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgernn.array import Array
 from edgernn.interpreters.count import count
 from edgernn.interpreters.integer import stepper
 from edgernn.model.graph import Graph
+from edgernn.model.timing import in_steps
 from edgernn.passes.rounding import rounded
 from edgernn.passes.sensitivity import choose, sensitivity
 from edgernn.process import interrupt
@@ -99,7 +101,9 @@ def mixed(
         interrupt.check()
         names = _changed(graph, candidate)
         if names not in known:
-            known[names] = evaluator.score(lambda xs: stepper(candidate).run(xs)[0])
+            known[names] = evaluator.score(
+                lambda xs: stepper(candidate).run(in_steps(xs, candidate.frames_per_step))[0]
+            )
             on_progress(f"{', '.join(names) or 'nothing'} quantized: {evaluator.metric} {known[names]:.4g}")
         return known[names]
 
@@ -117,6 +121,11 @@ def mixed(
         keep, metric(candidate), drop(candidate), count(candidate).weight_bytes, len(choice.trials) - 1
     )
     return Mixed(count(graph).weight_bytes, layers, selection)
+
+
+def _outputs(graph: Graph, frames: Array) -> Array:
+    """The outputs of a graph for the frames (time, inputs) of a sequence."""
+    return stepper(graph).run(in_steps(frames, graph.frames_per_step))[0]
 
 
 def _changed(graph: Graph, candidate: Graph) -> tuple[str, ...]:

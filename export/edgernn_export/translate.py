@@ -22,10 +22,11 @@ from edgernn_export.targets.target import Target
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from torch.export import ExportedProgram
 
 
 def from_torch(
-    module: "nn.Module",
+    module: "nn.Module | ExportedProgram",
     example: Any,
     *,
     time_axis: int | None = None,
@@ -47,7 +48,8 @@ def from_torch(
     are several inputs, `graph.named_inputs`, with the names that forward has for them.
 
     Args:
-        module: in eval mode; or a torch.export.ExportedProgram, whose mutated buffers are states.
+        module: in eval mode, or scripted or traced to TorchScript; or a torch.export.ExportedProgram, whose mutated
+            buffers are states.
         example: one sequence, shaped as the module takes it, of at least two steps; for a module that takes its states
             as arguments, the tuple of one frame, or a sequence, and the states, whose values do not matter. None stands
             for an optional argument. Several arguments are a tuple, or a dictionary by their names.

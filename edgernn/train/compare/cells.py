@@ -20,7 +20,6 @@ from edgernn.train.compare.table import Comparison, as_json, page, row
 from edgernn.train.compare.timing import Timed, contender, time_interleaved
 from edgernn.train.convert import Model, graphs, untrained
 from edgernn.train.data.fingerprint import FILE, Fingerprint, check_file, dumps, fingerprint
-from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data
 from edgernn.train.environment import environment
 from edgernn.train.loop.trainer import Accelerator
@@ -101,7 +100,7 @@ def compare(
     """
     where, first = boards.load(board), next(iter(each.values()))
     atomic.make_folder(out)
-    data = read_data(first.reader, path, first.options)
+    data = run.read(first, path)
     begun = _begin(out, each, os.path.realpath(path), fingerprint(data), where.name)
     metrics = {}
     for (cell, seed), recipe in each.items():

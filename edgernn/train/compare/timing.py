@@ -41,7 +41,9 @@ def contender(model: Model, window: Array) -> Contender:
         whole = program(model, ".onnx")
         return Contender(lambda: whole.run(window), len(window))
     stream = program(model, ".so").stream()
-    return Contender(lambda: stream.step(window[0]))
+    count = model.frames_per_step
+    frames = window[0] if count == 1 else window[:count]
+    return Contender(lambda: stream.step(frames), count)
 
 
 def time_interleaved(

@@ -27,7 +27,6 @@ from edgernn.train.compress.restore import restore
 from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
 from edgernn.train.data.fingerprint import fingerprint
-from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data
 from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
 from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
@@ -86,7 +85,7 @@ def finetune(
     training_data, validation = run.hold_out_validation(recipe, data)
     if scheme:
         check_keep(graph, keep)
-        graph = prepare(graph, scheme, Calibration(to_calibrate(training_data)))
+        graph = prepare(graph, scheme, Calibration(to_calibrate(training_data, graph.frames_per_step)))
         inner = trainable_subgraph(graph, data)
         network = GraphNetwork(
             inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep]
@@ -151,7 +150,7 @@ def compressed(
     Raises:
         EdgernnError: See the reader, the passes and `finetune`.
     """
-    data = read_data(recipe.reader, path, recipe.options)
+    data = run.read(recipe, path)
     for folder in () if out is None else (out / "float", out / "aware"):
         run.check_same_data(recipe, data, folder)  # before the model is compared with this data
     scores = taylor(graph, recipe, data) if by_gradient and pruning.units else None
@@ -160,7 +159,7 @@ def compressed(
     tune = partial(finetune, recipe=recipe, data=data, pattern=pruning.pattern, keep=keep)
     further = partial(tune, distillation=distillation, accelerator=accelerator)
     learnt = calibration or Calibration()
-    learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data))
+    learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data, graph.frames_per_step))
     models = {"before": graph}
     models["cut"] = calibrate_and_quantize(sparse, scheme, learnt, keep=keep)  # before the training, since it may raise
     tuned = small if aware and pruning == Pruning() else further(small, gradual=gradual, out=out and out / "float")

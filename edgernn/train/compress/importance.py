@@ -37,7 +37,7 @@ def taylor(graph: Graph, recipe: Recipe, data: Data, batches: int = BATCHES) -> 
     hidden, weights = units(graph), matrices(network)
     training_data, _ = run.hold_out_validation(recipe, data)
     dataset = run.fixed_dataset(training_data, training_data.train)
-    task = Task(network, data.kind, dataset, ("training", dataset), recipe.training).eval()
+    task = Task(network, data.kind, dataset, ("training", dataset), recipe.training, heads=data.heads).eval()
     random = np.random.default_rng(recipe.training.seed)
     size = 1 + max(int(each.max()) for each in (*hidden.axes.values(), *hidden.states.values()))
     total, seen = np.zeros(size), 0

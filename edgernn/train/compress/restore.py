@@ -14,6 +14,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
+from edgernn.train.network.before import folded
 from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.network.recurrent import Formula, Recurrent, Stateless
@@ -42,7 +43,8 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
         data: its training data.
 
     Returns:
-        The network in eval mode on the CPU. If torch adds two biases, the first is the sum and the second 0.
+        The network in eval mode on the CPU. If torch adds two biases, the first is the sum and the second 0. Batch
+        normalizations are in the weights.
 
     Raises:
         UsageError: The graph is quantized, or does not match the recipe; with the difference.
@@ -56,7 +58,8 @@ def restore(graph: Graph, recipe: Recipe, data: Data) -> Network:
         raise UsageError(
             f"a model in {graph.precision} cannot be trained; give the float model that it was quantized from"
         )
-    shape = replace(recipe.shape, hidden=graph.states["layers_0.h"])
+    before = tuple(map(folded, recipe.shape.before))
+    shape = replace(recipe.shape, hidden=graph.states["layers_0.h"], before=before)
     network = Network(shape, data.width, data.outputs, data.vocabulary_size).eval()
     _check(graph.astype("float32"), to_graph(network, data), recipe)
     _factor(network, graph)

@@ -1,7 +1,7 @@
 """The result of every reader: sequences with targets, in a training and a test part."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from edgernn.cells import Concat, Scale, Slice, Sum
 from edgernn.errors import FrameError, UsageError
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.layer import Layer
+from edgernn.model.parts import checked, slices
 from edgernn.model.tensor import Tensor
 from edgernn.train.data.origin import Origin
 
@@ -25,8 +26,8 @@ class Sequences:
 
     Attributes:
         frames: one array per sequence: float32 (time, inputs), or int32 (time, 1) symbols.
-        targets: int64 (sequences,) classes; or one array per sequence: float32 (time, outputs) future values, or int64
-            (time,) next symbols.
+        targets: int64 (sequences,) classes, or (sequences, sets) with several sets of classes; or one array per
+            sequence: float32 (time, outputs) future values, or int64 (time,) next symbols.
         sources: the origin of each sequence, a file or a line of it, for messages.
 
     Raises:
@@ -43,8 +44,9 @@ class Sequences:
             raise FrameError(
                 f"got {counts[0]} sequences, {counts[1]} targets and {counts[2]} sources; expected equal counts"
             )
+        stepwise = not isinstance(self.targets, np.ndarray)
         for frames, target, source in zip(self.frames, self.targets, self.sources, strict=True):
-            _check(frames, target, source)
+            _check(frames, target, source, stepwise)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -53,6 +55,20 @@ class Sequences:
         """A subset, by the indices of the sequences."""
         targets = self.targets[rows] if isinstance(self.targets, np.ndarray) else tuple(self.targets[i] for i in rows)
         return Sequences(tuple(self.frames[i] for i in rows), targets, tuple(self.sources[i] for i in rows))
+
+    def in_whole_steps(self, count: int) -> "Sequences":
+        """Each sequence of classes without its last frames that are no whole step of `count` frames.
+
+        Raises:
+            UsageError: A sequence is shorter than a step.
+        """
+        for frames, source in zip(self.frames, self.sources, strict=True):
+            if len(frames) < count:
+                raise UsageError(
+                    f"{source}: got {len(frames)} frames, and a step takes {count}; remove it, or lower the strides "
+                    "over time"
+                )
+        return replace(self, frames=tuple(x[: len(x) // count * count] for x in self.frames))
 
     @property
     def steps(self) -> int:
@@ -70,6 +86,8 @@ class Data:
         inputs: the width of a frame before the feature cells; 1 for symbols.
         outputs: the number of classes, future values or symbols.
         labels: the names of the outputs; may be empty.
+        heads: several sets of classes: the name of each and its number of outputs, which follow one another; empty for
+            a single set.
         symbols: the symbol of each row of an embedding; empty for frames of numbers.
         period_ms: the time between frames, if known.
         exact: the feature cells: (layer name, cell) before the network, so that the exported model takes raw frames.
@@ -99,10 +117,14 @@ class Data:
     relative: bool = False
     origin: Origin | None = None
     notes: tuple[str, ...] = ()
+    heads: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in DATA_KINDS:
             raise UsageError(f"there is no kind of data '{self.kind}'; expected one of {', '.join(DATA_KINDS)}")
+        object.__setattr__(self, "heads", dict(checked("outputs", self.heads, self.outputs)))
+        if self.heads and self.kind != "class":
+            raise UsageError(f"got the targets {', '.join(self.heads)} of kind '{self.kind}'; expected classes")
         if self.labels and len(self.labels) != self.outputs:
             raise UsageError(f"got {len(self.labels)} labels for {self.outputs} outputs; expected one label each")
         for name, part in (("training", self.train), ("test", self.test)):
@@ -154,6 +176,30 @@ class Data:
         values: Array = scores * self.deviation + self.mean
         return values + frames[..., :1] if self.relative else values
 
+    @property
+    def parts(self) -> dict[str, slice]:
+        """The outputs of each set of targets by its name; of a single set, all of them by the name ""."""
+        return slices(self.heads) or {"": slice(0, self.outputs)}
+
+    def stepwise(self, part: Sequences) -> list[Array]:
+        """The targets of each sequence of a part, for every step: as they are, or (1, sets) for several sets."""
+        return [target[None] for target in part.targets] if self.heads else list(part.targets)
+
+    def in_whole_steps(self, count: int) -> "Data":
+        """The data without the last frames of each sequence that are no whole step of `count` frames, as in a stream.
+
+        Raises:
+            UsageError: There are targets for every frame, or a sequence is shorter than a step.
+        """
+        if count == 1:
+            return self
+        if self.kind != "class":
+            raise UsageError(
+                f"before has strides over time, so a step takes {count} frames and answers once, and there are targets "
+                f"of kind '{self.kind}' for every frame; remove the strides"
+            )
+        return replace(self, train=self.train.in_whole_steps(count), test=self.test.in_whole_steps(count))
+
     def hold_out(self, share: float, seed: int) -> tuple["Data", Sequences]:
         """Hold out a part of the training sequences: the last ones of a series or text, random ones otherwise.
 
@@ -187,19 +233,24 @@ class Data:
                     f"{source}: got targets of {target.dtype}{target.shape}; expected float32 "
                     f"{(len(frames), self.outputs)}"
                 )
-        elif target.shape != (() if self.kind == "class" else (len(frames),)) or target.dtype != np.int64:
+            return
+        shape = (len(frames),) if self.kind == "text" else (len(self.heads),) if self.heads else ()
+        if target.shape != shape or target.dtype != np.int64:
             raise FrameError(
-                f"{source}: got targets of {target.dtype}{target.shape}; expected int64 for kind '{self.kind}'"
+                f"{source}: got targets of {target.dtype}{target.shape}; expected int64{shape} for kind '{self.kind}'"
             )
-        elif not 0 <= target.min() <= target.max() < self.outputs:
-            raise FrameError(f"{source}: got target {target.max()}; expected 0 to {self.outputs - 1}")
+        most = np.array(list(self.heads.values()) or [self.outputs])
+        if not ((target >= 0) & (target < most)).all():
+            raise FrameError(f"{source}: got target {target.max()}; expected 0 to {' or '.join(map(str, most - 1))}")
 
     def _has_every_class(self) -> None:
-        known = {int(target) for target in self.train.targets}
-        for k in range(self.outputs):
-            if k not in known:
-                name = self.labels[k] if self.labels else str(k)
-                raise UsageError(f"class '{name}' has no sequence in the training part; choose another split")
+        sets = np.asarray(self.train.targets).reshape(len(self.train), -1).T
+        for known, (head, part) in zip(sets, self.parts.items(), strict=True):
+            names = self.labels[part] or tuple(map(str, range(self.outputs)[part]))
+            missing = sorted(set(range(len(names))) - set(known.tolist()))
+            if missing:
+                name = f"'{names[missing[0]]}'" + (f" of '{head}'" if head else "")
+                raise UsageError(f"class {name} has no sequence in the training part; choose another split")
 
 
 def number_labels(names: Sequence[str]) -> tuple[tuple[str, ...], Array]:
@@ -211,13 +262,13 @@ def number_labels(names: Sequence[str]) -> tuple[tuple[str, ...], Array]:
     return labels, np.array([places[name] for name in names], np.int64)
 
 
-def _check(frames: Array, target: Array, source: str) -> None:
+def _check(frames: Array, target: Array, source: str, stepwise: bool) -> None:
     if frames.ndim != 2 or not len(frames) or frames.dtype not in (np.float32, np.int32):
         raise FrameError(
             f"{source}: got frames of {frames.dtype}{frames.shape}; expected float32 (time, inputs) or int32 (time, 1) "
             "with at least one step"
         )
-    if np.ndim(target) and len(target) != len(frames):
+    if stepwise and np.ndim(target) and len(target) != len(frames):
         raise FrameError(f"{source}: got {len(target)} targets for {len(frames)} frames; expected one target each")
     for name, numbers in (("frame", frames), ("target", target)):
         finite = np.isfinite(numbers)

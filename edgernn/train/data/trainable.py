@@ -25,7 +25,13 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
     Raises:
         UsageError: The model has other feature cells or other output layers; with the first layer that differs.
     """
-    check_one(graph, "the model", "training")
+    if not data.heads:
+        check_one(graph, "the model", "training")
+    elif dict(graph.named_outputs) != dict(data.heads) or graph.named_inputs:
+        raise UsageError(
+            f"the model has the outputs {', '.join(graph.named_outputs) or 'of one set'}, and the data the targets "
+            f"{', '.join(data.heads)}; give a model that was trained on the same data"
+        )
     before = tuple(Layer(name, cell) for name, cell in data.exact)
     end = len(graph.layers) - len(data.output_layers)
     first, middle, last = graph.layers[: len(before)], graph.layers[len(before) : end], graph.layers[end:]
@@ -43,14 +49,15 @@ def trainable_subgraph(graph: Graph, data: Data) -> Graph:
         replace(each, inputs=tuple(INPUT if before and name == before[-1].name else name for name in each.inputs))
         for each in middle
     )
-    alone = Graph(layers, data.width, graph.initial_state)
+    count = graph.frames_per_step
+    alone = Graph(layers, data.width * count, graph.initial_state, frames_per_step=count)
     known = {name: each for name, each in graph.ranges.items() if name in alone.values and name != INPUT}
     return replace(alone, ranges=known | ({INPUT: graph.ranges[enters]} if enters in graph.ranges else {}))
 
 
-def to_calibrate(data: Data) -> list[Array]:
-    """Sequences of the training part for calibration, in a fixed random order, up to FRAMES frames."""
-    shown, left = [], FRAMES
+def to_calibrate(data: Data, frames_per_step: int = 1) -> list[Array]:
+    """Sequences of the training part for calibration, in a fixed random order, up to FRAMES frames in whole steps."""
+    shown, left = [], FRAMES // frames_per_step * frames_per_step
     for i in np.random.default_rng(0).permutation(len(data.train)):
         if left <= 0:
             break

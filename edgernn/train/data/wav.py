@@ -3,7 +3,7 @@
 import io
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from edgernn.cells import LogMel
 from edgernn.cells.running import RunningMean
 from edgernn.errors import FileError, MissingExtraError, UsageError
 from edgernn.files import atomic
+from edgernn.files.spelling import misspelt
 from edgernn.train.data.background import SILENCE, check_levels, draw_noise
 from edgernn.train.data.features import in_hops, standardized
-from edgernn.train.data.folder import labelled_files
+from edgernn.train.data.folder import LabelledFile, labelled_files
 from edgernn.train.data.sequences import Data, Sequences, number_labels
 from edgernn.train.data.split import Split
 
@@ -22,6 +23,9 @@ try:
     import soundfile  # type: ignore[import-untyped]
 except ImportError as error:
     raise MissingExtraError("soundfile", "train", "reading .wav files") from error
+
+TARGETS = ("label", "group")
+"""The fields of a file name that may be classes."""
 
 
 def read(
@@ -36,6 +40,7 @@ def read(
     floor: float = 1e-6,
     running_mean: Sequence[float] = (),
     pattern: str = "{label}/{name}",
+    targets: Mapping[str, str] | None = None,
     rate_hz: int = 0,
     silence: float = 0.0,
     silence_db: Sequence[float] = (-80, -30),
@@ -44,7 +49,7 @@ def read(
     test_share: float = 0.0,
     seed: int = 0,
 ) -> Data:
-    """Read the .wav files below a folder: float32 (time, hop) samples from -1 to 1, with one class each.
+    """Read the .wav files below a folder: float32 (time, hop) samples from -1 to 1, with one class each, or several.
 
     The feature cells are log-mel, standardize, and optionally the running mean. Samples after the last whole hop of a
     file are dropped, as in a stream.
@@ -54,6 +59,8 @@ def read(
         window, hop, bands, fft, low_hz, high_hz, floor: options of the log-mel cell; see `cells.LogMel`.
         running_mean: (prior, limit) of a `RunningMean` in frames; empty for none.
         pattern: the pattern of file paths that names class, group and index; see `folder.labelled_files`.
+        targets: several sets of classes: the name of each, and the field of the pattern that has its classes, such as
+            { digit = "label", speaker = "group" }. By default the only set is that of {label}.
         rate_hz: samples per second; 0 for that of the first file. Nothing is resampled.
         silence: the number of clips of a further class "_silence_", as a share of the clips of each part. They are
             noise from `background.draw_noise`, so that a model can detect that nobody speaks.
@@ -76,12 +83,15 @@ def read(
     mel = LogMel(hop, rate_hz, window, bands, fft, low_hz, high_hz, floor)
     frames = [_clip(each.path, rate_hz, hop) for each in files]
     mask = split.mask([each.group for each in files], [each.index for each in files if each.index is not None])
-    labels, classes = number_labels([each.label for each in files] + [SILENCE] * bool(silence))
+    sets = _numbered(files, targets or {}, [SILENCE] * bool(silence))
+    labels, numbers = sum((each for each, _ in sets.values()), ()), [each for _, each in sets.values()]
+    classes = np.stack(numbers, axis=1) if targets else numbers[0]
+    quiet = [each.index(SILENCE) if silence else 0 for each, _ in sets.values()]
     train, test = (
         _with_silence(
             Sequences(tuple(frames[i] for i in rows), classes[rows], tuple(files[i].source for i in rows)),
             round(silence * len(rows)),
-            labels,
+            quiet if targets else quiet[0],
             silence_db,
             np.random.default_rng((seed, part)),
         )
@@ -90,19 +100,41 @@ def read(
     exact = standardized((("logmel", mel),), train.frames)
     if running_mean:
         exact = (*exact, ("mean", RunningMean(bands, *map(float, running_mean))))
-    return Data(train, test, "class", hop, len(labels), labels, period_ms=1000 * hop / rate_hz, exact=exact)
+    period_ms, heads = 1000 * hop / rate_hz, {name: len(each) for name, (each, _) in sets.items() if targets}
+    return Data(train, test, "class", hop, len(labels), labels, period_ms=period_ms, exact=exact, heads=heads)
+
+
+def _numbered(
+    files: Sequence[LabelledFile], targets: Mapping[str, str], more: list[str]
+) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Set of targets -> its classes, and the number of the class of each file.
+
+    Args:
+        files: the files.
+        targets: set -> field of the file name; empty for one set "" of the labels.
+        more: classes that no file has.
+    """
+    if len(targets) == 1:
+        raise UsageError(f"targets is {dict(targets)}; expected at least two sets, or none for that of {{label}} alone")
+    for name, field in targets.items():
+        if field not in TARGETS:
+            raise UsageError(f"targets has {name} = '{field}'; {misspelt(field, TARGETS)}")
+    if "group" in targets.values() and all(each.group == each.source for each in files):
+        raise UsageError("targets has the field 'group', and the pattern has none; add {group} to the pattern")
+    fields = targets or {"": "label"}
+    return {name: number_labels([getattr(each, field) for each in files] + more) for name, field in fields.items()}
 
 
 def _with_silence(
-    part: Sequences, n: int, labels: Sequence[str], levels_db: Sequence[float], random: np.random.Generator
+    part: Sequences, n: int, silent: int | list[int], levels_db: Sequence[float], random: np.random.Generator
 ) -> Sequences:
-    """Add n clips of noise to a part, each with the length of a random clip of it."""
+    """Add n clips of noise to a part, of the class `silent`, each with the length of a random clip of it."""
     if not n:
         return part
     hop = part.frames[0].shape[1]
     lengths = random.choice([len(each) for each in part.frames], n)
     quiet = tuple(draw_noise(length * hop, levels_db, random).reshape(-1, hop) for length in lengths)
-    targets = np.append(part.targets, np.full(n, labels.index(SILENCE)))
+    targets = np.append(np.asarray(part.targets), np.full((n, *np.shape(silent)), silent), axis=0)
     return Sequences(part.frames + quiet, targets, part.sources + tuple(f"{SILENCE} {k}" for k in range(n)))
 
 

@@ -1,7 +1,7 @@
 """The metrics of a trained model on a part of the data, computed as on a device."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
@@ -19,6 +19,7 @@ from edgernn.array import Array
 from edgernn.interpreters.integer import stepper
 from edgernn.interpreters.window import WindowStepper
 from edgernn.model.graph import Graph
+from edgernn.model.timing import in_steps
 from edgernn.model.window import Window
 from edgernn.process import interrupt
 from edgernn.train.data.sequences import Data, Sequences
@@ -30,12 +31,13 @@ class Evaluation:
 
     Attributes:
         metrics: the metrics by name; the first is the metric to choose models by.
-        confusion: int64 (classes, classes), one row per true class; None without classes.
+        confusions: of each set of targets, by its name, int64 (classes, classes) with one row per true class; the name
+            of a single set is "".
         series: truth, forecast and persistence, each (time, outputs) in the units of the data; None without a series.
     """
 
     metrics: Mapping[str, float]
-    confusion: Array | None = None
+    confusions: Mapping[str, Array] = field(default_factory=dict)
     series: tuple[Array, Array, Array] | None = None
 
 
@@ -46,11 +48,11 @@ METRICS: Mapping[str, tuple[str, Literal["minimize", "maximize"]]] = MappingProx
 
 
 def answers(model: Graph | Window) -> Callable[[Array], Array]:
-    """A function (time, inputs) -> (time, outputs) from the initial state; (1, outputs) for a pooled window model."""
+    """A function (time, inputs) -> (steps, outputs) from the initial state; (1, outputs) for a pooled window model."""
     if isinstance(model, Window):
         return WindowStepper(model.astype("float32"), "float32").run
     steps = stepper(model)
-    return lambda frames: steps.run(frames)[0]
+    return lambda frames: steps.run(in_steps(frames, model.frames_per_step))[0]
 
 
 def evaluate(predict: Callable[[Array], Array], data: Data, part: Sequences) -> Evaluation:
@@ -66,19 +68,26 @@ def evaluate(predict: Callable[[Array], Array], data: Data, part: Sequences) -> 
         interrupt.check()
         outputs.append(predict(frames))
     if data.kind == "class":
-        return _classes(np.stack([each[-1] for each in outputs]), np.asarray(part.targets), data.outputs)
+        return _classes(np.stack([each[-1] for each in outputs]), np.asarray(part.targets), data)
     scores, targets = np.concatenate(outputs), np.concatenate(list(part.targets))
     if data.kind == "text":
         return _symbols(scores, targets, data)
     return _series(scores, targets, np.concatenate(part.frames), data)
 
 
-def _classes(scores: Array, targets: Array, classes: int) -> Evaluation:
-    predicted, truth = torch.from_numpy(scores.argmax(-1)), torch.from_numpy(targets)
-    right = multiclass_accuracy(predicted, truth, classes, average="micro")
-    f1 = multiclass_f1_score(predicted, truth, classes, average="macro")
-    confusion = multiclass_confusion_matrix(predicted, truth, classes).numpy()
-    return Evaluation({"accuracy": _rounded(right), "macro f1": _rounded(f1)}, confusion)
+def _classes(scores: Array, targets: Array, data: Data) -> Evaluation:
+    metrics: dict[str, float] = {}
+    confusions: dict[str, Array] = {}
+    sets = targets.reshape(len(targets), -1).T
+    for known, (head, part) in zip(sets, data.parts.items(), strict=True):
+        classes = part.stop - part.start
+        predicted, truth = torch.from_numpy(scores[:, part].argmax(-1)), torch.from_numpy(known.copy())
+        metrics |= {
+            f"accuracy {head}".strip(): _rounded(multiclass_accuracy(predicted, truth, classes, average="micro")),
+            f"macro f1 {head}".strip(): _rounded(multiclass_f1_score(predicted, truth, classes, average="macro")),
+        }
+        confusions[head] = multiclass_confusion_matrix(predicted, truth, classes).numpy()
+    return Evaluation(metrics, confusions)
 
 
 def _symbols(scores: Array, targets: Array, data: Data) -> Evaluation:

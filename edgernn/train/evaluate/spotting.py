@@ -100,7 +100,8 @@ def word_probability(program: Program, stream: LabelledStream, word: str) -> Arr
     check_one(program.manifest, program.name, "a keyword detector")
     if word not in labels:
         raise UsageError(f"'{program.name}' has no label '{word}'; {misspelt(word, labels)}")
-    scores = program.stream().run(in_hops(stream.samples, program.manifest.inputs))
+    steps = in_hops(stream.samples, program.manifest.inputs)
+    scores = program.stream().run(steps.reshape(len(steps) * program.manifest.frames_per_step, -1))
     return probability(scores, labels.index(word))
 
 

@@ -16,6 +16,7 @@ from edgernn.model.graph import Graph
 from edgernn.train.data.sequences import Data
 from edgernn.train.data.trainable import trainable_subgraph
 from edgernn.train.network.graph_network import GraphNetwork
+from edgernn.train.network.models import Shape
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,20 @@ class Teacher(nn.Module):
         _check(distillation.teacher, data)
         self._network = GraphNetwork(trainable_subgraph(distillation.teacher, data)).requires_grad_(False)
         self._distillation, self._kind = distillation, data.kind
+        self._frames = distillation.teacher.frames_per_step
         self._states: list[torch.Tensor] | None = None
+
+    def check(self, student: Shape) -> None:
+        """Refuse a student that answers at other frames.
+
+        Raises:
+            UsageError: It takes another number of frames in a step.
+        """
+        if student.frames_per_step != self._frames:
+            raise UsageError(
+                f"the teacher takes {self._frames} frames in a step, and the network {student.frames_per_step}; give a "
+                "teacher with the same strides over time"
+            )
 
     def forward(self, x: torch.Tensor, continues: bool) -> torch.Tensor:
         """(batch, time, inputs) or symbols (batch, time) -> outputs of the teacher (batch, time, outputs).

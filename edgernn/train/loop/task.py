@@ -1,14 +1,14 @@
 """The training of a network by Lightning: batches, carried states, loss and schedule."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgernn.array import Array
@@ -16,6 +16,7 @@ from edgernn.errors import TrainingError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.train.loop.batches import Batch, Batching, epoch
 from edgernn.train.loop.distillation import Teacher
+from edgernn.train.loop.losses import Head
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
 from edgernn.train.loop.states import BatchStates
 from edgernn.train.network.bidirectional import pooled
@@ -85,11 +86,17 @@ class Training:
             raise UsageError(f"{which} needs a validation part; set validation = 0.1")
 
     def check(self, shape: Shape) -> None:
-        """Refuse chunks and carried states for a bidirectional network, which needs whole sequences.
+        """Refuse chunks and carried states for a bidirectional network, and chunks of no whole steps.
 
         Raises:
-            UsageError: The network is bidirectional, and tbptt or carry is set.
+            UsageError: The network is bidirectional, and tbptt or carry is set; or a step takes several frames, and
+                tbptt is no multiple of them.
         """
+        if self.batching.tbptt % shape.frames_per_step:
+            raise UsageError(
+                f"tbptt is {self.batching.tbptt}, and a step takes {shape.frames_per_step} frames by the strides of "
+                "before; expected a multiple of them"
+            )
         if shape.bidirectional and (self.batching.tbptt or self.carry):
             raise UsageError(
                 f"tbptt is {self.batching.tbptt} and carry {self.carry}, but a network with bidirectional="
@@ -148,9 +155,10 @@ class Task(lightning.LightningModule):
         monitored: the name and the data of the part that is evaluated after every epoch: "validation" or "test".
         training: the training options.
         teacher: the teacher of a distillation; None without one.
+        heads: the number of classes of each set of targets; empty for a single set.
 
     Raises:
-        UsageError: The network does not support these training options.
+        UsageError: The network does not support these training options, or has other heads.
     """
 
     def __init__(
@@ -161,8 +169,12 @@ class Task(lightning.LightningModule):
         monitored: tuple[str, SequenceDataset],
         training: Training,
         teacher: Teacher | None = None,
+        heads: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         super().__init__()
+        self._heads = Head.all_of(kind, heads, network.shape)
+        if teacher is not None:
+            teacher.check(network.shape)
         training.check(network.shape)
         self.network, self.kind, self.training_options, self.teacher = network, kind, training, teacher
         self._train, self._monitored = train, monitored
@@ -214,11 +226,11 @@ class Task(lightning.LightningModule):
             optimizer_closure()
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        loss, accuracy = self.loss(batch)
+        loss, accuracies = self.loss(batch)
         name, count = self._monitored[0], len(batch.x) if self._pools else int(batch.mask.sum())
         self.log(f"{name}_loss", loss, batch_size=count, sync_dist=True)
-        if accuracy is not None:
-            self.log(f"{name}_accuracy", accuracy, batch_size=count, sync_dist=True)
+        for head, accuracy in accuracies.items():
+            self.log("_".join(filter(None, (name, head, "accuracy"))), accuracy, batch_size=count, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Store the metrics of the epoch."""
@@ -266,8 +278,8 @@ class Task(lightning.LightningModule):
         chunks = -(-max(lengths) // batching.tbptt) if batching.tbptt else 1
         return max(1, -(-len(lengths) // batching.batch) * chunks)
 
-    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The mean loss over the steps that count, and the accuracy on them (None for values).
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The mean loss over the steps that count, weighted over the heads, and each head's accuracy, but for values.
 
         If no step counts, the states are carried; the loss and its gradient are 0.
         """
@@ -280,15 +292,23 @@ class Task(lightning.LightningModule):
         self._states.after(batch, states)
         teacher_scores = self.teacher(x, initial is not None) if self.teacher is not None and self.training else None
         if not batch.mask.any():  # every process needs a gradient of every weight from all others
-            return torch.stack([each.sum() for each in self.network.parameters()]).sum() * 0.0, None
+            return torch.stack([each.sum() for each in self.network.parameters()]).sum() * 0.0, {}
+        last = slice(self.network.shape.frames_per_step - 1, None, self.network.shape.frames_per_step)
+        mask, target = batch.mask[:, last], batch.target[:, last]  # of the last frame of each step
         if self._pools:
             outputs, targets = pooled(scores, batch.lengths), batch.target[:, 0]
         else:
-            outputs, targets = scores[batch.mask], batch.target[batch.mask]
-        loss = F.mse_loss(outputs, targets) if self.kind == "series" else F.cross_entropy(outputs, targets)
-        if self.teacher is not None and teacher_scores is not None:
-            loss = self.teacher.combined_loss(loss, outputs, teacher_scores[batch.mask])
-        return loss, None if self.kind == "series" else (outputs.argmax(-1) == targets).float().mean()
+            outputs, targets = scores[mask], target[mask]
+        losses: list[torch.Tensor] = []
+        accuracies: dict[str, torch.Tensor] = {}
+        for head in self._heads:
+            scores, truth = head.scores(outputs), head.targets(targets)
+            loss = head.loss(scores, truth)
+            if self.teacher is not None and teacher_scores is not None:
+                loss = self.teacher.combined_loss(loss, scores, head.scores(teacher_scores[mask]))
+            losses.append(head.weight * loss)
+            accuracies |= {} if head.series else {head.name: head.accuracy(scores, truth)}
+        return torch.stack(losses).sum(), accuracies
 
     @property
     def _pools(self) -> bool:

@@ -57,7 +57,9 @@ class GraphNetwork(nn.Module):
     def run(
         self, x: torch.Tensor, states: list[torch.Tensor] | None = None, _lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), and the states after in order."""
+        """(batch, time, inputs), or symbols (batch, time) -> (batch, steps, outputs), and the states after in order."""
+        count = self._graph.frames_per_step
+        x = x if count == 1 else x.reshape(len(x), x.shape[1] // count, -1)
         steps, answers = self._plan.trace, []
         ops = FakeOps(self._plan, self._weights())
         carried = [self._initial_state(state, x) for state in steps.states] if states is None else states

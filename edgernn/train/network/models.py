@@ -1,26 +1,27 @@
-"""Networks to train: an optional embedding or dense layer, recurrent layers, and a head."""
+"""Networks to train: an optional embedding, the layers that a recipe names, recurrent layers, and a head."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from edgernn.cells import FastGrnn, Gru, LayerNormGru, LayerNormLstm, Lstm, Mgu, Rnn
+from edgernn.cells import Embedding, FastGrnn, Gru, LayerNormGru, LayerNormLstm, Lstm, Mgu, Rnn
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
+from edgernn.train.network.before import MAX_WIDTH, Before, BeforeLayer, frames_of
 from edgernn.train.network.bidirectional import Bidirectional, Direction
+from edgernn.train.network.draw import Draw, uniform
 from edgernn.train.network.recurrent import Recurrent
 
-Draw = Callable[..., Tensor]
-
-
-MAX_WIDTH = 1 << 16  # of an embedding or a dense layer
+MAX_FRAMES = 256  # of a step
 MAX_WEIGHTS = 1 << 30  # of the recurrent layers: 4 GB
 
 
@@ -33,7 +34,8 @@ class Shape:
         hidden: the number of units of each recurrent layer.
         layers: the number of recurrent layers.
         embedding: the width of the embedding of symbols before them; 0 for frames of numbers.
-        dense: the number of units of a dense layer with relu before them; 0 for none.
+        before: the options of the layers between the frames, or the embedding, and the recurrent layers.
+        heads: the weight of the loss of each set of targets, such as { digit = 1.0, speaker = 0.3 }; empty for one set.
         dropout: the dropout rate between the layers and before the head, independent for each element.
         variational: the dropout rate inside the recurrence, with the same units at every step of a sequence.
         residual: whether each layer except the first adds its input to its output.
@@ -47,7 +49,8 @@ class Shape:
     hidden: int = 32
     layers: int = 1
     embedding: int = 0
-    dense: int = 0
+    before: tuple[BeforeLayer, ...] = ()
+    heads: tuple[tuple[str, float], ...] = ()
     dropout: float = 0.0
     variational: float = 0.0
     residual: bool = False
@@ -61,9 +64,8 @@ class Shape:
         for name in ("hidden", "layers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected at least 1")
-        for name in ("embedding", "dense"):
-            if not 0 <= getattr(self, name) <= MAX_WIDTH:
-                raise UsageError(f"{name} is {getattr(self, name)}; expected 0 to {MAX_WIDTH:,}")
+        if not 0 <= self.embedding <= MAX_WIDTH:
+            raise UsageError(f"embedding is {self.embedding}; expected 0 to {MAX_WIDTH:,}")
         weights = 8 * self.layers * self.hidden**2  # of LSTM, the cell with the most weights
         if weights > MAX_WEIGHTS:
             raise UsageError(
@@ -75,6 +77,19 @@ class Shape:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a part of at least 0 and below 1")
         if self.bidirectional not in {"", *MERGES}:
             raise UsageError(f"bidirectional is '{self.bidirectional}'; {misspelt(self.bidirectional, MERGES)}, or ''")
+        if self.frames_per_step > MAX_FRAMES:
+            raise UsageError(f"before takes {self.frames_per_step:,} frames in a step; expected at most {MAX_FRAMES}")
+        for name in ("bidirectional", "embedding"):
+            if self.frames_per_step > 1 and getattr(self, name):
+                raise UsageError(
+                    f"before has strides over time, so a step takes {self.frames_per_step} frames, and {name} is "
+                    f"{getattr(self, name)!r}, which takes one frame after another; remove the strides or {name}"
+                )
+
+    @property
+    def frames_per_step(self) -> int:
+        """The frames that the network takes in a step: the product of the strides over time."""
+        return prod(map(frames_of, self.before))
 
     @property
     def output_width(self) -> int:
@@ -109,9 +124,8 @@ class Network(nn.Module):
             )
         self.shape = shape
         self.table = nn.Embedding(vocabulary_size, shape.embedding) if vocabulary_size else None
-        width = shape.embedding or inputs
-        self.before = nn.Sequential(nn.Linear(width, shape.dense), nn.ReLU()) if shape.dense else nn.Identity()
-        widths = [shape.dense or width, *[shape.output_width] * (shape.layers - 1)]
+        self.before = Before(shape.before, shape.embedding or inputs)
+        widths = [self.before.width, *[shape.output_width] * (shape.layers - 1)]
         if shape.bidirectional:
             self.layers = nn.ModuleList(_both(shape, each, shape.residual and i > 0) for i, each in enumerate(widths))
         else:
@@ -121,30 +135,47 @@ class Network(nn.Module):
         self.head = nn.Linear(shape.output_width, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, time, inputs), or symbols (batch, time) -> (batch, time, outputs), from the initial states."""
+        """(batch, time, inputs), or symbols (batch, time) -> (batch, steps, outputs), from the initial states.
+
+        The time is a multiple of `shape.frames_per_step`.
+        """
         return self.run(x)[0]
 
     def run(
         self, x: torch.Tensor, states: list[Any] | None = None, lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, list[Any]]:
-        """As `forward`, from given states, one entry per recurrent layer; also return the final states.
+        """As `forward`, from given states, one entry per layer that has some; also return the final states.
 
         A bidirectional network has no states. Its backward direction begins at the end of each sequence, by `lengths`
         (batch,).
         """
-        h = self.before(x if self.table is None else self.table(x))
-        after: list[Any] = []
+        h, after = self.before.run(x if self.table is None else self.table(x), states, lengths)
         if self.shape.bidirectional:
             for layer in self.layers:
                 h = self.drop(layer(h, lengths))
-            return self.head(h), after
+            return self.head(h), []
         for i, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            y, state = layer(h, None if states is None else states[i])
+            y, state = layer(h, None if states is None else states[len(after)])
             y = norm(y)
             h = self.drop(h + y if self.shape.residual and i else y)
             after.append(state)
         scores: torch.Tensor = self.head(h)
         return scores, after
+
+
+def recurrent_part(network: Network) -> Network:
+    """A copy of a network from its recurrent layers to its head."""
+    part = copy.deepcopy(network)
+    part.table, part.before = None, Before((), network.before.width)
+    return part
+
+
+def layers_before(network: Network) -> tuple[Layer, ...]:
+    """The layers of the exported graph before those of `recurrent_part`, with the current weights."""
+    if network.table is None:
+        return network.before.converted()
+    table = Tensor(network.table.weight.detach().cpu().numpy())
+    return (Layer("table", Embedding(table)), *network.before.converted())
 
 
 def detached(states: list[Any]) -> list[Any]:
@@ -171,21 +202,10 @@ def _layer(shape: Shape, inputs: int) -> nn.Module:
     if kind.fused is not None and not shape.variational and not shape.learned_state:
         return kind.fused(inputs, shape.hidden)
     return Recurrent(
-        kind.cell(_uniform(shape.hidden), inputs, shape.hidden),
+        kind.cell(uniform(shape.hidden), inputs, shape.hidden),
         dropout=shape.variational,
         learned=shape.learned_state,
     )
-
-
-def _uniform(hidden: int) -> Draw:
-    """Initial weights with the distribution of torch's recurrent layers, from torch's generator."""
-
-    def draw(*shape: int, value: float | None = None) -> Tensor:
-        if value is not None:
-            return Tensor(np.full(shape, value, np.float32))
-        return Tensor(((torch.rand(shape) * 2 - 1) / hidden**0.5).numpy())
-
-    return draw
 
 
 def _lstm(draw: Draw, n: int, h: int) -> Lstm:

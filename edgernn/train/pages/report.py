@@ -13,6 +13,7 @@ from edgernn.device import board as boards
 from edgernn.interpreters.count import Cost, total
 from edgernn.latency.estimate import estimate_frame
 from edgernn.model.graph import Graph
+from edgernn.model.parts import slices
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
 from edgernn.pages.drawing import plain
@@ -34,13 +35,14 @@ CLASSES = 20  # classes with the lowest recall in a table that cannot list all
 
 @dataclass(frozen=True)
 class Answers:
-    """The section about the answers: sentences, figures and a table."""
+    """The section about the answers, or about those of one set of targets: sentences, figures and a table."""
 
     sentences: tuple[str, ...]
     drawings: tuple[Markup, ...]
     head: tuple[str, ...] = ()
     rows: tuple[TableRow, ...] = ()
     wide: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,22 +93,23 @@ def report(
     )
 
 
-def _answers(evaluation: Evaluation, model: Model) -> Answers:
-    if evaluation.confusion is not None:
+def _answers(evaluation: Evaluation, model: Model) -> list[Answers]:
+    if evaluation.confusions:
+        parts = slices({name: len(matrix) for name, matrix in evaluation.confusions.items()})
         labels = model.labels or tuple(map(str, range(model.outputs)))
-        return _classes(evaluation.confusion, labels)
+        return [_classes(matrix, labels[parts[name]], name) for name, matrix in evaluation.confusions.items()]
     if evaluation.series is not None:
-        return _series(*evaluation.series, model.labels)
+        return [_series(*evaluation.series, model.labels)]
     shown = {name: evaluation.metrics[name] for name in ("nats", "unigram") if name in evaluation.metrics}
     nats = evaluation.metrics["nats"]
     sentence = (
         f"{number(nats)} nats, or {number(nats / np.log(2))} bits, per symbol: a perplexity of {number(np.exp(nats))}."
     )
     beside = "The unigram baseline uses only the symbol frequencies of the training part."
-    return Answers((sentence, *([beside] if "unigram" in shown else [])), (figures.bars(shown, "nats per symbol"),))
+    return [Answers((sentence, *([beside] if "unigram" in shown else [])), (figures.bars(shown, "nats per symbol"),))]
 
 
-def _classes(matrix: Array, labels: Sequence[str]) -> Answers:
+def _classes(matrix: Array, labels: Sequence[str], name: str) -> Answers:
     """The confusion matrix, and the recall of each class, or of those with the lowest recall."""
     counts, right = matrix.sum(axis=1), matrix.diagonal()
     recall = right / np.maximum(counts, 1)
@@ -126,6 +129,7 @@ def _classes(matrix: Array, labels: Sequence[str]) -> Answers:
         (figures.confusion(matrix, labels),),
         ("class", "recall", "sequences", "most often mistaken for"),
         tuple(rows),
+        name=plain(name),
     )
 
 

@@ -19,7 +19,6 @@ from edgernn.latency import estimate
 from edgernn.process import interrupt
 from edgernn.train import convert, run
 from edgernn.train.data.fingerprint import fingerprint
-from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.recipe import Recipe, to_toml, with_settings
@@ -116,7 +115,7 @@ class Work:
     def _values(self, trial: optuna.Trial, number: int, recipe: Recipe) -> list[float] | None:
         """The values of the objectives; None if a limit is exceeded."""
         same = recipe.options == self.recipe.options
-        data = self.data if same else read_data(recipe.reader, self.path, recipe.options)
+        data = self.data if same else run.read(recipe, self.path)
         figures = self.figures(recipe, data)
         excess = self.limits.excess(figures)
         record_figures(trial, figures, excess)
@@ -178,7 +177,7 @@ def search(
     methods.check(method, recipe.space)
     aims.check(objectives)
     board = load(device)
-    data = read_data(recipe.reader, path, recipe.options)
+    data = run.read(recipe, path)
     hardware, validated = accelerator or Accelerator(), _with_validation(recipe)
     work = Work(validated, path, data, out, method, tuple(objectives), limits, board, seed, hardware)
     work.figures(work.recipe, data)  # reports an unknown figure before any training

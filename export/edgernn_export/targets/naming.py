@@ -81,9 +81,23 @@ class NamedTrace:
         return {tensor: name for name, tensor in self.graph.tensors.items()}
 
     def weight(self, tensor: Tensor, op: Op) -> str:
-        """The name of a weight: that in the `.rnn` file, or one made from the operation that derives it."""
+        """The name of a weight: that in the `.rnn` file, or one made from the first operation that derives it."""
         position = [arg for arg in op.args if isinstance(arg, Tensor)].index(tensor)
-        return self._weights.get(tensor, f"{op.layer}/{op.k}.{position}")
+        derived = self._derived.get(
+            (op.layer, op.name, op.positions, position, tensor), f"{op.layer}/{op.k}.{position}"
+        )
+        return self._weights.get(tensor, derived)
+
+    @cached_property
+    def _derived(self) -> Mapping[tuple[str, str, int, int, Tensor], str]:
+        """The weights that cells derive: a cell that steps for several frames reads the same ones in each."""
+        derived: dict[tuple[str, str, int, int, Tensor], str] = {}
+        for op in self.trace.operations:
+            for position, tensor in enumerate(arg for arg in op.args if isinstance(arg, Tensor)):
+                if tensor not in self._weights:
+                    name = f"{op.layer}/{op.k}.{position}"
+                    derived.setdefault((op.layer, op.name, op.positions, position, tensor), name)
+        return derived
 
 
 def with_heads(named: NamedTrace) -> NamedTrace:

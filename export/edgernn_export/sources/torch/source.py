@@ -13,16 +13,17 @@ from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.layer import Layer
-from edgernn_export.sources.torch.calling import positional
-from edgernn_export.sources.torch.feedback import Names
-from edgernn_export.sources.torch.fold import folded, needed
-from edgernn_export.sources.torch.inputs import has_steps, inputs_of
-from edgernn_export.sources.torch.program import module_of
-from edgernn_export.sources.torch.proof import prove, prove_frames
-from edgernn_export.sources.torch.shortening import lengthened, memory, shortened
-from edgernn_export.sources.torch.sums import RUNNING
-from edgernn_export.sources.torch.time_axis import time_of
-from edgernn_export.sources.torch.tracing import retraced, traced
+from edgernn_export.sources.torch.layers.fold import folded, needed
+from edgernn_export.sources.torch.operations.sums import RUNNING
+from edgernn_export.sources.torch.proof.sequences import prove, prove_frames
+from edgernn_export.sources.torch.signature.feedback import Names
+from edgernn_export.sources.torch.signature.inputs import has_steps, inputs_of
+from edgernn_export.sources.torch.signature.shortening import lengthened, memory, shortened
+from edgernn_export.sources.torch.signature.time_axis import time_of
+from edgernn_export.sources.torch.trace.calling import positional
+from edgernn_export.sources.torch.trace.program import module_of
+from edgernn_export.sources.torch.trace.scripted import program_of
+from edgernn_export.sources.torch.trace.tracing import retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
 # a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
@@ -59,6 +60,8 @@ def convert(
 def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module and prove its graph, whose weights stay in float64."""
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        if isinstance(module, torch.jit.ScriptModule):
+            module = program_of(module, example)
         module = module_of(module) if isinstance(module, ExportedProgram) else module
         example = positional(module, example) if isinstance(module, nn.Module) else example
         for axis, length, shorter in shortened(module, example, time_axis):

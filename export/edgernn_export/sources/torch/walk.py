@@ -14,28 +14,28 @@ from edgernn.errors import EdgernnError, UsageError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
-from edgernn_export.sources.torch.arithmetic import ARITHMETIC
-from edgernn_export.sources.torch.assembly import ASSEMBLY, REARRANGES, is_overwritten, rearranged
-from edgernn_export.sources.torch.axes import GETITEM
-from edgernn_export.sources.torch.builder import Builder, NeedsDelayError, op_of
-from edgernn_export.sources.torch.copying import first_line
-from edgernn_export.sources.torch.counted import AS, of_counted
-from edgernn_export.sources.torch.indexing import INDEXING
-from edgernn_export.sources.torch.inputs import Inputs, has_steps
-from edgernn_export.sources.torch.leaves import is_leaf
-from edgernn_export.sources.torch.linear import LINEAR
-from edgernn_export.sources.torch.norms import NORMS
-from edgernn_export.sources.torch.outputs import Output, chosen_outputs, joined
-from edgernn_export.sources.torch.parts import UNWRITTEN, Parts, unwritten, value_of
-from edgernn_export.sources.torch.piecewise import PIECEWISE
-from edgernn_export.sources.torch.pointwise import POINTWISE
-from edgernn_export.sources.torch.recurrent import RECURRENT, leaf
-from edgernn_export.sources.torch.shapes import SHAPES
-from edgernn_export.sources.torch.sums import SUMS
-from edgernn_export.sources.torch.tracing import Traced, arguments, double, evaluate, named
-from edgernn_export.sources.torch.value import Counted, Flowing, Incoming, Value
-from edgernn_export.sources.torch.weighted import WEIGHTED
-from edgernn_export.sources.torch.within import WITHIN
+from edgernn_export.sources.torch.layers.axes import GETITEM
+from edgernn_export.sources.torch.layers.builder import Builder, NeedsDelayError, op_of
+from edgernn_export.sources.torch.layers.value import Counted, Flowing, Incoming, Value
+from edgernn_export.sources.torch.operations.arithmetic import ARITHMETIC
+from edgernn_export.sources.torch.operations.assembly import ASSEMBLY, REARRANGES, is_overwritten, rearranged
+from edgernn_export.sources.torch.operations.counted import AS, of_counted
+from edgernn_export.sources.torch.operations.indexing import INDEXING
+from edgernn_export.sources.torch.operations.linear import LINEAR
+from edgernn_export.sources.torch.operations.norms import NORMS
+from edgernn_export.sources.torch.operations.parts import UNWRITTEN, Parts, unwritten, value_of
+from edgernn_export.sources.torch.operations.piecewise import PIECEWISE
+from edgernn_export.sources.torch.operations.pointwise import POINTWISE
+from edgernn_export.sources.torch.operations.recurrent import RECURRENT, leaf
+from edgernn_export.sources.torch.operations.shapes import SHAPES
+from edgernn_export.sources.torch.operations.sums import SUMS
+from edgernn_export.sources.torch.operations.weighted import WEIGHTED
+from edgernn_export.sources.torch.operations.within import WITHIN
+from edgernn_export.sources.torch.signature.inputs import Inputs, has_steps
+from edgernn_export.sources.torch.signature.outputs import Output, chosen_outputs, joined
+from edgernn_export.sources.torch.trace.copying import first_line
+from edgernn_export.sources.torch.trace.leaves import is_leaf
+from edgernn_export.sources.torch.trace.tracing import Traced, arguments, double, evaluate, named
 
 OF_SHAPE = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """ATen operations that use only the shape of a value; their results are constants."""

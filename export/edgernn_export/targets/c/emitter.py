@@ -18,6 +18,7 @@ from edgernn_export.targets.c.declarations import Constant
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.layout import Layout
+from edgernn_export.targets.c.moves import MOVE, moves, runs
 from edgernn_export.targets.c.pack import SparseBlocks
 from edgernn_export.targets.naming import NamedTrace
 
@@ -245,12 +246,20 @@ class COps(MethodInterpreter, ABC):
 
     def gather(self, x: Ref, _before: int, index: Sequence[int]) -> Ref:
         emitter, result = self.emitter, self.emitter.op.outputs[0]
-        found = np.array(runs(index, x.width), np.int32)
-        array = emitter.array(
-            f"{result.name}.runs", found.ravel(), f"{result.name}: first element and number of each run"
-        )
-        function = f"gather_{self.suffix(x)}"
-        return emitter.whole("positions", function, emitter.names[x.name], array, len(found), self.zero(x))
+        rows = runs(index, x.width)
+        loops = moves(rows)
+        if loops is None:
+            comment = f"{result.name}: first element and number of each run"
+            array = emitter.array(f"{result.name}.runs", np.array(rows, np.int32).ravel(), comment)
+            function = f"gather_{self.suffix(x)}"
+            return emitter.whole("positions", function, emitter.names[x.name], array, len(rows), self.zero(x))
+        name = emitter.place(result)
+        if -1 in index:
+            emitter.emit(f"for (size_t i = 0; i < {result.size}; ++i) {name}[i] = {self.zero(x)};")
+        for move in loops:
+            emitter.calls[MOVE] += 1
+            emitter.emit(move.statement(name, emitter.names[x.name], emitter.value_type(x)))
+        return result
 
     def largest(self, x: Ref, _before: int, size: int) -> Ref:
         rows = self.emitter.op.positions
@@ -272,15 +281,3 @@ class COps(MethodInterpreter, ABC):
         self.emitter.headers.add("positions")
         call = self.emitter.call(f"rows_{self.suffix(x)}", target, to.width, source, x.width, x.positions, width)
         self.emitter.emit(f"{call};")
-
-
-def runs(index: Sequence[int], width: int) -> list[tuple[int, int]]:
-    """The first element and the number of elements of each run of consecutive positions; -1 as the first for zeros."""
-    found: list[list[int]] = []
-    for row in index:
-        last = found[-1] if found else [0, 0]
-        if last[1] and (row == -1 if last[0] == -1 else row == last[0] + last[1]):
-            last[1] += 1
-        else:
-            found.append([row, 1])
-    return [(first if first < 0 else first * width, count * width) for first, count in found]

@@ -56,8 +56,11 @@ class CFloatOps(COps):
         dense = side_by_side(packed)
         w = self.emitter.constant(weight, dense.view(np.uint16) if dense.dtype == np.float16 else dense)
         scale = "NULL" if weight.scale is None else self._scale(weight, padded_vector(weight.scale))
-        kernel = KERNELS[weight.scheme]
-        return self.emitter.kernel("affine_float", kernel, w, scale, b, self.position(x), blocks, inputs)
+        kernel, shape = KERNELS[weight.scheme], (blocks, inputs)
+        if x.positions > 1:
+            arguments = w, scale, b, self._name(x), *shape, rows, x.positions
+            return self.emitter.whole("affine_float_positions", f"{kernel}_positions", *arguments)
+        return self.emitter.kernel("affine_float", kernel, w, scale, b, self.position(x), *shape)
 
     def _affine_w4(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """With two weights of four bits in a byte: a column of bytes holds two columns of the matrix."""
@@ -75,20 +78,23 @@ class CFloatOps(COps):
         assert weight.scale is not None
         rows, inputs = weight.shape
         q, step = self._quantized(x, inputs)
-        packed = rows_by_group(weight.stored)
-        sparse = sparse_blocks(weight)
+        sparse, blocks = sparse_blocks(weight), padded(rows) // LANES
         scale = self._scale(weight, padded_vector(weight.scale))
         sums = self.emitter.constant(weight, sums_i8(weight.stored), suffix="_sums")
-        b = "NULL" if bias is None else self._vector(bias)
-        arguments = scale, b, sums, q, step, padded(rows) // LANES
+        added = scale, "NULL" if bias is None else self._vector(bias), sums
         if sparse is not None:
+            several = (f"{q} + p * {padded(inputs)}", f"{step}[p]") if x.positions > 1 else (q, step)
             arrays = self.emitter.sparse(weight, sparse)
-            return self.emitter.kernel("affine_i8", "affine_i8_sparse", *arrays, *arguments)
-        w = self.emitter.constant(weight, side_by_side(packed))
-        return self.emitter.kernel("affine_i8", "affine_i8", w, *arguments, -(-inputs // GROUP))
+            return self.emitter.kernel("affine_i8", "affine_i8_sparse", *arrays, *added, *several, blocks)
+        w = self.emitter.constant(weight, side_by_side(rows_by_group(weight.stored)))
+        arguments = w, *added, q, step, blocks, -(-inputs // GROUP)
+        if x.positions > 1:
+            shape = padded(inputs), rows, x.positions
+            return self.emitter.whole("affine_i8_positions", "affine_i8_positions", *arguments, *shape)
+        return self.emitter.kernel("affine_i8", "affine_i8", *arguments)
 
     def _quantized(self, x: Ref, inputs: int) -> tuple[str, str]:
-        """The C expressions of a position of an input that is rounded to int8, and of its scale."""
+        """The C names of an input that is rounded to int8 and of its scale, or scales, one for each position."""
         emitter = self.emitter
         q, step = emitter.identifiers("buffer", f"q.{x.name}"), emitter.identifiers("step", f"q.{x.name}.step")
         if q not in emitter.buffers:
@@ -98,17 +104,13 @@ class CFloatOps(COps):
                 emitter.emit(f"float {step}[{x.positions}];")
                 call = self._call("quantize_i8", f"state->{q} + p * {padded(inputs)}", self.position(x), inputs)
                 emitter.emit(f"{emitter.each(x)}{step}[p] = {call};")
-                return self._rounded(x, q, step, inputs)
+                return f"state->{q}", step
             line = f"const float {step} = {self._call('quantize_i8', f'state->{q}', self._name(x), inputs)};"
             if x in emitter.named.ins:
                 emitter.openings.append(line)
             else:
                 emitter.emit(line)
-        return self._rounded(x, q, step, inputs)
-
-    def _rounded(self, x: Ref, q: str, step: str, inputs: int) -> tuple[str, str]:
-        several = x.positions > 1
-        return f"state->{q} + p * {padded(inputs)}" if several else f"state->{q}", f"{step}[p]" if several else step
+        return f"state->{q}", step
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._lane("f32_add", self._load(a), self._load(b))

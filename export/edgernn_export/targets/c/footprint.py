@@ -1,5 +1,6 @@
 """Footprint: the flash and RAM that a step in C takes. Arrays are exact; code and stack are predicted."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -8,6 +9,7 @@ from types import MappingProxyType
 from edgernn.device.board import Device
 from edgernn.model.graph import Graph
 from edgernn_export.targets.c.declarations import Sizes
+from edgernn_export.targets.c.moves import MOVE
 from edgernn_export.targets.c.target import generate
 
 KIB = 1024
@@ -24,7 +26,16 @@ NORMALS = (
     *("normalize_i8_to_i16", "normalize_i16_to_i8", "normalize_i16_to_i16"),
 )
 CASTS = ("i8_of_f32", "i16_of_f32", "f32_of_i8_on", "f32_of_i16_on")
+POSITIONS = tuple(f"{name}_positions" for name in (*KERNELS, *FIXED) if name != "affine_w4")
+ROWS = ("rows_f32", "rows_i8", "rows_i16")
+GATHERS = ("gather_f32", "gather_i8", "gather_i16")
+REDUCED = (
+    *("largest_f32", "largest_i8", "largest_i16", "sum_f32"),
+    *("sum_i8_to_i8", "sum_i8_to_i16", "sum_i16_to_i8", "sum_i16_to_i16"),
+)
+SLOW = ("f32_div", "f32_sqrt", "f32_maximum")  # more code for each lane than a product
 MEASURED = frozenset((*KERNELS, *SPARSE, *WHOLE, *FIXED, *FIXED_SPARSE, *CURVES, *NORMALS, *CASTS))
+MEASURED |= frozenset((*POSITIONS, *ROWS, *GATHERS, *REDUCED, *SLOW, MOVE))
 IN_LOOPS = ("f32_", "q_", "to_i", "rescale")  # how the names of functions in loops start
 
 CODE: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -177,10 +188,13 @@ def traits(sizes: Sizes) -> dict[str, int]:
     def count(names: Iterable[str]) -> int:
         return sum(sizes.calls.get(name, 0) for name in names)
 
-    affines = {name: calls for name, calls in sizes.calls.items() if name in (*KERNELS, *SPARSE)}
+    plain = Counter[str]()  # a kernel of positions calls that of one
+    for name, calls in sizes.calls.items():
+        plain[name.removesuffix("_positions")] += calls
+    affines = {name: calls for name, calls in plain.items() if name in (*KERNELS, *SPARSE)}
     squashes, values = count(SQUASHES), count(VALUES)
     lanes = count(name for name in {*sizes.calls} - {*SQUASHES, *CASTS} if name.startswith("f32_"))
-    fixed = count((*FIXED, *FIXED_SPARSE))
+    fixed = sum(plain[name] for name in (*FIXED, *FIXED_SPARSE))
     return {
         "always": 1,
         **{name: int(name in affines) for name in KERNELS},
@@ -192,13 +206,19 @@ def traits(sizes: Sizes) -> dict[str, int]:
         "lanes": lanes,
         "copies": count(("memcpy",)),
         "fixed": int(values + fixed > 0),
-        "fixed_kernels": len(sizes.calls.keys() & {*FIXED}),
-        "fixed_sparse": len(sizes.calls.keys() & {*FIXED_SPARSE}),
+        "fixed_kernels": len(plain.keys() & {*FIXED}),
+        "fixed_sparse": len(plain.keys() & {*FIXED_SPARSE}),
         "fixed_affines": fixed,
         "values": values,
         "curves": count(CURVES),
         "normals": count(NORMALS),
         "casts": count(CASTS),
+        "positions": count(POSITIONS),
+        "moves": count((MOVE,)),
+        "rows": count(ROWS),
+        "gathers": count(GATHERS),
+        "reduced": count(REDUCED),
+        "slow": count(SLOW),
     }
 
 

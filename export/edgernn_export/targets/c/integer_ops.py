@@ -61,11 +61,15 @@ class CIntegerOps(COps):
         mantissa = emitter.array(f"{result.name}.mantissa", _padded(form.mantissa, np.int32), comment)
         shift = emitter.array(f"{result.name}.shift", _padded(np.asarray(form.shift), np.uint8, fill=1), comment)
         kernel = f"affine_i{self._qparams(x).bits}_to_i{form.to.bits}"
-        arguments = added, mantissa, shift, form.to.zero, self.position(x), padded(rows) // LANES
+        each, blocks = (added, mantissa, shift, form.to.zero), padded(rows) // LANES
         if sparse is not None:
-            return emitter.kernel("affine_fixed", f"{kernel}_sparse", *emitter.sparse(weight, sparse), *arguments)
-        w = emitter.constant(weight, side_by_side(rows_by_group(weight.stored)))
-        return emitter.kernel("affine_fixed", kernel, w, *arguments, -(-inputs // GROUP))
+            arguments = *emitter.sparse(weight, sparse), *each, self.position(x), blocks
+            return emitter.kernel("affine_fixed", f"{kernel}_sparse", *arguments)
+        w, groups = emitter.constant(weight, side_by_side(rows_by_group(weight.stored))), -(-inputs // GROUP)
+        if x.positions > 1:
+            shape = blocks, groups, inputs, rows, x.positions
+            return emitter.whole("affine_fixed_positions", f"{kernel}_positions", w, *each, self._name(x), *shape)
+        return emitter.kernel("affine_fixed", kernel, w, *each, self._name(x), blocks, groups)
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)

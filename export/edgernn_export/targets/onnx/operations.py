@@ -14,6 +14,8 @@ from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
 
 ZERO = 128  # zero point of unsigned bytes
+REACH = 127  # the largest integer of a value that is rounded
+SILENCE = 1e-30  # the least of the largest number in a position, so that nothing is divided by zero
 ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
@@ -234,7 +236,12 @@ class OnnxOps(MethodInterpreter):
         sums, cast, scale, product = (f"{result.name}.{role}" for role in ("sums", "cast", "scale", "product"))
         self._inner_node("MatMulInteger", ins, [sums])
         self._inner_node("Cast", [sums], [cast], to=onnx.TensorProto.FLOAT)
-        self._inner_node("Mul", [step, self._store(f"{name}.scale", weight.scale)], [scale])
+        rows = self._store(f"{name}.scale", weight.scale)
+        if x.positions > 1:  # one product after the other: ONNX Runtime takes their own product for that of one step
+            self._inner_node("Mul", [cast, step], [scale])
+            cast, scale = scale, rows
+        else:
+            self._inner_node("Mul", [step, rows], [scale])
         if bias is None:
             return self._node("Mul", [cast, scale])
         self._inner_node("Mul", [cast, scale], [product])
@@ -244,9 +251,28 @@ class OnnxOps(MethodInterpreter):
         """The names of a value's integers, scale and zero point; it is rounded once for all that read it."""
         name = self._name(x)
         q, step, zero = (f"{name}.{role}" for role in ("rounded", "step", "zero"))
-        if q not in self.inner:
+        if x.positions > 1:
+            zero = self._store("zero", np.array(ZERO, np.uint8))
+        if q not in self.inner and x.positions > 1:
+            self._round_each(x, name, q, step, zero)
+        elif q not in self.inner:
             self._inner_node("DynamicQuantizeLinear", [name], [q, step, zero])
         return q, step, zero
+
+    def _round_each(self, x: Ref, name: str, q: str, step: str, zero: str) -> None:
+        """Round each position with a scale of its own, which DynamicQuantizeLinear does not: step is (positions, 1)."""
+        roles = ("size", "row", "pooled", "largest", "most", "inverse", "scaled")
+        size, row, pooled, largest, most, inverse, scaled = (f"{name}.{role}" for role in roles)
+        reach, one = self._store("reach", np.array(REACH, np.float32)), self._store("one", np.array(1, np.float32))
+        self._inner_node("Abs", [name], [size])
+        self._inner_node("Reshape", [size, self._shape(x.positions, 1, x.width)], [row])
+        self._inner_node("MaxPool", [row], [pooled], kernel_shape=[x.width])
+        self._inner_node("Reshape", [pooled, self._shape(x.positions, 1)], [largest])
+        self._inner_node("Max", [largest, self._store("silence", np.array(SILENCE, np.float32))], [most])
+        self._inner_node("Div", [reach, most], [inverse])
+        self._inner_node("Div", [most, reach], [step])
+        self._inner_node("Mul", [name, inverse], [scaled])
+        self._inner_node("QuantizeLinear", [scaled, one, zero], [q])
 
     def _name(self, ref: Ref) -> str:
         """The name of an input of the operation."""

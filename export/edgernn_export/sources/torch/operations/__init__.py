@@ -1,0 +1,1 @@
+"""Handlers: how each operation of torch becomes layers."""

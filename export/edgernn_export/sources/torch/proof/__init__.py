@@ -1,0 +1,1 @@
+"""The proof that a graph computes what its module computes."""

@@ -1,0 +1,1 @@
+"""A module as operations: it is copied, called and traced by torch.export."""
