@@ -21,9 +21,9 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Batching, padded
 from edgernn.train.loop.distillation import Distillation, Teacher
 from edgernn.train.loop.task import SequenceDataset, Task, Training
-from edgernn.train.network.before import (
+from edgernn.train.network.before import Before
+from edgernn.train.network.before_options import (
     BEFORE,
-    Before,
     Conv1dOptions,
     Conv2dOptions,
     DenseOptions,
