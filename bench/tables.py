@@ -210,9 +210,10 @@ def crnn() -> list[str]:
         (
             "The recipes `spoken-digits-crnn` and `spoken-digits-speakers`: two `Conv2d` with strides over time and "
             f"frequency, a GRU of 64 units, and one dense layer, with one head or two. A step takes "
-            f"{first['frames_per_step']} frames, {first['period_ms']:g} ms of raw samples. Bytes of every artifact, "
-            f"with the features in it ({first['feature_weight_bytes']:,} bytes of weights), and the accuracy on the "
-            f"{len(SUFFIXES)} runtimes, each on all test clips (seed {results['seed']})."
+            f"{first['frames_per_step']} frames, {first['period_ms']:g} ms of raw samples. Bytes of every artifact "
+            f"with the features in it: their matrices, {first['feature_weight_bytes']:,} bytes, are in all but `.rnn`, "
+            f"which computes them. Accuracy on the {len(SUFFIXES)} runtimes, each on all test clips "
+            f"(seed {results['seed']})."
         ),
         "",
         *table(["task", "precision", "weights", *(f"`{suffix}`" for suffix in SUFFIXES), "accuracy"], rows),

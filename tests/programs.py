@@ -227,11 +227,15 @@ OTHERS = {
 OPERATIONS = STREAMS | OTHERS
 
 
-def answers(module, xs, width):
-    """What the module answers, of this width: at each step; or, where it has fewer answers, at the ends of two sequences."""
+def answers(module, xs, width, each=1):
+    """What the module answers, of this width: at each step; or, where it has fewer answers, at the ends of two sequences.
+
+    A step takes `each` frames.
+    """
     with torch.no_grad():
         whole = module(xs.clone())
         if whole.dim() == 3 and whole.shape[1] == xs.shape[1]:
             return dict(enumerate(whole[0]))
-        ends = xs.shape[1] // 2, xs.shape[1] - 1
-        return {t: module(xs[:, : t + 1].clone()).reshape(-1, width)[-1] for t in ends}
+        steps = xs.shape[1] // each
+        ends = {max(1, steps // 2), steps}
+        return {end - 1: module(xs[:, : end * each].clone()).reshape(-1, width)[-1] for end in ends}

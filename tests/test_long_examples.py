@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from edgernn.errors import EdgernnError, ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_torch
-from edgernn_export.sources.torch import shortening
+from edgernn_export.sources.torch.signature import shortening
 from edgernn_export.sources.torch.signature.shortening import STEPS
 
 I, H, LONG = 6, 8, 500

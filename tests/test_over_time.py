@@ -9,8 +9,10 @@ from torch import nn
 import edgernn
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import FrameError, GraphError, UnsupportedError
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
+from edgernn.model.timing import in_steps
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
@@ -98,6 +100,12 @@ MODULES = {
         WIDTH,
         {"a": lambda: conv(kernel_size=3), "b": lambda: conv(kernel_size=5)},
         (1, 0, 2),
+    ),
+    "transposed": (
+        lambda n, x: channels(n.a, x),
+        WIDTH,
+        {"a": lambda: nn.ConvTranspose1d(WIDTH, WIDTH, 3, padding=1, groups=2)},
+        (1, 1, 1),
     ),
     "residual": (residual, WIDTH, {"a": lambda: conv(kernel_size=3, padding=1)}, (1, 1, 1)),
     "branches": (
@@ -322,6 +330,58 @@ def test_run_takes_whole_steps_alone(tmp_path):
         program.stream().step(np.zeros((3, WIDTH), np.float32))
 
 
+class Bands(nn.Module):
+    """A GRU along frequency before one over time: two axes that recurrence runs over."""
+
+    def __init__(self):
+        super().__init__()
+        self.bands = nn.GRU(2, 3, batch_first=True, bidirectional=True)
+        self.frames = nn.GRU(6, HIDDEN, batch_first=True)
+
+    def forward(self, x):  # (1, 2, time, bands)
+        _, _, time, bands = x.shape
+        y = self.bands(x.permute(0, 2, 3, 1).reshape(time, bands, 2))[0].reshape(1, time, bands, 6)
+        return self.frames(y.transpose(1, 2).reshape(bands, time, 6))[0].reshape(1, bands, time, HIDDEN)
+
+
+def test_time_is_the_axis_on_which_the_module_can_stream():
+    torch.manual_seed(0)
+    module = Bands().eval()
+    graph = from_torch(module, torch.randn(1, 2, 36, 4))
+    assert (graph.inputs, graph.outputs) == (2 * 4, 4 * HIDDEN)
+    x = torch.randn(1, 2, 50, 4)
+    with torch.no_grad():
+        expected = module(x)[0].transpose(0, 1).reshape(50, -1).numpy()
+    ys = Stepper(graph).run(x[0].transpose(0, 1).reshape(50, -1).numpy())[0]
+    np.testing.assert_allclose(ys, expected, atol=1e-5)
+
+
+class Pooled(nn.Module):
+    """A usual classifier of clips: convolutions with padding on both sides, and the mean of all steps."""
+
+    def __init__(self, mean):
+        super().__init__()
+        self.conv, self.gru, self.mean = conv(kernel_size=3, padding=1), nn.GRU(WIDTH, HIDDEN, batch_first=True), mean
+
+    def forward(self, x):
+        y = self.gru(F.max_pool1d(self.conv(x.transpose(1, 2)), 2).transpose(1, 2))[0]
+        return y.mean(1) if self.mean else y
+
+
+def test_running_mean_of_late_frames():
+    torch.manual_seed(0)
+    module = Pooled(True).eval()
+    graph = from_torch(module, torch.randn(1, 36, WIDTH), running=("mean",))
+    assert (graph.frames_per_step, graph.delay_frames) == (2, 2)
+    x = torch.randn(1, 50, WIDTH)
+    module.mean = False
+    with torch.no_grad():
+        sums = module(x)[0].cumsum(0).numpy()
+    means = sums / np.arange(1, len(sums) + 1)[:, None]
+    ys = Stepper(graph).run(in_steps(x[0].numpy(), 2))[0]
+    np.testing.assert_allclose(ys[1:], means[:-1], atol=1e-5)
+
+
 class Heads(nn.Module):
     def __init__(self, stride):
         super().__init__()
@@ -370,6 +430,11 @@ def test_inputs_arrive_frame_by_frame(tmp_path):
 
 
 REFUSED = {
+    "more frames": (
+        lambda n, x: channels(n.a, x),
+        {"a": lambda: nn.ConvTranspose1d(WIDTH, WIDTH, 4, 2, 1)},
+        "makes several frames of one",
+    ),
     "longer": (lambda n, x: channels(n.a, x), {"a": lambda: conv(kernel_size=3, padding=2)}, "2 frames longer"),
     "maximum of padding": (
         lambda n, x: channels(n.pool, x),

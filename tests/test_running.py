@@ -157,10 +157,6 @@ def test_a_cumulative_mean_is_the_mean_of_every_prefix():
     np.testing.assert_allclose(Stepper(one(CumulativeMean(3), 3)).run(xs)[0], expected, atol=1e-12)
 
 
-def same(g, x):
-    return F.conv1d(x.mT, torch.ones(2, WIDTH, 3), padding=1).mT
-
-
 GROWS = "running sum over time .*which grows without bound.* divide the sum by the number of frames"
 REFUSED = {
     "mean by default": ((), lambda g, x: g.mean(1), r"'mean'.*pass running=\(\"mean\",\) to from_torch"),
@@ -175,7 +171,6 @@ REFUSED = {
     "sum of other powers": ((), lambda g, x: x.cumsum(1) + x, rf"'add'.*{GROWS}"),
     "divided by more": ((), lambda g, x: x.cumsum(1) / (count(x) + 0.1), r"'div'.*changes over time otherwise than the number"),
     "product of frames": ((), lambda g, x: x.cumprod(1), r"'cumprod'.*carries a result from frame to frame"),
-    "mean of late frames": (("mean",), lambda g, x: same(g, x).mean(1), r"'mean'.*pad the layer before it on the left"),
     "place of the largest": ((), lambda g, x: x.cummax(1)[1] * g, r"'cummax'.*position of the largest"),
     "largest of features": ((), lambda g, x: x.cummax(2)[0], r"'cummax'.*runs over the features"),
 }  # fmt: skip

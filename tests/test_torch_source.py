@@ -23,6 +23,7 @@ from torch.utils import _pytree as pytree
 
 from edgernn.errors import EdgernnError, ParityError, UnsupportedError
 from edgernn.interpreters.numpy import Stepper
+from edgernn.model.timing import in_steps
 from edgernn_export import from_torch
 from edgernn_export.sources.torch.operations.linear import blocks
 from edgernn_export.sources.torch.trace.exported import exported
@@ -541,8 +542,8 @@ def test_any_program_matches_torch_or_is_refused(names, seed):
         assert "arguments are not supported" not in why
         return
     xs = example(16).double()
-    actual = Stepper(graph).run(xs[0].numpy())[0]
-    for t, expected in answers(module.double(), xs, graph.outputs).items():
+    actual = Stepper(graph).run(in_steps(xs[0].numpy(), graph.frames_per_step))[0]
+    for t, expected in answers(module.double(), xs, graph.outputs, graph.frames_per_step).items():
         np.testing.assert_allclose(actual[t], expected.reshape(-1).numpy(), atol=1e-4, rtol=1e-4)
 
 

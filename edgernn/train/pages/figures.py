@@ -39,10 +39,11 @@ def curves(panel: str, lines: Mapping[str, Curve]) -> Markup:
 
 
 @rc_context(STYLE)
-def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
+def confusion(matrix: Array, labels: Sequence[str], name: str = "") -> Markup:
     """A confusion matrix (classes, classes) with one row per true class: right answers in blue, wrong ones in orange.
 
-    The opacity is the square root of the share of the row, so that rare mistakes are visible.
+    Several of a page differ in the name of their set of targets. The opacity is the square root of the share of the
+    row, so that rare mistakes are visible.
     """
     n = len(matrix)
     share = np.sqrt(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
@@ -60,7 +61,7 @@ def confusion(matrix: Array, labels: Sequence[str]) -> Markup:
     for row, column in np.argwhere(matrix) if n <= COUNTED else ():
         ink = "white" if share[row, column] > 0.6 else INK
         axes.text(column, row, f"{matrix[row, column]}", ha="center", va="center", color=ink, fontsize=8)
-    return svg(axes, "the confusion matrix")
+    return svg(axes, f"the confusion matrix of {plain(name)}" if name else "the confusion matrix")
 
 
 @rc_context(STYLE)

@@ -126,7 +126,7 @@ def _classes(matrix: Array, labels: Sequence[str], name: str) -> Answers:
         sentence += f" The table lists the {len(rows)} of {len(matrix)} classes with the lowest recall."
     return Answers(
         (sentence,),
-        (figures.confusion(matrix, labels),),
+        (figures.confusion(matrix, labels, name),),
         ("class", "recall", "sequences", "most often mistaken for"),
         tuple(rows),
         name=plain(name),

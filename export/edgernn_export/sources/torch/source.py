@@ -19,11 +19,11 @@ from edgernn_export.sources.torch.proof.sequences import prove, prove_frames
 from edgernn_export.sources.torch.signature.feedback import Names
 from edgernn_export.sources.torch.signature.inputs import has_steps, inputs_of
 from edgernn_export.sources.torch.signature.shortening import lengthened, memory, shortened
-from edgernn_export.sources.torch.signature.time_axis import time_of
+from edgernn_export.sources.torch.signature.time_axis import time_axes
 from edgernn_export.sources.torch.trace.calling import positional
 from edgernn_export.sources.torch.trace.program import module_of
 from edgernn_export.sources.torch.trace.scripted import program_of
-from edgernn_export.sources.torch.trace.tracing import retraced, traced
+from edgernn_export.sources.torch.trace.tracing import Traced, retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
 # a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
@@ -72,9 +72,19 @@ def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | No
 
 
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
-    """Convert a module by the whole example; by its first frame, where a state is handed to no layer as a whole."""
-    trace = traced(module, example)
-    axis = time_of(trace, time_axis)
+    """Convert a module by the whole example, along the first axis on which it can stream."""
+    trace, first = traced(module, example), None
+    for axis in time_axes(trace, time_axis):
+        try:
+            return _along(module, example, trace, axis, options)
+        except (UnsupportedError, ParityError) as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _along(module: nn.Module, example: Any, trace: Traced, axis: int | None, options: Options) -> Graph:
+    """Convert a module by its example; by its first frame, where a state is handed to no layer as a whole."""
     inputs = inputs_of(trace, axis, options.inputs, options.states)
     try:
         walked = walk(trace, axis, inputs, options.outputs, options.running)
@@ -115,7 +125,7 @@ def _of_long(
     """
     try:
         trace = traced(module, shorter)
-        if time_of(trace, time_axis) != axis:
+        if time_axes(trace, time_axis)[0] != axis:
             return None
         longer = retraced(trace, lengthened(trace.example, axis, 2 * length + 1))
         walked, long = (

@@ -254,8 +254,9 @@ class COps(MethodInterpreter, ABC):
             function = f"gather_{self.suffix(x)}"
             return emitter.whole("positions", function, emitter.names[x.name], array, len(rows), self.zero(x))
         name = emitter.place(result)
+        emitter.headers.add("moves")
         if -1 in index:
-            emitter.emit(f"for (size_t i = 0; i < {result.size}; ++i) {name}[i] = {self.zero(x)};")
+            emitter.emit(f"EDGERNN_ROLLED for (size_t i = 0; i < {result.size}; ++i) {name}[i] = {self.zero(x)};")
         for move in loops:
             emitter.calls[MOVE] += 1
             emitter.emit(move.statement(name, emitter.names[x.name], emitter.value_type(x)))

@@ -13,7 +13,7 @@ from edgernn_export.targets.c.moves import MOVE
 from edgernn_export.targets.c.target import generate
 
 KIB = 1024
-SQUASHES = ("f32_sigmoid", "f32_tanh", "f32_exp")  # exp is the smallest of them
+SQUASHES, EXP = ("f32_sigmoid", "f32_tanh"), "f32_exp"
 KERNELS = ("affine_f32", "affine_f16", "affine_w8", "affine_w4", "affine_i8")
 WHOLE = ("softmax_f32", "log_f32", "normalize_f32", "quantize_i8", "memcpy", "flush_on", "flush_restore")
 SPARSE = ("affine_f32_sparse", "affine_i8_sparse")
@@ -193,7 +193,7 @@ def traits(sizes: Sizes) -> dict[str, int]:
         plain[name.removesuffix("_positions")] += calls
     affines = {name: calls for name, calls in plain.items() if name in (*KERNELS, *SPARSE)}
     squashes, values = count(SQUASHES), count(VALUES)
-    lanes = count(name for name in {*sizes.calls} - {*SQUASHES, *CASTS} if name.startswith("f32_"))
+    lanes = count(name for name in {*sizes.calls} - {*SQUASHES, EXP, *CASTS} if name.startswith("f32_"))
     fixed = sum(plain[name] for name in (*FIXED, *FIXED_SPARSE))
     return {
         "always": 1,
@@ -202,6 +202,8 @@ def traits(sizes: Sizes) -> dict[str, int]:
         "affines": sum(affines.values()),
         "squash": int(squashes > 0),
         "squashes": squashes,
+        "exp": int(EXP in sizes.calls),
+        "exps": count((EXP,)),
         "looped": int(lanes > 0),
         "lanes": lanes,
         "copies": count(("memcpy",)),

@@ -37,9 +37,8 @@ class Move:
 
     def statement(self, to: str, source: str, element: str) -> str:
         """The move in C; `element` is what `sizeof` takes."""
-        heads = "".join(
-            f"for (size_t {i} = 0; {i} < {loop.turns}; ++{i}) " for i, loop in zip(INDICES, self.loops, strict=False)
-        )
+        turns = zip(INDICES, (loop.turns for loop in self.loops), strict=False)
+        heads = "".join(f"EDGERNN_ROLLED for (size_t {i} = 0; {i} < {most}; ++{i}) " for i, most in turns)
         places = (
             " + ".join([name, str(start), *(f"{step} * {i}" for i, step in zip(INDICES, steps, strict=False))])
             for name, start, steps in (

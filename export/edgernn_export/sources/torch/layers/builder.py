@@ -48,7 +48,7 @@ class Builder:
         operations: the recurrent operation of each layer that has a state of its own.
         every: how many frames of the input lie between two frames of each layer's output.
         muted: a layer -> the layer that gives its output without what it computes before its first frame.
-        taken: the value whose last step an operation takes.
+        taken: the value whose last step, or a statistic of all steps, an operation takes.
         running: what the caller lets run over all frames so far: "mean" or "max".
         ran: which of them did.
         assembled: values that were put together, by their parts.

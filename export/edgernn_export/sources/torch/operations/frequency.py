@@ -52,6 +52,17 @@ def transposed(
     return after.of(_convolved(b, value, turned, bias, groups, {**settings, "frame_dilation": dilations[0]}))
 
 
+def transposed_line(
+    b: Builder, x: Flowing, w: torch.Tensor, bias: MaybeTensor = None, stride: Pair = (1,), padding: Pair = (0,),
+    more: Pair = (0,), groups: int = 1, dilation: Pair = (1,),
+) -> Value:  # fmt: skip
+    """Convert nn.ConvTranspose1d over time."""
+    if not isinstance(x, Value) or len(x.shape) != 3 or x.shape[0] != 1 or x.time != 2:
+        raise b.refuse("it does not run over time; put time on the last axis, as nn.ConvTranspose1d expects it")
+    image, pairs = x.at((*x.shape, 1), 2), ((stride[0], 1), (padding[0], 0), (more[0], 0))
+    return transposed(b, image, w.unsqueeze(3), bias, *pairs, groups, (dilation[0], 1))
+
+
 def max_pool(
     b: Builder,
     x: Flowing,
@@ -160,6 +171,7 @@ def _convolved(b: Builder, x: Value, w: torch.Tensor, bias: MaybeTensor, groups:
 
 FREQUENCY: dict[str, Callable[..., Any]] = {
     "conv2d": conv2d,
+    "conv_transpose1d": transposed_line,
     "conv_transpose2d": transposed,
     "max_pool2d": max_pool,
     "avg_pool2d": mean_pool,

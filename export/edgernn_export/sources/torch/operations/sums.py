@@ -15,11 +15,6 @@ Axes = Sequence[int]
 RUNNING: dict[str, Any] = {"mean": CumulativeMean, "max": RunningMaximum}
 """What from_torch's `running=` may name -> the cell of the same over all frames so far."""
 
-LATE = (
-    "it runs over time after a layer that reads frames of the future, which a stream has later; pad the layer before "
-    "it on the left alone"
-)
-
 
 def axes_of(x: Value, axes: Any) -> Axes:
     """Return the axes that an operation runs over, from 0 on; all where it names none."""
@@ -80,6 +75,7 @@ def statistic(b: Builder, x: Flowing, axes: Any, kind: str) -> Value:
     among = axes_of(value, axes)
     if value.time in among and kind in b.running:
         check_one_sequence(b, value)
+        b.taken[b.node] = value
         inner = reduced(b, value, [axis for axis in among if axis != value.time], kind)
         return result(b, so_far(b, inner, kind), among)
     value, among = over(b, x, axes)
@@ -88,8 +84,6 @@ def statistic(b: Builder, x: Flowing, axes: Any, kind: str) -> Value:
 
 def so_far(b: Builder, x: Value, kind: str) -> Value:
     """Add the mean or maximum of all frames so far, which takes the place of the one over time."""
-    if x.delay:
-        raise b.refuse(LATE)
     b.ran.add(kind)
     return b.carried(RUNNING[kind](x.width), x).at(tuple(frame_shape(x)), None)
 
@@ -186,6 +180,7 @@ def adaptive(b: Builder, x: Flowing, lengths: Any) -> Any:
     if steps is not None and steps != value.length:
         if steps != 1 or kind not in b.running:
             raise b.refuse()
+        b.taken[b.node] = value
         y = so_far(b, y, kind)
     return (y, None) if isinstance(b.node.meta["val"], tuple | list) else y
 

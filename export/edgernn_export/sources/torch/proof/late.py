@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from edgernn.array import Array
+from edgernn_export.sources.torch.layers.builder import op_of
 from edgernn_export.sources.torch.layers.value import Value
+from edgernn_export.sources.torch.operations.sums import SUMS
 from edgernn_export.sources.torch.trace.tracing import Traced, evaluate
 from edgernn_export.sources.torch.walk import Walked
+
+RUNS = {*SUMS}
+"""The operations that take a statistic of all steps, where the caller lets it run."""
 
 
 def late_answers(traced: Traced, walked: Walked, xs: Sequence[Tensor]) -> dict[int, Array]:
@@ -29,7 +34,7 @@ def late_answers(traced: Traced, walked: Walked, xs: Sequence[Tensor]) -> dict[i
         chosen = dict(values)
         for node in traced.nodes:
             if node in taken:
-                chosen[node] = _at(node, taken[node], values, back)
+                chosen[node] = _at(node, taken[node], values, back, traced.leaves)
             elif node in behind:
                 chosen[node] = evaluate(node, chosen, traced.leaves)
         step = _step(walked, next(iter(taken.values())), back)
@@ -63,14 +68,17 @@ def _behind(traced: Traced, taken: Mapping[Node, Value]) -> set[Node]:
     return behind
 
 
-def _at(node: Node, x: Value, values: Mapping[Node, Any], back: int) -> Any:
+def _at(node: Node, x: Value, values: Mapping[Node, Any], back: int, leaves: Mapping[str, nn.Module]) -> Any:
     """Return the result of an operation that takes the last step, for a position so far before the last."""
     assert x.time is not None
     result = values[node]
+    if op_of(node) in RUNS:
+        source: Any = node.args[0]
+        return evaluate(node, {**values, source: values[source].narrow(x.time, 0, x.length - back)}, leaves)
     if isinstance(result, tuple | list):  # a recurrent operation: its output, and the state after the last step
         out, last, *others = result
         return out, out.select(x.time, x.length - 1 - back).reshape(last.shape), *others
-    source: Any = node.args[0]
+    source = node.args[0]
     return values[source].select(x.time, x.length - 1 - back).reshape(result.shape)
 
 

@@ -1,4 +1,4 @@
-"""The time axis of the example: the axis that the first recurrent layer or convolution runs over."""
+"""The time axis of the example: an axis that a recurrent layer or a convolution runs over."""
 
 from typing import Any
 
@@ -16,8 +16,11 @@ Axis = int | Node
 """An axis of the example, or the operation that created a new axis."""
 
 
-def time_of(traced: Traced, time_axis: int | None) -> int | None:
-    """Return the time axis of the example; None when the module takes one frame at a time.
+def time_axes(traced: Traced, time_axis: int | None) -> tuple[int | None, ...]:
+    """Return the axes of the example that may be time, the likeliest first; None where a module takes one frame.
+
+    It is the axis of the first recurrent layer, unless that runs over parts of a frame, such as frequencies; then it is
+    the axis of another.
 
     Args:
         traced: the module and its example.
@@ -31,19 +34,22 @@ def time_of(traced: Traced, time_axis: int | None) -> int | None:
     if time_axis is not None and not isinstance(time_axis, int):
         raise UsageError(f"time_axis={time_axis!r} arrived; expected a number from 0 to {len(shape) - 1}")
     if time_axis is None and _is_step(traced, shape):
-        return None
-    axis = time_axis if time_axis is not None else _from_layers(traced, shape)
-    if not -len(shape) <= axis < len(shape):
-        raise UsageError(f"time_axis={axis} of an example of shape {shape}; expected 0 to {len(shape) - 1}")
-    axis %= len(shape)
-    if shape[axis] < 2:
-        raise UnsupportedError(f"the example {shape} has {shape[axis]} step on its time axis {axis}; pass at least two")
-    return axis
+        return (None,)
+    axes = (time_axis,) if time_axis is not None else _from_layers(traced, shape)
+    if not -len(shape) <= axes[0] < len(shape):
+        raise UsageError(f"time_axis={axes[0]} of an example of shape {shape}; expected 0 to {len(shape) - 1}")
+    axes = tuple(axis % len(shape) for axis in axes)
+    long = tuple(axis for axis in axes if shape[axis] > 1)
+    if not long:
+        raise UnsupportedError(
+            f"the example {shape} has {shape[axes[0]]} step on its time axis {axes[0]}; pass at least two"
+        )
+    return long
 
 
 def _is_step(traced: Traced, shape: tuple[int, ...]) -> bool:
     """Whether the module takes one frame and its states: layers run over one step of time, or over none."""
-    shown = _shown(traced)
+    shown = next(iter(_shown(traced)), None)
     cells = any("_cell." in str(node.target) for node in traced.nodes)
     if shown is None:
         return len(traced.inputs) > 1 or cells
@@ -63,12 +69,13 @@ def _steps(layer: Node) -> int:
     return int(operand.meta["val"].shape[-1 if axis is None else axis])
 
 
-def _from_layers(traced: Traced, shape: tuple[int, ...]) -> int:
+def _from_layers(traced: Traced, shape: tuple[int, ...]) -> tuple[int, ...]:
     shown = _shown(traced)
-    if shown is None:
+    if not shown:
         raise UsageError(f"no recurrent layer or convolution shows which axis of {shape} is time; pass time_axis=")
-    layer, axis = shown
-    if isinstance(axis, Node):
+    axes = dict.fromkeys(axis for _, axis in shown if isinstance(axis, int))
+    layer, axis = shown[0]
+    if not axes and isinstance(axis, Node):
         loses = _first_loss(axis, shape)
         lost = "" if loses in {None, axis} else f" (after '{op_of(loses)}' has joined or removed axes of it)"
         raise UnsupportedError(
@@ -76,7 +83,7 @@ def _from_layers(traced: Traced, shape: tuple[int, ...]) -> int:
             f"the example {shape}{lost}; let the module take the whole sequence and keep time as a separate axis, or "
             "pass one frame and its state to nn.RNNCell, nn.GRUCell or nn.LSTMCell"
         )
-    return axis
+    return tuple(axes)
 
 
 def _first_loss(node: Node, shape: tuple[int, ...]) -> Node | None:
@@ -98,10 +105,11 @@ def _lengths(node: Node) -> tuple[int, ...]:
     return tuple(getattr(meta, "shape", ()))
 
 
-def _shown(traced: Traced) -> tuple[Node, Axis] | None:
-    """Return the first recurrent operation, else the first convolution, and the axis that it runs over."""
+def _shown(traced: Traced) -> list[tuple[Node, Axis]]:
+    """Return the recurrent operations, or else the first convolution, and the axis that each runs over."""
     axes: dict[Node, tuple[Axis, ...]] = {traced.inputs[0]: tuple(range(traced.inputs[0].meta["val"].dim()))}
-    convolved = None
+    convolved: list[tuple[Node, Axis]] = []
+    shown: list[tuple[Node, Axis]] = []
     for node in traced.nodes:
         source = next((arg for arg in pytree.tree_leaves(node.args) if arg in axes), None)
         if (
@@ -112,9 +120,9 @@ def _shown(traced: Traced) -> tuple[Node, Axis] | None:
             continue
         runs_over = axis_of(node)
         if runs_over is not None:
-            return node, axes[source][runs_over]
-        if op_of(node) == "conv1d" and convolved is None:
-            convolved = node, axes[source][-1]
+            shown.append((node, axes[source][runs_over]))
+        if op_of(node) == "conv1d" and not convolved:
+            convolved = [(node, axes[source][-1])]
         result: Any = node.meta["val"]
         result = result[0] if isinstance(result, tuple | list) else result  # the parts of a split have equal axes
         if op_of(node) == GETITEM:
@@ -123,4 +131,4 @@ def _shown(traced: Traced) -> tuple[Node, Axis] | None:
             args = node.args[1:] if source is node.args[0] else ()
             origin = moved(op_of(node), source.meta["val"].shape, args, result.shape)
             axes[node] = tuple(node if old is None else axes[source][old] for old in origin)
-    return convolved
+    return shown or convolved
