@@ -1,4 +1,4 @@
-"""Writes docs/results.md, the figures of README.md and docs/speed.svg from results/*.json.
+"""Writes docs/results.md, the figures of README.md and docs/speed.svg from results/*.json, and what is supported.
 
 With `--check` nothing is written, and the exit code is 1 where one of them does not show bench/results.
 """
@@ -11,8 +11,13 @@ from typing import Any
 from tables import SECTIONS, conditions, read
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import supported  # noqa: E402  the table of what from_torch reads, whose entries are tests
+
 README, RESULTS, PICTURE = ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/speed.svg"
+KINDS = ROOT / "docs/reference/supported.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+SUPPORTED = ("<!-- supported: begin -->", "<!-- supported: end -->")
 
 SHOWN = {("gru", 32): "GRU, 32 units", ("gru", 128): "GRU, 128 units"}
 """The models of the picture."""
@@ -131,14 +136,19 @@ def results_page() -> str:
     return "\n".join([*head, *(line for section in SECTIONS for line in section())]).rstrip() + "\n"
 
 
+def between(text: str, begin: str, block: str, end: str) -> str:
+    """The text with a block between two marks."""
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{block}\n{end}{rest.partition(end)[2]}"
+
+
 def pages() -> dict[Path, str]:
     """Every file that shows results -> what it should hold."""
-    before, _, rest = README.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
     results = read("step_latency")
-    block = figures(results, read("c_level"))
+    text = between(README.read_text(), BEGIN, figures(results, read("c_level")), END)
     return {
-        README: f"{before}{BEGIN}\n{block}\n{END}{after}",
+        README: between(text, SUPPORTED[0], supported.summary(), SUPPORTED[1]),
+        KINDS: supported.page(),
         RESULTS: results_page(),
         PICTURE: picture(results),
     }

@@ -34,6 +34,7 @@ def info(path: str, as_json: bool) -> None:
         return
     texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
     texts["quantization"] = _quantization(entries["quantization"])
+    texts |= _timing(entries)
     for name, value in entries.items():
         if name != "layers" and value != RARE.get(name, ...):
             click.echo(f"{name:14} {texts.get(name) or _text(value)}")
@@ -61,6 +62,20 @@ def _manifest(data: bytes, path: str) -> dict[str, Any]:
         for layer in graph.layers
     ]
     return {**asdict(graph_manifest(graph)), **asdict(count(graph)), "layers": layers}
+
+
+def _timing(entries: dict[str, Any]) -> dict[str, str]:
+    """Return what is said of a model that takes several frames in a step, answers late or begins late."""
+    frames, delay, warmup = (entries[name] for name in ("frames_per_step", "delay_frames", "warmup_frames"))
+    texts = {
+        "delay_frames": f"{delay}: an output is about the frame so many before the newest",
+        "warmup_frames": f"{warmup}: the first {warmup // frames} outputs do not count",
+    }
+    if frames > 1:
+        width = entries["inputs"] // frames
+        texts["window"] = f"no: one step for {frames} frames"
+        texts["frames_per_step"] = f"{frames}: x is {frames} frames of {width} values, oldest first"
+    return texts
 
 
 def _quantization(quantization: dict[str, Any]) -> str:

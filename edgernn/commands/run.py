@@ -34,16 +34,20 @@ if TYPE_CHECKING:
 def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json: bool) -> None:
     """Stream frames through an artifact, one step for each.
 
-    The states of ARTIFACT are carried from step to step. With `--frames -`, CSV comes from a pipe and every line is
-    answered at once. Results are written as .npy or .csv. Several inputs, and several outputs, are columns side by
-    side. A bidirectional model cannot stream: it reads all frames, then answers.
+    The states of ARTIFACT are carried from step to step. With `--frames -`, CSV comes from a pipe and every step is
+    answered at once. Results are written as .npy or .csv. Several inputs are columns side by side, in the order of
+    `edgernn info`, or the arrays of a .npz by name; several outputs are columns named in a first line, or the arrays of
+    a .npz. Where a step takes several frames, what is left of them at the end is counted and has no answer. A
+    bidirectional model cannot stream: it reads all frames, then answers.
     """
     from edgernn.errors import UsageError
     from edgernn.runtime.program import open as open_program
 
-    if out is not None and Path(out).suffix not in {".npy", ".csv"}:
-        raise UsageError(f"no results can be written to '{out}'; there are .npy and .csv")
     program = open_program(artifact)
+    suffixes = (".npy", ".csv", ".npz") if program.manifest.named_outputs else (".npy", ".csv")
+    if out is not None and Path(out).suffix not in suffixes:
+        more = ", and .npz for several outputs by name" if Path(out).suffix == ".npz" else ""
+        raise UsageError(f"no results can be written to '{out}'; there are .npy and .csv{more}")
     arrays = _frames(frames, program)
     if program.manifest.window:
         results = _run_window(program, arrays, on_bad_input)
@@ -57,23 +61,24 @@ def run(artifact: str, frames: str, out: str | None, on_bad_input: Any, as_json:
         rows = [_finite(row, program) for row in results]
         click.echo(json.dumps({"backend": program.backend, "labels": program.manifest.labels, "outputs": rows}))
     else:
-        for row in results:
-            click.echo(_line(row))
+        for line in _lines(results, program):
+            click.echo(line)
 
 
 def _steps(stream: "Stream", frames: Iterable[Any]) -> Iterator[Any]:
-    from numpy import concatenate
-
     from edgernn.errors import FrameError
     from edgernn.process import interrupt
-    from edgernn.runtime.parts import flat_answer
+    from edgernn.runtime.parts import flat_answer, one_step
 
-    count = stream.program.manifest.frames_per_step
-    rows, t = iter(frames), 0
+    manifest = stream.program.manifest
+    rows, t, count = iter(frames), 0, manifest.frames_per_step
     while step := tuple(islice(rows, count)):
         interrupt.check()
+        if len(step) < count:
+            click.echo(f"{len(step)} of {t + len(step):,} frames remain: a step takes {count}", err=True)
+            return
         try:
-            yield flat_answer(stream.step(step[0] if count == 1 else concatenate(step)))
+            yield flat_answer(stream.step(one_step(step, manifest)))
         except FrameError as error:
             raise FrameError(f"frame {t}: {error}") from error
         t += count
@@ -100,9 +105,11 @@ def _run_window(program: "Program", frames: Iterable[Any], on_bad_input: str) ->
 def _frames(source: str, program: "Program") -> Iterator[Any]:
     """Yield the frames of a file or of a pipe, in the dtype of the model's inputs."""
     from edgernn.files.frames import frames, parsed
+    from edgernn.model.timing import frame_widths
 
     dtype = "int32" if program.manifest.vocabulary_size else "float32"
-    return parsed(sys.stdin, "the pipe", dtype) if source == "-" else frames(source, dtype)
+    widths = frame_widths(program.manifest.frames_per_step, program.manifest.named_inputs)
+    return parsed(sys.stdin, "the pipe", dtype) if source == "-" else frames(source, dtype, widths)
 
 
 def _save(out: str, rows: list[Any], program: "Program") -> None:
@@ -111,12 +118,16 @@ def _save(out: str, rows: list[Any], program: "Program") -> None:
     import numpy as np
 
     from edgernn.files import atomic
+    from edgernn.runtime.parts import by_name
 
     if Path(out).suffix == ".csv":
-        atomic.write(out, "".join(f"{_line(row)}\n" for row in rows).encode())
+        atomic.write(out, "".join(f"{line}\n" for line in _lines(rows, program)).encode())
         return
-    buffer = io.BytesIO()
-    np.save(buffer, np.array(rows, np.float32).reshape(len(rows), program.manifest.outputs))
+    buffer, whole = io.BytesIO(), np.array(rows, np.float32).reshape(len(rows), program.manifest.outputs)
+    if Path(out).suffix == ".npz":
+        np.savez(buffer, **by_name(whole, program.manifest.named_outputs))  # type: ignore[arg-type]
+    else:
+        np.save(buffer, whole)
     atomic.write(out, buffer.getvalue())
 
 
@@ -129,5 +140,10 @@ def _finite(row: Any, program: "Program") -> Any:
     return rows if program.manifest.named_outputs else rows[""]
 
 
-def _line(row: Any) -> str:
-    return ",".join(str(value) for value in row)
+def _lines(rows: Iterable[Any], program: "Program") -> Iterator[str]:
+    """Yield the lines of CSV; of several outputs, first the names of the columns, as `gain` or `voice_0`."""
+    parts = program.manifest.named_outputs
+    if parts:
+        yield ",".join(name if width == 1 else f"{name}_{k}" for name, width in parts.items() for k in range(width))
+    for row in rows:
+        yield ",".join(str(value) for value in row)

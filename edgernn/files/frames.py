@@ -1,8 +1,9 @@
-"""Input frames in files: .npy and .csv with one frame per row, and .npz with several sequences."""
+"""Input frames in files: .npy and .csv with one frame per row, and .npz with several sequences or inputs."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,16 @@ from edgernn.files import atomic
 from edgernn.files.arrays import load_npy, load_npz
 
 
-def frames(path: str, dtype: str) -> Iterator[Array]:
-    """Iterate over the frames of a file, each of shape (inputs,).
+def frames(path: str, dtype: str, parts: Mapping[str, int] = MappingProxyType({})) -> Iterator[Array]:
+    """Iterate over the frames of a file, each of shape (width,).
 
     Args:
-        path: a .npy or .csv file.
+        path: a .npy or .csv file; several inputs are side by side in it, or the arrays of a .npz by their names.
         dtype: the dtype of the model's input, "float32" or "int32".
+        parts: the width of each of several inputs in a frame, by name.
 
     Raises:
-        UsageError: the suffix is neither .npy nor .csv.
+        UsageError: the suffix is another.
         FileError: the file cannot be read, has other content, or is empty; for text, the message has the line.
     """
     suffix = Path(path).suffix
@@ -29,7 +31,10 @@ def frames(path: str, dtype: str) -> Iterator[Array]:
         return _csv(path, dtype)
     if suffix == ".npy":
         return _npy(path, dtype)
-    raise UsageError(f"no frames can be read from '{path}'; there are .npy and .csv")
+    if suffix == ".npz" and parts:
+        return iter(_side_by_side(load_npz(atomic.read(path), path), path, dtype, parts))
+    npz = ", and .npz for several inputs by name" if suffix == ".npz" else ""
+    raise UsageError(f"no frames can be read from '{path}'; there are .npy and .csv{npz}")
 
 
 def parsed(lines: Iterable[str], name: str, dtype: str) -> Iterator[Array]:
@@ -90,14 +95,16 @@ def _value(cell: str, dtype: str) -> Any:
         return np.dtype(dtype).type(cell)
 
 
-def sequences(path: str, dtype: str) -> tuple[Array, ...]:
-    """Return the sequences of a file, each of shape (time, inputs).
+def sequences(path: str, dtype: str, parts: Mapping[str, int] = MappingProxyType({})) -> tuple[Array, ...]:
+    """Return the sequences of a file, each of shape (time, width).
 
-    Each array of a .npz file is a sequence, in the order of their names. A .npy or .csv file is one sequence.
+    Each array of a .npz file is a sequence, in the order of their names; or one of several inputs, where it has the
+    name of one. A .npy or .csv file is one sequence.
 
     Args:
         path: a .npy, .csv or .npz file.
         dtype: the dtype of the model's input, "float32" or "int32".
+        parts: as in `frames`.
 
     Raises:
         UsageError: another suffix.
@@ -106,6 +113,8 @@ def sequences(path: str, dtype: str) -> tuple[Array, ...]:
     suffix = Path(path).suffix
     if suffix == ".npz":
         arrays = load_npz(atomic.read(path), path)
+        if parts.keys() & arrays.keys():
+            return (_side_by_side(arrays, path, dtype, parts),)
         loaded = [_checked(array, f"array '{name}' of '{path}'", dtype) for name, array in sorted(arrays.items())]
     elif suffix in {".npy", ".csv"}:
         rows = list(frames(path, dtype))
@@ -122,6 +131,19 @@ def sequences(path: str, dtype: str) -> tuple[Array, ...]:
 
 def _npy(path: str, dtype: str) -> Iterator[Array]:
     return iter(_checked(load_npy(atomic.read(path), path), f"'{path}'", dtype))
+
+
+def _side_by_side(arrays: Mapping[str, Array], path: str, dtype: str, parts: Mapping[str, int]) -> Array:
+    """Return several inputs by name as one array (time, width)."""
+    if arrays.keys() != parts.keys():
+        raise FileError(f"'{path}' holds the arrays {', '.join(arrays) or 'none'}; expected {', '.join(parts)}")
+    inputs = {name: _checked(arrays[name], f"array '{name}' of '{path}'", dtype) for name in parts}
+    shapes = {name: array.shape for name, array in inputs.items()}
+    lengths = {length for length, _ in shapes.values()}
+    if len(lengths) > 1 or {name: width for name, (_, width) in shapes.items()} != dict(parts):
+        widths = ", ".join(f"'{name}' of width {width}" for name, width in parts.items())
+        raise FileError(f"'{path}' holds arrays of the shapes {shapes}; expected as many frames of each: {widths}")
+    return np.concatenate([*inputs.values()], axis=1)
 
 
 def _checked(array: Array, name: str, dtype: str) -> Array:

@@ -22,8 +22,10 @@ from edgernn.latency.conditions import machine
 from edgernn.latency.measurement import measure
 from edgernn.latency.paced import time_steps, warm_up_on
 from edgernn.latency.steps import BLOCK, collector_paused
+from edgernn.model.timing import frame_widths
 from edgernn.process.child import end_with_parent
 from edgernn.runtime import program as programs
+from edgernn.runtime.parts import one_step
 from edgernn.version import VERSION
 
 FRAMES = 256  # random frames, repeated in order
@@ -86,15 +88,20 @@ def _open(sessions: list[Session], artifact: str, frames: str | None, threads: i
 
 
 def _frames(path: str, program: programs.Program) -> list[Any]:
-    """All frames of a file. Each is tried once, so that none is refused during the measurement."""
-    frames = list(read_frames(path, "int32" if program.manifest.vocabulary_size else "float32"))
-    stream = program.stream()
-    for t, frame in enumerate(frames):
+    """The frames of all whole steps of a file. Each is tried once, so that none is refused during the measurement."""
+    manifest, stream = program.manifest, program.stream()
+    widths = frame_widths(manifest.frames_per_step, manifest.named_inputs)
+    rows = list(read_frames(path, "int32" if manifest.vocabulary_size else "float32", widths))
+    steps, count = [], manifest.frames_per_step
+    for t in range(0, len(rows) - count + 1, count):
         try:
-            stream.step(frame)
+            steps.append(one_step(rows[t : t + count], manifest))
+            stream.step(steps[-1])
         except FrameError as error:
             raise FrameError(f"'{path}', frame {t}: {error}") from error
-    return frames
+    if not steps:
+        raise FrameError(f"'{path}' holds {len(rows)} frames; expected at least {count}, which are one step")
+    return steps
 
 
 def _run(sessions: list[Session], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Reply:

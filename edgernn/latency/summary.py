@@ -107,7 +107,7 @@ def as_json(result: CheckResult) -> dict[str, Any]:
 def budget_text(budget: Budget) -> str:
     """The budget in one sentence."""
     return (
-        f"a frame every {_time(budget.period_us)}, {budget.percentile:g} % of the outputs within "
+        f"a step every {_time(budget.period_us)}, {budget.percentile:g} % of the outputs within "
         f"{_time(budget.deadline_us)}, {budget.confidence:.0%} confidence"
     )
 

@@ -94,7 +94,7 @@ def panels(runs: Sequence[NumberedEntry]) -> list[Panel]:
     for run in runs:
         entry = run.entry
         if median_us(entry) or tail_us(entry):
-            every = f", a frame every {number(entry.period_us)} us" if entry.period_us else ""
+            every = f", a step every {number(entry.period_us)} us" if entry.period_us else ""
             groups.setdefault((f"{entry.name}: {entry.mode}{every}", "us"), []).append(run)
         if entry.instructions:
             groups.setdefault((f"{entry.name}: instructions per step", "instructions"), []).append(run)

@@ -41,7 +41,7 @@ def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreem
         sequences: at least one, of shape (time, width of a frame) each, in whole steps. Only the first ENOUGH steps are
             used.
     """
-    used = _first([in_steps(each, before.frames_per_step) for each in sequences], ENOUGH)
+    used = _first([in_steps(each, before.frames_per_step, before.named_inputs) for each in sequences], ENOUGH)
     expected, actual = (_outputs(graph, used) for graph in (before, after))
     parts = [*slices(before.named_outputs).values()] or [slice(None)]
     pairs = [(expected[:, part], actual[:, part]) for part in parts]

@@ -35,7 +35,7 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
 
     Args:
         graph: a graph with float weights.
-        sequences: float32 (time, inputs) each, of any lengths; int32 (time, 1) before an embedding.
+        sequences: float32 (time, width of a frame) each, in whole steps; int32 (time, 1) before an embedding.
         method: one of METHODS. "min-max" covers all observed values, "percentile" all but 1 in 10,000 at either end;
             "mse" minimizes the squared error of 8 bits.
         growing: what to do with a state that still grows at the end of sequences of 64 frames or more: "refuse" it, or
@@ -119,7 +119,7 @@ def _checked(graph: Graph, i: int, sequence: Any) -> Array:
             f"element {k} of frame {t} of sequence {i} is {sequence[t, k]}; expected {what}: mend or leave out the "
             "sequence"
         )
-    steps: Array = in_steps(sequence, graph.frames_per_step)
+    steps: Array = in_steps(sequence, graph.frames_per_step, graph.named_inputs)
     return steps
 
 

@@ -10,6 +10,7 @@ from edgernn.errors import PrecisionWarning
 from edgernn.model.graph import Graph
 from edgernn.model.range import Range
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC
+from edgernn.model.timing import in_steps
 from edgernn.passes.columns import balanced, column_ranges, input_columns
 from edgernn.passes.noise import Noise, matrix_inputs, noise
 from edgernn.passes.rounding import check_request, rounded
@@ -53,8 +54,8 @@ def quantize(
         scheme: one of edgernn.model.tensor.SCHEMES, named as in ai-edge-quantizer.
         keep: the names of layers to leave in float.
         ranges: the range of each value, for the static schemes; by default those of the graph, from `calibrate`.
-        sequences: real sequences, (time, inputs) each, from which the noise of each layer is computed. Without them it
-            is estimated from the ranges, or from the weights alone.
+        sequences: real sequences, (time, width of a frame) each, from which the noise of each layer is computed.
+            Without them it is estimated from the ranges, or from the weights alone.
 
     Raises:
         UsageError: an unknown scheme, an unknown layer to keep, or a graph in another scheme.
@@ -86,7 +87,8 @@ def equalize_columns(
     columns = input_columns(graph, keep)
     if columns is None:
         return graph
-    ranges = column_ranges(graph, columns, sequences)
+    steps = _steps(graph, sequences)
+    ranges = column_ranges(graph, columns, steps)
     if ranges is None and (scheme in STATIC or columns.even or columns.ratio(graph) < RATIO):
         return graph
     candidate = balanced(graph, columns, scheme, ranges)
@@ -94,7 +96,7 @@ def equalize_columns(
     old, new = (
         min(
             each.snr_db
-            for each in _noise(tried, rounded(tried, scheme, keep=keep), keep, sequences)
+            for each in _noise(tried, rounded(tried, scheme, keep=keep), keep, steps)
             if each.layer in layers
         )
         for tried in (graph, candidate)
@@ -116,7 +118,7 @@ def warn_of_noise(
         PrecisionWarning: once for each such layer, for its worst matrix.
     """
     worst: dict[str, Noise] = {}
-    for each in _noise(before, after, keep, sequences):
+    for each in _noise(before, after, keep, _steps(before, sequences)):
         if each.layer not in worst or each.snr_db < worst[each.layer].snr_db:
             worst[each.layer] = each
     least = LEAST_DB.get(scheme, LEAST_DB[""])
@@ -131,6 +133,10 @@ def warn_of_noise(
                 PrecisionWarning,
                 stacklevel=3,
             )
+
+
+def _steps(graph: Graph, sequences: Sequence[Array]) -> list[Array]:
+    return [in_steps(each, graph.frames_per_step, graph.named_inputs) for each in sequences]
 
 
 def _noise(before: Graph, after: Graph, keep: Collection[str], sequences: Sequence[Array]) -> tuple[Noise, ...]:

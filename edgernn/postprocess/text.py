@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgernn.artifact.manifest import Manifest
 from edgernn.errors import StateError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.runtime.parts import check_one
+from edgernn.runtime.parts import check_each_frame, check_one
 from edgernn.runtime.stream import Stream
 
 UNKNOWN = "<unknown>"  # stands for symbols outside the training part
@@ -84,6 +84,7 @@ def text_symbols(manifest: Manifest, name: str) -> tuple[str, ...]:
         UsageError: the model does not read symbols, or does not score the next one.
     """
     check_one(manifest, name, "a text model")
+    check_each_frame(manifest, name, "a text model")
     if not manifest.vocabulary_size or not manifest.vocabulary_size == manifest.outputs == len(manifest.labels):
         reads = (
             f"one of {manifest.vocabulary_size} symbols" if manifest.vocabulary_size else f"{manifest.inputs} numbers"

@@ -1,6 +1,7 @@
 """Several inputs and outputs of a stream: arrays by name outside, one flat array inside."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,7 @@ def flat_frame(frame: Any, parts: Mapping[str, int], dtype: Any, count: int = 1)
     """
     arrays = _arrays(frame, parts)
     if arrays is None:
-        several = count > 1 and isinstance(frame, np.ndarray) and frame.ndim == 2 and len(frame) == count
-        return _in_steps(frame, parts, count)[0] if several else frame
+        return _flat(frame, count, parts)
     arrays = [_flat(each, count) for each in arrays]
     for (name, width), each in zip(parts.items(), arrays, strict=True):
         if not isinstance(each, np.ndarray) or each.dtype != dtype or each.shape != (width,):
@@ -48,7 +48,7 @@ def flat_frames(frames: Any, parts: Mapping[str, int], dtype: Any, count: int = 
     """
     arrays = _arrays(frames, parts)
     if arrays is None:
-        return _in_steps(frames, parts, count) if isinstance(frames, np.ndarray) and frames.ndim == 2 else frames
+        return in_steps(frames, count, parts) if _fits(frames, sum(parts.values()), count) else frames
     for (name, width), each in zip(parts.items(), arrays, strict=True):
         if not isinstance(each, np.ndarray) or each.dtype != dtype or each.ndim != 2 or each.shape[1] * count != width:
             raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape (time, {width // count})")
@@ -59,6 +59,24 @@ def flat_frames(frames: Any, parts: Mapping[str, int], dtype: Any, count: int = 
             "many of each: cut off what has no counterpart"
         )
     return np.concatenate([in_steps(each, count) for each in arrays], axis=1)
+
+
+def one_step(frames: Sequence[Array], model: Named) -> Array:
+    """Return the frames of one step, (width,) each with several inputs side by side, as the array that `step` takes.
+
+    Raises:
+        FrameError: a frame has another width; of a model that takes one frame in a step, `step` says so itself.
+    """
+    if model.frames_per_step == 1:
+        return frames[0]
+    width = model.inputs // model.frames_per_step
+    for frame in frames:
+        if frame.shape != (width,):
+            raise FrameError(
+                f"a frame of {frame.size} values arrived; expected {width}: a step takes {model.frames_per_step} frames"
+            )
+    step: Array = in_steps(np.stack(frames), model.frames_per_step, model.named_inputs)[0]
+    return step
 
 
 def by_name(whole: Array, parts: Mapping[str, int]) -> dict[str, Array]:
@@ -115,6 +133,20 @@ def check_one(model: Named, name: str, what: str) -> None:
         )
 
 
+def check_each_frame(model: Named, name: str, what: str) -> None:
+    """Refuse a model that does not answer each frame at once, where every answer is about the newest frame.
+
+    Raises:
+        UnsupportedError: the message names the model, and what it would be used for.
+    """
+    if (model.frames_per_step, model.warmup_frames) != (1, 0):
+        raise UnsupportedError(
+            f"'{name}' takes {model.frames_per_step} frames in a step, is late by {model.delay_frames} and begins "
+            f"after {model.warmup_frames}; {what} takes a model that answers each frame at once: use causal padding "
+            "and no stride over time"
+        )
+
+
 def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
     """Return several inputs in order; None where they arrive as one array."""
     expected = f"expected {', '.join(parts)}"
@@ -132,18 +164,16 @@ def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
     return None
 
 
-def _in_steps(frames: Array, parts: Mapping[str, int], count: int) -> Array:
-    """Return frames (time, width), several inputs side by side in each, as steps, where inputs are side by side too."""
-    ends = np.cumsum([width // count for width in parts.values()])
-    if not parts or count == 1 or ends[-1] != frames.shape[1]:
-        return np.asarray(in_steps(frames, count))
-    return np.concatenate([in_steps(each, count) for each in np.split(frames, ends[:-1], axis=1)], axis=1)
-
-
-def _flat(frame: Any, count: int) -> Any:
+def _flat(frame: Any, count: int, parts: Mapping[str, int] = MappingProxyType({})) -> Any:
     """Return several frames (count, width) as one array."""
-    several = count > 1 and isinstance(frame, np.ndarray) and frame.ndim == 2 and len(frame) == count
-    return frame.reshape(-1) if several else frame
+    several = count > 1 and _fits(frame, sum(parts.values()), count) and len(frame) == count
+    return in_steps(frame, count, parts)[0] if several else frame
+
+
+def _fits(frames: Any, inputs: int, count: int) -> bool:
+    """Return whether these are frames (time, width), which make steps of `inputs` numbers; 0 where that is unknown."""
+    whole = isinstance(frames, np.ndarray) and frames.ndim == 2
+    return whole and (not inputs or frames.shape[1] * count == inputs)
 
 
 def _takes(out: Any, result: Array) -> bool:

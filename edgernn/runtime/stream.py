@@ -110,9 +110,9 @@ class Stream:
 
         Args:
             frame: float32 of shape (inputs,); int32 of shape (1,) when the model begins with an embedding. Where a step
-                takes several frames, of shape (frames_per_step, width) or flat. In a raw
-                stream the frame, the result and the state have the dtypes of the manifest. Several inputs are arrays by
-                name, or a tuple of them in the order of `manifest.named_inputs`.
+                takes several frames, of shape (frames_per_step, width), or flat with all frames of one input before
+                those of the next. In a raw stream the frame, the result and the state have the dtypes of the manifest.
+                Several inputs are arrays by name, or a tuple of them in the order of `manifest.named_inputs`.
             out: the array for the result, float32 of shape (outputs,), or arrays by name for several outputs; new
                 arrays by default.
 

@@ -21,6 +21,7 @@ from edgernn.model.tensor import SCHEMES
 from edgernn.passes.prepare import Calibration, calibrate_and_quantize
 from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
+from edgernn.runtime.parts import flat_answer
 from edgernn.runtime.program import Program
 from edgernn.train.compare.race import raced
 from edgernn.tune.cache import TuneCache
@@ -147,7 +148,7 @@ def _evaluated(
         return LeftOut(name, scheme, title, "no estimate", "for another board only the compiled step is predicted")
     try:
         program, metric = cache.evaluated(
-            graph, runtime.suffix, lambda program: evaluator.score(lambda xs: program.stream().run(xs))
+            graph, runtime.suffix, lambda program: evaluator.score(lambda xs: flat_answer(program.stream().run(xs)))
         )
     except REFUSED as error:
         return _left(name, scheme, title, error)

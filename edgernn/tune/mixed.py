@@ -102,7 +102,7 @@ def mixed(
         names = _changed(graph, candidate)
         if names not in known:
             known[names] = evaluator.score(
-                lambda xs: stepper(candidate).run(in_steps(xs, candidate.frames_per_step))[0]
+                lambda xs: stepper(candidate).run(in_steps(xs, candidate.frames_per_step, candidate.named_inputs))[0]
             )
             on_progress(f"{', '.join(names) or 'nothing'} quantized: {evaluator.metric} {known[names]:.4g}")
         return known[names]
@@ -125,7 +125,7 @@ def mixed(
 
 def _outputs(graph: Graph, frames: Array) -> Array:
     """The outputs of a graph for the frames (time, inputs) of a sequence."""
-    return stepper(graph).run(in_steps(frames, graph.frames_per_step))[0]
+    return stepper(graph).run(in_steps(frames, graph.frames_per_step, graph.named_inputs))[0]
 
 
 def _changed(graph: Graph, candidate: Graph) -> tuple[str, ...]:

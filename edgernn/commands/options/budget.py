@@ -36,7 +36,7 @@ budget_options = shared.several(
         type=PATH,
         metavar="FILE",
         show_default="one frame each period",
-        help="Read the arrival times of frames, in ms, from a .npy or text file.",
+        help="Read the arrival times of frames, or of steps of several, in ms, from a .npy or text file.",
     ),
     shared.frames(),
     shared.threads,
@@ -73,11 +73,12 @@ def plan_check(
     times = {name: options[name] and microseconds(options[name]) for name in ("period", "deadline")}
     device = None if options["board"] is None else load(options["board"])
     unstated = times["period"] is None and options["rate"] is None
-    own_period_ms = program.open(artifact).manifest.period_ms if unstated else None
+    manifest = program.open(artifact).manifest
+    own_period_ms = manifest.period_ms if unstated else None
     budget = resolve_budget(
         device=device,
         rate=options["rate"],
-        period_us=times["period"],
+        period_us=times["period"] and times["period"] * manifest.frames_per_step,
         deadline_us=times["deadline"],
         percentile=options["percentile"],
         confidence=options["confidence"],

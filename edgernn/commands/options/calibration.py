@@ -49,11 +49,14 @@ def check_calibration(precision: str | None, options: dict[str, Any]) -> None:
 def read_calibration(graph: "Graph", options: dict[str, Any]) -> "Calibration":
     """Read the frames that ranges are learned from, and check that the model accepts them."""
     from edgernn.files.frames import sequences
+    from edgernn.model.timing import frame_widths
     from edgernn.passes.calibrate import checked
     from edgernn.passes.prepare import Calibration
 
     growing = "accept" if options["accept_growing"] else "refuse"
     if options["calibrate"] is None:
         return Calibration((), options["calibration_method"], growing)
-    arrays = sequences(options["calibrate"], "int32" if graph.vocabulary_size else "float32")
-    return Calibration(checked(graph, arrays), options["calibration_method"], growing)
+    widths = frame_widths(graph.frames_per_step, graph.named_inputs)
+    arrays = sequences(options["calibrate"], "int32" if graph.vocabulary_size else "float32", widths)
+    checked(graph, arrays)
+    return Calibration(arrays, options["calibration_method"], growing)

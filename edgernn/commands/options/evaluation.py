@@ -30,12 +30,14 @@ def find_evaluator(
     from edgernn.errors import UsageError
     from edgernn.extras import needed
     from edgernn.files.frames import frames
+    from edgernn.model.timing import frame_widths
     from edgernn.tune.evaluate import by_frames
 
     if recipe is None:
         if settings:
             raise UsageError("--set needs a recipe; give --recipe RECIPE")
-        return by_frames(graph, frames(data, "int32" if graph.vocabulary_size else "float32"), data)
+        widths = frame_widths(graph.frames_per_step, graph.named_inputs)
+        return by_frames(graph, frames(data, "int32" if graph.vocabulary_size else "float32", widths), data)
     with needed("an evaluation by a recipe"):
         from edgernn.train.recipe import load
         from edgernn.tune.by_recipe import by_recipe

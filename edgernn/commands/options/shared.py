@@ -74,7 +74,7 @@ def frames(*, required: bool = False) -> Decorator[Any]:
         metavar="FILE",
         required=required,
         show_default=False if required else "random",
-        help="Read frames from a .npy file of shape (time, inputs), or a .csv.",
+        help="Read frames from a .npy file of shape (time, inputs), a .csv, or a .npz of several inputs by name.",
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
-from edgernn.runtime.parts import check_one
+from edgernn.runtime.parts import check_each_frame, check_one
 from edgernn.runtime.program import Program
 from edgernn.train.data import sampling, table
 from edgernn.train.data.sampling import Sampling
@@ -140,6 +140,7 @@ def detect_anomalies(
             f"'{program.name}' has {manifest.inputs} inputs and the outputs {', '.join(manifest.labels) or 'unnamed'}; "
             f"expected a forecasting model with an output '{NEXT}', such as that of the recipe machine-temperature"
         )
+    check_each_frame(manifest, program.name, "a forecast")
     rows = table.read_table(path)
     series = to_frames(rows, value, time, calendar=manifest.inputs > 1, ordered=False, zone=zone, resample=resample)
     if series.sampling is None or series.times is None:

@@ -52,7 +52,7 @@ def answers(model: Graph | Window) -> Callable[[Array], Array]:
     if isinstance(model, Window):
         return WindowStepper(model.astype("float32"), "float32").run
     steps = stepper(model)
-    return lambda frames: steps.run(in_steps(frames, model.frames_per_step))[0]
+    return lambda frames: steps.run(in_steps(frames, model.frames_per_step, model.named_inputs))[0]
 
 
 def evaluate(predict: Callable[[Array], Array], data: Data, part: Sequences) -> Evaluation:

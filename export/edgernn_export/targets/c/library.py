@@ -95,8 +95,10 @@ def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
 
 
 def _loader_parts(graph: Graph) -> dict[str, str]:
-    """The lines of the loader that take several inputs by name and return several outputs by name."""
-    step, methods = "stream.step(list(map(_value, cells)))", ""
+    """The lines of the loader that take several frames or inputs, and return several outputs by name."""
+    step, methods, count = "stream.step(list(map(_value, cells)))", "", graph.frames_per_step
+    if count > 1:
+        step, methods = "stream.step(stream.joined(rows))", template("frames.py.txt", {})
     if graph.named_inputs:
         methods += template("inputs.py.txt", {})
     if graph.named_outputs:
@@ -110,4 +112,16 @@ def _loader_parts(graph: Graph) -> dict[str, str]:
         "by_name": f"self._by_name({answer})" if graph.named_outputs else answer,
         "printed": step,
         "methods": methods,
+        **_lines_of_frames(count),
     }
+
+
+def _lines_of_frames(count: int) -> dict[str, str]:
+    """The lines of the loader that gather the frames of a step from lines of text."""
+    lines = {
+        "rows": "    rows = []\n",
+        "gathered": f"                rows.append(list(map(_value, cells)))\n            if len(rows) == {count}:\n",
+        "taken": "                rows = []\n",
+        "left": f'    if rows:\n        print("%d frames remain: a step takes {count}" % len(rows), file=sys.stderr)\n',
+    }
+    return lines if count > 1 else dict.fromkeys(lines, "")

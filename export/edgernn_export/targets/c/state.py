@@ -109,6 +109,20 @@ def parts(graph: Graph, prefix: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def timing(graph: Graph, prefix: str) -> str:
+    """Macros with the frames of a step, the delay and the warm-up, where these are not the usual ones."""
+    macros = {
+        "FRAMES_PER_STEP": (graph.frames_per_step, 1, "frames in x, oldest first"),
+        "DELAY_FRAMES": (graph.delay_frames, 0, "frames by which y is late"),
+        "WARMUP_FRAMES": (graph.warmup_frames, 0, "frames before the first y that counts"),
+    }
+    return "".join(
+        f"#define {prefix.upper()}_{name} {frames} /* {meaning} */\n"
+        for name, (frames, usual, meaning) in macros.items()
+        if frames != usual
+    )
+
+
 def _states(emitter: Emitter) -> list[tuple[str, int, str]]:
     """(name, width, C type) of each state."""
     states = emitter.named.trace.states

@@ -24,7 +24,16 @@ from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.selftest import self_test
-from edgernn_export.targets.c.state import carried, conversions, frame_type, initial_states, moves, parts, struct
+from edgernn_export.targets.c.state import (
+    carried,
+    conversions,
+    frame_type,
+    initial_states,
+    moves,
+    parts,
+    struct,
+    timing,
+)
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
@@ -78,7 +87,8 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         "y_type": y_type,
         "refusal": _refusal(emitter),
         "fields": "".join(field.text for field in fields),
-        "parts": parts(graph, prefix),
+        "parts": timing(graph, prefix) + parts(graph, prefix),
+        "taken": "One frame" if graph.frames_per_step == 1 else f"{graph.frames_per_step} frames",
         **conversions(emitter, prefix),
         **carried(emitter),
     }

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from edgernn.cells import Conv1d, Dense, Embedding, Scale
+from edgernn.model.graph import INPUT
 from edgernn_export.sources.torch.layers.builder import Builder, weight
 from edgernn_export.sources.torch.layers.value import Flowing, Value
 from edgernn_export.sources.torch.operations.pointwise import frame
@@ -88,6 +89,11 @@ def embedding(b: Builder, table: torch.Tensor, x: Flowing, *options: Any) -> Val
     value = frame(b, x)
     if value.width != 1:
         raise b.refuse(f"a frame has {value.width} symbols; expected one")
+    if value.layer != INPUT:
+        raise b.refuse(
+            "its symbols stand beside other inputs, and all inputs of a model have one number type; take the embedding "
+            "outside, and give its row as an input of numbers"
+        )
     return b.then(Embedding(weight(table)), value)
 
 

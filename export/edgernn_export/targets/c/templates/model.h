@@ -23,7 +23,7 @@ size_t ${prefix}_size(void);
 /* Sets the initial states. Reset a state once before its first step. */
 void ${prefix}_reset(${prefix}_state *state);
 
-/* One frame: x holds $inputs numbers, y holds $outputs. $refusal */
+/* $taken: x holds $inputs numbers, y holds $outputs. $refusal */
 int ${prefix}_step(${prefix}_state *state, const $x_type *x, $y_type *y);
 
 /* The same without copies: from state->x to state->y. `places` gives their byte offsets in a state. */
