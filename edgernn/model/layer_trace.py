@@ -9,6 +9,7 @@ from edgernn.model.beginning import started
 from edgernn.model.cell import Cell, Join, input_width, is_join
 from edgernn.model.layer import Layer
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
+from edgernn.model.repeats import Repeats, repeats
 
 COUNT = "frames"
 """The state of a layer that begins later: how many frames have passed, at most `Layer.begins`."""
@@ -26,12 +27,14 @@ class LayerTrace:
         y: the output of the layer.
         before: each state before the step, by its name in the cell.
         after: each state after the step, by its name in the cell.
+        repeats: where the cell steps several times, the places of its steps; else None.
     """
 
     operations: tuple[Op, ...]
     y: Ref
     before: Mapping[str, Ref]
     after: Mapping[str, Ref]
+    repeats: Repeats | None = None
 
 
 def states_of(layer: Layer) -> dict[str, int]:
@@ -72,7 +75,7 @@ def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
     else:
         y, _ = _step(tracer, layer, layer.frames * layer.positions)(values[0], ())
     after = {name: value.ref for name, value in zip(before, state, strict=True)}
-    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after)
+    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after, repeats(tracer.starts))
     _check_delay(layer.name, layer.cell, xs[0].name, traced)
     return traced
 
@@ -109,6 +112,7 @@ def _step(tracer: LayerTracer, layer: Layer, parts: int) -> Step:
     """Return the step of the cell on this many parts at once, each of which is a frame of its own to the cell."""
 
     def step(x: TracedValue, states: Values) -> tuple[TracedValue, Values]:
+        tracer.begin()
         cell: Cell = layer.cell
         x, *before = (_apart(value, parts) for value in (x, *states))
         y, after = _shared(tracer, parts, lambda: cell.step(tracer, x, tuple(before)))

@@ -62,7 +62,7 @@ class Op:
         """The number of all elements of the outputs."""
         return self.positions * sum(self.widths)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Ref, ...]:
         """The values that the operation reads."""
         return tuple(arg for arg in self.args if isinstance(arg, Ref))
@@ -97,12 +97,18 @@ class LayerTracer:
         layer: the name of the layer.
         operations: so far.
         parts: how many parts share a step: to the cell a value of so many positions has one.
+        starts: the number of the first value of each step of the cell.
     """
 
     layer: str
     operations: list[Op] = field(default_factory=list)
     parts: int = 1
+    starts: list[int] = field(default_factory=list)
     _outputs: int = 0
+
+    def begin(self) -> None:
+        """Note that a step of the cell begins."""
+        self.starts.append(self._outputs)
 
     def affine(self, weight: Tensor | Factored, x: TracedValue, bias: Tensor | None = None) -> TracedValue:
         if isinstance(weight, Factored):
