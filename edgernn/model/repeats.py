@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Repeats:
 
 def repeats(starts: Sequence[int]) -> Repeats | None:
     """Return the repeats of steps that begin at these numbers of values; None where they are not alike."""
-    periods = {after - before for before, after in zip(starts, starts[1:], strict=False)}
+    periods = {after - before for before, after in pairwise(starts)}
     return Repeats(starts[0], *periods, len(starts)) if len(periods) == 1 else None
 
 

@@ -80,7 +80,7 @@ def hoist_splits(steps: Trace, fixed: Collection[str] = ()) -> Trace:
         operations[place].remove(source)
         operations[cut.outputs[0]] = parts
         for part in parts:
-            sources |= {ref: (part, cut.outputs[0]) for ref in part.outputs}
+            sources |= dict.fromkeys(part.outputs, (part, cut.outputs[0]))
             free[cut.layer] = max(free[cut.layer], part.k + len(part.widths))
             reads.update({*part.inputs})
         reads.subtract({*source.inputs})
