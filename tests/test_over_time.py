@@ -13,7 +13,6 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.timing import in_steps
-from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
 
@@ -303,21 +302,6 @@ def test_quantized_model_keeps_its_timing(name, tmp_path):
     assert edgernn.load(tmp_path / "m.rnn").warmup_frames == graph.warmup_frames == MODULES[name][-1][2]
     x = np.random.default_rng(1).standard_normal((48, WIDTH)).astype(np.float32)
     agree(graph, edgernn.open(tmp_path / "m.rnn").stream().run(x), net(name), x, 0.05)
-
-
-@pytest.mark.parametrize("name", ["a GRU before a stride", "over frequency, both ways, in layers"])
-def test_every_part_has_the_ranges_of_all(name):
-    graph = converted(name)
-    xs = np.random.default_rng(1).standard_normal((64, WIDTH)).astype(np.float32)
-    ranges = calibrate(graph, [xs]).ranges
-    alike = [names for traced in graph.layer_traces.values() for names in traced.alike]
-    assert {len(names) for names in alike} == ({2} if graph.frames_per_step > 1 else {4})
-    for names in alike:
-        assert len({(ranges[each].low, ranges[each].high) for each in names}) == 1
-        ops = {
-            op.name for traced in graph.layer_traces.values() for op in traced.operations if op.outputs[0].name in names
-        }
-        assert len(ops) <= 1
 
 
 def test_run_takes_whole_steps_alone(tmp_path):

@@ -6,7 +6,8 @@ its operators can follow them:
 
 - sigmoid and softmax have results with a scale of 1/256 from -128 (1/32768 in 16 bits), tanh of 1/128 (1/32768);
 - the parts of a split have the parameters of the whole, as has what only rearranges or chooses elements;
-- a state has the same parameters after a step as before it.
+- a state has the same parameters after a step as before it;
+- where a layer steps several times, the values of one place in its step have the same parameters in every turn.
 
 States that can grow, such as an LSTM's cell state, and the values that they are computed from have 16 bits in either
 scheme (edgernn.integer.growth). `softmax` and `log` are integers when other integers or a state depend on their
@@ -29,6 +30,7 @@ from edgernn.integer.growth import wide
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
+from edgernn.model.repeats import roles
 from edgernn.model.tensor import STATIC
 from edgernn.model.trace import State, Trace
 
@@ -190,7 +192,7 @@ def _plan(graph: Graph, floats: Collection[Op]) -> IntegerPlan:
     for name in wide(operations, states, graph.ranges) & bits.keys():
         bits[name] = 16
     quantization: dict[str, QuantizationParameters] = {}
-    for group in _groups(operations, states):
+    for group in _groups(operations, states, _alike(graph, integer_values)):
         known = group & (bits.keys() | graph.ranges.keys())
         quantization |= dict.fromkeys(group, _group_qparams(known, bits, operations, graph))
     for name in bits.keys() - quantization.keys():
@@ -227,11 +229,20 @@ def _quantized_inputs(op: Op) -> tuple[Ref, ...]:
     return () if op.name == "lookup" else op.inputs
 
 
-def _groups(operations: Iterable[Op], states: Iterable[State]) -> list[set[str]]:
-    """Return the groups of values with equal parameters: of SAME_PARAMETERS, and a state before and after a step."""
+def _alike(graph: Graph, names: Collection[str]) -> Iterable[set[str]]:
+    """Return those of these values that have the same place in the turns of a layer that steps several times."""
+    alike: dict[str, set[str]] = {}
+    for name, (role, _) in roles({name: layer.repeats for name, layer in graph.layer_traces.items()}).items():
+        if name in names:
+            alike.setdefault(role, set()).add(name)
+    return alike.values()
+
+
+def _groups(operations: Iterable[Op], states: Iterable[State], alike: Iterable[set[str]]) -> list[set[str]]:
+    """Return the groups of values with equal parameters: of SAME_PARAMETERS, of a state, and those that are alike."""
     ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
     groups: list[set[str]] = []
-    for tie in (*ties, *({state.before.name, state.after.name} for state in states)):
+    for tie in (*ties, *({state.before.name, state.after.name} for state in states), *alike):
         overlapping = [group for group in groups if group & tie]
         groups = [group for group in groups if not group & tie] + [tie.union(*overlapping)]
     return groups

@@ -9,6 +9,7 @@ from edgernn.model.beginning import started
 from edgernn.model.cell import Cell, Join, input_width, is_join
 from edgernn.model.layer import Layer
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
+from edgernn.model.repeats import Repeats, repeats
 
 COUNT = "frames"
 """The state of a layer that begins later: how many frames have passed, at most `Layer.begins`."""
@@ -26,14 +27,14 @@ class LayerTrace:
         y: the output of the layer.
         before: each state before the step, by its name in the cell.
         after: each state after the step, by its name in the cell.
-        alike: the names of the values that are one value of the cell, where it steps several times.
+        repeats: where the cell steps several times, the places of its steps; else None.
     """
 
     operations: tuple[Op, ...]
     y: Ref
     before: Mapping[str, Ref]
     after: Mapping[str, Ref]
-    alike: tuple[tuple[str, ...], ...] = ()
+    repeats: Repeats | None = None
 
 
 def states_of(layer: Layer) -> dict[str, int]:
@@ -74,7 +75,7 @@ def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
     else:
         y, _ = _step(tracer, layer, layer.frames * layer.positions)(values[0], ())
     after = {name: value.ref for name, value in zip(before, state, strict=True)}
-    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after, _alike(tracer))
+    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after, repeats(tracer.starts))
     _check_delay(layer.name, layer.cell, xs[0].name, traced)
     return traced
 
@@ -111,6 +112,7 @@ def _step(tracer: LayerTracer, layer: Layer, parts: int) -> Step:
     """Return the step of the cell on this many parts at once, each of which is a frame of its own to the cell."""
 
     def step(x: TracedValue, states: Values) -> tuple[TracedValue, Values]:
+        tracer.begin()
         cell: Cell = layer.cell
         x, *before = (_apart(value, parts) for value in (x, *states))
         y, after = _shared(tracer, parts, lambda: cell.step(tracer, x, tuple(before)))
@@ -135,7 +137,6 @@ def _frame_by_frame(tracer: LayerTracer, layer: Layer, x: TracedValue, states: V
         return step(x, states)
     ys = []
     for frame in tracer.split(x, layer.frames):
-        tracer.begin_step()
         y, states = step(frame, states)
         ys.append(y)
     return tracer.concat(*ys), states
@@ -178,7 +179,6 @@ def _swept(tracer: LayerTracer, layer: Layer, x: TracedValue) -> TracedValue:
     states = tuple(_zeros(tracer, x, width * frames) for width in layer.cell.states.values())
     ys: dict[int, TracedValue] = {}
     for part in range(parts) if layer.sweep == "forward" else reversed(range(parts)):
-        tracer.begin_step()
         y, states = step(read[part], states)
         ys[part] = _apart(y, frames)
     return _together(tracer.concat(*(ys[part] for part in range(parts))))
@@ -206,14 +206,6 @@ def _shared(tracer: LayerTracer, parts: int, step: Callable[[], Any]) -> Any:
     result = step()
     tracer.parts = 1
     return result
-
-
-def _alike(tracer: LayerTracer) -> tuple[tuple[str, ...], ...]:
-    """Return the names of the values that are one value of the cell."""
-    if len(tracer.steps) < 2:
-        return ()
-    first, second = tracer.steps[:2]
-    return tuple(tuple(f"{tracer.layer}/{start + k}" for start in tracer.steps) for k in range(second - first))
 
 
 def _check_delay(layer: str, cell: Any, source: str, traced: LayerTrace) -> None:

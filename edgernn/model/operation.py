@@ -62,7 +62,7 @@ class Op:
         """The number of all elements of the outputs."""
         return self.positions * sum(self.widths)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Ref, ...]:
         """The values that the operation reads."""
         return tuple(arg for arg in self.args if isinstance(arg, Ref))
@@ -97,14 +97,18 @@ class LayerTracer:
         layer: the name of the layer.
         operations: so far.
         parts: how many parts share a step: to the cell a value of so many positions has one.
-        steps: the number of the first output of each step, where the cell steps several times.
+        starts: the number of the first value of each step of the cell.
     """
 
     layer: str
     operations: list[Op] = field(default_factory=list)
     parts: int = 1
-    steps: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
     _outputs: int = 0
+
+    def begin(self) -> None:
+        """Note that a step of the cell begins."""
+        self.starts.append(self._outputs)
 
     def affine(self, weight: Tensor | Factored, x: TracedValue, bias: Tensor | None = None) -> TracedValue:
         if isinstance(weight, Factored):
@@ -238,10 +242,6 @@ class LayerTracer:
         if any(isinstance(arg, Factored) for arg in args):
             raise self._error(name, "a Factored weight arrives, which only affine takes; expected a Tensor")
         return TracedValue(self._add(name, args, (width,), positions).outputs[0], self)
-
-    def begin_step(self) -> None:
-        """Note that the operations of a further step follow, which are those of every step."""
-        self.steps.append(self._outputs)
 
     def _add(self, name: str, args: tuple[Any, ...], widths: tuple[int, ...], positions: int) -> Op:
         op = Op(self.layer, self._outputs, name, args, widths, positions)

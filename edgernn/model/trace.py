@@ -1,7 +1,7 @@
 """The trace of a graph: the operations of one step, which every target, backend and pass replays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -53,16 +53,16 @@ def simplified(layers: Mapping[str, LayerTrace], x: Ref) -> Trace:
         x: the input of the step.
     """
     aliases: dict[str, Ref] = {}
-    unique: dict[tuple[Any, ...], Op] = {}
+    unique = _Unique()
     states = []
     for name, layer in layers.items():
         for op in layer.operations:
-            _add(_direct(replace(op, args=_resolved(op.args, aliases)), unique), aliases, unique)
+            unique.add(_direct(replace(op, args=_resolved(op.args, aliases)), unique), aliases)
         aliases[name] = _resolve(layer.y, aliases)
         states += [(f"{name}.{state}", before, layer.after[state]) for state, before in layer.before.items()]
     return without_unused(
         Trace(
-            operations=tuple(unique.values()),
+            operations=tuple(unique.operations.values()),
             x=x,
             y=aliases[list(layers)[-1]],
             states=tuple(State(name, before, _resolve(after, aliases)) for name, before, after in states),
@@ -70,26 +70,41 @@ def simplified(layers: Mapping[str, LayerTrace], x: Ref) -> Trace:
     )
 
 
-def _add(op: Op, aliases: dict[str, Ref], unique: dict[tuple[Any, ...], Op]) -> None:
-    """Add an operation, unless its outputs exist already: then add aliases for them."""
-    key = (op.name, *op.args)
-    existing = _unchanged(op, unique) or (unique[key].outputs if key in unique else None)
-    if existing is None:
-        unique[key] = op
-    else:
-        aliases.update({output.name: ref for output, ref in zip(op.outputs, existing, strict=True)})
+@dataclass(frozen=True)
+class _Unique:
+    """The operations so far, none of which equals another.
+
+    Attributes:
+        operations: by their name and arguments, in order.
+        sources: the operation that computes each value, by the value's name.
+    """
+
+    operations: dict[tuple[Any, ...], Op] = field(default_factory=dict)
+    sources: dict[str, Op] = field(default_factory=dict)
+
+    def add(self, op: Op, aliases: dict[str, Ref]) -> None:
+        """Add an operation, unless its outputs exist already: then add aliases for them."""
+        key = (op.name, *op.args)
+        existing = _unchanged(op, self) or (self.operations[key].outputs if key in self.operations else None)
+        if existing is None:
+            self.operations[key] = op
+            self.sources.update((ref.name, op) for ref in op.outputs)
+        else:
+            aliases.update({output.name: ref for output, ref in zip(op.outputs, existing, strict=True)})
+
+    def source(self, ref: Ref, name: str) -> Op | None:
+        """Return the operation that computes a value, if it has this name."""
+        op = self.sources.get(ref.name)
+        return op if op is not None and op.name == name else None
 
 
-def _direct(op: Op, unique: dict[tuple[Any, ...], Op]) -> Op:
+def _direct(op: Op, unique: _Unique) -> Op:
     """Return a reshape of a reshape as one reshape; any other operation as it is."""
-    if op.name == "reshape":
-        for other in unique.values():
-            if other.name == "reshape" and other.outputs == op.inputs:
-                return replace(op, args=(*other.args[:2], op.args[2]))
-    return op
+    before = unique.source(op.args[0], "reshape") if op.name == "reshape" else None
+    return op if before is None else replace(op, args=(*before.args[:2], op.args[2]))
 
 
-def _unchanged(op: Op, unique: dict[tuple[Any, ...], Op]) -> tuple[Ref, ...] | None:
+def _unchanged(op: Op, unique: _Unique) -> tuple[Ref, ...] | None:
     """Return the values that an operation without effect passes on; None for any other operation."""
     if op.name == "scale" and op.args[1:] == (1.0, 0.0):
         return op.inputs
@@ -98,15 +113,13 @@ def _unchanged(op: Op, unique: dict[tuple[Any, ...], Op]) -> tuple[Ref, ...] | N
     if op.name == "reshape" and op.args[1] == op.args[2]:
         return op.inputs
     if op.name == "concat":
-        for other in unique.values():
-            if other.name == "split" and other.outputs == op.args:
-                return other.inputs
+        whole = unique.source(op.args[0], "split")
+        return whole.inputs if whole is not None and whole.outputs == op.args else None
     if op.name == "split" and len(op.widths) == 1:
         return op.inputs
     if op.name == "split":
-        for other in unique.values():
-            if other.name == "concat" and other.outputs == op.inputs:
-                return _parts(other.inputs, op.widths)
+        joined = unique.source(op.args[0], "concat")
+        return None if joined is None else _parts(joined.inputs, op.widths)
     return None
 
 

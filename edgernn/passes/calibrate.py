@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import or_
 from types import MappingProxyType
 from typing import Any
 
@@ -30,8 +28,7 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
     """Return the graph with the range of every value, which the static schemes of `quantize` need.
 
     Each sequence starts from the initial state, and its state is carried as in a stream. So the sequences should be as
-    long as the runs between two resets. A state has the same range before and after a step, and a value of a cell in
-    all frames and parts that it steps through.
+    long as the runs between two resets. A state has the same range before and after a step.
 
     Args:
         graph: a graph with float weights.
@@ -62,22 +59,12 @@ def calibrate(graph: Graph, sequences: Sequence[Array], method: str = "min-max",
     if method != "min-max":
         finite = {name: each for name, each in ops.with_counts(seen).items() if name in finite}
     ranges = {name: METHODS[method](each) for name, each in finite.items()}
-    equal: list[tuple[str, ...]] = [(state.before.name, state.after.name) for state in ops.trace.states]
-    equal += [names for traced in graph.layer_traces.values() for names in traced.alike]
-    return replace(graph, ranges=_with_columns(graph, _shared(ranges, equal), frames))
-
-
-def _shared(ranges: Mapping[str, Range], equal: Sequence[tuple[str, ...]]) -> dict[str, Range]:
-    """Return the ranges, of which those of each group of values are one."""
-    before: dict[str, Range] = {}
-    after = dict(ranges)
-    while before != after:  # again, where a value is in several groups
-        before = dict(after)
-        for names in equal:
-            known = [name for name in names if name in after]
-            if known:
-                after |= dict.fromkeys(known, reduce(or_, (after[name] for name in known)))
-    return after
+    for state in ops.trace.states * len(ops.trace.states):  # again, where a state follows another
+        both = [ranges[ref.name] for ref in (state.before, state.after) if ref.name in ranges]
+        if both:
+            shared = both[0] | both[-1]
+            ranges |= {ref.name: shared for ref in (state.before, state.after) if ref.name in ranges}
+    return replace(graph, ranges=_with_columns(graph, ranges, frames))
 
 
 def _with_columns(graph: Graph, ranges: dict[str, Range], sequences: Sequence[Array]) -> dict[str, Range]:

@@ -2,8 +2,8 @@
 
 `quantize(x)` makes integers of a float value and `dequantize(x)` floats of integers. Each value is cast once, before
 the first operation that needs it. `requantize(x)` changes the quantization parameters of a value to those of the
-concatenation that it becomes a part of. Every other operation has values of one type, so layout and emitter need not
-know about casts.
+concatenation that it becomes a part of, or of the concatenation where those of all its parts are equal. Every other
+operation has values of one type, so layout and emitter need not know about casts.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,7 +64,14 @@ def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
         op = _with_inputs(step, plan.is_integer(step), cast)
         if op.name == "concat" and plan.is_integer(step):
             to = plan.quantization[step.outputs[0].name]
-            op = replace(op, args=tuple(requantize(ref, op.layer, to) for ref in op.inputs))
+            known = {quantization[ref.name] for ref in op.inputs}
+            if known == {to} or len(known) > 1:
+                op = replace(op, args=tuple(requantize(ref, op.layer, to) for ref in op.inputs))
+            else:  # at once, when they are side by side
+                joined = replace(op, k=_free(op.layer, steps, operations))
+                operations.append(joined)
+                quantization |= dict.fromkeys([joined.outputs[0].name], *known)
+                op = replace(op, name=REQUANTIZE, args=joined.outputs)
         operations.append(op)
     last = steps.operations[-1].layer if steps.operations else ""
     y = cast(steps.y, last, OUTPUT in float_io)

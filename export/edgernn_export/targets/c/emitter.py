@@ -18,8 +18,10 @@ from edgernn_export.targets.c.declarations import Constant
 from edgernn_export.targets.c.fusion import Group
 from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.layout import Layout
+from edgernn_export.targets.c.loops import Pointer, Statement
 from edgernn_export.targets.c.moves import MOVE, moves, runs
 from edgernn_export.targets.c.pack import SparseBlocks
+from edgernn_export.targets.c.rounding import Rounded
 from edgernn_export.targets.naming import NamedTrace
 
 SCRATCH = {"float": "scratch", "int8_t": "scratch_i8", "int16_t": "scratch_i16"}
@@ -42,12 +44,16 @@ class Emitter:
         identifiers: gives C identifiers.
         names: the C expression of each value, by the value's name; at first of the inputs and the states.
         values: the values of the trace by name, for `replay`.
+        roles: value of a step that repeats -> the value in its place in the first turn, and the turn.
+        rounded: where each input rounded to int8 is stored.
         constants: the arrays of the source, by C identifier.
         buffers: the fields of the struct that hold inputs rounded to int8 -> their bytes.
         headers: the files of c_runtime that the code needs.
         openings: statements that do not depend on any other, so they come first.
-        statements: (layer, statement), in order.
-        calls: how often the statements call each function.
+        statements: those of the operations, in order.
+        calls: how often the text calls each function.
+        pending: the calls since the last statement.
+        alike: the constants of repeated steps, by role and content.
         op: the operation that is being written.
     """
 
@@ -57,12 +63,16 @@ class Emitter:
     identifiers: Identifiers
     names: dict[str, str]
     values: dict[str, Ref]
+    roles: Mapping[str, tuple[str, int]]
+    rounded: Mapping[str, Rounded]
     constants: dict[str, Constant] = field(default_factory=dict)
     buffers: dict[str, int] = field(default_factory=dict)
     headers: set[str] = field(default_factory=set)
     openings: list[str] = field(default_factory=list)
-    statements: list[tuple[str, str]] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    pending: Counter[str] = field(default_factory=Counter)
+    alike: dict[tuple[str, bytes, bytes], str] = field(default_factory=dict)
     op: Op = field(init=False)
 
     @property
@@ -79,13 +89,24 @@ class Emitter:
         outputs = (ref for op in steps.operations for ref in op.outputs)
         return any(ref.name not in self.quantization for ref in (*refs, *outputs))
 
-    def emit(self, statement: str) -> None:
+    def emit(self, text: str, pointer: Pointer | None = None, variables: tuple[str, ...] = ()) -> None:
         """Append one statement."""
-        self.statements.append((self.op.layer, statement))
+        self.statements.append(Statement(self.op.layer, text, pointer, variables, self.pending))
+        self.pending = Counter()
+
+    def open(self, text: str) -> None:
+        """Append a statement that comes first."""
+        self.openings.append(text)
+        self.pending = Counter()
+
+    def count(self, function: str) -> None:
+        """Count a call."""
+        self.calls[function] += 1
+        self.pending[function] += 1
 
     def call(self, function: str, *arguments: object) -> str:
         """The text of a call, which is counted."""
-        self.calls[function] += 1
+        self.count(function)
         return f"{function}({', '.join(map(str, arguments))})"
 
     def copy(self, target: str, source: str, size: str) -> str:
@@ -98,18 +119,19 @@ class Emitter:
 
     def place(self, ref: Ref) -> str:
         """Declare a result of the operation at its place in the layout; its C name."""
-        return self.declare(ref, f"{SCRATCH[self.value_type(ref)]} + {self.layout.offsets[ref.name]}")
+        return self.declare(ref, SCRATCH[self.value_type(ref)], self.layout.offsets[ref.name])
 
     def parts(self, x: Ref, parts: tuple[Ref, ...]) -> None:
         """Declare the parts of a value that an operation uses."""
         for ref in parts:
             if ref.name in self.step.trace.last_use:
-                self.declare(ref, f"{self.names[x.name]} + {self.layout.parts[ref.name][1]}", "const ")
+                self.declare(ref, self.names[x.name], self.layout.parts[ref.name][1], "const ")
 
-    def declare(self, ref: Ref, expression: str, const: str = "") -> str:
+    def declare(self, ref: Ref, base: str, offset: int, const: str = "") -> str:
         """Give a value a C name, which is returned."""
         name = self.names[ref.name] = self.identifiers("value", ref.name)
-        self.emit(f"{const}{self.value_type(ref)} *const {name} = {expression};")
+        pointer = Pointer(name, f"{const}{self.value_type(ref)}", base, offset)
+        self.statements.append(Statement(self.op.layer, pointer.text, pointer))
         return name
 
     def kernel(self, header: str, function: str, *arguments: object) -> Ref:
@@ -149,7 +171,17 @@ class Emitter:
         return tuple(self.constant(weight, array, suffix=suffix) for suffix, array in parts.items())
 
     def array(self, name: str, packed: Array, comment: str, shifted: Array | None = None) -> str:
-        """Define an array; its C name. `shifted` is as in Constant."""
+        """Define an array; its C name. `shifted` is as in Constant.
+
+        Equal arrays of a value and of the values of its role are one.
+        """
+        result = self.op.outputs[0].name
+        if result in self.roles and name.startswith(f"{result}."):
+            role = self.roles[result][0] + name.removeprefix(result)
+            key = role, packed.tobytes(), b"" if shifted is None else shifted.tobytes()
+            if key in self.alike:
+                return self.alike[key]
+            self.alike[key] = self.identifiers("constant", name)
         identifier = self.identifiers("constant", name)
         packed = packed if packed.size else np.zeros(1, packed.dtype)  # C has no empty arrays
         self.constants[identifier] = Constant(identifier, packed, comment, shifted)
@@ -186,11 +218,11 @@ class COps(MethodInterpreter, ABC):
         for ref in group.stored:
             emitter.place(ref)
         every = emitter.each(op.outputs[0]) if self.by_position else ""
-        emitter.emit(f"{every}for ({self.head(op.widths[0] if self.by_position else op.size)}) {{")
-        emitter.statements += [(layer, f"    {line}") for layer, line in body]
-        for ref in group.stored:
-            emitter.emit(f"    {self.store(ref)};")
-        emitter.emit("}")
+        head = f"{every}for ({self.head(op.widths[0] if self.by_position else op.size)}) {{"
+        lines = [*(each.text for each in body), *(f"{self.store(ref)};" for ref in group.stored)]
+        for each in body:
+            emitter.pending.update(each.calls)
+        emitter.emit("\n".join([head, *(f"    {line}" for line in lines), "}"]), variables=tuple(self.lanes.values()))
         self.lanes.clear()
 
     @abstractmethod
@@ -258,7 +290,7 @@ class COps(MethodInterpreter, ABC):
         if -1 in index:
             emitter.emit(f"EDGERNN_ROLLED for (size_t i = 0; i < {result.size}; ++i) {name}[i] = {self.zero(x)};")
         for move in loops:
-            emitter.calls[MOVE] += 1
+            emitter.count(MOVE)
             emitter.emit(move.statement(name, emitter.names[x.name], emitter.value_type(x)))
         return result
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
-from edgernn_export.targets.c.emitter import COps
+from edgernn_export.targets.c.emitter import COps, Emitter
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.pack import (
     GROUP,
@@ -26,6 +26,10 @@ KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "aff
 
 class CFloatOps(COps):
     """The operations in float, in loops over blocks of LANES elements."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        super().__init__(emitter)
+        self.quantized: set[Ref] = set()  # the values that are rounded to int8
 
     def head(self, elements: int) -> str:
         return f"size_t i = 0; i < {padded(elements)}; i += {LANES}"
@@ -83,7 +87,7 @@ class CFloatOps(COps):
         sums = self.emitter.constant(weight, sums_i8(weight.stored), suffix="_sums")
         added = scale, "NULL" if bias is None else self._vector(bias), sums
         if sparse is not None:
-            several = (f"{q} + p * {padded(inputs)}", f"{step}[p]") if x.positions > 1 else (q, step)
+            several = (f"{q} + p * {padded(inputs)}", _at(step)) if x.positions > 1 else (q, step)
             arrays = self.emitter.sparse(weight, sparse)
             return self.emitter.kernel("affine_i8", "affine_i8_sparse", *arrays, *added, *several, blocks)
         w = self.emitter.constant(weight, side_by_side(rows_by_group(weight.stored)))
@@ -95,22 +99,31 @@ class CFloatOps(COps):
 
     def _quantized(self, x: Ref, inputs: int) -> tuple[str, str]:
         """The C names of an input that is rounded to int8 and of its scale, or scales, one for each position."""
-        emitter = self.emitter
-        q, step = emitter.identifiers("buffer", f"q.{x.name}"), emitter.identifiers("step", f"q.{x.name}.step")
-        if q not in emitter.buffers:
-            emitter.buffers[q] = x.positions * padded(inputs)
+        emitter, place = self.emitter, self.emitter.rounded[x.name]
+        q, step = (emitter.identifiers(*key) for key in _names(place.value))
+        size, slots = x.positions * padded(inputs), max(place.slots, 1)
+        several = place.slots > 0 or x.positions > 1
+        to = f"state->{q} + {place.slot * size}" if place.slots else f"state->{q}"
+        steps = f"{step} + {place.slot * x.positions}" if place.slots else step
+        scale = f"{step}[{place.slot}]" if place.slots else step
+        if x not in self.quantized:
+            self.quantized.add(x)
             emitter.headers.add("quantize_i8")
+            if several and q not in emitter.buffers:
+                emitter.emit(f"float {step}[{slots * x.positions}];")
+            emitter.buffers[q] = slots * size
             if x.positions > 1:
-                emitter.emit(f"float {step}[{x.positions}];")
-                call = self._call("quantize_i8", f"state->{q} + p * {padded(inputs)}", self.position(x), inputs)
-                emitter.emit(f"{emitter.each(x)}{step}[p] = {call};")
-                return f"state->{q}", step
-            line = f"const float {step} = {self._call('quantize_i8', f'state->{q}', self._name(x), inputs)};"
+                call = self._call("quantize_i8", f"{to} + p * {padded(inputs)}", self.position(x), inputs)
+                emitter.emit(f"{emitter.each(x)}{_at(steps)} = {call};")
+                return to, steps
+            line = (
+                f"{'' if several else 'const float '}{scale} = {self._call('quantize_i8', to, self._name(x), inputs)};"
+            )
             if x in emitter.named.ins:
-                emitter.openings.append(line)
+                emitter.open(line)
             else:
                 emitter.emit(line)
-        return f"state->{q}", step
+        return to, steps if x.positions > 1 else scale
 
     def add(self, a: Ref, b: Ref) -> Ref:
         return self._lane("f32_add", self._load(a), self._load(b))
@@ -202,3 +215,13 @@ class CFloatOps(COps):
 
     def _scale(self, weight: Tensor, packed: np.ndarray) -> str:
         return self.emitter.constant(weight, packed, suffix="_scale")
+
+
+def _names(value: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """What the buffer of a rounded input and its scales are called, for Identifiers."""
+    return ("buffer", f"q.{value}"), ("step", f"q.{value}.step")
+
+
+def _at(steps: str) -> str:
+    """The scale of position p."""
+    return f"({steps})[p]" if " " in steps else f"{steps}[p]"

@@ -1,5 +1,6 @@
 """Fusion: elementwise operations of one width share a loop, and their values stay in registers."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,7 +47,8 @@ def fuse(steps: Trace, integers: Callable[[Op], bool] = lambda _: False) -> tupl
             runs.insert(len(runs) - 1, [op])
         else:
             runs.append([op])
-    return tuple(Group(tuple(run), _stored(run, steps)) for run in runs)
+    places = {op.outputs[0]: i for i, op in enumerate(steps.operations)}
+    return tuple(Group(tuple(run), _stored(run, steps, places[run[-1].outputs[0]])) for run in runs)
 
 
 def hoist_splits(steps: Trace, fixed: Collection[str] = ()) -> Trace:
@@ -60,28 +62,33 @@ def hoist_splits(steps: Trace, fixed: Collection[str] = ()) -> Trace:
         fixed: the names of values to leave as they are, such as integers: their quantization parameters are those of
             the whole value.
     """
-    operations = list(steps.operations)
+    results = {*steps.results}
+    operations = {op.outputs[0]: [op] for op in steps.operations}  # what stands in the place of each
+    sources = {ref: (op, op.outputs[0]) for op in steps.operations for ref in op.outputs}  # computed by what, and where
+    reads = Counter(ref for op in steps.operations for ref in {*op.inputs})
+    free: dict[str, int] = {}  # layer -> a number that no value has
+    for op in steps.operations:
+        free[op.layer] = max(free.get(op.layer, 0), op.k + len(op.widths))
     for cut in [op for op in steps.operations if op.name == "split"]:
-        source = next((op for op in operations if cut.inputs[0] in op.outputs), None)
-        if (
-            cut.positions > 1
-            or source is None
-            or source.name not in SPLITTABLE
-            or not _only_reader(cut, cut.inputs[0], operations, steps)
-        ):
+        whole = cut.inputs[0]
+        source, place = sources.get(whole, (cut, whole))
+        if cut.positions > 1 or source.name not in SPLITTABLE or reads[whole] > 1 or whole in results:
             continue
         if any(ref.name in fixed for op in (source, cut) for ref in op.outputs):
             continue
-        parts = _on_parts(source, cut, operations)
-        at = operations.index(cut)
-        operations[at : at + 1] = parts
-        operations.remove(source)
-    return without_unused(replace(steps, operations=tuple(operations)))
+        parts = _on_parts(source, cut, free[cut.layer])
+        operations[place].remove(source)
+        operations[cut.outputs[0]] = parts
+        for part in parts:
+            sources |= dict.fromkeys(part.outputs, (part, cut.outputs[0]))
+            free[cut.layer] = max(free[cut.layer], part.k + len(part.widths))
+            reads.update({*part.inputs})
+        reads.subtract({*source.inputs})
+    return without_unused(replace(steps, operations=tuple(op for each in operations.values() for op in each)))
 
 
-def _on_parts(source: Op, cut: Op, operations: Sequence[Op]) -> list[Op]:
+def _on_parts(source: Op, cut: Op, free: int) -> list[Op]:
     """A split of each input of `source`, then the operation on each part; its result keeps the name of the part."""
-    free = max(op.k + len(op.widths) for op in operations if op.layer == cut.layer)
     inputs = dict.fromkeys(source.inputs)
     splits = {
         ref: replace(cut, k=free + i * len(cut.widths), args=(ref, *cut.args[1:])) for i, ref in enumerate(inputs)
@@ -93,17 +100,12 @@ def _on_parts(source: Op, cut: Op, operations: Sequence[Op]) -> list[Op]:
     return [*splits.values(), *parts]
 
 
-def _only_reader(reader: Op, ref: Ref, operations: Sequence[Op], steps: Trace) -> bool:
-    return ref not in steps.results and all(op is reader for op in operations if ref in op.inputs)
-
-
 def _alike(a: Op, b: Op) -> bool:
     return (a.layer, a.widths, a.positions) == (b.layer, b.widths, b.positions)
 
 
-def _stored(run: Sequence[Op], steps: Trace) -> tuple[Ref, ...]:
-    """The results of a run that a later operation or the caller needs."""
-    end = steps.operations.index(run[-1])
+def _stored(run: Sequence[Op], steps: Trace, end: int) -> tuple[Ref, ...]:
+    """The results of a run, whose last operation is number `end`, that a later operation or the caller needs."""
     return tuple(ref for op in run for ref in op.outputs if steps.last_use.get(ref.name, -1) > end)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-TAKEN = frozenset({"state", "scratch", "scratch_i8", "scratch_i16", "before", "x", "y", "i"})
+TAKEN = frozenset({"state", "scratch", "scratch_i8", "scratch_i16", "before", "x", "y", "i", "turn"})
 """Identifiers that the templates use."""
 
 

@@ -5,6 +5,7 @@ Each type of value has its own scratch array, so floats and integers never share
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edgernn.model.operation import Ref
 from edgernn.model.trace import Trace
@@ -12,6 +13,8 @@ from edgernn_export.targets.c.fusion import Group, is_view
 
 LANES = 16
 FLOAT = "float"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_ROLES: Mapping[str, tuple[str, int]] = MappingProxyType({})
 
 
 def padded(width: int) -> int:
@@ -47,13 +50,33 @@ class Layout:
         return root, at + further
 
 
-def lay_out(steps: Trace, groups: Sequence[Group], types: Mapping[str, str] | None = None) -> Layout:
+@dataclass(frozen=True)
+class _Place:
+    """Memory of one type that is taken until after a group, and the value in it."""
+
+    start: int
+    stop: int
+    last: int
+    c_type: str
+    value: str
+
+
+def lay_out(
+    steps: Trace,
+    groups: Sequence[Group],
+    types: Mapping[str, str] = NOTHING,
+    roles: Mapping[str, tuple[str, int]] = NO_ROLES,
+) -> Layout:
     """Give each stored value the first place that is free for as long as it is needed; a view needs no memory.
+
+    A value of a step that repeats gets the place that the value of its role had one or two turns before. Where the
+    values of a role are needed for longer, they lie side by side, turn after turn.
 
     Args:
         steps: the trace.
         groups: its operations, in the order in which they run.
         types: value -> the C type of its elements, where that is not float.
+        roles: value -> the value in its place in the first turn, and the turn.
     """
     parts = {
         part.name: (op.inputs[0].name, sum(op.widths[:i]))
@@ -62,21 +85,61 @@ def lay_out(steps: Trace, groups: Sequence[Group], types: Mapping[str, str] | No
         for i, part in enumerate(op.outputs)
     }
     last = last_groups(steps, groups, Layout({}, parts, {}))
-    taken: list[tuple[int, int, int, str]] = []  # (start, stop, index of the last group that needs it, type)
+    turns = _turns(groups, roles)
+    taken: list[_Place] = []
     offsets: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for i, group in enumerate(groups):
         if is_view(group.operations[0]):
             continue
-        taken = [place for place in taken if place[2] >= i]
-        for ref in group.stored:
-            c_type = (types or {}).get(ref.name, FLOAT)
-            start = _first_fit([place[:2] for place in taken if place[3] == c_type], room(ref))
-            stop = start + room(ref)
-            offsets[ref.name] = start
-            taken.append((start, stop, last[ref.name], c_type))
-            sizes[c_type] = max(sizes.get(c_type, 0), stop + LANES)
+        taken = [place for place in taken if place.last >= i]
+        for ref in (ref for ref in group.stored if ref.name not in offsets):
+            c_type = types.get(ref.name, FLOAT)
+            same = [place for place in taken if place.c_type == c_type]
+            role, turn = roles.get(ref.name, ("", 0))
+            each = turns.get(role, {turn: (ref.name, i)})
+            side_by_side = each if _outlive(each, last) else {turn: (ref.name, i)}
+            before = [each[turn - k][0] for k in (1, 2) if turn - k in each]
+            start = _again(before, offsets, same, room(ref), i if group.is_loop else -1)
+            if start is None:
+                start = _first_fit([(place.start, place.stop) for place in same], room(ref) * len(side_by_side))
+            for k, (name, _) in enumerate(side_by_side.values()):
+                offsets[name] = start + k * room(ref)
+                until = max(last[each] for each, _ in side_by_side.values())
+                taken.append(_Place(offsets[name], offsets[name] + room(ref), until, c_type, name))
+            sizes[c_type] = max(sizes.get(c_type, 0), start + room(ref) * len(side_by_side) + LANES)
     return Layout(offsets, parts, sizes)
+
+
+def _turns(groups: Sequence[Group], roles: Mapping[str, tuple[str, int]]) -> dict[str, dict[int, tuple[str, int]]]:
+    """Role -> turn -> the value, and the group that stores it."""
+    turns: dict[str, dict[int, tuple[str, int]]] = {}
+    for i, group in enumerate(groups):
+        for ref in group.stored:
+            if ref.name in roles:
+                role, turn = roles[ref.name]
+                turns.setdefault(role, {})[turn] = (ref.name, i)
+    return turns
+
+
+def _outlive(turns: Mapping[int, tuple[str, int]], last: Mapping[str, int]) -> bool:
+    """Whether a value of a role is still needed when that of two turns later is stored."""
+    return any(turn + 2 in turns and last[name] >= turns[turn + 2][1] for turn, (name, _) in turns.items())
+
+
+def _again(
+    before: Sequence[str], offsets: Mapping[str, int], taken: Sequence[_Place], width: int, loop: int
+) -> int | None:
+    """The place of a value of the same role, if it is free.
+
+    A loop over elements reads a value for the last time before it stores another in the same place, element by element.
+    """
+    for name in before:
+        start = offsets[name]
+        others = [place for place in taken if not (place.value == name and place.last == loop and name == before[0])]
+        if all(start + width <= place.start or place.stop <= start for place in others):
+            return start
+    return None
 
 
 def last_groups(steps: Trace, groups: Sequence[Group], parts: Layout) -> Mapping[str, int]:

@@ -11,9 +11,10 @@ from edgernn.integer.forms import integer_forms
 from edgernn.integer.plan import IntegerPlan, integer_plan
 from edgernn.model.graph import Graph
 from edgernn.model.operation import Op
+from edgernn.model.repeats import roles
 from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
-from edgernn_export.targets.c.casts import DEQUANTIZE, QUANTIZE, REQUANTIZE, with_casts
+from edgernn_export.targets.c.casts import DEQUANTIZE, with_casts
 from edgernn_export.targets.c.declarations import Code, InitialState, Sizes
 from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.float_ops import CFloatOps
@@ -22,7 +23,9 @@ from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.integer_ops import CIntegerOps
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out
+from edgernn_export.targets.c.loops import with_loops
 from edgernn_export.targets.c.pack import initializer, literal
+from edgernn_export.targets.c.rounding import rounded_inputs
 from edgernn_export.targets.c.selftest import self_test
 from edgernn_export.targets.c.state import (
     carried,
@@ -123,17 +126,26 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     step = with_casts(hoist_splits(named.trace, plan.integer_values), plan)
 
     def is_integer(op: Op) -> bool:
-        return plan.is_integer(op) or op.name in (QUANTIZE, DEQUANTIZE, REQUANTIZE)
+        return op.outputs[0].name in step.quantization or op.name == DEQUANTIZE
 
     groups = fuse(step.trace, is_integer)
-    layout = lay_out(step.trace, groups, {name: value_type(qparams) for name, qparams in step.quantization.items()})
+    places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
+    types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
+    layout = lay_out(step.trace, groups, types, places)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"
-    emitter = Emitter(named, step, layout, identifiers, names, {ref.name: ref for ref in named.ins})
+    values = {ref.name: ref for ref in named.ins}
+    emitter = Emitter(named, step, layout, identifiers, names, values, places, rounded_inputs(step.trace, places))
     floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer_forms(plan))
     for group in groups:
         (integers if is_integer(group.operations[0]) else floats).write(group)
+    statements = with_loops(emitter.statements, {names[ref.name] for ref in step.trace.results})
+    for sign, each in ((-1, emitter.statements), (1, statements)):
+        for statement in each:
+            for function, calls in statement.calls.items():
+                emitter.calls[function] += sign * calls
+    emitter.statements = statements
     return emitter
 
 
@@ -199,11 +211,11 @@ def _statements(emitter: Emitter) -> str:
     openings = [f"    {line}" for line in emitter.openings]
     body = ["", "    /* the inputs of the step, as int8 */", *openings] if openings else []
     current = ""
-    for layer, line in emitter.statements:
-        if layer != current:
-            current = layer
-            body += ["", f"    /* {_layer_line(emitter.named, layer)} */"]
-        body.append(f"    {line}")
+    for statement in emitter.statements:
+        if statement.layer != current:
+            current = statement.layer
+            body += ["", f"    /* {_layer_line(emitter.named, current)} */"]
+        body += [f"    {line}" for line in statement.text.splitlines()]
     return "\n".join(body)
 
 
