@@ -106,6 +106,7 @@ NOT_ALL = {
     "Activation log": "states",
     "stack": "states",
     "Positions": "states",
+    "Over time": "states",
 }
 
 

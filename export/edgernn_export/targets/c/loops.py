@@ -70,6 +70,7 @@ def with_loops(statements: Sequence[Statement], results: Collection[str]) -> lis
         statements: those of a step, in order.
         results: the names of the pointers that are read after them.
     """
+    statements = [statements[i] for i in _used(statements, results)]
     places = _places(statements)
     parsed = [_parsed(statement, places) for statement in statements]
     items = [each.item for each in parsed]
@@ -96,6 +97,17 @@ def with_loops(statements: Sequence[Statement], results: Collection[str]) -> lis
         used = places.keys() & {token for i in body for token in parsed[i].tokens}
         needed |= {name for name in used if declared[name] < piece.start}
     return written[::-1]
+
+
+def _used(statements: Sequence[Statement], results: Collection[str]) -> list[int]:
+    """The places of the statements without declarations of pointers that none of the others reads."""
+    needed, used = {*results}, []
+    for i in reversed(range(len(statements))):
+        pointer = statements[i].pointer
+        if pointer is None or pointer.name in needed:
+            used.append(i)
+            needed |= {*TOKEN.findall(statements[i].text)}
+    return used[::-1]
 
 
 def _apart(piece: Piece, items: Sequence[Item], statements: Sequence[Statement]) -> list[Piece]:
@@ -152,11 +164,13 @@ def _loop(
         for each, parse, steps in zip(statements, parsed, piece.distances, strict=True)
         if each.pointer
     }
-    lines = []
-    for parse, steps in zip(parsed, piece.distances, strict=True):
+    lines, kept = [], {*_used(statements, ())}
+    for i, (parse, steps) in enumerate(zip(parsed, piece.distances, strict=True)):
+        if i not in kept:
+            continue
         tokens = list(parse.tokens)
-        for i, step in zip(parse.numbers, steps, strict=True):
-            tokens[i] = _moved(tokens, i, step - moves.get(tokens[i], 0))
+        for at, step in zip(parse.numbers, steps, strict=True):
+            tokens[at] = _moved(tokens, at, step - moves.get(tokens[at], 0))
         lines += "".join(tokens).splitlines()
     head = f"for (size_t {TURN} = 0; {TURN} < {piece.turns}; ++{TURN}) {{"
     text = "\n".join([head, *(f"    {line}" for line in lines), "}"])

@@ -40,13 +40,16 @@ class Move:
         turns = zip(INDICES, (loop.turns for loop in self.loops), strict=False)
         heads = "".join(f"EDGERNN_ROLLED for (size_t {i} = 0; {i} < {most}; ++{i}) " for i, most in turns)
         places = (
-            " + ".join([name, str(start), *(f"{step} * {i}" for i, step in zip(INDICES, steps, strict=False))])
-            for name, start, steps in (
-                (to, self.to, [loop.to for loop in self.loops]),
-                (source, self.source, [loop.source for loop in self.loops]),
-            )
+            _place(to, self.to, [loop.to for loop in self.loops]),
+            _place(source, self.source, [loop.source for loop in self.loops]),
         )
         return f"{heads}memcpy({', '.join(places)}, {self.elements} * sizeof({element}));"
+
+
+def _place(name: str, start: int, steps: Sequence[int]) -> str:
+    """The place of a move in an array, moved by each loop's step."""
+    terms = (f" {'+' if step >= 0 else '-'} {abs(step)} * {i}" for i, step in zip(INDICES, steps, strict=False))
+    return "".join((f"{name} + {start}", *terms))
 
 
 def runs(index: Sequence[int], width: int) -> list[tuple[int, int]]:
