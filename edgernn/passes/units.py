@@ -56,7 +56,8 @@ def units(graph: Graph) -> Units:
             _join(layer, op, values, union)
         values[layer.name] = values[traced.y.name]
     for layer in graph.layers:
-        for name, ref in graph.layer_traces[layer.name].after.items():
+        traced = graph.layer_traces[layer.name]
+        for name, ref in traced.after.items():
             union.join(values[ref.name], states[f"{layer.name}.{name}"])
         fixed += _fixed(layer, values, states, union)
         fixed += [values[ref.name].ravel() for op in traced.operations if op.name == "gather" for ref in op.inputs]
