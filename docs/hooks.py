@@ -36,7 +36,7 @@ SECTIONS = {
 }
 """A section of a recipe -> the dataclasses whose fields are its keys."""
 
-BEFORE = "edgernn/train/network/before.py"
+BEFORE = "edgernn/train/network/before_options.py"
 """The module of the layers that the key `before` of [model] names, and of the table of their options."""
 
 RECIPE_FILES = sorted((ROOT / "edgernn/train/recipes").glob("*.toml"))

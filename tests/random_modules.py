@@ -23,8 +23,7 @@ from edgernn.device.runtimes import suffixes
 from edgernn.errors import EdgernnError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
-from edgernn.model.timing import in_steps
-from edgernn.runtime.parts import flat_answer
+from edgernn.runtime.parts import flat_answer, flat_frames
 from edgernn_export import export, from_torch
 from edgernn_export.sources.torch.source import Options, exact
 from random_answers import STEPS, answers, as_frames, noise
@@ -113,7 +112,7 @@ def check_exact(program: Program) -> None:
     check_timing(program, graph)
     xs = noise(program)
     expected = answers(program, program.module().double(), xs)
-    frames = in_steps(as_frames(program, xs).astype(np.float64), program.every)
+    frames = flat_frames(as_frames(program, xs).astype(np.float64), graph.named_inputs, np.float64, program.every)
     error = distance(Stepper(graph).run(frames)[0], expected)
     assert error <= EXACT, f"the graph differs from the module by {error:.3g} in float64"
 

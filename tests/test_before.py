@@ -21,9 +21,9 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Batching, padded
 from edgernn.train.loop.distillation import Distillation, Teacher
 from edgernn.train.loop.task import SequenceDataset, Task, Training
-from edgernn.train.network.before import (
+from edgernn.train.network.before import Before
+from edgernn.train.network.before_options import (
     BEFORE,
-    Before,
     Conv1dOptions,
     Conv2dOptions,
     DenseOptions,
@@ -107,9 +107,9 @@ def test_values_and_gradients_are_those_of_torch(name):
 
 POOLS = {
     "over frequency": PoolOptions(size=3, stride=2, padding=1),
-    "over time": PoolOptions(size=1, frames=3),
-    "strided": PoolOptions(size=2, frames=2, frame_stride=2, kind="mean"),
-    "strided, of a longer window": PoolOptions(size=2, stride=1, frames=5, frame_stride=3),
+    "over the newest frames": PoolOptions(size=1, frames=3),
+    "of whole steps": PoolOptions(size=2, frames=2, frame_stride=2, kind="mean"),
+    "of a window longer than a step": PoolOptions(size=2, stride=1, frames=5, frame_stride=3),
 }
 
 

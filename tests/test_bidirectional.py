@@ -25,7 +25,7 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Batching, padded
 from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
-from edgernn.train.network.before import DenseOptions
+from edgernn.train.network.before_options import DenseOptions
 from edgernn.train.network.bidirectional import Bidirectional, Direction, pooled, reversed_in_time
 from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn_export import export, from_torch

@@ -43,7 +43,7 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.schedules import GRADUAL, cubic
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Accelerator
-from edgernn.train.network.before import (
+from edgernn.train.network.before_options import (
     Conv1dOptions,
     Conv2dOptions,
     DenseOptions,

@@ -424,6 +424,9 @@ def test_inputs_arrive_frame_by_frame(tmp_path):
         expected = module(torch.tensor(mic)[None], torch.tensor(far)[None])[0].numpy()
     np.testing.assert_allclose(ys, expected, atol=1e-5)
     np.testing.assert_array_equal(stream.reset().step((mic[:2], far[:2])), ys[0])
+    both = np.concatenate([mic, far], axis=1)
+    np.testing.assert_array_equal(stream.reset().run(both), ys)
+    np.testing.assert_array_equal(stream.reset().step(both[:2]), ys[0])
 
 
 REFUSED = {

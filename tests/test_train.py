@@ -18,7 +18,7 @@ from edgernn.train.loop.batches import Batching, epoch
 from edgernn.train.loop.schedules import SCHEDULES
 from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
-from edgernn.train.network.before import DenseOptions
+from edgernn.train.network.before_options import DenseOptions
 from edgernn.train.network.models import TRAINABLE_CELLS, Network, Shape
 from edgernn.train.network.recurrent import Recurrent, Stateless
 from edgernn_export import from_torch

@@ -31,7 +31,8 @@ def flat_frame(frame: Any, parts: Mapping[str, int], dtype: Any, count: int = 1)
     """
     arrays = _arrays(frame, parts)
     if arrays is None:
-        return _flat(frame, count)
+        several = count > 1 and isinstance(frame, np.ndarray) and frame.ndim == 2 and len(frame) == count
+        return _in_steps(frame, parts, count)[0] if several else frame
     arrays = [_flat(each, count) for each in arrays]
     for (name, width), each in zip(parts.items(), arrays, strict=True):
         if not isinstance(each, np.ndarray) or each.dtype != dtype or each.shape != (width,):
@@ -47,7 +48,7 @@ def flat_frames(frames: Any, parts: Mapping[str, int], dtype: Any, count: int = 
     """
     arrays = _arrays(frames, parts)
     if arrays is None:
-        return in_steps(frames, count) if isinstance(frames, np.ndarray) and frames.ndim == 2 else frames
+        return _in_steps(frames, parts, count) if isinstance(frames, np.ndarray) and frames.ndim == 2 else frames
     for (name, width), each in zip(parts.items(), arrays, strict=True):
         if not isinstance(each, np.ndarray) or each.dtype != dtype or each.ndim != 2 or each.shape[1] * count != width:
             raise FrameError(f"input '{name}' is {_text(each)}; expected {dtype} of shape (time, {width // count})")
@@ -129,6 +130,14 @@ def _arrays(values: Any, parts: Mapping[str, int]) -> list[Any] | None:
             raise FrameError(f"{len(values)} inputs arrived; {expected}, in this order or by name")
         return list(values)
     return None
+
+
+def _in_steps(frames: Array, parts: Mapping[str, int], count: int) -> Array:
+    """Return frames (time, width), several inputs side by side in each, as steps, where inputs are side by side too."""
+    ends = np.cumsum([width // count for width in parts.values()])
+    if not parts or count == 1 or ends[-1] != frames.shape[1]:
+        return np.asarray(in_steps(frames, count))
+    return np.concatenate([in_steps(each, count) for each in np.split(frames, ends[:-1], axis=1)], axis=1)
 
 
 def _flat(frame: Any, count: int) -> Any:

@@ -7,7 +7,7 @@ from edgernn.errors import UsageError
 from edgernn.files.document import Document
 from edgernn.files.spelling import misspelt
 from edgernn.train.fields import EXPECTED, checked, field_types, fits
-from edgernn.train.network.before import BEFORE, BeforeLayer
+from edgernn.train.network.before_options import BEFORE, BeforeLayer
 from edgernn.train.network.models import Shape
 
 MODEL, LAYERS, HEADS, CELL = "model", "before", "heads", "cell"

@@ -14,7 +14,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data
-from edgernn.train.network.before import folded
+from edgernn.train.network.before_options import folded
 from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network
 from edgernn.train.network.recurrent import Formula, Recurrent, Stateless

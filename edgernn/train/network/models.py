@@ -16,7 +16,8 @@ from edgernn.files.spelling import misspelt
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
-from edgernn.train.network.before import MAX_WIDTH, Before, BeforeLayer, frames_of
+from edgernn.train.network.before import Before
+from edgernn.train.network.before_options import MAX_WIDTH, BeforeLayer, frames_of
 from edgernn.train.network.bidirectional import Bidirectional, Direction
 from edgernn.train.network.draw import Draw, uniform
 from edgernn.train.network.recurrent import Recurrent
