@@ -55,6 +55,7 @@ SIZES = {
     "16 and 16 channels": Size((Conv(16, 5, 2), Conv(16, 3, 2))),
     "24 and 20 channels": Size((Conv(24, 5, 2), Conv(20, 3, 2))),
     "32 and 32 channels": Size((Conv(32, 3, 2), Conv(32, 3, 4))),
+    "16 and 16 channels, two frames": Size((Conv(16, 5, 2), Conv(16, 3, 2, hop=2))),
 }
 
 

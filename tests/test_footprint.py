@@ -13,7 +13,7 @@ import pytest
 
 import edgernn
 from edge import edge
-from edgernn.cells import Conv1d, Dense, Gru, Lstm, Mgu, Scale
+from edgernn.cells import Activation, Conv1d, Conv2d, Dense, Gather, Gru, Lstm, Mgu, Pool, Scale
 from edgernn.device import board as boards
 from edgernn.device.isa import MICROCONTROLLERS
 from edgernn.device.runtimes import NATIVE
@@ -83,9 +83,9 @@ def test_no_measured_object_takes_more_than_is_predicted(isa, what, tables):
     rows = [row for row in MEASURED if row["isa"] == isa]
     tabled = [sum(tables[isa].get(name, 0) * count for name, count in row["traits"].items()) for row in rows]
     assert all(row[what] <= most for row, most in zip(rows, tabled, strict=True))
-    assert 0.6 < median(row[what] / most for row, most in zip(rows, tabled, strict=True)) / MARGIN < 0.72
+    assert 0.55 < median(row[what] / most for row, most in zip(rows, tabled, strict=True)) / MARGIN < 0.64
     static = [row[what] / most for row, most in zip(rows, tabled, strict=True) if row["precision"] in STATIC]
-    assert 0.5 < median(static) / MARGIN < 0.72
+    assert 0.45 < median(static) / MARGIN < 0.64
     assert ASSUMPTIONS[0].startswith(f"code and stack go by {len(rows)} models")
 
 
@@ -116,6 +116,19 @@ TWO = Graph(
 )
 
 
+SPOTTER = Graph(
+    (
+        Layer("first", Conv2d(24, 3, 5, t(10, 15), t(10), stride=2, below=2, above=2)),
+        Layer("relu", Activation("relu")),
+        Layer("second", Conv2d(12, 2, 3, t(9, 60), t(9), stride=3, below=1, above=1)),
+        Layer("bands", Dense(t(4, 9), t(4), "tanh"), positions=4),
+        Layer("gru", Gru(t(60, 16), t(60, 20), t(60), t(60))),
+        Layer("out", Dense(t(7, 20), t(7), "sigmoid")),
+    ),
+    24,
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ["armv6-m", "armv7e-m+fp"])
 def test_a_model_that_was_not_measured_stays_below(isa):
@@ -127,7 +140,7 @@ def test_a_model_that_was_not_measured_stays_below(isa):
     layers = (Layer("lstm", Lstm(t(96, 13), t(96, 24), t(96))), Layer("out", Dense(t(7, 24), t(7), "softmax")))
     lstm, sparse = Graph(layers, 13), block_sparse(keyword_spotter(48, 13), 4)
     static = [whole(each, scheme) for each in (lstm, sparse, UNLIKE) for scheme in STATIC]
-    for graph in (lstm, quantize(lstm), TWO, quantize(TWO, "weight_only_wi4_afp32"), *static):
+    for graph in (lstm, quantize(lstm), TWO, quantize(TWO, "weight_only_wi4_afp32"), SPOTTER, *static):
         chip = boards.load(next(name for name in CHIPS if boards.load(name).isa == isa))
         with tempfile.TemporaryDirectory() as folder:
             code, stack, _ = bench.compiled(graph, isa, folder)
@@ -152,6 +165,21 @@ def test_it_fits_or_not_by_the_sums(chip):
             predicted.flash <= predicted.flash_available,
             predicted.ram <= predicted.ram_available,
         )
+
+
+def test_a_model_with_positions_is_predicted():
+    """A convolution, a permutation without a pattern, a pool, a shared layer, and curves."""
+    layers = (
+        Layer("conv", Conv2d(8, 2, 3, t(6, 6), t(6), stride=2, below=1, above=1)),
+        Layer("mixed", Gather(24, (5, 3, 17, 1, 0, 2, 9, 22, 7, 6, 4, 11))),
+        Layer("pool", Pool(3, 4, 2, 2)),
+        Layer("curve", Activation("elu")),
+        Layer("bands", Dense(t(3, 3), t(3)), positions=2),
+    )
+    graph = Graph(layers, 8)
+    for each in (graph, quantize(graph), whole(graph, "static_wi8_ai8")):
+        predicted = footprint(each, boards.load("stm32f407"))
+        assert (predicted.unpredicted, predicted.flash_fits, predicted.ram_fits) == ("", True, True)
 
 
 SMALL = """
