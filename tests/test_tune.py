@@ -337,7 +337,7 @@ def test_frames_that_say_nothing_are_refused():
     nowhere[70, 2] = nan
     with pytest.raises(FrameError, match="element 2 of frame 70 of sequence 0 is nan; expected a finite number"):
         by_frames(KWS, nowhere, "f.csv")
-    with pytest.raises(UsageError, match="the model has one output, so answers cannot be compared"):
+    with pytest.raises(UsageError, match="no output of the model has several values, so answers cannot be compared"):
         by_frames(one(Dense(t(1, 6))), FRAMES, "f.csv")
 
 
