@@ -12,6 +12,7 @@ import edgernn
 from edgernn.cells import Gru, Lstm, Rnn
 from edgernn.errors import FileError, TrainingError, UsageError
 from edgernn.interpreters.numpy import Stepper
+from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.train import recipe as recipes, run
 from edgernn.train.loop.batches import Batching, epoch
@@ -30,7 +31,7 @@ VOWELS = Path(__file__).parent.parent.parent / "shared/data/japanese_vowels"
 ONE_CELL = [
     name
     for name, graph in GRAPHS.items()
-    if len(graph.layers) == 1 and not graph.initial_state and graph.layers[0].positions == 1
+    if not graph.initial_state and graph.layers == (Layer("layer", graph.layers[0].cell, ("x",)),)
 ]
 
 
