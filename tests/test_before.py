@@ -19,8 +19,9 @@ from edgernn.train import front, recipe as recipes
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Batching, padded
+from edgernn.train.loop.dataset import SequenceDataset
 from edgernn.train.loop.distillation import Distillation, Teacher
-from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.task import Task, Training
 from edgernn.train.network.before import Before
 from edgernn.train.network.before_options import (
     BEFORE,

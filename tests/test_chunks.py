@@ -11,7 +11,8 @@ from edgernn.train.compress.zeros import Zeros
 from edgernn.train.convert import to_graph
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.loop.batches import Batching, epoch
-from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.dataset import SequenceDataset
+from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator, fit, make_trainer, quiet
 from edgernn.train.network.models import Network, Shape
 

@@ -22,9 +22,10 @@ from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.evaluate.metrics import evaluate
 from edgernn.train.loop.batches import padded
+from edgernn.train.loop.dataset import SequenceDataset
 from edgernn.train.loop.distillation import Distillation, Teacher
 from edgernn.train.loop.losses import Head
-from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.network.models import Network, Shape
 from edgernn_export import export

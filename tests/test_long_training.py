@@ -20,9 +20,10 @@ from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.loop.batches import Batching
+from edgernn.train.loop.dataset import SequenceDataset
 from edgernn.train.loop.gradients import EXPLODED
 from edgernn.train.loop.schedules import OPTIMIZERS
-from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator, make_trainer, quiet
 from edgernn.train.network.models import Network, Shape
 

@@ -41,8 +41,9 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.trainable import to_calibrate, trainable_subgraph
 from edgernn.train.evaluate.metrics import answers
 from edgernn.train.loop.batches import padded
+from edgernn.train.loop.dataset import SequenceDataset
 from edgernn.train.loop.distillation import Distillation, Teacher
-from edgernn.train.loop.task import SequenceDataset, Task, Training
+from edgernn.train.loop.task import Task, Training
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.train.motor import record
 from edgernn.train.network.fake_quant import FakeOps, rounded, rounded_alone, straight

@@ -14,7 +14,7 @@ def test_a_random_module_is_converted_exactly(program):
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_each_kind_of_block_is_converted_exactly(kind, data):
     check_exact(data.draw(programs(kind)))

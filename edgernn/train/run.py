@@ -27,8 +27,9 @@ from edgernn.train.data.sequences import Data, Sequences
 from edgernn.train.data.varied import Varied
 from edgernn.train.environment import environment
 from edgernn.train.evaluate.metrics import Evaluation, answers, evaluate
+from edgernn.train.loop.dataset import SequenceDataset
 from edgernn.train.loop.distillation import Teacher
-from edgernn.train.loop.task import SequenceDataset, Task
+from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import CHECKPOINT, Accelerator, fit, make_trainer, quiet
 from edgernn.train.network.graph_network import GraphNetwork
 from edgernn.train.network.models import Network

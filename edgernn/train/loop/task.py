@@ -1,20 +1,19 @@
 """The training of a network by Lightning: batches, carried states, loss and schedule."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
-from edgernn.array import Array
 from edgernn.errors import TrainingError, UsageError
 from edgernn.files.spelling import misspelt
-from edgernn.train.loop.batches import Batch, Batching, epoch
+from edgernn.train.loop.batches import Batch, Batching
+from edgernn.train.loop.dataset import EpochBatches, SequenceDataset
 from edgernn.train.loop.distillation import Teacher
 from edgernn.train.loop.losses import Head
 from edgernn.train.loop.schedules import OPTIMIZERS, PLATEAU, SCHEDULES
@@ -102,47 +101,6 @@ class Training:
                 f"tbptt is {self.batching.tbptt} and carry {self.carry}, but a network with bidirectional="
                 f"'{shape.bidirectional}' needs whole sequences; set both to 0, or train in one direction"
             )
-
-
-@dataclass(frozen=True)
-class SequenceDataset:
-    """Sequences to train on or to monitor.
-
-    Attributes:
-        frames: a function of the epoch's random generator that returns the inputs of the network in that epoch.
-        targets: the targets of each sequence.
-        lengths: the recorded length of each sequence.
-    """
-
-    frames: Callable[[np.random.Generator], Sequence[Array]]
-    targets: Sequence[Array]
-    lengths: Sequence[int]
-
-    @classmethod
-    def fixed(cls, frames: Sequence[Array], targets: Sequence[Array]) -> "SequenceDataset":
-        """A dataset with the same frames in every epoch."""
-        return cls(lambda _: frames, targets, [len(each) for each in frames])
-
-
-class EpochBatches(IterableDataset[Batch]):
-    """The batches of one epoch, determined by a seed and the number of the epoch.
-
-    Args:
-        dataset: the sequences.
-        batching: how they are grouped into batches.
-        begin: called when the epoch begins; returns (seed, number) and (rank, world) of this process. A resumed
-            training does not know the number earlier.
-    """
-
-    def __init__(
-        self, dataset: SequenceDataset, batching: Batching, begin: Callable[[], tuple[tuple[int, int], tuple[int, int]]]
-    ) -> None:
-        self.dataset, self.batching, self.begin = dataset, batching, begin
-
-    def __iter__(self) -> Iterator[Batch]:
-        seed, rank_and_world = self.begin()
-        random = np.random.default_rng(seed)
-        return epoch(self.dataset.frames(random), self.dataset.targets, self.batching, random, *rank_and_world)
 
 
 class Task(lightning.LightningModule):

@@ -10,8 +10,8 @@ from torch import nn
 from edgernn.errors import GraphError, UsageError
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
+from edgernn.train.network.before_checks import FUNCTIONS
 from edgernn.train.network.before_options import (
-    FUNCTIONS,
     BeforeLayer,
     Conv1dOptions,
     Conv2dOptions,

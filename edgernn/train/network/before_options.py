@@ -1,7 +1,7 @@
 """The options of the layers that a recipe names before the recurrent layers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
@@ -10,13 +10,8 @@ from edgernn.cells.pool import POOLS
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn.model.ops import ACTIVATIONS
+from edgernn.train.network.before_checks import bounded, check, check_function
 from edgernn.train.network.draw import uniform
-
-FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "elu", "gelu", "softplus", "mish")
-"""The activations of a convolution."""
-
-MAX_WIDTH = 1 << 16  # of a layer
-MAX_WEIGHTS = 1 << 28  # of a layer: 1 GB
 
 
 @dataclass(frozen=True)
@@ -75,12 +70,12 @@ class Conv2dOptions:
     norm: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "channels", "frames", "taps", "stride", "frame_dilation", "dilation", "frame_stride")
-        _check_function(self.activation)
+        check(self, "channels", "frames", "taps", "stride", "frame_dilation", "dilation", "frame_stride")
+        check_function(self.activation)
 
     def cell(self, frame: Frame) -> Conv2d:
         fan_in = frame.channels * self.frames * self.taps
-        draw = uniform(_bounded(self.channels, fan_in))
+        draw = uniform(bounded(self.channels, fan_in))
         return Conv2d(
             frame.frequencies,
             self.frames,
@@ -125,12 +120,12 @@ class DepthwiseConv2dOptions:
     norm: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "frames", "taps", "multiplier", "stride", "frame_dilation", "dilation", "frame_stride")
-        _check_function(self.activation)
+        check(self, "frames", "taps", "multiplier", "stride", "frame_dilation", "dilation", "frame_stride")
+        check_function(self.activation)
 
     def cell(self, frame: Frame) -> DepthwiseConv2d:
         taps, outputs = self.frames * self.taps, self.answers(frame)
-        draw = uniform(_bounded(outputs, taps))
+        draw = uniform(bounded(outputs, taps))
         return DepthwiseConv2d(
             frame.frequencies,
             self.frames,
@@ -166,11 +161,11 @@ class Conv1dOptions:
     norm: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, "channels", "kernel", "dilation", "stride")
-        _check_function(self.activation)
+        check(self, "channels", "kernel", "dilation", "stride")
+        check_function(self.activation)
 
     def cell(self, frame: Frame) -> Conv1d:
-        draw = uniform(_bounded(self.channels, self.kernel * frame.width))
+        draw = uniform(bounded(self.channels, self.kernel * frame.width))
         w, b = draw(self.channels, self.kernel * frame.width), draw(self.channels)
         return Conv1d(self.kernel, w, b, self.dilation, self.stride)
 
@@ -191,12 +186,12 @@ class DenseOptions:
     activation: str = "linear"
 
     def __post_init__(self) -> None:
-        _check(self, "units")
+        check(self, "units")
         if self.activation not in ACTIVATIONS:
             raise UsageError(f"activation is '{self.activation}'; {misspelt(self.activation, ACTIVATIONS)}")
 
     def cell(self, frame: Frame) -> Dense:
-        draw = uniform(_bounded(self.units, frame.width))
+        draw = uniform(bounded(self.units, frame.width))
         return Dense(draw(self.units, frame.width), draw(self.units), self.activation)
 
     def answers(self, _frame: Frame) -> int:
@@ -246,7 +241,7 @@ class PoolOptions:
     frame_stride: int = 1
 
     def __post_init__(self) -> None:
-        _check(self, "size", "frames", "frame_stride")
+        check(self, "size", "frames", "frame_stride")
         if self.kind not in POOLS:
             raise UsageError(f"kind is '{self.kind}'; {misspelt(self.kind, POOLS)}")
 
@@ -294,22 +289,3 @@ def folded(layer: BeforeLayer) -> BeforeLayer:
 def _windows(options: Conv2dOptions | DepthwiseConv2dOptions) -> dict[str, int]:
     names = ("stride", "below", "above", "frame_dilation", "dilation", "frame_stride")
     return {name: getattr(options, name) for name in names}
-
-
-def _check(options: Any, *positive: str) -> None:
-    """Check the numbers of a layer; those with these names are at least 1."""
-    for field in fields(options):
-        value, least = getattr(options, field.name), int(field.name in positive)
-        if type(value) is int and not least <= value <= MAX_WIDTH:
-            raise UsageError(f"{field.name} is {value}; expected {least} to {MAX_WIDTH:,}")
-
-
-def _check_function(function: str) -> None:
-    if function not in FUNCTIONS:
-        raise UsageError(f"activation is '{function}'; {misspelt(function, FUNCTIONS)}")
-
-
-def _bounded(outputs: int, fan_in: int) -> int:
-    if outputs * fan_in > MAX_WEIGHTS:
-        raise UsageError(f"it has {outputs:,} x {fan_in:,} weights; expected at most {MAX_WEIGHTS:,}")
-    return fan_in

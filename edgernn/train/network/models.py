@@ -17,7 +17,8 @@ from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import MERGES
 from edgernn.train.network.before import Before
-from edgernn.train.network.before_options import MAX_WIDTH, BeforeLayer, frames_of
+from edgernn.train.network.before_checks import MAX_WIDTH
+from edgernn.train.network.before_options import BeforeLayer, frames_of
 from edgernn.train.network.bidirectional import Bidirectional, Direction
 from edgernn.train.network.draw import Draw, uniform
 from edgernn.train.network.recurrent import Recurrent

@@ -7,7 +7,7 @@ operation has values of one type, so layout and emitter need not know about cast
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.model.graph import INPUT, OUTPUT
@@ -34,49 +34,68 @@ def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
     """Insert the casts of a step; a step without integers has none."""
     float_io = plan.io_quantization
     whole = [state.before.name for state in steps.states if state.name in float_io] + [INPUT] * (INPUT in float_io)
-    quantization = {name: plan.quantization[name] for name in (*whole, *plan.integer_values)}
-    operations: list[Op] = []
-    casts: dict[str, Ref] = {}
-
-    def cast(ref: Ref, layer: str, integer: bool) -> Ref:
-        """The value as integers, or as floats."""
-        if (ref.name in quantization) == integer:
-            return ref
-        if ref.name not in casts:
-            name = QUANTIZE if integer else DEQUANTIZE
-            op = Op(layer, _free(layer, steps, operations), name, (ref,), (ref.width,), ref.positions)
-            operations.append(op)
-            casts[ref.name] = op.outputs[0]
-            if integer:
-                quantization[op.outputs[0].name] = plan.quantization[ref.name]
-        return casts[ref.name]
-
-    def requantize(ref: Ref, layer: str, qparams: QuantizationParameters) -> Ref:
-        """The value with these quantization parameters."""
-        if quantization[ref.name] == qparams:
-            return ref
-        op = Op(layer, _free(layer, steps, operations), REQUANTIZE, (ref,), (ref.width,), ref.positions)
-        operations.append(op)
-        quantization[op.outputs[0].name] = qparams
-        return op.outputs[0]
-
+    writer = _Writer(steps, plan, {name: plan.quantization[name] for name in (*whole, *plan.integer_values)})
     for step in steps.operations:
-        op = _with_inputs(step, plan.is_integer(step), cast)
+        op = _with_inputs(step, plan.is_integer(step), writer.cast)
         if op.name == "concat" and plan.is_integer(step):
-            to = plan.quantization[step.outputs[0].name]
-            known = {quantization[ref.name] for ref in op.inputs}
-            if known == {to} or len(known) > 1:
-                op = replace(op, args=tuple(requantize(ref, op.layer, to) for ref in op.inputs))
-            else:  # at once, when they are side by side
-                joined = replace(op, k=_free(op.layer, steps, operations))
-                operations.append(joined)
-                quantization |= dict.fromkeys([joined.outputs[0].name], *known)
-                op = replace(op, name=REQUANTIZE, args=joined.outputs)
-        operations.append(op)
+            op = writer.joined(op, plan.quantization[step.outputs[0].name])
+        writer.operations.append(op)
     last = steps.operations[-1].layer if steps.operations else ""
-    y = cast(steps.y, last, OUTPUT in float_io)
-    states = [replace(state, after=cast(state.after, last, state.name in float_io)) for state in steps.states]
-    return CastTrace(replace(steps, operations=tuple(operations), y=y, states=tuple(states)), quantization)
+    y = writer.cast(steps.y, last, OUTPUT in float_io)
+    states = [replace(state, after=writer.cast(state.after, last, state.name in float_io)) for state in steps.states]
+    trace = replace(steps, operations=tuple(writer.operations), y=y, states=tuple(states))
+    return CastTrace(trace, writer.quantization)
+
+
+@dataclass
+class _Writer:
+    """The operations of a step with their casts, so far.
+
+    Attributes:
+        steps: the operations without casts.
+        plan: which of them are integer.
+        quantization: the quantization parameters of the values that are stored as integers, by name.
+        operations: what is written.
+        casts: value -> the same value in the other type.
+    """
+
+    steps: Trace
+    plan: IntegerPlan
+    quantization: dict[str, QuantizationParameters]
+    operations: list[Op] = field(default_factory=list)
+    casts: dict[str, Ref] = field(default_factory=dict)
+
+    def cast(self, ref: Ref, layer: str, integer: bool) -> Ref:
+        """The value as integers, or as floats."""
+        if (ref.name in self.quantization) == integer:
+            return ref
+        if ref.name not in self.casts:
+            self.casts[ref.name] = self._converted(ref, layer, QUANTIZE if integer else DEQUANTIZE)
+            if integer:
+                self.quantization[self.casts[ref.name].name] = self.plan.quantization[ref.name]
+        return self.casts[ref.name]
+
+    def joined(self, op: Op, to: QuantizationParameters) -> Op:
+        """A concat whose values have these quantization parameters."""
+        known = {self.quantization[ref.name] for ref in op.inputs}
+        if known == {to} or len(known) > 1:
+            return replace(op, args=tuple(self._requantized(ref, op.layer, to) for ref in op.inputs))
+        whole = replace(op, k=_free(op.layer, self.steps, self.operations))  # at once, when they are side by side
+        self.operations.append(whole)
+        self.quantization |= dict.fromkeys([whole.outputs[0].name], *known)
+        return replace(op, name=REQUANTIZE, args=whole.outputs)
+
+    def _requantized(self, ref: Ref, layer: str, qparams: QuantizationParameters) -> Ref:
+        if self.quantization[ref.name] == qparams:
+            return ref
+        result = self._converted(ref, layer, REQUANTIZE)
+        self.quantization[result.name] = qparams
+        return result
+
+    def _converted(self, ref: Ref, layer: str, name: str) -> Ref:
+        op = Op(layer, _free(layer, self.steps, self.operations), name, (ref,), (ref.width,), ref.positions)
+        self.operations.append(op)
+        return op.outputs[0]
 
 
 def _with_inputs(op: Op, integer: bool, cast: Callable[[Ref, str, bool], Ref]) -> Op:

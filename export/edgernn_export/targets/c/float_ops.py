@@ -6,8 +6,9 @@ import numpy as np
 
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, GROUP as SHARED, Tensor
-from edgernn_export.targets.c.emitter import COps, Emitter
+from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.layout import LANES, padded
+from edgernn_export.targets.c.ops import COps
 from edgernn_export.targets.c.pack import (
     GROUP,
     literal,

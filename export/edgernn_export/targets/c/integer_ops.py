@@ -15,8 +15,9 @@ from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.integer.tables import Table
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
-from edgernn_export.targets.c.emitter import COps, Emitter
+from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.layout import LANES, padded
+from edgernn_export.targets.c.ops import COps
 from edgernn_export.targets.c.pack import GROUP, literal, rows_by_group, shifted_bias_i8, side_by_side, sparse_blocks
 
 DTYPES: Mapping[int, Any] = {8: np.int8, 16: np.int16}

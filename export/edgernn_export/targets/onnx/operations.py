@@ -79,26 +79,13 @@ class OnnxOps(MethodInterpreter):
         self._inner_node("Mul", [self._name(x), self._constant(by, "by")], [scaled])
         return self._node("Add", [scaled, self._constant(plus, "plus")])
 
-    def sigmoid(self, x: Ref) -> Ref:
-        return self._node("Sigmoid", [self._name(x)])
+    def _of_one(self, x: Ref) -> Ref:
+        return self._node(self.op.name.capitalize(), [self._name(x)])
 
-    def tanh(self, x: Ref) -> Ref:
-        return self._node("Tanh", [self._name(x)])
-
-    def relu(self, x: Ref) -> Ref:
-        return self._node("Relu", [self._name(x)])
+    sigmoid = tanh = relu = log = exp = sqrt = _of_one
 
     def softmax(self, x: Ref) -> Ref:
         return self._node("Softmax", [self._name(x)], axis=-1)
-
-    def log(self, x: Ref) -> Ref:
-        return self._node("Log", [self._name(x)])
-
-    def exp(self, x: Ref) -> Ref:
-        return self._node("Exp", [self._name(x)])
-
-    def sqrt(self, x: Ref) -> Ref:
-        return self._node("Sqrt", [self._name(x)])
 
     def divide(self, a: Ref, b: Ref) -> Ref:
         return self._node("Div", [self._name(a), self._name(b)])
