@@ -96,7 +96,8 @@ def with_loops(statements: Sequence[Statement], results: Collection[str]) -> lis
         written.append(_loop(piece, [statements[i] for i in body], [parsed[i] for i in body]))
         used = places.keys() & {token for i in body for token in parsed[i].tokens}
         needed |= {name for name in used if declared[name] < piece.start}
-    return written[::-1]
+    written.reverse()
+    return [written[i] for i in _used(written, results)]
 
 
 def _used(statements: Sequence[Statement], results: Collection[str]) -> list[int]:
