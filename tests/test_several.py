@@ -30,7 +30,6 @@ from edgernn.passes.agreement import agreement
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.parts import by_name, flat_answer, flat_frames
-from edgernn.tune.evaluate import by_frames
 from edgernn_export import export, from_torch
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames, t
@@ -469,13 +468,6 @@ def test_the_worst_output_is_reported():
     alike = agreement(before, after, [frames(HEADS, 50)])
     assert alike.changed == 0
     assert alike.snr_db < 20
-
-
-def test_answers_of_several_outputs_have_no_common_metric():
-    with pytest.raises(
-        UnsupportedError, match="has the outputs gain, voice; the comparison of answers takes a model with"
-    ):
-        by_frames(HEADS, frames(HEADS, 3000), "x.npy")
 
 
 @pytest.mark.parametrize("graph", [HEADS, INPUTS], ids=["outputs", "inputs"])
