@@ -53,7 +53,7 @@ class Conv2dOptions:
         frame_dilation: frames from one tap to the next.
         dilation: frequencies from one tap to the next.
         frame_stride: frames from one answer to the next; they arrive in one step.
-        activation: one of FUNCTIONS.
+        activation: one of before_checks.FUNCTIONS.
         norm: whether the answer is batch normalized before the activation; the exported weights contain it.
     """
 
@@ -103,7 +103,7 @@ class DepthwiseConv2dOptions:
         frame_dilation: frames from one tap to the next.
         dilation: frequencies from one tap to the next.
         frame_stride: frames from one answer to the next; they arrive in one step.
-        activation: one of FUNCTIONS.
+        activation: one of before_checks.FUNCTIONS.
         norm: whether the answer is batch normalized before the activation; the exported weights contain it.
     """
 
@@ -149,7 +149,7 @@ class Conv1dOptions:
         kernel: taps of the kernel over time.
         dilation: frames from one tap to the next.
         stride: frames from one answer to the next; they arrive in one step.
-        activation: one of FUNCTIONS.
+        activation: one of before_checks.FUNCTIONS.
         norm: whether the answer is batch normalized before the activation; the exported weights contain it.
     """
 
