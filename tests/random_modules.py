@@ -1,6 +1,6 @@
 """Random modules of PyTorch as readable text: blocks in a row, drawn by hypothesis from the table of random_blocks.py.
 
-    python tests/random_modules.py --count 300 --seed 1             # prints a module for each kind of fault
+    python tests/random_modules.py --count 300 --seed 1            # prints a module for each kind of fault
     python tests/random_modules.py --count 300 --seed 1 --runtimes # also as a file, on every runtime
 
 A module is its own source, so that the text which a test prints is what failed.
@@ -192,6 +192,7 @@ def main() -> None:
         why = fault(program, options.runtimes)
         if why:
             faults.append((program, why))
+            print(why, flush=True)
 
     how = settings(
         max_examples=BATCH, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=[*HealthCheck]
