@@ -70,11 +70,11 @@ def test_a_stream_in_use_is_refused_to_another_thread(program, use, long):
 
 def test_what_threads_are_given_of_one_stream_are_the_answers_of_one_thread(program):
     """For any order of the threads, the accepted steps are exactly those of one thread, each once."""
-    stream, n = program.stream(), 300
+    stream, n = program.stream(), 100
 
     def steps(_):
         answers = []
-        for _ in range(n):
+        while len(answers) < n:  # a refused step is tried again: how often it is refused is up to the scheduler
             with suppress(StateError):
                 answers.append(stream.step(X))
         return answers
@@ -87,7 +87,7 @@ def test_what_threads_are_given_of_one_stream_are_the_answers_of_one_thread(prog
     finally:
         sys.setswitchinterval(before)
     expected = program.stream().run(np.tile(X, (len(answers), 1)))
-    assert len(np.unique(expected[:, 0])) == len(answers) >= n
+    assert len(np.unique(expected[:, 0])) == len(answers) == 3 * n
     np.testing.assert_array_equal(np.sort([answer[0] for answer in answers]), np.sort(expected[:, 0]))
 
 
