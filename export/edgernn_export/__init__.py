@@ -1,7 +1,8 @@
 """edgernn_export: a PyTorch module to a Graph, and a Graph to the file that a device runs.
 
-from_torch converts a module and compares both in float64. export writes .onnx, .tflite, .so or .c and replays the
-file on its runtime before it is kept. load_weights reads a state dict into a module.
+from_torch converts a module and compares both in float64; from_file converts the model file of another tool. export
+writes .onnx, .tflite, .so or .c and replays the file on its runtime before it is kept. load_weights reads a state dict
+into a module.
 
 These names are the public API; every module is internal and may change in any release.
 """
@@ -10,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgernn_export.translate import export, from_torch, load_weights
+    from edgernn_export.translate import export, from_file, from_torch, load_weights
 
-__all__ = ["export", "from_torch", "load_weights"]
+__all__ = ["export", "from_file", "from_torch", "load_weights"]
 
 if not TYPE_CHECKING:  # a type checker that saw this would accept every name
 

@@ -15,6 +15,8 @@ from edgernn.model.window import ONLY_ONNX, Window
 from edgernn.process import interrupt
 from edgernn.runtime.program import load
 from edgernn_export.proof.floats import prove, prove_window
+from edgernn_export.sources.foreign.options import ImportOptions
+from edgernn_export.sources.suffixes import SOURCES, Source
 from edgernn_export.targets import TARGETS
 from edgernn_export.targets.destination import Destination, destination_of
 from edgernn_export.targets.target import Target
@@ -88,6 +90,79 @@ def from_torch(
     chosen = source.Options(tuple(inputs or ()), tuple(outputs or ()), states or {}, frozenset(running or ()))
     graph: Graph = source.convert(module, example, time_axis, period_ms, tuple(labels or ()), chosen)
     return graph
+
+
+def from_file(
+    path: str | os.PathLike[str],
+    *,
+    states: Mapping[str, str] | None = None,
+    inputs: tuple[str, ...] = (),
+    outputs: tuple[str, ...] = (),
+    time_axis: int | None = None,
+    period_ms: float | None = None,
+    labels: tuple[str, ...] = (),
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    constants: Mapping[str, float] | None = None,
+) -> Graph:
+    """Convert a model file of another tool and prove that the graph computes the same.
+
+    The suffix tells the tool: `.onnx`, `.tflite`, `.keras` and `.h5` of Keras, `.json` of RTNeural and of amplifier
+    trainers, `.nam`. The file is read as a torch module. That is replayed against the file's own runtime, where it is
+    installed, on random inputs from random states; then `from_torch` converts it and proves the graph in float64.
+
+    Args:
+        path: the file. Nothing outside it is read, and no code in it is run.
+        states: for each input that is a state, the output that it is in the next step: {"h": "h_out"}. By default they
+            are matched by name, then in order and by shape.
+        inputs: the names of the inputs that are frames; by default all that are no states.
+        outputs: the names of the outputs to take; by default all that are no states.
+        time_axis: which axis of the inputs is time, when no recurrent layer or convolution shows it.
+        period_ms: the time from one frame to the next, when the file does not say.
+        labels: a name for each output, stored with the model.
+        shapes: the shape of an input whose sizes the file leaves open, by name.
+        constants: the value of an input that is the same in every step, such as a sample rate, by name.
+
+    Returns:
+        The graph in float32.
+
+    Raises:
+        UsageError: no source reads this suffix, or a name does not exist.
+        FileError: the file cannot be read, or is damaged.
+        UnsupportedError: an operation cannot stream or is not known (the message names it and what to do), or a state
+            is not fed back or changes nothing.
+        ParityError: the graph, the module and the file's own runtime differ.
+        MissingExtraError: a package that reads such files is not installed.
+    """
+    source = source_of(os.fspath(path))
+    options = ImportOptions(
+        states or {}, tuple(inputs), tuple(outputs), time_axis, period_ms, tuple(labels), shapes or {}, constants or {}
+    )
+    model = _reading(source, source.module).read(os.fspath(path), options)
+    graph: Graph = _reading(source, "edgernn_export.sources.foreign.convert").graph_of(model)
+    return graph
+
+
+def source_of(name: str) -> Source:
+    """Return the source that reads files of this suffix.
+
+    Raises:
+        UsageError: there is none.
+    """
+    source = SOURCES.get(Path(name).suffix)
+    if source is None:
+        raise UsageError(f"no source reads '{name}'; there are {', '.join(SOURCES)}")
+    return source
+
+
+def _reading(source: Source, module: str) -> Any:
+    """Import a module that reads foreign files."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        extra = {"torch": "train", source.package.partition(".")[0]: source.extra}.get(error.name or "")
+        if not extra:
+            raise
+        raise MissingExtraError(str(error.name), extra, f"reading {source.content}") from error
 
 
 def load_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:

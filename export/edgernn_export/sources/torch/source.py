@@ -17,7 +17,7 @@ from edgernn_export.sources.torch.layers.fold import folded, needed
 from edgernn_export.sources.torch.operations.sums import RUNNING
 from edgernn_export.sources.torch.proof.sequences import prove, prove_frames
 from edgernn_export.sources.torch.signature.feedback import Names
-from edgernn_export.sources.torch.signature.inputs import has_steps, inputs_of
+from edgernn_export.sources.torch.signature.inputs import Inputs, has_steps, inputs_of
 from edgernn_export.sources.torch.signature.shortening import lengthened, memory, shortened
 from edgernn_export.sources.torch.signature.time_axis import time_axes
 from edgernn_export.sources.torch.trace.calling import positional
@@ -32,12 +32,16 @@ _ONE_AT_A_TIME = threading.RLock()
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller says of the arguments and results of a module; see `edgernn_export.from_torch`."""
+    """What the caller says of the arguments and results of a module; see `edgernn_export.from_torch`.
+
+    With `initial_states`, the states in the example are the initial ones; else they begin with zeros.
+    """
 
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     states: Names = field(default_factory=dict)
     running: frozenset[str] = frozenset()
+    initial_states: bool = False
 
 
 def convert(
@@ -85,14 +89,14 @@ def _of_example(module: nn.Module, example: Any, time_axis: int | None, options:
 
 def _along(module: nn.Module, example: Any, trace: Traced, axis: int | None, options: Options) -> Graph:
     """Convert a module by its example; by its first frame, where a state is handed to no layer as a whole."""
-    inputs = inputs_of(trace, axis, options.inputs, options.states)
+    inputs = _inputs(trace, axis, options)
     try:
         walked = walk(trace, axis, inputs, options.outputs, options.running)
     except NeedsFrameError as reason:
         whole = trace
         try:
             trace = traced(module, _first_frames(example, axis, inputs.data))
-            inputs_of_one = inputs_of(trace, None, inputs.names, options.states)
+            inputs_of_one = _inputs(trace, None, replace(options, inputs=inputs.names))
             walked = walk(trace, None, inputs_of_one, options.outputs, options.running)
         except UnsupportedError as error:
             raise UnsupportedError(f"{reason}; and one frame alone does not convert: {error}") from error
@@ -100,6 +104,10 @@ def _along(module: nn.Module, example: Any, trace: Traced, axis: int | None, opt
     graph = _graph(walked)
     prove(trace, walked, graph)
     return graph
+
+
+def _inputs(trace: Traced, axis: int | None, options: Options) -> Inputs:
+    return inputs_of(trace, axis, options.inputs, options.states, options.initial_states)
 
 
 def _first_frames(example: Any, axis: int | None, data: tuple[int, ...]) -> Any:
@@ -129,8 +137,7 @@ def _of_long(
             return None
         longer = retraced(trace, lengthened(trace.example, axis, 2 * length + 1))
         walked, long = (
-            walk(each, axis, inputs_of(each, axis, options.inputs, options.states), options.outputs, options.running)
-            for each in (trace, longer)
+            walk(each, axis, _inputs(each, axis, options), options.outputs, options.running) for each in (trace, longer)
         )
         if _timing(walked) != _timing(long):
             return None

@@ -67,7 +67,9 @@ class Inputs:
         return tuple(data), tuple(states)
 
 
-def inputs_of(traced: Traced, axis: int | None, chosen: Sequence[str], states: Names | None = None) -> Inputs:
+def inputs_of(
+    traced: Traced, axis: int | None, chosen: Sequence[str], states: Names | None = None, initial: bool = False
+) -> Inputs:
     """Return which arguments are data.
 
     Without a choice, these are the first, each other tensor that has as many steps on the time axis and is not the
@@ -78,6 +80,7 @@ def inputs_of(traced: Traced, axis: int | None, chosen: Sequence[str], states: N
         axis: the time axis of the example; None when the module takes one frame.
         chosen: the names of the arguments that are data; empty to find them.
         states: as in `fed_back`.
+        initial: whether the states in the example are the initial ones; else they begin with zeros.
 
     Raises:
         UsageError: there is no such argument, or `states` names what does not exist.
@@ -102,7 +105,7 @@ def inputs_of(traced: Traced, axis: int | None, chosen: Sequence[str], states: N
                 places.append(i)
         elif _is_data(traced, i, states or {}):
             places.append(i)
-    inputs = _with_states(traced, tuple(places), states or {})
+    inputs = _with_states(traced, tuple(places), states or {}, initial)
     if not chosen:
         _check_answer(traced, inputs, states or {})
     return inputs
@@ -151,7 +154,7 @@ def _check_answer(traced: Traced, inputs: Inputs, states: Names) -> None:
         )
 
 
-def _with_states(traced: Traced, data: tuple[int, ...], states: Names) -> Inputs:
+def _with_states(traced: Traced, data: tuple[int, ...], states: Names, initial: bool) -> Inputs:
     """Return the arguments with the states among them, each with the result that feeds it back."""
     own, answers = len(traced.example) - traced.own_states, traced.outputs[: len(traced.outputs) - traced.own_states]
     pairs = [pair for pair in zip(_owners(traced.example), traced.inputs, strict=True) if pair[0] not in data]
@@ -165,7 +168,7 @@ def _with_states(traced: Traced, data: tuple[int, ...], states: Names) -> Inputs
         traced.example,
         data,
         tuple(traced.arguments[i] for i in data),
-        (*map(torch.zeros_like, before), *traced.example[own:]),
+        (*(before if initial else map(torch.zeros_like, before)), *traced.example[own:]),
         (*(node.name for node in passed), *traced.arguments[own:]),
         (*feedback, *range(len(answers), len(traced.outputs))),
         frozenset(states),

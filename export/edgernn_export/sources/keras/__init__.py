@@ -1,0 +1,1 @@
+"""Keras models, read as torch modules without TensorFlow or Keras."""
