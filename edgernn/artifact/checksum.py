@@ -44,6 +44,11 @@ def verify(data: bytes, name: str) -> str:
     return stored
 
 
+def is_artifact(data: bytes) -> bool:
+    """Whether edgernn wrote the data: whether there is a checksum in it, right or wrong."""
+    return _CHECKSUM.search(data) is not None
+
+
 def _hash(data: bytes, at: int) -> str:
     """Return the hash of the file with a blank checksum at this offset, without a copy of the file."""
     view, digest = memoryview(data), sha256()

@@ -17,6 +17,7 @@ from edgernn.commands.estimate import estimate
 from edgernn.commands.export import export
 from edgernn.commands.generate import generate
 from edgernn.commands.history import history
+from edgernn.commands.import_ import import_
 from edgernn.commands.info import info
 from edgernn.commands.probe import probe
 from edgernn.commands.regress import regress
@@ -30,7 +31,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
-        "Export": (export, info),
+        "Export": (import_, export, info),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),

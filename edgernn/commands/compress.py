@@ -9,6 +9,7 @@ import click
 
 from edgernn.commands.options import shared
 from edgernn.commands.options.calibration import calibration_options, check_calibration, read_calibration
+from edgernn.commands.options.foreign import load
 from edgernn.commands.options.types import PATH, Choice
 from edgernn.commands.progress import status
 
@@ -28,7 +29,7 @@ NOTES = {
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model", metavar="MODEL.rnn", type=PATH)
+@click.argument("model", type=PATH)
 @click.argument("out", metavar="OUT.rnn", type=PATH)
 @shared.prune
 @shared.precision()
@@ -60,6 +61,8 @@ def compress(
 ) -> None:
     """Prune, fine-tune and quantize a model.
 
+    MODEL is a .rnn file, or the file of another tool as `edgernn import` reads it.
+
     units=0.5 removes hidden units, energy=0.95 factors matrices where that makes them smaller, and blocks=0.8,
     magnitude=0.5 or 2:4 put zeros; one of each kind may be given. With --recipe and --data the model is fine-tuned, and
     the metric of the test part is printed: before, after pruning alone, and at the end. With real frames, of the test
@@ -77,7 +80,7 @@ def compress(
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
     _check(prune, precision, options)
-    graph = rnn.load(model)
+    graph = load(model)
     atomic.writable(out)
     pruning = parse_pruning([part for each in prune for part in each.split(",")], precision or "")
     calibration = read_calibration(graph, options)

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgernn.commands.options import shared
+from edgernn.commands.options.foreign import load
 from edgernn.commands.options.types import PATH
 
 if TYPE_CHECKING:
@@ -18,28 +18,23 @@ if TYPE_CHECKING:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("model", metavar="MODEL.rnn", type=PATH)
+@click.argument("model", type=PATH)
 @shared.board()
 @shared.as_json
 def estimate(model: str, board: str, as_json: bool) -> None:
     """Predict the cost of a step on a board.
 
-    The counts of MODEL.rnn are exact; compiled code shares some buffers and adds its own. The time is an estimate for
-    the compiled step, from the figures in the board's profile, and its assumptions are printed. There is no time where
-    the profile lacks a figure.
+    MODEL is a .rnn file, or the file of another tool as `edgernn import` reads it. Its counts are exact; compiled code
+    shares some buffers and adds its own. The time is an estimate for the compiled step, from the figures in the
+    board's profile, and its assumptions are printed. There is no time where the profile lacks a figure.
 
     For a microcontroller the output states whether the step in C fits: its arrays are exact, its code and stack
     predicted.
     """
-    from edgernn.artifact.rnn import load as load_graph
-    from edgernn.device.board import load
-    from edgernn.errors import UsageError
+    from edgernn.device import board as boards
     from edgernn.latency import estimate as estimates
 
-    if Path(model).suffix != ".rnn":
-        raise UsageError(f"'{model}' cannot be counted: give the .rnn file that it was exported from")
-    device = load(board)
-    graph = load_graph(model)
+    device, graph = boards.load(board), load(model)
     cost = estimates.estimate(graph, device)
     footprint = _footprint(graph, device) if device.microcontroller else None
     if as_json:

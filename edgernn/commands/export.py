@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgernn.commands.options import shared
+from edgernn.commands.options.foreign import load, period_ms, shape_of
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     "--weights", type=PATH, metavar="FILE", help="Load a .safetensors or .pt state dict into the module first."
 )
 @click.option("--example", metavar="SHAPE", help="Shape of one sequence, such as 1x50x40.")
-@click.option("--time-axis", type=int, metavar="AXIS", help="Axis of time in the example, where no layer shows it.")
+@shared.time_axis
 @shared.period
-@click.option("--labels", metavar="A,B,C", help="Name the outputs.")
+@shared.labels
 @shared.precision()
 @shared.keep
 @click.option("--runtime", metavar="PACKAGE", help="Write for this runtime, such as tflite-runtime.")
@@ -43,10 +44,11 @@ def export(
 ) -> None:
     """Write a model as .onnx, .tflite, .so, .c or .rnn files.
 
-    MODEL is a .rnn file, or package.module:factory. The factory takes no arguments and returns a torch module, or a
-    pair of the module and an example input; without a pair, give --example. --labels and --period are stored in the
-    files. A static --precision needs the ranges that `edgernn compress --calibrate` learns. A .so is compiled for this
-    machine, or for the --board. Nothing is written unless every file is proved.
+    MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
+    takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
+    --example. --labels and --period are stored in the files. A static --precision needs the ranges that `edgernn
+    compress --calibrate` learns. A .so is compiled for this machine, or for the --board. Nothing is written unless
+    every file is proved.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
@@ -91,16 +93,16 @@ def _quantize(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> "
 
 
 def _load(model: str, options: dict[str, Any]) -> "Graph":
-    from edgernn.artifact.rnn import load
     from edgernn.errors import UsageError
 
     if ":" in model:
         return _from_factory(model, **options)
-    if Path(model).suffix != ".rnn":
-        raise UsageError(f"'{model}' is not a model: give a .rnn file, or a factory as package.module:factory")
     for option, value in options.items():
         if value is not None:
-            raise UsageError(f"--{option.replace('_', '-')} needs a factory; '{model}' is a complete model")
+            raise UsageError(
+                f"--{option.replace('_', '-')} needs a factory; '{model}' is a complete model, and `edgernn import` "
+                "has options for those of other tools"
+            )
     return load(model)
 
 
@@ -112,20 +114,18 @@ def _from_factory(
     period: str | None,
     labels: str | None,
 ) -> "Graph":
-    from edgernn.budget.verdict import microseconds
     from edgernn.errors import UsageError
     from edgernn_export.translate import from_torch, load_weights, random_example
 
-    period_ms = None if period is None else microseconds(period) / 1000
     module, sequence = _call(model)
     if weights is not None:
         load_weights(module, weights)
     if example is not None:
-        sequence = random_example(_shape(example))
+        sequence = random_example(shape_of("--example", example))
     if sequence is None:
         raise UsageError(f"'{model}' returns no example; return (module, example) or give --example, such as 1x50x40")
     names = tuple(labels.split(",")) if labels else ()
-    return from_torch(module.eval(), sequence, time_axis=time_axis, period_ms=period_ms, labels=names)
+    return from_torch(module.eval(), sequence, time_axis=time_axis, period_ms=period_ms(period), labels=names)
 
 
 def _call(model: str) -> tuple[Any, Any]:
@@ -151,14 +151,3 @@ def _call(model: str) -> tuple[Any, Any]:
     if not hasattr(module, "state_dict"):
         raise UsageError(f"'{model}' returns a {type(result).__name__}; expected a torch module, or (module, example)")
     return module, example
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    from edgernn.errors import UsageError
-
-    parts = text.split("x")
-    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
-        raise UsageError(
-            f"--example {text} is not a shape; expected numbers above 0 with x between them, such as 1x50x40"
-        )
-    return tuple(map(int, parts))

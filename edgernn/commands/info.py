@@ -2,13 +2,18 @@
 
 import json
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgernn.commands.options import shared
+from edgernn.commands.options.foreign import load
 from edgernn.commands.options.types import PATH
+
+if TYPE_CHECKING:
+    from edgernn.model.graph import Graph
 
 
 @click.command(no_args_is_help=True)
@@ -18,17 +23,25 @@ def info(path: str, as_json: bool) -> None:
     """Verify a model file and print what it contains.
 
     PATH is a .rnn, .onnx, .tflite or .so file; no runtime is needed. The sha256 is the checksum in the file: the hash
-    of the file with the checksum itself blank, so sha256sum prints another.
+    of the file with the checksum itself blank, so sha256sum prints another. The file of another tool is converted as
+    `edgernn import` does, and the sha256 is that of sha256sum.
     """
-    from edgernn.artifact.checksum import verify
+    from edgernn.artifact.checksum import is_artifact, verify
     from edgernn.artifact.manifest import RARE, WINDOWS
     from edgernn.device.runtimes import opening
     from edgernn.files import atomic
     from edgernn.integer.reproducible import SAME_BITS
+    from edgernn_export.sources.suffixes import SOURCES
 
-    opening(path)
+    foreign = Path(path).suffix in SOURCES
+    if not foreign:
+        opening(path)
     data = atomic.read(path)
-    entries: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": verify(data, path), **_manifest(data, path)}
+    if foreign and not is_artifact(data):
+        checksum, manifest = sha256(data).hexdigest(), _of_graph(load(path))
+    else:
+        checksum, manifest = verify(data, path), _manifest(data, path)
+    entries: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": checksum, **manifest}
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
@@ -45,13 +58,18 @@ def info(path: str, as_json: bool) -> None:
 
 
 def _manifest(data: bytes, path: str) -> dict[str, Any]:
-    from edgernn.artifact.manifest import graph_manifest, parse_manifest
+    from edgernn.artifact.manifest import parse_manifest
     from edgernn.artifact.rnn import loads
-    from edgernn.interpreters.count import count
 
     if Path(path).suffix != ".rnn":
         return asdict(parse_manifest(data, path))
-    graph = loads(data, path)
+    return _of_graph(loads(data, path))
+
+
+def _of_graph(graph: "Graph") -> dict[str, Any]:
+    from edgernn.artifact.manifest import graph_manifest
+    from edgernn.interpreters.count import count
+
     layers = [
         {
             "name": layer.name,

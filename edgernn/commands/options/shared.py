@@ -52,6 +52,12 @@ prune = click.option(
 
 period = click.option("--period", metavar="TIME", help="Time from one frame to the next: 10ms, 250us or 1kHz.")
 
+labels = click.option("--labels", metavar="A,B,C", help="Name the outputs.")
+
+time_axis = click.option(
+    "--time-axis", type=int, metavar="AXIS", help="Axis of time in the inputs, where no layer shows it."
+)
+
 threads = click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Number of threads of the runtime."
 )
