@@ -106,7 +106,7 @@ def dumps(graph: Graph) -> bytes:
     arrays |= {f"{name}{_SCALE}": tensor.scale for name, tensor in graph.tensors.items() if tensor.scale is not None}
     halved = _exact_in_float16(graph, arrays)
     arrays |= {name: arrays[name].astype(np.float16) for name in halved}
-    description = _describe(graph) | {
+    description = describe(graph) | {
         "schemes": _grouped({name: tensor.scheme for name, tensor in graph.tensors.items() if tensor.scheme}),
         "sparse": {name: each.shape for name, each in sparse.items()},
         "float16": _grouped(halved),
@@ -135,7 +135,7 @@ def loads(data: bytes, name: str = "data") -> Graph:
         description = bounded_json.loads(metadata["edgernn.graph"])
         arrays |= {key: _widened(arrays[key], dtype) for key, dtype in _ungrouped(description["float16"]).items()}
         dense = _dense(arrays, description["sparse"])
-        return _build(description, _tensors(dense, _ungrouped(description["schemes"])))
+        return build(description, _tensors(dense, _ungrouped(description["schemes"])))
     except FileError:
         raise
     except (EdgernnError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
@@ -147,8 +147,8 @@ def _check_format(version: str, name: str) -> None:
         raise FileError(f"'{name}' has format {version}; this edgernn reads format {FORMAT}: upgrade edgernn")
 
 
-def _describe(graph: Graph) -> dict[str, Any]:
-    """Return the graph without its weights; defaults are left out."""
+def describe(graph: Graph) -> dict[str, Any]:
+    """Return a graph without its weights, for JSON; defaults are left out."""
     ranges = {
         name: [each.low, each.high, *([each.columns] if each.columns else [])] for name, each in graph.ranges.items()
     }
@@ -240,7 +240,13 @@ def _tensors(arrays: dict[str, Array], schemes: dict[str, str]) -> dict[str, Ten
     }
 
 
-def _build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
+def build(description: dict[str, Any], tensors: dict[str, Tensor]) -> Graph:
+    """Return the graph of a description by `describe` with these tensors.
+
+    Raises:
+        FileError: it has a cell that is not registered.
+        EdgernnError, ValueError, KeyError, TypeError, AttributeError, IndexError: it is no valid description.
+    """
     if len(description["layers"]) > MOST_LAYERS:
         raise ValueError(f"it has {len(description['layers']):,} layers; expected {MOST_LAYERS:,} at most")
     weights: dict[str, dict[str, Tensor]] = {}

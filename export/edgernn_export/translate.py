@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgernn.artifact.checksum import is_artifact
 from edgernn.device.runtimes import running
 from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.files import atomic
@@ -16,6 +17,7 @@ from edgernn.process import interrupt
 from edgernn.runtime.program import load
 from edgernn_export.proof.floats import prove, prove_window
 from edgernn_export.sources.foreign.options import ImportOptions
+from edgernn_export.sources.foreign.own import original
 from edgernn_export.sources.suffixes import SOURCES, Source
 from edgernn_export.targets import TARGETS
 from edgernn_export.targets.destination import Destination, destination_of
@@ -108,7 +110,8 @@ def from_file(
 
     The suffix tells the tool: `.onnx`, `.tflite`, `.keras` and `.h5` of Keras, `.json` of RTNeural and of amplifier
     trainers, `.nam`. The file is read as a torch module. That is replayed against the file's own runtime, where it is
-    installed, on random inputs from random states; then `from_torch` converts it and proves the graph in float64.
+    installed, on random inputs from random states; then `from_torch` converts it and proves the graph in float64. A
+    file that edgernn exported becomes the graph that it was made from.
 
     Args:
         path: the file. Nothing outside it is read, and no code in it is run.
@@ -137,9 +140,21 @@ def from_file(
     options = ImportOptions(
         states or {}, tuple(inputs), tuple(outputs), time_axis, period_ms, tuple(labels), shapes or {}, constants or {}
     )
+    own = _written_here(source, os.fspath(path)) if options == ImportOptions() else None
+    if own is not None:
+        return own
     model = _reading(source, source.module).read(os.fspath(path), options)
     graph: Graph = _reading(source, "edgernn_export.sources.foreign.convert").graph_of(model)
     return graph
+
+
+def _written_here(source: Source, path: str) -> Graph | None:
+    """Return the graph that an artifact of edgernn was made from; None for other files."""
+    data = atomic.read(path)
+    if not source.own or not is_artifact(data):
+        return None
+    text, constants = _reading(source, source.own).contents(data)
+    return original(data, path, text, constants)
 
 
 def source_of(name: str) -> Source:

@@ -14,18 +14,21 @@ class Source:
         package: that it needs besides torch; "" for none.
         extra: of edgernn that installs the package.
         content: what the files hold, for help and messages.
+        own: the module with `contents(data)`, for artifacts of edgernn; "" where it writes no such files.
     """
 
     module: str
     package: str
     extra: str
     content: str
+    own: str = ""
 
 
-_ONNX = Source("edgernn_export.sources.onnx.read", "onnx", "export", "an ONNX model")
-_KERAS = Source("edgernn_export.sources.keras.read", "h5py", "keras", "a Keras model")
-_TFLITE = Source("edgernn_export.sources.tflite.read", "ai_edge_litert", "export", "a TFLite model")
-_JSON = Source("edgernn_export.sources.json.read", "", "", "weights as JSON")
+_HERE = "edgernn_export.sources"
+_ONNX = Source(f"{_HERE}.onnx.read", "onnx", "export", "an ONNX model", own=f"{_HERE}.onnx.own")
+_TFLITE = Source(f"{_HERE}.tflite.read", "ai_edge_litert", "export", "a TFLite model", own=f"{_HERE}.tflite.own")
+_KERAS = Source(f"{_HERE}.keras.read", "h5py", "keras", "a Keras model")
+_JSON = Source(f"{_HERE}.json.read", "", "", "weights as JSON")
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
     {

@@ -32,10 +32,16 @@ _TYPES = {
 
 
 class Flat:
-    """A model with one subgraph; `index` holds the tensors by name."""
+    """A model with one subgraph.
+
+    Attributes:
+        index: of the tensors, by name.
+        constants: the content of those that have one, but for int4, and their scales, by name.
+    """
 
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
+        self.constants: dict[str, Array] = {}
         self._tensors: list[Any] = []
         self._operators: list[Any] = []
         self._codes: dict[tuple[int, int], int] = {}
@@ -48,6 +54,8 @@ class Flat:
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type = name.encode(), list(shape), _TYPES[dtype]
         tensor.buffer = 0 if data is None else self.buffer(_bytes(data, dtype))
+        if data is not None and dtype != "int4":
+            self.constants[name] = data
         self._tensors.append(tensor)
         self.index[name] = len(self._tensors) - 1
         return self.index[name]
@@ -58,6 +66,7 @@ class Flat:
         if scale is not None:
             scale = np.where(scale == 0, 1, scale)  # XNNPACK refuses the scale 0 of a row of zeros
             self._quantize(tensor, scale.tolist(), [0] * len(scale))
+            self.constants |= {f"{name}.scale": scale} if name in self.constants else {}
         return tensor
 
     def integers(

@@ -8,6 +8,7 @@ from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.replay import replay
 from edgernn.model.tensor import SCHEMES
+from edgernn_export.origin import KEY, text_of
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import named_trace, with_heads
 from edgernn_export.targets.tflite.flat import Flat
@@ -33,4 +34,7 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
     if not named.heads:
         writer.part(OUTPUT, ys)
     ins = [*(xs or [INPUT]), *(ref.name for ref in named.ins[1:])]
-    return {f"{stem}.tflite": fill(flat.finish(ins, named.result_names, {"edgernn": named.manifest_json.encode()}))}
+    origin = text_of(named.graph, flat.constants)
+    metadata = {"edgernn": named.manifest_json, **({KEY: origin} if origin else {})}
+    texts = {name: text.encode() for name, text in metadata.items()}
+    return {f"{stem}.tflite": fill(flat.finish(ins, named.result_names, texts))}
