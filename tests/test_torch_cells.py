@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import edgernn
-from edgernn.cells import FastGrnn, LayerNormGru, LayerNormLstm, Mgu
+from edgernn.cells import FastGrnn, GruResetBefore, LayerNormGru, LayerNormLstm, LstmPeephole, Mgu
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
@@ -170,11 +170,38 @@ def layer_norm_lstm(p, x, h, c):
     return h, (h, c)
 
 
+def gru_reset_before(p, x, h):
+    """Cho et al., equations 5 to 8: the new state reads the reset one; z and 1 - z as in torch."""
+    xr, xz, xn = F.linear(x, p.w, p.b).chunk(3)
+    hr, hz = F.linear(h, p.u).chunk(2)
+    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    h = (1 - z) * torch.tanh(xn + F.linear(r * h, p.v)) + z * h
+    return h, (h,)
+
+
+def lstm_peephole(p, x, h, c):
+    """Gers and Schmidhuber: the gates i and f see the cell state before the step, o that after it."""
+    i, f, g, o = (F.linear(x, p.w, p.b) + F.linear(h, p.u)).chunk(4)
+    c = torch.sigmoid(f + p.f * c) * c + torch.sigmoid(i + p.i * c) * torch.tanh(g)
+    h = F.linear(torch.sigmoid(o + p.o * c) * torch.tanh(c), p.p)
+    return h, (h, c)
+
+
 EPS = 1e-3
 _G, _L = 3 * HIDDEN, 4 * HIDDEN
 FORMULAS = {
     FastGrnn: (fast_grnn, {}, weights(w=(HIDDEN, INPUTS), u=(HIDDEN, HIDDEN), gate=HIDDEN, new=HIDDEN, zeta=HIDDEN, nu=HIDDEN)),
     Mgu: (mgu, {}, weights(w=(2 * HIDDEN, INPUTS), u=(HIDDEN, HIDDEN), v=(HIDDEN, HIDDEN), b=2 * HIDDEN)),
+    GruResetBefore: (
+        gru_reset_before,
+        {},
+        weights(w=(_G, INPUTS), u=(2 * HIDDEN, HIDDEN), v=(HIDDEN, HIDDEN), b=_G),
+    ),
+    LstmPeephole: (
+        lstm_peephole,
+        {},
+        weights(w=(_L, INPUTS), u=(_L, 3), i=HIDDEN, f=HIDDEN, o=HIDDEN, b=_L, p=(3, HIDDEN)),
+    ),
     LayerNormGru: (layer_norm_gru, {"eps": EPS}, weights(w=(_G, INPUTS), u=(_G, HIDDEN), b=_G, c=_G, gain=_G, gain_h=_G)),
     LayerNormLstm: (
         layer_norm_lstm,
@@ -191,7 +218,7 @@ def test_a_cell_that_torch_does_not_have_is_its_papers_formula(kind):
     xs = sequence()[0].double()
     actual, states = Stepper(Graph((Layer("cell", cell),), INPUTS)).run(xs.numpy())
     p, expected = SimpleNamespace(**tensors), []
-    state = (torch.zeros(HIDDEN, dtype=torch.float64),) * len(states)
+    state = tuple(torch.zeros(each.shape, dtype=torch.float64) for each in states.values())
     for x in xs:
         y, state = formula(p, x, *state)
         expected.append(y)

@@ -18,6 +18,8 @@ from edgernn.cells import (
     FastGrnn,
     Gather,
     Gru,
+    GruResetBefore,
+    GruResetBeforeStep,
     GruStep,
     LayerNorm,
     LayerNormGru,
@@ -25,6 +27,8 @@ from edgernn.cells import (
     LogMagnitude,
     LogMel,
     Lstm,
+    LstmPeephole,
+    LstmPeepholeStep,
     LstmStep,
     Maximum,
     Mgu,
@@ -133,6 +137,41 @@ def _delays(random: np.random.Generator) -> dict[str, Graph]:
                 Layer("h", Delay(5), ("new_h",)),
                 Layer("c", Delay(5), ("new_c",)),
                 Layer("lstm", LstmStep(own(20, 6), own(20, 5), own(20)), ("x", "h", "c")),
+                Layer("new_h", Slice(10, 0, 5)),
+                Layer("new_c", Slice(10, 5, 10), ("lstm",)),
+                Layer("out", Dense(own(2, 5)), ("new_c",)),
+            ),
+            6,
+        ),
+    }
+
+
+def _other_gates(random: np.random.Generator) -> dict[str, Graph]:
+    """The second GRU and the LSTM with peepholes; their weights are their own, as in _within."""
+
+    def own(*shape: int) -> Tensor:
+        return t(*shape, random=random)
+
+    def gru(kind, inputs: int):
+        return kind(own(15, inputs), own(10, 5), own(5, 5), own(15))
+
+    def lstm(kind, inputs: int, outputs: int = 5):
+        weights = (own(20, inputs), own(20, outputs), own(5), own(5), own(5), own(20))
+        return kind(*weights, own(outputs, 5) if outputs != 5 else None)
+
+    return {
+        "GruResetBefore": one(gru(GruResetBefore, 6)),
+        "GruResetBefore no bias": one(GruResetBefore(own(15, 6), own(10, 5), own(5, 5))),
+        "LstmPeephole": one(lstm(LstmPeephole, 6)),
+        "LstmPeephole projected": one(lstm(LstmPeephole, 6, 3)),
+        "GruResetBeforeStep": Graph(
+            (Layer("h", Delay(5), ("new",)), Layer("new", gru(GruResetBeforeStep, 6), ("x", "h"))), 6
+        ),
+        "LstmPeepholeStep": Graph(
+            (
+                Layer("h", Delay(5), ("new_h",)),
+                Layer("c", Delay(5), ("new_c",)),
+                Layer("lstm", lstm(LstmPeepholeStep, 6), ("x", "h", "c")),
                 Layer("new_h", Slice(10, 0, 5)),
                 Layer("new_c", Slice(10, 5, 10), ("lstm",)),
                 Layer("out", Dense(own(2, 5)), ("new_c",)),
@@ -358,6 +397,7 @@ GRAPHS: dict[str, Graph] = {
     "Gru factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "Activation within": _within(np.random.default_rng(8)),
     **_delays(np.random.default_rng(9)),
+    **_other_gates(np.random.default_rng(12)),
     **{f"Activation {kind}": one(Activation(kind)) for kind in ("abs", "elu", "gelu", "gelu_tanh", "mish", "softplus")},
     "Activation exp": Graph((Layer("d", Dense(t(4, 6), None, "tanh")), Layer("exp", Activation("exp"))), 6),
     "Activation sqrt": Graph((Layer("size", Activation("abs")), Layer("root", Activation("sqrt"))), 6),

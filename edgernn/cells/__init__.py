@@ -19,8 +19,10 @@ from edgernn.cells.magnitude import LogMagnitude
 from edgernn.cells.mgu import Mgu
 from edgernn.cells.mute import Mute
 from edgernn.cells.normalized import LayerNormGru, LayerNormLstm
+from edgernn.cells.peephole import LstmPeephole, LstmPeepholeStep
 from edgernn.cells.pool import Pool
 from edgernn.cells.reduce import Reduce
+from edgernn.cells.reset_before import GruResetBefore, GruResetBeforeStep
 from edgernn.cells.rnn import Rnn, RnnStep
 from edgernn.cells.running import RunningMean
 from edgernn.cells.scale import Scale
@@ -42,6 +44,8 @@ __all__ = [
     "FastGrnn",
     "Gather",
     "Gru",
+    "GruResetBefore",
+    "GruResetBeforeStep",
     "GruStep",
     "LayerNorm",
     "LayerNormGru",
@@ -49,6 +53,8 @@ __all__ = [
     "LogMagnitude",
     "LogMel",
     "Lstm",
+    "LstmPeephole",
+    "LstmPeepholeStep",
     "LstmStep",
     "Maximum",
     "Mgu",

@@ -26,7 +26,7 @@ from edgernn_export.sources.torch.operations.norms import NORMS
 from edgernn_export.sources.torch.operations.parts import UNWRITTEN, Parts, unwritten, value_of
 from edgernn_export.sources.torch.operations.piecewise import PIECEWISE
 from edgernn_export.sources.torch.operations.pointwise import POINTWISE
-from edgernn_export.sources.torch.operations.recurrent import RECURRENT, leaf
+from edgernn_export.sources.torch.operations.recurrent import RECURRENT, leaf, leaf_with_states
 from edgernn_export.sources.torch.operations.shapes import SHAPES
 from edgernn_export.sources.torch.operations.sums import SUMS
 from edgernn_export.sources.torch.operations.weighted import WEIGHTED
@@ -213,7 +213,7 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
     if op_of(node) == GETITEM:
         return args[0][args[1]]
     if is_leaf(node):
-        return leaf(builder, args[0], traced.leaves[args[1]])
+        return (leaf_with_states if args[3:] else leaf)(builder, args[0], traced.leaves[args[1]], *args[3:])
     if isinstance(args[0], Parts) and op_of(node) in REARRANGES:
         passed = rearranged(builder, *args)
         if passed is not None:

@@ -7,7 +7,19 @@ from typing import Any
 
 import torch
 
-from edgernn.cells import Gru, GruStep, Lstm, LstmStep, Rnn, RnnStep, Slice
+from edgernn.cells import (
+    Gru,
+    GruResetBefore,
+    GruResetBeforeStep,
+    GruStep,
+    Lstm,
+    LstmPeephole,
+    LstmPeepholeStep,
+    LstmStep,
+    Rnn,
+    RnnStep,
+    Slice,
+)
 from edgernn_export.sources.torch.layers.builder import Builder, NeedsDelayError, name_of
 from edgernn_export.sources.torch.layers.value import Carried, Flowing, Incoming, Stack, Value
 
@@ -16,7 +28,13 @@ LOST = (
     "it, and pass example=(frame, state)"
 )
 
-STEPS: dict[type[Any], type[Any]] = {Rnn: RnnStep, Gru: GruStep, Lstm: LstmStep}
+STEPS: dict[type[Any], type[Any]] = {
+    Rnn: RnnStep,
+    Gru: GruStep,
+    GruResetBefore: GruResetBeforeStep,
+    Lstm: LstmStep,
+    LstmPeephole: LstmPeepholeStep,
+}
 """A cell -> the same formula with its states as inputs."""
 
 
@@ -38,7 +56,7 @@ def delayed(
             _state(b, x, state, (i, len(cells), width), name)
             for state, width, name in zip(before, widths, names, strict=True)
         ]
-        step = Value(b.add(_stepping(cell), [x, *states], suffix), (sum(widths),), None, x.lead, x.every, x.right)
+        step = Value(b.add(_stepping(b, cell), [x, *states], suffix), (sum(widths),), None, x.lead, x.every, x.right)
         parts = [step]
         if len(widths) > 1:
             edges = [sum(widths[:k]) for k in range(len(widths) + 1)]
@@ -82,5 +100,11 @@ def _state(b: Builder, x: Value, state: Any, place: tuple[int, int, int], name: 
     return value if layers == 1 else value.of(b.add(Slice(layers * width, i * width, (i + 1) * width), [value]))
 
 
-def _stepping(cell: Any) -> Any:
+def _stepping(b: Builder, cell: Any) -> Any:
+    if type(cell) not in STEPS:
+        known = ", ".join(each.__name__ for each in STEPS)
+        raise b.refuse(
+            f"its states are computed or read by other operations, and {type(cell).__name__} is not one of the cells "
+            f"whose states can be: {known}"
+        )
     return STEPS[type(cell)](**{field.name: getattr(cell, field.name) for field in fields(cell)})

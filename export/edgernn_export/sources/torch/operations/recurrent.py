@@ -92,7 +92,7 @@ def sequence(
         names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else "", shared, begins=-value.lead))
         b.operations[names[-1]] = b.node
         value = value.of(names[-1]).at(out, value.time)
-    _set_initial_state(b, kind, names, before, value.time is None)
+    _set_initial_state(b, kind.states, names, before, value.time is None)
     taken = any(user.args[1] == 1 and user.users for user in b.node.users)
     if len(cells) > 1 and value.delay and taken:
         raise b.refuse(
@@ -154,6 +154,24 @@ def leaf(b: Builder, x: Flowing, module: nn.Module) -> Value:
     return value
 
 
+def leaf_with_states(b: Builder, x: Flowing, module: nn.Module, before: Sequence[Any]) -> tuple[Flowing, ...]:
+    """Convert a leaf whose states the caller passes in: the output, then the states after it."""
+    read, cell = _in_time(b, x), cell_of(module)
+    out, *finals = (tuple(meta.shape) for meta in b.node.meta["val"])
+    if b.node in b.delayed or any(isinstance(state, Value | Stack | Carried) for state in before):
+        value, *after = delayed(b, read, [cell], before, out, [(1, *shape) for shape in finals])
+        return value, *(stack.values[0] for stack in after if isinstance(stack, Stack))
+    layer = b.add(cell, [read], begins=-read.lead)
+    b.operations[layer] = b.node
+    _set_initial_state(b, tuple(cell.states), [layer], before, read.time is None)
+    value = read.of(layer).at(out, read.time)
+    last = value if value.time is None else last_step(b, value)
+    return value, *(
+        last.at(shape, None) if name == "h" else Carried((layer,), name, shape)
+        for name, shape in zip(cell.states, finals, strict=True)
+    )
+
+
 def _in_time(b: Builder, x: Flowing) -> Value:
     """Return a value that a recurrent layer can take, or refuse it: the whole sequence from its first frame."""
     value, axis = frame(b, x), axis_of(b.node)
@@ -182,9 +200,9 @@ def _each(weights: Weights, layers: int) -> list[Weights]:
 
 
 def _set_initial_state(
-    b: Builder, kind: RecurrentOperation, names: Sequence[str], states: Sequence[Any], one_frame: bool
+    b: Builder, own: Sequence[str], names: Sequence[str], states: Sequence[Any], one_frame: bool
 ) -> None:
-    for name, state in zip(kind.states, states, strict=True):
+    for name, state in zip(own, states, strict=True):
         if isinstance(state, Incoming):
             b.feed(state, tuple(names), name)
         elif isinstance(state, torch.Tensor) and one_frame:

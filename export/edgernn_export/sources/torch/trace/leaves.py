@@ -1,7 +1,11 @@
-"""Leaves: a user's modules that are one cell each; a stand-in takes their place while a module is traced."""
+"""Leaves: modules that are one cell each; a stand-in takes their place while a module is traced.
+
+A leaf is called as leaf(x), which returns y or (y, states), or as leaf(x, states) with a tuple of states, which returns
+(y, states); x and y are (..., time, features), a state is (..., width).
+"""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +18,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 
 LEAF = "edgernn::leaf"
+LEAF_STATES = "edgernn::leaf_states"
 
 
 @torch.library.custom_op(LEAF, mutates_args=())
@@ -28,6 +33,20 @@ def _(x: Tensor, path: str, width: int) -> Tensor:
     return x.new_empty((*x.shape[:-1], width))
 
 
+@torch.library.custom_op(LEAF_STATES, mutates_args=())
+def leaf_states(x: Tensor, path: str, width: int, states: list[Tensor]) -> list[Tensor]:
+    """Stand for a module that is one cell and takes its states: the output, then the states after it."""
+    raise RuntimeError(
+        f"leaf '{path}' {tuple(x.shape)} -> {width} with {len(states)} states stands for a module and computes nothing"
+    )
+
+
+@leaf_states.register_fake
+def _(x: Tensor, path: str, width: int, states: list[Tensor]) -> list[Tensor]:
+    del path
+    return [x.new_empty((*x.shape[:-1], width)), *(state.new_empty(state.shape) for state in states)]
+
+
 class _Leaf(nn.Module):
     """The stand-in for a leaf while the module is traced."""
 
@@ -35,7 +54,10 @@ class _Leaf(nn.Module):
         super().__init__()
         self.path, self.width, self.pair = path, width, pair
 
-    def forward(self, x: Tensor, *_: Any) -> Any:
+    def forward(self, x: Tensor, states: tuple[Tensor, ...] | None = None) -> Any:
+        if states is not None:
+            y, *after = torch.ops.edgernn.leaf_states(x, self.path, self.width, list(states))
+            return y, tuple(after)
         y = torch.ops.edgernn.leaf(x, self.path, self.width)
         return (y, None) if self.pair else y
 
@@ -44,6 +66,15 @@ def cell_of(module: nn.Module) -> Any:
     """Return the cell of a leaf."""
     edgernn_cell: Any = module.edgernn_cell
     return edgernn_cell()
+
+
+def output_of(module: nn.Module, x: Tensor, states: Sequence[Tensor] | None = None) -> Any:
+    """Run a leaf: its output; where it takes its states, a list of the output and the states after it."""
+    if states is not None:
+        y, after = module(x, tuple(states))
+        return [y, *after]
+    y = module(x)
+    return y[0] if isinstance(y, tuple) else y
 
 
 def is_leaf(node: Node) -> bool:

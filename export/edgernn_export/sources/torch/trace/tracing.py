@@ -18,7 +18,7 @@ from edgernn_export.sources.torch.trace.calling import arguments_of, without_sta
 from edgernn_export.sources.torch.trace.copying import copied
 from edgernn_export.sources.torch.trace.exported import exported
 from edgernn_export.sources.torch.trace.functional import functional
-from edgernn_export.sources.torch.trace.leaves import is_leaf, with_leaves
+from edgernn_export.sources.torch.trace.leaves import is_leaf, output_of, with_leaves
 from edgernn_export.sources.torch.trace.mutated import returning_mutated
 from edgernn_export.sources.torch.trace.results import flat, without_added
 
@@ -195,8 +195,7 @@ def evaluate(node: Node, values: Mapping[Node, Any], leaves: Mapping[str, nn.Mod
     """Evaluate one operation on real tensors."""
     args, kwargs = arguments(node, values)
     if is_leaf(node):
-        y = leaves[args[1]](args[0])
-        return y[0] if isinstance(y, tuple) else y
+        return output_of(leaves[args[1]], *args[:1], *args[3:])
     target: Any = node.target
     return target(*args, **kwargs)
 

@@ -1,0 +1,57 @@
+"""Long short-term memory whose gates see the cell state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from edgernn.model.cell import cell
+from edgernn.model.ops import Ops, V
+from edgernn.model.tensor import Tensor
+
+
+@cell
+@dataclass(frozen=True)
+class LstmPeephole:
+    """One LSTM layer with peepholes; the gates are in the order of GATES.
+
+    F. Gers and J. Schmidhuber, "Recurrent nets that time and count" (IJCNN 2000), as ONNX with input `P`: the input and
+    the forget gate see the cell state before the step, the output gate that after it. Projection as in Lstm.
+    """
+
+    GATES: ClassVar = ("input", "forget", "cell", "output")
+
+    w: Annotated[Tensor, "4 * hidden", "inputs"]
+    u: Annotated[Tensor, "4 * hidden", "outputs"]  # outputs = hidden without a projection
+    i: Annotated[Tensor, "hidden"]  # the peephole of the input gate
+    f: Annotated[Tensor, "hidden"]  # of the forget gate
+    o: Annotated[Tensor, "hidden"]  # of the output gate
+    b: Annotated[Tensor | None, "4 * hidden"] = None
+    p: Annotated[Tensor | None, "outputs", "hidden"] = None
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """The output `h` and the cell state `c`."""
+        return {"h": self.u.shape[1], "c": self.i.shape[0]}
+
+    def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
+        """(inputs,), h (outputs,) and c (hidden,) -> h (outputs,)."""
+        h, c = state
+        i, f, g, o = ops.split(ops.affine(self.w, x, self.b) + ops.affine(self.u, h), 4)
+        i, f = ops.sigmoid(i + ops.scale(c, self.i)), ops.sigmoid(f + ops.scale(c, self.f))
+        c = f * c + i * ops.tanh(g)
+        h = ops.sigmoid(o + ops.scale(c, self.o)) * ops.tanh(c)
+        if self.p is not None:
+            h = ops.affine(self.p, h)
+        return h, (h, c)
+
+
+@cell
+@dataclass(frozen=True)
+class LstmPeepholeStep(LstmPeephole):
+    """One step of LstmPeephole from states that other layers compute (Gers and Schmidhuber 2000)."""
+
+    states: ClassVar[Mapping[str, int]] = {}
+
+    def join(self, ops: Ops[V], x: V, h: V, c: V) -> V:
+        """(inputs,), h (outputs,) and c (hidden,) -> h and c (outputs + hidden,)."""
+        return ops.concat(*self.step(ops, x, (h, c))[1])

@@ -1,0 +1,72 @@
+"""Recurrent layers that torch does not have, as leaves of foreign modules: each computes its formula step by step."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from edgernn.cells import GruResetBefore, LstmPeephole
+from edgernn.model.tensor import Tensor as Weight
+
+States = tuple[Tensor, ...]
+
+Weights = Mapping[str, Any]
+"""The weights of a layer, by the names of the fields of its cell."""
+
+
+def _gru_reset_before(p: Weights, x: Tensor, h: Tensor) -> States:
+    """See `edgernn.cells.GruResetBefore`."""
+    xr, xz, xn = linear(x, p["w"], p["b"]).chunk(3, -1)
+    hr, hz = linear(h, p["u"]).chunk(2, -1)
+    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    n = torch.tanh(xn + linear(r * h, p["v"]))
+    return ((1 - z) * n + z * h,)
+
+
+def _lstm_peephole(p: Weights, x: Tensor, h: Tensor, c: Tensor) -> States:
+    """See `edgernn.cells.LstmPeephole`."""
+    i, f, g, o = (linear(x, p["w"], p["b"]) + linear(h, p["u"])).chunk(4, -1)
+    c = torch.sigmoid(f + p["f"] * c) * c + torch.sigmoid(i + p["i"] * c) * torch.tanh(g)
+    h = torch.sigmoid(o + p["o"] * c) * torch.tanh(c)
+    return h if p["p"] is None else linear(h, p["p"]), c
+
+
+FORMULAS: dict[type[Any], Callable[..., States]] = {GruResetBefore: _gru_reset_before, LstmPeephole: _lstm_peephole}
+"""Cell -> one step of it in torch: weights, frame (..., inputs) and states -> the states; the first is the output."""
+
+
+class CellLayer(nn.Module):
+    """A recurrent layer over a sequence that is one cell of FORMULAS.
+
+    Args:
+        cell: its class.
+        weights: a tensor for each field of the cell, with the gates in the cell's order; None for one that is optional.
+    """
+
+    def __init__(self, cell: type[Any], **weights: Tensor | None) -> None:
+        super().__init__()
+        self.cell, self.names = cell, tuple(weights)
+        for name, tensor in weights.items():
+            self.register_buffer(f"weight_{name}", None if tensor is None else tensor.detach().clone())
+
+    def edgernn_cell(self) -> Any:
+        """The cell with these weights."""
+        return self.cell(**{name: None if w is None else Weight(w.numpy()) for name, w in self.weights.items()})
+
+    @property
+    def weights(self) -> Weights:
+        """The weights by field."""
+        return {name: getattr(self, f"weight_{name}") for name in self.names}
+
+    def forward(self, x: Tensor, states: States | None = None) -> tuple[Tensor, States]:
+        """x (..., time, features), and states (..., width) each or zeros -> y (..., time, width), the final states."""
+        if states is None:
+            widths = self.edgernn_cell().states.values()
+            states = tuple(x.new_zeros((*x.shape[:-2], width)) for width in widths)
+        weights, outputs = {**dict.fromkeys(self.cell.__dataclass_fields__), **self.weights}, []
+        for frame in x.unbind(-2):
+            states = FORMULAS[self.cell](weights, frame, *states)
+            outputs.append(states[0])
+        return torch.stack(outputs, -2), states
