@@ -112,6 +112,9 @@ def test_a_foreign_file_is_refused(suffix, tmp_path):
     with pytest.raises(FileError, match="edgernn did not write") as caught:
         edgernn.open(tmp_path / f"m{suffix}")
     assert "again" not in str(caught.value)  # what edgernn did not write, it cannot export again
+    others = suffix in {".onnx", ".tflite"}  # which other tools write too
+    for verb in ("import", "adopt"):
+        assert (f"`edgernn {verb} {tmp_path}/m{suffix}" in str(caught.value)) == others
 
 
 def test_a_file_of_one_kind_under_the_name_of_another_is_refused(tmp_path):

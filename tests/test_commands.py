@@ -241,8 +241,12 @@ def test_info_prints_what_a_file_contains(folder, suffix):
 
 def test_info_of_a_wrong_file(folder):
     (folder / "x.onnx").write_bytes(b"no")
-    assert "edgernn did not write 'x.onnx'" in edge("info", "x.onnx", code=2)
+    refusal = edge("info", "x.onnx", code=2)
+    assert "edgernn did not write 'x.onnx'" in refusal
+    assert "`edgernn import x.onnx x.rnn`" in refusal
+    assert "`edgernn adopt x.onnx -o OUT.onnx`" in refusal
     assert "no backend opens 'x.txt'" in edge("info", "x.txt", code=2)
+    assert "`edgernn import` reads models of other tools" in edge("info", "x.keras", code=2)
 
 
 def test_a_file_under_another_suffix_is_recognized_by_its_contents(folder):

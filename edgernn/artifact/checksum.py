@@ -5,6 +5,7 @@ It detects damage, not forgery: whoever changes a file can compute it again. It 
 
 import re
 from hashlib import sha256
+from pathlib import Path
 
 from edgernn.errors import FileError
 
@@ -12,6 +13,9 @@ KEY = "edgernn.sha256"
 BLANK = "0" * 64
 
 _MARK = f'"{KEY}":"'.encode()
+FOREIGN = (".onnx", ".tflite")
+"""Suffixes that files of other tools have too."""
+
 _CHECKSUM = re.compile(re.escape(_MARK) + rb"([0-9a-f]{64})\"")
 
 
@@ -63,9 +67,19 @@ def _find(data: bytes, name: str) -> int:
     first, second = next(matches, None), next(matches, None)
     if first is None:
         raise FileError(
-            f"edgernn did not write '{name}', or the file is truncated: it has no checksum of edgernn; give a file "
-            "that edgernn wrote, or convert the PyTorch model with edgernn_export.from_torch"
+            f"edgernn did not write '{name}', or the file is truncated: it has no checksum of edgernn; {_instead(name)}"
         )
     if second is not None:
         raise FileError(f"'{name}' has several checksums of edgernn, as if files had been joined; expected one")
     return first.start(1)
+
+
+def _instead(name: str) -> str:
+    """What to do with a file that edgernn did not write."""
+    path = Path(name)
+    if path.suffix in FOREIGN:
+        return (
+            f"a model of another tool becomes a graph by `edgernn import {name} {path.with_suffix('.rnn').name}`, or "
+            f"runs as it is after `edgernn adopt {name} -o OUT{path.suffix}`"
+        )
+    return "give a file that edgernn wrote, or convert the PyTorch model with edgernn_export.from_torch"

@@ -172,7 +172,10 @@ def opening(path: str | os.PathLike[str]) -> Runtime:
     for runtime in RUNTIMES.values():
         if runtime.suffix == suffix:
             return runtime
-    raise UsageError(f"no backend opens '{os.fspath(path)}'; there are {', '.join(suffixes())}")
+    raise UsageError(
+        f"no backend opens '{os.fspath(path)}'; there are {', '.join(suffixes())}; `edgernn import` reads models of "
+        "other tools"
+    )
 
 
 def suffixes() -> tuple[str, ...]:
