@@ -1,6 +1,8 @@
 """Conversion of a torch.nn.Module to a graph."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +28,7 @@ from edgernn_export.sources.torch.trace.scripted import program_of
 from edgernn_export.sources.torch.trace.tracing import Traced, retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
-# a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
+# a conversion changes torch's default dtype, its threads and sys.stderr for a while; they belong to the whole process
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -63,7 +65,7 @@ def convert(
 
 def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module and prove its graph, whose weights stay in float64."""
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+    with _ONE_AT_A_TIME, _one_thread(), torch.random.fork_rng(devices=[]):
         if isinstance(module, torch.jit.ScriptModule):
             module = program_of(module, example)
         module = module_of(module) if isinstance(module, ExportedProgram) else module
@@ -73,6 +75,17 @@ def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | No
             if graph is not None:
                 return graph
         return _of_example(module, example, time_axis, options)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: frames are small, and where others work the threads wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
