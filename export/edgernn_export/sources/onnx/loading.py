@@ -28,15 +28,7 @@ def loaded(path: str) -> tuple[onnx.ModelProto, bytes]:
         UnsupportedError: its operator set is too old or too new.
     """
     data = atomic.read(path)
-    check_size(path, data)
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(data)
-    except DecodeError as error:
-        raise FileError(f"'{path}' is no ONNX file, or is damaged: {error}; export it again") from error
-    if not model.HasField("graph") or not model.graph.output:
-        raise FileError(f"'{path}' is no ONNX file, or has no outputs; export it again")
-    _check_weights_inside(path, model)
+    model = parsed(path, data)
     opset = opset_of(model)
     if not OLDEST <= opset <= NEWEST:
         raise UnsupportedError(
@@ -46,6 +38,24 @@ def loaded(path: str) -> tuple[onnx.ModelProto, bytes]:
     if model.functions:
         model = _inlined(path, model)
     return model, data
+
+
+def parsed(path: str, data: bytes) -> onnx.ModelProto:
+    """Return the model in the bytes of a file.
+
+    Raises:
+        FileError: they are damaged or too large, or the model's weights are in other files.
+    """
+    check_size(path, data)
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError as error:
+        raise FileError(f"'{path}' is no ONNX file, or is damaged: {error}; export it again") from error
+    if not model.HasField("graph") or not model.graph.output:
+        raise FileError(f"'{path}' is no ONNX file, or has no outputs; export it again")
+    _check_weights_inside(path, model)
+    return model
 
 
 def opset_of(model: onnx.ModelProto) -> int:

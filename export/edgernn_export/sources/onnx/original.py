@@ -1,19 +1,23 @@
 """The file itself on ONNX Runtime."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
 
 from edgernn.array import Array
 from edgernn.errors import FileError, UnsupportedError
 from edgernn_export.sources.onnx.call import ADOPT
+from edgernn_export.sources.onnx.constants import info_dtype
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the package is imported
 
 try:
     import onnxruntime
-except ImportError:  # the module is then proved against the graph alone
+except ImportError:  # of the extra `ort`
     onnxruntime = None
 
 _TYPES: Mapping[str, str] = {
@@ -44,7 +48,9 @@ class Original:
         FileError: the runtime does not load the file.
     """
 
-    def __init__(self, path: str, data: bytes, constants: Mapping[str, float]) -> None:
+    runtime = "ONNX Runtime"
+
+    def __init__(self, path: str, data: bytes, constants: Mapping[str, Array]) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = QUIET
@@ -54,11 +60,7 @@ class Original:
             raise FileError(f"ONNX Runtime does not load '{path}': {_line(error)}") from error
         self._path = path
         self._inputs = {each.name: each for each in self._session.get_inputs()}
-        self._constants = {
-            name: np.full([dim if isinstance(dim, int) else 1 for dim in each.shape], constants[name], _dtype(each))
-            for name, each in self._inputs.items()
-            if name in constants
-        }
+        self._constants = constants
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Return some outputs for some inputs; floats in float32.
@@ -73,12 +75,58 @@ class Original:
             raise UnsupportedError(
                 f"ONNX Runtime fails on '{self._path}': {_line(error)}; say the sizes with shapes=, {ADOPT}"
             ) from error
-        return [each.astype(np.float32) if each.dtype.kind == "f" else each for each in map(np.asarray, results)]
+        return [_floats(np.asarray(each)) for each in results]
 
 
-def original_of(path: str, data: bytes, constants: Mapping[str, float]) -> Original | None:
-    """Return the file on ONNX Runtime; None where that is not installed."""
-    return None if onnxruntime is None else Original(path, data, constants)
+class Reference:
+    """The reference evaluator of ONNX, for operators that ONNX Runtime does not have."""
+
+    runtime = "onnx's reference evaluator"
+
+    def __init__(self, path: str, model: onnx.ModelProto, constants: Mapping[str, Array]) -> None:
+        self._path, self._evaluator, self._constants = path, ReferenceEvaluator(model), constants
+        self._dtypes = {each.name: info_dtype(each) for each in model.graph.input}
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """As Original.run."""
+        feeds = {name: np.asarray(value).astype(self._dtypes[name]) for name, value in inputs.items()}
+        try:
+            with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+                results = self._evaluator.run(list(outputs), {**feeds, **self._constants})
+        except Exception as error:  # the evaluator raises what numpy and its own operators raise
+            raise UnsupportedError(f"{self.runtime} fails on '{self._path}': {_line(error)}; {ADOPT}") from error
+        return [_floats(np.asarray(each)) for each in results]
+
+
+def original_of(
+    path: str, model: onnx.ModelProto, data: bytes, constants: Mapping[str, Array]
+) -> Original | Reference | None:
+    """Return the file on ONNX Runtime, or on ONNX's reference evaluator where that does not have an operator.
+
+    Returns:
+        None where ONNX Runtime is not installed: the module is then proved against the graph alone.
+
+    Raises:
+        FileError: ONNX Runtime does not load the file, and it is no valid model.
+    """
+    if onnxruntime is None:
+        return None
+    try:
+        return Original(path, data, constants)
+    except FileError:
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except Exception:
+            invalid = True
+        else:
+            invalid = False
+        if invalid:
+            raise
+    return Reference(path, model, constants)
+
+
+def _floats(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _dtype(each: "onnxruntime.NodeArg") -> str:

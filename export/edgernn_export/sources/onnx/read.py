@@ -19,7 +19,7 @@ from edgernn_export.sources.onnx.feedback import fed_back
 from edgernn_export.sources.onnx.forms import Form, Source, form_of
 from edgernn_export.sources.onnx.loading import array_of, loaded
 from edgernn_export.sources.onnx.module import graph_module, identifier, needed
-from edgernn_export.sources.onnx.original import Original, original_of
+from edgernn_export.sources.onnx.original import Original, Reference, original_of
 from edgernn_export.sources.onnx.reading import Flow
 from edgernn_export.sources.onnx.sequences import prove_sequences
 from edgernn_export.sources.onnx.sizes import declared
@@ -60,7 +60,7 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
     source = _source(path, model, options)
     form = form_of(source)
     roles = _roles(path, form, options)
-    original = original_of(path, data, options.constants)
+    original = original_of(path, model, data, source.constants)
     return _model(path, form, roles, original, options)
 
 
@@ -114,7 +114,9 @@ class _Part:
     flow: Flow
 
 
-def _model(path: str, form: Form, roles: _Roles, original: Original | None, options: ImportOptions) -> ForeignModel:
+def _model(
+    path: str, form: Form, roles: _Roles, original: Original | Reference | None, options: ImportOptions
+) -> ForeignModel:
     """Return the foreign model of what was read; the names in it are identifiers."""
     ins = _parts({name: form.inputs[name] for name in (*roles.frames, *roles.states)})
     outs = _parts({name: form.outputs[name] for name in (*roles.outputs, *roles.states.values())})
@@ -138,7 +140,7 @@ def _model(path: str, form: Form, roles: _Roles, original: Original | None, opti
         period_ms=options.period_ms,
         labels=options.labels,
         original=_replay(original, ins, outs) if whole and original is not None else None,
-        runtime="ONNX Runtime",
+        runtime="" if original is None else original.runtime,
     )
     if original is not None and form.one_frame:
         prove_sequences(model, form, roles.frames, roles.outputs, original)
@@ -181,7 +183,7 @@ def _time_axis(form: Form, roles: _Roles, options: ImportOptions) -> int | None:
     return form.sizes.axis(form.source.shapes[roles.frames[0]])
 
 
-def _replay(original: Original, ins: Sequence[_Part], outs: Sequence[_Part]) -> Replay:
+def _replay(original: Original | Reference, ins: Sequence[_Part], outs: Sequence[_Part]) -> Replay:
     """Return the original with arguments and results in the order of the module's."""
 
     def run(arguments: Sequence[Array]) -> Sequence[Array]:

@@ -9,14 +9,14 @@ from edgernn.errors import ParityError, UnsupportedError
 from edgernn_export.sources.foreign.convert import TOLERANCE
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.onnx.forms import Form
-from edgernn_export.sources.onnx.original import Original
+from edgernn_export.sources.onnx.original import Original, Reference
 
 LENGTHS = (5, 23)
 """The steps of the sequences, which differ from the usual sizes of features."""
 
 
 def prove_sequences(
-    model: ForeignModel, form: Form, frames: Sequence[str], outputs: Sequence[str], original: Original
+    model: ForeignModel, form: Form, frames: Sequence[str], outputs: Sequence[str], original: Original | Reference
 ) -> None:
     """Compare the module, frame after frame from its initial states, with the file on whole sequences.
 
@@ -71,13 +71,13 @@ def _compare(model: ForeignModel, name: str, ours: Sequence[Array], theirs: Arra
     if len(own) != theirs.ndim or len(axes) > 1 or (axes and theirs.shape[axes[0]] != len(ours) * own[axes[0]]):
         raise ParityError(
             f"'{model.name}': output '{name}' has shape {own} of one frame, and {theirs.shape} of {len(ours)} in "
-            "ONNX Runtime; expected a value for each frame"
+            f"{model.runtime}; expected a value for each frame"
         )
     joined = np.concatenate(list(ours), axes[0]) if axes else ours[-1]
     errors = np.abs(joined - theirs)
     bound = TOLERANCE * max(1.0, float(np.abs(theirs).max(initial=0.0)))
     if not float(errors.max(initial=0.0)) <= bound:
         raise ParityError(
-            f"'{model.name}': output '{name}' is {float(errors.max()):.2g} from ONNX Runtime on {len(ours)} frames; "
+            f"'{model.name}': output '{name}' is {float(errors.max()):.2g} from {model.runtime} on {len(ours)} frames; "
             "what it computes of a frame needs others besides the states of its loops: take it out of the file"
         )

@@ -164,9 +164,9 @@ class Stepwise(Recurrent):
         return weight.chunk(3 if name == "p" else len(self.kind.order))
 
     def activation(self, i: int, place: int, x: Tensor) -> Tensor:
-        """Apply one of the activations of a direction."""
+        """Apply one of the activations of a direction; ONNX Runtime clips all but the last of an LSTM, of its cell."""
         name, arguments = self.activations[i][place]
-        clip = self.call.get("clip", 0.0)
+        clip = self.call.get("clip", 0.0) if place < 2 else 0.0
         return ACTIVATIONS[name][0](torch.clamp(x, -clip, clip) if clip else x, *arguments)
 
 
