@@ -36,7 +36,8 @@ _ONE_AT_A_TIME = threading.RLock()
 class Options:
     """What the caller says of the arguments and results of a module; see `edgernn_export.from_torch`.
 
-    With `initial_states`, the states in the example are the initial ones; else they begin with zeros.
+    With `initial_states`, the states in the example are the initial ones; else they begin with zeros. With `one_frame`,
+    the example is a frame and states, whatever layers run over parts of it.
     """
 
     inputs: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Options:
     states: Names = field(default_factory=dict)
     running: frozenset[str] = frozenset()
     initial_states: bool = False
+    one_frame: bool = False
 
 
 def convert(
@@ -70,7 +72,7 @@ def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | No
             module = program_of(module, example)
         module = module_of(module) if isinstance(module, ExportedProgram) else module
         example = positional(module, example) if isinstance(module, nn.Module) else example
-        for axis, length, shorter in shortened(module, example, time_axis):
+        for axis, length, shorter in () if options.one_frame else shortened(module, example, time_axis):
             graph = _of_long(module, shorter, time_axis, axis, length, options)
             if graph is not None:
                 return graph
@@ -91,7 +93,7 @@ def _one_thread() -> Iterator[None]:
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module by the whole example, along the first axis on which it can stream."""
     trace, first = traced(module, example), None
-    for axis in time_axes(trace, time_axis):
+    for axis in (None,) if options.one_frame else time_axes(trace, time_axis):
         try:
             return _along(module, example, trace, axis, options)
         except (UnsupportedError, ParityError) as error:
