@@ -1,0 +1,1 @@
+"""Builders: how each class of layer becomes a torch module."""
