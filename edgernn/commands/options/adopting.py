@@ -44,6 +44,6 @@ def _counts(texts: tuple[str, ...]) -> int | dict[str, int]:
     for text in texts:
         name, _, number = text.rpartition("=")
         if not (number.isascii() and number.isdecimal() and 0 < int(number) < 10**9) or name in counts:
-            raise UsageError(f"--context {text} is no whole number above 0, or names an input twice; expected [IN=]COUNT")
+            raise UsageError(f"--context {text} is no whole number above 0, or names an input twice; give [IN=]COUNT")
         counts[name] = int(number)
     return counts[""] if len(counts) == 1 and "" in counts else counts
