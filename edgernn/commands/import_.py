@@ -31,15 +31,16 @@ def import_(model: str, out: str, time_axis: int | None, as_json: bool, **option
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
     from edgernn.files import atomic
-    from edgernn_export import from_file
+    from edgernn_export.sources.foreign.options import ImportOptions
+    from edgernn_export.translate import read
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
-    signature = parsed_signature(**options)
+    signature = ImportOptions(time_axis=time_axis, **parsed_signature(**options))
     with status("importing"):
-        graph = from_file(model, time_axis=time_axis, **signature)
+        graph, reference = read(model, signature)
     atomic.write(out, rnn.dumps(graph))
-    summary = _summary(graph)
+    summary = {"compared_with": reference or "nothing: its own runtime is not installed", **_summary(graph)}
     if as_json:
         click.echo(json.dumps({"graph": rnn.digest(graph), "file": out, **summary}))
         return
@@ -70,6 +71,8 @@ def _summary(graph: "Graph") -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, dict):
         return ", ".join(f"{name} ({width:,})" for name, width in value.items())
     return ", ".join(value) if isinstance(value, list) else f"{value:,}"

@@ -136,16 +136,21 @@ def from_file(
         ParityError: the graph, the module and the file's own runtime differ.
         MissingExtraError: a package that reads such files is not installed.
     """
-    source = source_of(os.fspath(path))
     options = ImportOptions(
         states or {}, tuple(inputs), tuple(outputs), time_axis, period_ms, tuple(labels), shapes or {}, constants or {}
     )
-    own = _written_here(source, os.fspath(path)) if options == ImportOptions() else None
+    return read(os.fspath(path), options)[0]
+
+
+def read(path: str, options: ImportOptions) -> tuple[Graph, str]:
+    """Return the graph of a model file, as `from_file` does, and what it was compared with; "" for nothing."""
+    source = source_of(path)
+    own = _written_here(source, path) if options == ImportOptions() else None
     if own is not None:
-        return own
-    model = _reading(source, source.module).read(os.fspath(path), options)
+        return own, "the hash in the file"
+    model = _reading(source, source.module).read(path, options)
     graph: Graph = _reading(source, "edgernn_export.sources.foreign.convert").graph_of(model)
-    return graph
+    return graph, model.runtime if model.original is not None else ""
 
 
 def _written_here(source: Source, path: str) -> Graph | None:

@@ -1,6 +1,10 @@
 """A foreign model becomes a graph: its module is replayed against the original, and the graph against the module."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
+import torch
 
 from edgernn.array import Array
 from edgernn.errors import ParityError, UnsupportedError
@@ -20,6 +24,7 @@ def graph_of(model: ForeignModel) -> Graph:
         ParityError: the module and the original differ, or the graph and the module.
         UnsupportedError: an operation cannot stream; or a state changes no output, or never changes.
     """
+    model = _with_finite_results(model)
     replay(model)
     options = Options(
         inputs=model.inputs if model.states else (),
@@ -29,6 +34,29 @@ def graph_of(model: ForeignModel) -> Graph:
         one_frame=model.one_frame,
     )
     return convert(model.module, model.example, model.time_axis, model.period_ms, model.labels, options)
+
+
+def _with_finite_results(model: ForeignModel) -> ForeignModel:
+    """Return the model with an example without signs, where it takes logarithms or roots of its inputs."""
+    if _finite(model, _random(model, 0)):
+        return model
+    count = len(model.inputs)
+    positive = (*(_positive(each) for each in model.example[:count]), *model.example[count:])
+    model = replace(model, example=positive, signs=False)
+    if not _finite(model, _random(model, 0)):
+        raise UnsupportedError(
+            f"'{model.name}': no result is finite, neither on noise nor on its magnitudes, so nothing can be proved"
+        )
+    return model
+
+
+def _finite(model: ForeignModel, arguments: Sequence[Array]) -> bool:
+    with np.errstate(all="ignore"):
+        return all(np.isfinite(each).all() for each in model.run(arguments).values())
+
+
+def _positive(each: torch.Tensor) -> torch.Tensor:
+    return each.abs() if each.is_floating_point() else each
 
 
 def replay(model: ForeignModel) -> None:
@@ -69,12 +97,14 @@ def _compare(model: ForeignModel, call: int, name: str, ours: Array, theirs: Arr
 def _random(model: ForeignModel, seed: int) -> list[Array]:
     """Return random arguments of one call."""
     rng = np.random.default_rng(seed)
-    return [
+    arguments = [
         rng.standard_normal(tuple(each.shape)).astype(np.float32)
         if each.is_floating_point()
         else rng.integers(0, max(1, int(each.max()) + 1), tuple(each.shape)).astype(each.numpy().dtype)
         for each in model.example
     ]
+    count = 0 if model.signs else len(model.inputs)
+    return [*map(np.abs, arguments[:count]), *arguments[count:]]
 
 
 def _check_states(model: ForeignModel) -> None:

@@ -30,6 +30,7 @@ class ForeignModel:
         labels: a name for each output, or empty.
         original: runs the file on its own runtime; None where there is none here.
         runtime: its name, for messages.
+        signs: whether the inputs may be negative.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ForeignModel:
     labels: tuple[str, ...] = ()
     original: Replay | None = None
     runtime: str = ""
+    signs: bool = True
 
     def run(self, arguments: Sequence[Array]) -> dict[str, Array]:
         """Return the results of the module, in float32, by name."""
