@@ -288,6 +288,6 @@ def test_the_command_says_why_there_is_no_time(model, tmp_path):
 
 
 def test_the_command_refuses_other_files_and_boards(model, tmp_path):
-    assert "cannot be counted: give the .rnn file" in edge("estimate", "kws.onnx", "--board", "this", code=2)
+    assert "'kws.so' is not a model; there are .rnn" in edge("estimate", "kws.so", "--board", "this", code=2)
     assert "did you mean 'raspberrypi4'?" in edge("estimate", model, "--board", "raspberypi4", code=2)
     assert "cannot be read" in edge("estimate", tmp_path / "none.rnn", code=2)

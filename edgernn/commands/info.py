@@ -26,11 +26,25 @@ def info(path: str, as_json: bool) -> None:
     of the file with the checksum itself blank, so sha256sum prints another. The file of another tool is converted as
     `edgernn import` does, and the sha256 is that of sha256sum.
     """
+    entries, lines = _read(path)
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+        return
+    for name, text in _texts(entries).items():
+        click.echo(f"{name:14} {text}")
+    for line in lines:
+        click.echo(line)
+    for layer in entries.get("layers", ()):
+        click.echo(
+            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  from {', '.join(layer['inputs'])}"
+        )
+
+
+def _read(path: str) -> tuple[dict[str, Any], list[str]]:
+    """Return what a file contains, and lines on a file that another tool wrote and that was adopted."""
     from edgernn.artifact.checksum import is_artifact, verify
-    from edgernn.artifact.manifest import RARE, WINDOWS
     from edgernn.device.runtimes import opening
     from edgernn.files import atomic
-    from edgernn.integer.reproducible import SAME_BITS
     from edgernn_export.sources.suffixes import SOURCES
 
     foreign = Path(path).suffix in SOURCES
@@ -38,26 +52,24 @@ def info(path: str, as_json: bool) -> None:
         opening(path)
     data = atomic.read(path)
     if foreign and not is_artifact(data):
-        checksum, manifest = sha256(data).hexdigest(), _of_graph(load(path))
-    else:
-        checksum, manifest = verify(data, path), _manifest(data, path)
-    entries: dict[str, Any] = {"path": path, "bytes": len(data), "sha256": checksum, **manifest}
-    if as_json:
-        click.echo(json.dumps(entries, indent=2))
-        return
-    adopted_lines = _adopted(data, path)
+        return {"path": path, "bytes": len(data), "sha256": sha256(data).hexdigest(), **_of_graph(load(path))}, []
+    checksum = verify(data, path)
+    return {"path": path, "bytes": len(data), "sha256": checksum, **_manifest(data, path)}, _adopted(data, path)
+
+
+def _texts(entries: dict[str, Any]) -> dict[str, str]:
+    """Return the line of each entry that has one."""
+    from edgernn.artifact.manifest import RARE, WINDOWS
+    from edgernn.integer.reproducible import SAME_BITS
+
     texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
     texts["quantization"] = _quantization(entries["quantization"])
     texts |= _timing(entries)
-    for name, value in entries.items():
-        if name not in {"layers", "adopted"} and value != RARE.get(name, ...):
-            click.echo(f"{name:14} {texts.get(name) or _text(value)}")
-    for line in adopted_lines:
-        click.echo(line)
-    for layer in entries.get("layers", ()):
-        click.echo(
-            f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  from {', '.join(layer['inputs'])}"
-        )
+    return {
+        name: texts.get(name) or _text(value)
+        for name, value in entries.items()
+        if name not in {"layers", "adopted"} and value != RARE.get(name, ...)
+    }
 
 
 def _manifest(data: bytes, path: str) -> dict[str, Any]:
