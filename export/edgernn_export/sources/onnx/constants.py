@@ -1,8 +1,7 @@
 """Constants of an ONNX graph: attributes, tensors, and nodes that depend on no data, computed by ONNX's reference."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from torch import Tensor
 from edgernn.array import Array
 from edgernn.errors import EdgernnError, FileError
 from edgernn_export.sources.onnx.call import ADOPT, Call
-from edgernn_export.sources.onnx.limits import ELEMENTS
 from edgernn_export.sources.onnx.loading import array_of
 
 _TYPES = onnx.AttributeProto
@@ -74,7 +72,6 @@ def computed(node: onnx.NodeProto, opset: int, call: Call, operands: Sequence[Ar
         raise call.refuse(
             "it draws random numbers, so no two runs agree; store a noise that is drawn once as a constant"
         )
-    _check_size(call, operands)
     names = [f"operand{i}" if each is not None else "" for i, each in enumerate(operands)]
     results = [f"result{i}" for i in range(max(1, len(node.output)))]
     plain = onnx.NodeProto()
@@ -94,23 +91,6 @@ def computed(node: onnx.NodeProto, opset: int, call: Call, operands: Sequence[Ar
         raise call.refuse(f"it cannot be computed from its constant operands: {text}; {ADOPT}") from error
 
 
-def _check_size(call: Call, operands: Sequence[Array | None]) -> None:
-    """Refuse operators whose result is as large as an operand's value."""
-    known = [each for each in operands if each is not None]
-    size = _SIZES[call.operator](*known) if call.operator in _SIZES else 0
-    if not abs(size) <= ELEMENTS:
-        raise call.refuse(f"its result would have {size:g} elements; expected at most {ELEMENTS}")
-
-
-_SIZES: Mapping[str, Callable[..., float]] = {
-    "ConstantOfShape": lambda shape: prod(shape.ravel().tolist()),
-    "Range": lambda start, limit, delta: (limit.item() - start.item()) / (delta.item() or 1),
-    "OneHot": lambda indices, depth, _: indices.size * depth.item(),
-    "EyeLike": lambda x: x.size,
-}
-"""Operator -> how many elements its result has."""
-
-
 def info_shape(value: onnx.ValueInfoProto) -> list[int | str]:
     """Return the declared shape of an input: a size, or the name of one that is open; "" for one without a name."""
     shape = value.type.tensor_type.shape
@@ -118,6 +98,12 @@ def info_shape(value: onnx.ValueInfoProto) -> list[int | str]:
 
 
 def info_dtype(value: onnx.ValueInfoProto) -> np.dtype[Any]:
-    """Return the dtype of an input."""
+    """Return the dtype of an input.
+
+    Raises:
+        FileError: its type is not known.
+    """
+    if value.type.tensor_type.elem_type not in helper.get_all_tensor_dtypes():
+        raise FileError(f"input '{value.name}' has elements of no known type; export it again")
     dtype: np.dtype[Any] = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
     return dtype

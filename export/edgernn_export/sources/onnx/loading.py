@@ -52,9 +52,10 @@ def parsed(path: str, data: bytes) -> onnx.ModelProto:
         model.ParseFromString(data)
     except DecodeError as error:
         raise FileError(f"'{path}' is no ONNX file, or is damaged: {error}; export it again") from error
-    if not model.HasField("graph") or not model.graph.output:
-        raise FileError(f"'{path}' is no ONNX file, or has no outputs; export it again")
+    if not model.HasField("graph") or not model.graph.output or not model.opset_import:
+        raise FileError(f"'{path}' is no ONNX file, or lacks outputs or an operator set; export it again")
     _check_weights_inside(path, model)
+    check_texts(path, (each.name for each in (*model.graph.input, *model.graph.output, *model.graph.initializer)))
     return model
 
 
@@ -100,6 +101,16 @@ def _check_weights_inside(path: str, model: onnx.ModelProto) -> None:
                 f"constant '{tensor.name}' of '{path}' is in another file, {places.get('location', '')!r}, and no "
                 "other file is read; store the weights inside: onnx.save(onnx.load(PATH), PATH)"
             )
+
+
+def check_texts(path: str, texts: Iterable[str | bytes]) -> None:
+    """Refuse names that are no UTF-8, which protobuf returns as bytes.
+
+    Raises:
+        FileError: one of them is.
+    """
+    if any(isinstance(text, bytes) for text in texts):
+        raise FileError(f"'{path}' has a name that is no text; it is damaged: export it again")
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -55,7 +55,9 @@ class Original:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = QUIET
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # the runtime has a type for each kind of failure
             raise FileError(f"ONNX Runtime does not load '{path}': {_line(error)}") from error
         self._path = path

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,13 @@ from edgernn.errors import EdgernnError, FileError
 from edgernn.process import interrupt
 from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
 from edgernn_export.sources.onnx.constants import attributes_of, computed, tensor_of
-from edgernn_export.sources.onnx.limits import ELEMENTS
-from edgernn_export.sources.onnx.loading import array_of
+from edgernn_export.sources.onnx.growth import check_growth
+from edgernn_export.sources.onnx.loading import array_of, check_texts
 from edgernn_export.sources.onnx.module import FLOWS, NodeModule, Step
 from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise, recurrent
 from edgernn_export.sources.onnx.operations.shapes import TAKEN
 from edgernn_export.sources.onnx.operations.table import OPERATIONS
 from edgernn_export.sources.onnx.operations.ways import KINDS
-
-SMALL = 1 << 12
-"""Operands with fewer elements together are computed without a look at the size of the result."""
-
-_GROWS = {"Expand", "Tile", "Pad", "Resize", "Upsample"}
 
 
 @dataclass(frozen=True)
@@ -125,6 +119,8 @@ def read_graph(reader: Reader, graph: onnx.GraphProto, scope: Scope, controls: M
 
 
 def _call(reader: Reader, node: onnx.NodeProto, number: int) -> Call:
+    texts = [node.name, node.op_type, node.domain, *node.input, *node.output, *(each.name for each in node.attribute)]
+    check_texts(reader.name, texts)
     first = next((name for name in node.output if name), "")
     name = node.name or f"{node.op_type}_{first or number}"
     results = max((i + 1 for i, each in enumerate(node.output) if each), default=0)
@@ -143,8 +139,9 @@ def _operand(reader: Reader, call: Call, scope: Scope, name: str) -> Value:
 def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Value]) -> list[Value]:
     """Return the results of a node without graphs inside."""
     flowing = [each for each in operands if isinstance(each, Flow)]
+    shapes = [tuple(each.example.shape if isinstance(each, Flow) else np.shape(each)) for each in operands]  # type: ignore[arg-type]
+    check_growth(call, shapes, [None if isinstance(each, Flow) else each for each in operands])
     if not flowing:
-        _check_growth(call, operands)
         return list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
     if call.operator in {"Shape", "Size"}:
         return [_of_shape(call, flowing[0].example)]
@@ -156,7 +153,6 @@ def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Va
     if call.operator == "Gather":
         operation = _look_up(reader, call, operands, operation)
     arguments = [_argument(call, operation, place, each) for place, each in enumerate(operands)]
-    _check_growth(call, operands)
     module = NodeModule(call, operation, arguments)
     return list(apply(reader, call, module, flowing))
 
@@ -268,32 +264,3 @@ def constant(reader: Reader, call: Call, value: Value) -> Flow:
     assert value is not None
     module = NodeModule(replace(call, results=1), Operation(lambda _, x: x), [tensor_of(call, value)])
     return apply(reader, module.call, module, [])[0]
-
-
-def _check_growth(call: Call, operands: Sequence[Value]) -> None:
-    """Refuse a node whose result would have more elements than ELEMENTS; the sizes are computed without values."""
-    count = sum(each.example.numel() if isinstance(each, Flow) else each.size for each in operands if each is not None)
-    operation = OPERATIONS.get(call.operator)
-    if operation is None or (count < SMALL and call.operator not in _GROWS):
-        return
-    arguments = [_sized(operation, place, each) for place, each in enumerate(operands)]
-    try:
-        answer = operation.function(call, *arguments)
-    except EdgernnError:
-        raise
-    except Exception:  # operands that do not fit are refused where the node is computed
-        return
-    results = answer if isinstance(answer, tuple | list) else (answer,)
-    largest = max(prod(each.shape) for each in results)
-    if largest > ELEMENTS:
-        raise call.refuse(f"its result would have {largest} elements; expected at most {ELEMENTS}")
-
-
-def _sized(operation: Operation, place: int, operand: Value) -> Any:
-    if operand is None:
-        return None
-    if place in operation.static and not isinstance(operand, Flow):
-        return operand.tolist()
-    example = operand.example if isinstance(operand, Flow) else torch.from_numpy(np.empty(0, operand.dtype))
-    shape = operand.example.shape if isinstance(operand, Flow) else operand.shape
-    return torch.empty(tuple(shape), dtype=example.dtype, device="meta")

@@ -11,6 +11,7 @@ import onnx
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn_export.sources.onnx.constants import info_shape
+from edgernn_export.sources.onnx.loading import check_texts
 
 STEPS = (16, 160)
 """How many steps of time are tried; convolutions without padding may need the second."""
@@ -74,6 +75,7 @@ def declared(
             raise UnsupportedError(
                 f"input '{each.name}' of '{name}' has no shape; say it: shapes={{'{each.name}': (…)}}"
             )
+        check_texts(name, (dim.dim_param for dim in each.type.tensor_type.shape.dim))
         own: Shape = [dim or f"{each.name}#{i}" for i, dim in enumerate(info_shape(each))]
         if each.name in shapes:
             own = _stated(each.name, own, shapes[each.name], each.type.tensor_type.HasField("shape"))
@@ -111,10 +113,18 @@ def tried(shapes: Mapping[str, Shape]) -> Iterator[Sizes]:
                 places.setdefault(each, axis)
     known = {each: _by_name(each) for each in places}
     unknown = [each for each in places if known[each] is None]
+
+    def unlikely(chosen: tuple[bool, ...]) -> tuple[bool, bool, int]:
+        time = {each for each, flag in zip(unknown, chosen, strict=True) if flag} | {
+            each for each in known if known[each]
+        }
+        twice = any(sum(each in time for each in shape) > 1 for shape in shapes.values())
+        return not time, twice, sum((each in time) != (places[each] > 0) for each in unknown)
+
     if len(unknown) > UNKNOWN:
         raise UnsupportedError(f"the sizes {', '.join(unknown)} are open; say the shapes of the inputs: shapes=")
     for steps in STEPS:
-        for chosen in product(*((places[each] > 0, places[each] == 0) for each in unknown)):
+        for chosen in sorted(product((False, True), repeat=len(unknown)), key=unlikely):
             flags = {**known, **dict(zip(unknown, chosen, strict=True))}
             time = frozenset(each for each, is_time in flags.items() if is_time)
             yield Sizes({each: steps if each in time else 1 for each in places}, time)
