@@ -15,6 +15,7 @@ from edgernn.array import Array
 from edgernn.errors import EdgernnError, FileError
 from edgernn_export.sources.onnx.call import ADOPT, Call
 from edgernn_export.sources.onnx.loading import array_of
+from edgernn_export.sources.torch.trace.copying import first_line
 
 _TYPES = onnx.AttributeProto
 
@@ -87,8 +88,7 @@ def computed(node: onnx.NodeProto, opset: int, call: Call, operands: Sequence[Ar
     except EdgernnError:
         raise
     except Exception as error:  # the evaluator raises what numpy and its own operators raise
-        text = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise call.refuse(f"it cannot be computed from its constant operands: {text}; {ADOPT}") from error
+        raise call.refuse(f"it cannot be computed from its constant operands: {first_line(error)}; {ADOPT}") from error
 
 
 def info_shape(value: onnx.ValueInfoProto) -> list[int | str]:

@@ -12,6 +12,7 @@ from edgernn.array import Array
 from edgernn.errors import FileError, UnsupportedError
 from edgernn_export.sources.onnx.call import ADOPT
 from edgernn_export.sources.onnx.constants import info_dtype
+from edgernn_export.sources.torch.trace.copying import first_line
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the package is imported
 
@@ -59,7 +60,7 @@ class Original:
                 data, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # the runtime has a type for each kind of failure
-            raise FileError(f"ONNX Runtime does not load '{path}': {_line(error)}") from error
+            raise FileError(f"ONNX Runtime does not load '{path}': {first_line(error)}") from error
         self._path = path
         self._inputs = {each.name: each for each in self._session.get_inputs()}
         self._constants = constants
@@ -75,7 +76,7 @@ class Original:
             results = self._session.run(list(outputs), {**feeds, **self._constants})
         except Exception as error:  # the runtime has a type for each kind of failure
             raise UnsupportedError(
-                f"ONNX Runtime fails on '{self._path}': {_line(error)}; say the sizes with shapes=, {ADOPT}"
+                f"ONNX Runtime fails on '{self._path}': {first_line(error)}; say the sizes with shapes=, {ADOPT}"
             ) from error
         return [_floats(np.asarray(each)) for each in results]
 
@@ -96,7 +97,7 @@ class Reference:
             with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
                 results = self._evaluator.run(list(outputs), {**feeds, **self._constants})
         except Exception as error:  # the evaluator raises what numpy and its own operators raise
-            raise UnsupportedError(f"{self.runtime} fails on '{self._path}': {_line(error)}; {ADOPT}") from error
+            raise UnsupportedError(f"{self.runtime} fails on '{self._path}': {first_line(error)}; {ADOPT}") from error
         return [_floats(np.asarray(each)) for each in results]
 
 
@@ -133,7 +134,3 @@ def _floats(array: Array) -> Array:
 
 def _dtype(each: "onnxruntime.NodeArg") -> str:
     return _TYPES.get(each.type, "float32")
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

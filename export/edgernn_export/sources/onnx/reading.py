@@ -21,6 +21,7 @@ from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise
 from edgernn_export.sources.onnx.operations.shapes import TAKEN
 from edgernn_export.sources.onnx.operations.table import OPERATIONS
 from edgernn_export.sources.onnx.operations.ways import KINDS
+from edgernn_export.sources.torch.trace.copying import first_line
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,23 @@ def read_graph(reader: Reader, graph: onnx.GraphProto, scope: Scope, controls: M
         operands = [_operand(reader, call, scope, name) for name in node.input]
         if node.domain not in {"", "ai.onnx"}:
             raise call.refuse(f"it is an operator of '{node.domain}', which is not supported: {ADOPT}")
-        control = controls.get(node.op_type)
-        results = control(reader, node, call, operands, scope) if control else _results(reader, node, call, operands)
+        results = _read(reader, node, call, operands, scope, controls.get(node.op_type))
         scope.update((name, result) for name, result in zip(node.output, results, strict=False) if name)
     return scope
+
+
+def _read(
+    reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Value], scope: Scope, control: Control | None
+) -> list[Value]:
+    """Return the results of a node."""
+    try:
+        if control:
+            return control(reader, node, call, operands, scope)
+        return _results(reader, node, call, operands)
+    except EdgernnError:
+        raise
+    except Exception as error:  # attributes and operands of a damaged file may be anything
+        raise call.refuse(f"its attributes or operands are not as ONNX defines them: {first_line(error)}") from error
 
 
 def _call(reader: Reader, node: onnx.NodeProto, number: int) -> Call:
@@ -200,8 +214,9 @@ def apply(reader: Reader, call: Call, module: nn.Module, flowing: Iterable[Flow]
         raise
     except Exception as error:  # operands that do not fit fail in many ways, in torch and in Python
         shapes = ", ".join(str(tuple(flow.example.shape)) for flow in flows)
-        text = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise call.refuse(f"its operands do not fit, {shapes}: {text}; check the sizes with shapes=") from error
+        raise call.refuse(
+            f"its operands do not fit, {shapes}: {first_line(error)}; check the sizes with shapes="
+        ) from error
     answers: list[Tensor] = list(answer) if isinstance(answer, tuple | list) else [answer]
     if len(answers) < call.results:
         raise call.refuse(f"it has {call.results} results; expected the first {len(answers)} of them alone, {ADOPT}")
