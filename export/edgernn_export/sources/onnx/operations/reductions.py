@@ -94,8 +94,9 @@ def _cumsum(call: Call, x: Tensor, axis: Any) -> Tensor:
     return x.cumsum(axis)
 
 
+@static(1, 2)
 def _dropout(call: Call, x: Tensor, _ratio: Any = None, training: Any = None) -> Any:
-    if training is not None and bool(training.any()):
+    if training:
         raise call.refuse("it is in training mode; export the model in evaluation mode: model.eval()")
     return (x, torch.ones_like(x, dtype=torch.bool)) if call.results > 1 else x
 
@@ -122,6 +123,6 @@ REDUCTIONS: Mapping[str, Operation] = {
     "GroupNormalization": Operation(_group_norm),
     "LpNormalization": Operation(_lp_norm),
     "CumSum": _cumsum,
-    "Dropout": Operation(_dropout),
+    "Dropout": _dropout,
 }
 """Operator -> what it computes."""

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from edgernn_export.sources.onnx.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.onnx.operations.places import PLACES
 from edgernn_export.sources.onnx.operations.resize import RESIZE
 
 _MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
@@ -110,13 +112,13 @@ def _taken(call: Call, x: Tensor, places: Any) -> Tensor:
     axis = call.get("axis", 0) % x.dim()
     if isinstance(places, int):
         return x.select(axis, places)
-    index = torch.tensor(places, dtype=torch.int64) % x.shape[axis]
-    flat: list[int] = index.flatten().tolist()
+    index = np.array(places, np.int64) % x.shape[axis]
+    flat: list[int] = index.ravel().tolist()
     if flat == list(range(flat[0], flat[0] + len(flat))):
         y = x if len(flat) == x.shape[axis] else x.narrow(axis, flat[0], len(flat))
     else:
-        y = x.index_select(axis, index.flatten())
-    return y if index.dim() == 1 else y.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+        y = x.index_select(axis, torch.tensor(flat))
+    return y if index.ndim == 1 else y.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
 
 
 @static(1, 2, 3)
@@ -157,15 +159,6 @@ def _space_to_depth(call: Call, x: Tensor) -> Tensor:
     return y.reshape(n, c * block**2, h // block, w // block)
 
 
-@static(1)
-def _scatter(call: Call, x: Tensor, places: list[Any], values: Tensor) -> Tensor:
-    """Write values at constant places: ScatterND."""
-    if call.get("reduction", "none") != "none":
-        raise call.refuse(f"reduction '{call.get('reduction')}'; expected 'none', {ADOPT}")
-    index = torch.tensor(places, dtype=torch.int64)
-    return torch.index_put(x, list(index.unbind(-1)), values)
-
-
 SHAPES: Mapping[str, Operation] = {
     "Reshape": _reshape,
     "Flatten": Operation(_flatten),
@@ -182,7 +175,7 @@ SHAPES: Mapping[str, Operation] = {
     "DepthToSpace": Operation(_depth_to_space),
     "SpaceToDepth": Operation(_space_to_depth),
     **RESIZE,
-    "ScatterND": _scatter,
+    **PLACES,
 }
 """Operator -> what it computes."""
 
