@@ -555,3 +555,30 @@ def test_an_error_of_the_conversion_names_the_node(tmp_path):
     saved(tmp_path / "m.onnx", nodes, {"x": [1, "time", 3]}, {"y": [1, "time", 3]})
     with pytest.raises(UnsupportedError, match="'pooling/mean' uses 'mean', which cannot stream"):
         from_file(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("per_row", [False, True], ids=["one scale", "a scale per row"])
+def test_integer_weights_stay_integers(per_row, tmp_path):
+    """DequantizeLinear of constants has the arithmetic of weight_only_wi8_afp32; gates come in another order."""
+    rng = np.random.default_rng(0)
+    arrays, nodes = {"one": ints(1)}, []
+    for name, shape, axis in (("W", (1, 12, FRAME), 1), ("R", (1, 12, HIDDEN), 1), ("D", (HIDDEN, 3), 1)):
+        scale = rng.uniform(0.005, 0.01, shape[axis] if per_row else ()).astype(np.float32)
+        zero = np.full_like(scale, 128 if name == "D" else 0, dtype=np.uint8 if name == "D" else np.int8)
+        integers = rng.integers(-127, 128, shape) + int(zero.max())
+        arrays |= {f"{name}q": integers.astype(zero.dtype), f"{name}s": scale, f"{name}z": zero}
+        nodes.append(node("DequantizeLinear", [f"{name}q", f"{name}s", f"{name}z"], [name], axis=axis))
+    nodes += [node("GRU", ["x", "W", "R"], ["Y"], hidden_size=HIDDEN, linear_before_reset=1)]
+    nodes += [node("Squeeze", ["Y", "one"], ["s"]), node("MatMul", ["s", "D"], ["y"])]
+    path = saved(tmp_path / "m.onnx", nodes, {"x": ["time", 1, FRAME]}, {"y": ["time", 1, 3]}, arrays)
+    graph, xs = from_file(path), frames()
+    np.testing.assert_allclose(streamed(graph, xs), session(path).run(None, {"x": xs[:, None]})[0][:, 0], atol=1e-5)
+    assert {tensor.scheme for tensor in graph.tensors.values()} == {"weight_only_wi8_afp32"}
+
+
+def test_rounding_of_activations_is_refused(tmp_path):
+    arrays = {"s": np.float32(0.01), "z": np.int8(0)}
+    nodes = [node("QuantizeLinear", ["x", "s", "z"], ["q"], name="f"), node("DequantizeLinear", ["q", "s", "z"], ["y"])]
+    saved(tmp_path / "m.onnx", nodes, SMALL, {"y": None}, arrays)
+    with pytest.raises(UnsupportedError, match=r"node 'f' \(QuantizeLinear\).*rounds.*edgernn adopt"):
+        from_file(tmp_path / "m.onnx")

@@ -10,6 +10,7 @@ import torch
 from edgernn.array import Array
 from edgernn.errors import ParityError, UnsupportedError
 from edgernn.model.graph import Graph
+from edgernn_export.sources.foreign.integers import with_integers
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.torch.source import Options, convert
 from edgernn_export.sources.torch.trace.copying import copied
@@ -37,7 +38,8 @@ def graph_of(model: ForeignModel) -> Graph:
         initial_states=True,
         one_frame=model.one_frame,
     )
-    return convert(model.module, model.example, model.time_axis, model.period_ms, model.labels, options)
+    graph = convert(model.module, model.example, model.time_axis, model.period_ms, model.labels, options)
+    return with_integers(graph, model.integers)
 
 
 def _with_finite_results(model: ForeignModel) -> ForeignModel:

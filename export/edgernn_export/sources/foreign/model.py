@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from edgernn.array import Array
+from edgernn_export.sources.foreign.integers import IntegerRows
 
 Replay = Callable[[Sequence[Array]], Sequence[Array]]
 """The arguments of one call of the original, in float32, to its results: those of the module, in the same order."""
@@ -28,6 +29,7 @@ class ForeignModel:
         one_frame: whether it takes one frame, and its states, whatever layers run over parts of the frame.
         period_ms: the time from one frame to the next; None when the file does not say.
         labels: a name for each output, or empty.
+        integers: weights that the file stores as integers, whose floats the module has.
         original: runs the file on its own runtime; None where there is none here.
         runtime: its name, for messages.
         signs: whether the inputs may be negative.
@@ -43,6 +45,7 @@ class ForeignModel:
     one_frame: bool = False
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
+    integers: tuple[IntegerRows, ...] = ()
     original: Replay | None = None
     runtime: str = ""
     signs: bool = True

@@ -139,6 +139,7 @@ def _model(
         one_frame=bool(states) and options.time_axis is None and form.single,
         period_ms=options.period_ms,
         labels=options.labels,
+        integers=tuple(form.reader.integers),
         original=_replay(original, ins, outs) if whole and original is not None else None,
         runtime="" if original is None else original.runtime,
     )

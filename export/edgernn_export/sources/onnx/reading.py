@@ -12,14 +12,16 @@ from torch import Tensor, nn
 from edgernn.array import Array
 from edgernn.errors import EdgernnError, FileError
 from edgernn.process import interrupt
+from edgernn_export.sources.foreign.integers import IntegerRows
 from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
 from edgernn_export.sources.onnx.constants import attributes_of, computed, tensor_of
 from edgernn_export.sources.onnx.growth import check_growth
+from edgernn_export.sources.onnx.integers import integer_rows
 from edgernn_export.sources.onnx.loading import array_of, check_texts
 from edgernn_export.sources.onnx.module import FLOWS, NodeModule, Step
 from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise, recurrent
 from edgernn_export.sources.onnx.operations.shapes import TAKEN
-from edgernn_export.sources.onnx.operations.table import OPERATIONS
+from edgernn_export.sources.onnx.operations.table import HINTS, OPERATIONS
 from edgernn_export.sources.onnx.operations.ways import KINDS
 from edgernn_export.sources.torch.trace.copying import first_line
 
@@ -62,6 +64,7 @@ class Reader:
         lengths: a recurrent node, or a loop, by path -> how many steps it runs.
         chunks: whether one that is passed its states runs several steps.
         looped: which of those are loops, or run step by step.
+        integers: weights that the file stores as integers.
         tables: the slot of an argument with whole numbers -> the length of the table that they are looked up in.
     """
 
@@ -74,6 +77,7 @@ class Reader:
     lengths: dict[str, int] = field(default_factory=dict)
     chunks: bool = False
     looped: set[str] = field(default_factory=set)
+    integers: list[IntegerRows] = field(default_factory=list)
     tables: dict[int, int] = field(default_factory=dict)
     slots: int = 0
     nodes: int = 0
@@ -112,7 +116,9 @@ def read_graph(reader: Reader, graph: onnx.GraphProto, scope: Scope, controls: M
         call = _call(reader, node, number)
         operands = [_operand(reader, call, scope, name) for name in node.input]
         if node.domain not in {"", "ai.onnx"}:
-            raise call.refuse(f"it is an operator of '{node.domain}', which is not supported: {ADOPT}")
+            raise call.refuse(
+                f"it is an operator of '{node.domain}'; export the model with those of ONNX alone, {ADOPT}"
+            )
         results = _read(reader, node, call, operands, scope, controls.get(node.op_type))
         scope.update((name, result) for name, result in zip(node.output, results, strict=False) if name)
     return scope
@@ -156,6 +162,8 @@ def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Va
     shapes = [tuple(each.example.shape if isinstance(each, Flow) else np.shape(each)) for each in operands]  # type: ignore[arg-type]
     check_growth(call, shapes, [None if isinstance(each, Flow) else each for each in operands])
     if not flowing:
+        if call.operator == "DequantizeLinear":
+            reader.integers += integer_rows(call, operands)  # type: ignore[arg-type]
         return list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
     if call.operator in {"Shape", "Size"}:
         return [_of_shape(call, flowing[0].example)]
@@ -163,7 +171,7 @@ def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Va
         return _recurrence(reader, call, operands)
     operation = OPERATIONS.get(call.operator)
     if operation is None:
-        raise call.refuse(f"the operator is not supported; write it with others, {ADOPT}")
+        raise call.refuse(f"{HINTS.get(call.operator, 'the operator is not supported; write it with others')}, {ADOPT}")
     if call.operator == "Gather":
         operation = _look_up(reader, call, operands, operation)
     arguments = [_argument(call, operation, place, each) for place, each in enumerate(operands)]
