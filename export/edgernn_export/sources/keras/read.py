@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from edgernn.errors import FileError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.keras.archive import opened
 from edgernn_export.sources.keras.config import Reader
-from edgernn_export.sources.keras.inputs import inputs_of
+from edgernn_export.sources.keras.inputs import Input, inputs_of
 from edgernn_export.sources.keras.layer import Call, Layer, Reference, Wiring
 from edgernn_export.sources.keras.layers.building import Building
 from edgernn_export.sources.keras.layers.recurrent import needs_steps
@@ -35,27 +37,40 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         stored = weights_of(model, archive)
     model = replace(model, wiring=_named(model.wiring))
     assert model.wiring is not None
-    step = any(needs_steps(layer) for layer in _layers(model))
-    inputs = inputs_of(path, model, step, options)
     words = identifiers(model.wiring.inputs)
     states = _states(model.wiring, words, options)
-    inputs = sorted(inputs, key=lambda each: words[each.name] in states)
+    step = any(needs_steps(layer) for layer in _layers(model))
+    inputs = inputs_of(path, model, step, options)
+    inputs = sorted((_initial(each, words[each.name] in states) for each in inputs), key=lambda each: each.is_state)
     wiring = replace(model.wiring, inputs=tuple(each.name for each in inputs))
     shapes = [tuple(each.example.shape) for each in inputs]
+    free = {words[each.name]: each for each in inputs if each.name not in options.constants}
+    unsaid = [each.name for each in free.values() if not each.is_state and each.name not in options.inputs]
+    if options.inputs and unsaid:
+        raise UsageError(f"inputs={options.inputs!r} lacks '{unsaid[0]}'; add it, or name it by states= or constants=")
     b = Building(path, replace(model, wiring=wiring), shapes, archive.version, step, make, (), stored)
-    module = network(b, top_class([words[each.name] for each in inputs])).eval()
+    module = network(b, top_class(list(free)))
+    for i, each in enumerate(inputs):
+        if each.name in options.constants:
+            module.register_buffer(f"constant{i}", each.example)
+    axis = inputs[0].time_axis if options.time_axis is None else options.time_axis
     return ForeignModel(
         name=path,
-        module=module,
-        example=tuple(each.example for each in inputs),
-        inputs=tuple(words[each.name] for each in inputs if words[each.name] not in states),
+        module=module.eval(),
+        example=tuple(each.example for each in free.values()),
+        inputs=tuple(word for word, each in free.items() if not each.is_state),
         outputs=_outputs(wiring, states, options),
-        states=states,
-        time_axis=None if step else options.time_axis if options.time_axis is not None else inputs[0].time_axis,
+        states={word: states[word] for word, each in free.items() if each.is_state},
+        time_axis=None if step else axis,
         period_ms=options.period_ms,
         labels=options.labels,
         runtime="Keras",
     )
+
+
+def _initial(each: Input, is_state: bool) -> Input:
+    """Return a state with its initial value, zeros; any other input as it is."""
+    return replace(each, example=torch.zeros_like(each.example), is_state=True) if is_state else each
 
 
 def _layers(layer: Layer) -> Iterator[Layer]:
@@ -79,19 +94,22 @@ def _states(wiring: Wiring, words: Mapping[str, str], options: ImportOptions) ->
 
     Those are inputs that a recurrent layer takes as its initial states, and whose final states the model returns.
     """
+    for name in options.states:
+        if name not in words.values():
+            raise UsageError(f"states= names '{name}', which is no input; {misspelt(name, list(words.values()))}")
     if options.states:
         return dict(options.states)
     outputs = {each: name for name, each in wiring.outputs}
     states = {}
     for call in wiring.calls:
-        for place, each in enumerate(_initial(call)):
+        for place, each in enumerate(_states_of(call)):
             result = outputs.get(Reference(call.layer, call.node, place + 1))
             if each.layer in wiring.inputs and result is not None:
                 states[words[each.layer]] = result
     return states
 
 
-def _initial(call: Call) -> Sequence[Reference]:
+def _states_of(call: Call) -> Sequence[Reference]:
     value: Any = call.named.get("initial_state") or []
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Reference)]
 
