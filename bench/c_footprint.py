@@ -2,7 +2,7 @@
 
 Writes results/c_footprint.json: for each graph, precision and instruction set the bytes of code, and the stack.
 Prints, for each instruction set, the smallest weights of the traits that no measured object exceeds: the tables of
-edgernn_export.targets.c.footprint.
+edgernn_export.targets.c.footprint_tables.
 """
 
 import json

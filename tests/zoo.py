@@ -162,6 +162,7 @@ def _other_gates(random: np.random.Generator) -> dict[str, Graph]:
     return {
         "GruResetBefore": one(gru(GruResetBefore, 6)),
         "GruResetBefore no bias": one(GruResetBefore(own(15, 6), own(10, 5), own(5, 5))),
+        "GruResetBefore relu": one(GruResetBefore(own(15, 6), own(10, 5), own(5, 5), own(15), "relu")),
         "LstmPeephole": one(lstm(LstmPeephole, 6)),
         "LstmPeephole projected": one(lstm(LstmPeephole, 6, 3)),
         "GruResetBeforeStep": Graph(

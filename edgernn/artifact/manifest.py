@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from edgernn.artifact import adopted as adoption
+from edgernn.artifact.adopted import Adopted
 from edgernn.artifact.checksum import BLANK, KEY
 from edgernn.artifact.rnn import SUFFIX, digest
 from edgernn.errors import FileError, UsageError
@@ -36,7 +38,14 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 
 TIME = "time"  # an axis of any length
 
-RARE = {"named_inputs": {}, "named_outputs": {}, "frames_per_step": 1, "delay_frames": 0, "warmup_frames": 0}
+RARE: Mapping[str, Any] = {
+    "named_inputs": {},
+    "named_outputs": {},
+    "frames_per_step": 1,
+    "delay_frames": 0,
+    "warmup_frames": 0,
+    "adopted": None,
+}
 """The fields that a manifest has only where they differ from these defaults."""
 
 QUANTIZED_BITS = (8, 16)  # of the integers in an artifact
@@ -47,9 +56,9 @@ class Manifest:
     """The inputs, outputs and states of a program, and where it comes from.
 
     Attributes:
-        graph: the SHA-256 of the graph; see edgernn.artifact.rnn.digest.
+        graph: the SHA-256 of the graph, see edgernn.artifact.rnn.digest; of the file that was adopted.
         version: of edgernn.
-        precision: that of the graph.
+        precision: that of the graph; "adopted" where there is none.
         inputs: the width of what a step takes; 1 for a symbol.
         outputs: the width of an output.
         vocabulary_size: the number of symbols that `x` may be, or 0.
@@ -67,6 +76,7 @@ class Manifest:
         frames_per_step: how many frames a step takes, oldest first; `inputs` is the width of all of them.
         delay_frames: by how many frames outputs are late.
         warmup_frames: how many frames pass before the first output that counts.
+        adopted: the contract of a file that another tool wrote; None of a file that edgernn wrote.
 
     Raises:
         UsageError: an unknown `window`, or a limit that is not above 0 and finite in float32.
@@ -92,6 +102,7 @@ class Manifest:
     frames_per_step: int = 1
     delay_frames: int = 0
     warmup_frames: int = 0
+    adopted: Adopted | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.limit <= FINITE:
@@ -143,7 +154,7 @@ def _stateless(model: Graph | Window) -> Manifest:
     )
 
 
-Signature = Mapping[str, tuple[tuple[int | str, ...], str]]
+Signature = Mapping[str, tuple[tuple[int | str | None, ...], str]]
 
 
 def signature(manifest: Manifest) -> Signature:
@@ -213,6 +224,8 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         fields["labels"] = tuple(fields["labels"])
         fields["initial_state"] = {key: tuple(values) for key, values in fields["initial_state"].items()}
         fields["quantization"] = {key: _qparams(entry) for key, entry in fields["quantization"].items()}
+        if fields.get("adopted") is not None:
+            fields["adopted"] = adoption.parsed(fields["adopted"])
         manifest = Manifest(**fields)
         _check(manifest)
         return manifest
@@ -249,6 +262,28 @@ def _check(manifest: Manifest) -> None:
     for name, state in manifest.initial_state.items():
         if manifest.states.get(name) != len(state):
             raise ValueError(f"the initial state '{name}' has {len(state)} values")
+    if manifest.adopted is not None:
+        _check_adopted(manifest, manifest.adopted)
     for name in manifest.quantization:
         if name not in {INPUT, OUTPUT, *manifest.states}:
             raise ValueError(f"there are quantization parameters of '{name}', which is no input, output or state")
+
+
+def _check_adopted(manifest: Manifest, adopted: Adopted) -> None:
+    """Refuse a contract that contradicts the rest of the manifest."""
+    widths, outs = adopted.widths, {name: info.size for name, info in adopted.outputs.items()}
+    named = manifest.named_inputs or dict.fromkeys(widths, manifest.inputs)
+    answers = manifest.named_outputs or dict.fromkeys(outs, manifest.outputs)
+    if (list(named.items()), answers, dict(manifest.states)) != (list(widths.items()), outs, adopted.state_widths):
+        raise ValueError("the sizes of its tensors are not those of its inputs, outputs and states")
+    dtypes = [
+        *((INPUT, info) for info in adopted.inputs.values()),
+        *((OUTPUT, info) for info in adopted.outputs.values()),
+        *adopted.states.items(),
+        *((f"{name}{adoption.CONTEXT}", adopted.inputs[name]) for name in adopted.context),
+    ]
+    for name, info in dtypes:
+        if manifest.dtype(name) != info.dtype:
+            raise ValueError(f"'{name}' is {manifest.dtype(name)} and enters or leaves as {info}")
+    if manifest.window or manifest.vocabulary_size:
+        raise ValueError("an adopted file has a window or symbols")

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from edgernn.errors import GraphError
 from edgernn.model.cell import cell
-from edgernn.model.ops import Ops, V
+from edgernn.model.ops import Ops, V, activate
 from edgernn.model.tensor import Tensor
 
 
@@ -16,6 +17,7 @@ class GruResetBefore:
 
     K. Cho et al., "Learning phrase representations using RNN encoder-decoder" (arXiv:1406.1078, version 3), as Keras
     with `reset_after=False` and ONNX with `linear_before_reset=0`. Its two biases are always summed, so it has one.
+    With relu for the new state it is the layer of RNNoise (J.-M. Valin, arXiv:1709.08243).
     """
 
     GATES: ClassVar = ("reset", "update", "new")
@@ -24,6 +26,13 @@ class GruResetBefore:
     u: Annotated[Tensor, "2 * hidden", "hidden"]  # of both gates
     v: Annotated[Tensor, "hidden", "hidden"]  # of the new state, which reads the reset one
     b: Annotated[Tensor | None, "3 * hidden"] = None
+    activation: str = "tanh"  # of the new state
+
+    def __post_init__(self) -> None:
+        if self.activation not in {"tanh", "relu"}:
+            raise GraphError(
+                f"{type(self).__name__} has no activation '{self.activation}'; there are 'tanh' and 'relu'"
+            )
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -36,7 +45,7 @@ class GruResetBefore:
         xr, xz, xn = ops.split(ops.affine(self.w, x, self.b), 3)
         hr, hz = ops.split(ops.affine(self.u, h), 2)
         r, z = ops.sigmoid(xr + hr), ops.sigmoid(xz + hz)
-        n = ops.tanh(xn + ops.affine(self.v, r * h))
+        n = activate(ops, self.activation, xn + ops.affine(self.v, r * h))
         h = n + z * (h - n)
         return h, (h,)
 

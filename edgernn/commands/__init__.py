@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import click
 
+from edgernn.commands.adopt import adopt
 from edgernn.commands.anomalies import anomalies
 from edgernn.commands.bench import bench
 from edgernn.commands.certify import certify
@@ -31,7 +32,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
-        "Export": (import_, export, info),
+        "Export": (import_, adopt, export, info),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),

@@ -45,12 +45,15 @@ def info(path: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
+    adopted_lines = _adopted(data, path)
     texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
     texts["quantization"] = _quantization(entries["quantization"])
     texts |= _timing(entries)
     for name, value in entries.items():
-        if name != "layers" and value != RARE.get(name, ...):
+        if name not in {"layers", "adopted"} and value != RARE.get(name, ...):
             click.echo(f"{name:14} {texts.get(name) or _text(value)}")
+    for line in adopted_lines:
+        click.echo(line)
     for layer in entries.get("layers", ()):
         click.echo(
             f"  {layer['name']:20} {layer['cell']:12} {layer['outputs']:5} values  from {', '.join(layer['inputs'])}"
@@ -80,6 +83,17 @@ def _of_graph(graph: "Graph") -> dict[str, Any]:
         for layer in graph.layers
     ]
     return {**asdict(graph_manifest(graph)), **asdict(count(graph)), "layers": layers}
+
+
+def _adopted(data: bytes, path: str) -> list[str]:
+    """Return what is said of a file that another tool wrote."""
+    from edgernn.artifact.adopted import lines
+    from edgernn.artifact.manifest import parse_manifest
+
+    adopted = None if Path(path).suffix == ".rnn" else parse_manifest(data, path).adopted
+    if adopted is None:
+        return []
+    return [f"{'adopted':14} its first {adopted.size:,} bytes, on {adopted.runtime}", *lines(adopted)]
 
 
 def _timing(entries: dict[str, Any]) -> dict[str, str]:

@@ -81,10 +81,10 @@ def _check_repetition(layer: Layer) -> None:
             )
     if layer.sweep not in SWEEPS:
         raise GraphError(f"layer '{layer.name}' has sweep={layer.sweep!r}; there are {', '.join(map(repr, SWEEPS))}")
-    if joins and (layer.positions, layer.sweep, layer.begins) != (1, "", 0):
+    if joins and (layer.sweep, layer.begins) != ("", 0):
         raise GraphError(
-            f"layer '{layer.name}' has positions={layer.positions}, sweep='{layer.sweep}' and begins={layer.begins}; "
-            "expected positions=1, sweep='' and begins=0 for a join, which carries no state"
+            f"layer '{layer.name}' has sweep='{layer.sweep}' and begins={layer.begins}; expected sweep='' and begins=0 "
+            "for a join, which carries no state"
         )
     if layer.sweep and (joins or not layer.cell.states or layer.begins or layer.cell.delays):
         raise GraphError(

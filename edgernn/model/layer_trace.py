@@ -90,11 +90,12 @@ def check_widths(layer: Layer, widths: Mapping[str, int]) -> None:
 
 
 def _joined(tracer: LayerTracer, layer: Layer, values: Values) -> TracedValue:
-    """Join frame by frame, all frames at once."""
+    """Join part by part, those of all frames at once."""
     join: Join = layer.cell
-    frames = [_apart(value, layer.frames) for value in values]
-    y: TracedValue = _shared(tracer, layer.frames, lambda: join.join(tracer, *frames))
-    _check_together(layer, y, layer.frames)
+    parts = layer.frames * layer.positions
+    apart = [_apart(value, parts) for value in values]
+    y: TracedValue = _shared(tracer, parts, lambda: join.join(tracer, *apart))
+    _check_together(layer, y, parts)
     return _together(y)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.artifact.adopted import Adopted, TensorInfo, check_tensors
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
 from edgernn.errors import FileError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
+from edgernn.runtime.adopted import copying, replay, wired
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -21,11 +23,19 @@ try:
 except ImportError as error:
     raise named("onnxruntime").missing() from error
 
+RUNTIME = f"onnxruntime {onnxruntime.__version__}"
+"""The name of the runtime, with its version."""
+
 _TYPES = {
     "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
     "tensor(int8)": "int8",
     "tensor(int16)": "int16",
     "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
 }
 
 CONFIG = {
@@ -41,20 +51,21 @@ class OrtEngine:
     """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
-        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.backend = RUNTIME
         self.manifest = manifest
         self.session = session
 
-    def bind(self) -> "OrtBound":
+    def bind(self) -> "OrtBound | AdoptedBound":
         """A new carried state."""
-        return OrtBound(self.session, self.manifest)
+        adopted = self.manifest.adopted
+        return AdoptedBound(self.session, self.manifest, adopted) if adopted else OrtBound(self.session, self.manifest)
 
 
 class OrtWindow:
     """One session over whole windows, of any length."""
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
-        self.backend = f"onnxruntime {onnxruntime.__version__}"
+        self.backend = RUNTIME
         self.manifest = manifest
         self._session = session
 
@@ -106,6 +117,59 @@ class OrtBound:
         return binding
 
 
+class AdoptedBound:
+    """Buffers of the shapes that an adopted file has; its states alternate between two sets."""
+
+    guards = False
+    run = None
+    float_step = None
+
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest, adopted: Adopted) -> None:
+        self._ins = {info.name: np.zeros(info.size, info.dtype) for info in adopted.inputs.values()}
+        self._outs = {info.name: np.zeros(info.size, info.dtype) for info in adopted.outputs.values()}
+        wiring = wired(manifest, adopted, self._ins, self._outs)
+        self.x, self.y, self._contexts, self._names = wiring.x, wiring.y, wiring.contexts, tuple(manifest.states)
+        self._constants = [np.full(c.tensor.size, c.value, c.tensor.dtype) for c in adopted.constants.values()]
+        self._sets = tuple({name: np.zeros(i.size, i.dtype) for name, i in adopted.states.items()} for _ in range(2))
+        self._turn = 0
+        bindings = [self._bind(session, adopted, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
+        self._runs = tuple(copying(_call(session, each), wiring.before, wiring.after) for each in bindings)
+
+    def step(self) -> None:
+        self._runs[self._turn]()
+        self._turn = 1 - self._turn
+
+    def get_states(self) -> tuple[Array, ...]:
+        return tuple(self._states().values())
+
+    def set_states(self, states: tuple[Array, ...]) -> None:
+        for buffer, state in zip(self._states().values(), states, strict=True):
+            buffer[:] = state
+
+    def _states(self) -> dict[str, Array]:
+        states = {**self._sets[self._turn], **self._contexts}
+        return {name: states[name] for name in self._names}
+
+    def _bind(
+        self,
+        session: onnxruntime.InferenceSession,
+        adopted: Adopted,
+        before: Mapping[str, Array],
+        after: Mapping[str, Array],
+    ) -> Any:
+        binding = session.io_binding()
+        ins: list[tuple[TensorInfo, Array]] = [(info, self._ins[info.name]) for info in adopted.inputs.values()]
+        ins += [(info, before[name]) for name, info in adopted.states.items()]
+        ins += [(c.tensor, array) for c, array in zip(adopted.constants.values(), self._constants, strict=True)]
+        outs = [(info, self._outs[info.name]) for info in adopted.outputs.values()]
+        outs += [(info, after[name]) for name, info in adopted.results.items()]
+        for info, array in ins:
+            binding.bind_input(info.name, "cpu", 0, array.dtype, info.shape, array.ctypes.data)
+        for info, array in outs:
+            binding.bind_output(info.name, "cpu", 0, array.dtype, info.shape, array.ctypes.data)
+        return binding
+
+
 def _parts(value: str, whole: Array, parts: Mapping[str, int]) -> dict[str, Array]:
     """Views of the parts of an array, by their names in the artifact."""
     return {f"{value}.{name}": whole[part] for name, part in slices(parts).items()}
@@ -128,23 +192,43 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
 
     Raises:
         FileError: the runtime refuses the file, or finds other names, shapes or types than its manifest has.
+        ParityError: an adopted file does not answer as it did when it was adopted.
     """
     manifest = parse_manifest(data, name)
+    session = open_session(data, name, threads, step=not manifest.window)
+    if manifest.window:
+        check_signature(name, manifest, {**tensors(session.get_inputs()), **tensors(session.get_outputs())})
+        return OrtWindow(session, manifest)
+    engine = OrtEngine(session, manifest)
+    if manifest.adopted is not None:
+        check_tensors(name, manifest.adopted, tensors(session.get_inputs()), tensors(session.get_outputs()))
+        replay(engine, name)
+    else:
+        check_signature(name, manifest, {**tensors(session.get_inputs()), **tensors(session.get_outputs())})
+    return engine
+
+
+def tensors(nodes: Any) -> dict[str, tuple[tuple[int | str | None, ...], str]]:
+    """Return (shape, dtype) of the inputs or outputs of a session, by name; an open size is a name or None."""
+    return {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes}
+
+
+def open_session(data: bytes, name: str, threads: int, *, step: bool = True) -> onnxruntime.InferenceSession:
+    """A session over the bytes of an `.onnx` file, for steps or for whole windows.
+
+    Raises:
+        FileError: the runtime refuses the file.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     for key, value in CONFIG.items():
         options.add_session_config_entry(key, value)
-    if not manifest.window:  # freeing the values of a step one by one takes a seventh of the step, and they are small
+    if step:  # freeing the values of a step one by one takes a seventh of the step, and they are small
         options.enable_mem_reuse = options.enable_cpu_mem_arena = False
     # "session.set_denormal_as_zero" stays off: it acts on the thread that creates the first session, and leaves the
     # caller's arithmetic in flush-to-zero for the rest of the process.
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the exceptions of the runtime have no other base in common
-        raise FileError(f"onnxruntime {onnxruntime.__version__} refuses '{name}': {error}") from error
-    nodes = (*session.get_inputs(), *session.get_outputs())
-    check_signature(
-        name, manifest, {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes}
-    )
-    return OrtWindow(session, manifest) if manifest.window else OrtEngine(session, manifest)
+        raise FileError(f"{RUNTIME} refuses '{name}': {error}") from error

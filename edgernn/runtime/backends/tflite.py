@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.artifact.adopted import Adopted, check_tensors
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import running
 from edgernn.errors import FileError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
+from edgernn.runtime.adopted import copying, replay, requantizing, wired
 
 
 def _installed() -> tuple[Any, str]:
@@ -28,6 +30,9 @@ def _installed() -> tuple[Any, str]:
 
 Interpreter, PACKAGE = _installed()
 
+RUNTIME = f"{PACKAGE} {metadata.version(PACKAGE)}"
+"""The name of the runtime, with its version."""
+
 _WHOLE = slice(None)  # created once instead of at every step
 
 
@@ -35,14 +40,16 @@ class TfliteEngine:
     """The bytes of a model; an interpreter may be used by one thread at a time, so each stream has its own."""
 
     def __init__(self, data: bytes, name: str, threads: int) -> None:
-        self.backend = f"{PACKAGE} {metadata.version(PACKAGE)}"
+        self.backend = RUNTIME
         self.manifest: Manifest = parse_manifest(data, name)
         self._data, self._name, self._threads = data, name, threads
-        interpreter = self.interpreter()
-        details = (*interpreter.get_input_details(), *interpreter.get_output_details())
-        check_signature(
-            name, self.manifest, {d["name"]: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for d in details}
-        )
+        interpreter, adopted = self.interpreter(), self.manifest.adopted
+        ins, outs = tensors(interpreter.get_input_details()), tensors(interpreter.get_output_details())
+        if adopted is None:
+            check_signature(name, self.manifest, {**ins, **outs})
+        else:
+            check_tensors(name, adopted, ins, outs)
+            replay(self, name)
 
     def interpreter(self) -> Any:
         """A new interpreter with its tensors allocated.
@@ -50,16 +57,38 @@ class TfliteEngine:
         Raises:
             FileError: the runtime refuses the file.
         """
-        try:
-            interpreter = Interpreter(model_content=self._data, num_threads=self._threads)
-            interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise FileError(f"{self.backend} refuses '{self._name}': {error}") from error
-        return interpreter
+        adopted = self.manifest.adopted
+        shapes = {info.name: info.shape for info in adopted.arguments} if adopted else {}
+        return open_interpreter(self._data, self._name, self._threads, shapes)
 
-    def bind(self) -> "TfliteBound":
+    def bind(self) -> "TfliteBound | AdoptedBound":
         """A new carried state."""
-        return TfliteBound(self.interpreter(), self.manifest)
+        adopted = self.manifest.adopted
+        interpreter = self.interpreter()
+        return AdoptedBound(interpreter, self.manifest, adopted) if adopted else TfliteBound(interpreter, self.manifest)
+
+
+def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """An interpreter with its tensors allocated; inputs whose shapes differ from these are resized.
+
+    Raises:
+        FileError: the runtime refuses the file or a shape.
+    """
+    try:
+        interpreter = Interpreter(model_content=data, num_threads=threads)
+        for detail in interpreter.get_input_details() if shapes else ():
+            shape = shapes.get(detail["name"])
+            if shape is not None and shape != tuple(detail["shape"].tolist()):
+                interpreter.resize_tensor_input(detail["index"], shape)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise FileError(f"{RUNTIME} refuses '{name}': {error}") from error
+    return interpreter
+
+
+def tensors(details: Any) -> dict[str, tuple[tuple[int | str | None, ...], str]]:
+    """Return (shape, dtype) of the inputs or outputs of an interpreter, by name."""
+    return {each["name"]: (tuple(each["shape"].tolist()), np.dtype(each["dtype"]).name) for each in details}
 
 
 class TfliteBound:
@@ -93,6 +122,39 @@ class TfliteBound:
 
     def set_states(self, states: tuple[Array, ...]) -> None:
         for tensor, state in zip(self._before, states, strict=True):
+            tensor[:] = state
+
+
+class AdoptedBound:
+    """Arrays over the memory of the tensors of an adopted file, as those of a TfliteBound."""
+
+    guards = False
+    run = None
+    float_step = None
+
+    def __init__(self, interpreter: Any, manifest: Manifest, adopted: Adopted) -> None:
+        self._interpreter = interpreter
+        ins = {each["name"]: _view(interpreter, each["index"]) for each in interpreter.get_input_details()}
+        outs = {each["name"]: _view(interpreter, each["index"]) for each in interpreter.get_output_details()}
+        for constant in adopted.constants.values():
+            ins[constant.tensor.name][:] = constant.value
+        wiring = wired(manifest, adopted, ins, outs)
+        self.x, self.y = wiring.x, wiring.y
+        states = {name: ins[info.name] for name, info in adopted.states.items()} | dict(wiring.contexts)
+        self._states = tuple(states[name] for name in manifest.states)
+        news = {name: outs[info.name] for name, info in adopted.results.items()}
+        pairs = ((states[name].data, new.data) for name, new in news.items() if name not in adopted.requantized)
+        carries = (
+            requantizing(states[name], news[name], manifest.quantization[name], leaving)
+            for name, leaving in adopted.requantized.items()
+        )
+        self.step = copying(_call(interpreter), wiring.before, (*pairs, *wiring.after), tuple(carries))
+
+    def get_states(self) -> tuple[Array, ...]:
+        return self._states
+
+    def set_states(self, states: tuple[Array, ...]) -> None:
+        for tensor, state in zip(self._states, states, strict=True):
             tensor[:] = state
 
 

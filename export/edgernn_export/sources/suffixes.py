@@ -28,7 +28,7 @@ _HERE = "edgernn_export.sources"
 _ONNX = Source(f"{_HERE}.onnx.read", "onnx", "export", "an ONNX model", own=f"{_HERE}.onnx.own")
 _TFLITE = Source(f"{_HERE}.tflite.read", "ai_edge_litert", "export", "a TFLite model", own=f"{_HERE}.tflite.own")
 _KERAS = Source(f"{_HERE}.keras.read", "h5py", "keras", "a Keras model")
-_JSON = Source(f"{_HERE}.json.read", "", "", "weights as JSON")
+_JSON = Source(f"{_HERE}.json.read", "", "", "weights as JSON or text")
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
     {
@@ -39,6 +39,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         ".hdf5": _KERAS,
         ".json": _JSON,
         ".nam": _JSON,
+        ".rnnn": _JSON,
     }
 )
 """Suffix -> the package that reads such files."""

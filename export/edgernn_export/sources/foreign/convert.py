@@ -26,6 +26,7 @@ def graph_of(model: ForeignModel) -> Graph:
         outputs=model.outputs,
         states=dict(model.states),
         initial_states=True,
+        one_frame=model.one_frame,
     )
     return convert(model.module, model.example, model.time_axis, model.period_ms, model.labels, options)
 

@@ -16,12 +16,15 @@ Weights = Mapping[str, Any]
 """The weights of a layer, by the names of the fields of its cell."""
 
 
+_ACTIVATIONS: dict[str | None, Callable[[Tensor], Tensor]] = {None: torch.tanh, "tanh": torch.tanh, "relu": torch.relu}
+
+
 def _gru_reset_before(p: Weights, x: Tensor, h: Tensor) -> States:
     """See `edgernn.cells.GruResetBefore`."""
     xr, xz, xn = linear(x, p["w"], p["b"]).chunk(3, -1)
     hr, hz = linear(h, p["u"]).chunk(2, -1)
     r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
-    n = torch.tanh(xn + linear(r * h, p["v"]))
+    n = _ACTIVATIONS[p["activation"]](xn + linear(r * h, p["v"]))
     return ((1 - z) * n + z * h,)
 
 
@@ -42,18 +45,23 @@ class CellLayer(nn.Module):
 
     Args:
         cell: its class.
-        weights: a tensor for each field of the cell, with the gates in the cell's order; None for one that is optional.
+        fields: a tensor for each weight of the cell, with the gates in the cell's order, None for one that is optional;
+            and its settings.
     """
 
-    def __init__(self, cell: type[Any], **weights: Tensor | None) -> None:
+    def __init__(self, cell: type[Any], **fields: Tensor | str | None) -> None:
         super().__init__()
-        self.cell, self.names = cell, tuple(weights)
-        for name, tensor in weights.items():
-            self.register_buffer(f"weight_{name}", None if tensor is None else tensor.detach().clone())
+        self.cell = cell
+        self.settings = {name: value for name, value in fields.items() if isinstance(value, str)}
+        self.names = tuple(name for name in fields if name not in self.settings)
+        for name in self.names:
+            tensor = fields[name]
+            self.register_buffer(f"weight_{name}", tensor.detach().clone() if isinstance(tensor, Tensor) else None)
 
     def edgernn_cell(self) -> Any:
         """The cell with these weights."""
-        return self.cell(**{name: None if w is None else Weight(w.numpy()) for name, w in self.weights.items()})
+        weights = {name: None if w is None else Weight(w.numpy()) for name, w in self.weights.items()}
+        return self.cell(**weights, **self.settings)
 
     @property
     def weights(self) -> Weights:
@@ -65,7 +73,7 @@ class CellLayer(nn.Module):
         if states is None:
             widths = self.edgernn_cell().states.values()
             states = tuple(x.new_zeros((*x.shape[:-2], width)) for width in widths)
-        weights, outputs = {**dict.fromkeys(self.cell.__dataclass_fields__), **self.weights}, []
+        weights, outputs = {**dict.fromkeys(self.cell.__dataclass_fields__), **self.weights, **self.settings}, []
         for frame in x.unbind(-2):
             states = FORMULAS[self.cell](weights, frame, *states)
             outputs.append(states[0])

@@ -25,6 +25,7 @@ class ForeignModel:
         outputs: the names of the results to take, without states.
         states: the name of each argument that is a state -> the name of the result that it is in the next call.
         time_axis: the axis of time in the inputs; None where layers show it, or the module takes one frame.
+        one_frame: whether it takes one frame, and its states, whatever layers run over parts of the frame.
         period_ms: the time from one frame to the next; None when the file does not say.
         labels: a name for each output, or empty.
         original: runs the file on its own runtime; None where there is none here.
@@ -38,6 +39,7 @@ class ForeignModel:
     outputs: tuple[str, ...]
     states: Mapping[str, str] = field(default_factory=dict)
     time_axis: int | None = None
+    one_frame: bool = False
     period_ms: float | None = None
     labels: tuple[str, ...] = ()
     original: Replay | None = None

@@ -1,7 +1,9 @@
 """What a user may say of a model that another tool wrote."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+
+from edgernn.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,19 @@ class ImportOptions:
     labels: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
+
+
+def check_known(name: str, options: ImportOptions, known: Collection[str]) -> None:
+    """Refuse options that do not apply to a kind of file.
+
+    Args:
+        name: of the file, for the message.
+        options: what the user says.
+        known: the names of those that apply.
+
+    Raises:
+        UsageError: another has a value.
+    """
+    for each in fields(options):
+        if each.name not in known and getattr(options, each.name) not in (None, (), {}):
+            raise UsageError(f"{each.name}= does not apply to '{name}'; {', '.join(known)} do")

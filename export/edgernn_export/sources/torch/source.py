@@ -1,6 +1,8 @@
 """Conversion of a torch.nn.Module to a graph."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +28,7 @@ from edgernn_export.sources.torch.trace.scripted import program_of
 from edgernn_export.sources.torch.trace.tracing import Traced, retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
-# a conversion changes torch's default dtype and sys.stderr for a while, and both belong to the whole process
+# a conversion changes torch's default dtype, its threads and sys.stderr for a while; they belong to the whole process
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -34,7 +36,8 @@ _ONE_AT_A_TIME = threading.RLock()
 class Options:
     """What the caller says of the arguments and results of a module; see `edgernn_export.from_torch`.
 
-    With `initial_states`, the states in the example are the initial ones; else they begin with zeros.
+    With `initial_states`, the states in the example are the initial ones; else they begin with zeros. With `one_frame`,
+    the example is a frame and states, whatever layers run over parts of it.
     """
 
     inputs: tuple[str, ...] = ()
@@ -42,6 +45,7 @@ class Options:
     states: Names = field(default_factory=dict)
     running: frozenset[str] = frozenset()
     initial_states: bool = False
+    one_frame: bool = False
 
 
 def convert(
@@ -63,22 +67,33 @@ def convert(
 
 def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module and prove its graph, whose weights stay in float64."""
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+    with _ONE_AT_A_TIME, _one_thread(), torch.random.fork_rng(devices=[]):
         if isinstance(module, torch.jit.ScriptModule):
             module = program_of(module, example)
         module = module_of(module) if isinstance(module, ExportedProgram) else module
         example = positional(module, example) if isinstance(module, nn.Module) else example
-        for axis, length, shorter in shortened(module, example, time_axis):
+        for axis, length, shorter in () if options.one_frame else shortened(module, example, time_axis):
             graph = _of_long(module, shorter, time_axis, axis, length, options)
             if graph is not None:
                 return graph
         return _of_example(module, example, time_axis, options)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: frames are small, and where others work the threads wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module by the whole example, along the first axis on which it can stream."""
     trace, first = traced(module, example), None
-    for axis in time_axes(trace, time_axis):
+    for axis in (None,) if options.one_frame else time_axes(trace, time_axis):
         try:
             return _along(module, example, trace, axis, options)
         except (UnsupportedError, ParityError) as error:

@@ -48,20 +48,22 @@ def delayed(
             "convolution before it on the left only"
         )
     after: list[list[Value]] = [[] for _ in before]
+    shared = x.width // x.shape[-1]  # how many parts of a frame share the layers
     for i, cell in enumerate(cells):
         suffix = f"_l{i}" if len(cells) > 1 else ""
         widths = list(cell.states.values())
         names = [f"{name_of(b.node)}{suffix}_{name}" for name in cell.states]
         states = [
-            _state(b, x, state, (i, len(cells), width), name)
+            _state(b, x, state, (i, len(cells), shared * width), name)
             for state, width, name in zip(before, widths, names, strict=True)
         ]
-        step = Value(b.add(_stepping(b, cell), [x, *states], suffix), (sum(widths),), None, x.lead, x.every, x.right)
+        layer = b.add(_stepping(b, cell), [x, *states], suffix, shared)
+        step = Value(layer, (shared * sum(widths),), None, x.lead, x.every, x.right)
         parts = [step]
         if len(widths) > 1:
             edges = [sum(widths[:k]) for k in range(len(widths) + 1)]
             parts = [
-                step.of(b.add(Slice(edges[-1], *ends), [step], f"{suffix}_{name}_after"))
+                step.of(b.add(Slice(edges[-1], *ends), [step], f"{suffix}_{name}_after", shared))
                 for ends, name in zip(pairwise(edges), cell.states, strict=True)
             ]
         for state, part in zip(states, parts, strict=True):

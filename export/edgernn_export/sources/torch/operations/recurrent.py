@@ -85,8 +85,6 @@ def sequence(
     cells, names = [kind.cell(each) for each in _each(weights, layers)], []
     shared = value.width // value.shape[-1]
     if b.node in b.delayed or any(isinstance(state, Value | Stack | Carried) for state in before):
-        if shared > 1:
-            raise b.refuse("it is shared by parts of a frame, and its states are computed or read elsewhere")
         return delayed(b, value, cells, before, out, finals)
     for i, cell in enumerate(cells):
         names.append(b.add(cell, [value], f"_l{i}" if layers > 1 else "", shared, begins=-value.lead))

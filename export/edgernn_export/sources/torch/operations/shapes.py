@@ -161,9 +161,11 @@ def pieces(b: Builder, x: Flowing, sizes: Any = 0, axis: int = 0) -> tuple[Flowi
 
 def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", value: float | None = None) -> Flowing:
     """Convert padding with zeros: on the left of time, as before a causal convolution, and of the features."""
+    pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
+    if isinstance(x, Value) and mode in _REPEATING and not any(pairs.get(x.time, ())):  # type: ignore[arg-type]
+        return _padded(b, x, pairs, mode)
     if not isinstance(x, Value) or mode not in {"constant", 0} or value:
         raise b.refuse("only zeros can be padded, before a convolution over time")
-    pairs = {len(x.shape) - 1 - i: tuple(sizes[2 * i : 2 * i + 2]) for i in range(len(sizes) // 2)}
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
         x = _padded(b, x, pairs)
     if x.time is None:
@@ -174,12 +176,20 @@ def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", va
     return replace(x, shape=b.shape, lead=x.lead + left, right=x.right + right * x.every)
 
 
-def _padded(b: Builder, x: Value, pairs: dict[int, tuple[int, ...]]) -> Value:
-    """Add zeros to the features of each frame; a negative number takes some away."""
+_REPEATING = ("reflect", "replicate", "circular")
+"""Modes of padding that repeat elements of the frame."""
+
+
+def _padded(b: Builder, x: Value, pairs: dict[int, tuple[int, ...]], mode: str = "constant") -> Value:
+    """Add zeros to the features of each frame, or repeat some of them; a negative number takes some away."""
     lengths = [1 if i == x.time else length for i, length in enumerate(x.shape)]
     own = {axis: (0, 0) if axis == x.time else pair for axis, pair in pairs.items()}
     sizes = [number for axis in sorted(own, reverse=True) for number in own[axis]]
-    index = torch.nn.functional.pad(torch.arange(x.width).reshape(lengths), sizes, value=-1)
+    index = torch.arange(x.width).reshape(lengths)
+    if mode == "constant":
+        index = torch.nn.functional.pad(index, sizes, value=-1)
+    else:
+        index = torch.nn.functional.pad(index.double(), sizes, mode).long()
     return gathered(b, x, index, tuple(x.shape[i] if i == x.time else n for i, n in enumerate(index.shape)))
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from edgernn.array import Array
@@ -17,6 +16,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.timing import in_steps
 from edgernn_export.sources.torch.layers.value import Value
+from edgernn_export.sources.torch.proof.inputs import noise, shuffled
 from edgernn_export.sources.torch.proof.late import late_answers, values_of
 from edgernn_export.sources.torch.proof.stability import amplified, check_finite
 from edgernn_export.sources.torch.signature.held import AFTER, calls, frames
@@ -126,7 +126,7 @@ def _whole(traced: Traced, walked: Walked, graph: Graph, least: int) -> tuple[di
     example, each = walked.x.length, graph.frames_per_step
     late = max(0, -min(output.value.lead for output in walked.outputs))
     if any(output.value.delay and output.value.time is None for output in walked.outputs):
-        xs: Tensors = _noise(walked, graph, example)
+        xs: Tensors = noise(walked, graph, example)
         expected = late_answers(traced, walked, xs)
     else:
         try:
@@ -143,10 +143,10 @@ def _whole(traced: Traced, walked: Walked, graph: Graph, least: int) -> tuple[di
 
 def _finite_answers(traced: Traced, walked: Walked, graph: Graph, steps: int) -> tuple[dict[int, Array], Tensors]:
     """Run the module on normal noise; where its outputs are not finite, on the example's frames in random order."""
-    xs = _noise(walked, graph, steps)
+    xs = noise(walked, graph, steps)
     expected = _answers(traced, walked, xs, steps)
     if not all(np.isfinite(answer).all() for answer in expected.values()):
-        xs = _shuffled(walked, steps)
+        xs = shuffled(walked, steps)
         expected = _answers(traced, walked, xs, steps)
     return expected, xs
 
@@ -201,44 +201,27 @@ def _run(traced: Traced, inputs: Inputs, xs: Tensors, states: Tensors) -> Any:
 
 
 def _stepwise(traced: Traced, walked: Walked, graph: Graph) -> tuple[dict[int, Array], Array]:
-    """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames."""
+    """Run a module that is one step frame by frame, feeding back its states; return step -> output, and the frames.
+
+    The frames are normal noise; where the outputs are not finite, that noise without its signs.
+    """
+    xs = noise(walked, graph, STEPS)
+    expected = _steps(traced, walked, xs)
+    if not all(np.isfinite(answer).all() for answer in expected.values()):
+        xs = [x.abs() if x.is_floating_point() else x for x in xs]
+        expected = _steps(traced, walked, xs)
+    return expected, _side_by_side(xs, walked)
+
+
+def _steps(traced: Traced, walked: Walked, xs: Tensors) -> dict[int, Array]:
     states: Tensors = walked.inputs.before
-    xs = _noise(walked, graph, STEPS)
     expected: dict[int, Array] = {}
     for t in range(STEPS):
         answer = _run(traced, walked.inputs, [x[t] for x in xs], states)
         expected[t] = np.concatenate([y.numpy().reshape(-1) for y in _chosen(answer, walked)])
         results = list(results_of(answer).values())
         states = [results[place] for place in walked.inputs.feedback]
-    return expected, _side_by_side(xs, walked)
-
-
-def _noise(walked: Walked, graph: Graph, steps: int) -> list[Tensor]:
-    """Return random input like the example with `steps` steps; without a time axis, on a new first axis."""
-    random = torch.Generator().manual_seed(0)
-    return [
-        _like(example, x, graph, steps, random) for example, x in zip(walked.inputs.tensors, walked.xs, strict=True)
-    ]
-
-
-def _like(like: Tensor, x: Value, graph: Graph, steps: int, random: torch.Generator) -> Tensor:
-    shape = (steps, *x.shape) if x.time is None else (*x.shape[: x.time], steps, *x.shape[x.time + 1 :])
-    if graph.vocabulary_size:
-        return torch.randint(graph.vocabulary_size, shape, generator=random, dtype=like.dtype)
-    if like.dtype == torch.bool:
-        return torch.randint(2, shape, generator=random).bool()
-    if not like.is_floating_point():
-        low, high = min(int(like.min()), -100), max(int(like.max()), 100)
-        return torch.randint(low, high + 1, shape, generator=random, dtype=like.dtype)
-    spread = float(like.std(correction=0)) or 1.0
-    return float(like.mean()) + spread * torch.randn(shape, generator=random)
-
-
-def _shuffled(walked: Walked, steps: int) -> list[Tensor]:
-    """Return frames of the example in random order."""
-    order = torch.randint(walked.x.length, (steps,), generator=torch.Generator().manual_seed(0))
-    pairs = zip(walked.inputs.tensors, walked.xs, strict=True)
-    return [example.index_select(x.time or 0, order) for example, x in pairs]
+    return expected
 
 
 def _side_by_side(xs: Tensors, walked: Walked) -> Array:
@@ -276,7 +259,7 @@ def _first(traced: Traced, walked: Walked, graph: Graph) -> str:
     if walked.x.time is None:
         return f"one of {', '.join(layer.name for layer in graph.layers)}"
     with double():
-        xs = _noise(walked, graph, walked.x.length)
+        xs = noise(walked, graph, walked.x.length)
         values = values_of(traced, walked, xs)
         frames = _side_by_side(xs, walked)
         differing: list[tuple[int, int, str]] = []

@@ -55,7 +55,7 @@ def fed_back(
         return tuple(range(count))
     fitting = [[j for j in range(0 if i in stated else first, len(outputs)) if fits(i, j)] for i in range(count)]
     dependent = [[j for j in each if i in stated or outputs[j] in reached[i]] for i, each in enumerate(fitting)]
-    matched = _matched(fitting) or _matched(dependent)
+    matched = in_order(fitting) or in_order(dependent)
     if matched is None:
         few = len({j for each in fitting for j in each}) < count
         known = dependent if all(dependent) or (few and all(fitting)) else fitting
@@ -63,7 +63,7 @@ def fed_back(
     return matched
 
 
-def _matched(fitting: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
+def in_order(fitting: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
     """Return the only results that fit in order, or in any order; None when there are none or several."""
     left, right = _leftmost(fitting), _rightmost(fitting)
     if left is not None and left == right:

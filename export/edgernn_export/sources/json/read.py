@@ -1,0 +1,136 @@
+"""Reads weights as JSON: RTNeural's files, state dicts of torch, and `.nam`."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgernn.array import Array
+from edgernn.errors import FileError, UnsupportedError
+from edgernn.files import atomic, bounded_json
+from edgernn.model.cell import LARGEST
+from edgernn_export.sources.foreign.model import ForeignModel
+from edgernn_export.sources.foreign.options import ImportOptions, check_known
+from edgernn_export.sources.json import nam, reference, rnnoise, rtneural, state_dict
+from edgernn_export.sources.json.entries import Entries
+from edgernn_export.sources.json.modules import Chain
+from edgernn_export.sources.json.network import Network
+
+RUNTIME = "the formula of its format"
+MEMORY = 48 << 20  # bytes for the values of a file, besides as many as the file has
+VALUE = 64  # bytes that a list, or a number in a list, takes at most
+FRAMES = 24  # of the example, besides those that the convolutions read
+
+LAYOUTS: tuple[tuple[tuple[str, ...], Callable[[Entries], Network]], ...] = (
+    (("in_shape", "layers"), rtneural.network_of),
+    (("architecture", "config", "weights"), nam.network_of),
+    (("model_data", "state_dict"), state_dict.network_of),
+)
+"""The members that a layout has -> the function from a file to its network; the first that fits."""
+
+
+def read(path: str, options: ImportOptions) -> ForeignModel:
+    """Read a file of weights.
+
+    Args:
+        path: the file.
+        options: what the user says of it; these files have no named inputs, outputs or states.
+
+    Raises:
+        FileError: the file cannot be read, is no such JSON, or its sizes disagree with its weights.
+        UnsupportedError: it has a layer or an option that is not known.
+        UsageError: an option does not apply to these files.
+    """
+    name = Path(path).name
+    check_known(name, options, ("period_ms", "labels"))
+    data = atomic.read(path)
+    if data.startswith(rnnoise.HEADER):
+        return _of_rnnoise(name, rnnoise.parsed(name, data), options)
+    network = network_of(Entries(name, "", _members(name, data)))
+    frames = FRAMES + _reach(network)
+    if frames * network.inputs > LARGEST:
+        raise UnsupportedError(
+            f"'{name}' reads {frames:,} frames of {network.inputs:,} elements at a time; expected {LARGEST:,} numbers, "
+            "or fewer"
+        )
+    return ForeignModel(
+        name=name,
+        module=Chain(network).eval(),
+        example=(torch.randn(1, frames, network.inputs, generator=torch.Generator().manual_seed(0)),),
+        inputs=("x",),
+        outputs=("y",),
+        time_axis=1,
+        period_ms=options.period_ms or (None if network.rate is None else 1000 / network.rate),
+        labels=options.labels,
+        original=_original(network),
+        runtime=RUNTIME,
+    )
+
+
+def _of_rnnoise(name: str, network: rnnoise.Rnnoise, options: ImportOptions) -> ForeignModel:
+    return ForeignModel(
+        name=name,
+        module=rnnoise.RnnoiseNet(network).eval(),
+        example=(torch.randn(1, FRAMES, network.inputs, generator=torch.Generator().manual_seed(0)),),
+        inputs=("x",),
+        outputs=("gains", "vad"),
+        time_axis=1,
+        period_ms=options.period_ms or rnnoise.PERIOD_MS,
+        labels=options.labels,
+        original=lambda arguments: [each[None] for each in rnnoise.run(network, arguments[0][0])],
+        runtime=RUNTIME,
+    )
+
+
+def network_of(file: Entries) -> Network:
+    """Return the network of a file, by the layout that its members show."""
+    for members, of_file in LAYOUTS:
+        if all(name in file.members for name in members):
+            return of_file(file)
+    if any(name.rpartition(".")[2].startswith("weight") for name in file.members):
+        return state_dict.network_of(file)
+    known = "; ".join(" and ".join(f"'{name}'" for name in members) for members, _ in LAYOUTS)
+    arrived = ", ".join(f"'{name}'"[:40] for name in list(file.members)[:8]) or "nothing"
+    raise UnsupportedError(
+        f"'{file.file}' has {arrived}; expected RTNeural's JSON, a `.nam` file, or a state dict of torch: {known}, "
+        "or names such as 'lstm.weight_ih_l0'"
+    )
+
+
+def _members(name: str, data: bytes) -> dict[str, Any]:
+    """Return the members of a JSON object.
+
+    Raises:
+        FileError: it is no JSON object, or would take much more memory than the file.
+    """
+    most = (MEMORY + len(data)) // VALUE
+    values = sum(data.count(mark) for mark in (b",", b"[", b"{"))
+    if values > most:
+        raise FileError(f"'{name}' has {values:,} values in {len(data):,} bytes; expected {most:,} at most")
+    try:
+        text = data.decode() if len(data) <= bounded_json.LONGEST else data.decode("latin-1")  # a byte for a character
+        value = bounded_json.loads(text, finite=False, longest=max(len(text), bounded_json.LONGEST))
+    except ValueError as error:
+        raise FileError(f"'{name}' is no JSON within bounds: {error}") from error
+    if not isinstance(value, dict):
+        kind = type(value).__name__
+        raise FileError(f"'{name}' holds a {kind}; expected a JSON object with layers and weights")
+    return value
+
+
+def _reach(network: Network) -> int:
+    """Return how many frames before the last one the convolutions read."""
+    reach = 0
+    for stage in network.stages:
+        taps = {"torch conv1d": -1, "keras conv1d": 0, "keras conv2d": 0}.get(stage.kind)
+        if taps is not None:
+            reach += (next(iter(stage.weights.values())).shape[taps] - 1) * stage.settings["dilation"]
+        for i, array in enumerate(stage.settings.get("arrays", ())):
+            length = stage.weights[f"{i}.0.conv.weight"].shape[2]
+            reach += (length - 1) * sum(array["dilations"])
+    return reach
+
+
+def _original(network: Network) -> Callable[[Sequence[Array]], Sequence[Array]]:
+    return lambda arguments: [reference.run(network, arguments[0][0])[None]]

@@ -1,0 +1,1 @@
+"""Tables from ONNX operators to functions of torch."""

@@ -1,0 +1,299 @@
+"""The nodes of an ONNX graph, in order: those that depend on data become modules, the others are computed."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from edgernn.array import Array
+from edgernn.errors import EdgernnError, FileError
+from edgernn.process import interrupt
+from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
+from edgernn_export.sources.onnx.constants import attributes_of, computed, tensor_of
+from edgernn_export.sources.onnx.limits import ELEMENTS
+from edgernn_export.sources.onnx.loading import array_of
+from edgernn_export.sources.onnx.module import FLOWS, NodeModule, Step
+from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise, recurrent
+from edgernn_export.sources.onnx.operations.shapes import TAKEN
+from edgernn_export.sources.onnx.operations.table import OPERATIONS
+from edgernn_export.sources.onnx.operations.ways import KINDS
+
+SMALL = 1 << 12
+"""Operands with fewer elements together are computed without a look at the size of the result."""
+
+_GROWS = {"Expand", "Tile", "Pad", "Resize", "Upsample"}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A value that depends on data: its slot in the module, and its value for the example."""
+
+    slot: int
+    example: Tensor
+
+
+Value = Flow | Array | None
+"""A value that depends on data, a constant, or none where an operand is absent."""
+
+Scope = dict[str, Value]
+"""The values that nodes of a graph can read, by name."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A state that a recurrent node, or a loop over time, carries from frame to frame: initial, and after the frame."""
+
+    name: str
+    before: Flow
+    after: Flow
+
+
+@dataclass
+class Reader:
+    """What is read of a graph so far.
+
+    Attributes:
+        name: of the file.
+        opset: of its nodes.
+        carrying: the nodes whose states are carried from frame to frame, by path; the example is one frame.
+        steps: the calls of modules.
+        modules: by name.
+        carried: the states of those nodes.
+        lengths: a recurrent node, or a loop, by path -> how many steps it runs.
+        chunks: whether one that is passed its states runs several steps.
+        looped: which of those are loops, or run step by step.
+        tables: the slot of an argument with whole numbers -> the length of the table that they are looked up in.
+    """
+
+    name: str
+    opset: int
+    carrying: frozenset[str] = frozenset()
+    steps: list[Step] = field(default_factory=list)
+    modules: dict[str, nn.Module] = field(default_factory=dict)
+    carried: list[Carried] = field(default_factory=list)
+    lengths: dict[str, int] = field(default_factory=dict)
+    chunks: bool = False
+    looped: set[str] = field(default_factory=set)
+    tables: dict[int, int] = field(default_factory=dict)
+    slots: int = 0
+    nodes: int = 0
+
+    def flow(self, example: Tensor) -> Flow:
+        """Return a new value that depends on data."""
+        self.slots += 1
+        return Flow(self.slots - 1, example)
+
+    def unique(self, name: str) -> str:
+        """Return a name for a module: without dots, unlike the others."""
+        plain = name.replace(".", "_").strip("/") or "node"
+        unique, number = plain, 2
+        while unique in self.modules:
+            unique, number = f"{plain}_{number}", number + 1
+        return unique
+
+
+Control = Callable[["Reader", onnx.NodeProto, Call, list[Value], Scope], list[Value]]
+"""Reads a node with graphs inside: reader, node, call, operands and scope -> results."""
+
+
+def read_graph(reader: Reader, graph: onnx.GraphProto, scope: Scope, controls: Mapping[str, Control]) -> Scope:
+    """Read the nodes of a graph; the scope gets the values of its constants and nodes.
+
+    Raises:
+        FileError: a node reads what nothing computes before it.
+        UnsupportedError: an operator, or one of its attributes, is not supported; the message names the node.
+    """
+    for tensor in graph.initializer:
+        scope.setdefault(tensor.name, array_of(reader.name, tensor))
+    if graph.sparse_initializer:
+        raise FileError(f"'{reader.name}' has sparse constants; store them dense, {ADOPT}")
+    for number, node in enumerate(graph.node):
+        interrupt.check()
+        call = _call(reader, node, number)
+        operands = [_operand(reader, call, scope, name) for name in node.input]
+        if node.domain not in {"", "ai.onnx"}:
+            raise call.refuse(f"it is an operator of '{node.domain}', which is not supported: {ADOPT}")
+        control = controls.get(node.op_type)
+        results = control(reader, node, call, operands, scope) if control else _results(reader, node, call, operands)
+        scope.update((name, result) for name, result in zip(node.output, results, strict=False) if name)
+    return scope
+
+
+def _call(reader: Reader, node: onnx.NodeProto, number: int) -> Call:
+    first = next((name for name in node.output if name), "")
+    name = node.name or f"{node.op_type}_{first or number}"
+    results = max((i + 1 for i, each in enumerate(node.output) if each), default=0)
+    return Call(name, node.op_type, reader.opset, attributes_of(reader.name, node), results)
+
+
+def _operand(reader: Reader, call: Call, scope: Scope, name: str) -> Value:
+    if name and name not in scope:
+        raise FileError(
+            f"'{reader.name}': node '{call.name}' ({call.operator}) reads '{name}', which nothing computes before it; "
+            "export the model again"
+        )
+    return scope[name] if name else None
+
+
+def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Value]) -> list[Value]:
+    """Return the results of a node without graphs inside."""
+    flowing = [each for each in operands if isinstance(each, Flow)]
+    if not flowing:
+        _check_growth(call, operands)
+        return list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
+    if call.operator in {"Shape", "Size"}:
+        return [_of_shape(call, flowing[0].example)]
+    if call.operator in KINDS:
+        return _recurrence(reader, call, operands)
+    operation = OPERATIONS.get(call.operator)
+    if operation is None:
+        raise call.refuse(f"the operator is not supported; write it with others, {ADOPT}")
+    if call.operator == "Gather":
+        operation = _look_up(reader, call, operands, operation)
+    arguments = [_argument(call, operation, place, each) for place, each in enumerate(operands)]
+    _check_growth(call, operands)
+    module = NodeModule(call, operation, arguments)
+    return list(apply(reader, call, module, flowing))
+
+
+def _of_shape(call: Call, x: Tensor) -> Array:
+    if call.operator == "Size":
+        return np.asarray(x.numel(), np.int64)
+    return np.asarray(x.shape[call.get("start", 0) : call.get("end", None)], np.int64)
+
+
+def _argument(call: Call, operation: Operation, place: int, operand: Value) -> Any:
+    if operand is None:
+        return None
+    if place not in operation.static:
+        return FLOWS if isinstance(operand, Flow) else tensor_of(call, operand)
+    if isinstance(operand, Flow):
+        raise call.refuse(
+            f"its operand {place} depends on data, and a step does the same for every frame; expected a constant: "
+            f"set an input that is the same in every step with constants=, {ADOPT}"
+        )
+    return operand.tolist()
+
+
+def _look_up(reader: Reader, call: Call, operands: Sequence[Value], operation: Operation) -> Operation:
+    """Return what Gather is: constant places of a value, or a look-up in a table."""
+    data, places = operands
+    if not isinstance(places, Flow):
+        return TAKEN
+    if isinstance(data, np.ndarray) and call.get("axis", 0) == 0:
+        reader.tables[places.slot] = min(len(data), reader.tables.get(places.slot, len(data)))
+    return operation
+
+
+def apply(reader: Reader, call: Call, module: nn.Module, flowing: Iterable[Flow]) -> tuple[Flow, ...]:
+    """Add a module that is called with these values, and return its results.
+
+    Raises:
+        UnsupportedError: its operands do not fit.
+    """
+    flows = tuple(flowing)
+    try:
+        with torch.no_grad():
+            answer = module(*(flow.example for flow in flows))
+    except EdgernnError:
+        raise
+    except Exception as error:  # operands that do not fit fail in many ways, in torch and in Python
+        shapes = ", ".join(str(tuple(flow.example.shape)) for flow in flows)
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise call.refuse(f"its operands do not fit, {shapes}: {text}; check the sizes with shapes=") from error
+    answers: list[Tensor] = list(answer) if isinstance(answer, tuple | list) else [answer]
+    if len(answers) < call.results:
+        raise call.refuse(f"it has {call.results} results; expected the first {len(answers)} of them alone, {ADOPT}")
+    results = tuple(reader.flow(each) for each in answers)
+    name = reader.unique(call.name)
+    reader.modules[name] = module
+    reader.steps.append(Step(name, tuple(flow.slot for flow in flows), tuple(result.slot for result in results)))
+    return results
+
+
+def _recurrence(reader: Reader, call: Call, operands: list[Value]) -> list[Value]:
+    """Read RNN, GRU or LSTM: X, W, R, B, sequence_lens, initial states and P."""
+    padded = operands + [None] * (8 - len(operands))
+    (x, w, r, b, lengths), rest = padded[:5], padded[5:]
+    states = KINDS[call.operator].states
+    for place, each in enumerate((w, r, b, lengths, *rest[states:]), 1):
+        if isinstance(each, Flow):
+            raise call.refuse(f"its operand {place} depends on data; expected a constant, {ADOPT}")
+    weights = [None if each is None else tensor_of(call, each) for each in (w, r, b, rest[states])]  # type: ignore[arg-type]
+    if not isinstance(x, Flow):
+        x = constant(reader, call, x)
+    reader.lengths[call.name] = x.example.shape[1 if call.get("layout", 0) else 0]
+    several = reader.lengths[call.name] > 1
+    reader.chunks |= several and any(isinstance(each, Flow) for each in rest[:states])
+    module = recurrent(call, weights)
+    if isinstance(module, Stepwise):
+        reader.looped.add(call.name)
+    initial = _initial(reader, call, x, rest[:states], module)
+    bound = [FLOWS if isinstance(each, Flow) else None if each is None else tensor_of(call, each) for each in initial]
+    known = None if lengths is None else np.asarray(lengths).tolist()
+    module.bind([FLOWS, known, *bound])
+    results = apply(reader, call, module, [x, *(each for each in initial if isinstance(each, Flow))])
+    if call.name in reader.carrying:
+        for name, before, after in zip(("h", "c"), initial, results[1:], strict=False):
+            assert isinstance(before, Flow)
+            reader.carried.append(Carried(f"{call.name}_{name}", before, after))
+    return list(results)
+
+
+def _initial(reader: Reader, call: Call, x: Flow, passed: Sequence[Value], module: Recurrent) -> list[Value]:
+    """Return the initial states: those that are carried become arguments."""
+    if call.name not in reader.carrying:
+        return list(passed)
+    first = bool(call.get("layout", 0))
+    batch = x.example.shape[0 if first else 1]
+    shape = (batch, module.count, module.hidden) if first else (module.count, batch, module.hidden)
+    initial: list[Value] = []
+    for each in passed:
+        if isinstance(each, Flow):
+            raise call.refuse(f"its initial state is computed, and a loop beside it runs over time, {ADOPT}")
+        value = np.zeros(shape, np.float32) if each is None else np.broadcast_to(each, shape)
+        initial.append(reader.flow(tensor_of(call, value)))
+    return initial
+
+
+def constant(reader: Reader, call: Call, value: Value) -> Flow:
+    """Return a constant as a value that a module gives."""
+    if isinstance(value, Flow):
+        return value
+    assert value is not None
+    module = NodeModule(replace(call, results=1), Operation(lambda _, x: x), [tensor_of(call, value)])
+    return apply(reader, module.call, module, [])[0]
+
+
+def _check_growth(call: Call, operands: Sequence[Value]) -> None:
+    """Refuse a node whose result would have more elements than ELEMENTS; the sizes are computed without values."""
+    count = sum(each.example.numel() if isinstance(each, Flow) else each.size for each in operands if each is not None)
+    operation = OPERATIONS.get(call.operator)
+    if operation is None or (count < SMALL and call.operator not in _GROWS):
+        return
+    arguments = [_sized(operation, place, each) for place, each in enumerate(operands)]
+    try:
+        answer = operation.function(call, *arguments)
+    except EdgernnError:
+        raise
+    except Exception:  # operands that do not fit are refused where the node is computed
+        return
+    results = answer if isinstance(answer, tuple | list) else (answer,)
+    largest = max(prod(each.shape) for each in results)
+    if largest > ELEMENTS:
+        raise call.refuse(f"its result would have {largest} elements; expected at most {ELEMENTS}")
+
+
+def _sized(operation: Operation, place: int, operand: Value) -> Any:
+    if operand is None:
+        return None
+    if place in operation.static and not isinstance(operand, Flow):
+        return operand.tolist()
+    example = operand.example if isinstance(operand, Flow) else torch.from_numpy(np.empty(0, operand.dtype))
+    shape = operand.example.shape if isinstance(operand, Flow) else operand.shape
+    return torch.empty(tuple(shape), dtype=example.dtype, device="meta")
