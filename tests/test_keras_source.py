@@ -14,9 +14,11 @@ import torch  # noqa: E402
 
 import edgernn  # noqa: E402
 import random_keras  # noqa: E402
+from edgernn.errors import ParityError  # noqa: E402
 from edgernn.interpreters.numpy import Stepper  # noqa: E402
 from edgernn_export import export, from_file, from_torch  # noqa: E402
 from edgernn_export.sources.foreign.options import ImportOptions  # noqa: E402
+from edgernn_export.sources.keras.layers import recurrent  # noqa: E402
 from edgernn_export.sources.keras.read import read  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, as it saves
@@ -53,6 +55,8 @@ def assert_alike(model, path):
         random = torch.Generator().manual_seed(seed)
         xs = [x if not x.is_floating_point() else torch.randn(x.shape, generator=random) for x in foreign.example]
         ours = list(foreign.run([x.numpy() for x in xs]).values())
+        replayed = [] if foreign.original is None else foreign.original([x.numpy() for x in xs])
+        assert foreign.original is not None or "hard_sigmoid" in repr(model.get_config())
         with torch.no_grad():
             theirs = model(list(xs) if len(xs) > 1 else xs[0])
         theirs = list(theirs.values()) if isinstance(theirs, dict) else theirs
@@ -60,6 +64,8 @@ def assert_alike(model, path):
         for a, b in zip(ours, theirs, strict=True):
             assert a.shape == tuple(b.shape)
             assert np.abs(a - b.detach().numpy()).max() <= EXACT * max(1.0, float(b.abs().max()))
+        for a, b in zip(ours, replayed or ours, strict=True):
+            assert np.abs(a - b).max() <= EXACT * max(1.0, np.abs(b).max())
 
 
 SEQUENCE, IMAGE = (None, 6), (None, 6, 4)
@@ -366,6 +372,16 @@ def test_the_models_of_the_mission_stream_on_every_runtime(library, kind, tmp_pa
     for suffix in (".rnn", ".onnx", ".tflite", ".so"):
         answer = edgernn.open(tmp_path / f"m{suffix}").stream().run(xs)[-1]
         assert np.abs(answer - expected).max() <= EXACT, suffix
+
+
+def test_an_import_is_replayed_by_keras(tmp_path, monkeypatch):
+    """A gate order that is wrong is an error before anything is converted; without Keras there is no replay."""
+    path = saved(of(SEQUENCE, L.GRU(4)), tmp_path)
+    monkeypatch.setattr(recurrent, "_ordered", lambda kind, rows, units: rows)
+    with pytest.raises(ParityError, match=r"'gru\w*' is 0?\.?\d.* from Keras in call 0"):
+        from_file(path)
+    monkeypatch.setattr("edgernn_export.sources.keras.replay._is_on_torch", lambda: False)
+    assert read(path, ImportOptions()).original is None
 
 
 def test_layers_keep_their_names(tmp_path):

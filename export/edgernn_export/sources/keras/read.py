@@ -18,6 +18,7 @@ from edgernn_export.sources.keras.layers.building import Building
 from edgernn_export.sources.keras.layers.recurrent import needs_steps
 from edgernn_export.sources.keras.layers.table import KNOWN
 from edgernn_export.sources.keras.network import identifiers, make, network, top_class
+from edgernn_export.sources.keras.replay import original_of
 from edgernn_export.sources.keras.variables import weights_of
 
 
@@ -50,9 +51,9 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         raise UsageError(f"inputs={options.inputs!r} lacks '{unsaid[0]}'; add it, or name it by states= or constants=")
     b = Building(path, replace(model, wiring=wiring), shapes, archive.version, step, make, (), stored)
     module = network(b, top_class(list(free)))
-    for i, each in enumerate(inputs):
-        if each.name in options.constants:
-            module.register_buffer(f"constant{i}", each.example)
+    constants = {i: each.example for i, each in enumerate(inputs) if each.name in options.constants}
+    for i, value in constants.items():
+        module.register_buffer(f"constant{i}", value)
     axis = inputs[0].time_axis if options.time_axis is None else options.time_axis
     return ForeignModel(
         name=path,
@@ -64,6 +65,7 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         time_axis=None if step else axis,
         period_ms=options.period_ms,
         labels=options.labels,
+        original=None if step else original_of(path, b.layer, stored, archive.version, constants),
         runtime="Keras",
     )
 
