@@ -14,9 +14,10 @@ import torch  # noqa: E402
 
 import edgernn  # noqa: E402
 import random_keras  # noqa: E402
-from edgernn.errors import ParityError  # noqa: E402
+from edgernn.errors import ParityError, UnsupportedError, UsageError  # noqa: E402
 from edgernn.interpreters.numpy import Stepper  # noqa: E402
-from edgernn_export import export, from_file, from_torch  # noqa: E402
+from edgernn.interpreters.window import WindowStepper  # noqa: E402
+from edgernn_export import export, from_file, from_torch, window_from_file  # noqa: E402
 from edgernn_export.sources.foreign.options import ImportOptions  # noqa: E402
 from edgernn_export.sources.keras.layers import recurrent  # noqa: E402
 from edgernn_export.sources.keras.read import read  # noqa: E402
@@ -372,6 +373,46 @@ def test_the_models_of_the_mission_stream_on_every_runtime(library, kind, tmp_pa
     for suffix in (".rnn", ".onnx", ".tflite", ".so"):
         answer = edgernn.open(tmp_path / f"m{suffix}").stream().run(xs)[-1]
         assert np.abs(answer - expected).max() <= EXACT, suffix
+
+
+WINDOWS = {
+    "every frame": lambda: [L.Bidirectional(L.LSTM(4, return_sequences=True)), L.Dropout(0.1), L.Dense(2)],
+    "pooled": lambda: [
+        L.Dense(3, activation="relu"),
+        L.Bidirectional(L.GRU(4, return_sequences=True, reset_after=False), merge_mode="ave"),
+        L.Bidirectional(L.RNN(L.LSTMCell(2), return_sequences=True), backward_layer=L.SimpleRNN(2, return_sequences=True, go_backwards=True)),
+        L.Dense(2),
+        L.GlobalAveragePooling1D(),
+    ],
+}  # fmt: skip
+"""Chains of layers in both directions."""
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_whole_windows_answer_as_keras_does(name, suffix, tmp_path):
+    model = of(SEQUENCE, *WINDOWS[name]())
+    path = saved(model, tmp_path, suffix)
+    window = window_from_file(path, labels=("no", "yes"))
+    xs = np.random.default_rng(0).standard_normal((20, 6)).astype(np.float32)
+    expected = whole(model, xs)
+    assert np.abs(WindowStepper(window).run(xs) - expected).max() <= EXACT
+    with pytest.raises(UnsupportedError, match="window_from_file"):
+        from_file(path)
+
+
+def test_windows_that_cannot_be_are_refused(tmp_path):
+    for layers, error, message in (
+        ([L.LSTM(2)], UsageError, "it can stream: convert it with from_file"),
+        ([L.Bidirectional(L.LSTM(2))], UnsupportedError, "set return_sequences=True, with GlobalAveragePooling1D"),
+        ([L.Bidirectional(L.LSTM(2, return_sequences=True), merge_mode="mul")], UnsupportedError, "merge_mode='mul'"),
+    ):
+        with pytest.raises(error, match=message):
+            window_from_file(saved(of(SEQUENCE, *layers), tmp_path))
+    with pytest.raises(UnsupportedError, match="has branches"):
+        window_from_file(saved(merges(), tmp_path))
+    with pytest.raises(UsageError, match=r"only \.keras, \.h5, \.hdf5 are"):
+        window_from_file(tmp_path / "m.onnx")
 
 
 def test_an_import_is_replayed_by_keras(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from edgernn.errors import FileError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.foreign.options import ImportOptions
-from edgernn_export.sources.keras.archive import opened
+from edgernn_export.sources.keras.archive import Archive, opened
 from edgernn_export.sources.keras.config import Reader
 from edgernn_export.sources.keras.inputs import Input, inputs_of
 from edgernn_export.sources.keras.layer import Call, Layer, Reference, Wiring
@@ -19,7 +19,7 @@ from edgernn_export.sources.keras.layers.recurrent import needs_steps
 from edgernn_export.sources.keras.layers.table import KNOWN
 from edgernn_export.sources.keras.network import identifiers, make, network, top_class
 from edgernn_export.sources.keras.replay import original_of
-from edgernn_export.sources.keras.variables import weights_of
+from edgernn_export.sources.keras.variables import Weights, weights_of
 
 
 def read(path: str, options: ImportOptions) -> ForeignModel:
@@ -30,13 +30,7 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         UnsupportedError: it holds a layer or an attribute that cannot stream or is not read, or code.
         UsageError: an option names an input or output that does not exist, or a size is missing.
     """
-    archive = opened(path)
-    with archive.weights:
-        model = Reader(path, sorted(KNOWN)).layer(archive.config)
-        if model.wiring is None:
-            raise FileError(f"'{path}' is a layer of class '{model.kind}'; expected a Sequential or Functional model")
-        stored = weights_of(model, archive)
-    model = replace(model, wiring=_named(model.wiring))
+    archive, model, stored = parsed(path)
     assert model.wiring is not None
     words = identifiers(model.wiring.inputs)
     states = _states(model.wiring, words, options)
@@ -68,6 +62,22 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         original=None if step else original_of(path, b.layer, stored, archive.version, constants),
         runtime="Keras",
     )
+
+
+def parsed(path: str) -> tuple[Archive, Layer, Weights]:
+    """Return a file, its model, and the weights of that.
+
+    Raises:
+        FileError: the file is damaged, or its weights do not fit its configuration.
+        UnsupportedError: it holds code, or a class that is not read.
+    """
+    archive = opened(path)
+    with archive.weights:
+        model = Reader(path, sorted(KNOWN)).layer(archive.config)
+        if model.wiring is None:
+            raise FileError(f"'{path}' is a layer of class '{model.kind}'; expected a Sequential or Functional model")
+        stored = weights_of(model, archive)
+        return archive, replace(model, wiring=_named(model.wiring)), stored
 
 
 def _initial(each: Input, is_state: bool) -> Input:
