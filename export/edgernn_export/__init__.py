@@ -1,6 +1,7 @@
 """edgernn_export: a PyTorch module to a Graph, and a Graph to the file that a device runs.
 
-from_torch converts a module and compares both in float64; from_file converts the model file of another tool. export
+from_torch converts a module and compares both in float64; from_file converts the model file of another tool, and
+window_from_file one that takes whole windows. export
 writes .onnx, .tflite, .so or .c and replays the file on its runtime before it is kept. adopt puts a contract around an
 .onnx or .tflite file of another tool that stays as it is. load_weights reads a state dict into a module.
 
@@ -14,15 +15,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgernn_export.adoption.adopt import adopt
     from edgernn_export.translate import export, from_file, from_torch, load_weights
+    from edgernn_export.windows import window_from_file
 
-__all__ = ["adopt", "export", "from_file", "from_torch", "load_weights"]
+__all__ = ["adopt", "export", "from_file", "from_torch", "load_weights", "window_from_file"]
+
+_HOMES = {"adopt": "edgernn_export.adoption.adopt", "window_from_file": "edgernn_export.windows"}
 
 if not TYPE_CHECKING:  # a type checker that saw this would accept every name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module 'edgernn_export' has no attribute '{name}'; there are {', '.join(__all__)}")
-        home = "edgernn_export.adoption.adopt" if name == "adopt" else "edgernn_export.translate"
+        home = _HOMES.get(name, "edgernn_export.translate")
         return getattr(import_module(home), name)
 
 

@@ -148,8 +148,8 @@ def read(path: str, options: ImportOptions) -> tuple[Graph, str]:
     own = _written_here(source, path) if options == ImportOptions() else None
     if own is not None:
         return own, "the hash in the file"
-    model = _reading(source, source.module).read(path, options)
-    graph: Graph = _reading(source, "edgernn_export.sources.foreign.convert").graph_of(model)
+    model = reading(source, source.module).read(path, options)
+    graph: Graph = reading(source, "edgernn_export.sources.foreign.convert").graph_of(model)
     return graph, model.runtime if model.original is not None else ""
 
 
@@ -158,7 +158,7 @@ def _written_here(source: Source, path: str) -> Graph | None:
     data = atomic.read(path)
     if not source.own or not is_artifact(data):
         return None
-    text, constants = _reading(source, source.own).contents(data)
+    text, constants = reading(source, source.own).contents(data)
     return original(data, path, text, constants)
 
 
@@ -174,7 +174,7 @@ def source_of(name: str) -> Source:
     return source
 
 
-def _reading(source: Source, module: str) -> Any:
+def reading(source: Source, module: str) -> Any:
     """Import a module that reads foreign files."""
     try:
         return import_module(module)

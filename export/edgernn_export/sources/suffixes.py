@@ -14,6 +14,7 @@ class Source:
         package: that it needs besides torch; "" for none.
         extra: of edgernn that installs the package.
         content: what the files hold, for help and messages.
+        window: the module with `read_window(path, options) -> Window`; "" where no file holds such a model.
         own: the module with `contents(data)`, for artifacts of edgernn; "" where it writes no such files.
     """
 
@@ -21,13 +22,14 @@ class Source:
     package: str
     extra: str
     content: str
+    window: str = ""
     own: str = ""
 
 
 _HERE = "edgernn_export.sources"
 _ONNX = Source(f"{_HERE}.onnx.read", "onnx", "export", "an ONNX model", own=f"{_HERE}.onnx.own")
 _TFLITE = Source(f"{_HERE}.tflite.read", "ai_edge_litert", "export", "a TFLite model", own=f"{_HERE}.tflite.own")
-_KERAS = Source(f"{_HERE}.keras.read", "h5py", "keras", "a Keras model")
+_KERAS = Source(f"{_HERE}.keras.read", "h5py", "keras", "a Keras model", f"{_HERE}.keras.window")
 _JSON = Source(f"{_HERE}.json.read", "", "", "weights as JSON or text")
 
 SOURCES: Mapping[str, Source] = MappingProxyType(

@@ -1,6 +1,7 @@
 """A foreign model becomes a graph: its module is replayed against the original, and the graph against the module."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
@@ -57,8 +58,8 @@ def _with_finite_results(model: ForeignModel) -> ForeignModel:
 
 
 def _finite(model: ForeignModel, arguments: Sequence[Array]) -> bool:
-    with np.errstate(all="ignore"):
-        return all(np.isfinite(each).all() for each in model.run(arguments).values())
+    once = replace(model, module=deepcopy(model.module))  # which may write into its buffers
+    return all(np.isfinite(each).all() for each in once.run(arguments).values())
 
 
 def _positive(each: torch.Tensor) -> torch.Tensor:
@@ -140,7 +141,9 @@ def _random(model: ForeignModel, seed: int) -> list[Array]:
 
 
 def _check_states(model: ForeignModel) -> None:
-    """Refuse a state that changes no result of a call besides itself."""
+    """Refuse a state that changes no result of a call besides itself; without states nothing is run."""
+    if not model.states:
+        return
     arguments, names = _random(model, 0), [*model.inputs, *model.states]
     before = model.run(arguments)
     other = _random(model, 1)

@@ -21,11 +21,12 @@ LARGEST = 1 << 22
 
 @dataclass(frozen=True)
 class Input:
-    """An input: its name in the file, an example, and its time axis."""
+    """An input: its name in the file, an example, its time axis, and whether it is a state."""
 
     name: str
     example: torch.Tensor
     time_axis: int
+    is_state: bool = False
 
 
 def inputs_of(file: str, model: Layer, step: bool, options: ImportOptions) -> list[Input]:
@@ -39,9 +40,10 @@ def inputs_of(file: str, model: Layer, step: bool, options: ImportOptions) -> li
     """
     assert model.wiring is not None
     names = list(model.wiring.inputs)
-    for name in options.shapes:
-        if name not in names:
-            raise UsageError(f"shapes= names '{name}', which is no input; {misspelt(name, names)}")
+    for option, named in (("shapes", options.shapes), ("constants", options.constants), ("inputs", options.inputs)):
+        for name in named:
+            if name not in names:
+                raise UsageError(f"{option}= names '{name}', which is no input; {misspelt(name, names)}")
     shapes = {name: _shape(file, model.named(name), options) for name in names}
     symbols = {name: _vocabulary(model, name) for name in names}
     sequences = [name for name in names if len(shapes[name]) > 2 or symbols[name]]
@@ -53,16 +55,26 @@ def inputs_of(file: str, model: Layer, step: bool, options: ImportOptions) -> li
         sizes = [1 if axis else steps, *shape[1:]]
         if axis and name in sequences:
             sizes[1] = 1 if step else shape[1] or steps
-        full = [size for size in sizes if size is not None]
-        if len(full) < len(sizes):
-            raise UsageError(
-                f"input '{name}' has shape {tuple(shape)}, of which axis {sizes.index(None)} is open; pass its shape: "
-                f"shapes={{'{name}': (1, ...)}}"
-            )
-        if max(full) > LONGEST or prod(full) > LARGEST or min(full) < 1:
-            raise FileError(f"'{file}': input '{name}' has shape {tuple(full)}; expected {LARGEST:,} numbers at most")
-        inputs.append(Input(name, _example(full, symbols[name], random), axis))
+        full = _closed(file, name, sizes)
+        constant = options.constants.get(name)
+        if constant is not None and (name in sequences or not axis):
+            raise UsageError(f"constants= names '{name}' of shape {tuple(shape)}; expected a vector beside a sequence")
+        example = _example(full, symbols[name], random) if constant is None else torch.full(full, float(constant))
+        inputs.append(Input(name, example, axis))
     return inputs
+
+
+def _closed(file: str, name: str, sizes: Sequence[int | None]) -> list[int]:
+    """Return a shape without open sizes, within bounds."""
+    full = [size for size in sizes if size is not None]
+    if len(full) < len(sizes):
+        raise UsageError(
+            f"input '{name}' has shape {tuple(sizes)}, which is open on axis {list(sizes).index(None)}; pass its "
+            f"shape: shapes={{'{name}': (1, ...)}}"
+        )
+    if max(full) > LONGEST or prod(full) > LARGEST or min(full) < 1:
+        raise FileError(f"'{file}': input '{name}' has shape {tuple(full)}; expected {LARGEST:,} numbers at most")
+    return full
 
 
 def _example(shape: Sequence[int], vocabulary: int, random: torch.Generator) -> torch.Tensor:

@@ -41,23 +41,20 @@ class Network(nn.Module):
         return {name: values[each] for name, each in self.wiring.outputs}
 
 
-class Top(Network):
-    """The model of a file; its arguments have the names of its inputs, and its results are named."""
+def top_class(names: Sequence[str]) -> type[Network]:
+    """Return a class of model whose forward has arguments of these names, and returns its results by name.
 
-    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
-        """Return the results by name."""
-        return self.results(inputs)
+    Its inputs that are the same in every step are buffers, `constant0` of the first.
+    """
 
-
-def top_class(names: Sequence[str]) -> type[Top]:
-    """Return a class of model whose forward has arguments of these names."""
-
-    def forward(self: Top, *inputs: Tensor) -> dict[str, Tensor]:
-        return self.results(inputs)
+    def forward(self: Network, *inputs: Tensor) -> dict[str, Tensor]:
+        rest = iter(inputs)
+        constants = [getattr(self, f"constant{i}", None) for i in range(len(self.wiring.inputs))]
+        return self.results([next(rest) if each is None else each for each in constants])
 
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", *names)]
     forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return type("KerasModel", (Top,), {"forward": forward})
+    return type("KerasModel", (Network,), {"forward": forward})
 
 
 def make(b: Building) -> nn.Module:

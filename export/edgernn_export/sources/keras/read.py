@@ -4,19 +4,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from edgernn.errors import FileError, UsageError
 from edgernn.files.spelling import misspelt
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.foreign.options import ImportOptions
-from edgernn_export.sources.keras.archive import opened
+from edgernn_export.sources.keras.archive import Archive, opened
 from edgernn_export.sources.keras.config import Reader
-from edgernn_export.sources.keras.inputs import inputs_of
+from edgernn_export.sources.keras.inputs import Input, inputs_of
 from edgernn_export.sources.keras.layer import Call, Layer, Reference, Wiring
 from edgernn_export.sources.keras.layers.building import Building
 from edgernn_export.sources.keras.layers.recurrent import needs_steps
 from edgernn_export.sources.keras.layers.table import KNOWN
 from edgernn_export.sources.keras.network import identifiers, make, network, top_class
-from edgernn_export.sources.keras.variables import weights_of
+from edgernn_export.sources.keras.replay import original_of
+from edgernn_export.sources.keras.variables import Weights, weights_of
 
 
 def read(path: str, options: ImportOptions) -> ForeignModel:
@@ -27,35 +30,59 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         UnsupportedError: it holds a layer or an attribute that cannot stream or is not read, or code.
         UsageError: an option names an input or output that does not exist, or a size is missing.
     """
+    archive, model, stored = parsed(path)
+    assert model.wiring is not None
+    words = identifiers(model.wiring.inputs)
+    states = _states(model.wiring, words, options)
+    step = any(needs_steps(layer) for layer in _layers(model))
+    inputs = inputs_of(path, model, step, options)
+    inputs = sorted((_initial(each, words[each.name] in states) for each in inputs), key=lambda each: each.is_state)
+    wiring = replace(model.wiring, inputs=tuple(each.name for each in inputs))
+    shapes = [tuple(each.example.shape) for each in inputs]
+    free = {words[each.name]: each for each in inputs if each.name not in options.constants}
+    unsaid = [each.name for each in free.values() if not each.is_state and each.name not in options.inputs]
+    if options.inputs and unsaid:
+        raise UsageError(f"inputs={options.inputs!r} lacks '{unsaid[0]}'; add it, or name it by states= or constants=")
+    b = Building(path, replace(model, wiring=wiring), shapes, archive.version, step, make, (), stored)
+    module = network(b, top_class(list(free)))
+    constants = {i: each.example for i, each in enumerate(inputs) if each.name in options.constants}
+    for i, value in constants.items():
+        module.register_buffer(f"constant{i}", value)
+    axis = inputs[0].time_axis if options.time_axis is None else options.time_axis
+    return ForeignModel(
+        name=path,
+        module=module.eval(),
+        example=tuple(each.example for each in free.values()),
+        inputs=tuple(word for word, each in free.items() if not each.is_state),
+        outputs=_outputs(wiring, states, options),
+        states={word: states[word] for word, each in free.items() if each.is_state},
+        time_axis=None if step else axis,
+        period_ms=options.period_ms,
+        labels=options.labels,
+        original=None if step else original_of(path, b.layer, stored, archive.version, constants),
+        runtime="Keras",
+    )
+
+
+def parsed(path: str) -> tuple[Archive, Layer, Weights]:
+    """Return a file, its model, and the weights of that.
+
+    Raises:
+        FileError: the file is damaged, or its weights do not fit its configuration.
+        UnsupportedError: it holds code, or a class that is not read.
+    """
     archive = opened(path)
     with archive.weights:
         model = Reader(path, sorted(KNOWN)).layer(archive.config)
         if model.wiring is None:
             raise FileError(f"'{path}' is a layer of class '{model.kind}'; expected a Sequential or Functional model")
         stored = weights_of(model, archive)
-    model = replace(model, wiring=_named(model.wiring))
-    assert model.wiring is not None
-    step = any(needs_steps(layer) for layer in _layers(model))
-    inputs = inputs_of(path, model, step, options)
-    words = identifiers(model.wiring.inputs)
-    states = _states(model.wiring, words, options)
-    inputs = sorted(inputs, key=lambda each: words[each.name] in states)
-    wiring = replace(model.wiring, inputs=tuple(each.name for each in inputs))
-    shapes = [tuple(each.example.shape) for each in inputs]
-    b = Building(path, replace(model, wiring=wiring), shapes, archive.version, step, make, (), stored)
-    module = network(b, top_class([words[each.name] for each in inputs])).eval()
-    return ForeignModel(
-        name=path,
-        module=module,
-        example=tuple(each.example for each in inputs),
-        inputs=tuple(words[each.name] for each in inputs if words[each.name] not in states),
-        outputs=_outputs(wiring, states, options),
-        states=states,
-        time_axis=None if step else options.time_axis if options.time_axis is not None else inputs[0].time_axis,
-        period_ms=options.period_ms,
-        labels=options.labels,
-        runtime="Keras",
-    )
+        return archive, replace(model, wiring=_named(model.wiring)), stored
+
+
+def _initial(each: Input, is_state: bool) -> Input:
+    """Return a state with its initial value, zeros; any other input as it is."""
+    return replace(each, example=torch.zeros_like(each.example), is_state=True) if is_state else each
 
 
 def _layers(layer: Layer) -> Iterator[Layer]:
@@ -79,19 +106,22 @@ def _states(wiring: Wiring, words: Mapping[str, str], options: ImportOptions) ->
 
     Those are inputs that a recurrent layer takes as its initial states, and whose final states the model returns.
     """
+    for name in options.states:
+        if name not in words.values():
+            raise UsageError(f"states= names '{name}', which is no input; {misspelt(name, list(words.values()))}")
     if options.states:
         return dict(options.states)
     outputs = {each: name for name, each in wiring.outputs}
     states = {}
     for call in wiring.calls:
-        for place, each in enumerate(_initial(call)):
+        for place, each in enumerate(_states_of(call)):
             result = outputs.get(Reference(call.layer, call.node, place + 1))
             if each.layer in wiring.inputs and result is not None:
                 states[words[each.layer]] = result
     return states
 
 
-def _initial(call: Call) -> Sequence[Reference]:
+def _states_of(call: Call) -> Sequence[Reference]:
     value: Any = call.named.get("initial_state") or []
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Reference)]
 

@@ -40,10 +40,10 @@ def weights_of(model: Layer, archive: Archive) -> Weights:
     Raises:
         FileError: one is missing, or is no plain array of numbers.
     """
-    listed = list(_listed(model, ()))
-    arrays = _legacy(model, archive) if archive.legacy else _by_path(listed, archive)
-    weights: dict[tuple[str, ...], dict[str, torch.Tensor]] = {path: {} for path, _, _ in listed}
-    for path, name, _ in listed:
+    places = list(listed(model, ()))
+    arrays = _legacy(model, archive) if archive.legacy else _by_path(places, archive)
+    weights: dict[tuple[str, ...], dict[str, torch.Tensor]] = {path: {} for path, _, _ in places}
+    for path, name, _ in places:
         weights[path][name] = torch.from_numpy(arrays[path, name].astype("float32"))
     return weights
 
@@ -57,20 +57,20 @@ def own_weights(layer: Layer) -> list[tuple[str, bool]]:
     return named_ + [(name, False) for name in others]
 
 
-def _listed(layer: Layer, path: tuple[str, ...], trainable: bool = True) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+def listed(layer: Layer, path: tuple[str, ...], trainable: bool = True) -> Iterator[tuple[tuple[str, ...], str, bool]]:
     """Return the path, name and trainability of every weight in a layer, in the order of Keras."""
     trainable = trainable and layer.trainable
     for name, trained in own_weights(layer):
         yield path, name, trained and trainable
     for place, child in layer.children.items():
-        yield from _listed(child, (*path, place), trainable)
+        yield from listed(child, (*path, place), trainable)
 
 
-def _by_path(listed: list[tuple[tuple[str, ...], str, bool]], archive: Archive) -> dict[Any, Array]:
+def _by_path(places: list[tuple[tuple[str, ...], str, bool]], archive: Archive) -> dict[Any, Array]:
     """Read the weights of a `.keras`: under the path of its layer, numbered."""
     arrays, numbers = {}, dict[tuple[str, ...], int]()
     old = bool(archive.weights.names("_layer_checkpoint_dependencies"))  # as Keras 2 names the layers of a model
-    for path, name, _ in listed:
+    for path, name, _ in places:
         number = numbers.get(path, 0)
         numbers[path] = number + 1
         place = "/".join(path)
@@ -86,15 +86,15 @@ def _legacy(model: Layer, archive: Archive) -> dict[Any, Array]:
     """Read the weights of an `.h5`: those of each layer in a list, trainable ones first."""
     arrays = {}
     for place, layer in model.children.items():
-        listed = sorted(_listed(layer, (place,), model.trainable), key=lambda each: not each[2])
+        own = sorted(listed(layer, (place,), model.trainable), key=lambda each: not each[2])
         group = f"model_weights/{layer.name}"
-        names = archive.weights.texts(group, "weight_names", len(listed)) if listed else []
-        if len(names) != len(listed):
+        names = archive.weights.texts(group, "weight_names", len(own)) if own else []
+        if len(names) != len(own):
             raise FileError(
                 f"'{archive.name}': layer '{layer.name}' has weights {named(names)}, and its configuration has "
-                f"{named([name for _, name, _ in listed])}; save the model again"
+                f"{named([name for _, name, _ in own])}; save the model again"
             )
-        for (path, name, _), stored in zip(listed, names, strict=True):
+        for (path, name, _), stored in zip(own, names, strict=True):
             last = stored.rpartition("/")[2].partition(":")[0]
             if last != name and _SAME.get(last) != name:
                 raise FileError(

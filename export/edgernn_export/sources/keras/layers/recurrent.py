@@ -123,14 +123,16 @@ def _layer(b: Building) -> nn.Module:
     cell = b.child("cell", b.shapes)
     if cell.layer.kind != "StackedRNNCells":
         return _cell(cell, sequences, final)
+    if final or len(b.shapes) > 1:
+        raise b.refuse("return_state", "the states of several cells are nested; use a layer for each cell instead")
     cell.read |= {"cells"}
     cell.check_read()
     cells, width, places = [], b.shape[-1], list(cell.layer.children)
     for place in places:
-        one = cell.child(place, [(*b.shape[:2], width), *b.shapes[1:]])
-        cells.append(_cell(one, sequences or place != places[-1], final))
+        one = cell.child(place, [(*b.shape[:2], width)])
+        cells.append(_cell(one, sequences or place != places[-1], final=False))
         width = one.sizes("units", 1)[0]
-    return Stack(cells, [STATES[each.kind] for each in cell.layer.children.values()], final)
+    return nn.Sequential(*cells)
 
 
 def _cell(b: Building, sequences: bool, final: bool) -> nn.Module:
@@ -239,25 +241,6 @@ _FORMULAS: Mapping[str, Callable[[Function, Function], Callable[..., tuple[Tenso
     "GRUCell": _gru(after=True),
     "reset before": _gru(after=False),
 }
-
-
-class Stack(nn.Module):
-    """Cells of one RNN, one above the other; the state of each is its own."""
-
-    def __init__(self, cells: Sequence[nn.Module], states: Sequence[int], final: bool) -> None:
-        super().__init__()
-        self.cells, self.states, self.final = nn.ModuleList(cells), tuple(states), final
-
-    def forward(self, x: Tensor, *before: Tensor) -> Any:
-        """Return the output of the last cell, and the final states of all where asked for."""
-        finals: list[Tensor] = []
-        start = 0
-        for cell, count in zip(self.cells, self.states, strict=True):
-            y = cell(x, *before[start : start + count])
-            x, *after = y if isinstance(y, tuple) else (y,)
-            finals += after
-            start += count
-        return (x, *finals) if self.final else x
 
 
 LAYERS: Mapping[str, Builder] = dict.fromkeys(("SimpleRNN", "GRU", "LSTM", "RNN"), _layer)

@@ -33,7 +33,7 @@ def _embedding(b: Building) -> nn.Module:
     )
     b.get("input_length")
     rows, width = b.sizes("input_dim", 1)[0], b.sizes("output_dim", 1)[0]
-    return Formula(F.embedding, weight=b.weight("embeddings", [rows, width]))
+    return Formula(lambda x, weight: F.embedding(x.long(), weight), weight=b.weight("embeddings", [rows, width]))
 
 
 def _along(vector: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:

@@ -38,8 +38,8 @@ def _time_distributed(b: Building) -> nn.Module:
 def _bidirectional(b: Building) -> nn.Module:
     raise b.refuse(
         "merge_mode",
-        "its backward direction needs frames that have not arrived; train with LSTM or GRU alone, or let "
-        "edgernn train whole windows (bidirectional) for an .onnx that takes them",
+        "its backward direction needs frames that have not arrived; train with LSTM or GRU alone, or convert it with "
+        "edgernn_export.window_from_file for an .onnx that takes whole windows",
     )
 
 
