@@ -92,6 +92,37 @@ def test_a_model_streams_as_on_litert(name, tmp_path):
     np.testing.assert_allclose(Stepper(graph).run(xs)[0], expected, atol=2e-5)
 
 
+def test_a_packed_state(tmp_path):
+    """Names that say nothing, and a state of four axes."""
+    data = files.packed()
+    graph = from_file(written(tmp_path, data))
+    interpreter = Interpreter(model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    (x, before), (y, after) = interpreter.get_input_details(), interpreter.get_output_details()
+    xs, answers, state = frames(graph, 20), [], np.zeros((1, 2, 4, 2), np.float32)
+    for each in xs:
+        interpreter.set_tensor(x["index"], each[None, None])
+        interpreter.set_tensor(before["index"], state)
+        interpreter.invoke()
+        state = interpreter.get_tensor(after["index"])
+        answers.append(interpreter.get_tensor(y["index"])[0, 0])
+    np.testing.assert_allclose(Stepper(graph).run(xs)[0], answers, atol=2e-5)
+
+
+def test_an_input_of_one_value_in_every_step(tmp_path):
+    data = files.upsampled()
+    graph = from_file(written(tmp_path, data), constants={"gain": 2.0})
+    interpreter = Interpreter(model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(1, np.full((1, 1), 2, np.float32))
+    xs, answers = frames(graph, 10), []
+    for each in xs:
+        interpreter.set_tensor(0, each[None])
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+    np.testing.assert_allclose(Stepper(graph).run(xs)[0], answers, atol=2e-5)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -133,6 +164,9 @@ def test_integer_weights_are_what_they_stand_for(tmp_path):
     graph = from_file(written(tmp_path, data))
     xs, expected = own_answers(data)
     assert 0 < np.abs(Stepper(graph).run(xs)[0] - expected).max() < 0.05
+    near = from_file(written(tmp_path, files.lstm(12, scale=0.01)))
+    exact = from_file(written(tmp_path, files.lstm(12)))
+    assert 0 < np.abs(near.layers[0].cell.w.stored - exact.layers[0].cell.w.stored).max() <= 0.00501
     matrix = graph.layers[1].cell.w.stored
     np.testing.assert_allclose(matrix, np.round(w(12, 3) / 0.01) * 0.01, rtol=1e-6)
 
@@ -226,8 +260,8 @@ def test_states_among_the_inputs(tmp_path):
         from_file(path, states={"a": "p", "b": "p"})
     with pytest.raises(UsageError, match=r"has no input 'z'"):
         from_file(path, inputs=("z",))
-    with pytest.raises(UsageError, match=r"constants= does not apply"):
-        from_file(path, constants={"a": 1.0})
+    with pytest.raises(UsageError, match=r"has no input 'z'"):
+        from_file(path, constants={"z": 1.0})
 
 
 GOOD = {name: MODELS[name]() for name in ("lstm", "step", "variables", "convolutions", "embedding", "svdf")}

@@ -69,16 +69,23 @@ def lstm(
     clip=0.0,
     time_first=False,
     open_time=False,
+    scale=None,
 ):
     b = Build()
+
+    def weights(array):
+        if scale is None:
+            return b.const(array)
+        return b.const(np.clip(np.round(array / scale), -127, 127).astype(np.int8), np.array([scale], np.float32))
+
     shape = (1, inputs) if kind == "LSTM" else (time, 1, inputs) if time_first else (1, time, inputs)
     x = b.input(*shape, open_axes=(1,) if open_time else ())
     outputs = projected or hidden
-    first = [-1] if coupled else [b.const(w(hidden, inputs))]
-    ws = [*first, *(b.const(w(hidden, inputs) * (i + 2) / 3) for i in range(3))]
+    first = [-1] if coupled else [weights(w(hidden, inputs))]
+    ws = [*first, *(weights(w(hidden, inputs) * (i + 2) / 3) for i in range(3))]
     us = [
-        *([-1] if coupled else [b.const(-w(hidden, outputs))]),
-        *(b.const(w(hidden, outputs) * (3 - i) / 2) for i in range(3)),
+        *([-1] if coupled else [weights(-w(hidden, outputs))]),
+        *(weights(w(hidden, outputs) * (3 - i) / 2) for i in range(3)),
     ]
     ps = [-1 if not peephole or (coupled and i == 0) else b.const(w(hidden) * (i + 1)) for i in range(3)]
     bs = [*([-1] if coupled else [b.const(w(hidden))]), *(b.const(w(hidden) + i) for i in range(3))]
@@ -166,6 +173,55 @@ def stepwise(**kinds):
     new = gru_step(b, x, h, **kinds)
     b.op("FULLY_CONNECTED", [new, b.const(w(2, 4)), b.const(w(2))], (1, 2), options("FullyConnected"), "y")
     return b.data(("x", "h_in"), ("y", "h_out"))
+
+
+def packed():
+    """One frame of a denoiser: two decomposed states side by side in one tensor (1, 2, 4, 2)."""
+    b = Build()
+    x, state = b.input(1, 1, 3, name="input_2"), b.input(1, 2, 4, 2, name="input_3")
+    frame = b.op("RESHAPE", [x, b.const(np.array([1, 3], np.int32))], (1, 3), options("Reshape"))
+    parts = []
+    for i in range(2):
+        places = [b.const(np.array(each, np.int32)) for each in ([0, i, 0, 0], [1, i + 1, 4, 1], [1, 1, 1, 1])]
+        cut = options("StridedSlice", shrinkAxisMask=0b1010, beginMask=0b101, endMask=0b101)
+        h = b.op("STRIDED_SLICE", [state, *places], (1, 4), cut)
+        frame = b.op(
+            "TANH",
+            [b.op("FULLY_CONNECTED", [frame, b.const(w(4, 3 + i)), b.const(w(4))], (1, 4), options("FullyConnected"))],
+            (1, 4),
+        )
+        frame = b.op(
+            "ADD",
+            [frame, b.op("MUL", [h, b.const(np.full((1, 4), 0.5, np.float32))], (1, 4), options("Mul"))],
+            (1, 4),
+            options("Add"),
+        )
+        parts.append(frame)
+    both = b.op("PACK", parts, (1, 2, 4), options("Pack", axis=1, valuesCount=2))
+    b.op(
+        "PACK",
+        [both, b.op("NEG", [both], (1, 2, 4))],
+        (1, 2, 4, 2),
+        options("Pack", axis=3, valuesCount=2),
+        "Identity_1",
+    )
+    out = b.op("RESHAPE", [frame, b.const(np.array([1, 1, 4], np.int32))], (1, 1, 4), options("Reshape"))
+    b.op("L2_NORMALIZATION", [out], (1, 1, 4), options("L2Norm"), "Identity")
+    return b.data(("input_2", "input_3"), ("Identity", "Identity_1"))
+
+
+def upsampled():
+    """A frame of positions, twice as many by a transposed convolution, with a summand that is the same in every step."""
+    b = Build()
+    x, gain = b.input(1, 4), b.input(1, 1, name="gain")
+    image = b.op("RESHAPE", [x, b.const(np.array([1, 1, 4, 1], np.int32))], (1, 1, 4, 1), options("Reshape"))
+    opts = options("TransposeConv", padding=schema.Padding.SAME, strideH=1, strideW=2)
+    y = b.op(
+        "TRANSPOSE_CONV", [b.const(np.array([1, 1, 8, 2], np.int32)), b.const(w(2, 1, 3, 1)), image], (1, 1, 8, 2), opts
+    )
+    y = b.op("RESHAPE", [y, b.const(np.array([1, 16], np.int32))], (1, 16), options("Reshape"))
+    b.op("MUL", [y, gain], (1, 16), options("Mul"), "y")
+    return b.data(("x", "gain"))
 
 
 def resources(initial=True):

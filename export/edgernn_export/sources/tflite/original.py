@@ -6,7 +6,8 @@ hybrid kernel rounds its input, which a graph in float does not.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import flatbuffers
@@ -45,6 +46,7 @@ class Original:
         shapes: the tensor of each input -> the shape of the example.
         arguments: the tensor of each argument.
         results: the tensor of each result.
+        fixed: the tensor of each input that has the same value in every call -> the value.
 
     Raises:
         FileError: LiteRT does not run it.
@@ -57,21 +59,34 @@ class Original:
         shapes: dict[int, tuple[int, ...]],
         arguments: Sequence[int],
         results: Sequence[int],
+        fixed: Mapping[int, Array],
     ) -> None:
         check(name, data)
-        self._interpreter = Interpreter(model_content=data, num_threads=1)
-        for tensor, shape in shapes.items():
-            self._interpreter.resize_tensor_input(tensor, shape)
-        self._interpreter.allocate_tensors()
+        self._name, self._fixed = name, dict(fixed)
         self._arguments, self._results = list(arguments), list(results)
+        self._interpreter = Interpreter(model_content=data, num_threads=1)
+        with self._refusing():
+            for tensor, shape in shapes.items():
+                self._interpreter.resize_tensor_input(tensor, shape)
+            self._interpreter.allocate_tensors()
 
     def __call__(self, arguments: Sequence[Array]) -> list[Array]:
         """Return the results of one call, from the states among the arguments, and others at their beginning."""
-        self._interpreter.reset_all_variables()
-        for tensor, value in zip(self._arguments, arguments, strict=True):
-            self._interpreter.set_tensor(tensor, value)
-        self._interpreter.invoke()
-        return [np.array(self._interpreter.get_tensor(tensor)) for tensor in self._results]
+        with self._refusing():
+            self._interpreter.reset_all_variables()
+            for tensor, value in [*self._fixed.items(), *zip(self._arguments, arguments, strict=True)]:
+                self._interpreter.set_tensor(tensor, value)
+            self._interpreter.invoke()
+            return [np.array(self._interpreter.get_tensor(tensor)) for tensor in self._results]
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Raise what LiteRT says as an error of ours."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise FileError(f"LiteRT does not run '{self._name}': {reason}; say its sizes with shapes=") from error
 
 
 def check(name: str, data: bytes) -> None:

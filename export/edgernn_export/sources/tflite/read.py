@@ -17,10 +17,10 @@ from edgernn_export.sources.tflite.feedback import fed_back
 from edgernn_export.sources.tflite.loading import File, TensorInfo, parsed
 from edgernn_export.sources.tflite.module import graph_module, identifier, needed
 from edgernn_export.sources.tflite.original import RUNTIME, Original, copy_of
-from edgernn_export.sources.tflite.reading import Carried, Flow, Reader, Resource, Value, read_graph
+from edgernn_export.sources.tflite.reading import Carried, Flow, Reader, Value, read_graph
 
 FRAMES = 16  # of a sequence whose length the file leaves open
-KNOWN = ("states", "inputs", "outputs", "time_axis", "period_ms", "labels", "shapes")
+KNOWN = ("states", "inputs", "outputs", "time_axis", "period_ms", "labels", "shapes", "constants")
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,12 @@ class _Part:
 
 @dataclass(frozen=True)
 class Flows:
-    """What was read of a file: its inputs, and its outputs that depend on them."""
+    """What was read of a file: its inputs, its outputs that depend on them, and inputs of one value in every step."""
 
     reader: Reader
     ins: tuple[_Part, ...]
     outs: tuple[_Part, ...]
+    fixed: Mapping[int, Tensor]
 
 
 def read(path: str, options: ImportOptions) -> ForeignModel:
@@ -70,15 +71,30 @@ def flows_of(file: File, options: ImportOptions) -> Flows:
     graph, reader, name = file.subgraphs[0], Reader(file), file.name
     names = {index: _name(file, "inputs", index) for index in graph.inputs}
     shapes = {index: _shape(name, names[index], graph.tensors[index], options) for index in graph.inputs}
-    flows = {index: reader.flow(_example(name, graph.tensors[index], shape)) for index, shape in shapes.items()}
-    values: dict[int, Value] = dict(flows)
+    fixed = _fixed(name, {names[index]: index for index in graph.inputs}, shapes, options)
+    flows = {
+        index: reader.flow(_example(name, graph.tensors[index], shape))
+        for index, shape in shapes.items()
+        if index not in fixed
+    }
+    values: dict[int, Value] = {**flows, **fixed}
     read_graph(reader, graph, values)
     outputs = {index: value for index in graph.outputs if isinstance(value := values.get(index), Flow)}
     if not outputs:
         raise UnsupportedError(f"'{name}' has no output that depends on its inputs; {ADOPT}")
     ins = _parts({names[index]: (index, flow) for index, flow in flows.items()})
     outs = _parts({_name(file, "outputs", index): (index, flow) for index, flow in outputs.items()})
-    return Flows(reader, ins, outs)
+    return Flows(reader, ins, outs, fixed)
+
+
+def _fixed(
+    file: str, names: Mapping[str, int], shapes: Mapping[int, tuple[int, ...]], options: ImportOptions
+) -> dict[int, Tensor]:
+    """Return the inputs that have the same value in every step, by their tensors."""
+    for name in options.constants:
+        if name not in names:
+            raise UsageError(f"'{file}' has no input '{name}'; {misspelt(name, list(names))}")
+    return {names[name]: torch.full(shapes[names[name]], float(value)) for name, value in options.constants.items()}
 
 
 def _name(file: File, side: str, index: int) -> str:
@@ -142,7 +158,6 @@ def _model(name: str, data: bytes, flows: Flows, options: ImportOptions) -> Fore
         [part.name for part in arguments], reader.modules, needed(reader.steps, slots.values()),
         [part.flow.slot for part in arguments], slots,
     )  # fmt: skip
-    resources = [each for each in reader.resources.values() if each.before is not None]
     axis = options.time_axis if fed or options.time_axis is not None else _time_axis(reader, frames[0])
     return ForeignModel(
         name=name,
@@ -155,7 +170,7 @@ def _model(name: str, data: bytes, flows: Flows, options: ImportOptions) -> Fore
         one_frame=axis is None and reader.length < 2,
         period_ms=options.period_ms,
         labels=options.labels,
-        original=_original(name, data, reader, arguments, answers, resources),
+        original=_original(name, data, flows, arguments, answers),
         runtime=RUNTIME,
     )
 
@@ -206,11 +221,12 @@ def _initial(reader: Reader, part: _Part, state: bool) -> Tensor:
     )
 
 
-def _original(
-    name: str, data: bytes, reader: Reader, arguments: list[_Part], answers: list[_Part], resources: list[Resource]
-) -> Original:
-    graph = reader.file.subgraphs[0]
-    shapes = {part.tensor: tuple(part.flow.example.shape) for part in arguments if part.tensor in graph.inputs}
+def _original(name: str, data: bytes, flows: Flows, arguments: list[_Part], answers: list[_Part]) -> Original:
+    file, resources = flows.reader.file, [each for each in flows.reader.resources.values() if each.before is not None]
+    shapes = {
+        part.tensor: tuple(part.flow.example.shape) for part in arguments if part.tensor in file.subgraphs[0].inputs
+    }
     ends = {each.read[0]: each.assigned for each in resources}
     results = [ends.get(part.tensor, part.tensor) for part in answers]
-    return Original(name, copy_of(data, reader.file, resources), shapes, [part.tensor for part in arguments], results)
+    fixed = {tensor: value.numpy() for tensor, value in flows.fixed.items()}
+    return Original(name, copy_of(data, file, resources), shapes, [part.tensor for part in arguments], results, fixed)

@@ -17,6 +17,16 @@ from edgernn_export.sources.tflite.operations.recurrent import RECURRENT
 from edgernn_export.sources.tflite.operations.shapes import TAKEN
 from edgernn_export.sources.tflite.operations.table import OPERATIONS
 
+_STEP = "export one step, with its states as inputs and outputs"
+
+INSTEAD = {
+    "WHILE": f"{_STEP}, or Keras' LSTM with its default options, which is one operator",
+    "IF": _STEP,
+    "BIDIRECTIONAL_SEQUENCE_LSTM": "a backward direction needs frames that have not arrived: train one direction",
+    "BIDIRECTIONAL_SEQUENCE_RNN": "a backward direction needs frames that have not arrived: train one direction",
+}
+"""Operator that is not supported -> what to do."""
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -63,6 +73,9 @@ class Reader:
         resources: by name.
         length: the longest sequence that an operator with states runs over.
         tables: the slot of an argument with whole numbers -> the rows of the table that they are looked up in.
+        handles: the tensor of a resource variable -> its name.
+        slots: how many values there are.
+        inner: whether it reads the subgraph that sets the initial values.
     """
 
     file: File
@@ -74,6 +87,7 @@ class Reader:
     tables: dict[int, int] = field(default_factory=dict)
     handles: dict[int, str] = field(default_factory=dict)
     slots: int = 0
+    inner: bool = False
 
     def flow(self, example: Tensor) -> Flow:
         """Return a value in a new slot."""
@@ -119,7 +133,8 @@ def _call(reader: Reader, graph: Subgraph, operator: OperatorInfo) -> Call:
     if result is not None and result.quantized and result.data is None:
         raise call.refuse(f"the model computes in integers ({result.dtype}); export it in float, {ADOPT}")
     if operator.name not in {*OPERATIONS, *RECURRENT, *RESOURCES, "SHAPE"}:
-        raise call.refuse(f"it is not supported; export the model as ONNX, {ADOPT}")
+        instead = INSTEAD.get(operator.name, "export the model as ONNX")
+        raise call.refuse(f"it is not supported; {instead}, {ADOPT}")
     return call
 
 
@@ -246,9 +261,9 @@ def _call_once(reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Ca
     """CALL_ONCE: a subgraph that sets the initial values of resource variables."""
     del graph, operator, values
     index = call.get("initSubgraphIndex", 0)
-    if not 0 < index < len(reader.file.subgraphs):
+    if reader.inner or not 0 < index < len(reader.file.subgraphs):
         raise call.refuse(f"it calls subgraph {index} of {len(reader.file.subgraphs)}; export it again")
-    inner = Reader(reader.file)
+    inner = Reader(reader.file, inner=True)
     read_graph(inner, reader.file.subgraphs[index], {})
     for name, resource in inner.resources.items():
         if not isinstance(resource.value, Tensor):

@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 from torch.nn import functional
 
-from edgernn_export.sources.tflite.call import ADOPT, Call, Operation
+from edgernn_export.sources.tflite.call import ADOPT, Call, Operation, static
 from edgernn_export.sources.tflite.operations.pointwise import activated
 
 
@@ -75,11 +75,25 @@ def _pooled(function: Callable[..., Tensor], value: float) -> Operation:
     return Operation(pool)
 
 
+def _transposed(call: Call, shape: Any, w: Tensor, x: Tensor, b: Tensor | None = None) -> Tensor:
+    """TRANSPOSE_CONV: weight (outputs, height, width, inputs); what SAME padding cuts off, from the declared shape."""
+    stride = (call.get("strideH", 1), call.get("strideW", 1))
+    y = functional.conv_transpose2d(x.permute(0, 3, 1, 2), w.permute(3, 0, 1, 2), b, stride=stride)
+    for axis, size in ((2, int(shape[1])), (3, int(shape[2]))):
+        surplus = y.shape[axis] - size
+        if surplus < 0:
+            y = functional.pad(y, [0, -surplus] if axis == 3 else [0, 0, 0, -surplus])
+        elif surplus:
+            y = y.narrow(axis, surplus // 2 if call.get("padding") == schema.Padding.SAME else 0, size)
+    return activated(call, y.permute(0, 2, 3, 1))
+
+
 PRODUCTS: Mapping[str, Operation] = {
     "FULLY_CONNECTED": Operation(_fully_connected),
     "BATCH_MATMUL": Operation(_batch_matmul),
     "CONV_2D": Operation(_conv),
     "DEPTHWISE_CONV_2D": Operation(_depthwise),
+    "TRANSPOSE_CONV": static(_transposed, 0),
     "AVERAGE_POOL_2D": _pooled(functional.avg_pool2d, 0.0),
     "MAX_POOL_2D": _pooled(functional.max_pool2d, float("-inf")),
 }
