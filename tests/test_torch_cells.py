@@ -180,9 +180,9 @@ def gru_reset_before(p, x, h):
 
 
 def lstm_peephole(p, x, h, c):
-    """Gers and Schmidhuber: the gates i and f see the cell state before the step, o that after it."""
+    """Gers and Schmidhuber: the gates i and f see the cell state before the step, o that after it; bound."""
     i, f, g, o = (F.linear(x, p.w, p.b) + F.linear(h, p.u)).chunk(4)
-    c = torch.sigmoid(f + p.f * c) * c + torch.sigmoid(i + p.i * c) * torch.tanh(g)
+    c = (torch.sigmoid(f + p.f * c) * c + torch.sigmoid(i + p.i * c) * torch.tanh(g)).clamp(-0.25, 0.25)
     h = F.linear(torch.sigmoid(o + p.o * c) * torch.tanh(c), p.p)
     return h, (h, c)
 
@@ -199,7 +199,7 @@ FORMULAS = {
     ),
     LstmPeephole: (
         lstm_peephole,
-        {},
+        {"clip": 0.25},
         weights(w=(_L, INPUTS), u=(_L, 3), i=HIDDEN, f=HIDDEN, o=HIDDEN, b=_L, p=(3, HIDDEN)),
     ),
     LayerNormGru: (layer_norm_gru, {"eps": EPS}, weights(w=(_G, INPUTS), u=(_G, HIDDEN), b=_G, c=_G, gain=_G, gain_h=_G)),

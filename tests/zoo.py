@@ -165,6 +165,7 @@ def _other_gates(random: np.random.Generator) -> dict[str, Graph]:
         "GruResetBefore relu": one(GruResetBefore(own(15, 6), own(10, 5), own(5, 5), own(15), "relu")),
         "LstmPeephole": one(lstm(LstmPeephole, 6)),
         "LstmPeephole projected": one(lstm(LstmPeephole, 6, 3)),
+        "LstmPeephole bound": one(LstmPeephole(own(20, 6), own(20, 5), b=own(20), clip=0.5)),
         "GruResetBeforeStep": Graph(
             (Layer("h", Delay(5), ("new",)), Layer("new", gru(GruResetBeforeStep, 6), ("x", "h"))), 6
         ),

@@ -1,4 +1,4 @@
-"""Recurrent layers that torch does not have, as leaves of foreign modules: each computes its formula step by step."""
+"""Recurrent layers as leaves of foreign modules: each computes the formula of a cell, on states (..., width)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from edgernn.cells import GruResetBefore, LstmPeephole
+from edgernn.cells import GruResetBefore, Lstm, LstmPeephole, Rnn
 from edgernn.model.tensor import Tensor as Weight
 
 States = tuple[Tensor, ...]
@@ -28,15 +28,27 @@ def _gru_reset_before(p: Weights, x: Tensor, h: Tensor) -> States:
     return ((1 - z) * n + z * h,)
 
 
-def _lstm_peephole(p: Weights, x: Tensor, h: Tensor, c: Tensor) -> States:
-    """See `edgernn.cells.LstmPeephole`."""
+def _rnn(p: Weights, x: Tensor, h: Tensor) -> States:
+    """See `edgernn.cells.Rnn`."""
+    return (_ACTIVATIONS[p["activation"]](linear(x, p["w"], p["b"]) + linear(h, p["u"])),)
+
+
+def _lstm(p: Weights, x: Tensor, h: Tensor, c: Tensor) -> States:
+    """See `edgernn.cells.LstmPeephole`; without peepholes and bound it is `Lstm`."""
+    seen = {name: 0.0 if p.get(name) is None else p[name] for name in ("i", "f", "o")}
     i, f, g, o = (linear(x, p["w"], p["b"]) + linear(h, p["u"])).chunk(4, -1)
-    c = torch.sigmoid(f + p["f"] * c) * c + torch.sigmoid(i + p["i"] * c) * torch.tanh(g)
-    h = torch.sigmoid(o + p["o"] * c) * torch.tanh(c)
+    c = torch.sigmoid(f + seen["f"] * c) * c + torch.sigmoid(i + seen["i"] * c) * torch.tanh(g)
+    c = c.clamp(-p["clip"], p["clip"]) if p.get("clip") else c
+    h = torch.sigmoid(o + seen["o"] * c) * torch.tanh(c)
     return h if p["p"] is None else linear(h, p["p"]), c
 
 
-FORMULAS: dict[type[Any], Callable[..., States]] = {GruResetBefore: _gru_reset_before, LstmPeephole: _lstm_peephole}
+FORMULAS: dict[type[Any], Callable[..., States]] = {
+    GruResetBefore: _gru_reset_before,
+    Lstm: _lstm,
+    LstmPeephole: _lstm,
+    Rnn: _rnn,
+}
 """Cell -> one step of it in torch: weights, frame (..., inputs) and states -> the states; the first is the output."""
 
 
@@ -49,10 +61,10 @@ class CellLayer(nn.Module):
             and its settings.
     """
 
-    def __init__(self, cell: type[Any], **fields: Tensor | str | None) -> None:
+    def __init__(self, cell: type[Any], **fields: Tensor | str | float | None) -> None:
         super().__init__()
         self.cell = cell
-        self.settings = {name: value for name, value in fields.items() if isinstance(value, str)}
+        self.settings = {name: value for name, value in fields.items() if isinstance(value, str | float)}
         self.names = tuple(name for name in fields if name not in self.settings)
         for name in self.names:
             tensor = fields[name]

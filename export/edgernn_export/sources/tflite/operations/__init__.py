@@ -1,0 +1,1 @@
+"""The operators of TFLite as functions of torch."""
