@@ -2,11 +2,13 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -34,6 +36,7 @@ from edgernn_export.adoption import contract
 from edgernn_export.adoption.matching import matched
 from edgernn_export.adoption.original import Endpoint, aliases
 
+ROOT = Path(__file__).parent.parent
 RATE = {"sr": 16000}
 STEPS = 20
 
@@ -363,6 +366,10 @@ WRONG = {
               constants={"z": np.zeros((1, 3), np.float32)}),
         ".onnx", {}, UnsupportedError, "not finite",
     ),
+    "an output without a size": (
+        adoptable.tflite_dynamic(), ".tflite", {"constants": {"times": 2}}, UnsupportedError, "'y' has no size before a call"
+    ),
+    "an unknown operator": (small([SUM, HALF]).replace(b"Tanh", b"Frob"), ".onnx", {}, FileError, "Frob"),
     "weights in another file": (external(), ".onnx", {}, FileError, r"keeps 'v' in another file, '../../etc/passwd'"),
     "no ONNX": (b"\x08\x08no", ".onnx", {}, FileError, "no ONNX file|cannot be run"),
     "a part of a file": (adoptable.denoiser()[:900], ".onnx", {}, FileError, "no ONNX file"),
@@ -386,12 +393,68 @@ def test_what_cannot_be_adopted_is_one_line_and_leaves_nothing(name, tmp_path, m
     assert [each.name for each in tmp_path.iterdir()] == [f"m{suffix}"]
 
 
-def test_a_file_that_crashes_its_runtime_ends_in_an_error(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (signal.SIGSEGV, r"ends the process of its runtime \(SIGSEGV\)"),
+        (signal.SIGXCPU, "takes seconds to open or to run"),
+    ],
+)
+def test_a_file_that_ends_its_process_is_an_error(number, message, tmp_path, monkeypatch):
     (tmp_path / "m.onnx").write_bytes(adoptable.denoiser())
-    crashed = subprocess.CompletedProcess([], -signal.SIGSEGV, "", "")
-    monkeypatch.setattr(child, "run", lambda call: crashed)
-    with pytest.raises(FileError, match=r"ends the process of its runtime \(SIGSEGV\)"):
+    ended = subprocess.CompletedProcess([], -number, "", "")
+    monkeypatch.setattr(child, "run", lambda call: ended)
+    with pytest.raises(FileError, match=message):
         adopt(tmp_path / "m.onnx", tmp_path / "a.onnx")
+
+
+DEVICE = """
+import sys, numpy as np, edgernn
+for path in sys.argv[1:]:
+    try:
+        stream = edgernn.open(path).stream()
+        np.save(path + ".npy", stream.run(np.load(path + ".frames.npy")))
+        print(stream.program.backend.partition(" ")[0])
+    except edgernn.EdgernnError as error:
+        print(type(error).__name__)
+"""
+
+
+def test_another_runtime_runs_it_or_is_found_to_be_wrong(tmp_path):
+    """tflite-runtime 2.14 computes garbage, in silence, from rows of scales that are labelled as an old version."""
+    python = ROOT / ".venv-tflite/bin/python"
+    if not python.exists():
+        pytest.skip("there is no bare environment .venv-tflite; `make devices` makes it")
+    files = {
+        "float": adoptable.tflite_denoiser(),
+        "one": adoptable.tflite_hybrid(False, 3),
+        "rows": adoptable.tflite_hybrid(True, 3),
+    }
+    for name, data in files.items():
+        (tmp_path / f"{name}.tflite").write_bytes(data)
+        adopt(tmp_path / f"{name}.tflite", tmp_path / f"a{name}.tflite")
+        np.save(tmp_path / f"a{name}.tflite.frames.npy", noise(edgernn.open(tmp_path / f"a{name}.tflite")))
+    paths = [str(tmp_path / f"a{name}.tflite") for name in files]
+    done = subprocess.run(
+        [python, "-P", "-c", DEVICE, *paths],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["tflite-runtime", "tflite-runtime", "ParityError"]
+    for path, far in zip(paths[:2], (1e-5, 0.1), strict=True):
+        expected = edgernn.open(path).run(np.load(f"{path}.frames.npy"))
+        np.testing.assert_allclose(np.load(f"{path}.npy"), expected, atol=far)
+
+
+def test_a_program_is_pickled_and_its_streams_are_apart(adopted):
+    program = edgernn.open(adopted["voice activity"][1])
+    frames, one, other = noise(program), program.stream(), pickle.loads(pickle.dumps(program)).stream()
+    answers = [(one.step(frame), other.step(frame)) for frame in frames]
+    assert all(np.array_equal(a, b) for a, b in answers)
+    with pytest.raises(UnsupportedError, match=r"'.*' is adopted: none of its inputs, states and outputs is quantized"):
+        program.stream(raw=True)
 
 
 def test_suffixes_and_files_of_ours_are_refused(adopted, tmp_path):
