@@ -145,6 +145,20 @@ def tflite_denoiser():
     return flat.finish([s, x], ["Identity", "Identity_1"], {})
 
 
+def tflite_mixer():
+    """Two inputs, the first with two numbers of context, a gain that never changes, and a state."""
+    flat = Flat()
+    for name, shape in (("near", (1, 6)), ("gain", (1,)), ("h_in", (1, 6)), ("far", (1, 6))):
+        flat.tensor(name, shape)
+    flat.operator(
+        "MUL", [flat.index["near"], flat.index["gain"]], [flat.tensor("louder", (1, 6))], schema.MulOptionsT()
+    )
+    flat.operator("ADD", [flat.index["louder"], flat.index["far"]], [flat.tensor("mix", (1, 6))], schema.AddOptionsT())
+    flat.operator("SUB", [flat.index["mix"], flat.index["h_in"]], [flat.tensor("change", (1, 6))], schema.SubOptionsT())
+    flat.operator("TANH", [flat.index["change"]], [flat.tensor("h_out", (1, 6))])
+    return flat.finish(["near", "gain", "h_in", "far"], ["h_out", "change"], {})
+
+
 ENTERING, LEAVING = QuantizationParameters(1 / 200, -100, 8), QuantizationParameters(2**-8, -128, 8)
 FRAME, ANSWER = QuantizationParameters(0.02, 3, 8), QuantizationParameters(0.03, -5, 8)
 

@@ -29,6 +29,7 @@ from edgernn.artifact.manifest import parse_manifest
 from edgernn.device.runtimes import named
 from edgernn.errors import FileError, FrameError, ParityError, StateError, UnsupportedError, UsageError
 from edgernn.process import child
+from edgernn.runtime.backends import onnxruntime as backend
 from edgernn.runtime.parts import flat_answer
 from edgernn.runtime.program import load
 from edgernn_export import adopt
@@ -76,6 +77,16 @@ CASES = {
         ("Identity",),
         {"state": ("serving_default_state:0", (1, 2, HIDDEN, 2), "Identity_1")},
     ),
+    "two inputs and a constant in TFLite": Case(
+        adoptable.tflite_mixer,
+        ".tflite",
+        (("near", (1, 6)), ("far", (1, 6))),
+        ("change",),
+        {"h_in": ("h_in", (1, 6), "h_out")},
+        {"constants": {"gain": 0.5}, "context": {"near": 2}},
+        {"gain": np.full(1, 0.5, np.float32)},
+        2,
+    ),
     "two inputs and states": Case(
         adoptable.echo,
         ".onnx",
@@ -111,17 +122,17 @@ def by_hand(case, data, frames):
     states = {name: np.zeros(shape, np.float32) for name, (_, shape, _) in case.states.items()}
     context, answers = np.zeros(case.context, np.float32), []
     for frame in frames:
-        arguments, at = dict(case.constants), 0
+        arguments, rest = dict(case.constants), np.concatenate([context, frame])  # a context is of the first input
         for name, shape in case.frames:
-            width = np.prod(shape) - case.context
-            full = np.concatenate([context, frame[at : at + width]])
-            arguments[name], at = full.reshape(shape), at + width
-            context = full[len(full) - case.context :]
+            full, rest = np.split(rest, [np.prod(shape)])
+            arguments[name] = full.reshape(shape)
+        first = arguments[case.frames[0][0]].ravel()
+        context = first[len(first) - case.context :]
         results = call(arguments | {enters: states[name] for name, (enters, _, _) in case.states.items()})
         states = {name: results[leaves] for name, (_, _, leaves) in case.states.items()}
         answers.append(np.concatenate([results[name].ravel() for name in case.answers]))
     flat = {name: state.ravel() for name, state in states.items()}
-    return np.stack(answers), flat | ({"input.context": context} if case.context else {})
+    return np.stack(answers), flat | ({f"{case.frames[0][0]}.context": context} if case.context else {})
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +296,36 @@ def test_a_contract_that_contradicts_the_file_is_an_error_of_ours(seed, adopted)
             load(changed, "m.onnx", named("onnxruntime").backend).stream().step(np.zeros(SAMPLES, np.float32))
 
 
+CONTRADICTIONS = {
+    "is no tensor of a step": lambda fields: fields["inputs"]["input"].update(shape=[1, 0]),
+    "a state does not leave": lambda fields: fields["results"].clear(),
+    r"state 'state' enters as .* and leaves as": lambda fields: fields["results"]["state"].update(shape=[2, 1, 15]),
+    "a context is as long as its input": lambda fields: fields["context"].update(input=CONTEXT + SAMPLES),
+    "names an input or a state that does not exist": lambda fields: fields["context"].update(other=1),
+    "the sizes of its tensors are not those": lambda fields: fields["context"].update(input=CONTEXT + 1),
+    "'x' is float32 and enters or leaves as": lambda fields: fields["inputs"]["input"].update(dtype="int8"),
+    "tolerance of -1 is invalid": lambda fields: fields.update(tolerance=-1),
+}
+"""What a manifest says of a voice activity detector -> how it came to say so."""
+
+
+@pytest.mark.parametrize("message", CONTRADICTIONS)
+def test_a_contract_that_contradicts_itself_is_refused_before_the_runtime_sees_it(message, adopted):
+    whole = adopted["voice activity"][1].read_bytes()
+    fields = json.JSONDecoder().raw_decode(whole[whole.index(b'{"edgernn.sha256') :].decode("latin-1"))[0]
+    CONTRADICTIONS[message](fields["edgernn.adopted"])
+    with pytest.raises(FileError, match=message):
+        parse_manifest(json.dumps(fields, separators=(",", ":")).encode(), "m.onnx")
+
+
+def test_a_stream_that_is_not_the_loop_is_not_written(tmp_path, monkeypatch):
+    (tmp_path / "m.onnx").write_bytes(adoptable.voice_activity())
+    monkeypatch.setattr(backend, "copying", lambda call, before, after: call)  # and so loses the context
+    with pytest.raises(ParityError, match=r"at step 0 in 'input.context'"):
+        adopt(tmp_path / "m.onnx", tmp_path / "a.onnx", **CASES["voice activity"].options)
+    assert not (tmp_path / "a.onnx").exists()
+
+
 NODE = helper.make_node
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 X, S, Y = ("x", FLOAT, [1, 3]), ("s", FLOAT, [1, 3]), ("y", FLOAT, [1, 3])
@@ -327,6 +368,7 @@ WRONG = {
         ".onnx", {"outputs": ("s_out",), "inputs": ("x",)}, None, "",
     ),
     "an LSTM that forgets": (adoptable.forgetting(), ".onnx", {"shapes": {"x": (1, 1, 3)}}, UnsupportedError, "begins anew"),
+    "an LSTM of one step": (adoptable.forgetting(1), ".onnx", {}, UnsupportedError, "begins anew"),
     "an LSTM over frequency": (adoptable.forgetting(7), ".onnx", {}, None, ""),
     "a variable of the interpreter": (adoptable.tflite_hidden(), ".tflite", {}, UnsupportedError, "keeps a state inside"),
     "random numbers": (
