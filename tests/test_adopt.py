@@ -534,6 +534,23 @@ def test_states_are_matched_by_their_names(name):
     assert pairs == dict(pair.split("=") for pair in expected.split())
 
 
+@pytest.mark.parametrize(
+    ("ins", "outs", "message"),
+    [
+        ("p 4 q 9", "r 9 s 4", "input 'p' .* could be output 's'"),
+        ("p 4 q 4", "r 4 s 4 t 4", "input 'p' .* could be output 'r' .* or 's' .* or 't'"),
+        ("x 4 h 9", "y 4 z 3", "input 'h' .* is called as a state, and no output has its shape; there are 'y'"),
+    ],
+)
+def test_where_states_could_be_several_the_user_is_asked(ins, outs, message):
+    sides = []
+    for text in (ins, outs):
+        names, sizes = text.split()[::2], text.split()[1::2]
+        sides.append([Endpoint(n, n, (1, int(size)), "float32") for n, size in zip(names, sizes, strict=True)])
+    with pytest.raises(UnsupportedError, match=message):
+        matched(*sides, frames=False, answers=False)
+
+
 def test_a_name_is_plain_and_its_own():
     assert aliases(["serving_default_x:0", "x", "a/b.c", ""]) == ["x", "x_2", "a_b_c", "value"]
 
