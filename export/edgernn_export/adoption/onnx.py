@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
-from edgernn.errors import FileError, UnsupportedError
+from edgernn.errors import UnsupportedError
 from edgernn.runtime.backends import onnxruntime as backend
 from edgernn_export.adoption.original import Endpoint, aliases
 from edgernn_export.sources.onnx.summary import Summary, summary, with_outputs
@@ -100,12 +100,6 @@ def opened(data: bytes, name: str, _shapes: Mapping[str, tuple[int, ...]]) -> On
     """Return a file in its runtime.
 
     Raises:
-        FileError: the runtime refuses the file; or its weights are in other files, of which none is read.
+        FileError: it is damaged or too large, its weights are in other files, or the runtime refuses it.
     """
-    content = summary(data, name)
-    if content.external:
-        raise FileError(
-            f"'{name}' keeps '{content.external[0]}' in another file, {content.external[1]!r}, and no other file is "
-            "read: store the weights inside with onnx.save(onnx.load(PATH), PATH)"
-        )
-    return OnnxOriginal(data, name, content)
+    return OnnxOriginal(data, name, summary(data, name))
