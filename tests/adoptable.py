@@ -145,6 +145,20 @@ def tflite_denoiser():
     return flat.finish([s, x], ["Identity", "Identity_1"], {})
 
 
+def tflite_mixer():
+    """Two inputs, the first with two numbers of context, a gain that never changes, and a state."""
+    flat = Flat()
+    for name, shape in (("near", (1, 6)), ("gain", (1,)), ("h_in", (1, 6)), ("far", (1, 6))):
+        flat.tensor(name, shape)
+    flat.operator(
+        "MUL", [flat.index["near"], flat.index["gain"]], [flat.tensor("louder", (1, 6))], schema.MulOptionsT()
+    )
+    flat.operator("ADD", [flat.index["louder"], flat.index["far"]], [flat.tensor("mix", (1, 6))], schema.AddOptionsT())
+    flat.operator("SUB", [flat.index["mix"], flat.index["h_in"]], [flat.tensor("change", (1, 6))], schema.SubOptionsT())
+    flat.operator("TANH", [flat.index["change"]], [flat.tensor("h_out", (1, 6))])
+    return flat.finish(["near", "gain", "h_in", "far"], ["h_out", "change"], {})
+
+
 ENTERING, LEAVING = QuantizationParameters(1 / 200, -100, 8), QuantizationParameters(2**-8, -128, 8)
 FRAME, ANSWER = QuantizationParameters(0.02, 3, 8), QuantizationParameters(0.03, -5, 8)
 
@@ -176,6 +190,37 @@ def tflite_hidden():
     ins = [flat.index["x"], *weights, flat.constant("b", np.zeros(4, np.float32)), state]
     flat.operator("UNIDIRECTIONAL_SEQUENCE_RNN", ins, [flat.tensor("y", (1, 1, 4))], options)
     return flat.finish(["x"], ["y"], {})
+
+
+def tflite_hybrid(rows, version):
+    """A step with int8 weights, with a scale for each row or one, in a matrix product labelled with this version."""
+    flat, weight = Flat(), random(HIDDEN, 20 + HIDDEN, seed=1)
+    flat.tensor("x", (1, 20))
+    flat.tensor("h", (1, HIDDEN))
+    options = schema.ConcatenationOptionsT()
+    options.axis = 1
+    flat.operator("CONCATENATION", [0, 1], [flat.tensor("both", (1, 20 + HIDDEN))], options)
+    scale = np.abs(weight).max(axis=1 if rows else None, keepdims=True) / 127
+    matrix = flat.constant("w", np.rint(weight / scale).astype(np.int8), scale.ravel())
+    product = flat.tensor("p", (1, HIDDEN))
+    flat.operator(
+        "FULLY_CONNECTED", [flat.index["both"], matrix, -1], [product], schema.FullyConnectedOptionsT(), version
+    )
+    flat.operator("TANH", [product], [flat.tensor("h_out", (1, HIDDEN))])
+    flat.operator("LOGISTIC", [product], [flat.tensor("y", (1, HIDDEN))])
+    return flat.finish(["x", "h"], ["y", "h_out"], {})
+
+
+def tflite_dynamic():
+    """An output whose size is computed in the call."""
+    flat, options = Flat(), schema.ConcatenationOptionsT()
+    for name, shape, dtype in (("x", (1, 4), "float32"), ("times", (1,), "int32")):
+        flat.tensor(name, shape, dtype)
+    options.axis = 0
+    one = flat.constant("one", np.array([1], np.int32))
+    flat.operator("CONCATENATION", [one, flat.index["times"]], [flat.tensor("sizes", (2,), "int32")], options)
+    flat.operator("TILE", [flat.index["x"], flat.index["sizes"]], [flat.tensor("y", (1, 8))])
+    return flat.finish(["x", "times"], ["y"], {})
 
 
 def _reshape(flat, source, result, shape):

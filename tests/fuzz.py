@@ -29,13 +29,15 @@ from random import Random
 
 import numpy as np
 
+import adoptable
 import edgernn
+import edgernn_export
 from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
 from edgernn.device.runtimes import opening
 from edgernn.errors import EdgernnError
-from edgernn.files import arrays, frames
+from edgernn.files import arrays, frames, temporary
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
@@ -209,11 +211,22 @@ def opened(suffix: str) -> Callable[[bytes], object]:
     return read
 
 
-def artifact(suffix: str) -> Callable[[Random], bytes]:
+@cache
+def adopted_of(suffix: str) -> bytes:
+    """A file of another tool, adopted."""
+    data = adoptable.tflite_mixer() if suffix == ".tflite" else adoptable.echo()
+    with temporary.directory() as folder:
+        path, out = folder / f"m{suffix}", folder / f"a{suffix}"
+        path.write_bytes(data)
+        edgernn_export.adopt(path, out, constants={"gain": 0.5} if suffix == ".tflite" else {})
+        return out.read_bytes()
+
+
+def artifact(suffix: str, read: Callable[[str], bytes] = artifact_of) -> Callable[[Random], bytes]:
     """An artifact with a damaged manifest of the same length."""
 
     def make(random: Random) -> bytes:
-        data = artifact_of(suffix)
+        data = read(suffix)
         start = data.index(f'{{"{checksum.KEY}":"'.encode())
         manifest, end = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
         if random.random() < 0.5:
@@ -458,6 +471,8 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "onnx": (artifact(".onnx"), opened(".onnx")),
     "tflite": (artifact(".tflite"), opened(".tflite")),
     "so": (artifact(".so"), opened(".so")),
+    "adopted onnx": (artifact(".onnx", adopted_of), opened(".onnx")),
+    "adopted tflite": (artifact(".tflite", adopted_of), opened(".tflite")),
     "npz": (archive, at("a.npz", npz.read, lambda path: frames.sequences(str(path), "float32"))),
     "npy": (
         npy,

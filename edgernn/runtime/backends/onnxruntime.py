@@ -38,6 +38,9 @@ _TYPES = {
     "tensor(bool)": "bool",
 }
 
+WARNINGS, ERRORS = 2, 3
+"""What a runtime prints. Files of other tools declare shapes that are not theirs, which is a warning in every step."""
+
 CONFIG = {
     "session.intra_op.allow_spinning": "0",
     # Operations between DequantizeLinear and QuantizeLinear are computed in float, and weights are converted once. The
@@ -195,7 +198,8 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
         ParityError: an adopted file does not answer as it did when it was adopted.
     """
     manifest = parse_manifest(data, name)
-    session = open_session(data, name, threads, step=not manifest.window)
+    severity = WARNINGS if manifest.adopted is None else ERRORS
+    session = open_session(data, name, threads, step=not manifest.window, severity=severity)
     if manifest.window:
         check_signature(name, manifest, {**tensors(session.get_inputs()), **tensors(session.get_outputs())})
         return OrtWindow(session, manifest)
@@ -213,8 +217,17 @@ def tensors(nodes: Any) -> dict[str, tuple[tuple[int | str | None, ...], str]]:
     return {node.name: (tuple(node.shape), _TYPES.get(node.type, node.type)) for node in nodes}
 
 
-def open_session(data: bytes, name: str, threads: int, *, step: bool = True) -> onnxruntime.InferenceSession:
+def open_session(
+    data: bytes, name: str, threads: int, *, step: bool = True, severity: int = WARNINGS
+) -> onnxruntime.InferenceSession:
     """A session over the bytes of an `.onnx` file, for steps or for whole windows.
+
+    Args:
+        data: the file.
+        name: of the file, for messages.
+        threads: of one operation.
+        step: whether it runs steps.
+        severity: WARNINGS or ERRORS: what the runtime prints on standard error.
 
     Raises:
         FileError: the runtime refuses the file.
@@ -222,6 +235,7 @@ def open_session(data: bytes, name: str, threads: int, *, step: bool = True) -> 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.log_severity_level = severity
     for key, value in CONFIG.items():
         options.add_session_config_entry(key, value)
     if step:  # freeing the values of a step one by one takes a seventh of the step, and they are small
@@ -231,4 +245,4 @@ def open_session(data: bytes, name: str, threads: int, *, step: bool = True) -> 
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the exceptions of the runtime have no other base in common
-        raise FileError(f"{RUNTIME} refuses '{name}': {error}") from error
+        raise FileError(f"{RUNTIME} refuses '{name}': {' '.join(str(error).split())}") from error

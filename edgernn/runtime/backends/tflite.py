@@ -11,7 +11,7 @@ from edgernn.array import Array
 from edgernn.artifact.adopted import Adopted, check_tensors
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import running
-from edgernn.errors import FileError
+from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, requantizing, wired
@@ -82,7 +82,7 @@ def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, 
                 interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise FileError(f"{RUNTIME} refuses '{name}': {error}") from error
+        raise FileError(f"{RUNTIME} refuses '{name}': {' '.join(str(error).split())}") from error
     return interpreter
 
 
@@ -134,8 +134,9 @@ class AdoptedBound:
 
     def __init__(self, interpreter: Any, manifest: Manifest, adopted: Adopted) -> None:
         self._interpreter = interpreter
-        ins = {each["name"]: _view(interpreter, each["index"]) for each in interpreter.get_input_details()}
-        outs = {each["name"]: _view(interpreter, each["index"]) for each in interpreter.get_output_details()}
+        ins = _fixed(interpreter, interpreter.get_input_details())
+        names = {info.name for info in (*adopted.outputs.values(), *adopted.results.values())}
+        outs = _fixed(interpreter, [each for each in interpreter.get_output_details() if each["name"] in names])
         for constant in adopted.constants.values():
             ins[constant.tensor.name][:] = constant.value
         wiring = wired(manifest, adopted, ins, outs)
@@ -188,6 +189,24 @@ def _call(interpreter: Any) -> Callable[[], Any]:
     except AttributeError:
         call = interpreter.invoke
     return call
+
+
+def _fixed(interpreter: Any, details: Any) -> dict[str, Array]:
+    """The tensors by name, as `_view`.
+
+    Raises:
+        UnsupportedError: the size of one is known only after a call, so its memory moves.
+    """
+    views = {}
+    for each in details:
+        try:
+            views[each["name"]] = _view(interpreter, each["index"])
+        except ValueError as error:
+            raise UnsupportedError(
+                f"tensor '{each['name']}' has no size before a call, and so no place in memory: convert the model with "
+                "fixed sizes"
+            ) from error
+    return views
 
 
 def _view(interpreter: Any, index: int) -> Array:

@@ -105,7 +105,7 @@ def adopted(data: bytes, name: str, options: AdoptOptions) -> tuple[bytes, Manif
     suffix = Path(name).suffix
     if f'"{KEY}":"'.encode() in data:
         raise UsageError(f"'{name}' was written by edgernn: open it as it is")
-    _reader(suffix)
+    reader(suffix)
     attempt(name, options)
     original, shapes = open_original(data, name, options.shapes)
     manifest = manifest_of(data, original.runtime, roles_of(original, shapes, options), options)
@@ -122,7 +122,7 @@ def open_original(
     data: bytes, name: str, stated: Mapping[str, tuple[int, ...]]
 ) -> tuple[Original, dict[str, tuple[int, ...]]]:
     """Return a file in its runtime, and the shape of each input in a step by its name there."""
-    module = _reader(Path(name).suffix)
+    module = reader(Path(name).suffix)
     original: Original = module.opened(data, name, {})
     shapes = shapes_of(original.inputs, stated)
     if any(shapes[each.name] != each.default for each in original.inputs):
@@ -130,7 +130,12 @@ def open_original(
     return original, shapes
 
 
-def _reader(suffix: str) -> Any:
+def reader(suffix: str) -> Any:
+    """Import the module that opens files of a suffix.
+
+    Raises:
+        MissingExtraError: its package is not installed.
+    """
     try:
         return import_module(READERS[suffix])
     except ImportError as error:

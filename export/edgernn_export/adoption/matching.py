@@ -60,9 +60,22 @@ def matched(inputs: Sequence[Endpoint], outputs: Sequence[Endpoint], *, frames: 
             pairs[i.name] = o.name
     ins = [each for each in inputs if each.name not in pairs]
     outs = [each for each in outputs if each.name not in pairs.values()]
-    return pairs | _by_shape(
-        ins if frames else _but_one(ins, _ENTERING), outs if answers else _but_one(outs, _LEAVING), outputs
-    )
+    pairs |= _by_shape(ins if frames else _but_one(ins, _ENTERING), outs if answers else _but_one(outs, _LEAVING))
+    _check_rest(inputs, outputs, pairs, frames=frames, answers=answers)
+    return pairs
+
+
+def _check_rest(
+    inputs: Sequence[Endpoint], outputs: Sequence[Endpoint], pairs: Pairs, *, frames: bool, answers: bool
+) -> None:
+    """Refuse to choose where what is left could be a state beside another input and output."""
+    ins = [each for each in inputs if each.name not in pairs]
+    outs = [each for each in outputs if each.name not in pairs.values()]
+    beside = (frames or len(ins) > 1) and (answers or len(outs) > 1)
+    for i in sorted(ins, key=lambda each: not _of_state(each, _ENTERING)):
+        fitting = [each for each in outs if _alike(i, each)]
+        if (fitting and beside) or (_of_state(i, _ENTERING) and not fitting and len(inputs) > 1):
+            raise _ambiguous(i, fitting, outputs)
 
 
 def _by_name(inputs: Sequence[Endpoint], outputs: Sequence[Endpoint]) -> list[tuple[Endpoint, Endpoint]]:
@@ -72,21 +85,25 @@ def _by_name(inputs: Sequence[Endpoint], outputs: Sequence[Endpoint]) -> list[tu
     return [(i, o) for i, o in pairs if ins.count(i.name) == 1 and outs.count(o.name) == 1]
 
 
-def _by_shape(inputs: Sequence[Endpoint], outputs: Sequence[Endpoint], every: Sequence[Endpoint]) -> Pairs:
-    """Return inputs with the only outputs of their shape, or with as many in their order."""
+def _by_shape(inputs: Sequence[Endpoint], outputs: Sequence[Endpoint]) -> Pairs:
+    """Return inputs with the outputs of their shape, where there are as many, in their order."""
     pairs: Pairs = {}
     for i in inputs:
         same = [each for each in inputs if _alike(each, i)]
         fitting = [each for each in outputs if _alike(i, each)]
         if len(same) == len(fitting):
             pairs[i.name] = fitting[same.index(i)].name
-        elif fitting or _of_state(i, _ENTERING):
-            could = " or ".join(map(str, fitting)) or f"no output of its shape; there are {', '.join(map(str, every))}"
-            raise UnsupportedError(
-                f"input {i} could be {could} in the next call; say which output it is: --state OUTPUT={i.alias}, or "
-                f"that it is a frame: --inputs {i.alias}"
-            )
     return pairs
+
+
+def _ambiguous(i: Endpoint, fitting: Sequence[Endpoint], outputs: Sequence[Endpoint]) -> UnsupportedError:
+    could = f"could be output {' or '.join(map(str, fitting))} in the next call"
+    if not fitting:
+        could = f"is called as a state, and no output has its shape; there are {', '.join(map(str, outputs))}"
+    return UnsupportedError(
+        f"input {i} {could}; say which output it is: --state OUTPUT={i.alias}, or name all inputs that are "
+        f"frames, as in --inputs {i.alias}"
+    )
 
 
 def _alike(i: Endpoint, o: Endpoint) -> bool:

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
-from edgernn.errors import FileError, UnsupportedError
+from edgernn.errors import UnsupportedError
 from edgernn.runtime.backends import onnxruntime as backend
 from edgernn_export.adoption.original import Endpoint, aliases
 from edgernn_export.sources.onnx.summary import Summary, summary, with_outputs
+
+FATAL = 4  # of what a session prints, where a call may well fail
 
 
 class OnnxOriginal:
@@ -25,7 +27,7 @@ class OnnxOriginal:
     """
 
     def __init__(self, data: bytes, name: str, content: Summary) -> None:
-        self._session, self._name = backend.open_session(data, name, 1), name
+        self._session, self._name = backend.open_session(data, name, 1, severity=backend.ERRORS), name
         self.runtime = backend.RUNTIME
         self.inputs = _endpoints(backend.tensors(self._session.get_inputs()))
         self.outputs = _endpoints(backend.tensors(self._session.get_outputs()))
@@ -48,7 +50,8 @@ class OnnxOriginal:
         if not self._content.forgetting:
             return
         entering = [node.input[0] for node in self._content.forgetting]
-        exposed = backend.open_session(with_outputs(self._content.model, entering), self._name, 1)
+        data = with_outputs(self._content.model, entering)
+        exposed = backend.open_session(data, self._name, 1, severity=FATAL)
         lengths = _lengths(exposed, arguments)
         others = [_lengths(exposed, longer) for longer in _longer(self.inputs, arguments)]
         if lengths is None:
@@ -97,12 +100,6 @@ def opened(data: bytes, name: str, _shapes: Mapping[str, tuple[int, ...]]) -> On
     """Return a file in its runtime.
 
     Raises:
-        FileError: the runtime refuses the file; or its weights are in other files, of which none is read.
+        FileError: it is damaged or too large, its weights are in other files, or the runtime refuses it.
     """
-    content = summary(data, name)
-    if content.external:
-        raise FileError(
-            f"'{name}' keeps '{content.external[0]}' in another file, {content.external[1]!r}, and no other file is "
-            "read: store the weights inside with onnx.save(onnx.load(PATH), PATH)"
-        )
-    return OnnxOriginal(data, name, content)
+    return OnnxOriginal(data, name, summary(data, name))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from edgernn.errors import FileError
+from edgernn_export.sources.onnx.loading import parsed
 
 RECURRENT = ("GRU", "LSTM", "RNN")
 INITIAL_STATE = 5  # the position of a recurrent operator's initial state among its inputs
@@ -19,14 +19,12 @@ class Summary:
 
     Attributes:
         model: parsed.
-        external: a constant in another file, and that file's name; None where all are inside.
         rounds: whether an operator rounds values to integers.
         forgetting: the recurrent nodes of the main graph that begin anew in every call: their initial state does not
             depend on an input.
     """
 
     model: onnx.ModelProto
-    external: tuple[str, str] | None
     rounds: bool
     forgetting: tuple[onnx.NodeProto, ...]
 
@@ -35,19 +33,13 @@ def summary(data: bytes, name: str) -> Summary:
     """Return the summary of the bytes of a file.
 
     Raises:
-        FileError: they are no ONNX file.
+        FileError: they are no ONNX file, are damaged or too large, or weights are in other files.
     """
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(data)
-    except Exception as error:  # of protobuf, which has no types
-        raise FileError(f"'{name}' is no ONNX file, or is damaged: {error}; export it again") from error
-    if not model.HasField("graph") or not model.graph.output:
-        raise FileError(f"'{name}' is no ONNX file, or has no outputs; export it again")
+    model = parsed(name, data)
     nodes = [node for graph in _graphs(model) for node in graph.node]
     nodes += [node for function in model.functions for node in function.node]
     rounds = any(part in node.op_type for node in nodes for part in ROUNDING)
-    return Summary(model, _external(model, nodes), rounds, _forgetting(model.graph))
+    return Summary(model, rounds, _forgetting(model.graph))
 
 
 def with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> bytes:
@@ -75,16 +67,6 @@ def _inside(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         if attribute.HasField("g"):
             yield attribute.g
         yield from attribute.graphs
-
-
-def _external(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> tuple[str, str] | None:
-    tensors = [tensor for graph in _graphs(model) for tensor in graph.initializer]
-    tensors += [each for graph in _graphs(model) for s in graph.sparse_initializer for each in (s.values, s.indices)]
-    tensors += [tensor for node in nodes for each in node.attribute for tensor in (each.t, *each.tensors)]
-    for tensor in tensors:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            return tensor.name, {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
-    return None
 
 
 def _forgetting(graph: onnx.GraphProto) -> tuple[onnx.NodeProto, ...]:
