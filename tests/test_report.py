@@ -261,8 +261,7 @@ def test_plain_text_prints_and_keeps_what_does(text):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
-@pytest.mark.parametrize("verb", ["train", "compare"])
+@pytest.mark.parametrize(("verb", "package"), [("train", "matplotlib"), ("compare", "jinja2")])
 def test_what_a_report_needs_is_missed_before_the_training(package, verb, tmp_path):
     code = f"import sys; sys.modules[{package!r}] = None; from edgernn.cli import main; main(sys.argv[1:])"
     call = [verb, "japanese-vowels", "--data", str(tmp_path), "--out", str(tmp_path / "run")]

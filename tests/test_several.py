@@ -121,8 +121,9 @@ def test_results_have_names_and_equal_torch(name):
 def test_every_answer_is_exported(name, suffix):
     """`render` proves the file against numpy: an output may be a state, a part, or another output."""
     graph = from_torch(Module(ANSWERS[name][0]).eval(), torch.randn(1, T, I))
-    for each in (graph, quantize(calibrate(graph, [frames(graph, STEPS)]), "static_wi8_ai8")):
-        assert render(each, f"m{suffix}")
+    assert render(graph, f"m{suffix}")
+    if suffix != ".so":  # compiled integers have a table of their own, test_static_c
+        assert render(quantize(calibrate(graph, [frames(graph, STEPS)]), "static_wi8_ai8"), f"m{suffix}")
 
 
 class Both(nn.Module):

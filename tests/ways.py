@@ -62,7 +62,8 @@ BOARDS = {
 def _native(kind: str, level: str) -> Way | str:
     if isa.missing(level):
         return f"this processor is no {level}"
-    return _installed(COMPILERS[kind], *isa.LEVELS[level].options)
+    optimize = "-O1" if "++" in kind else "-O2"  # the same compilers, asked whether the code is C++ too
+    return _installed(COMPILERS[kind], *isa.LEVELS[level].options, optimize=optimize)
 
 
 def _installed(command: tuple[str, ...], *options: str, optimize: str = "-O2") -> Way | str:
