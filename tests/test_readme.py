@@ -3,8 +3,13 @@
 import re
 import subprocess
 import sys
+import warnings
+
+import numpy as np
+import pytest
 
 import document
+import edgernn
 from document import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -15,14 +20,31 @@ def test_readme_is_short():
     assert len(README.splitlines()) <= LINES
 
 
-def test_the_quickstart_runs(tmp_path):
-    document.run(ROOT / "README.md", tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"kws.so", "kws_stream.py"}
+RECURRENT = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
+"""The layer of torch in place of the LSTM -> that of Keras."""
+
+
+@pytest.mark.parametrize("layer", RECURRENT)
+def test_the_quickstart_runs(layer, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    text = (ROOT / "README.md").read_text().replace("nn.LSTM", f"nn.{layer}")
+    (tmp_path / "page.md").write_text(text.replace("layers.LSTM", f"layers.{RECURRENT[layer]}"))
+    with warnings.catch_warnings(action="ignore"):
+        document.run(tmp_path / "page.md", tmp_path)
+    files = {path.name for path in tmp_path.iterdir()} - {"page.md"}
+    assert files == {"model.so", "model_stream.py", "lstm.keras", "lstm.tflite"}
+    import keras
+
+    xs = np.random.default_rng(0).standard_normal((40, 10)).astype(np.float32)
+    with warnings.catch_warnings(action="ignore"):  # of numpy, inside Keras
+        expected = keras.saving.load_model(tmp_path / "lstm.keras")(xs[None]).detach().numpy()[0]
+    np.testing.assert_allclose(edgernn.open(tmp_path / "lstm.tflite").stream().run(xs), expected, atol=1e-5)
 
 
 def test_the_quickstart_has_fifteen_lines():
-    (block,) = [block for block in document.blocks(ROOT / "README.md") if block.language == "python"]
+    block, other = [block for block in document.blocks(ROOT / "README.md") if block.language == "python"]
     assert len([line for line in block.text.splitlines() if line]) <= CODE_LINES
+    assert len([line for line in other.text.splitlines() if line]) <= 3
 
 
 def test_one_table_has_a_row_for_each_of_what_people_use():
