@@ -87,6 +87,15 @@ CASES = {
         {"gain": np.full(1, 0.5, np.float32)},
         2,
     ),
+    "a state that is the answer": Case(adoptable.cell, ".onnx", (("x", (1, 3)),), ("hn",), {"h": ("h", (1, 4), "hn")}),
+    "one step of a sequence": Case(
+        adoptable.sequences,
+        ".onnx",
+        (("x", (1, 1, 3)),),
+        ("y",),
+        {"h0": ("h0", (1, 1, 4), "hn"), "c0": ("c0", (1, 1, 4), "cn")},
+        {"shapes": {"x": (1, 1, 3)}},
+    ),
     "two inputs and states": Case(
         adoptable.echo,
         ".onnx",
