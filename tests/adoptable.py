@@ -139,6 +139,18 @@ def sequences():
     return model([node], [("x", FLOAT, ["time", 1, 3]), *states], outputs, constants)
 
 
+def wide(size=150_000):
+    """A state of many numbers, of which each step forgets a part."""
+    nodes = [
+        helper.make_node("Mul", ["state", "half"], ["less"]),
+        helper.make_node("Add", ["less", "x"], ["state_out"]),
+        helper.make_node("ReduceMean", ["state_out"], ["y"], axes=[1]),
+    ]
+    state = [(name, FLOAT, [1, size]) for name in ("state", "state_out")]
+    constants = {"half": np.float32(0.5)}
+    return model(nodes, [("x", FLOAT, [1, 1]), state[0]], [("y", FLOAT, [1, 1]), state[1]], constants)
+
+
 def forgetting(steps="time"):
     """An LSTM over time without initial states."""
     constants = {"w": random(1, 16, 3, seed=1), "r": random(1, 16, 4, seed=2)}

@@ -267,6 +267,16 @@ def test_initial_states_labels_delay_and_period_are_in_the_contract(tmp_path):
     assert (manifest.delay_frames, manifest.warmup_frames, manifest.period_ms, manifest.labels) == (2, 2, 16, labels)
 
 
+def test_a_state_of_many_numbers_has_a_short_contract(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(adoptable.wide())
+    manifest = adopt(tmp_path / "m.onnx", tmp_path / "a.onnx")
+    assert manifest.states == {"state": 150_000}
+    assert (tmp_path / "a.onnx").stat().st_size < manifest.adopted.size + 10_000
+    with pytest.raises(UsageError, match="it has initial states of too many numbers that are not zero"):
+        adopt(tmp_path / "m.onnx", tmp_path / "b.onnx", initial_state={"state": np.full(150_000, 1 / 3)})
+    assert not (tmp_path / "b.onnx").exists()
+
+
 def test_another_model_behind_the_same_contract_is_told_by_its_answers(adopted):
     data, path = adopted["denoiser"]
     manifest, module = parse_manifest(path.read_bytes(), "m"), edgernn.open(path).module
