@@ -118,6 +118,39 @@ def echo(extra=()):
     return model(nodes, inputs, outputs, constants)
 
 
+def cell():
+    """A GRU of one step: its only output is its state."""
+    constants = {"w": random(1, 12, 3, seed=1), "r": random(1, 12, 4, seed=2), "axis": np.array([0])}
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "axis"], ["x3"]),
+        helper.make_node("Unsqueeze", ["h", "axis"], ["h3"]),
+        helper.make_node("GRU", ["x3", "w", "r", "", "", "h3"], ["", "hn3"], hidden_size=4),
+        helper.make_node("Squeeze", ["hn3", "axis"], ["hn"]),
+    ]
+    return model(nodes, [("x", FLOAT, [1, 3]), ("h", FLOAT, [1, 4])], [("hn", FLOAT, [1, 4])], constants)
+
+
+def sequences():
+    """An LSTM over any number of frames, with its states outside."""
+    constants = {"w": random(1, 16, 3, seed=1), "r": random(1, 16, 4, seed=2)}
+    node = helper.make_node("LSTM", ["x", "w", "r", "", "", "h0", "c0"], ["y", "hn", "cn"], hidden_size=4)
+    states = [(name, FLOAT, [1, 1, 4]) for name in ("h0", "c0")]
+    outputs = [("y", FLOAT, ["time", 1, 1, 4]), ("hn", FLOAT, [1, 1, 4]), ("cn", FLOAT, [1, 1, 4])]
+    return model([node], [("x", FLOAT, ["time", 1, 3]), *states], outputs, constants)
+
+
+def wide(size=150_000):
+    """A state of many numbers, of which each step forgets a part."""
+    nodes = [
+        helper.make_node("Mul", ["state", "half"], ["less"]),
+        helper.make_node("Add", ["less", "x"], ["state_out"]),
+        helper.make_node("ReduceMean", ["state_out"], ["y"], axes=[1]),
+    ]
+    state = [(name, FLOAT, [1, size]) for name in ("state", "state_out")]
+    constants = {"half": np.float32(0.5)}
+    return model(nodes, [("x", FLOAT, [1, 1]), state[0]], [("y", FLOAT, [1, 1]), state[1]], constants)
+
+
 def forgetting(steps="time"):
     """An LSTM over time without initial states."""
     constants = {"w": random(1, 16, 3, seed=1), "r": random(1, 16, 4, seed=2)}

@@ -87,6 +87,15 @@ CASES = {
         {"gain": np.full(1, 0.5, np.float32)},
         2,
     ),
+    "a state that is the answer": Case(adoptable.cell, ".onnx", (("x", (1, 3)),), ("hn",), {"h": ("h", (1, 4), "hn")}),
+    "one step of a sequence": Case(
+        adoptable.sequences,
+        ".onnx",
+        (("x", (1, 1, 3)),),
+        ("y",),
+        {"h0": ("h0", (1, 1, 4), "hn"), "c0": ("c0", (1, 1, 4), "cn")},
+        {"shapes": {"x": (1, 1, 3)}},
+    ),
     "two inputs and states": Case(
         adoptable.echo,
         ".onnx",
@@ -256,6 +265,16 @@ def test_initial_states_labels_delay_and_period_are_in_the_contract(tmp_path):
     np.testing.assert_array_equal(program.stream().state["h0"], start["h0"][0])
     manifest = program.manifest
     assert (manifest.delay_frames, manifest.warmup_frames, manifest.period_ms, manifest.labels) == (2, 2, 16, labels)
+
+
+def test_a_state_of_many_numbers_has_a_short_contract(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(adoptable.wide())
+    manifest = adopt(tmp_path / "m.onnx", tmp_path / "a.onnx")
+    assert manifest.states == {"state": 150_000}
+    assert (tmp_path / "a.onnx").stat().st_size < manifest.adopted.size + 10_000
+    with pytest.raises(UsageError, match="it has initial states of too many numbers that are not zero"):
+        adopt(tmp_path / "m.onnx", tmp_path / "b.onnx", initial_state={"state": np.full(150_000, 1 / 3)})
+    assert not (tmp_path / "b.onnx").exists()
 
 
 def test_another_model_behind_the_same_contract_is_told_by_its_answers(adopted):

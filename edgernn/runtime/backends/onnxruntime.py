@@ -136,7 +136,15 @@ class AdoptedBound:
         self._sets = tuple({name: np.zeros(i.size, i.dtype) for name, i in adopted.states.items()} for _ in range(2))
         self._turn = 0
         bindings = [self._bind(session, adopted, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
-        self._runs = tuple(copying(_call(session, each), wiring.before, wiring.after) for each in bindings)
+        both = [(name, self._outs[info.name]) for name, info in adopted.results.items() if info.name in self._outs]
+        self._runs = tuple(
+            copying(
+                _call(session, bindings[turn]),
+                wiring.before,
+                (*((self._sets[1 - turn][name].data, array.data) for name, array in both), *wiring.after),
+            )
+            for turn in range(2)
+        )
 
     def step(self) -> None:
         self._runs[self._turn]()
@@ -165,7 +173,7 @@ class AdoptedBound:
         ins += [(info, before[name]) for name, info in adopted.states.items()]
         ins += [(c.tensor, array) for c, array in zip(adopted.constants.values(), self._constants, strict=True)]
         outs = [(info, self._outs[info.name]) for info in adopted.outputs.values()]
-        outs += [(info, after[name]) for name, info in adopted.results.items()]
+        outs += [(info, after[name]) for name, info in adopted.results.items() if info.name not in self._outs]
         for info, array in ins:
             binding.bind_input(info.name, "cpu", 0, array.dtype, info.shape, array.ctypes.data)
         for info, array in outs:

@@ -55,7 +55,7 @@ def adopt(
         states: for each input that is a state, the output that it is in the next step: {"h": "h_out"}. By default they
             are matched by name, then in order and by shape.
         inputs: the names of the inputs that are frames; by default all that are no states.
-        outputs: the names of the outputs to take; by default all that are no states.
+        outputs: the names of the outputs to take; by default all that are no states, or the first where all are.
         constants: the value of an input that is the same in every step, such as a sample rate, by name.
         shapes: the shape in one step of an input whose sizes the file leaves open, by name.
         context: how many of the last numbers of an input stand in front of the next frame; by name where there are

@@ -10,6 +10,7 @@ from edgernn.artifact.adopted import CONTEXT, Adopted, Constant, TensorInfo
 from edgernn.artifact.checksum import fill
 from edgernn.artifact.manifest import Manifest, dump_manifest
 from edgernn.errors import UsageError
+from edgernn.files import bounded_json
 from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.cell import LARGEST
 from edgernn.model.graph import INPUT, OUTPUT
@@ -73,8 +74,17 @@ def state_name(each: Endpoint) -> str:
 
 
 def artifact(data: bytes, suffix: str, manifest: Manifest) -> bytes:
-    """Return the bytes of the artifact: the file, and the manifest where its runtime passes over it."""
+    """Return the bytes of the artifact: the file, and the manifest where its runtime passes over it.
+
+    Raises:
+        UsageError: the manifest is longer than one that can be read, by its initial states.
+    """
     text = dump_manifest(manifest).encode()
+    if len(text) > bounded_json.LONGEST:
+        raise UsageError(
+            f"the manifest has {len(text):,} characters, and {bounded_json.LONGEST:,} can be read: it has initial "
+            "states of too many numbers that are not zero"
+        )
     if suffix == ".tflite":
         return fill(data + b"\0" * (-len(data) % ALIGNMENT) + text)
     entry = _field(_KEY, b"edgernn") + _field(_VALUE, text)

@@ -90,7 +90,8 @@ def roles_of(original: Original, shapes: Mapping[str, tuple[int, ...]], options:
     left = [each for each in inputs if each.name not in {*constants, *pairs, *(i.name for i in frames)}]
     if left:
         raise UsageError(f"input {left[0]} is no frame, state or constant; name it in --inputs, --state or --constant")
-    answers = _chosen(options.outputs, [o for o in outputs if o.name not in pairs.values()], "--outputs", "output")
+    others = [each for each in outputs if each.name not in pairs.values()] or list(outputs[:1])
+    answers = _chosen(options.outputs, list(outputs) if options.outputs else others, "--outputs", "output")
     return Roles(
         tuple(frames),
         tuple(answers),
