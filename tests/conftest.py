@@ -14,6 +14,7 @@ import zoo
 from edgernn_export.targets.c import compiler
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are not trained faster by a second thread
+os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("HOME", os.path.expanduser("~"))  # where zig has its cache
 
 # A property test fails for a counterexample, never for the time that a busy machine took. It draws the same examples in

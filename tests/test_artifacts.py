@@ -80,8 +80,9 @@ def test_other_programs_find_the_metadata():
     props = {prop.key: prop.value for prop in onnx.load_from_string(DATA[".onnx"]).metadata_props}
     assert props["edgernn"].startswith('{"edgernn.sha256":"')
     model = schema.ModelT.InitFromPackedBuf(DATA[".tflite"])
-    (entry,) = model.metadata
-    assert bytes(model.buffers[entry.buffer].data).decode() == props["edgernn"].replace(
+    entries = {entry.name.decode(): entry for entry in model.metadata}
+    assert entries.keys() == props.keys() == {"edgernn", "edgernn.graph"}
+    assert bytes(model.buffers[entries["edgernn"].buffer].data).decode() == props["edgernn"].replace(
         checksum.verify(DATA[".onnx"], ""), checksum.verify(DATA[".tflite"], "")
     )
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from html.parser import HTMLParser
 
 import pytest
@@ -27,7 +28,9 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]*)\)")
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in RUN if page.name != "README.md"], ids=document.name)
 def test_the_code_of_a_page_runs(page, tmp_path):
-    document.run(page, tmp_path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras")  # of numpy, inside Keras
+        document.run(page, tmp_path)
 
 
 def test_a_program_in_c_compiles_and_runs(tmp_path):
