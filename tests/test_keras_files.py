@@ -242,7 +242,6 @@ REFUSED = {
     "float16": (dense("l", dtype={"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}), "float32"),
     "unknown class": (layer("Attention", "l"), "needs frames that have not arrived; use LSTM"),
     "misspelt class": (layer("LSTMM", "l"), "of class 'LSTMM', which is not read"),
-    "groups over time": (layer("GroupNormalization", "l", groups=2), "its statistics run over time"),
     "joined over time": (layer("Concatenate", "l", axis=1), "joins sequences"),
     "a cell alone": (layer("GRUCell", "l", units=2), "no layer of a sequence"),
     "uneven pooling": (layer("MaxPooling1D", "l", pool_size=[2], strides=[1], padding="same"), "padding='valid'"),
@@ -277,6 +276,21 @@ def test_an_open_size_is_asked_for(tmp_path):
     with pytest.raises(UsageError, match=r"open on axis 2; pass its shape: shapes=\{'x': \(1, \.\.\.\)\}"):
         from_file(path)
     assert from_file(path, shapes={"x": (1, None, 6)}).inputs == 6
+
+
+def test_a_zip_of_keras_2_is_read(tmp_path):
+    """Keras 2.12 to 2.15 count every layer with weights twice, and call what holds them otherwise."""
+    first, second, bias = (RANDOM.standard_normal(shape) for shape in ((6, 3), (3, 2), 2))
+    place = "_layer_checkpoint_dependencies"
+    arrays = {
+        f"{place}/dense/vars/0": first, f"{place}/dense/vars/1": np.zeros(3), f"{place}/dense_2/vars/0": second,
+        f"{place}/dense_2/vars/1": bias,
+    }  # fmt: skip
+    config = sequential(dense("one"), dense("two", units=2))
+    path = written(tmp_path, archive(config, hdf5(arrays), version="2.13.1"))
+    x = RANDOM.standard_normal((1, 17, 6)).astype(np.float32)
+    (y,) = read(path, ImportOptions()).run([x]).values()
+    assert np.abs(y - (x @ first @ second + bias)).max() < 1e-5
 
 
 def test_random_damage_is_an_error_of_ours(tmp_path):

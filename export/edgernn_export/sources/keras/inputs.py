@@ -48,13 +48,15 @@ def inputs_of(file: str, model: Layer, step: bool, options: ImportOptions) -> li
     symbols = {name: _vocabulary(model, name) for name in names}
     sequences = [name for name in names if len(shapes[name]) > 2 or symbols[name]]
     steps = 1 if step else _steps(model, [size for shape in shapes.values() for size in shape[2:] if size])
+    stateful = any(config.get("stateful") for config in _configs(model))  # of calls with one frame, often
     random = torch.Generator().manual_seed(0)
     inputs = []
     for name in names:
         shape, axis = shapes[name], 1 if sequences else 0
         sizes = [1 if axis else steps, *shape[1:]]
         if axis and name in sequences:
-            sizes[1] = 1 if step else shape[1] or steps
+            fixed = None if shape[1] == 1 and stateful else shape[1]
+            sizes[1] = 1 if step else fixed or steps
         full = _closed(file, name, sizes)
         constant = options.constants.get(name)
         if constant is not None and (name in sequences or not axis):

@@ -43,6 +43,8 @@ def original_of(
     """
     if not _is_on_torch() or (version < (3,) and "hard_sigmoid" in leaves(_configs(model))):
         return None
+    if any(_holds_model(layer) for layer in model.children.values()):
+        return None
     layers: dict[tuple[str, ...], Any] = {}
 
     def run(taken: Sequence[Array]) -> list[Array]:
@@ -66,6 +68,12 @@ def _is_on_torch() -> bool:
     if loaded is not None:
         return bool(loaded.config.backend() == "torch")
     return os.environ.get(BACKEND) == "torch" and find_spec("keras") is not None
+
+
+def _holds_model(layer: Layer) -> bool:
+    """Whether a layer that is no model has one inside, as TimeDistributed may."""
+    inside = [_holds_model(each) for each in layer.children.values()]
+    return any(inside) or (layer.wiring is None and any(each.wiring for each in layer.children.values()))
 
 
 def _configs(layer: Layer) -> list[Any]:

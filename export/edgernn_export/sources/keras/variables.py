@@ -1,5 +1,6 @@
 """The weights of each layer: a `.keras` stores them under its path, a legacy `.h5` in a list for each layer."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ _OWN: dict[str, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {
 """A class -> its trainable weights, each with the attribute that turns it off, and its other weights."""
 
 _ADAPTED = ("mean", "variance", "count")
+_OLD = "_layer_checkpoint_dependencies"  # the layers of a model, in Keras 2
 _SAME = {"kernel": "depthwise_kernel", "adapt_mean": "mean", "adapt_variance": "variance"}
 
 
@@ -69,17 +71,32 @@ def listed(layer: Layer, path: tuple[str, ...], trainable: bool = True) -> Itera
 def _by_path(places: list[tuple[tuple[str, ...], str, bool]], archive: Archive) -> dict[Any, Array]:
     """Read the weights of a `.keras`: under the path of its layer, numbered."""
     arrays, numbers = {}, dict[tuple[str, ...], int]()
-    old = bool(archive.weights.names("_layer_checkpoint_dependencies"))  # as Keras 2 names the layers of a model
+    old = not archive.weights.names("layers")
     for path, name, _ in places:
         number = numbers.get(path, 0)
         numbers[path] = number + 1
-        place = "/".join(path)
-        place = place.replace("layers/", "_layer_checkpoint_dependencies/") if old else place
+        place = _old_place(path, archive) if old else "/".join(path)
         array = archive.weights.array(f"{place}/vars/{number}")
         if array is None:
             raise FileError(f"'{archive.name}' lacks weight '{name}' of layer '{place}'; save the model again")
         arrays[path, name] = array
     return arrays
+
+
+def _old_place(path: tuple[str, ...], archive: Archive) -> str:
+    """Return the path of a layer in a `.keras` of Keras 2, which leaves out numbers among layers of one class."""
+    place = ""
+    for each in path:
+        container, _, own = each.partition("/")
+        if container != "layers":
+            place += f"/{each}"
+            continue
+        kind, _, count = own.rpartition("_") if own.rpartition("_")[2].isdigit() else (own, "", "0")
+        place += f"/{_OLD}"
+        alike = [name for name in archive.weights.names(place) if re.fullmatch(rf"{kind}(_\d+)?", name)]
+        alike.sort(key=lambda name: (len(name), name))
+        place += f"/{alike[int(count)] if int(count) < len(alike) else own}"
+    return place.lstrip("/")
 
 
 def _legacy(model: Layer, archive: Archive) -> dict[Any, Array]:

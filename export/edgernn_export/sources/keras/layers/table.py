@@ -42,7 +42,7 @@ STEPWISE = {
     *activations.LAYERS, *recurrent.LAYERS, *weighted.LAYERS, "TimeDistributed", "Add", "Subtract", "Multiply",
     "Average", "Maximum", "Minimum", "Concatenate", "Tanh", "Sigmoid", "Relu", "Negative", "Absolute", "Exp", "Square",
     "Masking", "Bidirectional",
-}  # fmt: skip
+} - {"GroupNormalization"}  # fmt: skip
 """Those that can stand beside a recurrent layer that only runs step by step."""
 
 

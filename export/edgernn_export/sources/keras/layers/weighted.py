@@ -89,11 +89,13 @@ def _group_normalization(b: Building) -> nn.Module:
     groups = size if groups == -1 else groups
     if groups < 1 or size % groups:
         raise b.refuse("groups", f"expected a divisor of {size}", FileError)
-    if len(b.shape) > 2:
-        raise b.refuse("groups", "its statistics run over time; put it into TimeDistributed, or use LayerNormalization")
     gamma = b.weight("gamma", [size]) if b.get("scale", True) else None
     beta = b.weight("beta", [size]) if b.get("center", True) else None
-    return Formula(lambda x, weight, bias: F.group_norm(x, groups, weight, bias, epsilon), weight=gamma, bias=beta)
+
+    def norm(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        return F.group_norm(x.movedim(-1, 1), groups, weight, bias, epsilon).movedim(1, -1)
+
+    return Formula(norm, weight=gamma, bias=beta)
 
 
 def _unit_normalization(b: Building) -> nn.Module:

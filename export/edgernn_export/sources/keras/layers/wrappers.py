@@ -1,6 +1,8 @@
 """Layers around another layer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -9,6 +11,13 @@ from edgernn_export.sources.keras.layers.building import Builder, Building
 
 FRAMES = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "Rescaling", "Identity")
 """Classes that work on the last axis alone, whatever stands before it."""
+
+
+FLAT = ("Conv1D", "DepthwiseConv1D", "SeparableConv1D", "MaxPooling1D", "AveragePooling1D")
+"""Classes that run over one axis; over an axis of each frame they run over two, and take one frame at a time."""
+
+_SIZES = ("kernel_size", "strides", "dilation_rate", "pool_size")
+_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
 class Each(nn.Module):
@@ -31,8 +40,24 @@ def _time_distributed(b: Building) -> nn.Module:
     inner = b.layer.children["layer"]
     if inner.kind in FRAMES and len(b.shape) == 3:
         return b.make(b.child("layer", b.shapes))
+    if inner.kind in FLAT and len(b.shape) == 4:
+        return b.make(_over_second_axis(b))
     frames = [(b.shape[0] * b.shape[1], *b.shape[2:])]
     return Each(b.make(b.child("layer", frames)))
+
+
+def _over_second_axis(b: Building) -> Building:
+    """Return the layer inside as the one over two axes of which the first, time, is taken frame by frame."""
+    child = b.child("layer", b.shapes)
+    config = {name: _pair(value) if name in _SIZES else value for name, value in child.layer.config.items()}
+    weights = {name: w[None] if name in _KERNELS else w for name, w in child.weights.items()}
+    layer = replace(child.layer, kind=child.layer.kind.replace("1D", "2D"), config=config)
+    return replace(child, layer=layer, stored={**child.stored, child.path: weights})
+
+
+def _pair(size: Any) -> Any:
+    """Return the size along one axis as that along two, the first of which is 1; None is left to the layer."""
+    return None if size is None else [1, *(size if isinstance(size, list) else [size])]
 
 
 def _bidirectional(b: Building) -> nn.Module:
