@@ -96,7 +96,7 @@ LAYERS = {
     "TimeDistributed MaxPooling1D": (IMAGE, L.TimeDistributed(L.MaxPooling1D(2, strides=1))),
     "TimeDistributed AveragePooling1D": (IMAGE, L.TimeDistributed(L.AveragePooling1D(2))),
     "TimeDistributed Conv2D": ((None, 5, 6, 2), L.TimeDistributed(L.Conv2D(3, 2))),
-    "TimeDistributed Sequential": (IMAGE, L.TimeDistributed(keras.Sequential([L.Flatten(), L.Dense(3)]))),
+    "TimeDistributed Sequential": (IMAGE, L.TimeDistributed(keras.Sequential([L.Conv1D(3, 2), L.Flatten(), L.Dense(3)]))),
     "TimeDistributed Flatten": (IMAGE, L.TimeDistributed(L.Flatten())),
     "TimeDistributed LSTM": (IMAGE, L.TimeDistributed(L.LSTM(3))),
     "TimeDistributed GroupNormalization": (IMAGE, L.TimeDistributed(L.GroupNormalization(2))),

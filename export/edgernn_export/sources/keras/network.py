@@ -1,7 +1,6 @@
 """A model of Keras as a torch module that calls its layers one after another."""
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from edgernn.errors import FileError, UnsupportedError
 from edgernn_export.sources.keras.layer import Call, Layer, Reference, Wiring, references
-from edgernn_export.sources.keras.layers.building import Building, on_meta
+from edgernn_export.sources.keras.layers.building import Building, identifiers, on_meta
 from edgernn_export.sources.keras.layers.table import build
 
 LARGEST = 1 << 22
@@ -142,16 +141,3 @@ def store(values: dict[Reference, Any], call: Call, results: Any) -> None:
     several = isinstance(results, tuple | list)
     for i, each in enumerate(results if several else [results]):
         values[Reference(call.layer, call.node, i)] = each
-
-
-def identifiers(names: Sequence[str]) -> dict[str, str]:
-    """Return a Python identifier for each name."""
-    unique: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        word = re.sub(r"\W", "_", name, flags=re.ASCII)[:64]
-        word = word if re.match("[A-Za-z]", word) and not hasattr(nn.Module, word) else f"layer_{word}"
-        number, own = 2, word
-        while own in unique.values() or own in {"wiring", "names", "results"}:
-            own, number = f"{word}_{number}", number + 1
-        unique[name] = own
-    return unique

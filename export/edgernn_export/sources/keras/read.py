@@ -14,10 +14,10 @@ from edgernn_export.sources.keras.archive import Archive, opened
 from edgernn_export.sources.keras.config import Reader
 from edgernn_export.sources.keras.inputs import Input, inputs_of
 from edgernn_export.sources.keras.layer import Call, Layer, Reference, Wiring
-from edgernn_export.sources.keras.layers.building import Building
+from edgernn_export.sources.keras.layers.building import Building, identifiers
 from edgernn_export.sources.keras.layers.recurrent import needs_steps
 from edgernn_export.sources.keras.layers.table import KNOWN
-from edgernn_export.sources.keras.network import identifiers, make, network, top_class
+from edgernn_export.sources.keras.network import make, network, top_class
 from edgernn_export.sources.keras.replay import original_of
 from edgernn_export.sources.keras.variables import Weights, weights_of
 

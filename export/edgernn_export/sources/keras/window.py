@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,11 +12,11 @@ from edgernn.model.graph import Graph
 from edgernn.model.window import Stage, Window
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.keras.inputs import inputs_of
-from edgernn_export.sources.keras.layer import Layer, references
-from edgernn_export.sources.keras.layers.building import Building
-from edgernn_export.sources.keras.network import identifiers, make, network, top_class
+from edgernn_export.sources.keras.layer import Layer
+from edgernn_export.sources.keras.layers.building import Building, identifiers
+from edgernn_export.sources.keras.network import make, network, top_class
 from edgernn_export.sources.keras.read import parsed
-from edgernn_export.sources.keras.wiring import chained
+from edgernn_export.sources.keras.wiring import chained, is_chain
 from edgernn_export.sources.torch.source import Options, convert
 
 BOTH, POOL = "Bidirectional", "GlobalAveragePooling1D"
@@ -76,8 +75,7 @@ def _chain(path: str, options: ImportOptions) -> _Chain:
     wiring = model.wiring
     assert wiring is not None
     names = (*wiring.inputs, *(call.layer for call in wiring.calls))
-    taken = [[each.layer for each in references((call.arguments, call.named))] for call in wiring.calls]
-    if len(set(names)) != len(names) or taken != [[before] for before, _ in pairwise(names)]:
+    if not is_chain(wiring):
         raise UnsupportedError(
             f"'{path}' has branches, and a model of whole windows is a chain of layers; save the chain alone"
         )

@@ -17,6 +17,14 @@ def chained(names: Sequence[str]) -> Wiring:
     return Wiring((names[0],), tuple(calls), ((names[-1], Reference(names[-1])),))
 
 
+def is_chain(wiring: Wiring) -> bool:
+    """Whether each layer takes the result of the one before alone, and the last one's is the answer."""
+    names = (*wiring.inputs, *(call.layer for call in wiring.calls))
+    taken = [[each.layer for each in references((call.arguments, call.named))] for call in wiring.calls]
+    ends = [each.layer for _, each in wiring.outputs]
+    return len(set(names)) == len(names) and taken == [[name] for name in names[:-1]] and ends == [names[-1]]
+
+
 def wired(own: Mapping[str, Any], configs: Sequence[Any], layers: Sequence[Layer], file: str) -> Wiring:
     """Return the calls of a functional model.
 

@@ -1,5 +1,6 @@
 """What a builder gets: the attributes and weights of a layer, and the shapes of what it is called with."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -162,3 +163,16 @@ def on_meta(module: nn.Module, arguments: Any, named: Mapping[str, Any]) -> Any:
     held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in held.items()}
     return torch.func.functional_call(module, shapes, arguments, dict(named))
+
+
+def identifiers(names: Sequence[str]) -> dict[str, str]:
+    """Return a Python identifier for each name."""
+    unique: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        word = re.sub(r"\W", "_", name, flags=re.ASCII)[:64]
+        word = word if re.match("[A-Za-z]", word) and not hasattr(nn.Module, word) else f"layer_{word}"
+        number, own = 2, word
+        while own in unique.values() or own in {"wiring", "names", "results"}:
+            own, number = f"{word}_{number}", number + 1
+        unique[name] = own
+    return unique

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from edgernn.errors import FileError
-from edgernn_export.sources.keras.layers.building import Builder, Building
+from edgernn_export.sources.keras.layer import Wiring
+from edgernn_export.sources.keras.layers.building import Builder, Building, identifiers, on_meta
+from edgernn_export.sources.keras.wiring import is_chain
 
 FRAMES = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "Rescaling", "Identity")
 """Classes that work on the last axis alone, whatever stands before it."""
@@ -37,22 +40,39 @@ def _time_distributed(b: Building) -> nn.Module:
     b.get("layer")
     if len(b.shape) < 3:
         raise FileError(f"'{b.file}': layer '{b.layer.name}' takes shape {b.shape}; expected (batch, time, ...)")
-    inner = b.layer.children["layer"]
-    if inner.kind in FRAMES and len(b.shape) == 3:
-        return b.make(b.child("layer", b.shapes))
-    if inner.kind in FLAT and len(b.shape) == 4:
+    return _distributed(b.child("layer", b.shapes))
+
+
+def _distributed(b: Building) -> nn.Module:
+    """Build a layer, or a chain of layers, for each frame of a sequence of this shape."""
+    layer = b.layer
+    if layer.wiring is not None and is_chain(layer.wiring):
+        return _each_of(b, layer.wiring)
+    if layer.kind in FRAMES and len(b.shape) == 3:
+        return b.make(b)
+    if layer.kind in FLAT and len(b.shape) == 4:
         return b.make(_over_second_axis(b))
-    frames = [(b.shape[0] * b.shape[1], *b.shape[2:])]
-    return Each(b.make(b.child("layer", frames)))
+    return Each(b.make(replace(b, shapes=[(b.shape[0] * b.shape[1], *b.shape[2:])])))
+
+
+def _each_of(b: Building, wiring: Wiring) -> nn.Module:
+    """Build the layers of a chain one after another, each for every frame."""
+    places = {layer.name: place for place, layer in b.layer.children.items()}
+    chain, x = nn.Sequential(), torch.empty(b.shape, device="meta")
+    words = identifiers([call.layer for call in wiring.calls])
+    for call in wiring.calls:
+        module = _distributed(b.child(places[call.layer], [tuple(x.shape)]))
+        chain.add_module(words[call.layer], module)
+        x = on_meta(module, (x,), {})
+    return chain
 
 
 def _over_second_axis(b: Building) -> Building:
-    """Return the layer inside as the one over two axes of which the first, time, is taken frame by frame."""
-    child = b.child("layer", b.shapes)
-    config = {name: _pair(value) if name in _SIZES else value for name, value in child.layer.config.items()}
-    weights = {name: w[None] if name in _KERNELS else w for name, w in child.weights.items()}
-    layer = replace(child.layer, kind=child.layer.kind.replace("1D", "2D"), config=config)
-    return replace(child, layer=layer, stored={**child.stored, child.path: weights})
+    """Return a layer over one axis as that over two, of which the first, time, is taken frame by frame."""
+    config = {name: _pair(value) if name in _SIZES else value for name, value in b.layer.config.items()}
+    weights = {name: w[None] if name in _KERNELS else w for name, w in b.weights.items()}
+    layer = replace(b.layer, kind=b.layer.kind.replace("1D", "2D"), config=config)
+    return replace(b, layer=layer, stored={**b.stored, b.path: weights})
 
 
 def _pair(size: Any) -> Any:
