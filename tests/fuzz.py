@@ -32,6 +32,7 @@ import numpy as np
 import adoptable
 import edgernn
 import edgernn_export
+import keras_files
 from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
@@ -47,6 +48,8 @@ from edgernn.runtime import program as programs
 from edgernn.train import recipe
 from edgernn.train.data import npz
 from edgernn.train.evaluate import known
+from edgernn_export.sources.foreign.options import ImportOptions
+from edgernn_export.sources.keras.read import read as read_keras
 from edgernn_export.translate import render
 from zoo import GRAPHS, frames as random_frames, keyword_spotter
 
@@ -437,6 +440,16 @@ def jsons(random: Random) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def keras(random: Random) -> bytes:
+    """A `.keras` with another configuration, or with other bytes."""
+    config, arrays = keras_files.varied(random)
+    if random.random() < 0.7:
+        config = text_of(several(changed, config, random), random).encode("utf-8", "surrogatepass")
+        return keras_files.archive(config, keras_files.hdf5(arrays))
+    data = keras_files.archive(config, flipped(keras_files.hdf5(arrays), random))
+    return data if random.random() < 0.5 else flipped(data, random)
+
+
 @cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -494,6 +507,7 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "recipe": (lambda random: toml(random, recipes()), at("r.toml", recipe.load)),
     "device": (lambda random: toml(random, boards()), at("d.toml", board.load)),
     "wav": (sound, at("a.wav", _samples)),
+    "keras": (keras, at("m.keras", lambda path: read_keras(str(path), ImportOptions()))),
     "json": (jsons, at("b.json", baseline.load, lambda path: known.known_windows(path, "f.csv"))),
 }
 """A kind of file -> (what damages one by a seed, what reads it)."""

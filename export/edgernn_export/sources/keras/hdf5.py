@@ -48,9 +48,17 @@ class Hdf5:
         group = self._at(path)
         if not isinstance(group, h5py.Group):
             return []
-        if len(group) > MEMBERS:
-            raise self._refused(path, f"it has {len(group):,} members; expected {MEMBERS:,} at most")
-        return [str(name) for name in group]
+        try:
+            self._check_members(path, len(group))
+            return [str(name) for name in group]
+        except FileError:
+            raise
+        except Exception as error:  # h5py fails in many ways
+            raise self._refused(path, _reason(error)) from error
+
+    def _check_members(self, path: str, count: int) -> None:
+        if count > MEMBERS:
+            raise self._refused(path, f"it has {count:,} members; expected {MEMBERS:,} at most")
 
     def array(self, path: str) -> Array | None:
         """Return an array; None where there is none."""

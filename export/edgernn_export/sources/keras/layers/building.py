@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from keyword import iskeyword
 from typing import Any
 
 import torch
@@ -170,7 +171,8 @@ def identifiers(names: Sequence[str]) -> dict[str, str]:
     unique: dict[str, str] = {}
     for name in dict.fromkeys(names):
         word = re.sub(r"\W", "_", name, flags=re.ASCII)[:64]
-        word = word if re.match("[A-Za-z]", word) and not hasattr(nn.Module, word) else f"layer_{word}"
+        taken = hasattr(nn.Module, word) or iskeyword(word)
+        word = word if re.match("[A-Za-z]", word) and not taken else f"layer_{word}"
         number, own = 2, word
         while own in unique.values() or own in {"wiring", "names", "results"}:
             own, number = f"{word}_{number}", number + 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from edgernn.errors import UnsupportedError
+from edgernn.errors import EdgernnError, FileError, UnsupportedError
 from edgernn_export.sources.keras.layers import (
     activations,
     convolution,
@@ -63,7 +63,15 @@ def build(b: Building) -> nn.Module:
         )
     if b.step and _over_time(b):
         raise b.refuse("axis", "it runs over time, beside a recurrent layer that only runs step by step")
-    module = BUILDERS[kind](b)
+    try:
+        module = BUILDERS[kind](b)
+    except EdgernnError:
+        raise
+    except Exception as error:  # an attribute may be anything
+        raise FileError(
+            f"'{b.file}': layer '{b.layer.name}' ({kind}) has attributes that none of Keras has: "
+            f"{str(error).strip().splitlines()[:1]}; save the model again"
+        ) from error
     b.check_read()
     return module
 
