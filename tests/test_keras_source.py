@@ -433,6 +433,16 @@ def test_an_import_is_replayed_by_keras(tmp_path, monkeypatch):
     assert read(path, ImportOptions()).original is None
 
 
+def test_a_mean_over_time_runs_when_asked_for(tmp_path):
+    model = of(SEQUENCE, L.Dense(4), L.GlobalAveragePooling1D(), L.Dense(2, activation="softmax"))
+    path = saved(model, tmp_path)
+    with pytest.raises(UnsupportedError, match=r"running=\(\"mean\",\)"):
+        from_file(path)
+    xs = np.random.default_rng(0).standard_normal((30, 6)).astype(np.float32)
+    ys = Stepper(from_file(path, running=("mean",))).run(xs)[0]
+    assert np.abs(ys[-1] - whole(model, xs)).max() <= EXACT
+
+
 def test_layers_keep_their_names(tmp_path):
     model = of((None, 6), L.LSTM(4, name="encoder", return_sequences=True), L.Dense(2, name="head"))
     assert [layer.name for layer in from_file(saved(model, tmp_path)).layers] == ["encoder", "head"]

@@ -105,6 +105,7 @@ def from_file(
     labels: tuple[str, ...] = (),
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     constants: Mapping[str, float] | None = None,
+    running: tuple[str, ...] = (),
 ) -> Graph:
     """Convert a model file of another tool and prove that the graph computes the same.
 
@@ -124,6 +125,7 @@ def from_file(
         labels: a name for each output, stored with the model.
         shapes: the shape of an input whose sizes the file leaves open, by name.
         constants: the value of an input that is the same in every step, such as a sample rate, by name.
+        running: what may run over time, as in `from_torch`: "mean", "max".
 
     Returns:
         The graph in float32.
@@ -137,8 +139,9 @@ def from_file(
         MissingExtraError: a package that reads such files is not installed.
     """
     options = ImportOptions(
-        states or {}, tuple(inputs), tuple(outputs), time_axis, period_ms, tuple(labels), shapes or {}, constants or {}
-    )
+        states or {}, tuple(inputs), tuple(outputs), time_axis, period_ms, tuple(labels), shapes or {}, constants or {},
+        tuple(running),
+    )  # fmt: skip
     return read(os.fspath(path), options)[0]
 
 
@@ -149,7 +152,7 @@ def read(path: str, options: ImportOptions) -> tuple[Graph, str]:
     if own is not None:
         return own, "the hash in the file"
     model = reading(source, source.module).read(path, options)
-    graph: Graph = reading(source, "edgernn_export.sources.foreign.convert").graph_of(model)
+    graph: Graph = reading(source, "edgernn_export.sources.foreign.convert").graph_of(model, frozenset(options.running))
     return graph, model.runtime if model.original is not None else ""
 
 

@@ -23,8 +23,8 @@ TOLERANCE = 1e-5  # relative to the largest value, or to 1: both sides compute i
 ROUNDING = 8  # times what float32 loses in the module itself, where that is more: a recurrence may amplify rounding
 
 
-def graph_of(model: ForeignModel) -> Graph:
-    """Return the graph of a foreign model, proved.
+def graph_of(model: ForeignModel, running: frozenset[str] = frozenset()) -> Graph:
+    """Return the graph of a foreign model, proved; `running` is what may run over all frames so far.
 
     Raises:
         ParityError: the module and the original differ, or the graph and the module.
@@ -36,6 +36,7 @@ def graph_of(model: ForeignModel) -> Graph:
         inputs=model.inputs if model.states else (),
         outputs=model.outputs,
         states=dict(model.states),
+        running=running,
         initial_states=True,
         one_frame=model.one_frame,
     )

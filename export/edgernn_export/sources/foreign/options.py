@@ -19,6 +19,7 @@ class ImportOptions:
         labels: a name for each output.
         shapes: an input -> its shape, where the file leaves a size open.
         constants: an input -> the value that it has in every step, such as a sample rate.
+        running: what may run over all frames so far: "mean", "max".
     """
 
     states: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class ImportOptions:
     labels: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
+    running: tuple[str, ...] = ()
 
 
 def check_known(name: str, options: ImportOptions, known: Collection[str]) -> None:
