@@ -264,6 +264,11 @@ def test_the_other_architectures_of_nam(tmp_path):
     np.testing.assert_allclose(streamed(linear, impulse)[:, 0], [*(response + 0.5), 0.5, 0.5], atol=1e-6)
     assert linear.period_ms == pytest.approx(1000 / 48000)
     one, two = wavenet_array(1, 4, 2, True, False), wavenet_array(4, 2, 1, False, True)
+    two[0].pop("gated")
+    later = {"gating_mode": "none", "groups_input": 1, "bottleneck": 2, "conv_pre_film": False, "condition_dsp": None}
+    two[0].update(
+        later, layer1x1={"active": True, "groups": 1}, head1x1={"active": False, "out_channels": 1, "groups": 1}
+    )
     config = {"layers": [one[0], two[0]], "head": None, "head_scale": 0.02}
     content = nam("WaveNet", config, *one[1], *two[1], [0.02])
     assert from_file(written(tmp_path, content, "m.nam")).outputs == 1

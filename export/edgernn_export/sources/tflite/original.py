@@ -20,7 +20,7 @@ from edgernn.errors import FileError
 from edgernn.files import temporary
 from edgernn.process import child
 from edgernn_export.sources.tflite.loading import IDENTIFIER, File
-from edgernn_export.sources.tflite.reading import Resource
+from edgernn_export.sources.tflite.reader import Resource
 
 RUNTIME = "LiteRT"
 
