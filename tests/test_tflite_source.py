@@ -12,9 +12,10 @@ import tflite_files as files
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_file
-from edgernn_export.sources.foreign.convert import graph_of
+from edgernn_export.sources.foreign.convert import graph_of, replay
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.tflite.loading import parsed
+from edgernn_export.sources.tflite.operations.table import OPERATIONS
 from edgernn_export.sources.tflite.read import flows_of, read
 from edgernn_export.translate import render
 from fuzz import flipped
@@ -287,3 +288,23 @@ def test_a_file_that_litert_does_not_run_is_refused(tmp_path):
 def test_many_operators_are_refused_early(tmp_path):
     with pytest.raises(FileError, match=r"has 20,001 operators; expected at most 20,000"):
         from_file(written(tmp_path, files.many(20_001)))
+
+
+def test_every_operator_is_litert_s(tmp_path):
+    """Each as an output of one file, replayed on random inputs; those with states, constants and indices stand above."""
+    model = read(str(written(tmp_path, files.operators())), ImportOptions(outputs=()))
+    replay(model)
+    shown = {name.rpartition("_")[0].upper() for name in model.outputs}
+    elsewhere = {
+        "FULLY_CONNECTED",
+        "EMBEDDING_LOOKUP",
+        "DEQUANTIZE",
+        "DENSIFY",
+        "CAST",
+        "ABS",
+        "BROADCAST_TO",
+        "SPLIT",
+        "SPLIT_V",
+        "UNPACK",
+    }
+    assert set(OPERATIONS) - elsewhere <= shown
