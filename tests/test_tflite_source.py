@@ -54,7 +54,7 @@ def written(tmp_path, data):
     return path
 
 
-def own_answers(data, steps=20):
+def own_answers(data, steps=20, whole=False):
     """Frames, and what LiteRT answers: by steps where the model takes one frame, else for the whole sequence."""
     interpreter = Interpreter(model_content=data, num_threads=1)
     ins = {each["name"]: each for each in interpreter.get_input_details()}
@@ -80,7 +80,7 @@ def own_answers(data, steps=20):
             interpreter.set_tensor(ins["h_in"]["index"], state)
         interpreter.invoke()
         state = interpreter.get_tensor(outs["h_out"]) if "h_out" in outs else state
-        answers.append(interpreter.get_tensor(outs["y"]).reshape(len(chunk), -1))
+        answers.append(interpreter.get_tensor(outs["y"]).reshape(1 if whole else len(chunk), -1))
     return xs, np.concatenate(answers)
 
 
@@ -308,3 +308,11 @@ def test_every_operator_is_litert_s(tmp_path):
         "UNPACK",
     }
     assert set(OPERATIONS) - elsewhere <= shown
+
+
+def test_a_keyword_spotter_answers_at_its_last_step(tmp_path):
+    data = files.keyword()
+    graph = from_file(written(tmp_path, data), labels=("yes", "no", "other"))
+    assert [type(layer.cell).__name__ for layer in graph.layers[:2]] == ["LstmPeephole", "LstmPeephole"]
+    xs, expected = own_answers(data, whole=True)
+    np.testing.assert_allclose(Stepper(graph).run(xs)[0][-1], expected[0], atol=2e-6)

@@ -466,3 +466,24 @@ def products(b, x, other, out):
     out("BATCH_MATMUL", [x, other], (1, 4, 6, 6), options("BatchMatMul", adjX=False, adjY=True))
     up = options("TransposeConv", padding=schema.Padding.VALID, strideH=1, strideW=2)
     out("TRANSPOSE_CONV", [ints(b, 1, 4, 13, 3), b.const(w(3, 1, 3, 2)), x], (1, 4, 13, 3), up)
+
+
+def keyword(time=10, inputs=3, hidden=4):
+    """Two layers as Keras' converter writes them, with its bound of 10; the last step, and a class for each word."""
+    b = Build()
+    y, width = b.input(1, time, inputs), inputs
+    for i in range(2):
+        ws = [b.const(w(hidden, width) * (k + 1) / 2) for k in range(4)]
+        us = [b.const(w(hidden, hidden) * (2 - k) / 2) for k in range(4)]
+        bs = [b.const(w(hidden) + k) for k in range(4)]
+        states = [b.variable(1, hidden, name=f"h{i}"), b.variable(1, hidden, name=f"c{i}")]
+        opts = options("UnidirectionalSequenceLSTM", fusedActivationFunction=TANH, cellClip=10.0, timeMajor=False)
+        ins = [y, *ws, *us, -1, -1, -1, *bs, -1, -1, *states, *([-1] * 4)]
+        y, width = b.op("UNIDIRECTIONAL_SEQUENCE_LSTM", ins, (1, time, hidden), opts), hidden
+    places = [ints(b, 0, -1, 0), ints(b, 0, 0, 0), ints(b, 1, 1, 1)]
+    last = b.op(
+        "STRIDED_SLICE", [y, *places], (1, hidden), options("StridedSlice", beginMask=5, endMask=7, shrinkAxisMask=2)
+    )
+    y = b.op("FULLY_CONNECTED", [last, b.const(w(3, hidden)), b.const(w(3))], (1, 3), options("FullyConnected"))
+    b.op("SOFTMAX", [y], (1, 3), options("Softmax", beta=1.0), "y")
+    return b.data()
