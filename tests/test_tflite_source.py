@@ -286,8 +286,8 @@ def test_a_file_that_litert_does_not_run_is_refused(tmp_path):
 
 
 def test_many_operators_are_refused_early(tmp_path):
-    with pytest.raises(FileError, match=r"has 20,001 operators; expected at most 20,000"):
-        from_file(written(tmp_path, files.many(20_001)))
+    with pytest.raises(FileError, match=r"has 4,001 operators; expected at most 4,000"):
+        from_file(written(tmp_path, files.many(4_001)))
 
 
 def test_every_operator_is_litert_s(tmp_path):

@@ -1,5 +1,6 @@
 """What is read of a TFLite graph so far: values, modules and states."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -58,6 +59,7 @@ class Reader:
         handles: the tensor of a resource variable -> its name.
         slots: how many values there are.
         inner: whether it reads the subgraph that sets the initial values.
+        named: how many modules have each name, besides their numbers.
     """
 
     file: File
@@ -70,6 +72,7 @@ class Reader:
     handles: dict[int, str] = field(default_factory=dict)
     slots: int = 0
     inner: bool = False
+    named: Counter[str] = field(default_factory=Counter)
 
     def flow(self, example: Tensor) -> Flow:
         """Return a value in a new slot."""
@@ -78,11 +81,9 @@ class Reader:
 
     def unique(self, operator: str) -> str:
         """Return a name for a module."""
-        name, number = operator.lower(), 2
-        unique = name
-        while unique in self.modules:
-            unique, number = f"{name}_{number}", number + 1
-        return unique
+        name = operator.lower().removeprefix("unidirectional_sequence_")
+        self.named[name] += 1
+        return f"{name}_{self.named[name]}" if self.named[name] > 1 else name
 
 
 def operand_of(call: Call, values: Mapping[int, Value], index: int) -> Value:
