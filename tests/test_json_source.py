@@ -264,6 +264,11 @@ def test_the_other_architectures_of_nam(tmp_path):
     np.testing.assert_allclose(streamed(linear, impulse)[:, 0], [*(response + 0.5), 0.5, 0.5], atol=1e-6)
     assert linear.period_ms == pytest.approx(1000 / 48000)
     one, two = wavenet_array(1, 4, 2, True, False), wavenet_array(4, 2, 1, False, True)
+    two[0].pop("gated")
+    later = {"gating_mode": "none", "groups_input": 1, "bottleneck": 2, "conv_pre_film": False, "condition_dsp": None}
+    two[0].update(
+        later, layer1x1={"active": True, "groups": 1}, head1x1={"active": False, "out_channels": 1, "groups": 1}
+    )
     config = {"layers": [one[0], two[0]], "head": None, "head_scale": 0.02}
     content = nam("WaveNet", config, *one[1], *two[1], [0.02])
     assert from_file(written(tmp_path, content, "m.nam")).outputs == 1
@@ -319,6 +324,42 @@ def test_rnnoises_network(tmp_path):
         path.write_text(damaged)
         with pytest.raises(FileError, match=r"'voice.rnnn'"):
             from_file(path)
+
+
+def later_rnnoise(vad=True, whole=True):
+    """A state dict of RNNoise 0.2, its layers small."""
+    torch.manual_seed(3)
+    layers = {"conv1": nn.Conv1d(6, 4, 3), "conv2": nn.Conv1d(4, 5, 3)}
+    layers |= {f"gru{i}": nn.GRU(5, 5, batch_first=True) for i in (1, 2, 3)}
+    layers["dense_out"] = nn.Linear(20 if whole else 5, 4)
+    if vad:
+        layers["vad_dense"] = nn.Linear(20, 1)
+    return nn.ModuleDict(layers).eval()
+
+
+LATER = {name: tensor.numpy() for name, tensor in later_rnnoise().state_dict().items()}
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_rnnoises_later_network(later, tmp_path):
+    net = later_rnnoise(later, later)
+    state = {name: tensor.tolist() for name, tensor in net.state_dict().items()}
+    graph = from_file(written(tmp_path, {"state_dict": state} if later else state))
+    assert graph.period_ms == 10
+    xs = random.standard_normal((30, 6)).astype(np.float32)
+    with torch.no_grad():
+        y = torch.from_numpy(xs).T[None]
+        for name in ("conv1", "conv2"):
+            y = torch.tanh(net[name](torch.nn.functional.pad(y, (2, 0))))
+        parts = [y.transpose(1, 2)]
+        for i in (1, 2, 3):
+            parts.append(net[f"gru{i}"](parts[-1])[0])
+        every = torch.cat(parts, -1)
+        outs = [net["dense_out"](every), net["vad_dense"](every)] if later else [net["dense_out"](parts[-1])]
+    np.testing.assert_allclose(streamed(graph, xs), torch.sigmoid(torch.cat(outs, -1))[0].numpy(), atol=2e-6)
+    state["gru2.bias_hh_l0"] = state["gru2.bias_hh_l0"][:-1]
+    with pytest.raises(FileError, match=r"'gru2.bias_hh_l0' has shape \(14,\); expected \(15,\)"):
+        from_file(written(tmp_path, state))
 
 
 def changed(content, **members):
@@ -410,7 +451,7 @@ def test_a_hostile_file_is_refused(name, tmp_path):
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_damaged_file_is_read_or_refused(seed):
     damage = Random(seed)
-    content = damage.choice([trained(), nam_lstm(), *RTNEURAL.values()])
+    content = damage.choice([trained(), nam_lstm(), *RTNEURAL.values(), LATER])
     content = json.loads(json.dumps(content, default=lambda array: array.tolist()))
     text = fuzz.text_of(fuzz.several(fuzz.changed, content, damage), damage)
     with TemporaryDirectory() as folder, suppress(EdgernnError):

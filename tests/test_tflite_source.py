@@ -12,9 +12,10 @@ import tflite_files as files
 from edgernn.errors import EdgernnError, FileError, UnsupportedError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_file
-from edgernn_export.sources.foreign.convert import graph_of
+from edgernn_export.sources.foreign.convert import graph_of, replay
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.tflite.loading import parsed
+from edgernn_export.sources.tflite.operations.table import OPERATIONS
 from edgernn_export.sources.tflite.read import flows_of, read
 from edgernn_export.translate import render
 from fuzz import flipped
@@ -53,7 +54,7 @@ def written(tmp_path, data):
     return path
 
 
-def own_answers(data, steps=20):
+def own_answers(data, steps=20, whole=False):
     """Frames, and what LiteRT answers: by steps where the model takes one frame, else for the whole sequence."""
     interpreter = Interpreter(model_content=data, num_threads=1)
     ins = {each["name"]: each for each in interpreter.get_input_details()}
@@ -79,7 +80,7 @@ def own_answers(data, steps=20):
             interpreter.set_tensor(ins["h_in"]["index"], state)
         interpreter.invoke()
         state = interpreter.get_tensor(outs["h_out"]) if "h_out" in outs else state
-        answers.append(interpreter.get_tensor(outs["y"]).reshape(len(chunk), -1))
+        answers.append(interpreter.get_tensor(outs["y"]).reshape(1 if whole else len(chunk), -1))
     return xs, np.concatenate(answers)
 
 
@@ -285,5 +286,33 @@ def test_a_file_that_litert_does_not_run_is_refused(tmp_path):
 
 
 def test_many_operators_are_refused_early(tmp_path):
-    with pytest.raises(FileError, match=r"has 20,001 operators; expected at most 20,000"):
-        from_file(written(tmp_path, files.many(20_001)))
+    with pytest.raises(FileError, match=r"has 4,001 operators; expected at most 4,000"):
+        from_file(written(tmp_path, files.many(4_001)))
+
+
+def test_every_operator_is_litert_s(tmp_path):
+    """Each as an output of one file, replayed on random inputs; those with states, constants and indices stand above."""
+    model = read(str(written(tmp_path, files.operators())), ImportOptions(outputs=()))
+    replay(model)
+    shown = {name.rpartition("_")[0].upper() for name in model.outputs}
+    elsewhere = {
+        "FULLY_CONNECTED",
+        "EMBEDDING_LOOKUP",
+        "DEQUANTIZE",
+        "DENSIFY",
+        "CAST",
+        "ABS",
+        "BROADCAST_TO",
+        "SPLIT",
+        "SPLIT_V",
+        "UNPACK",
+    }
+    assert set(OPERATIONS) - elsewhere <= shown
+
+
+def test_a_keyword_spotter_answers_at_its_last_step(tmp_path):
+    data = files.keyword()
+    graph = from_file(written(tmp_path, data), labels=("yes", "no", "other"))
+    assert [type(layer.cell).__name__ for layer in graph.layers[:2]] == ["LstmPeephole", "LstmPeephole"]
+    xs, expected = own_answers(data, whole=True)
+    np.testing.assert_allclose(Stepper(graph).run(xs)[0][-1], expected[0], atol=2e-6)

@@ -351,3 +351,139 @@ def many(count):
     for _ in range(count):
         b.flat.operator("TANH", [0], [0])
     return b.data(("x",), ("x",))
+
+
+SHAPE = (1, 4, 6, 2)
+
+
+def operators():
+    """One of each operator without states, as outputs of one file; the input is (1, 4, 6, 2)."""
+    b, outs = Build(), []
+
+    def out(kind, ins, result, opts=None, version=1):
+        outs.append(f"{kind.lower()}_{len(outs)}")
+        return b.op(kind, ins, result, opts, outs[-1], version)
+
+    x, other = b.input(*SHAPE), b.const(w(*SHAPE))
+    for add in (pointwise, arrangements, products):
+        add(b, x, other, out)
+    return b.data(("x",), outs)
+
+
+def ints(b, *numbers):
+    return b.const(np.array(numbers, np.int32))
+
+
+def pointwise(b, x, other, out):
+    shape = SHAPE
+    size = b.op("ADD", [b.op("ABS", [x], shape), b.const(np.float32([0.1]))], shape, options("Add"))
+    for kind in ("LOG", "SQRT", "RSQRT"):
+        out(kind, [size], shape)
+    out("POW", [size, b.const(np.float32([1.5]))], shape, options("Pow"))
+    plain = (
+        "NEG",
+        "EXP",
+        "SQUARE",
+        "LOGISTIC",
+        "TANH",
+        "RELU",
+        "RELU6",
+        "RELU_N1_TO_1",
+        "RELU_0_TO_1",
+        "ELU",
+        "HARD_SWISH",
+        "LOG_SOFTMAX",
+    )
+    for kind in plain:
+        out(kind, [x], shape)
+    for approximate in (False, True):
+        out("GELU", [x], shape, options("Gelu", approximate=approximate))
+    out("LEAKY_RELU", [x], shape, options("LeakyRelu", alpha=0.2))
+    out("PRELU", [x, b.const(w(1, 1, 2))], shape)
+    out("SOFTMAX", [x], shape, options("Softmax", beta=0.5))
+    out("L2_NORMALIZATION", [x], shape, options("L2Norm"))
+    kinds = schema.ActivationFunctionType
+    for kind, name, activation in (
+        ("ADD", "Add", kinds.RELU),
+        ("SUB", "Sub", kinds.RELU6),
+        ("MUL", "Mul", kinds.RELU_N1_TO_1),
+        ("DIV", "Div", kinds.NONE),
+    ):
+        out(kind, [x, size], shape, options(name, fusedActivationFunction=activation))
+    for kind in ("MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"):
+        out(kind, [x, other], shape)
+
+
+def arrangements(b, x, other, out):
+    shape = SHAPE
+
+    out("TRANSPOSE", [x, ints(b, 0, 2, 3, 1)], (1, 6, 2, 4), options("Transpose"))
+    out("EXPAND_DIMS", [x, ints(b, 1)], (1, 1, 4, 6, 2), options("ExpandDims"))
+    out("SQUEEZE", [x], (4, 6, 2), options("Squeeze", squeezeDims=[0]))
+    out("RESHAPE", [x, ints(b, 1, -1, 3)], (1, 16, 3), options("Reshape"))
+    for k, part in enumerate(b.op("SPLIT", [ints(b, 2), x], [(1, 4, 3, 2)] * 2, options("Split", numSplits=2))):
+        out("MUL", [part, b.const(np.float32([k + 2]))], (1, 4, 3, 2), options("Mul"))
+    for part, n in zip(
+        b.op("SPLIT_V", [x, ints(b, 1, 5), ints(b, 2)], [(1, 4, 1, 2), (1, 4, 5, 2)], options("SplitV", numSplits=2)),
+        (1, 5),
+        strict=True,
+    ):
+        out("NEG", [part], (1, 4, n, 2))
+    out("SLICE", [x, ints(b, 0, 1, 2, 0), ints(b, 1, 3, -1, 1)], (1, 3, 4, 1), options("Slice"))
+    cut = options("StridedSlice", beginMask=1, endMask=5, shrinkAxisMask=8)
+    out("STRIDED_SLICE", [x, ints(b, 9, 1, 1, 1), ints(b, 9, 3, 9, 2), ints(b, 1, 1, 2, 1)], (1, 2, 3), cut)
+    out("GATHER", [x, ints(b, 2, 0, 2)], (1, 4, 3, 2), options("Gather", axis=2))
+    out("CONCATENATION", [x, other], (1, 4, 6, 4), options("Concatenation", axis=-1))
+    out("PACK", [x, other], (1, 2, 4, 6, 2), options("Pack", axis=1, valuesCount=2))
+    for part in b.op("UNPACK", [x], [(1, 4, 6)] * 2, options("Unpack", axis=3, num=2)):
+        out("NEG", [part], (1, 4, 6))
+    pads = b.const(np.array([[0, 0], [1, 0], [0, 2], [1, 1]], np.int32))
+    out("PAD", [x, pads], (1, 5, 8, 4), options("Pad"))
+    out("PADV2", [x, pads, b.const(np.float32(0.5))], (1, 5, 8, 4), options("PadV2"))
+    out("TILE", [x, ints(b, 1, 1, 2, 1)], (1, 4, 12, 2), options("Tile"))
+    out("REVERSE_V2", [x, ints(b, 2)], shape)
+    for kind in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
+        out(kind, [x, ints(b, 1, 2)], (1, 2), options("Reducer"))
+    out("MEAN", [x, ints(b, -1)], (1, 4, 6, 1), options("Reducer", keepDims=True))
+
+
+def products(b, x, other, out):
+    same = {"padding": schema.Padding.SAME, "strideH": 2, "strideW": 1}
+    out(
+        "CONV_2D",
+        [x, b.const(w(3, 3, 2, 2)), b.const(w(3))],
+        (1, 2, 6, 3),
+        options("Conv2D", **same, dilationHFactor=1, dilationWFactor=1),
+    )
+    wide = {"padding": schema.Padding.VALID, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 2}
+    out("CONV_2D", [x, b.const(w(3, 2, 3, 2)), b.const(w(3))], (1, 3, 2, 3), options("Conv2D", **wide))
+    deep = options("DepthwiseConv2D", **same, depthMultiplier=2, dilationHFactor=1, dilationWFactor=1)
+    out("DEPTHWISE_CONV_2D", [x, b.const(w(1, 3, 2, 4)), b.const(w(4))], (1, 2, 6, 4), deep)
+    for kind in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        pool = options("Pool2D", padding=schema.Padding.VALID, strideH=2, strideW=1, filterHeight=2, filterWidth=3)
+        out(kind, [x], (1, 2, 4, 2), pool)
+    out("MAX_POOL_2D", [x], (1, 2, 6, 2), options("Pool2D", **same, filterHeight=3, filterWidth=2))
+    out("BATCH_MATMUL", [x, other], (1, 4, 6, 6), options("BatchMatMul", adjX=False, adjY=True))
+    up = options("TransposeConv", padding=schema.Padding.VALID, strideH=1, strideW=2)
+    out("TRANSPOSE_CONV", [ints(b, 1, 4, 13, 3), b.const(w(3, 1, 3, 2)), x], (1, 4, 13, 3), up)
+
+
+def keyword(time=10, inputs=3, hidden=4):
+    """Two layers as Keras' converter writes them, with its bound of 10; the last step, and a class for each word."""
+    b = Build()
+    y, width = b.input(1, time, inputs), inputs
+    for i in range(2):
+        ws = [b.const(w(hidden, width) * (k + 1) / 2) for k in range(4)]
+        us = [b.const(w(hidden, hidden) * (2 - k) / 2) for k in range(4)]
+        bs = [b.const(w(hidden) + k) for k in range(4)]
+        states = [b.variable(1, hidden, name=f"h{i}"), b.variable(1, hidden, name=f"c{i}")]
+        opts = options("UnidirectionalSequenceLSTM", fusedActivationFunction=TANH, cellClip=10.0, timeMajor=False)
+        ins = [y, *ws, *us, -1, -1, -1, *bs, -1, -1, *states, *([-1] * 4)]
+        y, width = b.op("UNIDIRECTIONAL_SEQUENCE_LSTM", ins, (1, time, hidden), opts), hidden
+    places = [ints(b, 0, -1, 0), ints(b, 0, 0, 0), ints(b, 1, 1, 1)]
+    last = b.op(
+        "STRIDED_SLICE", [y, *places], (1, hidden), options("StridedSlice", beginMask=5, endMask=7, shrinkAxisMask=2)
+    )
+    y = b.op("FULLY_CONNECTED", [last, b.const(w(3, hidden)), b.const(w(3))], (1, 3), options("FullyConnected"))
+    b.op("SOFTMAX", [y], (1, 3), options("Softmax", beta=1.0), "y")
+    return b.data()

@@ -41,6 +41,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
         ".hdf5": _KERAS,
         ".json": _JSON,
         ".nam": _JSON,
+        ".aidax": _JSON,
         ".rnnn": _JSON,
     }
 )

@@ -104,7 +104,8 @@ def array(entries: Entries, name: str, value: Any, axes: Axes | None = None) -> 
     shape = _shape(value)
     if axes is not None and (len(shape) != len(axes) or not all(map(_fits, axes, shape))):
         expected = tuple("any" if each is None else each for each in axes)
-        raise entries.error(name, f"has shape {shape}", f"({', '.join(map(str, expected))})")
+        text = ", ".join(map(str, expected)) + ("," if len(expected) == 1 else "")
+        raise entries.error(name, f"has shape {shape}", f"({text})")
     try:
         with np.errstate(over="ignore"):  # what overflows is refused below
             numbers = np.array(value, np.float64).astype(np.float32) if _is_numbers(value) else None

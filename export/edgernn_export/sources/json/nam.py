@@ -1,7 +1,8 @@
 """`.nam` files of Neural Amp Modeler: an architecture, its configuration, and all weights in one list (S. Atkinson)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import prod
 from typing import Any
 
@@ -80,7 +81,7 @@ def network_of(file: Entries) -> Network:
 
 def _lstm(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]:
     """Return the layers: of each (W and U side by side, b, h, c), gates i f g o; then the head."""
-    _check_options(config, {"num_layers", "input_size", "hidden_size", "in_channels", "out_channels"})
+    _check_options(config, {"num_layers", "input_size", "hidden_size", "in_channels", "out_channels"}, {})
     inputs, hidden, stages = config.size("input_size"), config.size("hidden_size"), []
     outputs = config.size("out_channels") if "out_channels" in config.members else 1
     for i in range(config.size("num_layers")):
@@ -94,7 +95,7 @@ def _lstm(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]:
 
 def _linear(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]:
     """Return a convolution with an impulse response, whose first number multiplies the newest sample."""
-    _check_options(config, {"receptive_field", "bias"})
+    _check_options(config, {"receptive_field", "bias"}, NEUTRAL)
     taps = config.size("receptive_field")
     arrays = {"weight": weights.take("impulse response", 1, 1, taps)[:, :, ::-1].copy()}
     if config.flag("bias"):
@@ -104,7 +105,7 @@ def _linear(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]:
 
 def _convnet(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]:
     """Return blocks of a convolution of two taps, batch normalization and activation, and the head."""
-    _check_options(config, {"channels", "dilations", "batchnorm", "activation", "groups"}, groups=1)
+    _check_options(config, {"channels", "dilations", "batchnorm", "activation"}, NEUTRAL)
     channels, normalized, kind = config.size("channels"), config.flag("batchnorm"), activation(config)
     stages: list[Stage] = []
     for i, dilation in enumerate(dilations(config)):
@@ -124,13 +125,13 @@ def _convnet(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]
 
 def _wavenet(config: Entries, weights: Weights) -> tuple[int, tuple[Stage, ...]]:
     """Return a WaveNet as one stage; the weights of its arrays by name."""
-    _check_options(config, {"layers", "head", "head_scale"}, head=None)
+    _check_options(config, {"layers", "head_scale"}, NEUTRAL)
     arrays: dict[str, Array] = {}
     settings: list[dict[str, Any]] = []
     for i, each in enumerate(config.objects("layers")):
         known = {"input_size", "condition_size", "head_size", "channels", "kernel_size", "dilations", "activation"}
-        _check_options(each, {*known, "gated", "head_bias"})
-        channels, gated = each.size("channels"), each.flag("gated")
+        channels, gated = each.size("channels"), _gated(each)
+        _check_options(each, {*known, "gated", "gating_mode", "head_bias"}, {**NEUTRAL, "bottleneck": (channels,)})
         last = settings[-1] if settings else None
         for name, size in (("condition_size", 1), ("input_size", last["channels"] if last else 1)):
             if each.size(name) != size:
@@ -169,6 +170,8 @@ def _shapes(i: str, each: Entries, settings: dict[str, Any], inputs: int) -> dic
 def activation(config: Entries) -> str:
     """Return the activation that a configuration names."""
     value = config.value("activation")
+    if isinstance(value, dict) and set(value) == {"type"}:
+        value = value["type"]
     if not isinstance(value, str) or value not in ACTIVATIONS:
         raise UnsupportedError(
             f"'{config.file}': '{config.place('activation')}' is {value!r}, which is not known; there are "
@@ -185,14 +188,53 @@ def dilations(config: Entries) -> tuple[int, ...]:
     return tuple(Entries(config.file, config.path, {"dilations": each}).size("dilations") for each in value)
 
 
-def _check_options(config: Entries, known: set[str], **fixed: Any) -> None:
-    """Refuse options that are not known, or have another value than the one that is."""
+def _gated(config: Entries) -> bool:
+    """Return whether the layers of an array are gated; later files have `gating_mode` in place of `gated`."""
+    if "gated" in config.members:
+        return config.flag("gated")
+    mode = config.text("gating_mode")
+    if mode not in {"none", "gated"}:
+        raise UnsupportedError(
+            f"'{config.file}': '{config.place('gating_mode')}' is '{mode}', which is not known; expected none or gated"
+        )
+    return mode == "gated"
+
+
+def _check_options(config: Entries, known: set[str], neutral: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse options that are not known, and those of later versions with values that change what is computed.
+
+    Args:
+        config: the options.
+        known: the names of those that are read.
+        neutral: the name of another -> its values that change nothing.
+    """
     for name, value in config.members.items():
-        if name not in known or (name in fixed and value != fixed[name]):
-            expected = f"expected {fixed[name]!r}" if name in fixed else f"there are {', '.join(sorted(known))}"
+        values = next((each for key, each in neutral.items() if fnmatchcase(name, key)), None)
+        if name not in known and (values is None or _plain(value) not in values):
+            expected = f"expected {values[0]!r}" if values else f"there are {', '.join(sorted(known))}"
             raise UnsupportedError(
                 f"'{config.file}': option '{config.place(name)}' is {str(value)[:40]}, which is not known; {expected}"
             )
+
+
+def _plain(value: Any) -> Any:
+    """Return an option without the width that it would have if it were active."""
+    return {key: each for key, each in value.items() if key != "out_channels"} if isinstance(value, dict) else value
+
+
+NONE = (None, False)
+NEUTRAL: Mapping[str, Sequence[Any]] = {
+    "groups*": (1,),
+    "in_channels": (1,),
+    "out_channels": (1,),
+    "head": NONE,
+    "condition_dsp": NONE,
+    "secondary_activation": (None, "Sigmoid", {"type": "Sigmoid"}),
+    "head*1x1": ({"active": False, "groups": 1}, {"active": False}, *NONE),
+    "layer*1x1": ({"active": True, "groups": 1}, {"active": True}),
+    "*film": ({"active": False}, *NONE),
+}
+"""Options of later versions of the format -> the values with which they change nothing; * stands for any characters."""
 
 
 ARCHITECTURES: dict[str, Callable[[Entries, Weights], tuple[int, tuple[Stage, ...]]]] = {

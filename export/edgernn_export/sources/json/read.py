@@ -12,7 +12,7 @@ from edgernn.files import atomic, bounded_json
 from edgernn.model.cell import LARGEST
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.foreign.options import ImportOptions, check_known
-from edgernn_export.sources.json import nam, reference, rnnoise, rtneural, state_dict
+from edgernn_export.sources.json import nam, reference, rnnoise, rnnoise_torch, rtneural, state_dict
 from edgernn_export.sources.json.entries import Entries
 from edgernn_export.sources.json.modules import Chain
 from edgernn_export.sources.json.network import Network
@@ -47,7 +47,11 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
     data = atomic.read(path)
     if data.startswith(rnnoise.HEADER):
         return _of_rnnoise(name, rnnoise.parsed(name, data), options)
-    network = network_of(Entries(name, "", _members(name, data)))
+    file = Entries(name, "", _members(name, data))
+    weights = file.object("state_dict") if isinstance(file.members.get("state_dict"), dict) else file
+    if rnnoise_torch.is_network(weights):
+        return _of_rnnoise_torch(name, rnnoise_torch.stages_of(weights), options)
+    network = network_of(file)
     frames = FRAMES + _reach(network)
     if frames * network.inputs > LARGEST:
         raise UnsupportedError(
@@ -79,6 +83,22 @@ def _of_rnnoise(name: str, network: rnnoise.Rnnoise, options: ImportOptions) -> 
         period_ms=options.period_ms or rnnoise.PERIOD_MS,
         labels=options.labels,
         original=lambda arguments: [each[None] for each in rnnoise.run(network, arguments[0][0])],
+        runtime=RUNTIME,
+    )
+
+
+def _of_rnnoise_torch(name: str, stages: rnnoise_torch.Stages, options: ImportOptions) -> ForeignModel:
+    inputs = stages["conv1"].weights["weight"].shape[1]
+    return ForeignModel(
+        name=name,
+        module=rnnoise_torch.RnnoiseTorch(stages).eval(),
+        example=(torch.randn(1, FRAMES, inputs, generator=torch.Generator().manual_seed(0)),),
+        inputs=("x",),
+        outputs=tuple(output for layer, output in rnnoise_torch.HEADS.items() if layer in stages),
+        time_axis=1,
+        period_ms=options.period_ms or rnnoise.PERIOD_MS,
+        labels=options.labels,
+        original=lambda arguments: [each[None] for each in rnnoise_torch.run(stages, arguments[0][0])],
         runtime=RUNTIME,
     )
 

@@ -12,7 +12,7 @@ from edgernn.array import Array
 from edgernn.errors import FileError
 
 IDENTIFIER = b"TFL3"
-MOST = 20_000  # tensors, and operators, of all subgraphs together
+MOST = 4_000  # tensors, and operators, of all subgraphs together
 SUBGRAPHS = 64
 AXES = 8
 ELEMENTS = 1 << 24  # of a tensor

@@ -20,7 +20,7 @@ from edgernn.errors import FileError
 from edgernn.files import temporary
 from edgernn.process import child
 from edgernn_export.sources.tflite.loading import IDENTIFIER, File
-from edgernn_export.sources.tflite.reading import Resource
+from edgernn_export.sources.tflite.reader import Resource
 
 RUNTIME = "LiteRT"
 
@@ -98,7 +98,7 @@ def check(name: str, data: bytes) -> None:
     with temporary.directory() as folder:
         path = folder / "m.tflite"
         path.write_bytes(data)
-        done = child.run([sys.executable, "-c", PROBE, path])
+        done = child.run([sys.executable, "-P", "-c", PROBE, path])
     if done.returncode:
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
         reason = lines[-1][:200] if lines and done.returncode > 0 else f"it ends with signal {-done.returncode}"

@@ -17,7 +17,8 @@ from edgernn_export.sources.tflite.feedback import fed_back
 from edgernn_export.sources.tflite.loading import File, TensorInfo, parsed
 from edgernn_export.sources.tflite.module import graph_module, identifier, needed
 from edgernn_export.sources.tflite.original import RUNTIME, Original, copy_of
-from edgernn_export.sources.tflite.reading import Carried, Flow, Reader, Value, read_graph
+from edgernn_export.sources.tflite.reader import Carried, Flow, Reader, Value
+from edgernn_export.sources.tflite.reading import read_graph
 
 FRAMES = 16  # of a sequence whose length the file leaves open
 KNOWN = ("states", "inputs", "outputs", "time_axis", "period_ms", "labels", "shapes", "constants")

@@ -1,7 +1,6 @@
 """The operators of a TFLite graph, in order: those that depend on data become modules, the others are computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -11,11 +10,13 @@ from torch import Tensor, nn
 
 from edgernn.errors import EdgernnError
 from edgernn_export.sources.tflite.call import ADOPT, Call, Operation
-from edgernn_export.sources.tflite.loading import ELEMENTS, File, OperatorInfo, Subgraph
+from edgernn_export.sources.tflite.loading import ELEMENTS, OperatorInfo, Subgraph
 from edgernn_export.sources.tflite.module import FLOWS, Node, Step
 from edgernn_export.sources.tflite.operations.recurrent import RECURRENT
 from edgernn_export.sources.tflite.operations.shapes import TAKEN
 from edgernn_export.sources.tflite.operations.table import OPERATIONS
+from edgernn_export.sources.tflite.reader import Carried, Flow, Reader, Resource, Value, operand_of
+from edgernn_export.sources.tflite.resources import RESOURCES
 
 _STEP = "export one step, with its states as inputs and outputs"
 
@@ -26,81 +27,6 @@ INSTEAD = {
     "BIDIRECTIONAL_SEQUENCE_RNN": "a backward direction needs frames that have not arrived: train one direction",
 }
 """Operator that is not supported -> what to do."""
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A value that depends on data: its slot in the module, and its value for the example."""
-
-    slot: int
-    example: Tensor
-
-
-Value = Flow | Tensor | None
-"""A value that depends on data, a constant, or none where an operand is absent."""
-
-
-@dataclass(frozen=True)
-class Carried:
-    """A state that the file keeps: its name, the values before and after a call, and its tensor or none."""
-
-    name: str
-    before: Flow
-    after: Flow
-    tensor: int | None = None
-
-
-@dataclass
-class Resource:
-    """A resource variable: its initial value, and the value before and after the operators so far."""
-
-    initial: Tensor | None = None
-    before: Flow | None = None
-    value: Value = None
-    read: list[int] = field(default_factory=list)
-    assigned: int = -1
-
-
-@dataclass
-class Reader:
-    """What is read of a graph so far.
-
-    Attributes:
-        file: the file.
-        steps: the calls of modules.
-        modules: by name.
-        carried: the states of variable tensors.
-        resources: by name.
-        length: the longest sequence that an operator with states runs over.
-        tables: the slot of an argument with whole numbers -> the rows of the table that they are looked up in.
-        handles: the tensor of a resource variable -> its name.
-        slots: how many values there are.
-        inner: whether it reads the subgraph that sets the initial values.
-    """
-
-    file: File
-    steps: list[Step] = field(default_factory=list)
-    modules: dict[str, nn.Module] = field(default_factory=dict)
-    carried: list[Carried] = field(default_factory=list)
-    resources: dict[str, Resource] = field(default_factory=dict)
-    length: int = 0
-    tables: dict[int, int] = field(default_factory=dict)
-    handles: dict[int, str] = field(default_factory=dict)
-    slots: int = 0
-    inner: bool = False
-
-    def flow(self, example: Tensor) -> Flow:
-        """Return a value in a new slot."""
-        self.slots += 1
-        return Flow(self.slots - 1, example)
-
-    def unique(self, operator: str) -> str:
-        """Return a name for a module."""
-        name, number = operator.lower(), 2
-        unique = name
-        while unique in self.modules:
-            unique, number = f"{name}_{number}", number + 1
-        return unique
 
 
 def read_graph(reader: Reader, graph: Subgraph, values: dict[int, Value]) -> None:
@@ -114,16 +40,19 @@ def read_graph(reader: Reader, graph: Subgraph, values: dict[int, Value]) -> Non
             values.setdefault(index, torch.from_numpy(np.array(tensor.data)))
     for operator in graph.operators:
         call = _call(reader, graph, operator)
+        if operator.name == "CALL_ONCE":
+            _call_once(reader, call)
+            continue
         if operator.name in RESOURCES:
             RESOURCES[operator.name](reader, graph, operator, call, values)
             continue
         if operator.name in RECURRENT:
             results = _recurrence(reader, graph, operator, call, values)
         elif operator.name == "SHAPE":
-            shape = _example(_operand(call, values, operator.inputs[0])).shape
+            shape = _example(operand_of(call, values, operator.inputs[0])).shape
             results = [torch.tensor(list(shape), dtype=torch.int32)]
         else:
-            results = _computed(reader, operator, call, [_operand(call, values, each) for each in operator.inputs])
+            results = _computed(reader, operator, call, [operand_of(call, values, each) for each in operator.inputs])
         values.update(zip(operator.outputs, results, strict=False))
 
 
@@ -132,16 +61,10 @@ def _call(reader: Reader, graph: Subgraph, operator: OperatorInfo) -> Call:
     call = Call(reader.file.name, operator.name, result.name if result else "", operator.options, len(operator.outputs))
     if result is not None and result.quantized and result.data is None:
         raise call.refuse(f"the model computes in integers ({result.dtype}); export it in float, {ADOPT}")
-    if operator.name not in {*OPERATIONS, *RECURRENT, *RESOURCES, "SHAPE"}:
+    if operator.name not in {*OPERATIONS, *RECURRENT, *RESOURCES, "SHAPE", "CALL_ONCE"}:
         instead = INSTEAD.get(operator.name, "export the model as ONNX")
         raise call.refuse(f"it is not supported; {instead}, {ADOPT}")
     return call
-
-
-def _operand(call: Call, values: Mapping[int, Value], index: int) -> Value:
-    if index >= 0 and index not in values:
-        raise call.refuse(f"it reads tensor {index}, which nothing computes before it; export it again")
-    return values[index] if index >= 0 else None
 
 
 def _example(value: Value) -> Tensor:
@@ -223,7 +146,7 @@ def _recurrence(
     """Read an operator whose states are variable tensors: over a sequence they are zeros before it."""
     kind = RECURRENT[operator.name]
     inputs = [*operator.inputs, *[-1] * (max(kind.states) + 1 - len(operator.inputs))]
-    x = _operand(call, values, inputs[0])
+    x = operand_of(call, values, inputs[0])
     if not isinstance(x, Flow):
         raise call.refuse(f"its input does not depend on data; expected frames, {ADOPT}")
     constants = [
@@ -244,7 +167,7 @@ def _recurrence(
 
 
 def _constant(call: Call, values: Mapping[int, Value], index: int) -> Tensor | None:
-    value = _operand(call, values, index)
+    value = operand_of(call, values, index)
     if isinstance(value, Flow):
         raise call.refuse(f"its operand {index} depends on data; expected a constant, {ADOPT}")
     return value
@@ -257,9 +180,8 @@ def _state(reader: Reader, graph: Subgraph, call: Call, index: int) -> Flow:
     return reader.flow(torch.zeros(tensor.shape))
 
 
-def _call_once(reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Call, values: dict[int, Value]) -> None:
+def _call_once(reader: Reader, call: Call) -> None:
     """CALL_ONCE: a subgraph that sets the initial values of resource variables."""
-    del graph, operator, values
     index = call.get("initSubgraphIndex", 0)
     if reader.inner or not 0 < index < len(reader.file.subgraphs):
         raise call.refuse(f"it calls subgraph {index} of {len(reader.file.subgraphs)}; export it again")
@@ -269,42 +191,3 @@ def _call_once(reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Ca
         if not isinstance(resource.value, Tensor):
             raise call.refuse(f"the initial value of variable '{name}' is no constant, {ADOPT}")
         reader.resources[name] = Resource(resource.value.float())
-
-
-def _handle(reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Call, values: dict[int, Value]) -> None:
-    """VAR_HANDLE: the resource variable of a name."""
-    del graph, values
-    name = (call.get("sharedName", b"") or b"").decode("utf-8", "replace") or f"variable{len(reader.handles)}"
-    reader.handles[operator.outputs[0]] = name
-    reader.resources.setdefault(name, Resource())
-
-
-def _resource(reader: Reader, call: Call, index: int) -> Resource:
-    if index not in reader.handles:
-        raise call.refuse(f"tensor {index} is no variable that VAR_HANDLE names; export it again")
-    return reader.resources[reader.handles[index]]
-
-
-def _read(reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Call, values: dict[int, Value]) -> None:
-    """READ_VARIABLE: the state, or what was assigned before in the same call."""
-    del graph
-    resource, result = _resource(reader, call, operator.inputs[0]), operator.outputs[0]
-    if resource.value is None:
-        if resource.initial is None:
-            raise call.refuse("it reads a variable that nothing sets before the first call; export it again")
-        resource.before = resource.value = reader.flow(resource.initial)
-    if resource.assigned < 0:
-        resource.read.append(result)
-    values[result] = resource.value
-
-
-def _assign(reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Call, values: dict[int, Value]) -> None:
-    """ASSIGN_VARIABLE: the value is the state of the next call."""
-    del graph
-    resource = _resource(reader, call, operator.inputs[0])
-    resource.value = _operand(call, values, operator.inputs[1])
-    resource.assigned = operator.inputs[1]
-
-
-RESOURCES = {"CALL_ONCE": _call_once, "VAR_HANDLE": _handle, "READ_VARIABLE": _read, "ASSIGN_VARIABLE": _assign}
-"""Operators of resource variables -> what they do."""
