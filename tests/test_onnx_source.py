@@ -27,7 +27,10 @@ def ints(*values):
 
 
 def session(path):
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    """Without optimizations, which round the inputs of products with integer weights."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def streamed(graph, xs):
@@ -107,16 +110,29 @@ def lstm(prefix, draw, width, hidden):
     }
 
 
+def wide(p):
+    return body([node("Unsqueeze", ["x", f"{p}1"], [f"{p}wide"])], [], [value(f"{p}wide", None)])
+
+
+def same(p):
+    return body([node("Identity", ["x"], [f"{p}same"])], [], [value(f"{p}same", None)])
+
+
 def detector(path):
-    """As a voice-activity detector: a packed state, and for each of two rates a branch with its own weights."""
+    """As a voice-activity detector: a packed state, for each of two rates a branch, and conditions in it."""
     branches = {}
     for rate, window in ((16000, 8), (8000, 4)):
         draw, p = weights(rate), f"r{rate}_"
         arrays = {f"{p}basis": draw(6, 1, window), f"{p}conv": draw(HIDDEN, 3, 3), **lstm(p, draw, HIDDEN, HIDDEN)}
         arrays |= {f"{p}head": draw(HIDDEN, 1), f"{p}pads": ints(0, 0, 0, 0, 0, 2)}
-        arrays |= {f"{p}{name}": ints(number) for name, number in (("0", 0), ("1", 1), ("2", 2), ("3", 3), ("6", 6))}
+        arrays |= {f"{p}two": np.int64(2)} | {
+            f"{p}{name}": ints(number) for name, number in (("0", 0), ("1", 1), ("2", 2), ("3", 3), ("6", 6))
+        }
         nodes = [
-            node("Unsqueeze", ["x", f"{p}1"], [f"{p}u"]),
+            node("Shape", ["x"], [f"{p}shape"]),
+            node("Size", [f"{p}shape"], [f"{p}rank"]),
+            node("Equal", [f"{p}rank", f"{p}two"], [f"{p}flat"]),
+            node("If", [f"{p}flat"], [f"{p}u"], then_branch=wide(p), else_branch=same(p)),
             node("Pad", [f"{p}u", f"{p}pads"], [f"{p}padded"], mode="reflect"),
             node("Conv", [f"{p}padded", f"{p}basis"], [f"{p}stft"], strides=[window // 2], name=f"{p}stft"),
             node("Slice", [f"{p}stft", f"{p}0", f"{p}3", f"{p}1"], [f"{p}re"]),
@@ -582,3 +598,30 @@ def test_rounding_of_activations_is_refused(tmp_path):
     saved(tmp_path / "m.onnx", nodes, SMALL, {"y": None}, arrays)
     with pytest.raises(UnsupportedError, match=r"node 'f' \(QuantizeLinear\).*rounds.*edgernn adopt"):
         from_file(tmp_path / "m.onnx")
+
+
+def test_lists_of_tensors_leave_nothing_behind(tmp_path):
+    """As scripted modules are exported: a frame is split into a list, whose elements a loop joins again."""
+    i, on, many = value("i", [], INT), value("on", [], BOOL), helper.make_tensor_sequence_value_info("l", 1, None)
+    step = [
+        node("SequenceAt", ["parts", "i"], ["part"]),
+        node("SequenceInsert", ["l", "part"], ["longer"]),
+        node("Identity", ["on"], ["still"]),
+    ]
+    after = helper.make_tensor_sequence_value_info("longer", 1, None)
+    loop = body(step, [i, on, many], [value("still", [], BOOL), after])
+    nodes = [
+        node("SplitToSequence", ["x", "one"], ["parts"], axis=2),
+        node("SequenceLength", ["parts"], ["count"]),
+        node("SequenceEmpty", [], ["none"]),
+        node("Loop", ["count", "yes", "none"], ["list"], body=loop),
+        node("SequenceErase", ["list", "zero"], ["fewer"]),
+        node("ConcatFromSequence", ["fewer"], ["xs"], axis=2),
+        node("GRU", ["xs", "W", "R"], ["y"], hidden_size=HIDDEN),
+    ]
+    arrays = {"one": np.int64(1), "yes": np.bool_(True), "zero": np.int64(0)}
+    arrays |= {"W": weights(1)(1, 12, FRAME - 1), "R": weights(2)(1, 12, HIDDEN)}
+    path = saved(tmp_path / "m.onnx", nodes, {"x": ["time", 1, FRAME]}, {"y": ["time", 1, 1, HIDDEN]}, arrays)
+    xs = frames()
+    (expected,) = session(path).run(None, {"x": xs[:, None]})
+    np.testing.assert_allclose(streamed(from_file(path), xs), expected[:, 0, 0], atol=1e-6)

@@ -34,8 +34,8 @@ class Flow:
     example: Tensor
 
 
-Value = Flow | Array | None
-"""A value that depends on data, a constant, or none where an operand is absent."""
+Value = Flow | Array | tuple[Any, ...] | None
+"""A value that depends on data, a constant, a list of values, or none where an operand is absent."""
 
 Scope = dict[str, Value]
 """The values that nodes of a graph can read, by name."""
@@ -195,7 +195,7 @@ def _argument(call: Call, operation: Operation, place: int, operand: Value) -> A
             f"its operand {place} depends on data, and a step does the same for every frame; expected a constant: "
             f"set an input that is the same in every step with constants=, {ADOPT}"
         )
-    return operand.tolist()
+    return tensor_of(call, operand).tolist()
 
 
 def _look_up(reader: Reader, call: Call, operands: Sequence[Value], operation: Operation) -> Operation:
@@ -243,7 +243,7 @@ def _recurrence(reader: Reader, call: Call, operands: list[Value]) -> list[Value
     for place, each in enumerate((w, r, b, lengths, *rest[states:]), 1):
         if isinstance(each, Flow):
             raise call.refuse(f"its operand {place} depends on data; expected a constant, {ADOPT}")
-    weights = [None if each is None else tensor_of(call, each) for each in (w, r, b, rest[states])]  # type: ignore[arg-type]
+    weights = [None if each is None else tensor_of(call, each) for each in (w, r, b, rest[states])]
     if not isinstance(x, Flow):
         x = constant(reader, call, x)
     reader.lengths[call.name] = x.example.shape[1 if call.get("layout", 0) else 0]
