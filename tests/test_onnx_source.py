@@ -414,6 +414,19 @@ def test_time_may_be_the_first_open_size(tmp_path):
     assert read(str(path), ImportOptions()).time_axis == 0
 
 
+def test_open_sizes_of_a_step_are_a_batch(tmp_path):
+    """Of single operators that would broadcast; the state is known by its name."""
+    draw = weights()
+    nodes = [node("MatMul", ["x", "W"], ["a"]), node("MatMul", ["state", "U"], ["b"]), node("Add", ["a", "b"], ["c"])]
+    nodes += [node("Tanh", ["c"], ["new_state"]), node("MatMul", ["new_state", "D"], ["y"])]
+    inputs = {"x": [None, None, FRAME], "state": [1, None, HIDDEN]}
+    outputs = {"y": [None, None, 2], "new_state": [1, None, HIDDEN]}
+    arrays = {"W": draw(FRAME, HIDDEN), "U": draw(HIDDEN, HIDDEN), "D": draw(HIDDEN, 2)}
+    model = read(str(saved(tmp_path / "m.onnx", nodes, inputs, outputs, arrays)), ImportOptions())
+    assert [each.shape for each in model.example] == [(1, 1, FRAME), (1, 1, HIDDEN)]
+    assert model.one_frame
+
+
 def test_functions_of_the_file_are_inlined(tmp_path):
     opsets = [helper.make_opsetid("", 17)]
     twice = helper.make_function("own", "Twice", ["a"], ["b"], [node("Add", ["a", "a"], ["b"])], opsets)
@@ -442,6 +455,12 @@ def deep(depth):
     return [node("If", ["yes"], ["y"], then_branch=inner, else_branch=leaf)]
 
 
+def grown(count):
+    """Constants of 32 MB each."""
+    nodes = [node("ConstantOfShape", ["n"], [f"c{i}"], name=f"f{i}") for i in range(count)]
+    return [*nodes, node("Add", ["x", "c0"], ["y"])]
+
+
 BAD = {
     "an unknown operator": ([node("Frobnicate", ["x"], ["y"], name="f")], {}, UnsupportedError, r"node 'f' \(Frobnicate\): the operator is not supported.*edgernn adopt"),
     "another domain": ([node("FusedGru", ["x"], ["y"], name="f", domain="com.acme")], {}, UnsupportedError, r"node 'f' \(FusedGru\): it is an operator of 'com.acme'.*edgernn adopt"),
@@ -449,6 +468,7 @@ BAD = {
     "an absent output": ([gate("x", "z")], {}, FileError, "nothing computes output 'y'"),
     "an output without data": ([node("Identity", ["c"], ["y"])], {"c": np.float32(1)}, UnsupportedError, "no output .* depends on an input"),
     "a huge constant": ([node("ConstantOfShape", ["n"], ["c"], name="f"), node("Add", ["x", "c"], ["y"])], {"n": HUGE}, UnsupportedError, r"'f'.*1.1e\+12 elements"),
+    "many large constants": (grown(20), {"n": ints(1 << 23)}, UnsupportedError, "'f2'.*take more than"),
     "a huge expansion": ([node("Expand", ["x", "n"], ["y"], name="f")], {"n": HUGE}, UnsupportedError, "'f'.*elements"),
     "a huge repetition": ([node("Tile", ["x", "n"], ["y"], name="f")], {"n": ints(1, 1 << 20, 1 << 20)}, UnsupportedError, "'f'.*elements"),
     "huge padding": ([node("Pad", ["x", "n"], ["y"], name="f")], {"n": ints(0, 0, 1 << 40, 0, 0, 0)}, UnsupportedError, "'f'.*elements"),

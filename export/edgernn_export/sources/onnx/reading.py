@@ -17,6 +17,7 @@ from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
 from edgernn_export.sources.onnx.constants import attributes_of, computed, tensor_of
 from edgernn_export.sources.onnx.growth import check_growth
 from edgernn_export.sources.onnx.integers import integer_rows
+from edgernn_export.sources.onnx.limits import ROOM
 from edgernn_export.sources.onnx.loading import array_of, check_texts
 from edgernn_export.sources.onnx.module import FLOWS, NodeModule, Step
 from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise, recurrent
@@ -57,6 +58,7 @@ class Reader:
     Attributes:
         name: of the file.
         opset: of its nodes.
+        room: how many bytes of constants may still be computed.
         carrying: the nodes whose states are carried from frame to frame, by path; the example is one frame.
         steps: the calls of modules.
         modules: by name.
@@ -70,6 +72,7 @@ class Reader:
 
     name: str
     opset: int
+    room: int = ROOM
     carrying: frozenset[str] = frozenset()
     steps: list[Step] = field(default_factory=list)
     modules: dict[str, nn.Module] = field(default_factory=dict)
@@ -164,7 +167,11 @@ def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Va
     if not flowing:
         if call.operator == "DequantizeLinear":
             reader.integers += integer_rows(call, operands)  # type: ignore[arg-type]
-        return list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
+        constants = list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
+        reader.room -= sum(each.nbytes for each in constants if call.operator != "Constant")
+        if reader.room < 0:
+            raise call.refuse(f"constants that are computed take more than {ROOM} bytes and twice the file; store them")
+        return list(constants)
     if call.operator in {"Shape", "Size"}:
         return [_of_shape(call, flowing[0].example)]
     if call.operator in KINDS:
@@ -228,7 +235,7 @@ def apply(reader: Reader, call: Call, module: nn.Module, flowing: Iterable[Flow]
     answers: list[Tensor] = list(answer) if isinstance(answer, tuple | list) else [answer]
     if len(answers) < call.results:
         raise call.refuse(f"it has {call.results} results; expected the first {len(answers)} of them alone, {ADOPT}")
-    results = tuple(reader.flow(each) for each in answers)
+    results = tuple(reader.flow(each.new_zeros(()).expand(each.shape)) for each in answers)  # only sizes are needed
     name = reader.unique(call.name)
     reader.modules[name] = module
     reader.steps.append(Step(name, tuple(flow.slot for flow in flows), tuple(result.slot for result in results)))
