@@ -16,14 +16,24 @@ from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.onnx import limits, loading
 from edgernn_export.sources.onnx.feedback import fed_back, stem_of
 from edgernn_export.sources.onnx.read import read
-from onnx_files import body, constant, node, saved, value, weights
+from onnx_files import (
+    BOOL,
+    FRAME,
+    HIDDEN,
+    INT,
+    body,
+    constant,
+    ints,
+    lstm,
+    node,
+    saved,
+    stepwise,
+    tanh_step,
+    value,
+    weights,
+)
 
-FRAME, HIDDEN, STEPS = 5, 4, 11
-INT, BOOL = TensorProto.INT64, TensorProto.BOOL
-
-
-def ints(*values):
-    return np.array(values, np.int64)
+STEPS = 11
 
 
 def session(path):
@@ -54,28 +64,6 @@ def frames(count=STEPS, width=FRAME):
     return np.random.default_rng(7).standard_normal((count, width)).astype(np.float32)
 
 
-def tanh_step(path, *, loop):
-    """A recurrence written as Scan, or as Loop, over time, from a state that is not zero."""
-    draw = weights()
-    arrays = {"w": draw(FRAME, HIDDEN), "u": draw(HIDDEN, HIDDEN), "h": draw(1, HIDDEN), "out": draw(HIDDEN, 2)}
-    step = [node("MatMul", ["x_t", "w"], ["a"]), node("MatMul", ["h_t", "u"], ["b"]), node("Add", ["a", "b"], ["c"])]
-    step += [node("Tanh", ["c"], ["h_new"]), node("Identity", ["h_new"], ["y_t"])]
-    carried, emitted = value("h_t", [1, HIDDEN]), [value("h_new", [1, HIDDEN]), value("y_t", [1, HIDDEN])]
-    around = [node("Transpose", ["x"], ["xs"], perm=[1, 0, 2])]
-    if loop:
-        step.insert(0, node("Gather", ["xs", "i"], ["x_t"]))
-        step.append(node("Identity", ["on"], ["still"]))
-        inner = body(step, [value("i", [], INT), value("on", [], BOOL), carried], [value("still", [], BOOL), *emitted])
-        arrays |= {"zero": np.int64(0), "yes": np.bool_(True)}
-        around += [node("Shape", ["xs"], ["shape"]), node("Gather", ["shape", "zero"], ["count"])]
-        around.append(node("Loop", ["count", "yes", "h"], ["last", "ys"], name="loop", body=inner))
-    else:
-        inner = body(step, [carried, value("x_t", [1, FRAME])], emitted)
-        around.append(node("Scan", ["h", "xs"], ["last", "ys"], name="scan", body=inner, num_scan_inputs=1))
-    around += [node("MatMul", ["ys", "out"], ["z"]), node("Transpose", ["z"], ["y"], perm=[1, 0, 2])]
-    return saved(path, around, {"x": [1, "time", FRAME]}, {"y": [1, "time", 2]}, arrays)
-
-
 @pytest.mark.parametrize("loop", [False, True], ids=["Scan", "Loop"])
 def test_a_loop_over_time_streams(loop, tmp_path):
     path = tanh_step(tmp_path / "m.onnx", loop=loop)
@@ -100,14 +88,6 @@ def test_what_needs_other_frames_beside_a_loop_is_caught(tmp_path):
     onnx.save(model, path)
     with pytest.raises(ParityError, match="needs others besides the states of its loops"):
         from_file(path)
-
-
-def lstm(prefix, draw, width, hidden):
-    return {
-        f"{prefix}W": draw(1, 4 * hidden, width),
-        f"{prefix}R": draw(1, 4 * hidden, hidden),
-        f"{prefix}B": draw(1, 8 * hidden),
-    }
 
 
 def wide(p):
@@ -289,16 +269,6 @@ def test_caches_stream_beside_a_recurrence_over_frequency(tmp_path):
     graph, xs = from_file(path), frames(width=BANDS * 2)
     states = {name: f"{name}_out" for name in ("conv_cache", "inter_cache")}
     np.testing.assert_allclose(streamed(graph, xs), called(path, xs, (1, BANDS, 1, 2), states), atol=1e-5)
-
-
-def stepwise(path, outputs=("y", "hn", "cn"), names=("h0", "c0"), extra=()):
-    """One step of an LSTM with its states."""
-    arrays = {**lstm("", weights(), FRAME, HIDDEN), "one": ints(1)}
-    h, c = names
-    nodes = [node("LSTM", ["x", "W", "R", "B", "", h, c], ["Y", *outputs[1:3]], hidden_size=HIDDEN, name="lstm")]
-    nodes += [node("Squeeze", ["Y", "one"], [outputs[0]]), *extra]
-    state = [1, 1, HIDDEN]
-    return saved(path, nodes, {"x": [1, 1, FRAME], h: state, c: state}, dict.fromkeys(outputs, state), arrays)
 
 
 @pytest.mark.parametrize(

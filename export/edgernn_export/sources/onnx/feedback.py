@@ -126,5 +126,5 @@ def _refusal(
     could = " or ".join(f"'{free[j]}'" for j in fitting[several])
     return UnsupportedError(
         f"state '{rest[several]}' {inputs[rest[several]]} could be {could} in the next step; say which with states= "
-        f"(--state {rest[several]}={free[fitting[several][0]]})"
+        f"(--state {free[fitting[several][0]]}={rest[several]})"
     )
