@@ -13,6 +13,7 @@ from edgernn.errors import ParityError, UnsupportedError
 from edgernn.model.graph import Graph
 from edgernn_export.sources.foreign.integers import with_integers
 from edgernn_export.sources.foreign.model import ForeignModel
+from edgernn_export.sources.foreign.threads import one_thread
 from edgernn_export.sources.torch.source import Options, convert
 from edgernn_export.sources.torch.trace.copying import copied
 from edgernn_export.sources.torch.trace.tracing import double
@@ -30,6 +31,11 @@ def graph_of(model: ForeignModel) -> Graph:
         ParityError: the module and the original differ, or the graph and the module.
         UnsupportedError: an operation cannot stream; or a state changes no output, or never changes.
     """
+    with one_thread():
+        return _graph_of(model)
+
+
+def _graph_of(model: ForeignModel) -> Graph:
     model = _with_finite_results(model)
     replay(model)
     options = Options(

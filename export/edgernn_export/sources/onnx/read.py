@@ -14,6 +14,7 @@ from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
 from edgernn_export.sources.foreign.model import ForeignModel, Replay
 from edgernn_export.sources.foreign.options import ImportOptions
+from edgernn_export.sources.foreign.threads import one_thread
 from edgernn_export.sources.onnx.constants import info_dtype, info_shape
 from edgernn_export.sources.onnx.feedback import fed_back, named_alike
 from edgernn_export.sources.onnx.forms import Form, Source, form_of
@@ -58,7 +59,8 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
     """
     model, data = loaded(path)
     source = _source(path, model, len(data), options)
-    form = form_of(source)
+    with one_thread():
+        form = form_of(source)
     roles = _roles(path, form, options)
     original = original_of(path, model, data, source.constants)
     return _model(path, form, roles, original, options)
