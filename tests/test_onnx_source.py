@@ -460,6 +460,13 @@ def test_a_bad_model_is_refused(name, tmp_path):
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_inputs_of_half_precision_are_refused(kind, tmp_path):
+    saved(tmp_path / "m.onnx", [gate()], [value("x", [1, "time", 3], kind)], [value("y", None, kind)])
+    with pytest.raises(UnsupportedError, match=r"input 'x'.*float16.*export the model in float32"):
+        from_file(tmp_path / "m.onnx")
+
+
 def test_bytes_that_are_no_model_are_refused(tmp_path):
     path = saved(tmp_path / "m.onnx", [gate()], SMALL, {"y": None})
     data = path.read_bytes()

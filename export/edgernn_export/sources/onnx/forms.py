@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edgernn.array import Array
 from edgernn.errors import FileError, UnsupportedError
+from edgernn_export.sources.onnx.call import ADOPT
 from edgernn_export.sources.onnx.constants import info_dtype
 from edgernn_export.sources.onnx.control import CONTROLS
 from edgernn_export.sources.onnx.limits import ROOM
@@ -132,6 +133,11 @@ def _read(source: Source, sizes: Sizes, carrying: frozenset[str] = frozenset()) 
 def _example(source: Source, sizes: Sizes, value: onnx.ValueInfoProto) -> Tensor:
     """Return random numbers for an input; zeros where it is of whole numbers."""
     shape, dtype = sizes.of(source.shapes[value.name]), info_dtype(value)
+    if dtype.itemsize == 2 and dtype.kind not in "iub":
+        raise UnsupportedError(
+            f"input '{value.name}' of '{source.name}' is of {dtype}, and a step computes in float32; export the model "
+            f"in float32, {ADOPT}"
+        )
     if value.name in source.initial:
         return torch.from_numpy(np.array(source.initial[value.name], np.float32))
     if dtype.kind == "f":
