@@ -10,6 +10,7 @@ The parsers of the runtimes are not tested: a damaged .onnx or .tflite has anoth
 """
 
 import argparse
+import importlib
 import io
 import json
 import resource
@@ -33,6 +34,7 @@ import adoptable
 import edgernn
 import edgernn_export
 import keras_files
+import onnx_files
 from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
@@ -223,6 +225,25 @@ def adopted_of(suffix: str) -> bytes:
         path.write_bytes(data)
         edgernn_export.adopt(path, out, constants={"gain": 0.5} if suffix == ".tflite" else {})
         return out.read_bytes()
+
+
+@cache
+def foreign_of(suffix: str) -> tuple[bytes, ...]:
+    """Files of another tool."""
+    del suffix
+    with temporary.directory() as folder:
+        files = [onnx_files.stepwise(folder / "a.onnx"), onnx_files.tanh_step(folder / "b.onnx", loop=True)]
+        return tuple(path.read_bytes() for path in files)
+
+
+def foreign(suffix: str) -> Callable[[Random], bytes]:
+    """A file of another tool with damaged bytes."""
+    return lambda random: flipped(random.choice(foreign_of(suffix)), random)
+
+
+def imported(path: Path) -> object:
+    source = importlib.import_module("edgernn_export.sources.onnx.read")
+    return source.read(str(path), ImportOptions())
 
 
 def artifact(suffix: str, read: Callable[[str], bytes] = artifact_of) -> Callable[[Random], bytes]:
@@ -486,6 +507,7 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "so": (artifact(".so"), opened(".so")),
     "adopted onnx": (artifact(".onnx", adopted_of), opened(".onnx")),
     "adopted tflite": (artifact(".tflite", adopted_of), opened(".tflite")),
+    "foreign onnx": (foreign(".onnx"), at("f.onnx", imported)),
     "npz": (archive, at("a.npz", npz.read, lambda path: frames.sequences(str(path), "float32"))),
     "npy": (
         npy,

@@ -16,18 +16,31 @@ from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.onnx import limits, loading
 from edgernn_export.sources.onnx.feedback import fed_back, stem_of
 from edgernn_export.sources.onnx.read import read
-from onnx_files import body, constant, node, saved, value, weights
+from onnx_files import (
+    BOOL,
+    FRAME,
+    HIDDEN,
+    INT,
+    body,
+    constant,
+    ints,
+    lstm,
+    node,
+    saved,
+    stepwise,
+    tanh_step,
+    value,
+    weights,
+)
 
-FRAME, HIDDEN, STEPS = 5, 4, 11
-INT, BOOL = TensorProto.INT64, TensorProto.BOOL
-
-
-def ints(*values):
-    return np.array(values, np.int64)
+STEPS = 11
 
 
 def session(path):
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    """Without optimizations, which round the inputs of products with integer weights."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def streamed(graph, xs):
@@ -49,28 +62,6 @@ def called(path, xs, shape, states, **more):
 
 def frames(count=STEPS, width=FRAME):
     return np.random.default_rng(7).standard_normal((count, width)).astype(np.float32)
-
-
-def tanh_step(path, *, loop):
-    """A recurrence written as Scan, or as Loop, over time, from a state that is not zero."""
-    draw = weights()
-    arrays = {"w": draw(FRAME, HIDDEN), "u": draw(HIDDEN, HIDDEN), "h": draw(1, HIDDEN), "out": draw(HIDDEN, 2)}
-    step = [node("MatMul", ["x_t", "w"], ["a"]), node("MatMul", ["h_t", "u"], ["b"]), node("Add", ["a", "b"], ["c"])]
-    step += [node("Tanh", ["c"], ["h_new"]), node("Identity", ["h_new"], ["y_t"])]
-    carried, emitted = value("h_t", [1, HIDDEN]), [value("h_new", [1, HIDDEN]), value("y_t", [1, HIDDEN])]
-    around = [node("Transpose", ["x"], ["xs"], perm=[1, 0, 2])]
-    if loop:
-        step.insert(0, node("Gather", ["xs", "i"], ["x_t"]))
-        step.append(node("Identity", ["on"], ["still"]))
-        inner = body(step, [value("i", [], INT), value("on", [], BOOL), carried], [value("still", [], BOOL), *emitted])
-        arrays |= {"zero": np.int64(0), "yes": np.bool_(True)}
-        around += [node("Shape", ["xs"], ["shape"]), node("Gather", ["shape", "zero"], ["count"])]
-        around.append(node("Loop", ["count", "yes", "h"], ["last", "ys"], name="loop", body=inner))
-    else:
-        inner = body(step, [carried, value("x_t", [1, FRAME])], emitted)
-        around.append(node("Scan", ["h", "xs"], ["last", "ys"], name="scan", body=inner, num_scan_inputs=1))
-    around += [node("MatMul", ["ys", "out"], ["z"]), node("Transpose", ["z"], ["y"], perm=[1, 0, 2])]
-    return saved(path, around, {"x": [1, "time", FRAME]}, {"y": [1, "time", 2]}, arrays)
 
 
 @pytest.mark.parametrize("loop", [False, True], ids=["Scan", "Loop"])
@@ -99,24 +90,29 @@ def test_what_needs_other_frames_beside_a_loop_is_caught(tmp_path):
         from_file(path)
 
 
-def lstm(prefix, draw, width, hidden):
-    return {
-        f"{prefix}W": draw(1, 4 * hidden, width),
-        f"{prefix}R": draw(1, 4 * hidden, hidden),
-        f"{prefix}B": draw(1, 8 * hidden),
-    }
+def wide(p):
+    return body([node("Unsqueeze", ["x", f"{p}1"], [f"{p}wide"])], [], [value(f"{p}wide", None)])
+
+
+def same(p):
+    return body([node("Identity", ["x"], [f"{p}same"])], [], [value(f"{p}same", None)])
 
 
 def detector(path):
-    """As a voice-activity detector: a packed state, and for each of two rates a branch with its own weights."""
+    """As a voice-activity detector: a packed state, for each of two rates a branch, and conditions in it."""
     branches = {}
     for rate, window in ((16000, 8), (8000, 4)):
         draw, p = weights(rate), f"r{rate}_"
         arrays = {f"{p}basis": draw(6, 1, window), f"{p}conv": draw(HIDDEN, 3, 3), **lstm(p, draw, HIDDEN, HIDDEN)}
         arrays |= {f"{p}head": draw(HIDDEN, 1), f"{p}pads": ints(0, 0, 0, 0, 0, 2)}
-        arrays |= {f"{p}{name}": ints(number) for name, number in (("0", 0), ("1", 1), ("2", 2), ("3", 3), ("6", 6))}
+        arrays |= {f"{p}two": np.int64(2)} | {
+            f"{p}{name}": ints(number) for name, number in (("0", 0), ("1", 1), ("2", 2), ("3", 3), ("6", 6))
+        }
         nodes = [
-            node("Unsqueeze", ["x", f"{p}1"], [f"{p}u"]),
+            node("Shape", ["x"], [f"{p}shape"]),
+            node("Size", [f"{p}shape"], [f"{p}rank"]),
+            node("Equal", [f"{p}rank", f"{p}two"], [f"{p}flat"]),
+            node("If", [f"{p}flat"], [f"{p}u"], then_branch=wide(p), else_branch=same(p)),
             node("Pad", [f"{p}u", f"{p}pads"], [f"{p}padded"], mode="reflect"),
             node("Conv", [f"{p}padded", f"{p}basis"], [f"{p}stft"], strides=[window // 2], name=f"{p}stft"),
             node("Slice", [f"{p}stft", f"{p}0", f"{p}3", f"{p}1"], [f"{p}re"]),
@@ -275,16 +271,6 @@ def test_caches_stream_beside_a_recurrence_over_frequency(tmp_path):
     np.testing.assert_allclose(streamed(graph, xs), called(path, xs, (1, BANDS, 1, 2), states), atol=1e-5)
 
 
-def stepwise(path, outputs=("y", "hn", "cn"), names=("h0", "c0"), extra=()):
-    """One step of an LSTM with its states."""
-    arrays = {**lstm("", weights(), FRAME, HIDDEN), "one": ints(1)}
-    h, c = names
-    nodes = [node("LSTM", ["x", "W", "R", "B", "", h, c], ["Y", *outputs[1:3]], hidden_size=HIDDEN, name="lstm")]
-    nodes += [node("Squeeze", ["Y", "one"], [outputs[0]]), *extra]
-    state = [1, 1, HIDDEN]
-    return saved(path, nodes, {"x": [1, 1, FRAME], h: state, c: state}, dict.fromkeys(outputs, state), arrays)
-
-
 @pytest.mark.parametrize(
     "names", [("h0", "c0"), ("h_in", "c_in"), ("lstm.h", "lstm.c"), ("a", "b")], ids=lambda n: n[0]
 )
@@ -398,6 +384,19 @@ def test_time_may_be_the_first_open_size(tmp_path):
     assert read(str(path), ImportOptions()).time_axis == 0
 
 
+def test_open_sizes_of_a_step_are_a_batch(tmp_path):
+    """Of single operators that would broadcast; the state is known by its name."""
+    draw = weights()
+    nodes = [node("MatMul", ["x", "W"], ["a"]), node("MatMul", ["state", "U"], ["b"]), node("Add", ["a", "b"], ["c"])]
+    nodes += [node("Tanh", ["c"], ["new_state"]), node("MatMul", ["new_state", "D"], ["y"])]
+    inputs = {"x": [None, None, FRAME], "state": [1, None, HIDDEN]}
+    outputs = {"y": [None, None, 2], "new_state": [1, None, HIDDEN]}
+    arrays = {"W": draw(FRAME, HIDDEN), "U": draw(HIDDEN, HIDDEN), "D": draw(HIDDEN, 2)}
+    model = read(str(saved(tmp_path / "m.onnx", nodes, inputs, outputs, arrays)), ImportOptions())
+    assert [each.shape for each in model.example] == [(1, 1, FRAME), (1, 1, HIDDEN)]
+    assert model.one_frame
+
+
 def test_functions_of_the_file_are_inlined(tmp_path):
     opsets = [helper.make_opsetid("", 17)]
     twice = helper.make_function("own", "Twice", ["a"], ["b"], [node("Add", ["a", "a"], ["b"])], opsets)
@@ -426,6 +425,12 @@ def deep(depth):
     return [node("If", ["yes"], ["y"], then_branch=inner, else_branch=leaf)]
 
 
+def grown(count):
+    """Constants of 32 MB each."""
+    nodes = [node("ConstantOfShape", ["n"], [f"c{i}"], name=f"f{i}") for i in range(count)]
+    return [*nodes, node("Add", ["x", "c0"], ["y"])]
+
+
 BAD = {
     "an unknown operator": ([node("Frobnicate", ["x"], ["y"], name="f")], {}, UnsupportedError, r"node 'f' \(Frobnicate\): the operator is not supported.*edgernn adopt"),
     "another domain": ([node("FusedGru", ["x"], ["y"], name="f", domain="com.acme")], {}, UnsupportedError, r"node 'f' \(FusedGru\): it is an operator of 'com.acme'.*edgernn adopt"),
@@ -433,6 +438,7 @@ BAD = {
     "an absent output": ([gate("x", "z")], {}, FileError, "nothing computes output 'y'"),
     "an output without data": ([node("Identity", ["c"], ["y"])], {"c": np.float32(1)}, UnsupportedError, "no output .* depends on an input"),
     "a huge constant": ([node("ConstantOfShape", ["n"], ["c"], name="f"), node("Add", ["x", "c"], ["y"])], {"n": HUGE}, UnsupportedError, r"'f'.*1.1e\+12 elements"),
+    "many large constants": (grown(20), {"n": ints(1 << 23)}, UnsupportedError, "'f2'.*take more than"),
     "a huge expansion": ([node("Expand", ["x", "n"], ["y"], name="f")], {"n": HUGE}, UnsupportedError, "'f'.*elements"),
     "a huge repetition": ([node("Tile", ["x", "n"], ["y"], name="f")], {"n": ints(1, 1 << 20, 1 << 20)}, UnsupportedError, "'f'.*elements"),
     "huge padding": ([node("Pad", ["x", "n"], ["y"], name="f")], {"n": ints(0, 0, 1 << 40, 0, 0, 0)}, UnsupportedError, "'f'.*elements"),
@@ -452,6 +458,13 @@ def test_a_bad_model_is_refused(name, tmp_path):
     with pytest.raises(error, match=message):
         from_file(tmp_path / "m.onnx")
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_inputs_of_half_precision_are_refused(kind, tmp_path):
+    saved(tmp_path / "m.onnx", [gate()], [value("x", [1, "time", 3], kind)], [value("y", None, kind)])
+    with pytest.raises(UnsupportedError, match=r"input 'x'.*float16.*export the model in float32"):
+        from_file(tmp_path / "m.onnx")
 
 
 def test_bytes_that_are_no_model_are_refused(tmp_path):
@@ -582,3 +595,30 @@ def test_rounding_of_activations_is_refused(tmp_path):
     saved(tmp_path / "m.onnx", nodes, SMALL, {"y": None}, arrays)
     with pytest.raises(UnsupportedError, match=r"node 'f' \(QuantizeLinear\).*rounds.*edgernn adopt"):
         from_file(tmp_path / "m.onnx")
+
+
+def test_lists_of_tensors_leave_nothing_behind(tmp_path):
+    """As scripted modules are exported: a frame is split into a list, whose elements a loop joins again."""
+    i, on, many = value("i", [], INT), value("on", [], BOOL), helper.make_tensor_sequence_value_info("l", 1, None)
+    step = [
+        node("SequenceAt", ["parts", "i"], ["part"]),
+        node("SequenceInsert", ["l", "part"], ["longer"]),
+        node("Identity", ["on"], ["still"]),
+    ]
+    after = helper.make_tensor_sequence_value_info("longer", 1, None)
+    loop = body(step, [i, on, many], [value("still", [], BOOL), after])
+    nodes = [
+        node("SplitToSequence", ["x", "one"], ["parts"], axis=2),
+        node("SequenceLength", ["parts"], ["count"]),
+        node("SequenceEmpty", [], ["none"]),
+        node("Loop", ["count", "yes", "none"], ["list"], body=loop),
+        node("SequenceErase", ["list", "zero"], ["fewer"]),
+        node("ConcatFromSequence", ["fewer"], ["xs"], axis=2),
+        node("GRU", ["xs", "W", "R"], ["y"], hidden_size=HIDDEN),
+    ]
+    arrays = {"one": np.int64(1), "yes": np.bool_(True), "zero": np.int64(0)}
+    arrays |= {"W": weights(1)(1, 12, FRAME - 1), "R": weights(2)(1, 12, HIDDEN)}
+    path = saved(tmp_path / "m.onnx", nodes, {"x": ["time", 1, FRAME]}, {"y": ["time", 1, 1, HIDDEN]}, arrays)
+    xs = frames()
+    (expected,) = session(path).run(None, {"x": xs[:, None]})
+    np.testing.assert_allclose(streamed(from_file(path), xs), expected[:, 0, 0], atol=1e-6)

@@ -44,12 +44,14 @@ def attributes_of(name: str, node: onnx.NodeProto) -> Mapping[str, Any]:
     return attributes
 
 
-def tensor_of(call: Call, value: Array) -> Tensor:
+def tensor_of(call: Call, value: Any) -> Tensor:
     """Return a constant as a tensor; all floats are those of torch's default.
 
     Raises:
-        UnsupportedError: its elements are texts or other objects.
+        UnsupportedError: it is a list of values, or its elements are texts or other objects.
     """
+    if not isinstance(value, np.ndarray):
+        raise call.refuse(f"an operand is a {type(value).__name__}; expected a tensor, {ADOPT}")
     if value.dtype.kind == "f" or str(value.dtype) == "bfloat16":
         value = value.astype(np.float32)
     elif value.dtype.kind in "iu" and value.dtype.itemsize > 1:

@@ -14,6 +14,7 @@ from edgernn.errors import FileError
 from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
 from edgernn_export.sources.onnx.constants import tensor_of
 from edgernn_export.sources.onnx.limits import NODES
+from edgernn_export.sources.onnx.lists import LISTS
 from edgernn_export.sources.onnx.module import FLOWS, NodeModule
 from edgernn_export.sources.onnx.reading import Carried, Control, Flow, Reader, Scope, Value, apply, read_graph
 
@@ -95,7 +96,10 @@ def _states(reader: Reader, call: Call, initial: Sequence[Value]) -> list[Value]
     """Return the values that a loop begins with; those of a loop over time become arguments."""
     if call.name not in reader.carrying:
         return list(initial)
-    return [each if isinstance(each, Flow) or each is None else reader.flow(tensor_of(call, each)) for each in initial]
+    return [
+        each if isinstance(each, Flow | tuple) or each is None else reader.flow(tensor_of(call, each))
+        for each in initial
+    ]
 
 
 def _ran(reader: Reader, call: Call, steps: int, before: Sequence[Value], after: Sequence[Value]) -> None:
@@ -158,5 +162,5 @@ def _stack(_: Call, axis: int, *values: Tensor) -> Tensor:
     return torch.stack(values, axis)
 
 
-CONTROLS: Mapping[str, Control] = {"If": _if, "Loop": _loop, "Scan": _scan}
-"""Operator with graphs inside -> how it is read."""
+CONTROLS: Mapping[str, Control] = {"If": _if, "Loop": _loop, "Scan": _scan, **LISTS}
+"""Operator with graphs inside, or on lists -> how it is read."""

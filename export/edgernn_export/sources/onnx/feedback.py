@@ -1,7 +1,7 @@
 """Which output of a file is which of its inputs in the next step: by the user, by name, or by order and shape."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files.spelling import misspelt
@@ -31,6 +31,13 @@ def stem_of(name: str, ends: bool) -> str:
     if ends and len(words) > 1 and words[-1] in _ENDS:
         words = words[:-1]
     return "_".join(words)
+
+
+def named_alike(inputs: Iterable[str], outputs: Iterable[str]) -> frozenset[str]:
+    """Return the inputs that have the name of an output, without directions: they are states."""
+    stems = {stem_of(name, ends) for name in outputs for ends in (False, True)}
+    alike = (name for name in inputs if stem_of(name, True) in stems)
+    return frozenset(name for name in alike if re.search("[a-z]", stem_of(name, True)))
 
 
 def fed_back(
@@ -119,5 +126,5 @@ def _refusal(
     could = " or ".join(f"'{free[j]}'" for j in fitting[several])
     return UnsupportedError(
         f"state '{rest[several]}' {inputs[rest[several]]} could be {could} in the next step; say which with states= "
-        f"(--state {rest[several]}={free[fitting[several][0]]})"
+        f"(--state {free[fitting[several][0]]}={rest[several]})"
     )

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from edgernn.array import Array
 from edgernn.errors import FileError, UnsupportedError
+from edgernn_export.sources.onnx.call import ADOPT
 from edgernn_export.sources.onnx.constants import info_dtype
 from edgernn_export.sources.onnx.control import CONTROLS
+from edgernn_export.sources.onnx.limits import ROOM
 from edgernn_export.sources.onnx.loading import opset_of
 from edgernn_export.sources.onnx.reading import Flow, Reader, Scope, read_graph
 from edgernn_export.sources.onnx.sizes import Shape, Sizes, tried
@@ -26,6 +28,8 @@ class Source:
     shapes: Mapping[str, Shape]
     constants: Mapping[str, Array]
     initial: Mapping[str, Array]  # the values that inputs have by default
+    states: frozenset[str]  # inputs that are states by what the user says, or by their names
+    size: int  # of the file, in bytes
 
     @property
     def inputs(self) -> list[onnx.ValueInfoProto]:
@@ -76,17 +80,24 @@ def form_of(source: Source) -> Form:
         UnsupportedError: no sizes fit, or an operator is not supported.
     """
     first: UnsupportedError | None = None
-    for sizes in tried(source.shapes):
+    for sizes in tried(source.shapes, source.states):
         try:
             form = _read(source, sizes)
         except UnsupportedError as error:
             first = first or error
             continue
-        lengths = form.reader.lengths.values()
-        if sizes.time and lengths and max(lengths) == 1:  # time is another of the open sizes
-            continue
-        return _framed(source, form)
+        if _fits(form):
+            return _framed(source, form)
     raise first or UnsupportedError(f"no sizes fit the inputs of '{source.name}'; say the shape of each input: shapes=")
+
+
+def _fits(form: Form) -> bool:
+    """Whether recurrent nodes run over the open size that is taken for time, and states keep their shapes."""
+    lengths = form.reader.lengths.values()
+    if form.sizes.time and lengths and max(lengths) == 1:
+        return False
+    shapes = {tuple(flow.example.shape) for flow in form.outputs.values()}
+    return all(tuple(form.inputs[name].example.shape) in shapes for name in form.source.states)
 
 
 def _framed(source: Source, form: Form) -> Form:
@@ -103,7 +114,7 @@ def _framed(source: Source, form: Form) -> Form:
 
 
 def _read(source: Source, sizes: Sizes, carrying: frozenset[str] = frozenset()) -> Form:
-    reader = Reader(source.name, opset_of(source.model), carrying)
+    reader = Reader(source.name, opset_of(source.model), ROOM + 2 * source.size, carrying)
     inputs = {each.name: reader.flow(_example(source, sizes, each)) for each in source.inputs}
     scope: Scope = {**source.constants, **inputs}
     read_graph(reader, source.model.graph, scope, CONTROLS)
@@ -122,6 +133,11 @@ def _read(source: Source, sizes: Sizes, carrying: frozenset[str] = frozenset()) 
 def _example(source: Source, sizes: Sizes, value: onnx.ValueInfoProto) -> Tensor:
     """Return random numbers for an input; zeros where it is of whole numbers."""
     shape, dtype = sizes.of(source.shapes[value.name]), info_dtype(value)
+    if dtype.itemsize == 2 and dtype.kind not in "iub":
+        raise UnsupportedError(
+            f"input '{value.name}' of '{source.name}' is of {dtype}, and a step computes in float32; export the model "
+            f"in float32, {ADOPT}"
+        )
     if value.name in source.initial:
         return torch.from_numpy(np.array(source.initial[value.name], np.float32))
     if dtype.kind == "f":

@@ -13,8 +13,11 @@ FIELDS = 1_000_000
 DEPTH = 16
 """The most graphs inside one another."""
 
-ELEMENTS = 1 << 26
+ELEMENTS = 1 << 24
 """The most elements of a value that is computed while a file is read."""
+
+ROOM = 64 << 20
+"""The most bytes of all constants that are computed from others, besides twice the size of the file."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 

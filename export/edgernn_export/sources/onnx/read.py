@@ -15,7 +15,7 @@ from edgernn.files.spelling import misspelt
 from edgernn_export.sources.foreign.model import ForeignModel, Replay
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.onnx.constants import info_dtype, info_shape
-from edgernn_export.sources.onnx.feedback import fed_back
+from edgernn_export.sources.onnx.feedback import fed_back, named_alike
 from edgernn_export.sources.onnx.forms import Form, Source, form_of
 from edgernn_export.sources.onnx.loading import array_of, loaded
 from edgernn_export.sources.onnx.module import graph_module, identifier, needed
@@ -23,6 +23,7 @@ from edgernn_export.sources.onnx.original import Original, Reference, original_o
 from edgernn_export.sources.onnx.reading import Flow
 from edgernn_export.sources.onnx.sequences import prove_sequences
 from edgernn_export.sources.onnx.sizes import declared
+from edgernn_export.sources.torch.trace.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,15 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
         ParityError: a loop over time computes something else frame by frame.
     """
     model, data = loaded(path)
-    source = _source(path, model, options)
-    form = form_of(source)
+    source = _source(path, model, len(data), options)
+    with one_thread():
+        form = form_of(source)
     roles = _roles(path, form, options)
     original = original_of(path, model, data, source.constants)
     return _model(path, form, roles, original, options)
 
 
-def _source(path: str, model: onnx.ModelProto, options: ImportOptions) -> Source:
+def _source(path: str, model: onnx.ModelProto, size: int, options: ImportOptions) -> Source:
     defaults = {each.name: each for each in model.graph.initializer}
     own = [each for each in model.graph.input if each.name not in defaults or each.name in options.states]
     for name in options.constants:
@@ -78,7 +80,9 @@ def _source(path: str, model: onnx.ModelProto, options: ImportOptions) -> Source
         for name, each in fixed.items()
     }  # fmt: skip
     initial = {each.name: array_of(path, defaults[each.name]) for each in free if each.name in defaults}
-    return Source(path, model, declared(path, free, options.shapes), constants, initial)
+    names, outputs = [each.name for each in free], [each.name for each in model.graph.output]
+    states = ((named_alike(names, outputs) | {*options.states}) & {*names}) - {*options.inputs}
+    return Source(path, model, declared(path, free, options.shapes), constants, initial, states, size)
 
 
 def _roles(path: str, form: Form, options: ImportOptions) -> _Roles:

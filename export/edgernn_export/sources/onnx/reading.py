@@ -17,6 +17,7 @@ from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
 from edgernn_export.sources.onnx.constants import attributes_of, computed, tensor_of
 from edgernn_export.sources.onnx.growth import check_growth
 from edgernn_export.sources.onnx.integers import integer_rows
+from edgernn_export.sources.onnx.limits import ROOM
 from edgernn_export.sources.onnx.loading import array_of, check_texts
 from edgernn_export.sources.onnx.module import FLOWS, NodeModule, Step
 from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise, recurrent
@@ -34,8 +35,8 @@ class Flow:
     example: Tensor
 
 
-Value = Flow | Array | None
-"""A value that depends on data, a constant, or none where an operand is absent."""
+Value = Flow | Array | tuple[Any, ...] | None
+"""A value that depends on data, a constant, a list of values, or none where an operand is absent."""
 
 Scope = dict[str, Value]
 """The values that nodes of a graph can read, by name."""
@@ -57,6 +58,7 @@ class Reader:
     Attributes:
         name: of the file.
         opset: of its nodes.
+        room: how many bytes of constants may still be computed.
         carrying: the nodes whose states are carried from frame to frame, by path; the example is one frame.
         steps: the calls of modules.
         modules: by name.
@@ -70,6 +72,7 @@ class Reader:
 
     name: str
     opset: int
+    room: int = ROOM
     carrying: frozenset[str] = frozenset()
     steps: list[Step] = field(default_factory=list)
     modules: dict[str, nn.Module] = field(default_factory=dict)
@@ -164,7 +167,11 @@ def _results(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Va
     if not flowing:
         if call.operator == "DequantizeLinear":
             reader.integers += integer_rows(call, operands)  # type: ignore[arg-type]
-        return list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
+        constants = list(computed(node, reader.opset, call, operands))  # type: ignore[arg-type]
+        reader.room -= sum(each.nbytes for each in constants if call.operator != "Constant")
+        if reader.room < 0:
+            raise call.refuse(f"constants that are computed take more than {ROOM} bytes and twice the file; store them")
+        return list(constants)
     if call.operator in {"Shape", "Size"}:
         return [_of_shape(call, flowing[0].example)]
     if call.operator in KINDS:
@@ -195,7 +202,7 @@ def _argument(call: Call, operation: Operation, place: int, operand: Value) -> A
             f"its operand {place} depends on data, and a step does the same for every frame; expected a constant: "
             f"set an input that is the same in every step with constants=, {ADOPT}"
         )
-    return operand.tolist()
+    return tensor_of(call, operand).tolist()
 
 
 def _look_up(reader: Reader, call: Call, operands: Sequence[Value], operation: Operation) -> Operation:
@@ -228,7 +235,7 @@ def apply(reader: Reader, call: Call, module: nn.Module, flowing: Iterable[Flow]
     answers: list[Tensor] = list(answer) if isinstance(answer, tuple | list) else [answer]
     if len(answers) < call.results:
         raise call.refuse(f"it has {call.results} results; expected the first {len(answers)} of them alone, {ADOPT}")
-    results = tuple(reader.flow(each) for each in answers)
+    results = tuple(reader.flow(each.new_zeros(()).expand(each.shape)) for each in answers)  # only sizes are needed
     name = reader.unique(call.name)
     reader.modules[name] = module
     reader.steps.append(Step(name, tuple(flow.slot for flow in flows), tuple(result.slot for result in results)))
@@ -243,7 +250,7 @@ def _recurrence(reader: Reader, call: Call, operands: list[Value]) -> list[Value
     for place, each in enumerate((w, r, b, lengths, *rest[states:]), 1):
         if isinstance(each, Flow):
             raise call.refuse(f"its operand {place} depends on data; expected a constant, {ADOPT}")
-    weights = [None if each is None else tensor_of(call, each) for each in (w, r, b, rest[states])]  # type: ignore[arg-type]
+    weights = [None if each is None else tensor_of(call, each) for each in (w, r, b, rest[states])]
     if not isinstance(x, Flow):
         x = constant(reader, call, x)
     reader.lengths[call.name] = x.example.shape[1 if call.get("layout", 0) else 0]

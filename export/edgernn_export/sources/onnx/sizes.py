@@ -1,7 +1,7 @@
 """The sizes of a graph's inputs: open ones are tried, a batch of one and several steps of time."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -97,11 +97,11 @@ def _stated(name: str, own: Shape, stated: tuple[int, ...], known: bool) -> Shap
     return stated
 
 
-def tried(shapes: Mapping[str, Shape]) -> Iterator[Sizes]:
+def tried(shapes: Mapping[str, Shape], states: Collection[str] = ()) -> Iterator[Sizes]:
     """Yield the sizes to try, the likeliest first.
 
     A size whose name is that of a batch is 1, one whose name is that of time has several steps. Of others, the first
-    axis of an input is rather a batch, another rather time.
+    axis of an input is rather a batch, another rather time; those of states alone are 1.
 
     Raises:
         UnsupportedError: too many open sizes have no such name.
@@ -111,7 +111,8 @@ def tried(shapes: Mapping[str, Shape]) -> Iterator[Sizes]:
         for axis, each in enumerate(shape):
             if isinstance(each, str):
                 places.setdefault(each, axis)
-    known = {each: _by_name(each) for each in places}
+    data = {each for name, shape in shapes.items() if name not in states for each in shape}
+    known = {each: _by_name(each) if each in data else False for each in places}
     unknown = [each for each in places if known[each] is None]
 
     def unlikely(chosen: tuple[bool, ...]) -> tuple[bool, bool, int]:

@@ -1,8 +1,6 @@
 """Conversion of a torch.nn.Module to a graph."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +23,7 @@ from edgernn_export.sources.torch.signature.time_axis import time_axes
 from edgernn_export.sources.torch.trace.calling import positional
 from edgernn_export.sources.torch.trace.program import module_of
 from edgernn_export.sources.torch.trace.scripted import program_of
+from edgernn_export.sources.torch.trace.threads import one_thread
 from edgernn_export.sources.torch.trace.tracing import Traced, retraced, traced
 from edgernn_export.sources.torch.walk import NeedsFrameError, Walked, walk
 
@@ -67,7 +66,7 @@ def convert(
 
 def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | None, options: Options) -> Graph:
     """Convert a module and prove its graph, whose weights stay in float64."""
-    with _ONE_AT_A_TIME, _one_thread(), torch.random.fork_rng(devices=[]):
+    with _ONE_AT_A_TIME, one_thread(), torch.random.fork_rng(devices=[]):
         if isinstance(module, torch.jit.ScriptModule):
             module = program_of(module, example)
         module = module_of(module) if isinstance(module, ExportedProgram) else module
@@ -77,17 +76,6 @@ def exact(module: nn.Module | ExportedProgram, example: Any, time_axis: int | No
             if graph is not None:
                 return graph
         return _of_example(module, example, time_axis, options)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute on one thread: frames are small, and where others work the threads wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _of_example(module: nn.Module, example: Any, time_axis: int | None, options: Options) -> Graph:

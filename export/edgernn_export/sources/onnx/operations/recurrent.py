@@ -54,7 +54,7 @@ class Recurrent(NodeModule):
 
     def __init__(self, call: Call, ways: Sequence[Way]) -> None:
         super().__init__(call)
-        self.count, self.hidden = len(ways), ways[0].r.shape[-1]
+        self.count, self.inputs, self.hidden = len(ways), ways[0].w.shape[-1], ways[0].r.shape[-1]
         self.kind = KINDS[call.operator]
         self.backward = [way.backward for way in ways]
 
@@ -66,6 +66,7 @@ class Recurrent(NodeModule):
         _check_lengths(self.call, x, lengths)
         first = bool(self.call.get("layout", 0))
         states = [None if each is None else each.transpose(0, 1) if first else each for each in initial]
+        self._check_shapes(x, states, 0 if first else 1)
         y, *after = self.sequence(x.transpose(0, 1) if first else x, self._from(x, states, 0 if first else 1))
         if not first:
             return y, *after
@@ -74,6 +75,15 @@ class Recurrent(NodeModule):
     def sequence(self, x: Tensor, states: States) -> States:
         """(time, batch, inputs) and states (directions, batch, hidden) -> Y and the states after it."""
         raise NotImplementedError
+
+    def _check_shapes(self, x: Tensor, states: Sequence[Tensor | None], batch: int) -> None:
+        """Refuse operands of other shapes than those of the weights, by which torch would overwrite memory."""
+        expected = (self.count, x.shape[batch] if x.dim() > batch else 0, self.hidden)
+        if x.dim() != 3 or x.shape[2] != self.inputs or 0 in x.shape:
+            raise self.call.refuse(f"X has shape {tuple(x.shape)}; expected three axes, the last {self.inputs}")
+        for each in states:
+            if each is not None and tuple(each.shape) != expected:
+                raise self.call.refuse(f"an initial state has shape {tuple(each.shape)}; expected {expected}")
 
     def _from(self, x: Tensor, initial: Sequence[Tensor | None], batch: int) -> States:
         absent = [*initial, *[None] * (self.kind.states - len(initial))]
