@@ -1,7 +1,10 @@
 """Models of other tools at the command, and what the replay of a file against its own runtime refuses."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -112,7 +115,31 @@ def test_an_option_names_an_input_once():
 
 
 def test_every_suffix_has_a_package_that_reads_it():
-    assert all(__import__(source.module, fromlist=["read"]).read for source in SOURCES.values())
+    assert all(import_module(source.module("read")).read for source in SOURCES.values())
+
+
+DAMAGED = {
+    "m.onnx": b"no",
+    "m.tflite": b"\x1c\0\0\0TFL3" + bytes(range(200)),
+    "m.keras": b"PK no",
+    "m.h5": b"\x89HDF no",
+    "m.json": b"[" * 100_000,
+    "m.nam": b"{}}",
+}
+
+
+def test_a_damaged_file_is_refused_before_torch_is_imported(tmp_path):
+    for name, data in DAMAGED.items():
+        (tmp_path / name).write_bytes(data)
+    code = (
+        "import sys; sys.modules['torch'] = None; from edgernn_export import from_file; from edgernn.errors import FileError\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: from_file(path)\n"
+        "    except FileError as error: print(error)"
+    )
+    call = [sys.executable, "-c", code, *(tmp_path / name for name in DAMAGED)]
+    lines = subprocess.run(call, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [name in line for name, line in zip(DAMAGED, lines, strict=True)] == [True] * len(DAMAGED)
 
 
 class Step(nn.Module):

@@ -151,17 +151,18 @@ def read(path: str, options: ImportOptions) -> tuple[Graph, str]:
     own = _written_here(source, path) if options == ImportOptions() else None
     if own is not None:
         return own, "the hash in the file"
-    model = reading(source, source.module).read(path, options)
-    graph: Graph = reading(source, "edgernn_export.sources.foreign.convert").graph_of(model, frozenset(options.running))
+    reading(source, "check").check(path)
+    model = reading(source, "read").read(path, options)
+    graph: Graph = import_module("edgernn_export.sources.foreign.convert").graph_of(model, frozenset(options.running))
     return graph, model.runtime if model.original is not None else ""
 
 
 def _written_here(source: Source, path: str) -> Graph | None:
     """Return the graph that an artifact of edgernn was made from; None for other files."""
     data = atomic.read(path)
-    if not source.own or not is_artifact(data):
+    if not source.artifacts or not is_artifact(data):
         return None
-    text, constants = reading(source, source.own).contents(data)
+    text, constants = reading(source, "own").contents(data)
     return original(data, path, text, constants)
 
 
@@ -178,11 +179,11 @@ def source_of(name: str) -> Source:
 
 
 def reading(source: Source, module: str) -> Any:
-    """Import a module that reads foreign files."""
+    """Import a module of a source."""
     try:
-        return import_module(module)
+        return import_module(source.module(module))
     except ImportError as error:
-        extra = {"torch": "train", source.package.partition(".")[0]: source.extra}.get(error.name or "")
+        extra = {"torch": "train", source.library: source.extra}.get(error.name or "")
         if not extra:
             raise
         raise MissingExtraError(str(error.name), extra, f"reading {source.content}") from error

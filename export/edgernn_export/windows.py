@@ -40,9 +40,9 @@ def window_from_file(
         MissingExtraError: a package that reads such files is not installed.
     """
     source = source_of(os.fspath(path))
-    if not source.window:
-        files = ", ".join(suffix for suffix, each in SOURCES.items() if each.window)
+    if not source.windows:
+        files = ", ".join(suffix for suffix, each in SOURCES.items() if each.windows)
         raise UsageError(f"'{os.fspath(path)}' is not read as whole windows; only {files} are")
     options = ImportOptions(period_ms=period_ms, labels=tuple(labels), shapes=shapes or {})
-    window: Window = reading(source, source.window).read_window(os.fspath(path), options)
+    window: Window = reading(source, "window").read_window(os.fspath(path), options)
     return window

@@ -7,30 +7,36 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Source:
-    """A package that reads files: `read(path, options) -> ForeignModel`.
+    """A package that reads files.
+
+    Its module `read` has `read(path, options) -> ForeignModel`; `check` has `check(path)`, which refuses damaged files
+    before torch is imported.
 
     Attributes:
-        module: with `read`.
-        package: that it needs besides torch; "" for none.
-        extra: of edgernn that installs the package.
+        package: in edgernn_export.sources.
+        library: that it needs besides torch; "" for none.
+        extra: of edgernn that installs the library.
         content: what the files hold, for help and messages.
-        window: the module with `read_window(path, options) -> Window`; "" where no file holds such a model.
-        own: the module with `contents(data)`, for artifacts of edgernn; "" where it writes no such files.
+        artifacts: whether edgernn writes such files; then `own` has `contents(data)`.
+        windows: whether some hold models of whole windows; then `window` has `read_window(path, options) -> Window`.
     """
 
-    module: str
     package: str
+    library: str
     extra: str
     content: str
-    window: str = ""
-    own: str = ""
+    artifacts: bool = False
+    windows: bool = False
+
+    def module(self, name: str) -> str:
+        """Return the full name of one of its modules."""
+        return f"edgernn_export.sources.{self.package}.{name}"
 
 
-_HERE = "edgernn_export.sources"
-_ONNX = Source(f"{_HERE}.onnx.read", "onnx", "export", "an ONNX model", own=f"{_HERE}.onnx.own")
-_TFLITE = Source(f"{_HERE}.tflite.read", "ai_edge_litert", "export", "a TFLite model", own=f"{_HERE}.tflite.own")
-_KERAS = Source(f"{_HERE}.keras.read", "h5py", "keras", "a Keras model", f"{_HERE}.keras.window")
-_JSON = Source(f"{_HERE}.json.read", "", "", "weights as JSON or text")
+_ONNX = Source("onnx", "onnx", "export", "an ONNX model", artifacts=True)
+_TFLITE = Source("tflite", "ai_edge_litert", "export", "a TFLite model", artifacts=True)
+_KERAS = Source("keras", "h5py", "keras", "a Keras model", windows=True)
+_JSON = Source("json", "", "", "weights as JSON or text")
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
     {

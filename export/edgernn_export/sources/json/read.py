@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from edgernn.array import Array
-from edgernn.errors import FileError, UnsupportedError
-from edgernn.files import atomic, bounded_json
+from edgernn.errors import UnsupportedError
+from edgernn.files import atomic
 from edgernn.model.cell import LARGEST
 from edgernn_export.sources.foreign.model import ForeignModel
 from edgernn_export.sources.foreign.options import ImportOptions, check_known
 from edgernn_export.sources.json import nam, reference, rnnoise, rnnoise_torch, rtneural, state_dict
+from edgernn_export.sources.json.check import NUMBERS, members_of
 from edgernn_export.sources.json.entries import Entries
 from edgernn_export.sources.json.modules import Chain
 from edgernn_export.sources.json.network import Network
 
 RUNTIME = "the formula of its format"
-MEMORY = 48 << 20  # bytes for the values of a file, besides as many as the file has
-VALUE = 64  # bytes that a list, or a number in a list, takes at most
 FRAMES = 24  # of the example, besides those that the convolutions read
 
 LAYOUTS: tuple[tuple[tuple[str, ...], Callable[[Entries], Network]], ...] = (
@@ -45,9 +43,9 @@ def read(path: str, options: ImportOptions) -> ForeignModel:
     name = Path(path).name
     check_known(name, options, ("period_ms", "labels"))
     data = atomic.read(path)
-    if data.startswith(rnnoise.HEADER):
+    if data.startswith(NUMBERS):
         return _of_rnnoise(name, rnnoise.parsed(name, data), options)
-    file = Entries(name, "", _members(name, data))
+    file = Entries(name, "", members_of(name, data))
     weights = file.object("state_dict") if isinstance(file.members.get("state_dict"), dict) else file
     if rnnoise_torch.is_network(weights):
         return _of_rnnoise_torch(name, rnnoise_torch.stages_of(weights), options)
@@ -116,27 +114,6 @@ def network_of(file: Entries) -> Network:
         f"'{file.file}' has {arrived}; expected RTNeural's JSON, a `.nam` file, or a state dict of torch: {known}, "
         "or names such as 'lstm.weight_ih_l0'"
     )
-
-
-def _members(name: str, data: bytes) -> dict[str, Any]:
-    """Return the members of a JSON object.
-
-    Raises:
-        FileError: it is no JSON object, or would take much more memory than the file.
-    """
-    most = (MEMORY + len(data)) // VALUE
-    values = sum(data.count(mark) for mark in (b",", b"[", b"{"))
-    if values > most:
-        raise FileError(f"'{name}' has {values:,} values in {len(data):,} bytes; expected {most:,} at most")
-    try:
-        text = data.decode() if len(data) <= bounded_json.LONGEST else data.decode("latin-1")  # a byte for a character
-        value = bounded_json.loads(text, finite=False, longest=max(len(text), bounded_json.LONGEST))
-    except ValueError as error:
-        raise FileError(f"'{name}' is no JSON within bounds: {error}") from error
-    if not isinstance(value, dict):
-        kind = type(value).__name__
-        raise FileError(f"'{name}' holds a {kind}; expected a JSON object with layers and weights")
-    return value
 
 
 def _reach(network: Network) -> int:

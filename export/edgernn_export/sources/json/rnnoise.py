@@ -19,10 +19,10 @@ from edgernn.cells import GruResetBefore
 from edgernn.errors import FileError
 from edgernn.model.cell import LARGEST
 from edgernn_export.sources.foreign.layers import CellLayer
+from edgernn_export.sources.json.check import NUMBERS
 from edgernn_export.sources.json.modules import gates, tensor
 from edgernn_export.sources.json.reference import ACTIVATIONS, FORMULAS
 
-HEADER = b"rnnoise-nu model file version 1"
 PERIOD_MS = 10.0  # 480 samples at 48 kHz
 UNIT = 256  # by which the integers are divided
 KINDS = ("tanh", "sigmoid", "relu")  # by number
@@ -48,7 +48,7 @@ def parsed(file: str, data: bytes) -> Rnnoise:
     Raises:
         FileError: it is no such text, or a layer has other sizes than those before it.
     """
-    numbers = _numbers(file, data[len(HEADER) :])
+    numbers = _numbers(file, data[len(NUMBERS) :])
     layers, at = {}, 0
     for name in LAYERS:
         if at + 3 > len(numbers):
@@ -82,7 +82,9 @@ def _numbers(file: str, data: bytes) -> Array:
         with warnings.catch_warnings(action="error", category=DeprecationWarning):
             numbers = np.fromstring(data.decode("latin-1"), np.float32, sep=" ")
     except (ValueError, DeprecationWarning) as error:
-        raise FileError(f"'{file}' holds something else than numbers; expected those of '{HEADER.decode()}'") from error
+        raise FileError(
+            f"'{file}' holds more than numbers; expected those of '{NUMBERS.decode()}'"
+        ) from error
     if not (np.abs(numbers) <= LARGEST).all() or (numbers % 1).any():
         raise FileError(
             f"'{file}' holds a number that is no integer of at most {LARGEST:,}; expected the network's integers"
