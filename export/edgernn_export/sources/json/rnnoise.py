@@ -82,9 +82,7 @@ def _numbers(file: str, data: bytes) -> Array:
         with warnings.catch_warnings(action="error", category=DeprecationWarning):
             numbers = np.fromstring(data.decode("latin-1"), np.float32, sep=" ")
     except (ValueError, DeprecationWarning) as error:
-        raise FileError(
-            f"'{file}' holds more than numbers; expected those of '{NUMBERS.decode()}'"
-        ) from error
+        raise FileError(f"'{file}' holds more than numbers; expected those of '{NUMBERS.decode()}'") from error
     if not (np.abs(numbers) <= LARGEST).all() or (numbers % 1).any():
         raise FileError(
             f"'{file}' holds a number that is no integer of at most {LARGEST:,}; expected the network's integers"
