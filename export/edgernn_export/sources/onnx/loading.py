@@ -71,13 +71,17 @@ def array_of(name: str, tensor: onnx.TensorProto) -> Array:
         FileError: its declared shape disagrees with its bytes.
     """
     try:
-        if tensor.data_location != onnx.TensorProto.EXTERNAL and _declared(tensor) is not False:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL and _declared(tensor):
             array: Array = np.asarray(numpy_helper.to_array(tensor))
             if array.shape == tuple(tensor.dims):
                 return array
     except (ValueError, TypeError, OverflowError, KeyError, MemoryError) as error:
         raise FileError(f"constant '{tensor.name}' of '{name}' cannot be read: {error}; export it again") from error
-    raise FileError(
+    raise _unfilled(name, tensor)
+
+
+def _unfilled(name: str, tensor: onnx.TensorProto) -> FileError:
+    return FileError(
         f"constant '{tensor.name}' of '{name}' declares the shape {tuple(tensor.dims)}, which its bytes do not fill; "
         "export it again"
     )
@@ -93,7 +97,7 @@ def _declared(tensor: onnx.TensorProto) -> bool:
 
 
 def _check_weights_inside(path: str, model: onnx.ModelProto) -> None:
-    """Refuse weights in other files, which could be any file of the machine."""
+    """Refuse weights in other files, which could be any file of the machine, and shapes that bytes cannot fill."""
     for tensor in _tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             places = {entry.key: entry.value for entry in tensor.external_data}
@@ -101,6 +105,8 @@ def _check_weights_inside(path: str, model: onnx.ModelProto) -> None:
                 f"constant '{tensor.name}' of '{path}' is in another file, {places.get('location', '')!r}, and no "
                 "other file is read; store the weights inside: onnx.save(onnx.load(PATH), PATH)"
             )
+        if not _declared(tensor):
+            raise _unfilled(path, tensor)
 
 
 def check_texts(path: str, texts: Iterable[str | bytes]) -> None:
