@@ -177,10 +177,9 @@ def test_integer_weights_are_what_they_stand_for(tmp_path):
     [
         "Gru",
         "Lstm projected",
-        "stack",
+        "Conv1d",
         "Conv2d",
         "Embedding",
-        "Positions",
         "LogMel",
         "Curves within",
         "Slice of inputs",
