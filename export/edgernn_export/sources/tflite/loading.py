@@ -87,13 +87,11 @@ class File:
         name: for messages.
         subgraphs: the first is the model.
         names: of the inputs and outputs, by index of the tensor, where a signature names them.
-        converted: whether it has constants in integers or float16, which are dequantized.
     """
 
     name: str
     subgraphs: tuple[Subgraph, ...]
     names: Mapping[str, Mapping[int, str]]
-    converted: bool
 
 
 def parsed(name: str, data: bytes) -> File:
@@ -120,7 +118,6 @@ class _Parser:
         self.name, self.data = name, data
         self.model = schema.Model.GetRootAs(data, 0)
         self.left = 2 * len(data) + (1 << 20)  # bytes of constants; tensors may share a buffer
-        self.converted = False
 
     def file(self) -> File:
         count = self._count(self.model.SubgraphsLength(), SUBGRAPHS, "subgraphs")
@@ -130,7 +127,7 @@ class _Parser:
         self._count(self.model.OperatorCodesLength(), MOST, "operator codes")
         if not graphs:
             raise FileError(f"'{self.name}' has no subgraph; expected a model")
-        return File(self.name, tuple(map(self._subgraph, graphs)), self._names(), self.converted)
+        return File(self.name, tuple(map(self._subgraph, graphs)), self._names())
 
     def _count(self, count: int, most: int, what: str) -> int:
         if count > most:
@@ -177,7 +174,7 @@ class _Parser:
         quantization = tensor.Quantization()
         quantized = quantization is not None and quantization.ScaleLength() > 0 and dtype not in {"float32", ""}
         if data is not None and (quantized or dtype == "float16"):
-            data, self.converted = self._dequantized(name, data, quantization if quantized else None), True
+            data = self._dequantized(name, data, quantization if quantized else None)
         return TensorInfo(name, shape, open_axes, dtype, data, quantized, bool(tensor.IsVariable()))
 
     def _data(self, name: str, tensor: Any, shape: tuple[int, ...]) -> Array | None:

@@ -105,11 +105,16 @@ def check(name: str, data: bytes) -> None:
         raise FileError(f"LiteRT does not run '{name}': {reason}; export it again")
 
 
+def integers_of(file: File) -> list[int]:
+    """Return the tensors of the model that are constants in integers with scales."""
+    return [i for i, tensor in enumerate(file.subgraphs[0].tensors) if tensor.quantized and tensor.data is not None]
+
+
 def copy_of(data: bytes, file: File, resources: Sequence[Resource]) -> bytes:
     """Return the model without integers and resource variables; as it is where it has none."""
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     graph = model.subgraphs[0]
-    integers = [i for i, tensor in enumerate(file.subgraphs[0].tensors) if tensor.quantized and tensor.data is not None]
+    integers = integers_of(file)
     if not integers and not resources:
         return data
     for i in integers:

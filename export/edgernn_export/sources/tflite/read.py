@@ -16,7 +16,7 @@ from edgernn_export.sources.tflite.call import ADOPT
 from edgernn_export.sources.tflite.feedback import fed_back
 from edgernn_export.sources.tflite.loading import File, TensorInfo, parsed
 from edgernn_export.sources.tflite.module import graph_module, identifier, needed
-from edgernn_export.sources.tflite.original import RUNTIME, Original, copy_of
+from edgernn_export.sources.tflite.original import RUNTIME, Original, copy_of, integers_of
 from edgernn_export.sources.tflite.reader import Carried, Flow, Reader, Value
 from edgernn_export.sources.tflite.reading import read_graph
 
@@ -172,7 +172,7 @@ def _model(name: str, data: bytes, flows: Flows, options: ImportOptions) -> Fore
         period_ms=options.period_ms,
         labels=options.labels,
         original=_original(name, data, flows, arguments, answers),
-        runtime=RUNTIME,
+        runtime=RUNTIME if not integers_of(reader.file) else f"{RUNTIME} with its weights in float",
     )
 
 
