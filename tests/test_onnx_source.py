@@ -6,9 +6,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import given, settings, strategies as st
 from onnx import TensorProto, helper
 
 from edgernn.errors import EdgernnError, FileError, ParityError, UnsupportedError, UsageError
+from edgernn.files import temporary
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_file
 from edgernn_export.sources.foreign.convert import replay
@@ -622,3 +624,74 @@ def test_lists_of_tensors_leave_nothing_behind(tmp_path):
     xs = frames()
     (expected,) = session(path).run(None, {"x": xs[:, None]})
     np.testing.assert_allclose(streamed(from_file(path), xs), expected[:, 0, 0], atol=1e-6)
+
+
+def recurrence(kind, gates, **attributes):
+    def layer(x, y, width, draw):
+        hidden = int(draw(1)[0] > 0) + 3
+        arrays = {f"{y}W": draw(1, gates * hidden, width), f"{y}R": draw(1, gates * hidden, hidden)}
+        arrays |= {f"{y}B": draw(1, 2 * gates * hidden), f"{y}1": ints(1)}
+        names = [x, f"{y}W", f"{y}R", f"{y}B"]
+        nodes = [
+            node(kind, names, [f"{y}Y"], hidden_size=hidden, **attributes),
+            node("Squeeze", [f"{y}Y", f"{y}1"], [y]),
+        ]
+        return nodes, arrays, hidden
+
+    return layer
+
+
+def product(x, y, width, draw):
+    return [node("MatMul", [x, f"{y}W"], [y])], {f"{y}W": draw(width, 4)}, 4
+
+
+def residual(x, y, width, _):
+    return [node("Tanh", [x], [f"{y}t"]), node("Add", [x, f"{y}t"], [y])], {}, width
+
+
+def norm(x, y, width, draw):
+    arrays = {f"{y}S": draw(width), f"{y}B": draw(width)}
+    return [node("LayerNormalization", [x, f"{y}S", f"{y}B"], [y])], arrays, width
+
+
+def halves(x, y, width, _):
+    """Two parts of the features, exchanged."""
+    parts = [f"{y}a", f"{y}b"]
+    return (
+        [node("Split", [x, f"{y}s"], parts, axis=2), node("Concat", parts[::-1], [y], axis=2)],
+        {f"{y}s": ints(1, width - 1)},
+        width,
+    )
+
+
+def convolution(x, y, width, draw):
+    nodes = [
+        node("Transpose", [x], [f"{y}t"], perm=[1, 2, 0]),
+        node("Conv", [f"{y}t", f"{y}W"], [f"{y}c"], pads=[4, 0], dilations=[2]),
+        node("Transpose", [f"{y}c"], [y], perm=[2, 0, 1]),
+    ]
+    return nodes, {f"{y}W": draw(4, width, 3)}, 4
+
+
+LAYERS = {
+    "RNN": recurrence("RNN", 1),
+    "GRU": recurrence("GRU", 3),
+    "GRU of torch": recurrence("GRU", 3, linear_before_reset=1),
+    "LSTM": recurrence("LSTM", 4),
+    **{each.__name__: each for each in (product, residual, norm, halves, convolution)},
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(kinds=st.lists(st.sampled_from([*LAYERS]), min_size=1, max_size=5), seed=st.integers(0, 1000))
+def test_any_stack_of_layers_streams(kinds, seed):
+    draw, nodes, arrays, x, width = weights(seed), [], {}, "x", FRAME
+    for k, kind in enumerate(kinds):
+        more, own, width = LAYERS[kind](x, f"v{k}_", width, draw)
+        nodes, arrays, x = [*nodes, *more], arrays | own, f"v{k}_"
+    with temporary.directory() as folder:
+        nodes.append(node("Mul", [x, "half"], ["y"]))
+        outputs = {"y": ["time", 1, width]}
+        path = saved(folder / "m.onnx", nodes, {"x": ["time", 1, FRAME]}, outputs, arrays | {"half": np.float32(0.5)})
+        (expected,) = session(path).run(None, {"x": frames()[:, None]})
+        np.testing.assert_allclose(streamed(from_file(path), frames()), expected[:, 0], atol=1e-5, rtol=1e-4)

@@ -65,10 +65,12 @@ class _AllDouble(TorchFunctionMode):
         del types
         if func in {Tensor.float, Tensor.half, Tensor.bfloat16}:
             return Tensor.double(args[0])
-        args, kwargs = pytree.tree_map_only(
-            torch.dtype, lambda kind: torch.float64 if kind in self.SMALLER else kind, (args, kwargs or {})
-        )
-        return func(*args, **kwargs)
+        args = tuple(map(self._double, args))
+        return func(*args, **{name: self._double(each) for name, each in (kwargs or {}).items()})
+
+    def _double(self, argument: Any) -> Any:
+        small = isinstance(argument, torch.dtype) and argument in self.SMALLER
+        return torch.float64 if small else argument
 
 
 @contextmanager
