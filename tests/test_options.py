@@ -20,6 +20,7 @@ from edgernn.train.compress.importance import taylor
 from edgernn.train.loop.trainer import ACCELERATORS, LOGGERS
 from edgernn.train.search.methods import METHODS
 from edgernn.tune.choice import PREFERENCES
+from edgernn_export.sources.torch.operations.sums import RUNNING
 
 SHORT = 60
 """Characters of a summary that `edgernn --help` shows whole in a terminal of 80 columns."""
@@ -43,6 +44,7 @@ CLOSED = {
     "--on-bad-input": get_args(OnBadInput),
     "--calibration-method": ("min-max", "percentile", "mse"),
     "--importance": ("magnitude", taylor.__name__),
+    "--running": tuple(RUNNING),
 }
 """An option that takes one of a closed set -> the set, where the code that uses it has it."""
 

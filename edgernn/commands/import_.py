@@ -1,6 +1,7 @@
 """`edgernn import`: the model file of another tool becomes a .rnn file."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 
 from edgernn.commands.options import shared
 from edgernn.commands.options.foreign import parsed_signature, signature_options
-from edgernn.commands.options.types import PATH
+from edgernn.commands.options.types import PATH, Choice
 from edgernn.commands.progress import status
 
 if TYPE_CHECKING:
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
 @click.argument("out", metavar="OUT.rnn", type=PATH)
 @signature_options
 @shared.time_axis
+@click.option(
+    "--running",
+    type=Choice(["mean", "max"]),
+    multiple=True,
+    help="Let a mean or a maximum over time run over the frames so far; repeatable.",
+)
 @shared.as_json
-def import_(model: str, out: str, time_axis: int | None, as_json: bool, **options: Any) -> None:
+def import_(
+    model: str, out: str, time_axis: int | None, running: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
     """Convert a model of another tool to a .rnn file.
 
     MODEL is an .onnx or .tflite file, a .keras or .h5 file of Keras, or a .json or .nam file with the weights of a
@@ -36,11 +45,15 @@ def import_(model: str, out: str, time_axis: int | None, as_json: bool, **option
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
-    signature = ImportOptions(time_axis=time_axis, **parsed_signature(**options))
+    os.environ.setdefault("KERAS_BACKEND", "torch")  # where Keras is installed, it replays its models
+    signature = ImportOptions(time_axis=time_axis, running=running, **parsed_signature(**options))
     with status("importing"):
         graph, reference = read(model, signature)
     atomic.write(out, rnn.dumps(graph))
-    summary = {"compared_with": reference or "nothing: its own runtime is not installed", **_summary(graph)}
+    summary = {
+        "compared_with": reference or "nothing: its own runtime is not here, or lacks these layers",
+        **_summary(graph),
+    }
     if as_json:
         click.echo(json.dumps({"graph": rnn.digest(graph), "file": out, **summary}))
         return
