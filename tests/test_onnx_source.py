@@ -14,9 +14,9 @@ from edgernn.files import temporary
 from edgernn.interpreters.numpy import Stepper
 from edgernn_export import from_file
 from edgernn_export.sources.foreign.convert import replay
+from edgernn_export.sources.foreign.feedback import fed_back, stem_of
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.onnx import limits, loading
-from edgernn_export.sources.onnx.feedback import fed_back, stem_of
 from edgernn_export.sources.onnx.read import read
 from onnx_files import (
     BOOL,

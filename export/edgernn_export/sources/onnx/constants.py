@@ -13,7 +13,8 @@ from torch import Tensor
 
 from edgernn.array import Array
 from edgernn.errors import EdgernnError, FileError
-from edgernn_export.sources.onnx.call import ADOPT, Call
+from edgernn_export.sources.foreign.nodes import ADOPT
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.loading import array_of
 from edgernn_export.sources.torch.trace.copying import first_line
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from edgernn.array import Array
 from edgernn.errors import FileError
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, FLOWS, NodeModule, Operation
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.constants import tensor_of
 from edgernn_export.sources.onnx.limits import NODES
 from edgernn_export.sources.onnx.lists import LISTS
-from edgernn_export.sources.onnx.module import FLOWS, NodeModule
 from edgernn_export.sources.onnx.reading import Carried, Control, Flow, Reader, Scope, Value, apply, read_graph
 
 

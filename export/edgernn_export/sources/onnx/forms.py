@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgernn.array import Array
 from edgernn.errors import FileError, UnsupportedError
-from edgernn_export.sources.onnx.call import ADOPT
+from edgernn_export.sources.foreign.nodes import ADOPT, dependences
 from edgernn_export.sources.onnx.constants import info_dtype
 from edgernn_export.sources.onnx.control import CONTROLS
 from edgernn_export.sources.onnx.limits import ROOM
@@ -65,11 +65,11 @@ class Form:
     @property
     def depends(self) -> dict[str, frozenset[str]]:
         """Output -> the inputs that it depends on."""
-        reached = {flow.slot: frozenset({name}) for name, flow in self.inputs.items()}
-        for step in self.reader.steps:
-            through = frozenset[str]().union(*(reached.get(slot, frozenset()) for slot in step.reads))
-            reached.update(dict.fromkeys(step.writes, through))
-        return {name: reached.get(flow.slot, frozenset()) for name, flow in self.outputs.items()}
+        return dependences(self.reader.steps, _slots(self.inputs), _slots(self.outputs))
+
+
+def _slots(flows: Mapping[str, Flow]) -> dict[str, int]:
+    return {name: flow.slot for name, flow in flows.items()}
 
 
 def form_of(source: Source) -> Form:

@@ -9,9 +9,9 @@ import onnx
 import torch
 from torch import Tensor
 
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, FLOWS, NodeModule, Operation
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.constants import tensor_of
-from edgernn_export.sources.onnx.module import FLOWS, NodeModule
 from edgernn_export.sources.onnx.reading import Control, Flow, Reader, Scope, Value, apply
 
 

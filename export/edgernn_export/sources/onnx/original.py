@@ -10,7 +10,7 @@ from onnx.reference import ReferenceEvaluator
 
 from edgernn.array import Array
 from edgernn.errors import FileError, UnsupportedError
-from edgernn_export.sources.onnx.call import ADOPT
+from edgernn_export.sources.foreign.nodes import ADOPT
 from edgernn_export.sources.onnx.constants import info_dtype
 from edgernn_export.sources.torch.trace.copying import first_line
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from edgernn.array import Array
 from edgernn.errors import UsageError
 from edgernn.files.spelling import misspelt
+from edgernn_export.sources.foreign.feedback import fed_back, named_alike
 from edgernn_export.sources.foreign.model import ForeignModel, Replay
+from edgernn_export.sources.foreign.nodes import graph_module, identifier, needed
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.onnx.constants import info_dtype, info_shape
-from edgernn_export.sources.onnx.feedback import fed_back, named_alike
 from edgernn_export.sources.onnx.forms import Form, Source, form_of
 from edgernn_export.sources.onnx.loading import array_of, loaded
-from edgernn_export.sources.onnx.module import graph_module, identifier, needed
 from edgernn_export.sources.onnx.original import Original, Reference, original_of
 from edgernn_export.sources.onnx.reading import Flow
 from edgernn_export.sources.onnx.sequences import prove_sequences
@@ -164,7 +164,7 @@ def _module(form: Form, ins: Sequence[_Part], outs: Sequence[_Part]) -> nn.Modul
     results = {part.name: part.flow.slot for part in outs}
     steps = needed(form.reader.steps, results.values())
     names, slots = [part.name for part in ins], [part.flow.slot for part in ins]
-    return graph_module(names, form.reader.modules, steps, slots, results)
+    return graph_module("OnnxGraph", names, form.reader.modules, steps, slots, results)
 
 
 def _initial(form: Form, part: _Part) -> Tensor:

@@ -13,13 +13,13 @@ from edgernn.array import Array
 from edgernn.errors import EdgernnError, FileError
 from edgernn.process import interrupt
 from edgernn_export.sources.foreign.integers import IntegerRows
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, FLOWS, NodeModule, Operation, Step
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.constants import attributes_of, computed, tensor_of
 from edgernn_export.sources.onnx.growth import check_growth
 from edgernn_export.sources.onnx.integers import integer_rows
 from edgernn_export.sources.onnx.limits import ROOM
 from edgernn_export.sources.onnx.loading import array_of, check_texts
-from edgernn_export.sources.onnx.module import FLOWS, NodeModule, Step
 from edgernn_export.sources.onnx.operations.recurrent import Recurrent, Stepwise, recurrent
 from edgernn_export.sources.onnx.operations.shapes import TAKEN
 from edgernn_export.sources.onnx.operations.table import HINTS, OPERATIONS

@@ -10,12 +10,11 @@ from torch import Tensor
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.files.spelling import misspelt
+from edgernn_export.sources.foreign.feedback import fed_back
 from edgernn_export.sources.foreign.model import ForeignModel
+from edgernn_export.sources.foreign.nodes import ADOPT, dependences, graph_module, identifier, needed
 from edgernn_export.sources.foreign.options import ImportOptions, check_known
-from edgernn_export.sources.tflite.call import ADOPT
-from edgernn_export.sources.tflite.feedback import fed_back
 from edgernn_export.sources.tflite.loading import File, TensorInfo, parsed
-from edgernn_export.sources.tflite.module import graph_module, identifier, needed
 from edgernn_export.sources.tflite.original import RUNTIME, Original, copy_of, integers_of
 from edgernn_export.sources.tflite.reader import Carried, Flow, Reader, Value
 from edgernn_export.sources.tflite.reading import read_graph
@@ -134,13 +133,18 @@ def _parts(flows: Mapping[str, tuple[int, Flow]], others: tuple[_Part, ...] = ()
     return parts
 
 
+def _slots(parts: tuple[_Part, ...]) -> dict[str, int]:
+    return {part.own: part.flow.slot for part in parts}
+
+
 def _model(name: str, data: bytes, flows: Flows, options: ImportOptions) -> ForeignModel:
     reader, ins, outs = flows.reader, flows.ins, flows.outs
     for chosen, known, what in ((options.inputs, ins, "input"), (options.outputs, outs, "output")):
         for each in chosen:
             if each not in {part.own for part in known}:
                 raise UsageError(f"'{name}' has no {what} '{each}'; {misspelt(each, [part.own for part in known])}")
-    states = fed_back(_shapes(ins), _shapes(outs), options.states, options.inputs)
+    depends = dependences(reader.steps, _slots(ins), _slots(outs))
+    states = fed_back(_shapes(ins), _shapes(outs), depends, options.states, options.inputs)
     if any(part.own in states for part in ins) and len(states) == len(ins):
         raise UnsupportedError(f"'{name}': every input is a state; name the frames with inputs= (--input)")
     frames = [part for part in ins if part.own not in states]
@@ -156,6 +160,7 @@ def _model(name: str, data: bytes, flows: Flows, options: ImportOptions) -> Fore
     fed |= {one.name: other.name for one, other in zip(before, after, strict=True)}
     slots = {part.name: part.flow.slot for part in answers}
     module = graph_module(
+        "TfliteGraph",
         [part.name for part in arguments], reader.modules, needed(reader.steps, slots.values()),
         [part.flow.slot for part in arguments], slots,
     )  # fmt: skip

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from edgernn_export.sources.foreign.nodes import Step
 from edgernn_export.sources.tflite.call import Call
 from edgernn_export.sources.tflite.loading import File
-from edgernn_export.sources.tflite.module import Step
 
 
 @dataclass(frozen=True)

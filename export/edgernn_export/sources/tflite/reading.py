@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from edgernn.errors import EdgernnError
-from edgernn_export.sources.tflite.call import ADOPT, Call, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, FLOWS, NodeModule, Operation, Step
+from edgernn_export.sources.tflite.call import Call
 from edgernn_export.sources.tflite.loading import ELEMENTS, OperatorInfo, Subgraph
-from edgernn_export.sources.tflite.module import FLOWS, Node, Step
 from edgernn_export.sources.tflite.operations.recurrent import RECURRENT
 from edgernn_export.sources.tflite.operations.shapes import TAKEN
 from edgernn_export.sources.tflite.operations.table import OPERATIONS
@@ -85,8 +85,8 @@ def _computed(reader: Reader, operator: OperatorInfo, call: Call, operands: Sequ
         if isinstance(index, Flow) and isinstance(table, Tensor):
             reader.tables[index.slot] = min(len(table), reader.tables.get(index.slot, len(table)))
     if not flows:
-        return list(_results(call, Node(call, operation, arguments), ()))
-    return list(added(reader, call, Node(call, operation, arguments), flows))
+        return list(_results(call, NodeModule(call, operation, arguments), ()))
+    return list(added(reader, call, NodeModule(call, operation, arguments), flows))
 
 
 def _argument(call: Call, operation: Operation, place: int, operand: Value) -> Any:

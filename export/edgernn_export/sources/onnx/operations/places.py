@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from edgernn.array import Array
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.onnx.call import Call
 
 
 def _flat(x: Tensor) -> Array:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.onnx.call import Call
 
 _SELU = 1.67326319217681884765625, 1.05070102214813232421875
 """alpha and gamma of Selu by default."""

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.operations.shapes import padded
 
 _CONV = {1: F.conv1d, 2: F.conv2d}

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from edgernn.cells import GruResetBefore, LstmPeephole
 from edgernn_export.sources.foreign.layers import CellLayer
-from edgernn_export.sources.onnx.call import ADOPT, Call
-from edgernn_export.sources.onnx.module import NodeModule
+from edgernn_export.sources.foreign.nodes import ADOPT, NodeModule
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.operations.ways import ACTIVATIONS, KINDS, Way, ways_of
 
 States = tuple[Tensor, ...]

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.onnx.call import Call
 
 
 def _reduction(function: Callable[[Tensor, list[int], bool], Tensor]) -> Operation:

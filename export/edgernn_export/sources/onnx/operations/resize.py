@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.onnx.call import Call
 
 _COORDINATES: Mapping[str, Callable[[int, float, int, int], float]] = {
     "half_pixel": lambda i, scale, _, __: (i + 0.5) / scale - 0.5,

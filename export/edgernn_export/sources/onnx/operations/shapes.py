@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgernn_export.sources.onnx.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.operations.places import PLACES
 from edgernn_export.sources.onnx.operations.resize import RESIZE
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from edgernn_export.sources.onnx.call import Operation
+from edgernn_export.sources.foreign.nodes import Operation
 from edgernn_export.sources.onnx.operations.pointwise import POINTWISE
 from edgernn_export.sources.onnx.operations.products import PRODUCTS
 from edgernn_export.sources.onnx.operations.reductions import REDUCTIONS

@@ -7,7 +7,8 @@ from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 from torch.nn import functional
 
-from edgernn_export.sources.tflite.call import ADOPT, Call, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation
+from edgernn_export.sources.tflite.call import Call
 
 Kind = schema.ActivationFunctionType
 FUSED: Mapping[int, Callable[[Tensor], Tensor]] = {

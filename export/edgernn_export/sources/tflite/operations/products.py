@@ -8,7 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 from torch.nn import functional
 
-from edgernn_export.sources.tflite.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.tflite.call import Call
 from edgernn_export.sources.tflite.operations.pointwise import activated
 
 
@@ -93,7 +94,7 @@ PRODUCTS: Mapping[str, Operation] = {
     "BATCH_MATMUL": Operation(_batch_matmul),
     "CONV_2D": Operation(_conv),
     "DEPTHWISE_CONV_2D": Operation(_depthwise),
-    "TRANSPOSE_CONV": static(_transposed, 0),
+    "TRANSPOSE_CONV": static(0)(_transposed),
     "AVERAGE_POOL_2D": _pooled(functional.avg_pool2d, 0.0),
     "MAX_POOL_2D": _pooled(functional.max_pool2d, float("-inf")),
 }

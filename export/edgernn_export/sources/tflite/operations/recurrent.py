@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from edgernn.cells import Lstm, LstmPeephole, Rnn
 from edgernn_export.sources.foreign.layers import CellLayer
-from edgernn_export.sources.tflite.call import ADOPT, Call
+from edgernn_export.sources.foreign.nodes import ADOPT
+from edgernn_export.sources.tflite.call import Call
 from edgernn_export.sources.tflite.operations.pointwise import activated
 
 Constants = Sequence[Tensor | None]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgernn_export.sources.tflite.call import ADOPT, Call, Operation, static
+from edgernn_export.sources.foreign.nodes import ADOPT, Operation, static
+from edgernn_export.sources.tflite.call import Call
 
 
 def _reshape(call: Call, x: Tensor, shape: Any = None) -> Tensor:
@@ -97,35 +98,35 @@ def _reduced(function: Callable[[Tensor, list[int], bool], Tensor]) -> Operation
     def reduce(call: Call, x: Tensor, axes: Any) -> Tensor:
         return function(x, [each % x.dim() for each in _list(axes)], bool(call.get("keepDims", False)))
 
-    return static(reduce, 1)
+    return static(1)(reduce)
 
 
 def _flip(_: Call, x: Tensor, axes: Any) -> Tensor:
     return x.flip([each % x.dim() for each in _list(axes)])
 
 
-TAKEN = static(_taken, 1)
+TAKEN = static(1)(_taken)
 """GATHER at constant places of a value."""
 
 SHAPES: Mapping[str, Operation] = {
-    "RESHAPE": static(_reshape, 1),
-    "EXPAND_DIMS": static(lambda _, x, axis: x.unsqueeze(_list(axis)[0]), 1),
+    "RESHAPE": static(1)(_reshape),
+    "EXPAND_DIMS": static(1)(lambda _, x, axis: x.unsqueeze(_list(axis)[0])),
     "SQUEEZE": Operation(_squeeze),
-    "TRANSPOSE": static(lambda _, x, axes: x.permute(_list(axes)), 1),
-    "SPLIT": static(_split, 0),
-    "SPLIT_V": static(_split_v, 1, 2),
-    "SLICE": static(_slice, 1, 2),
-    "STRIDED_SLICE": static(_strided_slice, 1, 2, 3),
+    "TRANSPOSE": static(1)(lambda _, x, axes: x.permute(_list(axes))),
+    "SPLIT": static(0)(_split),
+    "SPLIT_V": static(1, 2)(_split_v),
+    "SLICE": static(1, 2)(_slice),
+    "STRIDED_SLICE": static(1, 2, 3)(_strided_slice),
     "GATHER": Operation(_looked_up),
     "EMBEDDING_LOOKUP": Operation(lambda _, index, table: functional.embedding(index, table)),
     "CONCATENATION": Operation(_concat),
     "PACK": Operation(lambda call, *xs: torch.stack(xs, call.get("axis"))),
     "UNPACK": Operation(lambda call, x: x.unbind(call.get("axis"))),
-    "PAD": static(_pad, 1),
-    "PADV2": static(_pad, 1, 2),
-    "TILE": static(lambda _, x, times: x.repeat(_list(times)), 1),
-    "BROADCAST_TO": static(lambda _, x, shape: x.expand(_list(shape)), 1),
-    "REVERSE_V2": static(_flip, 1),
+    "PAD": static(1)(_pad),
+    "PADV2": static(1, 2)(_pad),
+    "TILE": static(1)(lambda _, x, times: x.repeat(_list(times))),
+    "BROADCAST_TO": static(1)(lambda _, x, shape: x.expand(_list(shape))),
+    "REVERSE_V2": static(1)(_flip),
     "MEAN": _reduced(lambda x, axes, keep: x.mean(axes, keep)),
     "SUM": _reduced(lambda x, axes, keep: x.sum(axes, keep)),
     "REDUCE_MAX": _reduced(lambda x, axes, keep: x.amax(axes, keep)),

@@ -1,27 +1,45 @@
-"""The torch module of an ONNX graph: one submodule for each node that computes with data."""
+"""The torch module of a file's graph: one submodule for each node that computes with data."""
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from edgernn_export.sources.onnx.call import Call, Operation
+ADOPT = "or run the file as it is, on its own runtime: edgernn adopt"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an operator computes: function(call, *operands) returns a tensor, or a tuple of them.
+
+    Attributes:
+        function: of the node, as its source describes it, and torch tensors; an operand that is absent is None.
+        static: the positions of operands that must be constants; they arrive as numbers, or lists of them.
+    """
+
+    function: Callable[..., Any]
+    static: frozenset[int] = frozenset()
+
+
+def static(*positions: int) -> Callable[[Callable[..., Any]], Operation]:
+    """Return a decorator for a function whose operands at these positions must be constants."""
+    return lambda function: Operation(function, frozenset(positions))
 
 
 class NodeModule(nn.Module):
     """One node: its operator applied to the values that flow into it and to constants.
 
     Args:
-        call: the node.
+        call: the node, as its source describes it.
         operation: what its operator computes.
         operands: see `bind`.
     """
 
-    def __init__(self, call: Call, operation: Operation | None = None, operands: Sequence[Any] = ()) -> None:
+    def __init__(self, call: Any, operation: Operation | None = None, operands: Sequence[Any] = ()) -> None:
         super().__init__()
         self.call, self.operation = call, operation
         self.bind(operands)
@@ -75,7 +93,7 @@ class Step:
 
 
 class GraphModule(nn.Module):
-    """A graph of ONNX.
+    """The graph of a file.
 
     Args:
         modules: by unique name.
@@ -105,16 +123,16 @@ class GraphModule(nn.Module):
         return {name: values[slot] for name, slot in self.results.items()}
 
 
-def graph_module(names: Sequence[str], *graph: Any) -> GraphModule:
-    """Return a GraphModule whose forward has arguments of these names, which traces and messages show."""
+def graph_module(kind: str, names: Sequence[str], *graph: Any) -> GraphModule:
+    """Return a GraphModule whose forward has arguments of these names; traces and messages show them, and its kind."""
 
     def forward(self: GraphModule, *arguments: Tensor) -> dict[str, Tensor]:
         return self.run(arguments)
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter(name, kind, annotation=torch.Tensor) for name in ("self", *names)]
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, either, annotation=torch.Tensor) for name in ("self", *names)]
     forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    module: GraphModule = type("OnnxGraph", (GraphModule,), {"forward": forward})(*graph)
+    module: GraphModule = type(kind, (GraphModule,), {"forward": forward})(*graph)
     return module.eval()
 
 
@@ -128,11 +146,22 @@ def needed(steps: Sequence[Step], slots: Iterable[int]) -> list[Step]:
     return chosen[::-1]
 
 
+def dependences(
+    steps: Sequence[Step], inputs: Mapping[str, int], outputs: Mapping[str, int]
+) -> dict[str, frozenset[str]]:
+    """Return the inputs that each output depends on, by name; inputs and outputs are name -> slot."""
+    reached = {slot: frozenset({name}) for name, slot in inputs.items()}
+    for step in steps:
+        through = frozenset[str]().union(*(reached.get(slot, frozenset()) for slot in step.reads))
+        reached.update(dict.fromkeys(step.writes, through))
+    return {name: reached.get(slot, frozenset()) for name, slot in outputs.items()}
+
+
 def identifier(name: str, taken: Iterable[str]) -> str:
     """Return a name as an argument of a function, unlike those that are taken."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    plain = re.sub(r"\W", "_", name.removesuffix(":0"), flags=re.ASCII).strip("_")
     plain = plain if re.match("[A-Za-z]", plain) else f"x{plain}"
-    unique, number, others = plain, 2, set(taken)
+    unique, number, others = plain, 2, {*taken, "self"}
     while unique in others:
         unique, number = f"{plain}_{number}", number + 1
     return unique
