@@ -137,16 +137,23 @@ def _slots(parts: tuple[_Part, ...]) -> dict[str, int]:
     return {part.own: part.flow.slot for part in parts}
 
 
+def _states(name: str, flows: Flows, options: ImportOptions) -> dict[str, str]:
+    """Return each state among the inputs, and the output that it is in the next step."""
+    ins, outs = flows.ins, flows.outs
+    depends = dependences(flows.reader.steps, _slots(ins), _slots(outs))
+    states = fed_back(_shapes(ins), _shapes(outs), depends, options.states, options.inputs)
+    if states and len(states) == len(ins):
+        raise UnsupportedError(f"'{name}': every input is a state; name the frames with inputs= (--inputs)")
+    return states
+
+
 def _model(name: str, data: bytes, flows: Flows, options: ImportOptions) -> ForeignModel:
     reader, ins, outs = flows.reader, flows.ins, flows.outs
     for chosen, known, what in ((options.inputs, ins, "input"), (options.outputs, outs, "output")):
         for each in chosen:
             if each not in {part.own for part in known}:
                 raise UsageError(f"'{name}' has no {what} '{each}'; {misspelt(each, [part.own for part in known])}")
-    depends = dependences(reader.steps, _slots(ins), _slots(outs))
-    states = fed_back(_shapes(ins), _shapes(outs), depends, options.states, options.inputs)
-    if any(part.own in states for part in ins) and len(states) == len(ins):
-        raise UnsupportedError(f"'{name}': every input is a state; name the frames with inputs= (--input)")
+    states = _states(name, flows, options)
     frames = [part for part in ins if part.own not in states]
     results = [part for part in outs if part.own not in states.values()]
     chosen = options.outputs or tuple(part.own for part in results)
