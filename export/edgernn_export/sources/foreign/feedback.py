@@ -119,8 +119,8 @@ def _refusal(
     if lacking is not None:
         return UnsupportedError(
             f"input '{lacking}' {inputs[lacking]} is neither a frame nor a state: no output of its shape depends on it "
-            f"(outputs: {shown}); name the inputs that are frames with inputs= (--inputs), the output that it is in the "
-            "next step with states= (--state), or its value in every step with constants= (--constant)"
+            f"(outputs: {shown}); name the inputs that are frames with inputs= (--inputs), the output that it is in "
+            "the next step with states= (--state), or its value in every step with constants= (--constant)"
         )
     several = next(k for k, each in enumerate(fitting) if len(each) > 1 or fitting.count(each) > 1)
     could = " or ".join(f"'{free[j]}'" for j in fitting[several])

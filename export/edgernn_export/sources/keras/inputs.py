@@ -94,7 +94,8 @@ def _shape(file: str, layer: Layer, options: ImportOptions) -> list[int | None]:
     )
     if not isinstance(shape, list | tuple) or not all(each is None or type(each) is int for each in shape):
         raise FileError(
-            f"'{file}': input '{layer.name}' has no shape; build the model on data, and save it again, or pass shapes="
+            f"'{file}': input '{layer.name}' has no shape; build the model on data, and save it again, or "
+            "say the shape with shapes= (--shape)"
         )
     if not 2 <= len(shape) <= 6:
         raise FileError(f"'{file}': input '{layer.name}' has shape {tuple(shape)}; expected (batch, time, features)")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgernn.array import Array
 from edgernn.errors import FileError
-from edgernn_export.sources.foreign.nodes import ADOPT, FLOWS, NodeModule, Operation
+from edgernn_export.sources.foreign.nodes import ADOPT, FLOWS, NodeModule, Operation, dependences
 from edgernn_export.sources.onnx.call import Call
 from edgernn_export.sources.onnx.constants import tensor_of
 from edgernn_export.sources.onnx.limits import NODES
@@ -23,12 +23,22 @@ def _if(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Value],
     """Read the branch that a constant condition takes."""
     condition = operands[0]
     if isinstance(condition, Flow) or condition is None:
+        decides = " or ".join(f"'{name}'" for name in _inputs_of(reader, scope, condition)) or "the input that decides"
         raise call.refuse(
-            "its condition depends on data, and a step does the same for every frame; set the input that decides with "
-            f"constants=, {ADOPT}"
+            f"its condition depends on data, and a step does the same for every frame; set {decides} with constants= "
+            f"(--constant), {ADOPT}"
         )
     branch = _graph(reader, node, "then_branch" if bool(np.all(condition)) else "else_branch")
     return _body(reader, branch, scope, {})
+
+
+def _inputs_of(reader: Reader, scope: Scope, value: Flow | None) -> list[str]:
+    """Return the names of the inputs that a value depends on, in order."""
+    if value is None:
+        return []
+    written = {slot for step in reader.steps for slot in step.writes}
+    flows = {name: each.slot for name, each in scope.items() if isinstance(each, Flow) and each.slot not in written}
+    return sorted(dependences(reader.steps, flows, {"": value.slot})[""])
 
 
 def _loop(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Value], scope: Scope) -> list[Value]:
@@ -65,7 +75,7 @@ def _scan(reader: Reader, node: onnx.NodeProto, call: Call, operands: list[Value
     backward = call.get("scan_input_directions", [0] * count)
     lengths = {_shape(each)[axis] for each, axis in zip(scanned, axes, strict=True)}
     if len(lengths) != 1:
-        raise call.refuse(f"its inputs have {sorted(lengths)} steps; expected as many in each: check shapes=")
+        raise call.refuse(f"its inputs have {sorted(lengths)} steps; expected as many in each: check shapes= (--shape)")
     (length,) = lengths
     before = carried = _states(reader, call, carried)
     gathered: list[list[Value]] = [[] for _ in body.output[len(carried) :]]

@@ -88,7 +88,9 @@ def form_of(source: Source) -> Form:
             continue
         if _fits(form):
             return _framed(source, form)
-    raise first or UnsupportedError(f"no sizes fit the inputs of '{source.name}'; say the shape of each input: shapes=")
+    raise first or UnsupportedError(
+        f"no sizes fit the inputs of '{source.name}'; say the shape of each input: shapes= (--shape)"
+    )
 
 
 def _fits(form: Form) -> bool:

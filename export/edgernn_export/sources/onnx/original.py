@@ -78,7 +78,8 @@ class Original:
             results = self._session.run(list(outputs), {**feeds, **self._constants})
         except Exception as error:  # the runtime has a type for each kind of failure
             raise UnsupportedError(
-                f"ONNX Runtime fails on '{self._path}': {first_line(error)}; say the sizes with shapes=, {ADOPT}"
+                f"ONNX Runtime fails on '{self._path}': {first_line(error)}; say the sizes with "
+                f"shapes= (--shape), {ADOPT}"
             ) from error
         return [_floats(np.asarray(each)) for each in results]
 

@@ -200,7 +200,7 @@ def _argument(call: Call, operation: Operation, place: int, operand: Value) -> A
     if isinstance(operand, Flow):
         raise call.refuse(
             f"its operand {place} depends on data, and a step does the same for every frame; expected a constant: "
-            f"set an input that is the same in every step with constants=, {ADOPT}"
+            f"set an input that is the same in every step with constants= (--constant), {ADOPT}"
         )
     return tensor_of(call, operand).tolist()
 
@@ -230,7 +230,7 @@ def apply(reader: Reader, call: Call, module: nn.Module, flowing: Iterable[Flow]
     except Exception as error:  # operands that do not fit fail in many ways, in torch and in Python
         shapes = ", ".join(str(tuple(flow.example.shape)) for flow in flows)
         raise call.refuse(
-            f"its operands do not fit, {shapes}: {first_line(error)}; check the sizes with shapes="
+            f"its operands do not fit, {shapes}: {first_line(error)}; check the sizes with shapes= (--shape)"
         ) from error
     answers: list[Tensor] = list(answer) if isinstance(answer, tuple | list) else [answer]
     if len(answers) < call.results:

@@ -123,7 +123,9 @@ def tried(shapes: Mapping[str, Shape], states: Collection[str] = ()) -> Iterator
         return not time, twice, sum((each in time) != (places[each] > 0) for each in unknown)
 
     if len(unknown) > UNKNOWN:
-        raise UnsupportedError(f"the sizes {', '.join(unknown)} are open; say the shapes of the inputs: shapes=")
+        raise UnsupportedError(
+            f"the sizes {', '.join(unknown)} are open; say the shapes of the inputs: shapes= (--shape)"
+        )
     for steps in STEPS:
         for chosen in sorted(product((False, True), repeat=len(unknown)), key=unlikely):
             flags = {**known, **dict(zip(unknown, chosen, strict=True))}

@@ -86,7 +86,9 @@ class Original:
             yield
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0][:200]
-            raise FileError(f"LiteRT does not run '{self._name}': {reason}; say its sizes with shapes=") from error
+            raise FileError(
+                f"LiteRT does not run '{self._name}': {reason}; say its sizes with shapes= (--shape)"
+            ) from error
 
 
 def check(name: str, data: bytes) -> None:

@@ -41,7 +41,7 @@ def _squeeze(call: Call, x: Tensor, axes: list[int] | None = None) -> Tensor:
     axes = call.get("axes") if axes is None else axes
     chosen = {i for i, size in enumerate(x.shape) if size == 1} if axes is None else {a % x.dim() for a in axes}
     if any(x.shape[i] != 1 for i in chosen):
-        raise call.refuse(f"axes {sorted(chosen)} of {tuple(x.shape)} are not all of length 1; check shapes=")
+        raise call.refuse(f"axes {sorted(chosen)} of {tuple(x.shape)} are not all of length 1; check shapes= (--shape)")
     return x.reshape([size for i, size in enumerate(x.shape) if i not in chosen])
 
 
