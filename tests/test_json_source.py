@@ -44,10 +44,15 @@ def streamed(graph, xs):
 
 @beside
 @pytest.mark.parametrize("name", ["gru_1d", "lstm_torch"])
-def test_rtneurals_models_answer_as_its_csv(name):
+def test_rtneurals_models_answer_as_its_csv_on_every_runtime(name, tmp_path):
     folder = MODELS / "rtneural"
     xs, ys = (np.loadtxt(folder / f"{name}_{side}_python.csv", ndmin=2).reshape(-1, 1) for side in "xy")
-    np.testing.assert_allclose(streamed(from_file(folder / f"{name}.json"), xs), ys, atol=1e-6)
+    graph = from_file(folder / f"{name}.json")
+    np.testing.assert_allclose(streamed(graph, xs), ys, atol=1e-6)
+    for suffix in (".onnx", ".tflite", ".so"):
+        export(graph, tmp_path / f"m{suffix}")
+        actual = edgernn.open(tmp_path / f"m{suffix}").stream().run(xs.astype(np.float32))
+        np.testing.assert_allclose(actual, ys, atol=1e-5)
 
 
 def by_hand(path, xs):
