@@ -230,3 +230,23 @@ def test_the_vocabulary_is_defined_once():
     assert {"--json", "--data", "--set", "--out", "--board", "--accelerator", "--precision", "--frames"} <= common
     assert tuple(SCHEMES) == shared.PRECISIONS
     assert shared.ACCELERATORS == ACCELERATORS
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"), [pair for pair in OPTIONS if pair[1].required], ids=lambda each: getattr(each, "name", each)
+)
+def test_a_required_option_that_is_missing_is_named(verb, option, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = cli.commands[verb]
+    arguments = [
+        f"a{i}.rnn" for i, each in enumerate(command.params) if isinstance(each, click.Argument) and each.required
+    ]
+    others = [
+        each for each in command.params if isinstance(each, click.Option) and each.required and each is not option
+    ]
+    for each in others:
+        arguments += [each.opts[-1], "a.npy" if not isinstance(each.type, click.Choice) else each.type.choices[0]]
+    code, _, complaint = called(verb, *arguments)
+    assert code == 2
+    assert "Missing option" in complaint
+    assert option.opts[-1] in complaint

@@ -93,15 +93,16 @@ def out(metavar: str, default: str = "", *, required: bool = False, shown: str |
         required: whether it must be given.
         shown: what --help shows as the default; True for the default itself.
     """
+    chosen: dict[str, Any] = {"default": default} if default else {}  # to click, a default of None is a value
     return click.option(
         "-o",
         "--out",
         type=PATH,
         metavar=metavar,
         required=required,
-        default=default or None,
         show_default=shown,
         help="Write the results here.",
+        **chosen,
     )
 
 
