@@ -246,7 +246,7 @@ def test_a_required_option_that_is_missing_is_named(verb, option, tmp_path, monk
     ]
     for each in others:
         arguments += [each.opts[-1], "a.npy" if not isinstance(each.type, click.Choice) else each.type.choices[0]]
-    code, _, complaint = called(verb, *arguments)
+    code, _, complaint = called(verb, *arguments, "--json")
     assert code == 2
     assert "Missing option" in complaint
     assert option.opts[-1] in complaint
