@@ -230,7 +230,7 @@ def test_positions_that_do_not_fit(compute, message):
         "positions": (lambda: one(Dense(t(4, 2)), positions=0), "positions=0"),
         "parts": (lambda: one(Dense(t(4, 4)), positions=2), "reads 8 values, but 6 arrive"),
         "join": (
-            lambda: Graph((Layer("d", Dense(t(6, 6))), Layer("j", Concat(), ("x", "d"), positions=2)), 6), "positions=1, .* for a join"
+            lambda: Graph((Layer("d", Dense(t(6, 6))), Layer("j", Concat(), ("x", "d"), positions=2, begins=1)), 6), "begins=0 for a join"
         ),
     }.values(),
 )  # fmt: skip

@@ -249,6 +249,14 @@ def _with_positions(random: np.random.Generator) -> dict[str, Graph]:
         ),
         "Dense shared": one(Dense(r(4, 2), r(4), "softmax"), positions=3),
         "Positions": Graph(stack, 6, period_ms=10.0),
+        "Join of parts": Graph(
+            (
+                Layer("d", Dense(r(6, 6))),
+                Layer("both", Concat(), ("x", "d"), positions=3),
+                Layer("last", Dense(r(4, 12))),
+            ),
+            6,
+        ),
     }
 
 
