@@ -149,7 +149,8 @@ def test_replaying_the_trace_is_running_the_cells(name):
                 continue
             inputs = [values[read] for read in layer.inputs]
             if hasattr(layer.cell, "join"):
-                values[layer.name] = layer.cell.join(ops, *inputs)
+                parts = zip(*(np.split(each, layer.frames * layer.positions) for each in inputs), strict=True)
+                values[layer.name] = np.concatenate([layer.cell.join(ops, *each) for each in parts])
                 continue
             carried = {name: states[f"{layer.name}.{name}"] for name in layer.cell.states if not layer.sweep}
             values[layer.name], after = _stepped(ops, layer, inputs[0], carried, passed * layer.frames)
