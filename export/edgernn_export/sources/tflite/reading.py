@@ -17,6 +17,7 @@ from edgernn_export.sources.tflite.operations.shapes import TAKEN
 from edgernn_export.sources.tflite.operations.table import OPERATIONS
 from edgernn_export.sources.tflite.reader import Carried, Flow, Reader, Resource, Value, operand_of
 from edgernn_export.sources.tflite.resources import RESOURCES
+from edgernn_export.sources.torch.trace.copying import first_line
 
 _STEP = "export one step, with its states as inputs and outputs"
 
@@ -40,20 +41,31 @@ def read_graph(reader: Reader, graph: Subgraph, values: dict[int, Value]) -> Non
             values.setdefault(index, torch.from_numpy(np.array(tensor.data)))
     for operator in graph.operators:
         call = _call(reader, graph, operator)
-        if operator.name == "CALL_ONCE":
-            _call_once(reader, call)
-            continue
-        if operator.name in RESOURCES:
-            RESOURCES[operator.name](reader, graph, operator, call, values)
-            continue
-        if operator.name in RECURRENT:
-            results = _recurrence(reader, graph, operator, call, values)
-        elif operator.name == "SHAPE":
-            shape = _example(operand_of(call, values, operator.inputs[0])).shape
-            results = [torch.tensor(list(shape), dtype=torch.int32)]
-        else:
-            results = _computed(reader, operator, call, [operand_of(call, values, each) for each in operator.inputs])
+        try:
+            results = _read(reader, graph, operator, call, values)
+        except EdgernnError:
+            raise
+        except Exception as error:  # the operands and options of a damaged file may be anything
+            raise call.refuse(f"it cannot be read: {first_line(error)}; export it again, {ADOPT}") from error
         values.update(zip(operator.outputs, results, strict=False))
+
+
+def _read(
+    reader: Reader, graph: Subgraph, operator: OperatorInfo, call: Call, values: dict[int, Value]
+) -> Sequence[Value]:
+    """Return the results of an operator; none of one that only writes variables."""
+    if operator.name == "CALL_ONCE":
+        _call_once(reader, call)
+        return ()
+    if operator.name in RESOURCES:
+        RESOURCES[operator.name](reader, graph, operator, call, values)
+        return ()
+    if operator.name in RECURRENT:
+        return _recurrence(reader, graph, operator, call, values)
+    operands = [operand_of(call, values, each) for each in operator.inputs]
+    if operator.name == "SHAPE":
+        return [torch.tensor(list(_example(operands[0]).shape), dtype=torch.int32)]
+    return _computed(reader, operator, call, operands)
 
 
 def _call(reader: Reader, graph: Subgraph, operator: OperatorInfo) -> Call:
