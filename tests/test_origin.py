@@ -1,14 +1,19 @@
 """The graph that an artifact was made from: exported and imported again it is the same, in every scheme."""
 
+from importlib import import_module
+
+import numpy as np
 import pytest
 
 from edgernn import calibrate, quantize
+from edgernn.artifact.checksum import BLANK, fill, verify
 from edgernn.artifact.rnn import digest
 from edgernn.errors import FileError
 from edgernn.interpreters.numpy import random_frames
 from edgernn.model.tensor import SCHEMES, STATIC
 from edgernn_export import from_file
 from edgernn_export.origin import text_of
+from edgernn_export.sources.suffixes import SOURCES
 from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.onnx.target import render as onnx
 from edgernn_export.targets.tflite.target import render as tflite
@@ -47,7 +52,20 @@ def test_integers_are_the_same_graph_too(tmp_path, scheme, suffix):
 
 @pytest.mark.parametrize("suffix", RENDER)
 def test_one_other_weight_is_another_graph(tmp_path, suffix):
-    """The text alone does not decide: the weights are read from the file, and their hash must be that of the graph."""
+    """Whatever constant of a file is changed, its text does not decide what the graph is."""
+    data, path = artifact(LARGE, suffix), tmp_path / f"m{suffix}"
+    blank = data.replace(verify(data, "m").encode(), BLANK.encode())
+    constants = import_module(SOURCES[suffix].module("own")).contents(data)[1]
+    arrays = [array for array in constants.values() if array.dtype == np.float32 and array.size > 1]
+    assert len(arrays) > 3
+    for array in arrays:
+        at = blank.find(array.tobytes()) + array.nbytes - 1  # sign and exponent of the last number
+        path.write_bytes(fill(blank[:at] + bytes([blank[at] ^ 0x80]) + blank[at + 1 :]))
+        assert digest(from_file(path)) != digest(LARGE)
+
+
+@pytest.mark.parametrize("suffix", RENDER)
+def test_a_damaged_artifact_is_not_imported(tmp_path, suffix):
     data = artifact(LARGE, suffix)
     (tmp_path / f"m{suffix}").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(FileError, match="truncated or altered"):

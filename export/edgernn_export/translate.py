@@ -158,12 +158,20 @@ def read(path: str, options: ImportOptions) -> tuple[Graph, str]:
 
 
 def _written_here(source: Source, path: str) -> Graph | None:
-    """Return the graph that an artifact of edgernn was made from; None for other files."""
+    """Return the graph that an artifact of edgernn was made from; None for other files.
+
+    It is the graph only if writing it gives this very file: some weights are in the text of the graph, and the file
+    computes with a sum of them.
+    """
     data = atomic.read(path)
     if not source.artifacts or not is_artifact(data):
         return None
     text, constants = reading(source, "own").contents(data)
-    return original(data, path, text, constants)
+    graph = original(data, path, text, constants)
+    name, target = Path(path).name, TARGETS[Path(path).suffix]
+    destinations = (destination_of(name, each.package) for each in running(target.suffix))
+    written = (graph and _rendered(target.module, graph, Path(path).stem, each)[name] for each in destinations)
+    return graph if any(each == data for each in written) else None
 
 
 def source_of(name: str) -> Source:

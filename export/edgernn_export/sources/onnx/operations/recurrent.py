@@ -1,5 +1,6 @@
 """RNN, GRU and LSTM of ONNX as torch's own layers, as cells that torch lacks, or step by step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -49,7 +50,7 @@ def _check_lengths(call: Call, x: Tensor, lengths: Any) -> None:
         )
 
 
-class Recurrent(NodeModule):
+class Recurrent(NodeModule, ABC):
     """A recurrent operator of ONNX: X, sequence_lens, initial_h and initial_c -> Y, Y_h and Y_c."""
 
     def __init__(self, call: Call, ways: Sequence[Way]) -> None:
@@ -72,9 +73,9 @@ class Recurrent(NodeModule):
             return y, *after
         return y.permute(2, 0, 1, 3), *(each.transpose(0, 1) for each in after)
 
+    @abstractmethod
     def sequence(self, x: Tensor, states: States) -> States:
         """(time, batch, inputs) and states (directions, batch, hidden) -> Y and the states after it."""
-        raise NotImplementedError
 
     def _check_shapes(self, x: Tensor, states: Sequence[Tensor | None], batch: int) -> None:
         """Refuse operands of other shapes than those of the weights, by which torch would overwrite memory."""

@@ -9,7 +9,7 @@ from edgernn.cells import Conv1d, Dense, Embedding, Scale
 from edgernn.model.graph import INPUT
 from edgernn_export.sources.torch.layers.builder import Builder, weight
 from edgernn_export.sources.torch.layers.value import Flowing, Value
-from edgernn_export.sources.torch.operations.pointwise import frame
+from edgernn_export.sources.torch.operations.pointwise import add, frame
 from edgernn_export.sources.torch.operations.windows import Windows, placed, sides
 
 MaybeTensor = torch.Tensor | None
@@ -20,8 +20,10 @@ def optional(tensor: MaybeTensor) -> Any:
     return None if tensor is None else weight(tensor)
 
 
-def linear(b: Builder, x: Flowing, w: Any, bias: MaybeTensor = None) -> Value:
-    """Convert nn.Linear on the last axis."""
+def linear(b: Builder, x: Flowing, w: Any, bias: MaybeTensor | Flowing = None) -> Value:
+    """Convert nn.Linear on the last axis, whose bias may be a value."""
+    if isinstance(bias, Flowing):
+        return add(b, linear(b, x, w), bias)
     value = frame(b, x)
     return b.then(Dense(weight(w), optional(bias)), value, positions=_shared(b, value))
 
