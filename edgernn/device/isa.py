@@ -29,6 +29,7 @@ class Level:
 
 
 _V3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})
+_V3_VNNI = _V3 | {"avx_vnni"}
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"}
 
 A64 = ("cortex_a35", "cortex_a53", "cortex_a57", "cortex_a72", "cortex_a73")
@@ -38,6 +39,9 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
     {
         "x86-64-v4-vnni": Level(
             "x86_64", _V4, ("-march=x86-64-v4", "-mavx512vnni"), "x86_64_v4+avx512vnni", ("x86_64_v4",)
+        ),
+        "x86-64-v3-vnni": Level(
+            *("x86_64", _V3_VNNI, ("-march=x86-64-v3", "-mavxvnni"), "x86_64_v3+avxvnni", ("gracemont", "alderlake"))
         ),
         "x86-64-v3": Level("x86_64", _V3, ("-march=x86-64-v3",), "x86_64_v3", ("x86_64_v3", "haswell")),
         "x86-64": Level("x86_64", frozenset(), ("-march=x86-64",), "x86_64", ("x86_64",)),
