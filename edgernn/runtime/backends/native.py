@@ -15,6 +15,7 @@ from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
+from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.runtime.backend import FloatStep
 
@@ -27,6 +28,9 @@ FUNCTIONS = tuple(
 )
 """The functions of every library; `in_python` says whether it also has those that make Python functions."""
 
+CHOICE = ("edgernn_choose", "edgernn_chosen")
+"""The further functions of a library for several levels of processors."""
+
 NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers")
 """The further functions of a library with quantized inputs or outputs."""
 
@@ -35,9 +39,27 @@ class NativeEngine:
     """A loaded library; its code has no state, so any number of streams and threads may run it."""
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
-        self.backend = f"native {manifest.cpu}"
         self.manifest = manifest
         self.library = library
+        self.levels = isa.split(manifest.cpu)
+
+    @property
+    def backend(self) -> str:
+        """The level whose code runs."""
+        return f"native {self.levels[self.library.edgernn_chosen() if len(self.levels) > 1 else 0]}"
+
+    def choose(self, level: str) -> None:
+        """Take the step of another level, for all streams, which go on with their states.
+
+        Raises:
+            UnsupportedError: the library has no such level, or this processor lacks it; nothing changes.
+            ParityError: the level fails the self-test on this machine.
+        """
+        if level not in self.levels:
+            raise UnsupportedError(f"the library has no level '{level}'; {misspelt(level, self.levels)}")
+        if len(self.levels) > 1 and self.library.edgernn_choose(self.levels.index(level)):
+            raise UnsupportedError(f"level {level} needs {isa.missing(level) or 'another processor'}")
+        _check_answers(self.library, self.manifest, level)
 
     def bind(self) -> "NativeBound":
         """A new carried state."""
@@ -167,7 +189,8 @@ def _check_answers(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
 def _check_functions(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
     """Refuse a library that is not a compiled step, before any of its functions is called."""
     converts = {INPUT, OUTPUT} & manifest.quantization.keys()
-    lacking = [each for each in (*FUNCTIONS, *(NUMBERS if converts else ())) if not hasattr(library, each)]
+    expected = (*FUNCTIONS, *(NUMBERS if converts else ()), *(CHOICE if isa.SEVERAL in manifest.cpu else ()))
+    lacking = [each for each in expected if not hasattr(library, each)]
     if lacking:
         raise FileError(f"'{name}' is not a compiled step of edgernn: it has no function {lacking[0]}; export it again")
 

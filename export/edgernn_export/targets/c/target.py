@@ -40,6 +40,7 @@ from edgernn_export.targets.c.state import (
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
+MANIFEST = 'extern const char about[] __asm__("edgernn_manifest") __attribute__((visibility("hidden")))'
 LONGEST_STRING = 4095  # bytes of a string literal that every C99 compiler takes
 
 
@@ -65,7 +66,7 @@ def identifier(stem: str) -> str:
     return name if re.match(r"[A-Za-z]", name) else f"m{name}"
 
 
-def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
+def write(named: NamedTrace, prefix: str, manifest: str, include: str, *, apart: bool = False) -> Code:
     """The code of a step.
 
     Args:
@@ -74,6 +75,7 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         manifest: the JSON that `about` returns.
         include: the line that includes the header. When it is empty the source is that of a library: it contains the
             header, and the assembler takes large arrays from files.
+        apart: arrays and manifest are defined in a source of their own, for several that are linked.
     """
     binaries: dict[str, bytes] = {}
     graph, plan = named.graph, integer_plan(named.graph)
@@ -97,11 +99,11 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
     }
     header = template("model.h", facts)
     body = {
-        "constants": _constants(emitter, states, None if include else binaries),
+        "constants": _constants(emitter, states, None if include else binaries, apart=apart),
         **_body(emitter, x_type),
         **moves(emitter, states),
         **self_test(named, plan),
-        "about": _c_string(manifest),
+        "about": f"{MANIFEST};" if apart else f"static const char about[] ={_c_string(manifest)};",
         "include": include or header,
     }
     body |= {} if include else {"no_float": ""}  # the loader of a library has floating point
@@ -112,13 +114,23 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         fields=fields,
         calls=emitter.calls,
     )
-    return Code(header, template("model.c", facts | body), sizes, binaries)
+    shared = _shared(emitter, manifest, binaries) if apart else ""
+    return Code(header, template("model.c", facts | body), sizes, binaries, shared)
 
 
-def _constants(emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None) -> str:
-    """The definitions of all arrays."""
-    arrays = [array.text(binaries) for array in emitter.constants.values()]
+def _constants(
+    emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None, *, apart: bool
+) -> str:
+    """The definitions of all arrays; where those of the weights are apart, their declarations."""
+    arrays = [array.declaration() if apart else array.text(binaries) for array in emitter.constants.values()]
     return "\n\n".join(arrays + [each.text for each in states])
+
+
+def _shared(emitter: Emitter, manifest: str, binaries: dict[str, bytes]) -> str:
+    """The source of the arrays of weights and of the manifest, for all that declare them."""
+    arrays = [array.shared(binaries) for array in emitter.constants.values()]
+    about = f"{MANIFEST};\nconst char about[] ={_c_string(manifest)};\n"
+    return "\n\n".join(["#include <stdint.h>", *arrays, about])
 
 
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
