@@ -10,9 +10,9 @@ from edgernn.artifact.manifest import Manifest
 from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
-from edgernn.integer.overflow import HELD
 from edgernn.model.parts import slices
 from edgernn.runtime.backend import Bound
+from edgernn.runtime.carried import checked_states
 from edgernn.runtime.guard import guarded, holding, refusal
 from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames
 
@@ -215,22 +215,7 @@ class Stream:
     @state.setter
     def state(self, states: Mapping[str, Array]) -> None:
         self._check_idle()
-        widths = dict(self._names)
-        if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
-            raise StateError(
-                f"a {type(states).__name__} arrived; expected arrays by name, {widths}, as `state` returns them"
-            )
-        arrays = dict(states)
-        shapes = {name: array.shape for name, array in arrays.items()}
-        if shapes != {name: (width,) for name, width in widths.items()}:
-            raise StateError(f"a state of {shapes} arrived; expected {widths}: it belongs to another model")
-        for name, initial in zip(widths, self._initial_state, strict=True):
-            if arrays[name].dtype != initial.dtype:
-                raise StateError(f"state '{name}' is {arrays[name].dtype}; expected {initial.dtype}")
-            if not (np.abs(arrays[name]) <= HELD).all():
-                message = refusal(f"state '{name}'", arrays[name], HELD)
-                raise StateError(f"{message}; give one that was saved before")
-        self._bound.set_states(tuple(arrays[name] for name in widths))
+        self._bound.set_states(checked_states(states, dict(self._names), self._initial_state))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise UnsupportedError(

@@ -16,7 +16,7 @@ from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.runtime.backend import FloatStep
+from edgernn.runtime.backend import FloatStep, ManyBound
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments
@@ -42,6 +42,16 @@ class NativeEngine:
     def bind(self) -> "NativeBound":
         """A new carried state."""
         return NativeBound(self.library, self.manifest)
+
+    def bind_many(self, _capacity: int) -> ManyBound:
+        """Refuse: the code steps one stream.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            "compiled code steps one stream at a time; make a program.stream() for each, or save the model as .rnn"
+        )
 
 
 class NativeBound:
