@@ -47,7 +47,7 @@ MODELS = {
     "over time": lambda: GRAPHS["Over time"],
     "frames": lambda: Graph((Layer("gru", GRAPHS["Gru"].layers[0].cell, frames=3),), 18, frames_per_step=3),
 }
-BATCHING = (".rnn",)
+BATCHING = (".rnn", ".so")
 ALONE = tuple(suffix for suffix in suffixes() if suffix not in BATCHING)
 
 
