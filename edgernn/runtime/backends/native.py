@@ -16,7 +16,7 @@ from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.runtime.backend import FloatStep
+from edgernn.runtime.backend import FloatStep, StepMany
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments
@@ -26,11 +26,14 @@ FUNCTIONS = tuple(
     for name in (
         *("size", "places", "widths", "reset", "advance", "prime", "run", "get", "set"),
         *("self_test_at", "in_python"),
+        *("many_size", "step_many"),
     )
 )
 """The functions of every library; `in_python` says whether it also has those that make Python functions."""
 
-NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers", "edgernn_prime_numbers")
+NUMBERS = tuple(
+    f"edgernn_{name}" for name in ("number_places", "advance_numbers", "prime_numbers", "step_many_numbers")
+)
 """The further functions of a library with quantized inputs or outputs."""
 
 
@@ -45,6 +48,10 @@ class NativeEngine:
     def bind(self) -> "NativeBound":
         """A new carried state."""
         return NativeBound(self.library, self.manifest)
+
+    def bind_many(self, capacity: int) -> "NativeMany":
+        """New carried states, which are stepped together."""
+        return NativeMany(self.library, self.manifest, capacity)
 
 
 class NativeBound:
@@ -103,6 +110,53 @@ class NativeBound:
         self._set()
 
 
+class NativeMany:
+    """The states of each slot side by side, and the memory in which some streams are computed at once.
+
+    Frames and results pass through arrays whose addresses are bound once. A call releases the GIL.
+    """
+
+    guards = True
+
+    def __init__(self, library: ctypes.CDLL, manifest: Manifest, capacity: int) -> None:
+        dtypes = {name: np.dtype(manifest.dtype(name)) for name in manifest.states}
+        cuts = np.cumsum([0, *(dtypes[name].itemsize * width for name, width in manifest.states.items())])
+        self._places = tuple((a, b, dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True))
+        self._lanes = _aligned(library.edgernn_many_size())
+        self._slots: Array = _aligned(capacity * int(cuts[-1])).reshape(capacity, int(cuts[-1]))
+        widths, quantized = {INPUT: manifest.inputs, OUTPUT: manifest.outputs}, manifest.quantization
+        x, y = ((width, manifest.dtype(name)) for name, width in widths.items())
+        self.step: StepMany = self._stepping(library.edgernn_step_many, x, y)
+        self.float_step: StepMany | None = None
+        if {INPUT, OUTPUT} & quantized.keys():
+            x, y = ((width, "float32" if name in quantized else manifest.dtype(name)) for name, width in widths.items())
+            self.float_step = self._stepping(library.edgernn_step_many_numbers, x, y)
+
+    def get_states(self, slot: int) -> tuple[Array, ...]:
+        return tuple(self._slots[slot, a:b].view(dtype) for a, b, dtype in self._places)
+
+    def set_states(self, slot: int, states: tuple[Array, ...]) -> None:
+        for view, state in zip(self.get_states(slot), states, strict=True):
+            view[...] = state
+
+    def _stepping(self, function: Any, x: tuple[int, str], y: tuple[int, str]) -> StepMany:
+        """A step with frames and results of these widths and dtypes."""
+        capacity = len(self._slots)
+        xs, ys, which = np.zeros((capacity, x[0]), x[1]), np.zeros((capacity, y[0]), y[1]), np.zeros(capacity, np.uintp)
+        pointers = (_pointer(array) for array in (self._lanes, self._slots, which, xs, ys))
+        function.restype = ctypes.c_size_t
+        call, count = partial(function, *pointers), ctypes.c_size_t
+
+        def step(frames: Array, slots: Array, results: Array) -> int:
+            n = len(frames)
+            xs[:n], which[:n] = frames, slots
+            done: int = call(count(n))
+            results[...] = ys[:n]
+            return -1 if done == n else done
+
+        return step
+
+
 class _Method(ctypes.Structure):
     """CPython's PyMethodDef."""
 
@@ -155,8 +209,8 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
         )
     library = _library(data, name)
     _check_functions(library, manifest, name)
-    library.edgernn_size.restype = ctypes.c_size_t
-    library.edgernn_run.restype = ctypes.c_size_t
+    for function in (library.edgernn_size, library.edgernn_run, library.edgernn_many_size):
+        function.restype = ctypes.c_size_t
     _check_widths(library, manifest, name)
     _check_answers(library, manifest, name)
     return NativeEngine(library, manifest)

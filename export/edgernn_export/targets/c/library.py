@@ -31,7 +31,7 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
     level, compiler = _compiler(destination.device)
     named = named_trace(graph, SCHEMES)
     manifest = dump_manifest(replace(named.manifest, cpu=level))
-    code = write(named, PREFIX, manifest, include="")
+    code = write(named, PREFIX, manifest, include="", many=True)
     library = fill(shared_library(code.source + _for_python(named), compiler, code.binaries))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, level, library).encode()}
 
