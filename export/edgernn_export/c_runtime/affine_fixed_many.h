@@ -28,7 +28,7 @@ EDGERNN_FN void sums_i8_tile(int32_t *sum, const int8_t *w, const int8_t *x, siz
     EDGERNN_FN void name##_many(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa,                  \
                                 const uint8_t *shift, int zero, const from *x, size_t blocks, size_t groups,           \
                                 size_t y_far, size_t x_far, size_t n) {                                                \
-        const size_t some = EDGERNN_TOGETHER_I32, whole = some > 1 ? n / some * some : 0;                              \
+        const size_t some = EDGERNN_TOGETHER_##bits, whole = some > 1 ? n / some * some : 0;                           \
         size_t k = 0;                                                                                                  \
         int32_t sum[16 * EDGERNN_LANES];                                                                               \
         for (; EDGERNN_TILES_##bits && k < blocks / 4 * 4; k += 4)                                                     \

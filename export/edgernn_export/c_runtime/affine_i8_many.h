@@ -13,8 +13,8 @@ EDGERNN_FN void affine_i8_many(float *y, const int8_t *w, const float *scale, co
                                const uint8_t *q, const float *step, size_t blocks, size_t groups, size_t y_far,
                                size_t q_far, size_t n) {
     size_t s = 0;
-#if EDGERNN_TOGETHER_I32 > 1
-    const size_t some = EDGERNN_TOGETHER_I32, whole = n / some * some;
+#if EDGERNN_TOGETHER_i8 > 1
+    const size_t some = EDGERNN_TOGETHER_i8, whole = n / some * some;
     size_t k = 0;
 #if defined(EDGERNN_AVX512)
     for (; k < blocks / 4 * 4; k += 4)
