@@ -108,6 +108,29 @@ def latency() -> list[str]:
     ]
 
 
+def paced() -> list[str]:
+    """One step when frames come one by one."""
+    results = read("paced")
+    machine, names = results["machine"], FP32 | {name: f"{head}, int8" for name, head in INT8.items()}
+    ways = [(way, percent) for way in ("back to back", "paced", "primed") for percent in ("p50_us", "p99_us")]
+    figures = [
+        [names[name], *(f"{row[way][percent]:.1f}" for way, percent in ways)] for name, row in results["rows"].items()
+    ]
+    heads = [f"{results['cell'].upper()}&nbsp;{results['hidden']}, µs", *(f"{way}, {us[:3]}" for way, us in ways)]
+    return [
+        "## One step when frames come one by one",
+        "",
+        (
+            f"Time from a frame to its answer, called from Python. A frame came every {machine['period_ms']:g} ms, and "
+            "every other one was primed: edgernn by `stream.prime()`, the other ways by the same code on a second "
+            f"state. {machine['frames']} frames of each kind, of each contender in turn for {machine['rounds']} "
+            f"rounds; and steps back to back in the same run. {conditions(machine)}."
+        ),
+        "",
+        *table(heads, figures),
+    ]
+
+
 def from_c() -> list[str]:
     """The compiled step without Python."""
     results = read("c_level")
@@ -410,4 +433,4 @@ def wrong(steps: int, burst: int) -> dict[str, float]:
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
 
 
-SECTIONS = (latency, from_c, convolutions, compression, accuracy, crnn, cells, keyword, budgets, exports)
+SECTIONS = (paced, latency, from_c, convolutions, compression, accuracy, crnn, cells, keyword, budgets, exports)

@@ -9,6 +9,7 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper
 from edgernn.interpreters.rows import integer_row_stepper, row_stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.runtime.backend import varied
 
 
 class NumpyEngine:
@@ -41,21 +42,23 @@ class NumpyBound:
 
     def __init__(self, graph: Graph) -> None:
         self._stepper = Stepper(graph, "float32")
-        self._states = self._stepper.initial_state()
+        self.states = self._stepper.initial_state()
         self.x: Array = np.zeros(graph.inputs, np.int32 if graph.vocabulary_size else np.float32)
         self.y: Array = np.zeros(graph.outputs, np.float32)
+        self._scratch = varied(self, y=self.y.copy())
 
     def step(self) -> None:
-        self.y[:], self._states = self._stepper.step(self.x.copy(), self._states)
+        self.y[:], self.states = self._stepper.step(self.x.copy(), self.states)
 
     def prime(self) -> None:
-        self._stepper.step(self.x.copy(), self._states)
+        self._scratch.states = self.states
+        self._scratch.step()
 
     def get_states(self) -> tuple[Array, ...]:
-        return tuple(self._states.values())
+        return tuple(self.states.values())
 
     def set_states(self, states: tuple[Array, ...]) -> None:
-        self._states = {name: array.copy() for name, array in zip(self._states, states, strict=True)}
+        self.states = {name: array.copy() for name, array in zip(self.states, states, strict=True)}
 
 
 class IntegerBound:
@@ -67,22 +70,24 @@ class IntegerBound:
 
     def __init__(self, graph: Graph, manifest: Manifest) -> None:
         self._stepper, self._manifest = IntegerStepper(graph), manifest
-        self._states: dict[str, Array] = {}
+        self.states: dict[str, Array] = {}
         self.x: Array = np.zeros(manifest.inputs, manifest.dtype(INPUT))
         self.y: Array = np.zeros(manifest.outputs, manifest.dtype(OUTPUT))
         self.set_states(tuple(np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()))
+        self._scratch = varied(self, y=self.y.copy())
 
     def step(self) -> None:
-        self.y[:], self._states = self._stepper.step_integers(_widened(self.x), self._states)
+        self.y[:], self.states = self._stepper.step_integers(_widened(self.x), self.states)
 
     def prime(self) -> None:
-        self._stepper.step_integers(_widened(self.x), self._states)
+        self._scratch.states = self.states
+        self._scratch.step()
 
     def get_states(self) -> tuple[Array, ...]:
-        return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())
+        return tuple(state.astype(self._manifest.dtype(name)) for name, state in self.states.items())
 
     def set_states(self, states: tuple[Array, ...]) -> None:
-        self._states = {name: _widened(state) for name, state in zip(self._manifest.states, states, strict=True)}
+        self.states = {name: _widened(state) for name, state in zip(self._manifest.states, states, strict=True)}
 
 
 class NumpyMany:
