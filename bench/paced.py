@@ -2,7 +2,8 @@
 
 GRU-128 on every runtime, in one run: each round takes every contender in turn, back to back and then on frames of one
 schedule, of which every other one is primed. edgernn primes with `Stream.prime`. The other ways to step have nothing of
-the kind: they are primed by running the same code on a second state, with the same session or interpreter.
+the kind: they are primed by running the same code on a second state, with the same session or interpreter. On a machine
+with other work to do, `chrt --fifo 10 python bench/paced.py` measures a device program with real-time priority.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from machine import INPUTS, machine
 
 RESULTS = Path(__file__).parent / "results/paced.json"
 CELL, HIDDEN, PERIOD_MS = "gru", 128, 10.0
+POLICIES = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "real time", os.SCHED_RR: "real time"}
 FIRST = 2  # frames of each kind at the start of a turn that are not counted: another contender ran before them
 
 
@@ -124,7 +126,7 @@ CONTENDERS: dict[str, Callable[[Model], Contender]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each contender")
     parser.add_argument("--frames", type=int, default=40, help="of each kind, paced and primed, in a turn")
     parser.add_argument("--steps", type=int, default=300, help="back to back in a turn")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -138,6 +140,7 @@ def main() -> None:
     for name, row in rows.items():
         print(line(name, row))
     about = {"rounds": options.rounds, "frames": options.frames, "steps": options.steps, "period_ms": PERIOD_MS}
+    about |= {"scheduling": POLICIES.get(os.sched_getscheduler(0), "unknown"), "load": os.getloadavg()[0]}
     report = {"machine": machine() | about, "cell": CELL, "hidden": HIDDEN, "rows": rows}
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n")

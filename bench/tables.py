@@ -124,7 +124,8 @@ def paced() -> list[str]:
             f"Time from a frame to its answer, called from Python. A frame came every {machine['period_ms']:g} ms, and "
             "every other one was primed: edgernn by `stream.prime()`, the other ways by the same code on a second "
             f"state. {machine['frames']} frames of each kind, of each contender in turn for {machine['rounds']} "
-            f"rounds; and steps back to back in the same run. {conditions(machine)}."
+            f"rounds; and steps back to back in the same run. Scheduling was {machine['scheduling']}, with a load of "
+            f"{machine['load']:.1f}. {conditions(machine)}."
         ),
         "",
         *table(heads, figures),
