@@ -15,6 +15,7 @@ from edgernn.interpreters.bound.operations import FloatCalls, IntegerCalls, Same
 from edgernn.interpreters.bound.step import BoundStep, Recording, record
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import DYNAMIC
+from edgernn.runtime.backend import restoring
 
 
 class NumpyEngine:
@@ -56,6 +57,7 @@ class NumpyBound:
     def __init__(self, recording: Recording, manifest: Manifest) -> None:
         self._step, self._manifest = BoundStep(recording), manifest
         self.x, self.y, self.step = self._step.x, self._step.y, self._step.step
+        self.prime = restoring(self._step.prime, self.y)
 
     def get_states(self) -> tuple[Array, ...]:
         named = zip(self._manifest.states, self._step.states, strict=True)

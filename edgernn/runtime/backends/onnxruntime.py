@@ -15,6 +15,7 @@ from edgernn.errors import FileError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, wired
+from edgernn.runtime.backend import restoring
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -95,10 +96,14 @@ class OrtBound:
         self._session = session
         bindings = [self._bind(manifest, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         self._runs = tuple(_call(session, binding) for binding in bindings)
+        self._primes = tuple(restoring(run, self.y) for run in self._runs)  # the states of the next turn hold nothing
 
     def step(self) -> None:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
+
+    def prime(self) -> None:
+        self._primes[self._turn]()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._sets[self._turn])
@@ -145,10 +150,15 @@ class AdoptedBound:
             )
             for turn in range(2)
         )
+        calls = (copying(_call(session, binding), wiring.before, ()) for binding in bindings)
+        self._primes = tuple(restoring(call, self.y) for call in calls)  # the states of the next turn hold nothing
 
     def step(self) -> None:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
+
+    def prime(self) -> None:
+        self._primes[self._turn]()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states().values())
