@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgernn.array import Array
-from edgernn.interpreters.bound.memory import Plan, planned
+from edgernn.interpreters.bound.memory import Plan, planned, zeros
 from edgernn.interpreters.bound.recorded import Recorded
 from edgernn.interpreters.bound.recorder import NumpyRecorder
 from edgernn.interpreters.bound.siblings import SQUASH, Part, kinds, scheduled, together
@@ -119,7 +119,7 @@ class BoundStep:
     def __init__(self, recording: Recording) -> None:
         self.x, self.y = np.zeros_like(recording.x), np.zeros_like(recording.y)
         self._states = tuple(tuple(map(np.zeros_like, recording.states.values())) for _ in range(2))
-        arena, (one, other) = np.zeros(recording.plan.arena, np.uint8), self._states
+        arena, (one, other) = zeros(recording.plan.arena), self._states
         outside = ((self.x, self.y, *one, *other), (self.x, self.y, *other, *one))
         self._calls = tuple(tuple(recording.plan.bind(each, arena)) for each in outside)
         self._turn = 0
