@@ -9,6 +9,7 @@ from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper
 from edgernn.interpreters.rows import integer_row_stepper, row_stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
+from edgernn.runtime.carried import CarriedRows
 
 
 class NumpyEngine:
@@ -79,37 +80,25 @@ class IntegerBound:
         self._states = {name: _widened(state) for name, state in zip(self._manifest.states, states, strict=True)}
 
 
-class NumpyMany:
-    """Carried states, each in an array (capacity, width); a step takes rows of them and puts new ones back."""
+class NumpyMany(CarriedRows):
+    """Carried states of many streams: a step takes rows of them and puts new ones back."""
 
     guards = False
     float_step = None
 
     def __init__(self, graph: Graph, manifest: Manifest, capacity: int, *, static: bool) -> None:
-        if static:
-            self._step = integer_row_stepper(graph).step_integers
-        else:
-            self._step = row_stepper(graph).step
+        super().__init__(manifest, capacity)
         self._static = static
-        self._states = {
-            name: np.zeros((capacity, width), manifest.dtype(name)) for name, width in manifest.states.items()
-        }
+        self._step = integer_row_stepper(graph).step_integers if static else row_stepper(graph).step
 
     def step(self, xs: Array, slots: Array, ys: Array) -> int:
-        before = {name: states[slots] for name, states in self._states.items()}
+        before = {name: states[slots] for name, states in self.arrays.items()}
         if self._static:
             xs, before = _widened(xs), {name: _widened(states) for name, states in before.items()}
         ys[...], after = self._step(xs, before)
-        for name, states in self._states.items():
+        for name, states in self.arrays.items():
             states[slots] = after[name]
         return -1
-
-    def get_states(self, slot: int) -> tuple[Array, ...]:
-        return tuple(states[slot] for states in self._states.values())
-
-    def set_states(self, slot: int, states: tuple[Array, ...]) -> None:
-        for carried, state in zip(self._states.values(), states, strict=True):
-            carried[slot] = state
 
 
 def _widened(x: Array) -> Array:
