@@ -7,7 +7,7 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.positions import gathered, largest, reshaped, summed
+from edgernn.model.positions import gathered, held, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -111,6 +111,9 @@ class NumpyOps(MethodInterpreter):
 
     def largest(self, x: Array, _before: int, size: int) -> Array:
         return largest(x, size)
+
+    def hold(self, x: Array, last: Array, threshold: float) -> Array:
+        return held(x, last, self.dtype.type(threshold))
 
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""

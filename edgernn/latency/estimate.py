@@ -71,6 +71,7 @@ OP_COSTS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "gather": (1, 0),
         "sum": (1, 0),
         "largest": (1, 0),
+        "hold": (4, 0),
     }
 )
 """Operation -> arithmetic instructions, and divisions, per vector of its result."""

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
 
+_WHOLE = slice(None)  # created once instead of at every call
+
 
 class FloatStep(NamedTuple):
     """A step of an integer artifact with float32 outside, converted by the runtime itself."""
@@ -13,6 +15,7 @@ class FloatStep(NamedTuple):
     x: Array  # float32, (inputs,)
     y: Array  # float32, (outputs,)
     step: Callable[[], Any]  # refuses a frame as Bound.step does where `guards` is true
+    prime: Callable[[], Any]  # as Bound.prime
 
 
 class Bound(Protocol):
@@ -25,6 +28,13 @@ class Bound(Protocol):
     @property
     def step(self) -> Callable[[], Any]:
         """Compute `y` from `x` and the carried state, and carry the new state; true when it refused the frame."""
+
+    @property
+    def prime(self) -> Callable[[], Any]:
+        """Compute what `step` would on a scratch state: code, weights and states are then in the caches.
+
+        `x`, `y` and the states do not change. `x` must be a frame that may enter, unless `guards` is true.
+        """
 
     @property
     def run(self) -> Callable[[Array, Array], int] | None:
@@ -42,6 +52,20 @@ class Bound(Protocol):
 
     def set_states(self, states: tuple[Array, ...], /) -> None:
         """Replace the carried states."""
+
+
+def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:
+    """Return a function that calls, and then gives the array back the values it had before."""
+    memory, saved = array.data, array.copy().data
+
+    def prime() -> None:
+        saved[_WHOLE] = memory
+        try:
+            call()
+        finally:
+            memory[_WHOLE] = saved
+
+    return prime
 
 
 StepMany = Callable[[Array, Array, Array], int]

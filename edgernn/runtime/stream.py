@@ -60,6 +60,7 @@ class Stream:
         "_on_bad_input",
         "_outputs",
         "_parts",
+        "_primed",
         "_run",
         "_view",
         "_vocabulary_size",
@@ -103,6 +104,7 @@ class Stream:
         self._vocabulary_size, self._limit = manifest.vocabulary_size, manifest.limit
         self._names = tuple(manifest.states.items())
         self._initial_state = initial_state
+        self._primed = self._on_scratch()
         self.reset()
 
     def step(self, frame: Any, out: Any = None) -> Answer:
@@ -147,6 +149,23 @@ class Stream:
             for result, part in zip(outs, self._parts.values(), strict=True):
                 result[...] = part
             return out
+        finally:
+            self._busy = False
+
+    def prime(self) -> None:
+        """Load what a step touches into the caches: the code of `step` runs on a scratch state, and nothing changes.
+
+        A step after a pause finds the caches cold. Call this shortly before a frame is due, as often as there is time;
+        `edgernn.pace` does. State, monitor and the frame that on_bad_input="hold" would take stay as they are.
+
+        Raises:
+            StateError: another thread is using the stream.
+        """
+        if self._busy:
+            raise self._in_use()
+        self._busy = True
+        try:
+            self._primed.step(self._x)
         finally:
             self._busy = False
 
@@ -222,6 +241,18 @@ class Stream:
             f"a Stream of '{self.program.name}' cannot be pickled or copied: it is memory of its runtime; pickle its "
             "program and its state, and give the state to a new stream: stream = program.stream(); stream.state = state"
         )
+
+    def _on_scratch(self) -> "Stream":
+        """Return a stream of the same objects that steps a scratch state; a bad frame in `x` becomes zeros."""
+        primed: Stream = object.__new__(type(self))
+        for name in self.__slots__:
+            if name != "_primed":
+                setattr(primed, name, getattr(self, name))
+        primed._run = self._bound.prime
+        if not self._bound.guards:
+            primed._run = guarded(self._bound.prime, self._x, self.program.manifest)
+        primed._on_bad_input, primed._last_good = "zero", None
+        return primed
 
     def _in_use(self) -> StateError:
         return StateError(

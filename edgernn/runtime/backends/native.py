@@ -24,13 +24,16 @@ METH_NOARGS = 4  # CPython's flag of a function without arguments
 FUNCTIONS = tuple(
     f"edgernn_{name}"
     for name in (
-        *("size", "places", "widths", "reset", "advance", "run", "get", "set", "self_test_at", "in_python"),
+        *("size", "places", "widths", "reset", "advance", "prime", "run", "get", "set"),
+        *("self_test_at", "in_python"),
         *("many_size", "step_many"),
     )
 )
 """The functions of every library; `in_python` says whether it also has those that make Python functions."""
 
-NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers", "edgernn_step_many_numbers")
+NUMBERS = tuple(
+    f"edgernn_{name}" for name in ("number_places", "advance_numbers", "prime_numbers", "step_many_numbers")
+)
 """The further functions of a library with quantized inputs or outputs."""
 
 
@@ -52,7 +55,7 @@ class NativeEngine:
 
 
 class NativeBound:
-    """One state struct, and calls with arguments that are bound once; a call releases the GIL."""
+    """One state struct with a scratch one behind it, and calls with arguments bound once; a call releases the GIL."""
 
     guards = True
     float_step: FloatStep | None = None
@@ -63,7 +66,8 @@ class NativeBound:
         converts = bool({INPUT, OUTPUT} & manifest.quantization.keys())
         if converts:
             library.edgernn_number_places(float_offsets)
-        self._state = _aligned(float_offsets[2] or library.edgernn_size())
+        size = float_offsets[2] or library.edgernn_size()
+        self._state = _aligned(2 * size)
         state = _pointer(self._state)
         library.edgernn_reset(state)
         self.x: Array = self._inside(offsets[0], manifest.inputs, manifest.dtype(INPUT))
@@ -74,7 +78,7 @@ class NativeBound:
         self._views = tuple(
             self._carried[a:b].view(dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True)
         )
-        self.step = _step(library, self._state, "step", library.edgernn_advance)
+        self.step, self.prime = _functions(library, self._state, "")
         if converts:
             x = self._inside(float_offsets[0], manifest.inputs, "float32") if INPUT in manifest.quantization else self.x
             y = (
@@ -82,7 +86,7 @@ class NativeBound:
                 if OUTPUT in manifest.quantization
                 else self.y
             )
-            self.float_step = FloatStep(x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers))
+            self.float_step = FloatStep(x, y, *_functions(library, self._state, "_numbers"))
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
         self._set = partial(library.edgernn_set, state, _pointer(self._carried))
@@ -164,18 +168,27 @@ class _Method(ctypes.Structure):
     )
 
 
-def _step(library: ctypes.CDLL, state: Array, name: str, advance: Any) -> Callable[[], Any]:
-    """The step as a function without arguments: a built-in function of CPython where this Python exports what it needs.
+def _functions(library: ctypes.CDLL, state: Array, of: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """`step` and `prime` without arguments: built-in functions of CPython where this Python exports what they need."""
+    if library.edgernn_in_python():
+        return _built_in(library, state, f"step{of}"), _built_in(library, state, f"prime{of}")
+    prime = library[f"edgernn_prime{of}"]
+    prime.restype = None
+    scratch = _pointer(state[len(state) // 2 :])
+    return partial(library[f"edgernn_advance{of}"], _pointer(state)), partial(prime, _pointer(state), scratch)
 
-    The function owns its definition, the library and the state: they are in the field for its module.
+
+def _built_in(library: ctypes.CDLL, state: Array, name: str) -> Callable[[], Any]:
+    """A function of the library as a built-in function of CPython.
+
+    It owns its definition, the library and the state: they are in the field for its module.
     """
-    if not library.edgernn_in_python():
-        return partial(advance, _pointer(state))
-    method = _Method(b"step", ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p), METH_NOARGS, None)
+    function = ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p)
+    method = _Method(name.encode(), function, METH_NOARGS, None)
     signature = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
     new_function = signature(("PyCFunction_NewEx", ctypes.pythonapi))
-    step: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
-    return step
+    built_in: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
+    return built_in
 
 
 def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work

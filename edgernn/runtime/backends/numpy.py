@@ -49,6 +49,9 @@ class NumpyBound:
     def step(self) -> None:
         self.y[:], self._states = self._stepper.step(self.x.copy(), self._states)
 
+    def prime(self) -> None:
+        self._stepper.step(self.x.copy(), self._states)
+
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states.values())
 
@@ -72,6 +75,9 @@ class IntegerBound:
 
     def step(self) -> None:
         self.y[:], self._states = self._stepper.step_integers(_widened(self.x), self._states)
+
+    def prime(self) -> None:
+        self._stepper.step_integers(_widened(self.x), self._states)
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())

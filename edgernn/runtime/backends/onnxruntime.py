@@ -9,12 +9,13 @@ import numpy as np
 
 from edgernn.array import Array
 from edgernn.artifact.adopted import Adopted, TensorInfo, check_tensors
-from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
+from edgernn.artifact.manifest import STREAMS, Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
 from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, wired
+from edgernn.runtime.backend import restoring
 from edgernn.runtime.carried import BoundRows, Rows
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
@@ -27,23 +28,16 @@ except ImportError as error:
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 """The name of the runtime, with its version."""
 
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "bool")
 _TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
     "tensor(double)": "float64",
-    "tensor(int8)": "int8",
-    "tensor(int16)": "int16",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
+    **{f"tensor({name})": name for name in _INTEGERS},
 }
 
 WARNINGS, ERRORS = 2, 3
 """What a runtime prints. Files of other tools declare shapes that are not theirs, which is a warning in every step."""
-
-STREAMS = "streams"
-"""The name of the first axis of a file that steps any number of streams."""
 
 ONE_STREAM = (
     "it was exported with the shapes of one, as are models in dynamic int8, whose input the runtime rounds with one "
@@ -62,12 +56,7 @@ CONFIG = {
 class OrtEngine:
     """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
 
-    def __init__(
-        self,
-        session: onnxruntime.InferenceSession,
-        manifest: Manifest,
-        for_many: Callable[[], onnxruntime.InferenceSession],
-    ) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest, for_many: Callable[[], Any]) -> None:
         self.backend = RUNTIME
         self.manifest = manifest
         self.session = session
@@ -125,10 +114,14 @@ class OrtBound:
         self._session = session
         bindings = [self._bind(manifest, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         self._runs = tuple(_call(session, binding) for binding in bindings)
+        self._primes = tuple(restoring(run, self.y) for run in self._runs)  # the states of the next turn hold nothing
 
     def step(self) -> None:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
+
+    def prime(self) -> None:
+        self._primes[self._turn]()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._sets[self._turn])
@@ -175,10 +168,15 @@ class AdoptedBound:
             )
             for turn in range(2)
         )
+        calls = (copying(_call(session, binding), wiring.before, ()) for binding in bindings)
+        self._primes = tuple(restoring(call, self.y) for call in calls)  # the states of the next turn hold nothing
 
     def step(self) -> None:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
+
+    def prime(self) -> None:
+        self._primes[self._turn]()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states().values())

@@ -15,7 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, requantizing, wired
-from edgernn.runtime.backend import ManyBound
+from edgernn.runtime.backend import ManyBound, restoring
 
 
 def _installed() -> tuple[Any, str]:
@@ -123,6 +123,7 @@ class TfliteBound:
         states = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
         self._pairs = (*states, *((whole.data, part.data) for part, whole in from_parts))
         self._invoke = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
+        self.prime = restoring(self._invoke, self.y)  # nothing overwrites the states that enter
 
     def step(self) -> None:
         self._invoke()
@@ -162,6 +163,7 @@ class AdoptedBound:
             for name, leaving in adopted.requantized.items()
         )
         self.step = copying(_call(interpreter), wiring.before, (*pairs, *wiring.after), tuple(carries))
+        self.prime = restoring(copying(_call(interpreter), wiring.before, ()), self.y)
 
     def get_states(self) -> tuple[Array, ...]:
         return self._states

@@ -181,6 +181,10 @@ class CFloatOps(COps):
         self.emitter.headers.add("curves_f32")
         return self._lane("f32_maximum", self._load(a), self._load(b))
 
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        self.emitter.headers.add("hold_f32")
+        return self._lane("f32_hold", self._load(x), self._load(last), literal(threshold))
+
     def softmax(self, x: Ref) -> Ref:
         return self.emitter.kernel("whole_f32", "softmax_f32", self.position(x), x.width)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import onnx
 from onnx import helper
 
-from edgernn.artifact.manifest import Signature, signature
+from edgernn.artifact.manifest import STREAMS, Signature, signature
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.replay import replay
@@ -14,9 +14,6 @@ from edgernn_export.targets.naming import NamedTrace, with_heads
 from edgernn_export.targets.onnx.integers import OnnxIntegerOps
 from edgernn_export.targets.onnx.operations import OnnxOps
 from edgernn_export.targets.onnx.sums import late, summed
-
-STREAMS = "streams"
-"""The name of an open first axis."""
 
 TYPES = {
     "float32": onnx.TensorProto.FLOAT,
