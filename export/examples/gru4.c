@@ -598,6 +598,11 @@ int gru4_step(gru4_state *state, const float *x, float *y) {
     return 0;
 }
 
+void gru4_prime(const gru4_state *state, gru4_state *scratch) {
+    memcpy(scratch, state, sizeof *scratch);
+    while (gru4_advance(scratch)) memset(scratch->x, 0, sizeof scratch->x); /* state->x may be a refused frame */
+}
+
 size_t gru4_run(gru4_state *state, const float *xs, float *ys, size_t steps) {
     for (size_t t = 0; t < steps; ++t)
         if (gru4_step(state, xs + t * 3, ys + t * 2)) return t;

@@ -16,18 +16,24 @@ from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
 from edgernn.errors import FileError, ParityError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.runtime.backend import FloatStep
+from edgernn.runtime.backend import FloatStep, StepMany
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments
 
 FUNCTIONS = tuple(
     f"edgernn_{name}"
-    for name in ("size", "places", "widths", "reset", "advance", "run", "get", "set", "self_test_at", "in_python")
+    for name in (
+        *("size", "places", "widths", "reset", "advance", "prime", "run", "get", "set"),
+        *("self_test_at", "in_python"),
+        *("many_size", "step_many"),
+    )
 )
 """The functions of every library; `in_python` says whether it also has those that make Python functions."""
 
-NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers")
+NUMBERS = tuple(
+    f"edgernn_{name}" for name in ("number_places", "advance_numbers", "prime_numbers", "step_many_numbers")
+)
 """The further functions of a library with quantized inputs or outputs."""
 
 
@@ -43,9 +49,13 @@ class NativeEngine:
         """A new carried state."""
         return NativeBound(self.library, self.manifest)
 
+    def bind_many(self, capacity: int) -> "NativeMany":
+        """New carried states, which are stepped together."""
+        return NativeMany(self.library, self.manifest, capacity)
+
 
 class NativeBound:
-    """One state struct, and calls with arguments that are bound once; a call releases the GIL."""
+    """One state struct with a scratch one behind it, and calls with arguments bound once; a call releases the GIL."""
 
     guards = True
     float_step: FloatStep | None = None
@@ -56,7 +66,8 @@ class NativeBound:
         converts = bool({INPUT, OUTPUT} & manifest.quantization.keys())
         if converts:
             library.edgernn_number_places(float_offsets)
-        self._state = _aligned(float_offsets[2] or library.edgernn_size())
+        size = float_offsets[2] or library.edgernn_size()
+        self._state = _aligned(2 * size)
         state = _pointer(self._state)
         library.edgernn_reset(state)
         self.x: Array = self._inside(offsets[0], manifest.inputs, manifest.dtype(INPUT))
@@ -67,7 +78,7 @@ class NativeBound:
         self._views = tuple(
             self._carried[a:b].view(dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True)
         )
-        self.step = _step(library, self._state, "step", library.edgernn_advance)
+        self.step, self.prime = _functions(library, self._state, "")
         if converts:
             x = self._inside(float_offsets[0], manifest.inputs, "float32") if INPUT in manifest.quantization else self.x
             y = (
@@ -75,7 +86,7 @@ class NativeBound:
                 if OUTPUT in manifest.quantization
                 else self.y
             )
-            self.float_step = FloatStep(x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers))
+            self.float_step = FloatStep(x, y, *_functions(library, self._state, "_numbers"))
         self._run = partial(library.edgernn_run, state)
         self._get = partial(library.edgernn_get, state, _pointer(self._carried))
         self._set = partial(library.edgernn_set, state, _pointer(self._carried))
@@ -99,6 +110,53 @@ class NativeBound:
         self._set()
 
 
+class NativeMany:
+    """The states of each slot side by side, and the memory in which some streams are computed at once.
+
+    Frames and results pass through arrays whose addresses are bound once. A call releases the GIL.
+    """
+
+    guards = True
+
+    def __init__(self, library: ctypes.CDLL, manifest: Manifest, capacity: int) -> None:
+        dtypes = {name: np.dtype(manifest.dtype(name)) for name in manifest.states}
+        cuts = np.cumsum([0, *(dtypes[name].itemsize * width for name, width in manifest.states.items())])
+        self._places = tuple((a, b, dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True))
+        self._lanes = _aligned(library.edgernn_many_size())
+        self._slots: Array = _aligned(capacity * int(cuts[-1])).reshape(capacity, int(cuts[-1]))
+        widths, quantized = {INPUT: manifest.inputs, OUTPUT: manifest.outputs}, manifest.quantization
+        x, y = ((width, manifest.dtype(name)) for name, width in widths.items())
+        self.step: StepMany = self._stepping(library.edgernn_step_many, x, y)
+        self.float_step: StepMany | None = None
+        if {INPUT, OUTPUT} & quantized.keys():
+            x, y = ((width, "float32" if name in quantized else manifest.dtype(name)) for name, width in widths.items())
+            self.float_step = self._stepping(library.edgernn_step_many_numbers, x, y)
+
+    def get_states(self, slot: int) -> tuple[Array, ...]:
+        return tuple(self._slots[slot, a:b].view(dtype) for a, b, dtype in self._places)
+
+    def set_states(self, slot: int, states: tuple[Array, ...]) -> None:
+        for view, state in zip(self.get_states(slot), states, strict=True):
+            view[...] = state
+
+    def _stepping(self, function: Any, x: tuple[int, str], y: tuple[int, str]) -> StepMany:
+        """A step with frames and results of these widths and dtypes."""
+        capacity = len(self._slots)
+        xs, ys, which = np.zeros((capacity, x[0]), x[1]), np.zeros((capacity, y[0]), y[1]), np.zeros(capacity, np.uintp)
+        pointers = (_pointer(array) for array in (self._lanes, self._slots, which, xs, ys))
+        function.restype = ctypes.c_size_t
+        call, count = partial(function, *pointers), ctypes.c_size_t
+
+        def step(frames: Array, slots: Array, results: Array) -> int:
+            n = len(frames)
+            xs[:n], which[:n] = frames, slots
+            done: int = call(count(n))
+            results[...] = ys[:n]
+            return -1 if done == n else done
+
+        return step
+
+
 class _Method(ctypes.Structure):
     """CPython's PyMethodDef."""
 
@@ -110,18 +168,27 @@ class _Method(ctypes.Structure):
     )
 
 
-def _step(library: ctypes.CDLL, state: Array, name: str, advance: Any) -> Callable[[], Any]:
-    """The step as a function without arguments: a built-in function of CPython where this Python exports what it needs.
+def _functions(library: ctypes.CDLL, state: Array, of: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """`step` and `prime` without arguments: built-in functions of CPython where this Python exports what they need."""
+    if library.edgernn_in_python():
+        return _built_in(library, state, f"step{of}"), _built_in(library, state, f"prime{of}")
+    prime = library[f"edgernn_prime{of}"]
+    prime.restype = None
+    scratch = _pointer(state[len(state) // 2 :])
+    return partial(library[f"edgernn_advance{of}"], _pointer(state)), partial(prime, _pointer(state), scratch)
 
-    The function owns its definition, the library and the state: they are in the field for its module.
+
+def _built_in(library: ctypes.CDLL, state: Array, name: str) -> Callable[[], Any]:
+    """A function of the library as a built-in function of CPython.
+
+    It owns its definition, the library and the state: they are in the field for its module.
     """
-    if not library.edgernn_in_python():
-        return partial(advance, _pointer(state))
-    method = _Method(b"step", ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p), METH_NOARGS, None)
+    function = ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p)
+    method = _Method(name.encode(), function, METH_NOARGS, None)
     signature = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
     new_function = signature(("PyCFunction_NewEx", ctypes.pythonapi))
-    step: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
-    return step
+    built_in: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
+    return built_in
 
 
 def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work
@@ -142,8 +209,8 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
         )
     library = _library(data, name)
     _check_functions(library, manifest, name)
-    library.edgernn_size.restype = ctypes.c_size_t
-    library.edgernn_run.restype = ctypes.c_size_t
+    for function in (library.edgernn_size, library.edgernn_run, library.edgernn_many_size):
+        function.restype = ctypes.c_size_t
     _check_widths(library, manifest, name)
     _check_answers(library, manifest, name)
     return NativeEngine(library, manifest)

@@ -7,6 +7,7 @@ from edgernn.artifact.manifest import Manifest, graph_manifest
 from edgernn.artifact.rnn import loads
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper
+from edgernn.interpreters.rows import integer_row_stepper, row_stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 
 
@@ -20,8 +21,15 @@ class NumpyEngine:
 
     def bind(self) -> "NumpyBound | IntegerBound":
         """A new carried state."""
-        static = any(layer.scheme for layer in self.graph.layers)
-        return IntegerBound(self.graph, self.manifest) if static else NumpyBound(self.graph)
+        return IntegerBound(self.graph, self.manifest) if self._static else NumpyBound(self.graph)
+
+    def bind_many(self, capacity: int) -> "NumpyMany":
+        """New carried states, which are stepped together."""
+        return NumpyMany(self.graph, self.manifest, capacity, static=self._static)
+
+    @property
+    def _static(self) -> bool:
+        return any(layer.scheme for layer in self.graph.layers)
 
 
 class NumpyBound:
@@ -39,6 +47,9 @@ class NumpyBound:
 
     def step(self) -> None:
         self.y[:], self._states = self._stepper.step(self.x.copy(), self._states)
+
+    def prime(self) -> None:
+        self._stepper.step(self.x.copy(), self._states)
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states.values())
@@ -64,11 +75,47 @@ class IntegerBound:
     def step(self) -> None:
         self.y[:], self._states = self._stepper.step_integers(_widened(self.x), self._states)
 
+    def prime(self) -> None:
+        self._stepper.step_integers(_widened(self.x), self._states)
+
     def get_states(self) -> tuple[Array, ...]:
         return tuple(state.astype(self._manifest.dtype(name)) for name, state in self._states.items())
 
     def set_states(self, states: tuple[Array, ...]) -> None:
         self._states = {name: _widened(state) for name, state in zip(self._manifest.states, states, strict=True)}
+
+
+class NumpyMany:
+    """Carried states, each in an array (capacity, width); a step takes rows of them and puts new ones back."""
+
+    guards = False
+    float_step = None
+
+    def __init__(self, graph: Graph, manifest: Manifest, capacity: int, *, static: bool) -> None:
+        if static:
+            self._step = integer_row_stepper(graph).step_integers
+        else:
+            self._step = row_stepper(graph).step
+        self._static = static
+        self._states = {
+            name: np.zeros((capacity, width), manifest.dtype(name)) for name, width in manifest.states.items()
+        }
+
+    def step(self, xs: Array, slots: Array, ys: Array) -> int:
+        before = {name: states[slots] for name, states in self._states.items()}
+        if self._static:
+            xs, before = _widened(xs), {name: _widened(states) for name, states in before.items()}
+        ys[...], after = self._step(xs, before)
+        for name, states in self._states.items():
+            states[slots] = after[name]
+        return -1
+
+    def get_states(self, slot: int) -> tuple[Array, ...]:
+        return tuple(states[slot] for states in self._states.values())
+
+    def set_states(self, slot: int, states: tuple[Array, ...]) -> None:
+        for carried, state in zip(self._states.values(), states, strict=True):
+            carried[slot] = state
 
 
 def _widened(x: Array) -> Array:

@@ -11,10 +11,11 @@ from edgernn.array import Array
 from edgernn.artifact.adopted import Adopted, TensorInfo, check_tensors
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
-from edgernn.errors import FileError
+from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, wired
+from edgernn.runtime.backend import ManyBound, restoring
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -63,6 +64,17 @@ class OrtEngine:
         adopted = self.manifest.adopted
         return AdoptedBound(self.session, self.manifest, adopted) if adopted else OrtBound(self.session, self.manifest)
 
+    def bind_many(self, _capacity: int) -> ManyBound:
+        """Refuse: the file has the shapes of one stream.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"{RUNTIME} steps this file for one stream at a time: its shapes are those of one; make a "
+            "program.stream() for each, or save the model as .rnn"
+        )
+
 
 class OrtWindow:
     """One session over whole windows, of any length."""
@@ -95,10 +107,14 @@ class OrtBound:
         self._session = session
         bindings = [self._bind(manifest, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         self._runs = tuple(_call(session, binding) for binding in bindings)
+        self._primes = tuple(restoring(run, self.y) for run in self._runs)  # the states of the next turn hold nothing
 
     def step(self) -> None:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
+
+    def prime(self) -> None:
+        self._primes[self._turn]()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._sets[self._turn])
@@ -145,10 +161,15 @@ class AdoptedBound:
             )
             for turn in range(2)
         )
+        calls = (copying(_call(session, binding), wiring.before, ()) for binding in bindings)
+        self._primes = tuple(restoring(call, self.y) for call in calls)  # the states of the next turn hold nothing
 
     def step(self) -> None:
         self._runs[self._turn]()
         self._turn = 1 - self._turn
+
+    def prime(self) -> None:
+        self._primes[self._turn]()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states().values())

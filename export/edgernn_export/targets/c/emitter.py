@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Emitter:
         calls: how often the text calls each function.
         pending: the calls since the last statement.
         alike: the constants of repeated steps, by role and content.
+        locals: the variables of the function that later statements read -> their elements; 0 for a number.
+        many_headers: the files of c_runtime that the code for several streams needs besides.
         op: the operation that is being written.
     """
 
@@ -75,6 +77,8 @@ class Emitter:
     calls: Counter[str] = field(default_factory=Counter)
     pending: Counter[str] = field(default_factory=Counter)
     alike: dict[tuple[str, bytes, bytes], str] = field(default_factory=dict)
+    locals: dict[str, int] = field(default_factory=dict)
+    many_headers: set[str] = field(default_factory=set)
     op: Op = field(init=False)
 
     @property
@@ -167,8 +171,10 @@ class Emitter:
         x, *shape = inputs
         bound = [] if held.threshold is None else [literal(held.threshold)]
         call = self.call(function, y, own, *arguments, x, self.names[held.state.name], *bound, f"state->{age}", *shape)
-        variable = f"const size_t {self._changed(result.name)} = " * (result.name in self.reuse.watched)
-        self.emit(f"{variable}{call};")
+        if result.name in self.reuse.watched:
+            self.field("uint32_t", f"{result.name}.changed", 1)
+            call = f"{self._changed(result.name)} = (uint32_t){call}"
+        self.emit(f"{call};")
         return result
 
     def unless_same(self, op: Op) -> str:
@@ -179,14 +185,31 @@ class Emitter:
         return f"if ({' | '.join(map(self._changed, self.reuse.sources[result]))}) "
 
     def _changed(self, affine: str) -> str:
-        """The variable that is not 0 where a kept affine changed."""
-        return self.identifiers("changed", f"{affine}.changed")
+        """The C expression that is not 0 where a kept affine changed."""
+        return f"state->{self.identifiers('field', f'{affine}.changed')}[0]"
 
     def field(self, c_type: str, name: str, length: int) -> str:
         """Declare a field of the struct for what is kept; its name."""
         identifier = self.identifiers("field", name)
         self.fields.append(Field(c_type, identifier, length))
         return identifier
+
+    def together(self, header: str, function: str, *arguments: object) -> None:
+        """Say how the last statement is computed for n streams at once: by one call of a kernel of c_runtime.
+
+        Args:
+            header: the file of the kernel.
+            function: its name.
+            *arguments: behind the result, which is its first.
+        """
+        self.many_headers.add(header)
+        result = self.op.outputs[0]
+        call = f"{function}({', '.join(map(str, (self.names[result.name], *arguments)))});"
+        self.statements[-1] = replace(self.statements[-1], together=call)
+
+    def far(self, ref: Ref) -> str:
+        """The C expression of how far the elements of a value are from those of the next stream."""
+        return f"FAR({self.value_type(ref)})"
 
     def whole(self, header: str, function: str, *arguments: object) -> Ref:
         """Compute all positions of the operation's one result with one call of a kernel of c_runtime."""

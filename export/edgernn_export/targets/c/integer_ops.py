@@ -73,7 +73,10 @@ class CIntegerOps(COps):
         if x.positions > 1:
             shape = blocks, groups, inputs, rows, x.positions
             return emitter.whole("affine_fixed_positions", f"{kernel}_positions", w, *each, self._name(x), *shape)
-        return emitter.kernel("affine_fixed", kernel, w, *each, self._name(x), blocks, groups)
+        emitter.kernel("affine_fixed", kernel, w, *each, self._name(x), blocks, groups)
+        many = blocks, groups, emitter.far(result), emitter.far(x), "n"
+        emitter.together("affine_fixed_many", f"{kernel}_many", w, *each, self._name(x), *many)
+        return result
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)

@@ -31,7 +31,7 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
     level, compiler = _compiler(destination.device)
     named = named_trace(graph, SCHEMES)
     manifest = dump_manifest(replace(named.manifest, cpu=level))
-    code = write(named, PREFIX, manifest, include="")
+    code = write(named, PREFIX, manifest, include="", many=True)
     library = fill(shared_library(code.source + _for_python(named), compiler, code.binaries))
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, level, library).encode()}
 
@@ -39,13 +39,28 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
 def _for_python(named: NamedTrace) -> str:
     """The step as a function of CPython; where x or y are integers, also a step with float I/O."""
     quantization = named.manifest.quantization
-    steps = [{"name": "step", "stream": "state", "function": "advance"}]
-    numbers = ""
-    if INPUT in quantization or OUTPUT in quantization:
-        numbers = template("numbers.c", {"prefix": PREFIX, **_float_io(named)})
-        steps.append({"name": "numbers", "stream": "numbers", "function": "advance_numbers"})
-    functions = (template("python_step.c", {"prefix": PREFIX, **each}) for each in steps)
-    return "".join((numbers, template("python.c", {"prefix": PREFIX}), *functions))
+    converts = INPUT in quantization or OUTPUT in quantization
+    numbers = template("numbers.c", {"prefix": PREFIX, **_float_io(named)}) if converts else ""
+    whole = "numbers" if converts else "state"  # the struct that the backend allocates, and the scratch behind it
+    functions = _python_functions("state", "", whole)
+    functions += _python_functions("numbers", "_numbers", whole) if converts else ""
+    return "".join((numbers, template("python.c", {"prefix": PREFIX}), functions))
+
+
+def _python_functions(stream: str, of: str, whole: str) -> str:
+    """`step` and `prime` of a struct, as functions of CPython."""
+    scratch = f"({PREFIX}_{stream} *)(({PREFIX}_{whole} *)stream + 1)"
+    calls = {
+        "step": (f"const int refused = {PREFIX}_advance{of}(stream)", "refused"),
+        "prime": (f"{PREFIX}_prime{of}(stream, {scratch})", "0"),
+    }
+    return "".join(
+        template(
+            "python_step.c",
+            {"prefix": PREFIX, "name": f"{name}{of}", "stream": stream, "call": call, "refused": refused},
+        )
+        for name, (call, refused) in calls.items()
+    )
 
 
 def _float_io(named: NamedTrace) -> dict[str, object]:

@@ -56,10 +56,11 @@ def moves(emitter: Emitter, initial_states: list[InitialState]) -> dict[str, str
         gets += f"\n    memcpy(carried + {at}, {field}, {width} * sizeof({c_type}));"
         sets += f"\n    memcpy({field}, carried + {at}, {width} * sizeof({c_type}));"
         at += width * BYTES[c_type] // size
-    sets += "".join(f"\n    state->{age}[0] = 0;" for age in emitter.ages)
+    stale = "".join(f"\n    scratch->{age}[0] = 0;" for age in emitter.ages)  # a prime reads all columns
+    sets += stale.replace("scratch->", "state->")
     resets = "".join(f"\n    memcpy({each.field}, {each.name}, sizeof {each.name});" for each in initial_states)
     unused = "\n    (void)state;\n    (void)carried;"
-    return {"gets": gets or unused, "sets": sets or unused, "resets": resets}
+    return {"gets": gets or unused, "sets": sets or unused, "resets": resets, "stale": stale}
 
 
 def initial_states(emitter: Emitter) -> list[InitialState]:
