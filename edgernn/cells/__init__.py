@@ -11,6 +11,7 @@ from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gather import Gather
 from edgernn.cells.gru import Gru, GruStep
+from edgernn.cells.istft import Istft
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
@@ -29,6 +30,7 @@ from edgernn.cells.scale import Scale
 from edgernn.cells.shift import Shift
 from edgernn.cells.slice import Slice
 from edgernn.cells.standardize import Standardize
+from edgernn.cells.stft import Stft
 
 __all__ = [
     "Activation",
@@ -47,6 +49,7 @@ __all__ = [
     "GruResetBefore",
     "GruResetBeforeStep",
     "GruStep",
+    "Istft",
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
@@ -71,5 +74,6 @@ __all__ = [
     "Shift",
     "Slice",
     "Standardize",
+    "Stft",
     "Sum",
 ]

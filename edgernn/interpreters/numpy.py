@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.model import spectra
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.positions import gathered, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
@@ -112,6 +113,12 @@ class NumpyOps(MethodInterpreter):
     def largest(self, x: Array, _before: int, size: int) -> Array:
         return largest(x, size)
 
+    def rfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        return spectra.rfft(x, size, None if window is None else self._array(window))
+
+    def irfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        return spectra.irfft(x, size, None if window is None else self._array(window))
+
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""
         assert weight.scale is not None
@@ -142,7 +149,8 @@ class SameOps(NumpyOps):
 
     tanh is x times a ratio of polynomials in x squared, computed as in c_runtime/squash_f32.h; numpy's tanh differs in
     the last digit between processors. exp is a polynomial, as in c_runtime/curves_f32.h. Normalization sums in LANES
-    lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine with float weights are numpy's.
+    lanes, as c_runtime/whole_f32.h does. `softmax`, `log`, `rfft`, `irfft` and an affine with float weights are
+    numpy's.
     """
 
     def __init__(self) -> None:

@@ -27,6 +27,7 @@ from edgernn_export.targets.c.loops import with_loops
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.rounding import rounded_inputs
 from edgernn_export.targets.c.selftest import self_test
+from edgernn_export.targets.c.spectra import work
 from edgernn_export.targets.c.state import (
     carried,
     conversions,
@@ -131,7 +132,7 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     groups = fuse(step.trace, is_integer)
     places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
     types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
-    layout = lay_out(step.trace, groups, types, places)
+    layout = lay_out(step.trace, groups, types, places, work)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"

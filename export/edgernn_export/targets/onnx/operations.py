@@ -9,9 +9,9 @@ from onnx import helper, numpy_helper
 
 from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
-from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
+from edgernn_export.targets.onnx.spectra import SpectrumOps
 
 ZERO = 128  # zero point of unsigned bytes
 REACH = 127  # the largest integer of a value that is rounded
@@ -19,7 +19,7 @@ SILENCE = 1e-30  # the least of the largest number in a position, so that nothin
 ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
-class OnnxOps(MethodInterpreter):
+class OnnxOps(SpectrumOps):
     """Writes operations as nodes; a value is its Ref in the trace.
 
     Args:
