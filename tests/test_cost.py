@@ -20,8 +20,8 @@ from edgernn.latency.estimate import GUARD_COST, OP_COSTS, OP_CYCLES, ROUNDING_C
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.ops import OPERATIONS
-from edgernn.model.spectra import SPECTRA
 from edgernn.model.range import Range
+from edgernn.model.spectra import SPECTRA
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn_export import from_torch
