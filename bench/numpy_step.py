@@ -1,8 +1,8 @@
 """A step on numpy, bound and replayed, against one that is written by hand; writes results/numpy_step.json.
 
-The definition replays the operations of a step with new arrays for all values, and the answer is copied; the bound step
-makes the same calls on arrays that stay. Both have the same bits. The step by hand is what an expert writes for one cell and one size: gates
-side by side, every result in an array of its own.
+The definition replays the operations of a step with new arrays for all values, and copies the answer; the bound step
+makes the same calls on arrays that stay. Both have the same bits. The step by hand is what an expert writes for one
+cell and one size: gates side by side, every result in an array of its own.
 """
 
 import json
