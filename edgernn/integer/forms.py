@@ -19,7 +19,7 @@ from edgernn.integer import fixedpoint
 from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, exact_float, halve, multiplier, rescale, together
 from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
-from edgernn.integer.positions import gather, largest, lookup, reshape, split, total
+from edgernn.integer.positions import gather, hold, largest, lookup, reshape, split, total
 from edgernn.integer.softmax import natural, softmax
 from edgernn.integer.tables import Table, tabled
 from edgernn.model.operation import Op, Ref
@@ -250,6 +250,7 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
     "gather": gather,
     "sum": total,
     "largest": largest,
+    "hold": hold,
     "softmax": softmax,
     "log": natural,
 }

@@ -8,7 +8,7 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.integer.fixedpoint import exact_float
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.positions import entries, gathered, largest, reshaped, summed
+from edgernn.model.positions import entries, gathered, held, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -112,6 +112,9 @@ class NumpyOps(MethodInterpreter):
 
     def largest(self, x: Array, _before: int, size: int) -> Array:
         return largest(x, size)
+
+    def hold(self, x: Array, last: Array, threshold: float) -> Array:
+        return held(x, last, self.dtype.type(threshold))
 
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""

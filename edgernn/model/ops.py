@@ -86,6 +86,9 @@ class Ops(Protocol[V]):
     def largest(self, x: V, before: int, size: int, /) -> V:
         """Return the largest number of each element among each `size` consecutive positions of x."""
 
+    def hold(self, x: V, last: V, threshold: float, /) -> V:
+        """Return each element of x that differs from that of `last` by more than a threshold, else that of `last`."""
+
 
 OPERATIONS = (
     "affine",
@@ -110,6 +113,7 @@ OPERATIONS = (
     "gather",
     "sum",
     "largest",
+    "hold",
 )
 """What an interpreter implements: the methods of Ops; `+`, `-` and `*` are add, subtract and multiply."""
 

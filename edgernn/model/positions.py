@@ -40,6 +40,12 @@ def grouped(x: Any, size: int) -> list[Any]:
     return [x[..., k, :] if groups == 1 else x[..., k::size, :] for k in range(size)]
 
 
+def held(x: Array, last: Array, threshold: float) -> Array:
+    """Return each element of x that differs from that of `last` by more than a threshold, or is NaN, else the last."""
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        return np.where(np.abs(x - last) <= threshold, last, x)
+
+
 def summed(x: Array, size: int) -> Array:
     """Return the sum of each `size` consecutive positions, added in order, as every target adds them."""
     first, *others = grouped(x, size) if size > 1 else [x]

@@ -68,6 +68,32 @@ def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:
     return prime
 
 
+StepMany = Callable[[Array, Array, Array], int]
+"""Step streams: frames (n, inputs), their slots (n,) of dtype intp, results (n, outputs) -> the row of the first frame
+that is refused, and then nothing was stepped; -1 when all were stepped. All arrays are contiguous, and each slot comes
+once."""
+
+
+class ManyBound(Protocol):
+    """Many carried states on one backend, each in a slot, and a step of any of them together."""
+
+    guards: bool  # whether `step` itself refuses frames that must not enter
+
+    @property
+    def step(self) -> StepMany:
+        """Step streams; frames, results and states have the dtypes of the manifest."""
+
+    @property
+    def float_step(self) -> StepMany | None:
+        """The step with float32 outside, which guards; None when the runtime converts nothing, or need not."""
+
+    def get_states(self, slot: int, /) -> tuple[Array, ...]:
+        """The carried states of a slot, in the order of the manifest; views or copies."""
+
+    def set_states(self, slot: int, states: tuple[Array, ...], /) -> None:
+        """Replace the carried states of a slot."""
+
+
 class Engine(Protocol):
     """An artifact in its runtime, shared by every stream."""
 
@@ -79,6 +105,25 @@ class Engine(Protocol):
 
     def bind(self) -> Bound:
         """A new carried state."""
+
+    def bind_many(self, capacity: int, /) -> ManyBound:
+        """New carried states, which are stepped together.
+
+        Raises:
+            UnsupportedError: the runtime steps this artifact for one stream at a time.
+        """
+
+
+@runtime_checkable
+class LevelEngine(Protocol):
+    """An Engine of a library with the same step for one or several levels of processors."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Their names, the best first; when it is loaded, the first that the processor has is chosen."""
+
+    def choose(self, level: str, /) -> None:
+        """Take the step of another level, for all streams, which go on with their states."""
 
 
 @runtime_checkable

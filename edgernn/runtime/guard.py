@@ -1,6 +1,6 @@
 """The guard: frames that must not enter a model are refused, where a backend does not refuse them itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from sys import byteorder
 from typing import Any
 
@@ -9,8 +9,7 @@ from numpy import abs as size, isfinite
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
-from edgernn.errors import FrameError, StateError
-from edgernn.integer.overflow import HELD
+from edgernn.errors import FrameError
 
 Step = Callable[[], Any]
 
@@ -60,34 +59,6 @@ def holding(step: Step, x: Array, last_good: Array) -> Step:
         return bad
 
     return hold
-
-
-def states_in_order(states: Any, widths: Mapping[str, int], initial: Sequence[Array]) -> tuple[Array, ...]:
-    """The states of a stream in the order of the manifest.
-
-    Args:
-        states: arrays by name.
-        widths: the width of each state by name, in order.
-        initial: the initial states, which have the dtypes that are expected.
-
-    Raises:
-        StateError: the names, shapes or dtypes are those of another model, or a value is not finite or too large.
-    """
-    if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
-        raise StateError(
-            f"a {type(states).__name__} arrived; expected arrays by name, {widths}, as `state` returns them"
-        )
-    arrays = dict(states)
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if shapes != {name: (width,) for name, width in widths.items()}:
-        raise StateError(f"a state of {shapes} arrived; expected {widths}: it belongs to another model")
-    for name, expected in zip(widths, initial, strict=True):
-        if arrays[name].dtype != expected.dtype:
-            raise StateError(f"state '{name}' is {arrays[name].dtype}; expected {expected.dtype}")
-        if not (size(arrays[name]) <= HELD).all():
-            message = refusal(f"state '{name}'", arrays[name], HELD)
-            raise StateError(f"{message}; give one that was saved before")
-    return tuple(arrays[name] for name in widths)
 
 
 def check_window(frames: Any, manifest: Manifest) -> None:

@@ -12,7 +12,8 @@ from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.model.parts import slices
 from edgernn.runtime.backend import Bound
-from edgernn.runtime.guard import guarded, holding, refusal, states_in_order
+from edgernn.runtime.carried import checked_states
+from edgernn.runtime.guard import guarded, holding, refusal
 from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames
 
 OnBadInput = Literal["raise", "hold", "zero"]
@@ -233,7 +234,7 @@ class Stream:
     @state.setter
     def state(self, states: Mapping[str, Array]) -> None:
         self._check_idle()
-        self._bound.set_states(states_in_order(states, dict(self._names), self._initial_state))
+        self._bound.set_states(checked_states(states, dict(self._names), self._initial_state))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise UnsupportedError(

@@ -13,6 +13,7 @@ from edgernn.artifact.rnn import loads
 from edgernn.integer.plan import integer_plan
 from edgernn.interpreters.bound.operations import FloatCalls, IntegerCalls, SameCalls
 from edgernn.interpreters.bound.step import BoundStep, Recording, record
+from edgernn.interpreters.rows import integer_row_stepper, row_stepper
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.runtime.backend import restoring
@@ -30,6 +31,14 @@ class NumpyEngine:
         """A new carried state."""
         return NumpyBound(self._recording, self.manifest)
 
+    def bind_many(self, capacity: int) -> "NumpyMany":
+        """New carried states, which are stepped together."""
+        return NumpyMany(self.graph, self.manifest, capacity, static=self._static)
+
+    @property
+    def _static(self) -> bool:
+        return any(layer.scheme for layer in self.graph.layers)
+
     @cached_property
     def _recording(self) -> Recording:
         """The step, recorded when it is first needed."""
@@ -42,7 +51,7 @@ class NumpyEngine:
             name: np.zeros(width, np.int64 if name in manifest.quantization else np.float32)
             for name, width in manifest.states.items()
         }
-        if any(layer.scheme for layer in graph.layers):
+        if self._static:
             return record(graph.trace, IntegerCalls(integer_plan(graph)), x, y, states)
         return record(graph.trace, SameCalls() if DYNAMIC in graph.precision else FloatCalls("float32"), x, y, states)
 
@@ -65,6 +74,44 @@ class NumpyBound:
 
     def set_states(self, states: tuple[Array, ...]) -> None:
         self._step.set_states(states)
+
+
+class NumpyMany:
+    """Carried states, each in an array (capacity, width); a step takes rows of them and puts new ones back."""
+
+    guards = False
+    float_step = None
+
+    def __init__(self, graph: Graph, manifest: Manifest, capacity: int, *, static: bool) -> None:
+        if static:
+            self._step = integer_row_stepper(graph).step_integers
+        else:
+            self._step = row_stepper(graph).step
+        self._static = static
+        self._states = {
+            name: np.zeros((capacity, width), manifest.dtype(name)) for name, width in manifest.states.items()
+        }
+
+    def step(self, xs: Array, slots: Array, ys: Array) -> int:
+        before = {name: states[slots] for name, states in self._states.items()}
+        if self._static:
+            xs, before = _widened(xs), {name: _widened(states) for name, states in before.items()}
+        ys[...], after = self._step(xs, before)
+        for name, states in self._states.items():
+            states[slots] = after[name]
+        return -1
+
+    def get_states(self, slot: int) -> tuple[Array, ...]:
+        return tuple(states[slot] for states in self._states.values())
+
+    def set_states(self, slot: int, states: tuple[Array, ...]) -> None:
+        for carried, state in zip(self._states.values(), states, strict=True):
+            carried[slot] = state
+
+
+def _widened(x: Array) -> Array:
+    """A copy; of integers in int64, the type in which the definition computes."""
+    return x.astype(np.int64 if x.dtype.kind == "i" else x.dtype)
 
 
 def load(data: bytes, name: str, threads: int) -> NumpyEngine:  # noqa: ARG001  numpy decides its own threads

@@ -11,11 +11,11 @@ from edgernn.array import Array
 from edgernn.artifact.adopted import Adopted, TensorInfo, check_tensors
 from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
-from edgernn.errors import FileError
+from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, wired
-from edgernn.runtime.backend import restoring
+from edgernn.runtime.backend import ManyBound, restoring
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -63,6 +63,17 @@ class OrtEngine:
         """A new carried state."""
         adopted = self.manifest.adopted
         return AdoptedBound(self.session, self.manifest, adopted) if adopted else OrtBound(self.session, self.manifest)
+
+    def bind_many(self, _capacity: int) -> ManyBound:
+        """Refuse: the file has the shapes of one stream.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"{RUNTIME} steps this file for one stream at a time: its shapes are those of one; make a "
+            "program.stream() for each, or save the model as .rnn"
+        )
 
 
 class OrtWindow:

@@ -15,7 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, requantizing, wired
-from edgernn.runtime.backend import restoring
+from edgernn.runtime.backend import ManyBound, restoring
 
 
 def _installed() -> tuple[Any, str]:
@@ -67,6 +67,17 @@ class TfliteEngine:
         adopted = self.manifest.adopted
         interpreter = self.interpreter()
         return AdoptedBound(interpreter, self.manifest, adopted) if adopted else TfliteBound(interpreter, self.manifest)
+
+    def bind_many(self, _capacity: int) -> ManyBound:
+        """Refuse: a `.tflite` file has the shapes of one stream.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"{RUNTIME} steps '{self._name}' for one stream at a time: a .tflite file has the shapes of one; make a "
+            "program.stream() for each, or export the model as .so, .onnx or .rnn"
+        )
 
 
 def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, tuple[int, ...]]) -> Any:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Emitter:
         calls: how often the text calls each function.
         pending: the calls since the last statement.
         alike: the constants of repeated steps, by role and content.
+        locals: the variables of the function that later statements read -> their elements; 0 for a number.
+        many_headers: the files of c_runtime that the code for several streams needs besides.
         op: the operation that is being written.
     """
 
@@ -68,6 +70,8 @@ class Emitter:
     calls: Counter[str] = field(default_factory=Counter)
     pending: Counter[str] = field(default_factory=Counter)
     alike: dict[tuple[str, bytes, bytes], str] = field(default_factory=dict)
+    locals: dict[str, int] = field(default_factory=dict)
+    many_headers: set[str] = field(default_factory=set)
     op: Op = field(init=False)
 
     @property
@@ -136,6 +140,23 @@ class Emitter:
         call = self.call(function, self.at(self.place(result), result), *arguments)
         self.emit(f"{self.each(result)}{call};")
         return result
+
+    def together(self, header: str, function: str, *arguments: object) -> None:
+        """Say how the last statement is computed for n streams at once: by one call of a kernel of c_runtime.
+
+        Args:
+            header: the file of the kernel.
+            function: its name.
+            *arguments: behind the result, which is its first.
+        """
+        self.many_headers.add(header)
+        result = self.op.outputs[0]
+        call = f"{function}({', '.join(map(str, (self.names[result.name], *arguments)))});"
+        self.statements[-1] = replace(self.statements[-1], together=call)
+
+    def far(self, ref: Ref) -> str:
+        """The C expression of how far the elements of a value are from those of the next stream."""
+        return f"FAR({self.value_type(ref)})"
 
     def whole(self, header: str, function: str, *arguments: object) -> Ref:
         """Compute all positions of the operation's one result with one call of a kernel of c_runtime."""

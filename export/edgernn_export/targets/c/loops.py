@@ -39,6 +39,7 @@ class Statement:
         pointer: what it declares, if it declares a pointer.
         variables: the names of the variables that it declares for itself alone.
         calls: how often it calls each function.
+        together: the statement for several streams at once; empty where it is repeated for each of them.
     """
 
     layer: str
@@ -46,6 +47,7 @@ class Statement:
     pointer: Pointer | None = None
     variables: tuple[str, ...] = ()
     calls: Mapping[str, int] = field(default_factory=Counter)
+    together: str = ""
 
 
 @dataclass(frozen=True)

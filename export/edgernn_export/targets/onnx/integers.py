@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgernn.integer.forms import affine
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
-from edgernn.integer.positions import lookup
+from edgernn.integer.positions import hold, lookup
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
@@ -97,6 +97,15 @@ class OnnxIntegerOps(OnnxOps):
         exact = f"{self.op.outputs[0].name}.exact"
         pooled = self._pooled(self._numbers(self._integers(x), x), size, x.width)  # no pooling of 16 bits exists
         self._inner_node("Reshape", [pooled, self._shape(self.op.positions, x.width)], [exact])
+        return self._quantized()
+
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        if not self._is_integer:
+            return super().hold(x, last, threshold)
+        new, old = (self._numbers(self._integers(ref), ref) for ref in (x, last))
+        steps = hold(self.op, self.static).steps + 0.5  # between two integers, whatever floats round to
+        near = self._near(new, old, steps * self.static.quantization[x.name].scale)
+        self._inner_node("Where", [near, old, new], [f"{self.op.outputs[0].name}.exact"])
         return self._quantized()
 
     def output(self, output: str, ref: Ref) -> None:

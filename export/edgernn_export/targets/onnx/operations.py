@@ -1,17 +1,16 @@
 """The operations as nodes of ONNX."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
-from edgernn.model.replay import MethodInterpreter
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
+from edgernn_export.targets.onnx.parts import PartOps
 
 ZERO = 128  # zero point of unsigned bytes
 REACH = 127  # the largest integer of a value that is rounded
@@ -19,7 +18,7 @@ SILENCE = 1e-30  # the least of the largest number in a position, so that nothin
 ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
-class OnnxOps(MethodInterpreter):
+class OnnxOps(PartOps):
     """Writes operations as nodes; a value is its Ref in the trace.
 
     Args:
@@ -127,16 +126,18 @@ class OnnxOps(MethodInterpreter):
         pooled = self._pooled(self._name(x), size, x.width)
         return self._node("Reshape", [pooled, self._shape(self.op.positions, x.width)])
 
-    def join(self, whole: str, parts: Mapping[str, int]) -> None:
-        """Write the concatenation of several inputs of the artifact."""
-        if parts:
-            self.nodes.append(helper.make_node("Concat", list(parts), [whole], whole, axis=1))
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        return self._node(
+            "Where", [self._near(self._name(x), self._name(last), threshold), *map(self._name, (last, x))]
+        )
 
-    def part(self, whole: str, parts: Mapping[str, int]) -> None:
-        """Write the several outputs of the artifact that are parts of one value."""
-        if parts:
-            sizes = self._shape(*parts.values())
-            self.nodes.append(helper.make_node("Split", [whole, sizes], list(parts), f"{whole}.parts", axis=1))
+    def _near(self, x: str, last: str, threshold: float) -> str:
+        """The name of whether each element differs from the last by at most a threshold."""
+        difference, size, near = (f"{self.op.outputs[0].name}.{role}" for role in ("difference", "size", "near"))
+        self._inner_node("Sub", [x, last], [difference])
+        self._inner_node("Abs", [difference], [size])
+        self._inner_node("LessOrEqual", [size, self._constant(threshold, "threshold")], [near])
+        return near
 
     def output(self, output: str, ref: Ref) -> None:
         """Write an output: nothing when the value has its name already, else a copy."""
@@ -289,10 +290,3 @@ class OnnxOps(MethodInterpreter):
         """A node for values that are not in the trace."""
         self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         self.inner.update(outputs)
-
-    def _shape(self, *sizes: int) -> str:
-        return self._store(f"sizes.{'.'.join(map(str, sizes))}", np.array(sizes, np.int64))
-
-    def _store(self, name: str, array: Array) -> str:
-        self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
-        return name

@@ -52,7 +52,7 @@ void ${prefix}_get(const ${prefix}_state *state, $unit *carried) {$gets
 void ${prefix}_set(${prefix}_state *state, const $unit *carried) {$sets
 }
 
-static const char about[] =$about;
+$about
 
 const char *${prefix}_about(void) { return about; }
 
