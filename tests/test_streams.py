@@ -169,7 +169,7 @@ def test_each_stream_answers_as_if_it_were_alone(opened, name, suffix):
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_numpy_steps_every_cell_by_row(name, tmp_path):
+def test_numpy_steps_every_cell_of_many(name, tmp_path):
     edgernn.save(GRAPHS[name].astype("float32"), tmp_path / "m.rnn")
     program = edgernn.open(tmp_path / "m.rnn")
     streams, alone = program.streams(3), [program.stream() for _ in range(3)]

@@ -67,7 +67,8 @@ class Manifest:
         initial_state: the initial states that are not zero, by name.
         period_ms: the time between two steps in milliseconds; None when it is unknown.
         labels: a name for each output, or empty.
-        cpu: the instruction set level of compiled code, one of edgernn.device.isa.LEVELS; "" for other artifacts.
+        cpu: the instruction set levels of compiled code, joined names of edgernn.device.isa.LEVELS; "" for other
+            artifacts.
         window: one of WINDOWS; "" for a step.
         quantization: the parameters of the inputs, outputs and states that are integers in the artifact, by name.
         same_bits: one of edgernn.integer.reproducible.SAME_BITS: what has the same bits in numpy and compiled code.

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.integer.fixedpoint import exact_float
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.positions import gathered, held, largest, reshaped, summed
+from edgernn.model.positions import entries, gathered, held, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -90,7 +91,7 @@ class NumpyOps(MethodInterpreter):
         return np.concatenate(xs, axis=-1)
 
     def lookup(self, table: Tensor, index: Array) -> Array:
-        rows: Array = self._array(table)[index[..., 0]]
+        rows: Array = entries(index[..., 0], self._array(table))
         return rows
 
     def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
@@ -118,16 +119,22 @@ class NumpyOps(MethodInterpreter):
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""
         assert weight.scale is not None
-        q, step = quantize_dynamic(x)
-        # float64 holds these sums exactly, and its matrix product is fast
-        sums = q.astype(np.float64) @ self._integers(weight).T
+        q, step = self.quantized(x)
+        columns = self._columns(weight)
+        sums = q.astype(columns.dtype) @ columns
         y: Array = sums.astype(self.dtype) * (step * weight.scale).astype(self.dtype)
         return y
 
-    def _integers(self, tensor: Tensor) -> Array:
+    def quantized(self, x: Array) -> tuple[Array, Array]:
+        """Vectors rounded to int8, and their scales, as quantize_dynamic returns them."""
+        return quantize_dynamic(x)
+
+    def _columns(self, tensor: Tensor) -> Array:
+        """The integers of a matrix (inputs, rows), in a float that represents their sums exactly: see `exact_float`."""
         cached = self._cast.get(id(tensor))
         if cached is None:
-            cached = self._cast[id(tensor)] = (tensor, tensor.stored.astype(np.float64))
+            columns = np.ascontiguousarray(tensor.stored.T, exact_float(tensor.stored, 127))
+            cached = self._cast[id(tensor)] = (tensor, columns)
         return cached[1]
 
     def _array(self, tensor: Tensor) -> Array:
@@ -192,9 +199,9 @@ LANES = 16
 def _sum_in_lanes(x: Array) -> Array:
     """The sum over the last axis, float32 (..., 1): element i in lane i % 16, then halves of the lanes added."""
     blocks = -(-x.shape[-1] // LANES)
-    full = np.zeros((*x.shape[:-1], blocks * LANES), np.float32)
+    full = np.zeros_like(x, shape=(*x.shape[:-1], blocks * LANES))
     full[..., : x.shape[-1]] = x
-    lanes = np.zeros((*x.shape[:-1], LANES), np.float32)
+    lanes = np.zeros_like(x, shape=(*x.shape[:-1], LANES))
     for at in range(0, blocks * LANES, LANES):
         lanes += full[..., at : at + LANES]
     for half in (8, 4, 2, 1):

@@ -114,6 +114,18 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class LevelEngine(Protocol):
+    """An Engine of a library with the same step for one or several levels of processors."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Their names, the best first; when it is loaded, the first that the processor has is chosen."""
+
+    def choose(self, level: str, /) -> None:
+        """Take the step of another level, for all streams, which go on with their states."""
+
+
+@runtime_checkable
 class WindowEngine(Protocol):
     """An artifact of whole windows in its runtime; nothing is carried from one window to the next."""
 

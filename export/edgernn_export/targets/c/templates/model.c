@@ -36,7 +36,7 @@ $check    memcpy(state->x, x, $inputs * sizeof *x);
 }
 
 void ${prefix}_prime(const ${prefix}_state *state, ${prefix}_state *scratch) {
-    memcpy(scratch, state, sizeof *scratch);
+    memcpy(scratch, state, sizeof *scratch);$stale
     while (${prefix}_advance(scratch)) memset(scratch->x, 0, sizeof scratch->x); /* state->x may be a refused frame */
 }
 
@@ -52,7 +52,7 @@ void ${prefix}_get(const ${prefix}_state *state, $unit *carried) {$gets
 void ${prefix}_set(${prefix}_state *state, const $unit *carried) {$sets
 }
 
-static const char about[] =$about;
+$about
 
 const char *${prefix}_about(void) { return about; }
 
