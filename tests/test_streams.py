@@ -247,7 +247,13 @@ SLOTS = {
     "twice": ([1, 1], "slot 1 comes twice"),
     "no number": (["a", 1], "expected the numbers of joined slots"),
     "a fraction": ([0.0, 1.0], "expected the numbers of joined slots"),
-    "of two axes": ([[0], [1]], "expected the numbers of joined slots"),
+    "of two axes": (np.array([[0], [1]]), "expected the numbers of joined slots"),
+    "of several lengths": ([[0], [0, 1]], "expected the numbers of joined slots"),
+    "whether each is joined": (np.array([True, True]), "expected the numbers of joined slots"),
+    "one number": (1, "expected the numbers of joined slots"),
+    "nothing": (None, "expected the numbers of joined slots"),
+    "a text": ("01", "expected the numbers of joined slots"),
+    "too large": ([0, 2**70], "expected the numbers of joined slots"),
 }
 
 
@@ -389,13 +395,13 @@ CALLS = {
 def test_streams_in_use_are_refused_to_another_thread(kws, call):
     inside, done = threading.Event(), threading.Event()
 
-    class Slow(dict):
+    class Slow(np.ndarray):
         """Slots that another thread waits for."""
 
-        def __len__(self):
+        def tobytes(self):
             inside.set()
             done.wait(20)
-            return 0
+            return b""
 
     streams, xs = kws.streams(2), drawn(kws, 1, 0)
     streams.join()
@@ -403,7 +409,7 @@ def test_streams_in_use_are_refused_to_another_thread(kws, call):
 
     def run():
         try:
-            streams.step(xs[:0], Slow())
+            streams.step(xs[:0], np.zeros(0, np.intp).view(Slow))
         except Exception as error:
             failures.append(error)
 
