@@ -85,7 +85,7 @@ class QuantizationParameters:
 
     def integers(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
         """Quantize: the nearest integers, half to even in float64, saturated; NaN becomes 0."""
-        q = np.nan_to_num(np.rint(np.asarray(x, np.float64) / self.scale) + self.zero, nan=self.zero)
+        q = np.nan_to_num(np.rint(np.divide(x, self.scale, dtype=np.float64)) + self.zero, nan=self.zero)
         integers: NDArray[np.int64] = np.clip(q, self.low, self.high).astype(np.int64)
         return integers
 

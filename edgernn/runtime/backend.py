@@ -81,8 +81,7 @@ def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:
 
 StepMany = Callable[[Array, Array, Array], int]
 """Step streams: frames (n, inputs), their slots (n,) of dtype intp, results (n, outputs) -> the row of the first frame
-that is refused, and then nothing was stepped; -1 when all were stepped. All arrays are contiguous, and each slot comes
-once."""
+that is refused, and then nothing was stepped; -1 when all were stepped. Each slot comes once."""
 
 
 class ManyBound(Protocol):

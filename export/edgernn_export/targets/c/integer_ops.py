@@ -67,6 +67,9 @@ class CIntegerOps(COps):
             arguments = *emitter.sparse(weight, sparse), *each, self.position(x), blocks
             return emitter.kernel("affine_fixed", f"{kernel}_sparse", *arguments)
         w, groups = emitter.constant(weight, side_by_side(rows_by_group(weight.stored))), -(-inputs // GROUP)
+        if result.name in emitter.reuse.affines:
+            read = self._name(x), blocks, groups, inputs
+            return emitter.changed("affine_delta_fixed", f"{kernel}_delta", w, *each, sums="int32_t", inputs=read)
         if x.positions > 1:
             shape = blocks, groups, inputs, rows, x.positions
             return emitter.whole("affine_fixed_positions", f"{kernel}_positions", w, *each, self._name(x), *shape)

@@ -38,7 +38,7 @@ $check    memcpy(state->x, x, $inputs * sizeof *x);
 }
 
 void ${prefix}_prime(const ${prefix}_state *state, ${prefix}_state *scratch) {
-    memcpy(scratch, state, sizeof *scratch);
+    memcpy(scratch, state, sizeof *scratch);$stale
     while (${prefix}_advance(scratch)) memset(scratch->x, 0, sizeof scratch->x); /* state->x may be a refused frame */
 }
 
