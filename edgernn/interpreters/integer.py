@@ -5,7 +5,7 @@ values are integers, edgernn.integer.forms what each operation computes. The sam
 every machine. `IntegerStepper.step_integers` has integers at the interface too, wherever an artifact has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,13 +60,14 @@ class IntegerStepper(Stepper):
 
     Args:
         graph: with layers in a static scheme.
+        operations: makes the interpreter of a plan, where it is not the definition.
 
     Raises:
         UsageError: no layer is in a static scheme.
         CalibrationError: a value has no range, or one that its operation cannot use.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, operations: Callable[[IntegerPlan], IntegerOps] = IntegerOps) -> None:
         if not any(layer.scheme for layer in graph.layers):
             raise UsageError(
                 f"no layer computes with integers: the graph is in {graph.precision}; quantize it in one of "
@@ -74,7 +75,7 @@ class IntegerStepper(Stepper):
             )
         super().__init__(graph.astype("float32"), "float32")
         self.plan: IntegerPlan = integer_plan(self.graph)
-        self._operations = IntegerOps(self.plan)
+        self._operations = operations(self.plan)
 
     def initial_state(self, *batch: int) -> dict[str, Array]:
         """The initial states by name, each of shape (*batch, width), quantized."""
