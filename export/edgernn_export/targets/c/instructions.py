@@ -9,7 +9,8 @@ from edgernn.device import isa
 from edgernn.device.runtimes import NATIVE
 from edgernn.errors import CompilerError, UnsupportedError
 from edgernn.files import temporary
-from edgernn.model.graph import Graph
+from edgernn.integer.plan import integer_plan
+from edgernn.model.graph import INPUT, Graph
 from edgernn.process import child
 from edgernn_export.targets.c.compiler import Compiler, executable, for_this_machine
 from edgernn_export.targets.c.target import render, template
@@ -52,9 +53,12 @@ def count(graph: Graph) -> Count:
 
 
 def _drawn(graph: Graph) -> str:
-    """A random number of a frame, in C: a symbol, an integer of 8 bits, or a float."""
+    """A random number of a frame, in C: a symbol, an integer of 8 or 16 bits, or a float."""
     if graph.vocabulary_size:
         return f"(int32_t)((random >> 8) % {graph.vocabulary_size}u)"
+    x = integer_plan(graph).io_quantization.get(INPUT)
+    if x is not None:
+        return f"(int{x.bits}_t)((int)(random >> {32 - x.bits}) - {1 << (x.bits - 1)})"
     whole = any(layer.scheme for layer in graph.layers)
     return "(int8_t)((int)(random >> 24) - 128)" if whole else "(float)(random >> 8) / 16777216.0f - 0.5f"
 

@@ -25,7 +25,7 @@ TYPES = {
 
 def step(named: NamedTrace) -> onnx.GraphProto:
     """One step: from `x` and each state before it to `y` and each state after it, named as in the manifest."""
-    plan = integer_plan(named.graph)
+    plan = integer_plan(named.graph).narrow
     writer: OnnxOps
     if plan.integer_values:
         named = with_heads(named)
