@@ -78,6 +78,7 @@ docs: env
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
 	$(HOST)/bin/python bench/c_level.py
+	$(HOST)/bin/python bench/levels.py
 	$(HOST)/bin/python bench/c_footprint.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py

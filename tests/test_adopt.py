@@ -36,6 +36,7 @@ from edgernn_export import adopt
 from edgernn_export.adoption import contract
 from edgernn_export.adoption.matching import matched
 from edgernn_export.adoption.original import Endpoint, aliases
+from primed import check_prime
 
 ROOT = Path(__file__).parent.parent
 RATE = {"sr": 16000}
@@ -169,6 +170,7 @@ def test_a_stream_answers_as_a_loop_by_hand(name, adopted):
     stream = program.stream()
     np.testing.assert_array_equal([flat_answer(stream.step(frame)) for frame in frames], expected)
     np.testing.assert_array_equal(flat_answer(program.stream().run(frames)), expected)
+    check_prime(program, frames[:4])
     assert stream.state.keys() == states.keys() == program.manifest.states.keys()
     for state, array in states.items():
         np.testing.assert_array_equal(stream.state[state], array)

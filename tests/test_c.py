@@ -53,12 +53,32 @@ def written(name):
     return render((GRAPHS | PRECISIONS | MANY)[name], f"m{MODELS.index(name)}.c")
 
 
+PRIMED = """
+static int primed${i}(const m${i}_state *state) {
+    static m${i}_state before, scratch, stepped;
+    before = stepped = *state;
+    m${i}_prime(state, &scratch);
+    if (memcmp(&before, state, sizeof before)) return 4;
+    return m${i}_advance(&stepped) || memcmp(&stepped, &scratch, sizeof stepped);
+}
+"""
+REFUSED = """
+static int refused${i}(void) {
+    static m${i}_state state, scratch, stepped;
+    m${i}_reset(&state);
+    stepped = state;
+    memset(state.x, 255, sizeof state.x);
+    m${i}_prime(&state, &scratch);
+    return m${i}_advance(&stepped) || memcmp(&stepped, &scratch, sizeof stepped);
+}
+"""
 STREAM = """
 static int stream${i}(void) {
     static m${i}_state state;
     float x[M${i}_INPUTS], y[M${i}_OUTPUTS];
     m${i}_reset(&state);
     while (fread(x, sizeof *x, M${i}_INPUTS, stdin) == M${i}_INPUTS) {
+        if (primed${i}(&state)) return 4;
         if (m${i}_step(&state, x, y)) return 3;
         fwrite(y, sizeof *y, M${i}_OUTPUTS, stdout);
     }
@@ -71,8 +91,8 @@ MAIN = "\n".join(
     [
         "int main(int count, char **words) {",
         "    switch (count > 1 ? atoi(words[1]) : -1) {",
-        *(f"    case {i}: return m{i}_self_test();" for i in TESTED),
-        *(f"    case {i}: return stream{i}();" for i in STREAMED),
+        *(f"    case {i}: return m{i}_self_test() || refused{i}();" for i in TESTED),
+        *(f"    case {i}: return refused{i}() ? 5 : stream{i}();" for i in STREAMED),
         "    default: return 9;",
         "    }",
         "}",
@@ -85,7 +105,7 @@ def included(i):
     code = written(MODELS[i])[f"m{i}.c"].decode()
     own = sorted(set(re.findall(r"^(?:ALIGNED )?static const [a-z0-9_ ]+?\b(\w+)\[", code, re.MULTILINE)))
     renamed = [f"#define {name} {name}_of_{i}" for name in own]
-    stream = Template(STREAM).substitute(i=i) if i in STREAMED else ""
+    stream = Template(REFUSED + (PRIMED + STREAM) * (i in STREAMED)).substitute(i=i)
     return "\n".join([*renamed, f'#include "m{i}.c"', *(f"#undef {name}" for name in own), stream])
 
 
@@ -100,7 +120,14 @@ def program(tmp_path_factory):
             for file, data in written(name).items():
                 (folder / file).write_bytes(data)
         (folder / "main.c").write_text(
-            "\n".join(["#include <stdio.h>", "#include <stdlib.h>", *map(included, range(len(MODELS))), MAIN, ""])
+            "\n".join(
+                [
+                    *(f"#include <{name}.h>" for name in ("stdio", "stdlib", "string")),
+                    *map(included, range(len(MODELS))),
+                    MAIN,
+                    "",
+                ]
+            )
         )
         return WAYS[way].build(folder, "main.c")
 

@@ -30,6 +30,7 @@ from edgernn_export.targets.c.selftest import STEPS, self_test
 from edgernn_export.targets.destination import destination_of
 from edgernn_export.targets.naming import named_trace
 from edgernn_export.translate import render
+from primed import check_prime
 from ways import needs
 from zoo import GRAPHS, frames, keyword_spotter
 
@@ -241,10 +242,13 @@ stream = Stream()
 frames = [[float(field) for field in line.split(",")] for line in sys.stdin]
 whole = stream.run(frames)
 stream.reset()
+stream.prime()
 half = [stream.step(frame) for frame in frames[:5]]
 saved = stream.state
 stream.step(frames[0])
 stream.state = saved
+stream.prime()
+assert stream.state == saved
 half += stream.run(frames[5:])
 assert half == whole
 for bad in ([float("nan")] * stream.inputs, [0.0]):
@@ -461,6 +465,7 @@ def test_where_python_lacks_what_a_function_needs_ctypes_calls_the_step(tmp_path
     monkeypatch.setattr(program.engine.library, "edgernn_in_python", lambda: 0)
     slow = program.stream()
     assert isinstance(slow._run, native.partial)
+    check_prime(program, xs)
     for x, y in zip(xs, expected, strict=True):
         np.testing.assert_array_equal(slow.step(x), y)
         np.testing.assert_array_equal(quick.step(x), y)

@@ -23,6 +23,7 @@ from edgernn.runtime.parts import flat_answer
 from edgernn_export import export
 from edgernn_export.proof.floats import prove
 from edgernn_export.targets import TARGETS
+from primed import check_prime
 from zoo import GRAPHS, frames, keyword_spotter, t
 
 STEPS = 64
@@ -50,6 +51,7 @@ def test_target_replays_the_reference(name, suffix, tmp_path):
     assert list(stream.state) == list(states)
     for key, state in stream.state.items():
         np.testing.assert_allclose(state, states[key], atol=FREE_RUNNING, rtol=FREE_RUNNING)
+    check_prime(program, xs[:4])
 
 
 def test_every_cell_is_in_the_matrix():
@@ -201,6 +203,9 @@ class Broken:
     def __init__(self, bound, harm):
         self.bound, self.harm = bound, harm
         self.x, self.y = bound.x, bound.y
+
+    def prime(self):
+        self.bound.prime()
 
     def step(self):
         before = tuple(state.copy() for state in self.bound.get_states())

@@ -63,6 +63,9 @@ class Bound:
     def step(self):
         self.y[:], self.states = self.stepper.step(self.x.copy(), self.states)
 
+    def prime(self):
+        self.stepper.step(self.x.copy(), self.states)
+
     def get_states(self):
         return tuple(self.states.values())
 

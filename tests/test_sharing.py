@@ -37,6 +37,7 @@ def program(request, tmp_path_factory):
 CALLS = {
     "step": lambda stream: stream.step(X),
     "run": lambda stream: stream.run(X[None]),
+    "prime": lambda stream: stream.prime(),
     "reset": lambda stream: stream.reset(),
     "read the state": lambda stream: stream.state,
     "set the state": lambda stream: setattr(stream, "state", {}),

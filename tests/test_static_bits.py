@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import test_static
 from hypothesis import example, given, settings, strategies as st
-from static_zoo import program
 from test_static_c import FLOATS, WHOLE, loud
 
 from edgernn.artifact.manifest import graph_manifest
@@ -26,6 +25,7 @@ from edgernn.model.layer import Layer
 from edgernn.model.range import Range
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.quantize import quantize
+from static_zoo import program
 from ways import WAYS
 from zoo import GRAPHS, one, t
 

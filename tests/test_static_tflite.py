@@ -39,6 +39,7 @@ FEW = (
     "Curves within",
     "Positions",
     "Pool mean",
+    "Deadband",
 )
 """Graphs with every integer operation, in 8 and 16 bits and with both in one operation."""
 

@@ -10,6 +10,7 @@ from edgernn.cells import (
     Conv1d,
     Conv2d,
     CumulativeMean,
+    Deadband,
     Delay,
     Dense,
     DepthwiseConv2d,
@@ -67,10 +68,10 @@ def t(*shape: int, random: np.random.Generator = _random) -> Tensor:
     return Tensor((random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32))
 
 
-def one(cell, inputs=6, name="layer", positions=1, sweep="", frames=1, begins=0, **options) -> Graph:
-    """A graph of one layer."""
-    layer = Layer(name, cell, positions=positions, sweep=sweep, frames=frames, begins=begins)
-    return Graph((layer,), inputs, **options)
+def one(cell, inputs=6, name="layer", **options) -> Graph:
+    """A graph of one layer; options are those of either."""
+    of_layer = {key: options.pop(key) for key in [*options] if key in Layer.__dataclass_fields__}
+    return Graph((Layer(name, cell, **of_layer),), inputs, **options)
 
 
 def _positive(*shape: int) -> Tensor:
@@ -449,6 +450,7 @@ GRAPHS: dict[str, Graph] = {
     **_over_time(np.random.default_rng(11)),
     **_spectra(np.random.default_rng(16)),
     "Concat of outputs": _heads(np.random.default_rng(9)),
+    "Deadband": one(Deadband(6, 0.5)),
     "Slice of inputs": _two_inputs(np.random.default_rng(10)),
 }
 """A name that begins with the cell's -> a graph that has it."""

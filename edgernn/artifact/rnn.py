@@ -43,7 +43,7 @@ _SCALE, _BLOCKS = ".scale", ".blocks"
 _BITS = ".bits"  # of all sparse matrices, concatenated
 _INITIAL_STATE = f".{INITIAL_STATE}"
 
-_ONCE = {"positions": 1, "sweep": "", "frames": 1, "begins": 0}
+_ONCE = {"positions": 1, "sweep": "", "frames": 1, "begins": 0, "delta_x": None, "delta_h": None}
 """The fields of a Layer that are stored where they differ from these defaults."""
 
 _TIMING = {"frames_per_step": 1, "delay_frames": 0, "warmup_frames": 0}

@@ -4,6 +4,7 @@ from edgernn.cells.activation import Activation
 from edgernn.cells.conv1d import Conv1d
 from edgernn.cells.conv2d import Conv2d, DepthwiseConv2d
 from edgernn.cells.cumulative import CumulativeMean, RunningMaximum
+from edgernn.cells.deadband import Deadband
 from edgernn.cells.delay import Delay
 from edgernn.cells.dense import Dense
 from edgernn.cells.difference import Difference
@@ -38,6 +39,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "CumulativeMean",
+    "Deadband",
     "Delay",
     "Dense",
     "DepthwiseConv2d",

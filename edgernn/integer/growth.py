@@ -95,7 +95,8 @@ def _grows(operations: Collection[Op], state: State, ranges: Mapping[str, Range]
     """Return whether a state depends on itself through unbounded operations, and may leave its bounds."""
     dependent, path = {state.before}, []
     for op in operations:
-        if op.name not in ENDS and dependent & set(op.inputs):
+        sources = op.inputs[:1] if op.name == "hold" else op.inputs  # what is held was its first input once
+        if op.name not in ENDS and dependent & set(sources):
             dependent |= set(op.outputs)
             path.append(op)
     if state.after not in dependent:

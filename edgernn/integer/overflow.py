@@ -155,6 +155,9 @@ class IntervalOps(MethodInterpreter):
     def largest(self, x: Array, _before: int, size: int) -> Array:
         return largest(x, size)
 
+    def hold(self, x: Array, last: Array, _threshold: float) -> Array:
+        return np.stack([np.minimum(x[0], last[0]), np.maximum(x[1], last[1])])
+
     def _bounded(self, x: Array, low: float, high: float) -> Array:
         self._checked(x)
         return np.stack([np.full(x.shape[1:], low), np.full(x.shape[1:], high)])

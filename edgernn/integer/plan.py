@@ -39,12 +39,12 @@ from edgernn.model.trace import State, Trace
 
 INTEGER_OPERATIONS = (
     *("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup"),
-    *("normalize", "maximum", "reshape", "gather", "sum", "largest"),
+    *("normalize", "maximum", "reshape", "gather", "sum", "largest", "hold"),
 )
 """The operations that are always integer in a static layer."""
 
-SAME_PARAMETERS = ("split", "reshape", "gather", "largest")
-"""The operations whose results have the quantization parameters of their input."""
+SAME_PARAMETERS = ("split", "reshape", "gather", "largest", "hold")
+"""The operations whose results have the quantization parameters of their inputs."""
 
 INNER_OPERATIONS = ("softmax", "log")
 """The operations that are integer when other integers or a state depend on their results, and float otherwise."""
@@ -88,7 +88,7 @@ class QuantizationParameters:
 
     def integers(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
         """Quantize: the nearest integers, half to even in float64, saturated; NaN becomes 0."""
-        q = np.nan_to_num(np.rint(np.asarray(x, np.float64) / self.scale) + self.zero, nan=self.zero)
+        q = np.nan_to_num(np.rint(np.divide(x, self.scale, dtype=np.float64)) + self.zero, nan=self.zero)
         integers: NDArray[np.int64] = np.clip(q, self.low, self.high).astype(np.int64)
         return integers
 
@@ -297,7 +297,7 @@ def _alike(graph: Graph, names: Collection[str]) -> Iterable[set[str]]:
 
 def _groups(operations: Iterable[Op], states: Iterable[State], alike: Iterable[set[str]]) -> list[set[str]]:
     """Return the groups of values with equal parameters: of SAME_PARAMETERS, of a state, and those that are alike."""
-    ties = [{op.inputs[0].name, *(ref.name for ref in op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
+    ties = [{ref.name for ref in (*op.inputs, *op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
     groups: list[set[str]] = []
     for tie in (*ties, *({state.before.name, state.after.name} for state in states), *alike):
         overlapping = [group for group in groups if group & tie]

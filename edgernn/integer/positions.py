@@ -9,7 +9,7 @@ from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import MOST, Integers, multiplier, rescale
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.model.operation import Op
-from edgernn.model.positions import gathered, largest as largest_of, reshaped, summed
+from edgernn.model.positions import entries, gathered, held, largest as largest_of, reshaped, summed
 from edgernn.model.tensor import Tensor
 
 
@@ -36,6 +36,22 @@ def gather(op: Op, plan: IntegerPlan) -> Moved:
 def largest(op: Op, _plan: IntegerPlan) -> Moved:
     """Return the integer form of `largest`."""
     return Moved(lambda x: largest_of(x, op.args[2]))
+
+
+@dataclass(frozen=True)
+class Held:
+    """q = x where |x - last| > steps, else last, which have the same quantization parameters."""
+
+    steps: int
+
+    def __call__(self, x: Integers, last: Integers) -> Integers:
+        return held(x, last, self.steps)
+
+
+def hold(op: Op, plan: IntegerPlan) -> Held:
+    """Return the integer form of `hold`."""
+    qparams = plan.quantization[op.outputs[0].name]
+    return Held(int(min(op.args[2] / qparams.scale, qparams.high - qparams.low)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Rows:
     table: Integers  # (rows, width)
 
     def __call__(self, index: Integers) -> Integers:
-        rows: Integers = self.table[index[..., 0]]
+        rows: Integers = entries(index[..., 0], self.table)
         return rows
 
 

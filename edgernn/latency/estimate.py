@@ -37,7 +37,8 @@ class Throughput:
 THROUGHPUTS: Mapping[str, Throughput] = MappingProxyType(
     {
         "x86-64-v4-vnni": Throughput(lanes=16, int8_macs=64, division=10, l1=64, l2=64, l3=32),
-        "x86-64-v3": Throughput(lanes=8, int8_macs=16, division=5, l1=32, l2=32, l3=16),
+        "x86-64-v3-vnni": Throughput(lanes=8, int8_macs=32, division=5, l1=32, l2=32, l3=16),
+        "x86-64-v3": Throughput(lanes=8, int8_macs=24, division=5, l1=32, l2=32, l3=16),
         "x86-64": Throughput(lanes=4, int8_macs=4, division=4, l1=16, l2=16, l3=8),
         "aarch64-dotprod": Throughput(lanes=4, int8_macs=16, division=10, l1=32, l2=16, l3=8),
         "aarch64": Throughput(lanes=4, int8_macs=8, division=20, l1=16, l2=8, l3=8),
@@ -72,6 +73,7 @@ OP_COSTS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "gather": (1, 0),
         "sum": (1, 0),
         "largest": (1, 0),
+        "hold": (4, 0),
     }
 )
 """Operation -> arithmetic instructions, and divisions, per vector of its result."""

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from edgernn.errors import GraphError
 from edgernn.model.cell import dimensions, is_join, tensors, with_tensors
 from edgernn.model.layer import Layer, check_layer
-from edgernn.model.layer_trace import LayerTrace, check_widths, states_of, trace_layer
+from edgernn.model.layer_trace import LayerTrace, check_widths, trace_layer
 from edgernn.model.operation import WIDEST, Ref
 from edgernn.model.parts import checked
 from edgernn.model.range import Range
@@ -128,7 +128,8 @@ class Graph:
     @cached_property
     def states(self) -> Mapping[str, int]:
         """The width of each state, by the name `<layer>.<state>`, in the order of the layers."""
-        return {f"{layer.name}.{name}": width for layer in self.layers for name, width in states_of(layer).items()}
+        befores = {name: traced.before for name, traced in self.layer_traces.items()}
+        return {f"{layer}.{name}": ref.size for layer, before in befores.items() for name, ref in before.items()}
 
     @cached_property
     def values(self) -> Mapping[str, int]:

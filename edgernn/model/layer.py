@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgernn.errors import GraphError
-from edgernn.model.cell import dimensions, is_join
+from edgernn.model.cell import dimensions, is_join, tensors
 from edgernn.model.operation import WIDEST
-from edgernn.model.tensor import STATIC
+from edgernn.model.range import LARGEST as FINITE
+from edgernn.model.tensor import DYNAMIC, STATIC
 
 SWEEPS = ("", "forward", "backward")
 """The values of `Layer.sweep`."""
@@ -28,6 +29,10 @@ class Layer:
             every part has its own states.
         frames: the frames in its input, oldest first, where a step takes several. The cell steps once for each.
         begins: how many frames pass before the first that counts; until then its states keep their initial values.
+        delta_x: the threshold of the inputs of its affines: an element that differs from its value when it was last
+            used by no more than this counts as unchanged (D. Neil et al., "Delta networks", arXiv:1612.05571). None
+            where every change is used.
+        delta_h: the same of inputs that depend on its states.
     """
 
     name: str
@@ -38,6 +43,8 @@ class Layer:
     sweep: str = ""
     frames: int = 1
     begins: int = 0
+    delta_x: float | None = None
+    delta_h: float | None = None
 
 
 def check_layer(layer: Any) -> None:
@@ -64,9 +71,30 @@ def check_layer(layer: Any) -> None:
             "'inputs', which is the width of a later layer"
         )
     _check_repetition(layer)
+    _check_thresholds(layer)
     if layer.scheme not in {"", *STATIC}:
         raise GraphError(
             f"layer '{layer.name}' computes in '{layer.scheme}'; there are {', '.join(STATIC)}, or '' for float"
+        )
+
+
+def _check_thresholds(layer: Layer) -> None:
+    thresholds = {name: getattr(layer, name) for name in ("delta_x", "delta_h")}
+    for name, value in thresholds.items():
+        if value is not None and not (type(value) in {int, float} and 0 <= value <= FINITE):
+            raise GraphError(
+                f"layer '{layer.name}' has {name}={value!r}; expected a threshold from 0 on that is finite in float32, "
+                "or None"
+            )
+    if set(thresholds.values()) == {None}:
+        return
+    if layer.cell.exact or layer.sweep:
+        why = "carries nothing from frame to frame" if layer.sweep else "computes features, which no pass changes"
+        raise GraphError(f"layer '{layer.name}' has a threshold for changes of its input, but {why}; expected None")
+    if any(tensor.scheme == DYNAMIC for tensor in tensors(layer.cell).values()):
+        raise GraphError(
+            f"layer '{layer.name}' has a threshold for changes of its input and weights in {DYNAMIC}, in which every "
+            f"step has a new scale, so that no sum can be kept; quantize it as {' or '.join(STATIC)}"
         )
 
 

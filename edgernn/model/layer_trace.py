@@ -7,6 +7,7 @@ from typing import Any
 from edgernn.errors import GraphError
 from edgernn.model.beginning import started
 from edgernn.model.cell import Cell, Join, input_width, is_join
+from edgernn.model.delta import HELD, DeltaTracer
 from edgernn.model.layer import Layer
 from edgernn.model.operation import WIDEST, LayerTracer, Op, Ref, TracedValue
 from edgernn.model.repeats import Repeats, repeats
@@ -37,8 +38,8 @@ class LayerTrace:
     repeats: Repeats | None = None
 
 
-def states_of(layer: Layer) -> dict[str, int]:
-    """Return the width of each state that a layer carries from step to step, by its name in the cell."""
+def _states(layer: Layer) -> dict[str, int]:
+    """Return the width of each state that a cell carries from step to step, by its name in the cell."""
     if is_join(layer.cell) or layer.sweep:
         return {}
     counted = {COUNT: 1} if layer.begins else {}
@@ -55,12 +56,13 @@ def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
     Raises:
         GraphError: widths that do not fit (the message names the layer and the operation), or a delay that does not.
     """
-    tracer = LayerTracer(layer.name)
+    tracer = DeltaTracer(layer.name, delta_x=layer.delta_x, delta_h=layer.delta_h)
     values = tuple(TracedValue(x, tracer) for x in xs)
     if is_join(layer.cell):
         y = _joined(tracer, layer, values)
-        return LayerTrace(tuple(tracer.operations), y.ref, {}, {})
-    before = {name: Ref(f"{layer.name}.{name}.in", width) for name, width in states_of(layer).items()}
+        return LayerTrace(tuple(tracer.operations), y.ref, *_held(tracer))
+    before = {name: Ref(f"{layer.name}.{name}.in", width) for name, width in _states(layer).items()}
+    tracer.carries(before.values())
     for ref in before.values():
         if not 1 <= ref.width <= WIDEST:
             raise GraphError(
@@ -75,9 +77,23 @@ def trace_layer(layer: Layer, xs: Sequence[Ref]) -> LayerTrace:
     else:
         y, _ = _step(tracer, layer, layer.frames * layer.positions)(values[0], ())
     after = {name: value.ref for name, value in zip(before, state, strict=True)}
-    traced = LayerTrace(tuple(tracer.operations), y.ref, before, after, repeats(tracer.starts))
+    first, last = _held(tracer)
+    if before.keys() & first.keys():
+        raise GraphError(
+            f"layer '{layer.name}': the cell calls a state '{min(before.keys() & first.keys())}', as a threshold for "
+            "changes does; give the state another name"
+        )
+    repeated = repeats(tracer.starts)
+    traced = LayerTrace(tuple(tracer.operations), y.ref, before | first, after | last, repeated)
     _check_delay(layer.name, layer.cell, xs[0].name, traced)
     return traced
+
+
+def _held(tracer: DeltaTracer) -> tuple[dict[str, Ref], dict[str, Ref]]:
+    """Return the states in which a layer with thresholds holds inputs, before the step and after it, by name."""
+    names = [f"{HELD}_{k}" for k in range(len(tracer.held))]
+    pairs = dict(zip(names, tracer.held, strict=True))
+    return {name: first for name, (first, _) in pairs.items()}, {name: last.ref for name, (_, last) in pairs.items()}
 
 
 def check_widths(layer: Layer, widths: Mapping[str, int]) -> None:

@@ -117,6 +117,7 @@ class LayerTracer:
         rows, columns = weight.shape
         self._check_width("affine", columns, x)
         self._check_elements("affine", bias, rows)
+        x = self._used(x)
         return self._append("affine", (weight, x.ref, bias), rows, x.ref.positions)
 
     def scale(self, x: TracedValue, by: Tensor | float, plus: Tensor | float = 0.0) -> TracedValue:
@@ -203,6 +204,15 @@ class LayerTracer:
     def largest(self, x: TracedValue, before: int, size: int) -> TracedValue:
         return self._reduced("largest", x, before, size)
 
+    def hold(self, x: TracedValue, last: TracedValue, threshold: float) -> TracedValue:
+        if not 0 <= threshold < inf:
+            raise self._error("hold", f"the threshold is {threshold}; expected a finite number of at least 0")
+        return self.pair("hold", x, last, threshold)
+
+    def _used(self, x: TracedValue) -> TracedValue:
+        """Return the input of an affine as the affine uses it."""
+        return x
+
     def rfft(self, x: TracedValue, size: int, window: Tensor | None = None) -> TracedValue:
         self._check_size("rfft", size)
         if x.ref.width > size:
@@ -232,7 +242,7 @@ class LayerTracer:
         before *= self.parts
         return x if size == 1 else self._append(name, (x.ref, before, size), x.ref.width, before // size)
 
-    def pair(self, name: str, a: TracedValue, b: TracedValue) -> TracedValue:
+    def pair(self, name: str, a: TracedValue, b: TracedValue, *constants: float) -> TracedValue:
         """Append an operation on two values of equal width."""
         if not isinstance(b, TracedValue):
             raise self._error(
@@ -249,7 +259,7 @@ class LayerTracer:
                 f"'{a.ref.name}' has {a.ref.positions} positions and '{b.ref.name}' has "
                 f"{b.ref.positions}; expected equal positions",
             )
-        return self._append(name, (a.ref, b.ref), a.ref.width, a.ref.positions)
+        return self._append(name, (a.ref, b.ref, *constants), a.ref.width, a.ref.positions)
 
     def __getattr__(self, name: str) -> Any:
         """Refuse an unknown operation with a GraphError, as every other mistake in a cell."""

@@ -86,6 +86,9 @@ class Ops(Protocol[V]):
     def largest(self, x: V, before: int, size: int, /) -> V:
         """Return the largest number of each element among each `size` consecutive positions of x."""
 
+    def hold(self, x: V, last: V, threshold: float, /) -> V:
+        """Return each element of x that differs from that of `last` by more than a threshold, else that of `last`."""
+
     def rfft(self, x: V, size: int, window: Tensor | None = None, /) -> V:
         """Return the discrete Fourier transform of real numbers: (width,) -> (2 * (size // 2 + 1),).
 
@@ -125,6 +128,7 @@ OPERATIONS = (
     "gather",
     "sum",
     "largest",
+    "hold",
     "rfft",
     "irfft",
 )

@@ -4,11 +4,18 @@ A value of P positions and width W is an array (..., P, W); one of a single posi
 """
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from edgernn.array import Array
+
+
+@singledispatch
+def entries(index: Any, table: Array) -> Any:
+    """Return the entries, or rows, of a table at each integer of an index."""
+    return table[index]
 
 
 def reshaped(x: Any, before: int, after: int) -> Any:
@@ -31,6 +38,12 @@ def grouped(x: Any, size: int) -> list[Any]:
     """Return `size` parts of x: the first of each `size` consecutive positions, the second of each, and so on."""
     groups = x.shape[-2] // size
     return [x[..., k, :] if groups == 1 else x[..., k::size, :] for k in range(size)]
+
+
+def held(x: Array, last: Array, threshold: float) -> Array:
+    """Return each element of x that differs from that of `last` by more than a threshold, or is NaN, else the last."""
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        return np.where(np.abs(x - last) <= threshold, last, x)
 
 
 def summed(x: Array, size: int) -> Array:

@@ -73,14 +73,14 @@ def check_sizes(cell: str, hop: int, window: Any, size: int) -> None:
 
 def rfft(x: Array, size: int, window: Array | None = None) -> Array:
     """Return the transform of x times the window, padded with zeros: (..., width) -> (..., 2 * bins), as x's dtype."""
-    spectrum = np.fft.rfft(np.asarray(x if window is None else x * window, np.float64), size)
-    packed: Array = np.concatenate([spectrum.real, spectrum.imag], axis=-1).astype(x.dtype)
+    spectrum = np.fft.rfft((x if window is None else x * window).astype(np.float64), size)
+    packed: Array = np.concatenate([np.real(spectrum), np.imag(spectrum)], axis=-1).astype(x.dtype)
     return packed
 
 
 def irfft(x: Array, size: int, window: Array | None = None) -> Array:
     """Return the inverse: (..., 2 * bins) -> (..., size); with a window its first elements, times the window."""
-    re, im = np.split(np.asarray(x, np.float64), 2, axis=-1)
+    re, im = np.split(x.astype(np.float64), 2, axis=-1)
     y = np.fft.irfft(re + 1j * im, size)
     shaped: Array = (y if window is None else y[..., : len(window)] * window).astype(x.dtype)
     return shaped

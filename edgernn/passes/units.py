@@ -20,7 +20,7 @@ WeightAxis = tuple[str, int]
 
 ELEMENTWISE = (
     *("add", "subtract", "multiply", "divide", "maximum", "sigmoid", "tanh", "relu", "softmax", "log", "exp", "sqrt"),
-    *("scale", "normalize"),
+    *("scale", "normalize", "hold"),
 )
 """The operations whose output has one element for each element of their inputs and of their weights."""
 

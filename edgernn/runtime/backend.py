@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
 
+_WHOLE = slice(None)  # created once instead of at every call
+
 
 class FloatStep(NamedTuple):
     """A step of an integer artifact with float32 outside, converted by the runtime itself."""
@@ -13,6 +15,7 @@ class FloatStep(NamedTuple):
     x: Array  # float32, (inputs,)
     y: Array  # float32, (outputs,)
     step: Callable[[], Any]  # refuses a frame as Bound.step does where `guards` is true
+    prime: Callable[[], Any]  # as Bound.prime
 
 
 class Bound(Protocol):
@@ -25,6 +28,13 @@ class Bound(Protocol):
     @property
     def step(self) -> Callable[[], Any]:
         """Compute `y` from `x` and the carried state, and carry the new state; true when it refused the frame."""
+
+    @property
+    def prime(self) -> Callable[[], Any]:
+        """Compute what `step` would on a scratch state: code, weights and states are then in the caches.
+
+        `x`, `y` and the states do not change. `x` must be a frame that may enter, unless `guards` is true.
+        """
 
     @property
     def run(self) -> Callable[[Array, Array], int] | None:
@@ -44,6 +54,45 @@ class Bound(Protocol):
         """Replace the carried states."""
 
 
+def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:
+    """Return a function that calls, and then gives the array back the values it had before."""
+    memory, saved = array.data, array.copy().data
+
+    def prime() -> None:
+        saved[_WHOLE] = memory
+        try:
+            call()
+        finally:
+            memory[_WHOLE] = saved
+
+    return prime
+
+
+StepMany = Callable[[Array, Array, Array], int]
+"""Step streams: frames (n, inputs), their slots (n,) of dtype intp, results (n, outputs) -> the row of the first frame
+that is refused, and then nothing was stepped; -1 when all were stepped. Each slot comes once."""
+
+
+class ManyBound(Protocol):
+    """Many carried states on one backend, each in a slot, and a step of any of them together."""
+
+    guards: bool  # whether `step` itself refuses frames that must not enter
+
+    @property
+    def step(self) -> StepMany:
+        """Step streams; frames, results and states have the dtypes of the manifest."""
+
+    @property
+    def float_step(self) -> StepMany | None:
+        """The step with float32 outside, which guards; None when the runtime converts nothing, or need not."""
+
+    def get_states(self, slot: int, /) -> tuple[Array, ...]:
+        """The carried states of a slot, in the order of the manifest; views or copies."""
+
+    def set_states(self, slot: int, states: tuple[Array, ...], /) -> None:
+        """Replace the carried states of a slot."""
+
+
 class Engine(Protocol):
     """An artifact in its runtime, shared by every stream."""
 
@@ -55,6 +104,25 @@ class Engine(Protocol):
 
     def bind(self) -> Bound:
         """A new carried state."""
+
+    def bind_many(self, capacity: int, /) -> ManyBound:
+        """New carried states, which are stepped together.
+
+        Raises:
+            UnsupportedError: the runtime steps this artifact for one stream at a time.
+        """
+
+
+@runtime_checkable
+class LevelEngine(Protocol):
+    """An Engine of a library with the same step for one or several levels of processors."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Their names, the best first; when it is loaded, the first that the processor has is chosen."""
+
+    def choose(self, level: str, /) -> None:
+        """Take the step of another level, for all streams, which go on with their states."""
 
 
 @runtime_checkable

@@ -31,8 +31,9 @@ class FloatIO:
         self.x: Array
         self.y: Array
         self.step: Callable[[], Any]
+        self.prime: Callable[[], Any]
         self.guards = bound.float_step is not None
-        self.x, self.y, self.step = bound.float_step or _converting(bound, manifest)
+        self.x, self.y, self.step, self.prime = bound.float_step or _converting(bound, manifest)
         self.run = None if bound.run is None else partial(self._run, bound.run)
 
     def get_states(self) -> tuple[Array, ...]:
@@ -59,13 +60,17 @@ def _converting(bound: Bound, manifest: Manifest) -> FloatStep:
     y = np.zeros(manifest.outputs, np.float32) if OUTPUT in manifest.quantization else bound.y
     before = [_quantizing(x, bound.x, manifest.quantization[INPUT])] if INPUT in manifest.quantization else []
     after = [_dequantizing(bound.y, y, manifest.quantization[OUTPUT])] if OUTPUT in manifest.quantization else []
-    parts: tuple[Callable[[], Any], ...] = (*before, bound.step, *after)
+    for part in after:
+        part()  # y is now the answer in the bound, as it is after each step; so priming does not change it
+    return FloatStep(x, y, _in_turn(*before, bound.step, *after), _in_turn(*before, bound.prime, *after))
 
+
+def _in_turn(*parts: Callable[[], Any]) -> Callable[[], None]:
     def step() -> None:
         for part in parts:
             part()
 
-    return FloatStep(x, y, step)
+    return step
 
 
 def integers(manifest: Manifest, name: str, x: Array) -> Array:

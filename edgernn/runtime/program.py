@@ -19,6 +19,7 @@ from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
 from edgernn.runtime.parts import Answer
 from edgernn.runtime.stream import OnBadInput, Stream
+from edgernn.runtime.streams import Streams, check_capacity
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,42 @@ class Program:
         Raises:
             UnsupportedError: the model reads whole windows, or raw=True and no input, state or output is quantized.
         """
+        manifest, bound = self.manifest, self._streaming().bind()
+        self._check_raw(raw)
+        adapted = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
+        return Stream(self, adapted, on_bad_input, initial_state(manifest, raw=raw), monitor)
+
+    def streams(self, capacity: int, *, on_bad_input: OnBadInput = "raise", raw: bool = False) -> Streams:
+        """Slots for up to `capacity` streams, which are stepped together: the weights are read once for several.
+
+        Args:
+            capacity: the number of slots.
+            on_bad_input: as for `stream`; "raise" refuses all frames of a step where one of them is bad.
+            raw: as for `stream`.
+
+        Raises:
+            UsageError: the capacity is not a whole number of at least 1.
+            UnsupportedError: as `stream`; or the runtime steps this artifact for one stream at a time.
+        """
+        engine, slots = self._streaming(), check_capacity(capacity)
+        self._check_raw(raw)
+        return Streams(self, engine.bind_many(slots), slots, on_bad_input, raw=raw)
+
+    def _streaming(self) -> Engine:
+        """The engine of a model that streams."""
         if isinstance(self.engine, WindowEngine):
             raise UnsupportedError(
                 f"'{self.name}' reads every window in both directions and cannot stream; give it a whole window with "
                 "program.run(frames), or train a model in one direction"
             )
-        manifest, bound = self.manifest, self.engine.bind()
-        if raw and not manifest.quantization:
+        return self.engine
+
+    def _check_raw(self, raw: bool) -> None:
+        if raw and not self.manifest.quantization:
             raise UnsupportedError(
-                f"raw=True, but '{self.name}' is {manifest.precision}: none of its inputs, states and outputs is "
+                f"raw=True, but '{self.name}' is {self.manifest.precision}: none of its inputs, states and outputs is "
                 "quantized; omit raw, or export the model in a static precision"
             )
-        adapted = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
-        return Stream(self, adapted, on_bad_input, initial_state(manifest, raw=raw), monitor)
 
     def run(self, frames: Any) -> Answer:
         """Run a whole sequence from the initial state.

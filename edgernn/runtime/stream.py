@@ -10,9 +10,9 @@ from edgernn.artifact.manifest import Manifest
 from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
-from edgernn.integer.overflow import HELD
 from edgernn.model.parts import slices
 from edgernn.runtime.backend import Bound
+from edgernn.runtime.carried import checked_states
 from edgernn.runtime.guard import guarded, holding, refusal
 from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames
 
@@ -60,6 +60,7 @@ class Stream:
         "_on_bad_input",
         "_outputs",
         "_parts",
+        "_primed",
         "_run",
         "_view",
         "_vocabulary_size",
@@ -103,6 +104,7 @@ class Stream:
         self._vocabulary_size, self._limit = manifest.vocabulary_size, manifest.limit
         self._names = tuple(manifest.states.items())
         self._initial_state = initial_state
+        self._primed = self._on_scratch()
         self.reset()
 
     def step(self, frame: Any, out: Any = None) -> Answer:
@@ -147,6 +149,23 @@ class Stream:
             for result, part in zip(outs, self._parts.values(), strict=True):
                 result[...] = part
             return out
+        finally:
+            self._busy = False
+
+    def prime(self) -> None:
+        """Load what a step touches into the caches: the code of `step` runs on a scratch state, and nothing changes.
+
+        A step after a pause finds the caches cold. Call this shortly before a frame is due, as often as there is time;
+        `edgernn.pace` does. State, monitor and the frame that on_bad_input="hold" would take stay as they are.
+
+        Raises:
+            StateError: another thread is using the stream.
+        """
+        if self._busy:
+            raise self._in_use()
+        self._busy = True
+        try:
+            self._primed.step(self._x)
         finally:
             self._busy = False
 
@@ -215,28 +234,25 @@ class Stream:
     @state.setter
     def state(self, states: Mapping[str, Array]) -> None:
         self._check_idle()
-        widths = dict(self._names)
-        if not isinstance(states, Mapping) or not all(isinstance(array, np.ndarray) for array in states.values()):
-            raise StateError(
-                f"a {type(states).__name__} arrived; expected arrays by name, {widths}, as `state` returns them"
-            )
-        arrays = dict(states)
-        shapes = {name: array.shape for name, array in arrays.items()}
-        if shapes != {name: (width,) for name, width in widths.items()}:
-            raise StateError(f"a state of {shapes} arrived; expected {widths}: it belongs to another model")
-        for name, initial in zip(widths, self._initial_state, strict=True):
-            if arrays[name].dtype != initial.dtype:
-                raise StateError(f"state '{name}' is {arrays[name].dtype}; expected {initial.dtype}")
-            if not (np.abs(arrays[name]) <= HELD).all():
-                message = refusal(f"state '{name}'", arrays[name], HELD)
-                raise StateError(f"{message}; give one that was saved before")
-        self._bound.set_states(tuple(arrays[name] for name in widths))
+        self._bound.set_states(checked_states(states, dict(self._names), self._initial_state))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise UnsupportedError(
             f"a Stream of '{self.program.name}' cannot be pickled or copied: it is memory of its runtime; pickle its "
             "program and its state, and give the state to a new stream: stream = program.stream(); stream.state = state"
         )
+
+    def _on_scratch(self) -> "Stream":
+        """Return a stream of the same objects that steps a scratch state; a bad frame in `x` becomes zeros."""
+        primed: Stream = object.__new__(type(self))
+        for name in self.__slots__:
+            if name != "_primed":
+                setattr(primed, name, getattr(self, name))
+        primed._run = self._bound.prime
+        if not self._bound.guards:
+            primed._run = guarded(self._bound.prime, self._x, self.program.manifest)
+        primed._on_bad_input, primed._last_good = "zero", None
+        return primed
 
     def _in_use(self) -> StateError:
         return StateError(

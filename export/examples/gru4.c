@@ -50,12 +50,22 @@
 #endif
 
 #if defined(EDGERNN_PORTABLE) /* on request */
-#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__) && !defined(EDGERNN_VNNI_256)
 #define EDGERNN_AVX512 1
+#define EDGERNN_VNNI 1
 #include <immintrin.h>
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define EDGERNN_AVX2 1
 #include <immintrin.h>
+#if defined(EDGERNN_VNNI_256) /* on request, AVX-VNNI by the same instructions of AVX-512: a processor may have only these */
+#define EDGERNN_VNNI 1
+#define EDGERNN_DPBUSD _mm256_dpbusd_epi32
+#define EDGERNN_DPWSSD _mm256_dpwssd_epi32
+#elif defined(__AVXVNNI__)
+#define EDGERNN_VNNI 1
+#define EDGERNN_DPBUSD _mm256_dpbusd_avx_epi32
+#define EDGERNN_DPWSSD _mm256_dpwssd_avx_epi32
+#endif
 #elif defined(__ARM_NEON) && defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #define EDGERNN_NEON 1
 #define EDGERNN_DOTPROD 1
@@ -596,6 +606,11 @@ int gru4_step(gru4_state *state, const float *x, float *y) {
     memcpy(state->x, x, 3 * sizeof *x);
     gru4_compute(state, y);
     return 0;
+}
+
+void gru4_prime(const gru4_state *state, gru4_state *scratch) {
+    memcpy(scratch, state, sizeof *scratch);
+    while (gru4_advance(scratch)) memset(scratch->x, 0, sizeof scratch->x); /* state->x may be a refused frame */
 }
 
 size_t gru4_run(gru4_state *state, const float *xs, float *ys, size_t steps) {

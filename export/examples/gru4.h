@@ -42,6 +42,10 @@ int gru4_step(gru4_state *state, const float *x, float *y);
 int gru4_advance(gru4_state *state);
 void gru4_places(size_t places[2]);
 
+/* Loads the code, the weights and the stream into the caches: runs a step on `scratch`, a copy of the stream that needs
+ * no reset and is overwritten. The stream does not change. Call it shortly before a frame is due. */
+void gru4_prime(const gru4_state *state, gru4_state *scratch);
+
 /* Consecutive frames. Returns the number of frames done: fewer than `steps` when one is refused. */
 size_t gru4_run(gru4_state *state, const float *xs, float *ys, size_t steps);
 

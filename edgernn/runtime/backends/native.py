@@ -1,9 +1,6 @@
 """The compiled step as a backend: a `.so` file that edgernn_export wrote for this kind of processor."""
 
-import _ctypes
 import ctypes
-import os
-import weakref
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -14,38 +11,53 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
-from edgernn.errors import FileError, ParityError, UnsupportedError
+from edgernn.errors import FileError, UnsupportedError
+from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, OUTPUT
-from edgernn.runtime.backend import FloatStep
+from edgernn.runtime.backend import FloatStep, StepMany
+from edgernn.runtime.library import check_answers, load_library, pointer
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments
-
-FUNCTIONS = tuple(
-    f"edgernn_{name}"
-    for name in ("size", "places", "widths", "reset", "advance", "run", "get", "set", "self_test_at", "in_python")
-)
-"""The functions of every library; `in_python` says whether it also has those that make Python functions."""
-
-NUMBERS = ("edgernn_number_places", "edgernn_advance_numbers")
-"""The further functions of a library with quantized inputs or outputs."""
 
 
 class NativeEngine:
     """A loaded library; its code has no state, so any number of streams and threads may run it."""
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
-        self.backend = f"native {manifest.cpu}"
         self.manifest = manifest
         self.library = library
+        self.levels = isa.split(manifest.cpu)
+
+    @property
+    def backend(self) -> str:
+        """The level whose code runs."""
+        return f"native {self.levels[self.library.edgernn_chosen() if len(self.levels) > 1 else 0]}"
+
+    def choose(self, level: str) -> None:
+        """Take the step of another level, for all streams, which go on with their states.
+
+        Raises:
+            UnsupportedError: the library has no such level, or this processor lacks it; nothing changes.
+            ParityError: the level fails the self-test on this machine.
+        """
+        if level not in self.levels:
+            raise UnsupportedError(f"the library has no level '{level}'; {misspelt(level, self.levels)}")
+        if len(self.levels) > 1 and self.library.edgernn_choose(self.levels.index(level)):
+            raise UnsupportedError(f"level {level} needs {isa.missing(level) or 'another processor'}")
+        check_answers(self.library, self.manifest, level)
 
     def bind(self) -> "NativeBound":
         """A new carried state."""
         return NativeBound(self.library, self.manifest)
 
+    def bind_many(self, capacity: int) -> "NativeMany":
+        """New carried states, which are stepped together."""
+        return NativeMany(self.library, self.manifest, capacity)
+
 
 class NativeBound:
-    """One state struct, and calls with arguments that are bound once; a call releases the GIL."""
+    """One state struct with a scratch one behind it, and calls with arguments bound once; a call releases the GIL."""
 
     guards = True
     float_step: FloatStep | None = None
@@ -56,8 +68,9 @@ class NativeBound:
         converts = bool({INPUT, OUTPUT} & manifest.quantization.keys())
         if converts:
             library.edgernn_number_places(float_offsets)
-        self._state = _aligned(float_offsets[2] or library.edgernn_size())
-        state = _pointer(self._state)
+        size = float_offsets[2] or library.edgernn_size()
+        self._state = _aligned(2 * size)
+        state = pointer(self._state)
         library.edgernn_reset(state)
         self.x: Array = self._inside(offsets[0], manifest.inputs, manifest.dtype(INPUT))
         self.y: Array = self._inside(offsets[1], manifest.outputs, manifest.dtype(OUTPUT))
@@ -67,7 +80,7 @@ class NativeBound:
         self._views = tuple(
             self._carried[a:b].view(dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True)
         )
-        self.step = _step(library, self._state, "step", library.edgernn_advance)
+        self.step, self.prime = _functions(library, self._state, "")
         if converts:
             x = self._inside(float_offsets[0], manifest.inputs, "float32") if INPUT in manifest.quantization else self.x
             y = (
@@ -75,10 +88,10 @@ class NativeBound:
                 if OUTPUT in manifest.quantization
                 else self.y
             )
-            self.float_step = FloatStep(x, y, _step(library, self._state, "numbers", library.edgernn_advance_numbers))
+            self.float_step = FloatStep(x, y, *_functions(library, self._state, "_numbers"))
         self._run = partial(library.edgernn_run, state)
-        self._get = partial(library.edgernn_get, state, _pointer(self._carried))
-        self._set = partial(library.edgernn_set, state, _pointer(self._carried))
+        self._get = partial(library.edgernn_get, state, pointer(self._carried))
+        self._set = partial(library.edgernn_set, state, pointer(self._carried))
 
     def _inside(self, offset: int, width: int, dtype: str) -> Array:
         """A part of the state struct as an array."""
@@ -86,7 +99,7 @@ class NativeBound:
 
     def run(self, xs: Array, ys: Array) -> int:
         """Run consecutive frames in one call, and return how many were done before one was refused."""
-        done: int = self._run(_pointer(xs), _pointer(ys), ctypes.c_size_t(len(xs)))
+        done: int = self._run(pointer(xs), pointer(ys), ctypes.c_size_t(len(xs)))
         return done
 
     def get_states(self) -> tuple[Array, ...]:
@@ -97,6 +110,53 @@ class NativeBound:
         for view, state in zip(self._views, states, strict=True):
             view[...] = state
         self._set()
+
+
+class NativeMany:
+    """The states of each slot side by side, and the memory in which some streams are computed at once.
+
+    Frames and results pass through arrays whose addresses are bound once. A call releases the GIL.
+    """
+
+    guards = True
+
+    def __init__(self, library: ctypes.CDLL, manifest: Manifest, capacity: int) -> None:
+        dtypes = {name: np.dtype(manifest.dtype(name)) for name in manifest.states}
+        cuts = np.cumsum([0, *(dtypes[name].itemsize * width for name, width in manifest.states.items())])
+        self._places = tuple((a, b, dtype) for (a, b), dtype in zip(pairwise(cuts), dtypes.values(), strict=True))
+        self._lanes = _aligned(library.edgernn_many_size())
+        self._slots: Array = _aligned(capacity * int(cuts[-1])).reshape(capacity, int(cuts[-1]))
+        widths, quantized = {INPUT: manifest.inputs, OUTPUT: manifest.outputs}, manifest.quantization
+        x, y = ((width, manifest.dtype(name)) for name, width in widths.items())
+        self.step: StepMany = self._stepping(library.edgernn_step_many, x, y)
+        self.float_step: StepMany | None = None
+        if {INPUT, OUTPUT} & quantized.keys():
+            x, y = ((width, "float32" if name in quantized else manifest.dtype(name)) for name, width in widths.items())
+            self.float_step = self._stepping(library.edgernn_step_many_numbers, x, y)
+
+    def get_states(self, slot: int) -> tuple[Array, ...]:
+        return tuple(self._slots[slot, a:b].view(dtype) for a, b, dtype in self._places)
+
+    def set_states(self, slot: int, states: tuple[Array, ...]) -> None:
+        for view, state in zip(self.get_states(slot), states, strict=True):
+            view[...] = state
+
+    def _stepping(self, function: Any, x: tuple[int, str], y: tuple[int, str]) -> StepMany:
+        """A step with frames and results of these widths and dtypes."""
+        capacity = len(self._slots)
+        xs, ys, which = np.zeros((capacity, x[0]), x[1]), np.zeros((capacity, y[0]), y[1]), np.zeros(capacity, np.uintp)
+        pointers = (pointer(array) for array in (self._lanes, self._slots, which, xs, ys))
+        function.restype = ctypes.c_size_t
+        call, count = partial(function, *pointers), ctypes.c_size_t
+
+        def step(frames: Array, slots: Array, results: Array) -> int:
+            n = len(frames)
+            xs[:n], which[:n] = frames, slots
+            done: int = call(count(n))
+            results[...] = ys[:n]
+            return -1 if done == n else done
+
+        return step
 
 
 class _Method(ctypes.Structure):
@@ -110,18 +170,34 @@ class _Method(ctypes.Structure):
     )
 
 
-def _step(library: ctypes.CDLL, state: Array, name: str, advance: Any) -> Callable[[], Any]:
-    """The step as a function without arguments: a built-in function of CPython where this Python exports what it needs.
+def _functions(library: ctypes.CDLL, state: Array, of: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """`step` and `prime` without arguments: built-in functions of CPython where this Python exports what they need."""
+    if library.edgernn_in_python():
+        return _built_in(library, state, f"step{of}"), _built_in(library, state, f"prime{of}")
+    prime = library[f"edgernn_prime{of}"]
+    prime.restype = None
+    scratch = pointer(state[len(state) // 2 :])
+    return partial(library[f"edgernn_advance{of}"], pointer(state)), partial(prime, pointer(state), scratch)
 
-    The function owns its definition, the library and the state: they are in the field for its module.
+
+def _built_in(library: ctypes.CDLL, state: Array, name: str) -> Callable[[], Any]:
+    """A function of the library as a built-in function of CPython.
+
+    It owns its definition, the library and the state: they are in the field for its module.
     """
-    if not library.edgernn_in_python():
-        return partial(advance, _pointer(state))
-    method = _Method(b"step", ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p), METH_NOARGS, None)
+    function = ctypes.cast(library[f"edgernn_python_{name}"], ctypes.c_void_p)
+    method = _Method(name.encode(), function, METH_NOARGS, None)
     signature = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
     new_function = signature(("PyCFunction_NewEx", ctypes.pythonapi))
-    step: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
-    return step
+    built_in: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
+    return built_in
+
+
+def _aligned(size: int) -> Array:
+    """Zeroed bytes that begin at a cache line."""
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size]
 
 
 def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work
@@ -140,81 +216,5 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
         raise UnsupportedError(
             f"'{name}' was compiled for {manifest.cpu}, and needs {lacking}; export it on this machine"
         )
-    library = _library(data, name)
-    _check_functions(library, manifest, name)
-    library.edgernn_size.restype = ctypes.c_size_t
-    library.edgernn_run.restype = ctypes.c_size_t
-    _check_widths(library, manifest, name)
-    _check_answers(library, manifest, name)
+    library = load_library(data, name, manifest)
     return NativeEngine(library, manifest)
-
-
-def _check_answers(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Run the self-test of the library: frames with the answers that numpy gave where it was written."""
-    position, values = (ctypes.c_size_t * 2)(), np.zeros(3, manifest.dtype(OUTPUT))
-    failed = library.edgernn_self_test_at(position, _pointer(values))
-    if failed:
-        actual, expected, most = (float(value) for value in values)
-        difference = abs(actual - expected)
-        reason = f"y[{position[1]}] is {actual:.9g}, and {expected:.9g} was expected: they are {difference:.3g} apart"
-        reason = f"{reason}, and may be {most:.3g}" if failed > 1 else "a frame of the test is refused"
-        raise ParityError(
-            f"'{name}' fails its own test on this machine: at frame {position[0]} {reason}; export it on this machine, "
-            "and where that was done, please report the model"
-        )
-
-
-def _check_functions(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Refuse a library that is not a compiled step, before any of its functions is called."""
-    converts = {INPUT, OUTPUT} & manifest.quantization.keys()
-    lacking = [each for each in (*FUNCTIONS, *(NUMBERS if converts else ())) if not hasattr(library, each)]
-    if lacking:
-        raise FileError(f"'{name}' is not a compiled step of edgernn: it has no function {lacking[0]}; export it again")
-
-
-def _check_widths(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Compare the widths that the code was compiled for with those of the manifest."""
-    actual = (ctypes.c_size_t * 3)()
-    library.edgernn_widths(actual)
-    expected = (manifest.inputs, sum(manifest.states.values()), manifest.outputs)
-    if tuple(actual) != expected:
-        raise FileError(
-            f"'{name}' has inputs, states and outputs of {tuple(actual)} values; it should have {expected}: "
-            "export it again"
-        )
-
-
-def _library(data: bytes, name: str) -> ctypes.CDLL:
-    """Load a library from memory.
-
-    The descriptor stays open as long as the library is loaded: the system knows the library by its number, and would
-    give the old library for a number that is used again.
-    """
-    memory = os.memfd_create("edgernn")
-    try:
-        with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(data)
-        library = ctypes.CDLL(f"/proc/self/fd/{memory}")
-    except OSError as error:
-        os.close(memory)
-        raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
-    unload = weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
-    unload.atexit = False  # when Python ends, a thread may still run its code
-    return library
-
-
-def _unload(handle: int, memory: int) -> None:
-    """Unload a library, once no stream holds one of its functions."""
-    _ctypes.dlclose(handle)
-    os.close(memory)
-
-
-def _aligned(size: int) -> Array:
-    """Zeroed bytes that begin at a cache line."""
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]
-
-
-def _pointer(array: Array) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)

@@ -15,6 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, replay, requantizing, wired
+from edgernn.runtime.backend import ManyBound, restoring
 
 
 def _installed() -> tuple[Any, str]:
@@ -67,6 +68,17 @@ class TfliteEngine:
         interpreter = self.interpreter()
         return AdoptedBound(interpreter, self.manifest, adopted) if adopted else TfliteBound(interpreter, self.manifest)
 
+    def bind_many(self, _capacity: int) -> ManyBound:
+        """Refuse: a `.tflite` file has the shapes of one stream.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"{RUNTIME} steps '{self._name}' for one stream at a time: a .tflite file has the shapes of one; make a "
+            "program.stream() for each, or export the model as .so, .onnx or .rnn"
+        )
+
 
 def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, tuple[int, ...]]) -> Any:
     """An interpreter with its tensors allocated; inputs whose shapes differ from these are resized.
@@ -111,6 +123,7 @@ class TfliteBound:
         states = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
         self._pairs = (*states, *((whole.data, part.data) for part, whole in from_parts))
         self._invoke = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
+        self.prime = restoring(self._invoke, self.y)  # nothing overwrites the states that enter
 
     def step(self) -> None:
         self._invoke()
@@ -150,6 +163,7 @@ class AdoptedBound:
             for name, leaving in adopted.requantized.items()
         )
         self.step = copying(_call(interpreter), wiring.before, (*pairs, *wiring.after), tuple(carries))
+        self.prime = restoring(copying(_call(interpreter), wiring.before, ()), self.y)
 
     def get_states(self) -> tuple[Array, ...]:
         return self._states

@@ -94,6 +94,11 @@ class TorchOps(MethodInterpreter):
     def largest(self, x: torch.Tensor, _before: int, size: int) -> torch.Tensor:
         return torch.stack(grouped(x, size)).amax(0) if size > 1 else x
 
+    def hold(self, x: torch.Tensor, last: torch.Tensor, threshold: float) -> torch.Tensor:
+        """The gradient passes to x, "straight through", as if every change were used."""
+        moved = torch.where((x - last).abs() <= threshold, last, x)
+        return x + (moved - x).detach()
+
     def rfft(self, x: torch.Tensor, size: int, window: Tensor | None = None) -> torch.Tensor:
         spectrum = torch.fft.rfft(x if window is None else x * self._of(window, x), size)
         return torch.cat((spectrum.real, spectrum.imag), -1)

@@ -5,6 +5,8 @@
  * saturated. The vector forms, in their own files, give the same bits as the scalar form in this file; they saturate q64
  * at 32 bits, which is far outside 16 bits.
  *
+ * q_hold is a where it differs from the last value by more than so many steps, else the last value.
+ *
  * The scalar form needs an arithmetic right shift of negative numbers, which every known compiler has.
  */
 #ifndef EDGERNN_FIXED_H
@@ -32,6 +34,7 @@ EDGERNN_FN q32 q_positive(q32 a) { return a > 0 ? a : 0; }
 EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return a < low ? low : a > high ? high : (q32)a; }
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_end(a + zero, -128, 127); }
 EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_end(a + zero, -32768, 32767); }
+EDGERNN_FN q32 q_hold(q32 a, q32 last, int32_t steps) { return a - last <= steps && last - a <= steps ? last : a; }
 EDGERNN_FN q64 q_halve(q64 a, int shift) { return (a + ((q64)1 << (shift - 1))) >> shift; }
 EDGERNN_FN q64 rescale(q32 a, int32_t mantissa, int shift) { return q_halve((q64)a * mantissa, shift); }
 EDGERNN_FN q64 rescale_sum(q32 a, int32_t by_a, q32 b, int32_t by_b, int shift) {

@@ -62,6 +62,14 @@ EDGERNN_FN q32 q_positive(q32 a) { return q_most(a, q_all(0)); }
 EDGERNN_FN q32 q_end(q64 a, int32_t low, int32_t high) { return q_least(q_most(a, q_all(low)), q_all(high)); }
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
 EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
+EDGERNN_FN q32 q_hold(q32 a, q32 last, int32_t steps) {
+    const __m256i most = _mm256_set1_epi32(steps);
+    for (int k = 0; k < 2; ++k) {
+        const __m256i far = _mm256_cmpgt_epi32(_mm256_abs_epi32(_mm256_sub_epi32(a.at[k], last.at[k])), most);
+        a.at[k] = _mm256_blendv_epi8(last.at[k], a.at[k], far);
+    }
+    return a;
+}
 
 /* The even or the odd lanes of 32 bits, in the low half of lanes of 64 bits, where they are multiplied. */
 EDGERNN_FN __m256i q_odd(__m256i a) { return _mm256_srli_epi64(a, 32); }

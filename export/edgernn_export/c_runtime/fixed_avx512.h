@@ -33,6 +33,10 @@ EDGERNN_FN q64 q_end(q32 a, int32_t low, int32_t high) {
 }
 EDGERNN_FN q32 to_i8(q64 a, int zero) { return q_plus(q_end(a, -128 - zero, 127 - zero), zero); }
 EDGERNN_FN q32 to_i16(q64 a, int zero) { return q_plus(q_end(a, -32768 - zero, 32767 - zero), zero); }
+EDGERNN_FN q32 q_hold(q32 a, q32 last, int32_t steps) {
+    const __m512i size = _mm512_maskz_abs_epi32(0xffff, _mm512_sub_epi32(a, last));
+    return _mm512_mask_mov_epi32(last, _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(steps)), a);
+}
 
 /* The first or the last eight lanes of 32 bits, widened to 64. */
 EDGERNN_FN __m512i q_half(q32 a, int last) {

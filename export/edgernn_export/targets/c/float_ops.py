@@ -68,11 +68,18 @@ class CFloatOps(COps):
         dense = side_by_side(packed)
         w = self.emitter.constant(weight, dense.view(np.uint16) if dense.dtype == np.float16 else dense)
         scale = "NULL" if weight.scale is None else self._scale(weight, padded_vector(weight.scale))
-        kernel, shape = KERNELS[weight.scheme], (blocks, inputs)
+        kernel, shape, result = KERNELS[weight.scheme], (blocks, inputs), self.emitter.op.outputs[0]
+        if result.name in self.emitter.reuse.affines:
+            sums, read = "float" * (weight.scale is not None), (self._name(x), *shape)
+            return self.emitter.changed("affine_delta_float", f"{kernel}_delta", w, scale, b, sums=sums, inputs=read)
         if x.positions > 1:
             arguments = w, scale, b, self._name(x), *shape, rows, x.positions
             return self.emitter.whole("affine_float_positions", f"{kernel}_positions", *arguments)
-        return self.emitter.kernel("affine_float", kernel, w, scale, b, self.position(x), *shape)
+        alone = w, scale, b, self._name(x), *shape
+        self.emitter.kernel("affine_float", kernel, *alone)
+        far = self.emitter.far(result), self.emitter.far(x)
+        self.emitter.together("affine_float_many", f"{kernel}_many", *alone, *far, "n")
+        return result
 
     def _affine_w4(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """With two weights of four bits in a byte: a column of bytes holds two columns of the matrix."""
@@ -103,7 +110,11 @@ class CFloatOps(COps):
         if x.positions > 1:
             shape = padded(inputs), rows, x.positions
             return self.emitter.whole("affine_i8_positions", "affine_i8_positions", *arguments, *shape)
-        return self.emitter.kernel("affine_i8", "affine_i8", *arguments)
+        result = self.emitter.kernel("affine_i8", "affine_i8", *arguments)
+        if "[" not in step:  # a variable, of which each stream has its own
+            far = self.emitter.far(result), "FAR(uint8_t)", "n"
+            self.emitter.together("affine_i8_many", "affine_i8_many", *arguments, *far)
+        return result
 
     def _quantized(self, x: Ref, inputs: int) -> tuple[str, str]:
         """The C names of an input that is rounded to int8 and of its scale, or scales, one for each position."""
@@ -118,12 +129,15 @@ class CFloatOps(COps):
             self.quantized.add(x)
             emitter.headers.add("quantize_i8")
             if several and q not in emitter.buffers:
+                emitter.locals[step] = slots * x.positions
                 emitter.emit(f"float {step}[{slots * x.positions}];")
             emitter.buffers[q] = slots * size
             if x.positions > 1:
                 call = self._call("quantize_i8", f"{to} + p * {padded(inputs)}", self.position(x), inputs)
                 emitter.emit(f"{emitter.each(x)}{_at(steps)} = {call};")
                 return to, steps
+            if not several:
+                emitter.locals[step] = 0
             line = (
                 f"{'' if several else 'const float '}{scale} = {self._call('quantize_i8', to, self._name(x), inputs)};"
             )
@@ -176,6 +190,10 @@ class CFloatOps(COps):
     def maximum(self, a: Ref, b: Ref) -> Ref:
         self.emitter.headers.add("curves_f32")
         return self._lane("f32_maximum", self._load(a), self._load(b))
+
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        self.emitter.headers.add("hold_f32")
+        return self._lane("f32_hold", self._load(x), self._load(last), literal(threshold))
 
     def softmax(self, x: Ref) -> Ref:
         return self.emitter.kernel("whole_f32", "softmax_f32", self.position(x), x.width)

@@ -10,7 +10,7 @@ from edgernn.model.trace import Trace, without_unused
 SPLITTABLE = ("add", "subtract", "multiply", "divide", "maximum", "sigmoid", "tanh", "relu", "exp", "sqrt")
 """The elementwise operations whose arguments are all values."""
 
-ELEMENTWISE = (*SPLITTABLE, "scale", "requantize")
+ELEMENTWISE = (*SPLITTABLE, "scale", "requantize", "hold")
 
 
 @dataclass(frozen=True)

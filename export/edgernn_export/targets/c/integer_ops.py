@@ -10,7 +10,7 @@ from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, t
 from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Scaled, Sum
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.integer.positions import Rows, Total
+from edgernn.integer.positions import Held, Rows, Total
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.integer.tables import Table
 from edgernn.model.operation import Op, Ref
@@ -68,10 +68,16 @@ class CIntegerOps(WideOps, COps):
             arguments = *emitter.sparse(weight, sparse), *each, self.position(x), blocks
             return emitter.kernel("affine_fixed", f"{kernel}_sparse", *arguments)
         w, groups = emitter.constant(weight, side_by_side(rows_by_group(weight.stored))), -(-inputs // GROUP)
+        if result.name in emitter.reuse.affines:
+            read = self._name(x), blocks, groups, inputs
+            return emitter.changed("affine_delta_fixed", f"{kernel}_delta", w, *each, sums="int32_t", inputs=read)
         if x.positions > 1:
             shape = blocks, groups, inputs, rows, x.positions
             return emitter.whole("affine_fixed_positions", f"{kernel}_positions", w, *each, self._name(x), *shape)
-        return emitter.kernel("affine_fixed", kernel, w, *each, self._name(x), blocks, groups)
+        emitter.kernel("affine_fixed", kernel, w, *each, self._name(x), blocks, groups)
+        many = blocks, groups, emitter.far(result), emitter.far(x), "n"
+        emitter.together("affine_fixed_many", f"{kernel}_many", w, *each, self._name(x), *many)
+        return result
 
     def add(self, a: Ref, b: Ref) -> Ref:
         form = self._form(Sum)
@@ -122,6 +128,10 @@ class CIntegerOps(WideOps, COps):
         first, other = (self._requantized(ref, form) for ref, form in zip((a, b), self._form(Larger).each, strict=True))
         more = self._call("q_positive", self._call("q_add", first, self._call("q_times", other, -1)))
         return self._variable(self._call("q_add", other, more))
+
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        del threshold
+        return self._variable(self._call("q_hold", self._load(x), self._load(last), self._form(Held).steps))
 
     def requantize(self, x: Ref) -> Ref:
         """Integers with other quantization parameters."""

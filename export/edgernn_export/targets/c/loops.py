@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgernn_export.targets.c.rolling import Item, Piece, rolled, single
 
@@ -39,6 +39,7 @@ class Statement:
         pointer: what it declares, if it declares a pointer.
         variables: the names of the variables that it declares for itself alone.
         calls: how often it calls each function.
+        together: the statement for several streams at once; empty where it is repeated for each of them.
     """
 
     layer: str
@@ -46,6 +47,11 @@ class Statement:
     pointer: Pointer | None = None
     variables: tuple[str, ...] = ()
     calls: Mapping[str, int] = field(default_factory=Counter)
+    together: str = ""
+
+    def under(self, condition: str) -> "Statement":
+        """The statement behind `if (...)`, but for a declaration."""
+        return self if self.pointer or not condition else replace(self, text=f"{condition}{self.text}")
 
 
 @dataclass(frozen=True)

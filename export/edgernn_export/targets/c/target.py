@@ -1,7 +1,7 @@
 """C: one step as a `.c` and a `.h` file in C99, without heap, mutable globals or any library but libm."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from importlib.resources import files
 from string import Template
 
@@ -16,6 +16,7 @@ from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.c.casts import DEQUANTIZE, with_casts
 from edgernn_export.targets.c.declarations import Code, InitialState, Sizes
+from edgernn_export.targets.c.delta import divided, kept_affines
 from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.float_ops import CFloatOps
 from edgernn_export.targets.c.fusion import fuse, hoist_splits
@@ -24,6 +25,7 @@ from edgernn_export.targets.c.integer_ops import CIntegerOps
 from edgernn_export.targets.c.kernels import kernels
 from edgernn_export.targets.c.layout import lay_out
 from edgernn_export.targets.c.loops import with_loops
+from edgernn_export.targets.c.many import TOGETHER, compute_many, steps_many
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.rounding import rounded_inputs
 from edgernn_export.targets.c.selftest import self_test
@@ -41,6 +43,7 @@ from edgernn_export.targets.c.state import (
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
+MANIFEST = 'extern const char about[] __asm__("edgernn_manifest") __attribute__((visibility("hidden")))'
 LONGEST_STRING = 4095  # bytes of a string literal that every C99 compiler takes
 
 
@@ -66,7 +69,9 @@ def identifier(stem: str) -> str:
     return name if re.match(r"[A-Za-z]", name) else f"m{name}"
 
 
-def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
+def write(
+    named: NamedTrace, prefix: str, manifest: str, include: str, *, many: bool = False, apart: bool = False
+) -> Code:
     """The code of a step.
 
     Args:
@@ -75,6 +80,8 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         manifest: the JSON that `about` returns.
         include: the line that includes the header. When it is empty the source is that of a library: it contains the
             header, and the assembler takes large arrays from files.
+        many: whether the source has the functions that step many streams.
+        apart: arrays and manifest are defined in a source of their own, for several that are linked.
     """
     binaries: dict[str, bytes] = {}
     graph, plan = named.graph, integer_plan(named.graph)
@@ -98,11 +105,11 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
     }
     header = template("model.h", facts)
     body = {
-        "constants": _constants(emitter, states, None if include else binaries),
-        **_body(emitter, x_type),
+        "constants": _constants(emitter, states, None if include else binaries, apart=apart),
+        **_body(emitter, x_type, {*emitter.headers, *({*emitter.many_headers, "guard"} if many else ())}),
         **moves(emitter, states),
         **self_test(named, plan),
-        "about": _c_string(manifest),
+        "about": f"{MANIFEST};" if apart else f"static const char about[] ={_c_string(manifest)};",
         "include": include or header,
     }
     body |= {} if include else {"no_float": ""}  # the loader of a library has floating point
@@ -113,32 +120,60 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str) -> Code:
         fields=fields,
         calls=emitter.calls,
     )
-    return Code(header, template("model.c", facts | body), sizes, binaries)
+    streams = _many(emitter, facts) if many else ""
+    shared = _shared(emitter, manifest, binaries) if apart else ""
+    return Code(header, template("model.c", facts | body) + streams, sizes, binaries, shared)
 
 
-def _constants(emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None) -> str:
-    """The definitions of all arrays."""
-    arrays = [array.text(binaries) for array in emitter.constants.values()]
+def _many(emitter: Emitter, facts: Mapping[str, object]) -> str:
+    """The functions that step many streams."""
+    flushed = emitter.has_floats
+    lines = {
+        "most": TOGETHER,
+        "begin": "    const float_mode before = flush_on();\n" if flushed else "",
+        "statements": compute_many(emitter, str(facts["prefix"]), _results(emitter)),
+        "finish": "    flush_restore(before);\n" if flushed else "",
+    }
+    steps = (
+        template("step_many.c", {**facts, **lines, **step}) for step in steps_many(emitter, facts, _invalid(emitter))
+    )
+    return "".join((template("many.c", {**facts, **lines}), *steps))
+
+
+def _constants(
+    emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None, *, apart: bool
+) -> str:
+    """The definitions of all arrays; where those of the weights are apart, their declarations."""
+    arrays = [array.declaration() if apart else array.text(binaries) for array in emitter.constants.values()]
     return "\n\n".join(arrays + [each.text for each in states])
+
+
+def _shared(emitter: Emitter, manifest: str, binaries: dict[str, bytes]) -> str:
+    """The source of the arrays of weights and of the manifest, for all that declare them."""
+    arrays = [array.shared(binaries) for array in emitter.constants.values()]
+    about = f"{MANIFEST};\nconst char about[] ={_c_string(manifest)};\n"
+    return "\n\n".join(["#include <stdint.h>", *arrays, about])
 
 
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     """The emitter with all operations written."""
-    step = with_casts(hoist_splits(named.trace, plan.integer_values), plan)
+    step, affines = kept_affines(with_casts(hoist_splits(named.trace, plan.integer_values), plan))
 
     def is_integer(op: Op) -> bool:
         return op.outputs[0].name in step.quantization or op.name == DEQUANTIZE
 
-    groups = fuse(step.trace, is_integer)
+    groups, reuse = divided(fuse(step.trace, is_integer), affines)
     places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
     types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
     types |= {f"{op.outputs[0].name}.work": "int32_t" for op in step.trace.operations if is_integer(op)}
-    layout = lay_out(step.trace, groups, types, places, work)
+    layout = lay_out(step.trace, groups, types, places, reuse.sources, work)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"
     values = {ref.name: ref for ref in named.ins}
-    emitter = Emitter(named, step, layout, identifiers, names, values, places, rounded_inputs(step.trace, places))
+    emitter = Emitter(
+        named, step, layout, identifiers, names, values, places, rounded_inputs(step.trace, places), reuse
+    )
     floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer_forms(plan))
     for group in groups:
         (integers if is_integer(group.operations[0]) else floats).write(group)
@@ -151,9 +186,9 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     return emitter
 
 
-def _body(emitter: Emitter, x_type: str) -> dict[str, str]:
+def _body(emitter: Emitter, x_type: str, headers: AbstractSet[str]) -> dict[str, str]:
     """The kernels, the body of the step and the check of a frame."""
-    emitter.headers.add("guard" if emitter.has_floats else "blocks")  # both include string.h, which every step needs
+    guard = "guard" if emitter.has_floats else "blocks"  # both include string.h, which every step needs
     scratches = "".join(
         f"    {c_type} *const {SCRATCH[c_type]} = state->{SCRATCH[c_type]};\n    (void){SCRATCH[c_type]};\n"
         for c_type in emitter.layout.sizes
@@ -164,7 +199,7 @@ def _body(emitter: Emitter, x_type: str) -> dict[str, str]:
         begin = f"    const float_mode before = {emitter.call('flush_on')};\n"
         finish = f"    {emitter.call('flush_restore', 'before')};\n"
     return {
-        "kernels": kernels(emitter.headers),
+        "kernels": kernels({*headers, guard}),
         "begin": begin + scratches,
         "statements": _statements(emitter),
         "results": "\n".join(_results(emitter)),

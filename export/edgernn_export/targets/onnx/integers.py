@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from edgernn.integer.forms import affine
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
-from edgernn.integer.positions import lookup
+from edgernn.integer.positions import hold, lookup
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.naming import NamedTrace
-from edgernn_export.targets.onnx.operations import OnnxOps
+from edgernn_export.targets.onnx.operations import ANY, OnnxOps
 
 DTYPES: Mapping[int, str] = {8: "int8", 16: "int16"}
 """Bits -> the dtype of such integers."""
@@ -96,7 +96,16 @@ class OnnxIntegerOps(OnnxOps):
             return super().largest(x, before, size)
         exact = f"{self.op.outputs[0].name}.exact"
         pooled = self._pooled(self._numbers(self._integers(x), x), size, x.width)  # no pooling of 16 bits exists
-        self._inner_node("Reshape", [pooled, self._shape(self.op.positions, x.width)], [exact])
+        self._inner_node("Reshape", [pooled, self._shape(ANY, x.width)], [exact])
+        return self._quantized()
+
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        if not self._is_integer:
+            return super().hold(x, last, threshold)
+        new, old = (self._numbers(self._integers(ref), ref) for ref in (x, last))
+        steps = hold(self.op, self.static).steps + 0.5  # between two integers, whatever floats round to
+        near = self._near(new, old, steps * self.static.quantization[x.name].scale)
+        self._inner_node("Where", [near, old, new], [f"{self.op.outputs[0].name}.exact"])
         return self._quantized()
 
     def output(self, output: str, ref: Ref) -> None:

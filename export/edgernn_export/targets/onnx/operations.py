@@ -1,25 +1,26 @@
 """The operations as nodes of ONNX."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from edgernn.array import Array
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
+from edgernn_export.targets.onnx.parts import PartOps
 from edgernn_export.targets.onnx.spectra import SpectrumOps
 
 ZERO = 128  # zero point of unsigned bytes
 REACH = 127  # the largest integer of a value that is rounded
 SILENCE = 1e-30  # the least of the largest number in a position, so that nothing is divided by zero
+ANY = -1  # an axis whose size follows from the rest: the positions of all streams
 ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
-class OnnxOps(SpectrumOps):
+class OnnxOps(PartOps, SpectrumOps):
     """Writes operations as nodes; a value is its Ref in the trace.
 
     Args:
@@ -109,8 +110,8 @@ class OnnxOps(SpectrumOps):
         names = [self._name(x), self._constant(ones, "ones"), *extra]
         return self._node("LayerNormalization", names, axis=-1, epsilon=eps)
 
-    def reshape(self, x: Ref, _before: int, after: int) -> Ref:
-        return self._node("Reshape", [self._name(x), self._shape(after, self.op.widths[0])])
+    def reshape(self, x: Ref, _before: int, _after: int) -> Ref:
+        return self._node("Reshape", [self._name(x), self._shape(ANY, self.op.widths[0])])
 
     def gather(self, x: Ref, before: int, index: Sequence[int]) -> Ref:
         result, name, rows = self.op.outputs[0], self._name(x), np.array(index, np.int64)
@@ -125,18 +126,20 @@ class OnnxOps(SpectrumOps):
 
     def largest(self, x: Ref, _before: int, size: int) -> Ref:
         pooled = self._pooled(self._name(x), size, x.width)
-        return self._node("Reshape", [pooled, self._shape(self.op.positions, x.width)])
+        return self._node("Reshape", [pooled, self._shape(ANY, x.width)])
 
-    def join(self, whole: str, parts: Mapping[str, int]) -> None:
-        """Write the concatenation of several inputs of the artifact."""
-        if parts:
-            self.nodes.append(helper.make_node("Concat", list(parts), [whole], whole, axis=1))
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        return self._node(
+            "Where", [self._near(self._name(x), self._name(last), threshold), *map(self._name, (last, x))]
+        )
 
-    def part(self, whole: str, parts: Mapping[str, int]) -> None:
-        """Write the several outputs of the artifact that are parts of one value."""
-        if parts:
-            sizes = self._shape(*parts.values())
-            self.nodes.append(helper.make_node("Split", [whole, sizes], list(parts), f"{whole}.parts", axis=1))
+    def _near(self, x: str, last: str, threshold: float) -> str:
+        """The name of whether each element differs from the last by at most a threshold."""
+        difference, size, near = (f"{self.op.outputs[0].name}.{role}" for role in ("difference", "size", "near"))
+        self._inner_node("Sub", [x, last], [difference])
+        self._inner_node("Abs", [difference], [size])
+        self._inner_node("LessOrEqual", [size, self._constant(threshold, "threshold")], [near])
+        return near
 
     def output(self, output: str, ref: Ref) -> None:
         """Write an output: nothing when the value has its name already, else a copy."""
@@ -150,14 +153,14 @@ class OnnxOps(SpectrumOps):
     def _pooled(self, name: str, size: int, width: int) -> str:
         """The largest of each group of positions; the axes of ReduceMax are written differently in each opset."""
         groups, pooled = (f"{self.op.outputs[0].name}.{role}" for role in ("groups", "pooled"))
-        self._inner_node("Reshape", [name, self._shape(self.op.positions, 1, size, width)], [groups])
+        self._inner_node("Reshape", [name, self._shape(ANY, 1, size, width)], [groups])
         self._inner_node("MaxPool", [groups], [pooled], kernel_shape=[size, 1])
         return pooled
 
     def _groups(self, x: Ref, size: int) -> str:
         """The name of a value with its positions in groups: (groups, size, width)."""
         groups = f"{self.op.outputs[0].name}.groups"
-        self._inner_node("Reshape", [self._name(x), self._shape(self.op.positions, size, x.width)], [groups])
+        self._inner_node("Reshape", [self._name(x), self._shape(ANY, size, x.width)], [groups])
         return groups
 
     def _matrix(self, weight: Tensor) -> str:
@@ -289,10 +292,3 @@ class OnnxOps(SpectrumOps):
         """A node for values that are not in the trace."""
         self.nodes.append(helper.make_node(kind, inputs, outputs, outputs[0], **attributes))
         self.inner.update(outputs)
-
-    def _shape(self, *sizes: int) -> str:
-        return self._store(f"sizes.{'.'.join(map(str, sizes))}", np.array(sizes, np.int64))
-
-    def _store(self, name: str, array: Array) -> str:
-        self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
-        return name

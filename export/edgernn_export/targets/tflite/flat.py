@@ -21,6 +21,7 @@ SCHEMA_VERSION = 3
 ABSENT = -1  # the index of an optional input that is left out
 
 _TYPES = {
+    "bool": schema.TensorType.BOOL,
     "complex64": schema.TensorType.COMPLEX64,
     "float16": schema.TensorType.FLOAT16,
     "float32": schema.TensorType.FLOAT32,

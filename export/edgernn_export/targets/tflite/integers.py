@@ -25,7 +25,7 @@ from edgernn.integer.plan import (
     IntegerPlan,
     QuantizationParameters,
 )
-from edgernn.integer.positions import lookup
+from edgernn.integer.positions import hold, lookup
 from edgernn.model.graph import INPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
@@ -45,6 +45,7 @@ VERSIONS: Mapping[str, Mapping[int, int]] = {
     "QUANTIZE": {8: 1, 16: 2},
     "RELU": {8: 2, 16: 3},
     "RESHAPE": {8: 1, 16: 1},
+    "SELECT": {8: 1, 16: 1},
     "SPLIT": {8: 2, 16: 4},
     "SPLIT_V": {8: 2, 16: 2},
     "SUB": {8: 2, 16: 5},
@@ -128,6 +129,13 @@ class TfliteIntegerOps(TfliteOps):
             f"{result.name}.table", rows.shape, self.static.quantization[result.name], rows
         )
         return self._operator("GATHER", [stored_rows, super()._value(index)], schema.GatherOptionsT())
+
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        if not self.static.is_integer(self.op):
+            return super().hold(x, last, threshold)
+        steps = hold(self.op, self.static).steps + 0.5  # between two integers, whatever floats round to
+        scale = self.static.quantization[x.name].scale
+        return self._held(self._numbers(x), self._numbers(last), x, last, steps * scale)
 
     def log(self, x: Ref) -> Ref:
         return self._of_positive("LOG", x) if self.static.is_integer(self.op) else super().log(x)

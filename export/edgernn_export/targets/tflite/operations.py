@@ -166,6 +166,20 @@ class TfliteOps(SpectrumOps, PartOps):
     def largest(self, x: Ref, _before: int, size: int) -> Ref:
         return self._reduced("REDUCE_MAX", x, size)
 
+    def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
+        return self._held(self._value(x), self._value(last), x, last, threshold)
+
+    def _held(self, new: int, old: int, x: Ref, last: Ref, threshold: float) -> Ref:
+        """The last element where it is near: `new` and `old` are x and last as float."""
+        roles = {"difference": "float32", "size": "float32", "near": "bool"}
+        name, shape = self.op.outputs[0].name, (x.positions, x.width)
+        difference, size, near = (self.flat.tensor(f"{name}.{role}", shape, dtype) for role, dtype in roles.items())
+        self.flat.operator("SUB", [new, old], [difference], schema.SubOptionsT())
+        self.flat.operator("ABS", [difference], [size], schema.AbsOptionsT())
+        bound = self.flat.constant(f"{name}.threshold", np.full((1, 1), threshold, np.float32))
+        self.flat.operator("LESS_EQUAL", [size, bound], [near], schema.LessEqualOptionsT())
+        return self._operator("SELECT", [near, self._value(last), self._value(x)], schema.SelectOptionsT())
+
     def input(self, ref: Ref, shape: Sequence[int], dtype: str) -> None:
         """Add an input of the artifact."""
         self.flat.tensor(ref.name, shape, dtype)

@@ -35,6 +35,11 @@ $check    memcpy(state->x, x, $inputs * sizeof *x);
     return 0;
 }
 
+void ${prefix}_prime(const ${prefix}_state *state, ${prefix}_state *scratch) {
+    memcpy(scratch, state, sizeof *scratch);$stale
+    while (${prefix}_advance(scratch)) memset(scratch->x, 0, sizeof scratch->x); /* state->x may be a refused frame */
+}
+
 size_t ${prefix}_run(${prefix}_state *state, const $x_type *xs, $y_type *ys, size_t steps) {
     for (size_t t = 0; t < steps; ++t)
         if (${prefix}_step(state, xs + t * $inputs, ys + t * $outputs)) return t;
@@ -47,7 +52,7 @@ void ${prefix}_get(const ${prefix}_state *state, $unit *carried) {$gets
 void ${prefix}_set(${prefix}_state *state, const $unit *carried) {$sets
 }
 
-static const char about[] =$about;
+$about
 
 const char *${prefix}_about(void) { return about; }
 

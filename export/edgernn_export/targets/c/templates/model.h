@@ -30,6 +30,10 @@ int ${prefix}_step(${prefix}_state *state, const $x_type *x, $y_type *y);
 int ${prefix}_advance(${prefix}_state *state);
 void ${prefix}_places(size_t places[2]);
 
+/* Loads the code, the weights and the stream into the caches: runs a step on `scratch`, a copy of the stream that needs
+ * no reset and is overwritten. The stream does not change. Call it shortly before a frame is due. */
+void ${prefix}_prime(const ${prefix}_state *state, ${prefix}_state *scratch);
+
 /* Consecutive frames. Returns the number of frames done: fewer than `steps` when one is refused. */
 size_t ${prefix}_run(${prefix}_state *state, const $x_type *xs, $y_type *ys, size_t steps);
 

@@ -3,7 +3,7 @@ PyObject *${prefix}_python_$name(PyObject *self, PyObject *none) {
     ${prefix}_$stream *const stream = (${prefix}_$stream *)PyLong_AsVoidPtr(self);
     (void)none;
     void *const thread = PyEval_SaveThread(); /* other threads may run meanwhile */
-    const int refused = ${prefix}_$function(stream);
+    $call;
     PyEval_RestoreThread(thread);
-    return PyBool_FromLong(refused);
+    return PyBool_FromLong($refused);
 }

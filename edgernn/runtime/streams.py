@@ -1,0 +1,265 @@
+"""Streams: many carried states in slots, stepped together, so that the weights are read once for several of them."""
+
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgernn.array import Array
+from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
+from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.runtime.backend import ManyBound
+from edgernn.runtime.batch import converting_many, good_rows, guarded_many, refused, rows
+from edgernn.runtime.carried import checked_states
+from edgernn.runtime.float_io import initial_state, integers, numbers
+from edgernn.runtime.parts import Answer, by_name
+from edgernn.runtime.stream import OnBadInput, Source
+
+INTP = np.dtype(np.intp)
+TYPECODE = "q" if INTP.itemsize == 8 else "l"  # of the same integers in an array.array
+MOST_KNOWN = 256  # slots of former steps that are not checked again
+
+
+class Streams:
+    """Up to `capacity` carried states in slots: `step` takes a frame for each of any of them, on one thread at a time.
+
+    `program.streams(capacity)` creates it. Each stream answers as one of `program.stream()` would.
+    """
+
+    __slots__ = (
+        "_bound",
+        "_busy",
+        "_converts",
+        "_dtypes",
+        "_initial_state",
+        "_joined",
+        "_known",
+        "_last_good",
+        "_manifest",
+        "_on_bad_input",
+        "_step",
+        "capacity",
+        "program",
+    )
+
+    def __init__(
+        self, program: Source, bound: ManyBound, capacity: int, on_bad_input: OnBadInput, *, raw: bool
+    ) -> None:
+        if on_bad_input not in ("raise", "hold", "zero"):
+            raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
+        manifest = program.manifest
+        self.program, self.capacity, self._manifest = program, capacity, manifest
+        self._busy, self._on_bad_input, self._bound = False, on_bad_input, bound
+        self._converts = bool(manifest.quantization) and not raw
+        if self._converts:
+            self._step = converting_many(bound, manifest)
+        else:
+            self._step = bound.step if bound.guards else guarded_many(bound.step, manifest)
+        self._dtypes = tuple(
+            np.dtype("float32" if self._converts and name in manifest.quantization else manifest.dtype(name))
+            for name in (INPUT, OUTPUT)
+        )
+        self._initial_state = initial_state(manifest, raw=raw)
+        self._joined = np.zeros(capacity, np.bool_)
+        self._known: dict[bytes, Array] = {}  # the slots of former steps, which are checked already
+        self._last_good = np.zeros((capacity, manifest.inputs), self._dtypes[0]) if on_bad_input == "hold" else None
+
+    def join(self) -> int:
+        """Begin a stream in its initial state, and return its slot, from 0 to capacity - 1.
+
+        Raises:
+            StateError: all slots are joined, or another thread is using the streams.
+        """
+        self._check_idle()
+        if self._joined.all():
+            raise StateError(
+                f"all {self.capacity} slots of '{self.program.name}' are joined; let one leave, or make "
+                "program.streams() with more capacity"
+            )
+        slot = int(self._joined.argmin())
+        self._begin(slot)
+        self._joined[slot] = True
+        return slot
+
+    def leave(self, slot: int) -> None:
+        """End the stream of a slot, which may be joined again.
+
+        Raises:
+            StateError: the slot is not joined, or another thread is using the streams.
+        """
+        slot = self._one(slot)
+        self._known.clear()
+        self._joined[slot] = False
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots that are joined, in order."""
+        return tuple(int(slot) for slot in np.flatnonzero(self._joined))
+
+    def __len__(self) -> int:
+        """The number of slots that are joined."""
+        return int(np.count_nonzero(self._joined))
+
+    def step(self, frames: Any, slots: Any) -> Answer:
+        """Step the streams of some slots, each with a frame of its own.
+
+        Args:
+            frames: (n, inputs), a row for each slot, as `Stream.step` takes one: float32, or int32 symbols (n, 1).
+                Where a step takes several frames also (n, frames_per_step, width). Several inputs are arrays by name,
+                or a tuple of them in the order of `manifest.named_inputs`.
+            slots: n joined slots, each once, in any order: integers in a sequence or an array.
+
+        Returns:
+            (n, outputs), in the order of `slots`; of several outputs, (n, width) for each by name.
+
+        Raises:
+            FrameError: the frames have a wrong shape or dtype, or a frame is not finite, beyond the limit or outside
+                the table and on_bad_input is "raise". No stream was stepped.
+            StateError: a slot is not joined or comes twice, or another thread is using the streams. Nothing changed.
+        """
+        if self._busy:
+            raise self._in_use()
+        self._busy = True
+        try:
+            places = self._places(slots)
+            xs, shape = frames, (len(places), self._manifest.inputs)
+            if type(xs) is not np.ndarray or xs.dtype is not self._dtypes[0] or xs.shape != shape:
+                xs = rows(frames, self._manifest, self._dtypes[0])
+                if len(xs) != len(places):
+                    raise FrameError(f"{len(xs)} frames arrived for {len(places)} slots; expected a frame for each")
+            ys = np.empty((len(places), self._manifest.outputs), self._dtypes[1])
+            row = self._step(xs, places, ys)
+            if row >= 0:
+                xs = self._recovered(xs, places, row)
+                self._step(xs, places, ys)
+            if self._last_good is not None:
+                self._last_good[places] = xs
+            return by_name(ys, self._manifest.named_outputs) if self._manifest.named_outputs else ys
+        finally:
+            self._busy = False
+
+    def reset(self, slot: int) -> None:
+        """Return the stream of a slot to its initial state, as `Stream.reset`.
+
+        Raises:
+            StateError: the slot is not joined, or another thread is using the streams.
+        """
+        self._begin(self._one(slot))
+
+    def get_state(self, slot: int) -> dict[str, Array]:
+        """Return copies of the carried states of a slot by name, as `Stream.state`.
+
+        Raises:
+            StateError: the slot is not joined, or another thread is using the streams.
+        """
+        states, manifest = self._bound.get_states(self._one(slot)), self._manifest
+        named = zip(manifest.states, states, strict=True)
+        return {name: numbers(manifest, name, q) if self._converts else q.copy() for name, q in named}
+
+    def set_state(self, slot: int, states: Mapping[str, Array]) -> None:
+        """Replace the carried states of a slot: by those of a `Stream` of the same model, or of any slot.
+
+        Raises:
+            StateError: as `get_state`; or the names, shapes or dtypes are those of another model, or a value is not
+                finite or too large to step from. Nothing changed.
+        """
+        place, manifest = self._one(slot), self._manifest
+        self._set(place, checked_states(states, manifest.states, self._initial_state))
+
+    def _begin(self, slot: int) -> None:
+        self._set(slot, self._initial_state)
+        if self._last_good is not None:
+            self._last_good[slot] = 0
+
+    def _set(self, slot: int, states: tuple[Array, ...]) -> None:
+        manifest = self._manifest
+        if self._converts:
+            states = tuple(integers(manifest, name, x) for name, x in zip(manifest.states, states, strict=True))
+        self._bound.set_states(slot, states)
+
+    def _recovered(self, xs: Array, places: Array, row: int) -> Array:
+        """Return the frames with others in the place of bad ones, or refuse the first bad one."""
+        manifest = self._manifest
+        if self._on_bad_input == "raise":
+            raise refused(xs, row, int(places[row]), manifest)
+        xs, bad = xs.copy(), ~good_rows(xs, manifest)
+        xs[bad] = 0 if self._last_good is None else self._last_good[places[bad]]
+        return xs
+
+    def _places(self, slots: Any) -> Array:
+        """Return slots as an array (n,) of intp, all joined and each once."""
+        key = _key(slots)
+        places = None if key is None else self._known.get(key)
+        if places is None:
+            places = self._checked(slots)
+            if len(self._known) < MOST_KNOWN:
+                self._known[places.tobytes()] = places
+        return places
+
+    def _checked(self, slots: Any) -> Array:
+        """The same, of slots that were not stepped together before."""
+        try:
+            places = np.array(slots)
+        except ValueError:  # lists of several lengths
+            places = np.zeros(())
+        places = places.astype(np.intp) if places.shape == (0,) else places
+        if places.ndim != 1 or places.dtype.kind not in "iu":
+            raise StateError(f"slots={slots!r} arrived; expected the numbers of joined slots, one for each frame")
+        each = places.tolist()
+        for slot in each:
+            self._check_joined(slot)
+        if len({*each}) < len(each):
+            twice = next(slot for slot in each if each.count(slot) > 1)
+            raise StateError(f"slot {twice} comes twice in one step; step it once with each frame, in order")
+        return places.astype(np.intp)
+
+    def _one(self, slot: Any) -> int:
+        """Return a slot that is joined."""
+        self._check_idle()
+        self._check_joined(slot)
+        return int(slot)
+
+    def _check_joined(self, slot: Any) -> None:
+        if isinstance(slot, bool) or not isinstance(slot, int | np.integer):
+            raise StateError(f"slot {slot!r} arrived; expected the number that join() returned")
+        if not 0 <= slot < self.capacity or not self._joined[slot]:
+            joined = ", ".join(map(str, self.slots)) or "none"
+            raise StateError(f"slot {slot} is not joined; joined are {joined}: join() begins a stream")
+
+    def _check_idle(self) -> None:
+        if self._busy:
+            raise self._in_use()
+
+    def _in_use(self) -> StateError:
+        return StateError(
+            f"these streams of '{self.program.name}' are being used by another thread; use them on one thread at a "
+            "time, and program.streams() for others"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise UnsupportedError(
+            f"Streams of '{self.program.name}' cannot be pickled or copied: they are memory of their runtime; pickle "
+            "the program and the state of each slot, and give them to new streams with set_state"
+        )
+
+
+def _key(slots: Any) -> bytes | None:
+    """The bytes of slots as an array of intp, in half the time that numpy takes; None where they need a closer look."""
+    if isinstance(slots, np.ndarray):
+        return slots.tobytes() if slots.dtype is INTP and slots.ndim == 1 else None
+    try:
+        return array(TYPECODE, slots).tobytes()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def check_capacity(capacity: Any) -> int:
+    """Return a number of streams that is a whole number of at least 1.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
+        raise UsageError(f"capacity={capacity!r} arrived; expected a whole number of streams, at least 1")
+    return capacity
