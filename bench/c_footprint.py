@@ -22,12 +22,12 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 import results  # noqa: E402
-from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Lstm  # noqa: E402
+from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Istft, LogMel, Lstm, Stft  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
 from edgernn.device.runtimes import NATIVE  # noqa: E402
 from edgernn.model.graph import Graph  # noqa: E402
 from edgernn.model.layer import Layer  # noqa: E402
-from edgernn.model.tensor import STATIC  # noqa: E402
+from edgernn.model.tensor import STATIC, Tensor  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
 from edgernn_export.targets.c.footprint import step_sizes, traits  # noqa: E402
@@ -42,10 +42,10 @@ WHOLE = (
     "Dense tanh", "Dense softmax", "Conv1d", "Embedding", "Scale", "Slice", "Activation sigmoid", "Sum", "Product",
     "Mgu", "FastGrnn", "LayerNormGru", "LogMel before a net", "voice", "Conv2d", "DepthwiseConv2d", "Pool", "Pool mean",
     "Gather", "Gru shared", "Lstm shared", "Dense shared", "Positions", "Maximum", "Activation mish", "Activation sqrt",
-    "spotter", "enhancer",
+    "spotter", "enhancer", "LogMel 256 and a GRU", "LogMel 512 and a GRU", "LogMel 420 and a GRU",
 )  # fmt: skip
 QUANTIZED = ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product", "voice", "Conv2d", "Positions")
-QUANTIZED += ("spotter", "enhancer")
+QUANTIZED += ("spotter", "enhancer", "LogMel 256 and a GRU", "LogMel 420 and a GRU")
 OPTIONS = ("-std=c99", "-O2", "-ffp-contract=off", "-DEDGERNN_NO_SELF_TEST", "-ffunction-sections", "-fdata-sections")
 OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wframe-larger-than=1")
 
@@ -105,28 +105,37 @@ def convolutions(channels=8, steps=1):
     return Graph(tuple(layers), 20)
 
 
+def spectral():
+    """Transforms whose passes have every radix, forwards and inverse, alone, before a GRU and around a mask."""
+    each = {f"Stft {size}": one(Stft(size // 4, size, w(size - 3)), size // 4) for size in (45, 336, 400, 480)}
+    each |= {f"Stft {size}": one(Stft(size // 2, size, w(size)), size // 2) for size in (28, 60, 126)}
+    each |= {f"Istft {size}": istft(size) for size in (105, 256, 420, 480, 512)}
+    for hop, window, fft, bands in ((80, 200, 256, 20), (160, 400, 512, 40), (160, 420, 420, 30)):
+        mel = Layer("mel", LogMel(hop, 100.0 * hop, window, bands, fft))
+        each[f"LogMel {fft}"] = Graph((mel,), hop)
+        gru = Layer("gru", Gru(t(72, bands), t(72, 24), t(72), t(72)))
+        each[f"LogMel {fft} and a GRU"] = Graph((mel, gru, Layer("out", Dense(t(10, 24), t(10)))), hop)
+    return each
+
+
+def w(samples):
+    return Tensor(np.hanning(samples + 2)[1:-1].astype(np.float32))
+
+
+def istft(size):
+    return one(Istft(2 * (size // 2 + 1), size // 4, size, w(size)), 2 * (size // 2 + 1))
+
+
 def graphs():
     wide = keyword_spotter(64, 20)
     each = {**GRAPHS, "keywords": keyword_spotter(), "keywords wide": wide, "keywords sparse": block_sparse(wide, 1)}
     layers = (Layer("lstm", Lstm(t(160, 12), t(160, 40), t(160))), Layer("out", Dense(t(6, 40), t(6), "softmax")))
     each["voice"] = Graph(layers, 12)
-    each |= {"spotter": convolutions(), "enhancer": convolutions(12, 2)}
+    each |= {"spotter": convolutions(), "enhancer": convolutions(12, 2), **spectral()}
     for name, graph in each.items():
         yield name, "fp32", graph
     for scheme in SCHEMES:
-        for name in (
-            "stack",
-            "keywords",
-            "keywords wide",
-            "keywords sparse",
-            "Lstm",
-            "Product",
-            "voice",
-            "Conv2d",
-            "Positions",
-            "spotter",
-            "enhancer",
-        ):
+        for name in QUANTIZED:
             yield name, scheme, quantize(each[name], scheme)
     each |= {f"keywords {units}": keyword_spotter(units, 12, 5) for units in (24, 40, 96)}
     each |= {f"Lstm {units}": one(Lstm(t(4 * units, 12), t(4 * units, units), t(4 * units)), 12) for units in (24, 64)}
