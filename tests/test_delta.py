@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, strategies as st
 
 import edgernn
-from edgernn.cells import Conv1d, Deadband, Delay, Dense, Gru, GruResetBefore, LogMel, Lstm, Rnn, RnnStep
+import static_zoo
+from edgernn.cells import Activation, Conv1d, Deadband, Delay, Dense, Gru, GruResetBefore, LogMel, Lstm, Rnn, RnnStep
 from edgernn.device.runtimes import suffixes
 from edgernn.errors import GraphError, UsageError
 from edgernn.interpreters.integer import IntegerStepper
@@ -24,6 +25,8 @@ from edgernn.passes.quantize import quantize
 from edgernn.runtime.parts import flat_answer
 from edgernn.train.network.graph_network import GraphNetwork
 from edgernn_export import export
+from edgernn_export.targets.c.instructions import count
+from ways import EVERY_WAY, WAYS, needs
 from zoo import frames, one, t
 
 X, H = 0.25, 0.03125
@@ -40,6 +43,7 @@ PLAIN = {
     "factored": one(Gru(Factored(t(15, 2), t(2, 6)), Factored(t(15, 3), t(3, 5)), t(15), t(15))),
     "reset before": one(GruResetBefore(t(15, 6), t(10, 5), t(5, 5), t(15))),
     "window": one(Conv1d(3, t(4, 18), t(4))),
+    "drift": one(Gru(t(24, 6), t(24, 8), t(24), t(24))),
     "step": Graph((Layer("h", Delay(5), ("new",)), Layer("new", RnnStep(t(5, 6), t(5, 5), t(5)), ("x", "h"))), 6),
 }
 every_plain = pytest.mark.parametrize("name", PLAIN)
@@ -53,10 +57,11 @@ def static(name, scheme, x, h):
 
 
 def quiet(graph, steps=STEPS, seed=3):
-    """Frames that change little, and now and then much, as sound does."""
+    """Frames that change little, and now and then much, as sound does; in eighths, so that some change by a threshold."""
     random = np.random.default_rng(seed)
-    jumps = random.standard_normal((steps, graph.inputs)) * (random.random((steps, 1)) < 0.1)
-    return (np.cumsum(jumps, 0) + 0.1 * random.standard_normal((steps, graph.inputs))).astype(np.float32)
+    levels = random.standard_normal((steps, graph.inputs))
+    last = np.maximum.accumulate(np.where(random.random(steps) < 0.1, np.arange(steps), 0))
+    return (np.rint(8 * levels[last] + 0.8 * random.standard_normal((steps, graph.inputs))) / 8).astype(np.float32)
 
 
 def kept_sum(weight, x, held, sums, threshold):
@@ -160,6 +165,167 @@ def test_training_runs_the_step_and_every_change_has_a_gradient():
         np.testing.assert_allclose(y, Stepper(graph).run(sequence)[0], atol=1e-5)
     ys.square().sum().backward()
     assert (xs.grad != 0).all()
+
+
+# Compiled steps, which skip what did not move
+
+
+FORMS = {
+    "float": lambda graph: graph,
+    "weights": lambda graph: quantize(graph, "weight_only_wi8_afp32"),
+}
+WIDE = Graph(
+    (
+        Layer("gru", Gru(t(81, 70), t(81, 27), t(81), t(81))),
+        Layer("out", Dense(t(20, 27), None, "tanh")),
+    ),
+    70,
+)
+"""Inputs of more than one list, and blocks of rows beside four and alone."""
+QUIET = """
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wunused-function" /* conversions that a program calls */
+#endif
+"""
+SOME_WAYS = (
+    *(
+        "gcc x86-64-v3",
+        "clang x86-64-v4-vnni",
+        "g++ x86-64",
+        "sanitized",
+        "sanitized portable",
+        "aarch64",
+        "armv7-neon",
+    ),
+)
+some_ways = pytest.mark.parametrize(
+    "way", [way for way in EVERY_WAY if (way if isinstance(way, str) else way.values[0]) in SOME_WAYS]
+)
+
+
+@cache
+def compiled():
+    """Graphs with thresholds in every form that C has, the program that steps them, its input, and what it computes."""
+    graphs = {name: form(delta(WIDE, x=X, h=H)) for name, form in FORMS.items()}
+    sequences = [quiet(WIDE, 64, seed) for seed in range(3)]
+    graphs |= {scheme: quantize(calibrate(delta(WIDE, x=X, h=H), sequences), scheme) for scheme in STATIC}
+    wide = calibrate(delta(WIDE, x=0, h=0), sequences)
+    graphs["far"] = quantize(wide, "static_wi8_ai16")
+    data, expected = b"", []
+    for name, graph in graphs.items():
+        xs = quiet(graph, 120, 5) * (np.arange(120) % 50 != 7)[:, None].astype("f")
+        if name == "far":
+            xs[::3] *= 100  # from one end of 16 bits to the other
+        fresh = np.isin(np.arange(120), (0, 60)).astype(np.uint8)
+        stepper = IntegerStepper(graph) if graph.layers[0].scheme else Stepper(graph, "float32")
+        quantization = stepper.plan.io_quantization if graph.layers[0].scheme else {}
+        qparams = quantization.get("x")
+        frames_in = xs if qparams is None else qparams.integers(xs).astype(f"int{qparams.bits}")
+        data += np.uint32(len(xs)).tobytes()
+        data += b"".join(bytes([each]) + frame.tobytes() for each, frame in zip(fresh.tolist(), frames_in, strict=True))
+        states = {}
+        for each, frame in zip(fresh, xs, strict=True):
+            states = stepper.initial_state() if each else states
+            y, states = stepper.step(frame, states)
+            expected.append((name, quantization, y, states))
+    return QUIET + static_zoo.program(list(graphs.values())), data, expected
+
+
+def numbers(data, name, quantization, width):
+    """The first numbers of the output of a program, and the rest of it."""
+    qparams = quantization.get(name)
+    dtype = np.dtype("float32" if qparams is None else f"int{qparams.bits}")
+    each = np.frombuffer(data[: dtype.itemsize * width], dtype)
+    return each if qparams is None else qparams.numbers(each.astype(np.int64)), data[dtype.itemsize * width :]
+
+
+@some_ways
+def test_every_processor_computes_the_step_with_thresholds(way, tmp_path):
+    """Integers bit for bit; clean under every warning and sanitizer. A stream is reset on its way."""
+    program, data, expected = compiled()
+    rest = WAYS[way].output(tmp_path, program, data)
+    for name, quantization, y, states in expected:
+        exact = {"atol": 0, "rtol": 0} if quantization else {"atol": 1e-5}
+        actual, rest = numbers(rest, "y", quantization, len(y))
+        np.testing.assert_allclose(actual, y, err_msg=name, **exact)
+        for state, value in states.items():
+            actual, rest = numbers(rest, state, quantization, len(value))
+            np.testing.assert_allclose(actual, value, err_msg=f"{name} {state}", **exact)
+    assert not rest
+
+
+def opened(graph, path):
+    export(graph, path)
+    return edgernn.open(path)
+
+
+@every_scheme
+def test_integers_never_drift(scheme, tmp_path):
+    """A million steps whose sums were kept end in the bits of a million steps without thresholds."""
+    xs = quiet(PLAIN["drift"], 1_000_000)
+    runs = [opened(static("drift", scheme, x, x), tmp_path / f"{x}.so").stream() for x in (0, None)]
+    kept, dense = (stream.run(xs) for stream in runs)
+    np.testing.assert_array_equal(kept, dense)
+    np.testing.assert_array_equal(runs[0].state["layer.h"], runs[1].state["layer.h"])
+
+
+def test_floats_do_not_drift_either(tmp_path):
+    """All columns are read again now and then, so the rounding of a million steps does not add up."""
+    xs = quiet(PLAIN["drift"], 1_000_000)
+    kept, dense = (
+        opened(graph, tmp_path / f"{i}.so").stream().run(xs)
+        for i, graph in enumerate((delta(PLAIN["drift"], x=0, h=0), PLAIN["drift"]))
+    )
+    assert np.sqrt(np.square(kept - dense)[-10_000:].mean()) < 1e-5
+
+
+def test_a_state_that_is_set_is_where_the_step_goes_on(tmp_path):
+    graph = delta(NET, x=X, h=H)
+    stream, other = (opened(graph, tmp_path / "m.so").stream() for _ in range(2))
+    xs = quiet(graph, 60)
+    stream.run(xs[:30])
+    other.run(quiet(graph, 17, seed=9))
+    other.state = stream.state
+    np.testing.assert_allclose(other.run(xs[30:]), stream.run(xs[30:]), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["float", *STATIC])
+def test_streams_at_once_and_primed_ones_compute_the_same(form, tmp_path):
+    """All columns are read for those, and no bit of a primed stream changes; float rounds within 1e-5."""
+    graph = delta(NET, x=X, h=H) if form == "float" else static("net", form, X, H)
+    program = opened(graph, tmp_path / "m.so")
+    xs = np.stack([quiet(graph, 30, seed) for seed in range(5)])
+    alone = np.stack([program.stream().run(each) for each in xs])
+    streams, primed = program.streams(5), program.stream()
+    slots = [streams.join() for _ in xs]
+    together = np.stack([streams.step(frames, slots) for frames in xs.swapaxes(0, 1)], 1)
+    np.testing.assert_allclose(together, alone, atol=1e-5 if form == "float" else 0, rtol=0)
+    for x, y in zip(xs[0], alone[0], strict=True):
+        primed.prime()
+        np.testing.assert_array_equal(primed.step(x), y)
+
+
+def test_what_is_not_finite_is_gone_with_its_input(tmp_path):
+    """The logarithm of 0 makes a step infinite; the sums that are kept do not stay so."""
+    layers = (Layer("log", Activation("log")), Layer("out", Dense(t(20, 6), t(20)), delta_x=0.1))
+    graph = Graph(layers, 6)
+    xs = np.abs(quiet(graph, 40)) + 0.01
+    xs[5:8, 2], xs[20] = 0, 0
+    with np.errstate(invalid="ignore"):
+        expected = Stepper(graph).run(xs)[0]
+    actual = opened(graph, tmp_path / "m.so").stream().run(xs)
+    assert not np.isfinite(expected[5:8]).any()
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@needs("valgrind")
+def test_a_quiet_step_takes_few_instructions():
+    """Where nothing moves, no column is read and no gate is computed."""
+    graph = delta(WIDE, x=X, h=H)
+    still = np.tile(quiet(graph, 1), (200, 1))
+    dense, kept = (count(each, still).instructions for each in (WIDE, graph))
+    assert kept < dense / 3
+    assert kept < count(graph, quiet(graph, 200)).instructions
 
 
 # Refusals

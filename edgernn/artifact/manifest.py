@@ -37,6 +37,7 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 """The values of `Manifest.window` -> their meaning."""
 
 TIME = "time"  # an axis of any length
+STREAMS = "streams"  # the first axis of a step that takes a row for each of any number of streams
 
 RARE: Mapping[str, Any] = {
     "named_inputs": {},

@@ -1,7 +1,7 @@
 """The emitter: it collects the statements and arrays of a step in C, and the C name of each value."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,15 +11,22 @@ from edgernn.integer.plan import QuantizationParameters
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.c.casts import CastTrace
-from edgernn_export.targets.c.declarations import Constant
+from edgernn_export.targets.c.declarations import Constant, Field
+from edgernn_export.targets.c.delta import Reuse
 from edgernn_export.targets.c.identifiers import Identifiers
-from edgernn_export.targets.c.layout import Layout
+from edgernn_export.targets.c.layout import Layout, padded
 from edgernn_export.targets.c.loops import Pointer, Statement
-from edgernn_export.targets.c.pack import SparseBlocks
+from edgernn_export.targets.c.pack import SparseBlocks, literal
 from edgernn_export.targets.c.rounding import Rounded
 from edgernn_export.targets.naming import NamedTrace
 
-SCRATCH = {"float": "scratch", "int8_t": "scratch_i8", "int16_t": "scratch_i16"}
+SCRATCH = {
+    "float": "scratch",
+    "int8_t": "scratch_i8",
+    "int16_t": "scratch_i16",
+    "int32_t": "scratch_i32",
+    "int64_t": "scratch_i64",
+}
 """The C type of a value -> the field of the struct that holds such values during a step."""
 
 
@@ -41,8 +48,11 @@ class Emitter:
         values: the values of the trace by name, for `replay`.
         roles: value of a step that repeats -> the value in its place in the first turn, and the turn.
         rounded: where each input rounded to int8 is stored.
+        reuse: what is kept from step to step.
         constants: the arrays of the source, by C identifier.
         buffers: the fields of the struct that hold inputs rounded to int8 -> their bytes.
+        fields: the fields of the struct that hold what is kept.
+        ages: the names of those that count the steps since a kept affine read all columns.
         headers: the files of c_runtime that the code needs.
         openings: statements that do not depend on any other, so they come first.
         statements: those of the operations, in order.
@@ -62,8 +72,11 @@ class Emitter:
     values: dict[str, Ref]
     roles: Mapping[str, tuple[str, int]]
     rounded: Mapping[str, Rounded]
+    reuse: Reuse = field(default_factory=Reuse)
     constants: dict[str, Constant] = field(default_factory=dict)
     buffers: dict[str, int] = field(default_factory=dict)
+    fields: list[Field] = field(default_factory=list)
+    ages: list[str] = field(default_factory=list)
     headers: set[str] = field(default_factory=set)
     openings: list[str] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
@@ -117,7 +130,10 @@ class Emitter:
         return value_type(self.quantization.get(ref.name))
 
     def place(self, ref: Ref) -> str:
-        """Declare a result of the operation at its place in the layout; its C name."""
+        """Declare a result of the operation at its place in the layout, or in a field of its own; its C name."""
+        if ref.name in self.reuse.sources:
+            own = self.field(self.value_type(ref), f"{ref.name}.kept", padded(ref.size))
+            return self.declare(ref, f"state->{own}", 0)
         return self.declare(ref, SCRATCH[self.value_type(ref)], self.layout.offsets[ref.name])
 
     def parts(self, x: Ref, parts: tuple[Ref, ...]) -> None:
@@ -141,6 +157,49 @@ class Emitter:
         self.emit(f"{self.each(result)}{call};")
         return result
 
+    def changed(
+        self, header: str, function: str, *arguments: object, inputs: tuple[object, ...], sums: str = ""
+    ) -> Ref:
+        """Compute a kept affine with a kernel of c_runtime, which says whether anything changed.
+
+        Args:
+            header, function: of the kernel.
+            arguments: its weights and constants.
+            inputs: x, and what the kernel takes after the age.
+            sums: the C type of a field for sums that are not the result.
+        """
+        self.headers.add(header)
+        result, size = self.op.outputs[0], padded(self.op.widths[0])
+        held, y = self.reuse.affines[result.name], self.place(result)
+        own = f"state->{self.field(sums, f'{result.name}.sums', size)}" if sums else "NULL"
+        age = self.field("uint32_t", f"{result.name}.age", 1)
+        self.ages.append(age)
+        x, *shape = inputs
+        bound = [] if held.threshold is None else [literal(held.threshold)]
+        call = self.call(function, y, own, *arguments, x, self.names[held.state.name], *bound, f"state->{age}", *shape)
+        if result.name in self.reuse.watched:
+            self.field("uint32_t", f"{result.name}.changed", 1)
+            call = f"{self._changed(result.name)} = (uint32_t){call}"
+        self.emit(f"{call};")
+        return result
+
+    def unless_same(self, op: Op) -> str:
+        """The condition under which an operation that depends on kept results alone is computed; "" for any other."""
+        result = op.outputs[0].name
+        if result not in self.reuse.sources or result in self.reuse.affines:
+            return ""
+        return f"if ({' | '.join(map(self._changed, self.reuse.sources[result]))}) "
+
+    def _changed(self, affine: str) -> str:
+        """The C expression that is not 0 where a kept affine changed."""
+        return f"state->{self.identifiers('field', f'{affine}.changed')}[0]"
+
+    def field(self, c_type: str, name: str, length: int) -> str:
+        """Declare a field of the struct for what is kept; its name."""
+        identifier = self.identifiers("field", name)
+        self.fields.append(Field(c_type, identifier, length))
+        return identifier
+
     def together(self, header: str, function: str, *arguments: object) -> None:
         """Say how the last statement is computed for n streams at once: by one call of a kernel of c_runtime.
 
@@ -163,6 +222,25 @@ class Emitter:
         self.headers.add(header)
         result = self.op.outputs[0]
         self.emit(f"{self.call(function, self.place(result), *arguments)};")
+        return result
+
+    def work(self, c_type: str) -> str:
+        """Declare the memory that the operation needs beside its result; its C name."""
+        value = f"{self.op.outputs[0].name}.work"
+        name = self.identifiers("value", value)
+        pointer = Pointer(name, c_type, SCRATCH[c_type], self.layout.offsets[value])
+        self.statements.append(Statement(self.op.layer, pointer.text, pointer))
+        return name
+
+    def position(self, x: Ref) -> str:
+        """The C expression of position p of a value, which `kernel` or `positions` computes next."""
+        return self.at(self.names[x.name], x)
+
+    def positions(self, lines: Sequence[str]) -> Ref:
+        """Write the statements that compute one position of the operation's one result, for each of them."""
+        result = self.op.outputs[0]
+        every = self.each(result)
+        self.emit("\n".join([f"{every}{{", *(f"    {line}" for line in lines), "}"] if every else lines))
         return result
 
     @staticmethod

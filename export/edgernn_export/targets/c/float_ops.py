@@ -11,6 +11,7 @@ from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.ops import COps
 from edgernn_export.targets.c.pack import (
     GROUP,
+    in_bands,
     literal,
     padded_vector,
     rows_by_column,
@@ -20,6 +21,7 @@ from edgernn_export.targets.c.pack import (
     sparse_blocks,
     sums_i8,
 )
+from edgernn_export.targets.c.transforms import Transforms
 
 KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "affine_w8"}
 """The scheme of the weights -> the kernel; four bits and dynamic int8 have a method each."""
@@ -52,6 +54,11 @@ class CFloatOps(COps):
         """In float32, with weights of float32, float16 or int8."""
         rows, inputs = weight.shape
         b = "NULL" if bias is None else self._vector(bias)
+        bands = in_bands(weight)
+        if bands is not None:
+            each = (("", bands.weights), ("_bands", bands.bands))
+            banded = [self.emitter.constant(weight, array, suffix=suffix) for suffix, array in each]
+            return self.emitter.kernel("affine_banded", "affine_f32_banded", *banded, b, self.position(x), rows)
         packed = rows_by_column(weight.stored if weight.scheme else weight.dense(np.float32))
         sparse = sparse_blocks(weight)
         blocks = padded(rows) // LANES
@@ -62,6 +69,9 @@ class CFloatOps(COps):
         w = self.emitter.constant(weight, dense.view(np.uint16) if dense.dtype == np.float16 else dense)
         scale = "NULL" if weight.scale is None else self._scale(weight, padded_vector(weight.scale))
         kernel, shape, result = KERNELS[weight.scheme], (blocks, inputs), self.emitter.op.outputs[0]
+        if result.name in self.emitter.reuse.affines:
+            sums, read = "float" * (weight.scale is not None), (self._name(x), *shape)
+            return self.emitter.changed("affine_delta_float", f"{kernel}_delta", w, scale, b, sums=sums, inputs=read)
         if x.positions > 1:
             arguments = w, scale, b, self._name(x), *shape, rows, x.positions
             return self.emitter.whole("affine_float_positions", f"{kernel}_positions", *arguments)
@@ -196,6 +206,12 @@ class CFloatOps(COps):
 
     def sum(self, x: Ref, _before: int, size: int) -> Ref:
         return self.emitter.whole("positions", "sum_f32", self._name(x), self.emitter.op.positions, size, x.width)
+
+    def rfft(self, x: Ref, _size: int, _window: Tensor | None = None) -> Ref:
+        return Transforms(self.emitter, self.position(x)).rfft()
+
+    def irfft(self, x: Ref, _size: int, _window: Tensor | None = None) -> Ref:
+        return Transforms(self.emitter, self.position(x)).irfft()
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         width = table.shape[1]

@@ -5,11 +5,15 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+import numpy as np
+
+from edgernn.array import Array
+from edgernn.artifact.manifest import graph_manifest
 from edgernn.device import isa
 from edgernn.device.runtimes import NATIVE
 from edgernn.errors import CompilerError, UnsupportedError
 from edgernn.files import temporary
-from edgernn.model.graph import Graph
+from edgernn.model.graph import INPUT, Graph
 from edgernn.process import child
 from edgernn_export.targets.c.compiler import Compiler, executable, for_this_machine
 from edgernn_export.targets.c.target import render, template
@@ -24,7 +28,7 @@ class Count:
     """The instructions of a step.
 
     Attributes:
-        instructions: mean over STEPS steps.
+        instructions: mean over the steps.
         compiler: the first line of its version; another compiler makes another program.
     """
 
@@ -32,38 +36,60 @@ class Count:
     compiler: str
 
 
-def count(graph: Graph) -> Count:
-    """Compile the step of a graph for LEVEL, and count its instructions.
+def count(graph: Graph, frames: Array | None = None, level: str = LEVEL) -> Count:
+    """Compile the step of a graph for a level, and count its instructions.
+
+    Args:
+        graph: what to compile.
+        frames: what the stream takes from its initial states on, (steps, inputs); by default STEPS random frames. How
+            many instructions a step with thresholds takes depends on them.
+        level: one of edgernn.device.isa.LEVELS up to LEVEL.
 
     Raises:
-        UnsupportedError: valgrind is not installed, or this machine cannot run LEVEL.
+        UnsupportedError: valgrind is not installed, or this machine cannot run the level.
         CompilerError: no compiler is installed, or it fails.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise UnsupportedError("instructions are counted by valgrind, which is not installed: install it")
-    missing = isa.missing(LEVEL)
+    missing = isa.missing(level)
     if missing:
-        raise UnsupportedError(f"instructions are counted on {LEVEL}, which needs {missing}")
-    compiler = for_this_machine(isa.level(LEVEL))
+        raise UnsupportedError(f"instructions are counted on {level}, which needs {missing}")
+    compiler = for_this_machine(isa.level(level))
+    taken = _random_frames(graph) if frames is None else _as_taken(graph, frames)
     sources = {name: data.decode() for name, data in render(graph, "model", Destination(NATIVE)).items()}
-    sources["count.c"] = template("count.c", {"steps": STEPS, "drawn": _drawn(graph)})
-    return Count(_counted(executable(sources, compiler), valgrind) / STEPS, _version(compiler))
+    sources["count.c"] = template("count.c", {"steps": len(taken)})
+    return Count(_counted(executable(sources, compiler), valgrind, taken) / len(taken), _version(compiler))
 
 
-def _drawn(graph: Graph) -> str:
-    """A random number of a frame, in C: a symbol, an integer of 8 bits, or a float."""
+def _as_taken(graph: Graph, frames: Array) -> Array:
+    """Frames in the type that the step takes."""
+    manifest = graph_manifest(graph.astype("float32"))
+    qparams = manifest.quantization.get(INPUT)
+    return (frames if qparams is None else qparams.integers(frames)).astype(manifest.dtype(INPUT))
+
+
+def _random_frames(graph: Graph) -> Array:
+    """Random frames: symbols, integers of 8 bits, or floats, by W. Press's quick generator (Numerical Recipes, 7.1)."""
+    random, drawn = 1, []
+    for _ in range(STEPS * graph.inputs):
+        random = (random * 1664525 + 1013904223) % 2**32
+        drawn.append(random)
+    high = (np.array(drawn, np.int64) >> 8).reshape(STEPS, -1)
+    dtype = graph_manifest(graph.astype("float32")).dtype(INPUT)
     if graph.vocabulary_size:
-        return f"(int32_t)((random >> 8) % {graph.vocabulary_size}u)"
-    whole = any(layer.scheme for layer in graph.layers)
-    return "(int8_t)((int)(random >> 24) - 128)" if whole else "(float)(random >> 8) / 16777216.0f - 0.5f"
+        return (high % graph.vocabulary_size).astype(dtype)
+    if any(layer.scheme for layer in graph.layers):
+        return ((high >> 16) - 128).astype(dtype)
+    return (high / 2**24 - 0.5).astype(dtype)
 
 
-def _counted(program: bytes, valgrind: str) -> int:
+def _counted(program: bytes, valgrind: str, frames: Array) -> int:
     with temporary.directory() as folder:
         path = folder / "count"
         path.write_bytes(program)
         path.chmod(0o700)
+        (folder / "frames").write_bytes(frames.tobytes())
         tool = ["--tool=callgrind", "--toggle-collect=model_advance", "--callgrind-out-file=out"]
         call = [valgrind, "-q", *tool, "./count"]
         done = child.run(call, folder)

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgernn_export.targets.c.rolling import Item, Piece, rolled, single
 
@@ -48,6 +48,10 @@ class Statement:
     variables: tuple[str, ...] = ()
     calls: Mapping[str, int] = field(default_factory=Counter)
     together: str = ""
+
+    def under(self, condition: str) -> "Statement":
+        """The statement behind `if (...)`, but for a declaration."""
+        return self if self.pointer or not condition else replace(self, text=f"{condition}{self.text}")
 
 
 @dataclass(frozen=True)

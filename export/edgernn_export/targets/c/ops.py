@@ -36,14 +36,16 @@ class COps(MethodInterpreter, ABC):
         op = group.operations[0]
         self.by_position = group.is_loop and op.positions > 1 and any(map(self.per_element, group.operations))
         replay(group.operations, self, emitter.values)
+        guard = emitter.unless_same(op)
         if not group.is_loop:
+            emitter.statements[start:] = [each.under(guard) for each in emitter.statements[start:]]
             return
         body = emitter.statements[start:]
         emitter.statements[start:] = []
         for ref in group.stored:
             emitter.place(ref)
         every = emitter.each(op.outputs[0]) if self.by_position else ""
-        head = f"{every}for ({self.head(op.widths[0] if self.by_position else op.size)}) {{"
+        head = f"{guard}{every}for ({self.head(op.widths[0] if self.by_position else op.size)}) {{"
         lines = [*(each.text for each in body), *(f"{self.store(ref)};" for ref in group.stored)]
         for each in body:
             emitter.pending.update(each.calls)
@@ -69,7 +71,7 @@ class COps(MethodInterpreter, ABC):
 
     def position(self, ref: Ref) -> str:
         """The C expression of position p of a value, which `Emitter.kernel` computes next."""
-        return self.emitter.at(self.emitter.names[ref.name], ref)
+        return self.emitter.position(ref)
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         if self.emitter.op.positions == 1:

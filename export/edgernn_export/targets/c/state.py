@@ -28,7 +28,7 @@ def struct(emitter: Emitter) -> list[Field]:
         Field(emitter.value_type(y), "y", graph.outputs),
     ]
     scratch = [Field(c_type, SCRATCH[c_type], size) for c_type, size in emitter.layout.sizes.items()]
-    return states + buffers + x_and_y + scratch
+    return states + emitter.fields + buffers + x_and_y + scratch
 
 
 def frame_type(emitter: Emitter) -> str:
@@ -56,9 +56,11 @@ def moves(emitter: Emitter, initial_states: list[InitialState]) -> dict[str, str
         gets += f"\n    memcpy(carried + {at}, {field}, {width} * sizeof({c_type}));"
         sets += f"\n    memcpy({field}, carried + {at}, {width} * sizeof({c_type}));"
         at += width * BYTES[c_type] // size
+    stale = "".join(f"\n    scratch->{age}[0] = 0;" for age in emitter.ages)  # a prime reads all columns
+    sets += stale.replace("scratch->", "state->")
     resets = "".join(f"\n    memcpy({each.field}, {each.name}, sizeof {each.name});" for each in initial_states)
     unused = "\n    (void)state;\n    (void)carried;"
-    return {"gets": gets or unused, "sets": sets or unused, "resets": resets}
+    return {"gets": gets or unused, "sets": sets or unused, "resets": resets, "stale": stale}
 
 
 def initial_states(emitter: Emitter) -> list[InitialState]:

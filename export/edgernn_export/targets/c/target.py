@@ -16,6 +16,7 @@ from edgernn.model.tensor import SCHEMES
 from edgernn.version import VERSION
 from edgernn_export.targets.c.casts import DEQUANTIZE, with_casts
 from edgernn_export.targets.c.declarations import Code, InitialState, Sizes
+from edgernn_export.targets.c.delta import divided, kept_affines
 from edgernn_export.targets.c.emitter import SCRATCH, Emitter, value_type
 from edgernn_export.targets.c.float_ops import CFloatOps
 from edgernn_export.targets.c.fusion import fuse, hoist_splits
@@ -28,6 +29,7 @@ from edgernn_export.targets.c.many import TOGETHER, compute_many, steps_many
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.rounding import rounded_inputs
 from edgernn_export.targets.c.selftest import self_test
+from edgernn_export.targets.c.spectra import work
 from edgernn_export.targets.c.state import (
     carried,
     conversions,
@@ -118,8 +120,8 @@ def write(
         fields=fields,
         calls=emitter.calls,
     )
-    shared = _shared(emitter, manifest, binaries) if apart else ""
     streams = _many(emitter, facts) if many else ""
+    shared = _shared(emitter, manifest, binaries) if apart else ""
     return Code(header, template("model.c", facts | body) + streams, sizes, binaries, shared)
 
 
@@ -155,20 +157,23 @@ def _shared(emitter: Emitter, manifest: str, binaries: dict[str, bytes]) -> str:
 
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     """The emitter with all operations written."""
-    step = with_casts(hoist_splits(named.trace, plan.integer_values), plan)
+    step, affines = kept_affines(with_casts(hoist_splits(named.trace, plan.integer_values), plan))
 
     def is_integer(op: Op) -> bool:
         return op.outputs[0].name in step.quantization or op.name == DEQUANTIZE
 
-    groups = fuse(step.trace, is_integer)
+    groups, reuse = divided(fuse(step.trace, is_integer), affines)
     places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
     types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
-    layout = lay_out(step.trace, groups, types, places)
+    types |= {f"{op.outputs[0].name}.work": "int32_t" for op in step.trace.operations if is_integer(op)}
+    layout = lay_out(step.trace, groups, types, places, reuse.sources, work)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"
     values = {ref.name: ref for ref in named.ins}
-    emitter = Emitter(named, step, layout, identifiers, names, values, places, rounded_inputs(step.trace, places))
+    emitter = Emitter(
+        named, step, layout, identifiers, names, values, places, rounded_inputs(step.trace, places), reuse
+    )
     floats, integers = CFloatOps(emitter), CIntegerOps(emitter, integer_forms(plan))
     for group in groups:
         (integers if is_integer(group.operations[0]) else floats).write(group)
