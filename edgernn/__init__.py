@@ -8,7 +8,7 @@
     stream = edgernn.open("model.so").stream()     # one carried state
     output = stream.step(frame)                    # float32 (inputs,) -> float32 (outputs,)
 
-Run        open, Program, Stream, Streams, Manifest
+Run        open, Program, Stream, Streams, pace, Manifest
 Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
 Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
 Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize, delta
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
     from edgernn.postprocess.keyword import Keyword, KeywordDetector
     from edgernn.postprocess.text import generate, text_symbols
+    from edgernn.runtime.pace import pace
     from edgernn.runtime.program import Program, open  # noqa: A004  edgernn.open is the verb
     from edgernn.runtime.stream import Stream
     from edgernn.runtime.streams import Streams
@@ -131,6 +132,7 @@ __all__ = [
     "load",
     "load_device",
     "open",
+    "pace",
     "prune_units",
     "prune_weights",
     "quantize",
@@ -167,6 +169,7 @@ _HOMES = {
     "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
     "postprocess.keyword": ("KeywordDetector", "Keyword"),
     "postprocess.text": ("generate", "text_symbols"),
+    "runtime.pace": ("pace",),
     "runtime.program": ("Program", "open"),
     "runtime.stream": ("Stream",),
     "runtime.streams": ("Streams",),

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain, cycle, repeat
 
 import numpy as np
@@ -20,7 +21,11 @@ from edgernn.errors import FileError, FrameError, UnsupportedError, UsageError
 from edgernn.latency.arrivals import regular
 from edgernn.latency.check import EXIT_CODES, CheckOptions, ProcessRun, check, evaluate_runs, run_processes
 from edgernn.latency.conditions import MachineState
+from edgernn.latency.history import check_entry
+from edgernn.latency.junit import to_junit
+from edgernn.latency.markdown import to_markdown
 from edgernn.latency.measurement import measure
+from edgernn.latency.report import report_check
 from edgernn.latency.resolve import resolve_budget
 from edgernn.latency.summary import as_json, text
 from edgernn.latency.worker import Worker
@@ -69,6 +74,7 @@ def on_a_clock(took_ns, clocks=Clock, **changed):
                 [0],
                 due,
                 back_to_back=options.back_to_back,
+                prime=clock.prime if options.prime else None,
                 read_state=lambda: next(states),  # noqa: B023  called before the next iteration
                 clock=clock,
                 sleep=clock.sleep,
@@ -240,6 +246,31 @@ def test_back_to_back_is_labelled_implied_in_every_output():
     assert "implied" in as_json(result)["mode"]
     assert "implied" in page(result)
     assert "implied" not in text(checked()) + as_json(checked())["mode"]
+
+
+MODES = {
+    "back to back, responses implied": {"back_to_back": True},
+    "paced": {},
+    "paced and primed": {"prime": True},
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_output_says_how_frames_came(mode):
+    result = checked(options=replace(GOOD, **MODES[mode]))
+    report = report_check(result, "check", 1.0)
+    assert result.verdict == PASS
+    assert as_json(result)["mode"] == mode
+    assert f"PASS: {mode}, 3,000 steps" in text(result)
+    assert f"| frames | {mode} |" in to_markdown(report)
+    assert f'name="frames" value="{mode}"' in to_junit(report, datetime.now(UTC)).decode()
+    assert mode in page(result)
+    assert check_entry(result, "check").mode == mode
+
+
+def test_steps_back_to_back_cannot_be_primed():
+    with pytest.raises(UsageError, match="no time to be primed in: omit --back-to-back or --prime"):
+        replace(GOOD, back_to_back=True, prime=True)
 
 
 def test_the_result_is_json_and_fits_a_screen():

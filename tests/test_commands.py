@@ -416,11 +416,14 @@ def test_bench_prints_time_size_and_error(folder):
     assert [row["artifact"] for row in rows] == ["kws.onnx", "kws.tflite", "kws.rnn"]
     for row in rows:
         assert 0 < row["p50_us"] <= row["p99_us"] <= row["worst_us"]
+        assert row["period_us"] == 10_000
+        assert all(0 < row[way]["p50_us"] <= row[way]["p99_us"] for way in ("paced", "primed"))
         assert row["error"] < 1e-5
         assert row["bytes"] == (folder / row["artifact"]).stat().st_size
-    table = edge("bench", "kws.tflite", "--steps", "100").splitlines()
-    assert table[0].split()[:3] == ["artifact", "backend", "bytes"]
-    assert table[1].startswith("kws.tflite")
+    ways, heads, line = edge("bench", "kws.tflite", "--steps", "100", "--period", "1ms").splitlines()
+    assert ways.split() == ["us", "back", "to", "back", "paced", "primed"]
+    assert heads.split()[:3] == ["artifact", "backend", "bytes"]
+    assert line.startswith("kws.tflite")
 
 
 def test_bench_against_another_model_is_refused(folder):

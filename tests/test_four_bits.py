@@ -20,7 +20,7 @@ from edgernn.errors import GraphError
 from edgernn.interpreters.count import count
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model import int4
-from edgernn.model.tensor import FOUR_BITS, Tensor
+from edgernn.model.tensor import FOUR_BITS, SCHEMES, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn.passes.rounding import rounded, smaller
 from edgernn_export.proof.floats import prove
@@ -120,6 +120,14 @@ def test_equal_tensors_are_those_with_equal_weights_and_scales():
     assert tensor != Tensor(tensor.stored, tensor.scale[:, ::-1], FOUR_BITS)
     assert tensor != Tensor(tensor.stored, tensor.scale[:, 0], FOUR_BITS)
     assert tensor.astype("float64") is tensor
+
+
+@pytest.mark.parametrize("scheme", [scheme for scheme, dtype in SCHEMES.items() if dtype == "int8"])
+def test_a_weight_that_cannot_be_negated_is_refused(scheme):
+    """Kernels give a weight the sign of an activation, as symmetric quantization lets them."""
+    Tensor(np.array([[-127, 127]], np.int8), [1], scheme)
+    with pytest.raises(GraphError, match=f"a weight of -128 arrived for {scheme}; expected -127 to 127"):
+        Tensor(np.array([[0, -128]], np.int8), [1], scheme)
 
 
 @pytest.mark.parametrize(

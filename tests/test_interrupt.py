@@ -277,7 +277,7 @@ def waits(folder):
     def measuring():
         with Worker() as worker:
             worker.open(str(model))
-            worker.ask("run", period_us=1e6, steps=3600, trace=None, back_to_back=False)
+            worker.ask("run", period_us=1e6, steps=3600, trace=None, back_to_back=False, prime=False)
 
     family = f"sleep 3600 & echo $! > {folder / 'child'}; wait"
     return {
@@ -315,7 +315,7 @@ import os, signal, sys
 from edgernn.latency.worker import Worker
 worker = Worker()
 worker.ask("open", artifact=sys.argv[1], frames=None, threads=1, seed=0)
-worker._send(b'{"request": "run", "period_us": 1e6, "steps": 3600, "trace": null, "back_to_back": false}\\n')
+worker._send(b'{"request": "run", "period_us": 1e6, "steps": 3600, "trace": null, "back_to_back": false, "prime": false}\\n')
 print(worker._child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -1,5 +1,7 @@
 """The kernels of c_runtime, one by one, on every compiler, instruction set and processor that there is here."""
 
+import shutil
+import subprocess
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -10,12 +12,14 @@ from hypothesis import assume, given, settings, strategies as st
 from scipy.special import expit
 
 from edgernn.cells import Activation, LayerNorm
+from edgernn.device import isa
+from edgernn.integer.dynamic import quantize_dynamic
 from edgernn.integer.fixedpoint import logarithm_table, multiplier, power_table
 from edgernn.integer.forms import MAKE, Affine
 from edgernn.integer.normalize import WIDEST, Normalized
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
-from edgernn.interpreters.numpy import NumpyOps, SameOps, quantize_dynamic
+from edgernn.interpreters.numpy import NumpyOps, SameOps
 from edgernn.model import int4
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
@@ -33,7 +37,7 @@ from edgernn_export.targets.c.pack import (
     sums_i8,
     without_zeros,
 )
-from ways import EVERY_WAY, WAYS
+from ways import COMPILERS, EVERY_WAY, RUNTIME, STRICT, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
 FIXED_SPARSE, VECTOR, SEVERAL = FIXED + 256, 1024, 4096
@@ -159,6 +163,21 @@ def integers(rows, inputs, fill, holes=0.0):
     mask = random.random((-(-rows // 16), -(-inputs // 4))) >= holes
     stored = stored * np.kron(mask, np.ones((16, 4), int))[:rows, :inputs]
     return Tensor(stored.astype(np.int8), random.uniform(0.001, 0.1, rows), DYNAMIC)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_avx_vnni_is_what_its_level_compiles_to(compiler, tmp_path):
+    """Here only compiled where the processor lacks it; "gcc AVX-VNNI" runs the same kernels by AVX-512."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    source, options = Path(__file__).with_name("kernels.c"), isa.LEVELS["x86-64-v3-vnni"].options
+    command = [*COMPILERS[compiler], "-O2", *STRICT, *options, f"-I{RUNTIME}", "-S", "-o", "-", source]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:2000]
+    lines = done.stdout.splitlines()
+    for instruction in ("vpdpbusd", "vpdpwssd"):
+        assert any(f"{{vex}}\t{instruction}" in line.replace(" ", "\t") for line in lines), instruction
+    assert not any("vpmaddubsw" in line or "%zmm" in line for line in lines)
 
 
 def test_a_frame_is_rounded_to_the_same_integers(way, program):

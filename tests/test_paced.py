@@ -10,7 +10,6 @@ from edgernn.budget.verdict import Budget, evaluate
 from edgernn.errors import FileError, UsageError
 from edgernn.latency.arrivals import recorded, regular
 from edgernn.latency.paced import (
-    AHEAD_NS,
     LEAD_NS,
     implied_wait,
     run_back_to_back,
@@ -19,6 +18,7 @@ from edgernn.latency.paced import (
     warm_up_on,
 )
 from edgernn.latency.steps import BLOCK
+from edgernn.runtime.pace import AHEAD_NS
 
 MS = 1_000_000
 
@@ -41,6 +41,9 @@ class Clock:
     def step(self, frame):
         self.frames.append(frame)
         self.now += next(self.took_ns)
+
+    def prime(self):
+        self.now += 20_000
 
 
 def stalling(at, stall_ns, otherwise_ns=MS):

@@ -241,6 +241,21 @@ def test_each_verdict_is_a_line_of_history_and_properties_of_its_test(suite, pyt
     assert (lines[0].deadline_us, lines[0].percentile, lines[0].steps) == (8000, 90, 290)
 
 
+def test_a_primed_measurement_is_called_so(suite, pytester):
+    text = MODEL.format(hidden=4).replace(
+        "def test_model", f"@pytest.mark.latency_budget({BUDGET}, prime=True)\ndef test_model"
+    )
+    conftest = CONFTEST.replace("self.now += 1000", "self.now += 1_000_000")
+    suite(f"import pytest\n{text}", "--edgernn-history=h.jsonl", conftest=conftest).assert_outcomes(passed=1)
+    assert [each.mode for each in history.load(pytester.path / "h.jsonl")] == ["paced and primed"]
+
+
+def test_a_step_alone_cannot_be_primed(suite):
+    result = suite(stepping(7000, BUDGET + ", prime=True"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*a step alone cannot be primed; give the artifact, its Program or the Graph"])
+
+
 def test_an_invalid_history_ends_the_suite_before_it_begins(suite, pytester):
     (pytester.path / "h.jsonl").write_text("{")
     result = suite(stepping(7000), "--edgernn-history=h.jsonl")
@@ -282,6 +297,8 @@ def test_each_call_of_a_test_has_its_own_baseline(suite, pytester):
         ({"board": "raspbery4"}, "no board 'raspbery4'; did you mean 'raspberrypi4'"),
         ({"rate": "vidio"}, "has no rate 'vidio'; did you mean 'audio'"),
         ({"period": "5ms", "steps": 0}, "steps=0 arrived"),
+        ({"prime": True}, "prime=True needs frames that come at a period"),
+        ({"period": "5ms", "prime": True, "back_to_back": True}, "give the test a budget without back_to_back"),
     ],
 )
 def test_a_budget_that_cannot_be_is_refused(options, message):

@@ -27,7 +27,8 @@ class Core:
 
 CORES = {
     "x86-64-v4-vnni": Core(512 // 32, 512 // 8, 64, 64, 32),  # vpdpbusd
-    "x86-64-v3": Core(256 // 32, 256 // 16, 32, 32, 16),  # vpmaddwd
+    "x86-64-v3-vnni": Core(256 // 32, 256 // 8, 32, 32, 16),  # vpdpbusd
+    "x86-64-v3": Core(256 // 32, 3 * 256 // 8 // 4, 32, 32, 16),  # vpmaddubsw, with three more on three ports
     "x86-64": Core(128 // 32, 4, 16, 16, 8),
     "aarch64-dotprod": Core(128 // 32, 128 // 8, 32, 16, 8),  # sdot
     "aarch64": Core(128 // 32, 128 // 16, 16, 8, 8),  # smlal

@@ -44,6 +44,7 @@ class Way:
         return done.stdout
 
 
+VNNI = isa.LEVELS["x86-64-v4-vnni"].options
 COMPILERS = {
     "gcc": ("gcc", "-std=c99"),
     "g++": ("g++", "-x", "c++"),
@@ -82,9 +83,11 @@ def _emulated(level: str) -> Way | str:
     return Way(zig, (path, "-cpu", "max"))
 
 
+AVX_VNNI = (*VNNI, "-DEDGERNN_VNNI_256")  # the same kernels, by the instructions that this processor has
 BEST = isa.LEVELS[HERE[0]].options
 FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
+    "gcc AVX-VNNI": _installed(COMPILERS["gcc"], *AVX_VNNI) if BEST == VNNI else "this processor has no VNNI",
     "gcc -O3": _installed(COMPILERS["gcc"], *BEST, optimize="-O3"),
     "portable": _installed(COMPILERS["gcc"], "-DEDGERNN_PORTABLE"),
     "sanitized": _installed(SANITIZED, *BEST, optimize="-O1"),

@@ -37,6 +37,7 @@ WINDOWS: Mapping[str, str] = MappingProxyType(
 """The values of `Manifest.window` -> their meaning."""
 
 TIME = "time"  # an axis of any length
+STREAMS = "streams"  # the first axis of a step that takes a row for each of any number of streams
 
 RARE: Mapping[str, Any] = {
     "named_inputs": {},
@@ -66,7 +67,8 @@ class Manifest:
         initial_state: the initial states that are not zero, by name.
         period_ms: the time between two steps in milliseconds; None when it is unknown.
         labels: a name for each output, or empty.
-        cpu: the instruction set level of compiled code, one of edgernn.device.isa.LEVELS; "" for other artifacts.
+        cpu: the instruction set levels of compiled code, joined names of edgernn.device.isa.LEVELS; "" for other
+            artifacts.
         window: one of WINDOWS; "" for a step.
         quantization: the parameters of the inputs, outputs and states that are integers in the artifact, by name.
         same_bits: one of edgernn.integer.reproducible.SAME_BITS: what has the same bits in numpy and compiled code.

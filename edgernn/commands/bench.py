@@ -14,26 +14,37 @@ if TYPE_CHECKING:
     from edgernn.model.graph import Graph
     from edgernn.runtime.program import Program
 
+PERIOD_MS, FRAMES = 10.0, 64
+"""Of a model that states no period; and how many random frames are repeated."""
+
 
 @click.command(no_args_is_help=True)
 @click.argument("artifacts", nargs=-1, required=True, type=PATH)
 @click.option("--reference", type=PATH, metavar="MODEL.rnn", help="Print the error against this model in numpy.")
 @click.option(
-    "--steps", type=click.IntRange(100), default=2000, show_default=True, help="Time this many steps, after a warm-up."
+    "--steps",
+    type=click.IntRange(100),
+    default=2000,
+    show_default=True,
+    help="Time this many steps back to back, after a warm-up, and a tenth as many in the other ways.",
 )
+@shared.period
 @shared.as_json
-def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json: bool) -> None:
+def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, period: str | None, as_json: bool) -> None:
     """Time a step of each artifact, briefly.
 
-    Steps run back to back, with the input guard and the state. A short look, not a claim: the machine's other work is
-    included. All artifacts must come from the --reference. The error is the largest difference of an output from numpy
-    in float64, over 200 random steps.
+    In three ways, with the input guard and the state: back to back; paced, from a frame that comes at a --period (by
+    default that of the model, or 10 ms) to its answer; and paced with the stream primed before each frame, as by
+    edgernn.pace. A short look, not a claim: the machine's other work is included. All artifacts must come from the
+    --reference. The error is the largest difference of an output from numpy in float64, over 200 random steps.
     """
     from edgernn.artifact.rnn import load
+    from edgernn.budget.verdict import microseconds
     from edgernn.errors import UnsupportedError
     from edgernn.runtime.program import open as open_program
 
     graph = None if reference is None else load(reference)
+    period_us = None if period is None else microseconds(period)
     programs = [open_program(path) for path in artifacts]
     for program in programs:
         if program.manifest.window:
@@ -44,35 +55,46 @@ def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, as_json
     rows = []
     with bar("timing", len(programs)) as step:
         for program in programs:
-            rows.append(_row(program, graph, steps))
+            rows.append(_row(program, graph, steps, period_us))
             step(1, program.name)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    width = max(len(name) for name in ("artifact", *artifacts))
-    click.echo(f"{'artifact':{width}}  {'backend':22} {'bytes':>10} {'p50 us':>8} {'p99 us':>8} {'worst us':>9}  error")
+    _print(rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    width = max(len(name) for name in ("artifact", *(row["artifact"] for row in rows)))
+    click.echo(f"{'us':{width}}  {'':22} {'':>10} {'back to back':>17} {'paced':>17} {'primed':>17}")
+    columns = f" {'p50':>8} {'p99':>8}" * 3
+    click.echo(f"{'artifact':{width}}  {'backend':22} {'bytes':>10}{columns}  error")
     for row in rows:
         error = "" if row["error"] is None else f"{row['error']:.1e}"
         unsettled = "" if row["settled"] else "  (warm-up did not settle)"
-        click.echo(
-            f"{row['artifact']:{width}}  {row['backend']:22} {row['bytes']:10,} {row['p50_us']:8.2f} "
-            f"{row['p99_us']:8.2f} {row['worst_us']:9.1f}  {error}{unsettled}"
-        )
+        times = "".join(f" {each['p50_us']:8.2f} {each['p99_us']:8.2f}" for each in (row, row["paced"], row["primed"]))
+        click.echo(f"{row['artifact']:{width}}  {row['backend']:22} {row['bytes']:10,}{times}  {error}{unsettled}")
 
 
-def _row(program: "Program", graph: "Graph | None", steps: int) -> dict[str, Any]:
+def _row(program: "Program", graph: "Graph | None", steps: int, period_us: float | None) -> dict[str, Any]:
     from edgernn.interpreters.numpy import random_frames
-    from edgernn.latency.steps import back_to_back
+    from edgernn.latency.paced import run_alternately
+    from edgernn.latency.steps import back_to_back, percentiles
 
-    frame = random_frames(program.manifest.inputs, program.manifest.vocabulary_size, 1)[0]
-    stream = program.stream()
+    manifest = program.manifest
+    frames = random_frames(manifest.inputs, manifest.vocabulary_size, FRAMES)
+    stream, frame = program.stream(), frames[0]
     timing = back_to_back(lambda: stream.step(frame), steps)
+    period_us = manifest.frames_per_step * (period_us or 1000 * (manifest.period_ms or PERIOD_MS))
+    paced, primed = run_alternately(stream.step, stream.prime, list(frames), period_us, steps // 10)
     error = None if graph is None else _error(program, graph)
     return {
         "artifact": program.name,
         "backend": program.backend,
         "bytes": program.size,
         **asdict(timing),
+        "period_us": period_us,
+        "paced": percentiles(paced),
+        "primed": percentiles(primed),
         "error": error,
     }
 

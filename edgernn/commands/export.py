@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @shared.keep
 @click.option("--runtime", metavar="PACKAGE", help="Write for this runtime, such as tflite-runtime.")
 @shared.board(None)
+@click.option("--levels", metavar="NAMES", help="Levels of processors that one .so holds: all, or names with commas.")
 @shared.as_json
 def export(
     model: str,
@@ -39,6 +40,7 @@ def export(
     keep: tuple[str, ...],
     runtime: str | None,
     board: str | None,
+    levels: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -47,7 +49,8 @@ def export(
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
     --example. --labels and --period are stored in the files. A static --precision needs the ranges that `edgernn
-    compress --calibrate` learns. A .so is compiled for this machine, or for the --board. Nothing is written unless
+    compress --calibrate` learns. A .so is compiled for this machine, or for the --board; with
+    --levels all for each level of processors, and takes the best when it is loaded. Nothing is written unless
     every file is proved.
     """
     from edgernn.artifact import rnn
@@ -59,7 +62,7 @@ def export(
     for path in out:
         if Path(path).suffix != ".rnn":
             target_of(path)
-    destinations = {path: destination_of(path, runtime, board) for path in out}
+    destinations = {path: destination_of(path, runtime, board, levels) for path in out}
     graph = _quantize(_load(model, options), precision, keep)
     files: dict[str, bytes] = {}
     with bar("exporting", len(destinations)) as step:

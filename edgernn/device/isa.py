@@ -3,7 +3,7 @@
 import os
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,7 @@ class Level:
 
 
 _V3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})
+_V3_VNNI = _V3 | {"avx_vnni"}
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"}
 
 A64 = ("cortex_a35", "cortex_a53", "cortex_a57", "cortex_a72", "cortex_a73")
@@ -38,6 +39,9 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
     {
         "x86-64-v4-vnni": Level(
             "x86_64", _V4, ("-march=x86-64-v4", "-mavx512vnni"), "x86_64_v4+avx512vnni", ("x86_64_v4",)
+        ),
+        "x86-64-v3-vnni": Level(
+            *("x86_64", _V3_VNNI, ("-march=x86-64-v3", "-mavxvnni"), "x86_64_v3+avxvnni", ("gracemont", "alderlake"))
         ),
         "x86-64-v3": Level("x86_64", _V3, ("-march=x86-64-v3",), "x86_64_v3", ("x86_64_v3", "haswell")),
         "x86-64": Level("x86_64", frozenset(), ("-march=x86-64",), "x86_64", ("x86_64",)),
@@ -72,6 +76,7 @@ MICROCONTROLLERS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Instruction set, as gcc's -march names it -> zig's names of the ABI and the processor; "" where zig has none."""
 
 ANY = "any-"
+SEVERAL = ","
 
 _HALVED = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}  # 64-bit machine -> what a 32-bit program sees
 _IN_32_BITS = frozenset({"neon", "vfpv4"})  # every Armv8-A with "asimd" has these in its 32-bit state
@@ -103,8 +108,28 @@ def level(name: str) -> Level:
     return Level(name.removeprefix(ANY), frozenset(), (), "baseline") if name.startswith(ANY) else LEVELS[name]
 
 
-def missing(name: str) -> str:
-    """What code of this level needs and this machine lacks; "" when it can run here."""
+def of_machine(machine: str) -> tuple[str, ...]:
+    """The levels of this kind of machine, the best first."""
+    return tuple(name for name, level in LEVELS.items() if level.machine == machine) or (f"{ANY}{machine}",)
+
+
+def joined(names: Sequence[str]) -> str:
+    """Several levels as one text, as a manifest has them."""
+    return SEVERAL.join(names)
+
+
+def split(names: str) -> tuple[str, ...]:
+    """The levels in such a text."""
+    return tuple(names.split(SEVERAL))
+
+
+def missing(names: str) -> str:
+    """What code of these levels needs and this machine lacks, of the last; "" when one of them can run here."""
+    lacking = [_missing(name) for name in split(names)]
+    return lacking[-1] if all(lacking) else ""
+
+
+def _missing(name: str) -> str:
     machine, flags = here()
     if name not in LEVELS and not name.startswith(ANY):
         return f"an unknown processor '{name}'"

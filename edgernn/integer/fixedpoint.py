@@ -12,11 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgernn.errors import CalibrationError
+from edgernn.model.positions import entries
 
 Integers = NDArray[np.int64]
 
 MOST = (1 << 31) - 1  # the largest magnitude of an accumulator and of a mantissa
 LAST_SHIFT = 62
+
+
+def exact_float(weight: NDArray[np.integer], most: int) -> type[np.floating]:
+    """Return the float in which the products of integers with a matrix (rows, inputs) are exact in any order.
+
+    float32 represents every integer up to 2 ** 24. No sum of products, and no part of one, is larger than `most`, the
+    largest magnitude of an input, times the sum of a row's magnitudes.
+    """
+    reach = most * int(np.abs(weight.astype(np.int64)).sum(axis=1).max(initial=0))
+    return np.float32 if reach <= 1 << 24 else np.float64
 
 
 def multiplier(factors: ArrayLike) -> tuple[Integers, Integers]:
@@ -52,15 +63,14 @@ def together(factors: ArrayLike, offsets: ArrayLike = 0.0) -> tuple[Integers, In
     return mantissas, np.rint(np.ldexp(np.asarray(offsets, np.float64), shift)).astype(np.int64), shift
 
 
-def rescale(x: Integers, mantissa: ArrayLike, shift: ArrayLike) -> Integers:
+def rescale(x: Integers, mantissa: Integers | int, shift: Integers | int) -> Integers:
     """Compute x * mantissa / 2 ** shift, rounded once, halves up; correct while |x * mantissa| is below 2 ** 62."""
-    return halve(x * np.asarray(mantissa, np.int64), shift)
+    return halve(x * mantissa, shift)
 
 
-def halve(x: Integers, shift: ArrayLike) -> Integers:
+def halve(x: Integers, shift: Integers | int) -> Integers:
     """Compute x / 2 ** shift, rounded once, halves up."""
-    by = np.asarray(shift, np.int64)
-    y: Integers = (x + (np.int64(1) << (by - 1))) >> by
+    y: Integers = (x + (np.int64(1) << (shift - 1))) >> shift
     return y
 
 
@@ -115,6 +125,14 @@ def tanh_table() -> Integers:
     return table
 
 
+@cache
+def tanh_rises() -> Integers:
+    """Return the rise of the table of tanh over each interval, and 0 beyond its end."""
+    rises: Integers = np.append(np.diff(tanh_table()), 0)
+    rises.setflags(write=False)
+    return rises
+
+
 def tanh(position: Integers) -> Integers:
     """Compute the hyperbolic tangent of position / 32768 in steps of 1/32768, by linear interpolation of the table.
 
@@ -122,11 +140,9 @@ def tanh(position: Integers) -> Integers:
     """
     within = POSITION - 6
     at = np.minimum(np.abs(position), END << POSITION)
-    i = np.minimum(at >> within, INTERVALS - 1)
-    table = tanh_table()
-    low, high = table[i], table[i + 1]
-    t = low + halve((high - low) * (at - (i << within)), within)
-    y: Integers = np.where(position < 0, -t, t)
+    i = at >> within
+    t = entries(i, tanh_table()) + halve(entries(i, tanh_rises()) * (at & ((1 << within) - 1)), within)
+    y: Integers = t * np.sign(position)
     return y
 
 
@@ -152,7 +168,7 @@ def power(position: Integers) -> Integers:
     at = np.minimum(position, 31 << POWER_POINT)
     f, within = at & ((1 << POWER_POINT) - 1), POWER_POINT - 8
     i = f >> within
-    low, high = power_table()[i], power_table()[i + 1]
+    low, high = entries(i, power_table()), entries(i + 1, power_table())
     y: Integers = (low + halve((high - low) * (f - (i << within)), within)) >> (at >> POWER_POINT)
     return y
 
@@ -176,6 +192,6 @@ def logarithm(x: Integers) -> Integers:
         f, whole = np.where(small, f << k, f), whole - k * small
     f = f - (1 << 15)
     i = f >> 7
-    low, high = logarithm_table()[i], logarithm_table()[i + 1]
+    low, high = entries(i, logarithm_table()), entries(i + 1, logarithm_table())
     y: Integers = (whole << LOG_POINT) + low + halve((high - low) * (f - (i << 7)), 7)
     return y

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from edgernn.errors import CalibrationError
 from edgernn.integer import fixedpoint
-from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, halve, multiplier, rescale, together
+from edgernn.integer.fixedpoint import MOST, ONE, POSITION, Integers, exact_float, halve, multiplier, rescale, together
 from edgernn.integer.normalize import normalize
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.integer.positions import gather, hold, largest, lookup, reshape, split, total
 from edgernn.integer.softmax import natural, softmax
 from edgernn.integer.tables import Table, tabled
+from edgernn.integer.wide_forms import WIDE
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 
@@ -35,15 +36,16 @@ class Affine:
     mantissa: Integers  # (rows,)
     shift: Integers  # (rows,)
     to: QuantizationParameters
+    most: int = 1 << 15  # the largest magnitude of x
 
     def __call__(self, x: Integers) -> Integers:
-        sums = (x.astype(np.float64) @ self._columns).astype(np.int64) + self.bias
+        sums = (x.astype(self._columns.dtype) @ self._columns).astype(np.int64) + self.bias
         return saturate(rescale(sums, self.mantissa, self.shift), self.to)
 
     @cached_property
-    def _columns(self) -> NDArray[np.float64]:
-        """The weights (inputs, rows) in float64, which represents these sums exactly and has a fast product."""
-        return self.weight.T.astype(np.float64)
+    def _columns(self) -> NDArray[np.floating]:
+        """The weights (inputs, rows) in a float that represents these sums exactly: its matrix product is fast."""
+        return np.ascontiguousarray(self.weight.T, exact_float(self.weight, self.most))
 
 
 def affine(op: Op, plan: IntegerPlan) -> Affine:
@@ -67,7 +69,7 @@ def affine(op: Op, plan: IntegerPlan) -> Affine:
             "quantize the float graph again with these ranges"
         )
     mantissa, shift = multiplier(step / to.scale)
-    return Affine(w, rounded.astype(np.int64) - x.zero * w.sum(axis=1), mantissa, shift, to)
+    return Affine(w, rounded.astype(np.int64) - x.zero * w.sum(axis=1), mantissa, shift, to, -x.low)
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,8 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
 
 def integer_forms(plan: IntegerPlan) -> Mapping[Ref, Callable[..., Any]]:
     """Return the integer form of each integer operation, by its first output."""
-    return {op.outputs[0]: MAKE[op.name](op, plan) for op in plan.trace.operations if plan.is_integer(op)}
+    operations = [op for op in plan.trace.operations if plan.is_integer(op)]
+    return {op.outputs[0]: (WIDE if plan.is_wide(op) else MAKE)[op.name](op, plan) for op in operations}
 
 
 def _dense(factor: Tensor | float) -> Any:

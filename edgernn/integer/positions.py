@@ -9,7 +9,7 @@ from edgernn.errors import CalibrationError
 from edgernn.integer.fixedpoint import MOST, Integers, multiplier, rescale
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.model.operation import Op
-from edgernn.model.positions import gathered, held, largest as largest_of, reshaped, summed
+from edgernn.model.positions import entries, gathered, held, largest as largest_of, reshaped, summed
 from edgernn.model.tensor import Tensor
 
 
@@ -106,7 +106,7 @@ class Rows:
     table: Integers  # (rows, width)
 
     def __call__(self, index: Integers) -> Integers:
-        rows: Integers = self.table[index[..., 0]]
+        rows: Integers = entries(index[..., 0], self.table)
         return rows
 
 

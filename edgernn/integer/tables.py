@@ -9,6 +9,7 @@ import numpy as np
 from edgernn.integer.fixedpoint import Integers
 from edgernn.integer.plan import IntegerPlan
 from edgernn.model.operation import Op
+from edgernn.model.positions import entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Table:
     lowest: int = 0
 
     def __call__(self, x: Integers) -> Integers:
-        y: Integers = self.entries[x - self.lowest]
+        y: Integers = entries(x - self.lowest, self.entries)
         return y
 
 

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.integer.dynamic import quantize_dynamic
+from edgernn.integer.fixedpoint import exact_float
+from edgernn.model import spectra
 from edgernn.model.graph import INPUT, Graph
-from edgernn.model.positions import gathered, held, largest, reshaped, summed
+from edgernn.model.positions import entries, gathered, held, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -90,7 +93,7 @@ class NumpyOps(MethodInterpreter):
         return np.concatenate(xs, axis=-1)
 
     def lookup(self, table: Tensor, index: Array) -> Array:
-        rows: Array = self._array(table)[index[..., 0]]
+        rows: Array = entries(index[..., 0], self._array(table))
         return rows
 
     def normalize(self, x: Array, gain: Tensor | None, bias: Tensor | None, eps: float) -> Array:
@@ -115,19 +118,31 @@ class NumpyOps(MethodInterpreter):
     def hold(self, x: Array, last: Array, threshold: float) -> Array:
         return held(x, last, self.dtype.type(threshold))
 
+    def rfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        return spectra.rfft(x, size, None if window is None else self._array(window))
+
+    def irfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        return spectra.irfft(x, size, None if window is None else self._array(window))
+
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""
         assert weight.scale is not None
-        q, step = quantize_dynamic(x)
-        # float64 holds these sums exactly, and its matrix product is fast
-        sums = q.astype(np.float64) @ self._integers(weight).T
+        q, step = self.quantized(x)
+        columns = self._columns(weight)
+        sums = q.astype(columns.dtype) @ columns
         y: Array = sums.astype(self.dtype) * (step * weight.scale).astype(self.dtype)
         return y
 
-    def _integers(self, tensor: Tensor) -> Array:
+    def quantized(self, x: Array) -> tuple[Array, Array]:
+        """Vectors rounded to int8, and their scales, as quantize_dynamic returns them."""
+        return quantize_dynamic(x)
+
+    def _columns(self, tensor: Tensor) -> Array:
+        """The integers of a matrix (inputs, rows), in a float that represents their sums exactly: see `exact_float`."""
         cached = self._cast.get(id(tensor))
         if cached is None:
-            cached = self._cast[id(tensor)] = (tensor, tensor.stored.astype(np.float64))
+            columns = np.ascontiguousarray(tensor.stored.T, exact_float(tensor.stored, 127))
+            cached = self._cast[id(tensor)] = (tensor, columns)
         return cached[1]
 
     def _array(self, tensor: Tensor) -> Array:
@@ -145,7 +160,8 @@ class SameOps(NumpyOps):
 
     tanh is x times a ratio of polynomials in x squared, computed as in c_runtime/squash_f32.h; numpy's tanh differs in
     the last digit between processors. exp is a polynomial, as in c_runtime/curves_f32.h. Normalization sums in LANES
-    lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine with float weights are numpy's.
+    lanes, as c_runtime/whole_f32.h does. `softmax`, `log`, `rfft`, `irfft` and an affine with float weights are
+    numpy's.
     """
 
     def __init__(self) -> None:
@@ -192,9 +208,9 @@ LANES = 16
 def _sum_in_lanes(x: Array) -> Array:
     """The sum over the last axis, float32 (..., 1): element i in lane i % 16, then halves of the lanes added."""
     blocks = -(-x.shape[-1] // LANES)
-    full = np.zeros((*x.shape[:-1], blocks * LANES), np.float32)
+    full = np.zeros_like(x, shape=(*x.shape[:-1], blocks * LANES))
     full[..., : x.shape[-1]] = x
-    lanes = np.zeros((*x.shape[:-1], LANES), np.float32)
+    lanes = np.zeros_like(x, shape=(*x.shape[:-1], LANES))
     for at in range(0, blocks * LANES, LANES):
         lanes += full[..., at : at + LANES]
     for half in (8, 4, 2, 1):
@@ -218,25 +234,6 @@ EXP_TERMS = tuple(
     )
 )
 """S. Moshier, Cephes, expf: (exp(x) - 1 - x) / x^2 between -log(2) / 2 and log(2) / 2, the lowest power first."""
-
-SILENCE = np.float32(1e-30)  # a vector of smaller numbers becomes zeros: 127 / 1e-37 would be infinite
-
-
-def quantize_dynamic(x: Array) -> tuple[Array, Array]:
-    """Quantize vectors on the last axis to int8, symmetrically: (integers, scales as float32 (..., 1)).
-
-    It computes in float32, half to even, for any dtype of x, so the integers are those of compiled code. Vectors below
-    SILENCE become zeros.
-    """
-    single = x.astype(np.float32)
-    most = np.abs(single).max(axis=-1, keepdims=True)
-    most = np.where(most > SILENCE, most, np.float32(0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(most > 0, np.float32(127) / most, np.float32(0))
-        q: Array = np.nan_to_num(np.rint(single * inverse)).astype(
-            np.int8
-        )  # where x is infinite the scale is, and so the sum
-    return q, most / np.float32(127)
 
 
 class Stepper:

@@ -39,6 +39,7 @@ class CheckOptions:
         seconds: duration over all processes; not used with a trace, which every process runs as a whole.
         processes: number of fresh processes, run one after the other, that share the duration.
         back_to_back: run without waiting for frames; the responses are implied.
+        prime: prime the stream before each frame, as a program with edgernn.pace does.
         trace: a file of arrival times, as edgernn.latency.arrivals.recorded reads it; default: one frame per period.
         frames: a file of frames, as edgernn.files.frames reads it; default: random frames.
         threads, seed: threads of the runtime, and seed of the random frames.
@@ -48,7 +49,7 @@ class CheckOptions:
         python: the interpreter of the processes.
 
     Raises:
-        UsageError: the duration or the number of processes is not positive.
+        UsageError: the duration or the number of processes is not positive, or steps back to back shall be primed.
     """
 
     artifact: str
@@ -56,6 +57,7 @@ class CheckOptions:
     seconds: float = SHORT_S
     processes: int = 1
     back_to_back: bool = False
+    prime: bool = False
     trace: str | None = None
     frames: str | None = None
     threads: int = 1
@@ -70,6 +72,8 @@ class CheckOptions:
             raise UsageError(f"{self.seconds:g} seconds cannot be measured; expected more than 0")
         if self.processes < 1:
             raise UsageError(f"{self.processes} processes cannot measure; expected at least one")
+        if self.back_to_back and self.prime:
+            raise UsageError("steps back to back have no time to be primed in: omit --back-to-back or --prime")
 
     @property
     def steps(self) -> int:
@@ -241,6 +245,7 @@ def _run(worker: Worker, options: CheckOptions) -> Measurement:
         steps=options.steps,
         trace=options.trace,
         back_to_back=options.back_to_back,
+        prime=options.prime,
     )
     before, after = map(_machine_state, reply["machine_states"])
     middle = [replace(state, major_faults=None) for state in during]  # these faults are of this process

@@ -41,6 +41,7 @@ def measure(
     due: Times,
     *,
     back_to_back: bool = False,
+    prime: Callable[[], object] | None = None,
     read_state: Callable[[], MachineState] = machine_state,
     clock: Clock = time.perf_counter_ns,
     sleep: Sleep = interrupt.sleep,
@@ -52,10 +53,14 @@ def measure(
         frames: inputs of the step, repeated from the first.
         due: arrival times, as in edgernn.latency.arrivals.
         back_to_back: run without waiting; the responses are implied.
+        prime: called before each frame of a paced run.
         read_state: reads the state of the machine.
         clock, sleep: as in edgernn.latency.paced.
     """
     steps, settled = warm_up_on(step, frames, clock)
     before = read_state()
-    times = run_back_to_back(step, frames, due, clock) if back_to_back else run_paced(step, frames, due, clock, sleep)
+    if back_to_back:
+        times = run_back_to_back(step, frames, due, clock)
+    else:
+        times = run_paced(step, frames, due, clock, sleep, prime)
     return Measurement(times, steps, settled, (before, read_state()))

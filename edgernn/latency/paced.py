@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from edgernn.latency.arrivals import Times
+from edgernn.latency.arrivals import Times, regular
 from edgernn.latency.steps import Clock, collector_paused, warm_up
 from edgernn.process import interrupt
+from edgernn.runtime.pace import Timer
 
-AHEAD_NS = 200_000  # the sleep ends this long before a frame, and a busy wait follows
-LEAD_NS = 1_000_000  # from the call to the first frame
+LEAD_NS = 2_000_000  # from the call to the first frame
 
 Step = Callable[[Any], object]
 Sleep = Callable[[float], None]
@@ -57,6 +57,7 @@ def run_paced(
     due: Times,
     clock: Clock = time.perf_counter_ns,
     sleep: Sleep = interrupt.sleep,
+    prime: Callable[[], object] | None = None,
 ) -> StepTimes:
     """Run the step on each frame when the frame is due, or as soon as the previous step has ended.
 
@@ -66,17 +67,44 @@ def run_paced(
         due: arrival times, as in edgernn.latency.arrivals.
         clock: monotonic nanoseconds; replaced in tests.
         sleep: waits for seconds; replaced in tests.
+        prime: called before each frame, as edgernn.pace does; None for steps that find cold caches.
     """
+    return _run(step, frames, due, clock, (Timer(prime, clock, sleep),))
+
+
+def run_alternately(
+    step: Step,
+    prime: Callable[[], object],
+    frames: Sequence[Any],
+    period_us: float,
+    steps: int,
+    clock: Clock = time.perf_counter_ns,
+    sleep: Sleep = interrupt.sleep,
+) -> tuple[Times, Times]:
+    """Run the step on a regular schedule, and prime it before every other frame: drift of the machine affects both.
+
+    Args:
+        step, prime, frames, clock, sleep: as in run_paced.
+        period_us: time from one frame to the next.
+        steps: how many of each kind.
+
+    Returns:
+        The responses of the steps that were not primed, and of those that were, in nanoseconds.
+    """
+    timers = Timer(None, clock, sleep), Timer(prime, clock, sleep)
+    response = _run(step, frames, regular(2 * steps, period_us), clock, timers).response
+    return response[::2], response[1::2]
+
+
+def _run(step: Step, frames: Sequence[Any], due: Times, clock: Clock, timers: Sequence[Timer]) -> StepTimes:
+    """Run the step on each frame when it is due; the timers take turns."""
     start, end = np.empty(len(due), np.int64), np.empty(len(due), np.int64)
     with collector_paused():
         began = clock() + LEAD_NS
-        for i, (at, frame) in enumerate(zip((due + began).tolist(), cycle(frames), strict=False)):
+        each = zip((due + began).tolist(), cycle(frames), cycle(timers), strict=False)
+        for i, (at, frame, timer) in enumerate(each):
             interrupt.check()
-            left = at - clock() - AHEAD_NS
-            if left > 0:
-                sleep(left / 1e9)
-            while (now := clock()) < at:
-                pass
+            now = timer.until(at)
             step(frame)
             end[i] = clock()
             start[i] = now

@@ -68,7 +68,7 @@ def report_check(result: CheckResult, command: str, seconds: float) -> Report:
         rows,
         seconds,
         summary.text(result),
-        summary.figures(result),
+        {"frames": summary.mode(result), **summary.figures(result)},
     )
 
 

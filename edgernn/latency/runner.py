@@ -35,9 +35,10 @@ Reply = tuple[dict[str, Any], dict[str, arrivals.Times]]
 
 @dataclass(frozen=True)
 class Session:
-    """An open artifact: its step, and the frames to run it on."""
+    """An open artifact: its step, what primes it, and the frames to run it on."""
 
     step: Callable[[Any], Any]
+    prime: Callable[[], None]
     frames: list[Any]
 
 
@@ -72,7 +73,7 @@ def _open(sessions: list[Session], artifact: str, frames: str | None, threads: i
     start = time.perf_counter_ns()
     stream.step(inputs[0])
     first = time.perf_counter_ns()
-    sessions[:] = [Session(stream.step, inputs)]
+    sessions[:] = [Session(stream.step, stream.prime, inputs)]
     return {
         "edgernn": VERSION,
         "backend": program.backend,
@@ -104,10 +105,13 @@ def _frames(path: str, program: programs.Program) -> list[Any]:
     return steps
 
 
-def _run(sessions: list[Session], period_us: float, steps: int, trace: str | None, back_to_back: bool) -> Reply:
+def _run(
+    sessions: list[Session], period_us: float, steps: int, trace: str | None, back_to_back: bool, prime: bool
+) -> Reply:
     """Warm up and run, as edgernn.latency.measurement.measure."""
-    due = arrivals.recorded(trace) if trace else arrivals.regular(steps, period_us)
-    measurement = measure(sessions[0].step, sessions[0].frames, due, back_to_back=back_to_back)
+    due, session = arrivals.recorded(trace) if trace else arrivals.regular(steps, period_us), sessions[0]
+    primed = session.prime if prime else None
+    measurement = measure(session.step, session.frames, due, back_to_back=back_to_back, prime=primed)
     times = measurement.times
     fields = {
         "warm_up_steps": measurement.warm_up_steps,

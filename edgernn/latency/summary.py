@@ -147,7 +147,7 @@ def mode(result: CheckResult) -> str:
     """How the frames arrived."""
     if result.options.back_to_back:
         return "back to back, responses implied"
-    return "paced by recorded arrivals" if result.options.trace else "paced"
+    return f"paced{' and primed' * result.options.prime}{' by recorded arrivals' * bool(result.options.trace)}"
 
 
 def passing_budget_text(result: CheckResult) -> str:

@@ -4,11 +4,18 @@ A value of P positions and width W is an array (..., P, W); one of a single posi
 """
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from edgernn.array import Array
+
+
+@singledispatch
+def entries(index: Any, table: Array) -> Any:
+    """Return the entries, or rows, of a table at each integer of an index."""
+    return table[index]
 
 
 def reshaped(x: Any, before: int, after: int) -> Any:

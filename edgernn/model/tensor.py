@@ -156,6 +156,8 @@ def _check_scale(array: Array, scale: Array, scheme: str) -> None:
     four = scheme == FOUR_BITS
     if array.ndim == 2 and four and (int4.unpack(array) == int4.PADDING).any():
         raise GraphError(f"a weight of -8 arrived for {scheme}; expected -{int4.LARGEST} to {int4.LARGEST}")
+    if array.dtype == np.int8 and (array == -128).any():
+        raise GraphError(f"a weight of -128 arrived for {scheme}; expected -127 to 127")
     inputs = int4.length(array) if array.ndim == 2 and four else 0
     shapes = [array.shape[:1], *([(len(array), inputs // GROUP)] if inputs > GROUP and inputs % GROUP == 0 else [])]
     if array.ndim != 2 or scale.shape not in shapes or not np.all((scale >= 0) & np.isfinite(scale)):

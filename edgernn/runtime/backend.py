@@ -1,7 +1,8 @@
 """The protocols of a backend: an engine that binds carried states, or one that runs whole windows."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from copy import copy
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
@@ -54,6 +55,16 @@ class Bound(Protocol):
         """Replace the carried states."""
 
 
+T = TypeVar("T")
+
+
+def varied(bound: T, **attributes: Any) -> T:
+    """Return a copy of a bound that has the same code and objects, but for some attributes."""
+    other = copy(bound)
+    vars(other).update(attributes)
+    return other
+
+
 def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:
     """Return a function that calls, and then gives the array back the values it had before."""
     memory, saved = array.data, array.copy().data
@@ -70,8 +81,7 @@ def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:
 
 StepMany = Callable[[Array, Array, Array], int]
 """Step streams: frames (n, inputs), their slots (n,) of dtype intp, results (n, outputs) -> the row of the first frame
-that is refused, and then nothing was stepped; -1 when all were stepped. All arrays are contiguous, and each slot comes
-once."""
+that is refused, and then nothing was stepped; -1 when all were stepped. Each slot comes once."""
 
 
 class ManyBound(Protocol):
@@ -112,6 +122,18 @@ class Engine(Protocol):
         Raises:
             UnsupportedError: the runtime steps this artifact for one stream at a time.
         """
+
+
+@runtime_checkable
+class LevelEngine(Protocol):
+    """An Engine of a library with the same step for one or several levels of processors."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Their names, the best first; when it is loaded, the first that the processor has is chosen."""
+
+    def choose(self, level: str, /) -> None:
+        """Take the step of another level, for all streams, which go on with their states."""
 
 
 @runtime_checkable

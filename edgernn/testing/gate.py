@@ -26,6 +26,9 @@ from edgernn.runtime import program as programs
 Measure = Callable[..., Measurement]
 """As edgernn.latency.measurement.measure; replaced in tests."""
 
+Step = Callable[[Any], object]
+Prime = Callable[[], object]
+
 
 @dataclass(frozen=True)
 class Requirement:
@@ -36,12 +39,14 @@ class Requirement:
         device: the device that the budget is for.
         steps: number of steps to measure.
         back_to_back: run without waiting for frames; the responses are implied.
+        prime: prime the stream before each frame.
     """
 
     budget: Budget | None
     device: Device | None
     steps: int
     back_to_back: bool
+    prime: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class GateResult:
     us: Mapping[str, float] = field(default_factory=dict)
 
 
-OPTIONS = ("board", "rate", "period", "deadline", "percentile", "confidence", "steps", "back_to_back")
+OPTIONS = ("board", "rate", "period", "deadline", "percentile", "confidence", "steps", "back_to_back", "prime")
 STEPS_WITHOUT_BUDGET = 2000
 
 
@@ -90,7 +95,10 @@ def requirement(options: Mapping[str, Any]) -> Requirement:
     steps = options.get("steps", budget.steps if budget else STEPS_WITHOUT_BUDGET)
     if type(steps) is not int or steps < 1:
         raise UsageError(f"steps={steps!r} arrived; expected a whole number of at least 1")
-    return Requirement(budget, device, steps, bool(options.get("back_to_back")))
+    back_to_back, prime = bool(options.get("back_to_back")), bool(options.get("prime"))
+    if prime and (back_to_back or budget is None):
+        raise UsageError("prime=True needs frames that come at a period; give the test a budget without back_to_back")
+    return Requirement(budget, device, steps, back_to_back, prime)
 
 
 def _us(time: Any) -> float:
@@ -109,17 +117,27 @@ def measure_model(model: Any, frames: Sequence[Any] | None, required: Requiremen
     Raises:
         EdgernnError: the artifact cannot be opened.
     """
-    step, backend, size, inputs = _open(model, frames)
+    step, prime, backend, size, inputs = _open(model, frames)
+    if required.prime and prime is None:
+        raise UsageError("prime=True, and a step alone cannot be primed; give the artifact, its Program or the Graph")
     budget = required.budget or Budget(1e6)
     due = arrivals.regular(required.steps, budget.period_us)
-    measurement = measure(step, inputs, due, back_to_back=required.back_to_back or required.budget is None)
+    measurement = measure(
+        step,
+        inputs,
+        due,
+        back_to_back=required.back_to_back or required.budget is None,
+        prime=prime if required.prime else None,
+    )
     conditions = fingerprint(machine(), measurement.machine_states[0], backend, 1)
     measured = baseline.from_times((measurement.times.service / 1000).tolist(), size, conditions)
     figures = {"steps": f"{required.steps:,}", "service p50": f"{measured.value:,.6g} us"}
     us = {"service p50": measured.value}
     if required.budget is None:
         return GateResult(PASS, "", figures, measured, us=us)
-    options = CheckOptions(backend, budget, back_to_back=required.back_to_back, device=required.device)
+    options = CheckOptions(
+        backend, budget, back_to_back=required.back_to_back, prime=required.prime, device=required.device
+    )
     check = evaluate_runs(options, [ProcessRun({}, measurement)])
     tail, name = nearest_rank(sorted(check.us("response")), budget.percentile), f"response p{budget.percentile:g}"
     figures |= {name: f"{tail:,.6g} us", "deadline": f"{budget.deadline_us:,.6g} us"}
@@ -134,17 +152,18 @@ def _reason(check: CheckResult) -> str:
     return failure(check) if check.verdict == FAIL else "; ".join(check.reasons.values())
 
 
-def _open(model: Any, frames: Sequence[Any] | None) -> tuple[Callable[[Any], object], str, int, Sequence[Any]]:
-    """The step of a model, the name of its runtime, the bytes of the model, and its frames."""
+def _open(model: Any, frames: Sequence[Any] | None) -> tuple[Step, Prime | None, str, int, Sequence[Any]]:
+    """The step of a model, what primes it, the name of its runtime, the bytes of the model, and its frames."""
     if callable(model) and not isinstance(model, programs.Program | Graph):
-        return model, "a step", 0, frames if frames is not None else (None,)
+        return model, None, "a step", 0, frames if frames is not None else (None,)
     if isinstance(model, Graph):
         program = programs.load(rnn.dumps(model), "graph.rnn", opening("graph.rnn").backend)
     else:
         program = model if isinstance(model, programs.Program) else programs.open(model)
     manifest = program.manifest
     inputs = frames if frames is not None else [*random_frames(manifest.inputs, manifest.vocabulary_size, 64)]
-    return program.stream().step, program.backend, program.size, inputs
+    stream = program.stream()
+    return stream.step, stream.prime, program.backend, program.size, inputs
 
 
 def count_instructions(model: Any) -> GateResult:
@@ -201,6 +220,7 @@ def history_entry(result: GateResult, name: str, required: Requirement) -> Entry
     measured, budget = result.measured, required.budget
     timed = measured.unit == US
     mode = "back to back, responses implied" if required.back_to_back or budget is None else "paced"
+    mode += " and primed" * required.prime
     return Entry(
         time=history.timestamp(),
         commit=history.commit(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgernn.testing.gate import GateResult, Measure
 
 MARKER = (
-    "latency_budget(board, rate, period, deadline, percentile, confidence, steps, back_to_back): "
+    "latency_budget(board, rate, period, deadline, percentile, confidence, steps, back_to_back, prime): "
     "the budget that edgernn_latency checks"
 )
 ROWS = pytest.StashKey[list[tuple[str, "GateResult"]]]()

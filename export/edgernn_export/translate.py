@@ -1,8 +1,7 @@
 """The public functions: `from_torch` converts a model to a graph, `export` writes a graph to a file."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,13 @@ from edgernn.model.graph import Graph
 from edgernn.model.window import ONLY_ONNX, Window
 from edgernn.process import interrupt
 from edgernn.runtime.program import load
-from edgernn_export.proof.floats import prove, prove_window
+from edgernn_export.proof.floats import prove_window
+from edgernn_export.proof.levels import prove_each_level
 from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.foreign.own import original
 from edgernn_export.sources.suffixes import SOURCES, Source
 from edgernn_export.targets import TARGETS
-from edgernn_export.targets.destination import Destination, destination_of
+from edgernn_export.targets.destination import Destination, destination_of, runs_here
 from edgernn_export.targets.target import Target
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ def _written_here(source: Source, path: str) -> Graph | None:
     data = atomic.read(path)
     if not source.artifacts or not is_artifact(data):
         return None
-    text, constants = reading(source, "own").contents(data)
-    graph = original(data, path, text, constants)
+    graph = original(data, path, *reading(source, "own").contents(data))
     name, target = Path(path).name, TARGETS[Path(path).suffix]
     destinations = (destination_of(name, each.package) for each in running(target.suffix))
     written = (graph and _rendered(target.module, graph, Path(path).stem, each)[name] for each in destinations)
@@ -229,6 +228,7 @@ def export(
     *,
     device: str | os.PathLike[str] | None = None,
     runtime: str | None = None,
+    levels: str | Sequence[str] | None = None,
 ) -> None:
     """Write a graph as an artifact of one step; before that, prove it against numpy on its runtime.
 
@@ -237,14 +237,15 @@ def export(
             whole windows, which only `.onnx` supports.
         path: the suffix selects the target: `.onnx`, `.tflite`, `.so` (also writes a loader for boards without numpy
             beside it), or `.c` (also writes the `.h`).
-        device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for its
-            processor; the proof then runs the same code compiled for this machine, and the library tests itself when it
-            is loaded.
+        device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for it; the proof
+            runs the same code compiled for this machine, and the library tests itself when it is loaded.
         runtime: the package that will run it, where a format has several: "ai-edge-litert" (the default) or
             "tflite-runtime" for `.tflite`.
+        levels: "all", or names of levels of processors: a `.so` has the step for each, the weights once, and takes the
+            best when it is loaded. By default there is one, that of this machine or of the board.
 
     Raises:
-        UsageError: no target writes this suffix, the runtime does not run it, or there is no such board.
+        UsageError: no target writes this suffix, the runtime does not run it, or there is no such board or level.
         UnsupportedError: the board cannot run such a file, or its format cannot hold a Window.
         MissingExtraError: the target or its runtime is not installed.
         CompilerError: there is no C compiler, or it fails.
@@ -253,7 +254,7 @@ def export(
     """
     name = os.fspath(path)
     target_of(name, graph)
-    atomic.write_all(render(graph, name, destination_of(name, runtime, device)))
+    atomic.write_all(render(graph, name, destination_of(name, runtime, device, levels)))
 
 
 @interrupt.deferred()
@@ -273,15 +274,15 @@ def render(graph: Graph | Window, name: str, destination: Destination | None = N
         return {name: data}
     files = _rendered(target.module, graph, path.stem, destination)
     proof, runnable = TARGETS[target.proved_by or target.suffix], files
-    if proof is not target or destination.device is not None:  # the same code in a form that this machine can run
-        runnable = _rendered(proof.module, graph, path.stem, replace(destination, device=None))
-    prove(graph, load(runnable[f"{path.stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
+    here = runs_here(destination)
+    if proof is not target or here != destination:  # the same code in a form that this machine can run
+        runnable = _rendered(proof.module, graph, path.stem, here)
+    prove_each_level(graph, load(runnable[f"{path.stem}{proof.suffix}"], name, running(proof.suffix)[0].backend))
     return {str(path.with_name(file)): data for file, data in files.items()}
 
 
-def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destination) -> Mapping[str, bytes]:
-    files: Mapping[str, bytes] = import_module(module).render(graph, stem, destination)
-    return files
+def _rendered(module: str, graph: Graph | Window, stem: str, destination: Destination) -> Any:
+    return import_module(module).render(graph, stem, destination)
 
 
 def target_of(name: str, graph: Graph | Window | None = None) -> Target:

@@ -11,8 +11,10 @@
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
+#define CALLED __attribute__((noinline))
 #else
 #define ALIGNED
+#define CALLED
 #endif
 
 /* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
@@ -50,12 +52,22 @@
 #endif
 
 #if defined(EDGERNN_PORTABLE) /* on request */
-#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__) && !defined(EDGERNN_VNNI_256)
 #define EDGERNN_AVX512 1
+#define EDGERNN_VNNI 1
 #include <immintrin.h>
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define EDGERNN_AVX2 1
 #include <immintrin.h>
+#if defined(EDGERNN_VNNI_256) /* on request, AVX-VNNI by the same instructions of AVX-512: a processor may have only these */
+#define EDGERNN_VNNI 1
+#define EDGERNN_DPBUSD _mm256_dpbusd_epi32
+#define EDGERNN_DPWSSD _mm256_dpwssd_epi32
+#elif defined(__AVXVNNI__)
+#define EDGERNN_VNNI 1
+#define EDGERNN_DPBUSD _mm256_dpbusd_avx_epi32
+#define EDGERNN_DPWSSD _mm256_dpwssd_avx_epi32
+#endif
 #elif defined(__ARM_NEON) && defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #define EDGERNN_NEON 1
 #define EDGERNN_DOTPROD 1
@@ -584,7 +596,7 @@ void gru4_reset(gru4_state *state) {
     memset(state, 0, sizeof *state);
 }
 
-int gru4_advance(gru4_state *state) {
+CALLED int gru4_advance(gru4_state *state) {
     const float *const x = state->x;
     if (!all_within(x, 9.671407e+24f, 3)) return 1;
     gru4_compute(state, state->y);

@@ -31,6 +31,7 @@ budget_options = shared.several(
     ),
     click.option("--confidence", type=float, default=0.95, show_default=True, help="Confidence of the verdict."),
     click.option("--back-to-back", is_flag=True, help="Do not wait for frames; responses are computed and flatter."),
+    click.option("--prime", is_flag=True, help="Prime the stream before each frame, as `edgernn.pace` does."),
     click.option(
         "--trace",
         type=PATH,
@@ -94,7 +95,7 @@ def plan_check(
         device=device,
         certificate=certificate,
         any_governor=options.get("any_governor", False),
-        **{name: options[name] for name in ("back_to_back", "trace", "frames", "threads", "seed")},
+        **{name: options[name] for name in ("back_to_back", "prime", "trace", "frames", "threads", "seed")},
     )
 
 

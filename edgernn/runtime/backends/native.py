@@ -1,9 +1,6 @@
 """The compiled step as a backend: a `.so` file that edgernn_export wrote for this kind of processor."""
 
-import _ctypes
 import ctypes
-import os
-import weakref
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -14,36 +11,41 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest, parse_manifest
 from edgernn.device import isa
-from edgernn.errors import FileError, ParityError, UnsupportedError
+from edgernn.errors import FileError, UnsupportedError
+from edgernn.files.spelling import misspelt
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.runtime.backend import FloatStep, StepMany
+from edgernn.runtime.library import check_answers, load_library, pointer
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments
-
-FUNCTIONS = tuple(
-    f"edgernn_{name}"
-    for name in (
-        *("size", "places", "widths", "reset", "advance", "prime", "run", "get", "set"),
-        *("self_test_at", "in_python"),
-        *("many_size", "step_many"),
-    )
-)
-"""The functions of every library; `in_python` says whether it also has those that make Python functions."""
-
-NUMBERS = tuple(
-    f"edgernn_{name}" for name in ("number_places", "advance_numbers", "prime_numbers", "step_many_numbers")
-)
-"""The further functions of a library with quantized inputs or outputs."""
 
 
 class NativeEngine:
     """A loaded library; its code has no state, so any number of streams and threads may run it."""
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
-        self.backend = f"native {manifest.cpu}"
         self.manifest = manifest
         self.library = library
+        self.levels = isa.split(manifest.cpu)
+
+    @property
+    def backend(self) -> str:
+        """The level whose code runs."""
+        return f"native {self.levels[self.library.edgernn_chosen() if len(self.levels) > 1 else 0]}"
+
+    def choose(self, level: str) -> None:
+        """Take the step of another level, for all streams, which go on with their states.
+
+        Raises:
+            UnsupportedError: the library has no such level, or this processor lacks it; nothing changes.
+            ParityError: the level fails the self-test on this machine.
+        """
+        if level not in self.levels:
+            raise UnsupportedError(f"the library has no level '{level}'; {misspelt(level, self.levels)}")
+        if len(self.levels) > 1 and self.library.edgernn_choose(self.levels.index(level)):
+            raise UnsupportedError(f"level {level} needs {isa.missing(level) or 'another processor'}")
+        check_answers(self.library, self.manifest, level)
 
     def bind(self) -> "NativeBound":
         """A new carried state."""
@@ -68,7 +70,7 @@ class NativeBound:
             library.edgernn_number_places(float_offsets)
         size = float_offsets[2] or library.edgernn_size()
         self._state = _aligned(2 * size)
-        state = _pointer(self._state)
+        state = pointer(self._state)
         library.edgernn_reset(state)
         self.x: Array = self._inside(offsets[0], manifest.inputs, manifest.dtype(INPUT))
         self.y: Array = self._inside(offsets[1], manifest.outputs, manifest.dtype(OUTPUT))
@@ -88,8 +90,8 @@ class NativeBound:
             )
             self.float_step = FloatStep(x, y, *_functions(library, self._state, "_numbers"))
         self._run = partial(library.edgernn_run, state)
-        self._get = partial(library.edgernn_get, state, _pointer(self._carried))
-        self._set = partial(library.edgernn_set, state, _pointer(self._carried))
+        self._get = partial(library.edgernn_get, state, pointer(self._carried))
+        self._set = partial(library.edgernn_set, state, pointer(self._carried))
 
     def _inside(self, offset: int, width: int, dtype: str) -> Array:
         """A part of the state struct as an array."""
@@ -97,7 +99,7 @@ class NativeBound:
 
     def run(self, xs: Array, ys: Array) -> int:
         """Run consecutive frames in one call, and return how many were done before one was refused."""
-        done: int = self._run(_pointer(xs), _pointer(ys), ctypes.c_size_t(len(xs)))
+        done: int = self._run(pointer(xs), pointer(ys), ctypes.c_size_t(len(xs)))
         return done
 
     def get_states(self) -> tuple[Array, ...]:
@@ -143,7 +145,7 @@ class NativeMany:
         """A step with frames and results of these widths and dtypes."""
         capacity = len(self._slots)
         xs, ys, which = np.zeros((capacity, x[0]), x[1]), np.zeros((capacity, y[0]), y[1]), np.zeros(capacity, np.uintp)
-        pointers = (_pointer(array) for array in (self._lanes, self._slots, which, xs, ys))
+        pointers = (pointer(array) for array in (self._lanes, self._slots, which, xs, ys))
         function.restype = ctypes.c_size_t
         call, count = partial(function, *pointers), ctypes.c_size_t
 
@@ -174,8 +176,8 @@ def _functions(library: ctypes.CDLL, state: Array, of: str) -> tuple[Callable[[]
         return _built_in(library, state, f"step{of}"), _built_in(library, state, f"prime{of}")
     prime = library[f"edgernn_prime{of}"]
     prime.restype = None
-    scratch = _pointer(state[len(state) // 2 :])
-    return partial(library[f"edgernn_advance{of}"], _pointer(state)), partial(prime, _pointer(state), scratch)
+    scratch = pointer(state[len(state) // 2 :])
+    return partial(library[f"edgernn_advance{of}"], pointer(state)), partial(prime, pointer(state), scratch)
 
 
 def _built_in(library: ctypes.CDLL, state: Array, name: str) -> Callable[[], Any]:
@@ -189,6 +191,13 @@ def _built_in(library: ctypes.CDLL, state: Array, name: str) -> Callable[[], Any
     new_function = signature(("PyCFunction_NewEx", ctypes.pythonapi))
     built_in: Callable[[], Any] = new_function(ctypes.addressof(method), state.ctypes.data, (method, library, state))
     return built_in
+
+
+def _aligned(size: int) -> Array:
+    """Zeroed bytes that begin at a cache line."""
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size]
 
 
 def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001  a step is one thread's work
@@ -207,81 +216,5 @@ def load(data: bytes, name: str, threads: int) -> NativeEngine:  # noqa: ARG001 
         raise UnsupportedError(
             f"'{name}' was compiled for {manifest.cpu}, and needs {lacking}; export it on this machine"
         )
-    library = _library(data, name)
-    _check_functions(library, manifest, name)
-    for function in (library.edgernn_size, library.edgernn_run, library.edgernn_many_size):
-        function.restype = ctypes.c_size_t
-    _check_widths(library, manifest, name)
-    _check_answers(library, manifest, name)
+    library = load_library(data, name, manifest)
     return NativeEngine(library, manifest)
-
-
-def _check_answers(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Run the self-test of the library: frames with the answers that numpy gave where it was written."""
-    position, values = (ctypes.c_size_t * 2)(), np.zeros(3, manifest.dtype(OUTPUT))
-    failed = library.edgernn_self_test_at(position, _pointer(values))
-    if failed:
-        actual, expected, most = (float(value) for value in values)
-        difference = abs(actual - expected)
-        reason = f"y[{position[1]}] is {actual:.9g}, and {expected:.9g} was expected: they are {difference:.3g} apart"
-        reason = f"{reason}, and may be {most:.3g}" if failed > 1 else "a frame of the test is refused"
-        raise ParityError(
-            f"'{name}' fails its own test on this machine: at frame {position[0]} {reason}; export it on this machine, "
-            "and where that was done, please report the model"
-        )
-
-
-def _check_functions(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Refuse a library that is not a compiled step, before any of its functions is called."""
-    converts = {INPUT, OUTPUT} & manifest.quantization.keys()
-    lacking = [each for each in (*FUNCTIONS, *(NUMBERS if converts else ())) if not hasattr(library, each)]
-    if lacking:
-        raise FileError(f"'{name}' is not a compiled step of edgernn: it has no function {lacking[0]}; export it again")
-
-
-def _check_widths(library: ctypes.CDLL, manifest: Manifest, name: str) -> None:
-    """Compare the widths that the code was compiled for with those of the manifest."""
-    actual = (ctypes.c_size_t * 3)()
-    library.edgernn_widths(actual)
-    expected = (manifest.inputs, sum(manifest.states.values()), manifest.outputs)
-    if tuple(actual) != expected:
-        raise FileError(
-            f"'{name}' has inputs, states and outputs of {tuple(actual)} values; it should have {expected}: "
-            "export it again"
-        )
-
-
-def _library(data: bytes, name: str) -> ctypes.CDLL:
-    """Load a library from memory.
-
-    The descriptor stays open as long as the library is loaded: the system knows the library by its number, and would
-    give the old library for a number that is used again.
-    """
-    memory = os.memfd_create("edgernn")
-    try:
-        with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(data)
-        library = ctypes.CDLL(f"/proc/self/fd/{memory}")
-    except OSError as error:
-        os.close(memory)
-        raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
-    unload = weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
-    unload.atexit = False  # when Python ends, a thread may still run its code
-    return library
-
-
-def _unload(handle: int, memory: int) -> None:
-    """Unload a library, once no stream holds one of its functions."""
-    _ctypes.dlclose(handle)
-    os.close(memory)
-
-
-def _aligned(size: int) -> Array:
-    """Zeroed bytes that begin at a cache line."""
-    raw = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]
-
-
-def _pointer(array: Array) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)

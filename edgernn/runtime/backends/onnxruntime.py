@@ -2,20 +2,21 @@
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from edgernn.array import Array
 from edgernn.artifact.adopted import Adopted, TensorInfo, check_tensors
-from edgernn.artifact.manifest import Manifest, check_signature, parse_manifest
+from edgernn.artifact.manifest import STREAMS, Manifest, check_signature, parse_manifest
 from edgernn.device.runtimes import named
 from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
-from edgernn.runtime.adopted import copying, replay, wired
-from edgernn.runtime.backend import ManyBound, restoring
+from edgernn.runtime.adopted import copying, into_scratch, replay, wired
+from edgernn.runtime.backend import restoring, varied
+from edgernn.runtime.carried import BoundRows, Rows
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -27,20 +28,21 @@ except ImportError as error:
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 """The name of the runtime, with its version."""
 
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "bool")
 _TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
     "tensor(double)": "float64",
-    "tensor(int8)": "int8",
-    "tensor(int16)": "int16",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
+    **{f"tensor({name})": name for name in _INTEGERS},
 }
 
 WARNINGS, ERRORS = 2, 3
 """What a runtime prints. Files of other tools declare shapes that are not theirs, which is a warning in every step."""
+
+ONE_STREAM = (
+    "it was exported with the shapes of one, as are models in dynamic int8, whose input the runtime rounds with one "
+    "scale for all streams, and models that rearrange the positions of a frame"
+)
 
 CONFIG = {
     "session.intra_op.allow_spinning": "0",
@@ -54,26 +56,31 @@ CONFIG = {
 class OrtEngine:
     """One session, shared by every stream: ONNX Runtime's `run` is thread safe."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest, for_many: Callable[[], Any]) -> None:
         self.backend = RUNTIME
         self.manifest = manifest
         self.session = session
+        self._for_many = cache(for_many)
 
     def bind(self) -> "OrtBound | AdoptedBound":
         """A new carried state."""
         adopted = self.manifest.adopted
         return AdoptedBound(self.session, self.manifest, adopted) if adopted else OrtBound(self.session, self.manifest)
 
-    def bind_many(self, _capacity: int) -> ManyBound:
-        """Refuse: the file has the shapes of one stream.
+    def bind_many(self, capacity: int) -> BoundRows:
+        """New carried states, which are stepped together.
 
         Raises:
-            UnsupportedError: always.
+            UnsupportedError: the first axis of the file is that of one stream.
         """
-        raise UnsupportedError(
-            f"{RUNTIME} steps this file for one stream at a time: its shapes are those of one; make a "
-            "program.stream() for each, or save the model as .rnn"
-        )
+        session, manifest = self._for_many(), self.manifest
+        if manifest.adopted is not None or {node.shape[0] for node in session.get_inputs()} != {STREAMS}:
+            reason = "another tool wrote it" if manifest.adopted is not None else ONE_STREAM
+            raise UnsupportedError(
+                f"{RUNTIME} steps this file for one stream at a time: {reason}; make a program.stream() for each, or "
+                "export the model as .so"
+            )
+        return BoundRows(manifest, capacity, partial(_bound_rows, session))
 
 
 class OrtWindow:
@@ -103,24 +110,26 @@ class OrtBound:
         self._sets = tuple(
             [np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()] for _ in range(2)
         )
-        self._turn = 0
+        self.turn = 0
         self._session = session
         bindings = [self._bind(manifest, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         self._runs = tuple(_call(session, binding) for binding in bindings)
-        self._primes = tuple(restoring(run, self.y) for run in self._runs)  # the states of the next turn hold nothing
+        self._scratch = varied(self)  # its step writes the states of the next turn, which hold nothing yet
+        self._primed = restoring(self._scratch.step, self.y)
 
     def step(self) -> None:
-        self._runs[self._turn]()
-        self._turn = 1 - self._turn
+        self._runs[self.turn]()
+        self.turn = 1 - self.turn
 
     def prime(self) -> None:
-        self._primes[self._turn]()
+        self._scratch.turn = self.turn
+        self._primed()
 
     def get_states(self) -> tuple[Array, ...]:
-        return tuple(self._sets[self._turn])
+        return tuple(self._sets[self.turn])
 
     def set_states(self, states: tuple[Array, ...]) -> None:
-        for buffer, state in zip(self._sets[self._turn], states, strict=True):
+        for buffer, state in zip(self._sets[self.turn], states, strict=True):
             buffer[:] = state
 
     def _bind(self, manifest: Manifest, before: list[Array], after: list[Array]) -> Any:
@@ -150,26 +159,26 @@ class AdoptedBound:
         self.x, self.y, self._contexts, self._names = wiring.x, wiring.y, wiring.contexts, tuple(manifest.states)
         self._constants = [np.full(c.tensor.size, c.value, c.tensor.dtype) for c in adopted.constants.values()]
         self._sets = tuple({name: np.zeros(i.size, i.dtype) for name, i in adopted.states.items()} for _ in range(2))
-        self._turn = 0
+        self.turn = 0
         bindings = [self._bind(session, adopted, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         both = [(name, self._outs[info.name]) for name, info in adopted.results.items() if info.name in self._outs]
-        self._runs = tuple(
-            copying(
-                _call(session, bindings[turn]),
-                wiring.before,
-                (*((self._sets[1 - turn][name].data, array.data) for name, array in both), *wiring.after),
-            )
+        after = [
+            (*((self._sets[1 - turn][name].data, array.data) for name, array in both), *wiring.after)
             for turn in range(2)
-        )
-        calls = (copying(_call(session, binding), wiring.before, ()) for binding in bindings)
-        self._primes = tuple(restoring(call, self.y) for call in calls)  # the states of the next turn hold nothing
+        ]
+        calls = [_call(session, binding) for binding in bindings]
+        self._runs = tuple(map(copying, calls, [wiring.before] * 2, after))
+        runs = tuple(map(copying, calls, [wiring.before] * 2, map(into_scratch, after)))
+        self._scratch = varied(self, _runs=runs)  # its step writes the states of the next turn, which hold nothing yet
+        self._primed = restoring(self._scratch.step, self.y)
 
     def step(self) -> None:
-        self._runs[self._turn]()
-        self._turn = 1 - self._turn
+        self._runs[self.turn]()
+        self.turn = 1 - self.turn
 
     def prime(self) -> None:
-        self._primes[self._turn]()
+        self._scratch.turn = self.turn
+        self._primed()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states().values())
@@ -179,7 +188,7 @@ class AdoptedBound:
             buffer[:] = state
 
     def _states(self) -> dict[str, Array]:
-        states = {**self._sets[self._turn], **self._contexts}
+        states = {**self._sets[self.turn], **self._contexts}
         return {name: states[name] for name in self._names}
 
     def _bind(
@@ -207,6 +216,16 @@ def _parts(value: str, whole: Array, parts: Mapping[str, int]) -> dict[str, Arra
     return {f"{value}.{name}": whole[part] for name, part in slices(parts).items()}
 
 
+def _bound_rows(session: onnxruntime.InferenceSession, ins: Rows, outs: Rows) -> Callable[[], None]:
+    """A call with arrays of as many rows as there are streams."""
+    binding = session.io_binding()
+    for name, array in ins.items():
+        binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+    for name, array in outs.items():
+        binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+    return _call(session, binding)
+
+
 def _call(session: onnxruntime.InferenceSession, binding: Any) -> Callable[[], None]:
     """A function that runs a binding, without RunOptions: reading them costs four times the step.
 
@@ -228,11 +247,12 @@ def load(data: bytes, name: str, threads: int) -> OrtEngine | OrtWindow:
     """
     manifest = parse_manifest(data, name)
     severity = WARNINGS if manifest.adopted is None else ERRORS
-    session = open_session(data, name, threads, step=not manifest.window, severity=severity)
+    open_for = partial(open_session, data, name, threads, step=not manifest.window, severity=severity)
+    session = open_for(streams=None if manifest.window else 1)
     if manifest.window:
         check_signature(name, manifest, {**tensors(session.get_inputs()), **tensors(session.get_outputs())})
         return OrtWindow(session, manifest)
-    engine = OrtEngine(session, manifest)
+    engine = OrtEngine(session, manifest, open_for)
     if manifest.adopted is not None:
         check_tensors(name, manifest.adopted, tensors(session.get_inputs()), tensors(session.get_outputs()))
         replay(engine, name)
@@ -247,7 +267,7 @@ def tensors(nodes: Any) -> dict[str, tuple[tuple[int | str | None, ...], str]]:
 
 
 def open_session(
-    data: bytes, name: str, threads: int, *, step: bool = True, severity: int = WARNINGS
+    data: bytes, name: str, threads: int, *, step: bool = True, severity: int = WARNINGS, streams: int | None = None
 ) -> onnxruntime.InferenceSession:
     """A session over the bytes of an `.onnx` file, for steps or for whole windows.
 
@@ -257,6 +277,7 @@ def open_session(
         threads: of one operation.
         step: whether it runs steps.
         severity: WARNINGS or ERRORS: what the runtime prints on standard error.
+        streams: how many streams a step takes where the file leaves that open; None to leave it open here too.
 
     Raises:
         FileError: the runtime refuses the file.
@@ -267,6 +288,8 @@ def open_session(
     options.log_severity_level = severity
     for key, value in CONFIG.items():
         options.add_session_config_entry(key, value)
+    if streams is not None:
+        options.add_free_dimension_override_by_name(STREAMS, streams)
     if step:  # freeing the values of a step one by one takes a seventh of the step, and they are small
         options.enable_mem_reuse = options.enable_cpu_mem_arena = False
     # "session.set_denormal_as_zero" stays off: it acts on the thread that creates the first session, and leaves the

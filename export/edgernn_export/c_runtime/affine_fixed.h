@@ -28,11 +28,18 @@ EDGERNN_SUMS(sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, i
 EDGERNN_SUMS(sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
-/* The sums of four blocks side by side: together, with two groups in flight, where there are enough registers. */
+/* The sums of four blocks side by side: together, with two groups in flight, where there are enough registers. `below` is
+ * that of dot_i8.h. */
+EDGERNN_FN int32_t sums_i8_below(const int8_t *x, size_t groups) { return dot_below((const uint8_t *)x, groups); }
+EDGERNN_FN int32_t sums_i16_below(const int16_t *x, size_t groups) {
+    (void)x, (void)groups;
+    return 0;
+}
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
 #define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
-    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, int32_t below, size_t groups) {                 \
         sums a = zero(), b = a, c = a, d = a, e = a, f = a, g = a, h = a;                                              \
+        (void)below;                                                                                                   \
         for (size_t twos = groups / 2; twos; --twos, w += 512, x += 8) {                                               \
             a = dot(a, w, read(x));                                                                                    \
             b = dot(b, w + 64, read(x));                                                                               \
@@ -56,11 +63,30 @@ EDGERNN_SUMS(sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read
     }
 #else
 #define EDGERNN_SUMS(name, one, sums, zero, add, store, dot, read, kind)                                               \
-    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups) {                                \
+    EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, int32_t below, size_t groups) {                 \
+        (void)below;                                                                                                   \
         for (size_t k = 0; k < 4; ++k) one(sum + 16 * k, w + 64 * k, x, groups, 256);                                  \
     }
 #endif
+#if defined(EDGERNN_AVX2)
+EDGERNN_FN void sums_i8_four(int32_t *sum, const int8_t *w, const int8_t *x, int32_t below, size_t groups) {
+    const int32_t none[EDGERNN_LANES] = {0};
+    dots a = dot_begin_many(none, below), b = a, c = a, d = a;
+    for (; groups; --groups, w += 256, x += 4) {
+        const dot_four four = dot_read_many_i8(x);
+        a = dot_i8_many(a, w, four);
+        b = dot_i8_many(b, w + 64, four);
+        c = dot_i8_many(c, w + 128, four);
+        d = dot_i8_many(d, w + 192, four);
+    }
+    dot_store(sum, a);
+    dot_store(sum + 16, b);
+    dot_store(sum + 32, c);
+    dot_store(sum + 48, d);
+}
+#else
 EDGERNN_SUMS(sums_i8_four, sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, int8_t)
+#endif
 EDGERNN_SUMS(sums_i16_four, sums_i16, wide, wide_zero, wide_add, wide_store, dot_i16, wide_read, int16_t)
 #undef EDGERNN_SUMS
 
@@ -88,12 +114,13 @@ EDGERNN_SUMS(sums_i16_sparse, wide, wide_zero, wide_store, dot_i16, wide_read, i
     }                                                                                                                  \
     EDGERNN_FN void name(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa, const uint8_t *shift,   \
                          int zero, const from *x, size_t blocks, size_t groups) {                                      \
+        const int32_t below = blocks < 4 ? 0 : sums##_below(x, groups);                                                \
         int32_t sum[4 * EDGERNN_LANES];                                                                                \
         size_t at = 0;                                                                                                 \
         for (size_t some; blocks; blocks -= some, w += 64 * groups * some) {                                           \
             some = blocks < 4 ? 1 : 4;                                                                                 \
             if (some == 4)                                                                                             \
-                sums##_four(sum, w, x, groups);                                                                        \
+                sums##_four(sum, w, x, below, groups);                                                                 \
             else                                                                                                       \
                 sums(sum, w, x, groups, 64);                                                                           \
             for (size_t k = 0; k < some; ++k, at += EDGERNN_LANES)                                                     \

@@ -10,9 +10,16 @@
 #include "quantize_i8.h"
 
 EDGERNN_FN f32x16 f32_of_dots(dots a) {
+#if defined(EDGERNN_AVX2)
+    f32x16 y;
+    y.lo = _mm256_cvtepi32_ps(a.at[0]);
+    y.hi = _mm256_cvtepi32_ps(a.at[1]);
+    return y;
+#else
     int32_t sum[EDGERNN_LANES];
     dot_store(sum, a);
     return f32_of_i32(sum);
+#endif
 }
 
 /* The sum of each row of a block, with several groups in flight; the next group is `far` bytes further. */
@@ -34,12 +41,12 @@ EDGERNN_FN void affine_i8_end(float *y, dots sum, const float *scale, const floa
     f32_store(y + at, bias ? f32_add(scaled, f32_load(bias + at)) : scaled);
 }
 
-/* Four blocks side by side. */
+/* Four blocks side by side; `below` is dot_below of q. */
 EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
-                               const uint8_t *q, float step, size_t at, size_t groups) {
-#if defined(EDGERNN_AVX512) || defined(EDGERNN_DOTPROD)
-    dots a = dot_begin(sums + at), b = dot_begin(sums + at + 16);
-    dots c = dot_begin(sums + at + 32), d = dot_begin(sums + at + 48);
+                               const uint8_t *q, int32_t below, float step, size_t at, size_t groups) {
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) || defined(EDGERNN_DOTPROD)
+    dots a = dot_begin_many(sums + at, below), b = dot_begin_many(sums + at + 16, below);
+    dots c = dot_begin_many(sums + at + 32, below), d = dot_begin_many(sums + at + 48, below);
 #if defined(EDGERNN_AVX512) /* and two groups at a time, because a sum waits for the one before */
     dots e = dot_zero(), f = e, g = e, h = e;
     for (size_t twos = groups / 2; twos; --twos, w += 512, q += 8) {
@@ -58,17 +65,21 @@ EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, co
     a = dot_add(a, e), b = dot_add(b, f), c = dot_add(c, g), d = dot_add(d, h);
 #endif
     for (; groups; --groups, w += 256, q += 4) {
-        const dot_four four = dot_read(q);
-        a = dot_i8(a, w, four);
-        b = dot_i8(b, w + 64, four);
-        c = dot_i8(c, w + 128, four);
-        d = dot_i8(d, w + 192, four);
+        const dot_four four = dot_read_many(q);
+#if defined(EDGERNN_AVX2)
+        for (int k = 0; k < 256; k += 64) EDGERNN_AHEAD(w, 2048 + k);
+#endif
+        a = dot_i8_many(a, w, four);
+        b = dot_i8_many(b, w + 64, four);
+        c = dot_i8_many(c, w + 128, four);
+        d = dot_i8_many(d, w + 192, four);
     }
     affine_i8_end(y, a, scale, bias, step, at);
     affine_i8_end(y, b, scale, bias, step, at + 16);
     affine_i8_end(y, c, scale, bias, step, at + 32);
     affine_i8_end(y, d, scale, bias, step, at + 48);
 #else /* registers are enough for one at a time only */
+    (void)below;
     for (size_t k = 0; k < 64; k += 16)
         affine_i8_end(y, affine_i8_block(w + 4 * k, q, sums + at + k, groups, 256), scale, bias, step, at + k);
 #endif
@@ -77,9 +88,10 @@ EDGERNN_FN void affine_i8_four(float *y, const int8_t *w, const float *scale, co
 /* q and step come from quantize_i8. blocks: rows / 16, groups: inputs / 4, both rounded up. */
 EDGERNN_FN void affine_i8(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
                           const uint8_t *q, float step, size_t blocks, size_t groups) {
+    const int32_t below = blocks < 4 ? 0 : dot_below(q, groups);
     size_t at = 0;
     for (size_t fours = blocks / 4; fours; --fours, at += 64)
-        affine_i8_four(y, w + 4 * at * groups, scale, bias, sums, q, step, at, groups);
+        affine_i8_four(y, w + 4 * at * groups, scale, bias, sums, q, below, step, at, groups);
     for (size_t ones = blocks % 4; ones; --ones, at += 16)
         affine_i8_end(y, affine_i8_block(w + 4 * at * groups, q, sums + at, groups, 64), scale, bias, step, at);
 }

@@ -63,7 +63,11 @@ EDGERNN_FN wide_four wide_read(const int16_t *x) {
 EDGERNN_FN wide dot_i16(wide a, const int8_t *w, wide_four x) {
     for (int k = 0; k < 4; ++k) {
         const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(w + 16 * k));
+#if defined(EDGERNN_DPWSSD)
+        a.at[k] = EDGERNN_DPWSSD(a.at[k], _mm256_cvtepi8_epi16(bytes), x);
+#else
         a.at[k] = _mm256_add_epi32(a.at[k], _mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), x));
+#endif
     }
     return a;
 }

@@ -1,14 +1,14 @@
 /* The dot product of int8 arithmetic: sixteen exact sums, each of four products of bytes.
  *
- * Weights are 64 bytes, 16 rows by 4 inputs; activations are 4 bytes plus EDGERNN_Q_SHIFT. AVX-512 takes activations as
- * unsigned bytes, 128 too large, so its sums start at -128 times the sum of each row.
+ * Weights are 64 bytes from -127 to 127, 16 rows by 4 inputs; activations are 4 bytes plus EDGERNN_Q_SHIFT. VNNI takes
+ * activations as unsigned bytes, 128 too large, so its sums start at -128 times the sum of each row.
  */
 #ifndef EDGERNN_DOT_I8_H
 #define EDGERNN_DOT_I8_H
 
 #include "blocks.h"
 
-#if defined(EDGERNN_AVX512)
+#if defined(EDGERNN_VNNI)
 #define EDGERNN_Q_SHIFT 128 /* vpdpbusd multiplies unsigned with signed bytes */
 #else
 #define EDGERNN_Q_SHIFT 0
@@ -34,38 +34,95 @@ EDGERNN_FN void dot_store(int32_t *sum, dots a) { _mm512_storeu_si512((void *)su
 
 #elif defined(EDGERNN_AVX2)
 
-/* Widened to 16 bits, because sums of pairs of bytes saturate; each row has two lanes until the end. */
 typedef struct {
-    __m256i at[4];
+    __m256i at[2];
 } dots;
-typedef __m256i dot_four;
 
 EDGERNN_FN dots dot_zero(void) {
     dots a;
-    for (int k = 0; k < 4; ++k) a.at[k] = _mm256_setzero_si256();
+    a.at[0] = a.at[1] = _mm256_setzero_si256();
     return a;
 }
-EDGERNN_FN dot_four dot_read(const uint8_t *q) {
+EDGERNN_FN __m256i dot_eight(const int8_t *w) { return _mm256_loadu_si256((const __m256i *)(const void *)w); }
+EDGERNN_FN __m256i dot_all(const uint8_t *q) {
     int32_t four;
     memcpy(&four, q, sizeof four);
-    return _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
+    return _mm256_set1_epi32(four);
 }
-EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
-    for (int k = 0; k < 4; ++k) {
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(w + 16 * k));
-        a.at[k] = _mm256_add_epi32(a.at[k], _mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), q));
-    }
+#if defined(EDGERNN_DPBUSD)
+typedef __m256i dot_four;
+
+EDGERNN_FN dots dot_begin(const int32_t *sums) {
+    dots a;
+    for (int k = 0; k < 2; ++k) a.at[k] = _mm256_loadu_si256((const __m256i *)(const void *)(sums + 8 * k));
     return a;
 }
+EDGERNN_FN dot_four dot_read(const uint8_t *q) { return dot_all(q); }
+EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
+    for (int k = 0; k < 2; ++k) a.at[k] = EDGERNN_DPBUSD(a.at[k], q, dot_eight(w + 32 * k));
+    return a;
+}
+#else
+/* Where a value must be known: without it, gcc computes many products before their sums, and has no registers for them. */
+#if defined(__GNUC__)
+#define EDGERNN_HERE(value) __asm__("" : "+x"(value))
+#else
+#define EDGERNN_HERE(value) ((void)(value))
+#endif
+
+/* vpmaddubsw multiplies unsigned with signed bytes and saturates the sums of pairs at 16 bits. It takes |q|, and w with the
+ * sign of q: products of at most 128 * 127, as w is from -127 to 127 and can be negated; so a pair is at most 32512. */
+typedef struct {
+    __m256i size, sign;
+} dot_four;
+
+EDGERNN_FN dot_four dot_read(const uint8_t *q) {
+    dot_four four;
+    four.sign = dot_all(q);
+    four.size = _mm256_abs_epi8(four.sign);
+    return four;
+}
+EDGERNN_FN __m256i dot_pairs(__m256i a, __m256i size, __m256i w) {
+    a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(size, w), _mm256_set1_epi16(1)));
+    EDGERNN_HERE(a);
+    return a;
+}
+EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
+    for (int k = 0; k < 2; ++k) a.at[k] = dot_pairs(a.at[k], q.size, _mm256_sign_epi8(dot_eight(w + 32 * k), q.sign));
+    return a;
+}
+
+/* For many rows: ~w = -w - 1 in place of -w where q is negative, which costs less, because it can be done while w is
+ * loaded. That is |q| too little for each negative q, whatever the row, so sums start at `dot_below`. A pair is from
+ * 128 * -128 * 2 = -32768 to 32512. */
+EDGERNN_FN int32_t dot_below(const uint8_t *q, size_t groups) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < 4 * groups; ++i) sum -= (int8_t)q[i] < 0 ? (int8_t)q[i] : 0;
+    return sum;
+}
+EDGERNN_FN dots dot_begin_many(const int32_t *sums, int32_t below) {
+    dots a;
+    (void)sums;
+    a.at[0] = a.at[1] = _mm256_set1_epi32(below);
+    return a;
+}
+EDGERNN_FN dot_four dot_read_many(const uint8_t *q) {
+    dot_four four = dot_read(q);
+    four.sign = _mm256_cmpgt_epi8(_mm256_setzero_si256(), four.sign);
+    return four;
+}
+EDGERNN_FN dots dot_i8_many(dots a, const int8_t *w, dot_four q) {
+    for (int k = 0; k < 2; ++k) a.at[k] = dot_pairs(a.at[k], q.size, _mm256_xor_si256(dot_eight(w + 32 * k), q.sign));
+    return a;
+}
+#define EDGERNN_DOT_MANY 1
+#endif
 EDGERNN_FN dots dot_add(dots a, dots b) {
-    for (int k = 0; k < 4; ++k) a.at[k] = _mm256_add_epi32(a.at[k], b.at[k]);
+    for (int k = 0; k < 2; ++k) a.at[k] = _mm256_add_epi32(a.at[k], b.at[k]);
     return a;
 }
 EDGERNN_FN void dot_store(int32_t *sum, dots a) {
-    for (int k = 0; k < 4; k += 2) {
-        const __m256i pairs = _mm256_permute4x64_epi64(_mm256_hadd_epi32(a.at[k], a.at[k + 1]), 0xd8);
-        _mm256_storeu_si256((__m256i *)(void *)(sum + 4 * k), pairs);
-    }
+    for (int k = 0; k < 2; ++k) _mm256_storeu_si256((__m256i *)(void *)(sum + 8 * k), a.at[k]);
 }
 
 #elif defined(EDGERNN_DOTPROD)
@@ -157,11 +214,24 @@ EDGERNN_FN void dot_store(int32_t *sum, dots a) { memcpy(sum, a.at, sizeof a.at)
 
 #endif
 
-#if !defined(EDGERNN_AVX512)
+#if !defined(EDGERNN_VNNI)
 EDGERNN_FN dots dot_begin(const int32_t *sums) {
     (void)sums;
     return dot_zero();
 }
+#endif
+
+#if !defined(EDGERNN_DOT_MANY)
+EDGERNN_FN int32_t dot_below(const uint8_t *q, size_t groups) {
+    (void)q, (void)groups;
+    return 0;
+}
+EDGERNN_FN dots dot_begin_many(const int32_t *sums, int32_t below) {
+    (void)below;
+    return dot_begin(sums);
+}
+EDGERNN_FN dot_four dot_read_many(const uint8_t *q) { return dot_read(q); }
+EDGERNN_FN dots dot_i8_many(dots a, const int8_t *w, dot_four q) { return dot_i8(a, w, q); }
 #endif
 
 /* Four activations from signed bytes, in the form of `dot_read`. */
@@ -172,6 +242,13 @@ EDGERNN_FN dot_four dot_read_i8(const int8_t *x) {
     if (EDGERNN_Q_SHIFT) four ^= 0x80808080u; /* adds 128 to each byte */
     memcpy(q, &four, sizeof q);
     return dot_read(q);
+}
+EDGERNN_FN dot_four dot_read_many_i8(const int8_t *x) {
+#if defined(EDGERNN_DOT_MANY)
+    return dot_read_many((const uint8_t *)x);
+#else
+    return dot_read_i8(x);
+#endif
 }
 
 #endif

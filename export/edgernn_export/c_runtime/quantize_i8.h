@@ -40,7 +40,8 @@ EDGERNN_FN void q_store(uint8_t *q, f32x16 x) {
 #elif defined(EDGERNN_AVX2)
     const __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
     const __m256i w = _mm256_permute4x64_epi64(pairs, 0xd8);
-    _mm_storeu_si128((__m128i *)(void *)q, _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
+    _mm_storeu_si128((__m128i *)(void *)q, EDGERNN_Q_SHIFT ? _mm_xor_si128(bytes, _mm_set1_epi8(-128)) : bytes);
 #elif defined(EDGERNN_NEON)
     int16x4_t h[4];
     for (int k = 0; k < 4; ++k) h[k] = vqmovn_s32(four_round(x.val[k]));

@@ -16,6 +16,7 @@ from edgernn.process import child
 
 OPTIONS = ("-std=c99", "-O3", "-ffp-contract=off", "-Wl,--build-id=none")
 LIBRARY = ("-fPIC", "-shared", "-s")
+OBJECT = ("-fPIC", "-fvisibility=hidden", "-c")
 SHOWN_LINES = 8
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
@@ -72,6 +73,24 @@ def shared_library(source: str, compiler: Compiler, binaries: Mapping[str, bytes
     return _compiled({"model.c": source, **binaries}, compiler, LIBRARY)
 
 
+def object_file(source: str, compiler: Compiler) -> bytes:
+    """Compile one source to a part of a library, which exports nothing by itself.
+
+    Raises:
+        CompilerError: as `shared_library`.
+    """
+    return _compiled({"model.c": source}, compiler, OBJECT)
+
+
+def linked(sources: Mapping[str, str | bytes], compiler: Compiler, binaries: Mapping[str, bytes] = NO_FILES) -> bytes:
+    """Compile sources and link them with object files, by file name, to a shared library.
+
+    Raises:
+        CompilerError: as `shared_library`.
+    """
+    return _compiled({**sources, **binaries}, compiler, LIBRARY)
+
+
 def executable(sources: Mapping[str, str], compiler: Compiler) -> bytes:
     """Compile sources, by file name, to a program with symbols.
 
@@ -86,7 +105,7 @@ def _compiled(sources: Mapping[str, str | bytes], compiler: Compiler, kind: tupl
         for name, source in sources.items():
             (folder / name).write_bytes(source.encode() if isinstance(source, str) else source)
         command = (*compiler.command, *OPTIONS, *kind, *compiler.options)
-        call = [*command, *(name for name in sources if name.endswith(".c")), "-o", "output", "-lm"]
+        call = [*command, *(name for name in sources if name.endswith((".c", ".o"))), "-o", "output", "-lm"]
         environment = os.environ | {"HOME": os.path.expanduser("~")}  # for the cache of zig; a service may have no HOME
         try:
             done = child.run(call, folder, environment)

@@ -31,14 +31,20 @@ LARGE = 1 << 16
 """From how many bytes on an array of a library is a file of its own. A compiler takes about a second for each MB of
 numbers as text, and a smaller array may still be folded into the code."""
 
-INCLUDED = """/* {comment} */
-extern const {c_type} {name}[{size}] __asm__("edgernn_{name}") __attribute__((visibility("hidden"), aligned(64)));
+DECLARED = """/* {comment} */
+extern const {c_type} {name}[{size}] __asm__("edgernn_{symbol}") __attribute__((visibility("hidden"), aligned(64)));"""
+"""The declaration of an array that is defined elsewhere in the library."""
+
+INCLUDED = (
+    DECLARED
+    + """
 __asm__(".pushsection .rodata\\n"
         ".balign 64\\n"
-        ".globl edgernn_{name}\\n"
-        ".hidden edgernn_{name}\\n"
-        "edgernn_{name}: .incbin \\"{file}\\"\\n"
+        ".globl edgernn_{symbol}\\n"
+        ".hidden edgernn_{symbol}\\n"
+        "edgernn_{symbol}: .incbin \\"{file}\\"\\n"
         ".popsection");"""
+)
 """The definition of an array whose bytes the assembler takes from a file."""
 
 
@@ -63,6 +69,11 @@ class Constant:
         """Its size in bytes."""
         return self.values.size * self.values.itemsize
 
+    @property
+    def variants(self) -> Mapping[str, Array]:
+        """Symbol -> what it holds, for unsigned activations first; most arrays are the same for both."""
+        return ({} if self.shifted is None else {f"{self.name}_shifted": self.shifted}) | {self.name: self.values}
+
     def text(self, binaries: dict[str, bytes] | None = None) -> str:
         """Its definition.
 
@@ -70,20 +81,40 @@ class Constant:
             binaries: the files that the assembler will find, by name, to which the array is added if it is LARGE;
                 None for a definition that needs no other file.
         """
-        if self.shifted is None:
-            return self._definition(self.values, binaries)
-        variants = (self._definition(values, binaries) for values in (self.shifted, self.values))
-        return "#if EDGERNN_Q_SHIFT\n{}\n#else\n{}\n#endif".format(*variants)
+        return _either([self._definition(self.name, values, binaries) for values in self.variants.values()])
 
-    def _definition(self, values: Array, binaries: dict[str, bytes] | None) -> str:
+    def declaration(self) -> str:
+        """Its declaration, where another source of the library defines it as `shared` does."""
+        return _either([DECLARED.format(**self._facts(symbol, values)) for symbol, values in self.variants.items()])
+
+    def shared(self, binaries: dict[str, bytes]) -> str:
+        """The definitions that the declarations of other sources refer to."""
+        return "\n\n".join(self._shared(symbol, values, binaries) for symbol, values in self.variants.items())
+
+    def _shared(self, symbol: str, values: Array, binaries: dict[str, bytes]) -> str:
+        if values.nbytes >= LARGE:
+            return self._definition(symbol, values, binaries)
+        facts = self._facts(symbol, values) | {"name": symbol}
+        return f"{DECLARED.format(**facts)}\nconst {facts['c_type']} {symbol}[{values.size}] = {initializer(values)};"
+
+    def _facts(self, symbol: str, values: Array) -> dict[str, object]:
+        c_type = C_TYPES[values.dtype.name]
+        return {"comment": self.comment, "c_type": c_type, "name": self.name, "symbol": symbol, "size": values.size}
+
+    def _definition(self, symbol: str, values: Array, binaries: dict[str, bytes] | None) -> str:
         c_type = C_TYPES[values.dtype.name]
         if binaries is not None and values.nbytes >= LARGE:
             data = values.astype(values.dtype.newbyteorder("<")).tobytes()  # as every processor here reads it
             file = f"{sha256(data).hexdigest()}.bin"  # so equal sources are equal libraries, for caches of compilers
             binaries[file] = data
-            return INCLUDED.format(comment=self.comment, c_type=c_type, name=self.name, size=values.size, file=file)
+            return INCLUDED.format(**self._facts(symbol, values) | {"name": symbol}, file=file)
         declaration = f"ALIGNED static const {c_type} {self.name}[{values.size}]"
         return f"/* {self.comment} */\n{declaration} = {initializer(values)};"
+
+
+def _either(variants: Sequence[str]) -> str:
+    """The text for unsigned activations, and for signed ones where it differs."""
+    return variants[0] if len(variants) == 1 else "#if EDGERNN_Q_SHIFT\n{}\n#else\n{}\n#endif".format(*variants)
 
 
 @dataclass(frozen=True)
@@ -168,9 +199,13 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Code:
-    """The C code of a step: the text of both files, the sizes of what they declare, and the files they include."""
+    """The C code of a step: the text of both files, the sizes of what they declare, and the files they include.
+
+    `shared` is the source of the arrays and the manifest, where they are apart from the step.
+    """
 
     header: str
     source: str
     sizes: Sizes
     binaries: Mapping[str, bytes]
+    shared: str = ""

@@ -7,11 +7,11 @@ from hashlib import sha256
 from edgernn.artifact.checksum import fill
 from edgernn.artifact.manifest import dump_manifest
 from edgernn.device import isa
-from edgernn.device.board import Device
 from edgernn.errors import UnsupportedError
 from edgernn.integer.overflow import HELD
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.tensor import SCHEMES
+from edgernn_export.targets.c import levels
 from edgernn_export.targets.c.compiler import Compiler, for_board, for_this_machine, shared_library
 from edgernn_export.targets.c.pack import literal
 from edgernn_export.targets.c.target import identifier, template, write
@@ -28,12 +28,17 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
     Raises:
         UnsupportedError: the processor of the board is unknown.
     """
-    level, compiler = _compiler(destination.device)
-    named = named_trace(graph, SCHEMES)
-    manifest = dump_manifest(replace(named.manifest, cpu=level))
-    code = write(named, PREFIX, manifest, include="", many=True)
-    library = fill(shared_library(code.source + _for_python(named), compiler, code.binaries))
-    return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, level, library).encode()}
+    compilers = _compilers(destination)
+    named, names = named_trace(graph, SCHEMES), tuple(compilers)
+    manifest = dump_manifest(replace(named.manifest, cpu=isa.joined(names)))
+    code = write(named, PREFIX, manifest, include="", many=True, apart=len(names) > 1)
+    source = code.source + _for_python(named)
+    if len(names) > 1:
+        data = levels.library(code, source, PREFIX, compilers)
+    else:
+        data = shared_library(source, compilers[names[0]], code.binaries)
+    library = fill(data)
+    return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, names, library).encode()}
 
 
 def _for_python(named: NamedTrace) -> str:
@@ -77,19 +82,20 @@ def _float_io(named: NamedTrace) -> dict[str, object]:
     }
 
 
-def _compiler(device: Device | None) -> tuple[str, Compiler]:
-    """The level that the code is compiled for, and the compiler."""
+def _compilers(destination: Destination) -> dict[str, Compiler]:
+    """The levels that the code is compiled for, the best first, with their compilers."""
+    device = destination.device
     if device is None:
-        level = isa.best()
-        return level, for_this_machine(isa.level(level))
+        return {name: for_this_machine(isa.level(name)) for name in destination.levels or (isa.best(),)}
     if device.level is None or device.triple is None or device.cpu is None:
         raise UnsupportedError(
             f"level, triple or cpu of board '{device.name}' is unknown; export the .c file and compile it there"
         )
-    return device.level, for_board(device.name, device.triple, device.cpu)
+    cpus = {name: isa.level(name).zig for name in destination.levels} or {device.level: device.cpu}
+    return {name: for_board(device.name, device.triple, cpu) for name, cpu in cpus.items()}
 
 
-def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
+def _loader(named: NamedTrace, stem: str, names: tuple[str, ...], library: bytes) -> str:
     symbols = named.graph.vocabulary_size
     return template(
         "stream.py.txt",
@@ -100,8 +106,8 @@ def _loader(named: NamedTrace, stem: str, level: str, library: bytes) -> str:
             "inputs": named.graph.inputs,
             **_loader_parts(named.graph),
             "sha256": sha256(library).hexdigest(),
-            "machine": isa.level(level).machine,
-            "flags": sorted(isa.level(level).flags),
+            "machine": isa.level(names[0]).machine,
+            "flags": [sorted(isa.level(name).flags) for name in names],
             "typecode": "i" if symbols else "f",
             "largest_state": HELD,
             "invalid": "an index outside the table" if symbols else f"not finite, or beyond {named.manifest.limit:.3g}",

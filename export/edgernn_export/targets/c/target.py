@@ -29,6 +29,7 @@ from edgernn_export.targets.c.many import TOGETHER, compute_many, steps_many
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.rounding import rounded_inputs
 from edgernn_export.targets.c.selftest import self_test
+from edgernn_export.targets.c.spectra import work
 from edgernn_export.targets.c.state import (
     carried,
     conversions,
@@ -42,6 +43,7 @@ from edgernn_export.targets.c.state import (
 from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace, named_trace
 
+MANIFEST = 'extern const char about[] __asm__("edgernn_manifest") __attribute__((visibility("hidden")))'
 LONGEST_STRING = 4095  # bytes of a string literal that every C99 compiler takes
 
 
@@ -67,7 +69,9 @@ def identifier(stem: str) -> str:
     return name if re.match(r"[A-Za-z]", name) else f"m{name}"
 
 
-def write(named: NamedTrace, prefix: str, manifest: str, include: str, *, many: bool = False) -> Code:
+def write(
+    named: NamedTrace, prefix: str, manifest: str, include: str, *, many: bool = False, apart: bool = False
+) -> Code:
     """The code of a step.
 
     Args:
@@ -77,6 +81,7 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str, *, many: 
         include: the line that includes the header. When it is empty the source is that of a library: it contains the
             header, and the assembler takes large arrays from files.
         many: whether the source has the functions that step many streams.
+        apart: arrays and manifest are defined in a source of their own, for several that are linked.
     """
     binaries: dict[str, bytes] = {}
     graph, plan = named.graph, integer_plan(named.graph)
@@ -100,11 +105,11 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str, *, many: 
     }
     header = template("model.h", facts)
     body = {
-        "constants": _constants(emitter, states, None if include else binaries),
+        "constants": _constants(emitter, states, None if include else binaries, apart=apart),
         **_body(emitter, x_type, {*emitter.headers, *({*emitter.many_headers, "guard"} if many else ())}),
         **moves(emitter, states),
         **self_test(named, plan),
-        "about": _c_string(manifest),
+        "about": f"{MANIFEST};" if apart else f"static const char about[] ={_c_string(manifest)};",
         "include": include or header,
     }
     body |= {} if include else {"no_float": ""}  # the loader of a library has floating point
@@ -116,7 +121,8 @@ def write(named: NamedTrace, prefix: str, manifest: str, include: str, *, many: 
         calls=emitter.calls,
     )
     streams = _many(emitter, facts) if many else ""
-    return Code(header, template("model.c", facts | body) + streams, sizes, binaries)
+    shared = _shared(emitter, manifest, binaries) if apart else ""
+    return Code(header, template("model.c", facts | body) + streams, sizes, binaries, shared)
 
 
 def _many(emitter: Emitter, facts: Mapping[str, object]) -> str:
@@ -134,10 +140,19 @@ def _many(emitter: Emitter, facts: Mapping[str, object]) -> str:
     return "".join((template("many.c", {**facts, **lines}), *steps))
 
 
-def _constants(emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None) -> str:
-    """The definitions of all arrays."""
-    arrays = [array.text(binaries) for array in emitter.constants.values()]
+def _constants(
+    emitter: Emitter, states: Sequence[InitialState], binaries: dict[str, bytes] | None, *, apart: bool
+) -> str:
+    """The definitions of all arrays; where those of the weights are apart, their declarations."""
+    arrays = [array.declaration() if apart else array.text(binaries) for array in emitter.constants.values()]
     return "\n\n".join(arrays + [each.text for each in states])
+
+
+def _shared(emitter: Emitter, manifest: str, binaries: dict[str, bytes]) -> str:
+    """The source of the arrays of weights and of the manifest, for all that declare them."""
+    arrays = [array.shared(binaries) for array in emitter.constants.values()]
+    about = f"{MANIFEST};\nconst char about[] ={_c_string(manifest)};\n"
+    return "\n\n".join(["#include <stdint.h>", *arrays, about])
 
 
 def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
@@ -150,7 +165,8 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     groups, reuse = divided(fuse(step.trace, is_integer), affines)
     places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
     types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
-    layout = lay_out(step.trace, groups, types, places, reuse.sources)
+    types |= {f"{op.outputs[0].name}.work": "int32_t" for op in step.trace.operations if is_integer(op)}
+    layout = lay_out(step.trace, groups, types, places, reuse.sources, work)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"

@@ -20,7 +20,7 @@ from edgernn.model.graph import INPUT
 from edgernn.model.operation import Ref
 from edgernn.model.tensor import Tensor
 from edgernn_export.targets.naming import NamedTrace
-from edgernn_export.targets.onnx.operations import OnnxOps
+from edgernn_export.targets.onnx.operations import ANY, OnnxOps
 
 DTYPES: Mapping[int, str] = {8: "int8", 16: "int16"}
 """Bits -> the dtype of such integers."""
@@ -96,7 +96,7 @@ class OnnxIntegerOps(OnnxOps):
             return super().largest(x, before, size)
         exact = f"{self.op.outputs[0].name}.exact"
         pooled = self._pooled(self._numbers(self._integers(x), x), size, x.width)  # no pooling of 16 bits exists
-        self._inner_node("Reshape", [pooled, self._shape(self.op.positions, x.width)], [exact])
+        self._inner_node("Reshape", [pooled, self._shape(ANY, x.width)], [exact])
         return self._quantized()
 
     def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:

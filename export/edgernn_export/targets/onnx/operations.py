@@ -11,14 +11,16 @@ from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.parts import PartOps
+from edgernn_export.targets.onnx.spectra import SpectrumOps
 
 ZERO = 128  # zero point of unsigned bytes
 REACH = 127  # the largest integer of a value that is rounded
 SILENCE = 1e-30  # the least of the largest number in a position, so that nothing is divided by zero
+ANY = -1  # an axis whose size follows from the rest: the positions of all streams
 ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
-class OnnxOps(PartOps):
+class OnnxOps(PartOps, SpectrumOps):
     """Writes operations as nodes; a value is its Ref in the trace.
 
     Args:
@@ -108,8 +110,8 @@ class OnnxOps(PartOps):
         names = [self._name(x), self._constant(ones, "ones"), *extra]
         return self._node("LayerNormalization", names, axis=-1, epsilon=eps)
 
-    def reshape(self, x: Ref, _before: int, after: int) -> Ref:
-        return self._node("Reshape", [self._name(x), self._shape(after, self.op.widths[0])])
+    def reshape(self, x: Ref, _before: int, _after: int) -> Ref:
+        return self._node("Reshape", [self._name(x), self._shape(ANY, self.op.widths[0])])
 
     def gather(self, x: Ref, before: int, index: Sequence[int]) -> Ref:
         result, name, rows = self.op.outputs[0], self._name(x), np.array(index, np.int64)
@@ -124,7 +126,7 @@ class OnnxOps(PartOps):
 
     def largest(self, x: Ref, _before: int, size: int) -> Ref:
         pooled = self._pooled(self._name(x), size, x.width)
-        return self._node("Reshape", [pooled, self._shape(self.op.positions, x.width)])
+        return self._node("Reshape", [pooled, self._shape(ANY, x.width)])
 
     def hold(self, x: Ref, last: Ref, threshold: float) -> Ref:
         return self._node(
@@ -151,14 +153,14 @@ class OnnxOps(PartOps):
     def _pooled(self, name: str, size: int, width: int) -> str:
         """The largest of each group of positions; the axes of ReduceMax are written differently in each opset."""
         groups, pooled = (f"{self.op.outputs[0].name}.{role}" for role in ("groups", "pooled"))
-        self._inner_node("Reshape", [name, self._shape(self.op.positions, 1, size, width)], [groups])
+        self._inner_node("Reshape", [name, self._shape(ANY, 1, size, width)], [groups])
         self._inner_node("MaxPool", [groups], [pooled], kernel_shape=[size, 1])
         return pooled
 
     def _groups(self, x: Ref, size: int) -> str:
         """The name of a value with its positions in groups: (groups, size, width)."""
         groups = f"{self.op.outputs[0].name}.groups"
-        self._inner_node("Reshape", [self._name(x), self._shape(self.op.positions, size, x.width)], [groups])
+        self._inner_node("Reshape", [self._name(x), self._shape(ANY, size, x.width)], [groups])
         return groups
 
     def _matrix(self, weight: Tensor) -> str:

@@ -5,10 +5,11 @@ from dataclasses import replace
 import onnx
 from onnx import helper
 
-from edgernn.artifact.manifest import Signature, signature
+from edgernn.artifact.manifest import STREAMS, Signature, signature
 from edgernn.integer.plan import integer_plan
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.replay import replay
+from edgernn.model.tensor import DYNAMIC
 from edgernn_export.targets.naming import NamedTrace, with_heads
 from edgernn_export.targets.onnx.integers import OnnxIntegerOps
 from edgernn_export.targets.onnx.operations import OnnxOps
@@ -23,9 +24,14 @@ TYPES = {
 """The dtype of a manifest -> the type of ONNX."""
 
 
-def step(named: NamedTrace) -> onnx.GraphProto:
-    """One step: from `x` and each state before it to `y` and each state after it, named as in the manifest."""
-    plan = integer_plan(named.graph)
+def step(named: NamedTrace, *, streams: bool = False) -> onnx.GraphProto:
+    """One step: from `x` and each state before it to `y` and each state after it, named as in the manifest.
+
+    Args:
+        named: the graph and the names of its values.
+        streams: whether the first axis is open where a step can take the rows of several streams, `takes_streams`.
+    """
+    plan = integer_plan(named.graph).narrow
     writer: OnnxOps
     if plan.integer_values:
         named = with_heads(named)
@@ -41,14 +47,26 @@ def step(named: NamedTrace) -> onnx.GraphProto:
         writer.output(output, ref)
     if not named.heads:
         writer.part(OUTPUT, ys)
-    values = infos(signature(named.manifest))
+    values = infos(signature(named.manifest), STREAMS if streams and takes_streams(named) else "")
     ins = [*(values[name] for name in xs or [INPUT]), *(values[ref.name] for ref in named.ins[1:])]
     outs = [values[name] for name in named.result_names]
     return helper.make_graph(writer.nodes, "step", ins, outs, list(writer.weights.values()))
 
 
-def infos(values: Signature) -> dict[str, onnx.ValueInfoProto]:
-    """The inputs and outputs of a manifest as ONNX declares them."""
+def infos(values: Signature, first: str = "") -> dict[str, onnx.ValueInfoProto]:
+    """The inputs and outputs of a manifest as ONNX declares them; `first` is the name of their first axis, if open."""
     return {
-        name: helper.make_tensor_value_info(name, TYPES[dtype], list(shape)) for name, (shape, dtype) in values.items()
+        name: helper.make_tensor_value_info(name, TYPES[dtype], [first or shape[0], *shape[1:]])
+        for name, (shape, dtype) in values.items()
     }
+
+
+def takes_streams(named: NamedTrace) -> bool:
+    """Whether every operation computes each row by itself.
+
+    The positions of a value are rows too, so `gather` would choose among those of all streams; and the runtime rounds
+    the input of a dynamic affine with one scale for all rows.
+    """
+    return not any(
+        op.name == "gather" or (op.name == "affine" and op.args[0].scheme == DYNAMIC) for op in named.trace.operations
+    )

@@ -24,7 +24,7 @@ IR_VERSIONS = {OPSET: 8, OPSET_OF_16_BITS: 10}
 def render(graph: Graph, stem: str, _destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of an `.onnx` file, the same for the same graph."""
     named = named_trace(graph, tuple(SCHEMES))
-    written = step(named)
+    written = step(named, streams=True)
     origin = text_of(named.graph, {each.name: numpy_helper.to_array(each) for each in written.initializer})
     return {f"{stem}.onnx": serialized(written, named.manifest_json, origin)}
 
