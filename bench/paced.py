@@ -2,11 +2,11 @@
 
 GRU-128 on every runtime, in one run: each round takes every contender in turn, back to back and then on frames of one
 schedule, of which every other one is primed. edgernn primes with `Stream.prime`. The other ways to step have nothing of
-the kind: they are primed by running the same code on a second state, with the same session or interpreter.
+the kind: they are primed by running the same code on a second state, with the same session or interpreter. On a machine
+with other work to do, `chrt --fifo 10 python bench/paced.py` measures a device program with real-time priority.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -22,13 +22,14 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 
 import edgernn
+import results
 from contenders import Model, make
 from edgernn.latency.paced import run_alternately, time_steps
 from edgernn.latency.steps import collector_paused, percentiles
-from machine import INPUTS, machine
+from machine import INPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/paced.json"
 CELL, HIDDEN, PERIOD_MS = "gru", 128, 10.0
+POLICIES = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "real time", os.SCHED_RR: "real time"}
 FIRST = 2  # frames of each kind at the start of a turn that are not counted: another contender ran before them
 
 
@@ -124,10 +125,10 @@ CONTENDERS: dict[str, Callable[[Model], Contender]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each contender")
     parser.add_argument("--frames", type=int, default=40, help="of each kind, paced and primed, in a turn")
     parser.add_argument("--steps", type=int, default=300, help="back to back in a turn")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=results.FOLDER / "paced.json")
     options = parser.parse_args()
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
@@ -138,10 +139,9 @@ def main() -> None:
     for name, row in rows.items():
         print(line(name, row))
     about = {"rounds": options.rounds, "frames": options.frames, "steps": options.steps, "period_ms": PERIOD_MS}
-    report = {"machine": machine() | about, "cell": CELL, "hidden": HIDDEN, "rows": rows}
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {options.out}")
+    about |= {"scheduling": POLICIES.get(os.sched_getscheduler(0), "unknown"), "load": os.getloadavg()[0]}
+    report = {"cell": CELL, "hidden": HIDDEN, "rows": rows}
+    results.write(options.out, report, results.BOTH, **USUAL, **about)
 
 
 def measure(model: Model, options: argparse.Namespace) -> dict[str, Any]:

@@ -250,6 +250,8 @@ def written(x):
 
 
 OTHERS = {
+    "a transform": lambda x: np.concatenate([(each := np.fft.rfft(x * np.float32(2))).real, each.imag]),
+    "a transform back": lambda x: np.fft.irfft(x[:2] + 1j * x[2:], 4),
     "a function of no table": lambda x: np.cumsum(x, axis=-1),
     "several results": lambda x: np.split(np.gradient(x), 2)[1],
     "an index of integers": lambda x: x[[3, 0, 1, 1]],

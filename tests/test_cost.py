@@ -21,6 +21,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.ops import OPERATIONS
 from edgernn.model.range import Range
+from edgernn.model.spectra import SPECTRA
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.passes.quantize import quantize
 from edgernn_export import from_torch
@@ -103,7 +104,7 @@ def test_a_depthwise_convolution_multiplies_elements():
 
 def test_every_level_and_every_word_has_its_line():
     assert set(THROUGHPUTS) == set(isa.LEVELS)
-    assert {*OP_COSTS, "affine"} == set(OPERATIONS)
+    assert {*OP_COSTS, "affine", *SPECTRA} == set(OPERATIONS)
 
 
 @settings(max_examples=25, deadline=None)

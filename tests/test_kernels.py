@@ -13,12 +13,13 @@ from scipy.special import expit
 
 from edgernn.cells import Activation, LayerNorm
 from edgernn.device import isa
+from edgernn.integer.dynamic import quantize_dynamic
 from edgernn.integer.fixedpoint import logarithm_table, multiplier, power_table
 from edgernn.integer.forms import MAKE, Affine
 from edgernn.integer.normalize import WIDEST, Normalized
 from edgernn.integer.plan import IntegerPlan, QuantizationParameters
 from edgernn.integer.softmax import Logarithm, Softmax
-from edgernn.interpreters.numpy import NumpyOps, SameOps, quantize_dynamic
+from edgernn.interpreters.numpy import NumpyOps, SameOps
 from edgernn.model import int4
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer

@@ -37,7 +37,7 @@ from zoo import GRAPHS, frames, keyword_spotter
 KWS = keyword_spotter()
 BOARDS = [name for name in boards.names() if name != boards.THIS and ".so" in boards.load(name).formats]
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
-IN_NUMPYS_ORDER = {"softmax", "log"}  # sums and logarithms that C takes in another order than numpy
+IN_NUMPYS_ORDER = {"softmax", "log", "rfft", "irfft"}  # what C computes in another order than numpy
 
 
 def opened(graph, folder, **options):

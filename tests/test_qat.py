@@ -17,9 +17,10 @@ from edge import edge
 from edgernn.artifact.rnn import dumps, load
 from edgernn.cells import Standardize
 from edgernn.errors import CalibrationError, UsageError
+from edgernn.integer.dynamic import quantize_dynamic
 from edgernn.integer.plan import QuantizationParameters, choose_qparams, integer_plan
 from edgernn.interpreters.integer import IntegerStepper, stepper
-from edgernn.interpreters.numpy import Stepper, quantize_dynamic
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.range import Range
 from edgernn.model.replay import replay

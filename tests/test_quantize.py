@@ -7,8 +7,9 @@ from hypothesis.extra import numpy as hnp
 
 from edgernn.cells import Dense, Embedding, Gru, Standardize
 from edgernn.errors import GraphError, UsageError
+from edgernn.integer.dynamic import quantize_dynamic
 from edgernn.interpreters.count import count
-from edgernn.interpreters.numpy import Stepper, quantize_dynamic
+from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import DYNAMIC, Tensor

@@ -22,6 +22,7 @@ from edgernn.cells import (
     GruResetBefore,
     GruResetBeforeStep,
     GruStep,
+    Istft,
     LayerNorm,
     LayerNormGru,
     LayerNormLstm,
@@ -46,6 +47,7 @@ from edgernn.cells import (
     Shift,
     Slice,
     Standardize,
+    Stft,
     Sum,
 )
 from edgernn.model.factored import Factored
@@ -296,6 +298,35 @@ def _over_time(random: np.random.Generator) -> dict[str, Graph]:
     }
 
 
+def _spectra(random: np.random.Generator) -> dict[str, Graph]:
+    """Transforms of even and odd sizes and their inverses, alone and around a mask."""
+
+    def w(n: int) -> Tensor:
+        return Tensor(random.uniform(0.2, 1, n).astype(np.float32))
+
+    mask = (
+        Layer("stft", Stft(6, 12, w(12))),
+        Layer("gru", Gru(t(12, 14, random=random), t(12, 4, random=random))),
+        Layer("gain", Dense(t(14, 4, random=random), t(14, random=random), "sigmoid")),
+        Layer("masked", Product(), ("stft", "gain")),
+        Layer("istft", Istft(14, 6, 12, w(12))),
+    )
+    heard = (
+        Layer("mel", LogMel(6, 800, 15, 4, floor=0.5)),
+        Layer("gru", Gru(t(15, 4, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+    )
+    return {
+        "Stft": one(Stft(6, 16, w(15))),
+        "Stft odd": one(Stft(6, 21, w(16))),
+        "Stft of parts": one(Stft(2, 10, w(7)), positions=3),
+        "Stft of frames": one(Stft(2, 8, w(5)), frames=3),
+        "Istft": one(Istft(6, 2, 4, w(4))),
+        "Istft odd": one(Istft(6, 3, 5, w(5))),
+        "Mask of a spectrum": Graph(mask, 6),
+        "LogMel in integers": Graph(heard, 6),
+    }
+
+
 def _heads(random: np.random.Generator) -> Graph:
     """Two outputs, the second of other magnitudes; its weights are its own, so that the others are as they were."""
     layers = (
@@ -417,6 +448,7 @@ GRAPHS: dict[str, Graph] = {
     "Curves within": _curves(np.random.default_rng(10)),
     **_with_positions(np.random.default_rng(9)),
     **_over_time(np.random.default_rng(11)),
+    **_spectra(np.random.default_rng(16)),
     "Concat of outputs": _heads(np.random.default_rng(9)),
     "Deadband": one(Deadband(6, 0.5)),
     "Slice of inputs": _two_inputs(np.random.default_rng(10)),

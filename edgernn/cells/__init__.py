@@ -12,6 +12,7 @@ from edgernn.cells.embedding import Embedding
 from edgernn.cells.fastgrnn import FastGrnn
 from edgernn.cells.gather import Gather
 from edgernn.cells.gru import Gru, GruStep
+from edgernn.cells.istft import Istft
 from edgernn.cells.joins import Concat, Maximum, Product, Quotient, Sum
 from edgernn.cells.layernorm import LayerNorm
 from edgernn.cells.logmel import LogMel
@@ -30,6 +31,7 @@ from edgernn.cells.scale import Scale
 from edgernn.cells.shift import Shift
 from edgernn.cells.slice import Slice
 from edgernn.cells.standardize import Standardize
+from edgernn.cells.stft import Stft
 
 __all__ = [
     "Activation",
@@ -49,6 +51,7 @@ __all__ = [
     "GruResetBefore",
     "GruResetBeforeStep",
     "GruStep",
+    "Istft",
     "LayerNorm",
     "LayerNormGru",
     "LayerNormLstm",
@@ -73,5 +76,6 @@ __all__ = [
     "Shift",
     "Slice",
     "Standardize",
+    "Stft",
     "Sum",
 ]

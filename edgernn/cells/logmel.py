@@ -9,21 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import GraphError
+from edgernn.model import spectra
 from edgernn.model.cell import cell
 from edgernn.model.ops import Ops, V
 from edgernn.model.tensor import Tensor
 
-LARGEST_MEL, LARGEST_DFT = 1 << 22, 1 << 24  # elements of the two matrices
+LARGEST_MEL = 1 << 22  # elements of the matrix of bands
 
 
 @cell
 @dataclass(frozen=True)
 class LogMel:
-    """y = log(mel |DFT|^2 + floor) of the last `window` samples, once for every `inputs` new samples.
+    """y = log(mel |FFT|^2 + floor) of the last `window` samples, once for every `inputs` new samples.
 
-    A feature cell: no pass quantizes or prunes it. Its matrices follow from its settings, so a .rnn file does not hold
-    them. The window is a Hann window. The mel bands are triangles of height 1, evenly spaced on the mel scale; bins in
-    no band are left out of the transform. The state is the past samples, oldest first; its initial zeros are silence.
+    A feature cell: no pass quantizes or prunes it. Its weights follow from its settings, so a .rnn file does not hold
+    them. The window is a Hann window. The mel bands are triangles of height 1, evenly spaced on the mel scale. The
+    state is the past samples, oldest first; its initial zeros are silence.
 
     Mel bands: S. Davis and P. Mermelstein, "Comparison of parametric representations" (IEEE Trans. ASSP 28, 1980),
     without the cosine transform. mel(f) = 2595 log10(1 + f / 700): D. O'Shaughnessy, "Speech communication" (1987), as
@@ -47,6 +48,7 @@ class LogMel:
     def __post_init__(self) -> None:
         for name in ("rate_hz", "low_hz", "high_hz", "floor"):  # integers are accepted for them
             object.__setattr__(self, name, float(getattr(self, name)))
+        spectra.check_size(self._points)
         hop, window, bands, half_hz = self.inputs, self.window, self.bands, self.rate_hz / 2
         low_hz, high_hz = self.low_hz, self.high_hz or half_hz
         if not 2 <= hop <= window <= self._points or bands < 1 or not 0 < self.floor < float("inf"):
@@ -55,11 +57,10 @@ class LogMel:
                 f"floor of {self.floor:g} arrived; expected 2 <= hop <= window <= fft, one band at least and a floor "
                 "above 0"
             )
-        bins = self._points // 2 + 1
-        if bands * bins > LARGEST_MEL or 2 * bins * window > LARGEST_DFT:
+        if bands * spectra.bins(self._points) > LARGEST_MEL:
             raise GraphError(
-                f"{bands:,} bands of an fft of {self._points:,} points over {window:,} samples arrived; expected "
-                f"matrices of {LARGEST_MEL:,} and {LARGEST_DFT:,} elements at most"
+                f"{bands:,} bands of an fft of {self._points:,} points arrived; expected a matrix of {LARGEST_MEL:,} "
+                "elements at most"
             )
         if not 0 <= low_hz < high_hz <= half_hz < float("inf"):
             raise GraphError(
@@ -79,22 +80,20 @@ class LogMel:
         return {"past": overlap} if overlap else {}
 
     @cached_property
-    def dft(self) -> Tensor:
-        """(2 * bins, window): the cosines of each bin in a band, then the sines, times the window."""
-        angles = np.outer(self._bins, np.arange(self.window)) * (2 * np.pi / self._points)
-        both = np.concatenate([np.cos(angles), np.sin(angles)]) * np.hanning(self.window)
-        return Tensor(both.astype(np.float32))
+    def taper(self) -> Tensor:
+        """(window,): the Hann window."""
+        return Tensor(np.hanning(self.window).astype(np.float32))
 
     @cached_property
     def mel(self) -> Tensor:
-        """(bands, bins): the weight of each bin in each band."""
-        return Tensor(self._weights[:, self._bins].astype(np.float32))
+        """(bands, fft // 2 + 1): the weight of each bin in each band."""
+        return Tensor(self._weights.astype(np.float32))
 
     def step(self, ops: Ops[V], x: V, state: tuple[V, ...]) -> tuple[V, tuple[V, ...]]:
         """(inputs,) and past (window - inputs,) -> (bands,)."""
         samples = ops.concat(*state, x)
         later = ops.split(samples, (self.inputs, *self.states.values()))[1:]
-        re, im = ops.split(ops.affine(self.dft, samples), 2)
+        re, im = ops.split(ops.rfft(samples, self._points, self.taper), 2)
         energy = ops.affine(self.mel, re * re + im * im)
         return ops.log(ops.scale(energy, 1.0, self.floor)), later
 
@@ -104,14 +103,9 @@ class LogMel:
 
     @cached_property
     def _weights(self) -> NDArray[Any]:
-        """The weight of each bin in each band: (bands, fft // 2 + 1)."""
+        """As `mel`, in float64."""
         bins_hz = np.arange(self._points // 2 + 1) * (self.rate_hz / self._points)
         return triangles(bins_hz, self.bands, self.low_hz, self.high_hz or self.rate_hz / 2)
-
-    @property
-    def _bins(self) -> NDArray[np.intp]:
-        """The bins that are in a band."""
-        return np.flatnonzero(self._weights.sum(axis=0))
 
 
 def triangles(bins_hz: NDArray[Any], bands: int, low_hz: float, high_hz: float) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.integer.plan import integer_plan
+from edgernn.model import spectra
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.positions import gathered, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
@@ -62,6 +63,22 @@ class IntervalOps(MethodInterpreter):
         self._check(_magnitude(x) @ size.T + np.abs(plus))  # for any order of the sum
         middle = centre @ self._numbers(weight).T + plus
         return np.stack([middle - spread, middle + spread])
+
+    def rfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        """Each part of a bin is a sum of the elements times numbers of magnitude 1 at most, in any order."""
+        size_of = _magnitude(x) * (1.0 if window is None else self._numbers(window, magnitude=True))
+        return self._spread(size_of.sum(axis=-1, keepdims=True), 2 * spectra.bins(size))
+
+    def irfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        total = _magnitude(x).sum(axis=-1, keepdims=True)  # before the division by the size
+        each = np.ones(size) if window is None else self._numbers(window, magnitude=True)
+        self._check(total * max(1.0, float(each.max())))
+        return self._spread(2 / size * total * each, len(each))
+
+    def _spread(self, most: Array, width: int) -> Array:
+        """Return the interval of values of these magnitudes."""
+        full = np.broadcast_to(most, (*most.shape[:-1], width))
+        return self._checked(np.stack([-full, full]))
 
     def add(self, a: Array, b: Array) -> Array:
         return self._checked(a + b)

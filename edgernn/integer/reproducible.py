@@ -2,9 +2,9 @@
 
 Integers have the same bits. So have the elementwise operations of float32, which IEEE 754 defines to the last bit, and
 the normalization of float32, whose sums have a defined order. The sums of a float affine have no defined order, and
-`softmax` and `log` in float come from a C library; so do `sigmoid` and `tanh` in a graph that is in neither static nor
-dynamic int8. Such a value, and every value computed from it, may differ in its last digits, or by one integer once it
-is quantized.
+numpy and compiled code compute `softmax`, `log`, `rfft` and `irfft` in float in different ways; so they do `sigmoid`
+and `tanh` in a graph that is in neither static nor dynamic int8. Such a value, and every value computed from it, may
+differ in its last digits, or by one integer once it is quantized.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ SAME_BITS: Mapping[str, str] = MappingProxyType(
 )
 """The values of `Manifest.same_bits` -> their meaning."""
 
-PLATFORM_DEPENDENT = ("softmax", "log")  # in float: from the C library, or from numpy
+PLATFORM_DEPENDENT = ("softmax", "log", "rfft", "irfft")  # in float: by numpy, or by kernels
 
 
 def same_bits(plan: IntegerPlan, precision: str) -> str:

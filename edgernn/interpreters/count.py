@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
+from edgernn.model import spectra
 from edgernn.model.graph import Graph
 from edgernn.model.operation import Op
+from edgernn.model.spectra import SPECTRA
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace
 
@@ -21,7 +23,9 @@ class Cost:
     is also given alone, because no pass makes it smaller.
     """
 
-    macs: int  # multiplications with an element of a matrix, each with its addition, in every position
+    macs: (
+        int  # multiplications with an element of a matrix, each with an addition, and of transforms, in every position
+    )
     exact_macs: int  # the part of feature cells
     elements: int  # of the results of all other operations
     operations: int
@@ -40,7 +44,7 @@ def count(graph: Graph) -> Cost:
     return Cost(
         macs=_macs(steps.operations),
         exact_macs=_macs(features),
-        elements=sum(op.size for op in steps.operations if op.name not in {"affine", *MOVES}),
+        elements=sum(op.size for op in steps.operations if op.name not in {"affine", *SPECTRA, *MOVES}),
         operations=len(steps.operations),
         parameters=sum(weight.size for weight in set(graph.tensors.values())),
         weight_bytes=sum(weight.nbytes for weight in _weights(steps.operations)),
@@ -58,7 +62,14 @@ def total(graphs: Sequence[Graph]) -> Cost:
 
 
 def _macs(operations: Iterable[Op]) -> int:
-    return sum(op.args[0].size * op.positions for op in operations if op.name == "affine")
+    return sum(op.positions * multiplications(op) for op in operations)
+
+
+def multiplications(op: Op) -> int:
+    """The multiplications with a constant in one position of an affine or a transform; 0 for any other operation."""
+    if op.name in SPECTRA:
+        return spectra.multiplications(op.args[1]) + (0 if op.args[2] is None else int(op.args[2].size))
+    return int(op.args[0].size) if op.name == "affine" else 0
 
 
 def _weights(operations: Iterable[Op]) -> set[Tensor]:

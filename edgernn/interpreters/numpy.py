@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.integer.dynamic import quantize_dynamic
 from edgernn.integer.fixedpoint import exact_float
+from edgernn.model import spectra
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.positions import entries, gathered, held, largest, reshaped, summed
 from edgernn.model.replay import MethodInterpreter, replay
@@ -116,6 +118,12 @@ class NumpyOps(MethodInterpreter):
     def hold(self, x: Array, last: Array, threshold: float) -> Array:
         return held(x, last, self.dtype.type(threshold))
 
+    def rfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        return spectra.rfft(x, size, None if window is None else self._array(window))
+
+    def irfft(self, x: Array, size: int, window: Tensor | None = None) -> Array:
+        return spectra.irfft(x, size, None if window is None else self._array(window))
+
     def _dynamic(self, weight: Tensor, x: Array) -> Array:
         """int8 weights and activations: integer sums, and one product with both scales."""
         assert weight.scale is not None
@@ -152,7 +160,8 @@ class SameOps(NumpyOps):
 
     tanh is x times a ratio of polynomials in x squared, computed as in c_runtime/squash_f32.h; numpy's tanh differs in
     the last digit between processors. exp is a polynomial, as in c_runtime/curves_f32.h. Normalization sums in LANES
-    lanes, as c_runtime/whole_f32.h does. `softmax`, `log` and an affine with float weights are numpy's.
+    lanes, as c_runtime/whole_f32.h does. `softmax`, `log`, `rfft`, `irfft` and an affine with float weights are
+    numpy's.
     """
 
     def __init__(self) -> None:
@@ -225,25 +234,6 @@ EXP_TERMS = tuple(
     )
 )
 """S. Moshier, Cephes, expf: (exp(x) - 1 - x) / x^2 between -log(2) / 2 and log(2) / 2, the lowest power first."""
-
-SILENCE = np.float32(1e-30)  # a vector of smaller numbers becomes zeros: 127 / 1e-37 would be infinite
-
-
-def quantize_dynamic(x: Array) -> tuple[Array, Array]:
-    """Quantize vectors on the last axis to int8, symmetrically: (integers, scales as float32 (..., 1)).
-
-    It computes in float32, half to even, for any dtype of x, so the integers are those of compiled code. Vectors below
-    SILENCE become zeros.
-    """
-    single = x.astype(np.float32)
-    most = np.abs(single).max(axis=-1, keepdims=True)
-    most = np.where(most > SILENCE, most, np.float32(0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(most > 0, np.float32(127) / most, np.float32(0))
-        q: Array = np.nan_to_num(np.rint(single * inverse)).astype(
-            np.int8
-        )  # where x is infinite the scale is, and so the sum
-    return q, most / np.float32(127)
 
 
 class Stepper:

@@ -6,9 +6,10 @@ from math import ceil
 from types import MappingProxyType
 
 from edgernn.device.board import Device
-from edgernn.interpreters.count import Cost, count, total
+from edgernn.interpreters.count import Cost, count, multiplications, total
 from edgernn.model.graph import Graph
 from edgernn.model.operation import Op
+from edgernn.model.spectra import SPECTRA
 from edgernn.model.tensor import DYNAMIC, Tensor
 
 KIB = 1024
@@ -77,6 +78,7 @@ OP_COSTS: Mapping[str, tuple[int, int]] = MappingProxyType(
 )
 """Operation -> arithmetic instructions, and divisions, per vector of its result."""
 
+TRANSFORM_COST = 3  # arithmetic instructions, loads and stores per vector of products in a Fourier transform
 GUARD_COST = 3  # arithmetic instructions per vector of the frame: is it finite?
 ROUNDING_COST = 8  # arithmetic instructions per vector that is rounded to int8
 OP_CYCLES = 10  # to start an operation and to wait for its last result
@@ -125,7 +127,7 @@ def estimate(graph: Graph, device: Device) -> Estimate:
     core = THROUGHPUTS[device.level]
     bytes_per_cycle = _bytes_per_cycle(fits_in, core, device)
     cycles = {
-        "affine": sum(_affine(op, core, bytes_per_cycle) for op in operations if op.name == "affine"),
+        "affine": sum(_affine(op, core, bytes_per_cycle) for op in operations if op.name in ("affine", *SPECTRA)),
         "elementwise": _elementwise(operations, core) + GUARD_COST * ceil(graph.inputs / core.lanes),
         "overhead": STEP_CYCLES + OP_CYCLES * sum(op.name not in {"split", "reshape"} for op in operations),
     }
@@ -188,7 +190,9 @@ def _bytes_per_cycle(fits_in: str, core: Throughput, device: Device) -> float:
 
 
 def _affine(op: Op, core: Throughput, bytes_per_cycle: float) -> float:
-    """Cycles of a matrix-vector product: arithmetic or reading, whichever takes longer."""
+    """Cycles of a matrix-vector product, arithmetic or reading, whichever takes longer; or of a transform."""
+    if op.name in SPECTRA:
+        return op.positions * TRANSFORM_COST * multiplications(op) / core.lanes
     weight: Tensor = op.args[0]
     macs_per_cycle = core.int8_macs if weight.scheme == DYNAMIC else core.lanes
     return op.positions * max(weight.size / macs_per_cycle, weight.nbytes / bytes_per_cycle)
@@ -201,7 +205,7 @@ def _elementwise(operations: Iterable[Op], core: Throughput) -> float:
     for op in operations:
         if op.name == "affine":
             rounded |= set(op.inputs) if op.args[0].scheme == DYNAMIC else set()
-        else:
+        elif op.name not in SPECTRA:
             arithmetic, divisions = OP_COSTS[op.name]
             cycles += (arithmetic + divisions * core.division) * ceil(op.size / core.lanes)
     return cycles + sum(ROUNDING_COST * ceil(ref.size / core.lanes) for ref in rounded)

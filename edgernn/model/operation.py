@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from edgernn.errors import GraphError
+from edgernn.model import spectra
 from edgernn.model.cell import LARGEST
 from edgernn.model.factored import Factored
 from edgernn.model.ops import OPERATIONS
@@ -211,6 +212,28 @@ class LayerTracer:
     def _used(self, x: TracedValue) -> TracedValue:
         """Return the input of an affine as the affine uses it."""
         return x
+
+    def rfft(self, x: TracedValue, size: int, window: Tensor | None = None) -> TracedValue:
+        self._check_size("rfft", size)
+        if x.ref.width > size:
+            raise self._error("rfft", f"{x.ref.width} values arrive from '{x.ref.name}'; expected {size} at most")
+        self._check_elements("rfft", window, x.ref.width)
+        return self._append("rfft", (x.ref, size, window), 2 * spectra.bins(size), x.ref.positions)
+
+    def irfft(self, x: TracedValue, size: int, window: Tensor | None = None) -> TracedValue:
+        self._check_size("irfft", size)
+        self._check_width("irfft", 2 * spectra.bins(size), x)
+        width = size if window is None else window.size
+        if width > size:
+            raise self._error("irfft", f"a window of {width} elements arrives; expected {size} at most")
+        self._check_elements("irfft", window, width)
+        return self._append("irfft", (x.ref, size, window), width, x.ref.positions)
+
+    def _check_size(self, name: str, size: int) -> None:
+        try:
+            spectra.check_size(size)
+        except GraphError as error:
+            raise self._error(name, str(error)) from None
 
     def _reduced(self, name: str, x: TracedValue, before: int, size: int) -> TracedValue:
         self._check_positions(name, before, x)

@@ -89,6 +89,21 @@ class Ops(Protocol[V]):
     def hold(self, x: V, last: V, threshold: float, /) -> V:
         """Return each element of x that differs from that of `last` by more than a threshold, else that of `last`."""
 
+    def rfft(self, x: V, size: int, window: Tensor | None = None, /) -> V:
+        """Return the discrete Fourier transform of real numbers: (width,) -> (2 * (size // 2 + 1),).
+
+        The result has the real parts of the bins 0 to size // 2, then their imaginary parts, which `split(y, 2)` gives.
+        x is multiplied by the window, of its width, and padded with zeros to `size` points. The prime factors of size
+        are 2, 3, 5 and 7.
+        """
+
+    def irfft(self, x: V, size: int, window: Tensor | None = None, /) -> V:
+        """Return the inverse of `rfft`: (2 * (size // 2 + 1),) -> (size,).
+
+        With a window, the result is the first elements of it, as many as the window has, times the window. The
+        imaginary parts of the bins 0 and size / 2 have no effect.
+        """
+
 
 OPERATIONS = (
     "affine",
@@ -114,6 +129,8 @@ OPERATIONS = (
     "sum",
     "largest",
     "hold",
+    "rfft",
+    "irfft",
 )
 """What an interpreter implements: the methods of Ops; `+`, `-` and `*` are add, subtract and multiply."""
 

@@ -12,6 +12,7 @@ from edgernn.model.layer import Layer
 from edgernn.model.layer_trace import COUNT
 from edgernn.model.operation import Op
 from edgernn.model.positions import gathered, grouped, reshaped
+from edgernn.model.spectra import SPECTRA
 from edgernn.model.tensor import Tensor
 
 WeightAxis = tuple[str, int]
@@ -125,6 +126,10 @@ def _join(layer: Layer, op: Op, values: dict[str, Array], union: _UnionFind) -> 
         output, others = gathered(inputs[0], *op.args[1:]), []  # its layer is fixed, so -1 may be any unit
     elif op.name in {"sum", "largest"}:
         output, *others = grouped(inputs[0], op.args[2])
+    elif op.name in SPECTRA:
+        output, others = np.resize(inputs[0], (*inputs[0].shape[:-1], op.widths[0])), []  # its layer is fixed
+        for window in weights:
+            union.axis(layer.name, window, 0)
     else:
         output, others = np.concatenate(inputs, axis=-1), []
     for each in others:

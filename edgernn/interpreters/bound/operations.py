@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.integer.dynamic import SILENCE, quantize_dynamic
 from edgernn.integer.plan import IntegerPlan
 from edgernn.interpreters.bound.recorded import Recorded
 from edgernn.interpreters.integer import IntegerOps
-from edgernn.interpreters.numpy import SILENCE, NumpyOps, SameOps, quantize_dynamic
+from edgernn.interpreters.numpy import NumpyOps, SameOps
 from edgernn.model.operation import Op, Ref
 
 

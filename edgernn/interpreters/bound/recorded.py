@@ -111,6 +111,16 @@ class Recorded(NDArrayOperatorsMixin):
         view = self.view(lambda array: array.reshape(*shape))
         return self.copy().reshape(*shape) if view is None else view
 
+    @property
+    def real(self) -> Any:
+        """The real parts."""
+        return self.view(lambda array: array.real)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary parts of complex numbers."""
+        return self.view(lambda array: array.imag)
+
     def max(self, axis: int, *, keepdims: bool = False) -> "Recorded":
         return self.tape.ufunc(np.maximum, "reduce", (self,), {"axis": axis, "keepdims": keepdims})
 

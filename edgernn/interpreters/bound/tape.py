@@ -11,7 +11,7 @@ import numpy as np
 from edgernn.array import Array
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
-BY_VALUE = (int, float, str, np.generic, np.dtype, type(None))
+BY_VALUE = (int, float, complex, str, np.generic, np.dtype, type(None))
 """What is equal where its text is; everything else only where it is the same object."""
 
 

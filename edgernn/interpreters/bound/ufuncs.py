@@ -75,7 +75,7 @@ def _array(function: Any, inputs: list[Any], i: int, options: Mapping[str, Any],
     if isinstance(each, np.ndarray):
         return each
     other = next(part for part in inputs if isinstance(part, np.ndarray))
-    alike = np.asarray(each) if isinstance(each, np.generic) else np.asarray(each, other.dtype)
+    alike = np.asarray(each) if isinstance(each, np.generic | complex) else np.asarray(each, other.dtype)
     same = alike.item() == each and function(*inputs[:i], alike, *inputs[i + 1 :], **options).dtype == dtype
     return alike if same else each
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from edgernn.integer.dynamic import SILENCE
 from edgernn.integer.plan import SAME_PARAMETERS, IntegerPlan, QuantizationParameters
-from edgernn.interpreters.numpy import SILENCE
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC
 from edgernn.train.network.torch_ops import TorchOps
@@ -75,7 +75,7 @@ def rounded(x: torch.Tensor, qparams: QuantizationParameters) -> torch.Tensor:
 
 
 def rounded_alone(x: torch.Tensor) -> torch.Tensor:
-    """Each vector on the last axis rounded to int8, as edgernn.interpreters.numpy.quantize_dynamic does."""
+    """Each vector on the last axis rounded to int8, as edgernn.integer.dynamic.quantize_dynamic does."""
     with torch.no_grad():
         most = x.float().abs().amax(-1, keepdim=True)
         most = torch.where(most > float(SILENCE), most, 0.0)

@@ -99,6 +99,19 @@ class TorchOps(MethodInterpreter):
         moved = torch.where((x - last).abs() <= threshold, last, x)
         return x + (moved - x).detach()
 
+    def rfft(self, x: torch.Tensor, size: int, window: Tensor | None = None) -> torch.Tensor:
+        spectrum = torch.fft.rfft(x if window is None else x * self._of(window, x), size)
+        return torch.cat((spectrum.real, spectrum.imag), -1)
+
+    def irfft(self, x: torch.Tensor, size: int, window: Tensor | None = None) -> torch.Tensor:
+        re, im = x.chunk(2, -1)
+        inner = torch.ones_like(im)  # those of the ends have no effect
+        inner[..., 0] = 0
+        if size % 2 == 0:
+            inner[..., -1] = 0
+        y: torch.Tensor = torch.fft.irfft(torch.complex(re, im * inner), size)
+        return y if window is None else y[..., : window.size] * self._of(window, x)
+
     def _of(self, tensor: Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
         parameter = self._weights.get(id(tensor))
         if parameter is not None:

@@ -106,7 +106,9 @@ EDGERNN_FN void delta_sums(int32_t *sum, const int8_t *w, const changes_fixed *l
         return 1;                                                                                                      \
     }                                                                                                                  \
     EDGERNN_FN void all_##suffix(int32_t *sum, const int8_t *w, const kind *x, size_t blocks, size_t groups) {         \
-        for (; blocks >= 4; blocks -= 4, w += 256 * groups, sum += 64) sums_##suffix##_four(sum, w, x, groups);        \
+        const int32_t below = blocks < 4 ? 0 : sums_##suffix##_below(x, groups);                                       \
+        for (; blocks >= 4; blocks -= 4, w += 256 * groups, sum += 64)                                                 \
+            sums_##suffix##_four(sum, w, x, below, groups);                                                            \
         for (; blocks; --blocks, w += 64 * groups, sum += 16) sums_##suffix(sum, w, x, groups, 64);                    \
     }
 EDGERNN_CHANGES(i8, int8_t)

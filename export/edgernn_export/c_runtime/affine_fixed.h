@@ -120,7 +120,7 @@ EDGERNN_SUMS(sums_i16_sparse, wide, wide_zero, wide_store, dot_i16, wide_read, i
         for (size_t some; blocks; blocks -= some, w += 64 * groups * some) {                                           \
             some = blocks < 4 ? 1 : 4;                                                                                 \
             if (some == 4)                                                                                             \
-                sums##_four(sum, w, x, below, groups);                                                                       \
+                sums##_four(sum, w, x, below, groups);                                                                 \
             else                                                                                                       \
                 sums(sum, w, x, groups, 64);                                                                           \
             for (size_t k = 0; k < some; ++k, at += EDGERNN_LANES)                                                     \

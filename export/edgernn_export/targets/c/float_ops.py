@@ -11,6 +11,7 @@ from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.ops import COps
 from edgernn_export.targets.c.pack import (
     GROUP,
+    in_bands,
     literal,
     padded_vector,
     rows_by_column,
@@ -20,6 +21,7 @@ from edgernn_export.targets.c.pack import (
     sparse_blocks,
     sums_i8,
 )
+from edgernn_export.targets.c.transforms import Transforms
 
 KERNELS = {"": "affine_f32", "fp16": "affine_f16", "weight_only_wi8_afp32": "affine_w8"}
 """The scheme of the weights -> the kernel; four bits and dynamic int8 have a method each."""
@@ -52,6 +54,11 @@ class CFloatOps(COps):
         """In float32, with weights of float32, float16 or int8."""
         rows, inputs = weight.shape
         b = "NULL" if bias is None else self._vector(bias)
+        bands = in_bands(weight)
+        if bands is not None:
+            each = (("", bands.weights), ("_bands", bands.bands))
+            banded = [self.emitter.constant(weight, array, suffix=suffix) for suffix, array in each]
+            return self.emitter.kernel("affine_banded", "affine_f32_banded", *banded, b, self.position(x), rows)
         packed = rows_by_column(weight.stored if weight.scheme else weight.dense(np.float32))
         sparse = sparse_blocks(weight)
         blocks = padded(rows) // LANES
@@ -203,6 +210,12 @@ class CFloatOps(COps):
 
     def sum(self, x: Ref, _before: int, size: int) -> Ref:
         return self.emitter.whole("positions", "sum_f32", self._name(x), self.emitter.op.positions, size, x.width)
+
+    def rfft(self, x: Ref, _size: int, _window: Tensor | None = None) -> Ref:
+        return Transforms(self.emitter, self.position(x)).rfft()
+
+    def irfft(self, x: Ref, _size: int, _window: Tensor | None = None) -> Ref:
+        return Transforms(self.emitter, self.position(x)).irfft()
 
     def lookup(self, table: Tensor, index: Ref) -> Ref:
         width = table.shape[1]

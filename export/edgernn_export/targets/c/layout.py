@@ -3,11 +3,11 @@
 Each type of value has its own scratch array, so floats and integers never share memory.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edgernn.model.operation import Ref
+from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace
 from edgernn_export.targets.c.fusion import Group, is_view
 
@@ -67,6 +67,7 @@ def lay_out(
     types: Mapping[str, str] = NOTHING,
     roles: Mapping[str, tuple[str, int]] = NO_ROLES,
     outside: Collection[str] = (),
+    work: Callable[[Op], Ref | None] = lambda _: None,
 ) -> Layout:
     """Give each stored value the first place that is free for as long as it is needed; a view needs no memory.
 
@@ -79,6 +80,7 @@ def lay_out(
         types: value -> the C type of its elements, where that is not float.
         roles: value -> the value in its place in the first turn, and the turn.
         outside: the values that have fields of their own.
+        work: what an operation stores beside its results, until it ends; None where that is nothing.
     """
     parts = {
         part.name: (op.inputs[0].name, sum(op.widths[:i]))
@@ -86,7 +88,9 @@ def lay_out(
         if is_view(op)
         for i, part in enumerate(op.outputs)
     }
-    last = last_groups(steps, groups, Layout({}, parts, {}))
+    needed = [[ref for op in group.operations if (ref := work(op)) is not None] for group in groups]
+    last = {ref.name: i for i, refs in enumerate(needed) for ref in refs}
+    last |= last_groups(steps, groups, Layout({}, parts, {}))
     turns = _turns(groups, roles)
     taken: list[_Place] = []
     offsets: dict[str, int] = {}
@@ -95,7 +99,7 @@ def lay_out(
         if is_view(group.operations[0]):
             continue
         taken = [place for place in taken if place.last >= i]
-        for ref in (ref for ref in group.stored if ref.name not in {*offsets, *outside}):
+        for ref in (*(ref for ref in group.stored if ref.name not in {*offsets, *outside}), *needed[i]):
             c_type = types.get(ref.name, FLOAT)
             same = [place for place in taken if place.c_type == c_type]
             role, turn = roles.get(ref.name, ("", 0))

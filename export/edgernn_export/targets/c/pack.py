@@ -11,6 +11,8 @@ from edgernn_export.targets.c.layout import LANES, padded
 PER_LINE = 8
 GROUP = 4  # inputs per dot product of one instruction
 MAX_DENSITY = 0.7  # share of the blocks that are not zeros; above it, reading the index costs as much as the zeros
+EIGHT = 8  # weights of a band that one instruction reads
+BANDED = 0.25  # share of a matrix; above it, the dense kernel adds more products in less time
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,35 @@ def sparse_blocks(weight: Tensor) -> SparseBlocks | None:
     if weight.scheme in (DYNAMIC, *STATIC):
         return without_zeros(rows_by_group(weight.stored))
     return None if weight.scheme else without_zeros(rows_by_column(weight.dense(np.float32)))
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The weights of a matrix whose rows have few that are not zero, side by side: c_runtime/affine_banded.h.
+
+    Attributes:
+        weights: float32, the weights of each row in eights, one row after another.
+        bands: uint16, the first column of each row, and how many eights it has.
+    """
+
+    weights: Array
+    bands: Array
+
+
+def in_bands(weight: Tensor) -> Bands | None:
+    """The weights in bands; None where that is more than a part BANDED of the matrix, and for quantized weights."""
+    if weight.scheme or weight.shape[1] < EIGHT or weight.shape[1] > np.iinfo(np.uint16).max:
+        return None
+    dense = weight.dense(np.float32)
+    first = np.argmax(dense != 0, axis=1)
+    eights = -(-(dense.shape[1] - np.argmax(dense[:, ::-1] != 0, axis=1) - first) // EIGHT) * dense.any(axis=1)
+    if EIGHT * eights.sum() > BANDED * dense.size:
+        return None
+    first = np.minimum(first, dense.shape[1] - EIGHT * eights)
+    if (first < 0).any():
+        return None
+    rows = [row[at : at + EIGHT * each] for row, at, each in zip(dense, first, eights, strict=True)]
+    return Bands(np.concatenate(rows), np.stack([first, eights], axis=1).astype(np.uint16).ravel())
 
 
 def side_by_side(packed: Array) -> Array:

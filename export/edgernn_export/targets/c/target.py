@@ -29,6 +29,7 @@ from edgernn_export.targets.c.many import TOGETHER, compute_many, steps_many
 from edgernn_export.targets.c.pack import initializer, literal
 from edgernn_export.targets.c.rounding import rounded_inputs
 from edgernn_export.targets.c.selftest import self_test
+from edgernn_export.targets.c.spectra import work
 from edgernn_export.targets.c.state import (
     carried,
     conversions,
@@ -164,7 +165,8 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     groups, reuse = divided(fuse(step.trace, is_integer), affines)
     places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
     types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
-    layout = lay_out(step.trace, groups, types, places, reuse.sources)
+    types |= {f"{op.outputs[0].name}.work": "int32_t" for op in step.trace.operations if is_integer(op)}
+    layout = lay_out(step.trace, groups, types, places, reuse.sources, work)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}
     names[named.trace.x.name] = "state->x"

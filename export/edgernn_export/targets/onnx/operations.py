@@ -11,6 +11,7 @@ from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import DYNAMIC, FOUR_BITS, Tensor
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.onnx.parts import PartOps
+from edgernn_export.targets.onnx.spectra import SpectrumOps
 
 ZERO = 128  # zero point of unsigned bytes
 REACH = 127  # the largest integer of a value that is rounded
@@ -19,7 +20,7 @@ ANY = -1  # an axis whose size follows from the rest: the positions of all strea
 ZERO_OF_FOUR = 8  # zero point of four unsigned bits
 
 
-class OnnxOps(PartOps):
+class OnnxOps(PartOps, SpectrumOps):
     """Writes operations as nodes; a value is its Ref in the trace.
 
     Args:

@@ -22,6 +22,7 @@ ABSENT = -1  # the index of an optional input that is left out
 
 _TYPES = {
     "bool": schema.TensorType.BOOL,
+    "complex64": schema.TensorType.COMPLEX64,
     "float16": schema.TensorType.FLOAT16,
     "float32": schema.TensorType.FLOAT32,
     "int16": schema.TensorType.INT16,

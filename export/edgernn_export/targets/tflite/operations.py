@@ -13,6 +13,7 @@ from edgernn_export.targets.destination import Destination
 from edgernn_export.targets.naming import NamedTrace
 from edgernn_export.targets.tflite.flat import ABSENT, Flat
 from edgernn_export.targets.tflite.parts import AXIS, PartOps
+from edgernn_export.targets.tflite.spectra import SpectrumOps
 
 ELEMENTWISE = {"ADD": schema.AddOptionsT, "MUL": schema.MulOptionsT}
 
@@ -30,7 +31,7 @@ The version protects an old runtime: tflite-runtime refuses 12; with an older ve
 """
 
 
-class TfliteOps(PartOps):
+class TfliteOps(SpectrumOps, PartOps):
     """Writes operations as operators on float32; a value is its Ref in the trace.
 
     Args:
