@@ -5,11 +5,13 @@ Prints, for each instruction set, the smallest weights of the traits that no mea
 edgernn_export.targets.c.footprint_tables.
 """
 
-import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -17,14 +19,15 @@ import numpy as np
 from scipy.optimize import linprog
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Lstm  # noqa: E402
+import results  # noqa: E402
+from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Istft, LogMel, Lstm, Stft  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
 from edgernn.device.runtimes import NATIVE  # noqa: E402
 from edgernn.model.graph import Graph  # noqa: E402
 from edgernn.model.layer import Layer  # noqa: E402
-from edgernn.model.tensor import STATIC  # noqa: E402
+from edgernn.model.tensor import STATIC, Tensor  # noqa: E402
 from edgernn.passes.calibrate import calibrate  # noqa: E402
 from edgernn.passes.quantize import quantize  # noqa: E402
 from edgernn_export.targets.c.footprint import step_sizes, traits  # noqa: E402
@@ -32,17 +35,17 @@ from edgernn_export.targets.c.target import render  # noqa: E402
 from edgernn_export.targets.destination import Destination  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
-RESULTS = HERE / "results/c_footprint.json"
+ISAS = tuple(isa for isa, (abi, _) in MICROCONTROLLERS.items() if abi)
 SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 WHOLE = (
     "stack", "keywords", "keywords wide", "keywords sparse", "Rnn relu", "Gru", "Lstm", "Lstm projected", "Dense",
     "Dense tanh", "Dense softmax", "Conv1d", "Embedding", "Scale", "Slice", "Activation sigmoid", "Sum", "Product",
     "Mgu", "FastGrnn", "LayerNormGru", "LogMel before a net", "voice", "Conv2d", "DepthwiseConv2d", "Pool", "Pool mean",
     "Gather", "Gru shared", "Lstm shared", "Dense shared", "Positions", "Maximum", "Activation mish", "Activation sqrt",
-    "spotter", "enhancer",
+    "spotter", "enhancer", "LogMel 256 and a GRU", "LogMel 512 and a GRU", "LogMel 420 and a GRU",
 )  # fmt: skip
 QUANTIZED = ("stack", "keywords", "keywords wide", "keywords sparse", "Lstm", "Product", "voice", "Conv2d", "Positions")
-QUANTIZED += ("spotter", "enhancer")
+QUANTIZED += ("spotter", "enhancer", "LogMel 256 and a GRU", "LogMel 420 and a GRU")
 OPTIONS = ("-std=c99", "-O2", "-ffp-contract=off", "-DEDGERNN_NO_SELF_TEST", "-ffunction-sections", "-fdata-sections")
 OPTIONS += ("-g0", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-Wframe-larger-than=1")
 
@@ -63,6 +66,13 @@ def compiled(graph, isa, folder):
     code = sum(int(size, 16) for _, size, kind, _ in sizes if kind in "tT")
     data = {name: int(size, 16) for _, size, kind, name in sizes if kind in "rR"}
     return code, deepest("model_run", frames, calls(folder)), data
+
+
+def alone(graph, folder, isa):
+    """`compiled` in a folder of its own."""
+    place = Path(folder, isa)
+    place.mkdir(exist_ok=True)
+    return compiled(graph, isa, place)
 
 
 def calls(folder):
@@ -95,28 +105,37 @@ def convolutions(channels=8, steps=1):
     return Graph(tuple(layers), 20)
 
 
+def spectral():
+    """Transforms whose passes have every radix, forwards and inverse, alone, before a GRU and around a mask."""
+    each = {f"Stft {size}": one(Stft(size // 4, size, w(size - 3)), size // 4) for size in (45, 336, 400, 480)}
+    each |= {f"Stft {size}": one(Stft(size // 2, size, w(size)), size // 2) for size in (28, 60, 126)}
+    each |= {f"Istft {size}": istft(size) for size in (105, 256, 420, 480, 512)}
+    for hop, window, fft, bands in ((80, 200, 256, 20), (160, 400, 512, 40), (160, 420, 420, 30)):
+        mel = Layer("mel", LogMel(hop, 100.0 * hop, window, bands, fft))
+        each[f"LogMel {fft}"] = Graph((mel,), hop)
+        gru = Layer("gru", Gru(t(72, bands), t(72, 24), t(72), t(72)))
+        each[f"LogMel {fft} and a GRU"] = Graph((mel, gru, Layer("out", Dense(t(10, 24), t(10)))), hop)
+    return each
+
+
+def w(samples):
+    return Tensor(np.hanning(samples + 2)[1:-1].astype(np.float32))
+
+
+def istft(size):
+    return one(Istft(2 * (size // 2 + 1), size // 4, size, w(size)), 2 * (size // 2 + 1))
+
+
 def graphs():
     wide = keyword_spotter(64, 20)
     each = {**GRAPHS, "keywords": keyword_spotter(), "keywords wide": wide, "keywords sparse": block_sparse(wide, 1)}
     layers = (Layer("lstm", Lstm(t(160, 12), t(160, 40), t(160))), Layer("out", Dense(t(6, 40), t(6), "softmax")))
     each["voice"] = Graph(layers, 12)
-    each |= {"spotter": convolutions(), "enhancer": convolutions(12, 2)}
+    each |= {"spotter": convolutions(), "enhancer": convolutions(12, 2), **spectral()}
     for name, graph in each.items():
         yield name, "fp32", graph
     for scheme in SCHEMES:
-        for name in (
-            "stack",
-            "keywords",
-            "keywords wide",
-            "keywords sparse",
-            "Lstm",
-            "Product",
-            "voice",
-            "Conv2d",
-            "Positions",
-            "spotter",
-            "enhancer",
-        ):
+        for name in QUANTIZED:
             yield name, scheme, quantize(each[name], scheme)
     each |= {f"keywords {units}": keyword_spotter(units, 12, 5) for units in (24, 40, 96)}
     each |= {f"Lstm {units}": one(Lstm(t(4 * units, 12), t(4 * units, units), t(4 * units)), 12) for units in (24, 64)}
@@ -129,13 +148,10 @@ def graphs():
 
 def main() -> None:
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, precision, graph in graphs():
             sizes = step_sizes(graph)
-            for isa, (abi, _) in MICROCONTROLLERS.items():
-                if not abi:
-                    continue
-                code, stack, data = compiled(graph, isa, folder)
+            for isa, (code, stack, data) in zip(ISAS, pool.map(partial(alone, graph, folder), ISAS), strict=True):
                 expected = {**sizes.constants, "about": sizes.manifest}
                 assert all(
                     expected.get(array, size) == size for array, size in data.items()
@@ -143,7 +159,7 @@ def main() -> None:
                 row = {"graph": name, "precision": precision, "isa": isa, "code": code, "stack": stack}
                 rows.append(row | {"traits": traits(sizes)})
             print(name, precision, [(row["code"], row["stack"]) for row in rows[-4:]])
-    RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    results.write("c_footprint", rows, results.UNTIMED)
     for what in ("code", "stack"):
         for isa in dict.fromkeys(row["isa"] for row in rows):
             print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what))

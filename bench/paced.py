@@ -7,7 +7,6 @@ with other work to do, `chrt --fifo 10 python bench/paced.py` measures a device 
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -23,12 +22,12 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 
 import edgernn
+import results
 from contenders import Model, make
 from edgernn.latency.paced import run_alternately, time_steps
 from edgernn.latency.steps import collector_paused, percentiles
-from machine import INPUTS, machine
+from machine import INPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/paced.json"
 CELL, HIDDEN, PERIOD_MS = "gru", 128, 10.0
 POLICIES = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "real time", os.SCHED_RR: "real time"}
 FIRST = 2  # frames of each kind at the start of a turn that are not counted: another contender ran before them
@@ -129,7 +128,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12, help="turns of each contender")
     parser.add_argument("--frames", type=int, default=40, help="of each kind, paced and primed, in a turn")
     parser.add_argument("--steps", type=int, default=300, help="back to back in a turn")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=results.FOLDER / "paced.json")
     options = parser.parse_args()
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
@@ -141,10 +140,8 @@ def main() -> None:
         print(line(name, row))
     about = {"rounds": options.rounds, "frames": options.frames, "steps": options.steps, "period_ms": PERIOD_MS}
     about |= {"scheduling": POLICIES.get(os.sched_getscheduler(0), "unknown"), "load": os.getloadavg()[0]}
-    report = {"machine": machine() | about, "cell": CELL, "hidden": HIDDEN, "rows": rows}
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {options.out}")
+    report = {"cell": CELL, "hidden": HIDDEN, "rows": rows}
+    results.write(options.out, report, results.BOTH, **USUAL, **about)
 
 
 def measure(model: Model, options: argparse.Namespace) -> dict[str, Any]:

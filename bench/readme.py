@@ -1,6 +1,7 @@
 """Writes docs/results.md, the figures of README.md and docs/speed.svg from results/*.json, and what is supported.
 
-With `--check` nothing is written, and the exit code is 1 where one of them does not show bench/results.
+Results of one make target that were measured on different machines are refused. With `--check` nothing is written, and
+the exit code is 1 where one of them does not show bench/results.
 """
 
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from results import ResultsError, check_machines
 from tables import SECTIONS, conditions, read
 
 ROOT = Path(__file__).parent.parent
@@ -155,5 +157,10 @@ if __name__ == "__main__":
     stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:] and stale:
         sys.exit(f"{', '.join(path.name for path in stale)} do not show bench/results: run bench/readme.py")
+    if "--check" not in sys.argv[1:]:
+        try:
+            check_machines()
+        except ResultsError as error:
+            sys.exit(f"nothing was written: {error}")
     for path in stale:
         path.write_text(pages()[path])

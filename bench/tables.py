@@ -1,12 +1,10 @@
 """The sections of docs/results.md: each reads one file of bench/results and returns Markdown."""
 
-import json
 from math import ceil, floor
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from results import read as read_result
 
 SMALLEST_SHARE = 0.96  # the accuracy that the smallest model must keep
 HALVED = "256 to 128"  # units, in compression.json
@@ -42,7 +40,7 @@ SCHEMES = ("fp32", "dynamic_wi8_afp32", "weight_only_wi4_afp32", "static_wi8_ai1
 
 
 def read(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text())
+    return read_result(name).table
 
 
 def table(heads: list[str], rows: list[list[str]]) -> list[str]:
@@ -187,12 +185,12 @@ def _to_by_hand(row: dict[str, Any]) -> list[str]:
 
 def accuracy() -> list[str]:
     """What the recipes reach."""
-    results = read("accuracy")
+    tasks = read_result("accuracy").data
     rows = []
-    for name, task in results.items():
+    for name, task in tasks.items():
         seconds = mean(row["cpu_s"] for row in task["rows"])
         rows.append([name, task["text"], f"{task['rows'][0]['parameters']:,}", f"{seconds:.0f}"])
-    agreements = [(task, one) for task in results.values() for row in task["rows"] for one in row["agreement"].values()]
+    agreements = [(task, one) for task in tasks.values() for row in task["rows"] for one in row["agreement"].values()]
     largest = max(one["largest_difference"] for _, one in agreements)
     # A forecast is no choice among answers, so only the other tasks have equal answers.
     equal = min(one["equal_answers"] for task, one in agreements if not task["beside"])

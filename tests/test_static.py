@@ -135,12 +135,12 @@ def test_an_operation_is_within_its_lsb_of_float_and_saturates(name, scheme, lou
         loud = x if graph.vocabulary_size else x * np.float32(loudness)
         values = stepper.values(loud, states)
         _, states = stepper.step(loud, states)
-        for op in filter(plan.is_integer, plan.trace.operations):
+        for op in filter(plan.narrow.is_integer, plan.trace.operations):  # tests/test_spectra_integers.py has wide ones
             expected = replay([op], definition, exact_inputs(plan, op, values))
             for ref in op.outputs:
                 to = plan.quantization[ref.name]
                 exact = np.clip(expected[ref.name] / to.scale + to.zero, to.low, to.high)
-                assert np.abs(values[ref.name] - exact).max() <= LSB.get(op.name, 0.501), op
+                assert np.abs(values[ref.name] - exact).max() <= LSB.get(op.name, 0.501) + 0.1 * plan.is_wide(op), op
                 checked += 1
     assert checked
 

@@ -311,6 +311,10 @@ def _spectra(random: np.random.Generator) -> dict[str, Graph]:
         Layer("masked", Product(), ("stft", "gain")),
         Layer("istft", Istft(14, 6, 12, w(12))),
     )
+    heard = (
+        Layer("mel", LogMel(6, 800, 15, 4, floor=0.5)),
+        Layer("gru", Gru(t(15, 4, random=random), t(15, 5, random=random), t(15, random=random), t(15, random=random))),
+    )
     return {
         "Stft": one(Stft(6, 16, w(15))),
         "Stft odd": one(Stft(6, 21, w(16))),
@@ -319,6 +323,7 @@ def _spectra(random: np.random.Generator) -> dict[str, Graph]:
         "Istft": one(Istft(6, 2, 4, w(4))),
         "Istft odd": one(Istft(6, 3, 5, w(5))),
         "Mask of a spectrum": Graph(mask, 6),
+        "LogMel in integers": Graph(heard, 6),
     }
 
 

@@ -22,6 +22,7 @@ from edgernn.integer.plan import IntegerPlan, QuantizationParameters, saturate
 from edgernn.integer.positions import gather, hold, largest, lookup, reshape, split, total
 from edgernn.integer.softmax import natural, softmax
 from edgernn.integer.tables import Table, tabled
+from edgernn.integer.wide_forms import WIDE
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 
@@ -259,7 +260,8 @@ MAKE: Mapping[str, Callable[[Op, IntegerPlan], Callable[..., Any]]] = {
 
 def integer_forms(plan: IntegerPlan) -> Mapping[Ref, Callable[..., Any]]:
     """Return the integer form of each integer operation, by its first output."""
-    return {op.outputs[0]: MAKE[op.name](op, plan) for op in plan.trace.operations if plan.is_integer(op)}
+    operations = [op for op in plan.trace.operations if plan.is_integer(op)]
+    return {op.outputs[0]: (WIDE if plan.is_wide(op) else MAKE)[op.name](op, plan) for op in operations}
 
 
 def _dense(factor: Tensor | float) -> Any:

@@ -13,20 +13,23 @@ States that can grow, such as an LSTM's cell state, and the values that they are
 scheme (edgernn.integer.growth). `softmax` and `log` are integers when other integers or a state depend on their
 results, and float when only the output does. `exp` and `sqrt` are tables of 256 entries, so they are integers where
 their input has 8 bits, and float where it has 16. `divide` is float: a quotient has no range of which 8 bits show
-both ends. Layers without a scheme are float: a value is quantized where it leaves a
-float operation for an integer one, and dequantized where it leaves an integer operation for a float one.
+both ends. So is `irfft`; `rfft` is integer where logarithms of its energies are, which have 32 or 64 bits
+(edgernn.integer.wide). Layers without a scheme are float: a value is quantized where it leaves a float operation for an
+integer one, and dequantized where it leaves an integer operation for a float one.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from math import ceil, log2
 from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgernn.errors import CalibrationError
-from edgernn.integer.growth import wide
+from edgernn.integer.growth import wide as wide_states
+from edgernn.integer.wide import SINK, parameters, refs, samples, wide_values
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
@@ -95,6 +98,32 @@ class QuantizationParameters:
         return x
 
 
+@dataclass(frozen=True)
+class WideParameters(QuantizationParameters):
+    """The parameters of a wide value (edgernn.integer.wide): 32 or 64 bits, none of which saturates.
+
+    Attributes:
+        most: its largest magnitude.
+    """
+
+    most: int
+
+    @property
+    def low(self) -> int:
+        """The smallest integer."""
+        return -self.most
+
+    @property
+    def high(self) -> int:
+        """The largest integer."""
+        return self.most
+
+    @property
+    def reach(self) -> int:
+        """The largest magnitude."""
+        return self.most
+
+
 def choose_qparams(seen: Range, bits: int) -> QuantizationParameters:
     """Return the parameters that cover a range and 0; the scale is 1 for a range of 0 alone."""
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
@@ -131,6 +160,17 @@ class IntegerPlan:
     integer_values: frozenset[str]
     quantization: Mapping[str, QuantizationParameters]
     states: Mapping[str, QuantizationParameters]
+
+    @cached_property
+    def narrow(self) -> "IntegerPlan":
+        """The plan in which wide values are float, for interpreters without such integers."""
+        wide = {name for name, qparams in self.quantization.items() if isinstance(qparams, WideParameters)}
+        quantization = {name: qparams for name, qparams in self.quantization.items() if name not in wide}
+        return replace(self, integer_values=self.integer_values - wide, quantization=quantization)
+
+    def is_wide(self, op: Op) -> bool:
+        """Return whether an operation reads or computes wide values."""
+        return any(isinstance(self.quantization.get(ref.name), WideParameters) for ref in refs(op))
 
     def is_integer(self, op: Op) -> bool:
         """Return whether an operation computes with integers."""
@@ -182,27 +222,44 @@ def _plan(graph: Graph, floats: Collection[Op]) -> IntegerPlan:
     steps = graph.trace
     bits_of = {layer.name: STATIC.get(layer.scheme, 0) for layer in graph.layers}
     operations = _integer_operations(steps, {name for name, bits in bits_of.items() if bits}, floats)
-    integer_values = {ref.name for op in operations for ref in op.outputs}
+    static = {name for name, each in bits_of.items() if each}
+    wide = wide_values(steps, static, {op for op in operations if op.name == SINK})
+    operations = [op for op in steps.operations if op in operations or wide.keys() & {ref.name for ref in op.outputs}]
+    everything, operations = operations, [op for op in operations if not wide.keys() & {r.name for r in op.outputs}]
+    integer_values = {ref.name for op in everything for ref in op.outputs}
     bits = {ref.name: bits_of[op.layer] for op in operations for ref in op.outputs}
+    sources = samples(steps.operations, wide)
     for op in operations:
         for ref in _quantized_inputs(op):
             if ref.name not in integer_values:
                 bits[ref.name] = max(bits.get(ref.name, 0), bits_of[op.layer])
     states = [state for state in steps.states if state.before.name in bits or state.after.name in integer_values]
-    for name in wide(operations, states, graph.ranges) & bits.keys():
+    for name in (wide_states(operations, states, graph.ranges) & bits.keys()) | sources:
         bits[name] = 16
     quantization: dict[str, QuantizationParameters] = {}
-    for group in _groups(operations, states, _alike(graph, integer_values)):
+    for group in _groups(
+        operations, states, (*_alike(graph, integer_values - wide.keys()), *([sources] if sources else []))
+    ):
         known = group & (bits.keys() | graph.ranges.keys())
-        quantization |= dict.fromkeys(group, _group_qparams(known, bits, operations, graph))
+        qparams = _group_qparams(known, bits, operations, graph)
+        quantization |= dict.fromkeys(group, _of_samples(qparams) if group & sources else qparams)
     for name in bits.keys() - quantization.keys():
         quantization[name] = _group_qparams({name}, bits, operations, graph)
+    for op in everything:
+        if op.outputs[0].name in wide:
+            each = parameters(op, quantization)
+            quantization |= {ref.name: WideParameters(each.scale, 0, each.bits, each.most) for ref in op.outputs}
     return IntegerPlan(
         steps,
         frozenset(integer_values),
         quantization,
         {state.name: quantization[state.before.name] for state in states},
     )
+
+
+def _of_samples(qparams: QuantizationParameters) -> QuantizationParameters:
+    """Return the parameters of samples: with a scale that is a power of two, as converters of signals have."""
+    return replace(qparams, scale=float(2.0 ** ceil(log2(qparams.scale))))
 
 
 def _integer_operations(steps: Trace, layers: set[str], floats: Collection[Op]) -> Sequence[Op]:

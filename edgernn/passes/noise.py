@@ -41,7 +41,7 @@ class Noise:
 
 def noise(before: Graph, after: Graph, inputs: MatrixInputs) -> tuple[Noise, ...]:
     """Return the noise of each matrix that is float in `before` and in a scheme in `after`, a graph of equal layers."""
-    plan = integer_plan(after)
+    plan = integer_plan(after).narrow
     operations = {(op.layer, op.k): op for op in before.trace.operations if op.name == "affine"}
     result = []
     for op in plan.trace.operations:

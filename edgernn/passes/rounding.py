@@ -40,7 +40,7 @@ def rounded(graph: Graph, scheme: str, *, keep: Collection[str] = ()) -> Graph:
     ranges = {name: replace(each, columns=()) for name, each in graph.ranges.items()}
     small = replace(graph, layers=layers, ranges=ranges)
     if scheme in STATIC:
-        small = with_headroom(graph, _without_float_outputs(small))
+        small = with_headroom(graph, _with_spectra(_without_float_outputs(small), scheme, keep))
     if small.layers == graph.layers and graph.precision not in {*PRECISIONS.values(), scheme}:
         raise UsageError(f"no layer is left to quantize as {scheme}: the graph is in {graph.precision} already")
     return small
@@ -93,6 +93,35 @@ def _without_float_outputs(graph: Graph) -> Graph:
             integer.add(name)
     layers = (layer if layer.name in integer else replace(layer, scheme="") for layer in graph.layers)
     return replace(graph, layers=tuple(layers))
+
+
+def _with_spectra(graph: Graph, scheme: str, keep: Collection[str]) -> Graph:
+    """Give the scheme to each feature cell whose transform ends in integers, and to what standardizes its results.
+
+    They then need no float. The weights of a feature cell stay as they are.
+    """
+    spectral: set[str] = set()
+    for layer in graph.layers:
+        if not layer.cell.exact or layer.scheme or layer.name in keep:
+            continue
+        layers = tuple(replace(each, scheme=scheme) if each == layer else each for each in graph.layers)
+        if _follows(graph, layer, spectral) or _ends_in_integers(replace(graph, layers=layers), layer):
+            graph = replace(graph, layers=layers)
+            spectral.add(layer.name)
+    return graph
+
+
+def _follows(graph: Graph, layer: Layer, spectral: Collection[str]) -> bool:
+    """Return whether a layer without states scales what these layers compute, and nothing else."""
+    operations = graph.layer_traces[layer.name].operations
+    return set(layer.inputs) <= set(spectral) and not layer.cell.states and {op.name for op in operations} == {"scale"}
+
+
+def _ends_in_integers(graph: Graph, layer: Layer) -> bool:
+    """Return whether a layer has a transform, and computes with integers alone."""
+    plan = integer_plan(graph)
+    operations = [op for op in plan.trace.operations if op.layer == layer.name]
+    return any(op.name == "rfft" for op in operations) and all(map(plan.is_integer, operations))
 
 
 def smaller(tensor: Tensor, scheme: str) -> Tensor:
@@ -159,7 +188,7 @@ def with_headroom(before: Graph, after: Graph) -> Graph:
     plan = integer_plan(after)
     least: dict[Tensor, Array] = {}
     for op in plan.trace.operations:
-        if op.name == "affine" and plan.is_integer(op):
+        if op.name == "affine" and plan.narrow.is_integer(op):
             weight, ref, bias = op.args
             required = _least(weight, plan.quantization[ref.name], bias, op.layer)
             least[weight] = np.maximum(least.get(weight, required), required)

@@ -37,7 +37,7 @@ class GraphNetwork(nn.Module):
         self.shape = shape or Shape()
         self._graph, self._scheme, self._keep = graph.astype("float32"), scheme, keep
         self._small = self._quantized(self._graph)
-        self._plan = integer_plan(self._small)
+        self._plan = integer_plan(self._small).narrow
         self.named: Mapping[str, nn.Parameter] = {
             name: nn.Parameter(torch.from_numpy(tensor.stored.copy())) for name, tensor in self._graph.tensors.items()
         }

@@ -40,6 +40,8 @@
 EDGERNN_ROWS(rows_f32, float)
 EDGERNN_ROWS(rows_i8, int8_t)
 EDGERNN_ROWS(rows_i16, int16_t)
+EDGERNN_ROWS(rows_i32, int32_t)
+EDGERNN_ROWS(rows_i64, int64_t)
 EDGERNN_GATHER(gather_f32, float)
 EDGERNN_GATHER(gather_i8, int8_t)
 EDGERNN_GATHER(gather_i16, int16_t)

@@ -14,6 +14,12 @@ from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.operation import Op, Ref
 from edgernn.model.trace import Trace
 
+WIDE_OPERATIONS = ("multiply", "add", "scale", "affine", "log")
+"""The operations that have kernels of their own for wide values."""
+
+WIDE = "wide_"
+"""How the names of operations start that compute with wide values, so that they join no loop over lanes."""
+
 QUANTIZE, DEQUANTIZE, REQUANTIZE = "quantize", "dequantize", "requantize"
 
 
@@ -39,6 +45,8 @@ def with_casts(steps: Trace, plan: IntegerPlan) -> CastTrace:
         op = _with_inputs(step, plan.is_integer(step), writer.cast)
         if op.name == "concat" and plan.is_integer(step):
             op = writer.joined(op, plan.quantization[step.outputs[0].name])
+        if step.name in WIDE_OPERATIONS and plan.is_wide(step):
+            op = replace(op, name=f"{WIDE}{op.name}")
         writer.operations.append(op)
     last = steps.operations[-1].layer if steps.operations else ""
     y = writer.cast(steps.y, last, OUTPUT in float_io)

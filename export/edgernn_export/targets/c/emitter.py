@@ -1,7 +1,7 @@
 """The emitter: it collects the statements and arrays of a step in C, and the C name of each value."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,13 @@ from edgernn_export.targets.c.pack import SparseBlocks, literal
 from edgernn_export.targets.c.rounding import Rounded
 from edgernn_export.targets.naming import NamedTrace
 
-SCRATCH = {"float": "scratch", "int8_t": "scratch_i8", "int16_t": "scratch_i16"}
+SCRATCH = {
+    "float": "scratch",
+    "int8_t": "scratch_i8",
+    "int16_t": "scratch_i16",
+    "int32_t": "scratch_i32",
+    "int64_t": "scratch_i64",
+}
 """The C type of a value -> the field of the struct that holds such values during a step."""
 
 
@@ -216,6 +222,25 @@ class Emitter:
         self.headers.add(header)
         result = self.op.outputs[0]
         self.emit(f"{self.call(function, self.place(result), *arguments)};")
+        return result
+
+    def work(self, c_type: str) -> str:
+        """Declare the memory that the operation needs beside its result; its C name."""
+        value = f"{self.op.outputs[0].name}.work"
+        name = self.identifiers("value", value)
+        pointer = Pointer(name, c_type, SCRATCH[c_type], self.layout.offsets[value])
+        self.statements.append(Statement(self.op.layer, pointer.text, pointer))
+        return name
+
+    def position(self, x: Ref) -> str:
+        """The C expression of position p of a value, which `kernel` or `positions` computes next."""
+        return self.at(self.names[x.name], x)
+
+    def positions(self, lines: Sequence[str]) -> Ref:
+        """Write the statements that compute one position of the operation's one result, for each of them."""
+        result = self.op.outputs[0]
+        every = self.each(result)
+        self.emit("\n".join([f"{every}{{", *(f"    {line}" for line in lines), "}"] if every else lines))
         return result
 
     @staticmethod

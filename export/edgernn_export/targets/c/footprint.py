@@ -27,16 +27,32 @@ NORMALS = (
 )
 CASTS = ("i8_of_f32", "i16_of_f32", "f32_of_i8_on", "f32_of_i16_on")
 POSITIONS = tuple(f"{name}_positions" for name in (*KERNELS, *FIXED) if name != "affine_w4")
-ROWS = ("rows_f32", "rows_i8", "rows_i16")
+ROWS = ("rows_f32", "rows_i8", "rows_i16", "rows_i32", "rows_i64")
 GATHERS = ("gather_f32", "gather_i8", "gather_i16")
 REDUCED = (
     *("largest_f32", "largest_i8", "largest_i16", "sum_f32"),
     *("sum_i8_to_i8", "sum_i8_to_i16", "sum_i16_to_i8", "sum_i16_to_i16"),
 )
-PRESENT = (*FIXED, *NORMALS, *CASTS, *VALUES, *GATHERS, *REDUCED, *POSITIONS, *SQUASHES, "softmax_f32")
+RADICES = (2, 3, 4, 5, 7, 8)
+FORWARDS = ("rfft_pairs_f32", "rfft_points_f32", "rfft_bins_f32")
+INVERSE = ("irfft_pairs_f32", "irfft_points_f32", "irfft_apart_f32", "irfft_real_f32")
+SPECTRAL: tuple[str, ...] = (
+    "rfft_pairs_fixed",
+    "rfft_points_fixed",
+    "rfft_bins_fixed",
+    "fft2_fixed",
+    "fft2_last_fixed",
+    "fft4_fixed",
+)
+SPECTRAL += ("fft4_last_fixed", "fft_odd_fixed", "multiply_wide", "add_wide", "scale_wide", "affine_wide")
+LOGARITHMS = ("log_f32", "log_wide_to_i8", "log_wide_to_i16")
+PRESENT: tuple[str, ...] = (*FIXED, *NORMALS, *CASTS, *VALUES, *GATHERS, *REDUCED, *POSITIONS, *SQUASHES, "softmax_f32")
+PRESENT += ("affine_f32_banded", *LOGARITHMS)
 SLOW = ("f32_div", "f32_sqrt", "f32_maximum")  # more code for each lane than a product
 MEASURED = frozenset((*KERNELS, *SPARSE, *WHOLE, *FIXED, *FIXED_SPARSE, *CURVES, *NORMALS, *CASTS))
 MEASURED |= frozenset((*POSITIONS, *ROWS, *GATHERS, *REDUCED, *SLOW, MOVE))
+MEASURED |= frozenset((*FORWARDS, *INVERSE, *SPECTRAL, *LOGARITHMS, "affine_f32_banded"))
+MEASURED |= frozenset(f"fft{radix}{kind}_f32" for radix in RADICES for kind in ("_first", "", "_last"))
 IN_LOOPS = ("f32_", "q_", "to_i", "rescale")  # how the names of functions in loops start
 
 MARGIN = 1.15  # two LSTMs in a row, which are not among the measured models, take 7 % more stack than the tables say
@@ -168,6 +184,10 @@ def traits(sizes: Sizes) -> dict[str, int]:
         "gathers": count(GATHERS),
         "reduced": count(REDUCED),
         "slow": count(SLOW),
+        **{f"fft{r}": count(f"fft{r}{kind}_f32" for kind in ("_first", "", "_last")) for r in RADICES},
+        "rffts": count(FORWARDS),
+        "spectral": count(SPECTRAL),
+        "iffts": count(INVERSE),
         **{name: int(name in sizes.calls) for name in PRESENT},
     }
 

@@ -19,6 +19,7 @@ from edgernn_export.targets.c.emitter import Emitter
 from edgernn_export.targets.c.layout import LANES, padded
 from edgernn_export.targets.c.ops import COps
 from edgernn_export.targets.c.pack import GROUP, literal, rows_by_group, shifted_bias_i8, side_by_side, sparse_blocks
+from edgernn_export.targets.c.wide_ops import WideOps
 
 DTYPES: Mapping[int, Any] = {8: np.int8, 16: np.int16}
 """Bits -> the dtype of an array of such integers."""
@@ -29,7 +30,7 @@ HEADERS = {"normalize": "normalize_fixed", "softmax": "softmax_fixed", "log": "s
 TABLE_PADDING = 4  # entries behind a table: vector instructions load more bytes than they use
 
 
-class CIntegerOps(COps):
+class CIntegerOps(WideOps, COps):
     """The operations in integers, in loops over blocks of EDGERNN_AT_ONCE elements.
 
     Args:
@@ -39,7 +40,7 @@ class CIntegerOps(COps):
 
     def __init__(self, emitter: Emitter, forms: Mapping[Ref, Callable[..., Any]]) -> None:
         super().__init__(emitter)
-        self._forms = forms
+        self.forms = forms
         self._tables: dict[bytes, str] = {}  # the entries of a table -> its C name
 
     def head(self, elements: int) -> str:
@@ -207,7 +208,7 @@ class CIntegerOps(COps):
 
     def _form(self, *kinds: type[Any]) -> Any:
         """The integer form of the operation, which is an instance of one of these classes."""
-        form = self._forms[self.emitter.op.outputs[0]]
+        form = self.forms[self.emitter.op.outputs[0]]
         assert isinstance(form, kinds)
         return form
 

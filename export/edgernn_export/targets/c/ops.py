@@ -71,7 +71,7 @@ class COps(MethodInterpreter, ABC):
 
     def position(self, ref: Ref) -> str:
         """The C expression of position p of a value, which `Emitter.kernel` computes next."""
-        return self.emitter.at(self.emitter.names[ref.name], ref)
+        return self.emitter.position(ref)
 
     def split(self, x: Ref, sizes: Sequence[int]) -> tuple[Ref, ...]:
         if self.emitter.op.positions == 1:

@@ -165,6 +165,7 @@ def _emitted(named: NamedTrace, plan: IntegerPlan) -> Emitter:
     groups, reuse = divided(fuse(step.trace, is_integer), affines)
     places = roles({name: layer.repeats for name, layer in named.graph.layer_traces.items()})
     types = {name: value_type(qparams) for name, qparams in step.quantization.items()}
+    types |= {f"{op.outputs[0].name}.work": "int32_t" for op in step.trace.operations if is_integer(op)}
     layout = lay_out(step.trace, groups, types, places, reuse.sources, work)
     identifiers = Identifiers()
     names = {state.before.name: f"state->{identifiers('state', state.name)}" for state in named.trace.states}

@@ -56,9 +56,7 @@ class Transforms:
 
     def _places(self) -> tuple[str, str]:
         """The C expressions of one position of the result, and of the memory beside it."""
-        work = f"{self._result.name}.work"
-        name = self._emitter.declare(Ref(work, 0), "scratch", self._emitter.layout.offsets[work])
-        return self._emitter.at(self._emitter.place(self._result), self._result), name
+        return self._emitter.at(self._emitter.place(self._result), self._result), self._emitter.work("float")
 
     def _window(self, by: float) -> tuple[str, str]:
         """The window times a factor, or NULL; and the factor."""
@@ -92,9 +90,7 @@ class Transforms:
     def _emit(self, lines: Sequence[str]) -> Ref:
         """Write the calls for each position."""
         self._emitter.headers.add("rfft_f32")
-        every = self._emitter.each(self._result)
-        self._emitter.emit("\n".join([f"{every}{{", *(f"    {line}" for line in lines), "}"] if every else lines))
-        return self._result
+        return self._emitter.positions(lines)
 
 
 def _arguments(each: Pass, table: str) -> tuple[object, ...]:

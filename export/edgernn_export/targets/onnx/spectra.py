@@ -38,11 +38,11 @@ class SpectrumOps(MethodInterpreter):
         if window is not None:
             self._inner_node("Mul", [at, self._constant(window)], [weighted])
             at = weighted
-        self._inner_node("Reshape", [at, self._shape(x.positions, x.width, 1)], [column])
+        self._inner_node("Reshape", [at, self._shape(-1, x.width, 1)], [column])
         length = self._whole_number(f"size.{size}", size)
         self._inner_node("DFT", [column, length], [bins], axis=1, onesided=1)
         self._inner_node("Transpose", [bins], [pairs], perm=[0, 2, 1])
-        return self._node("Reshape", [pairs, self._shape(x.positions, result.width)])
+        return self._node("Reshape", [pairs, self._shape(-1, result.width)])
 
     def irfft(self, x: Ref, size: int, window: Tensor | None = None) -> Ref:
         return self._transformed(x, size, window, spectra.irfft_matrix(size, _dense(window)))

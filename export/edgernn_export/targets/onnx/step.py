@@ -31,7 +31,7 @@ def step(named: NamedTrace, *, streams: bool = False) -> onnx.GraphProto:
         named: the graph and the names of its values.
         streams: whether the first axis is open where a step can take the rows of several streams, `takes_streams`.
     """
-    plan = integer_plan(named.graph)
+    plan = integer_plan(named.graph).narrow
     writer: OnnxOps
     if plan.integer_values:
         named = with_heads(named)

@@ -156,7 +156,8 @@ class TfliteIntegerOps(TfliteOps):
         self._native, self._bits = False, 0
         if self.static.is_integer(op):
             refs = op.outputs if op.name in {"concat", "lookup"} else (*op.inputs, *op.outputs)
-            self._bits = max(self.static.quantization[ref.name].bits for ref in refs)  # of the operator's integers
+            known = [self.static.quantization[ref.name] for ref in refs if ref.name in self.static.quantization]
+            self._bits = max(qparams.bits for qparams in known)  # of the operator's integers
             self._native = self._fits(op)
         return super().apply(op, args)
 

@@ -19,7 +19,7 @@ from edgernn_export.targets.tflite.operations import TfliteOps
 def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, bytes]:
     """The bytes, with their checksum, of a `.tflite` file, the same for the same graph."""
     named, flat = with_heads(named_trace(graph, SCHEMES)), Flat()
-    plan = integer_plan(named.graph)
+    plan = integer_plan(named.graph).narrow
     writer = (
         TfliteIntegerOps(named, flat, destination, plan) if plan.integer_values else TfliteOps(named, flat, destination)
     )
