@@ -60,9 +60,9 @@ def main() -> None:
     for hidden in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             rows += measured(hidden, Path(folder), options)
-    about = USUAL | {"rounds": options.rounds, "steps_per_round": options.steps, "streams": MOST}
+    about = {"rounds": options.rounds, "steps_per_round": options.steps, "streams": MOST}
     report = {"took_s": round(time.monotonic() - began, 1), "rows": rows}
-    results.write("streams", report, results.BACK_TO_BACK, **about)
+    results.write("streams", report, results.BACK_TO_BACK, **USUAL, **about)
 
 
 def measured(hidden: int, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
