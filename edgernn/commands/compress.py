@@ -91,16 +91,14 @@ def compress(
     if options["recipe"]:
         after, metrics = _finetune(start, pruning, precision, calibration, options)
     else:
-        keep = options["keep"]
         with status("compressing"):
-            small = apply_pruning(start, pruning, keep=keep)
-            after = calibrate_and_quantize(small, precision, calibration, keep=keep, warns=True)
+            small = apply_pruning(start, pruning, keep=options["keep"])
+            after = calibrate_and_quantize(small, precision, calibration, keep=options["keep"], warns=True)
     alike = metrics.pop("agreement", None)
     if alike is None and calibration.sequences:
         alike = agreement(graph, after, calibration.sequences)
     with status("timing steps before and after"):
-        sizes, races = (size(graph), size(after)), race(graph, after)
-        files = deployed(graph), deployed(after)
+        sizes, races, files = (size(graph), size(after)), race(graph, after), (deployed(graph), deployed(after))
     summary = _advice(advice(races), metrics)
     atomic.write(out, rnn.dumps(after))
     if as_json:
@@ -109,14 +107,8 @@ def compress(
         result["deployed"] = dict(zip(("before", "after"), files, strict=True))
         click.echo(json.dumps(result | {"alike": None if alike is None else asdict(alike)}, indent=2))
         return
-    rows = [
-        *_sizes(*sizes),
-        *_files(*files),
-        *_ranks(after, pruning),
-        *_metric(metrics),
-        *_alike(alike, metrics),
-        *_steps(races),
-    ]
+    rows = [*_sizes(*sizes), *_files(*files), *_ranks(after, pruning), *_metric(metrics), *_alike(alike, metrics)]
+    rows += _steps(races)
     click.echo(f"{_table(rows)}\n\n{_runs(races)}{summary}")
 
 

@@ -81,7 +81,8 @@ class Spectrum:
         return self.size if self.size % 2 else self.size // 2
 
     def __call__(self, x: Integers) -> Integers:
-        return whole(x, self.bins)
+        y: Integers = whole(x, self.bins)
+        return y
 
     def bins(self, x: Integers) -> Integers:
         """Return the bins of samples."""

@@ -1,7 +1,7 @@
 """Footprint: the flash and RAM that a step in C takes. Arrays are exact; code and stack are predicted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -184,12 +184,16 @@ def traits(sizes: Sizes) -> dict[str, int]:
         "gathers": count(GATHERS),
         "reduced": count(REDUCED),
         "slow": count(SLOW),
-        **{f"fft{r}": count(f"fft{r}{kind}_f32" for kind in ("_first", "", "_last")) for r in RADICES},
-        "rffts": count(FORWARDS),
-        "spectral": count(SPECTRAL),
-        "iffts": count(INVERSE),
+        **_spectral(count),
         **{name: int(name in sizes.calls) for name in PRESENT},
     }
+
+
+def _spectral(count: Callable[[Iterable[str]], int]) -> dict[str, int]:
+    """The traits of transforms."""
+    passes = {r: [f"fft{r}{kind}_f32" for kind in ("_first", "", "_last")] for r in RADICES}
+    each = {f"fft{r}": count(names) for r, names in passes.items()}
+    return {**each, "rffts": count(FORWARDS), "spectral": count(SPECTRAL), "iffts": count(INVERSE)}
 
 
 def _unpredicted(sizes: Sizes, device: Device) -> str:

@@ -40,8 +40,9 @@ def stft(
     before = (n_fft - samples) // 2
     taper = torch.nn.functional.pad(taper, (before, n_fft - samples - before)) * (n_fft**-0.5 if normalized else 1.0)
     windows = Windows(n_fft, stride=hop)
-    x, _, after = placed(b, shifted(b, x, placed(b, x, windows)[1]), windows)
-    layer = b.add(Stft(hop, n_fft, weight(taper)), [x], stride=hop)
+    read, age, after = placed(b, shifted(b, x, placed(b, x, windows)[1]), windows)
+    assert not age  # a window ends with the newest sample of its step
+    layer = b.add(Stft(hop, n_fft, weight(taper)), [read], stride=hop)
     return _parts(b, after.of(layer), 2 * bins(n_fft), 1)
 
 
