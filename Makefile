@@ -21,7 +21,7 @@ help:
 	@echo "make test-fast  tests that neither train nor compile: less than a minute on two cores"
 	@echo "make lint   ruff, mypy, the rules of imports and of names"
 	@echo "make docs   the documentation, into .cache/site"
-	@echo "make bench  the times of docs/results.md, into bench/results (takes half an hour)"
+	@echo "make bench  the times of docs/results.md, into bench/results (takes 25 minutes on two idle cores)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
 	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
 
@@ -77,6 +77,8 @@ docs: env
 
 bench: env devices
 	$(HOST)/bin/python bench/step_latency.py $(if $(TFLITE_PYTHON),--tflite-python $(TFLITE)/bin/python)
+	$(HOST)/bin/python bench/paced.py
+	$(HOST)/bin/python bench/numpy_step.py
 	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/levels.py
 	$(HOST)/bin/python bench/c_footprint.py

@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import results
+
 HERE = Path(__file__).parent
-RESULTS = HERE / "results/accuracy.json"
 CACHE = HERE.parent / ".cache/accuracy"
 SEEDS = (0, 1, 2)
 FRAMES = 3000  # of the test part that every format streams
@@ -107,10 +108,10 @@ def main() -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         tasks = {(name, seed): pool.submit(elsewhere, name, seed, options.data) for name in names for seed in SEEDS}
         rows = {name: [tasks[name, seed].result() for seed in SEEDS] for name in names}
-    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    earlier = results.read("accuracy").data if (results.FOLDER / "accuracy.json").exists() else {}
     summaries = {name: summary(GOALS[name], rows[name]) for name in names}
     known = earlier | summaries
-    RESULTS.write_text(json.dumps({name: known[name] for name in GOALS if name in known}, indent=1) + "\n")
+    results.write("accuracy", {name: known[name] for name in GOALS if name in known}, results.UNTIMED)
     for name, each in summaries.items():
         print(f"{name:48} {each['text']:60} {'reached' if each['reached'] else 'NOT REACHED'}")
 

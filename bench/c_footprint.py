@@ -5,11 +5,13 @@ Prints, for each instruction set, the smallest weights of the traits that no mea
 edgernn_export.targets.c.footprint_tables.
 """
 
-import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import numpy as np
 from scipy.optimize import linprog
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+import results  # noqa: E402
 from edgernn.cells import Activation, Conv2d, Dense, Gather, Gru, Istft, LogMel, Lstm, Stft  # noqa: E402
 from edgernn.device.isa import MICROCONTROLLERS  # noqa: E402
 from edgernn.device.runtimes import NATIVE  # noqa: E402
@@ -32,7 +35,7 @@ from edgernn_export.targets.c.target import render  # noqa: E402
 from edgernn_export.targets.destination import Destination  # noqa: E402
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t  # noqa: E402
 
-RESULTS = HERE / "results/c_footprint.json"
+ISAS = tuple(isa for isa, (abi, _) in MICROCONTROLLERS.items() if abi)
 SCHEMES = ("fp16", "weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
 WHOLE = (
     "stack", "keywords", "keywords wide", "keywords sparse", "Rnn relu", "Gru", "Lstm", "Lstm projected", "Dense",
@@ -63,6 +66,13 @@ def compiled(graph, isa, folder):
     code = sum(int(size, 16) for _, size, kind, _ in sizes if kind in "tT")
     data = {name: int(size, 16) for _, size, kind, name in sizes if kind in "rR"}
     return code, deepest("model_run", frames, calls(folder)), data
+
+
+def alone(graph, folder, isa):
+    """`compiled` in a folder of its own."""
+    place = Path(folder, isa)
+    place.mkdir(exist_ok=True)
+    return compiled(graph, isa, place)
 
 
 def calls(folder):
@@ -138,13 +148,10 @@ def graphs():
 
 def main() -> None:
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, precision, graph in graphs():
             sizes = step_sizes(graph)
-            for isa, (abi, _) in MICROCONTROLLERS.items():
-                if not abi:
-                    continue
-                code, stack, data = compiled(graph, isa, folder)
+            for isa, (code, stack, data) in zip(ISAS, pool.map(partial(alone, graph, folder), ISAS), strict=True):
                 expected = {**sizes.constants, "about": sizes.manifest}
                 assert all(
                     expected.get(array, size) == size for array, size in data.items()
@@ -152,7 +159,7 @@ def main() -> None:
                 row = {"graph": name, "precision": precision, "isa": isa, "code": code, "stack": stack}
                 rows.append(row | {"traits": traits(sizes)})
             print(name, precision, [(row["code"], row["stack"]) for row in rows[-4:]])
-    RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    results.write("c_footprint", rows, results.UNTIMED)
     for what in ("code", "stack"):
         for isa in dict.fromkeys(row["isa"] for row in rows):
             print(what, isa, *fitted([row for row in rows if row["isa"] == isa], what))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+import results
 from edgernn.cells import Dense, Gru, Lstm
 from edgernn.device import isa
 from edgernn.device.board import this
@@ -27,10 +28,9 @@ from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results/c_level.json"
 CELLS, SIZES = ("gru", "lstm"), (32, 64, 128, 256)
 SPARSITY = 0.8  # of the blocks of 16 rows by 4 inputs
 FAST = ("-ffast-math",)
@@ -61,9 +61,8 @@ def main() -> None:
             show(rows[-1])
     folds = [max(p / m, m / p) for row in rows for p, m in row["predicted_and_measured_us"].values()]
     print(f"\nprediction against measurement: median factor {median(folds):.2f}, worst {max(folds):.2f}")
-    report = {"machine": machine() | {"rounds": options.rounds}, "rows": rows}
-    RESULTS.write_text(json.dumps(report | {"prediction_median_factor": round(median(folds), 2)}, indent=1) + "\n")
-    print(f"written to {RESULTS}")
+    report = {"rows": rows, "prediction_median_factor": round(median(folds), 2)}
+    results.write("c_level", report, results.BACK_TO_BACK, **USUAL, rounds=options.rounds)
 
 
 def measure(cell: str, hidden: int, folder: Path, rounds: int) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import argparse
 import json
 from pathlib import Path
 
+import results
 from edgernn.commands.compare import text
 from edgernn.train.compare.cells import RESULT, compare, parse_cells, recipes
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results/cells.json"
 CACHE = HERE.parent / ".cache/cells"
 CELLS, SEEDS, BOARD = "rnn,lstm,gru,birnn,bigru", 3, "raspberrypi4"
 
@@ -23,8 +23,9 @@ def main() -> None:
     options = parser.parse_args()
     each = recipes("spoken-digits", parse_cells(CELLS), SEEDS)
     comparison = compare(each, options.data / "fsdd/recordings", CACHE, board=BOARD, on_progress=print)
-    result = {name: value for name, value in json.loads((CACHE / RESULT).read_bytes()).items() if name != "data"}
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    whole = json.loads((CACHE / RESULT).read_bytes())
+    figures = {name: value for name, value in whole.items() if name not in {"data", "environment"}}
+    results.write("cells", figures, results.BACK_TO_BACK)
     print(text(comparison))
 
 

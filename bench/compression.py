@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import edgernn
+import results
 from edgernn.cells import Dense, Gru
 from edgernn.device import runtimes
 from edgernn.errors import EdgernnError
@@ -27,11 +28,10 @@ from edgernn.model.tensor import SCHEMES, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export
-from machine import machine
+from machine import machine, versions
 from spoken_digits import SEEDS, Digits, compressed, digits, elsewhere, evaluated, model, trained
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results/compression.json"
 TFLITE = HERE.parent / ".venv-tflite/bin/python"
 
 PYTHONS = {"tflite-runtime": str(TFLITE)}
@@ -51,11 +51,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
     parser.add_argument("--only", choices=PARTS, nargs="*", default=list(PARTS))
     options = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known = results.read("compression").data if (results.FOLDER / "compression.json").exists() else {}
     for name in options.only:
-        results[name] = PARTS[name](options.data)
-        print(f"\n{name}\n{json.dumps(results[name], indent=1)}", flush=True)
-        RESULTS.write_text(json.dumps({name: results[name] for name in PARTS if name in results}, indent=1) + "\n")
+        known[name] = PARTS[name](options.data)
+        print(f"\n{name}\n{json.dumps(known[name], indent=1)}", flush=True)
+        results.write("compression", {name: known[name] for name in PARTS if name in known}, results.BACK_TO_BACK)
 
 
 # --- precisions
@@ -187,7 +187,7 @@ def steps(_: Path) -> dict[str, Any]:
             if scheme in STATIC and RUNTIMES[runtime][0] == ".tflite":
                 rows.append({**row, "scheme": f"{scheme}, raw", **raced(runtime, pair, "256", "--raw")})
         print(*(row for row in rows if row["runtime"] == runtime), sep="\n", flush=True)
-    return {"machine": machine(), "rows": rows}
+    return {"machine": machine() | {"versions": versions()}, "rows": rows}
 
 
 def random_graph(hidden: int) -> Graph:

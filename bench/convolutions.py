@@ -5,7 +5,6 @@ back; a ratio is the median of the ratios of the rounds. Writes results/convolut
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -19,15 +18,15 @@ import torch
 from torch import nn
 
 import edgernn
+import results
 from by_hand import bound_call, by_hand, session_run
 from edgernn.interpreters.count import count
 from edgernn.latency.steps import interleaved
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 from tables import convolutions
 
-RESULTS = Path(__file__).parent / "results/convolutions.json"
 FRAMES, TOLERANCE, MOST_WEIGHTS, AT_MOST = 50, 1e-4, 60_000, 1.0
 OURS, BY_HAND = "compiled fp32 (edgernn)", ("by hand, session.run", "by hand, bound call")
 
@@ -163,8 +162,8 @@ def main():
     for name in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(name, options.rounds, options.steps, Path(folder)))
-    about = machine() | {"rounds": options.rounds, "steps_per_round": options.steps, "paced": False}
-    RESULTS.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+    about = USUAL | {"rounds": options.rounds, "steps_per_round": options.steps}
+    results.write("convolutions", {"rows": rows}, results.BACK_TO_BACK, **about)
     print("\n".join(convolutions()))
 
 

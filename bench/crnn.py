@@ -13,6 +13,7 @@ import numpy as np
 from accuracy import CACHE, GOALS, train
 
 import edgernn
+import results
 from edgernn.interpreters.count import count
 from edgernn.model.graph import Graph
 from edgernn.model.parts import slices
@@ -21,11 +22,9 @@ from edgernn.runtime.parts import flat_answer
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.sequences import Data
 from edgernn.train.data.trainable import to_calibrate
-from edgernn.train.environment import environment
 from edgernn_export import export
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results/crnn.json"
 RECIPES = ("spoken-digits-crnn", "spoken-digits-speakers")
 PRECISIONS = ("fp32", "dynamic_wi8_afp32", "static_wi8_ai16", "static_wi8_ai8")
 SUFFIXES = (".rnn", ".onnx", ".tflite", ".so")
@@ -37,7 +36,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data")
     options = parser.parse_args()
     rows = [row for name, goal in GOALS.items() if goal.recipe in RECIPES for row in rows_of(name, options.data)]
-    RESULTS.write_text(json.dumps({"machine": environment(), "seed": 0, "rows": rows}, indent=1) + "\n")
+    results.write("crnn", {"seed": 0, "rows": rows}, results.UNTIMED)
 
 
 def rows_of(name: str, folder: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ Each export runs in a process of its own, after that of a small model, so that i
 processors, of the process and its compilers, next to that on the clock: on a busy machine the first is what to compare.
 """
 
-import json
 import multiprocessing
 import os
 import tempfile
@@ -16,11 +15,11 @@ import torch
 from torch import nn
 
 import edgernn
+import results
 from edgernn_export import export, from_torch
-from machine import machine
+from machine import USUAL
 from tables import exports
 
-RESULTS = Path(__file__).parent / "results/export.json"
 WIDTH, HIDDEN, BETWEEN = 257, 400, 600
 FORMATS = {".c": 8, ".so": 5, ".onnx": 3, ".tflite": 3}  # format -> the seconds that it may take
 BOARDS = {"raspberrypi4": ".so", "raspberrypi4-32bit": ".so"}
@@ -69,9 +68,8 @@ def main() -> None:
         "rows": rows,
         "conversions": conversions,
         "allowed": {"seconds": FORMATS, "times_the_file": TIMES_THE_FILE},
-        "machine": machine(),
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    results.write("export", report, results.BACK_TO_BACK, **USUAL)
     print("\n".join(exports()))
 
 

@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.profiler import ProfilerActivity, profile
 
+import results
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.reader import read_data
 from edgernn.train.data.sequences import Data
@@ -26,7 +27,6 @@ from edgernn.train.network.models import Network
 from edgernn.train.recipe import Recipe
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results/gpu.json"
 CORES = 2
 EPOCHS = 5  # of which the first two are a warm-up
 BATCHES = (64, 256, 1024)
@@ -53,7 +53,7 @@ class Epochs(Callback):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared/data", help="the folder of real data")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the figures go")
+    parser.add_argument("--out", type=Path, default=results.FOLDER / "gpu.json", help="where the figures go")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("there is no GPU of CUDA here")
@@ -68,7 +68,7 @@ def main() -> None:
     whole = [trained(place, data) for place in ("cpu", "cuda")]
     print(json.dumps(whole), flush=True)
     result = {"environment": environment(), "cores": CORES, "frames": data.train.steps, "rows": rows, "whole": whole}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    results.write(options.out, result, results.BACK_TO_BACK)
 
 
 def recipe(cell: str, precision: str, batch: int, epochs: int) -> Recipe:

@@ -5,19 +5,18 @@ the training clips, for at most so many false alarms an hour; the figures are th
 """
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import edgernn
+import results
 from edgernn.postprocess.keyword import Keyword
 from edgernn.runtime.program import Program
 from edgernn.train import recipe as recipes, run
 from edgernn.train.data.folder import labelled_files
 from edgernn.train.data.wav import samples
-from edgernn.train.environment import environment
 from edgernn.train.evaluate.spotting import (
     LabelledStream,
     OperatingPoint,
@@ -33,7 +32,6 @@ from edgernn.train.loop.trainer import Accelerator
 from edgernn_export import export
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "bench/results/keyword_stream.json"
 CACHE = ROOT / ".cache/keyword_stream"
 RECIPE, SEEDS = "spoken-stream", (0, 1, 2)
 WINDOWS = (1, 5, 10, 15, 20, 30, 40)  # steps of 10 ms
@@ -50,7 +48,6 @@ def main() -> None:
     recordings = {part: recording(options.data, part) for part in SCENES}
     trained = [of_seed(seed, recordings, options) for seed in SEEDS]
     result = {
-        "machine": environment(),
         "recipe": RECIPE,
         "scenes": {
             part: asdict(scene) | {"hours": round(recordings[part].hours, 3), "words": len(recordings[part].spoken)}
@@ -69,8 +66,7 @@ def main() -> None:
         },
         "seeds": trained,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    results.write("keyword_stream", result, results.UNTIMED)
     show(result)
 
 
@@ -153,7 +149,6 @@ def show(result: dict[str, Any]) -> None:
         for point in each["curve"][::6]:
             rates = f"{100 * point['miss_rate']:5.1f} %  {point['false_an_hour']:8.2f} an hour"
             print(f"  {point['threshold']:.4f}  {rates}")
-    print(f"written to {RESULTS}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ the ratios of the rounds.
 
 import argparse
 import gc
-import json
 import os
 import tempfile
 from itertools import cycle
@@ -19,14 +18,14 @@ import numpy as np
 import torch
 
 import edgernn
+import results
 from contenders import FRAMES, Model, Net, Step, ort_session_run
 from edgernn.device import isa
 from edgernn.latency.paced import time_steps
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
-from machine import INPUTS, machine
+from machine import INPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/levels.json"
 SIZES = (128, 256)
 ORT, ALONE = "onnxruntime session.run", "the best level, in a library of its own"
 AT_MOST = {"x86-64-v3": {128: 0.12, 256: 0.16}}  # of the time of ONNX Runtime
@@ -44,10 +43,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(hidden, Path(folder), options))
         print_row(rows[-1])
-    about = machine() | {"rounds": options.rounds, "steps_per_round": options.steps, "paced": False}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
-    print(f"\nwritten to {RESULTS}")
+    about = USUAL | {"rounds": options.rounds, "steps_per_round": options.steps}
+    results.write("levels", {"rows": rows}, results.BACK_TO_BACK, **about)
 
 
 def measure(hidden: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:

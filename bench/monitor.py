@@ -1,6 +1,5 @@
 """The time that a monitor adds to a step, with and without it, interleaved; writes results/monitor.json."""
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import torch
 from torch import nn
 
 import edgernn
+import results
 from edgernn import Budget
 from edgernn.latency.steps import interleaved
 from edgernn_export import export, from_torch
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/monitor.json"
 HIDDEN, ROUNDS, STEPS = 32, 201, 1000
 
 
@@ -44,9 +43,8 @@ def main() -> None:
         "steps": STEPS,
         "plain_us": sorted(each["plain"] for each in rounds)[len(rounds) // 2],
         "added_us": {"median": mid, "quartiles": [low, high], "least": added[0]},
-        "machine": machine(),
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    results.write("monitor", report, results.BACK_TO_BACK, **USUAL)
     print(
         f"a step of {report['plain_us']:.2f} us; a monitor adds {mid:.3f} us, half the rounds {low:.3f} to {high:.3f}"
     )

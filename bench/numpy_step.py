@@ -5,15 +5,14 @@ makes the same calls on arrays that stay. Both have the same bits. The step by h
 cell and one size: gates side by side, every result in an array of its own.
 """
 
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+import results
 from edgernn.cells import Dense, Gru, Lstm
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import Stepper
@@ -24,9 +23,8 @@ from edgernn.model.tensor import DYNAMIC, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends.numpy import NumpyEngine
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/numpy_step.json"
 SIZES, ROUNDS, STEPS = (32, 64, 128), 21, 60
 SCHEMES = ("fp32", DYNAMIC, *STATIC)
 GATES = {"gru": 3, "lstm": 4}
@@ -162,8 +160,8 @@ def measure(cell: str, hidden: int) -> dict[str, Any]:
 def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     rows = [measure(cell, hidden) for cell in GATES for hidden in SIZES]
-    about = machine() | {"rounds": ROUNDS - 1, "steps_per_round": STEPS}
-    RESULTS.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+    about = USUAL | {"rounds": ROUNDS - 1, "steps_per_round": STEPS}
+    results.write("numpy_step", {"rows": rows}, results.BACK_TO_BACK, **about)
     for row in rows:
         print(f"\n{row['cell']} {row['hidden']}: p50 in us")
         for name, took in (row["p50_us"] | row["ratios"]).items():

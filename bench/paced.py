@@ -2,11 +2,11 @@
 
 GRU-128 on every runtime, in one run: each round takes every contender in turn, back to back and then on frames of one
 schedule, of which every other one is primed. edgernn primes with `Stream.prime`. The other ways to step have nothing of
-the kind: they are primed by running the same code on a second state, with the same session or interpreter.
+the kind: they are primed by running the same code on a second state, with the same session or interpreter. On a machine
+with other work to do, `chrt --fifo 10 python bench/paced.py` measures a device program with real-time priority.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
 import edgernn
-from contenders import Model, make
+import results
+from contenders import Model, make, ort_session
 from edgernn.latency.paced import run_alternately, time_steps
 from edgernn.latency.steps import collector_paused, percentiles
-from machine import INPUTS, machine
+from machine import INPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/paced.json"
 CELL, HIDDEN, PERIOD_MS = "gru", 128, 10.0
+POLICIES = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "real time", os.SCHED_RR: "real time"}
 FIRST = 2  # frames of each kind at the start of a turn that are not counted: another contender ran before them
 
 
@@ -59,10 +59,8 @@ def torch_eager(model: Model) -> Contender:
 
 def session_run(model: Model) -> Contender:
     """`session.run` with dictionaries, one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.paths[".onnx"], options, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
+    session, zeros = ort_session(model.paths[".onnx"])
+    names = list(zeros)
 
     def step(frame: np.ndarray, feed: dict[str, np.ndarray]) -> object:
         feed["x"] = frame[None]
@@ -70,10 +68,7 @@ def session_run(model: Model) -> Contender:
         feed.update(zip(names[1:], states, strict=True))
         return y
 
-    def first() -> dict[str, np.ndarray]:
-        return {node.name: np.zeros(node.shape, np.float32) for node in session.get_inputs()}
-
-    return on_two_states(step, first, model.frames[0])
+    return on_two_states(step, zeros.copy, model.frames[0])
 
 
 def litert(suffix: str) -> Callable[[Model], Contender]:
@@ -124,10 +119,10 @@ CONTENDERS: dict[str, Callable[[Model], Contender]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each contender")
     parser.add_argument("--frames", type=int, default=40, help="of each kind, paced and primed, in a turn")
     parser.add_argument("--steps", type=int, default=300, help="back to back in a turn")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=results.FOLDER / "paced.json")
     options = parser.parse_args()
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
@@ -138,10 +133,9 @@ def main() -> None:
     for name, row in rows.items():
         print(line(name, row))
     about = {"rounds": options.rounds, "frames": options.frames, "steps": options.steps, "period_ms": PERIOD_MS}
-    report = {"machine": machine() | about, "cell": CELL, "hidden": HIDDEN, "rows": rows}
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {options.out}")
+    about |= {"scheduling": POLICIES.get(os.sched_getscheduler(0), "unknown"), "load": os.getloadavg()[0]}
+    report = {"cell": CELL, "hidden": HIDDEN, "rows": rows}
+    results.write(options.out, report, results.BOTH, **USUAL, **about)
 
 
 def measure(model: Model, options: argparse.Namespace) -> dict[str, Any]:

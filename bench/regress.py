@@ -5,7 +5,6 @@ step 10 % slower is measured first, interleaved in one process. Then each run is
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import edgernn
+import results
 from edgernn import Graph, Layer, Tensor
 from edgernn.cells import Concat, Dense, Gru
 from edgernn.interpreters.numpy import random_frames
@@ -22,9 +22,8 @@ from edgernn.latency.ab import ABTest, run_ab_test
 from edgernn.latency.regress import BLOCK_US, PAIRS, PAIRS_PER_PROCESS, REGRESSED
 from edgernn.latency.steps import interleaved
 from edgernn_export import export
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/regress.json"
 HIDDEN = 128
 SLOWER = 1.10  # target ratio
 ROWS = 16  # outputs are added in multiples of this, the rows that compiled code computes at once
@@ -34,9 +33,9 @@ OPENINGS = 9  # the memory layout of an opened model changes its time by some pe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=40, help="runs of each kind")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each kind")
     parser.add_argument("--suffix", default=".so", help="suffix of the artifacts, which selects the runtime")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=results.FOLDER / "regress.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         base = model(Path(folder), 0, options.suffix)
@@ -52,17 +51,15 @@ def main() -> None:
                 print(k + 1, kind, result["verdict"], result["pairs"], "pairs", result["seconds"], "s", flush=True)
     rows = {kind: summary(each) for kind, each in runs.items()}
     report = {
-        "machine": machine() | {"pinned": False, "hidden": HIDDEN, "suffix": options.suffix},
         "method": {"pairs": PAIRS, "block_us": BLOCK_US, "processes_afresh_after_pairs": PAIRS_PER_PROCESS},
         "calibration": {"more_outputs": extra, "ratio": round(ratio, 4)},
         "rows": rows,
         "runs": runs,
     }
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps(report, indent=1) + "\n")
+    about = USUAL | {"pinned": False, "hidden": HIDDEN, "suffix": options.suffix}
     for kind, row in rows.items():
         print(f"{kind}: {row['flagged']} of {row['runs']} flagged, {row['no_verdict']} open, {row['seconds']} s each")
-    print(f"written to {options.output}")
+    results.write(options.output, report, results.BACK_TO_BACK, **about)
 
 
 def model(folder: Path, extra: int, suffix: str) -> Path:

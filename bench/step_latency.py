@@ -6,7 +6,6 @@ rounds, so that drift of the machine cancels.
 
 import argparse
 import gc
-import json
 import os
 import shutil
 import subprocess
@@ -21,11 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
+import results
 from contenders import CONTENDERS, ELSEWHERE, STEPS_PER_CALL, Elsewhere, Model, Step, make
 from edgernn.latency.paced import time_steps
-from machine import machine
+from machine import USUAL
 
-RESULTS = Path(__file__).parent / "results/step_latency.json"
 CELLS, SIZES = ("gru", "lstm"), (32, 64, 128, 256)
 LITERT = ("LiteRT set/invoke/get", "LiteRT int8 set/invoke/get")
 ORT_BOUND = "onnxruntime (edgernn), bound call"
@@ -72,14 +71,12 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 rows.append(measure(cell, hidden, make(cell, hidden, Path(folder)), options))
             print_row(rows[-1])
-    about = machine() | {"rounds": options.rounds, "steps_per_round": options.steps}
-    report = {"machine": about, "start": start_up(), "rows": rows}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    report = {"start": start_up(), "rows": rows}
     print(
         f"\nimport edgernn: {report['start']['import_ms']:.1f} ms; edgernn --help: {report['start']['help_ms']:.0f} ms"
     )
-    print(f"written to {RESULTS}")
+    about = USUAL | {"rounds": options.rounds, "steps_per_round": options.steps}
+    results.write("step_latency", report, results.BACK_TO_BACK, **about)
 
 
 def measure(cell: str, hidden: int, model: Model, options: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,6 @@ A ratio is the median of the ratios of the rounds.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -21,14 +20,14 @@ import torch
 from torch import nn
 
 import edgernn
+import results
 from edgernn.latency.steps import collector_paused
 from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/streams.json"
 SIZES, COUNTS, MOST = (64, 128, 256), (1, 4, 16), 16
 RUNTIMES = {".so": "compiled", ".onnx": "ONNX Runtime", ".rnn": "numpy"}
 LONG_US = 2000  # a contender's share of a round
@@ -61,9 +60,9 @@ def main() -> None:
     for hidden in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             rows += measured(hidden, Path(folder), options)
-    about = machine() | {"rounds": options.rounds, "steps_per_round": options.steps, "streams": MOST}
-    report = {"machine": about, "took_s": round(time.monotonic() - began, 1), "rows": rows}
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    about = {"rounds": options.rounds, "steps_per_round": options.steps, "streams": MOST}
+    report = {"took_s": round(time.monotonic() - began, 1), "rows": rows}
+    results.write("streams", report, results.BACK_TO_BACK, **USUAL, **about)
 
 
 def measured(hidden: int, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -1,12 +1,10 @@
 """The sections of docs/results.md: each reads one file of bench/results and returns Markdown."""
 
-import json
 from math import ceil, floor
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from results import read as read_result
 
 SMALLEST_SHARE = 0.96  # the accuracy that the smallest model must keep
 HALVED = "256 to 128"  # units, in compression.json
@@ -42,7 +40,7 @@ SCHEMES = ("fp32", "dynamic_wi8_afp32", "weight_only_wi4_afp32", "static_wi8_ai1
 
 
 def read(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text())
+    return read_result(name).table
 
 
 def table(heads: list[str], rows: list[list[str]]) -> list[str]:
@@ -108,6 +106,30 @@ def latency() -> list[str]:
     ]
 
 
+def paced() -> list[str]:
+    """One step when frames come one by one."""
+    results = read("paced")
+    machine, names = results["machine"], FP32 | {name: f"{head}, int8" for name, head in INT8.items()}
+    ways = [(way, percent) for way in ("back to back", "paced", "primed") for percent in ("p50_us", "p99_us")]
+    figures = [
+        [names[name], *(f"{row[way][percent]:.1f}" for way, percent in ways)] for name, row in results["rows"].items()
+    ]
+    heads = [f"{results['cell'].upper()}&nbsp;{results['hidden']}, µs", *(f"{way}, {us[:3]}" for way, us in ways)]
+    return [
+        "## One step when frames come one by one",
+        "",
+        (
+            f"Time from a frame to its answer, called from Python. A frame came every {machine['period_ms']:g} ms, and "
+            "every other one was primed: edgernn by `stream.prime()`, the other ways by the same code on a second "
+            f"state. {machine['frames']} frames of each kind, of each contender in turn for {machine['rounds']} "
+            f"rounds; and steps back to back in the same run. Scheduling was {machine['scheduling']}, with a load of "
+            f"{machine['load']:.1f}. {conditions(machine)}."
+        ),
+        "",
+        *table(heads, figures),
+    ]
+
+
 def from_c() -> list[str]:
     """The compiled step without Python."""
     results = read("c_level")
@@ -163,12 +185,12 @@ def _to_by_hand(row: dict[str, Any]) -> list[str]:
 
 def accuracy() -> list[str]:
     """What the recipes reach."""
-    results = read("accuracy")
+    tasks = read_result("accuracy").data
     rows = []
-    for name, task in results.items():
+    for name, task in tasks.items():
         seconds = mean(row["cpu_s"] for row in task["rows"])
         rows.append([name, task["text"], f"{task['rows'][0]['parameters']:,}", f"{seconds:.0f}"])
-    agreements = [(task, one) for task in results.values() for row in task["rows"] for one in row["agreement"].values()]
+    agreements = [(task, one) for task in tasks.values() for row in task["rows"] for one in row["agreement"].values()]
     largest = max(one["largest_difference"] for _, one in agreements)
     # A forecast is no choice among answers, so only the other tasks have equal answers.
     equal = min(one["equal_answers"] for task, one in agreements if not task["beside"])
@@ -410,4 +432,4 @@ def wrong(steps: int, burst: int) -> dict[str, float]:
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
 
 
-SECTIONS = (latency, from_c, convolutions, compression, accuracy, crnn, cells, keyword, budgets, exports)
+SECTIONS = (paced, latency, from_c, convolutions, compression, accuracy, crnn, cells, keyword, budgets, exports)

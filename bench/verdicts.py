@@ -6,7 +6,6 @@ passes if clusters of few misses were formed by consecutive misses alone.
 """
 
 import argparse
-import json
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import results
 from edgernn.budget.binomial import FAIL, PASS
 from edgernn.budget.bursts import BLOCKS, FEW, cluster_size, dispersion
 from edgernn.budget.verdict import Budget, decide
 
-RESULTS = Path(__file__).parent / "results/verdicts.json"
 SHAPES = ((1, 1.0), (2, 1.0), (5, 1.0), (9, 1.0), (10, 1.0), (20, 1.0), (18, 0.5), (30, 0.3), (100, 0.1))
 STEPS = (300, 3000, 6000, 60_000)
 RATES = (0.1, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)  # true miss rate, relative to the allowed one
@@ -28,7 +27,7 @@ RATES = (0.1, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)  # true miss rate, relative to the a
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=4000, help="runs of each kind")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=results.FOLDER / "verdicts.json")
     options = parser.parse_args()
     rows = []
     for percentile in (99.0, 99.9):
@@ -37,9 +36,8 @@ def main() -> None:
                 for rate in RATES if (burst, inside) in {(1, 1.0), (5, 1.0)} else (1.0,):
                     rows.append(row(percentile, steps, burst, inside, rate, options.runs))
                     print(rows[-1], flush=True)
-    report = {"method": {"runs": options.runs, "few": FEW, "blocks": BLOCKS, "numpy": np.__version__}, "rows": rows}
-    options.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {options.output}")
+    method = {"runs": options.runs, "few": FEW, "blocks": BLOCKS}
+    results.write(options.output, {"method": method, "rows": rows}, results.UNTIMED)
 
 
 def row(percentile: float, steps: int, burst: int, inside: float, rate: float, runs: int) -> dict[str, Any]:

@@ -28,6 +28,12 @@ static uint16_t *halves(size_t n) { /* finite: no exponent has all bits */
     return data;
 }
 
+static int8_t *signs(size_t count) { /* weights from -127 to 127 */
+    int8_t *const data = (int8_t *)bytes(count);
+    for (size_t i = 0; i < count; ++i) data[i] = (int8_t)(data[i] < -127 ? -127 : data[i]);
+    return data;
+}
+
 /* The sizes of a case: streams, blocks of rows, inputs, and how far streams are apart. */
 static size_t n, blocks, inputs, groups, y_far, x_far;
 
@@ -49,7 +55,6 @@ static int differs(const void *many, const void *one, size_t size) {
         free(w), free(x), free(b), free(scale), free(many), free(one);                                                 \
         return result;                                                                                                 \
     }
-static int8_t *signs(size_t count) { return (int8_t *)bytes(count); }
 FLOAT(affine_f32, float, floats)
 FLOAT(affine_f16, uint16_t, halves)
 FLOAT(affine_w8, int8_t, signs)
@@ -57,11 +62,12 @@ FLOAT(affine_w8, int8_t, signs)
 static int affine_i8_differs(int with) {
     const size_t q_far = 4 * x_far;
     int8_t *const w = signs(64 * blocks * groups);
-    uint8_t *const q = (uint8_t *)bytes(n * q_far);
+    uint8_t *const q = (uint8_t *)signs(n * q_far); /* as quantize_i8 rounds them */
     float *const b = floats(16 * blocks), *const scale = floats(16 * blocks), *const step = floats(n);
     float *const many = floats(n * y_far), *const one = floats(n * y_far);
     int32_t *const sums = (int32_t *)bytes(64 * blocks);
     for (size_t r = 0; r < 16 * blocks; ++r) sums[r] %= 1 << 20;
+    for (size_t i = 0; i < n * q_far; ++i) q[i] = (uint8_t)(q[i] + EDGERNN_Q_SHIFT);
     affine_i8_many(many, w, scale, with ? b : NULL, sums, q, step, blocks, groups, y_far, q_far, n);
     for (size_t s = 0; s < n; ++s)
         affine_i8(one + s * y_far, w, scale, with ? b : NULL, sums, q + s * q_far, step[s], blocks, groups);

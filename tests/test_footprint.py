@@ -29,7 +29,7 @@ from ways import needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, t
 
 BENCH = Path(__file__).parent.parent / "bench"
-MEASURED = json.loads((BENCH / "results/c_footprint.json").read_text())
+MEASURED = json.loads((BENCH / "results/c_footprint.json").read_text())["data"]
 CHIPS = [name for name in boards.names() if boards.load(name).microcontroller]
 
 

@@ -27,8 +27,8 @@ FORMS = {
 KINDS = (
     "gcc x86-64-v4-vnni",
     "gcc x86-64-v3",
-    "clang x86-64-v4-vnni",
-    "clang++ x86-64-v3",
+    "gcc AVX-VNNI",
+    "clang++ x86-64-v4-vnni",
     "sanitized",
     "sanitized portable",
 )

@@ -57,7 +57,7 @@ def test_it_changes_nothing(form, suffix, programs):
 
 SCRATCH = {
     ".rnn": lambda bound: bound._step._states[1 - bound._step._turn],
-    ".onnx": lambda bound: bound._sets[1 - bound._turn],
+    ".onnx": lambda bound: bound._sets[1 - bound.turn],
     ".tflite": lambda bound: [np.frombuffer(after, np.float32) for _, after in bound._pairs],
     ".so": lambda bound: [bound._state[len(bound._state) // 2 :][:64].view(np.float32)],
 }

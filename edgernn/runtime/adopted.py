@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,11 @@ def copying(
             each()
 
     return step
+
+
+def into_scratch(pairs: Iterable[tuple[memoryview, memoryview]]) -> Copies:
+    """Return the copies into new memory, for a step that changes nothing."""
+    return tuple((np.array(to).data, source) for to, source in pairs)
 
 
 def requantizing(

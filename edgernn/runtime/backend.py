@@ -1,7 +1,8 @@
 """The protocols of a backend: an engine that binds carried states, or one that runs whole windows."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from copy import copy
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
@@ -52,6 +53,16 @@ class Bound(Protocol):
 
     def set_states(self, states: tuple[Array, ...], /) -> None:
         """Replace the carried states."""
+
+
+T = TypeVar("T")
+
+
+def varied(bound: T, **attributes: Any) -> T:
+    """Return a copy of a bound that has the same code and objects, but for some attributes."""
+    other = copy(bound)
+    vars(other).update(attributes)
+    return other
 
 
 def restoring(call: Callable[[], Any], array: Array) -> Callable[[], None]:

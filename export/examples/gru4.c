@@ -11,8 +11,10 @@
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
+#define CALLED __attribute__((noinline))
 #else
 #define ALIGNED
+#define CALLED
 #endif
 
 /* Blocks of sixteen rows: the memory layout of weights, and the instruction set, from the macros of the compiler.
@@ -594,7 +596,7 @@ void gru4_reset(gru4_state *state) {
     memset(state, 0, sizeof *state);
 }
 
-int gru4_advance(gru4_state *state) {
+CALLED int gru4_advance(gru4_state *state) {
     const float *const x = state->x;
     if (!all_within(x, 9.671407e+24f, 3)) return 1;
     gru4_compute(state, state->y);

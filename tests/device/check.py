@@ -56,6 +56,7 @@ def check_each_step(program: edgernn.Program, arrays: dict[str, np.ndarray]) -> 
     stream = program.stream()
     for t, frame in enumerate(arrays["frames"]):
         stream.state = {name: arrays[f"before.{name}"][t] for name in stream.state}
+        stream.prime()
         for name, found in {"y": flat_answer(stream.step(frame)), **stream.state}.items():
             error = np.abs(found - arrays[f"after.{name}"][t]).max()
             assert error <= arrays[f"bound.{name}"][t], (program.name, program.backend, t, name, error)

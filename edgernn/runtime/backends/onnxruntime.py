@@ -14,8 +14,8 @@ from edgernn.device.runtimes import named
 from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
-from edgernn.runtime.adopted import copying, replay, wired
-from edgernn.runtime.backend import restoring
+from edgernn.runtime.adopted import copying, into_scratch, replay, wired
+from edgernn.runtime.backend import restoring, varied
 from edgernn.runtime.carried import BoundRows, Rows
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
@@ -110,24 +110,26 @@ class OrtBound:
         self._sets = tuple(
             [np.zeros(width, manifest.dtype(name)) for name, width in manifest.states.items()] for _ in range(2)
         )
-        self._turn = 0
+        self.turn = 0
         self._session = session
         bindings = [self._bind(manifest, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         self._runs = tuple(_call(session, binding) for binding in bindings)
-        self._primes = tuple(restoring(run, self.y) for run in self._runs)  # the states of the next turn hold nothing
+        self._scratch = varied(self)  # its step writes the states of the next turn, which hold nothing yet
+        self._primed = restoring(self._scratch.step, self.y)
 
     def step(self) -> None:
-        self._runs[self._turn]()
-        self._turn = 1 - self._turn
+        self._runs[self.turn]()
+        self.turn = 1 - self.turn
 
     def prime(self) -> None:
-        self._primes[self._turn]()
+        self._scratch.turn = self.turn
+        self._primed()
 
     def get_states(self) -> tuple[Array, ...]:
-        return tuple(self._sets[self._turn])
+        return tuple(self._sets[self.turn])
 
     def set_states(self, states: tuple[Array, ...]) -> None:
-        for buffer, state in zip(self._sets[self._turn], states, strict=True):
+        for buffer, state in zip(self._sets[self.turn], states, strict=True):
             buffer[:] = state
 
     def _bind(self, manifest: Manifest, before: list[Array], after: list[Array]) -> Any:
@@ -157,26 +159,26 @@ class AdoptedBound:
         self.x, self.y, self._contexts, self._names = wiring.x, wiring.y, wiring.contexts, tuple(manifest.states)
         self._constants = [np.full(c.tensor.size, c.value, c.tensor.dtype) for c in adopted.constants.values()]
         self._sets = tuple({name: np.zeros(i.size, i.dtype) for name, i in adopted.states.items()} for _ in range(2))
-        self._turn = 0
+        self.turn = 0
         bindings = [self._bind(session, adopted, self._sets[turn], self._sets[1 - turn]) for turn in range(2)]
         both = [(name, self._outs[info.name]) for name, info in adopted.results.items() if info.name in self._outs]
-        self._runs = tuple(
-            copying(
-                _call(session, bindings[turn]),
-                wiring.before,
-                (*((self._sets[1 - turn][name].data, array.data) for name, array in both), *wiring.after),
-            )
+        after = [
+            (*((self._sets[1 - turn][name].data, array.data) for name, array in both), *wiring.after)
             for turn in range(2)
-        )
-        calls = (copying(_call(session, binding), wiring.before, ()) for binding in bindings)
-        self._primes = tuple(restoring(call, self.y) for call in calls)  # the states of the next turn hold nothing
+        ]
+        calls = [_call(session, binding) for binding in bindings]
+        self._runs = tuple(map(copying, calls, [wiring.before] * 2, after))
+        runs = tuple(map(copying, calls, [wiring.before] * 2, map(into_scratch, after)))
+        self._scratch = varied(self, _runs=runs)  # its step writes the states of the next turn, which hold nothing yet
+        self._primed = restoring(self._scratch.step, self.y)
 
     def step(self) -> None:
-        self._runs[self._turn]()
-        self._turn = 1 - self._turn
+        self._runs[self.turn]()
+        self.turn = 1 - self.turn
 
     def prime(self) -> None:
-        self._primes[self._turn]()
+        self._scratch.turn = self.turn
+        self._primed()
 
     def get_states(self) -> tuple[Array, ...]:
         return tuple(self._states().values())
@@ -186,7 +188,7 @@ class AdoptedBound:
             buffer[:] = state
 
     def _states(self) -> dict[str, Array]:
-        states = {**self._sets[self._turn], **self._contexts}
+        states = {**self._sets[self.turn], **self._contexts}
         return {name: states[name] for name in self._names}
 
     def _bind(

@@ -14,8 +14,8 @@ from edgernn.device.runtimes import running
 from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
-from edgernn.runtime.adopted import copying, replay, requantizing, wired
-from edgernn.runtime.backend import ManyBound, restoring
+from edgernn.runtime.adopted import copying, into_scratch, replay, requantizing, wired
+from edgernn.runtime.backend import ManyBound, restoring, varied
 
 
 def _installed() -> tuple[Any, str]:
@@ -123,7 +123,7 @@ class TfliteBound:
         states = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
         self._pairs = (*states, *((whole.data, part.data) for part, whole in from_parts))
         self._invoke = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
-        self.prime = restoring(self._invoke, self.y)  # nothing overwrites the states that enter
+        self.prime = restoring(varied(self, _pairs=into_scratch(self._pairs)).step, self.y)
 
     def step(self) -> None:
         self._invoke()
@@ -158,12 +158,17 @@ class AdoptedBound:
         self._states = tuple(states[name] for name in manifest.states)
         news = {name: outs[info.name] for name, info in adopted.results.items()}
         pairs = ((states[name].data, new.data) for name, new in news.items() if name not in adopted.requantized)
-        carries = (
-            requantizing(states[name], news[name], manifest.quantization[name], leaving)
-            for name, leaving in adopted.requantized.items()
-        )
-        self.step = copying(_call(interpreter), wiring.before, (*pairs, *wiring.after), tuple(carries))
-        self.prime = restoring(copying(_call(interpreter), wiring.before, ()), self.y)
+        after = (*pairs, *wiring.after)
+
+        def carries(states: Mapping[str, Array]) -> tuple[Callable[[], None], ...]:
+            return tuple(
+                requantizing(states[name], news[name], manifest.quantization[name], leaving)
+                for name, leaving in adopted.requantized.items()
+            )
+
+        call, copies = _call(interpreter), {name: state.copy() for name, state in states.items()}
+        self.step = copying(call, wiring.before, after, carries(states))
+        self.prime = restoring(copying(call, wiring.before, into_scratch(after), carries(copies)), self.y)
 
     def get_states(self) -> tuple[Array, ...]:
         return self._states

@@ -8,45 +8,56 @@
 #include "affine_fixed_positions.h"
 #include "dots_tile.h"
 
-/* The sums of four blocks and four streams where bytes have tiles: stream by stream, block by block. */
-#if defined(EDGERNN_AVX512)
-#define EDGERNN_TILES_i8 1
-EDGERNN_FN void sums_i8_tile(int32_t *sum, const int8_t *w, const int8_t *x, size_t groups, size_t far) {
-    dots a[16];
-    for (size_t k = 0; k < 16; ++k) a[k] = dot_zero();
-    dots_tile(a, w, (const uint8_t *)x, groups, far, 0x80808080u);
-    for (size_t k = 0; k < 16; ++k) dot_store(sum + 16 * k, a[k]);
+/* The blocks of a tile, where some streams share the loads of bytes or of 16 bits, and how many streams these are. */
+#if EDGERNN_TILE_I8
+#define EDGERNN_BLOCKS_i8 EDGERNN_TILE_I8
+#define EDGERNN_SOME_i8 4
+/* The sums of a tile, stream by stream, block by block. */
+EDGERNN_FN void sums_i8_shared(int32_t *sum, const int8_t *w, const int8_t *x, size_t groups, size_t far, size_t x_far) {
+    dots a[4 * EDGERNN_TILE_I8];
+    for (size_t i = 0; i < 4 * EDGERNN_TILE_I8; ++i) a[i] = dot_zero();
+    dots_tile(a, w, (const uint8_t *)x, groups, far, x_far, 0x80808080u);
+    for (size_t i = 0; i < 4 * EDGERNN_TILE_I8; ++i) dot_store(sum + EDGERNN_LANES * i, a[i]);
 }
 #else
-#define EDGERNN_TILES_i8 0
-#define sums_i8_tile(sum, w, x, groups, far) ((void)0)
+#define EDGERNN_BLOCKS_i8 1
+#if defined(EDGERNN_AVX2)
+#define EDGERNN_SOME_i8 1
+#else
+#define EDGERNN_SOME_i8 EDGERNN_TOGETHER_I32
 #endif
-#define EDGERNN_TILES_i16 0
-#define sums_i16_tile(sum, w, x, groups, far) ((void)0)
+#define sums_i8_shared sums_i8_together
+#endif
+#define EDGERNN_BLOCKS_i16 1
+#define EDGERNN_SOME_i16 EDGERNN_TOGETHER_I32
+#define sums_i16_shared sums_i16_together
 
 #define EDGERNN_AFFINE(name, to, from, bits)                                                                           \
+    EDGERNN_FN void name##_shared(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa,                \
+                                  const uint8_t *shift, int zero, const from *x, size_t k, size_t blocks,              \
+                                  size_t groups, size_t y_far, size_t x_far) {                                         \
+        int32_t sum[16 * EDGERNN_LANES];                                                                               \
+        sums_##bits##_shared(sum, w + block_start(k, blocks, groups, 64), x, groups, block_far(k, blocks, 64), x_far); \
+        for (size_t i = 0; i < EDGERNN_SOME_##bits * EDGERNN_BLOCKS_##bits; ++i)                                       \
+            name##_end(y + i / EDGERNN_BLOCKS_##bits * y_far, sum + EDGERNN_LANES * i, bias, mantissa, shift, zero,    \
+                       EDGERNN_LANES * (k + i % EDGERNN_BLOCKS_##bits));                                               \
+    }                                                                                                                  \
     EDGERNN_FN void name##_many(to *y, const int8_t *w, const int32_t *bias, const int32_t *mantissa,                  \
                                 const uint8_t *shift, int zero, const from *x, size_t blocks, size_t groups,           \
                                 size_t y_far, size_t x_far, size_t n) {                                                \
-        const size_t some = EDGERNN_TOGETHER_I32, whole = some > 1 ? n / some * some : 0;                              \
-        size_t k = 0;                                                                                                  \
-        int32_t sum[16 * EDGERNN_LANES];                                                                               \
-        for (; EDGERNN_TILES_##bits && k < blocks / 4 * 4; k += 4)                                                     \
-            for (size_t s = 0; s < whole; s += 4) {                                                                    \
-                sums_##bits##_tile(sum, w + 64 * k * groups, x + s * x_far, groups, x_far);                            \
-                for (size_t t = 0; t < 16; ++t)                                                                        \
-                    name##_end(y + (s + t / 4) * y_far, sum + EDGERNN_LANES * t, bias, mantissa, shift, zero,          \
-                               EDGERNN_LANES * (k + t % 4));                                                           \
+        const size_t some = EDGERNN_SOME_##bits, done = some > 1 ? n / some * some : 0;                                \
+        const size_t tiled = EDGERNN_BLOCKS_##bits == 4 ? blocks / 4 * 4 : blocks;                                     \
+        for (size_t k = 0; done && k < tiled; k += EDGERNN_BLOCKS_##bits)                                              \
+            for (size_t s = 0; s < done; s += some)                                                                    \
+                name##_shared(y + s * y_far, w, bias, mantissa, shift, zero, x + s * x_far, k, blocks, groups, y_far,  \
+                              x_far);                                                                                  \
+        for (size_t k = tiled; k < blocks; ++k)                                                                        \
+            for (size_t s = 0; s < done; ++s) {                                                                        \
+                int32_t sum[EDGERNN_LANES];                                                                            \
+                sums_##bits(sum, w + 64 * k * groups, x + s * x_far, groups, 64);                                      \
+                name##_end(y + s * y_far, sum, bias, mantissa, shift, zero, EDGERNN_LANES * k);                        \
             }                                                                                                          \
-        for (; whole && k < blocks; ++k)                                                                               \
-            for (size_t s = 0; s < whole; s += some) {                                                                 \
-                sums_##bits##_together(sum, w + block_start(k, blocks, groups, 64), x + s * x_far, groups,             \
-                                       block_far(k, blocks, 64), x_far);                                               \
-                for (size_t t = 0; t < some; ++t)                                                                      \
-                    name##_end(y + (s + t) * y_far, sum + EDGERNN_LANES * t, bias, mantissa, shift, zero,              \
-                               EDGERNN_LANES * k);                                                                     \
-            }                                                                                                          \
-        for (size_t s = whole; s < n; ++s)                                                                             \
+        for (size_t s = done; s < n; ++s)                                                                              \
             name(y + s * y_far, w, bias, mantissa, shift, zero, x + s * x_far, blocks, groups);                        \
     }
 EDGERNN_AFFINE(affine_i8_to_i8, int8_t, int8_t, i8)

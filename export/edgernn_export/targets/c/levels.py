@@ -36,7 +36,7 @@ HWCAP: Mapping[str, int] = MappingProxyType({"asimd": 1 << 1, "asimddp": 1 << 20
 
 YMM, ZMM = 0x6, 0xE6  # of XCR0
 
-DEFINITION = re.compile(r"^((?!static\b|typedef\b|extern\b)\w[\w *]*?)(\w+)\(([^()]*)\) \{", re.MULTILINE)
+DEFINITION = re.compile(r"^(?:CALLED )?((?!static\b|typedef\b|extern\b)\w[\w *]*?)(\w+)\(([^()]*)\) \{", re.MULTILINE)
 """A function that a library exports, as the templates write it: result, name, parameters."""
 
 

@@ -4,8 +4,10 @@ $no_float$include
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
+#define CALLED __attribute__((noinline))
 #else
 #define ALIGNED
+#define CALLED
 #endif
 
 $kernels
@@ -24,7 +26,7 @@ void ${prefix}_reset(${prefix}_state *state) {
     memset(state, 0, sizeof *state);$resets
 }
 
-int ${prefix}_advance(${prefix}_state *state) {
+CALLED int ${prefix}_advance(${prefix}_state *state) {
 $check_in_place    ${prefix}_compute(state, state->y);
     return 0;
 }
