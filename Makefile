@@ -96,6 +96,7 @@ accuracy: env
 	$(HOST)/bin/python bench/crnn.py
 	$(HOST)/bin/python bench/keyword_stream.py
 	$(HOST)/bin/python bench/cells.py
+	$(HOST)/bin/python bench/spectra.py
 	$(HOST)/bin/python bench/readme.py
 
 # Fifteen trainings and as many fine-tunings, then times: let nothing else run.
