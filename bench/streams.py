@@ -6,7 +6,6 @@ A ratio is the median of the ratios of the rounds.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -15,20 +14,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported
 import numpy as np
 import onnxruntime
 import torch
 from torch import nn
 
 import edgernn
+import results
 from edgernn.latency.steps import collector_paused
 from edgernn.model.graph import Graph
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
-from machine import INPUTS, OUTPUTS, machine
+from machine import INPUTS, OUTPUTS, USUAL
 
-RESULTS = Path(__file__).parent / "results/streams.json"
 SIZES, COUNTS, MOST = (64, 128, 256), (1, 4, 16), 16
 RUNTIMES = {".so": "compiled", ".onnx": "ONNX Runtime", ".rnn": "numpy"}
 LONG_US = 2000  # a contender's share of a round
@@ -51,19 +51,18 @@ class Net(nn.Module):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=41)
+    parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--steps", type=int, default=12, help="per contender and round")
     options = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    began, rows = time.monotonic(), []
+    rows = []
     for hidden in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             rows += measured(hidden, Path(folder), options)
-    about = machine() | {"rounds": options.rounds, "steps_per_round": options.steps, "streams": MOST}
-    report = {"machine": about, "took_s": round(time.monotonic() - began, 1), "rows": rows}
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    about = USUAL | {"rounds": options.rounds, "steps_per_round": options.steps, "streams": MOST}
+    results.write("streams", {"rows": rows}, results.BACK_TO_BACK, **about)
 
 
 def measured(hidden: int, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
