@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from torch import nn
 
 import edgernn
+from edgernn.artifact.manifest import STREAMS
 from edgernn.passes.quantize import quantize
 from edgernn_export import export, from_torch
 from interpreter import bare
@@ -76,13 +77,19 @@ def torch_eager(model: Model) -> Step:
     return step
 
 
-def ort_session_run(model: Model) -> Step:
-    """`session.run` with dictionaries, as users write it, one thread."""
+def ort_session(path: Path) -> tuple[onnxruntime.InferenceSession, dict[str, np.ndarray]]:
+    """A session for one stream on one thread, all sizes known to it, and zeros for each input by name."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.paths[".onnx"], options, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
-    feed = {node.name: np.zeros(node.shape, np.float32) for node in session.get_inputs()}
+    options.add_free_dimension_override_by_name(STREAMS, 1)
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return session, {node.name: np.zeros((1, *node.shape[1:]), np.float32) for node in session.get_inputs()}
+
+
+def ort_session_run(model: Model) -> Step:
+    """`session.run` with dictionaries, as users write it, one thread."""
+    session, feed = ort_session(model.paths[".onnx"])
+    names = list(feed)
 
     def step(frame: np.ndarray) -> object:
         feed["x"] = frame[None]

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
 import edgernn
 import results
-from contenders import Model, make
+from contenders import Model, make, ort_session
 from edgernn.latency.paced import run_alternately, time_steps
 from edgernn.latency.steps import collector_paused, percentiles
 from machine import INPUTS, USUAL
@@ -60,10 +59,8 @@ def torch_eager(model: Model) -> Contender:
 
 def session_run(model: Model) -> Contender:
     """`session.run` with dictionaries, one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.paths[".onnx"], options, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
+    session, zeros = ort_session(model.paths[".onnx"])
+    names = list(zeros)
 
     def step(frame: np.ndarray, feed: dict[str, np.ndarray]) -> object:
         feed["x"] = frame[None]
@@ -71,10 +68,7 @@ def session_run(model: Model) -> Contender:
         feed.update(zip(names[1:], states, strict=True))
         return y
 
-    def first() -> dict[str, np.ndarray]:
-        return {node.name: np.zeros(node.shape, np.float32) for node in session.get_inputs()}
-
-    return on_two_states(step, first, model.frames[0])
+    return on_two_states(step, zeros.copy, model.frames[0])
 
 
 def litert(suffix: str) -> Callable[[Model], Contender]:
