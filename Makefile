@@ -85,6 +85,7 @@ bench: env devices
 	$(HOST)/bin/python bench/c_footprint.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
+	$(HOST)/bin/python bench/streams.py
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py
 	$(HOST)/bin/python bench/export.py

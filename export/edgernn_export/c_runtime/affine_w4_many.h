@@ -1,4 +1,4 @@
-/* y = W x + b of n streams with weights of four bits (see affine_w4.h): four streams share each weight once it is unpacked.
+/* y = W x + b of n streams with weights of four bits (see affine_w4.h): four streams share each unpacked weight.
  *
  * x and y of a stream are x_far and y_far numbers behind those of the one before.
  */
