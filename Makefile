@@ -81,6 +81,7 @@ bench: env devices
 	$(HOST)/bin/python bench/numpy_step.py
 	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/levels.py
+	$(HOST)/bin/python bench/streams.py
 	$(HOST)/bin/python bench/c_footprint.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
@@ -95,6 +96,7 @@ accuracy: env
 	$(HOST)/bin/python bench/crnn.py
 	$(HOST)/bin/python bench/keyword_stream.py
 	$(HOST)/bin/python bench/cells.py
+	$(HOST)/bin/python bench/spectra.py
 	$(HOST)/bin/python bench/readme.py
 
 # Fifteen trainings and as many fine-tunings, then times: let nothing else run.

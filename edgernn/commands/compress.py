@@ -82,6 +82,7 @@ def compress(
     from edgernn.passes.pruning import parse_pruning
     from edgernn.passes.thresholds import requested_thresholds
     from edgernn.train.compare.race import advice, race, size
+    from edgernn_export.targets.deployed import deployed
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
@@ -102,15 +103,17 @@ def compress(
     if alike is None and calibration.sequences:
         alike = agreement(graph, after, calibration.sequences)
     with status("timing steps before and after"):
-        sizes, races = (size(graph), size(after)), race(graph, after)
+        sizes, races, files = (size(graph), size(after)), race(graph, after), (deployed(graph), deployed(after))
     summary = _advice(advice(races), metrics)
     atomic.write(out, rnn.dumps(after))
     if as_json:
         steps, (old, new) = [asdict(race) for race in races], map(asdict, sizes)
         result = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": summary}
+        result["deployed"] = dict(zip(("before", "after"), files, strict=True))
         click.echo(json.dumps(result | {"alike": None if alike is None else asdict(alike)}, indent=2))
         return
-    rows = [*_sizes(*sizes), *_ranks(after, pruning), *_metric(metrics), *_alike(alike, metrics), *_steps(races)]
+    rows = [*_sizes(*sizes), *_files(*files), *_ranks(after, pruning), *_metric(metrics), *_alike(alike, metrics)]
+    rows += _steps(races)
     click.echo(f"{_table(rows)}\n\n{_runs(races)}{summary}")
 
 
@@ -230,6 +233,18 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
         old, new = getattr(before, name), getattr(after, name)
         rows.append((name, f"{old:,}", f"{new:,}", "" if name == "zeros" else _times(old, new), note))
     return [*rows, ("precision", before.precision, after.precision, "", "")]
+
+
+def _files(before: dict[str, int | None], after: dict[str, int | None]) -> list[tuple[str, ...]]:
+    """Return a row for each format that a device takes."""
+    from edgernn_export.targets.deployed import MEANING
+
+    rows = []
+    for suffix, old in before.items():
+        new, note = after[suffix], MEANING.get(suffix, "")
+        figures = ["-" if value is None else f"{value:,}" for value in (old, new)]
+        rows.append((f"bytes, {suffix}", *figures, _times(old or 0, new or 0), note))
+    return rows
 
 
 def _ranks(after: "Graph", pruning: "Pruning") -> list[tuple[str, ...]]:

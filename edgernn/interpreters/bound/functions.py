@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.integer.spectrum import whole
 from edgernn.interpreters.bound.recorded import Recorded, Recorder, bare
 from edgernn.model.positions import entries
 
@@ -42,6 +43,12 @@ def _entries(index: Recorded, table: Array) -> Recorded:
     return index.tape.noted((np.take, table, where, index.offset), note)
 
 
+@whole.register
+def _whole(x: Recorded, compute: Callable[..., Any]) -> Recorded:
+    recorded: Recorded = called(x.tape, compute, (x,), {})
+    return recorded
+
+
 def _concatenate(tape: Recorder, xs: Sequence[Any], axis: int = 0) -> Recorded:
     plain = [bare(x) for x in xs]
 
@@ -53,6 +60,18 @@ def _concatenate(tape: Recorder, xs: Sequence[Any], axis: int = 0) -> Recorded:
         return result
 
     return tape.noted((np.concatenate, *plain, axis), note)
+
+
+def _stack(tape: Recorder, xs: Sequence[Any], axis: int = 0) -> Recorded:
+    plain = [bare(x) for x in xs]
+
+    def note() -> Array:
+        result = np.stack(plain, axis=axis)
+        for part, x in zip(np.moveaxis(result, axis, 0), plain, strict=True):
+            tape.copy(part, x)
+        return result
+
+    return tape.noted((np.stack, *plain, axis), note)
 
 
 def _split(_tape: Recorder, x: Recorded, ends: int | Sequence[int], axis: int = 0) -> list[Recorded | None]:
@@ -108,6 +127,7 @@ def _nan_to_num(tape: Recorder, x: Recorded, nan: Any = 0) -> Recorded:
 
 FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     np.concatenate: _concatenate,
+    np.stack: _stack,
     np.split: _split,
     np.clip: _clip,
     np.where: _where,
