@@ -14,6 +14,12 @@
 
 #include "affine_float.h"
 
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) /* where a call takes as long as what it does */
+#define EDGERNN_INLINE EDGERNN_FN __attribute__((always_inline))
+#else
+#define EDGERNN_INLINE EDGERNN_FN
+#endif
+
 #define EDGERNN_DELTA_FRESH 1024
 #define EDGERNN_DELTA_LIST 64 /* elements whose changes are listed at a time */
 
@@ -25,7 +31,7 @@ typedef struct {
 
 /* Lists the elements that moved, and holds them; returns how many. What is NaN has moved. Vectors are read in whole
  * blocks: x and held have room for that. */
-EDGERNN_FN size_t moves_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
+EDGERNN_INLINE size_t moves_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
     size_t count = 0;
     for (size_t i = 0; i < n; i += EDGERNN_LANES) {
 #if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2)
@@ -39,10 +45,12 @@ EDGERNN_FN size_t moves_of(move_f32 *list, const float *x, float *held, float th
         unsigned mask = (unsigned)_mm256_movemask_ps(far_a) | (unsigned)_mm256_movemask_ps(far_b) << 8;
         if (n - i < EDGERNN_LANES) mask &= (1u << (n - i)) - 1;
         for (; mask; mask &= mask - 1) {
+            __asm__ volatile("" : "+r"(mask)); /* GCC would divide the loop into one for each array it writes */
             const size_t k = i + (size_t)__builtin_ctz(mask);
-            const move_f32 move = {64 * (uint32_t)k, x[k] - held[k]};
-            held[k] = x[k];
-            memcpy(list + count++, &move, sizeof move);
+            const float now = x[k];
+            list[count].at = (uint32_t)k * 64;
+            list[count++].by = now - held[k];
+            held[k] = now;
         }
 #else
         for (size_t k = i; k < n && k < i + EDGERNN_LANES; ++k) {
@@ -60,8 +68,9 @@ EDGERNN_FN size_t moves_of(move_f32 *list, const float *x, float *held, float th
 /* The same where nothing was summed before: lists all elements that are not 0 once those that moved are held. */
 EDGERNN_FN size_t all_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
     size_t count = 0;
-    moves_of(list, x, held, threshold, n);
     for (size_t i = 0; i < n; ++i) {
+        const float by = x[i] - held[i];
+        held[i] = by <= threshold && -by <= threshold ? held[i] : x[i];
         list[count].at = 64 * (uint32_t)i;
         list[count].by = held[i];
         count += held[i] != 0;
@@ -120,7 +129,8 @@ EDGERNN_FN size_t all_of(move_f32 *list, const float *x, float *held, float thre
         for (size_t i = 0; i < inputs; i += EDGERNN_DELTA_LIST) {                                                      \
             move_f32 list[EDGERNN_DELTA_LIST];                                                                         \
             const size_t some = inputs - i < EDGERNN_DELTA_LIST ? inputs - i : EDGERNN_DELTA_LIST;                     \
-            const size_t count = (*age ? moves_of : all_of)(list, x + i, held + i, threshold, some);                   \
+            const size_t count = *age ? moves_of(list, x + i, held + i, threshold, some)                               \
+                                      : all_of(list, x + i, held + i, threshold, some);                                \
             if (!count) continue;                                                                                      \
             size_t at = 0;                                                                                             \
             for (size_t fours = blocks / 4; fours; --fours, at += 64)                                                  \
