@@ -81,6 +81,7 @@ bench: env devices
 	$(HOST)/bin/python bench/numpy_step.py
 	$(HOST)/bin/python bench/c_level.py
 	$(HOST)/bin/python bench/levels.py
+	$(HOST)/bin/python bench/streams.py
 	$(HOST)/bin/python bench/c_footprint.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py

@@ -130,6 +130,31 @@ def paced() -> list[str]:
     ]
 
 
+def on_numpy() -> list[str]:
+    """A step on numpy, bound to its arrays."""
+    results = read("numpy_step")
+    rows, machine = results["rows"], results["machine"]
+    columns = (
+        "fp32 by hand",
+        "fp32 bound",
+        "fp32 replayed",
+        *(f"{scheme} bound" for scheme in SCHEMES[1:] if f"{scheme} bound" in rows[0]["p50_us"]),
+    )
+    ratios = {name: [row["ratios"][name] for row in rows] for name in rows[0]["ratios"]}
+    return [
+        "## One step on numpy",
+        "",
+        (
+            "Median time in microseconds, back to back, of the step of a `.rnn` file without its guard: bound once to "
+            "arrays that stay; replayed, as the definition is written; and by hand, for one cell with gates side by "
+            f"side. Bound and replayed have the same bits. {conditions(machine)}."
+        ),
+        "",
+        *table(["", *columns], [[model(row), *(f"{row['p50_us'][name]:.1f}" for name in columns)] for row in rows]),
+        *spans(ratios, "time of the first / time of the second"),
+    ]
+
+
 def from_c() -> list[str]:
     """The compiled step without Python."""
     results = read("c_level")
@@ -432,4 +457,17 @@ def wrong(steps: int, burst: int) -> dict[str, float]:
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
 
 
-SECTIONS = (paced, latency, from_c, convolutions, compression, accuracy, crnn, cells, keyword, budgets, exports)
+SECTIONS = (
+    paced,
+    latency,
+    on_numpy,
+    from_c,
+    convolutions,
+    compression,
+    accuracy,
+    crnn,
+    cells,
+    keyword,
+    budgets,
+    exports,
+)

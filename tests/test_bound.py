@@ -249,6 +249,20 @@ def written(x):
     return y
 
 
+def shared(x):
+    a, b = x + x, x + x
+    a[0] = 7
+    a *= np.float32(2)
+    return np.concatenate([a, b, x + x])
+
+
+def parted(x):
+    index = np.array([2, 0])
+    y = x + x[::-1]
+    y[..., index] = x[index] * np.float32(3)
+    return y
+
+
 OTHERS = {
     "a transform": lambda x: np.concatenate([(each := np.fft.rfft(x * np.float32(2))).real, each.imag]),
     "a transform back": lambda x: np.fft.irfft(x[:2] + 1j * x[2:], 4),
@@ -259,6 +273,9 @@ OTHERS = {
     "a mask": lambda x: np.where(x > 0, x, -x),
     "a reshape of a view": lambda x: x[::2].reshape(1, 2),
     "an array in place": written,
+    "what was shared and then changes": shared,
+    "parts by an index": parted,
+    "backwards": lambda x: np.stack([x[::-1], x * x], axis=-2).reshape(8)[::-2],
     "a copy": lambda x: x.copy() * x,
     "least": lambda x: x.min(axis=-1, keepdims=True),
 }
@@ -271,7 +288,15 @@ def test_functions_that_the_definition_may_use_one_day_are_recorded_as_well(name
     np.testing.assert_array_equal(replayed(tape, x, OTHERS[name](x), numbers), OTHERS[name](numbers))
 
 
-@pytest.mark.parametrize("misuse", [bool, np.asarray, float, np.add.accumulate, lambda x: x if x > 0 else -x])
+def overwritten(x):
+    part = (x + x)[:2]
+    _ = x + x
+    part[0] = 1
+
+
+@pytest.mark.parametrize(
+    "misuse", [bool, np.asarray, float, np.add.accumulate, lambda x: x if x > 0 else -x, overwritten]
+)
 def test_what_needs_numbers_is_refused_while_it_is_recorded(misuse):
     with pytest.raises(TypeError):
         misuse(recorded(4)[0])

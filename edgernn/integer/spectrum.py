@@ -87,7 +87,7 @@ class Spectrum:
     def bins(self, x: Integers) -> Integers:
         """Return the bins of samples."""
         loaded = halve(x * self.window, self.shift)
-        full = np.zeros((*x.shape[:-1], self.size), np.int64)
+        full = np.zeros_like(x, shape=(*x.shape[:-1], self.size))
         full[..., : x.shape[-1]] = loaded
         odd = self.size % 2
         re, im = (full, np.zeros_like(full)) if odd else (full[..., ::2], full[..., 1::2])

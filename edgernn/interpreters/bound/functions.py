@@ -62,6 +62,18 @@ def _concatenate(tape: Recorder, xs: Sequence[Any], axis: int = 0) -> Recorded:
     return tape.noted((np.concatenate, *plain, axis), note)
 
 
+def _stack(tape: Recorder, xs: Sequence[Any], axis: int = 0) -> Recorded:
+    plain = [bare(x) for x in xs]
+
+    def note() -> Array:
+        result = np.stack(plain, axis=axis)
+        for part, x in zip(np.moveaxis(result, axis, 0), plain, strict=True):
+            tape.copy(part, x)
+        return result
+
+    return tape.noted((np.stack, *plain, axis), note)
+
+
 def _split(_tape: Recorder, x: Recorded, ends: int | Sequence[int], axis: int = 0) -> list[Recorded | None]:
     sections = len(np.split(x.start, ends, axis=axis))
 
@@ -115,6 +127,7 @@ def _nan_to_num(tape: Recorder, x: Recorded, nan: Any = 0) -> Recorded:
 
 FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     np.concatenate: _concatenate,
+    np.stack: _stack,
     np.split: _split,
     np.clip: _clip,
     np.where: _where,

@@ -184,15 +184,17 @@ class _Memory:
 
 
 def _overlap(a: Place, b: Place) -> bool:
-    return a.offset < _end(b) and b.offset < _end(a)
+    (a_begin, a_end), (b_begin, b_end) = _bounds(a), _bounds(b)
+    return a_begin < b_end and b_begin < a_end
 
 
-def _end(place: Place) -> int:
-    """Return the offset of the first byte after a place, whose strides are not negative."""
+def _bounds(place: Place) -> tuple[int, int]:
+    """Return the offsets of the first byte of a place, and of the first after it."""
     if 0 in place.shape:
-        return place.offset
-    steps = sum((length - 1) * stride for length, stride in zip(place.shape, place.strides, strict=True))
-    return place.offset + steps + place.dtype.itemsize
+        return place.offset, place.offset
+    steps = [(length - 1) * stride for length, stride in zip(place.shape, place.strides, strict=True)]
+    begin = place.offset + sum(step for step in steps if step < 0)
+    return begin, place.offset + sum(step for step in steps if step > 0) + place.dtype.itemsize
 
 
 def _arranged(uses: Mapping[int, tuple[int, int, int]]) -> tuple[dict[int, int], int]:

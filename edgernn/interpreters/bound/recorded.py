@@ -80,8 +80,22 @@ class Recorded(NDArrayOperatorsMixin):
         part = self.view(lambda array: array[key])
         return self.tape.function(getitem, (self, key), {}) if part is None else part
 
+    def own(self) -> Array:
+        """Return its array, which may be overwritten from now on.
+
+        Raises:
+            TypeError: it is a part of a result that others read.
+        """
+        array = self.array
+        if self.tape.is_shared(array):
+            if array.base is not None:
+                raise TypeError("a part of a result that others read cannot be overwritten: copy the whole before")
+            array = self.copy().start
+        self.start, self.offset = array, 0
+        return array
+
     def __setitem__(self, key: Any, value: Any) -> None:
-        part = self.array[key]
+        part = self.own()[key]
         if isinstance(part, np.ndarray) and root(part) is root(self.array):
             self.tape.copy(part, value.array if isinstance(value, Recorded) else np.asarray(value, self.dtype))
         else:

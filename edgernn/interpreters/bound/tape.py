@@ -50,6 +50,7 @@ class Tape:
         self._results: dict[Any, tuple[tuple[Array, ...], Any]] = {}
         self._versions: dict[int, int] = {}  # id of the owner of memory -> how often it was written
         self._alive: list[Any] = []  # what is known by its id
+        self._shared: set[int] = set()  # ids of the owners of results that were returned more than once
 
     def append(
         self,
@@ -76,7 +77,13 @@ class Tape:
             self._alive += key
             results = note()
             self._results[known] = results, self._name(results)
+        else:
+            self._shared.update(id(root(each)) for each in results)
         return results
+
+    def is_shared(self, array: Array) -> bool:
+        """Return whether an array was returned for several calls, none of which expects it to change."""
+        return id(root(array)) in self._shared
 
     def _name(self, each: Any) -> Any:
         """Return what tells an argument of a call from all others, the state of its memory included."""

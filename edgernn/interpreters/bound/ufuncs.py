@@ -27,11 +27,12 @@ def applied(
         if late is not None:
             return late
     function = ufunc if method == "__call__" else getattr(ufunc, method)
+    own = None if out is None else out.own()
     plain = [bare(each) for each in inputs]
 
     def note() -> Array:
         result = np.asarray(function(*plain, **others))
-        target = result if out is None else bare(out)
+        target = result if own is None else own
         _note(
             tape,
             ufunc,

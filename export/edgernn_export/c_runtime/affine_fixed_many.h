@@ -21,15 +21,11 @@ EDGERNN_FN void sums_i8_shared(int32_t *sum, const int8_t *w, const int8_t *x, s
 }
 #else
 #define EDGERNN_BLOCKS_i8 1
-#if defined(EDGERNN_AVX2)
-#define EDGERNN_SOME_i8 1
-#else
-#define EDGERNN_SOME_i8 EDGERNN_TOGETHER_I32
-#endif
+#define EDGERNN_SOME_i8 EDGERNN_TOGETHER_i8
 #define sums_i8_shared sums_i8_together
 #endif
 #define EDGERNN_BLOCKS_i16 1
-#define EDGERNN_SOME_i16 EDGERNN_TOGETHER_I32
+#define EDGERNN_SOME_i16 EDGERNN_TOGETHER_i16
 #define sums_i16_shared sums_i16_together
 
 #define EDGERNN_AFFINE(name, to, from, bits)                                                                           \

@@ -96,6 +96,7 @@ EDGERNN_AFFINE(affine_f32, float, f32_load)
 EDGERNN_AFFINE(affine_f16, uint16_t, f32_of_f16)
 EDGERNN_AFFINE(affine_w8, int8_t, f32_of_i8)
 #undef EDGERNN_AFFINE
+#undef EDGERNN_STREAMS
 #undef EDGERNN_TILE
 #undef EDGERNN_ZERO
 #undef EDGERNN_END

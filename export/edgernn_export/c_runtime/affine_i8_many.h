@@ -38,8 +38,8 @@ EDGERNN_FN void affine_i8_many(float *y, const int8_t *w, const float *scale, co
         for (size_t s = 0; s < done; ++s)
             affine_i8_end(y + s * y_far, affine_i8_block(w + 64 * k * groups, q + s * q_far, sums + 16 * k, groups, 64),
                           scale, bias, step[s], 16 * k);
-#elif !defined(EDGERNN_AVX2) && EDGERNN_TOGETHER_I32 > 1
-    const size_t some = EDGERNN_TOGETHER_I32;
+#elif EDGERNN_TOGETHER_i8 > 1
+    const size_t some = EDGERNN_TOGETHER_i8;
     done = n / some * some;
     for (size_t k = 0; k < blocks; ++k)
         for (size_t s = 0; s < done; s += some)
