@@ -19,7 +19,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
         *("step_latency", "paced", "levels", "streams", "delta", "numpy_step", "c_level", "c_footprint"),
         *("convolutions", "monitor", "regress", "verdicts", "export"),
     ),
-    "accuracy": ("accuracy", "crnn", "keyword_stream", "cells"),
+    "accuracy": ("accuracy", "crnn", "keyword_stream", "cells", "spectra"),
     "compression": ("compression",),
 }
 """A make target -> the results that it measures."""

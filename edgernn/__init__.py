@@ -11,7 +11,7 @@
 Run        open, Program, Stream, Streams, pace, Manifest
 Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
 Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
-Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize
+Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize, delta
 Judging    agreement, Agreement, sensitivity
 Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from edgernn.model.window import Stage, Window
     from edgernn.passes.agreement import Agreement, agreement
     from edgernn.passes.calibrate import calibrate
+    from edgernn.passes.delta import delta
     from edgernn.passes.factorize import factorize
     from edgernn.passes.patterns import Blocks, FewOf, Magnitude
     from edgernn.passes.prune_units import prune_units
@@ -123,6 +124,7 @@ __all__ = [
     "calibrate",
     "cell",
     "cells",
+    "delta",
     "estimate",
     "evaluate",
     "factorize",
@@ -157,6 +159,7 @@ _HOMES = {
     "model.window": ("Stage", "Window"),
     "passes.agreement": ("Agreement", "agreement"),
     "passes.calibrate": ("calibrate",),
+    "passes.delta": ("delta",),
     "passes.factorize": ("factorize",),
     "passes.patterns": ("Blocks", "FewOf", "Magnitude"),
     "passes.prune_units": ("prune_units",),

@@ -5,6 +5,7 @@
 #include "affine_fixed_many.h"
 #include "affine_float_many.h"
 #include "affine_i8_many.h"
+#include "affine_w4_many.h"
 
 static uint64_t seed = 88172645463325252u;
 static uint32_t drawn(void) {
@@ -59,6 +60,19 @@ FLOAT(affine_f32, float, floats)
 FLOAT(affine_f16, uint16_t, halves)
 FLOAT(affine_w8, int8_t, signs)
 
+static int affine_w4_differs(int with) {
+    const size_t each = with && inputs % 8 == 0 ? 8 : inputs, counts = inputs / each;
+    uint8_t *const w = (uint8_t *)bytes(16 * blocks * ((inputs + 1) / 2));
+    float *const x = floats(n * x_far), *const b = floats(16 * blocks), *const scale = floats(16 * blocks * counts);
+    float *const many = floats(n * y_far), *const one = floats(n * y_far);
+    affine_w4_many(many, w, scale, with ? b : NULL, x, blocks, inputs, each, y_far, x_far, n);
+    for (size_t s = 0; s < n; ++s)
+        affine_w4(one + s * y_far, w, scale, with ? b : NULL, x + s * x_far, blocks, inputs, each);
+    const int result = differs(many, one, sizeof *one);
+    free(w), free(x), free(b), free(scale), free(many), free(one);
+    return result;
+}
+
 static int affine_i8_differs(int with) {
     const size_t q_far = 4 * x_far;
     int8_t *const w = signs(64 * blocks * groups);
@@ -104,6 +118,7 @@ static const kernel kernels[] = {
     {"affine_f32", affine_f32_differs},
     {"affine_f16", affine_f16_differs},
     {"affine_w8", affine_w8_differs},
+    {"affine_w4", affine_w4_differs},
     {"affine_i8", affine_i8_differs},
     {"affine_i8_to_i8", affine_i8_to_i8_differs},
     {"affine_i8_to_i16", affine_i8_to_i16_differs},

@@ -52,6 +52,17 @@ KINDS = (
     Kind("layers shared by bands", "self.g(bands)", EXACT, "positions", "MODULES", "bands"),
     Kind("grouped products", 'torch.einsum("btgi,gio->btgo", x, w)', EXACT, "positions", "MODULES", "grouped einsum"),
     Kind("channel shuffle", "x.transpose(2, 3).flatten(2)", EXACT, "positions", "MODULES", "shuffle"),
+    Kind(
+        "short-time spectra",
+        "torch.stft(x, 512, 160, window=w, center=False)",
+        LATE,
+        "torch_spectra",
+        "MODULES",
+        "magnitudes",
+    ),
+    Kind(
+        "spectra of a frame", "torch.fft.irfft(torch.fft.rfft(x) * mask)", EXACT, "torch_spectra", "MODULES", "masked"
+    ),
     Kind("norms within a frame", "nn.GroupNorm(3, 6)", EXACT, "inner_axes", "BATCHED", "group norm"),
     Kind(
         "attention within a frame",

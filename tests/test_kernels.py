@@ -37,7 +37,7 @@ from edgernn_export.targets.c.pack import (
     sums_i8,
     without_zeros,
 )
-from ways import COMPILERS, EVERY_WAY, RUNTIME, STRICT, WAYS
+from ways import COMPILERS, EVERY_KERNEL_WAY, RUNTIME, STRICT, WAYS
 
 QUANTIZE, DENSE_I8, SPARSE_I8, FLOAT, HALF, WEIGHT_ONLY, FOUR, SPARSE_F32, SQUASH, FIXED = range(10)
 FIXED_SPARSE, VECTOR, SEVERAL = FIXED + 256, 1024, 4096
@@ -56,7 +56,7 @@ class Case:
     expected: np.ndarray
 
 
-@pytest.fixture(scope="module", params=EVERY_WAY)
+@pytest.fixture(scope="module", params=EVERY_KERNEL_WAY)
 def way(request):
     return WAYS[request.param]
 
@@ -167,7 +167,7 @@ def integers(rows, inputs, fill, holes=0.0):
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_avx_vnni_is_what_its_level_compiles_to(compiler, tmp_path):
-    """Here only compiled where the processor lacks it; "gcc AVX-VNNI" runs the same kernels by AVX-512."""
+    """Here only compiled where the processor lacks it; "AVX-VNNI by AVX-512" runs the same kernels by AVX-512."""
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     source, options = Path(__file__).with_name("kernels.c"), isa.LEVELS["x86-64-v3-vnni"].options

@@ -1,5 +1,7 @@
 """Pacing on a clock that the test sets: what is primed when, and which frames are taken."""
 
+import os
+import signal
 from itertools import count, pairwise
 
 import numpy as np
@@ -10,6 +12,8 @@ import edgernn
 from edgernn.errors import FrameError, UsageError
 from edgernn.latency.arrivals import regular
 from edgernn.latency.paced import run_alternately, run_paced
+from edgernn.process import interrupt
+from edgernn.process.interrupt import Interrupted
 from edgernn.runtime.pace import AHEAD_NS, CATCH_UP, FIRST_PRIME_NS, LEAD_NS, Timer, due, pace
 from zoo import GRAPHS, frames, keyword_spotter
 
@@ -233,6 +237,22 @@ def test_a_frame_that_is_refused_ends_it_and_leaves_the_state(stream, monkeypatc
     other = stream.program.stream()
     other.step(XS[0])
     np.testing.assert_array_equal(stream.step(XS[1]), other.step(XS[1]))
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_signal_ends_it(stream, blocking):
+    taken = []
+
+    @interrupt.deferred()
+    def program():
+        for answer in pace(stream, XS, period_ms=1, blocking=blocking):
+            taken.append(answer)
+            if len(taken) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        program()
+    assert len(taken) == 2
 
 
 def test_nothing_is_read_before_it_is_iterated(stream):

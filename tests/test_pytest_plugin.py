@@ -184,13 +184,13 @@ def test_instructions_tell_a_larger_model_from_the_same(suite, pytester):
     first.assert_outcomes(passed=1)
     again = suite(MODEL.format(hidden=16), *options)
     again.assert_outcomes(passed=1)
-    again.stdout.re_match_lines([r"PASS +.*instructions (\d+), bytes [\d,]+, baseline \1$"])
+    again.stdout.re_match_lines([r"PASS +.*instructions ([\d,]+), bytes [\d,]+, baseline \1$"])
     suite(MODEL.format(hidden=16), *options, "-n1").assert_outcomes(passed=1)  # parallel tests do not affect the count
     larger = suite(MODEL.format(hidden=17), *options)
     larger.assert_outcomes(failed=1)
     first, same, _, more = (each.instructions for each in history.load(pytester.path / "h.jsonl"))
     assert 0 < first == same < more
-    larger.stdout.re_match_lines([r".*the model grew from|.*regressed: \d+ instructions against \d+, \+\d+"])
+    larger.stdout.re_match_lines([r".*the model grew from|.*regressed: [\d,]+ instructions against [\d,]+, \+\d+"])
 
 
 @pytest.mark.skipif(

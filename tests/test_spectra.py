@@ -1,5 +1,6 @@
 """Fourier transforms of real vectors: against numpy, scipy and torch, for many sizes, on every target and compiler."""
 
+import json
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import scipy.fft
 import torch
 
 import edgernn
+from edge import edge
 from edgernn.cells import Istft, LogMel, Stft
 from edgernn.device.runtimes import NATIVE, suffixes
 from edgernn.errors import GraphError
@@ -26,6 +28,7 @@ from edgernn_export.targets.c import instructions
 from edgernn_export.targets.c.footprint import step_sizes
 from edgernn_export.targets.c.spectra import passes
 from edgernn_export.targets.c.target import render
+from edgernn_export.targets.deployed import deployed
 from edgernn_export.targets.destination import Destination
 from ways import EVERY_WAY, WAYS, needs
 from zoo import one
@@ -284,3 +287,17 @@ def test_overlap_and_add_is_that_of_torch(hop, size):
 def test_a_cell_that_cannot_be_is_refused(make, words):
     with pytest.raises(GraphError, match=words):
         make()
+
+
+def test_the_bytes_of_what_is_deployed_are_those_of_the_files(tmp_path):
+    sizes = deployed(MEL)
+    for suffix in (".so", ".tflite", ".onnx"):
+        export(MEL, tmp_path / f"model{suffix}")
+        assert abs(sizes[suffix] - (tmp_path / f"model{suffix}").stat().st_size) <= 64  # the time in a manifest
+    assert sizes[".c"] < 5000  # 213 kB as a dense matrix
+    edgernn.save(MEL, tmp_path / "mel.rnn")
+    report = json.loads(edge("estimate", tmp_path / "mel.rnn", "--board", "raspberrypi4", "--json"))
+    assert report["deployed"] == {suffix: sizes[suffix] for suffix in (".c", ".tflite", ".onnx")}
+    text = edge("estimate", tmp_path / "mel.rnn", "--board", "stm32f407")
+    assert f".c         {sizes['.c']:,} bytes, constants and manifest in C, without code" in text
+    assert ".tflite" not in text

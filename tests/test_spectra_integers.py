@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import pytest
 
+import edgernn
 from edgernn.artifact.manifest import graph_manifest
 from edgernn.cells import Dense, Gru, LogMel, RunningMean, Stft
 from edgernn.device.runtimes import NATIVE
@@ -24,6 +25,7 @@ from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
+from edgernn_export import export
 from edgernn_export.proof.integers import error_steps
 from edgernn_export.targets.c.target import render
 from edgernn_export.targets.destination import Destination
@@ -209,6 +211,15 @@ def test_a_spectrum_that_something_else_reads_stays_in_float():
         assert not any(isinstance(each, WideParameters) for each in integer_plan(graph).quantization.values())
     mean = whole("static_wi8_ai8", heard(cells=(Layer("mean", RunningMean(10)),)))  # its input leaves the integers
     assert [layer.scheme for layer in mean.layers[:2]] == ["static_wi8_ai8", ""]
+
+
+@pytest.mark.parametrize("scheme", STATIC)
+def test_float_features_stand_before_integers_in_one_source(scheme, tmp_path):
+    """Kernels of floats and of integers, with every macro of both."""
+    graph = quantize(calibrate(heard(), sounds()), scheme, keep=("mel",))
+    export(graph, tmp_path / "m.so")
+    actual = edgernn.open(tmp_path / "m.so").stream().run(sounds()[0])
+    assert np.abs(actual - IntegerStepper(graph).run(sounds()[0])[0]).max() <= 0.05 * np.abs(actual).max()
 
 
 def test_a_window_that_is_too_large_is_refused():

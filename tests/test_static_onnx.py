@@ -85,7 +85,7 @@ def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
     """Each from the integers of the definition, also where they saturate; in float between them, and by other kernels."""
     graph = quantized(name, scheme)
     stepper, named = IntegerStepper(graph), named_trace(graph, tuple(SCHEMES))
-    static, manifest, states = stepper.plan, named.manifest, stepper.initial_state()
+    static, manifest, states = stepper.plan.narrow, named.manifest, stepper.initial_state()
     data = serialized(cut(named, static), named.manifest_json)
     sessions = [session(data, options) for options in OPTIONS.values()]
     asked = {value.name for value in sessions[0].get_inputs()}
@@ -114,7 +114,7 @@ def test_an_operation_alone_is_the_definition_but_for_a_step(name, scheme):
                     if op.name == "split" and f"{named.names[ref.name]}.made" not in actual:
                         continue
                     off = np.abs(actual[f"{named.names[ref.name]}.made"] - np.atleast_2d(values[ref.name]))
-                    assert off.max() <= error_steps(op, static), op
+                    assert off.max() <= error_steps(op, stepper.plan), op
         _, states = stepper.step(x, states)
 
 

@@ -408,7 +408,7 @@ def spectrum(m, x):
 
 
 EXAMPLES = {
-    "frames made by a transform": (of(spectrum, gru=gru(9)), torch.randn(1, 200), r"'gru' runs over an axis that 'stft' creates"),
+    "frames made by a transform": (of(spectrum, gru=gru(9)), torch.randn(1, 200), r"torch.stft reflects samples on both sides.*center=False"),
     "complex": (gru(), torch.randn(1, T, I, dtype=torch.complex64), r"a tensor of torch.complex64.*real and imaginary parts side by side.*view_as_real"),
     "without values": (gru(), torch.empty(1, T, I, device="meta"), r"on meta.*with values"),
     "sparse": (gru(), torch.ones(1, T, I).to_sparse(), r"torch.sparse_coo\); expected real numbers, dense"),

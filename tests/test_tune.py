@@ -26,13 +26,14 @@ from edgernn.passes.quantize import quantize
 from edgernn.train import recipe as recipes
 from edgernn.train.compare.race import raced
 from edgernn.train.data.reader import read_data
+from edgernn.train.evaluate.drop import metric_drop
 from edgernn.train.evaluate.metrics import answers as as_judged, evaluate as evaluated
 from edgernn.train.loop.task import Task
 from edgernn.train.loop.trainer import Accelerator
 from edgernn.tune import cache as keeping, candidates as making, tuning
 from edgernn.tune.by_recipe import by_recipe
 from edgernn.tune.candidates import LeftOut, count_candidates
-from edgernn.tune.choice import PREFERENCES, TIE, Candidate, choose_winner, metric_drop, pareto_front
+from edgernn.tune.choice import PREFERENCES, TIE, Candidate, choose_winner, pareto_front
 from edgernn.tune.evaluate import by_frames
 from edgernn.tune.tuning import files, is_here, tune
 from edgernn_export.translate import export, render

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,7 +45,6 @@ class Way:
         return done.stdout
 
 
-VNNI = isa.LEVELS["x86-64-v4-vnni"].options
 COMPILERS = {
     "gcc": ("gcc", "-std=c99"),
     "g++": ("g++", "-x", "c++"),
@@ -60,9 +60,11 @@ BOARDS = {
 """Level -> the target of zig, and the emulator."""
 
 
-def _native(kind: str, level: str) -> Way | str:
+def _native(kind: str, level: str, command: tuple[str, ...] = (), *options: str) -> Way | str:
     if isa.missing(level):
         return f"this processor is no {level}"
+    if command:
+        return _installed(command, *isa.LEVELS[level].options, *options, optimize="-O1")
     optimize = "-O1" if "++" in kind else "-O2"  # the same compilers, asked whether the code is C++ too
     return _installed(COMPILERS[kind], *isa.LEVELS[level].options, optimize=optimize)
 
@@ -83,11 +85,9 @@ def _emulated(level: str) -> Way | str:
     return Way(zig, (path, "-cpu", "max"))
 
 
-AVX_VNNI = (*VNNI, "-DEDGERNN_VNNI_256")  # the same kernels, by the instructions that this processor has
 BEST = isa.LEVELS[HERE[0]].options
 FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
-    "gcc AVX-VNNI": _installed(COMPILERS["gcc"], *AVX_VNNI) if BEST == VNNI else "this processor has no VNNI",
     "gcc -O3": _installed(COMPILERS["gcc"], *BEST, optimize="-O3"),
     "portable": _installed(COMPILERS["gcc"], "-DEDGERNN_PORTABLE"),
     "sanitized": _installed(SANITIZED, *BEST, optimize="-O1"),
@@ -96,11 +96,24 @@ FOUND: dict[str, Way | str] = {
 }
 """A name -> how to compile and run C, or the reason why that is impossible here."""
 
-WAYS = {name: way for name, way in FOUND.items() if isinstance(way, Way)}
-EVERY_WAY = [
-    name if name in WAYS else pytest.param(name, marks=pytest.mark.skip(reason=str(way))) for name, way in FOUND.items()
-]
-"""For parametrized tests: a way that is missing here is skipped, with the reason."""
+KERNELS: dict[str, Way | str] = FOUND | {
+    "sanitized x86-64-v3": _native("gcc", "x86-64-v3", SANITIZED),
+    "sanitized x86-64": _native("gcc", "x86-64", SANITIZED),
+    "AVX-VNNI by AVX-512": _native("gcc", "x86-64-v4-vnni", COMPILERS["gcc"], "-DEDGERNN_VNNI_256"),
+}
+"""Further ways for the kernels alone; the last runs those of x86-64-v3-vnni by instructions that this processor has."""
+
+
+def _each(ways: Mapping[str, Way | str]) -> list[object]:
+    """For parametrized tests: a way that is missing here is skipped, with the reason."""
+    return [
+        name if isinstance(way, Way) else pytest.param(name, marks=pytest.mark.skip(reason=way))
+        for name, way in ways.items()
+    ]
+
+
+WAYS = {name: way for name, way in KERNELS.items() if isinstance(way, Way)}
+EVERY_WAY, EVERY_KERNEL_WAY = _each(FOUND), _each(KERNELS)
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

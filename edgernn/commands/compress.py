@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgernn.passes.agreement import Agreement
     from edgernn.passes.prepare import Calibration
     from edgernn.passes.pruning import Pruning
+    from edgernn.passes.thresholds import DeltaRequest
     from edgernn.train.compare.race import Race, Size
 
 NOTES = {
@@ -37,6 +38,11 @@ NOTES = {
 @shared.recipe
 @shared.data(required=False)
 @shared.settings
+@click.option(
+    "--delta",
+    metavar="WHAT",
+    help="Skip inputs that barely change: 0.3 loses at most so many points of the metric, x=0.5,h=0.2 are thresholds.",
+)
 @click.option(
     "--importance",
     type=Choice(["magnitude", "taylor"]),
@@ -67,15 +73,16 @@ def compress(
     magnitude=0.5 or 2:4 put zeros; one of each kind may be given. With --recipe and --data the model is fine-tuned, and
     the metric of the test part is printed: before, after pruning alone, and at the end. With real frames, of the test
     part or of --calibrate, the number of changed answers is printed too. Steps before and after are timed interleaved,
-    on every runtime of this machine.
+    on every runtime of this machine; with --delta on random frames, which change more than real ones.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
     from edgernn.files import atomic
     from edgernn.passes.agreement import agreement
-    from edgernn.passes.prepare import calibrate_and_quantize
-    from edgernn.passes.pruning import apply_pruning, parse_pruning
+    from edgernn.passes.pruning import parse_pruning
+    from edgernn.passes.thresholds import requested_thresholds
     from edgernn.train.compare.race import advice, race, size
+    from edgernn_export.targets.deployed import deployed
 
     if Path(out).suffix != rnn.SUFFIX:
         raise UsageError(f"a model is written as {rnn.SUFFIX}, not as '{out}'; `edgernn export` makes artifacts of it")
@@ -83,30 +90,30 @@ def compress(
     graph = load(model)
     atomic.writable(out)
     pruning = parse_pruning([part for each in prune for part in each.split(",")], precision or "")
+    thresholds = requested_thresholds(options["delta"], precision, trains=options["recipe"] is not None)
     calibration = read_calibration(graph, options)
     metrics: dict[str, Any] = {}
     # Pruning makes the ranges of the model wrong; calibration frames replace them.
-    start = replace(graph, ranges={}) if prune or calibration.sequences else graph
+    start = replace(graph, ranges={}) if prune or calibration.sequences or thresholds else graph
     if options["recipe"]:
-        after, metrics = _finetune(start, pruning, precision, calibration, options)
+        after, metrics = _finetune(start, pruning, precision, calibration, options | {"thresholds": thresholds})
     else:
-        keep = options["keep"]
-        with status("compressing"):
-            small = apply_pruning(start, pruning, keep=keep)
-            after = calibrate_and_quantize(small, precision, calibration, keep=keep, warns=True)
+        after = _untrained(start, pruning, precision, calibration, options["keep"], thresholds)
     alike = metrics.pop("agreement", None)
     if alike is None and calibration.sequences:
         alike = agreement(graph, after, calibration.sequences)
     with status("timing steps before and after"):
-        sizes, races = (size(graph), size(after)), race(graph, after)
+        sizes, races, files = (size(graph), size(after)), race(graph, after), (deployed(graph), deployed(after))
     summary = _advice(advice(races), metrics)
     atomic.write(out, rnn.dumps(after))
     if as_json:
         steps, (old, new) = [asdict(race) for race in races], map(asdict, sizes)
         result = {"file": out, "before": old, "after": new, "metric": metrics, "steps": steps, "advice": summary}
+        result["deployed"] = dict(zip(("before", "after"), files, strict=True))
         click.echo(json.dumps(result | {"alike": None if alike is None else asdict(alike)}, indent=2))
         return
-    rows = [*_sizes(*sizes), *_ranks(after, pruning), *_metric(metrics), *_alike(alike, metrics), *_steps(races)]
+    rows = [*_sizes(*sizes), *_files(*files), *_ranks(after, pruning), *_metric(metrics), *_alike(alike, metrics)]
+    rows += _steps(races)
     click.echo(f"{_table(rows)}\n\n{_runs(races)}{summary}")
 
 
@@ -118,8 +125,8 @@ def _check(prune: tuple[str, ...], precision: str | None, options: dict[str, Any
     """
     from edgernn.errors import UsageError
 
-    if not prune and precision is None and options["teacher"] is None:
-        raise UsageError("there is nothing to do; give --prune, --precision or both, or a --teacher")
+    if not prune and precision is None and options["teacher"] is None and options["delta"] is None:
+        raise UsageError("there is nothing to do; give --prune, --precision or both, a --teacher, or --delta")
     if options["qat"] and precision is None:
         raise UsageError("--qat needs the precision to train for; give --precision")
     if options["teacher"] is None and any(options[f"distill_{name}"] is not None for name in ("weight", "temperature")):
@@ -137,6 +144,25 @@ def _check(prune: tuple[str, ...], precision: str | None, options: dict[str, Any
     ):
         if present and options["recipe"] is None:
             raise UsageError(f"{option} needs a recipe; give --recipe RECIPE and --data PATH")
+
+
+def _untrained(
+    graph: "Graph",
+    pruning: "Pruning",
+    precision: str | None,
+    calibration: "Calibration",
+    keep: tuple[str, ...],
+    thresholds: "DeltaRequest | None",
+) -> "Graph":
+    """Prune, set thresholds and quantize."""
+    from edgernn.passes.delta import delta
+    from edgernn.passes.prepare import calibrate_and_quantize
+    from edgernn.passes.pruning import apply_pruning
+
+    with status("compressing"):
+        small = apply_pruning(graph, pruning, keep=keep)
+        small = small if thresholds is None else delta(small, x=thresholds.x, h=thresholds.h, keep=keep)
+        return calibrate_and_quantize(small, precision, calibration, keep=keep, warns=True)
 
 
 def _finetune(
@@ -169,6 +195,7 @@ def _finetune(
             aware=options["qat"],
             distillation=distillation,
             calibration=calibration,
+            thresholds=options["thresholds"],
             out=None if folder is None else Path(folder),
             accelerator=Accelerator(progress_bar=is_interactive()),
         )
@@ -206,6 +233,18 @@ def _sizes(before: "Size", after: "Size") -> list[tuple[str, ...]]:
         old, new = getattr(before, name), getattr(after, name)
         rows.append((name, f"{old:,}", f"{new:,}", "" if name == "zeros" else _times(old, new), note))
     return [*rows, ("precision", before.precision, after.precision, "", "")]
+
+
+def _files(before: dict[str, int | None], after: dict[str, int | None]) -> list[tuple[str, ...]]:
+    """Return a row for each format that a device takes."""
+    from edgernn_export.targets.deployed import MEANING
+
+    rows = []
+    for suffix, old in before.items():
+        new, note = after[suffix], MEANING.get(suffix, "")
+        figures = ["-" if value is None else f"{value:,}" for value in (old, new)]
+        rows.append((f"bytes, {suffix}", *figures, _times(old or 0, new or 0), note))
+    return rows
 
 
 def _ranks(after: "Graph", pruning: "Pruning") -> list[tuple[str, ...]]:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def estimate(model: str, board: str, as_json: bool) -> None:
     """Predict the cost of a step on a board.
 
-    MODEL is a .rnn file, or the file of another tool as `edgernn import` reads it. Its counts are exact; compiled code
-    shares some buffers and adds its own. The time is an estimate for the compiled step, from the figures in the
+    MODEL is a .rnn file, or the file of another tool as `edgernn import` reads it. Its counts are exact, and so are the
+    bytes of the files that the board runs, feature cells included; compiled code shares some buffers and adds its own.
+    The time is an estimate for the compiled step, from the figures in the
     board's profile, and its assumptions are printed. There is no time where the profile lacks a figure.
 
     For a microcontroller the output states whether the step in C fits: its arrays are exact, its code and stack
@@ -37,11 +38,12 @@ def estimate(model: str, board: str, as_json: bool) -> None:
     device, graph = boards.load(board), load(model)
     cost = estimates.estimate(graph, device)
     footprint = _footprint(graph, device) if device.microcontroller else None
+    files = _files(graph, device)
     if as_json:
-        result = {"model": model, **asdict(cost), "formats": device.formats}
+        result = {"model": model, **asdict(cost), "formats": device.formats, "deployed": files}
         click.echo(json.dumps(result | (_fitting(footprint) if footprint else {}), indent=2))
     else:
-        click.echo("\n".join([_text(model, cost, device), *(_flash_and_ram(footprint) if footprint else ())]))
+        click.echo("\n".join([_text(model, cost, device, files), *(_flash_and_ram(footprint) if footprint else ())]))
 
 
 def _footprint(graph: "Graph", device: "Device") -> "Footprint":
@@ -72,7 +74,14 @@ def _fit(name: str, size: int, available: int | None, fits: bool | None, parts: 
     return f"{name:10} {verdict}: {size:,} of {of} ({parts})"
 
 
-def _text(model: str, estimate: "Estimate", device: "Device") -> str:
+def _files(graph: "Graph", device: "Device") -> dict[str, int | None]:
+    """Return the bytes of the files that the board runs, by suffix; a `.so` is not compiled: it has the arrays of C."""
+    from edgernn_export.targets.deployed import SUFFIXES, deployed
+
+    return deployed(graph, [suffix for suffix in SUFFIXES if suffix == ".c" or suffix in {*device.formats} - {".so"}])
+
+
+def _text(model: str, estimate: "Estimate", device: "Device", files: dict[str, int | None]) -> str:
     lines = [f"{model} on {device.name}: {device.title}", ""]
     for name, value, unit in (
         ("MACs", estimate.cost.macs, ""),
@@ -81,6 +90,9 @@ def _text(model: str, estimate: "Estimate", device: "Device") -> str:
         ("scratch", estimate.cost.scratch_bytes, " bytes"),
     ):
         lines.append(f"{name:10} {value:,}{unit}")
+    for suffix, size in files.items():
+        note = ", constants and manifest in C, without code" if suffix == ".c" else ""
+        lines.append(f"{suffix:10} {'unknown' if size is None else f'{size:,} bytes{note}'}")
     lines.append(f"{'runs as':10} {' '.join(device.formats)}")
     if estimate.step_us is None:
         return "\n".join([*lines, f"{'step':10} unknown: {estimate.unknown}"])

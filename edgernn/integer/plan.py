@@ -21,7 +21,6 @@ integer one, and dequantized where it leaves an integer operation for a float on
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from math import ceil, log2
 from operator import or_
 
 import numpy as np
@@ -29,13 +28,13 @@ from numpy.typing import NDArray
 
 from edgernn.errors import CalibrationError
 from edgernn.integer.growth import wide as wide_states
-from edgernn.integer.wide import SINK, parameters, refs, samples, wide_values
+from edgernn.integer.ties import alike, groups
+from edgernn.integer.wide import SINK, of_samples, parameters, refs, samples, wide_values
 from edgernn.model.graph import INPUT, OUTPUT, Graph
 from edgernn.model.operation import Op, Ref
 from edgernn.model.range import Range
-from edgernn.model.repeats import roles
 from edgernn.model.tensor import STATIC
-from edgernn.model.trace import State, Trace
+from edgernn.model.trace import Trace
 
 INTEGER_OPERATIONS = (
     *("affine", "add", "subtract", "multiply", "scale", "sigmoid", "tanh", "relu", "split", "concat", "lookup"),
@@ -237,12 +236,11 @@ def _plan(graph: Graph, floats: Collection[Op]) -> IntegerPlan:
     for name in (wide_states(operations, states, graph.ranges) & bits.keys()) | sources:
         bits[name] = 16
     quantization: dict[str, QuantizationParameters] = {}
-    for group in _groups(
-        operations, states, (*_alike(graph, integer_values - wide.keys()), *([sources] if sources else []))
-    ):
+    turns = alike(graph, integer_values - wide.keys())
+    for group in groups(operations, states, (*turns, *([sources] if sources else [])), SAME_PARAMETERS):
         known = group & (bits.keys() | graph.ranges.keys())
         qparams = _group_qparams(known, bits, operations, graph)
-        quantization |= dict.fromkeys(group, _of_samples(qparams) if group & sources else qparams)
+        quantization |= dict.fromkeys(group, of_samples(qparams) if group & sources else qparams)
     for name in bits.keys() - quantization.keys():
         quantization[name] = _group_qparams({name}, bits, operations, graph)
     for op in everything:
@@ -255,11 +253,6 @@ def _plan(graph: Graph, floats: Collection[Op]) -> IntegerPlan:
         quantization,
         {state.name: quantization[state.before.name] for state in states},
     )
-
-
-def _of_samples(qparams: QuantizationParameters) -> QuantizationParameters:
-    """Return the parameters of samples: with a scale that is a power of two, as converters of signals have."""
-    return replace(qparams, scale=float(2.0 ** ceil(log2(qparams.scale))))
 
 
 def _integer_operations(steps: Trace, layers: set[str], floats: Collection[Op]) -> Sequence[Op]:
@@ -284,25 +277,6 @@ def _always_integer(op: Op) -> bool:
 def _quantized_inputs(op: Op) -> tuple[Ref, ...]:
     """Return the inputs of an operation, except the index of a lookup, which is not quantized."""
     return () if op.name == "lookup" else op.inputs
-
-
-def _alike(graph: Graph, names: Collection[str]) -> Iterable[set[str]]:
-    """Return those of these values that have the same place in the turns of a layer that steps several times."""
-    alike: dict[str, set[str]] = {}
-    for name, (role, _) in roles({name: layer.repeats for name, layer in graph.layer_traces.items()}).items():
-        if name in names:
-            alike.setdefault(role, set()).add(name)
-    return alike.values()
-
-
-def _groups(operations: Iterable[Op], states: Iterable[State], alike: Iterable[set[str]]) -> list[set[str]]:
-    """Return the groups of values with equal parameters: of SAME_PARAMETERS, of a state, and those that are alike."""
-    ties = [{ref.name for ref in (*op.inputs, *op.outputs)} for op in operations if op.name in SAME_PARAMETERS]
-    groups: list[set[str]] = []
-    for tie in (*ties, *({state.before.name, state.after.name} for state in states), *alike):
-        overlapping = [group for group in groups if group & tie]
-        groups = [group for group in groups if not group & tie] + [tie.union(*overlapping)]
-    return groups
 
 
 def _group_qparams(

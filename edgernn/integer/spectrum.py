@@ -7,10 +7,11 @@ part of a point exceeds the sum of all window magnitudes times the largest sampl
 choice of the fractional bits: sums of four such parts are below 2 ** 31, and those of seven products below 2 ** 62.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import reduce, singledispatch
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
 
@@ -80,6 +81,11 @@ class Spectrum:
         return self.size if self.size % 2 else self.size // 2
 
     def __call__(self, x: Integers) -> Integers:
+        y: Integers = whole(x, self.bins)
+        return y
+
+    def bins(self, x: Integers) -> Integers:
+        """Return the bins of samples."""
         loaded = halve(x * self.window, self.shift)
         full = np.zeros_like(x, shape=(*x.shape[:-1], self.size))
         full[..., : x.shape[-1]] = loaded
@@ -87,10 +93,10 @@ class Spectrum:
         re, im = (full, np.zeros_like(full)) if odd else (full[..., ::2], full[..., 1::2])
         for step in self.steps:
             re, im = step(re, im)
-        bins = spectra.bins(self.size)
-        return np.concatenate([re[..., :bins], im[..., :bins]] if odd else self._bins(re, im), axis=-1)
+        count = spectra.bins(self.size)
+        return np.concatenate([re[..., :count], im[..., :count]] if odd else self._joined(re, im), axis=-1)
 
-    def _bins(self, re: Integers, im: Integers) -> list[Integers]:
+    def _joined(self, re: Integers, im: Integers) -> list[Integers]:
         m, (c, s) = self.points, self.halves
         zr, zi = (np.concatenate([each, each[..., :1]], axis=-1) for each in (re, im))
         yr, yi = zr + zr[..., ::-1], zi - zi[..., ::-1]
@@ -106,6 +112,12 @@ class Spectrum:
 
 def _added(parts: Iterable[Integers]) -> Integers:
     return reduce(np.add, parts)
+
+
+@singledispatch
+def whole(x: Any, compute: Callable[[Integers], Integers]) -> Any:
+    """Return the result of a computation that is not noted call by call where calls are."""
+    return compute(x)
 
 
 def turned(re: Integers, im: Integers, c: Integers, s: Integers) -> tuple[Integers, Integers]:

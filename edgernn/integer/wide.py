@@ -7,9 +7,9 @@ of the samples. A value that any other operation reads is not wide, and neither 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log2
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from edgernn.integer.spectrum import ROOM, gained
 from edgernn.model.operation import Op, Ref
 from edgernn.model.tensor import Tensor
 from edgernn.model.trace import Trace
+
+Q = TypeVar("Q", bound=Any)
 
 SOURCE, SINK = "rfft", "log"
 THROUGH = ("split", "multiply", "add", "affine", "scale")
@@ -84,6 +86,12 @@ def samples(operations: Iterable[Op], wide: Collection[str]) -> set[str]:
         elif op.name in MOVES and names & {ref.name for ref in op.outputs}:
             names |= {ref.name for ref in (*op.inputs, *op.outputs)}
     return names
+
+
+def of_samples(qparams: Q) -> Q:
+    """Return the parameters of samples: with a scale that is a power of two, as converters of signals have."""
+    changed: Q = replace(qparams, scale=float(2.0 ** ceil(log2(qparams.scale))))
+    return changed
 
 
 def parameters(op: Op, known: Mapping[str, Any]) -> Wide:

@@ -47,5 +47,10 @@ def delta(graph: Graph, *, x: float | None = None, h: float | None = None, keep:
     return replace(graph, layers=layers, ranges={})
 
 
+def has_thresholds(graph: Graph) -> bool:
+    """Return whether a layer of a graph has a threshold."""
+    return any(layer.delta_x is not None or layer.delta_h is not None for layer in graph.layers)
+
+
 def _has_affine(graph: Graph, layer: Layer) -> bool:
     return any(op.name == "affine" for op in graph.layer_traces[layer.name].operations)

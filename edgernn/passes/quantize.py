@@ -43,7 +43,8 @@ def quantize(
     """Return the graph with the matrices of its affines in a quantized form.
 
     Integers are symmetric and have one scale per row, or per group of a row when that reduces the error enough
-    (`rows_i4`). Tables, normalizations, initial states, feature cells (`exact`) and layers in a scheme are unchanged.
+    (`rows_i4`). Tables, normalizations, initial states, feature cells (`exact`) and layers in a scheme are unchanged;
+    but in a static scheme a feature cell whose transform ends in integers, as a log-mel, computes with integers.
     Scales, and biases beside integers, are rounded to 11 bits, so that each takes two bytes in a file
     (edgernn.model.float16). In a static scheme every layer that has an operation with an integer form computes with
     integers, with or without a matrix; `softmax` and `log` only when more than the output depends on them. Input

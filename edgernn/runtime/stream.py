@@ -245,12 +245,13 @@ class Stream:
     def _on_scratch(self) -> "Stream":
         """Return a stream of the same objects that steps a scratch state; a bad frame in `x` becomes zeros."""
         primed: Stream = object.__new__(type(self))
-        for name in self.__slots__:
-            if name != "_primed":
-                setattr(primed, name, getattr(self, name))
+        for name in {*self.__slots__} - {"_primed"}:
+            setattr(primed, name, getattr(self, name))
         primed._run = self._bound.prime
         if not self._bound.guards:
             primed._run = guarded(self._bound.prime, self._x, self.program.manifest)
+        if self.monitor is not None:  # its code, in one that counts for itself
+            primed._run = Monitor(self.monitor.budget).wrap(primed._run)
         primed._on_bad_input, primed._last_good = "zero", None
         return primed
 

@@ -24,8 +24,9 @@ from edgernn.process import interrupt
 from edgernn.runtime.parts import flat_answer
 from edgernn.runtime.program import Program
 from edgernn.train.compare.race import raced
+from edgernn.train.evaluate.drop import metric_drop
 from edgernn.tune.cache import TuneCache
-from edgernn.tune.choice import Candidate, metric_drop
+from edgernn.tune.choice import Candidate
 from edgernn.tune.evaluate import Evaluator
 
 FLOAT = "fp32"

@@ -11,7 +11,7 @@ from edgernn.model.timing import in_steps
 from edgernn.passes.rounding import rounded
 from edgernn.passes.sensitivity import choose, sensitivity
 from edgernn.process import interrupt
-from edgernn.tune.choice import check_bound, metric_drop
+from edgernn.train.evaluate.drop import check_bound, metric_drop
 from edgernn.tune.evaluate import Evaluator
 
 
@@ -22,7 +22,7 @@ class LayerDrop:
     Attributes:
         layer: the name of the layer.
         metric: the metric of the model.
-        drop: its drop in points (see `choice.metric_drop`); below 0 for a gain.
+        drop: its drop in points (see `drop.metric_drop`); below 0 for a gain.
         saved_bytes: the saved bytes of weights; below 0 if the scales take more.
     """
 
@@ -86,7 +86,7 @@ def mixed(
         graph: a graph prepared for the scheme by edgernn.passes.prepare.
         scheme: one of edgernn.model.tensor.SCHEMES.
         evaluator: evaluates models, computed by the numpy interpreter of their precision.
-        bound: the largest allowed drop in points (see `choice.metric_drop`); None for no selection.
+        bound: the largest allowed drop in points (see `drop.metric_drop`); None for no selection.
         on_progress: called with a line for every evaluated model.
 
     Raises:

@@ -17,9 +17,10 @@ from edgernn.model.graph import Graph
 from edgernn.passes.pruning import Pruning, parse_pruning
 from edgernn.process import interrupt
 from edgernn.train.compare.race import raced, step
+from edgernn.train.evaluate.drop import check_bound
 from edgernn.tune.cache import TuneCache
 from edgernn.tune.candidates import FLOAT, PRECISIONS, LeftOut, RunnableCandidate, Texts, candidates
-from edgernn.tune.choice import PREFERENCES, Candidate, check_bound, choose_winner, pareto_front
+from edgernn.tune.choice import PREFERENCES, Candidate, choose_winner, pareto_front
 from edgernn.tune.evaluate import Evaluator
 from edgernn_export.translate import render
 
@@ -71,7 +72,7 @@ def tune(
         graph: the float model.
         evaluator: evaluates artifacts, and fine-tunes pruned models.
         folder: the cache of finished candidates and checkpoints; a later call with the same folder reuses them.
-        bound: the largest allowed drop in points (see `choice.metric_drop`).
+        bound: the largest allowed drop in points (see `drop.metric_drop`).
         board: the target. On this machine steps are measured, interleaved; for another board the compiled step is
             estimated by edgernn.latency.estimate if its profile allows it.
         prefer: one of PREFERENCES.

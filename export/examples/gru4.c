@@ -75,6 +75,16 @@
 #elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))
 #define EDGERNN_NEON 1
 #include <arm_neon.h>
+#elif defined(__SSE2__)
+#define EDGERNN_SSE2 1
+#include <emmintrin.h>
+#endif
+
+/* Whether registers are enough for the sums of one group of inputs only. */
+#if defined(EDGERNN_SSE2)
+#define EDGERNN_FEW 1
+#else
+#define EDGERNN_FEW 0
 #endif
 
 /* The sums of adjacent pairs: two of a, then two of b. */
@@ -83,6 +93,17 @@ EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) { return vpaddq_s32(a,
 #elif defined(EDGERNN_NEON)
 EDGERNN_FN int32x4_t four_pairs(int32x4_t a, int32x4_t b) {
     return vcombine_s32(vpadd_s32(vget_low_s32(a), vget_high_s32(a)), vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
+}
+#elif defined(EDGERNN_SSE2)
+EDGERNN_FN __m128i four_pairs(__m128i a, __m128i b) {
+    const __m128 x = _mm_castsi128_ps(a), y = _mm_castsi128_ps(b);
+    const __m128i even = _mm_castps_si128(_mm_shuffle_ps(x, y, 0x88)), odd = _mm_castps_si128(_mm_shuffle_ps(x, y, 0xdd));
+    return _mm_add_epi32(even, odd);
+}
+/* The sums of pairs of products of eight bytes and of four numbers of 16 bits, twice the same; two of each row. */
+EDGERNN_FN __m128i two_rows(const int8_t *w, __m128i x) {
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)w);
+    return _mm_madd_epi16(_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8), x);
 }
 #endif
 

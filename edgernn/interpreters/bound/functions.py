@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgernn.array import Array
+from edgernn.integer.spectrum import whole
 from edgernn.interpreters.bound.recorded import Recorded, Recorder, bare
 from edgernn.model.positions import entries
 
@@ -40,6 +41,12 @@ def _entries(index: Recorded, table: Array) -> Recorded:
         return result
 
     return index.tape.noted((np.take, table, where, index.offset), note)
+
+
+@whole.register
+def _whole(x: Recorded, compute: Callable[..., Any]) -> Recorded:
+    recorded: Recorded = called(x.tape, compute, (x,), {})
+    return recorded
 
 
 def _concatenate(tape: Recorder, xs: Sequence[Any], axis: int = 0) -> Recorded:

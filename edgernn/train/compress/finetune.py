@@ -14,14 +14,17 @@ from edgernn.artifact import rnn
 from edgernn.files import temporary
 from edgernn.model.graph import Graph
 from edgernn.passes.agreement import agreement
+from edgernn.passes.delta import has_thresholds
 from edgernn.passes.keep import check_keep
 from edgernn.passes.patterns import Pattern
 from edgernn.passes.prepare import Calibration, calibrate_and_quantize, prepare
 from edgernn.passes.prune_weights import prune_weights
 from edgernn.passes.pruning import Pruning, shrink
 from edgernn.passes.rounding import rounded
+from edgernn.passes.thresholds import DeltaRequest
 from edgernn.process import interrupt
 from edgernn.train import run
+from edgernn.train.compress.delta import with_thresholds, with_validation
 from edgernn.train.compress.importance import taylor
 from edgernn.train.compress.restore import restore
 from edgernn.train.compress.zeros import Zeros
@@ -90,6 +93,8 @@ def finetune(
         network = GraphNetwork(
             inner, network.shape, scheme, [layer.name for layer in inner.layers if layer.name in keep]
         )
+    elif has_thresholds(graph):
+        network = GraphNetwork(trainable_subgraph(graph, data), network.shape)
     torch.manual_seed(recipe.training.seed)
     task = run.make_task(network.train(), recipe, training_data, validation, teacher)
     with temporary.directory() as scratch, quiet():
@@ -122,10 +127,11 @@ def compressed(
     aware: bool = False,
     distillation: Distillation | None = None,
     calibration: Calibration | None = None,
+    thresholds: DeltaRequest | None = None,
     out: Path | None = None,
     accelerator: Accelerator | None = None,
 ) -> tuple[Graph, dict[str, Any]]:
-    """Prune a model, fine-tune it, and quantize it.
+    """Prune a model, fine-tune it, give it thresholds for changes, and quantize it.
 
     Args:
         graph: a float model of the recipe.
@@ -139,7 +145,8 @@ def compressed(
         aware: whether to use quantization-aware training; with pruning, it follows a float training of equal length.
         distillation: a teacher to learn from in addition to the targets.
         calibration: the calibration of a static scheme; without sequences, the training part is used.
-        out: the folder of checkpoints; trainings in its subfolders "float" and "aware" are resumed.
+        thresholds: for changes; with pruning, they are trained with after a float training of equal length.
+        out: the folder of checkpoints; trainings in its subfolders "float", "delta" and "aware" are resumed.
         accelerator: where the training runs.
 
     Returns:
@@ -150,8 +157,9 @@ def compressed(
     Raises:
         EdgernnError: See the reader, the passes and `finetune`.
     """
+    recipe = recipe if thresholds is None else with_validation(recipe)
     data = run.read(recipe, path)
-    for folder in () if out is None else (out / "float", out / "aware"):
+    for folder in () if out is None else (out / "float", out / "delta", out / "aware"):
         run.check_same_data(recipe, data, folder)  # before the model is compared with this data
     scores = taylor(graph, recipe, data) if by_gradient and pruning.units else None
     small = shrink(graph, pruning, keep=keep, importance=scores)
@@ -160,9 +168,14 @@ def compressed(
     further = partial(tune, distillation=distillation, accelerator=accelerator)
     learnt = calibration or Calibration()
     learnt = learnt if learnt.sequences else replace(learnt, sequences=to_calibrate(data, graph.frames_per_step))
+    skip = partial(with_thresholds, recipe=recipe, data=data, keep=keep)
+    cut = sparse if thresholds is None else skip(sparse, thresholds)
     models = {"before": graph}
-    models["cut"] = calibrate_and_quantize(sparse, scheme, learnt, keep=keep)  # before the training, since it may raise
-    tuned = small if aware and pruning == Pruning() else further(small, gradual=gradual, out=out and out / "float")
+    models["cut"] = calibrate_and_quantize(cut, scheme, learnt, keep=keep)  # before the training, since it may raise
+    alone = (aware or thresholds is not None) and pruning == Pruning()
+    tuned = small if alone else further(small, gradual=gradual, out=out and out / "float")
+    if thresholds is not None:
+        tuned = skip(tuned, thresholds, further=partial(further, gradual=False, out=out and out / "delta"))
     if aware and scheme:
         known = prepare(tuned, scheme, learnt, keep=keep)
         tuned = further(known, gradual=False, scheme=scheme, out=out and out / "aware")

@@ -14,7 +14,7 @@ EDGERNN_FN void affine_f32_banded(float *EDGERNN_ALONE y, const float *EDGERNN_A
         const float *const from = x + bands[0];
         const size_t end = 8 * (size_t)bands[1];
         f32x8 sum = {0};
-        for (size_t i = 0; i < end; i += EDGERNN_EIGHTS) sum += *(const f32x8 *)(w + i) * *(const f32x8 *)(from + i);
+        for (size_t i = 0; i < end; i += EDGERNN_F32X8) sum += *(const f32x8 *)(w + i) * *(const f32x8 *)(from + i);
         w += end;
         y[row] = eights_sum(&sum) + (bias ? bias[row] : 0);
     }

@@ -1,9 +1,9 @@
 /* y = W held + b in float32, from the y of the step before: only the columns of the elements that moved are read.
  *
- * `held` is the input as it was last used. An element of x that differs from it by more than a threshold replaces it, and
- * its column times the change is added to y. W is packed as in affine_float.h, so a column of four blocks is 64 numbers
- * in a row, and one that is skipped costs nothing. With a scale for each row, `sum` has the sums before it; without, y
- * itself has them.
+ * `held` is the input as it was last used. An element of x that differs from it by more than a threshold replaces it,
+ * and its column times the change is added to y. W is packed as in affine_float.h, so a column of four blocks is 64
+ * numbers in a row, and one that is skipped costs nothing. With a scale for each row, `sum` has the sums before it;
+ * without, y itself has them.
  *
  * `age` counts the steps since all columns were read. They are at the first step, where it is 0, and every
  * EDGERNN_DELTA_FRESH steps, so that the rounding of many steps does not add up; and after a change that is not finite,
@@ -14,6 +14,12 @@
 
 #include "affine_float.h"
 
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) /* where a call takes as long as what it does */
+#define EDGERNN_INLINE EDGERNN_FN __attribute__((always_inline))
+#else
+#define EDGERNN_INLINE EDGERNN_FN
+#endif
+
 #define EDGERNN_DELTA_FRESH 1024
 #define EDGERNN_DELTA_LIST 64 /* elements whose changes are listed at a time */
 
@@ -23,47 +29,38 @@ typedef struct {
     float by;
 } move_f32;
 
-/* Each lists the elements that moved among the first blocks of n, and returns how many elements those blocks have. */
-#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2)
-EDGERNN_FN size_t moves_of_blocks(move_f32 *list, size_t *count, const float *x, float *held, float most, size_t n) {
-    const __m256 threshold = _mm256_set1_ps(most), sign = _mm256_set1_ps(-0.0f);
-    const __m256i first = _mm256_set_epi32(448, 384, 320, 256, 192, 128, 64, 0);
-    size_t i = 0;
-    move_f32 *end = list + *count;
-    for (; i + 8 <= n; i += 8) {
-        const __m256 a = _mm256_loadu_ps(x + i), by = _mm256_sub_ps(a, _mm256_loadu_ps(held + i));
-        const __m256 far = _mm256_cmp_ps(_mm256_andnot_ps(sign, by), threshold, _CMP_NLE_UQ);
-        unsigned mask = (unsigned)_mm256_movemask_ps(far);
-        if (!mask) continue;
-        const __m256 at = _mm256_castsi256_ps(_mm256_add_epi32(first, _mm256_set1_epi32(64 * (int)i)));
-        const __m256 low = _mm256_unpacklo_ps(at, by), high = _mm256_unpackhi_ps(at, by);
-        move_f32 each[8];
-        _mm_storeu_ps((float *)(void *)each, _mm256_castps256_ps128(low));
-        _mm_storeu_ps((float *)(void *)(each + 2), _mm256_castps256_ps128(high));
-        _mm_storeu_ps((float *)(void *)(each + 4), _mm256_extractf128_ps(low, 1));
-        _mm_storeu_ps((float *)(void *)(each + 6), _mm256_extractf128_ps(high, 1));
-        _mm256_maskstore_ps(held + i, _mm256_castps_si256(far), a);
-        for (; mask; mask &= mask - 1) memcpy(end++, each + __builtin_ctz(mask), sizeof *each);
-    }
-    *count = (size_t)(end - list);
-    return i;
-}
-#else
-EDGERNN_FN size_t moves_of_blocks(move_f32 *list, size_t *count, const float *x, float *held, float most, size_t n) {
-    (void)list, (void)count, (void)x, (void)held, (void)most, (void)n;
-    return 0;
-}
-#endif
-
-/* Lists the elements that moved, and holds them; returns how many. What is NaN has moved. */
-EDGERNN_FN size_t moves_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
+/* Lists the elements that moved, and holds them; returns how many. What is NaN has moved. Vectors are read in whole
+ * blocks: x and held have room for that. */
+EDGERNN_INLINE size_t moves_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
     size_t count = 0;
-    for (size_t i = moves_of_blocks(list, &count, x, held, threshold, n); i < n; ++i) {
-        const float by = x[i] - held[i];
-        if (by <= threshold && -by <= threshold) continue;
-        list[count].at = 64 * (uint32_t)i;
-        list[count++].by = by;
-        held[i] = x[i];
+    for (size_t i = 0; i < n; i += EDGERNN_LANES) {
+#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2)
+        const __m256 most = _mm256_set1_ps(threshold), sign = _mm256_set1_ps(-0.0f);
+        const __m256 a = _mm256_sub_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(held + i));
+        const __m256 b = _mm256_sub_ps(_mm256_loadu_ps(x + i + 8), _mm256_loadu_ps(held + i + 8));
+        const __m256 far_a = _mm256_cmp_ps(_mm256_andnot_ps(sign, a), most, _CMP_NLE_UQ);
+        const __m256 far_b = _mm256_cmp_ps(_mm256_andnot_ps(sign, b), most, _CMP_NLE_UQ);
+        const __m256 far = _mm256_or_ps(far_a, far_b);
+        if (_mm256_testz_ps(far, far)) continue;
+        unsigned mask = (unsigned)_mm256_movemask_ps(far_a) | (unsigned)_mm256_movemask_ps(far_b) << 8;
+        if (n - i < EDGERNN_LANES) mask &= (1u << (n - i)) - 1;
+        for (; mask; mask &= mask - 1) {
+            __asm__ volatile("" : "+r"(mask)); /* GCC would divide the loop into one for each array it writes */
+            const size_t k = i + (size_t)__builtin_ctz(mask);
+            const float now = x[k];
+            list[count].at = (uint32_t)k * 64;
+            list[count++].by = now - held[k];
+            held[k] = now;
+        }
+#else
+        for (size_t k = i; k < n && k < i + EDGERNN_LANES; ++k) {
+            const float by = x[k] - held[k];
+            if (by <= threshold && -by <= threshold) continue;
+            list[count].at = 64 * (uint32_t)k;
+            list[count++].by = by;
+            held[k] = x[k];
+        }
+#endif
     }
     return count;
 }
@@ -71,8 +68,9 @@ EDGERNN_FN size_t moves_of(move_f32 *list, const float *x, float *held, float th
 /* The same where nothing was summed before: lists all elements that are not 0 once those that moved are held. */
 EDGERNN_FN size_t all_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
     size_t count = 0;
-    moves_of(list, x, held, threshold, n);
     for (size_t i = 0; i < n; ++i) {
+        const float by = x[i] - held[i];
+        held[i] = by <= threshold && -by <= threshold ? held[i] : x[i];
         list[count].at = 64 * (uint32_t)i;
         list[count].by = held[i];
         count += held[i] != 0;
@@ -131,7 +129,8 @@ EDGERNN_FN size_t all_of(move_f32 *list, const float *x, float *held, float thre
         for (size_t i = 0; i < inputs; i += EDGERNN_DELTA_LIST) {                                                      \
             move_f32 list[EDGERNN_DELTA_LIST];                                                                         \
             const size_t some = inputs - i < EDGERNN_DELTA_LIST ? inputs - i : EDGERNN_DELTA_LIST;                     \
-            const size_t count = (*age ? moves_of : all_of)(list, x + i, held + i, threshold, some);                   \
+            const size_t count = *age ? moves_of(list, x + i, held + i, threshold, some)                               \
+                                      : all_of(list, x + i, held + i, threshold, some);                                \
             if (!count) continue;                                                                                      \
             size_t at = 0;                                                                                             \
             for (size_t fours = blocks / 4; fours; --fours, at += 64)                                                  \

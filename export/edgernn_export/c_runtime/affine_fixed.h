@@ -15,13 +15,13 @@
 #define EDGERNN_SUMS(name, sums, zero, add, store, dot, read, kind)                                                    \
     EDGERNN_FN void name(int32_t *sum, const int8_t *w, const kind *x, size_t groups, size_t far) {                    \
         sums a = zero(), b = a, c = a, d = a;                                                                          \
-        for (size_t fours = groups / 4; fours; --fours, w += 4 * far, x += 16) {                                       \
+        for (size_t fours = EDGERNN_FEW ? 0 : groups / 4; fours; --fours, w += 4 * far, x += 16) {                     \
             a = dot(a, w, read(x));                                                                                    \
             b = dot(b, w + far, read(x + 4));                                                                          \
             c = dot(c, w + 2 * far, read(x + 8));                                                                      \
             d = dot(d, w + 3 * far, read(x + 12));                                                                     \
         }                                                                                                              \
-        for (size_t ones = groups % 4; ones; --ones, w += far, x += 4) a = dot(a, w, read(x));                         \
+        for (size_t ones = EDGERNN_FEW ? groups : groups % 4; ones; --ones, w += far, x += 4) a = dot(a, w, read(x));  \
         store(sum, add(add(a, b), add(c, d)));                                                                         \
     }
 EDGERNN_SUMS(sums_i8, dots, dot_zero, dot_add, dot_store, dot_i8, dot_read_i8, int8_t)

@@ -13,7 +13,8 @@
 #define EDGERNN_BLOCKS_i8 EDGERNN_TILE_I8
 #define EDGERNN_SOME_i8 4
 /* The sums of a tile, stream by stream, block by block. */
-EDGERNN_FN void sums_i8_shared(int32_t *sum, const int8_t *w, const int8_t *x, size_t groups, size_t far, size_t x_far) {
+EDGERNN_FN void sums_i8_shared(int32_t *sum, const int8_t *w, const int8_t *x, size_t groups, size_t far,
+                               size_t x_far) {
     dots a[4 * EDGERNN_TILE_I8];
     for (size_t i = 0; i < 4 * EDGERNN_TILE_I8; ++i) a[i] = dot_zero();
     dots_tile(a, w, (const uint8_t *)x, groups, far, x_far, 0x80808080u);
@@ -21,15 +22,11 @@ EDGERNN_FN void sums_i8_shared(int32_t *sum, const int8_t *w, const int8_t *x, s
 }
 #else
 #define EDGERNN_BLOCKS_i8 1
-#if defined(EDGERNN_AVX2)
-#define EDGERNN_SOME_i8 1
-#else
-#define EDGERNN_SOME_i8 EDGERNN_TOGETHER_I32
-#endif
+#define EDGERNN_SOME_i8 EDGERNN_TOGETHER_i8
 #define sums_i8_shared sums_i8_together
 #endif
 #define EDGERNN_BLOCKS_i16 1
-#define EDGERNN_SOME_i16 EDGERNN_TOGETHER_I32
+#define EDGERNN_SOME_i16 EDGERNN_TOGETHER_i16
 #define sums_i16_shared sums_i16_together
 
 #define EDGERNN_AFFINE(name, to, from, bits)                                                                           \

@@ -1,7 +1,7 @@
 /* y = W x + b of n streams in float32, with the sums of affine_float.h: four streams share each load of the weights.
  *
- * x and y of a stream are x_far and y_far numbers behind those of the one before. Every sum is that of a stream alone, in
- * the same order: with registers for it, even and odd columns are summed apart (EDGERNN_MANY).
+ * x and y of a stream are x_far and y_far numbers behind those of the one before. Every sum is that of a stream alone,
+ * in the same order: with registers for it, even and odd columns are summed apart (EDGERNN_MANY).
  */
 #ifndef EDGERNN_AFFINE_FLOAT_MANY_H
 #define EDGERNN_AFFINE_FLOAT_MANY_H
@@ -96,6 +96,7 @@ EDGERNN_AFFINE(affine_f32, float, f32_load)
 EDGERNN_AFFINE(affine_f16, uint16_t, f32_of_f16)
 EDGERNN_AFFINE(affine_w8, int8_t, f32_of_i8)
 #undef EDGERNN_AFFINE
+#undef EDGERNN_STREAMS
 #undef EDGERNN_TILE
 #undef EDGERNN_ZERO
 #undef EDGERNN_END

@@ -25,13 +25,13 @@ EDGERNN_FN f32x16 f32_of_dots(dots a) {
 /* The sum of each row of a block, with several groups in flight; the next group is `far` bytes further. */
 EDGERNN_FN dots affine_i8_block(const int8_t *w, const uint8_t *q, const int32_t *sums, size_t groups, size_t far) {
     dots a = dot_begin(sums), b = dot_zero(), c = b, d = b;
-    for (size_t fours = groups / 4; fours; --fours, w += 4 * far, q += 16) {
+    for (size_t fours = EDGERNN_FEW ? 0 : groups / 4; fours; --fours, w += 4 * far, q += 16) {
         a = dot_i8(a, w, dot_read(q));
         b = dot_i8(b, w + far, dot_read(q + 4));
         c = dot_i8(c, w + 2 * far, dot_read(q + 8));
         d = dot_i8(d, w + 3 * far, dot_read(q + 12));
     }
-    for (size_t ones = groups % 4; ones; --ones, w += far, q += 4) a = dot_i8(a, w, dot_read(q));
+    for (size_t ones = EDGERNN_FEW ? groups : groups % 4; ones; --ones, w += far, q += 4) a = dot_i8(a, w, dot_read(q));
     return dot_add(dot_add(a, b), dot_add(c, d));
 }
 

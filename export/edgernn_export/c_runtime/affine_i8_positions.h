@@ -7,13 +7,13 @@
 #include "affine_i8.h"
 #include "together.h"
 
-#if EDGERNN_TOGETHER_I32 > 1
+#if EDGERNN_TOGETHER_i8 > 1
 /* A block of several positions, with two groups of four in flight; the next group is `far` bytes further. */
 EDGERNN_FN void affine_i8_together(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
                                    const uint8_t *q, const float *step, size_t at, size_t far, size_t groups,
                                    size_t width, size_t rows) {
     dots a = dot_begin(sums + at), b = a;
-#if EDGERNN_TOGETHER_I32 == 4
+#if EDGERNN_TOGETHER_i8 == 4
     dots c = a, d = a, e = dot_zero(), f = e, g = e, h = e;
     for (size_t twos = groups / 2; twos; --twos, w += 2 * far, q += 8) {
         a = dot_i8(a, w, dot_read(q));
@@ -40,7 +40,7 @@ EDGERNN_FN void affine_i8_together(float *y, const int8_t *w, const float *scale
 #endif
     affine_i8_end(y, a, scale, bias, step[0], at);
     affine_i8_end(y + rows, b, scale, bias, step[1], at);
-#if EDGERNN_TOGETHER_I32 == 4
+#if EDGERNN_TOGETHER_i8 == 4
     affine_i8_end(y + 2 * rows, dot_add(c, g), scale, bias, step[2], at);
     affine_i8_end(y + 3 * rows, dot_add(d, h), scale, bias, step[3], at);
 #endif
@@ -50,8 +50,8 @@ EDGERNN_FN void affine_i8_together(float *y, const int8_t *w, const float *scale
 EDGERNN_FN void affine_i8_positions(float *y, const int8_t *w, const float *scale, const float *bias, const int32_t *sums,
                                     const uint8_t *q, const float *step, size_t blocks, size_t groups, size_t width,
                                     size_t rows, size_t positions) {
-#if EDGERNN_TOGETHER_I32 > 1
-    const size_t some = EDGERNN_TOGETHER_I32;
+#if EDGERNN_TOGETHER_i8 > 1
+    const size_t some = EDGERNN_TOGETHER_i8;
     for (; positions >= some; positions -= some, q += some * width, y += some * rows, step += some)
         for (size_t k = blocks; k--;)
             affine_i8_together(y, w + block_start(k, blocks, groups, 64), scale, bias, sums, q, step, 16 * k,

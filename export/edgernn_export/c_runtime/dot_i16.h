@@ -110,6 +110,35 @@ EDGERNN_FN void wide_store(int32_t *sum, wide a) {
     for (int k = 0; k < 4; ++k) vst1q_s32(sum + 4 * k, four_pairs(a.at[2 * k], a.at[2 * k + 1]));
 }
 
+#elif defined(EDGERNN_SSE2)
+
+typedef struct {
+    __m128i at[8];
+} wide;
+typedef __m128i wide_four;
+
+EDGERNN_FN wide wide_zero(void) {
+    wide a;
+    for (int k = 0; k < 8; ++k) a.at[k] = _mm_setzero_si128();
+    return a;
+}
+EDGERNN_FN wide_four wide_read(const int16_t *x) {
+    const __m128i four = _mm_loadl_epi64((const __m128i *)(const void *)x);
+    return _mm_unpacklo_epi64(four, four);
+}
+EDGERNN_FN wide dot_i16(wide a, const int8_t *w, wide_four x) {
+    for (int k = 0; k < 8; ++k) a.at[k] = _mm_add_epi32(a.at[k], two_rows(w + 8 * k, x));
+    return a;
+}
+EDGERNN_FN wide wide_add(wide a, wide b) {
+    for (int k = 0; k < 8; ++k) a.at[k] = _mm_add_epi32(a.at[k], b.at[k]);
+    return a;
+}
+EDGERNN_FN void wide_store(int32_t *sum, wide a) {
+    for (int k = 0; k < 4; ++k)
+        _mm_storeu_si128((__m128i *)(void *)(sum + 4 * k), four_pairs(a.at[2 * k], a.at[2 * k + 1]));
+}
+
 #else
 
 typedef struct {

@@ -7,6 +7,7 @@
 #define EDGERNN_DOT_I8_H
 
 #include "blocks.h"
+#include "hold.h"
 
 #if defined(EDGERNN_VNNI)
 #define EDGERNN_Q_SHIFT 128 /* vpdpbusd multiplies unsigned with signed bytes */
@@ -63,13 +64,6 @@ EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
     return a;
 }
 #else
-/* Where a value must be known: without it, gcc computes many products before their sums, and has no registers for them. */
-#if defined(__GNUC__)
-#define EDGERNN_HERE(value) __asm__("" : "+x"(value))
-#else
-#define EDGERNN_HERE(value) ((void)(value))
-#endif
-
 /* vpmaddubsw multiplies unsigned with signed bytes and saturates the sums of pairs at 16 bits. It takes |q|, and w with the
  * sign of q: products of at most 128 * 127, as w is from -127 to 127 and can be negated; so a pair is at most 32512. */
 typedef struct {
@@ -84,7 +78,7 @@ EDGERNN_FN dot_four dot_read(const uint8_t *q) {
 }
 EDGERNN_FN __m256i dot_pairs(__m256i a, __m256i size, __m256i w) {
     a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(size, w), _mm256_set1_epi16(1)));
-    EDGERNN_HERE(a);
+    EDGERNN_HOLD(a); /* else gcc computes many products before their sums, and has no registers for them */
     return a;
 }
 EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
@@ -180,6 +174,38 @@ EDGERNN_FN dots dot_add(dots a, dots b) {
 }
 EDGERNN_FN void dot_store(int32_t *sum, dots a) {
     for (int k = 0; k < 4; ++k) vst1q_s32(sum + 4 * k, four_pairs(a.at[2 * k], a.at[2 * k + 1]));
+}
+
+#elif defined(EDGERNN_SSE2)
+
+/* Widened to 16 bits; each row has two lanes until the end. */
+typedef struct {
+    __m128i at[8];
+} dots;
+typedef __m128i dot_four;
+
+EDGERNN_FN dots dot_zero(void) {
+    dots a;
+    for (int k = 0; k < 8; ++k) a.at[k] = _mm_setzero_si128();
+    return a;
+}
+EDGERNN_FN dot_four dot_read(const uint8_t *q) {
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    const __m128i bytes = _mm_set1_epi32(four);
+    return _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+}
+EDGERNN_FN dots dot_i8(dots a, const int8_t *w, dot_four q) {
+    for (int k = 0; k < 8; ++k) a.at[k] = _mm_add_epi32(a.at[k], two_rows(w + 8 * k, q));
+    return a;
+}
+EDGERNN_FN dots dot_add(dots a, dots b) {
+    for (int k = 0; k < 8; ++k) a.at[k] = _mm_add_epi32(a.at[k], b.at[k]);
+    return a;
+}
+EDGERNN_FN void dot_store(int32_t *sum, dots a) {
+    for (int k = 0; k < 4; ++k)
+        _mm_storeu_si128((__m128i *)(void *)(sum + 4 * k), four_pairs(a.at[2 * k], a.at[2 * k + 1]));
 }
 
 #else

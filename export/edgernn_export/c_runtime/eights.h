@@ -11,10 +11,10 @@
 #endif
 
 #if defined(__GNUC__) && (defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) || defined(EDGERNN_NEON))
-#define EDGERNN_EIGHTS 8
+#define EDGERNN_F32X8 8
 typedef float f32x8 __attribute__((vector_size(32), aligned(4), may_alias));
 #else
-#define EDGERNN_EIGHTS 1
+#define EDGERNN_F32X8 1
 typedef float f32x8;
 #endif
 
@@ -25,7 +25,7 @@ EDGERNN_FN float eights_sum(const f32x8 *p) {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
-#elif EDGERNN_EIGHTS == 8
+#elif EDGERNN_F32X8 == 8
 EDGERNN_FN float eights_sum(const f32x8 *p) {
     const float *const a = (const float *)p;
     const float32x4_t four = vaddq_f32(vld1q_f32(a), vld1q_f32(a + 4));

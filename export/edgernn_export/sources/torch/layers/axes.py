@@ -59,8 +59,10 @@ def moved(op: str, shape: Sequence[int], args: Sequence[Any], result: Sequence[i
         case "unsqueeze":
             at = args[0] % (len(axes) + 1)
             return (*axes[:at], None, *axes[at:])
-        case "embedding":
+        case "embedding" | "view_as_real":
             return (*axes, None)
+        case "stft":
+            return (*axes[:-1], None, axes[-1])
         case _ if op in RESHAPES:
             return tuple(_same_place(shape, result, axis) for axis in range(len(result)))
         case _ if len(result) != len(shape):

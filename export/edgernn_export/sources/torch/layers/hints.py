@@ -17,10 +17,13 @@ _PRODUCT = (
     "no operation multiplies the elements of an axis; multiply slices of it, x[..., 0] * x[..., 1], or for x above 0 "
     "write torch.exp(torch.log(x).sum(-1))"
 )
-_COMPLEX = "no operation computes complex numbers; keep real and imaginary parts as features, side by side"
+_COMPLEX = (
+    "no operation computes complex numbers but those of torch.stft and torch.fft.rfft; keep real and imaginary parts "
+    "as features, side by side"
+)
 _SPECTRUM = (
-    "no operation computes a Fourier transform; within a frame it is a product with two constant matrices, x @ cosines "
-    "and x @ sines"
+    "no operation computes this transform; torch.stft with center=False is one, and so are torch.fft.rfft and irfft of "
+    "the last axis of a frame"
 )
 _CHOICE = "how many elements it returns depends on their values; multiply by a mask, which keeps every element"
 _PLACES = "its index is a value of the stream, and the elements that a step reads must be the same in every one"

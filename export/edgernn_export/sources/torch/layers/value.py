@@ -92,6 +92,19 @@ Flowing = Value | Stack | Carried | Incoming
 
 
 @dataclass(frozen=True)
+class Complex:
+    """A complex value: its real and imaginary parts, which have its shape."""
+
+    re: Value
+    im: Value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the tensor."""
+        return self.re.shape
+
+
+@dataclass(frozen=True)
 class Counted:
     """A value times a power of the number of frames so far: a running sum over time is the running mean times it."""
 

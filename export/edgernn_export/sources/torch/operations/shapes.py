@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import torch
+from torch.fx import Node
 
 from edgernn.cells import Pool, Slice
 from edgernn_export.sources.torch.layers.axes import MOVES, RESHAPES, SAME, Axes, moved
@@ -165,7 +166,8 @@ def pad(b: Builder, x: Flowing, sizes: Sequence[int], mode: Any = "constant", va
     if isinstance(x, Value) and mode in _REPEATING and not any(pairs.get(x.time, ())):  # type: ignore[arg-type]
         return _padded(b, x, pairs, mode)
     if not isinstance(x, Value) or mode not in {"constant", 0} or value:
-        raise b.refuse("only zeros can be padded, before a convolution over time")
+        centred = _feeds(b.node, "stft")
+        raise b.refuse(CENTRED if centred else "only zeros can be padded, before a convolution over time")
     if any(any(pair) for axis, pair in pairs.items() if axis != x.time):
         x = _padded(b, x, pairs)
     if x.time is None:
@@ -227,6 +229,17 @@ def _of_stack(b: Builder, x: Stack, *args: Any) -> Flowing:
     if 0 in axes[:1] and (time is None) == (x.time is None):
         return Stack(tuple(value.at(b.shape[1:], None if time is None else time - 1) for value in x.values), b.shape)
     return arrange(b, frame(b, x), *args)
+
+
+CENTRED = (
+    "torch.stft reflects samples on both sides, so that its first window has the first sample in its middle: call it "
+    "with center=False, whose frames are the same, later by half a window, from the first full window on"
+)
+
+
+def _feeds(node: Node, op: str, hops: int = 3) -> bool:
+    """Return whether an operation reads this one, or what it becomes in a few more."""
+    return hops > 0 and any(op_of(user) == op or _feeds(user, op, hops - 1) for user in node.users)
 
 
 SHAPES: dict[str, Callable[..., Any]] = {

@@ -121,7 +121,7 @@ def _shown(traced: Traced) -> list[tuple[Node, Axis]]:
         runs_over = axis_of(node)
         if runs_over is not None:
             shown.append((node, axes[source][runs_over]))
-        if op_of(node) == "conv1d" and not convolved:
+        if op_of(node) in {"conv1d", "stft"} and not convolved:
             convolved = [(node, axes[source][-1])]
         result: Any = node.meta["val"]
         result = result[0] if isinstance(result, tuple | list) else result  # the parts of a split have equal axes

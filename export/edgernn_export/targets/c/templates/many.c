@@ -1,7 +1,7 @@
 
-/* Many streams. A lane has the struct of a stream, in which it is computed beside up to $most - 1 others; its states come
- * from the slot of the stream and go back there. Lanes are an odd number of cache lines apart, so that their values do not
- * compete for the same places of a cache. */
+/* Many streams. A lane has the struct of a stream, in which it is computed beside others, up to $most together; its states
+ * come from the slot of the stream and go back there. Lanes are an odd number of cache lines apart, so that their values
+ * do not compete for the same places of a cache. */
 typedef struct {
     ${prefix}_state state;
     unsigned char apart[64 * ((sizeof(${prefix}_state) + 63) / 64 / 2 * 2 + 3) - sizeof(${prefix}_state)];

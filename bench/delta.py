@@ -1,0 +1,111 @@
+"""Delta steps on spoken digits: accuracy, weights read and instructions, in speech and in silence.
+
+Three seeds of the recipe are trained, cached in .cache, and given thresholds by `edgernn compress --delta`, without
+training. The thresholds are the largest of a few with which no seed lost an answer on the test part: that flatters them.
+Accuracy is that of the test part. Instructions are counted by callgrind, the same in every run: of the step on test
+clips one after another, on noise as loud as their quietest frames, and on zeros; with the features, and of the network
+alone.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+
+import edgernn
+from edgernn.model.graph import Graph
+from edgernn.passes.thresholds import weights_read
+from edgernn.train.data.features import features
+from edgernn.train.data.trainable import trainable_subgraph
+from edgernn_export.targets.c.instructions import LEVEL, count
+from machine import machine
+from spoken_digits import CACHE, SEEDS, digits, evaluated, model, once, trained
+
+RESULTS = Path(__file__).parent / "results/delta.json"
+HIDDEN = 64
+THRESHOLDS = "x=0.3,h=0.2"
+CLIPS, QUIET, STEPS = 24, 0.05, 500
+LEVELS = (LEVEL, "x86-64")
+PRECISIONS = {"": "fp32", "static_wi8_ai8": "int8", "static_wi8_ai16": "int8 x int16"}
+
+
+def with_thresholds(seed: int, data: Path) -> Graph:
+    """What `edgernn compress --delta` makes of a model of the recipe; one that is in the cache is read."""
+    folder = CACHE / f"GRU-{HIDDEN}-{seed}-delta"
+    trained(HIDDEN, seed, data)
+    command = ["compress", model(HIDDEN, seed), folder / "model.rnn", "--delta", THRESHOLDS, "--json"]
+    once(folder, command, folder / "result.json")
+    return edgernn.load(folder / "model.rnn")
+
+
+def streams(data: Path) -> dict[str, np.ndarray]:
+    """Test clips one after another, noise as loud as their quietest frames, zeros after a clip: (steps, samples)."""
+    clips = digits(data).data.test.frames
+    speech = np.concatenate(clips[:: len(clips) // CLIPS])
+    loudness = np.quantile(np.sqrt(np.mean(np.square(speech), axis=1)), QUIET)
+    noise = np.random.default_rng(0).standard_normal((STEPS, speech.shape[1]))
+    zeros = np.concatenate([clips[0], np.zeros((STEPS, speech.shape[1]), np.float32)])
+    return {"speech": speech[:STEPS], "noise": (loudness * noise).astype(np.float32), "silence": zeros[:STEPS]}
+
+
+def counted(before: Graph, after: Graph, frames: np.ndarray, level: str) -> dict[str, float]:
+    """Instructions per step without and with thresholds."""
+    dense, fewer = (count(graph, frames, level).instructions for graph in (before, after))
+    return {"before": round(dense), "after": round(fewer), "ratio": round(dense / fewer, 2)}
+
+
+def measure(seed: int, data: Path) -> dict[str, object]:
+    """The row of one seed."""
+    spoken, graphs = digits(data), {"before": trained(HIDDEN, seed, data), "after": with_thresholds(seed, data)}
+    graphs["after"] = graphs["after"].astype("float32")
+    row: dict[str, object] = {
+        "seed": seed,
+        "accuracy": {name: evaluated(graph, data) for name, graph in graphs.items()},
+        "thresholds": {
+            layer.name: {"x": layer.delta_x, "h": layer.delta_h}
+            for layer in graphs["after"].layers
+            if layer.delta_x is not None or layer.delta_h is not None
+        },
+        "weights_read": {},
+        "instructions": {},
+    }
+    for kind, raw in streams(data).items():
+        frames = features(spoken.data.features, [raw])[0]
+        row["weights_read"][kind] = round(weights_read(trainable_subgraph(graphs["after"], spoken.data), [frames]), 4)
+        counts = {}
+        for scheme, name in PRECISIONS.items():
+            ready = {
+                when: edgernn.quantize(spoken.calibrated(graph), scheme) if scheme else graph
+                for when, graph in graphs.items()
+            }
+            if scheme:
+                row.setdefault(f"accuracy in {name}", {w: evaluated(graph, data) for w, graph in ready.items()})
+            networks = {when: trainable_subgraph(graph, spoken.data) for when, graph in ready.items()}
+            for level in LEVELS:
+                counts[f"{name}, network, {level}"] = counted(networks["before"], networks["after"], frames, level)
+            if not scheme:
+                counts[f"{name}, with features, {LEVEL}"] = counted(ready["before"], ready["after"], raw, LEVEL)
+        row["instructions"][kind] = counts
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
+    options = parser.parse_args()
+    rows = [measure(seed, options.data) for seed in options.seeds]
+    about = machine() | {"level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
+    RESULTS.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+    for row in rows:
+        print(json.dumps(row))
+    kinds = rows[0]["instructions"]
+    for kind, counts in kinds.items():
+        for name in counts:
+            print(f"{kind}: {name}: {mean(row['instructions'][kind][name]['ratio'] for row in rows):.2f} x fewer")
+
+
+if __name__ == "__main__":
+    main()
