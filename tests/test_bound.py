@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from test_trace import PROGRAMS, Formula, interpret
 
-from edgernn.cells import Conv1d, Dense
+from edgernn.cells import Activation, Conv1d, Dense
 from edgernn.integer.fixedpoint import exact_float
 from edgernn.interpreters.bound.memory import planned
 from edgernn.interpreters.bound.operations import FloatCalls, SameCalls
 from edgernn.interpreters.bound.recorded import Recorded
 from edgernn.interpreters.bound.recorder import NumpyRecorder
 from edgernn.interpreters.bound.siblings import scheduled
-from edgernn.interpreters.bound.step import BoundStep, record
+from edgernn.interpreters.bound.step import BoundStep, _squashed, record
 from edgernn.interpreters.integer import IntegerStepper
 from edgernn.interpreters.numpy import NumpyOps, SameOps, Stepper
 from edgernn.model.graph import Graph
@@ -147,6 +147,28 @@ def test_siblings_are_computed_together():
     assert {len(siblings) for siblings in apart} == {1}
 
 
+def test_only_what_reads_neighbours_everywhere_is_computed_together():
+    def crossed(ops, x):
+        (a, b), (c, d) = ops.split(ops.tanh(x), 2), ops.split(ops.relu(x), 2)
+        return ops.concat(a + d, b + c)
+
+    graph = Graph((Layer("l", Formula(crossed)),), 4)
+    assert all(len(siblings) == 1 for siblings, _ in scheduled(graph.trace.operations, lambda _: True))
+
+
+def test_a_negative_zero_beside_a_sigmoid_keeps_its_sign():
+    zeros = np.full(2, -0.0, np.float32)
+    result = _squashed(np.tanh, zeros, [("sigmoid", 1), ("tanh", 1)])
+    assert (result.tolist(), np.signbit(result).tolist()) == ([0.5, 0.0], [False, True])
+
+
+def test_errors_that_the_definition_ignores_are_ignored():
+    """A warning would fail this test."""
+    bound = NumpyEngine(one(Activation("log")).astype("float32")).bind()
+    bound.step()
+    assert np.isneginf(bound.y).all()
+
+
 # Memory
 
 
@@ -256,6 +278,12 @@ def shared(x):
     return np.concatenate([a, b, x + x])
 
 
+def changed(x):
+    a = x + x
+    a[0] = 7
+    return np.concatenate([a, x + x])
+
+
 def parted(x):
     index = np.array([2, 0])
     y = x + x[::-1]
@@ -274,6 +302,7 @@ OTHERS = {
     "a reshape of a view": lambda x: x[::2].reshape(1, 2),
     "an array in place": written,
     "what was shared and then changes": shared,
+    "what changed is not the same call": changed,
     "parts by an index": parted,
     "backwards": lambda x: np.stack([x[::-1], x * x], axis=-2).reshape(8)[::-2],
     "a copy": lambda x: x.copy() * x,
