@@ -85,7 +85,6 @@ bench: env devices
 	$(HOST)/bin/python bench/c_footprint.py
 	$(HOST)/bin/python bench/convolutions.py
 	$(HOST)/bin/python bench/monitor.py
-	$(HOST)/bin/python bench/streams.py
 	$(HOST)/bin/python bench/regress.py
 	$(HOST)/bin/python bench/verdicts.py
 	$(HOST)/bin/python bench/export.py
@@ -98,6 +97,7 @@ accuracy: env
 	$(HOST)/bin/python bench/keyword_stream.py
 	$(HOST)/bin/python bench/cells.py
 	$(HOST)/bin/python bench/spectra.py
+	$(HOST)/bin/python bench/delta.py
 	$(HOST)/bin/python bench/readme.py
 
 # Fifteen trainings and as many fine-tunings, then times: let nothing else run.

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import more_tables
+
+import tables
 from results import ResultsError, check_machines
-from tables import SECTIONS, conditions, read
+from tables import conditions, read
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -45,6 +48,13 @@ STEPPED = {
     "compiled int8 (edgernn)": "edgernn, compiled, int8",
 }
 """The rows of the table of README."""
+
+SECTIONS = (
+    *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, more_tables.levels, more_tables.streams),
+    *(more_tables.delta, more_tables.spectra, tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
+    *(tables.cells, tables.keyword, tables.budgets, tables.exports),
+)
+"""The sections of docs/results.md, in order."""
 
 RATIOS = ("compiled int8 / session.run", "compiled fp32 / LiteRT fp32")
 

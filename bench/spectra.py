@@ -52,7 +52,7 @@ def main() -> None:
             rows.append(row | {"accuracy": accuracy(small)})
     for row in rows:
         print(row)
-    results.write("spectra", rows, results.UNTIMED)
+    results.write("spectra", {"rows": rows}, results.UNTIMED)
 
 
 if __name__ == "__main__":

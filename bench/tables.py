@@ -455,19 +455,3 @@ def wrong(steps: int, burst: int) -> dict[str, float]:
     """How often a verdict at the limit is wrong, in bursts of misses."""
     kind = {"percentile": 99.0, "steps": steps, "burst": burst, "inside": 1.0, "rate": 1.0}
     return next(row for row in read("verdicts")["rows"] if kind.items() <= row.items())
-
-
-SECTIONS = (
-    paced,
-    latency,
-    on_numpy,
-    from_c,
-    convolutions,
-    compression,
-    accuracy,
-    crnn,
-    cells,
-    keyword,
-    budgets,
-    exports,
-)

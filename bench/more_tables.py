@@ -1,0 +1,112 @@
+"""The sections of docs/results.md on processors, many streams, spectra and delta steps; as in tables.py."""
+
+from statistics import mean
+
+from tables import conditions, model, read, table
+
+ORT = "onnxruntime session.run"
+RUNTIMES = ("compiled", "ONNX Runtime", "numpy", "session.run")
+ONE, TOGETHER = "alone", "16"
+
+
+def levels() -> list[str]:
+    """Dynamic int8 by the level of the processor."""
+    results = read("levels")
+    rows = results["rows"]
+    names = list(rows[0]["ratios"])
+    figures = [
+        [model(row), *(f"{row['p50_us'][name]:.1f} ({row['ratios'][name]['ratio']:.2f})" for name in names)]
+        for row in rows
+    ]
+    sizes = "; ".join(
+        f"{model(row)}: " + ", ".join(f"{size:,} for {name}" for name, size in row["bytes"].items()) for row in rows
+    )
+    return [
+        "## One step by level of processor",
+        "",
+        (
+            "Dynamic int8, median time in microseconds, back to back, and in brackets as a share of that of fp32 by "
+            "`session.run`, which uses what the processor has. The levels are in one library, and the last column is "
+            f"a library of one level. {conditions(results['machine'])}."
+        ),
+        "",
+        *table(["", *names], figures),
+        f"Bytes of the library with the functions for many streams: {sizes}.",
+        "",
+    ]
+
+
+def streams() -> list[str]:
+    """Many streams at once."""
+    results = read("streams")
+    rows = [row for row in results["rows"] if row["runtime"] in RUNTIMES]
+    counts = (ONE, "1", "4", TOGETHER)
+    ratios = ("16 / alone", "16 / ONNX Runtime fp32 16", "16 / session.run fp32 16")
+    figures = [
+        [
+            f"{row['model']}, {row['form']}, {row['runtime']}",
+            *(f"{row['us'][count]:.2f}" if count in row["us"] else "-" for count in counts),
+            *(f"{row['ratios'][name]:.2f}" if name in row["ratios"] else "-" for name in ratios),
+        ]
+        for row in rows
+    ]
+    return [
+        "## Many streams at once",
+        "",
+        (
+            "Median time in microseconds for each stream, back to back, called from Python: a stream by itself, and 1, "
+            "4 and 16 in one call. numpy steps one after another. The ratios are those of sixteen streams in a call. "
+            f"{conditions(results['machine'])}."
+        ),
+        "",
+        *table(["", "by itself", "1 in a call", "4", "16", *ratios], figures),
+    ]
+
+
+def spectra() -> list[str]:
+    """What features cost in C, and what they lose in integers."""
+    rows = [
+        [
+            row["model"],
+            f"{row['constants']:,}",
+            f"{row['instructions']:,.0f}",
+            f"{row['accuracy']:.4f}" if "accuracy" in row else "-",
+        ]
+        for row in read("spectra")["rows"]
+    ]
+    return [
+        "## Spectra in C",
+        "",
+        (
+            "Bytes of constants and instructions of a step, counted by callgrind on x86-64-v3: a log-mel of 20 bands "
+            "(window 200, fft 256), and GRU-32 on spoken digits with it in front, with the share of right answers on "
+            "the test part."
+        ),
+        "",
+        *table(["", "bytes", "instructions", "accuracy"], rows),
+    ]
+
+
+def delta() -> list[str]:
+    """Steps that read the columns of what moved."""
+    results = read("delta")
+    rows = results["rows"]
+    kinds = rows[0]["instructions"]
+    lost = ", ".join(f"{row['accuracy']['before']:.4f} and {row['accuracy']['after']:.4f}" for row in rows)
+    figures = [
+        [name, *(f"{mean(row['instructions'][kind][name]['ratio'] for row in rows):.2f}" for kind in kinds)]
+        for name in rows[0]["instructions"]["speech"]
+    ]
+    read_share = ", ".join(f"{mean(row['weights_read'][kind] for row in rows):.0%} in {kind}" for kind in kinds)
+    return [
+        "## Delta steps",
+        "",
+        (
+            f"GRU-64 on spoken digits with the thresholds {results['machine']['thresholds']}: how many times fewer "
+            "instructions a step takes than without them, counted by callgrind; the mean of the seeds. Noise is as "
+            f"loud as the quietest frames. Of the weights, {read_share} are read. Accuracy on the test part before "
+            f"and after, by seed: {lost}. The thresholds were chosen on that part, which flatters them."
+        ),
+        "",
+        *table(["", *kinds], figures),
+    ]
