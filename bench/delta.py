@@ -1,9 +1,9 @@
 """Delta steps on spoken digits: accuracy, weights read and instructions, in speech and in silence.
 
 Three seeds of the recipe are trained, cached in .cache, and given thresholds by `edgernn compress --delta`, without
-training. The thresholds are the largest of a few with which no seed lost an answer on the test part, which flatters
-them. Accuracy is that of the test part. Instructions are counted by callgrind, the same in every run: of the step on
-test clips one after another, on noise as loud as their quietest frames, and on zeros; with the features, and of the network
+training. They are the largest of a few with which no seed lost an answer on the test part, which flatters them.
+Accuracy is that of the test part. Instructions are counted by callgrind, the same in every run: of the step on test
+clips one after another, on noise as loud as their quietest frames, and on zeros; with the features, and of the network
 alone.
 """
 
@@ -15,14 +15,15 @@ from statistics import mean
 import numpy as np
 
 import edgernn
-import results
 from edgernn.model.graph import Graph
 from edgernn.passes.thresholds import weights_read
 from edgernn.train.data.features import features
 from edgernn.train.data.trainable import trainable_subgraph
 from edgernn_export.targets.c.instructions import LEVEL, count
+from machine import machine
 from spoken_digits import CACHE, SEEDS, digits, evaluated, model, once, trained
 
+RESULTS = Path(__file__).parent / "results/delta.json"
 HIDDEN = 64
 THRESHOLDS = "x=0.3,h=0.2"
 CLIPS, QUIET, STEPS = 24, 0.05, 500
@@ -96,8 +97,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     options = parser.parse_args()
     rows = [measure(seed, options.data) for seed in options.seeds]
-    about = {"counted_level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
-    results.write("delta", {"rows": rows}, results.UNTIMED, **about)
+    about = machine() | {"level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
+    RESULTS.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
     for row in rows:
         print(json.dumps(row))
     kinds = rows[0]["instructions"]
