@@ -15,15 +15,14 @@ from statistics import mean
 import numpy as np
 
 import edgernn
+import results
 from edgernn.model.graph import Graph
 from edgernn.passes.thresholds import weights_read
 from edgernn.train.data.features import features
 from edgernn.train.data.trainable import trainable_subgraph
 from edgernn_export.targets.c.instructions import LEVEL, count
-from machine import machine
 from spoken_digits import CACHE, SEEDS, digits, evaluated, model, once, trained
 
-RESULTS = Path(__file__).parent / "results/delta.json"
 HIDDEN = 64
 THRESHOLDS = "x=0.3,h=0.2"
 CLIPS, QUIET, STEPS = 24, 0.05, 500
@@ -97,8 +96,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     options = parser.parse_args()
     rows = [measure(seed, options.data) for seed in options.seeds]
-    about = machine() | {"level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
-    RESULTS.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+    about = {"counted_level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
+    results.write("delta", {"rows": rows}, results.UNTIMED, **about)
     for row in rows:
         print(json.dumps(row))
     kinds = rows[0]["instructions"]
