@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     options = parser.parse_args()
     rows = [measure(seed, options.data) for seed in options.seeds]
-    about = {"clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
+    about = {"counted_level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
     results.write("delta", {"rows": rows}, results.UNTIMED, **about)
     for row in rows:
         print(json.dumps(row))
