@@ -241,7 +241,7 @@ def test_a_frame_that_is_refused_ends_it_and_leaves_the_state(stream, monkeypatc
 
 @pytest.mark.parametrize("blocking", [False, True])
 def test_a_signal_ends_it(stream, blocking):
-    taken = []
+    taken, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to ignored
 
     @interrupt.deferred()
     def program():
@@ -250,8 +250,11 @@ def test_a_signal_ends_it(stream, blocking):
             if len(taken) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(Interrupted):
-        program()
+    try:
+        with pytest.raises(Interrupted):
+            program()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(taken) == 2
 
 

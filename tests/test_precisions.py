@@ -157,7 +157,7 @@ MUTANTS = {
     "a bias forgotten": altered(INT8, out=lambda c: {"b": None}),
     "a bias of the gates forgotten": altered(INT8, gru=lambda c: {"b": None}),
     "the biases of the gates exchanged": altered(INT8, gru=lambda c: {"b": c.c, "c": c.b}),
-    "the integers of the weights off by one": altered(INT8, out=lambda c: {"w": Tensor(np.clip(c.w.stored.astype(int) + 1, -127, 127).astype(np.int8), c.w.scale, DYNAMIC)}),
+    "weights with the wrong sign": altered(INT8, out=lambda c: {"w": Tensor(-c.w.stored, c.w.scale, DYNAMIC)}),
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ REFUSED = {
     "b25": r"validate_args=False",
     "b28": r"convert the float model, then quantize the graph",
     "b30": r"convert encoder and decoder apart",
-    "b31": r"'stft'",
+    "b31": r"torch\.stft reflects samples on both sides",
 }
 """The modules that cannot stream as they are written, and what the refusal says."""
 
