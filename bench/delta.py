@@ -2,8 +2,8 @@
 
 Three seeds of the recipe are trained, cached in .cache, and given thresholds by `edgernn compress --delta`, without
 training. The thresholds were chosen on the test part for earlier trainings of these seeds. Accuracy is that of the test
-part. Instructions are counted by callgrind, the same in every run: of the step on test clips one after another, on noise
-as loud as their quietest frames, and on zeros; with the features, and of the network alone.
+part. Instructions are counted by callgrind, the same in every run: of the step on test clips one after another,
+on noise as loud as their quietest frames, and on zeros; with the features, and of the network alone.
 """
 
 import argparse
