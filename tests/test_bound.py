@@ -1,11 +1,15 @@
 """The bound step of numpy is the definition, bit for bit, for every cell, precision and random program."""
 
+import ctypes
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from test_trace import PROGRAMS, Formula, interpret
 
 from edgernn.cells import Activation, Conv1d, Dense
+from edgernn.device import isa
 from edgernn.integer.fixedpoint import exact_float
 from edgernn.interpreters.bound.memory import planned
 from edgernn.interpreters.bound.operations import FloatCalls, SameCalls
@@ -22,11 +26,13 @@ from edgernn.model.tensor import DYNAMIC, FOUR_BITS, STATIC, Tensor
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime.backends.numpy import NumpyEngine
+from edgernn_export.targets.c.compiler import for_this_machine, shared_library
 from zoo import GRAPHS, frames, keyword_spotter, one, t
 
 STEPS = 8
 SCHEMES = ("fp32", "fp16", FOUR_BITS, DYNAMIC, *STATIC)
 KWS = keyword_spotter()
+SIGNALLING_NAN = 0x7FA00001
 
 
 def quantized(graph, scheme):
@@ -170,6 +176,27 @@ def test_errors_that_the_definition_ignores_are_ignored():
 
 
 # Memory
+
+
+@pytest.fixture(scope="module")
+def leave(tmp_path_factory):
+    """A function of C that leaves a number on the stack and in the registers of vectors."""
+    source = (Path(__file__).parent / "leave_numbers.c").read_text()
+    path = tmp_path_factory.mktemp("leave") / "leave.so"
+    path.write_bytes(shared_library(source, for_this_machine(isa.level(isa.best()))))
+    return ctypes.CDLL(path).leave
+
+
+@pytest.mark.parametrize("inputs", [4, 5, 6, 10])
+def test_numbers_that_other_code_left_behind_raise_no_warning(inputs, leave):
+    """A signalling NaN in a register is part of no product: with five inputs OpenBLAS computes on it all the same."""
+    graph = one(Dense(t(7, inputs), t(7)), inputs).astype("float32")
+    bound, stepper, x = NumpyEngine(graph).bind(), Stepper(graph, "float32"), np.ones(inputs, np.float32)
+    bound.x[...] = x
+    for step in (bound.step, lambda: stepper.step(x, {})):
+        leave(SIGNALLING_NAN)
+        step()
+    assert np.isfinite(bound.y).all()
 
 
 def test_values_that_are_not_in_use_at_once_share_memory():

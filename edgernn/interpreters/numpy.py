@@ -11,6 +11,7 @@ from edgernn.integer.fixedpoint import exact_float
 from edgernn.model import spectra
 from edgernn.model.graph import INPUT, Graph
 from edgernn.model.positions import entries, gathered, held, largest, reshaped, summed
+from edgernn.model.product import product
 from edgernn.model.replay import MethodInterpreter, replay
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.trace import Trace
@@ -27,7 +28,7 @@ class NumpyOps(MethodInterpreter):
         ] = {}  # id of a weight -> the weight, so that it stays, and its array
 
     def affine(self, weight: Tensor, x: Array, bias: Tensor | None = None) -> Array:
-        y: Array = self._dynamic(weight, x) if weight.scheme == DYNAMIC else x @ self._array(weight).T
+        y: Array = self._dynamic(weight, x) if weight.scheme == DYNAMIC else product(x, self._array(weight))
         return y if bias is None else y + self._array(bias)
 
     def add(self, a: Array, b: Array) -> Array:
