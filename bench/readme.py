@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import more_tables
+import step_tables
 
 import tables
 from results import ResultsError, check_machines
@@ -50,8 +50,8 @@ STEPPED = {
 """The rows of the table of README."""
 
 SECTIONS = (
-    *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, more_tables.levels, more_tables.streams),
-    *(more_tables.delta, more_tables.spectra, tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
+    *(tables.paced, tables.latency, tables.on_numpy, tables.from_c, step_tables.levels, step_tables.streams),
+    *(step_tables.delta, step_tables.spectra, tables.convolutions, tables.compression, tables.accuracy, tables.crnn),
     *(tables.cells, tables.keyword, tables.budgets, tables.exports),
 )
 """The sections of docs/results.md, in order."""

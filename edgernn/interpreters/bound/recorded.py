@@ -1,5 +1,6 @@
 """Recorded arrays: the definition computes with them as with arrays of numpy, and its calls are noted on a tape."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from operator import getitem, setitem
 from typing import Any
@@ -11,20 +12,20 @@ from edgernn.array import Array
 from edgernn.interpreters.bound.tape import Tape, root
 
 
-class Recorder(Tape):
+class Recorder(Tape, ABC):
     """A tape that knows how to note what is done to recorded arrays: see edgernn.interpreters.bound.recorder."""
 
     def noted(self, key: Sequence[Any], note: Callable[[], Array]) -> "Recorded":
         """Return the result of a call, which is noted unless an equal one was: see `once`."""
         return Recorded(self.once(key, lambda: (note(),))[0], self)
 
+    @abstractmethod
     def ufunc(self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> "Recorded":
         """Note a call of a ufunc, or of one of its methods."""
-        raise NotImplementedError
 
+    @abstractmethod
     def function(self, function: Callable[..., Any], args: Any, options: Mapping[str, Any]) -> Any:
         """Note a call of another function of numpy."""
-        raise NotImplementedError
 
 
 class Recorded(NDArrayOperatorsMixin):

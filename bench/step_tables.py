@@ -1,11 +1,9 @@
-"""The sections of docs/results.md on processors, many streams, spectra and delta steps; as in tables.py."""
+"""The sections of docs/results.md on what a step costs: by processor, with many streams, spectra, and delta steps."""
 
 from statistics import mean
 
 from tables import conditions, model, read, table
 
-ORT = "onnxruntime session.run"
-RUNTIMES = ("compiled", "ONNX Runtime", "numpy", "session.run")
 ONE, TOGETHER = "alone", "16"
 
 
@@ -39,7 +37,7 @@ def levels() -> list[str]:
 def streams() -> list[str]:
     """Many streams at once."""
     results = read("streams")
-    rows = [row for row in results["rows"] if row["runtime"] in RUNTIMES]
+    rows = results["rows"]
     counts = (ONE, "1", "4", TOGETHER)
     ratios = ("16 / alone", "16 / ONNX Runtime fp32 16", "16 / session.run fp32 16")
     figures = [
