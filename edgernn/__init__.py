@@ -17,8 +17,8 @@ Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
 Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
-           MissingExtraError, ParityError, StateError, StorageError, TrainingError, UnsupportedError, UsageError;
-           PrecisionWarning
+           MissingExtraError, ParityError, SignatureError, StateError, StorageError, TrainingError,
+           UnsupportedError, UsageError; PrecisionWarning
 
 These names, those of edgernn.cells and those of edgernn_export are the public API: help(edgernn.Graph) describes one of
 them. All other modules are internal and may change in any release. `import edgernn` loads no numpy: a name is imported
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         ParityError,
         PrecisionWarning,
+        SignatureError,
         StateError,
         StorageError,
         TrainingError,
@@ -108,6 +109,7 @@ __all__ = [
     "PrecisionWarning",
     "Program",
     "Range",
+    "SignatureError",
     "Snapshot",
     "Stage",
     "StateError",

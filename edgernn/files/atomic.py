@@ -7,10 +7,10 @@ permissions that the umask leaves. The owner is the writing user. Another hard l
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from errno import EINVAL, EISDIR, ELOOP, ENOSPC
+from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,16 +21,23 @@ from edgernn.process import interrupt
 _CHECKSUMS: ContextVar[dict[str, str] | None] = ContextVar("_CHECKSUMS", default=None)
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
+def read(path: str | os.PathLike[str], *, longest: int | None = None) -> bytes:
     """Return the bytes of a file.
 
+    Args:
+        path: the file.
+        longest: the most bytes that it may have; no more are read.
+
     Raises:
-        FileError: the file is missing or cannot be read.
+        FileError: the file is missing, cannot be read, or is too long.
     """
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read() if longest is None else file.read(longest + 1)
     except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
         raise FileError(f"'{path}' cannot be read: {_reason(error)}; check the path") from error
+    if longest is not None and len(data) > longest:
+        raise FileError(f"'{path}' has more than {longest:,} bytes; expected {longest:,} at most: check the path")
     checksums = _CHECKSUMS.get()
     if checksums is not None:
         checksums[os.fspath(path)] = sha256(data).hexdigest()
@@ -99,6 +106,43 @@ def write_all(files: Mapping[str, bytes]) -> None:
         raise
     finally:
         for handle, _ in temporaries.values():
+            os.close(handle)
+
+
+@interrupt.deferred()
+def create_all(files: Mapping[str, bytes], private: Container[str] = ()) -> None:
+    """Write several new files, or none of them; an existing file is never replaced.
+
+    Args:
+        files: the bytes by path.
+        private: paths that only their owner may read or write.
+
+    Raises:
+        FileError: a file exists already or cannot be written; none of the others remains.
+    """
+    temporaries: dict[str, tuple[int, str]] = {}
+    created: list[str] = []
+    path = ""
+    try:
+        for path, data in files.items():
+            if os.path.lexists(path):
+                raise FileExistsError(EEXIST, os.strerror(EEXIST))  # noqa: TRY301  as where the link fails
+            mode = 0o600 if path in private else 0o666
+            temporaries[path] = temporary.file(Path(path).parent, mode)
+            _fill(temporaries[path][0], data, None)
+        for path, (_, name) in temporaries.items():
+            os.link(name, path)  # unlike a renaming, it fails where another process was faster
+            created.append(path)
+    except BaseException as error:
+        for each in created:
+            os.unlink(each)
+        if isinstance(error, OSError | ValueError):
+            raise FileError(f"'{path}' cannot be created: {_reason(error)}; choose another path") from error
+        raise
+    finally:
+        for handle, name in temporaries.values():
+            with suppress(FileNotFoundError):
+                os.unlink(name)
             os.close(handle)
 
 

@@ -14,6 +14,7 @@ from edgernn.budget.verdict import Budget
 from edgernn.device.runtimes import opening
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
+from edgernn.package.trust import demanded
 from edgernn.runtime.backend import Engine, WindowEngine
 from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
@@ -144,18 +145,30 @@ class Program:
         return self
 
 
-def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
+def open(  # noqa: A001  edgernn.open is the verb
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 1,
+    key: str | os.PathLike[str] | None = None,
+    min_version: str | None = None,
+) -> Program:
     """Open an artifact: read it once, verify its checksum, and pass the same bytes to the runtime of its suffix.
+
+    Where a key is demanded, its signature is verified first: without it, nothing of the file is parsed or run.
 
     Args:
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
         threads: how many threads the runtime may use for a step. One is fastest for small models. Compiled code and
             numpy ignore it.
+        key: the path of a public key of minisign or its base64, which must have signed the file: its signature stands
+            beside it as `PATH.minisig`. The variable EDGERNN_KEY of the environment demands one where this is None.
+        min_version: the least version that the signature may state, as dotted integers; 1.10 is later than 1.9.
 
     Raises:
-        UsageError: no backend opens this suffix, or `threads` is not a positive integer.
+        UsageError: no backend opens this suffix, `threads` is not a positive integer, or `min_version` has no key.
+        SignatureError: a key is demanded, and the file is unsigned, signed by another, altered or older.
         FileError: the file is missing, truncated, altered or not written by edgernn.
-        MissingExtraError: the runtime is not installed.
+        MissingExtraError: the runtime is not installed, or `cryptography` where a key is demanded.
         UnsupportedError: the file was compiled for another processor.
         ParityError: compiled code does not compute here what it computed where it was written.
     """
@@ -163,7 +176,11 @@ def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa:
     runtime = opening(name)
     if not isinstance(threads, int) or threads < 1:
         raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
-    return load(atomic.read(path), name, runtime.backend, threads)
+    demand = demanded(key, min_version)
+    data = atomic.read(path)
+    if demand is not None:
+        demand.check_file(data, name)
+    return load(data, name, runtime.backend, threads)
 
 
 def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
