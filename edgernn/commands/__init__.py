@@ -20,11 +20,13 @@ from edgernn.commands.generate import generate
 from edgernn.commands.history import history
 from edgernn.commands.import_ import import_
 from edgernn.commands.info import info
+from edgernn.commands.keygen import keygen
 from edgernn.commands.probe import probe
 from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.sensitivity import sensitivity
+from edgernn.commands.sign import sign
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
 
@@ -33,6 +35,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
         "Export": (import_, adopt, export, info),
+        "Sign": (keygen, sign),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),

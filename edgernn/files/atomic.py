@@ -7,10 +7,10 @@ permissions that the umask leaves. The owner is the writing user. Another hard l
 import fcntl
 import os
 import stat
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOSPC
+from errno import EINVAL, EISDIR, ELOOP, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
@@ -109,6 +109,17 @@ def write_all(files: Mapping[str, bytes]) -> None:
             os.close(handle)
 
 
+def absent(paths: Iterable[str]) -> None:
+    """Check that files do not exist, before a long computation produces them.
+
+    Raises:
+        FileError: one exists.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileError(f"'{path}' exists already, and is never replaced; choose another path")
+
+
 @interrupt.deferred()
 def create_all(files: Mapping[str, bytes], private: Container[str] = ()) -> None:
     """Write several new files, or none of them; an existing file is never replaced.
@@ -120,13 +131,12 @@ def create_all(files: Mapping[str, bytes], private: Container[str] = ()) -> None
     Raises:
         FileError: a file exists already or cannot be written; none of the others remains.
     """
+    absent(files)
     temporaries: dict[str, tuple[int, str]] = {}
     created: list[str] = []
     path = ""
     try:
         for path, data in files.items():
-            if os.path.lexists(path):
-                raise FileExistsError(EEXIST, os.strerror(EEXIST))  # noqa: TRY301  as where the link fails
             mode = 0o600 if path in private else 0o666
             temporaries[path] = temporary.file(Path(path).parent, mode)
             _fill(temporaries[path][0], data, None)

@@ -1,9 +1,9 @@
 """The files of minisign: public keys, and signatures of Ed25519. Nothing here computes one.
 
-A file is lines of comments and of base64. A public key is 42 bytes: `Ed`, the id of the key, and the key. A signature is
-four lines: an untrusted comment; 74 bytes, which are the algorithm (`ED` signs the BLAKE2b-512 of the data, the older
-`Ed` the data), the id of the key and the signature; the trusted comment; and 64 bytes, which sign the signature with the
-trusted comment behind it. Base64 has one spelling, and nothing stands behind the last line.
+A file is lines of comments and of base64. A public key is 42 bytes: `Ed`, the id of the key, and the key. A signature
+is four lines: an untrusted comment; 74 bytes, which are the algorithm (`ED` signs the BLAKE2b-512 of the data, the
+older `Ed` the data), the id of the key and the signature; the trusted comment; and 64 bytes, which sign the signature
+with the trusted comment behind it. Base64 has one spelling, and nothing stands behind the last line.
 """
 
 import base64

@@ -76,7 +76,7 @@ def verify(data: bytes | memoryview, signature: bytes, key: PublicKey, name: str
     parsed = parse_signature(signature, f"the signature of {name}")
     if parsed.id != key.id:
         raise SignatureError(
-            f"'{name}' was signed by the key {key_name(parsed.id)}; expected the key {key}: get it from who has that key"
+            f"'{name}' was signed by the key {key_name(parsed.id)}; expected the key {key}: get a file that it signed"
         )
     try:
         public = Ed25519PublicKey.from_public_bytes(key.key)

@@ -111,8 +111,8 @@ def demanded(key: str | os.PathLike[str] | None, min_version: str | None) -> Dem
                 f"key=, or set {VARIABLE}"
             )
         return None
-    if min_version is not None and not _VERSION.fullmatch(min_version):
-        raise UsageError(f"min_version={min_version!r} arrived; expected {VERSIONS}")
+    if min_version is not None:
+        check_version(min_version, "min_version")
     return Demand(read_key(key, source), min_version or "", source)
 
 
@@ -131,6 +131,16 @@ def read_key(key: str | os.PathLike[str], source: str) -> PublicKey:
     if _TEXT.fullmatch(text):
         return minisign.parse_public_key(text.encode(), text)
     return minisign.parse_public_key(atomic.read(text, longest=minisign.LONGEST), text)
+
+
+def check_version(version: str, name: str) -> None:
+    """Check that a text is a version; `name` is that of the option or argument in the message.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise UsageError(f"{name}={version!r} arrived; expected {VERSIONS}")
 
 
 def parts(version: str) -> tuple[int, ...]:

@@ -64,6 +64,14 @@ threads = click.option(
 
 html = click.option("--html", metavar="FILE", type=PATH, help="Write a page with plots; it opens without a network.")
 
+key = click.option(
+    "--key",
+    type=PATH,
+    required=True,
+    metavar="KEY",
+    help="Key of `edgernn keygen` or of minisign: the secret one to sign, the public one to verify.",
+)
+
 seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 
 
