@@ -92,7 +92,7 @@ def parse_secret_key(data: bytes, name: str, password: Callable[[], str]) -> Sec
             raise FileError(f"{what}: its password would take more time or memory than minisign asks for")
         secret = _combined(secret, _stream(password(), salt, cost, name))
     content, digest = secret[:-DIGEST], secret[-DIGEST:]
-    if digest != _checksum(content) and (method == ENCRYPTED or any(digest)):
+    if digest != _checksum(content) and (method == ENCRYPTED or any(digest)):  # minisign leaves zeros in a plain key
         wrong = "the password is wrong, or the file was altered" if method == ENCRYPTED else "the file was altered"
         raise FileError(f"'{name}' cannot be used: {wrong}")
     return SecretKey(content[:ID], content[ID : ID + KEY], content[ID + KEY :])
@@ -106,7 +106,7 @@ def dump_secret_key(key: SecretKey, password: str | None, cost: Cost = SENSITIVE
     """
     content = key.id + key.seed + key.public
     if password is None:
-        head, secret = PLAIN + CHECKSUM + bytes(SALT + 2 * LIMIT), content + bytes(DIGEST)
+        head, secret = PLAIN + CHECKSUM + bytes(SALT + 2 * LIMIT), content + _checksum(content)
     else:
         salt = os.urandom(SALT)
         limits = cost.operations.to_bytes(LIMIT, "little") + cost.memory.to_bytes(LIMIT, "little")

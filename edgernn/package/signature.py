@@ -29,7 +29,7 @@ def generate() -> SecretKey:
         MissingExtraError: `cryptography` is not installed.
     """
     seed = os.urandom(KEY)
-    return SecretKey(os.urandom(ID), seed, _public(seed))
+    return SecretKey(os.urandom(ID), seed, public_half(seed))
 
 
 def sign(data: bytes, key: SecretKey, comment: str, name: str) -> bytes:
@@ -48,7 +48,7 @@ def sign(data: bytes, key: SecretKey, comment: str, name: str) -> bytes:
     with needed("signing"):
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     commented(f"{TRUSTED}{comment}", TRUSTED, TRUSTED_COMMENT, "the comment cannot be signed")
-    if _public(key.seed) != key.public:
+    if public_half(key.seed) != key.public:
         raise FileError(f"'{name}' cannot be used: its secret and its public half do not belong together")
     private = Ed25519PrivateKey.from_private_bytes(key.seed)
     signature = private.sign(_hash(data))
@@ -104,7 +104,12 @@ def fields_of(comment: str) -> dict[str, str]:
     return fields
 
 
-def _public(seed: bytes) -> bytes:
+def public_half(seed: bytes) -> bytes:
+    """Return the 32 bytes of the public key of a seed.
+
+    Raises:
+        MissingExtraError: `cryptography` is not installed.
+    """
     with needed("a key pair"):
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
