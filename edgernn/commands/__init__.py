@@ -29,12 +29,13 @@ from edgernn.commands.sensitivity import sensitivity
 from edgernn.commands.sign import sign
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
+from edgernn.commands.verify import verify
 
 GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
-        "Export": (import_, adopt, export, info),
+        "Export": (import_, adopt, export, info, verify),
         "Sign": (keygen, sign),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),

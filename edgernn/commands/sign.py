@@ -10,21 +10,23 @@ from edgernn.commands.options.types import PATH
 
 
 @click.command(no_args_is_help=True)
-@click.argument("artifact", type=PATH)
-@shared.key
+@click.argument("file", type=PATH)
+@shared.key(required=True)
 @click.option("--version", metavar="VERSION", default="", help="Sign this version too: dotted integers, as 1.2.0.")
 @shared.as_json
-def sign(artifact: str, key: str, version: str, as_json: bool) -> None:
-    """Sign a model file with a secret key.
+def sign(file: str, key: str, version: str, as_json: bool) -> None:
+    """Sign a package or a model file.
 
-    ARTIFACT is a .rnn, .onnx, .tflite or .so file; its signature is written beside it, as ARTIFACT.minisig. `minisign
-    -V` verifies it, and so does `edgernn.open` where a key is demanded. The trusted comment has the name and version.
+    FILE is a .edge package, whose manifest is signed and which is written anew with the signature inside, or a .rnn,
+    .onnx, .tflite or .so file, beside which FILE.minisig is written. `minisign -V` verifies both, and `edgernn.open`
+    where a key is demanded. The trusted comment has the name and the version; those of a package are in its manifest.
     """
-    from edgernn.package.signing import read_secret_key, sign_file, signable
+    from edgernn.package.signing import read_secret_key, signable
 
-    data = signable(artifact, version)
-    signed = sign_file(artifact, data, read_secret_key(key, password), version)
+    content = signable(file, version)
+    secret = read_secret_key(key, password)
+    path, name = content.sign(secret, key), str(secret.public_key)
     if as_json:
-        click.echo(json.dumps({"file": signed.path, "key": signed.key, "trusted_comment": signed.comment}))
+        click.echo(json.dumps({"file": path, "key": name, "trusted_comment": content.comment}))
         return
-    click.echo(f"{signed.path}: signed by the key {signed.key}; {signed.comment}")
+    click.echo(f"{path}: signed by the key {name}; {content.comment}")

@@ -1,32 +1,52 @@
 """Signing a file: what may be signed, where its signature goes, and what its trusted comment states."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgernn.artifact.checksum import verify
 from edgernn.device.runtimes import opening
+from edgernn.errors import UsageError
 from edgernn.files import atomic
-from edgernn.package import minisign
+from edgernn.package import archive, contents, minisign
+from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.secret_key import SecretKey, parse_secret_key
 from edgernn.package.signature import comment_of, sign
 from edgernn.package.trust import check_version
 
 
 @dataclass(frozen=True)
-class Signed:
-    """A signature that was written.
+class Signable:
+    """A file that may be signed.
 
     Attributes:
-        path: of the file that has it.
-        key: the id of the key.
+        path: of the file.
+        data: the bytes that a signature signs: of the file, or of the manifest of a package.
         comment: the trusted comment.
+        members: of a package, by name; empty for any other file.
     """
 
     path: str
-    key: str
+    data: bytes
     comment: str
+    members: Mapping[str, memoryview]
+
+    def sign(self, key: SecretKey, name: str) -> str:
+        """Write the signature, into a package or beside any other file, and return the path of the file that has it.
+
+        Args:
+            key: the key that signs.
+            name: of its file in error messages.
+
+        Raises:
+            FileError: the key is damaged, or a file cannot be written; nothing was.
+            MissingExtraError: `cryptography` is not installed.
+        """
+        signature = sign(self.data, key, self.comment, name)
+        path = self.path if self.members else f"{self.path}{minisign.SUFFIX}"
+        atomic.write(path, archive.packed({**self.members, SIGNATURE: signature}) if self.members else signature)
+        return path
 
 
 def read_secret_key(path: str | os.PathLike[str], password: Callable[[], str]) -> SecretKey:
@@ -38,30 +58,33 @@ def read_secret_key(path: str | os.PathLike[str], password: Callable[[], str]) -
     return parse_secret_key(atomic.read(path, longest=minisign.LONGEST), os.fspath(path), password)
 
 
-def signable(path: str, version: str) -> bytes:
-    """Return the bytes of an artifact that may be signed.
+def signable(path: str, version: str = "") -> Signable:
+    """Return what may be signed of a package or an artifact, whole as it was written.
+
+    Args:
+        path: of the file.
+        version: of an artifact; a package has its own, and its name.
 
     Raises:
-        UsageError: no backend opens its suffix, or the version is none.
-        FileError: it cannot be read, or its checksum does not match.
+        UsageError: no backend opens its suffix, the version is none, or arrived for a package.
+        FileError: it cannot be read, or was truncated or altered.
     """
+    file = Path(path)
+    if file.suffix == archive.SUFFIX:
+        if version:
+            raise UsageError(
+                f"--version {version} arrived for '{path}'; a package has its version: export it with another"
+            )
+        return _package(path)
     opening(path)
     if version:
         check_version(version, "--version")
     data = atomic.read(path)
     verify(data, path)
-    return data
+    return Signable(path, data, comment_of({"name": file.stem, "version": version, "file": file.name}), {})
 
 
-def sign_file(path: str, data: bytes, key: SecretKey, version: str) -> Signed:
-    """Sign the bytes of a file, and write the signature beside it.
-
-    Raises:
-        FileError: the key is damaged, or the signature cannot be written.
-        MissingExtraError: `cryptography` is not installed.
-    """
-    file = Path(path)
-    comment = comment_of({"name": file.stem, "version": version, "file": file.name})
-    out = f"{path}{minisign.SUFFIX}"
-    atomic.write(out, sign(data, key, comment, "the secret key"))
-    return Signed(out, str(key.public_key), comment)
+def _package(path: str) -> Signable:
+    package = contents.read(atomic.read(path), path)
+    names = {"name": package.manifest.name, "version": package.manifest.model_version, "file": MANIFEST}
+    return Signable(path, package.bytes_of(MANIFEST), comment_of(names), package.members)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgernn.errors import SignatureError, UsageError
 from edgernn.files import atomic
 from edgernn.package import minisign
+from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.minisign import PublicKey, SignatureFile
 from edgernn.package.signature import fields_of, verify
 
@@ -43,29 +44,23 @@ class Demand:
         beside = f"{name}{minisign.SUFFIX}"
         if not os.path.lexists(beside):
             raise self._unsigned(name, f"there is no '{beside}'")
-        signed = self.check_bytes(data, atomic.read(beside, longest=minisign.LONGEST), name)
+        signed = verify(data, atomic.read(beside, longest=minisign.LONGEST), self.key, name)
         self.check_version(fields_of(signed.trusted_comment).get("version", ""), name)
 
-    def check_manifest(self, members: Mapping[str, bytes | memoryview], manifest: str, name: str) -> None:
-        """Check the manifest of a package, which has the checksum of every other member, by the member that signs it.
+    def check_manifest(self, members: Mapping[str, bytes | memoryview], name: str) -> SignatureFile:
+        """Check the manifest of a package, which has the SHA-256 of every other member, by the member that signs it.
 
         Args:
             members: of the package, by name.
-            manifest: the name of the manifest; that of its signature has `.minisig` behind it.
             name: of the package in error messages.
 
         Raises:
             SignatureError: it has no signature, or not that of the key and these bytes.
             FileError: the signature is no file of minisign.
         """
-        signature = members.get(f"{manifest}{minisign.SUFFIX}")
-        if signature is None:
-            raise self._unsigned(name, f"it has no {manifest}{minisign.SUFFIX}")
-        self.check_bytes(members[manifest], bytes(signature), name)
-
-    def check_bytes(self, data: bytes | memoryview, signature: bytes, name: str) -> SignatureFile:
-        """Check bytes by a signature, as `verify` does, and return it."""
-        return verify(data, signature, self.key, name)
+        if SIGNATURE not in members:
+            raise self._unsigned(name, f"it has no {SIGNATURE}")
+        return verify(members[MANIFEST], bytes(members[SIGNATURE]), self.key, name)
 
     def check_version(self, version: str, name: str) -> None:
         """Check a version that was signed; dotted integers are compared, so 1.10 is later than 1.9, and 1.2 is 1.2.0.

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,11 @@ from edgernn.budget.verdict import Budget
 from edgernn.device.runtimes import opening
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
+from edgernn.package import archive, contents
+from edgernn.package.contents import Package
+from edgernn.package.manifest import Artifact, PackageManifest
 from edgernn.package.trust import demanded
+from edgernn.runtime import packaged
 from edgernn.runtime.backend import Engine, WindowEngine
 from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
@@ -31,11 +36,12 @@ class Program:
 
     Attributes:
         name: of the file.
-        sha256: the checksum in the file.
-        data: the bytes of the file.
+        sha256: the checksum in the artifact.
+        data: the bytes of the artifact: of the file, or of the member of a package.
         engine: the artifact in its runtime.
         module: the backend that opened it, as edgernn.device.runtimes.Runtime.backend.
         threads: how many threads the runtime may use for a step.
+        package: the manifest of the package that it comes from; None of a file that is one artifact.
     """
 
     name: str
@@ -44,10 +50,11 @@ class Program:
     engine: Engine | WindowEngine = field(compare=False)
     module: str = ""
     threads: int = 1
+    package: PackageManifest | None = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:
-        """The bytes of the file."""
+        """The bytes of the artifact."""
         return len(self.data)
 
     @property
@@ -136,7 +143,7 @@ class Program:
         return self.engine.run(np.ascontiguousarray(frames))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load, (self.data, self.name, self.module, self.threads)
+        return load, (self.data, self.name, self.module, self.threads, self.package)
 
     def __copy__(self) -> Self:
         return self
@@ -154,37 +161,54 @@ def open(  # noqa: A001  edgernn.open is the verb
 ) -> Program:
     """Open an artifact: read it once, verify its checksum, and pass the same bytes to the runtime of its suffix.
 
+    Of a package, the first artifact in its order that this machine can run is opened, once all of the package was
+    verified. One whose runtime is missing is passed over; one that is damaged is an error.
+
     Where a key is demanded, its signature is verified first: without it, nothing of the file is parsed or run.
 
     Args:
-        path: a `.rnn`, `.onnx`, `.tflite` or `.so` file written by edgernn.
+        path: a `.rnn`, `.onnx`, `.tflite` or `.so` file, or a `.edge` package, written by edgernn.
         threads: how many threads the runtime may use for a step. One is fastest for small models. Compiled code and
             numpy ignore it.
-        key: the path of a public key of minisign or its base64, which must have signed the file: its signature stands
-            beside it as `PATH.minisig`. The variable EDGERNN_KEY of the environment demands one where this is None.
-        min_version: the least version that the signature may state, as dotted integers; 1.10 is later than 1.9.
+        key: the path of a public key of minisign or its base64, which must have signed the file: a package has its
+            signature inside, any other file beside it as `PATH.minisig`. The variable EDGERNN_KEY of the environment
+            demands one where this is None.
+        min_version: the least version that may be signed, as dotted integers; 1.10 is later than 1.9.
 
     Raises:
         UsageError: no backend opens this suffix, `threads` is not a positive integer, or `min_version` has no key.
         SignatureError: a key is demanded, and the file is unsigned, signed by another, altered or older.
         FileError: the file is missing, truncated, altered or not written by edgernn.
         MissingExtraError: the runtime is not installed, or `cryptography` where a key is demanded.
-        UnsupportedError: the file was compiled for another processor.
+        UnsupportedError: the file was compiled for another processor, or no artifact of a package runs here.
         ParityError: compiled code does not compute here what it computed where it was written.
     """
     name = os.fspath(path)
-    runtime = opening(name)
+    is_package = Path(name).suffix == archive.SUFFIX
+    backend = "" if is_package else opening(name).backend
     if not isinstance(threads, int) or threads < 1:
         raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
     demand = demanded(key, min_version)
     data = atomic.read(path)
-    if demand is not None:
-        demand.check_file(data, name)
-    return load(data, name, runtime.backend, threads)
+    if not is_package:
+        if demand is not None:
+            demand.check_file(data, name)
+        return load(data, name, backend, threads)
+    package = contents.read(data, name, demand)
+    return of_package(package, packaged.best(package), threads)
 
 
-def load(data: bytes, name: str, backend: str, threads: int = 1) -> Program:
+def of_package(package: Package, artifact: Artifact, threads: int = 1) -> Program:
+    """A program of one artifact of a package that this machine can run."""
+    runtime = packaged.runtime_of(artifact)
+    assert runtime is not None
+    program = load(package.bytes_of(artifact.file), package.name, runtime.backend, threads, package.manifest)
+    packaged.check_contract(program.manifest, package, artifact)
+    return program
+
+
+def load(data: bytes, name: str, backend: str, threads: int = 1, package: PackageManifest | None = None) -> Program:
     """A program from the bytes of an artifact; `backend` is a module, as edgernn.device.runtimes.Runtime.backend."""
     sha256 = verify(data, name)
     engine: Engine | WindowEngine = import_module(backend).load(data, name, threads)
-    return Program(name, sha256, data, engine, backend, threads)
+    return Program(name, sha256, data, engine, backend, threads, package)

@@ -64,14 +64,6 @@ threads = click.option(
 
 html = click.option("--html", metavar="FILE", type=PATH, help="Write a page with plots; it opens without a network.")
 
-key = click.option(
-    "--key",
-    type=PATH,
-    required=True,
-    metavar="KEY",
-    help="Key of `edgernn keygen` or of minisign: the secret one to sign, the public one to verify.",
-)
-
 seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 
 
@@ -111,6 +103,17 @@ def out(metavar: str, default: str = "", *, required: bool = False, shown: str |
         show_default=shown,
         help="Write the results here.",
         **chosen,
+    )
+
+
+def key(*, required: bool) -> Decorator[Any]:
+    """Return the option --key."""
+    return click.option(
+        "--key",
+        type=PATH,
+        required=required,
+        metavar="KEY",
+        help="Key of `edgernn keygen` or of minisign: the secret one to sign, the public one to verify.",
     )
 
 
