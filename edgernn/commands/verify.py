@@ -33,7 +33,7 @@ def verify(
     frames run through every runtime that is here: each answer must be as near as the package states, a changed state
     must change the answers, and a reset must restore them. --budget measures the best artifact, as `edgernn check`
     does. With --key, or the variable EDGERNN_KEY, a package that this key did not sign is refused before all that. The
-    exit code is 0 for a pass, 1 for a fail, 2 for a file that is damaged, and 3 where the budget has no
+    exit code is 0 for a pass, 1 for a fail, 2 for a file that is damaged or refused, and 3 where the budget has no
     verdict.
     """
     from edgernn.verification.verify import verify as verified

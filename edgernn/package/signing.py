@@ -30,7 +30,7 @@ class Signable:
     path: str
     data: bytes
     comment: str
-    members: Mapping[str, memoryview]
+    members: Mapping[str, bytes]
 
     def sign(self, key: SecretKey, name: str) -> str:
         """Write the signature, into a package or beside any other file, and return the path of the file that has it.
@@ -87,4 +87,5 @@ def signable(path: str, version: str = "") -> Signable:
 def _package(path: str) -> Signable:
     package = contents.read(atomic.read(path), path)
     names = {"name": package.manifest.name, "version": package.manifest.model_version, "file": MANIFEST}
-    return Signable(path, package.bytes_of(MANIFEST), comment_of(names), package.members)
+    members = {name: package.bytes_of(name) for name in package.members}
+    return Signable(path, members[MANIFEST], comment_of(names), members)

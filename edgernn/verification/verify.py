@@ -93,7 +93,9 @@ def _signature(package: Package, demand: Demand | None) -> Finding:
         return Finding("signature", MANIFEST, None, "it is not signed")
     signature = parse_signature(package.bytes_of(SIGNATURE), f"{package.name}:{SIGNATURE}")
     text = f"by the key {key_name(signature.id)}: {signature.trusted_comment}"
-    return Finding("signature", MANIFEST, demand and True, text if demand else f"not verified without that key; {text}")
+    if demand is None:
+        return Finding("signature", MANIFEST, None, f"not verified, as no key is given; {text}")
+    return Finding("signature", MANIFEST, True, text)
 
 
 def _of_artifact(package: Package, artifact: Artifact, goldens: Goldens) -> Iterator[Finding]:
