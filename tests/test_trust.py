@@ -5,7 +5,6 @@ import os
 import pty
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_IMODE
 
@@ -21,22 +20,10 @@ from edgernn.errors import FileError, MissingExtraError, SignatureError, Unsuppo
 from edgernn.files import atomic
 from edgernn.package import trust
 from edgernn.package.minisign import dump_public_key, public_text
-from edgernn.package.secret_key import Cost, SecretKey, dump_secret_key
-from edgernn.package.signature import public_half
-from edgernn.runtime import library, program
+from edgernn.package.secret_key import dump_secret_key
 from edgernn_export import export
+from trusted import CHEAP, OTHER, OURS, counted
 from zoo import keyword_spotter
-
-CHEAP = Cost(1 << 15, 1 << 24)
-
-
-def key_of(number):
-    """A key that is the same in every run."""
-    seed = bytes([number]) * 32
-    return SecretKey(bytes([number]) * 8, seed, public_half(seed))
-
-
-OURS, OTHER = key_of(1), key_of(2)
 
 
 @pytest.fixture(autouse=True)
@@ -56,31 +43,9 @@ def sign(path, key="ours", version="1.2.0"):
     return edge("sign", path, "--key", f"{key}.key", *options, lines="pw\n")
 
 
-@dataclass
-class Loads:
-    """Counts what is passed on to a backend and to the system's loader, and loads nothing."""
-
-    backend: list = field(default_factory=list)
-    system: list = field(default_factory=list)
-
-
 @pytest.fixture
 def loads(monkeypatch):
-    seen, real, system = Loads(), program.load, library.ctypes.CDLL
-
-    def load(data, *arguments):
-        seen.backend.append(data)
-        return real(data, *arguments)
-
-    def loader(path, **options):
-        if not str(path).startswith("/proc/self/fd/"):
-            return system(path, **options)
-        seen.system.append(path)
-        raise OSError("the system's loader is reached")
-
-    monkeypatch.setattr(program, "load", load)
-    monkeypatch.setattr(library.ctypes, "CDLL", loader)
-    return seen
+    return counted(monkeypatch)
 
 
 def altered():
