@@ -164,7 +164,7 @@ def open(  # noqa: A001  edgernn.open is the verb
     Of a package, the first artifact in its order that this machine can run is opened, once all of the package was
     verified. One whose runtime is missing is passed over; one that is damaged is an error.
 
-    Where a key is demanded, its signature is verified first: without it, nothing of the file is parsed or run.
+    Where a key is demanded, the signature is verified first: without it, no artifact is parsed or loaded.
 
     Args:
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file, or a `.edge` package, written by edgernn.
