@@ -75,8 +75,8 @@ def compose(
     chosen = destinations(options, devices, runtime, levels)
     written = _artifacts(graph, chosen)
     plain = record(graph)
-    allowed = {suffix: tolerances(graph, plain, suffix) for suffix in {Path(name).suffix for name in written}}
-    goldens = with_live_states(graph, plain, max(each[OUTPUT] for each in allowed.values()))
+    allowed = tolerances(graph, plain, sorted({Path(name).suffix for name in written}))
+    goldens = with_live_states(graph, plain, [each[OUTPUT] for each in allowed.values()])
     artifacts = tuple(
         Artifact(name, allowed[Path(name).suffix], each.cpu, each.triple) for name, each in written.items()
     )
