@@ -14,6 +14,7 @@ from edgernn.budget.verdict import Budget
 from edgernn.device.runtimes import opening
 from edgernn.errors import UnsupportedError, UsageError
 from edgernn.files import atomic
+from edgernn.runtime import saved
 from edgernn.runtime.backend import Engine, WindowEngine
 from edgernn.runtime.float_io import FloatIO, initial_state
 from edgernn.runtime.guard import check_window
@@ -84,6 +85,25 @@ class Program:
         self._check_raw(raw)
         adapted = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
         return Stream(self, adapted, on_bad_input, initial_state(manifest, raw=raw), monitor)
+
+    def restore(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_bad_input: OnBadInput = "raise",
+        raw: bool = False,
+        monitor: Monitor | Budget | None = None,
+    ) -> Stream:
+        """A new stream in the state that `Stream.save` wrote; the other arguments are those of `stream`.
+
+        Raises:
+            FileError: the file is missing, truncated or altered, or does not hold the state of one stream.
+            StateError: the state is that of another model.
+            UnsupportedError: as `stream`.
+        """
+        stream = self.stream(on_bad_input=on_bad_input, raw=raw, monitor=monitor)
+        stream.state = saved.load_one(path, self.manifest, raw=raw)
+        return stream
 
     def streams(self, capacity: int, *, on_bad_input: OnBadInput = "raise", raw: bool = False) -> Streams:
         """Slots for up to `capacity` streams, which are stepped together: the weights are read once for several.

@@ -1,5 +1,6 @@
 """A stream: one carried state, stepped one frame at a time."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
 
@@ -11,6 +12,7 @@ from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.model.parts import slices
+from edgernn.runtime import saved
 from edgernn.runtime.backend import Bound
 from edgernn.runtime.carried import checked_states
 from edgernn.runtime.guard import guarded, holding, refusal
@@ -235,6 +237,17 @@ class Stream:
     def state(self, states: Mapping[str, Array]) -> None:
         self._check_idle()
         self._bound.set_states(checked_states(states, dict(self._names), self._initial_state))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the carried state into a file, atomically: `program.restore(path)` goes on from it, bit for bit.
+
+        The file is on disk when this returns, which takes as long as the disk needs.
+
+        Raises:
+            FileError: the file cannot be written; an older one is unchanged.
+            StateError: another thread is using the stream.
+        """
+        saved.save(path, self.program.manifest, {0: self.state})
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise UnsupportedError(

@@ -1,5 +1,6 @@
 """Streams: many carried states in slots, stepped together, so that the weights are read once for several of them."""
 
+import os
 from array import array
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from edgernn.array import Array
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.runtime import saved
 from edgernn.runtime.backend import ManyBound
 from edgernn.runtime.batch import converting_many, good_rows, guarded_many, refused, rows
 from edgernn.runtime.carried import checked_states
@@ -166,6 +168,38 @@ class Streams:
         """
         place, manifest = self._one(slot), self._manifest
         self._set(place, checked_states(states, manifest.states, self._initial_state))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the states of all joined slots into one file, atomically, as `Stream.save`.
+
+        Raises:
+            FileError: the file cannot be written; an older one is unchanged.
+            StateError: another thread is using the streams.
+        """
+        saved.save(path, self._manifest, {slot: self.get_state(slot) for slot in self.slots})
+
+    def restore(self, path: str | os.PathLike[str]) -> tuple[int, ...]:
+        """Join the slots that a file holds, each in its saved state. Returns the slots.
+
+        Raises:
+            FileError: the file is missing, truncated or altered, or holds no states.
+            StateError: the states are those of another model; or a slot of the file is joined, or beyond the capacity.
+                Nothing changed.
+        """
+        self._check_idle()
+        streams = saved.load(path, self._manifest, raw=not self._converts)
+        for slot in streams:
+            if slot >= self.capacity or self._joined[slot]:
+                why = "is joined" if slot < self.capacity else f"is beyond the capacity of {self.capacity}"
+                raise StateError(f"slot {slot} of '{os.fspath(path)}' {why}; restore it into program.streams() anew")
+        checked = {
+            slot: checked_states(each, self._manifest.states, self._initial_state) for slot, each in streams.items()
+        }
+        for slot, states in checked.items():
+            self._begin(slot)
+            self._set(slot, states)
+            self._joined[slot] = True
+        return tuple(checked)
 
     def _begin(self, slot: int) -> None:
         self._set(slot, self._initial_state)
