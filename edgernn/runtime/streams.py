@@ -1,6 +1,5 @@
 """Streams: many carried states in slots, stepped together, so that the weights are read once for several of them."""
 
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +9,15 @@ from edgernn.array import Array
 from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.runtime.backend import ManyBound
-from edgernn.runtime.batch import converting_many, good_rows, guarded_many, refused, rows
+from edgernn.runtime.batch import converting_many, good_rows, guarded_many, refused, rows, slots_key
 from edgernn.runtime.carried import checked_states
 from edgernn.runtime.float_io import initial_state, integers, numbers
+from edgernn.runtime.guard import OnBadInput, check_policy
+from edgernn.runtime.health import Health
 from edgernn.runtime.parts import Answer, by_name
-from edgernn.runtime.stream import OnBadInput, Source
+from edgernn.runtime.state_guard import StateWatch
+from edgernn.runtime.stream import Source
 
-INTP = np.dtype(np.intp)
-TYPECODE = "q" if INTP.itemsize == 8 else "l"  # of the same integers in an array.array
 MOST_KNOWN = 256  # slots of former steps that are not checked again
 
 
@@ -32,25 +32,35 @@ class Streams:
         "_busy",
         "_converts",
         "_dtypes",
+        "_health",
         "_initial_state",
         "_joined",
         "_known",
         "_last_good",
+        "_left",
         "_manifest",
         "_on_bad_input",
         "_step",
+        "_watch",
         "capacity",
         "program",
     )
 
     def __init__(
-        self, program: Source, bound: ManyBound, capacity: int, on_bad_input: OnBadInput, *, raw: bool
+        self,
+        program: Source,
+        bound: ManyBound,
+        capacity: int,
+        on_bad_input: OnBadInput,
+        watch: StateWatch | None,
+        *,
+        raw: bool,
     ) -> None:
-        if on_bad_input not in ("raise", "hold", "zero"):
-            raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
+        check_policy(on_bad_input)
         manifest = program.manifest
         self.program, self.capacity, self._manifest = program, capacity, manifest
         self._busy, self._on_bad_input, self._bound = False, on_bad_input, bound
+        self._health, self._watch, self._left = Health(), watch, 0 if watch is None else watch.every
         self._converts = bool(manifest.quantization) and not raw
         if self._converts:
             self._step = converting_many(bound, manifest)
@@ -135,6 +145,9 @@ class Streams:
                 self._step(xs, places, ys)
             if self._last_good is not None:
                 self._last_good[places] = xs
+            self._left -= 1
+            if not self._left:
+                self._look()
             return by_name(ys, self._manifest.named_outputs) if self._manifest.named_outputs else ys
         finally:
             self._busy = False
@@ -180,16 +193,38 @@ class Streams:
 
     def _recovered(self, xs: Array, places: Array, row: int) -> Array:
         """Return the frames with others in the place of bad ones, or refuse the first bad one."""
-        manifest = self._manifest
+        manifest, bad = self._manifest, ~good_rows(xs, self._manifest)
+        count = int(np.count_nonzero(bad))
         if self._on_bad_input == "raise":
+            self._health |= Health(refused=count)
             raise refused(xs, row, int(places[row]), manifest)
-        xs, bad = xs.copy(), ~good_rows(xs, manifest)
+        self._health |= Health(zeroed=count) if self._last_good is None else Health(held=count)
+        xs = xs.copy()
         xs[bad] = 0 if self._last_good is None else self._last_good[places[bad]]
         return xs
 
+    def _look(self) -> None:
+        """Let the state guard look at the states of every joined slot."""
+        if self._watch is None:
+            return
+        self._left, resets = self._watch.every, []
+        for slot in self.slots:
+            look = self._watch.look(self._bound.get_states(slot), slot=slot)
+            self._health |= look.health
+            if look.states is not None:
+                self._bound.set_states(slot, look.states)
+            resets += [] if look.reset is None else [look.reset]
+        for reset in resets:
+            self._watch.report(reset)
+
+    @property
+    def health(self) -> Health:
+        """The counts of its guards until now, of all slots together; may be read from another thread."""
+        return self._health
+
     def _places(self, slots: Any) -> Array:
         """Return slots as an array (n,) of intp, all joined and each once."""
-        key = _key(slots)
+        key = slots_key(slots)
         places = None if key is None else self._known.get(key)
         if places is None:
             places = self._checked(slots)
@@ -228,13 +263,13 @@ class Streams:
             raise StateError(f"slot {slot} is not joined; joined are {joined}: join() begins a stream")
 
     def _check_idle(self) -> None:
-        if self._busy:
+        if self._busy and not (self._watch is not None and self._watch.in_hook):
             raise self._in_use()
 
     def _in_use(self) -> StateError:
         return StateError(
-            f"these streams of '{self.program.name}' are being used by another thread; use them on one thread at a "
-            "time, and program.streams() for others"
+            f"these streams of '{self.program.name}' are being used by another thread, or by a hook; use them on one "
+            "thread at a time, and program.streams() for others"
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -242,16 +277,6 @@ class Streams:
             f"Streams of '{self.program.name}' cannot be pickled or copied: they are memory of their runtime; pickle "
             "the program and the state of each slot, and give them to new streams with set_state"
         )
-
-
-def _key(slots: Any) -> bytes | None:
-    """The bytes of slots as an array of intp, in half the time that numpy takes; None where they need a closer look."""
-    if isinstance(slots, np.ndarray):
-        return slots.tobytes() if slots.dtype is INTP and slots.ndim == 1 else None
-    try:
-        return array(TYPECODE, slots).tobytes()
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def check_capacity(capacity: Any) -> int:
