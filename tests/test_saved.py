@@ -37,7 +37,9 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize(("scheme", "raw"), [*((each, False) for each in SCHEMES), *((each, True) for each in SCHEMES[2:])])
+@pytest.mark.parametrize(
+    ("scheme", "raw"), [*((each, False) for each in SCHEMES), *((each, True) for each in SCHEMES[2:])]
+)
 def test_a_stream_goes_on_from_its_file_bit_for_bit(scheme, raw, suffix, files, tmp_path):
     program, xs = files[scheme, suffix], frames(keyword_spotter(), 20)
     if raw and "x" in program.manifest.quantization:
@@ -106,7 +108,7 @@ def test_what_is_not_the_state_of_one_stream_is_refused(files, tmp_path):
             program.restore(tmp_path / name)
     with pytest.raises(FileError, match="holds no states of a stream"):
         program.restore(tmp_path / "g.rnn")
-    with pytest.raises(FileError, match="missing.state' cannot be read"):
+    with pytest.raises(FileError, match=r"missing\.state' cannot be read"):
         program.restore(tmp_path / "missing.state")
     with pytest.raises(FileError, match="cannot be written"):
         program.stream().save(tmp_path / "no folder" / "a.state")

@@ -6,9 +6,10 @@ from typing import Any
 
 from edgernn.budget.verdict import Budget
 from edgernn.errors import UsageError
+from edgernn.runtime.guard import OnBadInput
 from edgernn.runtime.parts import Answer
 from edgernn.runtime.program import Program
-from edgernn.runtime.stream import OnBadInput, Stream
+from edgernn.runtime.stream import Stream
 
 Clock = Callable[[], int]
 
@@ -19,9 +20,9 @@ LONGEST_PATIENCE = 64  # times the shortest wait
 class Levels:
     """Which of several programs to step, from the misses of a budget: a token bucket and a growing patience.
 
-    The bucket holds `burst` misses. Each step adds the share of a miss that the budget allows, each miss takes one. When
-    less than one is left, the next cheaper program is taken. After as many steps as earn a whole bucket, the better one
-    is tried again; if that empties the bucket before it was earned anew, the wait until the next try is doubled.
+    The bucket holds `burst` misses. Each step adds the share of a miss that the budget allows, each miss takes one.
+    When less than one is left, the next cheaper program is taken. After as many steps as earn a whole bucket, the
+    better one is tried again; if that empties the bucket before it was earned anew, the next wait is doubled.
 
     Args:
         count: number of programs, the best first.
