@@ -78,6 +78,9 @@ class AdaptiveStream:
         StateError: the programs differ in their inputs or outputs.
     """
 
+    stream: Stream
+    switches: int
+
     def __init__(
         self,
         programs: Sequence[Program],
@@ -95,7 +98,7 @@ class AdaptiveStream:
             raise UsageError(f"burst is {burst!r}; expected a whole number of at least 1")
         self._programs, self._clock = tuple(programs), clock
         self._levels, self._deadline = Levels(len(programs), budget, burst), int(budget.deadline_us * 1000)
-        self.stream: Stream = self._programs[-1].stream(on_bad_input=on_bad_input)
+        self.stream = self._programs[-1].stream(on_bad_input=on_bad_input)
         for program in reversed(self._programs[:-1]):  # a program of another contract is refused now, not under load
             self.stream.swap(program)
         self.stream.reset()
