@@ -8,7 +8,7 @@
     stream = edgernn.open("model.so").stream()     # one carried state
     output = stream.step(frame)                    # float32 (inputs,) -> float32 (outputs,)
 
-Run        open, Program, Stream, Streams, pace, Manifest
+Run        open, Program, Stream, Streams, AdaptiveStream, pace, Manifest, StateGuard, StateReset, Health
 Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
 Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
 Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize, delta
@@ -73,13 +73,17 @@ if TYPE_CHECKING:
     from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
     from edgernn.postprocess.keyword import Keyword, KeywordDetector
     from edgernn.postprocess.text import generate, text_symbols
+    from edgernn.runtime.adaptive import AdaptiveStream
+    from edgernn.runtime.health import Health
     from edgernn.runtime.pace import pace
     from edgernn.runtime.program import Program, open  # noqa: A004  edgernn.open is the verb
+    from edgernn.runtime.state_guard import StateGuard, StateReset
     from edgernn.runtime.stream import Stream
     from edgernn.runtime.streams import Streams
     from edgernn.version import VERSION as __version__  # noqa: N811  the name that Python gives it
 
 __all__ = [
+    "AdaptiveStream",
     "Agreement",
     "AnomalyLikelihood",
     "AnomalyScorer",
@@ -97,6 +101,7 @@ __all__ = [
     "FrameError",
     "Graph",
     "GraphError",
+    "Health",
     "Keyword",
     "KeywordDetector",
     "Layer",
@@ -113,6 +118,8 @@ __all__ = [
     "Snapshot",
     "Stage",
     "StateError",
+    "StateGuard",
+    "StateReset",
     "StorageError",
     "Stream",
     "Streams",
@@ -171,8 +178,11 @@ _HOMES = {
     "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
     "postprocess.keyword": ("KeywordDetector", "Keyword"),
     "postprocess.text": ("generate", "text_symbols"),
+    "runtime.adaptive": ("AdaptiveStream",),
+    "runtime.health": ("Health",),
     "runtime.pace": ("pace",),
     "runtime.program": ("Program", "open"),
+    "runtime.state_guard": ("StateGuard", "StateReset"),
     "runtime.stream": ("Stream",),
     "runtime.streams": ("Streams",),
 }

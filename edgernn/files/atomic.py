@@ -10,7 +10,7 @@ import stat
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from errno import EINVAL, EISDIR, ELOOP, ENOSPC
+from errno import EINVAL, EISDIR, ELOOP, ENOSPC, ENOTSUP
 from hashlib import sha256
 from pathlib import Path
 
@@ -97,6 +97,8 @@ def write_all(files: Mapping[str, bytes]) -> None:
             _fill(temporaries[path][0], data, _mode(targets[path]))
         for path in files:
             os.replace(temporaries[path][1], targets[path])
+        for folder in {target.parent for target in targets.values()}:
+            _sync(folder)
     except BaseException as error:
         for _, name in temporaries.values():
             with suppress(FileNotFoundError):  # it was renamed already
@@ -185,6 +187,19 @@ def _fill(handle: int, data: bytes, mode: int | None) -> None:
         if mode is not None:
             os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Put the names in a folder on disk, so that a rename outlives a loss of power."""
+    with suppress(PermissionError):  # a folder may be writable and not readable
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (EINVAL, ENOTSUP):  # of file systems without folders on a disk
+                raise
+        finally:
+            os.close(handle)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -55,6 +55,7 @@ class NumpyBound:
     """One carried state of a recorded step: integers wherever the manifest has quantization parameters."""
 
     guards = False
+    countdown = None
     run = None
     float_step = None
 

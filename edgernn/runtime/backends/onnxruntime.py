@@ -101,6 +101,7 @@ class OrtBound:
     """Fixed buffers: each step reads the states from one set and writes them to the other."""
 
     guards = False
+    countdown = None
     run = None
     float_step = None
 
@@ -149,6 +150,7 @@ class AdoptedBound:
     """Buffers of the shapes that an adopted file has; its states alternate between two sets."""
 
     guards = False
+    countdown = None
     run = None
     float_step = None
 

@@ -110,6 +110,7 @@ class TfliteBound:
     """
 
     guards = False
+    countdown = None
     run = None
     float_step = None
 
@@ -142,6 +143,7 @@ class AdoptedBound:
     """Arrays over the memory of the tensors of an adopted file, as those of a TfliteBound."""
 
     guards = False
+    countdown = None
     run = None
     float_step = None
 
