@@ -404,7 +404,7 @@ def test_each_level_of_a_library_is_verified(tmp_path):
 WRONG = {
     "no graph": (lambda: compose(None, "a.edge", PackageOptions()), UsageError, "a NoneType arrived; expected a Graph"),
     "a window": (
-        lambda: export(Window((Stage(GRAPHS["Dense"]),)), "a.edge"),
+        lambda: export(Window((Stage(GRAPHS["Gru"], GRAPHS["Gru"]),)), "a.edge"),
         UnsupportedError,
         "a Window cannot be written as 'a.edge'",
     ),
