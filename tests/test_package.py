@@ -20,6 +20,7 @@ from edgernn.device import isa
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.tensor import DYNAMIC, Tensor
+from edgernn.model.window import Stage, Window
 from edgernn.package import contents, goldens as recordings
 from edgernn.package.archive import MANIFEST
 from edgernn.package.manifest import Artifact
@@ -380,7 +381,33 @@ def test_a_package_for_a_board_has_its_library_and_one_for_this_machine(tmp_path
     assert verify(path).passed
 
 
+def test_a_model_in_float64_is_packed_in_float32(tmp_path):
+    export(keyword_spotter().astype("float64"), tmp_path / "kws.edge")
+    assert edgernn.open(tmp_path / "kws.edge").package.contract.precision == "fp32"
+    assert verify(tmp_path / "kws.edge").passed
+
+
+def test_a_package_of_another_version_opens(tmp_path):
+    """The graph has the version of edgernn that reads it, and no other field that depends on it."""
+    data = sealed(members(package()), lambda stated: stated["contract"].update(version="0.1.9"))
+    assert edgernn.open(written(tmp_path / "kws.edge", data)).package.contract.version == "0.1.9"
+
+
+def test_each_level_of_a_library_is_verified(tmp_path):
+    levels = [level for level in isa.of_machine(isa.here()[0]) if not isa.missing(level)]
+    data = compose(keyword_spotter(), "kws.edge", PackageOptions(("so",)), levels="all")
+    findings = verify(written(tmp_path / "kws.edge", data)).findings
+    subjects = [each.subject for each in findings if each.name == "goldens" and each.passed]
+    assert [each.split()[-1] for each in subjects if " on native " in each] == levels
+
+
 WRONG = {
+    "no graph": (lambda: compose(None, "a.edge", PackageOptions()), UsageError, "a NoneType arrived; expected a Graph"),
+    "a window": (
+        lambda: export(Window((Stage(GRAPHS["Gru"], GRAPHS["Gru"]),)), "a.edge"),
+        UnsupportedError,
+        "a Window cannot be written as 'a.edge'",
+    ),
     "a format that is none": (lambda: PackageOptions(("onxx",)), UsageError, "no format 'onxx' .* did you mean 'onnx'"),
     "a format twice": (lambda: PackageOptions(("so", "so")), UsageError, "expected a tuple with each once"),
     "a text for formats": (lambda: PackageOptions("so"), UsageError, "expected a tuple"),

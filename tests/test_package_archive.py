@@ -97,8 +97,9 @@ def test_a_flip_of_each_kind_of_byte_is_refused(opened):
     last = DATA.rindex(b"PK\3\4", 0, central)
     heads = [*range(80), *range(last, last + 60), *range(central, len(DATA))]
     for at in (*(8 * byte + bit for byte in heads for bit in range(8)), *range(5, 8 * len(DATA), 8 * 23 + 1)):
-        with pytest.raises(FileError):
-            opened(flipped(at))
+        for read in (opened, lambda data: archive.unpacked(data, "kws.edge")):
+            with pytest.raises(FileError):
+                read(flipped(at))
 
 
 def test_a_truncation_at_every_length_is_refused(opened):
