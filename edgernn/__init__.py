@@ -9,6 +9,7 @@
     output = stream.step(frame)                    # float32 (inputs,) -> float32 (outputs,)
 
 Run        open, Program, Stream, Streams, AdaptiveStream, pace, Manifest, StateGuard, StateReset, Health
+Updates    ModelStore, UpdatedStream
 Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
 Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
 Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize, delta
@@ -18,7 +19,7 @@ Boards     Device, load_device, estimate, Estimate
 Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
            MissingExtraError, ParityError, SignatureError, StateError, StorageError, TrainingError,
-           UnsupportedError, UsageError; PrecisionWarning
+           UnsupportedError, UpdateError, UsageError; PrecisionWarning
 
 These names, those of edgernn.cells and those of edgernn_export are the public API: help(edgernn.Graph) describes one of
 them. All other modules are internal and may change in any release. `import edgernn` loads no numpy: a name is imported
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         StorageError,
         TrainingError,
         UnsupportedError,
+        UpdateError,
         UsageError,
     )
     from edgernn.latency.estimate import Estimate, estimate
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
     from edgernn.runtime.state_guard import StateGuard, StateReset
     from edgernn.runtime.stream import Stream
     from edgernn.runtime.streams import Streams
+    from edgernn.update.store import ModelStore
+    from edgernn.update.stream import UpdatedStream
     from edgernn.version import VERSION as __version__  # noqa: N811  the name that Python gives it
 
 __all__ = [
@@ -108,6 +112,7 @@ __all__ = [
     "Magnitude",
     "Manifest",
     "MissingExtraError",
+    "ModelStore",
     "Monitor",
     "Ops",
     "ParityError",
@@ -126,6 +131,8 @@ __all__ = [
     "Tensor",
     "TrainingError",
     "UnsupportedError",
+    "UpdateError",
+    "UpdatedStream",
     "UsageError",
     "Window",
     "__version__",
@@ -185,6 +192,8 @@ _HOMES = {
     "runtime.state_guard": ("StateGuard", "StateReset"),
     "runtime.stream": ("Stream",),
     "runtime.streams": ("Streams",),
+    "update.store": ("ModelStore",),
+    "update.stream": ("UpdatedStream",),
 }
 _PUBLIC = {name: (f"edgernn.{module}", name) for module, names in _HOMES.items() for name in names} | {
     "__version__": ("edgernn.version", "VERSION"),

@@ -29,6 +29,7 @@ from edgernn.commands.sensitivity import sensitivity
 from edgernn.commands.sign import sign
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
+from edgernn.commands.update import update
 from edgernn.commands.verify import verify
 
 GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
@@ -39,7 +40,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
         "Sign": (keygen, sign),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
-        "Devices": (devices, probe),
+        "Devices": (devices, probe, update),
     }
 )
 """A section of `edgernn --help` -> its verbs, in the order in which it lists them."""

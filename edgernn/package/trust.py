@@ -70,7 +70,7 @@ class Demand:
         """
         if not self.min_version:
             return
-        if not _VERSION.fullmatch(version):
+        if not is_version(version):
             arrived = f"has the version '{version}'" if version else "is signed without a version"
             raise SignatureError(f"'{name}' {arrived}; expected {VERSIONS}, at least {self.min_version}: sign it again")
         if parts(version) < parts(self.min_version):
@@ -134,8 +134,13 @@ def check_version(version: str, name: str) -> None:
     Raises:
         UsageError: it is none.
     """
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+    if not isinstance(version, str) or not is_version(version):
         raise UsageError(f"{name}={version!r} arrived; expected {VERSIONS}")
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text is a version: dotted integers."""
+    return _VERSION.fullmatch(text) is not None
 
 
 def parts(version: str) -> tuple[int, ...]:
