@@ -1,5 +1,6 @@
 """Updates of a device: a working model is there after any cut, and a candidate that fails makes room by itself."""
 
+import json
 import re
 import subprocess
 import sys
@@ -250,11 +251,28 @@ def test_a_script_updates_by_the_command(folder, tmp_path):
     first = edge("update", "install", root, folder / "old.edge").strip()
     assert edge("update", "start", root).strip() == first
     edge("update", "good", root)
-    second = edge("update", "install", root, folder / "new.edge", "--budget", "1s").strip()
+    second = edge("update", "install", root, folder / "new.edge", "--longest", "1s").strip()
+    assert not Path(second).samefile(first)
     assert "on trial" in edge("update", "status", root)
     assert edge("update", "rollback", root, "--reason", "too loud").strip() == first
     assert "too loud" in edge("update", "status", root)
-    assert not Path(second).samefile(first)
-    code, _, error = called("update", "install", root, tmp_path / "none.edge")
+    assert json.loads(edge("update", "status", root, "--json"))["path"] == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("install", "store"), "no package arrived with install"),
+        (("start", "store", "new.edge"), "'new.edge' arrived with start; expected"),
+        (("good", "store", "--longest", "1ms"), "--longest arrived with good; it belongs to install"),
+        (("install", "store", "none.edge"), "none.edge' cannot be read"),
+        (("start", "store"), "there is no store of models in 'store'"),
+        (("strat", "store"), "'start'"),
+    ],
+)
+def test_a_wrong_use_of_the_command_says_what_is_right(arguments, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = called("update", *arguments)
     assert code == 2
-    assert "none.edge' cannot be read" in error
+    assert expected in error
+    assert not [*tmp_path.iterdir()]

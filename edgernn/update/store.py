@@ -128,6 +128,15 @@ class ModelStore:
         """
         return self._pointer()
 
+    @property
+    def path(self) -> Path:
+        """The path of the package that runs.
+
+        Raises:
+            UpdateError, FileError: as `pointer`.
+        """
+        return self._root / self._pointer().current
+
     def open(self, name: str) -> Program:
         """Open a package of the store by its file name, with the key of the store.
 
