@@ -462,4 +462,34 @@ def test_a_card_that_is_wrong_is_refused_with_its_line(case, tmp_path):
     assert re.search(reason, complaint)
     assert not (tmp_path / "kws.edge").exists()
     complaint = edge("export", tmp_path / "kws.rnn", tmp_path / "kws.onnx", "--to", "so", code=2)
-    assert "only a .edge package has them" in complaint
+    assert "--to arrived for" in complaint
+    assert "only a .edge package has it" in complaint
+
+
+def candidate(runtime, step_us, scheme="fp32"):
+    return {"plan": "", "scheme": scheme, "runtime": runtime, "step_us": step_us}
+
+
+TUNED = {"winner": candidate("compiled", 3.0), "candidates": [
+    candidate("LiteRT", 1.0, "fp16"), candidate("compiled", 3.0), candidate("LiteRT", 9.0), candidate("ONNX Runtime", 5.0),
+]}  # fmt: skip
+
+
+def test_the_order_is_that_which_tune_measured(tmp_path):
+    """Only candidates in the winner's precision count, and only formats of the package."""
+    (tmp_path / "tuned.json").write_text(json.dumps(TUNED))
+    edgernn.save(keyword_spotter(), tmp_path / "kws.rnn")
+    call = (
+        "export",
+        tmp_path / "kws.rnn",
+        tmp_path / "kws.edge",
+        "--to",
+        "tflite,onnx",
+        "--tuned",
+        tmp_path / "tuned.json",
+    )
+    edge(*call)
+    assert edgernn.open(tmp_path / "kws.edge").package.preferred == ("model.onnx", "model.tflite")
+    assert "both arrived; give one order" in edge(*call, "--order", "onnx", code=2)
+    (tmp_path / "tuned.json").write_text("{}")
+    assert "is no result of `edgernn tune --json`" in edge(*call, code=2)
