@@ -86,8 +86,6 @@ class Recovery:
         """Let the state guard look at the states, where there is one."""
         if self.watch is None:
             return
-        if self._countdown is not None:
-            self._countdown[0] = self._every
         self._looks += 1
         look = self.watch.look(self._carried.get_states(), self._carried.y)
         if look is None:
@@ -104,5 +102,6 @@ class Recovery:
             return False
         if self.last_good is not None:
             self.last_good[...] = self._bound.x
+        self._countdown[0] = self._every
         self.look()
         return True

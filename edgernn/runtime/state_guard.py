@@ -33,7 +33,7 @@ HIGH = slice(3 if byteorder == "little" else 0, None, 4)
 """The bytes of float32 with the sign and most of the exponent."""
 
 DOUBTFUL = bytes(not 1 <= byte & 127 < np.float32(HELD).view(np.uint32) >> 24 for byte in range(256))
-"""A translation table: 1 for those of numbers that may be denormal, 0, beyond HELD or not finite; else 0. As guard.py's."""
+"""A translation table of these: 1 for those of 0, of denormal numbers and of what may be beyond HELD; else 0."""
 
 Step = Callable[[], Any]
 
