@@ -213,6 +213,22 @@ def test_a_state_guard_does_what_python_does_by_hand(opened, suffix, form, polic
         assert stream.monitor.snapshot().steps == steps
 
 
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("policy", ["hold", "zero"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_bad_frame_beside_a_look_is_mended(suffix, policy, every, opened):
+    """A look falls on the step of a good frame, and on that of one in the place of a bad one."""
+    program, xs = opened("fp32", suffix), frames(KWS, 24)
+    xs[1::2, 3] = math.nan
+    xs[[6, 12, 18]] = math.inf
+    stream, hand = program.stream(on_bad_input=policy, state_guard=every), Guarded(program, every, policy)
+    for x in xs:
+        stream.step(x)
+        hand.step(x)
+        assert memory(stream) == memory(hand.stream)
+        assert stream.health == hand.health
+
+
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_saturated_integers_are_those_at_the_ends(suffix, raw, opened):
