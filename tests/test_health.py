@@ -156,7 +156,7 @@ class Guarded:
         if small:
             self.health |= Health(flushed=len(small))
             for state in states.values():
-                state[:] = [0.0 if abs(value) < TINY else value for value in state.tolist()]
+                state[:] = [0.0 if 0 < abs(value) < TINY else value for value in state.tolist()]
             self.stream._bound.set_states(tuple(states.values()))
 
 

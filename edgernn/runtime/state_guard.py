@@ -187,4 +187,6 @@ def counted(step: Step, every: int, look: Callable[[], object]) -> Step:
 
 def _flushed(state: Array) -> Array:
     """Return a state with 0 in the place of denormal numbers; integers stay."""
-    return np.where(size(state) < TINY, state.dtype.type(0), state) if state.dtype.kind == "f" else state
+    if state.dtype.kind != "f":
+        return state
+    return np.where((size(state) < TINY) & (state != 0), np.float32(0), state)
