@@ -110,9 +110,7 @@ class TfliteBound:
     """
 
     guards = False
-    countdown = None
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         self._interpreter = interpreter
@@ -139,9 +137,7 @@ class AdoptedBound:
     """Arrays over the memory of the tensors of an adopted file, as those of a TfliteBound."""
 
     guards = False
-    countdown = None
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, interpreter: Any, manifest: Manifest, adopted: Adopted) -> None:
         self._interpreter = interpreter
