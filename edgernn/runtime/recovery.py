@@ -30,7 +30,7 @@ class Recovery:
         *,
         counts: bool,
     ) -> None:
-        self.health = Health()
+        self._health, self._looks = Health(), 0
         self._bound, self._carried, self._manifest = bound, carried, manifest
         self.on_bad_input, self.watch = on_bad_input, watch
         self.last_good = bound.x.copy() if on_bad_input == "hold" else None
@@ -38,6 +38,11 @@ class Recovery:
         self._countdown = bound.countdown if self._every and counts else None
         if self._countdown is not None:
             self._countdown[0] = self._every
+
+    @property
+    def health(self) -> Health:
+        """The counts until now."""
+        return self._health | Health(looks=self._looks)
 
     def guard(self, step: Step) -> Step:
         """Return the step of the backend with the guards around it that it lacks; `recover` where it returns true."""
@@ -66,20 +71,20 @@ class Recovery:
             return
         x = self._bound.x
         if self.on_bad_input == "raise":
-            self.health |= Health(refused=1)
+            self._health |= Health(refused=1)
             raise refused(x, self._manifest)
         if self.last_good is not None:
-            self.health |= Health(held=1)
+            self._health |= Health(held=1)
             x[...] = self.last_good
         else:
-            self.health |= Health(zeroed=1)
+            self._health |= Health(zeroed=1)
             x[...] = 0
         if run():
             self._look_if_due()
 
     def take_over(self, other: "Recovery") -> None:
         """Go on with the counts and the last good frame of another, whose frames and policy are the same."""
-        self.health = other.health
+        self._health, self._looks = other._health, other._looks
         if self.last_good is not None:
             self.last_good[...] = other.last_good
 
@@ -87,10 +92,11 @@ class Recovery:
         """Let the state guard look at the states, where there is one."""
         if self.watch is None:
             return
-        if self._countdown is not None:
-            self._countdown[0] = self._every
+        self._looks += 1
         look = self.watch.look(self._carried.get_states(), self._carried.y)
-        self.health |= look.health
+        if look is None:
+            return
+        self._health |= look.health
         if look.states is not None:
             self._carried.set_states(look.states)
         if look.reset is not None:
@@ -102,5 +108,6 @@ class Recovery:
             return False
         if self.last_good is not None:
             self.last_good[...] = self._bound.x
+        self._countdown[0] = self._every
         self.look()
         return True

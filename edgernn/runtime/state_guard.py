@@ -4,13 +4,16 @@ A value that is not finite, or beyond what may be set as a state, would stay for
 compiled code and LiteRT flush them inside a step, numpy and ONNX Runtime carry them on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
+from operator import length_hint
+from sys import byteorder
 from threading import get_ident
 from typing import Any
 
 import numpy as np
-from numpy import abs as size
+from numpy import abs as size, count_nonzero
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
@@ -20,11 +23,17 @@ from edgernn.model.graph import OUTPUT
 from edgernn.runtime.float_io import initial_state
 from edgernn.runtime.health import Health
 
-EVERY = 1000
+EVERY = 4000
 LARGEST_COUNT = 2**32 - 1
 
 TINY = np.finfo(np.float32).tiny
 """The smallest number of float32 that is not denormal."""
+
+HIGH = slice(3 if byteorder == "little" else 0, None, 4)
+"""The bytes of float32 with the sign and most of the exponent."""
+
+DOUBTFUL = bytes(not 1 <= byte & 127 < np.float32(HELD).view(np.uint32) >> 24 for byte in range(256))
+"""A translation table of these: 1 for those of 0, of denormal numbers and of what may be beyond HELD; else 0."""
 
 Step = Callable[[], Any]
 
@@ -84,14 +93,14 @@ class Look:
     """What a look finds.
 
     Attributes:
-        health: its counts.
+        health: its counts, but for the look itself.
         states: all states with which the stream goes on; None where they stay as they are.
         reset: why they were reset; None where they were not.
     """
 
     health: Health
-    states: tuple[Array, ...] | None
-    reset: StateReset | None
+    states: tuple[Array, ...] | None = None
+    reset: StateReset | None = None
 
 
 class StateWatch:
@@ -104,30 +113,32 @@ class StateWatch:
 
     def __init__(self, guard: StateGuard, manifest: Manifest) -> None:
         self.guard, self.every, self._hook = guard, guard.every, guard.hook
-        self._manifest = manifest
+        self._quantization, self._names = manifest.quantization, tuple(manifest.states)
+        self._floats = tuple(k for k, name in enumerate(self._names) if name not in manifest.quantization)
         self._rest = initial_state(manifest, raw=True)
         self._thread_in_hook: int | None = None
 
-    def look(self, carried: tuple[Array, ...], y: Array | None = None, slot: int | None = None) -> Look:
-        """Look at states.
+    def look(self, states: tuple[Array, ...], y: Array | None = None, slot: int | None = None) -> Look | None:
+        """Look at states; return None where there is nothing to count.
 
         Args:
-            carried: the states as the artifact has them, in the order of the manifest; they are not changed.
+            states: as the artifact has them, in the order of the manifest; they are not changed.
             y: the last answer, likewise.
             slot: for the report.
         """
-        states = dict(zip(self._manifest.states, carried, strict=True))
-        saturated = self._saturated(states if y is None else {**states, OUTPUT: y})
-        reset = _broken(states, slot)
-        if reset is not None:
-            return Look(Health(looks=1, resets=1, saturated=saturated), self._rest, reset)
-        denormal = {name: _denormal(state) for name, state in states.items() if state.dtype.kind == "f"}
-        flushed = sum(int(np.count_nonzero(each)) for each in denormal.values())
-        health = Health(looks=1, saturated=saturated, flushed=flushed)
+        saturated, flushed = self._saturated(states, y) if self._quantization else 0, 0
+        for k in self._floats:
+            if 1 not in states[k].view(np.uint8)[HIGH].tobytes().translate(DOUBTFUL):
+                continue
+            magnitude = size(states[k])
+            if not magnitude.max() <= HELD:  # not `>`: it may be no number
+                element = int((magnitude <= HELD).argmin())
+                reset = StateReset(self._names[k], element, float(states[k][element]), slot)
+                return Look(Health(resets=1, saturated=saturated), self._rest, reset)
+            flushed += int(count_nonzero(magnitude) - count_nonzero(magnitude >= TINY))
         if not flushed:
-            return Look(health, None, None)
-        after = tuple(np.where(denormal[name], 0, q) if name in denormal else q for name, q in states.items())
-        return Look(health, after, None)
+            return Look(Health(saturated=saturated)) if saturated else None
+        return Look(Health(saturated=saturated, flushed=flushed), tuple(map(_flushed, states)))
 
     def report(self, reset: StateReset) -> None:
         """Call the hook."""
@@ -143,11 +154,12 @@ class StateWatch:
         """Whether this thread is running the hook."""
         return self._thread_in_hook == get_ident()
 
-    def _saturated(self, values: Mapping[str, Array]) -> int:
+    def _saturated(self, states: tuple[Array, ...], y: Array | None) -> int:
         """Count the integers that are the smallest or the largest of their quantization parameters."""
+        values = dict(zip(self._names, states, strict=True)) | ({} if y is None else {OUTPUT: y})
         counts = (
-            np.count_nonzero((values[name] == each.low) | (values[name] == each.high))
-            for name, each in self._manifest.quantization.items()
+            count_nonzero((values[name] == each.low) | (values[name] == each.high))
+            for name, each in self._quantization.items()
             if name in values
         )
         return sum(map(int, counts))
@@ -155,33 +167,26 @@ class StateWatch:
 
 def counted(step: Step, every: int, look: Callable[[], object]) -> Step:
     """A step that calls `look` after every so many steps in which it refused no frame."""
-    left = every
+    left = repeat(None, every - 1)
 
     def counted_step(step: Step = step) -> Any:  # an argument is faster than a closure
         nonlocal left
+        for _ in left:  # takes one: a loop over an iterator that ends is the cheapest count of Python
+            if step():
+                left = repeat(None, length_hint(left) + 1)
+                return True
+            return False
         if step():
             return True
-        left -= 1
-        if left:
-            return False
-        left = every
+        left = repeat(None, every - 1)
         look()
         return False
 
     return counted_step
 
 
-def _broken(states: Mapping[str, Array], slot: int | None) -> StateReset | None:
-    """Return the first value that cannot be; an integer always can."""
-    for name, state in states.items():
-        good = size(state) <= HELD if state.dtype.kind == "f" else np.True_
-        if not good.all():
-            element = int(good.argmin())
-            return StateReset(name, element, float(state[element]), slot)
-    return None
-
-
-def _denormal(state: Array) -> Array:
-    """Return which elements are denormal."""
-    small: Array = (size(state) < TINY) & (state != 0)
-    return small
+def _flushed(state: Array) -> Array:
+    """Return a state with 0 in the place of denormal numbers; integers stay."""
+    if state.dtype.kind != "f":
+        return state
+    return np.where((size(state) < TINY) & (state != 0), np.float32(0), state)

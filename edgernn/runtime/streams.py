@@ -19,7 +19,7 @@ from edgernn.runtime.health import Health
 from edgernn.runtime.parts import Answer, by_name
 from edgernn.runtime.slots import Slots
 from edgernn.runtime.source import Source
-from edgernn.runtime.state_guard import StateWatch
+from edgernn.runtime.state_guard import Look, StateWatch
 
 
 class Streams:
@@ -236,8 +236,8 @@ class Streams:
             return
         self._left, resets = self._watch.every, []
         for slot in self.slots:
-            look = self._watch.look(self._bound.get_states(slot), slot=slot)
-            self._health |= look.health
+            look = self._watch.look(self._bound.get_states(slot), slot=slot) or Look(Health())
+            self._health |= look.health | Health(looks=1)
             if look.states is not None:
                 self._bound.set_states(slot, look.states)
             resets += [] if look.reset is None else [look.reset]
