@@ -11,12 +11,12 @@ from edgernn.package import minisign
 from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.minisign import PublicKey, SignatureFile
 from edgernn.package.signature import fields_of, verify
+from edgernn.version import is_version, parts
 
 VARIABLE = "EDGERNN_KEY"
 """The variable of the environment that demands a key wherever a program is opened."""
 
 _TEXT = re.compile(r"RW[A-Za-z0-9+/]{54}")  # a public key as base64
-_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,7}")
 VERSIONS = "up to eight numbers with dots between them, as 1.2.0"
 
 
@@ -134,18 +134,5 @@ def check_version(version: str, name: str) -> None:
     Raises:
         UsageError: it is none.
     """
-    if not isinstance(version, str) or not is_version(version):
+    if not is_version(version):
         raise UsageError(f"{name}={version!r} arrived; expected {VERSIONS}")
-
-
-def is_version(text: str) -> bool:
-    """Return whether a text is a version: dotted integers."""
-    return _VERSION.fullmatch(text) is not None
-
-
-def parts(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, without zeros at its end."""
-    numbers = [int(part) for part in version.split(".")]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)

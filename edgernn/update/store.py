@@ -16,6 +16,7 @@ from edgernn.runtime.program import Program, open as opened
 from edgernn.update import pointer as pointers
 from edgernn.update.candidate import check_candidate
 from edgernn.update.pointer import Pointer
+from edgernn.version import is_version, parts
 
 MOST_STARTS = 3
 LOCK = ".lock"
@@ -167,7 +168,7 @@ class ModelStore:
     def _check_later(self, before: Pointer, version: str, name: str) -> None:
         path = self._root / before.current
         current = contents.read(atomic.read(path), os.fspath(path)).manifest.model_version
-        if trust.is_version(current) and trust.is_version(version) and trust.parts(version) < trust.parts(current):
+        if is_version(current) and is_version(version) and parts(version) < parts(current):
             raise UpdateError(
                 f"'{name}' has the version {version}, and {current} runs; take a later one, or allow an older one"
             )
