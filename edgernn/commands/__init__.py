@@ -25,6 +25,7 @@ from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.sensitivity import sensitivity
+from edgernn.commands.soak import soak
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
 from edgernn.commands.verify import verify
@@ -33,7 +34,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
-        "Export": (import_, adopt, export, info, verify),
+        "Export": (import_, adopt, export, info, verify, soak),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),
