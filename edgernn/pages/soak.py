@@ -10,12 +10,16 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from edgernn.model.graph import OUTPUT
 from edgernn.pages.drawing import COLOURS, INK, STYLE, axes_of, plain, svg
 from edgernn.pages.page import facts, fill, row
 from edgernn.verification.soak import Soak
 from edgernn.verification.summary import TENTHS, VALUES, allowed_text, progress_text, tenth_rows, value_rows
+
+STEEP = 20.0
+"""The ratio of the largest error to the smallest above which the scale is logarithmic."""
 
 
 def page(result: Soak) -> str:
@@ -41,13 +45,18 @@ def page(result: Soak) -> str:
 
 @rc_context(STYLE)
 def errors(result: Soak, colours: Mapping[str, str]) -> Markup:
-    """The error of each value in every hundredth of the run; the scale is logarithmic unless all are 0."""
+    """The error of each value in every hundredth of the run, from 0, or on a logarithmic scale where it changes much."""
     axes = axes_of(9.4, 3.2)
     for name in result.parts[0].values:
         rms = [part.values[name].rms for part in result.parts]
         _curve(axes, result, rms, colours.get(name), name)
-    if any(0 < each.rms < inf for part in result.parts for each in part.values.values()):
+    shown = [each.rms for part in result.parts for each in part.values.values() if 0 < each.rms < inf]
+    if shown and max(shown) > STEEP * min(shown):
         axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:g}")
     return _finished(axes, "error, root mean square", "the error over the run")
 
 
@@ -102,8 +111,8 @@ def _tiles(result: Soak) -> Sequence[tuple[str, str]]:
     return (
         ("verdict", result.verdict),
         ("steps", f"{result.steps:,}"),
-        ("error, last tenth to first", f"{max(each.error for each in grown.values()):.3g}"),
-        ("widest range, to the first tenth", f"{max(states):.3g}" if states else "-"),
+        ("error, last tenth to first", f"{max(each.error for each in grown.values()):.2f}"),
+        ("range of a state, to the first tenth", f"{max(states):.2f}" if states else "-"),
         ("KiB after the first tenth", f"{held:+,}"),
     )
 

@@ -41,8 +41,8 @@ def progress_text(result: Soak) -> str:
 def allowed_text() -> str:
     """What a stable run may do."""
     return (
-        f"no error grew more than {MOST_ERROR:g} times, no state left its range more than {MOST_RANGE:g} times, and "
-        f"memory grew by at most {MOST_KIB:,} KiB"
+        f"no error above {MOST_ERROR:g} times that of the first tenth, no range of a state above {MOST_RANGE:g} times, "
+        f"and at most {MOST_KIB:,} KiB more memory"
     )
 
 
