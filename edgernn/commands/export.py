@@ -10,7 +10,7 @@ import click
 
 from edgernn.commands.options import shared
 from edgernn.commands.options.foreign import load, period_ms, shape_of
-from edgernn.commands.options.packaging import package_options, parsed_package
+from edgernn.commands.options.packaging import PACKING, package_options, parsed_package
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
@@ -46,10 +46,6 @@ def export(
     runtime: str | None,
     board: str | None,
     levels: str | None,
-    to: str | None,
-    order: str | None,
-    card: str | None,
-    trained_in: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -67,10 +63,12 @@ def export(
     from edgernn.errors import UsageError
     from edgernn.files import atomic
 
-    package = parsed_package(to, order, card, trained_in)
+    packing = {name: options.pop(name) for name in PACKING}
+    for name, value in packing.items():
+        if value is not None and ".edge" not in map(_suffix, out):
+            raise UsageError(f"--{name.replace('_', '-')} arrived for '{out[0]}'; only a .edge package has it")
+    package = parsed_package(**packing)
     writers = {path: _writer(path, package, runtime, board, levels) for path in out}
-    if any((to, order, card, trained_in)) and ".edge" not in map(_suffix, out):
-        raise UsageError(f"--to, --order, --card or --trained-in arrived for '{out[0]}'; only a .edge package has them")
     graph = _quantize(_load(model, options), precision, keep)
     files: dict[str, bytes] = {}
     with bar("exporting", len(writers)) as step:
@@ -94,11 +92,12 @@ def _writer(
 ) -> "Callable[[Graph], dict[str, bytes]]":
     """Return what renders the files of a path; a name that does not exist is refused before a model is read."""
     from edgernn.artifact import rnn
-    from edgernn_export.packaging.compose import compose, destinations
     from edgernn_export.targets.destination import destination_of
     from edgernn_export.translate import render, target_of
 
     if _suffix(path) == ".edge":
+        from edgernn_export.packaging.compose import compose, destinations
+
         boards = tuple(board.split(",")) if board else ()
         destinations(package, boards, runtime, levels)
         return lambda graph: {path: compose(graph, path, package, boards, runtime, levels)}

@@ -43,11 +43,18 @@ def verify(package: str, budget: str | None, seconds: float, as_json: bool) -> N
 def _checked(path: str, result: "Verification", text: str, seconds: float) -> "CheckResult":
     """Measure the best artifact of the package in a process of its own."""
     from edgernn.budget.verdict import Budget, microseconds
+    from edgernn.errors import UsageError
+    from edgernn.files.spelling import misspelt
     from edgernn.latency.check import CheckOptions, check
 
-    budgets = result.manifest.budgets
-    budget = budgets[text] if text in budgets else Budget(microseconds(text) * result.manifest.contract.frames_per_step)
-    return check(CheckOptions(path, budget, seconds))
+    budgets, frames = result.manifest.budgets, result.manifest.contract.frames_per_step
+    if text in budgets:
+        return check(CheckOptions(path, budgets[text], seconds))
+    if not any(character.isdigit() for character in text) or text[0].isalpha():
+        raise UsageError(
+            f"the package has no budget for '{text}'; {misspelt(text, budgets)} give one, or a period: 10ms"
+        )
+    return check(CheckOptions(path, Budget(microseconds(text) * frames), seconds))
 
 
 def _code(result: "Verification", checked: "CheckResult | None") -> int:

@@ -170,7 +170,12 @@ def _artifact(fields: Mapping[str, Any]) -> Artifact:
 
 
 def _check(manifest: PackageManifest) -> None:
-    """Refuse what contradicts itself."""
+    """Refuse what contradicts itself, and names that a terminal would obey."""
+    card, provenance = manifest.card, manifest.provenance
+    texts = (manifest.name, manifest.model_version, card.weights_licence, card.data_licence, provenance.data)
+    for text in (*texts, *manifest.features, *manifest.budgets, *provenance.tools, *provenance.tools.values()):
+        if not text.isprintable():
+            raise ValueError(f"{text[:50]!r} is no name: it has a character that cannot be printed")
     contract, members, files = manifest.contract, manifest.members, manifest.files
     if contract.window or contract.adopted is not None or contract.cpu:
         raise ValueError("its contract is not that of a graph that streams")

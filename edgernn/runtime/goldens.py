@@ -11,9 +11,6 @@ from edgernn.package.goldens import Goldens
 from edgernn.runtime.parts import flat_answer
 from edgernn.runtime.program import Program
 
-LIVE = 2.0
-"""A changed state must move an answer by this multiple of the tolerance: two answers may each be one of it away."""
-
 
 def distance(actual: Array, expected: Array) -> float:
     """Return the largest difference; equal infinities do not differ, and neither do two NaN."""
@@ -46,8 +43,8 @@ def distances(program: Program, goldens: Goldens) -> dict[str, float]:
     return far
 
 
-def dead_states(program: Program, goldens: Goldens, tolerance: float) -> tuple[str, ...]:
-    """Return the states that change the answers of the definition, but none of the program."""
+def dead_states(program: Program, goldens: Goldens) -> tuple[str, ...]:
+    """Return the states that change the answers of the definition, but no bit of those of the program."""
     stream, frames = program.stream(), goldens.frames[goldens.snapshot : goldens.resume]
 
     def answers(changed: Mapping[str, Array]) -> Array:
@@ -55,11 +52,7 @@ def dead_states(program: Program, goldens: Goldens, tolerance: float) -> tuple[s
         return flat_answer(stream.run(frames))
 
     usual = answers({})
-    return tuple(
-        name
-        for name, state in goldens.changed.items()
-        if not distance(answers({name: state}), usual) > LIVE * tolerance
-    )
+    return tuple(name for name, state in goldens.changed.items() if not distance(answers({name: state}), usual))
 
 
 def resets(program: Program, goldens: Goldens) -> bool:
@@ -104,5 +97,5 @@ class Replayed:
 
 def replay(program: Program, goldens: Goldens, tolerance: Mapping[str, float]) -> Replayed:
     """Run the goldens through a program, exchange its states, and reset it."""
-    dead = dead_states(program, goldens, tolerance[OUTPUT])
+    dead = dead_states(program, goldens)
     return Replayed(distances(program, goldens), tolerance, dead, resets(program, goldens))

@@ -86,12 +86,13 @@ def best(package: Package) -> Artifact:
 
 
 def check_contract(manifest: Manifest, package: Package, artifact: Artifact) -> None:
-    """Compare the manifest of an artifact with the contract of its package.
+    """Compare the manifest of an artifact with the contract of its package; a `.rnn` has the version that reads it.
 
     Raises:
         FileError: they differ.
     """
-    differ = _differing(replace(manifest, cpu=""), package.manifest.contract)
+    contract = package.manifest.contract
+    differ = _differing(replace(manifest, cpu="", version=contract.version), contract)
     if manifest.cpu != artifact.cpu:
         differ = {"cpu": (manifest.cpu, artifact.cpu), **differ}
     for field, (actual, expected) in differ.items():

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgernn.device import isa
 from edgernn.errors import EdgernnError
 from edgernn.files import atomic
 from edgernn.package import contents, goldens as recordings
@@ -91,11 +92,11 @@ def _of_artifact(package: Package, artifact: Artifact, goldens: Goldens) -> Iter
 
 def _replayed(program: Program, artifact: Artifact, goldens: Goldens) -> Iterator[Finding]:
     engine = program.engine
-    levels = engine.levels if isinstance(engine, LevelEngine) and len(engine.levels) > 1 else ("",)
+    levels = engine.levels if isinstance(engine, LevelEngine) else ("",)
     for level in levels:
-        if level and isinstance(engine, LevelEngine) and obstacle(Artifact(artifact.file, {}, level)):
-            continue
-        if level and isinstance(engine, LevelEngine):
+        if isinstance(engine, LevelEngine):
+            if isa.missing(level):
+                continue
             engine.choose(level)
         subject = f"{artifact.file} on {program.backend}"
         shown = replay(program, goldens, artifact.tolerance)

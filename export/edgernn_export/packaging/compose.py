@@ -16,6 +16,7 @@ from edgernn.device.runtimes import NATIVE, running
 from edgernn.errors import ParityError, UnsupportedError, UsageError
 from edgernn.model.cell import settings
 from edgernn.model.graph import OUTPUT, Graph
+from edgernn.model.window import ONLY_ONNX, Window
 from edgernn.package import archive, contents, goldens as recordings, manifest as manifests
 from edgernn.package.goldens import Goldens
 from edgernn.package.manifest import GOLDENS, GRAPH, Artifact, Member, PackageManifest, Provenance
@@ -60,7 +61,7 @@ def compose(
     """Return the bytes of a package; the same for the same graph, options and tools.
 
     Args:
-        graph: in its own precision.
+        graph: in its own precision; float64 is written as float32.
         path: of the package; its stem is the name of the model where the options have none.
         options: what it holds.
         devices: the boards that a `.so` is compiled for; none for this machine.
@@ -68,15 +69,19 @@ def compose(
         levels: the levels of processors that one `.so` holds, as edgernn_export.export takes them.
 
     Raises:
-        EdgernnError: as edgernn_export.export, for each artifact; or no goldens can be recorded.
+        UnsupportedError: the model is a Window, or no goldens can be recorded.
+        EdgernnError: as edgernn_export.export, for each artifact.
     """
-    if not isinstance(graph, Graph):
-        raise UnsupportedError(f"a {type(graph).__name__} cannot be written as '{path}': a package holds a Graph")
-    chosen = destinations(options, devices, runtime, levels)
+    model: Any = graph
+    if isinstance(model, Window):
+        raise UnsupportedError(f"a Window cannot be written as '{path}': {ONLY_ONNX}")
+    if not isinstance(model, Graph):
+        raise UsageError(f"a {type(model).__name__} arrived; expected a Graph: convert a module with from_torch first")
+    graph, chosen = model.astype("float32"), destinations(options, devices, runtime, levels)
     written = _artifacts(graph, chosen)
     plain = record(graph)
-    allowed = {suffix: tolerances(graph, plain, suffix) for suffix in {Path(name).suffix for name in written}}
-    goldens = with_live_states(graph, plain, max(each[OUTPUT] for each in allowed.values()))
+    allowed = tolerances(graph, plain, sorted({Path(name).suffix for name in written}))
+    goldens = with_live_states(graph, plain, [each[OUTPUT] for each in allowed.values()])
     artifacts = tuple(
         Artifact(name, allowed[Path(name).suffix], each.cpu, each.triple) for name, each in written.items()
     )

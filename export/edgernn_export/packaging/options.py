@@ -26,8 +26,8 @@ class PackageOptions:
         budgets: the latency budget on a device, by the name of the device.
         recipe: the TOML that the model was trained by.
         data: the fingerprint of the data that it was trained on.
-        preferred: formats in the order in which a device tries them, "rnn" among them, such as `edgernn tune` measured;
-            empty for so, tflite, onnx, rnn.
+        preferred: formats in the order in which a device tries them, "rnn" among them, and then the others; empty for
+            so, tflite, onnx, rnn.
 
     Raises:
         UsageError: a format does not exist, or comes twice.

@@ -1,6 +1,6 @@
 """The goldens of a graph: what its definition answers, how far a runtime may be from it, and which states live."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +13,9 @@ from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import OUTPUT, Graph
 from edgernn.package.goldens import Goldens
 from edgernn.process import interrupt
-from edgernn.runtime.goldens import LIVE, distance
-from edgernn_export.proof.floats import sides
+from edgernn.runtime.goldens import distance
+from edgernn_export.proof.floats import Bounds, sides
+from edgernn_export.proof.integers import IntegerBounds
 
 STEPS, RESET, SNAPSHOT, RESUME = 320, 96, 160, 256
 
@@ -46,26 +47,46 @@ def record(graph: Graph) -> Goldens:
     )  # fmt: skip
 
 
-def tolerances(graph: Graph, goldens: Goldens, suffix: str) -> dict[str, float]:
-    """Return how far the runtimes of a suffix may be from the goldens in `y` and in each state, by name.
+def tolerances(graph: Graph, goldens: Goldens, suffixes: Collection[str]) -> dict[str, dict[str, float]]:
+    """Return how far the runtimes of each suffix may be from the goldens: suffix -> `y` or a state -> a number.
 
     It is what the arithmetic itself loses over all frames, with the states carried: see edgernn_export.proof.
     """
     single = graph.astype("float32")
-    most = dict.fromkeys((OUTPUT, *single.states), 0.0)
-    for runtime in running(suffix):
-        bounds = sides(single, runtime.name, 1)[1]
+    most = {suffix: dict.fromkeys((OUTPUT, *single.states), 0.0) for suffix in suffixes}
+    for alike in _alike(single, suffixes):
+        bounds = alike[0][1]
         exact = _steps(_definition(single), goldens.frames)
         for (_, expected), (_, draws) in zip(exact, _steps(bounds, goldens.frames, bounds.rows), strict=True):
-            for name, reference in expected.items():
-                most[name] = max(most[name], bounds.bound(name, _single(reference), draws[name]))
+            for suffix, each in alike:
+                for name, reference in expected.items():
+                    far = each.bound(name, _single(reference), draws[name])
+                    most[suffix][name] = max(most[suffix][name], far)
     return most
 
 
-def with_live_states(graph: Graph, goldens: Goldens, tolerance: float) -> Goldens:
+def _alike(graph: Graph, suffixes: Collection[str]) -> list[list[tuple[str, Bounds | IntegerBounds]]]:
+    """Return the bounds of every runtime with its suffix, in groups whose draws are the same."""
+    groups: dict[bool, list[tuple[str, Bounds | IntegerBounds]]] = {}
+    for suffix in suffixes:
+        for runtime in running(suffix):
+            bounds = sides(graph, runtime.name, 1)[1]
+            moved = isinstance(bounds, IntegerBounds) and bool(runtime.tolerance.steps)
+            groups.setdefault(moved, []).append((suffix, bounds))
+    return list(groups.values())
+
+
+def with_live_states(graph: Graph, goldens: Goldens, allowed: Collection[float]) -> Goldens:
     """Add a changed state for each state that changes the answers of the definition by more than runtimes may err.
 
-    The changed state is that before the reset, or else the initial one.
+    The changed state is that before the reset, or the initial one. A runtime whose answers are within its tolerance
+    then answers the changed state otherwise. Where no state changes them by so much, the one that changes them most is
+    added, if a runtime with the smallest tolerance must tell it.
+
+    Args:
+        graph: the graph.
+        goldens: its goldens.
+        allowed: the tolerance in `y` of each artifact.
 
     Raises:
         UnsupportedError: the graph has states, and none changes the answers.
@@ -73,18 +94,19 @@ def with_live_states(graph: Graph, goldens: Goldens, tolerance: float) -> Golden
     single = graph.astype("float32")
     stepper = _definition(single)
     before, _ = next(step for t, step in enumerate(_steps(stepper, goldens.frames)) if t == RESET - 1)
-    changed: dict[str, Array] = {}
-    for others in (before, stepper.initial_state()):
-        for name, state in others.items():
-            other = _single(state)
-            if name not in changed and _moves(stepper, goldens, {name: other}) > 2 * LIVE * tolerance:
-                changed[name] = other
-    if single.states and not changed:
+    moves: dict[str, tuple[float, Array]] = {}
+    for name in single.states:
+        candidates = (_single(states[name]) for states in (before, stepper.initial_state()))
+        tried = [(_moves(stepper, goldens, {name: state}), state) for state in candidates]
+        moves[name] = max(tried, key=lambda each: each[0])
+    largest = max(moves, key=lambda name: moves[name][0], default="")
+    if largest and not moves[largest][0] > 2 * min(allowed):
         raise UnsupportedError(
             "no carried state of the graph changes its answers by more than its runtimes may err, so a package could "
             "not show that they carry it; export each file by itself, or mend the graph"
         )
-    return replace(goldens, changed=changed)
+    live = [name for name, (move, _) in moves.items() if move > 2 * max(allowed)] or [largest] * bool(largest)
+    return replace(goldens, changed={name: moves[name][1] for name in live})
 
 
 def _moves(stepper: Stepper, goldens: Goldens, changed: dict[str, Array]) -> float:
