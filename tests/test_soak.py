@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
+from scipy import stats
 
 import edgernn
 from edge import called, edge
@@ -26,7 +27,7 @@ from edgernn.pages.soak import page
 from edgernn.runtime.stream import Stream
 from edgernn.verification import soak as soaks
 from edgernn.verification.course import Part, Statistics, joined, statistics
-from edgernn.verification.drift import MOST_KIB, ROUNDING, growths, reasons
+from edgernn.verification.drift import MOST_ERROR, MOST_KIB, ROUNDING, growths, reasons
 from edgernn.verification.soak import DRIFTS, LEAST, PARTS, STABLE, STOPPED, Soak, SoakOptions, soak
 from edgernn.verification.summary import as_json, text
 from edgernn_export import PackageOptions, export, from_torch
@@ -175,17 +176,42 @@ LATER = {
 def test_what_drifts_is_told_in_words(reason):
     part, state = LATER[reason]
     later = replace(part, values={"y": CALM, "gru.h": state})
-    texts = reasons((FINE, FINE, later))
+    texts = reasons([(each,) * 10 for each in (FINE, FINE, later)])
     assert [reason in each for each in texts] == [True] * (reason not in {"", "below the limits"}), texts
 
 
+def of_errors(*tenths):
+    """Tenths whose parts have these root mean squares in the output."""
+    return [[replace(FINE, values={"y": replace(CALM, rms=rms)}) for rms in each] for each in tenths]
+
+
 def test_an_error_of_rounding_does_not_grow():
-    small = replace(CALM, rms=ROUNDING / 100)
-    tenths = [replace(FINE, values={"y": replace(CALM, rms=rms)}) for rms in (small.rms, 99 * small.rms)]
+    tenths = of_errors([ROUNDING / 100] * 10, [0.99 * ROUNDING] * 10)
     assert reasons(tenths) == ()
-    beyond = replace(FINE, values={"y": replace(CALM, rms=1.21 * ROUNDING)})
-    assert len(reasons((tenths[0], beyond))) == 1
     assert growths(tenths)["y"].error == 1
+    assert len(reasons(of_errors([ROUNDING / 100] * 10, [1.21 * ROUNDING] * 10))) == 1
+
+
+def test_chance_is_no_growth_and_hides_none():
+    """An integer that falls the other way is rare, and moves the error of a part a thousandfold, as in dynamic int8."""
+    random = np.random.default_rng(0)
+    rare = [of_errors(*np.where(random.random((2, 10)) < 0.1, 1e-3, 1e-6)) for _ in range(300)]
+    calm = [of_errors(*1e-3 * np.exp(random.normal(0, 0.02, (2, 10)))) for _ in range(300)]
+    grown = [of_errors(*np.exp(random.normal(0, 0.1, (2, 10))) * [[1e-3], [2e-3]]) for _ in range(300)]
+    shares = [np.mean([len(reasons(tenths)) for tenths in runs]) for runs in (rare, calm, grown)]
+    assert max(growths(tenths)["y"].error for tenths in rare) > 100
+    assert shares[0] < 0.01
+    assert shares[1] == 0
+    assert shares[2] > 0.99
+
+
+@pytest.mark.parametrize("parts", [1, 2, 10])
+def test_errors_that_scatter_are_beyond_chance_as_scipy_has_it(parts):
+    before, after = np.random.default_rng(parts).uniform(1, 3, (2, parts))
+    expected = 0.0
+    if parts > 1:
+        expected = stats.ttest_ind(after**2, MOST_ERROR**2 * before**2, equal_var=False).statistic
+    assert growths(of_errors(before, after))["y"].beyond == pytest.approx(expected)
 
 
 def test_a_step_that_keeps_memory_or_descriptors_is_told(tmp_path, monkeypatch):

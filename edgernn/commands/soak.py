@@ -27,10 +27,10 @@ def soak(file: str, html: str | None, as_json: bool, **options: Any) -> None:
 
     FILE is a .edge package or a .rnn; any other artifact needs the --reference that it was exported from. It steps
     beside the definition, numpy in float64, on the same frames, and after each step the output and every state are
-    compared. STABLE: in the last tenth of the run no error is more than 1.2 times that of the first, no state leaves
-    the range of the first tenth by more than half of it, and memory and descriptors stay. Otherwise the run DRIFTS, and
-    the state that grows is named. Ctrl-C shows what was measured until then. The exit code is 0 for a stable run, and 1
-    for one that drifts.
+    compared. STABLE: in the last tenth of the run no error is more than 1.2 times that of the first, but by chance; no
+    state leaves the range of the first tenth by more than half of it; and memory and descriptors stay. Otherwise the
+    run DRIFTS, and the state that grows is named. Ctrl-C shows what was measured until then. The exit code is 0 for a
+    stable run, and 1 for one that drifts.
     """
     from edgernn.verification.soak import DRIFTS, SoakOptions, soak as run
 

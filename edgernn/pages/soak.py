@@ -45,7 +45,7 @@ def page(result: Soak) -> str:
 
 @rc_context(STYLE)
 def errors(result: Soak, colours: Mapping[str, str]) -> Markup:
-    """The error of each value in every hundredth of the run, from 0, or on a logarithmic scale where it changes much."""
+    """The error of each value in every hundredth of the run; a scale from 0, or a logarithmic one if it is steep."""
     axes = axes_of(9.4, 3.2)
     for name in result.parts[0].values:
         rms = [part.values[name].rms for part in result.parts]
@@ -77,7 +77,7 @@ def memory(result: Soak) -> Markup:
     """The resident memory over the run, from 0."""
     axes = axes_of(9.4, 2.4)
     _curve(axes, result, [part.resident_kib / 1024 for part in result.parts], COLOURS[0])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 / 1024 * max(part.resident_kib for part in result.parts))
     return _finished(axes, "resident, MiB", "the memory over the run")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import inf, isfinite
 
 import numpy as np
@@ -11,6 +12,9 @@ from edgernn.verification.course import Part, Statistics, joined
 
 MOST_ERROR = 1.2
 """The error of the last tenth, as a multiple of that of the first: root mean squares, not below ROUNDING."""
+
+CHANCE = 3.0
+"""The standard errors by which it must be above that: an error of rare bursts differs from tenth to tenth."""
 
 MOST_RANGE = 1.5
 """The range of a state over the whole run, as a multiple of that of the first tenth: each with 0 in it."""
@@ -29,6 +33,7 @@ class Growth:
     Attributes:
         first, last, whole: the statistics of the first tenth, of the last, and of all steps.
         error: the error of the last tenth as a multiple of that of the first, 1 where both are rounding.
+        beyond: by how many standard errors the mean square of the last tenth is above MOST_ERROR.
         range: the range of the artifact over all steps, as a multiple of that of the first tenth.
         reference_range: the same of the reference.
     """
@@ -37,13 +42,14 @@ class Growth:
     last: Statistics
     whole: Statistics
     error: float
+    beyond: float
     range: float
     reference_range: float
 
     @property
     def grows(self) -> bool:
-        """Whether the error does."""
-        return not self.error <= MOST_ERROR
+        """Whether the error does, and not by chance."""
+        return self.error > MOST_ERROR and self.beyond > CHANCE
 
     @property
     def leaves(self) -> bool:
@@ -51,23 +57,47 @@ class Growth:
         return not self.range <= MOST_RANGE
 
 
-def growths(tenths: Sequence[Part]) -> dict[str, Growth]:
+Tenths = Sequence[Sequence[Part]]
+"""The parts of each tenth of a run, in order."""
+
+
+def growths(tenths: Tenths) -> dict[str, Growth]:
     """Return how the output and each state grew, by name, from the first of some tenths to the last."""
-    first, last, whole = tenths[0].values, tenths[-1].values, joined(tenths).values
-    return {name: _growth(first[name], last[name], whole[name]) for name in first}
+    first, last = ({name: [part.values[name] for part in tenths[at]] for name in tenths[0][0].values} for at in (0, -1))
+    whole, ends = joined([*chain(*tenths)]).values, [joined(tenths[at]).values for at in (0, -1)]
+    return {name: _growth(ends[0][name], ends[1][name], whole[name], (first[name], last[name])) for name in whole}
 
 
-def _growth(first: Statistics, last: Statistics, whole: Statistics) -> Growth:
+def _growth(
+    first: Statistics, last: Statistics, whole: Statistics, parts: tuple[Sequence[Statistics], Sequence[Statistics]]
+) -> Growth:
     floor = ROUNDING * max(abs(first.reference_low), abs(first.reference_high))
-    error = max(last.rms, floor), max(first.rms, floor)
+    before, after = ([max(part.rms, floor) for part in each] for each in parts)
     return Growth(
         first,
         last,
         whole,
-        _multiple(*error),
+        _multiple(max(last.rms, floor), max(first.rms, floor)),
+        _beyond(before, after),
         _multiple(_width(whole.low, whole.high), _width(first.low, first.high)),
         _multiple(_width(whole.reference_low, whole.reference_high), _width(first.reference_low, first.reference_high)),
     )
+
+
+def _beyond(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return by how many standard errors the mean square of some parts is above MOST_ERROR times that of others.
+
+    B. Welch, "The generalization of Student's problem when several different population variances are involved"
+    (Biometrika 34, 1947). A single part has no standard error, and is above nothing.
+    """
+    if not all(map(isfinite, (*before, *after))):
+        return inf
+    if min(len(before), len(after)) < 2:
+        return 0.0
+    one, other = MOST_ERROR**2 * np.square(before), np.square(after)
+    above = float(other.mean() - one.mean())
+    deviation = float(np.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other)))
+    return above / deviation if deviation else (inf if above > 0 else 0.0)
 
 
 def _width(low: float, high: float) -> float:
@@ -83,10 +113,10 @@ def _multiple(of: float, unit: float) -> float:
     return of / unit if unit else (1.0 if of == 0 else inf)
 
 
-def reasons(tenths: Sequence[Part]) -> tuple[str, ...]:
+def reasons(tenths: Tenths) -> tuple[str, ...]:
     """Return what drifts, in words; nothing where all is stable."""
     grown = growths(tenths)
-    return (*_errors(grown), *_ranges(grown), *_held(tenths[0], tenths[-1]))
+    return (*_errors(grown), *_ranges(grown), *_held(tenths[0][-1], tenths[-1][-1]))
 
 
 def label(name: str) -> str:

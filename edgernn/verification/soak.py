@@ -15,7 +15,7 @@ from edgernn.verification.drift import Growth, growths, reasons
 from edgernn.verification.subject import subject
 
 LEAST = 10_000
-"""The fewest steps: with less, chance alone moves the error of a tenth."""
+"""The fewest steps: a hundred in each part."""
 
 PARTS, TENTHS = 100, 10
 """How many parts a run has, each of them a point of a drawing; and how many tenths."""
@@ -77,18 +77,22 @@ class Soak:
     @property
     def tenths(self) -> tuple[Part, ...]:
         """The run in tenths of its steps; the last is shorter where it was stopped."""
-        size = PARTS // TENTHS
-        return tuple(joined(self.parts[start : start + size]) for start in range(0, len(self.parts), size))
+        return tuple(map(joined, self._tenths))
 
     @property
     def growths(self) -> dict[str, Growth]:
         """How the output and each state grew, by name."""
-        return growths(self.tenths)
+        return growths(self._tenths)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """What drifts, in words."""
-        return reasons(self.tenths)
+        return reasons(self._tenths)
+
+    @property
+    def _tenths(self) -> tuple[tuple[Part, ...], ...]:
+        size = PARTS // TENTHS
+        return tuple(self.parts[start : start + size] for start in range(0, len(self.parts), size))
 
     @property
     def verdict(self) -> str:

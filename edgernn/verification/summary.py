@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from edgernn.verification.drift import MOST_ERROR, MOST_KIB, MOST_RANGE, ROUNDING
+from edgernn.verification.drift import CHANCE, MOST_ERROR, MOST_KIB, MOST_RANGE, ROUNDING
 from edgernn.verification.soak import Soak
 
 Rows = Sequence[tuple[str, ...]]
@@ -41,8 +41,8 @@ def progress_text(result: Soak) -> str:
 def allowed_text() -> str:
     """What a stable run may do."""
     return (
-        f"no error above {MOST_ERROR:g} times that of the first tenth, no range of a state above {MOST_RANGE:g} times, "
-        f"and at most {MOST_KIB:,} KiB more memory"
+        f"beyond chance no error above {MOST_ERROR:g} times that of the first tenth, no range of a state above "
+        f"{MOST_RANGE:g} times, and at most {MOST_KIB:,} KiB more memory"
     )
 
 
@@ -86,6 +86,7 @@ def as_json(result: Soak) -> dict[str, Any]:
         "precision": result.precision,
         "allowed": {
             "error": MOST_ERROR,
+            "standard_errors": CHANCE,
             "range": MOST_RANGE,
             "memory_kib": MOST_KIB,
             "rounding": ROUNDING,
