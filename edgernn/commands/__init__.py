@@ -27,6 +27,7 @@ from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.sensitivity import sensitivity
 from edgernn.commands.sign import sign
+from edgernn.commands.soak import soak
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
 from edgernn.commands.update import update
@@ -38,9 +39,10 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
         "Compress": (compress, sensitivity, tune),
         "Export": (import_, adopt, export, info, verify),
         "Sign": (keygen, sign),
+        "Export": (import_, adopt, export, info, verify, soak),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
-        "Devices": (devices, probe, update),
+        "Devices": (devices, probe),
     }
 )
 """A section of `edgernn --help` -> its verbs, in the order in which it lists them."""

@@ -84,7 +84,7 @@ class Recovery:
 
     def take_over(self, other: "Recovery") -> None:
         """Go on with the counts and the last good frame of another, whose frames and policy are the same."""
-        self._health, self._looks = other._health, other._looks
+        self._health = other.health
         if self.last_good is not None:
             self.last_good[...] = other.last_good
 
