@@ -37,9 +37,8 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
-        "Export": (import_, adopt, export, info, verify),
-        "Sign": (keygen, sign),
-        "Export": (import_, adopt, export, info, verify, soak),
+        "Export": (import_, adopt, export, info),
+        "Packages": (keygen, sign, verify, soak, update),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),

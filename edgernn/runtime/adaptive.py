@@ -61,6 +61,7 @@ class AdaptiveStream:
 
     Steps are of the first program while they keep the budget, and of a cheaper one while they do not. The state is
     handed over where the programs have the same states, and begins anew where they do not: see Stream.swap.
+    `stream` is the stream that is stepped, and `switches` how often its program was changed.
 
     Args:
         programs: the best first, the cheapest last; at least two.
@@ -68,10 +69,6 @@ class AdaptiveStream:
         burst: misses in quick succession that are borne.
         on_bad_input: as of Program.stream.
         clock: returns nanoseconds; replaced in tests.
-
-    Attributes:
-        stream: the stream that is stepped.
-        switches: how often the program was changed.
 
     Raises:
         UsageError: there are fewer than two programs, no Budget, or `burst` is not a positive integer.

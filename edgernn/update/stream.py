@@ -27,7 +27,7 @@ class UpdatedStream:
     While the model is on trial, each step is judged. An answer that is not finite, a state that the state guard had to
     reset, an error of the runtime, or more late steps than the budget allows end the trial: the store goes back to the
     model before, and the same frame is answered by that. After `trial_steps` steps the model is marked as good. A model
-    that ends the process is found by its starts: see ModelStore.start.
+    that ends the process is found by its starts: see ModelStore.start. `stream` is the stream that is stepped.
 
     Args:
         store: has a model.
@@ -35,9 +35,6 @@ class UpdatedStream:
         trial_steps: the steps of a trial.
         on_bad_input: as of Program.stream.
         clock: returns nanoseconds; replaced in tests.
-
-    Attributes:
-        stream: the stream that is stepped.
 
     Raises:
         UpdateError: the store has no model.
