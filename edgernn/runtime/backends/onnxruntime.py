@@ -15,7 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import copying, into_scratch, replay, wired
-from edgernn.runtime.backend import restoring, varied
+from edgernn.runtime.backend import restoring, step_error, varied
 from edgernn.runtime.carried import BoundRows, Rows
 
 # The official wheels from 1.29 on start a telemetry thread at import; the API call to stop it comes too late.
@@ -93,7 +93,10 @@ class OrtWindow:
 
     def run(self, frames: Array) -> Array:
         """(time, inputs) -> (time, outputs), or (1, outputs)."""
-        (answers,) = self._session.run(["y"], {"x": frames})
+        try:
+            (answers,) = self._session.run(["y"], {"x": frames})
+        except Exception as error:  # as in open_session
+            raise step_error(error) from error
         return np.asarray(answers)
 
 
@@ -117,7 +120,10 @@ class OrtBound:
         self._primed = restoring(self._scratch.step, self.y)
 
     def step(self) -> None:
-        self._runs[self.turn]()
+        try:
+            self._runs[self.turn]()
+        except RuntimeError as error:
+            raise step_error(error) from error
         self.turn = 1 - self.turn
 
     def prime(self) -> None:

@@ -15,7 +15,7 @@ from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
 from edgernn.runtime.adopted import Copies, copying, into_scratch, replay, requantizing, wired
-from edgernn.runtime.backend import ManyBound, restoring
+from edgernn.runtime.backend import ManyBound, restoring, step_error
 
 
 def _installed() -> tuple[Any, str]:
@@ -176,7 +176,10 @@ def _carrying(call: Callable[[], Any], pairs: Copies) -> Callable[[], None]:
     """The call, and then the copies of pairs of memory."""
 
     def step(call: Callable[[], Any] = call, pairs: Copies = pairs) -> None:  # arguments are faster than attributes
-        call()
+        try:
+            call()
+        except RuntimeError as error:
+            raise step_error(error) from error
         for to, source in pairs:
             to[_WHOLE] = source
 
