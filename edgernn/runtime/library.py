@@ -111,9 +111,10 @@ def _library(data: bytes, name: str) -> ctypes.CDLL:
         with os.fdopen(os.dup(memory), "wb") as file:
             file.write(data)
         library = ctypes.CDLL(f"/proc/self/fd/{memory}")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:  # the loader's message has the names of a damaged library
         os.close(memory)
-        raise FileError(f"'{name}' cannot be loaded here: {error}; export it on this machine") from error
+        reason = error if isinstance(error, OSError) else "its names are no text"
+        raise FileError(f"'{name}' cannot be loaded here: {reason}; export it on this machine") from error
     unload = weakref.finalize(library, _unload, library._handle, memory)  # noqa: SLF001  ctypes has no public name for it
     unload.atexit = False  # when Python ends, a thread may still run its code
     return library
