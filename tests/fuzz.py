@@ -1,12 +1,13 @@
 """Damaged and hostile files, made with their structure in mind: every one is read, or refused with an EdgernnError.
 
 A seed damages a valid file: JSON is changed as JSON, a table as a table, and the checksum is computed again, so that
-the code behind it is reached. Any other error than an EdgernnError is a fault; so is a warning.
+the code behind it is reached. Any other error than an EdgernnError is a fault; so is a warning, and
+in the command so are more time and memory than taken.py allows.
 
     python tests/fuzz.py rnn --count 100000        # from --seed on; prints the seed of every fault
     python tests/fuzz.py rnn --seed 4711 --count 1  # one of them again
 
-The parsers of the runtimes are not tested: a damaged .onnx or .tflite has another manifest and an unchanged graph.
+A damaged .onnx, .tflite or .so has another manifest here, and an unchanged graph: fuzz_runtimes.py damages that.
 """
 
 import argparse
