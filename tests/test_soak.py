@@ -129,7 +129,8 @@ def test_the_reference_is_the_definition_in_float64(name):
 
 @given(st.data())
 def test_the_statistics_of_parts_are_those_of_the_whole(data):
-    number = st.one_of(st.floats(-10, 10, width=32), st.sampled_from([np.inf, -np.inf, np.nan]))
+    finite = st.floats(-10, 10, width=32)
+    number = data.draw(st.sampled_from([finite, finite | st.sampled_from([np.inf, -np.inf, np.nan])]))
     lengths = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     rows = data.draw(st.lists(st.tuples(number, number), min_size=sum(lengths), max_size=sum(lengths)))
     actual, expected = np.array(rows, np.float32).T[..., None]
