@@ -110,6 +110,17 @@ def out(metavar: str, default: str = "", *, required: bool = False, shown: str |
     )
 
 
+def key(*, required: bool) -> Decorator[Any]:
+    """Return the option --key."""
+    return click.option(
+        "--key",
+        type=PATH,
+        required=required,
+        metavar="KEY",
+        help="Key of `edgernn keygen` or of minisign: the secret one to sign, the public one to verify.",
+    )
+
+
 def board(default: str | None = "this") -> Decorator[Any]:
     """Return the option --board."""
     return click.option(
