@@ -13,26 +13,9 @@
 #define EDGERNN_AFFINE_DELTA_FLOAT_H
 
 #include "affine_float.h"
-
-#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) /* where a call takes as long as what it does */
-#define EDGERNN_INLINE EDGERNN_FN __attribute__((always_inline))
-#else
-#define EDGERNN_INLINE EDGERNN_FN
-#endif
+#include "bits.h"
 
 #define EDGERNN_DELTA_FRESH 1024
-#define EDGERNN_DELTA_CHUNK (8 * sizeof(size_t)) /* elements whose moves are one bit each of a number */
-
-/* The place of the lowest bit of a number that is not 0. */
-EDGERNN_INLINE size_t lowest_bit(size_t bits) {
-#if defined(__GNUC__)
-    return (size_t)(sizeof bits > sizeof 0u ? __builtin_ctzll(bits) : __builtin_ctz((unsigned)bits));
-#else
-    size_t place = 0;
-    for (; !(bits & 1); bits >>= 1) ++place;
-    return place;
-#endif
-}
 
 /* Which of 16 elements moved, a bit each, and by how much all of them; those that moved are held. What is NaN has moved. */
 EDGERNN_INLINE size_t moved_16(float *by, const float *x, float *held, float threshold) {
@@ -67,11 +50,11 @@ EDGERNN_INLINE size_t moved_16(float *by, const float *x, float *held, float thr
 #endif
 }
 
-/* The same for up to EDGERNN_DELTA_CHUNK elements. Whole blocks are read and held: x and held have room for that. */
+/* The same for up to EDGERNN_BITS elements. Whole blocks are read and held: x and held have room for that. */
 EDGERNN_INLINE size_t moved_of(float *by, const float *x, float *held, float threshold, size_t n) {
     size_t moved = 0;
     for (size_t i = 0; i < n; i += EDGERNN_LANES) moved |= moved_16(by + i, x + i, held + i, threshold) << i;
-    return n < EDGERNN_DELTA_CHUNK ? moved & (((size_t)1 << n) - 1) : moved;
+    return first_bits(moved, n);
 }
 
 /* The same where nothing was summed before: all elements that are not 0 once those that moved are held. */
@@ -132,9 +115,9 @@ EDGERNN_FN size_t all_of(float *by, const float *x, float *held, float threshold
         if (!*age)                                                                                                     \
             for (size_t at = 0; at < 16 * blocks; at += 16)                                                            \
                 f32_store(sums + at, bias && !scale ? f32_load(bias + at) : f32_all(0));                               \
-        for (size_t i = 0; i < inputs; i += EDGERNN_DELTA_CHUNK) {                                                     \
-            float by[EDGERNN_DELTA_CHUNK];                                                                             \
-            const size_t some = inputs - i < EDGERNN_DELTA_CHUNK ? inputs - i : EDGERNN_DELTA_CHUNK;                   \
+        for (size_t i = 0; i < inputs; i += EDGERNN_BITS) {                                                            \
+            float by[EDGERNN_BITS];                                                                                    \
+            const size_t some = inputs - i < EDGERNN_BITS ? inputs - i : EDGERNN_BITS;                                 \
             const size_t moved = *age ? moved_of(by, x + i, held + i, threshold, some)                                 \
                                       : all_of(by, x + i, held + i, threshold, some);                                  \
             if (!moved) continue;                                                                                      \
