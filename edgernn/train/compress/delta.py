@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from edgernn.errors import UsageError
 from edgernn.model.graph import Graph
+from edgernn.model.timing import in_steps
+from edgernn.passes.agreement import outputs
 from edgernn.passes.delta import delta, without_thresholds
 from edgernn.passes.thresholds import DeltaRequest, choose_thresholds
 from edgernn.train import run
 from edgernn.train.data.sequences import Data
 from edgernn.train.evaluate.drop import metric_drop
-from edgernn.train.evaluate.metrics import METRICS, answers, evaluate
+from edgernn.train.evaluate.metrics import METRICS, evaluate
 from edgernn.train.recipe import Recipe
 
 HELD_OUT = 0.1
@@ -68,9 +70,11 @@ def with_thresholds(
     if validation is None:
         raise UsageError("thresholds are chosen by a validation part, and the recipe has none; set training.validation")
     part, better = validation, METRICS[data.kind][1]
+    steps = [in_steps(each, graph.frames_per_step, graph.named_inputs) for each in part.frames]
 
     def metric(model: Graph) -> float:
-        return next(iter(evaluate(answers(model), data, part).metrics.values()))
+        answers = iter(outputs(model, steps))
+        return next(iter(evaluate(lambda _: next(answers), data, part).metrics.values()))
 
     def chosen(model: Graph, baseline: float, points: float) -> Graph:
         return choose_thresholds(

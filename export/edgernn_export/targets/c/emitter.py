@@ -16,7 +16,7 @@ from edgernn_export.targets.c.delta import Reuse
 from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.layout import Layout, padded
 from edgernn_export.targets.c.loops import Pointer, Statement
-from edgernn_export.targets.c.pack import SparseBlocks, literal
+from edgernn_export.targets.c.pack import SparseBlocks
 from edgernn_export.targets.c.rounding import Rounded
 from edgernn_export.targets.naming import NamedTrace
 
