@@ -11,6 +11,8 @@ SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pypro
 
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start hundreds of Pythons; where this is set, each of them compiles the package again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env devices demo test test-fast lint docs dist sbom bench accuracy compression clean
 
