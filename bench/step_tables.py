@@ -116,7 +116,7 @@ def delta() -> list[str]:
             f"{chosen} for the GRU. Accuracy on the test part before and after, by seed: {by_seed}; on average {lost} "
             f"are lost. Of the weights {read_share} are read. The table has how many times fewer instructions a step "
             "takes than without thresholds, counted by callgrind, the mean of the seeds; noise is as loud as the "
-            "quietest frames. In the last column thresholds are 0: nearly every element moves, and all columns are read."
+            "quietest frames. In the last column thresholds are 0: nearly every element moves, so all columns are read."
         ),
         "",
         *table(["", *kinds], figures),
