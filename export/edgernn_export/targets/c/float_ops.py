@@ -70,11 +70,10 @@ class CFloatOps(COps):
         scale = "NULL" if weight.scale is None else self._scale(weight, padded_vector(weight.scale))
         kernel, shape, result = KERNELS[weight.scheme], (blocks, inputs), self.emitter.op.outputs[0]
         if result.name in self.emitter.reuse.affines:
-            each = w, scale, b
             sums, read = "float" * (weight.scale is not None), (self._name(x), *shape)
             bound = literal(self.emitter.reuse.affines[result.name].threshold)
             header, function = "affine_delta_float", f"{kernel}_delta"
-            return self.emitter.changed(header, function, *each, sums=sums, inputs=read, threshold=bound)
+            return self.emitter.changed(header, function, w, scale, b, sums=sums, inputs=read, threshold=bound)
         if x.positions > 1:
             arguments = w, scale, b, self._name(x), *shape, rows, x.positions
             return self.emitter.whole("affine_float_positions", f"{kernel}_positions", *arguments)
