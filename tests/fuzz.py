@@ -35,6 +35,7 @@ import edgernn
 import edgernn_export
 import keras_files
 import onnx_files
+import packages
 from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
@@ -44,9 +45,13 @@ from edgernn.files import arrays, frames, temporary
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
+from edgernn.package import contents, goldens as recordings, minisign
+from edgernn.package.secret_key import SecretKey, dump_secret_key, parse_secret_key
+from edgernn.package.signature import public_half, sign
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
-from edgernn.runtime import program as programs
+from edgernn.runtime import packaged, program as programs
+from edgernn.runtime.goldens import replay
 from edgernn.train import recipe
 from edgernn.train.data import npz
 from edgernn.train.evaluate import known
@@ -261,6 +266,34 @@ def artifact(suffix: str, read: Callable[[str], bytes] = artifact_of) -> Callabl
     return make
 
 
+def edge(random: Random) -> bytes:
+    """A package with a damaged manifest, graph or goldens, or with other members, whose hashes match all the same."""
+    held, how = packages.members(packages.package()), random.randrange(8)
+    if how < 4:
+        return packages.sealed(held, lambda stated: several(changed, stated, random))
+    if how == 4:
+        held["model.rnn"] = rnn(random)
+    elif how == 5:
+        data = held["goldens.safetensors"]
+        length = int.from_bytes(data[:8], "little")
+        header = several(changed, json.loads(data[8 : 8 + length]), random)
+        text = text_of(header, random).encode("utf-8", "surrogatepass")
+        held["goldens.safetensors"] = struct.pack("<Q", len(text)) + text + flipped(data[8 + length :], random)
+    elif how == 6:
+        held[random.choice(("a.onnx", "zzz", "model.rnn", "goldens.safetensors"))] = flipped(held["model.rnn"], random)
+    else:
+        return flipped(packages.sealed(held), random)
+    return packages.sealed(held)
+
+
+def verified(data: bytes) -> object:
+    """Open a package and run its goldens."""
+    package = contents.read(data, "kws.edge")
+    goldens = recordings.parse(package.bytes_of("goldens.safetensors"), package.manifest.contract, "kws.edge")
+    artifact = packaged.best(package)
+    return replay(programs.of_package(package, artifact), goldens, artifact.tolerance)
+
+
 HEADERS = ("descr", "fortran_order", "shape")
 DESCR = (
     "'<f4'",
@@ -472,6 +505,18 @@ def keras(random: Random) -> bytes:
 
 
 @cache
+def minisign_files() -> tuple[bytes, ...]:
+    """A public key, a plain secret key, and a signature."""
+    key = SecretKey(bytes(8), seed := bytes(range(32)), public_half(seed))
+    signature = sign(b"data", key, "name=kws version=1.2.0", "k")
+    return minisign.dump_public_key(key.public_key), dump_secret_key(key, None), signature
+
+
+def _secret_key(path: Path) -> object:
+    return parse_secret_key(path.read_bytes(), "k", str)
+
+
+@cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
@@ -502,6 +547,7 @@ def _samples(path: Path) -> object:
 
 TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] = {
     "rnn": (rnn, opened(".rnn")),
+    "edge": (edge, verified),
     "onnx": (artifact(".onnx"), opened(".onnx")),
     "tflite": (artifact(".tflite"), opened(".tflite")),
     "so": (artifact(".so"), opened(".so")),
@@ -530,6 +576,15 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "device": (lambda random: toml(random, boards()), at("d.toml", board.load)),
     "wav": (sound, at("a.wav", _samples)),
     "keras": (keras, at("m.keras", lambda path: read_keras(str(path), ImportOptions()))),
+    "minisign": (
+        lambda random: flipped(random.choice(minisign_files()), random),
+        at(
+            "k",
+            _secret_key,
+            lambda path: minisign.parse_public_key(path.read_bytes(), "k"),
+            lambda path: minisign.parse_signature(path.read_bytes(), "k"),
+        ),
+    ),
     "json": (jsons, at("b.json", baseline.load, lambda path: known.known_windows(path, "f.csv"))),
 }
 """A kind of file -> (what damages one by a seed, what reads it)."""

@@ -25,7 +25,7 @@ from edgernn.model.operation import WIDEST
 from edgernn.model.parts import checked, names
 from edgernn.model.timing import check_timing
 from edgernn.model.window import Window
-from edgernn.version import VERSION
+from edgernn.version import VERSION, is_later
 
 WINDOWS: Mapping[str, str] = MappingProxyType(
     {
@@ -203,10 +203,12 @@ def check_signature(name: str, manifest: Manifest, actual: Signature) -> None:
 
 def dump_manifest(manifest: Manifest) -> str:
     """Return the JSON of a manifest, with a blank checksum."""
-    fields = {
-        f"edgernn.{name}": value for name, value in asdict(manifest).items() if name not in RARE or value != RARE[name]
-    }
-    return json.dumps({KEY: BLANK, **fields}, separators=(",", ":"))
+    return json.dumps({KEY: BLANK, **{f"edgernn.{k}": v for k, v in dumped(manifest).items()}}, separators=(",", ":"))
+
+
+def dumped(manifest: Manifest) -> dict[str, Any]:
+    """Return the fields of a manifest for JSON, by name; those in RARE where they differ."""
+    return {name: value for name, value in asdict(manifest).items() if name not in RARE or value != RARE[name]}
 
 
 def parse_manifest(data: bytes, name: str) -> Manifest:
@@ -218,23 +220,28 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     start = data.find(f'{{"{KEY}":"'.encode())
     if start >= 0 and data.startswith(b'"edgernn.format"', start + len(KEY) + len(BLANK) + 7):
         raise FileError(f"'{name}' has the content of a {SUFFIX} file; give it that suffix, or export it")
+    fields: dict[str, Any] = {}
     try:
-        fields: dict[str, Any]
         fields, _ = bounded_json.decode(data[max(start, 0) :][: bounded_json.LONGEST].decode("latin-1"))
-        fields = {key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY}
-        typed.check(Manifest, fields)
-        fields["labels"] = tuple(fields["labels"])
-        fields["initial_state"] = {key: tuple(values) for key, values in fields["initial_state"].items()}
-        fields["quantization"] = {key: _qparams(entry) for key, entry in fields["quantization"].items()}
-        if fields.get("adopted") is not None:
-            fields["adopted"] = adoption.parsed(fields["adopted"])
-        manifest = Manifest(**fields)
-        _check(manifest)
-        return manifest
+        return parsed({key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
+        advice = "upgrade edgernn" if is_later(fields.get("version")) else "export it again"
         raise FileError(
-            f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: export it again"
+            f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: {advice}"
         ) from error
+
+
+def parsed(fields: Mapping[str, Any]) -> Manifest:
+    """Return the manifest of fields as `dumped` returns them; a ValueError, TypeError, KeyError or AttributeError."""
+    typed.check(Manifest, fields)
+    values: dict[str, Any] = {**fields, "labels": tuple(fields["labels"])}
+    values["initial_state"] = {key: tuple(state) for key, state in fields["initial_state"].items()}
+    values["quantization"] = {key: _qparams(entry) for key, entry in fields["quantization"].items()}
+    if fields.get("adopted") is not None:
+        values["adopted"] = adoption.parsed(fields["adopted"])
+    manifest = Manifest(**values)
+    _check(manifest)
+    return manifest
 
 
 def _qparams(entry: Mapping[str, Any]) -> QuantizationParameters:

@@ -10,11 +10,15 @@ import click
 
 from edgernn.commands.options import shared
 from edgernn.commands.options.foreign import load, period_ms, shape_of
+from edgernn.commands.options.packaging import PACKING, package_options, parsed_package
 from edgernn.commands.options.types import PATH
 from edgernn.commands.progress import bar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgernn.model.graph import Graph
+    from edgernn_export.packaging.options import PackageOptions
 
 
 @click.command(no_args_is_help=True)
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--runtime", metavar="PACKAGE", help="Write for this runtime, such as tflite-runtime.")
 @shared.board(None)
 @click.option("--levels", metavar="NAMES", help="Levels of processors that one .so holds: all, or names with commas.")
+@package_options
 @shared.as_json
 def export(
     model: str,
@@ -44,30 +49,31 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a model as .onnx, .tflite, .so, .c or .rnn files.
+    """Write a model as .onnx, .tflite, .so, .c, .rnn or .edge.
 
     MODEL is a .rnn file, the file of another tool as `edgernn import` reads it, or package.module:factory. The factory
     takes no arguments and returns a torch module, or a pair of the module and an example input; without a pair, give
     --example. --labels and --period are stored in the files. A static --precision needs the ranges that `edgernn
     compress --calibrate` learns. A .so is compiled for this machine, or for the --board; with
-    --levels all for each level of processors, and takes the best when it is loaded. Nothing is written unless
-    every file is proved.
+    --levels all for each level of processors, and takes the best when it is loaded. A .edge is a package: the graph,
+    the formats of --to, a manifest and recorded answers, which `edgernn verify` replays; it may be for several boards,
+    --board A,B. Nothing is written unless every file is proved.
     """
     from edgernn.artifact import rnn
     from edgernn.errors import UsageError
     from edgernn.files import atomic
-    from edgernn_export.targets.destination import destination_of
-    from edgernn_export.translate import render, target_of
 
-    for path in out:
-        if Path(path).suffix != ".rnn":
-            target_of(path)
-    destinations = {path: destination_of(path, runtime, board, levels) for path in out}
+    packing = {name: options.pop(name) for name in PACKING}
+    for name, value in packing.items():
+        if value is not None and ".edge" not in map(_suffix, out):
+            raise UsageError(f"--{name.replace('_', '-')} arrived for '{out[0]}'; only a .edge package has it")
+    package = parsed_package(**packing)
+    writers = {path: _writer(path, package, runtime, board, levels) for path in out}
     graph = _quantize(_load(model, options), precision, keep)
     files: dict[str, bytes] = {}
-    with bar("exporting", len(destinations)) as step:
-        for path, destination in destinations.items():
-            more = {path: rnn.dumps(graph)} if Path(path).suffix == ".rnn" else render(graph, path, destination)
+    with bar("exporting", len(writers)) as step:
+        for path, write in writers.items():
+            more = write(graph)
             for both in files.keys() & more.keys():
                 raise UsageError(f"two of the artifacts write '{both}'; choose another name for '{path}'")
             files |= more
@@ -79,6 +85,32 @@ def export(
     else:
         for path, size in sizes.items():
             click.echo(f"{path}  {size:,} bytes")
+
+
+def _writer(
+    path: str, package: "PackageOptions", runtime: str | None, board: str | None, levels: str | None
+) -> "Callable[[Graph], dict[str, bytes]]":
+    """Return what renders the files of a path; a name that does not exist is refused before a model is read."""
+    from edgernn.artifact import rnn
+    from edgernn_export.targets.destination import destination_of
+    from edgernn_export.translate import render, target_of
+
+    if _suffix(path) == ".edge":
+        from edgernn_export.packaging.compose import compose, destinations
+
+        boards = tuple(board.split(",")) if board else ()
+        destinations(package, boards, runtime, levels)
+        return lambda graph: {path: compose(graph, path, package, boards, runtime, levels)}
+    if _suffix(path) == rnn.SUFFIX:
+        destination_of(path, runtime, board, levels)
+        return lambda graph: {path: rnn.dumps(graph)}
+    target_of(path)
+    destination = destination_of(path, runtime, board, levels)
+    return lambda graph: render(graph, path, destination)
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix
 
 
 def _quantize(graph: "Graph", precision: str | None, keep: tuple[str, ...]) -> "Graph":
@@ -118,7 +150,8 @@ def _from_factory(
     labels: str | None,
 ) -> "Graph":
     from edgernn.errors import UsageError
-    from edgernn_export.translate import from_torch, load_weights, random_example
+    from edgernn_export.translate import from_torch
+    from edgernn_export.weights import load_weights, random_example
 
     module, sequence = _call(model)
     if weights is not None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def info(path: str, as_json: bool) -> None:
     """Verify a model file and print what it contains.
 
-    PATH is a .rnn, .onnx, .tflite or .so file; no runtime is needed. The sha256 is the checksum in the file: the hash
-    of the file with the checksum itself blank, so sha256sum prints another. The file of another tool is converted as
-    `edgernn import` does, and the sha256 is that of sha256sum.
+    PATH is a .rnn, .onnx, .tflite or .so file, or a .edge package; no runtime is needed. The sha256 is the checksum in
+    the file, of a package that of its manifest: the hash with the checksum itself blank, so sha256sum prints another.
+    The file of another tool is converted as `edgernn import` does, and the sha256 is that of sha256sum.
     """
     entries, lines = _read(path)
     if as_json:
@@ -41,12 +41,14 @@ def info(path: str, as_json: bool) -> None:
 
 
 def _read(path: str) -> tuple[dict[str, Any], list[str]]:
-    """Return what a file contains, and lines on a file that another tool wrote and that was adopted."""
+    """Return what a file contains, and lines on a package or on an adopted file of another tool."""
     from edgernn.artifact.checksum import is_artifact, verify
     from edgernn.device.runtimes import opening
     from edgernn.files import atomic
     from edgernn_export.sources.suffixes import SOURCES
 
+    if Path(path).suffix == ".edge":
+        return _package(path)
     foreign = Path(path).suffix in SOURCES
     if not foreign:
         opening(path)
@@ -57,6 +59,38 @@ def _read(path: str) -> tuple[dict[str, Any], list[str]]:
     return {"path": path, "bytes": len(data), "sha256": checksum, **_manifest(data, path)}, _adopted(data, path)
 
 
+def _package(path: str) -> tuple[dict[str, Any], list[str]]:
+    """Return what a package contains, and a line for each artifact."""
+    from edgernn.files import atomic
+    from edgernn.package.contents import read
+    from edgernn.runtime.packaged import ordered
+
+    data = atomic.read(path)
+    package = read(data, path)
+    manifest = package.manifest
+    entries = {
+        "path": path,
+        "bytes": len(data),
+        "sha256": package.sha256,
+        "name": manifest.name,
+        "model_version": manifest.model_version,
+        **asdict(manifest.card),
+        **asdict(manifest.contract),
+        "features": manifest.features,
+        "budgets": {name: asdict(each) for name, each in manifest.budgets.items()},
+        "recipe": manifest.provenance.recipe,
+        "data": manifest.provenance.data,
+        "tools": dict(manifest.provenance.tools),
+        "artifacts": [asdict(each) | asdict(manifest.members[each.file]) for each in ordered(manifest)],
+    }
+    width = max(map(len, manifest.files))
+    lines = [
+        f"  {each.file:{width}}  {manifest.members[each.file].size:9,} bytes  {each.triple}".rstrip()
+        for each in ordered(manifest)
+    ]
+    return entries, lines
+
+
 def _texts(entries: dict[str, Any]) -> dict[str, str]:
     """Return the line of each entry that has one."""
     from edgernn.artifact.manifest import RARE, WINDOWS
@@ -65,10 +99,18 @@ def _texts(entries: dict[str, Any]) -> dict[str, str]:
     texts = {"window": WINDOWS[entries["window"]], "same_bits": SAME_BITS[entries["same_bits"]]}
     texts["quantization"] = _quantization(entries["quantization"])
     texts |= _timing(entries)
+    texts["recipe"] = "in the manifest" if entries.get("recipe") else ""
+    texts["description"] = " ".join(
+        "".join(c if c.isprintable() else " " for c in entries.get("description", "")).split()
+    )
+    texts["budgets"] = ", ".join(
+        f"{name} ({each['deadline_us']:g} us of {each['period_us']:g} us)"
+        for name, each in entries.get("budgets", {}).items()
+    )
     return {
         name: texts.get(name) or _text(value)
         for name, value in entries.items()
-        if name not in {"layers", "adopted"} and value != RARE.get(name, ...)
+        if name not in {"layers", "adopted", "artifacts"} and value != RARE.get(name, ...)
     }
 
 

@@ -184,8 +184,8 @@ def opening(path: str | os.PathLike[str]) -> Runtime:
         if runtime.suffix == suffix:
             return runtime
     raise UsageError(
-        f"no backend opens '{os.fspath(path)}'; there are {', '.join(suffixes())}; `edgernn import` reads models of "
-        "other tools"
+        f"no backend opens '{os.fspath(path)}'; there are {', '.join(suffixes())} and packages, .edge; `edgernn "
+        "import` reads models of other tools"
     )
 
 

@@ -1,9 +1,10 @@
 """edgernn_export: a PyTorch module to a Graph, and a Graph to the file that a device runs.
 
 from_torch converts a module and compares both in float64; from_file converts the model file of another tool, and
-window_from_file one that takes whole windows. export
-writes .onnx, .tflite, .so or .c and replays the file on its runtime before it is kept. adopt puts a contract around an
-.onnx or .tflite file of another tool that stays as it is. load_weights reads a state dict into a module.
+window_from_file one that takes whole windows. export writes .onnx, .tflite, .so, .c or a .edge package, and replays
+each file on its runtime before it is kept. PackageOptions and Card are what a package holds beside the graph. adopt
+puts a contract around an .onnx or .tflite file of another tool that stays as it is. load_weights reads a state dict
+into a module.
 
 These names are the public API; every module is internal and may change in any release.
 """
@@ -13,13 +14,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgernn.package.manifest import Card
     from edgernn_export.adoption.adopt import adopt
-    from edgernn_export.translate import export, from_file, from_torch, load_weights
+    from edgernn_export.packaging.options import PackageOptions
+    from edgernn_export.translate import export, from_file, from_torch
+    from edgernn_export.weights import load_weights
     from edgernn_export.windows import window_from_file
 
-__all__ = ["adopt", "export", "from_file", "from_torch", "load_weights", "window_from_file"]
+__all__ = ["Card", "PackageOptions", "adopt", "export", "from_file", "from_torch", "load_weights", "window_from_file"]
 
-_HOMES = {"adopt": "edgernn_export.adoption.adopt", "window_from_file": "edgernn_export.windows"}
+_HOMES = {
+    "Card": "edgernn.package.manifest",
+    "PackageOptions": "edgernn_export.packaging.options",
+    "adopt": "edgernn_export.adoption.adopt",
+    "load_weights": "edgernn_export.weights",
+    "window_from_file": "edgernn_export.windows",
+}
 
 if not TYPE_CHECKING:  # a type checker that saw this would accept every name
 

@@ -12,8 +12,10 @@ from edgernn.errors import MissingExtraError, UnsupportedError, UsageError
 from edgernn.files import atomic
 from edgernn.model.graph import Graph
 from edgernn.model.window import ONLY_ONNX, Window
+from edgernn.package.archive import SUFFIX as EDGE
 from edgernn.process import interrupt
 from edgernn.runtime.program import load
+from edgernn_export.packaging.options import PackageOptions
 from edgernn_export.proof.floats import prove_window
 from edgernn_export.proof.levels import prove_each_level
 from edgernn_export.sources.foreign.options import ImportOptions
@@ -22,9 +24,9 @@ from edgernn_export.sources.suffixes import SOURCES, Source
 from edgernn_export.targets import TARGETS
 from edgernn_export.targets.destination import Destination, destination_of, runs_here
 from edgernn_export.targets.target import Target
+from edgernn_export.weights import torch_source
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
     from torch.export import ExportedProgram
 
@@ -88,7 +90,7 @@ def from_torch(
             raise UsageError(
                 f"{option}={names!r} is a single string; pass a tuple with a name for each, such as ('yes', 'no')"
             )
-    source = _torch("source")
+    source = torch_source("source")
     chosen = source.Options(tuple(inputs or ()), tuple(outputs or ()), states or {}, frozenset(running or ()))
     graph: Graph = source.convert(module, example, time_axis, period_ms, tuple(labels or ()), chosen)
     return graph
@@ -196,32 +198,6 @@ def reading(source: Source, module: str) -> Any:
         raise MissingExtraError(str(error.name), extra, f"reading {source.content}") from error
 
 
-def load_weights(module: "nn.Module", path: str | os.PathLike[str]) -> None:
-    """Load a state dict, `.safetensors` or `.pt` (tensors only, no pickled code), into a module.
-
-    Raises:
-        UsageError: the suffix is none of these.
-        FileError: the file cannot be read, or its names or shapes differ from the module's.
-    """
-    _torch("weights").load_weights(module, os.fspath(path))
-
-
-def random_example(shape: tuple[int, ...]) -> "torch.Tensor":
-    """Return a random sequence of this shape, as an example for `from_torch`."""
-    example: torch.Tensor = _torch("weights").random_example(shape)
-    return example
-
-
-def _torch(name: str) -> Any:
-    """Import a module of the torch source, the only package here that imports torch."""
-    try:
-        return import_module(f"edgernn_export.sources.torch.{name}")
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtraError("torch", "train", "reading a torch module") from error
-
-
 def export(
     graph: Graph | Window,
     path: str | os.PathLike[str],
@@ -229,6 +205,7 @@ def export(
     device: str | os.PathLike[str] | None = None,
     runtime: str | None = None,
     levels: str | Sequence[str] | None = None,
+    package: PackageOptions | None = None,
 ) -> None:
     """Write a graph as an artifact of one step; before that, prove it against numpy on its runtime.
 
@@ -236,13 +213,14 @@ def export(
         graph: the graph, in its own precision; float64 is written as float32. A Window is written as an artifact of
             whole windows, which only `.onnx` supports.
         path: the suffix selects the target: `.onnx`, `.tflite`, `.so` (also writes a loader for boards without numpy
-            beside it), or `.c` (also writes the `.h`).
+            beside it), or `.c` (also writes the `.h`). A `.edge` is a package of some of these, and of the graph.
         device: the board that will run it, as edgernn.device.board.load takes it. A `.so` is compiled for it; the proof
             runs the same code compiled for this machine, and the library tests itself when it is loaded.
         runtime: the package that will run it, where a format has several: "ai-edge-litert" (the default) or
             "tflite-runtime" for `.tflite`.
         levels: "all", or names of levels of processors: a `.so` has the step for each, the weights once, and takes the
             best when it is loaded. By default there is one, that of this machine or of the board.
+        package: what a `.edge` package holds; by default the graph alone, which every device runs on numpy.
 
     Raises:
         UsageError: no target writes this suffix, the runtime does not run it, or there is no such board or level.
@@ -253,6 +231,13 @@ def export(
         FileError: the path cannot be written.
     """
     name = os.fspath(path)
+    if Path(name).suffix == EDGE:
+        devices = () if device is None else (device,)
+        compose = import_module("edgernn_export.packaging.compose").compose
+        atomic.write(name, compose(graph, name, package or PackageOptions(), devices, runtime, levels))
+        return
+    if package is not None:
+        raise UsageError(f"what a package holds arrived for '{name}'; only a {EDGE} file holds it")
     target_of(name, graph)
     atomic.write_all(render(graph, name, destination_of(name, runtime, device, levels)))
 

@@ -144,11 +144,20 @@ def check_file(path: str | os.PathLike[str], now: Fingerprint, what: str, instea
     """
     if not Path(path).exists():
         raise FileError(f"there is no '{path}', so the data that {what} began with is unknown; {instead}")
+    check_same(load(path, instead), now, what, instead)
+
+
+def load(path: str | os.PathLike[str], instead: str) -> Fingerprint:
+    """The fingerprint in a file; `instead` is what to do where it has none.
+
+    Raises:
+        FileError: The file cannot be read, or is not a fingerprint.
+    """
     try:
         document = bounded_json.loads(atomic.read(path), longest=LONGEST)
     except ValueError as error:
         raise FileError(f"'{path}' is not JSON: {error}; {instead}") from error
-    check_same(Fingerprint.of(document, f"'{path}'"), now, what, instead)
+    return Fingerprint.of(document, f"'{path}'")
 
 
 def dumps(of: Fingerprint) -> bytes:

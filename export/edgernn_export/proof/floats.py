@@ -14,6 +14,7 @@ from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC
 from edgernn.model.window import Window
 from edgernn.process import interrupt
+from edgernn.runtime.goldens import distance
 from edgernn.runtime.parts import flat_answer
 from edgernn.runtime.program import Program
 from edgernn_export.proof.integers import IntegerBounds, frames_in_range
@@ -101,7 +102,7 @@ def _allowance(precision: str, runtime: str) -> Allowance:
 def _bound(allowance: Allowance, reference: Array, draws: Array) -> float:
     """How far a result may be from the reference; the first of the draws is exact, the others are perturbed."""
     exact, *perturbed = draws
-    own = max(_distance(other, exact) for other in (reference, *perturbed))
+    own = max(distance(other, exact) for other in (reference, *perturbed))
     if allowance is FLOAT and not np.isfinite(own):
         own = 0.0  # what is not finite must be the same; rounded to integers it is undefined
     return allowance.size * _size(reference) + allowance.own * own
@@ -119,6 +120,8 @@ class Bounds(Stepper):
         runtime: the name of one, with or without its version.
     """
 
+    rows = 1 + DRAWS  # of a batch: the exact step, and the draws
+
     def __init__(self, graph: Graph, runtime: str) -> None:
         super().__init__(graph, "float64", PerturbedOps())
         self.allowance = _allowance(graph.precision, runtime)
@@ -127,10 +130,14 @@ class Bounds(Stepper):
         """The bound of each result of one step, given the results of float32 numpy for the same input and states."""
         before = {name: self._repeated(state).astype(np.float64) for name, state in states.items()}
         y, after = self.step(self._repeated(x), before)
-        return {name: _bound(self.allowance, reference[name], draws) for name, draws in {"y": y, **after}.items()}
+        return {name: self.bound(name, reference[name], draws) for name, draws in {"y": y, **after}.items()}
+
+    def bound(self, _name: str, reference: Array, draws: Array) -> float:
+        """The bound of a result, given that of float32 numpy and those of the draws."""
+        return _bound(self.allowance, reference, draws)
 
     def _repeated(self, x: Array) -> Array:
-        return np.broadcast_to(x, (1 + DRAWS, *x.shape))
+        return np.broadcast_to(x, (self.rows, *x.shape))
 
 
 def _frames(exact: Bounds, steps: int) -> Array:
@@ -145,7 +152,7 @@ def _compare(
     program: Program, where: str, actual: dict[str, Array], expected: dict[str, Array], bounds: dict[str, float]
 ) -> None:
     for name, reference in expected.items():
-        error = _distance(actual[name], reference)
+        error = distance(actual[name], reference)
         if not error <= bounds[name]:
             raise ParityError(
                 f"'{program.name}' on {program.backend} differs from numpy {where} in '{name}' by {error:.3g}; "
@@ -156,11 +163,3 @@ def _compare(
 def _size(reference: Array) -> float:
     """The largest finite value, or 1."""
     return float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0))
-
-
-def _distance(actual: Array, expected: Array) -> float:
-    """The largest difference; equal infinities do not differ, and neither do two NaN."""
-    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
-    with np.errstate(invalid="ignore"):
-        error = np.abs(actual - expected)[~same].max(initial=0.0)
-    return float(np.inf if np.isnan(error) else error)

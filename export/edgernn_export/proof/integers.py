@@ -34,6 +34,8 @@ class IntegerBounds(IntegerStepper):
         runtime: the name of one, with or without its version.
     """
 
+    rows = DRAWS  # of a batch
+
     def __init__(self, graph: Graph, runtime: str) -> None:
         self.tolerance = named(runtime).tolerance
         super().__init__(graph, PerturbedIntegers if self.tolerance.steps else PerturbedFloats)
@@ -42,11 +44,12 @@ class IntegerBounds(IntegerStepper):
 
     def of(self, x: Array, states: dict[str, Array], reference: dict[str, Array]) -> dict[str, float]:
         """The bound of each result of one step, given the results of the definition for the same input and states."""
-        before = {name: np.broadcast_to(state, (DRAWS, *state.shape)) for name, state in states.items()}
-        y, after = self.step(np.broadcast_to(x, (DRAWS, *x.shape)), before)
-        return {name: self._bound(name, reference[name], draws) for name, draws in {"y": y, **after}.items()}
+        before = {name: np.broadcast_to(state, (self.rows, *state.shape)) for name, state in states.items()}
+        y, after = self.step(np.broadcast_to(x, (self.rows, *x.shape)), before)
+        return {name: self.bound(name, reference[name], draws) for name, draws in {"y": y, **after}.items()}
 
-    def _bound(self, name: str, reference: Array, draws: Array) -> float:
+    def bound(self, name: str, reference: Array, draws: Array) -> float:
+        """The bound of a result, given that of the definition and those of the draws."""
         with np.errstate(invalid="ignore"):
             lost = np.nan_to_num(np.abs(draws - reference), nan=0.0).max()
         if name in self.plan.io_quantization:

@@ -28,15 +28,15 @@ def render(graph: Graph, stem: str, destination: Destination) -> Mapping[str, by
     Raises:
         UnsupportedError: the processor of the board is unknown.
     """
-    compilers = _compilers(destination)
-    named, names = named_trace(graph, SCHEMES), tuple(compilers)
+    chosen = compilers(destination)
+    named, names = named_trace(graph, SCHEMES), tuple(chosen)
     manifest = dump_manifest(replace(named.manifest, cpu=isa.joined(names)))
     code = write(named, PREFIX, manifest, include="", many=True, apart=len(names) > 1)
     source = code.source + _for_python(named)
     if len(names) > 1:
-        data = levels.library(code, source, PREFIX, compilers)
+        data = levels.library(code, source, PREFIX, chosen)
     else:
-        data = shared_library(source, compilers[names[0]], code.binaries)
+        data = shared_library(source, chosen[names[0]], code.binaries)
     library = fill(data)
     return {f"{stem}.so": library, f"{identifier(stem)}{LOADER}.py": _loader(named, stem, names, library).encode()}
 
@@ -49,14 +49,14 @@ def _for_python(named: NamedTrace) -> str:
     whole = "numbers" if converts else "state"  # the struct that the backend allocates, and the scratch behind it
     functions = _python_functions("state", "", whole)
     functions += _python_functions("numbers", "_numbers", whole) if converts else ""
-    return "".join((numbers, template("python.c", {"prefix": PREFIX}), functions))
+    return "".join((numbers, template("python.c", {"prefix": PREFIX, "whole": whole}), functions))
 
 
 def _python_functions(stream: str, of: str, whole: str) -> str:
     """`step` and `prime` of a struct, as functions of CPython."""
     scratch = f"({PREFIX}_{stream} *)(({PREFIX}_{whole} *)stream + 1)"
     calls = {
-        "step": (f"const int refused = {PREFIX}_advance{of}(stream)", "refused"),
+        "step": (f"const int refused = {PREFIX}_advance{of}(stream)", "refused || due(stream)"),
         "prime": (f"{PREFIX}_prime{of}(stream, {scratch})", "0"),
     }
     return "".join(
@@ -82,8 +82,12 @@ def _float_io(named: NamedTrace) -> dict[str, object]:
     }
 
 
-def _compilers(destination: Destination) -> dict[str, Compiler]:
-    """The levels that the code is compiled for, the best first, with their compilers."""
+def compilers(destination: Destination) -> dict[str, Compiler]:
+    """The levels that the code is compiled for, the best first, with their compilers.
+
+    Raises:
+        UnsupportedError: the processor of the board is unknown.
+    """
     device = destination.device
     if device is None:
         return {name: for_this_machine(isa.level(name)) for name in destination.levels or (isa.best(),)}

@@ -1,0 +1,1 @@
+"""Writing a `.edge` package: the goldens, how far each runtime may be from them, and the manifest."""

@@ -1,0 +1,55 @@
+"""What a package says beside what the graph says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from edgernn.budget.verdict import Budget
+from edgernn.errors import UsageError
+from edgernn.files.spelling import misspelt
+from edgernn.package.manifest import Card
+
+FORMATS: Mapping[str, str] = MappingProxyType({"onnx": ".onnx", "so": ".so", "tflite": ".tflite"})
+"""A format of PackageOptions.to -> the suffix of its artifacts. The graph is in every package."""
+
+
+@dataclass(frozen=True)
+class PackageOptions:
+    """What a `.edge` package holds beside the graph.
+
+    Attributes:
+        to: the formats, of "onnx", "so" and "tflite".
+        name: of the model; "" for the name of the file.
+        model_version: of the model, as its maker counts.
+        card: the model card, with the licences of the weights and of the data.
+        budgets: the latency budget on a device, by the name of the device.
+        recipe: the TOML that the model was trained by.
+        data: the fingerprint of the data that it was trained on.
+        preferred: formats in the order in which a device tries them, "rnn" among them, and then the others; empty for
+            so, tflite, onnx, rnn.
+
+    Raises:
+        UsageError: a format does not exist, or comes twice.
+    """
+
+    to: tuple[str, ...] = ()
+    name: str = ""
+    model_version: str = "0"
+    card: Card = field(default_factory=Card)
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    recipe: str = ""
+    data: str = ""
+    preferred: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        lists: tuple[tuple[Any, tuple[str, ...]], ...] = (
+            (self.to, (*FORMATS,)),
+            (self.preferred, (*self.to, "rnn")),
+        )
+        for names, known in lists:
+            if isinstance(names, str) or len({*names}) < len(names):
+                raise UsageError(f"formats {names!r} arrived; expected a tuple with each once, such as ('onnx', 'so')")
+            for each in names:
+                if each not in known:
+                    raise UsageError(f"there is no format '{each}' in the package; {misspelt(each, known)}")
