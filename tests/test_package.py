@@ -30,8 +30,10 @@ from edgernn.package.manifest import Artifact
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import packaged
+from edgernn.runtime.goldens import replay
 from edgernn.runtime.stream import Stream
 from edgernn.train.data.fingerprint import Fingerprint, dumps as dumps_fingerprint
+from edgernn.verification import verify as verifying
 from edgernn.verification.verify import verify
 from edgernn_export import Card, PackageOptions, export
 from edgernn_export.packaging.compose import compose
@@ -215,6 +217,20 @@ def test_an_artifact_with_a_changed_weight_fails_its_goldens(suffix, kws, tmp_pa
     assert "by 0.01" in failed[0].text or "fails its own test" in failed[0].text
     code, printed, _ = called("verify", path)
     assert (code, printed.splitlines()[-1]) == (1, "FAIL")
+
+
+def test_an_error_of_a_runtime_fails_its_artifact_alone(kws, monkeypatch):
+    def broken(program, *_):
+        if program.backend.startswith("onnxruntime"):
+            raise RuntimeError("no such\noperator")
+        return replay(program, *_)
+
+    monkeypatch.setattr(verifying, "replay", broken)
+    findings = verify(kws).findings
+    assert [(each.subject, each.text) for each in findings if each.passed is False] == [
+        ("model.onnx", "no such operator")
+    ]
+    assert len([each for each in findings if each.name == "liveness" and each.passed]) == 3
 
 
 def test_a_damaged_artifact_is_an_error_and_no_reason_to_take_another(kws, tmp_path):

@@ -28,8 +28,8 @@ def verify(package: str, budget: str | None, seconds: float, as_json: bool) -> N
     PACKAGE is read once. Its hashes and its manifest are verified before any runtime sees a byte. Then the recorded
     frames run through every runtime that is here: each answer must be as near as the package states, a changed state
     must change the answers, and a reset must restore them. --budget measures the best artifact, as `edgernn check`
-    does, of a package that passes all of this. The exit code is 0 for a pass, 1 for a fail, 2 for a file that is damaged, and 3 where the budget has no
-    verdict.
+    does, of a package that passes all of this. The exit code is 0 for a pass, 1 for a fail, 2 for a file that is
+    damaged, and 3 where the budget has no verdict.
     """
     from edgernn.verification.verify import verify as verified
 
