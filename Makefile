@@ -11,8 +11,10 @@ SOURCES := $(shell find edgernn export devices -type f -not -name '*.pyc') pypro
 
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start hundreds of Pythons; where this is set, each of them compiles the package again.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env devices demo test test-fast lint docs bench accuracy compression clean
+.PHONY: help env devices demo test test-fast lint docs dist sbom bench accuracy compression clean
 
 help:
 	@echo "make env    the host environment, in $(HOST)"
@@ -21,6 +23,8 @@ help:
 	@echo "make test-fast  tests that neither train nor compile: less than a minute on two cores"
 	@echo "make lint   ruff, mypy, the rules of imports and of names"
 	@echo "make docs   the documentation, into .cache/site"
+	@echo "make dist   the wheel and the source, into .cache/dist; built twice, and the same bytes"
+	@echo "make sbom   what the wheel is made of, as CycloneDX, into .cache/sbom.json"
 	@echo "make bench  the times of docs/results.md, into bench/results (takes 25 minutes on two idle cores)"
 	@echo "make compression  what smaller models lose and gain, into bench/results (takes an hour on two cores)"
 	@echo "make accuracy  what the recipes reach, into bench/results (takes an hour on two cores)"
@@ -42,6 +46,23 @@ $(DIST)/.made: $(HOST)/.made $(SOURCES)
 	$(HOST)/bin/python -m build -q --no-isolation --outdir $(DIST) .
 	$(HOST)/bin/check-wheel-contents $(DIST)
 	touch $@
+
+# Whoever builds a release again gets the bytes that were published.
+dist: $(DIST)/.made
+	rm -rf $(DIST)-again
+	$(HOST)/bin/python -m build -q --no-isolation --outdir $(DIST)-again .
+	cd $(DIST) && for file in *.whl *.tar.gz; do cmp $$file ../dist-again/$$file; done
+	cd $(DIST) && sha256sum *.whl *.tar.gz
+
+# The wheel with what it needs and no more, described by a tool in an environment of its own.
+sbom: $(DIST)/.made .constraints/release.txt
+	rm -rf .cache/bare .cache/cyclonedx
+	$(PYTHON) -m venv .cache/cyclonedx
+	.cache/cyclonedx/bin/pip install -q -c .constraints/release.txt cyclonedx-bom
+	$(PYTHON) -m venv --without-pip .cache/bare
+	.cache/cyclonedx/bin/pip --python .cache/bare/bin/python install -q -c .constraints/host.txt $(DIST)/*.whl
+	.cache/cyclonedx/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--output-file .cache/sbom.json .cache/bare/bin/python
 
 $(LITERT)/.made: $(DIST)/.made .constraints/host.txt
 	test -x $(LITERT)/bin/python || $(PYTHON) -m venv $(LITERT)

@@ -8,7 +8,8 @@
     stream = edgernn.open("model.so").stream()     # one carried state
     output = stream.step(frame)                    # float32 (inputs,) -> float32 (outputs,)
 
-Run        open, Program, Stream, Streams, pace, Manifest
+Run        open, Program, Stream, Streams, AdaptiveStream, pace, Manifest, StateGuard, StateReset, Health
+Updates    ModelStore, UpdatedStream
 Models     Graph, Layer, Tensor, Range, Window, Stage, save, load
 Cells      cells (Gru, Lstm, Dense, ...), cell, Ops
 Passes     calibrate, quantize, prune_units, prune_weights, Blocks, FewOf, Magnitude, factorize, delta
@@ -17,8 +18,8 @@ Budgets    Budget, evaluate, BudgetEvaluation, Monitor, Snapshot, DeadlineMiss
 Boards     Device, load_device, estimate, Estimate
 Answers    Keyword, KeywordDetector, generate, text_symbols, AnomalyLikelihood, AnomalyScorer
 Errors     EdgernnError and its kinds: CalibrationError, CompilerError, FileError, FrameError, GraphError,
-           MissingExtraError, ParityError, StateError, StorageError, TrainingError, UnsupportedError, UsageError;
-           PrecisionWarning
+           MissingExtraError, ParityError, SignatureError, StateError, StorageError, TrainingError,
+           UnsupportedError, UpdateError, UsageError; PrecisionWarning
 
 These names, those of edgernn.cells and those of edgernn_export are the public API: help(edgernn.Graph) describes one of
 them. All other modules are internal and may change in any release. `import edgernn` loads no numpy: a name is imported
@@ -46,10 +47,12 @@ if TYPE_CHECKING:
         MissingExtraError,
         ParityError,
         PrecisionWarning,
+        SignatureError,
         StateError,
         StorageError,
         TrainingError,
         UnsupportedError,
+        UpdateError,
         UsageError,
     )
     from edgernn.latency.estimate import Estimate, estimate
@@ -72,13 +75,19 @@ if TYPE_CHECKING:
     from edgernn.postprocess.anomaly import AnomalyLikelihood, AnomalyScorer
     from edgernn.postprocess.keyword import Keyword, KeywordDetector
     from edgernn.postprocess.text import generate, text_symbols
+    from edgernn.runtime.adaptive import AdaptiveStream
+    from edgernn.runtime.health import Health
     from edgernn.runtime.pace import pace
     from edgernn.runtime.program import Program, open  # noqa: A004  edgernn.open is the verb
+    from edgernn.runtime.state_guard import StateGuard, StateReset
     from edgernn.runtime.stream import Stream
     from edgernn.runtime.streams import Streams
+    from edgernn.update.store import ModelStore
+    from edgernn.update.stream import UpdatedStream
     from edgernn.version import VERSION as __version__  # noqa: N811  the name that Python gives it
 
 __all__ = [
+    "AdaptiveStream",
     "Agreement",
     "AnomalyLikelihood",
     "AnomalyScorer",
@@ -96,27 +105,34 @@ __all__ = [
     "FrameError",
     "Graph",
     "GraphError",
+    "Health",
     "Keyword",
     "KeywordDetector",
     "Layer",
     "Magnitude",
     "Manifest",
     "MissingExtraError",
+    "ModelStore",
     "Monitor",
     "Ops",
     "ParityError",
     "PrecisionWarning",
     "Program",
     "Range",
+    "SignatureError",
     "Snapshot",
     "Stage",
     "StateError",
+    "StateGuard",
+    "StateReset",
     "StorageError",
     "Stream",
     "Streams",
     "Tensor",
     "TrainingError",
     "UnsupportedError",
+    "UpdateError",
+    "UpdatedStream",
     "UsageError",
     "Window",
     "__version__",
@@ -169,10 +185,15 @@ _HOMES = {
     "postprocess.anomaly": ("AnomalyLikelihood", "AnomalyScorer"),
     "postprocess.keyword": ("KeywordDetector", "Keyword"),
     "postprocess.text": ("generate", "text_symbols"),
+    "runtime.adaptive": ("AdaptiveStream",),
+    "runtime.health": ("Health",),
     "runtime.pace": ("pace",),
     "runtime.program": ("Program", "open"),
+    "runtime.state_guard": ("StateGuard", "StateReset"),
     "runtime.stream": ("Stream",),
     "runtime.streams": ("Streams",),
+    "update.store": ("ModelStore",),
+    "update.stream": ("UpdatedStream",),
 }
 _PUBLIC = {name: (f"edgernn.{module}", name) for module, names in _HOMES.items() for name in names} | {
     "__version__": ("edgernn.version", "VERSION"),

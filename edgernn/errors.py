@@ -5,6 +5,8 @@ EdgernnError
 |-- FrameError         a frame of the wrong shape or dtype, not finite, or an index outside the table
 |-- StateError         a state of another model, or a stream that another thread is using
 |-- FileError          a file that is missing, truncated, altered or foreign, or cannot be written
+|-- SignatureError     a file without a signature of the key that is demanded, or older than demanded
+|-- UpdateError        a package that does not work on this device, or a store without one
 |-- UsageError         a suffix, option or name that does not exist
 |-- CalibrationError   data that gives no ranges, or a value that has none
 |-- UnsupportedError   a model that cannot stream, or that a runtime or target cannot express
@@ -40,6 +42,14 @@ class StateError(EdgernnError, ValueError):
 
 class FileError(EdgernnError, OSError):
     """A file that cannot be read, trusted or written."""
+
+
+class SignatureError(EdgernnError, ValueError):
+    """A file that a demanded key did not sign, that was altered since, or that is older than demanded."""
+
+
+class UpdateError(EdgernnError, RuntimeError):
+    """A package that does not work on this device, or a store of models without one."""
 
 
 class UsageError(EdgernnError, ValueError):

@@ -16,9 +16,10 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "markupsafe": "report",
         "optuna": "search",
         "sqlalchemy": "search",
+        "cryptography": "sign",
     }
 )
-"""An optional package that training, search or reports import -> the extra that installs it."""
+"""An optional package that training, search, reports or signatures import -> the extra that installs it."""
 
 
 @contextmanager

@@ -45,7 +45,9 @@ from edgernn.files import arrays, frames, temporary
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
-from edgernn.package import contents, goldens as recordings
+from edgernn.package import contents, goldens as recordings, minisign
+from edgernn.package.secret_key import SecretKey, dump_secret_key, parse_secret_key
+from edgernn.package.signature import public_half, sign
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import packaged, program as programs
@@ -503,6 +505,18 @@ def keras(random: Random) -> bytes:
 
 
 @cache
+def minisign_files() -> tuple[bytes, ...]:
+    """A public key, a plain secret key, and a signature."""
+    key = SecretKey(bytes(8), seed := bytes(range(32)), public_half(seed))
+    signature = sign(b"data", key, "name=kws version=1.2.0", "k")
+    return minisign.dump_public_key(key.public_key), dump_secret_key(key, None), signature
+
+
+def _secret_key(path: Path) -> object:
+    return parse_secret_key(path.read_bytes(), "k", str)
+
+
+@cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
@@ -562,6 +576,15 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "device": (lambda random: toml(random, boards()), at("d.toml", board.load)),
     "wav": (sound, at("a.wav", _samples)),
     "keras": (keras, at("m.keras", lambda path: read_keras(str(path), ImportOptions()))),
+    "minisign": (
+        lambda random: flipped(random.choice(minisign_files()), random),
+        at(
+            "k",
+            _secret_key,
+            lambda path: minisign.parse_public_key(path.read_bytes(), "k"),
+            lambda path: minisign.parse_signature(path.read_bytes(), "k"),
+        ),
+    ),
     "json": (jsons, at("b.json", baseline.load, lambda path: known.known_windows(path, "f.csv"))),
 }
 """A kind of file -> (what damages one by a seed, what reads it)."""

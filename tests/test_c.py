@@ -1,6 +1,5 @@
 """The C target: clean under every warning, in C and in C++, on every instruction set that this machine can compile and run."""
 
-import re
 import subprocess
 from functools import cache
 from string import Template
@@ -18,7 +17,7 @@ from edgernn_export.targets.c.fusion import fuse, hoist_splits, is_view
 from edgernn_export.targets.c.layout import lay_out, room
 from edgernn_export.targets.naming import WEIGHTS
 from edgernn_export.translate import render
-from ways import EVERY_WAY, WAYS, needs
+from ways import EVERY_WAY, WAYS, included, needs
 from zoo import GRAPHS, block_sparse, frames, keyword_spotter, one, t
 
 KWS = keyword_spotter(40, 10, 4)  # more rows than four blocks have, and columns that fill no group
@@ -100,13 +99,10 @@ MAIN = "\n".join(
 )
 
 
-def included(i):
-    """Model i as part of one translation unit; the names that its file keeps to itself get its number."""
-    code = written(MODELS[i])[f"m{i}.c"].decode()
-    own = sorted(set(re.findall(r"^(?:ALIGNED )?static const [a-z0-9_ ]+?\b(\w+)\[", code, re.MULTILINE)))
-    renamed = [f"#define {name} {name}_of_{i}" for name in own]
+def part(i):
+    """Model i as a part of the program, and what streams it."""
     stream = Template(REFUSED + (PRIMED + STREAM) * (i in STREAMED)).substitute(i=i)
-    return "\n".join([*renamed, f'#include "m{i}.c"', *(f"#undef {name}" for name in own), stream])
+    return "\n".join([included(i, written(MODELS[i])[f"m{i}.c"].decode()), stream])
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +119,7 @@ def program(tmp_path_factory):
             "\n".join(
                 [
                     *(f"#include <{name}.h>" for name in ("stdio", "stdlib", "string")),
-                    *map(included, range(len(MODELS))),
+                    *map(part, range(len(MODELS))),
                     MAIN,
                     "",
                 ]

@@ -24,6 +24,7 @@ from edgernn.files import arrays, bounded_json, bounded_toml, frames
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import MOST_LAYERS, Graph
 from edgernn.model.layer import Layer
+from edgernn.package import minisign, trust
 from edgernn.train import recipe
 from edgernn.train.data import npz, reader
 from zoo import GRAPHS, keyword_spotter
@@ -483,6 +484,28 @@ BASELINES = {
 def test_a_hostile_baseline_is_refused_with_little(case, tmp_path):
     (tmp_path / "b.json").write_text(BASELINES[case])
     refused(lambda: baseline.load(tmp_path / "b.json"), FileError, r"b\.json' is not a baseline: ")
+
+
+LINES = [b"untrusted comment: a", b"A" * 100, b"trusted comment: b", b"A" * 88]  # of a signature
+MINISIGN = {
+    "without end": b"\n" * EXTRA,
+    "a long untrusted comment": b"\n".join((LINES[0] + b"a" * 1024, *LINES[1:])),
+    "a long trusted comment": b"\n".join((*LINES[:2], LINES[2] + b"b" * 8192, LINES[3])),
+    "a long signature": b"\n".join((LINES[0], b"A" * 8000, *LINES[2:])),
+    "lines without end": b"\n" * minisign.LONGEST,
+}
+
+
+@pytest.mark.parametrize("case", MINISIGN)
+def test_a_hostile_signature_is_refused_with_little(case, tmp_path):
+    (tmp_path / "m.rnn").write_bytes(DATA)
+    (tmp_path / "m.rnn.minisig").write_bytes(MINISIGN[case])
+    demanded = trust.Demand(minisign.PublicKey(bytes(8), bytes(32)))
+    refused(
+        lambda: demanded.check_file(DATA, str(tmp_path / "m.rnn")),
+        FileError,
+        "is no signature of minisign: |has more than 16,384 bytes",
+    )
 
 
 @pytest.mark.parametrize(

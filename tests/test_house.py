@@ -27,6 +27,7 @@ HEAVY = (
     "safetensors",
     "scipy",
     "flatbuffers",
+    "cryptography",
     "lightning",
     "optuna",
     "sqlalchemy",

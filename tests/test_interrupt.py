@@ -397,6 +397,7 @@ VERBS = {
     "regress": ("m.onnx", "m.onnx"),
     "sensitivity": ("run/model.rnn", "--data", "frames.npy", "--precision", "dynamic_wi8_afp32"),
     "export": ("run/model.rnn", "new.onnx"),
+    "soak": ("run/model.rnn", "--html", "new.html"),
 }
 
 

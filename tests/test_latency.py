@@ -76,6 +76,13 @@ def test_the_collector_is_paused_inside_and_restored_after():
         gc.enable()
 
 
+def test_what_a_program_froze_stays_frozen():
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    back_to_back(Clock(cycle([1.0])).step, 5, Clock(cycle([1.0])))
+    assert gc.get_freeze_count() == frozen > 0
+
+
 def test_steps_are_interleaved_in_every_round():
     clock, order = Clock(cycle([0.0])), []
 

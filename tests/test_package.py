@@ -332,7 +332,7 @@ def test_verify_prints_one_screen_and_json(kws, tmp_path):
     assert printed.splitlines()[-1] == "PASS"
     document = json.loads(edge("verify", kws, "--json"))
     assert document["passed"] is True
-    assert {each["name"] for each in document["findings"]} == {"hashes", "contract", "goldens", "liveness"}
+    assert {each["name"] for each in document["findings"]} == {"hashes", "signature", "contract", "goldens", "liveness"}
     (tmp_path / "cut.edge").write_bytes(kws.read_bytes()[:-1])
     assert "is not a whole package of edgernn" in edge("verify", tmp_path / "cut.edge", code=2)
 

@@ -80,12 +80,12 @@ SHORT = {
     ),
     "taxi-demand-day": Short(
         there("nab/data/realKnownCause/nyc_taxi.csv"),
-        ("training.epochs=20",),
+        ("training.epochs=8",),
         lambda m: m["rmse +24"] < m["persistence +24"],
     ),
     "taxi-demand": Short(
         there("nab/data/realKnownCause/nyc_taxi.csv"),
-        ("training.epochs=20",),
+        ("training.epochs=8",),
         lambda m: m["rmse +1"] < m["persistence +1"],
     ),
 }

@@ -117,7 +117,7 @@ def test_a_hook_may_look_at_the_state_and_reset_it_and_may_not_step(program):
 
     def hook(_miss):
         seen.append(stream.state["mean.seen"][0])
-        with pytest.raises(StateError, match="or by its monitor's hook"):
+        with pytest.raises(StateError, match="or by a hook"):
             stream.step(X)
         stream.reset()
 

@@ -1,5 +1,6 @@
 """The ways to compile the C code that this machine has: compilers, instruction sets, and other processors by qemu."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,12 +26,20 @@ class Way:
     compiler: tuple[str, ...]
     runner: tuple[str, ...] = ()
     optimize: str = "-O2"
+    linker: tuple[str, ...] = ()  # where it is another command
 
     def build(self, folder: Path, *sources: str) -> Path:
         """Compile sources of a folder, every warning an error, to a program there."""
-        command = [*self.compiler, self.optimize, *STRICT, f"-I{RUNTIME}", *sources, "-o", "program", "-lm"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[:2000]
+        command = [*self.compiler, self.optimize, *STRICT, f"-I{RUNTIME}"]
+        linked = ["-o", "program", "-lm"]
+        calls = [[*command, *sources, *linked]]
+        if self.linker:
+            objects = [f"{source}.o" for source in sources]
+            calls = [[*command, "-c", source, "-o", each] for source, each in zip(sources, objects, strict=True)]
+            calls.append([*self.linker, *objects, *linked])
+        for call in calls:
+            done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[:2000]
         return folder / "program"
 
     def run(self, program: Path, data: bytes = b"", *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -51,7 +60,8 @@ COMPILERS = {
     "clang": ("clang", "-std=c99"),
     "clang++": ("clang++", "-x", "c++", "-Wno-deprecated"),
 }
-SANITIZED = ("gcc", "-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover")
+SANITIZED = ("gcc", "-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover", "-Wno-sign-conversion")
+"""Compiled with -O0, which takes a tenth of the time of -O1: then some intrinsics are macros that convert signs."""
 BOARDS = {
     "aarch64-dotprod": ("aarch64-linux-musl", "qemu-aarch64"),
     "aarch64": ("aarch64-linux-musl", "qemu-aarch64"),
@@ -64,7 +74,9 @@ def _native(kind: str, level: str, command: tuple[str, ...] = (), *options: str)
     if isa.missing(level):
         return f"this processor is no {level}"
     if command:
-        return _installed(command, *isa.LEVELS[level].options, *options, optimize="-O1")
+        return _installed(
+            command, *isa.LEVELS[level].options, *options, optimize="-O0" if command == SANITIZED else "-O1"
+        )
     optimize = "-O1" if "++" in kind else "-O2"  # the same compilers, asked whether the code is C++ too
     return _installed(COMPILERS[kind], *isa.LEVELS[level].options, optimize=optimize)
 
@@ -76,13 +88,13 @@ def _installed(command: tuple[str, ...], *options: str, optimize: str = "-O2") -
 
 
 def _emulated(level: str) -> Way | str:
-    """The level of another machine: zig compiles for it and qemu runs it."""
+    """The level of another machine: zig compiles for it and qemu runs it; the C library is built once for its levels."""
     triple, emulator = BOARDS[level]
     path = shutil.which(f"{emulator}-static") or shutil.which(emulator)
     if not path or not find_spec("ziglang"):
         return f"{emulator if not path else 'ziglang'} is not installed"
-    zig = (sys.executable, "-m", "ziglang", "cc", "-std=c99", "-target", triple, f"-mcpu={isa.LEVELS[level].zig}")
-    return Way(zig, (path, "-cpu", "max"))
+    zig = (sys.executable, "-m", "ziglang", "cc", "-target", triple)
+    return Way((*zig, "-std=c99", f"-mcpu={isa.LEVELS[level].zig}"), (path, "-cpu", "max"), linker=zig)
 
 
 BEST = isa.LEVELS[HERE[0]].options
@@ -90,7 +102,7 @@ FOUND: dict[str, Way | str] = {
     **{f"{kind} {level}": _native(kind, level) for kind in COMPILERS for level in isa.LEVELS if level not in BOARDS},
     "gcc -O3": _installed(COMPILERS["gcc"], *BEST, optimize="-O3"),
     "portable": _installed(COMPILERS["gcc"], "-DEDGERNN_PORTABLE"),
-    "sanitized": _installed(SANITIZED, *BEST, optimize="-O1"),
+    "sanitized": _installed(SANITIZED, *BEST, optimize="-O0"),
     "sanitized portable": _installed(SANITIZED, "-DEDGERNN_PORTABLE", optimize="-O0"),
     **{level: _emulated(level) for level in BOARDS},
 }
@@ -114,6 +126,13 @@ def _each(ways: Mapping[str, Way | str]) -> list[object]:
 
 WAYS = {name: way for name, way in KERNELS.items() if isinstance(way, Way)}
 EVERY_WAY, EVERY_KERNEL_WAY = _each(FOUND), _each(KERNELS)
+
+
+def included(i: int, code: str) -> str:
+    """The file m{i}.c as part of one translation unit; the names that it keeps to itself get its number."""
+    own = sorted(set(re.findall(r"^(?:ALIGNED )?static const [a-z0-9_ ]+?\b(\w+)\[", code, re.MULTILINE)))
+    renamed = [f"#define {name} {name}_of_{i}" for name in own]
+    return "\n".join([*renamed, f'#include "m{i}.c"', *(f"#undef {name}" for name in own)])
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

@@ -25,7 +25,7 @@ from edgernn.model.operation import WIDEST
 from edgernn.model.parts import checked, names
 from edgernn.model.timing import check_timing
 from edgernn.model.window import Window
-from edgernn.version import VERSION
+from edgernn.version import VERSION, is_later
 
 WINDOWS: Mapping[str, str] = MappingProxyType(
     {
@@ -220,13 +220,14 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     start = data.find(f'{{"{KEY}":"'.encode())
     if start >= 0 and data.startswith(b'"edgernn.format"', start + len(KEY) + len(BLANK) + 7):
         raise FileError(f"'{name}' has the content of a {SUFFIX} file; give it that suffix, or export it")
+    fields: dict[str, Any] = {}
     try:
-        fields: dict[str, Any]
         fields, _ = bounded_json.decode(data[max(start, 0) :][: bounded_json.LONGEST].decode("latin-1"))
         return parsed({key.removeprefix("edgernn."): value for key, value in fields.items() if key != KEY})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
+        advice = "upgrade edgernn" if is_later(fields.get("version")) else "export it again"
         raise FileError(
-            f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: export it again"
+            f"'{name}' was written by another version of edgernn ({error}); this is {VERSION}: {advice}"
         ) from error
 
 

@@ -20,20 +20,25 @@ from edgernn.commands.generate import generate
 from edgernn.commands.history import history
 from edgernn.commands.import_ import import_
 from edgernn.commands.info import info
+from edgernn.commands.keygen import keygen
 from edgernn.commands.probe import probe
 from edgernn.commands.regress import regress
 from edgernn.commands.run import run
 from edgernn.commands.search import search
 from edgernn.commands.sensitivity import sensitivity
+from edgernn.commands.sign import sign
+from edgernn.commands.soak import soak
 from edgernn.commands.train import train
 from edgernn.commands.tune import tune
+from edgernn.commands.update import update
 from edgernn.commands.verify import verify
 
 GROUPS: Mapping[str, tuple[click.Command, ...]] = MappingProxyType(
     {
         "Train": (train, compare, search, demo),
         "Compress": (compress, sensitivity, tune),
-        "Export": (import_, adopt, export, info, verify),
+        "Export": (import_, adopt, export, info),
+        "Packages": (keygen, sign, verify, soak, update),
         "Run": (run, generate, anomalies),
         "Latency": (estimate, bench, check, certify, regress, history),
         "Devices": (devices, probe),

@@ -20,23 +20,18 @@ PERIOD_MS, FRAMES = 10.0, 64
 
 @click.command(no_args_is_help=True)
 @click.argument("artifacts", nargs=-1, required=True, type=PATH)
-@click.option("--reference", type=PATH, metavar="MODEL.rnn", help="Print the error against this model in numpy.")
-@click.option(
-    "--steps",
-    type=click.IntRange(100),
-    default=2000,
-    show_default=True,
-    help="Time this many steps back to back, after a warm-up, and a tenth as many in the other ways.",
-)
+@shared.reference
+@shared.steps("2000", 100)
 @shared.period
 @shared.as_json
 def bench(artifacts: tuple[str, ...], reference: str | None, steps: int, period: str | None, as_json: bool) -> None:
     """Time a step of each artifact, briefly.
 
-    In three ways, with the input guard and the state: back to back; paced, from a frame that comes at a --period (by
-    default that of the model, or 10 ms) to its answer; and paced with the stream primed before each frame, as by
-    edgernn.pace. A short look, not a claim: the machine's other work is included. All artifacts must come from the
-    --reference. The error is the largest difference of an output from numpy in float64, over 200 random steps.
+    In three ways, with the input guard and the state: --steps back to back, after a warm-up; a tenth as many paced,
+    from a frame that comes at a --period (by default that of the model, or 10 ms) to its answer; and as many paced with
+    the stream primed before each frame, as by edgernn.pace. A short look, not a claim: the machine's other work is
+    included. All artifacts must come from the --reference. The error is the largest difference of an output from numpy
+    in float64, over 200 random steps.
     """
     from edgernn.artifact.rnn import load
     from edgernn.budget.verdict import microseconds

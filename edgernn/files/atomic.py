@@ -7,10 +7,10 @@ permissions that the umask leaves. The owner is the writing user. Another hard l
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from errno import EINVAL, EISDIR, ELOOP, ENOSPC
+from errno import EINVAL, EISDIR, ELOOP, ENOSPC, ENOTSUP
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,16 +21,23 @@ from edgernn.process import interrupt
 _CHECKSUMS: ContextVar[dict[str, str] | None] = ContextVar("_CHECKSUMS", default=None)
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
+def read(path: str | os.PathLike[str], *, longest: int | None = None) -> bytes:
     """Return the bytes of a file.
 
+    Args:
+        path: the file.
+        longest: the most bytes that it may have; no more are read.
+
     Raises:
-        FileError: the file is missing or cannot be read.
+        FileError: the file is missing, cannot be read, or is too long.
     """
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read() if longest is None else file.read(longest + 1)
     except (OSError, ValueError) as error:  # a path with a zero byte is a ValueError
         raise FileError(f"'{path}' cannot be read: {_reason(error)}; check the path") from error
+    if longest is not None and len(data) > longest:
+        raise FileError(f"'{path}' has more than {longest:,} bytes; expected {longest:,} at most: check the path")
     checksums = _CHECKSUMS.get()
     if checksums is not None:
         checksums[os.fspath(path)] = sha256(data).hexdigest()
@@ -90,6 +97,8 @@ def write_all(files: Mapping[str, bytes]) -> None:
             _fill(temporaries[path][0], data, _mode(targets[path]))
         for path in files:
             os.replace(temporaries[path][1], targets[path])
+        for folder in {target.parent for target in targets.values()}:
+            _sync(folder)
     except BaseException as error:
         for _, name in temporaries.values():
             with suppress(FileNotFoundError):  # it was renamed already
@@ -99,6 +108,53 @@ def write_all(files: Mapping[str, bytes]) -> None:
         raise
     finally:
         for handle, _ in temporaries.values():
+            os.close(handle)
+
+
+def absent(paths: Iterable[str]) -> None:
+    """Check that files do not exist, before a long computation produces them.
+
+    Raises:
+        FileError: one exists.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileError(f"'{path}' exists already, and is never replaced; choose another path")
+
+
+@interrupt.deferred()
+def create_all(files: Mapping[str, bytes], private: Container[str] = ()) -> None:
+    """Write several new files, or none of them; an existing file is never replaced.
+
+    Args:
+        files: the bytes by path.
+        private: paths that only their owner may read or write.
+
+    Raises:
+        FileError: a file exists already or cannot be written; none of the others remains.
+    """
+    absent(files)
+    temporaries: dict[str, tuple[int, str]] = {}
+    created: list[str] = []
+    path = ""
+    try:
+        for path, data in files.items():
+            mode = 0o600 if path in private else 0o666
+            temporaries[path] = temporary.file(Path(path).parent, mode)
+            _fill(temporaries[path][0], data, None)
+        for path, (_, name) in temporaries.items():
+            os.link(name, path)  # unlike a renaming, it fails where another process was faster
+            created.append(path)
+    except BaseException as error:
+        for each in created:
+            os.unlink(each)
+        if isinstance(error, OSError | ValueError):
+            raise FileError(f"'{path}' cannot be created: {_reason(error)}; choose another path") from error
+        raise
+    finally:
+        for handle, name in temporaries.values():
+            with suppress(FileNotFoundError):
+                os.unlink(name)
             os.close(handle)
 
 
@@ -131,6 +187,19 @@ def _fill(handle: int, data: bytes, mode: int | None) -> None:
         if mode is not None:
             os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Put the names in a folder on disk, so that a rename outlives a loss of power."""
+    with suppress(PermissionError):  # a folder may be writable and not readable
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (EINVAL, ENOTSUP):  # of file systems without folders on a disk
+                raise
+        finally:
+            os.close(handle)
 
 
 def _reason(error: OSError | ValueError) -> str:

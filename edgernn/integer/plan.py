@@ -223,7 +223,8 @@ def _plan(graph: Graph, floats: Collection[Op]) -> IntegerPlan:
     operations = _integer_operations(steps, {name for name, bits in bits_of.items() if bits}, floats)
     static = {name for name, each in bits_of.items() if each}
     wide = wide_values(steps, static, {op for op in operations if op.name == SINK})
-    operations = [op for op in steps.operations if op in operations or wide.keys() & {ref.name for ref in op.outputs}]
+    firsts = {op.outputs[0].name for op in operations} | wide.keys()
+    operations = [op for op in steps.operations if not firsts.isdisjoint(ref.name for ref in op.outputs)]
     everything, operations = operations, [op for op in operations if not wide.keys() & {r.name for r in op.outputs}]
     integer_values = {ref.name for op in everything for ref in op.outputs}
     bits = {ref.name: bits_of[op.layer] for op in operations for ref in op.outputs}

@@ -281,7 +281,7 @@ class Stepper:
         return np.stack(ys, axis=-2), states
 
 
-def random_frames(inputs: int, vocabulary_size: int, steps: int, seed: int = 0) -> Array:
+def random_frames(inputs: int, vocabulary_size: int, steps: int, seed: int | Sequence[int] = 0) -> Array:
     """Frames (steps, inputs) for a test: standard normal float32, or int32 symbols below `vocabulary_size` if not 0."""
     random = np.random.default_rng(seed)
     if vocabulary_size:

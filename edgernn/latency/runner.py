@@ -14,18 +14,16 @@ from itertools import cycle
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from edgernn.errors import EdgernnError, FrameError
-from edgernn.files.frames import frames as read_frames
+from edgernn.errors import EdgernnError
 from edgernn.interpreters.numpy import random_frames
 from edgernn.latency import arrivals
 from edgernn.latency.conditions import machine
 from edgernn.latency.measurement import measure
 from edgernn.latency.paced import time_steps, warm_up_on
 from edgernn.latency.steps import BLOCK, collector_paused
-from edgernn.model.timing import frame_widths
 from edgernn.process.child import end_with_parent
 from edgernn.runtime import program as programs
-from edgernn.runtime.parts import one_step
+from edgernn.runtime.recorded import read_steps
 from edgernn.version import VERSION
 
 FRAMES = 256  # random frames, repeated in order
@@ -66,7 +64,7 @@ def _open(sessions: list[Session], artifact: str, frames: str | None, threads: i
     loaded = time.perf_counter_ns()
     manifest = program.manifest
     inputs = (
-        _frames(frames, program)
+        read_steps(frames, program)
         if frames
         else list(random_frames(manifest.inputs, manifest.vocabulary_size, FRAMES, seed))
     )
@@ -86,23 +84,6 @@ def _open(sessions: list[Session], artifact: str, frames: str | None, threads: i
         "load_us": (loaded - began) / 1000,
         "first_us": (first - start) / 1000,
     }, {}
-
-
-def _frames(path: str, program: programs.Program) -> list[Any]:
-    """The frames of all whole steps of a file. Each is tried once, so that none is refused during the measurement."""
-    manifest, stream = program.manifest, program.stream()
-    widths = frame_widths(manifest.frames_per_step, manifest.named_inputs)
-    rows = list(read_frames(path, "int32" if manifest.vocabulary_size else "float32", widths))
-    steps, count = [], manifest.frames_per_step
-    for t in range(0, len(rows) - count + 1, count):
-        try:
-            steps.append(one_step(rows[t : t + count], manifest))
-            stream.step(steps[-1])
-        except FrameError as error:
-            raise FrameError(f"'{path}', frame {t}: {error}") from error
-    if not steps:
-        raise FrameError(f"'{path}' holds {len(rows)} frames; expected at least {count}, which are one step")
-    return steps
 
 
 def _run(

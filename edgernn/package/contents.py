@@ -1,4 +1,4 @@
-"""Reading a package: the archive, the manifest, the signature and the hash of every member, in this order.
+"""Reading a package: the archive, the signature if one is demanded, the manifest and every hash, in this order.
 
 No byte of an artifact reaches a parser or a runtime before all four were verified.
 """
@@ -12,6 +12,7 @@ from edgernn.errors import FileError
 from edgernn.package import archive, manifest as manifests
 from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.manifest import PackageManifest
+from edgernn.package.trust import Demand
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,26 @@ class Package:
         return bytes(self.members[member])
 
 
-def read(data: bytes, name: str) -> Package:
-    """Return the package in the bytes of a file, verified; `name` is the name of the file in messages.
+def read(data: bytes, name: str, demand: Demand | None = None) -> Package:
+    """Return the package in the bytes of a file, verified.
+
+    Args:
+        data: the file.
+        name: its name in messages.
+        demand: the key that must have signed it, and its least version; None where any package may be read.
 
     Raises:
+        SignatureError: it is unsigned, signed by another key or altered, or its version is too old.
         FileError: it is truncated or altered, no package, of another format, or its manifest does not list its members.
     """
     members = archive.unpacked(data, name)
     stated = bytes(members[MANIFEST])
+    if demand is not None:
+        demand.check_manifest(members, name)
     checksum = verify(stated, f"{name}:{MANIFEST}")
-    # The signature, if there is one, is verified here: it covers `stated`, and so every member.
     manifest = manifests.parse(stated, name)
+    if demand is not None:
+        demand.check_version(manifest.model_version, name)
     _check_members(manifest, members, name)
     return Package(name, manifest, checksum, members)
 

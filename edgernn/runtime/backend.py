@@ -27,6 +27,13 @@ class Bound(Protocol):
     guards: bool  # whether `step` itself refuses a frame that must not enter
 
     @property
+    def countdown(self) -> Array | None:
+        """A number (1,) that `step` counts down to 0, and then returns true though it refused no frame; 0 stops it.
+
+        None when the runtime counts nothing.
+        """
+
+    @property
     def step(self) -> Callable[[], Any]:
         """Compute `y` from `x` and the carried state, and carry the new state; true when it refused the frame."""
 

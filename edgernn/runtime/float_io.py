@@ -33,6 +33,7 @@ class FloatIO:
         self.step: Callable[[], Any]
         self.prime: Callable[[], Any]
         self.guards = bound.float_step is not None
+        self.countdown = bound.countdown if self.guards else None
         self.x, self.y, self.step, self.prime = bound.float_step or _converting(bound, manifest)
         self.run = None if bound.run is None else partial(self._run, bound.run)
 

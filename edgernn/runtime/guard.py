@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from sys import byteorder
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy import abs as size, isfinite
 
 from edgernn.array import Array
 from edgernn.artifact.manifest import Manifest
-from edgernn.errors import FrameError
+from edgernn.errors import FrameError, UsageError
+
+OnBadInput = Literal["raise", "hold", "zero"]
 
 Step = Callable[[], Any]
 
@@ -47,6 +49,38 @@ def refusal(what: str, x: Array, limit: float) -> str:
     bad = int((size(x) <= limit).argmin())
     beyond = f", beyond the limit of {limit:.3g}" if isfinite(x[bad]) else ""
     return f"element {bad} of {what} is {x[bad]:.6g}{beyond}, and would stay in the carried state"
+
+
+def check_policy(on_bad_input: Any) -> None:
+    """Refuse a policy that does not exist.
+
+    Raises:
+        UsageError: it is none of OnBadInput.
+    """
+    if on_bad_input not in ("raise", "hold", "zero"):
+        raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
+
+
+def check_frame(frame: Any, x: Array) -> None:
+    """Refuse a frame that has not the shape and the dtype of `x`.
+
+    Raises:
+        FrameError: it has not.
+    """
+    if not isinstance(frame, np.ndarray) or frame.dtype != x.dtype or frame.shape != x.shape:
+        arrived = f"{frame.dtype} of shape {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise FrameError(
+            f"a frame of {arrived} arrived; expected an array of {x.dtype} of shape {x.shape}: "
+            f"use np.asarray(frame, np.{x.dtype}) and one step per frame"
+        )
+
+
+def refused(x: Array, manifest: Manifest) -> FrameError:
+    """The error for a frame that must not enter."""
+    if manifest.vocabulary_size:
+        return FrameError(f"index {x[0]} arrived; expected 0 to {manifest.vocabulary_size - 1}, a row of the table")
+    message = refusal("the frame", x, manifest.limit)
+    return FrameError(f"{message}; mend the source, or choose on_bad_input='hold' or 'zero'")
 
 
 def holding(step: Step, x: Array, last_good: Array) -> Step:

@@ -17,11 +17,12 @@ FUNCTIONS = tuple(
     f"edgernn_{name}"
     for name in (
         *("size", "places", "widths", "reset", "advance", "prime", "run", "get", "set"),
-        *("self_test_at", "in_python"),
+        *("self_test_at", "in_python", "countdown_at"),
         *("many_size", "step_many"),
     )
 )
-"""The functions of every library; `in_python` says whether it also has those that make Python functions."""
+"""The functions of every library; `in_python` says whether it also has those that make Python functions, which count
+steps down at `countdown_at`."""
 
 CHOICE = ("edgernn_choose", "edgernn_chosen")
 """The further functions of a library for several levels of processors."""
@@ -41,7 +42,12 @@ def load_library(data: bytes, name: str, manifest: Manifest) -> ctypes.CDLL:
     """
     library = _library(data, name)
     _check_functions(library, manifest, name)
-    for function in (library.edgernn_size, library.edgernn_run, library.edgernn_many_size):
+    for function in (
+        library.edgernn_size,
+        library.edgernn_run,
+        library.edgernn_many_size,
+        library.edgernn_countdown_at,
+    ):
         function.restype = ctypes.c_size_t
     _check_widths(library, manifest, name)
     check_answers(library, manifest, name)

@@ -118,6 +118,16 @@ def destinations(out: Any, y: Array, parts: Mapping[str, Array]) -> list[Array]:
     return arrays
 
 
+def check_destination(out: Any, y: Array) -> None:
+    """Refuse an array that cannot take the result, before the state changes.
+
+    Raises:
+        FrameError: it is not writeable, or has another shape or dtype.
+    """
+    if not _takes(out, y):
+        raise FrameError(f"out= cannot take the result; expected a writeable array of {y.dtype} of shape {y.shape}")
+
+
 def check_one(model: Named, name: str, what: str) -> None:
     """Refuse a model of several inputs or outputs where only one of each has a meaning.
 

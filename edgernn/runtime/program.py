@@ -18,13 +18,15 @@ from edgernn.files import atomic
 from edgernn.package import archive, contents
 from edgernn.package.contents import Package
 from edgernn.package.manifest import Artifact, PackageManifest
-from edgernn.runtime import packaged
+from edgernn.package.trust import demanded
+from edgernn.runtime import packaged, saved
 from edgernn.runtime.backend import Engine, WindowEngine
-from edgernn.runtime.float_io import FloatIO, initial_state
-from edgernn.runtime.guard import check_window
+from edgernn.runtime.guard import OnBadInput, check_window
 from edgernn.runtime.parts import Answer
-from edgernn.runtime.stream import OnBadInput, Stream
-from edgernn.runtime.streams import Streams, check_capacity
+from edgernn.runtime.slots import Slots
+from edgernn.runtime.state_guard import StateGuard, StateWatch, state_guard as guard_of
+from edgernn.runtime.stream import Stream
+from edgernn.runtime.streams import Streams
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Program:
         on_bad_input: OnBadInput = "raise",
         raw: bool = False,
         monitor: Monitor | Budget | None = None,
+        state_guard: StateGuard | int | None = None,
     ) -> Stream:
         """A new stream in its initial state.
 
@@ -83,30 +86,64 @@ class Program:
                 quantization parameters of its manifest, without conversion.
             monitor: measures every step and counts those that take longer than the deadline of a budget:
                 `stream.monitor.snapshot()`. A block of frames is then run step by step.
+            state_guard: looks at the states every so many steps, and resets them when a value is not finite or beyond
+                what may be set as a state: `stream.health`. None never looks.
 
         Raises:
+            UsageError: on_bad_input, monitor or state_guard is none of these.
             UnsupportedError: the model reads whole windows, or raw=True and no input, state or output is quantized.
         """
-        manifest, bound = self.manifest, self._streaming().bind()
+        engine, watch = self._streaming(), self._watch(state_guard)
         self._check_raw(raw)
-        adapted = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
-        return Stream(self, adapted, on_bad_input, initial_state(manifest, raw=raw), monitor)
+        return Stream(self, engine.bind(), on_bad_input, monitor, watch, raw=raw)
 
-    def streams(self, capacity: int, *, on_bad_input: OnBadInput = "raise", raw: bool = False) -> Streams:
+    def restore(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_bad_input: OnBadInput = "raise",
+        raw: bool = False,
+        monitor: Monitor | Budget | None = None,
+        state_guard: StateGuard | int | None = None,
+    ) -> Stream:
+        """A new stream in the state that `Stream.save` wrote; the other arguments are those of `stream`.
+
+        Raises:
+            FileError: the file is missing, truncated or altered, or does not hold the state of one stream.
+            StateError: the state is that of another model.
+            UnsupportedError: as `stream`.
+        """
+        stream = self.stream(on_bad_input=on_bad_input, raw=raw, monitor=monitor, state_guard=state_guard)
+        stream.state = saved.load_one(path, self.manifest, raw=raw)
+        return stream
+
+    def streams(
+        self,
+        capacity: int,
+        *,
+        on_bad_input: OnBadInput = "raise",
+        raw: bool = False,
+        state_guard: StateGuard | int | None = None,
+    ) -> Streams:
         """Slots for up to `capacity` streams, which are stepped together: the weights are read once for several.
 
         Args:
             capacity: the number of slots.
             on_bad_input: as for `stream`; "raise" refuses all frames of a step where one of them is bad.
             raw: as for `stream`.
+            state_guard: as for `stream`; it looks at the states of all joined slots after every so many calls of
+                `step`, and resets those of a slot.
 
         Raises:
-            UsageError: the capacity is not a whole number of at least 1.
+            UsageError: the capacity is not a whole number of at least 1; or as `stream`.
             UnsupportedError: as `stream`; or the runtime steps this artifact for one stream at a time.
         """
-        engine, slots = self._streaming(), check_capacity(capacity)
+        engine, slots, watch = self._streaming(), Slots(capacity, self.name), self._watch(state_guard)
         self._check_raw(raw)
-        return Streams(self, engine.bind_many(slots), slots, on_bad_input, raw=raw)
+        return Streams(self, engine.bind_many(slots.capacity), slots, on_bad_input, watch, raw=raw)
+
+    def _watch(self, state_guard: StateGuard | int | None) -> StateWatch | None:
+        return None if state_guard is None else StateWatch(guard_of(state_guard), self.manifest)
 
     def _streaming(self) -> Engine:
         """The engine of a model that streams."""
@@ -151,21 +188,34 @@ class Program:
         return self
 
 
-def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa: A001  edgernn.open is the verb
+def open(  # noqa: A001  edgernn.open is the verb
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 1,
+    key: str | os.PathLike[str] | None = None,
+    min_version: str | None = None,
+) -> Program:
     """Open an artifact: read it once, verify its checksum, and pass the same bytes to the runtime of its suffix.
 
     Of a package, the first artifact in its order that this machine can run is opened, once all of the package was
     verified. One whose runtime is missing is passed over; one that is damaged is an error.
 
+    Where a key is demanded, the signature is verified first: without it, no artifact is parsed or loaded.
+
     Args:
         path: a `.rnn`, `.onnx`, `.tflite` or `.so` file, or a `.edge` package, written by edgernn.
         threads: how many threads the runtime may use for a step. One is fastest for small models. Compiled code and
             numpy ignore it.
+        key: the path of a public key of minisign or its base64, which must have signed the file: a package has its
+            signature inside, any other file beside it as `PATH.minisig`. The variable EDGERNN_KEY of the environment
+            demands one where this is None.
+        min_version: the least version that may be signed, as dotted integers; 1.10 is later than 1.9.
 
     Raises:
-        UsageError: no backend opens this suffix, or `threads` is not a positive integer.
+        UsageError: no backend opens this suffix, `threads` is not a positive integer, or `min_version` has no key.
+        SignatureError: a key is demanded, and the file is unsigned, signed by another, altered or older.
         FileError: the file is missing, truncated, altered or not written by edgernn.
-        MissingExtraError: the runtime is not installed.
+        MissingExtraError: the runtime is not installed, or `cryptography` where a key is demanded.
         UnsupportedError: the file was compiled for another processor, or no artifact of a package runs here.
         ParityError: compiled code does not compute here what it computed where it was written.
     """
@@ -174,10 +224,13 @@ def open(path: str | os.PathLike[str], *, threads: int = 1) -> Program:  # noqa:
     backend = "" if is_package else opening(name).backend
     if not isinstance(threads, int) or threads < 1:
         raise UsageError(f"threads={threads!r} arrived; expected a number of at least 1")
+    demand = demanded(key, min_version)
     data = atomic.read(path)
     if not is_package:
+        if demand is not None:
+            demand.check_file(data, name)
         return load(data, name, backend, threads)
-    package = contents.read(data, name)
+    package = contents.read(data, name, demand)
     return of_package(package, packaged.best(package), threads)
 
 

@@ -1,44 +1,37 @@
 """A stream: one carried state, stepped one frame at a time."""
 
+import os
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
 from edgernn.array import Array
-from edgernn.artifact.manifest import Manifest
 from edgernn.budget.monitor import Monitor
 from edgernn.budget.verdict import Budget
-from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
+from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.model.parts import slices
+from edgernn.runtime import saved
 from edgernn.runtime.backend import Bound
 from edgernn.runtime.carried import checked_states
-from edgernn.runtime.guard import guarded, holding, refusal
-from edgernn.runtime.parts import Answer, answering, by_name, destinations, flat_frame, flat_frames
-
-OnBadInput = Literal["raise", "hold", "zero"]
+from edgernn.runtime.contract import check_contract, same_states
+from edgernn.runtime.float_io import FloatIO, initial_state
+from edgernn.runtime.guard import OnBadInput, check_frame, check_policy
+from edgernn.runtime.health import Health
+from edgernn.runtime.parts import (
+    Answer,
+    answering,
+    by_name,
+    check_destination,
+    destinations,
+    flat_frame,
+    flat_frames,
+)
+from edgernn.runtime.recovery import Recovery
+from edgernn.runtime.source import Source
+from edgernn.runtime.state_guard import StateWatch
 
 _WHOLE = slice(None)  # created once instead of at every step
-
-
-class Source(Protocol):
-    """The program of a stream."""
-
-    @property
-    def name(self) -> str:
-        """The name of its file."""
-
-    @property
-    def sha256(self) -> str:
-        """The checksum of the file."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """Its inputs, states, outputs and metadata."""
-
-    @property
-    def backend(self) -> str:
-        """The name of the runtime that steps it, with its version."""
 
 
 class Stream:
@@ -54,16 +47,14 @@ class Stream:
         "_frames",
         "_initial_state",
         "_inputs",
-        "_last_good",
-        "_limit",
         "_names",
-        "_on_bad_input",
         "_outputs",
         "_parts",
         "_primed",
+        "_raw",
+        "_recovery",
         "_run",
         "_view",
-        "_vocabulary_size",
         "_x",
         "_y",
         "monitor",
@@ -75,16 +66,16 @@ class Stream:
         program: Source,
         bound: Bound,
         on_bad_input: OnBadInput,
-        initial_state: tuple[Array, ...],
         monitor: Monitor | Budget | None,
+        watch: StateWatch | None,
+        *,
+        raw: bool,
     ) -> None:
-        if on_bad_input not in ("raise", "hold", "zero"):
-            raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
+        check_policy(on_bad_input)
         manifest = program.manifest
         self.program = program
-        self._busy = False
-        self._on_bad_input = on_bad_input
-        self._bound = bound
+        self._busy, self._raw = False, raw
+        self._bound: Bound = FloatIO(bound, manifest) if manifest.quantization and not raw else bound
         self._x, self._y = self._bound.x, self._bound.y
         self._x[:] = 0
         self._view: Any = self._x.data  # takes nothing but its own shape and dtype
@@ -92,18 +83,13 @@ class Stream:
         self._frames = manifest.frames_per_step
         self._parts = {name: self._y[part] for name, part in slices(self._outputs).items()}
         self._answer = answering(self._y, self._parts)
-        self._run = self._bound.step
-        if not self._bound.guards:
-            self._run = guarded(self._run, self._x, manifest)
-        self._last_good = self._x.copy() if on_bad_input == "hold" else None
-        if self._last_good is not None:
-            self._run = holding(self._run, self._x, self._last_good)
+        self._recovery = Recovery(self._bound, bound, manifest, on_bad_input, watch, counts=monitor is None)
+        self._run = self._recovery.guard(self._bound.step)
         self.monitor = monitor if monitor is None or isinstance(monitor, Monitor) else Monitor(monitor)
         if self.monitor is not None:
             self._run = self.monitor.wrap(self._run)
-        self._vocabulary_size, self._limit = manifest.vocabulary_size, manifest.limit
         self._names = tuple(manifest.states.items())
-        self._initial_state = initial_state
+        self._initial_state = initial_state(manifest, raw=raw)
         self._primed = self._on_scratch()
         self.reset()
 
@@ -132,15 +118,15 @@ class Stream:
         try:
             outs = destinations(out, self._y, self._parts) if out is not None and self._parts else None
             if out is not None and outs is None:
-                self._check_out(out)
+                check_destination(out, self._y)
             try:
                 self._view[_WHOLE] = frame
             except (TypeError, ValueError, NotImplementedError, BufferError):
                 flat = flat_frame(frame, self._inputs, self._x.dtype, self._frames)
-                self._check(flat)
+                check_frame(flat, self._x)
                 self._x[...] = flat
             if self._run():
-                self._recover()
+                self._recovery.recover(self._run)
             if out is None:
                 return self._answer()
             if outs is None:
@@ -187,12 +173,13 @@ class Stream:
             arrived = f"shape {frames.shape}" if isinstance(frames, np.ndarray) else f"type {type(frames).__name__}"
             raise FrameError(f"a block of {arrived} arrived; expected an array (time, {self._x.size // self._frames})")
         if frames.dtype != self._x.dtype and len(frames):
-            self._check(frames[0])
+            check_frame(frames[0], self._x)
         if self._busy:
             raise self._in_use()
         self._busy = True
         try:
             results = self._run_block(frames)
+            self._recovery.look()
             return by_name(results, self._outputs) if self._outputs else results
         finally:
             self._busy = False
@@ -201,12 +188,12 @@ class Stream:
         """Run as many frames as the backend can in one call, up to one that it refuses, and step the rest."""
         results = np.empty((len(frames), self._y.size), self._y.dtype)
         done = 0
-        if self._bound.run is not None and self._last_good is None and self.monitor is None:
+        if self._bound.run is not None and self._recovery.last_good is None and self.monitor is None:
             done = self._bound.run(np.ascontiguousarray(frames), results)
         for frame, result in zip(frames[done:], results[done:], strict=True):
             self._x[...] = frame
             if self._run():
-                self._recover()
+                self._recovery.recover(self._run)
             result[...] = self._y
         return results
 
@@ -236,6 +223,51 @@ class Stream:
         self._check_idle()
         self._bound.set_states(checked_states(states, dict(self._names), self._initial_state))
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the carried state into a file, atomically: `program.restore(path)` goes on from it, bit for bit.
+
+        The file is on disk when this returns, which takes as long as the disk needs.
+
+        Raises:
+            FileError: the file cannot be written; an older one is unchanged.
+            StateError: another thread is using the stream.
+        """
+        saved.save(path, self.program.manifest, {0: self.state})
+
+    @property
+    def health(self) -> Health:
+        """The counts of its guards until now; may be read from another thread."""
+        return self._recovery.health
+
+    def swap(self, program: Source) -> bool:
+        """Go on with another program from the next frame on: a newer model, or another precision of this one.
+
+        The state is handed over where both programs have states of the same names and widths; else the stream is in
+        the initial state of the new one. Policy, monitor, state guard and `health` stay.
+
+        Returns:
+            Whether the state was handed over.
+
+        Raises:
+            StateError: the frames or answers of the programs differ, or another thread is using the stream. Nothing
+                changed.
+            UnsupportedError: as Program.stream.
+        """
+        if self._busy:
+            raise self._in_use()
+        before, after = self.program.manifest, program.manifest
+        check_contract(before, after, raw=self._raw)
+        recovery, watch = self._recovery, self._recovery.watch
+        guards: Any = {"on_bad_input": recovery.on_bad_input, "state_guard": None if watch is None else watch.guard}
+        other: Stream = program.stream(raw=self._raw, monitor=self.monitor, **guards)
+        handed_over = same_states(before, after)
+        if handed_over:
+            other.state = self.state
+        other._recovery.take_over(recovery)
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
+        return handed_over
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise UnsupportedError(
             f"a Stream of '{self.program.name}' cannot be pickled or copied: it is memory of its runtime; pickle its "
@@ -247,54 +279,19 @@ class Stream:
         primed: Stream = object.__new__(type(self))
         for name in {*self.__slots__} - {"_primed"}:
             setattr(primed, name, getattr(self, name))
-        primed._run = self._bound.prime
-        if not self._bound.guards:
-            primed._run = guarded(self._bound.prime, self._x, self.program.manifest)
+        primed._recovery = self._recovery.on_scratch()
+        primed._run = primed._recovery.guard(self._bound.prime)
         if self.monitor is not None:  # its code, in one that counts for itself
             primed._run = Monitor(self.monitor.budget).wrap(primed._run)
-        primed._on_bad_input, primed._last_good = "zero", None
         return primed
 
     def _in_use(self) -> StateError:
         return StateError(
-            f"this stream of '{self.program.name}' is being used by another thread, or by its monitor's hook; use each "
-            "stream on one thread at a time, and program.stream() for another"
+            f"this stream of '{self.program.name}' is being used by another thread, or by a hook; use each stream "
+            "on one thread at a time, and program.stream() for another"
         )
 
     def _check_idle(self) -> None:
-        """Refuse to get or set the state while a step changes it; the hook of a monitor is called between two steps."""
-        if self._busy and not (self.monitor is not None and self.monitor.in_hook):
+        """Refuse to get or set the state while a step changes it; hooks are called between two steps."""
+        if self._busy and not any(each is not None and each.in_hook for each in (self.monitor, self._recovery.watch)):
             raise self._in_use()
-
-    def _check_out(self, out: Any) -> None:
-        """Refuse an array that cannot take the result, before the state changes."""
-        fits = isinstance(out, np.ndarray) and out.dtype == self._y.dtype and out.shape == self._y.shape
-        if not fits or not out.flags.writeable:
-            raise FrameError(
-                f"out= cannot take the result; expected a writeable array of {self._y.dtype} of shape {self._y.shape}"
-            )
-
-    def _check(self, frame: Any) -> None:
-        """Check the shape and the dtype of a frame that the fast assignment of `step` refused."""
-        dtype, shape = self._x.dtype, self._x.shape
-        if not isinstance(frame, np.ndarray) or frame.dtype != dtype or frame.shape != shape:
-            arrived = f"{frame.dtype} of shape {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise FrameError(
-                f"a frame of {arrived} arrived; expected an array of {dtype} of shape {shape}: "
-                f"use np.asarray(frame, np.{dtype}) and one step per frame"
-            )
-
-    def _recover(self) -> None:
-        """Step again with another frame in the place of a bad one, or refuse it; the state has not changed yet."""
-        if self._last_good is not None:
-            self._x[...] = self._last_good
-        elif self._on_bad_input == "zero":
-            self._x[...] = 0
-        elif self._vocabulary_size:
-            raise FrameError(
-                f"index {self._x[0]} arrived; expected 0 to {self._vocabulary_size - 1}, a row of the table"
-            )
-        else:
-            message = refusal("the frame", self._x, self._limit)
-            raise FrameError(f"{message}; mend the source, or choose on_bad_input='hold' or 'zero'")
-        self._run()

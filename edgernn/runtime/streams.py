@@ -1,24 +1,25 @@
 """Streams: many carried states in slots, stepped together, so that the weights are read once for several of them."""
 
-from array import array
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from edgernn.array import Array
-from edgernn.errors import FrameError, StateError, UnsupportedError, UsageError
+from edgernn.errors import FrameError, StateError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
+from edgernn.runtime import saved
 from edgernn.runtime.backend import ManyBound
 from edgernn.runtime.batch import converting_many, good_rows, guarded_many, refused, rows
 from edgernn.runtime.carried import checked_states
 from edgernn.runtime.float_io import initial_state, integers, numbers
+from edgernn.runtime.guard import OnBadInput, check_policy
+from edgernn.runtime.health import Health
 from edgernn.runtime.parts import Answer, by_name
-from edgernn.runtime.stream import OnBadInput, Source
-
-INTP = np.dtype(np.intp)
-TYPECODE = "q" if INTP.itemsize == 8 else "l"  # of the same integers in an array.array
-MOST_KNOWN = 256  # slots of former steps that are not checked again
+from edgernn.runtime.slots import Slots
+from edgernn.runtime.source import Source
+from edgernn.runtime.state_guard import Look, StateWatch
 
 
 class Streams:
@@ -32,25 +33,33 @@ class Streams:
         "_busy",
         "_converts",
         "_dtypes",
+        "_health",
         "_initial_state",
-        "_joined",
-        "_known",
         "_last_good",
+        "_left",
         "_manifest",
         "_on_bad_input",
+        "_slots",
         "_step",
-        "capacity",
+        "_watch",
         "program",
     )
 
     def __init__(
-        self, program: Source, bound: ManyBound, capacity: int, on_bad_input: OnBadInput, *, raw: bool
+        self,
+        program: Source,
+        bound: ManyBound,
+        slots: Slots,
+        on_bad_input: OnBadInput,
+        watch: StateWatch | None,
+        *,
+        raw: bool,
     ) -> None:
-        if on_bad_input not in ("raise", "hold", "zero"):
-            raise UsageError(f"on_bad_input='{on_bad_input}' does not exist; there are 'raise', 'hold' and 'zero'")
+        check_policy(on_bad_input)
         manifest = program.manifest
-        self.program, self.capacity, self._manifest = program, capacity, manifest
+        self.program, self._slots, self._manifest = program, slots, manifest
         self._busy, self._on_bad_input, self._bound = False, on_bad_input, bound
+        self._health, self._watch, self._left = Health(), watch, 0 if watch is None else watch.every
         self._converts = bool(manifest.quantization) and not raw
         if self._converts:
             self._step = converting_many(bound, manifest)
@@ -61,9 +70,9 @@ class Streams:
             for name in (INPUT, OUTPUT)
         )
         self._initial_state = initial_state(manifest, raw=raw)
-        self._joined = np.zeros(capacity, np.bool_)
-        self._known: dict[bytes, Array] = {}  # the slots of former steps, which are checked already
-        self._last_good = np.zeros((capacity, manifest.inputs), self._dtypes[0]) if on_bad_input == "hold" else None
+        self._last_good = (
+            np.zeros((slots.capacity, manifest.inputs), self._dtypes[0]) if on_bad_input == "hold" else None
+        )
 
     def join(self) -> int:
         """Begin a stream in its initial state, and return its slot, from 0 to capacity - 1.
@@ -72,14 +81,9 @@ class Streams:
             StateError: all slots are joined, or another thread is using the streams.
         """
         self._check_idle()
-        if self._joined.all():
-            raise StateError(
-                f"all {self.capacity} slots of '{self.program.name}' are joined; let one leave, or make "
-                "program.streams() with more capacity"
-            )
-        slot = int(self._joined.argmin())
+        slot = self._slots.free()
         self._begin(slot)
-        self._joined[slot] = True
+        self._slots.join(slot)
         return slot
 
     def leave(self, slot: int) -> None:
@@ -88,18 +92,21 @@ class Streams:
         Raises:
             StateError: the slot is not joined, or another thread is using the streams.
         """
-        slot = self._one(slot)
-        self._known.clear()
-        self._joined[slot] = False
+        self._slots.leave(self._one(slot))
 
     @property
     def slots(self) -> tuple[int, ...]:
         """The slots that are joined, in order."""
-        return tuple(int(slot) for slot in np.flatnonzero(self._joined))
+        return self._slots.joined
+
+    @property
+    def capacity(self) -> int:
+        """The number of slots."""
+        return self._slots.capacity
 
     def __len__(self) -> int:
         """The number of slots that are joined."""
-        return int(np.count_nonzero(self._joined))
+        return len(self._slots)
 
     def step(self, frames: Any, slots: Any) -> Answer:
         """Step the streams of some slots, each with a frame of its own.
@@ -122,7 +129,7 @@ class Streams:
             raise self._in_use()
         self._busy = True
         try:
-            places = self._places(slots)
+            places = self._slots.places(slots)
             xs, shape = frames, (len(places), self._manifest.inputs)
             if type(xs) is not np.ndarray or xs.dtype is not self._dtypes[0] or xs.shape != shape:
                 xs = rows(frames, self._manifest, self._dtypes[0])
@@ -135,6 +142,9 @@ class Streams:
                 self._step(xs, places, ys)
             if self._last_good is not None:
                 self._last_good[places] = xs
+            self._left -= 1
+            if not self._left:
+                self._look()
             return by_name(ys, self._manifest.named_outputs) if self._manifest.named_outputs else ys
         finally:
             self._busy = False
@@ -167,6 +177,36 @@ class Streams:
         place, manifest = self._one(slot), self._manifest
         self._set(place, checked_states(states, manifest.states, self._initial_state))
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the states of all joined slots into one file, atomically, as `Stream.save`.
+
+        Raises:
+            FileError: the file cannot be written; an older one is unchanged.
+            StateError: another thread is using the streams.
+        """
+        saved.save(path, self._manifest, {slot: self.get_state(slot) for slot in self.slots})
+
+    def restore(self, path: str | os.PathLike[str]) -> tuple[int, ...]:
+        """Join the slots that a file holds, each in its saved state. Returns the slots.
+
+        Raises:
+            FileError: the file is missing, truncated or altered, or holds no states.
+            StateError: the states are those of another model; or a slot of the file is joined, or beyond the capacity.
+                Nothing changed.
+        """
+        self._check_idle()
+        streams = saved.load(path, self._manifest, raw=not self._converts)
+        for slot in streams:
+            self._slots.check_free(slot)
+        checked = {
+            slot: checked_states(each, self._manifest.states, self._initial_state) for slot, each in streams.items()
+        }
+        for slot, states in checked.items():
+            self._begin(slot)
+            self._set(slot, states)
+            self._slots.join(slot)
+        return tuple(checked)
+
     def _begin(self, slot: int) -> None:
         self._set(slot, self._initial_state)
         if self._last_good is not None:
@@ -180,61 +220,48 @@ class Streams:
 
     def _recovered(self, xs: Array, places: Array, row: int) -> Array:
         """Return the frames with others in the place of bad ones, or refuse the first bad one."""
-        manifest = self._manifest
+        manifest, bad = self._manifest, ~good_rows(xs, self._manifest)
+        count = int(np.count_nonzero(bad))
         if self._on_bad_input == "raise":
+            self._health |= Health(refused=count)
             raise refused(xs, row, int(places[row]), manifest)
-        xs, bad = xs.copy(), ~good_rows(xs, manifest)
+        self._health |= Health(zeroed=count) if self._last_good is None else Health(held=count)
+        xs = xs.copy()
         xs[bad] = 0 if self._last_good is None else self._last_good[places[bad]]
         return xs
 
-    def _places(self, slots: Any) -> Array:
-        """Return slots as an array (n,) of intp, all joined and each once."""
-        key = _key(slots)
-        places = None if key is None else self._known.get(key)
-        if places is None:
-            places = self._checked(slots)
-            if len(self._known) < MOST_KNOWN:
-                self._known[places.tobytes()] = places
-        return places
+    def _look(self) -> None:
+        """Let the state guard look at the states of every joined slot."""
+        if self._watch is None:
+            return
+        self._left, resets = self._watch.every, []
+        for slot in self.slots:
+            look = self._watch.look(self._bound.get_states(slot), slot=slot) or Look(Health())
+            self._health |= look.health | Health(looks=1)
+            if look.states is not None:
+                self._bound.set_states(slot, look.states)
+            resets += [] if look.reset is None else [look.reset]
+        for reset in resets:
+            self._watch.report(reset)
 
-    def _checked(self, slots: Any) -> Array:
-        """The same, of slots that were not stepped together before."""
-        try:
-            places = np.array(slots)
-        except ValueError:  # lists of several lengths
-            places = np.zeros(())
-        places = places.astype(np.intp) if places.shape == (0,) else places
-        if places.ndim != 1 or places.dtype.kind not in "iu":
-            raise StateError(f"slots={slots!r} arrived; expected the numbers of joined slots, one for each frame")
-        each = places.tolist()
-        for slot in each:
-            self._check_joined(slot)
-        if len({*each}) < len(each):
-            twice = next(slot for slot in each if each.count(slot) > 1)
-            raise StateError(f"slot {twice} comes twice in one step; step it once with each frame, in order")
-        return places.astype(np.intp)
+    @property
+    def health(self) -> Health:
+        """The counts of its guards until now, of all slots together; may be read from another thread."""
+        return self._health
 
     def _one(self, slot: Any) -> int:
         """Return a slot that is joined."""
         self._check_idle()
-        self._check_joined(slot)
-        return int(slot)
-
-    def _check_joined(self, slot: Any) -> None:
-        if isinstance(slot, bool) or not isinstance(slot, int | np.integer):
-            raise StateError(f"slot {slot!r} arrived; expected the number that join() returned")
-        if not 0 <= slot < self.capacity or not self._joined[slot]:
-            joined = ", ".join(map(str, self.slots)) or "none"
-            raise StateError(f"slot {slot} is not joined; joined are {joined}: join() begins a stream")
+        return self._slots.one(slot)
 
     def _check_idle(self) -> None:
-        if self._busy:
+        if self._busy and not (self._watch is not None and self._watch.in_hook):
             raise self._in_use()
 
     def _in_use(self) -> StateError:
         return StateError(
-            f"these streams of '{self.program.name}' are being used by another thread; use them on one thread at a "
-            "time, and program.streams() for others"
+            f"these streams of '{self.program.name}' are being used by another thread, or by a hook; use them on one "
+            "thread at a time, and program.streams() for others"
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -242,24 +269,3 @@ class Streams:
             f"Streams of '{self.program.name}' cannot be pickled or copied: they are memory of their runtime; pickle "
             "the program and the state of each slot, and give them to new streams with set_state"
         )
-
-
-def _key(slots: Any) -> bytes | None:
-    """The bytes of slots as an array of intp, in half the time that numpy takes; None where they need a closer look."""
-    if isinstance(slots, np.ndarray):
-        return slots.tobytes() if slots.dtype is INTP and slots.ndim == 1 else None
-    try:
-        return array(TYPECODE, slots).tobytes()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def check_capacity(capacity: Any) -> int:
-    """Return a number of streams that is a whole number of at least 1.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-        raise UsageError(f"capacity={capacity!r} arrived; expected a whole number of streams, at least 1")
-    return capacity

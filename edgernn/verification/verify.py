@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from edgernn.device import isa
 from edgernn.files import atomic
 from edgernn.package import contents, goldens as recordings
+from edgernn.package.archive import MANIFEST, SIGNATURE
 from edgernn.package.contents import Package
 from edgernn.package.goldens import Goldens
 from edgernn.package.manifest import GOLDENS, Artifact, PackageManifest
+from edgernn.package.minisign import key_name, parse_signature
+from edgernn.package.trust import Demand, demanded
 from edgernn.process import interrupt
 from edgernn.runtime.backend import LevelEngine
 from edgernn.runtime.goldens import replay
@@ -59,19 +62,40 @@ class Verification:
 
 
 @interrupt.deferred()
-def verify(path: str | os.PathLike[str]) -> Verification:
+def verify(
+    path: str | os.PathLike[str], key: str | os.PathLike[str] | None = None, min_version: str | None = None
+) -> Verification:
     """Verify a package: hashes, contract, goldens and liveness on every runtime that is present.
 
+    Args:
+        path: of the package.
+        key, min_version: what is demanded of it, as edgernn.open takes them.
+
     Raises:
+        UsageError: `min_version` is no version or has no key.
+        SignatureError: a key is demanded, and the package is unsigned, signed by another, altered or older.
         FileError: the package is truncated or altered, or its goldens cannot be read; no artifact was opened.
     """
     name, data = os.fspath(path), atomic.read(path)
-    package = contents.read(data, name)
+    demand = demanded(key, min_version)
+    package = contents.read(data, name, demand)
     goldens = recordings.parse(package.bytes_of(GOLDENS), package.manifest.contract, name)
     hashes = Finding("hashes", f"{len(package.members)} members", True, f"SHA-256 of {len(data):,} bytes")
+    signature = _signature(package, demand)
     artifacts = ordered(package.manifest)
     findings = (finding for artifact in artifacts for finding in _of_artifact(package, artifact, goldens))
-    return Verification(name, package.sha256, len(data), package.manifest, (hashes, *findings))
+    return Verification(name, package.sha256, len(data), package.manifest, (hashes, signature, *findings))
+
+
+def _signature(package: Package, demand: Demand | None) -> Finding:
+    """Return what is known of the signature; one that does not match the demand was refused already."""
+    if SIGNATURE not in package.members:
+        return Finding("signature", MANIFEST, None, "it is not signed")
+    signature = parse_signature(package.bytes_of(SIGNATURE), f"{package.name}:{SIGNATURE}")
+    text = f"by the key {key_name(signature.id)}: {signature.trusted_comment}"
+    if demand is None:
+        return Finding("signature", MANIFEST, None, f"not verified, as no key is given; {text}")
+    return Finding("signature", MANIFEST, True, text)
 
 
 def _of_artifact(package: Package, artifact: Artifact, goldens: Goldens) -> Iterator[Finding]:

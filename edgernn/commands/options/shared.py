@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edgernn.commands.options.types import PATH, Choice, complete_boards, complete_recipes
+from edgernn.commands.options.types import PATH, Choice, Count, complete_boards, complete_recipes
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -66,6 +66,10 @@ html = click.option("--html", metavar="FILE", type=PATH, help="Write a page with
 
 seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 
+reference = click.option(
+    "--reference", type=PATH, metavar="MODEL.rnn", help="Take errors against this model in numpy, in float64."
+)
+
 
 def data(metavar: str = "PATH", *, required: bool = True) -> Decorator[Any]:
     """Return the option --data."""
@@ -103,6 +107,17 @@ def out(metavar: str, default: str = "", *, required: bool = False, shown: str |
         show_default=shown,
         help="Write the results here.",
         **chosen,
+    )
+
+
+def key(*, required: bool) -> Decorator[Any]:
+    """Return the option --key."""
+    return click.option(
+        "--key",
+        type=PATH,
+        required=required,
+        metavar="KEY",
+        help="Key of `edgernn keygen` or of minisign: the secret one to sign, the public one to verify.",
     )
 
 
@@ -144,6 +159,13 @@ def metric_drop(default: float | None) -> Decorator[Any]:
 def seconds(default: float) -> Decorator[Any]:
     """Return the option --seconds."""
     return click.option("--seconds", type=float, default=default, show_default=True, help="Measure for this long.")
+
+
+def steps(default: str, least: int) -> Decorator[Any]:
+    """Return the option --steps."""
+    return click.option(
+        "--steps", type=Count(least), default=default, show_default=True, help="Run this many steps, such as 1e6."
+    )
 
 
 def several(*options: Decorator[Any]) -> Decorator[Any]:

@@ -1,5 +1,6 @@
-"""Types of options: a choice that suggests, a path, and the names that a shell completes."""
+"""Types of options: a choice that suggests, a path, a count, and the names that a shell completes."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,31 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
             close = closest(str(value), self.choices)
             suggestion = f" Did you mean {close!r}?" if close else ""
             raise click.BadParameter(f"{error.message}{suggestion}", ctx, param) from None
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
+    """A whole number of at least `least`, such as 2000 or 1e6."""
+
+    name = "count"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number.
+
+        Raises:
+            BadParameter: it is none, has a fraction, or is below the least.
+        """
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not number.is_integer() or number < self.least:
+            self.fail(
+                f"{value!r} arrived; expected a whole number of at least {self.least:,}, such as 1e6.", param, ctx
+            )
+        return int(number)
 
 
 def complete_boards(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list["CompletionItem"]:

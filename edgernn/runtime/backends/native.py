@@ -19,6 +19,7 @@ from edgernn.runtime.library import check_answers, load_library, pointer
 
 ALIGNMENT = 64  # bytes of a cache line
 METH_NOARGS = 4  # CPython's flag of a function without arguments
+COUNTDOWN = np.dtype(np.uint32)
 
 
 class NativeEngine:
@@ -57,7 +58,10 @@ class NativeEngine:
 
 
 class NativeBound:
-    """One state struct with a scratch one behind it, and calls with arguments bound once; a call releases the GIL."""
+    """One state struct, a scratch one and a countdown behind it, and calls with arguments bound once.
+
+    A call releases the GIL.
+    """
 
     guards = True
     float_step: FloatStep | None = None
@@ -69,7 +73,11 @@ class NativeBound:
         if converts:
             library.edgernn_number_places(float_offsets)
         size = float_offsets[2] or library.edgernn_size()
-        self._state = _aligned(2 * size)
+        end = library.edgernn_countdown_at()
+        memory = _aligned(end + COUNTDOWN.itemsize)
+        self._state = memory[: 2 * size]
+        counts = library.edgernn_in_python()
+        self.countdown: Array | None = np.frombuffer(memory.data, COUNTDOWN, 1, end) if counts else None
         state = pointer(self._state)
         library.edgernn_reset(state)
         self.x: Array = self._inside(offsets[0], manifest.inputs, manifest.dtype(INPUT))

@@ -55,8 +55,7 @@ class NumpyBound:
     """One carried state of a recorded step: integers wherever the manifest has quantization parameters."""
 
     guards = False
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, recording: Recording, manifest: Manifest) -> None:
         self._step, self._manifest = BoundStep(recording), manifest

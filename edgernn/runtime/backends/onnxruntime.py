@@ -101,8 +101,7 @@ class OrtBound:
     """Fixed buffers: each step reads the states from one set and writes them to the other."""
 
     guards = False
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.x: Array = np.zeros(manifest.inputs, manifest.dtype(INPUT))
@@ -149,8 +148,7 @@ class AdoptedBound:
     """Buffers of the shapes that an adopted file has; its states alternate between two sets."""
 
     guards = False
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest, adopted: Adopted) -> None:
         self._ins = {info.name: np.zeros(info.size, info.dtype) for info in adopted.inputs.values()}

@@ -14,8 +14,8 @@ from edgernn.device.runtimes import running
 from edgernn.errors import FileError, UnsupportedError
 from edgernn.model.graph import INPUT, OUTPUT
 from edgernn.model.parts import slices
-from edgernn.runtime.adopted import copying, into_scratch, replay, requantizing, wired
-from edgernn.runtime.backend import ManyBound, restoring, varied
+from edgernn.runtime.adopted import Copies, copying, into_scratch, replay, requantizing, wired
+from edgernn.runtime.backend import ManyBound, restoring
 
 
 def _installed() -> tuple[Any, str]:
@@ -110,8 +110,7 @@ class TfliteBound:
     """
 
     guards = False
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         self._interpreter = interpreter
@@ -122,13 +121,9 @@ class TfliteBound:
         self._before = tuple(views[f"{name}.in"] for name in manifest.states)
         states = tuple((views[f"{name}.in"].data, views[f"{name}.out"].data) for name in manifest.states)
         self._pairs = (*states, *((whole.data, part.data) for part, whole in from_parts))
-        self._invoke = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
-        self.prime = restoring(varied(self, _pairs=into_scratch(self._pairs)).step, self.y)
-
-    def step(self) -> None:
-        self._invoke()
-        for before, after in self._pairs:
-            before[_WHOLE] = after
+        call = _after_copies(_call(interpreter), [(part.data, whole.data) for part, whole in to_parts])
+        self.step = _carrying(call, self._pairs)
+        self.prime = restoring(_carrying(call, into_scratch(self._pairs)), self.y)
 
     def get_states(self) -> tuple[Array, ...]:
         return self._before
@@ -142,8 +137,7 @@ class AdoptedBound:
     """Arrays over the memory of the tensors of an adopted file, as those of a TfliteBound."""
 
     guards = False
-    run = None
-    float_step = None
+    countdown = run = float_step = None
 
     def __init__(self, interpreter: Any, manifest: Manifest, adopted: Adopted) -> None:
         self._interpreter = interpreter
@@ -176,6 +170,17 @@ class AdoptedBound:
     def set_states(self, states: tuple[Array, ...]) -> None:
         for tensor, state in zip(self._states, states, strict=True):
             tensor[:] = state
+
+
+def _carrying(call: Callable[[], Any], pairs: Copies) -> Callable[[], None]:
+    """The call, and then the copies of pairs of memory."""
+
+    def step(call: Callable[[], Any] = call, pairs: Copies = pairs) -> None:  # arguments are faster than attributes
+        call()
+        for to, source in pairs:
+            to[_WHOLE] = source
+
+    return step
 
 
 def _after_copies(call: Callable[[], Any], pairs: Sequence[tuple[memoryview, memoryview]]) -> Callable[[], Any]:

@@ -49,14 +49,14 @@ def _for_python(named: NamedTrace) -> str:
     whole = "numbers" if converts else "state"  # the struct that the backend allocates, and the scratch behind it
     functions = _python_functions("state", "", whole)
     functions += _python_functions("numbers", "_numbers", whole) if converts else ""
-    return "".join((numbers, template("python.c", {"prefix": PREFIX}), functions))
+    return "".join((numbers, template("python.c", {"prefix": PREFIX, "whole": whole}), functions))
 
 
 def _python_functions(stream: str, of: str, whole: str) -> str:
     """`step` and `prime` of a struct, as functions of CPython."""
     scratch = f"({PREFIX}_{stream} *)(({PREFIX}_{whole} *)stream + 1)"
     calls = {
-        "step": (f"const int refused = {PREFIX}_advance{of}(stream)", "refused"),
+        "step": (f"const int refused = {PREFIX}_advance{of}(stream)", "refused || due(stream)"),
         "prime": (f"{PREFIX}_prime{of}(stream, {scratch})", "0"),
     }
     return "".join(
