@@ -12,7 +12,7 @@ from edgernn.verification.soak import Soak
 Rows = Sequence[tuple[str, ...]]
 
 VALUES = ("", "error, first tenth", "last tenth", "times", "largest", "from", "to", "range, times")
-TENTHS = ("tenth", "steps", "error of y", "largest", "memory, KiB", "descriptors")
+TENTHS = ("tenth", "steps", "error of y", "largest", "memory, KiB", "descriptors", "resets", "saturated")
 """The heads of two tables: of the values, and of the tenths."""
 
 
@@ -68,8 +68,8 @@ def tenth_rows(result: Soak) -> Rows:
     rows = []
     for k, tenth in enumerate(result.tenths, 1):
         y = next(iter(tenth.values.values()))
-        held = f"{tenth.resident_kib:,}", f"{tenth.descriptors:,}"
-        rows.append((f"{k}", f"{tenth.steps:,}", _number(y.rms), _number(y.largest), *held))
+        counts = tenth.resident_kib, tenth.descriptors, tenth.health.resets, tenth.health.saturated
+        rows.append((f"{k}", f"{tenth.steps:,}", _number(y.rms), _number(y.largest), *(f"{n:,}" for n in counts)))
     return tuple(rows)
 
 
