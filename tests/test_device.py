@@ -1,6 +1,8 @@
 """The device installs no torch: the built wheel in two bare environments, which `make test` prepares."""
 
+import shutil
 import subprocess
+import sys
 import zipfile
 from itertools import product
 from pathlib import Path
@@ -88,18 +90,35 @@ def step_by_step(graph, xs, runtime):
     return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
 
+def traced(log):
+    """What stands before a command so that its calls to `connect`, and those of its children, are in a file."""
+    strace = shutil.which("strace")
+    return (
+        [strace, "-f", "-qq", "--seccomp-bpf", "-e", "trace=connect", "-e", "signal=none", "-o", log] if strace else []
+    )
+
+
 @pytest.mark.parametrize("extra", BARE)
-def test_a_bare_device_computes_the_hosts_goldens(extra, smaller):
+def test_a_bare_device_computes_the_hosts_goldens_and_connects_to_nothing(extra, smaller, tmp_path):
     python = bare_python(extra)
     done = subprocess.run(
-        [python, "-W", "error", ROOT / "tests/device/check.py", smaller, BARE[extra]],
+        [*traced(tmp_path / "log"), python, "-W", "error", ROOT / "tests/device/check.py", smaller, BARE[extra]],
         capture_output=True, text=True, check=False, cwd=smaller,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "log").exists() or "connect(" not in (tmp_path / "log").read_text()
     print(done.stdout)
     assert done.stdout.startswith(
         f"{BARE[extra]}: {len(GRAPHS) + len(SMALLER) * len((*WEIGHTS, *STATIC))} models match"
     )
+
+
+def test_a_connection_would_be_seen(tmp_path):
+    if not traced(""):
+        pytest.skip("there is no strace, so nothing is known of connections")
+    code = "import socket; socket.socket().connect_ex(('127.0.0.1', 9))"
+    subprocess.run([*traced(tmp_path / "log"), sys.executable, "-c", code], check=True)
+    assert "connect(" in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("extra", BARE)
