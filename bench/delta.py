@@ -1,9 +1,9 @@
 """Delta steps on spoken digits: accuracy, weights read and instructions, in speech and in silence.
 
-Three seeds of the recipe are trained, cached in .cache, and given thresholds by `edgernn compress --delta`, without
-training. The thresholds were chosen on the test part for earlier trainings of these seeds. Accuracy is that of the test
-part. Instructions are counted by callgrind, the same in every run: of the step on test clips one after another,
-on noise as loud as their quietest frames, and on zeros; with the features, and of the network alone.
+Three seeds of the recipe are trained without a tenth of the training part, cached in .cache, and given thresholds by
+`edgernn compress --delta`, which chooses them by that tenth and trains with them. Accuracy is that of the test part,
+which chose nothing. Instructions are counted by callgrind, the same in every run: of the step on test clips one after
+another, on noise as loud as their quietest frames, and on zeros; with the features, and of the network alone.
 """
 
 import argparse
@@ -20,22 +20,26 @@ from edgernn.passes.thresholds import weights_read
 from edgernn.train.data.features import features
 from edgernn.train.data.trainable import trainable_subgraph
 from edgernn_export.targets.c.instructions import LEVEL, count
-from spoken_digits import CACHE, SEEDS, digits, evaluated, model, once, trained
+from spoken_digits import CACHE, FOLDER, RECIPE, SEEDS, digits, evaluated, once, sets
 
 HIDDEN = 64
-THRESHOLDS = "x=0.3,h=0.2"
+POINTS = "0.3"
+VALIDATION, FURTHER = "training.validation=0.1", "training.epochs=4"
 CLIPS, QUIET, STEPS = 24, 0.05, 500
 LEVELS = (LEVEL, "x86-64")
 PRECISIONS = {"": "fp32", "static_wi8_ai8": "int8", "static_wi8_ai16": "int8 x int16"}
 
 
-def with_thresholds(seed: int, data: Path) -> Graph:
-    """What `edgernn compress --delta` makes of a model of the recipe; one that is in the cache is read."""
-    folder = CACHE / f"GRU-{HIDDEN}-{seed}-delta"
-    trained(HIDDEN, seed, data)
-    command = ["compress", model(HIDDEN, seed), folder / "model.rnn", "--delta", THRESHOLDS, "--json"]
-    once(folder, command, folder / "result.json")
-    return edgernn.load(folder / "model.rnn")
+def with_thresholds(seed: int, data: Path) -> tuple[Graph, Graph]:
+    """A model of the recipe, and what `edgernn compress --delta` makes of it; those in the cache are read."""
+    before, after = CACHE / f"GRU-{HIDDEN}-{seed}-validated", CACHE / f"GRU-{HIDDEN}-{seed}-delta"
+    settings = [f"model.hidden={HIDDEN}", f"training.seed={seed}", VALIDATION]
+    read = ["--data", data / FOLDER]
+    once(before, ["train", RECIPE, *read, "--out", before, *sets(settings)], before / "model.rnn")
+    files = [before / "model.rnn", after / "model.rnn"]
+    how = ["--delta", POINTS, "--recipe", RECIPE, *read, *sets([*settings, FURTHER]), "--json"]
+    once(after, ["compress", *files, *how], after / "result.json")
+    return edgernn.load(files[0]), edgernn.load(files[1])
 
 
 def streams(data: Path) -> dict[str, np.ndarray]:
@@ -48,45 +52,59 @@ def streams(data: Path) -> dict[str, np.ndarray]:
     return {"speech": speech[:STEPS], "noise": (loudness * noise).astype(np.float32), "silence": zeros[:STEPS]}
 
 
-def counted(before: Graph, after: Graph, frames: np.ndarray, level: str) -> dict[str, float]:
+def ready(graph: Graph, data: Path) -> dict[str, Graph]:
+    """A model in every precision, by the name of the precision."""
+    spoken = digits(data)
+    return {
+        name: edgernn.quantize(spoken.calibrated(graph), scheme) if scheme else graph
+        for scheme, name in PRECISIONS.items()
+    }
+
+
+def counted(models: dict[str, Graph], raw: np.ndarray, data: Path) -> dict[str, float]:
+    """Instructions per step of models, by precision, what is counted, and level."""
+    spoken = digits(data)
+    frames = features(spoken.data.features, [raw])[0]
+    networks = {name: trainable_subgraph(graph, spoken.data) for name, graph in models.items()}
+    counts = {
+        f"{name}, network, {level}": count(network, frames, level).instructions
+        for name, network in networks.items()
+        for level in LEVELS
+    }
+    whole = next(iter(models))
+    return counts | {f"{whole}, with features, {LEVEL}": count(models[whole], raw, LEVEL).instructions}
+
+
+def compared(dense: dict[str, float], fewer: dict[str, float]) -> dict[str, dict[str, float]]:
     """Instructions per step without and with thresholds."""
-    dense, fewer = (count(graph, frames, level).instructions for graph in (before, after))
-    return {"before": round(dense), "after": round(fewer), "ratio": round(dense / fewer, 2)}
+    pairs = {name: (dense[name], fewer[name]) for name in dense}
+    return {name: {"before": round(a), "after": round(b), "ratio": round(a / b, 2)} for name, (a, b) in pairs.items()}
 
 
 def measure(seed: int, data: Path) -> dict[str, object]:
-    """The row of one seed."""
-    spoken, graphs = digits(data), {"before": trained(HIDDEN, seed, data), "after": with_thresholds(seed, data)}
-    graphs["after"] = graphs["after"].astype("float32")
-    row: dict[str, object] = {
+    """The row of one seed. A dense step takes the same instructions on any frames, so it is counted in speech alone."""
+    spoken, (before, after) = digits(data), with_thresholds(seed, data)
+    models = {when: ready(graph.astype("float32"), data) for when, graph in (("before", before), ("after", after))}
+    kinds = streams(data)
+    dense = counted(models["before"], kinds["speech"], data)
+    network = trainable_subgraph(after.astype("float32"), spoken.data)
+    every = counted(ready(edgernn.delta(before, x=0, h=0).astype("float32"), data), kinds["speech"], data)
+    return {
         "seed": seed,
-        "accuracy": {name: evaluated(graph, data) for name, graph in graphs.items()},
+        "accuracy": {
+            name: {when: evaluated(each[name], data) for when, each in models.items()} for name in PRECISIONS.values()
+        },
         "thresholds": {
             layer.name: {"x": layer.delta_x, "h": layer.delta_h}
-            for layer in graphs["after"].layers
+            for layer in after.layers
             if layer.delta_x is not None or layer.delta_h is not None
         },
-        "weights_read": {},
-        "instructions": {},
+        "weights_read": {
+            kind: round(weights_read(network, features(spoken.data.features, [raw])), 4) for kind, raw in kinds.items()
+        },
+        "instructions": {kind: compared(dense, counted(models["after"], raw, data)) for kind, raw in kinds.items()}
+        | {"speech, thresholds of 0": compared(dense, every)},
     }
-    for kind, raw in streams(data).items():
-        frames = features(spoken.data.features, [raw])[0]
-        row["weights_read"][kind] = round(weights_read(trainable_subgraph(graphs["after"], spoken.data), [frames]), 4)
-        counts = {}
-        for scheme, name in PRECISIONS.items():
-            ready = {
-                when: edgernn.quantize(spoken.calibrated(graph), scheme) if scheme else graph
-                for when, graph in graphs.items()
-            }
-            if scheme:
-                row.setdefault(f"accuracy in {name}", {w: evaluated(graph, data) for w, graph in ready.items()})
-            networks = {when: trainable_subgraph(graph, spoken.data) for when, graph in ready.items()}
-            for level in LEVELS:
-                counts[f"{name}, network, {level}"] = counted(networks["before"], networks["after"], frames, level)
-            if not scheme:
-                counts[f"{name}, with features, {LEVEL}"] = counted(ready["before"], ready["after"], raw, LEVEL)
-        row["instructions"][kind] = counts
-    return row
 
 
 def main() -> None:
@@ -95,7 +113,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     options = parser.parse_args()
     rows = [measure(seed, options.data) for seed in options.seeds]
-    about = {"counted_level": LEVEL, "clips": CLIPS, "steps": STEPS, "thresholds": THRESHOLDS}
+    about = {
+        "counted_level": LEVEL,
+        "clips": CLIPS,
+        "steps": STEPS,
+        "points": POINTS,
+        "validation": VALIDATION,
+        "further": FURTHER,
+    }
     results.write("delta", {"rows": rows}, results.UNTIMED, **about)
     for row in rows:
         print(json.dumps(row))

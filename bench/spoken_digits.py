@@ -96,10 +96,12 @@ def once(folder: Path, command: Iterable[str | Path], result: Path) -> str:
 
 def evaluated(graph: Graph, data: Path) -> float:
     """Accuracy of the test part."""
-    from edgernn.train.evaluate.metrics import answers as scores, evaluate
+    from edgernn.passes.agreement import outputs
+    from edgernn.train.evaluate.metrics import evaluate
 
     spoken = digits(data)
-    return evaluate(scores(graph), spoken.data, spoken.data.test).metrics["accuracy"]
+    scores = iter(outputs(graph, spoken.data.test.frames))
+    return evaluate(lambda _: next(scores), spoken.data, spoken.data.test).metrics["accuracy"]
 
 
 def sets(settings: Iterable[str]) -> list[str]:

@@ -21,6 +21,7 @@ import signal
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,7 @@ from edgernn.package.manifest import GOLDENS
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import program as programs
+from edgernn.runtime.goldens import replay
 from edgernn.update.candidate import MOST_BYTES, check_candidate
 from edgernn.verification.verify import verify
 from edgernn_export.packaging.compose import compose
@@ -65,7 +67,7 @@ class Subject:
         goldens: of the package.
         fresh: other frames.
         answers: of the definition to them.
-        tolerance: how far the artifact may be from the answers.
+        tolerance: how far the artifact may be from the answers, and its states from those recorded.
     """
 
     members: dict[str, bytes]
@@ -73,7 +75,7 @@ class Subject:
     goldens: Goldens
     fresh: np.ndarray
     answers: np.ndarray
-    tolerance: float
+    tolerance: Mapping[str, float]
 
 
 def subject(form: str, precision: str) -> Subject:
@@ -90,7 +92,7 @@ def subject(form: str, precision: str) -> Subject:
     fresh = random_frames(graph, FRESH)
     answers = programs.of_package(package, definition).run(fresh)
     members = {name: bytes(view) for name, view in package.members.items()}
-    return Subject(members, artifact.file, goldens, fresh, answers, artifact.tolerance["y"])
+    return Subject(members, artifact.file, goldens, fresh, answers, artifact.tolerance)
 
 
 PRECISIONS = ("float32", "static_wi8_ai8", "dynamic_wi8_afp32")
@@ -111,18 +113,20 @@ def mutant(form: str, seed: int) -> tuple[Subject, bytes]:
 
 
 def attempt(path: Path, one: Subject) -> dict[str, object]:
-    """Verify a package as a candidate is, in this process; where it is taken, with its answers.
+    """Open a package, run its goldens, and verify it as a candidate is, in this process.
 
     Returns:
-        the outcome, a reason, what it took, and the answers to the goldens up to `resume` and to other frames.
+        the outcome, a reason, what it took, and of one that is taken the answers to the goldens up to `resume` and to
+        other frames.
     """
     taken, reply = begin(), {}
     try:
+        program, goldens = edgernn.open(path), one.goldens
+        replay(program, goldens, one.tolerance)
         failed = next((each for each in verify(path).findings if each.passed is False), None)
         if failed is not None:
             reply |= {"outcome": failed.name, "reason": failed.text}
         else:
-            program, goldens = edgernn.open(path), one.goldens
             stream = program.stream()
             before = stream.run(goldens.frames[: goldens.reset])
             after = stream.reset().run(goldens.frames[goldens.reset : goldens.resume])
@@ -183,10 +187,10 @@ def judged(reply: dict[str, object], one: Subject) -> str:
     """The outcome of a package; one that was taken is compared with the recorded answers and with the definition."""
     if reply["outcome"] != "taken":
         return str(reply["outcome"])
-    if distance(reply["goldens"], one.goldens.answers[: one.goldens.resume]) > one.tolerance:
+    if distance(reply["goldens"], one.goldens.answers[: one.goldens.resume]) > one.tolerance["y"]:
         return "taken wrongly"
     far = distance(reply["fresh"], one.answers)
-    return "taken" if far <= one.tolerance else "taken, and off on other frames"
+    return "taken" if far <= one.tolerance["y"] else "taken, and off on other frames"
 
 
 def again(path: Path) -> str:

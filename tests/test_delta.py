@@ -209,13 +209,12 @@ def compiled():
     graphs = {name: form(delta(WIDE, x=X, h=H)) for name, form in FORMS.items()}
     sequences = [quiet(WIDE, 64, seed) for seed in range(3)]
     graphs |= {scheme: quantize(calibrate(delta(WIDE, x=X, h=H), sequences), scheme) for scheme in STATIC}
-    wide = calibrate(delta(WIDE, x=0, h=0), sequences)
-    graphs["far"] = quantize(wide, "static_wi8_ai16")
+    graphs |= {f"far {scheme}": quantize(calibrate(delta(WIDE, x=X, h=H), sequences), scheme) for scheme in STATIC}
     data, expected = b"", []
     for name, graph in graphs.items():
         xs = quiet(graph, 120, 5) * (np.arange(120) % 50 != 7)[:, None].astype("f")
-        if name == "far":
-            xs[::3] *= 100  # from one end of 16 bits to the other
+        if name.startswith("far"):
+            xs[:, ::31] = 100 * (-1) ** np.arange(120)[:, None]  # a few go from one end of the integers to the other
         fresh = np.isin(np.arange(120), (0, 60)).astype(np.uint8)
         stepper = IntegerStepper(graph) if graph.layers[0].scheme else Stepper(graph, "float32")
         quantization = stepper.plan.io_quantization if graph.layers[0].scheme else {}
@@ -326,6 +325,31 @@ def test_a_quiet_step_takes_few_instructions():
     dense, kept = (count(each, still).instructions for each in (WIDE, graph))
     assert kept < dense / 3
     assert kept < count(graph, quiet(graph, 200)).instructions
+
+
+@needs("valgrind")
+@every_scheme
+def test_integers_that_all_move_take_hardly_more_instructions(scheme):
+    """All columns are then read, as without thresholds; only the search for what moved, and what is kept, come on top."""
+    plain = Graph((Layer("gru", Gru(t(192, 20), t(192, 64), t(192), t(192))),), 20)
+    xs = frames(plain, 100)
+    dense, kept = (
+        count(quantize(calibrate(graph, [xs]), scheme), xs).instructions for graph in (plain, delta(plain, x=0, h=0))
+    )
+    assert kept < 1.15 * dense
+
+
+@needs("valgrind")
+@every_scheme
+def test_integers_of_which_one_moves_take_fewer_instructions(scheme):
+    """One group of columns is read."""
+    plain = Graph((Layer("out", Dense(t(192, 64), t(192))),), 64)
+    xs = frames(plain, 100)
+    still = np.where(np.arange(64) == 3, xs, xs[:1])
+    dense, kept = (
+        count(quantize(calibrate(graph, [xs]), scheme), still).instructions for graph in (plain, delta(plain, x=0))
+    )
+    assert kept < 0.75 * dense
 
 
 # Refusals

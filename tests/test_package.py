@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 import pytest
+from test_check import MS, on_a_clock
 
 import edgernn
 from edge import called, edge
@@ -19,6 +21,7 @@ from edgernn.budget.verdict import Budget
 from edgernn.device import isa
 from edgernn.errors import FileError, UnsupportedError, UsageError
 from edgernn.interpreters.numpy import Stepper
+from edgernn.latency import check as checks
 from edgernn.model.tensor import DYNAMIC, Tensor
 from edgernn.model.window import Stage, Window
 from edgernn.package import contents, goldens as recordings
@@ -27,8 +30,10 @@ from edgernn.package.manifest import Artifact
 from edgernn.passes.calibrate import calibrate
 from edgernn.passes.quantize import quantize
 from edgernn.runtime import packaged
+from edgernn.runtime.goldens import replay
 from edgernn.runtime.stream import Stream
 from edgernn.train.data.fingerprint import Fingerprint, dumps as dumps_fingerprint
+from edgernn.verification import verify as verifying
 from edgernn.verification.verify import verify
 from edgernn_export import Card, PackageOptions, export
 from edgernn_export.packaging.compose import compose
@@ -214,6 +219,20 @@ def test_an_artifact_with_a_changed_weight_fails_its_goldens(suffix, kws, tmp_pa
     assert (code, printed.splitlines()[-1]) == (1, "FAIL")
 
 
+def test_an_error_of_a_runtime_fails_its_artifact_alone(kws, monkeypatch):
+    def broken(program, *_):
+        if program.backend.startswith("onnxruntime"):
+            raise RuntimeError("no such\noperator")
+        return replay(program, *_)
+
+    monkeypatch.setattr(verifying, "replay", broken)
+    findings = verify(kws).findings
+    assert [(each.subject, each.text) for each in findings if each.passed is False] == [
+        ("model.onnx", "no such operator")
+    ]
+    assert len([each for each in findings if each.name == "liveness" and each.passed]) == 3
+
+
 def test_a_damaged_artifact_is_an_error_and_no_reason_to_take_another(kws, tmp_path):
     held = members(kws.read_bytes())
     name = f"model.{isa.best()}.so"
@@ -318,12 +337,32 @@ def test_verify_prints_one_screen_and_json(kws, tmp_path):
     assert "is not a whole package of edgernn" in edge("verify", tmp_path / "cut.edge", code=2)
 
 
-def test_a_budget_without_enough_steps_has_no_verdict(tmp_path):
-    data = compose(keyword_spotter(), "kws.edge", PackageOptions(budgets={"bench": Budget(1000.0)}))
-    path = written(tmp_path / "kws.edge", data)
-    document = json.loads(edge("verify", path, "--budget", "bench", "--seconds", 0.05, "--json", code=3))
-    assert document["budget"]["verdict"] == "NO VERDICT"
-    assert "did you mean 'bench'? there are bench" in edge("verify", path, "--budget", "benhc", code=2)
+BUDGETED = {"PASS": (MS, 30.0, 0), "FAIL": (9 * MS, 30.0, 1), "NO VERDICT": (MS, 1.0, 3)}
+"""Verdict -> the time of a step, the seconds that are measured, the exit code."""
+
+
+@pytest.fixture(scope="module")
+def budgeted(tmp_path_factory):
+    options = PackageOptions(budgets={"bench": Budget(10_000.0, 8_000.0)})
+    return written(tmp_path_factory.mktemp("budget") / "kws.edge", compose(keyword_spotter(), "kws.edge", options))
+
+
+@pytest.mark.parametrize("verdict", BUDGETED)
+def test_a_budget_of_the_package_is_checked_on_request(verdict, budgeted, monkeypatch):
+    """On a clock that the test sets."""
+    took, seconds, code = BUDGETED[verdict]
+    monkeypatch.setattr(checks, "run_processes", on_a_clock(repeat(took)))
+    actual, printed, _ = called("verify", budgeted, "--budget", "bench", "--seconds", seconds, "--json")
+    document = json.loads(printed)
+    assert (actual, document["budget"]["verdict"], document["passed"]) == (code, verdict, code == 0)
+    assert called("verify", budgeted, "--budget", "bench", "--seconds", seconds)[1].splitlines()[-1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("benhc", "did you mean 'bench'? there are bench"), ("10", "is not a time")]
+)
+def test_a_budget_that_is_none_is_refused(text, reason, budgeted):
+    assert reason in edge("verify", budgeted, "--budget", text, code=2)
 
 
 CARD = """

@@ -16,14 +16,17 @@ from scipy import stats
 import edgernn
 from edge import called, edge
 from edgernn.cells import Rnn
-from edgernn.errors import FrameError, UnsupportedError, UsageError
+from edgernn.errors import FrameError, SignatureError, UnsupportedError, UsageError
 from edgernn.interpreters.bound.exact import exact_step
 from edgernn.interpreters.numpy import Stepper
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.model.tensor import Tensor
 from edgernn.model.window import Stage, Window
+from edgernn.package.minisign import public_text
+from edgernn.package.trust import VARIABLE
 from edgernn.pages.soak import page
+from edgernn.runtime.health import Health
 from edgernn.runtime.stream import Stream
 from edgernn.verification import soak as soaks
 from edgernn.verification.course import Part, Statistics, joined, statistics
@@ -32,6 +35,7 @@ from edgernn.verification.soak import DRIFTS, LEAST, PARTS, STABLE, STOPPED, Soa
 from edgernn.verification.summary import as_json, text
 from edgernn_export import PackageOptions, export, from_torch
 from page import Page
+from trusted import OURS
 from zoo import GRAPHS, frames, keyword_spotter
 
 KWS = keyword_spotter()
@@ -86,6 +90,16 @@ def test_a_state_that_grows_in_the_model_too_is_named_so(tmp_path):
     assert growth.whole.rms == pytest.approx(np.sqrt(np.mean((rounded - exact) ** 2)), rel=1e-9)
 
 
+def test_a_state_that_the_guard_resets_is_told(tmp_path):
+    doubling = Graph((Layer("sum", replace(ADDING.layers[0].cell, u=Tensor(np.float32([[2]])))),), 1)
+    result = soak(SoakOptions(saved(doubling, tmp_path), LEAST))
+    resets = sum(part.health.resets for part in result.parts)
+    assert resets >= LEAST // 200
+    assert f"{resets:,} times" in " ".join(result.reasons)
+    assert result.tenths[-1].health.looks == result.tenths[0].health.looks == LEAST // 10 // 100
+    assert result.verdict == DRIFTS
+
+
 class Recurrent(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -129,7 +143,8 @@ def test_the_reference_is_the_definition_in_float64(name):
 
 @given(st.data())
 def test_the_statistics_of_parts_are_those_of_the_whole(data):
-    number = st.one_of(st.floats(-10, 10, width=32), st.sampled_from([np.inf, -np.inf, np.nan]))
+    finite = st.floats(-10, 10, width=32)
+    number = data.draw(st.sampled_from([finite, finite | st.sampled_from([np.inf, -np.inf, np.nan])]))
     lengths = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     rows = data.draw(st.lists(st.tuples(number, number), min_size=sum(lengths), max_size=sum(lengths)))
     actual, expected = np.array(rows, np.float32).T[..., None]
@@ -167,6 +182,10 @@ LATER = {
     "-2.1 to 1 in all; so does the reference: it is the model": (FINE, replace(CALM, low=-2.1, reference_low=-2.1)),
     "state 'gru.h' grows: -1 to 1 in the first tenth, -1 to nan in all": (FINE, replace(CALM, high=np.nan)),
     "memory grows: 1,025 KiB more": (replace(FINE, resident_kib=50_000 + MOST_KIB + 1), CALM),
+    "the state guard found a value that no state may have, and reset the states: 30 times": (
+        replace(FINE, health=Health(looks=9, resets=3)),
+        CALM,
+    ),
     "descriptors stay open: 7, and 6": (replace(FINE, descriptors=7), CALM),
 }
 """What is told of a later tenth, and that tenth with its state."""
@@ -336,6 +355,12 @@ def test_what_cannot_be_run_is_refused(message, files, monkeypatch):
     error, options = REFUSED[message]
     with pytest.raises(error, match=message):
         soak(SoakOptions(**{"artifact": "m.rnn", **options}))
+
+
+def test_a_package_must_be_signed_where_a_key_is_demanded(files, monkeypatch):
+    monkeypatch.setenv(VARIABLE, public_text(OURS.public_key))
+    with pytest.raises(SignatureError, match="sign"):
+        soak(SoakOptions(str(files / "m.edge")))
 
 
 @pytest.mark.parametrize("steps", ["0", "-1e6", "1e3", "10000.5", "many", "nan", "inf", ""])

@@ -32,14 +32,14 @@ def verify(
     PACKAGE is read once. Its hashes and its manifest are verified before any runtime sees a byte. Then the recorded
     frames run through every runtime that is here: each answer must be as near as the package states, a changed state
     must change the answers, and a reset must restore them. --budget measures the best artifact, as `edgernn check`
-    does. With --key, or the variable EDGERNN_KEY, a package that this key did not sign is refused before all that. The
-    exit code is 0 for a pass, 1 for a fail, 2 for a file that is damaged or refused, and 3 where the budget has no
-    verdict.
+    does, of a package that passes all of this. With --key, or the variable EDGERNN_KEY, a package that this key did not
+    sign is refused before all that. The exit code is 0 for a pass, 1 for a fail, 2 for a file that is damaged or
+    refused, and 3 where the budget has no verdict.
     """
     from edgernn.verification.verify import verify as verified
 
     result = verified(package, key, min_version)
-    checked = None if budget is None else _checked(package, result, budget, seconds)
+    checked = None if budget is None or not result.passed else _checked(package, result, budget, seconds)
     code = _code(result, checked)
     click.echo(json.dumps(_document(result, checked, code), indent=2) if as_json else _text(result, checked, code))
     click.get_current_context().exit(code)

@@ -50,8 +50,12 @@ class Held:
 
 def hold(op: Op, plan: IntegerPlan) -> Held:
     """Return the integer form of `hold`."""
-    qparams = plan.quantization[op.outputs[0].name]
-    return Held(int(min(op.args[2] / qparams.scale, qparams.high - qparams.low)))
+    return Held(steps(op.args[2], plan.quantization[op.outputs[0].name]))
+
+
+def steps(threshold: float, qparams: QuantizationParameters) -> int:
+    """Return the number of steps of an integer that a change may have within a threshold."""
+    return int(min(threshold / qparams.scale, qparams.high - qparams.low))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def agreement(before: Graph, after: Graph, sequences: Sequence[Array]) -> Agreem
             used.
     """
     used = _first([in_steps(each, before.frames_per_step, before.named_inputs) for each in sequences], ENOUGH)
-    expected, actual = (_outputs(graph, used) for graph in (before, after))
+    expected, actual = (np.concatenate(outputs(graph, used)).astype(np.float64) for graph in (before, after))
     parts = [*slices(before.named_outputs).values()] or [slice(None)]
     pairs = [(expected[:, part], actual[:, part]) for part in parts]
     differ = [one.argmax(-1) != other.argmax(-1) for one, other in pairs if one.shape[1] > 1]
@@ -67,13 +67,20 @@ def _first(sequences: Sequence[Array], frames: int) -> list[Array]:
     return first
 
 
-def _outputs(graph: Graph, sequences: Sequence[Array]) -> Array:
-    """Return the outputs (frames, outputs) in float64; in a batch, a shorter sequence repeats its last frame."""
-    steps, outputs = stepper(graph), []
+def outputs(graph: Graph, sequences: Sequence[Array]) -> list[Array]:
+    """Return the outputs of each sequence, (steps, outputs), from the initial state, in the precision of the graph.
+
+    Sequences are stepped in batches, in which a shorter one repeats its last frame.
+
+    Args:
+        graph: what to compute.
+        sequences: whole steps, (time, inputs) each.
+    """
+    steps, every = stepper(graph), []
     for first in range(0, len(sequences), BATCH):
         batch = sequences[first : first + BATCH]
         longest = max(map(len, batch))
         xs = np.stack([each[np.minimum(np.arange(longest), len(each) - 1)] for each in batch])
         ys, _ = steps.run(xs)
-        outputs += [y[: len(each)] for y, each in zip(ys, batch, strict=True)]
-    return np.concatenate(outputs).astype(np.float64)
+        every += [y[: len(each)] for y, each in zip(ys, batch, strict=True)]
+    return every

@@ -47,6 +47,11 @@ def delta(graph: Graph, *, x: float | None = None, h: float | None = None, keep:
     return replace(graph, layers=layers, ranges={})
 
 
+def without_thresholds(graph: Graph) -> Graph:
+    """Return the graph with layers that use every change."""
+    return replace(graph, layers=tuple(replace(each, delta_x=None, delta_h=None) for each in graph.layers))
+
+
 def has_thresholds(graph: Graph) -> bool:
     """Return whether a layer of a graph has a threshold."""
     return any(layer.delta_x is not None or layer.delta_h is not None for layer in graph.layers)

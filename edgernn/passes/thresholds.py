@@ -11,7 +11,7 @@ from edgernn.interpreters.ranges import RangeObserver
 from edgernn.model.graph import Graph
 from edgernn.model.tensor import DYNAMIC, STATIC
 from edgernn.model.timing import in_steps
-from edgernn.passes.delta import delta
+from edgernn.passes.delta import delta, without_thresholds
 
 FACTORS = (0.0, *(0.05 * 2 ** (k / 2) for k in range(12)))
 """The thresholds that are tried, in standard deviations of the values that they are for."""
@@ -135,7 +135,7 @@ def choose_thresholds(
         UsageError: as `delta` raises.
     """
     steps = [in_steps(each, graph.frames_per_step, graph.named_inputs) for each in sequences[:SEEN]]
-    plain = replace(graph, layers=tuple(replace(each, delta_x=None, delta_h=None) for each in graph.layers))
+    plain = without_thresholds(graph)
     spreads = {of: _spreads(delta(plain, **{of: 0.0}, keep=keep), steps) for of in ("x", "h")}
     search = _Search(plain, spreads, score, bound, steps)
     low, high = 0, len(FACTORS)

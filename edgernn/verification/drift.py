@@ -116,7 +116,9 @@ def _multiple(of: float, unit: float) -> float:
 def reasons(tenths: Tenths) -> tuple[str, ...]:
     """Return what drifts, in words; nothing where all is stable."""
     grown = growths(tenths)
-    return (*_errors(grown), *_ranges(grown), *_held(tenths[0][-1], tenths[-1][-1]))
+    resets = sum(part.health.resets for part in chain(*tenths))
+    guard = (f"the state guard found a value that no state may have, and reset the states: {resets:,} times",)
+    return (*_errors(grown), *_ranges(grown), *(guard if resets else ()), *_held(tenths[0][-1], tenths[-1][-1]))
 
 
 def label(name: str) -> str:

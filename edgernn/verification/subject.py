@@ -12,6 +12,7 @@ from edgernn.model.graph import Graph
 from edgernn.package import archive, contents
 from edgernn.package.contents import Package
 from edgernn.package.manifest import GRAPH, Artifact
+from edgernn.package.trust import demanded
 from edgernn.runtime import packaged
 from edgernn.runtime.program import Program, of_package, open as open_program
 
@@ -52,7 +53,7 @@ def subject(path: str | os.PathLike[str], reference: str | None = None, backend:
 
 
 def _packaged(name: str, backend: str | None) -> tuple[Program, Graph]:
-    package = contents.read(atomic.read(name), name)
+    package = contents.read(atomic.read(name), name, demanded(None, None))
     artifact = packaged.best(package) if backend is None else _artifact(package, backend)
     return of_package(package, artifact), rnn.loads(package.bytes_of(GRAPH), name)
 

@@ -12,7 +12,7 @@ from edgernn.verification.soak import Soak
 Rows = Sequence[tuple[str, ...]]
 
 VALUES = ("", "error, first tenth", "last tenth", "times", "largest", "from", "to", "range, times")
-TENTHS = ("tenth", "steps", "error of y", "largest", "memory, KiB", "descriptors")
+TENTHS = ("tenth", "steps", "error of y", "largest", "memory, KiB", "descriptors", "resets", "saturated")
 """The heads of two tables: of the values, and of the tenths."""
 
 
@@ -41,7 +41,7 @@ def progress_text(result: Soak) -> str:
 def allowed_text() -> str:
     """What a stable run may do."""
     return (
-        f"beyond chance no error above {MOST_ERROR:g} times that of the first tenth, no range of a state above "
+        f"no error above {MOST_ERROR:g} times that of the first tenth but by chance, no range of a state above "
         f"{MOST_RANGE:g} times, and at most {MOST_KIB:,} KiB more memory"
     )
 
@@ -68,8 +68,8 @@ def tenth_rows(result: Soak) -> Rows:
     rows = []
     for k, tenth in enumerate(result.tenths, 1):
         y = next(iter(tenth.values.values()))
-        held = f"{tenth.resident_kib:,}", f"{tenth.descriptors:,}"
-        rows.append((f"{k}", f"{tenth.steps:,}", _number(y.rms), _number(y.largest), *held))
+        counts = tenth.resident_kib, tenth.descriptors, tenth.health.resets, tenth.health.saturated
+        rows.append((f"{k}", f"{tenth.steps:,}", _number(y.rms), _number(y.largest), *(f"{n:,}" for n in counts)))
     return tuple(rows)
 
 

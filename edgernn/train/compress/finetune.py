@@ -24,7 +24,7 @@ from edgernn.passes.rounding import rounded
 from edgernn.passes.thresholds import DeltaRequest
 from edgernn.process import interrupt
 from edgernn.train import run
-from edgernn.train.compress.delta import with_thresholds, with_validation
+from edgernn.train.compress.delta import gentle, with_thresholds, with_validation
 from edgernn.train.compress.importance import taylor
 from edgernn.train.compress.restore import restore
 from edgernn.train.compress.zeros import Zeros
@@ -175,7 +175,8 @@ def compressed(
     alone = (aware or thresholds is not None) and pruning == Pruning()
     tuned = small if alone else further(small, gradual=gradual, out=out and out / "float")
     if thresholds is not None:
-        tuned = skip(tuned, thresholds, further=partial(further, gradual=False, out=out and out / "delta"))
+        gently = partial(further, recipe=gentle(recipe), gradual=False, out=out and out / "delta")
+        tuned = skip(tuned, thresholds, further=gently)
     if aware and scheme:
         known = prepare(tuned, scheme, learnt, keep=keep)
         tuned = further(known, gradual=False, scheme=scheme, out=out and out / "aware")

@@ -13,136 +13,125 @@
 #define EDGERNN_AFFINE_DELTA_FLOAT_H
 
 #include "affine_float.h"
-
-#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2) /* where a call takes as long as what it does */
-#define EDGERNN_INLINE EDGERNN_FN __attribute__((always_inline))
-#else
-#define EDGERNN_INLINE EDGERNN_FN
-#endif
+#include "bits.h"
 
 #define EDGERNN_DELTA_FRESH 1024
-#define EDGERNN_DELTA_LIST 64 /* elements whose changes are listed at a time */
 
-/* An element that moved: 64 times its place, and by how much. */
-typedef struct {
-    uint32_t at;
-    float by;
-} move_f32;
-
-/* Lists the elements that moved, and holds them; returns how many. What is NaN has moved. Vectors are read in whole
- * blocks: x and held have room for that. */
-EDGERNN_INLINE size_t moves_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
-    size_t count = 0;
-    for (size_t i = 0; i < n; i += EDGERNN_LANES) {
-#if defined(EDGERNN_AVX512) || defined(EDGERNN_AVX2)
-        const __m256 most = _mm256_set1_ps(threshold), sign = _mm256_set1_ps(-0.0f);
-        const __m256 a = _mm256_sub_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(held + i));
-        const __m256 b = _mm256_sub_ps(_mm256_loadu_ps(x + i + 8), _mm256_loadu_ps(held + i + 8));
-        const __m256 far_a = _mm256_cmp_ps(_mm256_andnot_ps(sign, a), most, _CMP_NLE_UQ);
-        const __m256 far_b = _mm256_cmp_ps(_mm256_andnot_ps(sign, b), most, _CMP_NLE_UQ);
-        const __m256 far = _mm256_or_ps(far_a, far_b);
-        if (_mm256_testz_ps(far, far)) continue;
-        unsigned mask = (unsigned)_mm256_movemask_ps(far_a) | (unsigned)_mm256_movemask_ps(far_b) << 8;
-        if (n - i < EDGERNN_LANES) mask &= (1u << (n - i)) - 1;
-        for (; mask; mask &= mask - 1) {
-            __asm__ volatile("" : "+r"(mask)); /* GCC would divide the loop into one for each array it writes */
-            const size_t k = i + (size_t)__builtin_ctz(mask);
-            const float now = x[k];
-            list[count].at = (uint32_t)k * 64;
-            list[count++].by = now - held[k];
-            held[k] = now;
-        }
+/* Which of 16 elements moved, a bit each, and by how much all of them; those that moved are held. What is NaN has moved. */
+EDGERNN_INLINE size_t moved_16(float *by, const float *x, float *held, float threshold) {
+#if defined(EDGERNN_AVX512)
+    const __m512 now = _mm512_loadu_ps(x), last = _mm512_loadu_ps(held), change = _mm512_sub_ps(now, last);
+    const __mmask16 far = _mm512_cmp_ps_mask(_mm512_abs_ps(change), _mm512_set1_ps(threshold), _CMP_NLE_UQ);
+    _mm512_storeu_ps(by, change);
+    _mm512_storeu_ps(held, _mm512_mask_mov_ps(last, far, now));
+    return far;
+#elif defined(EDGERNN_AVX2)
+    const __m256 most = _mm256_set1_ps(threshold), sign = _mm256_set1_ps(-0.0f);
+    const __m256 x_a = _mm256_loadu_ps(x), x_b = _mm256_loadu_ps(x + 8);
+    const __m256 held_a = _mm256_loadu_ps(held), held_b = _mm256_loadu_ps(held + 8);
+    const __m256 a = _mm256_sub_ps(x_a, held_a), b = _mm256_sub_ps(x_b, held_b);
+    const __m256 far_a = _mm256_cmp_ps(_mm256_andnot_ps(sign, a), most, _CMP_NLE_UQ);
+    const __m256 far_b = _mm256_cmp_ps(_mm256_andnot_ps(sign, b), most, _CMP_NLE_UQ);
+    const __m256 far = _mm256_or_ps(far_a, far_b);
+    if (_mm256_testz_ps(far, far)) return 0;
+    _mm256_storeu_ps(by, a), _mm256_storeu_ps(by + 8, b);
+    _mm256_storeu_ps(held, _mm256_blendv_ps(held_a, x_a, far_a));
+    _mm256_storeu_ps(held + 8, _mm256_blendv_ps(held_b, x_b, far_b));
+    return (size_t)_mm256_movemask_ps(far_a) | (size_t)_mm256_movemask_ps(far_b) << 8;
 #else
-        for (size_t k = i; k < n && k < i + EDGERNN_LANES; ++k) {
-            const float by = x[k] - held[k];
-            if (by <= threshold && -by <= threshold) continue;
-            list[count].at = 64 * (uint32_t)k;
-            list[count++].by = by;
-            held[k] = x[k];
-        }
+    size_t moved = 0;
+    for (size_t i = 0; i < EDGERNN_LANES; ++i) {
+        by[i] = x[i] - held[i];
+        if (by[i] <= threshold && -by[i] <= threshold) continue;
+        held[i] = x[i];
+        moved |= (size_t)1 << i;
+    }
+    return moved;
 #endif
-    }
-    return count;
 }
 
-/* The same where nothing was summed before: lists all elements that are not 0 once those that moved are held. */
-EDGERNN_FN size_t all_of(move_f32 *list, const float *x, float *held, float threshold, size_t n) {
-    size_t count = 0;
+/* The same for up to EDGERNN_BITS elements. Whole blocks are read and held: x and held have room for that. */
+EDGERNN_INLINE size_t moved_of(float *by, const float *x, float *held, float threshold, size_t n) {
+    size_t moved = 0;
+    for (size_t i = 0; i < n; i += EDGERNN_LANES) moved |= moved_16(by + i, x + i, held + i, threshold) << i;
+    return first_bits(moved, n);
+}
+
+/* The same where nothing was summed before: all elements that are not 0 once those that moved are held. */
+EDGERNN_FN size_t all_of(float *by, const float *x, float *held, float threshold, size_t n) {
+    size_t moved = 0;
+    moved_of(by, x, held, threshold, n);
     for (size_t i = 0; i < n; ++i) {
-        const float by = x[i] - held[i];
-        held[i] = by <= threshold && -by <= threshold ? held[i] : x[i];
-        list[count].at = 64 * (uint32_t)i;
-        list[count].by = held[i];
-        count += held[i] != 0;
+        by[i] = held[i];
+        moved |= (size_t)(held[i] != 0) << i;
     }
-    return count;
+    return moved;
 }
 
-/* Adds the listed columns to four blocks side by side, or to one block. */
+/* Adds the columns of what moved to four blocks side by side, or to one block. The kernel returns whether any did. */
 #define EDGERNN_AFFINE_DELTA(name, kind, load)                                                                         \
-    EDGERNN_FN void name##_four(float *sum, const kind *w, const move_f32 *list, size_t count) {                       \
+    EDGERNN_FN void name##_four(float *sum, const kind *w, const float *by, size_t moved) {                            \
         f32x16 a = f32_load(sum), b = f32_load(sum + 16), c = f32_load(sum + 32), d = f32_load(sum + 48);              \
-        f32x16 e = f32_all(0), f = e, g = e, h = e;                                                                    \
-        size_t k = 0;                                                                                                  \
-        for (; k + 2 <= count; k += 2) {                                                                               \
-            const kind *const first = w + list[k].at, *const second = w + list[k + 1].at;                              \
-            const f32x16 one = f32_all(list[k].by), two = f32_all(list[k + 1].by);                                     \
-            a = f32_fma(load(first), one, a);                                                                          \
-            b = f32_fma(load(first + 16), one, b);                                                                     \
-            c = f32_fma(load(first + 32), one, c);                                                                     \
-            d = f32_fma(load(first + 48), one, d);                                                                     \
-            if (EDGERNN_MANY) {                                                                                        \
-                e = f32_fma(load(second), two, e);                                                                     \
-                f = f32_fma(load(second + 16), two, f);                                                                \
-                g = f32_fma(load(second + 32), two, g);                                                                \
-                h = f32_fma(load(second + 48), two, h);                                                                \
-            } else {                                                                                                   \
-                a = f32_fma(load(second), two, a);                                                                     \
-                b = f32_fma(load(second + 16), two, b);                                                                \
-                c = f32_fma(load(second + 32), two, c);                                                                \
-                d = f32_fma(load(second + 48), two, d);                                                                \
+        if (EDGERNN_MANY) {                                                                                            \
+            f32x16 e = f32_all(0), f = e, g = e, h = e;                                                                \
+            for (size_t rest; (rest = moved & (moved - 1)); moved = rest & (rest - 1)) {                               \
+                const size_t first = lowest_bit(moved), second = lowest_bit(rest);                                     \
+                const kind *const column = w + 64 * first, *const next = w + 64 * second;                              \
+                const f32x16 one = f32_all(by[first]), two = f32_all(by[second]);                                      \
+                a = f32_fma(load(column), one, a);                                                                     \
+                b = f32_fma(load(column + 16), one, b);                                                                \
+                c = f32_fma(load(column + 32), one, c);                                                                \
+                d = f32_fma(load(column + 48), one, d);                                                                \
+                e = f32_fma(load(next), two, e);                                                                       \
+                f = f32_fma(load(next + 16), two, f);                                                                  \
+                g = f32_fma(load(next + 32), two, g);                                                                  \
+                h = f32_fma(load(next + 48), two, h);                                                                  \
             }                                                                                                          \
+            a = f32_add(a, e), b = f32_add(b, f), c = f32_add(c, g), d = f32_add(d, h);                                \
         }                                                                                                              \
-        if (EDGERNN_MANY) a = f32_add(a, e), b = f32_add(b, f), c = f32_add(c, g), d = f32_add(d, h);                  \
-        for (; k < count; ++k) {                                                                                       \
-            const kind *const column = w + list[k].at;                                                                 \
-            const f32x16 by = f32_all(list[k].by);                                                                     \
-            a = f32_fma(load(column), by, a);                                                                          \
-            b = f32_fma(load(column + 16), by, b);                                                                     \
-            c = f32_fma(load(column + 32), by, c);                                                                     \
-            d = f32_fma(load(column + 48), by, d);                                                                     \
+        for (; moved; moved &= moved - 1) {                                                                            \
+            const size_t place = lowest_bit(moved);                                                                    \
+            const kind *const column = w + 64 * place;                                                                 \
+            const f32x16 one = f32_all(by[place]);                                                                     \
+            a = f32_fma(load(column), one, a);                                                                         \
+            b = f32_fma(load(column + 16), one, b);                                                                    \
+            c = f32_fma(load(column + 32), one, c);                                                                    \
+            d = f32_fma(load(column + 48), one, d);                                                                    \
         }                                                                                                              \
         f32_store(sum, a), f32_store(sum + 16, b), f32_store(sum + 32, c), f32_store(sum + 48, d);                     \
     }                                                                                                                  \
-    EDGERNN_FN void name##_one(float *sum, const kind *w, const move_f32 *list, size_t count) {                        \
+    EDGERNN_FN void name##_one(float *sum, const kind *w, const float *by, size_t moved) {                             \
         f32x16 a = f32_load(sum);                                                                                      \
-        for (size_t k = 0; k < count; ++k) a = f32_fma(load(w + list[k].at / 4), f32_all(list[k].by), a);              \
+        for (; moved; moved &= moved - 1) {                                                                            \
+            const size_t place = lowest_bit(moved);                                                                    \
+            a = f32_fma(load(w + 16 * place), f32_all(by[place]), a);                                                  \
+        }                                                                                                              \
         f32_store(sum, a);                                                                                             \
     }                                                                                                                  \
     EDGERNN_FN size_t name(float *y, float *sum, const kind *w, const float *scale, const float *bias, const float *x, \
                            float *held, float threshold, uint32_t *age, size_t blocks, size_t inputs) {                \
         float *const sums = scale ? sum : y;                                                                           \
-        size_t moved = *age == 0;                                                                                      \
+        size_t any = *age == 0;                                                                                        \
         if (!*age)                                                                                                     \
             for (size_t at = 0; at < 16 * blocks; at += 16)                                                            \
                 f32_store(sums + at, bias && !scale ? f32_load(bias + at) : f32_all(0));                               \
-        for (size_t i = 0; i < inputs; i += EDGERNN_DELTA_LIST) {                                                      \
-            move_f32 list[EDGERNN_DELTA_LIST];                                                                         \
-            const size_t some = inputs - i < EDGERNN_DELTA_LIST ? inputs - i : EDGERNN_DELTA_LIST;                     \
-            const size_t count = *age ? moves_of(list, x + i, held + i, threshold, some)                               \
-                                      : all_of(list, x + i, held + i, threshold, some);                                \
-            if (!count) continue;                                                                                      \
+        for (size_t i = 0; i < inputs; i += EDGERNN_BITS) {                                                            \
+            float by[EDGERNN_BITS];                                                                                    \
+            const size_t some = inputs - i < EDGERNN_BITS ? inputs - i : EDGERNN_BITS;                                 \
+            const size_t moved = *age ? moved_of(by, x + i, held + i, threshold, some)                                 \
+                                      : all_of(by, x + i, held + i, threshold, some);                                  \
+            if (!moved) continue;                                                                                      \
             size_t at = 0;                                                                                             \
             for (size_t fours = blocks / 4; fours; --fours, at += 64)                                                  \
-                name##_four(sums + at, w + at * inputs + 64 * i, list, count);                                         \
+                name##_four(sums + at, w + at * inputs + 64 * i, by, moved);                                           \
             for (size_t ones = blocks % 4; ones; --ones, at += 16)                                                     \
-                name##_one(sums + at, w + at * inputs + 16 * i, list, count);                                          \
-            moved += count;                                                                                            \
+                name##_one(sums + at, w + at * inputs + 16 * i, by, moved);                                            \
+            any |= moved;                                                                                              \
         }                                                                                                              \
-        if (scale && moved)                                                                                            \
+        if (scale && any)                                                                                              \
             for (size_t at = 0; at < 16 * blocks; at += 16) affine_end(y, f32_load(sum + at), scale, bias, at);        \
         *age = sums[0] - sums[0] == 0 ? (*age + 1) % EDGERNN_DELTA_FRESH : 0;                                          \
-        return moved;                                                                                                  \
+        return any != 0;                                                                                               \
     }
 
 EDGERNN_AFFINE_DELTA(affine_f32_delta, float, f32_load)

@@ -1,7 +1,7 @@
 """Delta steps in C: affines whose results are kept from step to step, and what need not be computed when none changed.
 
 An affine is kept where it reads what a layer holds of an input: its kernel reads the columns of what moved, and adds
-their part to the sums of the step before. In float the kernel also holds the input, where nothing else reads it.
+their part to the sums of the step before. The kernel also holds the input, where nothing else reads it.
 Operations that depend on kept results alone are left out in a step in which none of these changed. Their results, like
 those of the affines, are fields of the struct of a stream.
 """
@@ -23,10 +23,10 @@ COSTLY = ("sigmoid", "tanh", "softmax", "exp", "log", "sqrt", "divide", "normali
 
 @dataclass(frozen=True)
 class Held:
-    """An input that a layer holds: the state, and the threshold where the kernel of the affine holds it."""
+    """An input that a layer holds: the state, and the threshold, which is 0 where the affine reads what is held."""
 
     state: Ref
-    threshold: float | None = None
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def kept_affines(step: CastTrace) -> tuple[CastTrace, dict[str, Held]]:
             operations.append(op)
             continue
         x, state, threshold = hold.args
-        alone = readers[hold.outputs[0]] == 1 and hold.outputs[0].name not in step.quantization
-        affines[op.outputs[0].name] = Held(state, threshold if alone else None)
+        alone = readers[hold.outputs[0]] == 1
+        affines[op.outputs[0].name] = Held(state, threshold if alone else 0.0)
         inside |= {hold} if alone else set()
         operations.append(replace(op, args=(op.args[0], x, op.args[2])) if alone else op)
     states = [replace(each, after=each.before) if _is_result(each, inside) else each for each in step.trace.states]

@@ -16,7 +16,7 @@ from edgernn_export.targets.c.delta import Reuse
 from edgernn_export.targets.c.identifiers import Identifiers
 from edgernn_export.targets.c.layout import Layout, padded
 from edgernn_export.targets.c.loops import Pointer, Statement
-from edgernn_export.targets.c.pack import SparseBlocks, literal
+from edgernn_export.targets.c.pack import SparseBlocks
 from edgernn_export.targets.c.rounding import Rounded
 from edgernn_export.targets.naming import NamedTrace
 
@@ -158,7 +158,13 @@ class Emitter:
         return result
 
     def changed(
-        self, header: str, function: str, *arguments: object, inputs: tuple[object, ...], sums: str = ""
+        self,
+        header: str,
+        function: str,
+        *arguments: object,
+        inputs: tuple[object, ...],
+        threshold: object,
+        sums: str = "",
     ) -> Ref:
         """Compute a kept affine with a kernel of c_runtime, which says whether anything changed.
 
@@ -166,6 +172,7 @@ class Emitter:
             header, function: of the kernel.
             arguments: its weights and constants.
             inputs: x, and what the kernel takes after the age.
+            threshold: beyond which a change is used, as the kernel takes it.
             sums: the C type of a field for sums that are not the result.
         """
         self.headers.add(header)
@@ -175,8 +182,8 @@ class Emitter:
         age = self.field("uint32_t", f"{result.name}.age", 1)
         self.ages.append(age)
         x, *shape = inputs
-        bound = [] if held.threshold is None else [literal(held.threshold)]
-        call = self.call(function, y, own, *arguments, x, self.names[held.state.name], *bound, f"state->{age}", *shape)
+        state = self.names[held.state.name]
+        call = self.call(function, y, own, *arguments, x, state, threshold, f"state->{age}", *shape)
         if result.name in self.reuse.watched:
             self.field("uint32_t", f"{result.name}.changed", 1)
             call = f"{self._changed(result.name)} = (uint32_t){call}"

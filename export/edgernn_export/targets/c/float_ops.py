@@ -71,7 +71,9 @@ class CFloatOps(COps):
         kernel, shape, result = KERNELS[weight.scheme], (blocks, inputs), self.emitter.op.outputs[0]
         if result.name in self.emitter.reuse.affines:
             sums, read = "float" * (weight.scale is not None), (self._name(x), *shape)
-            return self.emitter.changed("affine_delta_float", f"{kernel}_delta", w, scale, b, sums=sums, inputs=read)
+            bound = literal(self.emitter.reuse.affines[result.name].threshold)
+            header, function = "affine_delta_float", f"{kernel}_delta"
+            return self.emitter.changed(header, function, w, scale, b, sums=sums, inputs=read, threshold=bound)
         if x.positions > 1:
             arguments = w, scale, b, self._name(x), *shape, rows, x.positions
             return self.emitter.whole("affine_float_positions", f"{kernel}_positions", *arguments)

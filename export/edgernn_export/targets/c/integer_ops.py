@@ -10,7 +10,7 @@ from edgernn.integer.fixedpoint import Integers, logarithm_table, power_table, t
 from edgernn.integer.forms import Affine, Curve, Larger, Product, Requantized, Scaled, Sum
 from edgernn.integer.normalize import Normalized
 from edgernn.integer.plan import QuantizationParameters
-from edgernn.integer.positions import Held, Rows, Total
+from edgernn.integer.positions import Held, Rows, Total, steps
 from edgernn.integer.softmax import Logarithm, Softmax
 from edgernn.integer.tables import Table
 from edgernn.model.operation import Op, Ref
@@ -70,7 +70,9 @@ class CIntegerOps(WideOps, COps):
         w, groups = emitter.constant(weight, side_by_side(rows_by_group(weight.stored))), -(-inputs // GROUP)
         if result.name in emitter.reuse.affines:
             read = self._name(x), blocks, groups, inputs
-            return emitter.changed("affine_delta_fixed", f"{kernel}_delta", w, *each, sums="int32_t", inputs=read)
+            most = steps(emitter.reuse.affines[result.name].threshold, self._qparams(x))
+            header, function = "affine_delta_fixed", f"{kernel}_delta"
+            return emitter.changed(header, function, w, *each, sums="int32_t", inputs=read, threshold=most)
         if x.positions > 1:
             shape = blocks, groups, inputs, rows, x.positions
             return emitter.whole("affine_fixed_positions", f"{kernel}_positions", w, *each, self._name(x), *shape)
