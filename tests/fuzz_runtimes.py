@@ -183,14 +183,19 @@ def distance(answers: object, expected: np.ndarray) -> float:
     return float(np.abs(array - expected).max())
 
 
-def judged(reply: dict[str, object], one: Subject) -> str:
-    """The outcome of a package; one that was taken is compared with the recorded answers and with the definition."""
+def judged(reply: dict[str, object], one: Subject) -> tuple[str, str]:
+    """The outcome of a package and a reason; the answers of one that was taken are compared again.
+
+    They are compared with the recorded ones, and with those of the definition to other frames.
+    """
     if reply["outcome"] != "taken":
-        return str(reply["outcome"])
-    if distance(reply["goldens"], one.goldens.answers[: one.goldens.resume]) > one.tolerance["y"]:
-        return "taken wrongly"
-    far = distance(reply["fresh"], one.answers)
-    return "taken" if far <= one.tolerance["y"] else "taken, and off on other frames"
+        return str(reply["outcome"]), str(reply.get("reason", ""))
+    most, far = one.tolerance["y"], distance(reply["fresh"], one.answers)
+    if distance(reply["goldens"], one.goldens.answers[: one.goldens.resume]) > most:
+        return "taken wrongly", ""
+    return (
+        ("taken", "") if far <= most else ("taken, and off on other frames", f"by {far:.3g}; it may be by {most:.3g}")
+    )
 
 
 def again(path: Path) -> str:
@@ -222,7 +227,7 @@ class Tally:
         one, data = mutant(form, seed)
         path.write_bytes(data)
         reply = tried(path, one)
-        outcome, reason = judged(reply, one), str(reply.get("reason", ""))
+        outcome, reason = judged(reply, one)
         cost = Taken(float(reply.get("seconds", 0)), int(reply.get("memory", 0)))
         self.outcomes[outcome] += 1
         self.outcomes["beyond"] += cost.beyond(len(data))

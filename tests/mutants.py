@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from damage import FLOATS, NUMBERS, TEXTS, flipped, summed
 from edgernn.artifact import checksum
+from edgernn_export.targets.tflite.flat import IDENTIFIER
 
 CODE_BYTES = 16
 
@@ -114,7 +115,7 @@ def tflite_changed(data: bytes, random: Random) -> bytes:
         setattr(one, name, _flat(held, random, [each for each in pool if each is not None]))
     try:
         builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
+        builder.Finish(model.Pack(builder), IDENTIFIER)
         return bytes(builder.Output())
     except (TypeError, ValueError, AttributeError, struct.error, OverflowError):  # what a flatbuffer cannot hold
         return flipped(data, random)

@@ -21,6 +21,7 @@ import edgernn
 import fuzz_runtimes
 from damage import summed
 from edgernn.errors import FileError
+from edgernn_export.targets.tflite.flat import IDENTIFIER
 from edgernn_export.translate import render
 from mutants import DAMAGE, sections
 from zoo import keyword_spotter
@@ -57,19 +58,22 @@ def reading_beyond(data):
     return model.SerializeToString()
 
 
-def without_weights(data):
-    """A `.tflite` whose largest buffer is gone."""
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
-    sizes = [0 if each.data is None else len(each.data) for each in model.buffers]
-    weights = max(
-        (len(model.buffers[tensor.buffer].data), tensor.buffer)
-        for tensor in model.subgraphs[0].tensors
-        if sizes[tensor.buffer]
-    )
-    model.buffers[weights[1]].data = None
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
+def altered(data, change):
+    """A `.tflite` whose model was changed, as the object API of the schema has it."""
+    model, builder = schema.ModelT.InitFromPackedBuf(data, 0), flatbuffers.Builder(1024)
+    change(model)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def without_weights(data):
+    """A `.tflite` whose largest buffer of a tensor is gone."""
+
+    def change(model):
+        buffers = [model.buffers[tensor.buffer] for tensor in model.subgraphs[0].tensors]
+        max(buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data)).data = None
+
+    return altered(data, change)
 
 
 REFUSED_STEPS = {
@@ -87,6 +91,15 @@ def test_a_step_that_a_runtime_refuses_is_an_error_of_ours(name, tmp_path):
     for call in (lambda: stream.step(frame), lambda: stream.run(frame[None]), stream.prime):
         with pytest.raises(FileError, match=reason):
             call()
+
+
+def test_a_model_whose_tensors_have_no_memory_is_refused(tmp_path):
+    """It has no operator, so the runtime gives its inputs none."""
+    data = render(keyword_spotter(), "m.tflite")["m.tflite"]
+    (tmp_path / "m.tflite").write_bytes(summed(altered(data, lambda model: model.subgraphs[0].operators.clear())))
+    program = edgernn.open(tmp_path / "m.tflite")
+    with pytest.raises(FileError, match="cannot step this artifact, which may be damaged: Tensor data is null"):
+        program.stream()
 
 
 def test_many_streams_that_a_runtime_refuses_are_an_error_of_ours(tmp_path):

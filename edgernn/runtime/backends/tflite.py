@@ -115,7 +115,10 @@ class TfliteBound:
     def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         self._interpreter = interpreter
         details = (*interpreter.get_input_details(), *interpreter.get_output_details())
-        views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
+        try:
+            views = {detail["name"]: _view(interpreter, detail["index"]) for detail in details}
+        except ValueError as error:  # a tensor without memory
+            raise step_error(error) from error
         self.x, to_parts = _whole(INPUT, views, manifest.named_inputs)
         self.y, from_parts = _whole(OUTPUT, views, manifest.named_outputs)
         self._before = tuple(views[f"{name}.in"] for name in manifest.states)
