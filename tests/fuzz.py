@@ -34,6 +34,7 @@ import adoptable
 import edgernn
 import edgernn_export
 import keras_files
+import mutants
 import onnx_files
 import packages
 from damage import BYTES, NUMBERS, changed, flipped, several, summed, text_of
@@ -41,12 +42,13 @@ from edgernn.artifact import checksum
 from edgernn.artifact.rnn import dumps
 from edgernn.device import board
 from edgernn.device.runtimes import opening
-from edgernn.errors import EdgernnError
+from edgernn.errors import EdgernnError, SignatureError
 from edgernn.files import arrays, frames, temporary
 from edgernn.latency import arrivals, baseline
 from edgernn.model.graph import Graph
 from edgernn.model.layer import Layer
 from edgernn.package import contents, goldens as recordings, minisign
+from edgernn.package.minisign import public_text
 from edgernn.package.secret_key import SecretKey, dump_secret_key, parse_secret_key
 from edgernn.package.signature import public_half, sign
 from edgernn.passes.calibrate import calibrate
@@ -60,6 +62,7 @@ from edgernn_export.sources.foreign.options import ImportOptions
 from edgernn_export.sources.keras.read import read as read_keras
 from edgernn_export.translate import render
 from taken import EXTRA, SECONDS, TIMES, begin
+from trusted import OURS
 from zoo import GRAPHS, frames as random_frames, keyword_spotter
 
 
@@ -407,6 +410,36 @@ def _secret_key(path: Path) -> object:
     return parse_secret_key(path.read_bytes(), "k", str)
 
 
+def signed_library(random: Random) -> bytes:
+    """A library that was signed, or one in twenty times the same as it was."""
+    data = artifact_of(".so")
+    return mutants.damaged("so", data, random) if random.random() < 0.95 else data
+
+
+@cache
+def library_signature() -> bytes:
+    """The signature of the library."""
+    return sign(artifact_of(".so"), OURS, "name=m version=1.2.0", "k")
+
+
+def with_a_key(path: Path) -> object:
+    """Open a file of which a key is demanded.
+
+    Raises:
+        SignatureError: it is not what was signed.
+        AssertionError: it was opened all the same, or refused for a later reason.
+    """
+    path.with_name(f"{path.name}.minisig").write_bytes(library_signature())
+    try:
+        program = edgernn.open(path, key=public_text(OURS.public_key))
+        assert path.read_bytes() == artifact_of(".so"), "another library was opened"
+    except SignatureError:
+        raise
+    except EdgernnError as error:
+        raise AssertionError("what is not signed was read further") from error
+    return program
+
+
 @cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -442,6 +475,7 @@ TARGETS: dict[str, tuple[Callable[[Random], bytes], Callable[[bytes], object]]] 
     "onnx": (artifact(".onnx"), opened(".onnx")),
     "tflite": (artifact(".tflite"), opened(".tflite")),
     "so": (artifact(".so"), opened(".so")),
+    "signed so": (signed_library, at("m.so", with_a_key)),
     "adopted onnx": (artifact(".onnx", adopted_of), opened(".onnx")),
     "adopted tflite": (artifact(".tflite", adopted_of), opened(".tflite")),
     "foreign onnx": (foreign(".onnx"), at("f.onnx", imported)),
