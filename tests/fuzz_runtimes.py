@@ -53,8 +53,8 @@ HUNG_S = 30
 ENDS = {signal.SIGXCPU: "took 2 s", signal.SIGALRM: "hung"}
 ENDED = {"died", "took 2 s", "hung", "out of memory"}
 QUIET = {"contract", "goldens", "liveness", "refused", "taken"}
-FAULTS = {"untyped", "taken wrongly", "beyond"}
-"""Outcomes: of a process that a signal ended, those of a process that ended before it answered, those that are not printed, and those that are faults."""
+FAULTS = {"untyped", "taken wrongly"}
+"""Outcomes: by the signal that ended a process, those without an answer, those that are not printed, and the faults."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,6 +102,14 @@ def test_a_model_whose_tensors_have_no_memory_is_refused(tmp_path):
         program.stream()
 
 
+@pytest.mark.parametrize("name", ["m.onnx", "m.tflite"])
+def test_a_name_that_is_no_text_is_refused(name, tmp_path):
+    data = render(keyword_spotter(), name)[name]
+    (tmp_path / name).write_bytes(summed(data.replace(b"gru.h.out", b"gru.\xff.out")))
+    with pytest.raises(FileError, match=f"refuses '.*{name}': 'utf-8' codec can't decode"):
+        edgernn.open(tmp_path / name)
+
+
 def test_many_streams_that_a_runtime_refuses_are_an_error_of_ours(tmp_path):
     (tmp_path / "m.onnx").write_bytes(summed(reading_beyond(render(keyword_spotter(), "m.onnx")["m.onnx"])))
     streams = edgernn.open(tmp_path / "m.onnx").streams(2)

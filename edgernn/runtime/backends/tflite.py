@@ -93,6 +93,7 @@ def open_interpreter(data: bytes, name: str, threads: int, shapes: Mapping[str, 
             if shape is not None and shape != tuple(detail["shape"].tolist()):
                 interpreter.resize_tensor_input(detail["index"], shape)
         interpreter.allocate_tensors()
+        interpreter.get_input_details(), interpreter.get_output_details()  # it raises where a name is no text
     except (ValueError, RuntimeError) as error:
         raise FileError(f"{RUNTIME} refuses '{name}': {' '.join(str(error).split())}") from error
     return interpreter
