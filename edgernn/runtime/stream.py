@@ -111,6 +111,7 @@ class Stream:
             FrameError: the frame or `out` has a wrong shape or dtype; or the frame is not finite, beyond the limit or
                 outside the table, and on_bad_input is "raise". The state is unchanged.
             StateError: another thread is using the stream. The stream is unchanged.
+            FileError: the runtime refuses the step, as the artifact may be damaged.
         """
         if self._busy:
             raise self._in_use()
@@ -166,7 +167,7 @@ class Stream:
             (steps, outputs); of several outputs, (steps, width) for each by name.
 
         Raises:
-            FrameError, StateError: as `step`; the state includes the frames before a refused one.
+            FrameError, StateError, FileError: as `step`; the state includes the frames before a refused one.
         """
         frames = flat_frames(frames, self._inputs, self._x.dtype, self._frames)
         if not isinstance(frames, np.ndarray) or frames.ndim != 2 or frames.shape[1:] != self._x.shape:

@@ -124,6 +124,7 @@ class Streams:
             FrameError: the frames have a wrong shape or dtype, or a frame is not finite, beyond the limit or outside
                 the table and on_bad_input is "raise". No stream was stepped.
             StateError: a slot is not joined or comes twice, or another thread is using the streams. Nothing changed.
+            FileError: the runtime refuses the step, as the artifact may be damaged.
         """
         if self._busy:
             raise self._in_use()
