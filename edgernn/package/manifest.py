@@ -167,6 +167,8 @@ def parse(data: bytes, name: str) -> PackageManifest:
 
 def _parsed(fields: Mapping[str, Any]) -> PackageManifest:
     typed.check(PackageManifest, {**fields, "artifacts": (), "contract": {}, "also": ()})
+    if not isinstance(fields["also"], list):
+        raise TypeError(f"'also' is {str(fields['also'])[:50]}; expected a list")
     manifest = PackageManifest(
         **{
             **fields,
