@@ -336,7 +336,7 @@ def test_integers_that_all_move_take_hardly_more_instructions(scheme):
     dense, kept = (
         count(quantize(calibrate(graph, [xs]), scheme), xs).instructions for graph in (plain, delta(plain, x=0, h=0))
     )
-    assert dense < kept < 1.15 * dense
+    assert kept < 1.15 * dense
 
 
 @needs("valgrind")
