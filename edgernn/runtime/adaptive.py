@@ -118,8 +118,12 @@ class AdaptiveStream:
 
         Args:
             path: of a `.edge` package with several precisions; it is read once.
-            budget, burst, on_bad_input, clock: as of the class.
-            key, min_version: what is demanded of the package, as edgernn.open takes them.
+            budget: as of the class.
+            burst: as of the class.
+            on_bad_input: as of the class.
+            clock: as of the class.
+            key: that must have signed the package, as edgernn.open takes it.
+            min_version: as of edgernn.open.
 
         Raises:
             UsageError: the file is no package, or has one precision alone; or as the class.
